@@ -1,0 +1,86 @@
+# make help says what there is. It takes Go and make; what else a target needs, .ci/services installs or names.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help run build test check rules generate bench fuzz clean
+
+GO_TEST := go test -vet=off -count=1 -p 2 -timeout 12m
+CHECKS  := check-format check-vet check-static check-vulnerabilities check-imports check-generated
+FUZZ    ?= 10s
+.PHONY: $(CHECKS)
+
+help: ## Print this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-17s %s\n", $$1, $$2}'
+
+run: build ## Build and serve the sample data at http://127.0.0.1:8080 (nothing else is needed)
+	env -u INMAIL_TIME_TRAVEL .build/inmail serve --sample
+
+build: ## Build the program, without cgo, as .build/inmail
+	@mkdir -p .build
+	CGO_ENABLED=0 go build -trimpath -o .build/inmail ./cmd/inmail
+
+test: .build/rules ## Run every test with the race detector, on private servers, and hold the rules against the results
+	@set -o pipefail; .ci/services run -- $(GO_TEST) -race -json ./... | .build/rules --report --check domain/README.md
+
+check: ## Look without running: format, vet, staticcheck, known vulnerabilities, imports, generated files
+	@$(MAKE) --no-print-directory -k $(CHECKS)
+
+rules: .build/rules ## Run the rules' tests and write domain/README.md: each rule, where it is decided, what proves it
+	@set -o pipefail; .ci/services run -- $(GO_TEST) -run '^TestRules$$' -json ./... | .build/rules --write domain/README.md
+
+generate: ## Write every generated file anew (domain/README.md is written by make rules)
+	go generate ./...
+
+bench: build ## Run the load of cmd/inmail/BENCH.md on private servers and print its table
+	@.ci/services run -- .build/inmail bench
+
+fuzz: ## Fuzz each fuzz test for FUZZ (10s)
+	@set -eo pipefail; for package in $$(go list ./...); do \
+		for name in $$(go test -vet=off -list '^Fuzz' "$$package" | grep '^Fuzz' || true); do \
+			go test -vet=off -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZ) -parallel 2 "$$package"; \
+		done; \
+	done
+
+clean: ## Remove what the build made (never the data folder)
+	rm -rf .build
+
+.PHONY: .build/rules
+.build/rules:
+	@mkdir -p .build
+	@go build -o .build/rules ./cmd/rules
+
+# --- the parts of make check; each can be run alone -----------------------------------------------
+
+check-format:
+	@echo "gofmt"; unformatted=$$(git ls-files -co --exclude-standard -- '*.go' | xargs gofmt -l); \
+	if [ -n "$$unformatted" ]; then echo "not formatted; run gofmt -w on:" $$unformatted; exit 1; fi
+
+check-vet:
+	@echo "go vet"; go vet ./...
+
+check-static:
+	@echo "staticcheck"; go tool staticcheck ./...
+
+# govulncheck asks a database over the network. Without it nothing is known, which is said and, unless
+# INMAIL_REQUIRE_VULNDB=1, is no failure. It exits 3 when it found something that the code reaches.
+check-vulnerabilities:
+	@echo "govulncheck"; mkdir -p .build; \
+	$$(command -v timeout > /dev/null && echo timeout 300) go tool govulncheck ./... > .build/govulncheck.txt 2>&1; code=$$?; \
+	if [ $$code -eq 0 ]; then exit 0; fi; \
+	if [ $$code -eq 124 ] || grep -q 'fetching vulnerabilities' .build/govulncheck.txt; then \
+		echo "govulncheck: the vulnerability database could not be reached, so nothing was looked up (INMAIL_REQUIRE_VULNDB=1 makes this a failure)"; \
+		[ "$$INMAIL_REQUIRE_VULNDB" != 1 ]; exit; \
+	fi; \
+	cat .build/govulncheck.txt; exit 1
+
+check-imports:
+	@echo "imports"; go test -vet=off ./cmd
+
+check-generated:
+	@echo "generated files"; mkdir -p .build; \
+	sums() { git ls-files -co --exclude-standard -z | sort -z | xargs -0 cksum 2>/dev/null; }; \
+	sums > .build/before.sums; $(MAKE) --no-print-directory generate > .build/generate.txt 2>&1 || { cat .build/generate.txt; exit 1; }; \
+	sums > .build/after.sums; \
+	if ! diff .build/before.sums .build/after.sums > .build/generated.diff; then \
+		echo "out of date, now written anew by make generate; commit:"; sed -n 's/^> [0-9]* [0-9]* /  /p' .build/generated.diff; exit 1; \
+	fi
