@@ -1,0 +1,236 @@
+package richtext
+
+import (
+	"html"
+	"net/url"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Link is one link of a source (R24, R25).
+type Link struct {
+	Text   string // as typed between the brackets, markup included
+	URL    string // as typed between the parentheses, blanks around it removed
+	Scheme string // lower case, tricks undone (see schemeOf); empty if there is none
+	href   string // for an attribute; empty if the link is refused
+}
+
+// Allowed reports whether the link may be sent: its address begins, as typed, with http://,
+// https:// or mailto: in any case, and is a complete address (R25). Whatever is not explicitly
+// one of the three is refused: another scheme, a relative address, "//host", a scheme written
+// with entities, percent signs, control or invisible characters.
+func (l Link) Allowed() bool { return l.href != "" }
+
+// Links are all links of the source in order of appearance, those that R25 refuses included;
+// ask Allowed. To be on the safe side they include what only resembles a link, such as
+// "[t](javascript:f(1, 2))" with its blank, if it names a scheme that runs code or reads files.
+// A refused link is shown as typed.
+func (d Document) Links() []Link { return append([]Link(nil), d.links...) }
+
+// linkAt is where a link stands in a paragraph.
+type linkAt struct {
+	start, textStart, textEnd, end int
+	href                           string // empty: refused, or not quite a link
+}
+
+// findLinks fills in.found with the links of the paragraph, which do not overlap. Brackets pair
+// like CommonMark's: innermost first, and a link holds no other link. `![` is no link (R26).
+func (in *inline) findLinks() {
+	if !strings.Contains(in.s, "](") {
+		return
+	}
+	in.matchParens()
+	open := in.brackets[:0]
+	for i := 0; i < len(in.s); i++ {
+		switch in.s[i] {
+		case '[':
+			open = append(open, i)
+		case ']':
+			if len(open) == 0 {
+				continue
+			}
+			start := open[len(open)-1]
+			open = open[:len(open)-1]
+			if i+1 >= len(in.s) || in.s[i+1] != '(' || start > 0 && in.s[start-1] == '!' {
+				continue
+			}
+			l, end, ok := in.readLink(start, i)
+			if !ok {
+				continue
+			}
+			in.links = append(in.links, l)
+			at := linkAt{start: start, textStart: start + 1, textEnd: i, end: end, href: l.href}
+			if invisible(l.Text) {
+				at.href = "" // nothing to click on: show the address
+			}
+			in.found = append(in.found, at)
+			i = end - 1
+			open = open[:0]
+		}
+	}
+	in.brackets = open
+}
+
+// matchParens notes for every "(" of the paragraph where its ")" stands, 0 for none, and for every
+// byte where the next blank does.
+func (in *inline) matchParens() {
+	n := len(in.s)
+	in.parens = append(in.parens[:0], make([]int, n)...)
+	in.nextBlank = append(in.nextBlank[:0], make([]int, n+1)...)
+	open := in.brackets[:0]
+	for i := 0; i < n; i++ {
+		switch in.s[i] {
+		case '(':
+			open = append(open, i)
+		case ')':
+			if k := len(open); k > 0 {
+				in.parens[open[k-1]] = i
+				open = open[:k-1]
+			}
+		}
+	}
+	in.brackets = open
+	in.nextBlank[n] = n
+	for i := n - 1; i >= 0; i-- {
+		in.nextBlank[i] = in.nextBlank[i+1]
+		if strings.IndexByte(blanks, in.s[i]) >= 0 {
+			in.nextBlank[i] = i
+		}
+	}
+}
+
+// readLink reads the link whose text is s[start+1:textEnd]. end is where the link ends; for what
+// only resembles a link, where its text does.
+func (in *inline) readLink(start, textEnd int) (l Link, end int, ok bool) {
+	open := textEnd + 1
+	shut := in.parens[open]
+	inside := in.s[open+1:]
+	if shut > 0 {
+		inside = in.s[open+1 : shut]
+	}
+	from := len(in.s) - len(strings.TrimLeft(in.s[open+1:], blanks))
+	inside = strings.Trim(inside, blanks)
+	if inside == "" {
+		return l, 0, false // "[t]()": nowhere to go
+	}
+	l.Text = in.s[start+1 : textEnd]
+	if shut > 0 && in.nextBlank[from] >= from+len(inside) {
+		in.steps += len(inside)
+		l.URL, l.Scheme, l.href = inside, schemeOf(inside), hrefOf(inside)
+		return l, shut + 1, true
+	}
+
+	// A blank inside, or no end: text, not a link. It still counts as one that R25 refuses if it
+	// names a scheme that runs code or reads files, in case another program reads it as a link.
+	l.URL = inside[:min(len(inside), schemeWindow)]
+	l.Scheme = schemeOf(l.URL)
+	in.steps += len(l.URL)
+	switch l.Scheme {
+	case "javascript", "vbscript", "livescript", "data", "blob", "file":
+		return l, textEnd + 1, true
+	}
+	return l, 0, false
+}
+
+// blanks are the characters that may stand around an address, and not inside.
+const blanks = " \t\n"
+
+// schemeWindow is how many bytes of an address are looked at for its scheme. It bounds the work on
+// hostile input.
+const schemeWindow = 128
+
+// schemeOf names the scheme that some program might see in an address: entities and percent
+// signs are decoded, blanks, control and invisible characters removed, letters made small.
+// It is empty if there is none.
+func schemeOf(address string) string {
+	if len(address) > schemeWindow {
+		address = address[:schemeWindow]
+	}
+	for range 3 { // tricks inside tricks
+		decoded := unescapePercent(html.UnescapeString(address))
+		if decoded == address {
+			break
+		}
+		address = decoded
+	}
+	var scheme strings.Builder
+	for _, r := range address {
+		switch {
+		case unicode.IsSpace(r), unicode.IsControl(r), unicode.Is(unicode.Cf, r), r == utf8.RuneError:
+		case r == '<' && scheme.Len() == 0:
+		case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z':
+			scheme.WriteRune(unicode.ToLower(r))
+		case ('0' <= r && r <= '9' || r == '+' || r == '-' || r == '.') && scheme.Len() > 0:
+			scheme.WriteRune(r)
+		case r == ':':
+			return scheme.String()
+		default:
+			return ""
+		}
+	}
+	return ""
+}
+
+func unescapePercent(s string) string {
+	if !strings.Contains(s, "%") {
+		return s
+	}
+	var t strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '%' && i+2 < len(s) && isHex(s[i+1]) && isHex(s[i+2]) {
+			t.WriteByte(unhex(s[i+1])<<4 | unhex(s[i+2]))
+			i += 2
+			continue
+		}
+		t.WriteByte(s[i])
+	}
+	return t.String()
+}
+
+func isHex(c byte) bool {
+	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
+}
+
+func unhex(c byte) byte {
+	switch {
+	case c >= 'a':
+		return c - 'a' + 10
+	case c >= 'A':
+		return c - 'A' + 10
+	}
+	return c - '0'
+}
+
+// hrefOf returns the address as it stands in an attribute, or "" if R25 refuses it.
+func hrefOf(address string) string {
+	if inner, ok := strings.CutPrefix(address, "<"); ok && strings.HasSuffix(inner, ">") {
+		address = inner[:len(inner)-1]
+	}
+	head := strings.ToLower(address[:min(len(address), len("https://"))])
+	web := strings.HasPrefix(head, "http://") || strings.HasPrefix(head, "https://")
+	if !web && !strings.HasPrefix(head, "mailto:") {
+		return ""
+	}
+	u, err := url.Parse(escapeStrayPercent(address))
+	if err != nil || web && u.Hostname() == "" || !web && u.Opaque == "" && u.RawQuery == "" {
+		return ""
+	}
+	return u.String()
+}
+
+// escapeStrayPercent writes a percent sign that begins no escape as %25: browsers take
+// "https://x/100%" as it is, package url does not.
+func escapeStrayPercent(s string) string {
+	if !strings.Contains(s, "%") {
+		return s
+	}
+	var t strings.Builder
+	for i := 0; i < len(s); i++ {
+		t.WriteByte(s[i])
+		if s[i] == '%' && (i+2 >= len(s) || !isHex(s[i+1]) || !isHex(s[i+2])) {
+			t.WriteString("25")
+		}
+	}
+	return t.String()
+}
