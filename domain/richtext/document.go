@@ -95,6 +95,7 @@ func Parse(source string) Document {
 func parse(source string) (Document, int) {
 	s := clean(source)
 	d := Document{images: hasImage(source) || hasImage(s)}
+	d.blocks = make([]block, 0, strings.Count(s, "\n")+1)
 	var in inline
 	var list numbering
 	for start, done := 0, false; !done; {

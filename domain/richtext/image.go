@@ -42,17 +42,15 @@ func hasImageLink(s string) bool {
 // containsFold reports whether s contains the ASCII text part, which is in small letters, in any
 // case.
 func containsFold(s, part string) bool {
-	for {
-		i := strings.IndexByte(s, part[0])
-		if up := strings.IndexByte(s, part[0]&^0x20); part[0] >= 'a' && up >= 0 && (i < 0 || up < i) {
-			i = up
+	first := part[0]
+	for i := 0; i+len(part) <= len(s); i++ {
+		c := s[i]
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
 		}
-		if i < 0 || len(s)-i < len(part) {
-			return false
-		}
-		if strings.EqualFold(s[i:i+len(part)], part) {
+		if c == first && strings.EqualFold(s[i:i+len(part)], part) {
 			return true
 		}
-		s = s[i+1:]
 	}
+	return false
 }

@@ -64,7 +64,7 @@ func (in *inline) parse(s string) []span {
 	}
 	in.scan(at, len(s), &outer)
 	in.pair(outer)
-	return compose(in.spans())
+	return in.compose(in.spans())
 }
 
 // scope holds the markers that may pair with each other: those of one link's text, or those
@@ -253,17 +253,31 @@ func (in *inline) spans() []span {
 
 // compose makes the text of the spans together NFC. The source is, but markup may have stood
 // between a letter and its accent; the accent then moves to the letter and takes its style.
-func compose(spans []span) []span {
-	kept := spans[:0]
+func (in *inline) compose(spans []span) []span {
+	kept := make([]span, 0, len(spans))
 	for _, s := range spans {
 		if len(kept) > 0 && s.text[0] >= utf8.RuneSelf && !norm.NFC.PropertiesString(s.text).BoundaryBefore() {
-			n := norm.NFC.FirstBoundaryInString(s.text)
-			if n < 0 {
-				n = len(s.text)
+			accents := norm.NFC.FirstBoundaryInString(s.text)
+			if accents < 0 {
+				accents = len(s.text)
 			}
-			prev := &kept[len(kept)-1]
-			prev.text = norm.NFC.String(prev.text + s.text[:n])
-			s.text = s.text[n:]
+			// Only what follows the letter's start is written anew; a long text before it is not
+			// copied for every accent.
+			prev := kept[len(kept)-1]
+			letter := len(prev.text)
+			for starts := false; letter > 0 && !starts; {
+				_, size := utf8.DecodeLastRuneInString(prev.text[:letter])
+				letter -= size
+				starts = norm.NFC.PropertiesString(prev.text[letter:]).BoundaryBefore()
+			}
+			in.steps += len(prev.text) - letter + accents
+			kept[len(kept)-1].text = prev.text[:letter]
+			if letter == 0 {
+				kept = kept[:len(kept)-1]
+			}
+			prev.text = norm.NFC.String(prev.text[letter:] + s.text[:accents])
+			kept = append(kept, prev)
+			s.text = s.text[accents:]
 		}
 		if s.text != "" {
 			kept = append(kept, s)

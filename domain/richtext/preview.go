@@ -50,7 +50,7 @@ func cut(line []rune, limit int) string {
 	for end > 0 && line[end] != ' ' {
 		end--
 	}
-	if end <= limit/2 { // one long word, or a script without blanks
+	if end == 0 || end < limit/2 { // one long word, or a script without blanks
 		for end = limit; end > 0 && joined(line[end-1], line[end]); {
 			end--
 		}
