@@ -1,0 +1,86 @@
+package main
+
+import "fmt"
+
+// Rule is a row of the product's rules: what an InMail must and must not do.
+type Rule struct {
+	Number   int    // 1..62, cited as R01..R62
+	Title    string // what it is about, in a few words
+	Required bool   // must have a file that decides it and a test that passes
+}
+
+// String returns the number as it is cited: R08.
+func (r Rule) String() string { return cite(r.Number) }
+
+func cite(number int) string { return fmt.Sprintf("R%02d", number) }
+
+const (
+	required = true
+	planned  = false // not built yet: shown in the table, asked of nobody
+)
+
+// rules lists every rule in order. When one is built, its planned becomes required.
+var rules = []Rule{
+	{1, "Members reach members without e-mail addresses", required},
+	{2, "Basic accounts send none", required},
+	{3, "Premium Business: 10 a period", required},
+	{4, "Sales Navigator Team: 10 to 25 by plan", required},
+	{5, "Recruiter: 25 to 50 by plan", required},
+	{6, "Job Seeker: 5 a period", required},
+	{7, "A change of plan acts at once and recalls nothing", required},
+	{8, "The credit period: a month from the anchor day, computed when asked", required},
+	{9, "Unused credits lapse, or roll over by policy", required},
+	{10, "One credit per delivery, taken in the same transaction", required},
+	{11, "Credits come back for a reply only, and only by policy", required},
+	{12, "Not to a connection", required},
+	{13, "Not to yourself, not to nobody", required},
+	{14, "Visible profiles only", required},
+	{15, "Who opted out is not written to", required},
+	{16, "A block stops InMails and replies of the pair", required},
+	{17, "The banned list of members and companies", required},
+	{18, "The sender is not told who blocked, opted out or is banned", required},
+	{19, "Exactly one recipient", required},
+	{20, "No second InMail while the first awaits its answer", required},
+	{21, "The order of checks, none skipped, all made again at delivery", required},
+	{22, "Subject: required, one line, 200 characters", required},
+	{23, "Body: required, 3,000 characters as read", required},
+	{24, "Formatting is kept, HTML is shown as typed", required},
+	{25, "Links to http, https and mailto only", required},
+	{26, "No images, no attachments", required},
+	{27, "No drafts: what was not accepted is stored nowhere", required},
+	{28, "An idempotency key sends once", required},
+	{29, "Exactly one inbox entry, newest first, with unread state", required},
+	{30, "The preview opens nothing", required},
+	{31, "Only the recipient opens, once", required},
+	{32, "Unopened after 168 hours it expires", required},
+	{33, "The clock decides expiry, not the job", required},
+	{34, "Retracting: by the sender, within 168 hours", required},
+	{35, "Retracting is asked and then confirmed", required},
+	{36, "Retracted unopened: gone, and undone", required},
+	{37, "Retracted opened: hidden, what was read stays read", required},
+	{38, "Of racing events exactly one wins", required},
+	{39, "Replying is free and opens", required},
+	{40, "After the first reply both write freely", required},
+	{41, "What triggers the spam guard", planned},
+	{42, "What a trigger does: refuse, count, restrict for a time", planned},
+	{43, "Every restriction is explained", planned},
+	{44, "Abuse is reported once", planned},
+	{45, "Advice: name the recipient and something of theirs", planned},
+	{46, "Advice: a subject and a preview that say something", planned},
+	{47, "Advice: short paragraphs, easy reading", planned},
+	{48, "Advice: mention a common connection", planned},
+	{49, "Advice: what is in it for the reader", planned},
+	{50, "Advice: under 100 words", planned},
+	{51, "Advice: little formatting", planned},
+	{52, "Advice: the follow-up category", planned},
+	{53, "Every InMail is in Salesforce once, with its current state", planned},
+	{54, "Receipts with time and rising sequence number", required},
+	{55, "Logged on the matching Lead, Contact and Account", planned},
+	{56, "Tags, normalised, ten at most", required},
+	{57, "Open rate by week, published when complete", planned},
+	{58, "Response rate by week, published when complete", planned},
+	{59, "One number everywhere", planned},
+	{60, "Erasure leaves counts and nothing else", planned},
+	{61, "Too old to send: failed, spends nothing", required},
+	{62, "Rates by length and by advice", planned},
+}
