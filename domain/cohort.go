@@ -1,0 +1,193 @@
+package domain
+
+import (
+	"fmt"
+	"time"
+)
+
+// Cohort is the ISO week of T0, as 2026-W47: what the rates are counted by (R57).
+type Cohort string
+
+// CohortOf returns the ISO week of t, in UTC.
+func CohortOf(t time.Time) Cohort {
+	y, w := t.UTC().ISOWeek()
+	return Cohort(fmt.Sprintf("%04d-W%02d", y, w))
+}
+
+// Outcome is where a delivered InMail stands for the figures. Outcomes exclude each other and add
+// up to delivered (API.md, Metrics).
+type Outcome string
+
+// The outcomes.
+const (
+	PendingUnopened   Outcome = "pending_unopened"
+	OutcomeOpened     Outcome = "opened"
+	OutcomeReplied    Outcome = "replied"
+	ExpiredUnopened   Outcome = "expired_unopened"
+	RetractedUnopened Outcome = "retracted_unopened"
+	RetractedOpened   Outcome = "retracted_opened"
+	RetractedReplied  Outcome = "retracted_replied"
+)
+
+// Outcomes returns all of them.
+func Outcomes() []Outcome {
+	return []Outcome{PendingUnopened, OutcomeOpened, OutcomeReplied, ExpiredUnopened, RetractedUnopened, RetractedOpened, RetractedReplied}
+}
+
+// RepliedInTime is counted beside the outcomes, not among them: a first reply within the policy
+// response_window_days (R58). It stays counted whatever happens to the InMail later.
+const RepliedInTime Outcome = "replied_in_time"
+
+// Outcome returns where m stands; "" while it is not delivered.
+func (m *InMail) Outcome() Outcome {
+	switch m.Status {
+	case Sent:
+		return PendingUnopened
+	case Opened:
+		return OutcomeOpened
+	case Replied:
+		return OutcomeReplied
+	case Expired:
+		return ExpiredUnopened
+	case Retracted:
+		switch {
+		case !m.RepliedAt.IsZero():
+			return RetractedReplied
+		case !m.OpenedAt.IsZero():
+			return RetractedOpened
+		}
+		return RetractedUnopened
+	}
+	return ""
+}
+
+// Dimension is what a count is cut by (API.md, analytics).
+type Dimension string
+
+// The dimensions. All has the single key ""; Expiry has as keys the hours (2026-11-30T09) in which
+// unopened InMails will expire, which is where "expiring soon" is read.
+const (
+	ByAll         Dimension = "all"
+	ByTag         Dimension = "tag"
+	ByAccountType Dimension = "account_type"
+	ByCategory    Dimension = "category"
+	BySender      Dimension = "sender"
+	ByLength      Dimension = "length"
+	ByAdvice      Dimension = "advice"
+	ByExpiry      Dimension = "expiry"
+)
+
+// NoKey is the key of an InMail without tag, category or advice.
+const NoKey = "none"
+
+// The keys of ByLength (R62).
+const (
+	Under100   = "under_100"
+	From100    = "100_and_more"
+	ExpiryHour = "2006-01-02T15"
+)
+
+// Count moves one figure: so many InMails more (or fewer) in one cell of cohort × dimension × key ×
+// outcome. Counts move in the transaction that moves the InMail, and survive erasure (R59, R60).
+type Count struct {
+	Cohort    Cohort
+	Dimension Dimension
+	Key       string
+	Outcome   Outcome
+	N         int
+}
+
+// CountsFor returns the moves that follow when a delivered InMail goes from one outcome to another;
+// from is "" at delivery. It is the one place that knows which cells an InMail is counted in.
+func CountsFor(m *InMail, from, to Outcome) []Count {
+	if from == to {
+		return nil
+	}
+	week := CohortOf(m.SentAt)
+	var counts []Count
+	for _, cell := range cells(m) {
+		if from != "" {
+			counts = append(counts, Count{week, cell.Dimension, cell.Key, from, -1})
+		}
+		if to != "" {
+			counts = append(counts, Count{week, cell.Dimension, cell.Key, to, 1})
+		}
+	}
+	hour := m.ExpiresAt.UTC().Format(ExpiryHour)
+	if from == PendingUnopened {
+		counts = append(counts, Count{week, ByExpiry, hour, PendingUnopened, -1})
+	}
+	if to == PendingUnopened {
+		counts = append(counts, Count{week, ByExpiry, hour, PendingUnopened, 1})
+	}
+	return counts
+}
+
+// RepliedInTimeCounts returns the moves for a first reply within the window (R58).
+func RepliedInTimeCounts(m *InMail) []Count {
+	var counts []Count
+	for _, cell := range cells(m) {
+		counts = append(counts, Count{CohortOf(m.SentAt), cell.Dimension, cell.Key, RepliedInTime, 1})
+	}
+	return counts
+}
+
+// RetagCounts returns the moves when the tags of a delivered InMail change from old to m.Tags (R56).
+func RetagCounts(m *InMail, old []string, responseWindow time.Duration) []Count {
+	var counts []Count
+	outcomes := []Outcome{m.Outcome()}
+	if m.Outcome() == "" {
+		return nil
+	}
+	if m.InTime(responseWindow) {
+		outcomes = append(outcomes, RepliedInTime)
+	}
+	for _, o := range outcomes {
+		for _, k := range keys(old) {
+			counts = append(counts, Count{CohortOf(m.SentAt), ByTag, k, o, -1})
+		}
+		for _, k := range keys(m.Tags) {
+			counts = append(counts, Count{CohortOf(m.SentAt), ByTag, k, o, 1})
+		}
+	}
+	return counts
+}
+
+// InTime says whether the first reply came within the response window (R58).
+func (m *InMail) InTime(window time.Duration) bool {
+	return !m.RepliedAt.IsZero() && !m.RepliedAt.After(m.SentAt.Add(window))
+}
+
+type cell struct {
+	Dimension Dimension
+	Key       string
+}
+
+func cells(m *InMail) []cell {
+	length := Under100
+	if m.Words >= 100 {
+		length = From100
+	}
+	cs := []cell{{ByAll, ""}, {ByAccountType, string(m.AccountType)}, {ByCategory, keyOr(m.Category)}, {BySender, string(m.Sender)}, {ByLength, length}}
+	for _, k := range keys(m.Tags) {
+		cs = append(cs, cell{ByTag, k})
+	}
+	for _, k := range keys(m.Advice) {
+		cs = append(cs, cell{ByAdvice, k})
+	}
+	return cs
+}
+
+func keys(ks []string) []string {
+	if len(ks) == 0 {
+		return []string{NoKey}
+	}
+	return ks
+}
+
+func keyOr(k string) string {
+	if k == "" {
+		return NoKey
+	}
+	return k
+}

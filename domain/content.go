@@ -1,0 +1,85 @@
+package domain
+
+import (
+	"strings"
+	"unicode/utf8"
+
+	"inmail/domain/richtext"
+)
+
+// The bounds of what is written (R22, R23, R30).
+const (
+	MaxSubject    = 200   // code points, after trimming
+	MaxBody       = 3000  // code points as read: after NFC, markup and list markers not counted
+	MaxSource     = 12000 // bytes of a body as it is sent
+	PreviewLength = 140   // code points
+)
+
+// Text is the content of an InMail, read once and judged, previewed and advised upon from there.
+type Text struct {
+	Subject     string // normalised by richtext.Subject (R22)
+	Source      string // the body as it was sent
+	Body        richtext.Document
+	Attachments bool // the request carried attachments, whatever was in them (R26)
+}
+
+// ReadText reads subject and body. A source over MaxSource is cut before it is parsed: it is
+// refused by its length whatever it says.
+func ReadText(subject, body string, attachments bool) Text {
+	t := Text{Subject: richtext.Subject(subject), Source: body, Attachments: attachments}
+	parsed := body
+	if len(parsed) > MaxSource {
+		parsed = strings.ToValidUTF8(parsed[:MaxSource], "")
+	}
+	t.Body = richtext.Parse(parsed)
+	return t
+}
+
+// Preview is the one line that the inbox shows (R30).
+func (t Text) Preview() string { return t.Body.Preview(PreviewLength) }
+
+// Refusals judges the content in the order R22, R23, R25, R26 (R21). The filter against spam comes
+// after it and is not asked here.
+func (t Text) Refusals() []*Refusal {
+	var rs []*Refusal
+	if n := utf8.RuneCountInString(t.Subject); n == 0 {
+		rs = append(rs, Refuse(SubjectRequired, "an InMail has a subject; write one line of 1 to %d characters", MaxSubject))
+	} else if n > MaxSubject {
+		r := Refuse(SubjectTooLong, "the subject has %d characters and may have %d; shorten it by %d", n, MaxSubject, n-MaxSubject)
+		r.Got, r.Limit = n, MaxSubject
+		rs = append(rs, r)
+	}
+	rs = append(rs, CheckBody(t.Source, t.Body)...)
+	if t.Attachments {
+		rs = append(rs, Refuse(AttachmentUnsupported, "InMails carry no attachments; send a link instead"))
+	}
+	return rs
+}
+
+// CheckBody judges a body, of an InMail or of a reply, in the order R23, R25, R26.
+func CheckBody(source string, d richtext.Document) []*Refusal {
+	var rs []*Refusal
+	length := d.Length()
+	switch {
+	case len(source) > MaxSource:
+		r := Refuse(BodyTooLong, "the body's source has %d bytes and may have %d; shorten it", len(source), MaxSource)
+		r.Got, r.Limit = len(source), MaxSource
+		rs = append(rs, r)
+	case strings.TrimSpace(d.Text()) == "":
+		rs = append(rs, Refuse(BodyRequired, "an InMail has a body; write 1 to %d characters", MaxBody))
+	case length > MaxBody:
+		r := Refuse(BodyTooLong, "the body has %d characters and may have %d; shorten it by %d", length, MaxBody, length-MaxBody)
+		r.Got, r.Limit = length, MaxBody
+		rs = append(rs, r)
+	}
+	for _, l := range d.Links() {
+		if l.Scheme != "http" && l.Scheme != "https" && l.Scheme != "mailto" {
+			rs = append(rs, Refuse(LinkNotAllowed, "links go to http, https or mailto; change or remove the others"))
+			break
+		}
+	}
+	if d.Images() {
+		rs = append(rs, Refuse(ImageNotSupported, "InMails carry no images; send a link to the picture instead"))
+	}
+	return rs
+}

@@ -1,0 +1,241 @@
+package domain
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sort"
+	"time"
+)
+
+// AccountType is what a member pays for; it decides which plans an account can have.
+type AccountType string
+
+// The account types of R02–R06.
+const (
+	Basic              AccountType = "basic"
+	PremiumBusiness    AccountType = "premium_business"
+	SalesNavigatorTeam AccountType = "sales_navigator_team"
+	Recruiter          AccountType = "recruiter"
+	JobSeeker          AccountType = "job_seeker"
+)
+
+// AccountTypes returns all of them in the order of the rules.
+func AccountTypes() []AccountType {
+	return []AccountType{Basic, PremiumBusiness, SalesNavigatorTeam, Recruiter, JobSeeker}
+}
+
+// bounds are the allowances that a plan of a type may have, both ends included (R02–R06).
+var bounds = map[AccountType][2]int{
+	Basic:              {0, 0},
+	PremiumBusiness:    {10, 10},
+	SalesNavigatorTeam: {10, 25},
+	Recruiter:          {25, 50},
+	JobSeeker:          {5, 5},
+}
+
+// Plan is how many InMails an account may send in a period.
+type Plan struct {
+	AccountType AccountType `koanf:"account_type" json:"account_type"`
+	Allowance   int         `koanf:"allowance" json:"allowance"`
+}
+
+// Plans are the plans that can be had, by name.
+type Plans map[string]Plan
+
+// ShippedPlans returns the plans that exist without configuration (R02–R06).
+func ShippedPlans() Plans {
+	return Plans{
+		"basic_0":                 {Basic, 0},
+		"premium_business_10":     {PremiumBusiness, 10},
+		"sales_navigator_team_10": {SalesNavigatorTeam, 10},
+		"sales_navigator_team_15": {SalesNavigatorTeam, 15},
+		"sales_navigator_team_25": {SalesNavigatorTeam, 25},
+		"recruiter_25":            {Recruiter, 25},
+		"recruiter_35":            {Recruiter, 35},
+		"recruiter_50":            {Recruiter, 50},
+		"job_seeker_5":            {JobSeeker, 5},
+	}
+}
+
+// Validate reports every plan whose allowance lies outside the bounds of its type, naming the plan
+// and the bounds (R04, R05). It is asked when the configuration is loaded.
+func (ps Plans) Validate() error {
+	var faults []error
+	for _, name := range ps.names() {
+		p := ps[name]
+		b, ok := bounds[p.AccountType]
+		if !ok {
+			faults = append(faults, fmt.Errorf("plan %s: account_type %q is not one of %v", name, p.AccountType, AccountTypes()))
+			continue
+		}
+		if p.Allowance < b[0] || p.Allowance > b[1] {
+			faults = append(faults, fmt.Errorf("plan %s: allowance %d is outside %d..%d, the bounds of %s; choose a number within them",
+				name, p.Allowance, b[0], b[1], p.AccountType))
+		}
+	}
+	for _, t := range AccountTypes() {
+		if len(ps.Of(t)) == 0 {
+			faults = append(faults, fmt.Errorf("plans: account type %s has no plan; add one", t))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// Of returns the names of a type's plans, smallest allowance first.
+func (ps Plans) Of(t AccountType) []string {
+	names := slices.DeleteFunc(ps.names(), func(n string) bool { return ps[n].AccountType != t })
+	sort.SliceStable(names, func(i, j int) bool { return ps[names[i]].Allowance < ps[names[j]].Allowance })
+	return names
+}
+
+// Smallest returns the plan that a type has when none was named; "" when it has no plan at all.
+func (ps Plans) Smallest(t AccountType) string {
+	of := ps.Of(t)
+	if len(of) == 0 {
+		return ""
+	}
+	return of[0]
+}
+
+func (ps Plans) names() []string {
+	names := make([]string, 0, len(ps))
+	for n := range ps {
+		names = append(names, n)
+	}
+	sort.Strings(names)
+	return names
+}
+
+// PeriodStart returns when the credit period that holds now began: 00:00 UTC on the
+// anchor day (1..31), clamped to the month's last day (R08).
+func PeriodStart(now time.Time, anchorDay int) time.Time {
+	now = now.UTC()
+	start := anchorIn(now.Year(), now.Month(), anchorDay)
+	if now.Before(start) {
+		start = anchorIn(now.Year(), now.Month()-1, anchorDay)
+	}
+	return start
+}
+
+// PeriodEnd returns when the period that holds now ends and the next begins: an instant that
+// already belongs to the next (R08).
+func PeriodEnd(now time.Time, anchorDay int) time.Time {
+	start := PeriodStart(now, anchorDay)
+	return anchorIn(start.Year(), start.Month()+1, anchorDay)
+}
+
+// anchorIn returns the anchor of a month; months under 1 and over 12 run into the years beside.
+func anchorIn(year int, month time.Month, anchorDay int) time.Time {
+	last := time.Date(year, month+1, 0, 0, 0, 0, 0, time.UTC)
+	return time.Date(last.Year(), last.Month(), min(max(anchorDay, 1), last.Day()), 0, 0, 0, 0, time.UTC)
+}
+
+// Usage is what one account did with its credits in one period, as the record keeps it.
+type Usage struct {
+	PeriodStart time.Time
+	Used        int // credits that deliveries took in this period, less those given back to it
+	Returned    int // credits that replies gave back in this period for deliveries of an earlier one (R11)
+}
+
+// PlanChange says which allowance an account had from an instant on.
+type PlanChange struct {
+	Since     time.Time
+	Allowance int
+}
+
+// Account is what the credits of a member are computed from.
+type Account struct {
+	CreatedAt time.Time
+	AnchorDay int
+	Allowance int          // of the plan that is in force now
+	Plans     []PlanChange // oldest first; needed only where credits are carried
+	Usage     []Usage      // any order; the current period, and with rollover all of them
+	InFlight  int          // accepted, not yet delivered: spoken for, though not paid
+}
+
+// Credits is the answer to "how many are left".
+type Credits struct {
+	PeriodStart time.Time
+	PeriodEnd   time.Time
+	Allowance   int
+	Carried     int // from earlier periods: by rollover (R09), or given back by late replies (R11)
+	Used        int
+	Remaining   int // allowance + carried − used, never below 0 (R07, R09)
+	InFlight    int
+}
+
+// CreditsAt computes the credits of an account at now. No job has to run at midnight: the
+// period is the one that holds now (R08). rolloverPeriods is the policy of R09.
+func CreditsAt(now time.Time, a Account, rolloverPeriods int) Credits {
+	start := PeriodStart(now, a.AnchorDay)
+	c := Credits{PeriodStart: start, PeriodEnd: PeriodEnd(now, a.AnchorDay), Allowance: a.Allowance, InFlight: a.InFlight}
+	byPeriod := make(map[int64]Usage, len(a.Usage))
+	for _, u := range a.Usage {
+		byPeriod[u.PeriodStart.UnixMilli()] = u
+	}
+	current := byPeriod[start.UnixMilli()]
+	c.Used = current.Used
+	c.Carried = current.Returned
+	if rolloverPeriods > 0 {
+		c.Carried += carried(start, a, byPeriod, rolloverPeriods)
+	}
+	c.Remaining = max(0, c.Allowance+c.Carried-c.Used)
+	return c
+}
+
+// Available returns how many more sends may be accepted: what remains, less what is already on
+// its way. Delivery itself looks at Remaining alone (R10).
+func (c Credits) Available() int { return max(0, c.Remaining-c.InFlight) }
+
+// carried plays all periods from the one in which the account was made to the one before current:
+// what a period leaves unused may be spent in the n periods after it, oldest first (R09).
+func carried(current time.Time, a Account, usage map[int64]Usage, n int) int {
+	var left []int // what is unused of the last n periods, oldest first
+	for p := PeriodStart(a.CreatedAt, a.AnchorDay); p.Before(current); p = PeriodEnd(p, a.AnchorDay) {
+		u := usage[p.UnixMilli()]
+		spend := u.Used - u.Returned
+		for i := range left {
+			take := min(left[i], max(0, spend))
+			left[i] -= take
+			spend -= take
+		}
+		left = append(left, max(0, allowanceAt(PeriodEnd(p, a.AnchorDay), a)-spend))
+		left = left[max(0, len(left)-n):]
+	}
+	sum := 0
+	for _, l := range left {
+		sum += l
+	}
+	return sum
+}
+
+// allowanceAt returns the allowance that was in force just before t.
+func allowanceAt(t time.Time, a Account) int {
+	allowance := a.Allowance
+	for i := len(a.Plans) - 1; i >= 0; i-- {
+		allowance = a.Plans[i].Allowance
+		if a.Plans[i].Since.Before(t) {
+			break
+		}
+	}
+	return allowance
+}
+
+// ReturnsCredit says whether a first reply at repliedAt gives the credit of an InMail sent at sentAt
+// back (R11): days is the policy credit_back_on_reply_days, 0 is off.
+func ReturnsCredit(sentAt, repliedAt time.Time, days int) bool {
+	return days > 0 && !repliedAt.After(sentAt.Add(time.Duration(days)*24*time.Hour))
+}
+
+// noCredits explains an empty account (R02, R10).
+func noCredits(c Credits) *Refusal {
+	r := &Refusal{Code: NoCredits, Got: c.Used + c.InFlight, Limit: c.Allowance + c.Carried}
+	if c.Allowance+c.Carried == 0 {
+		r.Detail = "this account's plan has 0 InMails a period; change the plan to send InMails"
+		return r
+	}
+	r.Detail = fmt.Sprintf("%d of %d InMails of this period are used and %d are on their way; the next period begins %s",
+		c.Used, c.Allowance+c.Carried, c.InFlight, c.PeriodEnd.Format(time.RFC3339))
+	return r
+}

@@ -1,0 +1,68 @@
+package domain
+
+import "time"
+
+// Match says whether an InMail found its Lead or Contact (R55).
+type Match string
+
+// The answers of matching. NoMatch is "not asked yet".
+const (
+	NoMatch   Match = ""
+	Matched   Match = "Matched"
+	Unmatched Match = "Unmatched"
+	Ambiguous Match = "Ambiguous"
+)
+
+// FailureClass says what follows when Salesforce did not take a row (SALESFORCE.md 2.5).
+type FailureClass string
+
+// The classes, in the port's words. What each leads to stands in one table in the package worker.
+const (
+	Taken         FailureClass = ""               // stored in the org
+	Stale         FailureClass = "stale"          // the org holds a newer state: nothing to do (R53)
+	Locked        FailureClass = "locked"         // a row lock or a passing fault: again soon
+	LimitReached  FailureClass = "limit"          // the daily limit or our share of it: parked until it resets
+	SessionEnded  FailureClass = "session"        // logged out: log in once, then again
+	LoginFailed   FailureClass = "login"          // logging in itself fails: paused
+	LostReference FailureClass = "lost_reference" // the Lead, Contact or Account is converted, merged or gone: match again
+	BadData       FailureClass = "bad_data"       // the org refuses this row: a dead letter
+	Configuration FailureClass = "configuration"  // the org refuses every such row: paused and shown
+)
+
+// Link is the Salesforce side of one InMail, as the record keeps it.
+type Link struct {
+	InMail        ID
+	RecordID      string // of InMail__c, 18 characters; empty before the first push
+	Match         Match
+	LeadID        string
+	ContactID     string
+	AccountID     string
+	PushedVersion int64 // the version of the InMail that the org holds
+	PushedSeq     int   // and its receipt number: never goes back (R53)
+	SentTask      bool  // the Task of the sending is in the org
+	RepliedTask   bool  // the Task of the first reply is in the org
+	Attempts      int   // failed pushes since the last that went through
+	Class         FailureClass
+	Detail        string // the org's code and field names; never a text of ours
+	FailedAt      time.Time
+	Dead          bool // a dead letter: waits for a retry or for the next change
+}
+
+// Push is one InMail on its way to Salesforce: its newest state, what is known of its link, and
+// what matching needs. Email is of the recipient, for finding the Lead or Contact and for nothing
+// else (R01).
+type Push struct {
+	InMail        InMail
+	Link          Link
+	SenderName    string
+	RecipientName string
+	Email         Email
+}
+
+// PushAnswer is what became of one Push: the link as it is now, and the class of the failure, if any.
+// Until is when a parked row may go again.
+type PushAnswer struct {
+	Link  Link
+	Class FailureClass
+	Until time.Time
+}

@@ -1,0 +1,388 @@
+package mailroom
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+
+	"inmail/domain"
+	"inmail/domain/advice"
+	"inmail/domain/spam"
+)
+
+// Send is one whole InMail as it was asked for: there are no drafts (R27), and exactly one recipient (R19).
+type Send struct {
+	From, To    domain.MemberID
+	Subject     string
+	Body        string
+	Attachments bool // the request carried a field attachment or attachments (R26)
+	Tags        []string
+	Category    string
+	CRM         domain.CRMIDs
+	Key         string // Idempotency-Key; empty: none (R28)
+}
+
+// Accepted answers one Send: the queued InMail with its advice, or why not.
+type Accepted struct {
+	ID     domain.ID
+	Advice []advice.Hit
+	Err    error // nil, or a *domain.Refusal as the sender may see it (R18)
+}
+
+// MaxCategory is the longest category, in code points.
+const MaxCategory = 40
+
+// Accept judges sends by every rule that can be judged now, in R21's order, and stores those that
+// pass as queued, in one transaction; answers[i] is for sends[i]. What is refused is not stored (R27):
+// the audit keeps its codes. An error is the batch's: nothing of it was stored.
+func (r *Room) Accept(ctx context.Context, sends []Send) ([]Accepted, error) {
+	if len(sends) == 0 {
+		return nil, nil
+	}
+	drafts := make([]draft, len(sends))
+	for i, s := range sends {
+		drafts[i] = readDraft(s)
+	}
+	var b *acceptance
+	err := r.record.Update(ctx, func(tx Tx) error {
+		b = &acceptance{room: r, tx: tx, drafts: drafts, answers: make([]Accepted, len(drafts)), first: map[AnswerKey]Answer{}}
+		return b.run()
+	})
+	if err != nil {
+		return nil, fmt.Errorf("accept %d sends: %w", len(sends), err)
+	}
+	b.tell()
+	if len(b.ids) > 0 {
+		// A queue that is away is no reason to refuse: the record has them, and redrive asks again.
+		_ = r.queue.Enqueue(ctx, Task{Type: TaskSend, IDs: b.ids, Queue: QueueSends})
+	}
+	return b.answers, nil
+}
+
+// draft is a Send with its text read and its fields brought into their one form, before any
+// transaction is open.
+type draft struct {
+	Send
+	text   domain.Text
+	digest [32]byte
+	bad    error // bad_request: it is not judged by the rules at all
+}
+
+func readDraft(s Send) draft {
+	d := draft{Send: s}
+	for _, id := range []domain.MemberID{s.From, s.To} {
+		if err := id.Validate(); err != nil {
+			d.bad = err
+			return d
+		}
+	}
+	for _, t := range []string{s.Subject, s.Body, s.Category, strings.Join(s.Tags, "")} {
+		if err := CheckText(t); err != nil {
+			d.bad = err
+			return d
+		}
+	}
+	if d.Tags, d.bad = domain.NormalTags(s.Tags); d.bad != nil {
+		return d
+	}
+	d.Category = norm.NFC.String(strings.TrimSpace(s.Category))
+	if n := utf8.RuneCountInString(d.Category); n > MaxCategory || strings.ContainsFunc(d.Category, unicode.IsControl) {
+		d.bad = &domain.Refusal{Code: domain.BadRequest, Got: n, Limit: MaxCategory, Detail: "a category has at most 40 characters, none of them a control character"}
+		return d
+	}
+	if d.CRM, d.bad = normalCRM(s.CRM); d.bad != nil {
+		return d
+	}
+	d.text = domain.ReadText(s.Subject, s.Body, s.Attachments)
+	d.digest = d.digestOf()
+	return d
+}
+
+// CheckText refuses, with bad_request, what no store can keep: wrong UTF-8 and the character NUL.
+func CheckText(s string) error {
+	if !utf8.ValidString(s) {
+		return refuse(domain.BadRequest, "the text is not valid UTF-8")
+	}
+	if strings.ContainsRune(s, 0) {
+		return refuse(domain.BadRequest, "the text holds the character NUL (U+0000), which no text may")
+	}
+	return nil
+}
+
+// digestOf tells requests under one key apart (R28): the same fields are the same request, however
+// their JSON was written.
+func (d *draft) digestOf() [32]byte {
+	b, _ := json.Marshal([]any{d.To, d.Send.Subject, d.Send.Body, d.Attachments, d.Tags, d.Category, d.CRM}) // strings marshal always
+	return sha256.Sum256(b)
+}
+
+// acceptance is the judging of one batch inside its transaction.
+type acceptance struct {
+	room    *Room
+	tx      Tx
+	drafts  []draft
+	answers []Accepted
+	ledger  *ledger
+	first   map[AnswerKey]Answer // answers under keys: stored ones and those of this batch
+
+	inmails      []*domain.InMail
+	receipts     []domain.Receipt
+	notes        []SendNote
+	strikes      []Strike
+	audit        []AuditEntry
+	newAnswers   []Answer
+	ids          []string
+	refused      []domain.Code
+	accountTypes []domain.AccountType
+}
+
+func (b *acceptance) run() error {
+	pairs := make([]Pair, 0, len(b.drafts))
+	keys := make([]AnswerKey, 0)
+	for _, d := range b.drafts {
+		if d.bad != nil {
+			continue
+		}
+		pairs = append(pairs, Pair{d.From, d.To})
+		if d.Key != "" {
+			keys = append(keys, AnswerKey{d.From, d.Key})
+		}
+	}
+	var err error
+	if b.ledger, err = b.room.open(b.tx, pairs, forAccept); err != nil {
+		return err
+	}
+	if err := b.loadAnswers(keys); err != nil {
+		return err
+	}
+	common, err := b.commonNames()
+	if err != nil {
+		return err
+	}
+	for i := range b.drafts {
+		if b.answers[i], err = b.judge(&b.drafts[i], common); err != nil {
+			return err
+		}
+	}
+	return b.store()
+}
+
+func (b *acceptance) loadAnswers(keys []AnswerKey) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	found, err := b.tx.FirstAnswers(keys)
+	if err != nil {
+		return err
+	}
+	for _, a := range found {
+		if a != nil {
+			b.first[a.AnswerKey] = *a
+		}
+	}
+	return nil
+}
+
+// commonNames asks for common connections only where the advice can need them.
+func (b *acceptance) commonNames() (map[Pair][]string, error) {
+	var ask []Pair
+	for _, d := range b.drafts {
+		if d.bad == nil {
+			ask = append(ask, Pair{d.From, d.To})
+		}
+	}
+	names, err := b.tx.CommonConnections(ask)
+	if err != nil {
+		return nil, err
+	}
+	common := make(map[Pair][]string, len(ask))
+	for i, p := range ask {
+		common[p] = names[i]
+	}
+	return common, nil
+}
+
+// judge decides one send and notes what is to be stored of it.
+func (b *acceptance) judge(d *draft, common map[Pair][]string) (Accepted, error) {
+	if d.bad != nil {
+		return Accepted{Err: d.bad}, nil
+	}
+	key := AnswerKey{d.From, d.Key}
+	if a, again := b.first[key]; again && d.Key != "" {
+		return replay(a, d)
+	}
+	now := b.tx.Now()
+	refusals, spammy := b.ledger.refusals(d.From, d.To, d.text, now)
+	sender := b.ledger.members[d.From]
+	if sender != nil {
+		b.accountTypes = append(b.accountTypes, sender.AccountType)
+	}
+	if spammy && sender != nil {
+		b.strikes = append(b.strikes, Strike{d.From, now})
+		if err := b.strike(d.From, now); err != nil {
+			return Accepted{}, err
+		}
+	}
+	if len(refusals) == 0 {
+		trigger, err := b.ledger.trigger(b.tx, d, now)
+		if err != nil {
+			return Accepted{}, err
+		}
+		if trigger != nil {
+			until, err := b.restrict(d.From, *trigger, now)
+			if err != nil {
+				return Accepted{}, err
+			}
+			refusals = []*domain.Refusal{until}
+		}
+	}
+	if len(refusals) > 0 {
+		return b.refuse(d, refusals, now)
+	}
+	return b.accept(d, sender, common[Pair{d.From, d.To}], now)
+}
+
+func (b *acceptance) refuse(d *draft, refusals []*domain.Refusal, now time.Time) (Accepted, error) {
+	codes := make([]domain.Code, len(refusals))
+	for i, r := range refusals {
+		codes[i] = r.Code
+	}
+	b.refused = append(b.refused, codes[0])
+	b.audit = append(b.audit, AuditEntry{ID: string(b.room.ids.NewID()), At: now, Kind: "send", Sender: d.From, Recipient: d.To, Refusals: codes})
+	a := Accepted{Err: refusals[0].Tell()}
+	return a, b.remember(d, a, now)
+}
+
+func (b *acceptance) accept(d *draft, sender *domain.Member, common []string, now time.Time) (Accepted, error) {
+	hits := b.room.advise(d.text, d.Category, b.ledger.members[d.To], common)
+	m, receipt := domain.New(domain.InMail{
+		ID: b.room.ids.NewID(), Sender: d.From, Recipient: d.To, Subject: d.text.Subject, Body: d.text.Source,
+		Preview: d.text.Preview(), Category: d.Category, Tags: d.Tags, CRM: d.CRM, AccountType: sender.AccountType,
+		Words: advice.Words(d.text.Body.Text()), Advice: adviceCodes(hits),
+	}, now)
+	b.inmails = append(b.inmails, m)
+	b.receipts = append(b.receipts, receipt)
+	b.ids = append(b.ids, string(m.ID))
+	print := b.ledger.fingerprint(d)
+	b.notes = append(b.notes, SendNote{Sender: d.From, At: now, Fingerprint: print.Bytes()})
+	b.ledger.accepted(d.From, d.To, print, now)
+	a := Accepted{ID: m.ID, Advice: hits}
+	return a, b.remember(d, a, now)
+}
+
+// remember keeps the first answer under the key of a send, for the same question later (R28).
+func (b *acceptance) remember(d *draft, a Accepted, now time.Time) error {
+	if d.Key == "" {
+		return nil
+	}
+	said := firstAnswer{Advice: a.Advice}
+	if r, refused := a.Err.(*domain.Refusal); refused {
+		said.Refusal = r
+	}
+	body, err := json.Marshal(said)
+	if err != nil {
+		return fmt.Errorf("keep the first answer: %w", err)
+	}
+	answer := Answer{AnswerKey: AnswerKey{d.From, d.Key}, Digest: d.digest, InMail: a.ID, Body: body, At: now}
+	b.first[answer.AnswerKey] = answer
+	b.newAnswers = append(b.newAnswers, answer)
+	return nil
+}
+
+// firstAnswer is what is kept of an answer: everything that was said beside the id.
+type firstAnswer struct {
+	Advice  []advice.Hit    `json:"advice,omitempty"`
+	Refusal *domain.Refusal `json:"refusal,omitempty"`
+}
+
+// replay gives the first answer again; another request under the same key is a conflict (R28).
+func replay(a Answer, d *draft) (Accepted, error) {
+	if a.Digest != d.digest {
+		return Accepted{Err: refuse(domain.IdempotencyConflict, "this Idempotency-Key was used for another InMail; use a new key for a new InMail")}, nil
+	}
+	var said firstAnswer
+	if err := json.Unmarshal(a.Body, &said); err != nil {
+		return Accepted{}, fmt.Errorf("read the first answer: %w", err)
+	}
+	again := Accepted{ID: a.InMail, Advice: said.Advice}
+	if said.Refusal != nil {
+		again.Err = said.Refusal
+	}
+	return again, nil
+}
+
+func (b *acceptance) store() error {
+	steps := []func() error{
+		func() error { return b.tx.Insert(b.inmails, b.receipts) },
+		func() error { return b.tx.NoteSends(b.notes) },
+		func() error { return b.tx.PutAnswers(b.newAnswers) },
+		func() error { return b.tx.Strike(b.strikes) },
+		func() error { return b.tx.AppendAudit(b.audit) },
+	}
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tell reports to the observer what was committed.
+func (b *acceptance) tell() {
+	for _, t := range b.accountTypes {
+		b.room.seen.Attempted(t)
+	}
+	for _, c := range b.refused {
+		b.room.seen.RefusedSend(c)
+	}
+}
+
+// advise reads the text for the sender's benefit; it never refuses (R45–R52).
+func (r *Room) advise(t domain.Text, category string, to *domain.Member, common []string) []advice.Hit {
+	m := advice.Message{Subject: t.Subject, Body: t.Body, Category: category, CommonConnections: common}
+	if to != nil {
+		m.Recipient = advice.Profile{Name: to.Name, Headline: to.Headline, Company: to.Company, Skills: to.Skills}
+	}
+	return advice.Advise(m, r.policy.ReadingEase)
+}
+
+func adviceCodes(hits []advice.Hit) []string {
+	codes := make([]string, 0, len(hits))
+	for _, h := range hits {
+		codes = append(codes, h.Code)
+	}
+	slices.Sort(codes)
+	return slices.Compact(codes)
+}
+
+// normalCRM checks ids that a sender gave: 15 or 18 letters and digits, as Salesforce's are.
+func normalCRM(c domain.CRMIDs) (domain.CRMIDs, error) {
+	for _, id := range []string{c.LeadID, c.ContactID, c.AccountID} {
+		if id == "" {
+			continue
+		}
+		alnum := strings.IndexFunc(id, func(r rune) bool {
+			return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9')
+		}) < 0
+		if !alnum || (len(id) != 15 && len(id) != 18) {
+			return c, refuse(domain.BadRequest, "a Salesforce id has 15 or 18 letters and digits")
+		}
+	}
+	return c, nil
+}
+
+// limitsOf takes the limits of R41 out of the policy.
+func limitsOf(p domain.Policy) spam.Limits {
+	l := spam.DefaultLimits()
+	l.VolumeHour, l.VolumeDay, l.Strikes = p.VolumeHour, p.VolumeDay, p.Strikes
+	l.SimilarDay, l.RegularGaps, l.BurstMinute = p.SimilarDay, p.RegularGaps, p.BurstMinute
+	return l
+}

@@ -1,0 +1,183 @@
+package mailroom
+
+import (
+	"context"
+	"time"
+
+	"inmail/domain"
+)
+
+// ReplyView is one message of a conversation.
+type ReplyView struct {
+	ID       domain.ID
+	From     Person
+	Body     string
+	BodyHTML string
+	At       time.Time
+}
+
+// Reply writes into the conversation of an InMail: the recipient of a live one first, which opens it and
+// costs nothing (R39); after that both, in order, without end (R40). Blocks hold here too (R16).
+func (r *Room) Reply(ctx context.Context, v Viewer, id domain.ID, body string) (domain.ID, error) {
+	if err := CheckText(body); err != nil {
+		return "", err
+	}
+	text := domain.ReadText("", body, false)
+	reply := &domain.Reply{ID: r.ids.NewID(), InMail: id, From: v.Member, Body: body}
+	var m *domain.InMail
+	var receipts []domain.Receipt
+	err := r.record.Update(ctx, func(tx Tx) (err error) {
+		if m, err = one(tx.LockInMails, id); err != nil {
+			return err
+		}
+		_, recipient, err := v.side(m)
+		if err != nil {
+			return err
+		}
+		if err := m.MayReply(v.Member, tx.Now()); err != nil {
+			return err
+		}
+		reply.At, reply.To = tx.Now(), m.Sender
+		if !recipient {
+			reply.To = m.Recipient
+		}
+		if err := r.mayWrite(tx, reply); err != nil {
+			return err
+		}
+		if refusals := domain.CheckBody(body, text.Body); len(refusals) > 0 {
+			return refusals[0]
+		}
+		change := Change{InMail: m, FromStatus: m.Status, FromVersion: m.Version}
+		before := m.Outcome()
+		if recipient {
+			if change.Receipts, err = m.Apply(domain.EventReply, tx.Now(), ""); err != nil {
+				return err
+			}
+		}
+		receipts = change.Receipts
+		m.Replies++
+		m.Version++
+		if err := r.move(tx, change, before); err != nil {
+			return err
+		}
+		if err := tx.InsertReplies([]*domain.Reply{reply}); err != nil {
+			return err
+		}
+		if replied(receipts) {
+			return r.firstReply(tx, m)
+		}
+		return nil
+	})
+	if err != nil {
+		return "", wrap("reply", err)
+	}
+	for _, receipt := range receipts {
+		switch receipt.Status {
+		case domain.Opened:
+			r.seen.Opened(m.OpenedAt.Sub(m.SentAt))
+		case domain.Replied:
+			r.seen.Replied(m.RepliedAt.Sub(m.SentAt))
+		}
+	}
+	return reply.ID, nil
+}
+
+func replied(receipts []domain.Receipt) bool {
+	return len(receipts) > 0 && receipts[len(receipts)-1].Status == domain.Replied
+}
+
+// mayWrite refuses a message between members of whom one has blocked the other, or is gone; told to
+// the writer as recipient_unavailable (R16, R18).
+func (r *Room) mayWrite(tx Tx, reply *domain.Reply) error {
+	between, err := tx.Pairs([]Pair{{reply.From, reply.To}})
+	if err != nil {
+		return err
+	}
+	other, err := tx.Members([]domain.MemberID{reply.To})
+	if err != nil {
+		return err
+	}
+	if between[0].Blocked || other[reply.To] == nil {
+		return domain.Refuse(domain.Blocked, "one of the two has blocked the other").Tell()
+	}
+	return nil
+}
+
+// firstReply does what follows from the first reply, once: the figure of replies in time (R58), the credit that a policy
+// gives back (R11), and a lesson for the filter.
+func (r *Room) firstReply(tx Tx, m *domain.InMail) error {
+	if m.InTime(r.responseWindow()) {
+		if err := tx.Count(domain.RepliedInTimeCounts(m)); err != nil {
+			return err
+		}
+	}
+	if domain.ReturnsCredit(m.SentAt, m.RepliedAt, r.policy.CreditBackOnReplyDays) {
+		if err := r.giveBack(tx, m); err != nil {
+			return err
+		}
+	}
+	return tx.AppendLessons([]Lesson{{InMail: m.ID, Spam: false}})
+}
+
+// giveBack returns the credit of m: to the period that paid for it while that holds, else to the current one (R11).
+func (r *Room) giveBack(tx Tx, m *domain.InMail) error {
+	accounts, err := tx.Accounts([]domain.MemberID{m.Sender}, r.policy.AnchorDay, false, r.allowance)
+	if err != nil {
+		return err
+	}
+	a, ok := accounts[m.Sender]
+	if !ok {
+		return nil // the sender is gone
+	}
+	current := domain.PeriodStart(tx.Now(), a.AnchorDay)
+	move := CreditMove{Member: m.Sender, PeriodStart: current, Returned: 1}
+	if domain.PeriodStart(m.SentAt, a.AnchorDay).Equal(current) {
+		move.Used, move.Returned = -1, 0
+	}
+	return tx.Spend([]CreditMove{move})
+}
+
+func (r *Room) responseWindow() time.Duration {
+	return time.Duration(r.policy.ResponseWindowDays) * 24 * time.Hour
+}
+
+// Replies lists a conversation for either side, oldest first by (At, ID); the other side's messages are
+// read from then on.
+func (r *Room) Replies(ctx context.Context, v Viewer, id domain.ID, p Page) ([]ReplyView, error) {
+	var views []ReplyView
+	err := r.record.Update(ctx, func(tx Tx) error {
+		m, err := one(tx.InMails, id)
+		if err != nil {
+			return err
+		}
+		if _, _, err := v.side(m); err != nil {
+			return err
+		}
+		views, err = r.conversation(tx, m, v.Member, p)
+		return err
+	})
+	return views, wrap("list replies", err)
+}
+
+// conversation reads replies and marks those to reader as read; a bare operator reads nothing.
+func (r *Room) conversation(tx Tx, m *domain.InMail, reader domain.MemberID, p Page) ([]ReplyView, error) {
+	replies, err := tx.Replies(m.ID, p)
+	if err != nil {
+		return nil, err
+	}
+	if reader != "" {
+		if err := tx.MarkRead(m.ID, reader); err != nil {
+			return nil, err
+		}
+	}
+	people, err := r.people(tx, []domain.MemberID{m.Sender, m.Recipient})
+	if err != nil {
+		return nil, err
+	}
+	views := make([]ReplyView, len(replies))
+	for i, reply := range replies {
+		views[i] = ReplyView{ID: reply.ID, From: people[reply.From], Body: reply.Body, At: reply.At,
+			BodyHTML: domain.ReadText("", reply.Body, false).Body.HTML()}
+	}
+	return views, nil
+}

@@ -1,0 +1,203 @@
+package mailroom
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"inmail/domain"
+)
+
+// CRM is what the sync needs of Salesforce. It makes one try; waiting is the queue's (STYLE H12).
+type CRM interface {
+	// Push brings InMails to the org in as few calls as it can; answers[i] is for pushes[i]. A row's fault is in
+	// its answer; an error is of the connector itself, and then nothing is known of any row.
+	Push(ctx context.Context, pushes []domain.Push) (answers []domain.PushAnswer, err error)
+	// Budget tells what was spent of the org's daily calls.
+	Budget() Budget
+}
+
+// Budget is what is known of the org's daily API calls.
+type Budget struct {
+	Used        int       `json:"used"`         // by everybody, as the org counts
+	Max         int       `json:"max"`          // 0: not known yet
+	Share       float64   `json:"share"`        // the part that may be ours
+	Ours        int       `json:"ours"`         // our calls of the last 24 h
+	ParkedUntil time.Time `json:"parked_until"` // zero: not parked
+	Why         string    `json:"why"`          // of parked: the class
+}
+
+// Pause says that the sync was stopped by hand, or by a fault that more tries would make worse.
+type Pause struct {
+	Why   string    `json:"why"` // operator, login or configuration
+	Since time.Time `json:"since"`
+	Until time.Time `json:"until"` // zero: until somebody resumes it
+}
+
+// Drift is what the last reconcile found, by kind.
+type Drift struct {
+	At    time.Time      `json:"at"`
+	Kinds map[string]int `json:"kinds"` // missing, extra, stale, edited
+}
+
+// CRMStatus is what /v1/crm/status tells.
+type CRMStatus struct {
+	Backlog
+	Pause  *Pause
+	Budget Budget
+	Drift  Drift
+}
+
+// The names under which the sync keeps its state, so that a restart remembers it.
+const (
+	stateCRMPause  = "crm_pause"
+	stateCRMBudget = "crm_budget"
+	stateCRMDrift  = "crm_drift"
+)
+
+// ClaimPushes takes up to limit unsynced InMails for this worker alone until the lease ends; none while the sync is
+// paused or parked.
+func (r *Room) ClaimPushes(ctx context.Context, limit int, lease time.Duration) (pushes []domain.Push, err error) {
+	err = r.record.Update(ctx, func(tx Tx) error {
+		pushes = nil
+		pause, err := state[Pause](tx, stateCRMPause)
+		if err != nil {
+			return err
+		}
+		budget, err := state[Budget](tx, stateCRMBudget)
+		if err != nil {
+			return err
+		}
+		if pause.holds(tx.Now()) || budget != nil && tx.Now().Before(budget.ParkedUntil) {
+			return nil
+		}
+		pushes, err = tx.ClaimUnsynced(limit, lease)
+		return err
+	})
+	return pushes, wrap("claim unsynced links", err)
+}
+
+func (p *Pause) holds(now time.Time) bool {
+	return p != nil && (p.Until.IsZero() || now.Before(p.Until))
+}
+
+// StorePushes stores what became of pushes, and when the failed ones go again (zero: not by themselves).
+func (r *Room) StorePushes(ctx context.Context, answers []domain.PushAnswer, retryAt []time.Time, budget Budget) error {
+	err := r.record.Update(ctx, func(tx Tx) error {
+		if err := setState(tx, stateCRMBudget, budget); err != nil {
+			return err
+		}
+		return tx.StoreAnswers(answers, retryAt)
+	})
+	return wrap("store Salesforce's answers", err)
+}
+
+// PauseCRM stops the sync until somebody resumes it, or until a time; a restart remembers it.
+func (r *Room) PauseCRM(ctx context.Context, why string, until time.Time) error {
+	err := r.record.Update(ctx, func(tx Tx) error {
+		return setState(tx, stateCRMPause, Pause{Why: why, Since: tx.Now(), Until: until})
+	})
+	return wrap("pause the sync", err)
+}
+
+// ResumeCRM lets the sync go on, by hand; parked ones too.
+func (r *Room) ResumeCRM(ctx context.Context) error {
+	err := r.record.Update(ctx, func(tx Tx) error {
+		if err := tx.SetState(stateCRMPause, nil); err != nil {
+			return err
+		}
+		return tx.SetState(stateCRMBudget, nil)
+	})
+	return wrap("resume the sync", err)
+}
+
+// CRMStatus tells how far Salesforce is behind and why.
+func (r *Room) CRMStatus(ctx context.Context) (s CRMStatus, err error) {
+	err = r.record.View(ctx, func(tx Tx) (err error) {
+		if s.Backlog, err = tx.Backlog(); err != nil {
+			return err
+		}
+		if s.Pause, err = state[Pause](tx, stateCRMPause); err != nil {
+			return err
+		}
+		if !s.Pause.holds(tx.Now()) {
+			s.Pause = nil
+		}
+		budget, err := state[Budget](tx, stateCRMBudget)
+		if err != nil {
+			return err
+		}
+		if budget != nil {
+			s.Budget = *budget
+		}
+		drift, err := state[Drift](tx, stateCRMDrift)
+		if drift != nil {
+			s.Drift = *drift
+		}
+		return err
+	})
+	return s, wrap("read the state of the sync", err)
+}
+
+// CRMFailures lists links whose last push failed, newest first by (FailedAt, InMail).
+func (r *Room) CRMFailures(ctx context.Context, p Page) (links []domain.Link, err error) {
+	err = r.record.View(ctx, func(tx Tx) (err error) {
+		links, err = tx.Failures(p)
+		return err
+	})
+	return links, wrap("list failed pushes", err)
+}
+
+// RetryCRM makes failed pushes due again: one InMail, a class, or all when both are empty. It returns how many.
+func (r *Room) RetryCRM(ctx context.Context, id domain.ID, class domain.FailureClass) (n int, err error) {
+	err = r.record.Update(ctx, func(tx Tx) error {
+		if id != "" {
+			links, err := tx.Links([]domain.ID{id})
+			if err != nil {
+				return err
+			}
+			if _, ok := links[id]; !ok {
+				return notFound()
+			}
+		}
+		n, err = tx.RetryDead(id, class)
+		return err
+	})
+	if err != nil {
+		return 0, wrap("retry failed pushes", err)
+	}
+	_ = r.queue.Enqueue(ctx, Task{Type: TaskCRMPush, Queue: QueueCRM}) // else the schedule comes by
+	return n, nil
+}
+
+// AskReconcile asks the workers to compare the org with the record.
+func (r *Room) AskReconcile(ctx context.Context) error {
+	return wrap("ask for a reconcile", r.queue.Enqueue(ctx, Task{Type: TaskCRMReconcile, Queue: QueueCRM}))
+}
+
+// AskBackfill asks the workers to bring everything to the org.
+func (r *Room) AskBackfill(ctx context.Context) error {
+	return wrap("ask for a backfill", r.queue.Enqueue(ctx, Task{Type: TaskCRMBackfill, Queue: QueueCRM}))
+}
+
+// state reads a named value; nil when it is not there.
+func state[T any](tx Tx, name string) (*T, error) {
+	blob, err := tx.State(name)
+	if err != nil || len(blob) == 0 {
+		return nil, err
+	}
+	v := new(T)
+	if err := json.Unmarshal(blob, v); err != nil {
+		return nil, fmt.Errorf("read the state %s: %w", name, err)
+	}
+	return v, nil
+}
+
+func setState(tx Tx, name string, v any) error {
+	blob, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("keep the state %s: %w", name, err)
+	}
+	return tx.SetState(name, blob)
+}

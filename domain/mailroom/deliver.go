@@ -1,0 +1,223 @@
+package mailroom
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"inmail/domain"
+)
+
+// Outcome answers one id of Deliver.
+type Outcome struct {
+	ID     domain.ID
+	Status domain.Status // sent, refused or failed; "" when it was not ours to decide: decided already, or held by another worker
+	Reason domain.Code
+}
+
+// Deliver decides each of ids and stores all in one transaction: sent with its credit, receipt and
+// counts, refused by a rule that has come to hold since it was accepted (R21), or failed as too old
+// (R61). outcomes[i] answers ids[i]. An error is the batch's: nothing of it was stored.
+func (r *Room) Deliver(ctx context.Context, ids []domain.ID) ([]Outcome, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	var b *delivery
+	err := r.record.Update(ctx, func(tx Tx) error {
+		b = &delivery{room: r, tx: tx, outcomes: map[domain.ID]Outcome{}}
+		return b.run(ids)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("deliver %d InMails: %w", len(ids), err)
+	}
+	b.tell()
+	outcomes := make([]Outcome, len(ids))
+	for i, id := range ids {
+		outcomes[i] = b.outcomes[id]
+		outcomes[i].ID = id
+	}
+	return outcomes, nil
+}
+
+// delivery is the deciding of one batch inside its transaction.
+type delivery struct {
+	room     *Room
+	tx       Tx
+	ledger   *ledger
+	outcomes map[domain.ID]Outcome
+	changes  []Change
+	moves    map[CreditMove]int // how many credits by member and period
+	counts   []domain.Count
+	audit    []AuditEntry
+	strikes  []Strike
+	decided  []*domain.InMail
+}
+
+func (b *delivery) run(ids []domain.ID) error {
+	queued, err := b.tx.ClaimQueued(ids)
+	if err != nil || len(queued) == 0 {
+		return err
+	}
+	pairs := make([]Pair, len(queued))
+	for i, m := range queued {
+		pairs[i] = Pair{m.Sender, m.Recipient}
+	}
+	if b.ledger, err = b.room.open(b.tx, pairs, forDeliver); err != nil {
+		return err
+	}
+	b.moves = map[CreditMove]int{}
+	for _, m := range queued {
+		if err := b.decide(m); err != nil {
+			return err
+		}
+	}
+	return b.store()
+}
+
+// decide moves one InMail out of the queue.
+func (b *delivery) decide(m *domain.InMail) error {
+	now := b.tx.Now()
+	if now.Sub(m.AcceptedAt) >= b.room.policy.QueueMaxAge {
+		return b.apply(m, domain.EventFail, domain.TooOld)
+	}
+	text := domain.ReadText(m.Subject, m.Body, false)
+	refusals, spammy := b.ledger.refusals(m.Sender, m.Recipient, text, now)
+	if len(refusals) > 0 && refusals[0].Code == domain.Restricted && b.judgedBefore(m) {
+		refusals = refusals[1:]
+	}
+	if len(refusals) > 0 {
+		codes := make([]domain.Code, len(refusals))
+		for i, r := range refusals {
+			codes[i] = r.Code
+		}
+		if spammy {
+			b.strikes = append(b.strikes, Strike{m.Sender, now})
+		}
+		b.audit = append(b.audit, AuditEntry{ID: string(b.room.ids.NewID()), At: now, Kind: "deliver", InMail: m.ID,
+			Sender: m.Sender, Recipient: m.Recipient, Refusals: codes})
+		return b.apply(m, domain.EventRefuse, codes[0])
+	}
+	sender := b.ledger.members[m.Sender]
+	m.AccountType = sender.AccountType // at T0 (R59)
+	if err := b.apply(m, domain.EventDeliver, ""); err != nil {
+		return err
+	}
+	start := domain.PeriodStart(now, b.ledger.accounts[m.Sender].AnchorDay) // T0 decides (R08)
+	b.moves[CreditMove{Member: m.Sender, PeriodStart: start}]++
+	b.counts = append(b.counts, domain.CountsFor(m, "", m.Outcome())...)
+	b.ledger.delivered(m.Sender, m.Recipient, start)
+	return nil
+}
+
+// judgedBefore says whether the sender's restriction is about how many were sent, and began only
+// after this one was accepted: then this one was within the limit, and passes (R41).
+func (b *delivery) judgedBefore(m *domain.InMail) bool {
+	r := b.ledger.restricted[m.Sender]
+	return byBehaviour(r.Trigger) && m.AcceptedAt.Before(r.StartedAt)
+}
+
+func (b *delivery) apply(m *domain.InMail, e domain.Event, reason domain.Code) error {
+	from, version := m.Status, m.Version
+	receipts, err := m.Apply(e, b.tx.Now(), reason)
+	if err != nil {
+		return fmt.Errorf("InMail %s: %w", m.ID, err)
+	}
+	b.changes = append(b.changes, Change{InMail: m, FromStatus: from, FromVersion: version, Receipts: receipts})
+	b.outcomes[m.ID] = Outcome{ID: m.ID, Status: m.Status, Reason: m.Reason}
+	b.decided = append(b.decided, m)
+	return nil
+}
+
+func (b *delivery) store() error {
+	if err := b.tx.Save(b.changes); err != nil {
+		return err
+	}
+	moves := make([]CreditMove, 0, len(b.moves))
+	for move, n := range b.moves {
+		move.Used = n
+		moves = append(moves, move)
+	}
+	if err := b.tx.Spend(moves); err != nil {
+		return err
+	}
+	if err := b.tx.Strike(b.strikes); err != nil {
+		return err
+	}
+	if err := b.tx.AppendAudit(b.audit); err != nil {
+		return err
+	}
+	return b.tx.Count(b.counts)
+}
+
+// tell reports to the observer what was committed.
+func (b *delivery) tell() {
+	for _, m := range b.decided {
+		switch m.Status {
+		case domain.Sent:
+			b.room.seen.Delivered(m.AccountType, m.SentAt.Sub(m.AcceptedAt))
+		case domain.Refused:
+			b.room.seen.RefusedSend(m.Reason)
+		}
+	}
+}
+
+// Redrive asks the queue again for everything that was accepted at least age ago and is still queued:
+// what a dead worker or a flushed Redis forgot (R29). It returns how many it asked for.
+func (r *Room) Redrive(ctx context.Context, age time.Duration, limit int) (int, error) {
+	var due []domain.ID
+	err := r.record.View(ctx, func(tx Tx) (err error) {
+		due, err = tx.QueuedBefore(tx.Now().Add(-age), limit)
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("look for what is still queued: %w", err)
+	}
+	if len(due) == 0 {
+		return 0, nil
+	}
+	ids := make([]string, len(due))
+	for i, id := range due {
+		ids[i] = string(id)
+	}
+	if err := r.queue.Enqueue(ctx, Task{Type: TaskSend, IDs: ids, Queue: QueueSends}); err != nil {
+		return 0, fmt.Errorf("ask for %d queued InMails again: %w", len(ids), err)
+	}
+	return len(ids), nil
+}
+
+// Expire persists up to limit expiries that the clock has decided (R32, R33), each once with one
+// receipt, and returns how many.
+func (r *Room) Expire(ctx context.Context, limit int) (int, error) {
+	var expired []*domain.InMail
+	var now time.Time
+	err := r.record.Update(ctx, func(tx Tx) error {
+		now = tx.Now()
+		due, err := tx.ClaimDue(limit)
+		if err != nil {
+			return err
+		}
+		expired = due
+		changes := make([]Change, 0, len(due))
+		var counts []domain.Count
+		for _, m := range due {
+			c := Change{InMail: m, FromStatus: m.Status, FromVersion: m.Version}
+			before := m.Outcome()
+			if c.Receipts, err = m.Apply(domain.EventExpire, now, ""); err != nil {
+				return fmt.Errorf("InMail %s: %w", m.ID, err)
+			}
+			changes = append(changes, c)
+			counts = append(counts, domain.CountsFor(m, before, m.Outcome())...)
+		}
+		if err := tx.Save(changes); err != nil {
+			return err
+		}
+		return tx.Count(counts)
+	})
+	if err != nil {
+		return 0, fmt.Errorf("expire: %w", err)
+	}
+	for _, m := range expired {
+		r.seen.Expired(now.Sub(m.ExpiresAt))
+	}
+	return len(expired), nil
+}

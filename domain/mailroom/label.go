@@ -1,0 +1,70 @@
+package mailroom
+
+import (
+	"context"
+	"slices"
+
+	"inmail/domain"
+)
+
+// Tag replaces the tags of an InMail, by its sender or an operator, at any time; the figures move with them (R56).
+// It returns the tags in their one form.
+func (r *Room) Tag(ctx context.Context, v Viewer, id domain.ID, tags []string) ([]string, error) {
+	for _, t := range tags {
+		if err := CheckText(t); err != nil {
+			return nil, err
+		}
+	}
+	normal, err := domain.NormalTags(tags)
+	if err != nil {
+		return nil, err
+	}
+	err = r.label(ctx, v, id, func(tx Tx, m *domain.InMail) (changed bool, err error) {
+		if slices.Equal(m.Tags, normal) {
+			return false, nil
+		}
+		old := m.Tags
+		m.Tags = normal
+		return true, tx.Count(domain.RetagCounts(m, old, r.responseWindow()))
+	})
+	return normal, wrap("tag", err)
+}
+
+// SetCRM replaces the Salesforce ids that a sender names; an explicit id wins over matching (R55). It returns them as stored.
+func (r *Room) SetCRM(ctx context.Context, v Viewer, id domain.ID, ids domain.CRMIDs) (domain.CRMIDs, error) {
+	normal, err := normalCRM(ids)
+	if err != nil {
+		return ids, err
+	}
+	err = r.label(ctx, v, id, func(tx Tx, m *domain.InMail) (bool, error) {
+		changed := m.CRM != normal
+		m.CRM = normal
+		return changed, nil
+	})
+	return normal, wrap("set Salesforce ids", err)
+}
+
+// label changes what is written on an InMail but not its state: no receipt follows, Salesforce learns of it.
+func (r *Room) label(ctx context.Context, v Viewer, id domain.ID, change func(Tx, *domain.InMail) (bool, error)) error {
+	return r.record.Update(ctx, func(tx Tx) error {
+		m, err := one(tx.LockInMails, id)
+		if err != nil {
+			return err
+		}
+		if _, _, err := v.side(m); err != nil {
+			return err
+		}
+		if !v.Operator {
+			if err := v.asSender(m); err != nil {
+				return err
+			}
+		}
+		c := Change{InMail: m, FromStatus: m.Status, FromVersion: m.Version, Retagged: true}
+		changed, err := change(tx, m)
+		if err != nil || !changed {
+			return err
+		}
+		m.Version++
+		return tx.Save([]Change{c})
+	})
+}

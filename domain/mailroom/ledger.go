@@ -1,0 +1,179 @@
+package mailroom
+
+import (
+	"slices"
+	"time"
+
+	"inmail/domain"
+	"inmail/domain/spam"
+)
+
+// ledger is what one batch of judgements stands on: facts that were loaded once, under the senders'
+// locks, and that move on as the batch goes, so that the second send of a batch sees the first.
+type ledger struct {
+	room       *Room
+	members    map[domain.MemberID]*domain.Member
+	accounts   map[domain.MemberID]domain.Account
+	restricted map[domain.MemberID]spam.Restriction
+	signals    map[domain.MemberID]spam.Signals
+	banned     map[domain.MemberID]bool
+	between    map[Pair]*Between
+	prints     map[domain.MemberID][]spam.Fingerprint // of recent bodies, loaded when first asked for
+	model      *spam.Model
+	accepting  bool
+}
+
+// purpose says what a ledger is opened for: at accept, what is on its way counts as if it were
+// delivered, and the sender's behaviour is judged; at delivery only what is delivered counts.
+type purpose bool
+
+const (
+	forAccept  purpose = true
+	forDeliver purpose = false
+)
+
+// open locks the senders and loads the facts for pairs.
+func (r *Room) open(tx Tx, pairs []Pair, p purpose) (*ledger, error) {
+	senders, recipients := idsOf(pairs)
+	if err := tx.LockMembers(senders); err != nil {
+		return nil, err
+	}
+	return r.load(tx, pairs, senders, recipients, p)
+}
+
+// load reads the facts for pairs without locking, for preflight, which decides nothing.
+func (r *Room) load(tx Tx, pairs []Pair, senders, recipients []domain.MemberID, p purpose) (*ledger, error) {
+	l := &ledger{room: r, accepting: p == forAccept, between: make(map[Pair]*Between, len(pairs)),
+		prints: map[domain.MemberID][]spam.Fingerprint{}}
+	all := slices.Concat(senders, recipients)
+	slices.Sort(all)
+	var err error
+	if l.members, err = tx.Members(slices.Compact(all)); err != nil {
+		return nil, err
+	}
+	if l.accounts, err = r.accounts(tx, senders); err != nil {
+		return nil, err
+	}
+	if l.restricted, err = tx.Restricted(senders); err != nil {
+		return nil, err
+	}
+	found := make([]*domain.Member, 0, len(recipients))
+	for _, id := range recipients {
+		if m := l.members[id]; m != nil {
+			found = append(found, m)
+		}
+	}
+	if l.banned, err = tx.BannedAmong(found); err != nil {
+		return nil, err
+	}
+	answers, err := tx.Pairs(pairs)
+	if err != nil {
+		return nil, err
+	}
+	for i, pair := range pairs {
+		l.between[pair] = &answers[i]
+	}
+	if l.model, err = r.model(tx); err != nil {
+		return nil, err
+	}
+	if l.accepting {
+		l.signals, err = tx.Signals(senders, r.limits)
+	}
+	return l, err
+}
+
+// accounts loads what credits are computed from, with what is on its way.
+func (r *Room) accounts(tx Tx, ids []domain.MemberID) (map[domain.MemberID]domain.Account, error) {
+	accounts, err := tx.Accounts(ids, r.policy.AnchorDay, r.policy.RolloverPeriods > 0, r.allowance)
+	if err != nil {
+		return nil, err
+	}
+	inFlight, err := tx.InFlight(ids)
+	if err != nil {
+		return nil, err
+	}
+	for id, n := range inFlight {
+		a := accounts[id]
+		a.InFlight = n
+		accounts[id] = a
+	}
+	return accounts, nil
+}
+
+// content judges a text by R22–R26 and the filter (R42); spam says whether a strike is due.
+func (l *ledger) content(text domain.Text) (refusals []*domain.Refusal, spammy bool) {
+	refusals = text.Refusals()
+	verdict := spam.Judge(l.model, text.Subject, text.Body.Text())
+	if verdict.Spam {
+		refusals = append(refusals, spamRefusal(verdict))
+	}
+	return refusals, verdict.Spam
+}
+
+// refusals judges one send by every rule, its text included; spammy says whether a strike is due.
+func (l *ledger) refusals(from, to domain.MemberID, text domain.Text, now time.Time) (refusals []*domain.Refusal, spammy bool) {
+	c := l.reach(from, to, now)
+	c.Content, spammy = l.content(text)
+	return c.Refusals(), spammy
+}
+
+// reach is the case of one pair without its text.
+func (l *ledger) reach(from, to domain.MemberID, now time.Time) domain.Case {
+	credits := domain.CreditsAt(now, l.accounts[from], l.room.policy.RolloverPeriods)
+	between := l.between[Pair{from, to}]
+	c := domain.Case{
+		Now: now, From: from, To: to, Sender: l.members[from], Recipient: l.members[to],
+		Left: credits.Remaining, Credits: credits, Connected: between.Connected, Blocked: between.Blocked,
+		Banned: l.banned[to], Awaiting: between.Awaiting, AllowTwice: l.room.policy.AllowSecondInMail,
+	}
+	if l.accepting {
+		c.Left = credits.Available()
+		c.Awaiting = between.Awaiting || between.OnItsWay
+	}
+	if r, ok := l.restricted[from]; ok {
+		c.Restricted, c.Why = r.Until, r.Trigger
+	}
+	return c
+}
+
+// accepted moves the ledger on after a send was accepted.
+func (l *ledger) accepted(from, to domain.MemberID, print spam.Fingerprint, now time.Time) {
+	a := l.accounts[from]
+	a.InFlight++
+	l.accounts[from] = a
+	l.between[Pair{from, to}].OnItsWay = true
+	l.signals[from] = l.signals[from].WithSend(now)
+	l.prints[from] = append(l.prints[from], print)
+}
+
+// delivered moves the ledger on after a delivery.
+func (l *ledger) delivered(from, to domain.MemberID, start time.Time) {
+	a := l.accounts[from]
+	a.InFlight--
+	a.Usage = addUsage(a.Usage, start)
+	l.accounts[from] = a
+	l.between[Pair{from, to}].Awaiting = true
+}
+
+// addUsage adds one used credit to a period in a copy of usage.
+func addUsage(usage []domain.Usage, start time.Time) []domain.Usage {
+	usage = slices.Clone(usage)
+	for i := range usage {
+		if usage[i].PeriodStart.Equal(start) {
+			usage[i].Used++
+			return usage
+		}
+	}
+	return append(usage, domain.Usage{PeriodStart: start, Used: 1})
+}
+
+// idsOf returns the different senders and recipients of pairs, sorted.
+func idsOf(pairs []Pair) (senders, recipients []domain.MemberID) {
+	for _, p := range pairs {
+		senders = append(senders, p.From)
+		recipients = append(recipients, p.To)
+	}
+	slices.Sort(senders)
+	slices.Sort(recipients)
+	return slices.Compact(senders), slices.Compact(recipients)
+}

@@ -1,0 +1,99 @@
+// Package mailroom is what the product does, a file a verb: accept, deliver, open, reply, retract,
+// expire and the rest, over the ports of ports.go. Each verb is one transaction of the record; the
+// rules that it asks are pure and stand in package domain. What must happen outside (a task for the
+// workers, a figure for the metrics) happens after the commit.
+package mailroom
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"inmail/domain"
+	"inmail/domain/spam"
+)
+
+// ErrConflict says that a row was not, or no longer, as the caller believed: nothing was stored.
+var ErrConflict = errors.New("the record has changed meanwhile")
+
+// Config is what the use cases are told when they are built.
+type Config struct {
+	Plans  domain.Plans
+	Policy domain.Policy
+}
+
+// Room joins the ports and the rules. Build it with New; its methods are safe for concurrent use.
+type Room struct {
+	record  Record
+	queue   Queue
+	clock   Clock
+	ids     IDs
+	seen    Observer
+	plans   domain.Plans
+	policy  domain.Policy
+	limits  spam.Limits
+	confirm []byte   // the key of confirmation tokens (R35)
+	filter  struct { // the learnt filter as last read
+		sync.Mutex
+		model   *spam.Model
+		version string
+	}
+}
+
+// New builds a Room. It reads, or makes once, the key of the confirmation tokens, so that all
+// replicas accept each other's.
+func New(ctx context.Context, c Config, record Record, queue Queue, clock Clock, ids IDs, seen Observer) (*Room, error) {
+	if err := errors.Join(c.Plans.Validate(), c.Policy.Validate()); err != nil {
+		return nil, err
+	}
+	r := &Room{record: record, queue: queue, clock: clock, ids: ids, seen: seen, plans: c.Plans, policy: c.Policy, limits: limitsOf(c.Policy)}
+	err := record.Update(ctx, func(tx Tx) error {
+		key, err := tx.State(stateConfirmKey)
+		if err != nil || len(key) == 32 {
+			r.confirm = key
+			return err
+		}
+		r.confirm = make([]byte, 32)
+		rand.Read(r.confirm) // never fails: crypto/rand
+		return tx.SetState(stateConfirmKey, r.confirm)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the key of confirmation tokens: %w", err)
+	}
+	return r, nil
+}
+
+const stateConfirmKey = "confirm_key"
+
+// Policy returns the policies in force.
+func (r *Room) Policy() domain.Policy { return r.policy }
+
+// Plans returns the plans in force.
+func (r *Room) Plans() domain.Plans { return r.plans }
+
+// Now returns the time by which the room decides.
+func (r *Room) Now() time.Time { return r.clock.Now() }
+
+// Ready says whether the record answers.
+func (r *Room) Ready(ctx context.Context) error { return r.record.Ping(ctx) }
+
+// allowance answers for a plan's name; a plan that has left the configuration allows nothing.
+func (r *Room) allowance(plan string) int { return r.plans[plan].Allowance }
+
+// Viewer is who asks. An operator who acts for a member is that member (API.md): then Operator is
+// false and Member is set. A bare operator has no Member.
+type Viewer struct {
+	Member   domain.MemberID
+	Operator bool
+	KeyID    string // for the audit
+}
+
+// refuse is domain.Refuse as an error.
+func refuse(code domain.Code, format string, args ...any) error {
+	return domain.Refuse(code, format, args...)
+}
+
+func notFound() error { return refuse(domain.NotFound, "there is no such InMail") }

@@ -1,0 +1,256 @@
+package mailroom
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"inmail/domain"
+)
+
+// PutMembers inserts or replaces members; errs[i] answers ms[i] and is nil or a *domain.Refusal. A change
+// of plan or account type takes effect at once (R07). What is refused does not keep the others out.
+func (r *Room) PutMembers(ctx context.Context, ms []domain.Member) (errs []error, err error) {
+	errs = make([]error, len(ms))
+	var good []*domain.Member
+	for i := range ms {
+		if errs[i] = r.checkMember(&ms[i]); errs[i] == nil {
+			good = append(good, &ms[i])
+		}
+	}
+	if len(good) == 0 {
+		return errs, nil
+	}
+	err = r.record.Update(ctx, func(tx Tx) error {
+		if err := tx.LockMembers(idsOfMembers(good)); err != nil {
+			return err
+		}
+		for _, m := range good {
+			m.CreatedAt = tx.Now()
+		}
+		return tx.PutMembers(good, r.allowance)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("store %d members: %w", len(good), err)
+	}
+	return errs, nil
+}
+
+func (r *Room) checkMember(m *domain.Member) error {
+	for _, t := range append([]string{m.Name, m.Headline, m.PhotoURL, m.Company, m.Email.Reveal(), m.Team}, m.Skills...) {
+		if err := CheckText(t); err != nil {
+			return err
+		}
+	}
+	return m.Validate(r.plans)
+}
+
+// ChangeMember applies change to a stored member and returns it as it then is. change may refuse.
+// A new account type without a new plan gets the type's smallest (API.md).
+func (r *Room) ChangeMember(ctx context.Context, id domain.MemberID, change func(*domain.Member) error) (domain.Member, error) {
+	var m domain.Member
+	err := r.record.Update(ctx, func(tx Tx) error {
+		if err := tx.LockMembers([]domain.MemberID{id}); err != nil {
+			return err
+		}
+		found, err := tx.Members([]domain.MemberID{id})
+		if err != nil {
+			return err
+		}
+		if found[id] == nil {
+			return refuse(domain.NotFound, "there is no member with this id")
+		}
+		m = *found[id]
+		before := m
+		if err := change(&m); err != nil {
+			return err
+		}
+		if m.AccountType != before.AccountType && m.Plan == before.Plan {
+			m.Plan = ""
+		}
+		if err := r.checkMember(&m); err != nil {
+			return err
+		}
+		return tx.PutMembers([]*domain.Member{&m}, r.allowance)
+	})
+	return m, wrap("change a member", err)
+}
+
+// Member returns a stored member; not_found when there is none.
+func (r *Room) Member(ctx context.Context, id domain.MemberID) (domain.Member, error) {
+	var m domain.Member
+	err := r.record.View(ctx, func(tx Tx) error {
+		found, err := tx.Members([]domain.MemberID{id})
+		if err != nil {
+			return err
+		}
+		if found[id] == nil {
+			return refuse(domain.NotFound, "there is no member with this id")
+		}
+		m = *found[id]
+		return nil
+	})
+	return m, wrap("read a member", err)
+}
+
+// Credits returns a member and what is left to send at this moment (R02–R11).
+func (r *Room) Credits(ctx context.Context, id domain.MemberID) (domain.Member, domain.Credits, error) {
+	m, err := r.Member(ctx, id)
+	if err != nil {
+		return m, domain.Credits{}, err
+	}
+	var c domain.Credits
+	err = r.record.View(ctx, func(tx Tx) error {
+		accounts, err := r.accounts(tx, []domain.MemberID{id})
+		if err != nil {
+			return err
+		}
+		c = domain.CreditsAt(tx.Now(), accounts[id], r.policy.RolloverPeriods)
+		return nil
+	})
+	return m, c, wrap("compute credits", err)
+}
+
+// Connect makes pairs 1st-degree connections, both ways (R12); errs[i] answers pairs[i].
+func (r *Room) Connect(ctx context.Context, pairs []Pair) ([]error, error) {
+	return r.relate(ctx, "connect", pairs, Tx.Connect)
+}
+
+// Disconnect ends connections; one that is not there is fine.
+func (r *Room) Disconnect(ctx context.Context, pairs []Pair) ([]error, error) {
+	return r.relate(ctx, "disconnect", pairs, Tx.Disconnect)
+}
+
+// Block keeps To from reaching From with InMails and replies, and From from reaching To (R16).
+func (r *Room) Block(ctx context.Context, pairs []Pair) ([]error, error) {
+	return r.relate(ctx, "block", pairs, Tx.Block)
+}
+
+// Unblock restores what Block took (R16); no block is fine.
+func (r *Room) Unblock(ctx context.Context, pairs []Pair) ([]error, error) {
+	return r.relate(ctx, "unblock", pairs, Tx.Unblock)
+}
+
+// relate does one thing to all pairs of two different members who exist.
+func (r *Room) relate(ctx context.Context, what string, pairs []Pair, do func(Tx, []Pair) error) (errs []error, err error) {
+	err = r.record.Update(ctx, func(tx Tx) error {
+		errs = make([]error, len(pairs))
+		a, b := idsOf(pairs)
+		found, err := tx.Members(unique(slices.Concat(a, b)))
+		if err != nil {
+			return err
+		}
+		var good []Pair
+		for i, p := range pairs {
+			switch {
+			case p.From == p.To:
+				errs[i] = refuse(domain.BadRequest, "two different members are needed")
+			case found[p.From] == nil || found[p.To] == nil:
+				errs[i] = refuse(domain.NotFound, "there is no member with one of these ids")
+			default:
+				good = append(good, p)
+			}
+		}
+		return do(tx, good)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%s %d pairs: %w", what, len(pairs), err)
+	}
+	return errs, nil
+}
+
+// MaxBan is the longest value or reason of the banned list, in bytes.
+const MaxBan = 200
+
+// Ban puts a member or a company on the platform's list, at once (R17), and notes who did it in the audit.
+func (r *Room) Ban(ctx context.Context, v Viewer, b domain.Ban) error {
+	if err := checkBan(b.Kind, b.Value); err != nil {
+		return err
+	}
+	if err := CheckText(b.Reason); err != nil {
+		return err
+	}
+	if len(b.Reason) > MaxBan {
+		return &domain.Refusal{Code: domain.BadRequest, Got: len(b.Reason), Limit: MaxBan, Detail: "the reason is too long"}
+	}
+	b.By = v.KeyID
+	err := r.record.Update(ctx, func(tx Tx) error {
+		b.At = tx.Now()
+		if err := tx.PutBans([]domain.Ban{b}); err != nil {
+			return err
+		}
+		return tx.AppendAudit([]AuditEntry{r.banAudit(tx, "ban", b.Kind, b.Value, v)})
+	})
+	return wrap("ban", err)
+}
+
+// Unban takes an entry off the list; not_found when it is not on it.
+func (r *Room) Unban(ctx context.Context, v Viewer, kind domain.BanKind, value string) error {
+	if err := checkBan(kind, value); err != nil {
+		return err
+	}
+	err := r.record.Update(ctx, func(tx Tx) error {
+		if err := tx.DeleteBan(kind, value); err != nil {
+			return err
+		}
+		return tx.AppendAudit([]AuditEntry{r.banAudit(tx, "unban", kind, value, v)})
+	})
+	return wrap("unban", err)
+}
+
+func (r *Room) banAudit(tx Tx, what string, kind domain.BanKind, value string, v Viewer) AuditEntry {
+	e := AuditEntry{ID: string(r.ids.NewID()), At: tx.Now(), Kind: what, By: v.KeyID}
+	if kind == domain.BanMember {
+		e.Recipient = domain.MemberID(value)
+	}
+	return e
+}
+
+func checkBan(kind domain.BanKind, value string) error {
+	if err := CheckText(value); err != nil {
+		return err
+	}
+	switch kind {
+	case domain.BanMember:
+		return domain.MemberID(value).Validate()
+	case domain.BanCompany:
+		if n := len(domain.FoldCompany(value)); n < 1 || n > MaxBan {
+			return &domain.Refusal{Code: domain.BadRequest, Got: n, Limit: MaxBan, Detail: "a company's name has 1 to 200 bytes"}
+		}
+		return nil
+	}
+	return refuse(domain.BadRequest, "the kind of a ban is member or company")
+}
+
+// Bans lists the banned, newest first.
+func (r *Room) Bans(ctx context.Context, p Page) (bans []domain.Ban, err error) {
+	err = r.record.View(ctx, func(tx Tx) (err error) {
+		bans, err = tx.Bans(p)
+		return err
+	})
+	return bans, wrap("list the banned", err)
+}
+
+// Audit lists the decisions, newest first, with all true codes of each (R18, R21).
+func (r *Room) Audit(ctx context.Context, p Page) (entries []AuditEntry, err error) {
+	err = r.record.View(ctx, func(tx Tx) (err error) {
+		entries, err = tx.Audit(p)
+		return err
+	})
+	return entries, wrap("list the audit", err)
+}
+
+func idsOfMembers(ms []*domain.Member) []domain.MemberID {
+	ids := make([]domain.MemberID, len(ms))
+	for i, m := range ms {
+		ids[i] = m.ID
+	}
+	return unique(ids)
+}
+
+// unique returns the different ids, sorted.
+func unique(ids []domain.MemberID) []domain.MemberID {
+	ids = slices.Clone(ids)
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}

@@ -1,0 +1,374 @@
+package mailroom
+
+import (
+	"context"
+	"time"
+
+	"inmail/domain"
+	"inmail/domain/spam"
+)
+
+// Clock tells the time of every decision, UTC, cut to milliseconds. It is asked once a transaction.
+type Clock interface{ Now() time.Time }
+
+// IDs makes identifiers: UUIDv7 in lower case.
+type IDs interface{ NewID() domain.ID }
+
+// Task asks workers to look at something. It carries ids and never a text (R01, R27).
+type Task struct {
+	Type  string   // one of the task types of API.md
+	IDs   []string // InMails or members; empty for a sweep
+	ID    string   // identity of a periodic task, <name>:<slot>; empty: every Enqueue is a task of its own
+	Queue string   // sends, crm or upkeep
+}
+
+// The task types and queues of API.md.
+const (
+	TaskSend         = "inmail:send"
+	TaskExpire       = "inmail:expire"
+	TaskRedrive      = "inmail:redrive"
+	TaskCRMPush      = "crm:push"
+	TaskCRMReconcile = "crm:reconcile"
+	TaskCRMBackfill  = "crm:backfill"
+	TaskSnapshot     = "analytics:snapshot"
+	TaskErase        = "member:erase"
+	TaskRetain       = "record:retain"
+
+	QueueSends  = "sends"
+	QueueCRM    = "crm"
+	QueueUpkeep = "upkeep"
+)
+
+// Queue asks workers to look. Losing what was asked loses nothing: the record says what is due.
+type Queue interface {
+	Enqueue(ctx context.Context, tasks ...Task) error
+}
+
+// Observer is told what happened, after it was committed. It must not block.
+type Observer interface {
+	Attempted(t domain.AccountType)                    // a send was judged
+	RefusedSend(code domain.Code)                      // by the true code, at accept or delivery
+	Delivered(t domain.AccountType, lag time.Duration) // lag since accepted
+	Previewed(n int)                                   // first listings
+	Opened(after time.Duration)                        // since T0
+	Replied(after time.Duration)                       // the first reply, since T0
+	Expired(lag time.Duration)                         // since T0 + 168 h
+	Retracted(opened bool)                             //
+	Reported()                                         //
+	Pushed(object, result string, n int)               // rows that went to Salesforce
+}
+
+// Record is the SQL record. Update runs fn in one transaction and commits; View reads in one
+// snapshot. When fn or the commit fails nothing of it was stored, and the error is returned as it
+// is when it is a *domain.Refusal. Both give up when ctx ends. fn may be run again only when
+// nothing of its first run was stored; it must not speak to anything but tx (STYLE H11).
+type Record interface {
+	Update(ctx context.Context, fn func(tx Tx) error) error
+	View(ctx context.Context, fn func(tx Tx) error) error
+	Ping(ctx context.Context) error
+	// Scrub leaves no byte of what was deleted in any file of the record: free pages and write-ahead log
+	// too (R60).
+	Scrub(ctx context.Context) error
+}
+
+// Tx is one transaction of the record. All methods take batches and answer row by row where they
+// answer; empty in, empty out. A method that is not "for update" locks nothing.
+type Tx interface {
+	Now() time.Time // one time for the whole transaction
+	Members
+	InMails
+	Conversations
+	Reputation
+	CRMLinks
+	Figures
+	Keys
+}
+
+// Members is the part of the record that knows people and what lies between them.
+type Members interface {
+	// Members returns those of ids who exist; the erased and unknown are absent.
+	Members(ids []domain.MemberID) (map[domain.MemberID]*domain.Member, error)
+	// LockMembers makes this transaction the only one that decides for these senders until it ends.
+	// It takes the locks in the order of the ids, so that two batches cannot wait for each other.
+	LockMembers(ids []domain.MemberID) error
+	// PutMembers inserts or replaces. A new allowance is noted with its time (R07, R09); CreatedAt of
+	// an existing member stays. When the anchor day changes, the usage of the period that now holds is
+	// counted anew from what was sent in it (R08). allowance answers for a plan's name.
+	PutMembers(ms []*domain.Member, allowance func(plan string) int) error
+	// Accounts returns what credits are computed from, one for each of ids that exists: anchorDay is for
+	// members who have none. allPeriods: with all periods and plans (rollover), else the current one.
+	Accounts(ids []domain.MemberID, anchorDay int, allPeriods bool, allowance func(plan string) int) (map[domain.MemberID]domain.Account, error)
+	// Spend moves credits: used and returned are added to the period's row, which is made when missing.
+	Spend(moves []CreditMove) error
+	// Pairs answers for each pair what stands between the two.
+	Pairs(pairs []Pair) ([]Between, error)
+	// CommonConnections returns for each pair up to three names of people whom both are connected to.
+	CommonConnections(pairs []Pair) ([][]string, error)
+	Connect(pairs []Pair) error // symmetric; already connected is fine
+	Disconnect(pairs []Pair) error
+	Block(pairs []Pair) error // From blocks To
+	Unblock(pairs []Pair) error
+	PutBans(bans []domain.Ban) error // the same kind and value (folded for companies): replaced
+	DeleteBan(kind domain.BanKind, value string) error
+	Bans(page Page) ([]domain.Ban, error) // newest first; cursor by (at, kind:value)
+	// BannedAmong returns those of the members who are on the list, by id or by company (R17).
+	BannedAmong(ms []*domain.Member) (map[domain.MemberID]bool, error)
+	// EraseMember takes name, ids and texts of a member out of every table and keeps the counts under
+	// "erased" (R60). It returns the InMails it touched, whose records in Salesforce must be erased too.
+	// It does at most limit InMails; done says that nothing is left.
+	EraseMember(id domain.MemberID, limit int) (touched []domain.ID, done bool, err error)
+}
+
+// Pair names two members in one direction.
+type Pair struct{ From, To domain.MemberID }
+
+// Between is what stands between the two of a Pair.
+type Between struct {
+	Connected bool
+	Blocked   bool // by either (R16)
+	Awaiting  bool // a delivered InMail From → To that is live at Now and has no reply (R20)
+	OnItsWay  bool // a queued InMail From → To
+}
+
+// CreditMove adds to the usage of one period of a member.
+type CreditMove struct {
+	Member      domain.MemberID
+	PeriodStart time.Time
+	Used        int
+	Returned    int
+}
+
+// Page asks for a part of a list, newest first. The zero After is the beginning.
+type Page struct {
+	Limit int // 1..200
+	After Cursor
+}
+
+// Cursor is the place of the last item seen: its time and, among equals, its id.
+type Cursor struct {
+	At time.Time
+	ID string
+}
+
+// InMails is the part of the record that keeps InMails and their receipts.
+type InMails interface {
+	// Insert stores new queued InMails with their tags and first receipts, and marks them unsynced.
+	Insert(ms []*domain.InMail, receipts []domain.Receipt) error
+	// InMails returns those of ids that exist, with tags.
+	InMails(ids []domain.ID) (map[domain.ID]*domain.InMail, error)
+	// LockInMails is InMails for update: this transaction decides for them until it ends.
+	LockInMails(ids []domain.ID) (map[domain.ID]*domain.InMail, error)
+	// ClaimQueued locks those of ids that are queued and that no other transaction holds, in the order
+	// of ids; the others are left out.
+	ClaimQueued(ids []domain.ID) ([]*domain.InMail, error)
+	// ClaimDue locks up to limit unopened InMails whose window is over at Now, oldest first, skipping what
+	// another transaction holds (R33).
+	ClaimDue(limit int) ([]*domain.InMail, error)
+	// QueuedBefore returns up to limit queued InMails accepted before t, oldest first.
+	QueuedBefore(t time.Time, limit int) ([]domain.ID, error)
+	// Save stores changed InMails, guarded by the state and version that each was loaded with, and appends
+	// the receipts. A row that is no longer as it was loaded fails the whole batch with ErrConflict. A change
+	// of Version marks the InMail unsynced.
+	Save(changes []Change) error
+	Receipts(id domain.ID) ([]domain.Receipt, error) // by sequence number
+	// InFlight counts the queued InMails of each sender.
+	InFlight(senders []domain.MemberID) (map[domain.MemberID]int, error)
+	// SetPreviewed notes the first listing of those that were never listed and returns how many (R30).
+	SetPreviewed(ids []domain.ID) (int, error)
+	// SentBy lists what a member sent (accepted), newest first by (AcceptedAt, ID).
+	SentBy(sender domain.MemberID, f Filter, page Page) ([]*domain.InMail, error)
+	// InboxOf lists what is live in a member's inbox: InMails by SentAt and replies by At, newest first.
+	InboxOf(member domain.MemberID, f Filter, page Page) ([]Entry, error)
+	// Unread counts the live unopened InMails and unread replies of a member.
+	Unread(member domain.MemberID) (int, error)
+	// FirstAnswers returns the answers that were given under idempotency keys; nil where there is none (R28).
+	FirstAnswers(keys []AnswerKey) ([]*Answer, error)
+	PutAnswers(answers []Answer) error
+}
+
+// Change is an InMail that Apply has moved.
+type Change struct {
+	InMail      *domain.InMail
+	FromStatus  domain.Status // as it was loaded
+	FromVersion int64
+	Receipts    []domain.Receipt
+	Retagged    bool // the tags changed and are stored anew
+}
+
+// Filter narrows a list; empty fields do not.
+type Filter struct {
+	Status        domain.Status // as the clock gives it (R33)
+	Tag           string        // normalised
+	ExpiresBefore time.Time
+}
+
+// Entry is one line of an inbox: an InMail, or a reply with the InMail it belongs to.
+type Entry struct {
+	InMail *domain.InMail
+	Reply  *domain.Reply // nil for an InMail
+}
+
+// AnswerKey is the idempotency key of one sender.
+type AnswerKey struct {
+	Sender domain.MemberID
+	Key    string
+}
+
+// Answer is the first answer under a key: what was asked (as a digest) and what was said (R28).
+type Answer struct {
+	AnswerKey
+	Digest [32]byte
+	InMail domain.ID // of an accepted one, else ""
+	Body   []byte    // what was answered, as the use case keeps it; never a text of the InMail
+	At     time.Time
+}
+
+// Conversations is the part of the record that keeps replies.
+type Conversations interface {
+	InsertReplies(rs []*domain.Reply) error
+	// Replies returns a page of the conversation of an InMail, oldest first by (At, ID).
+	Replies(id domain.ID, page Page) ([]*domain.Reply, error)
+	// MarkRead marks the replies to a member in one conversation as read.
+	MarkRead(id domain.ID, reader domain.MemberID) error
+}
+
+// Reputation is the part of the record that the filter and its restrictions live on (R41–R44).
+type Reputation interface {
+	// Signals returns what was seen of each sender until Now, as far back as need says.
+	Signals(senders []domain.MemberID, need spam.Limits) (map[domain.MemberID]spam.Signals, error)
+	// NoteSends keeps the fingerprints of accepted bodies for the window of the similarity check.
+	NoteSends(sends []SendNote) error
+	// Fingerprints returns those of a sender since t.
+	Fingerprints(sender domain.MemberID, since time.Time) ([][]byte, error)
+	Strike(strikes []Strike) error
+	// Restrictions returns all of a member, newest first.
+	Restrictions(member domain.MemberID) ([]RestrictionRow, error)
+	// Restricted returns the restriction of each sender that holds at Now; absent when there is none.
+	Restricted(senders []domain.MemberID) (map[domain.MemberID]spam.Restriction, error)
+	PutRestriction(member domain.MemberID, id string, r spam.Restriction) error
+	UndoRestriction(id string) error
+	// Report keeps an abuse report, once for each InMail; again is ErrConflict (R44).
+	Report(id domain.ID, sender, reporter domain.MemberID, reason string) error
+	// AppendAudit appends decisions; Audit lists them, newest first by (At, ID).
+	AppendAudit(entries []AuditEntry) error
+	Audit(page Page) ([]AuditEntry, error)
+	// Model returns the learnt filter as stored, nil when nothing was learnt; PutModel replaces it.
+	Model() ([]byte, error)
+	PutModel(blob []byte) error
+	// Lesson notes that an InMail is to be learnt from; TakeLessons returns and removes up to limit.
+	AppendLessons(ls []Lesson) error
+	TakeLessons(limit int) ([]Lesson, error)
+}
+
+// SendNote is what is kept of an accepted body: its fingerprint, not its words.
+type SendNote struct {
+	Sender      domain.MemberID
+	At          time.Time
+	Fingerprint []byte
+}
+
+// Strike is one refused spammy message (R42).
+type Strike struct {
+	Member domain.MemberID
+	At     time.Time
+}
+
+// RestrictionRow is a stored restriction.
+type RestrictionRow struct {
+	ID     string
+	Member domain.MemberID
+	spam.Restriction
+	UndoneAt time.Time
+}
+
+// AuditEntry is one decision: an attempt that was refused with all true codes in R21's order, or a
+// restriction, a ban, an undo.
+type AuditEntry struct {
+	ID        string
+	At        time.Time
+	Kind      string // send, deliver, restrict, undo, ban, unban, erase
+	InMail    domain.ID
+	Sender    domain.MemberID
+	Recipient domain.MemberID
+	Refusals  []domain.Code
+	By        string // the key id of an operator, where one acted
+	Detail    []byte // JSON: trigger, value, limit, version, signals (R43)
+}
+
+// Lesson is one InMail that teaches the filter.
+type Lesson struct {
+	InMail domain.ID
+	Spam   bool
+}
+
+// CRMLinks is the part of the record that knows what Salesforce has and lacks.
+type CRMLinks interface {
+	// ClaimUnsynced takes up to limit InMails that are due to be pushed and leases them until Now + lease, so that
+	// nobody else pushes them; oldest change first, skipping what another transaction holds.
+	ClaimUnsynced(limit int, lease time.Duration) ([]domain.Push, error)
+	// StoreAnswers stores what became of pushes and ends their leases. An InMail counts as synced only when its
+	// version is still the pushed one. retryAt[i] is when a failed one goes again; zero: not by itself.
+	StoreAnswers(answers []domain.PushAnswer, retryAt []time.Time) error
+	// RetryDead makes dead letters due again: one InMail, a class, or all.
+	RetryDead(id domain.ID, class domain.FailureClass) (int, error)
+	// Resync makes InMails due to be pushed again from scratch, as reconcile found them missing or different.
+	Resync(ids []domain.ID) error
+	// Links returns the links of ids that have one.
+	Links(ids []domain.ID) (map[domain.ID]domain.Link, error)
+	// PushesAfter walks all InMails by id for reconcile and backfill: up to limit after an id, with names.
+	PushesAfter(after domain.ID, limit int) ([]domain.Push, error)
+	Failures(page Page) ([]domain.Link, error) // newest first by (FailedAt, InMail)
+	// Backlog is what /v1/crm/status and the snapshot tell.
+	Backlog() (Backlog, error)
+	// State and SetState keep small named values: pause of the sync, drift of the last reconcile, progress of a
+	// backfill, keys of the program. A missing name is nil.
+	State(name string) ([]byte, error)
+	SetState(name string, value []byte) error
+}
+
+// Backlog is how far Salesforce is behind.
+type Backlog struct {
+	Unsynced       int
+	OldestUnsynced time.Time // zero: nothing waits
+	Dead           map[domain.FailureClass]int
+}
+
+// Figures is the part of the record that the rates are read from.
+type Figures interface {
+	// Count moves counts, in one fixed order so that two transactions cannot wait for each other.
+	Count(counts []domain.Count) error
+	// Counts returns the sums of a dimension between two cohorts (both included; empty: open end).
+	Counts(d domain.Dimension, from, to domain.Cohort) ([]domain.Count, error)
+	PutSnapshot(blob []byte) error
+	Snapshot() (blob []byte, at time.Time, err error) // nil when there is none
+	// RestrictedByTrigger counts the senders restricted at Now.
+	RestrictedByTrigger() (map[string]int, error)
+	// DropTexts empties texts of InMails that ended or were sent before t, up to limit; returns how many.
+	DropTexts(before time.Time, limit int) (int, error)
+}
+
+// Keys is the part of the record that knows who may call.
+type Keys interface {
+	PutKey(k Key) error
+	KeyByHash(hash [32]byte) (*Key, error) // nil: unknown
+	ListKeys(page Page) ([]Key, error)
+	DeleteKey(id string) (bool, error)
+}
+
+// Role is what a key may do.
+type Role string
+
+// The two roles of API.md.
+const (
+	RoleOperator Role = "operator"
+	RoleMember   Role = "member"
+)
+
+// Key is a stored API key; the key itself is not kept, only its SHA-256.
+type Key struct {
+	ID        string
+	Hash      [32]byte
+	Role      Role
+	Member    domain.MemberID
+	CreatedAt time.Time
+}

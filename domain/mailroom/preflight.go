@@ -1,0 +1,92 @@
+package mailroom
+
+import (
+	"context"
+
+	"inmail/domain"
+	"inmail/domain/advice"
+)
+
+// Draft is the text of a preflight; it is judged and forgotten (R27).
+type Draft struct {
+	Subject, Body string
+	Attachments   bool
+	Category      string
+	Tags          []string
+}
+
+// Check answers one recipient of a preflight.
+type Check struct {
+	To       domain.MemberID
+	OK       bool
+	Refusals []*domain.Refusal // all that refuses, in R21's order, as the sender may see it (R18)
+	Advice   []advice.Hit
+	Credits  domain.Credits
+}
+
+// MaxPreflight is the most recipients of one preflight.
+const MaxPreflight = 10_000
+
+// Preflight judges an InMail to each of to as if it were sent now, and stores and spends nothing; text nil leaves
+// the content unjudged. The answers stand in the order asked.
+func (r *Room) Preflight(ctx context.Context, from domain.MemberID, to []domain.MemberID, text *Draft) ([]Check, error) {
+	if len(to) > MaxPreflight {
+		return nil, &domain.Refusal{Code: domain.BadRequest, Got: len(to), Limit: MaxPreflight, Detail: "a preflight has at most 10000 recipients"}
+	}
+	pairs := make([]Pair, len(to))
+	for i, id := range to {
+		if err := id.Validate(); err != nil {
+			return nil, err
+		}
+		pairs[i] = Pair{from, id}
+	}
+	d := draft{}
+	if text != nil {
+		send := Send{From: from, To: from, Subject: text.Subject, Body: text.Body, Attachments: text.Attachments, Category: text.Category, Tags: text.Tags}
+		if d = readDraft(send); d.bad != nil {
+			return nil, d.bad
+		}
+	}
+	checks := make([]Check, len(to))
+	err := r.record.View(ctx, func(tx Tx) error {
+		senders, recipients := idsOf(pairs)
+		l, err := r.load(tx, pairs, senders, recipients, forAccept)
+		if err != nil {
+			return err
+		}
+		common := make([][]string, len(pairs))
+		if text != nil {
+			if common, err = tx.CommonConnections(pairs); err != nil {
+				return err
+			}
+		}
+		var content []*domain.Refusal
+		if text != nil {
+			content, _ = l.content(d.text) // the same for every recipient
+		}
+		for i, id := range to {
+			c := l.reach(from, id, tx.Now())
+			c.Content = content
+			checks[i] = Check{To: id, Credits: c.Credits, Refusals: told(c.Refusals())}
+			checks[i].OK = len(checks[i].Refusals) == 0
+			if text != nil {
+				checks[i].Advice = r.advise(d.text, d.Category, l.members[id], common[i])
+			}
+		}
+		return nil
+	})
+	return checks, wrap("preflight", err)
+}
+
+// told gives refusals as the sender may see them: three reasons become one, said once (R18).
+func told(refusals []*domain.Refusal) []*domain.Refusal {
+	var out []*domain.Refusal
+	said := map[domain.Code]bool{}
+	for _, r := range refusals {
+		if r = r.Tell(); !said[r.Code] {
+			said[r.Code] = true
+			out = append(out, r)
+		}
+	}
+	return out
+}

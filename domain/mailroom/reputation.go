@@ -1,0 +1,312 @@
+package mailroom
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"inmail/domain"
+	"inmail/domain/spam"
+)
+
+// byBehaviour says whether a trigger is about how much and how regularly was sent, not about what (R41 a, d).
+func byBehaviour(trigger string) bool {
+	switch trigger {
+	case "volume_hour", "volume_day", "similar_day", "regular_gaps", "burst_minute":
+		return true
+	}
+	return false
+}
+
+// trigger judges the sender's behaviour with this send as the n+1-th; nil lets it pass (R41).
+func (l *ledger) trigger(tx Tx, d *draft, now time.Time) (*spam.Trigger, error) {
+	signals := l.signals[d.From]
+	similar, err := l.similar(tx, d, now)
+	if err != nil {
+		return nil, err
+	}
+	signals.Similar = similar
+	l.signals[d.From] = signals
+	return spam.Decide(now, signals, l.room.limits), nil
+}
+
+// similar counts the sender's near-identical bodies in the window, those of this batch included.
+func (l *ledger) similar(tx Tx, d *draft, now time.Time) (int, error) {
+	if _, loaded := l.prints[d.From]; !loaded {
+		stored, err := tx.Fingerprints(d.From, now.Add(-spam.SimilarWindow))
+		if err != nil {
+			return 0, err
+		}
+		for _, blob := range stored {
+			p, err := spam.ParseFingerprint(blob)
+			if err != nil {
+				return 0, fmt.Errorf("a stored fingerprint: %w", err)
+			}
+			l.prints[d.From] = append(l.prints[d.From], p)
+		}
+	}
+	mine := l.fingerprint(d)
+	n := 0
+	for _, p := range l.prints[d.From] {
+		if spam.Similar(mine, p) {
+			n++
+		}
+	}
+	return n, nil
+}
+
+// fingerprint is what is kept of a body: no words, and the recipient's own name and profile taken out first.
+func (l *ledger) fingerprint(d *draft) spam.Fingerprint {
+	var drop []string
+	if to := l.members[d.To]; to != nil {
+		drop = append([]string{to.Name, to.Headline, to.Company}, to.Skills...)
+	}
+	return spam.Print(d.text.Body.Text(), drop...)
+}
+
+// restrict makes the restriction that a trigger leads to (R42), and the refusal of the send that set it off.
+func (b *acceptance) restrict(member domain.MemberID, t spam.Trigger, now time.Time) (*domain.Refusal, error) {
+	r, err := b.room.restrict(b.tx, member, t, b.ledger.signals[member], now)
+	if err != nil {
+		return nil, err
+	}
+	b.ledger.restricted[member] = r
+	refusal := domain.Refuse(domain.Restricted, "%s is %g and its limit is %g: sending is restricted until %s; reading, replying and retracting go on",
+		t.Name, t.Value, t.Limit, r.Until.Format(time.RFC3339))
+	refusal.Until = r.Until
+	return refusal, nil
+}
+
+// strike counts a spammy message against the sender; the last one that the policy allows restricts (R41 b, R42).
+func (b *acceptance) strike(member domain.MemberID, now time.Time) error {
+	signals := b.ledger.signals[member].WithStrike(now)
+	b.ledger.signals[member] = signals
+	if _, already := b.ledger.restricted[member]; already {
+		return nil
+	}
+	if t := spam.Struck(now, signals, b.room.limits); t != nil {
+		_, err := b.restrict(member, *t, now)
+		return err
+	}
+	return nil
+}
+
+// restrict stores a restriction one step up the ladder, with the decision that led to it (R42, R43).
+func (r *Room) restrict(tx Tx, member domain.MemberID, t spam.Trigger, signals spam.Signals, now time.Time) (spam.Restriction, error) {
+	rows, err := tx.Restrictions(member)
+	if err != nil {
+		return spam.Restriction{}, err
+	}
+	previous := make([]spam.Restriction, 0, len(rows))
+	for _, row := range rows {
+		if row.UndoneAt.IsZero() {
+			previous = append(previous, row.Restriction)
+		}
+	}
+	restriction := spam.Restrict(now, t, previous)
+	if err := tx.PutRestriction(member, string(r.ids.NewID()), restriction); err != nil {
+		return restriction, err
+	}
+	detail, err := json.Marshal(spam.NewDecision(now, t, signals))
+	if err != nil {
+		return restriction, fmt.Errorf("keep a decision: %w", err)
+	}
+	return restriction, tx.AppendAudit([]AuditEntry{{ID: string(r.ids.NewID()), At: now, Kind: "restrict", Sender: member,
+		Refusals: []domain.Code{domain.Restricted}, Detail: detail}})
+}
+
+// spamRefusal explains why a message was judged spam (R42, R43).
+func spamRefusal(v spam.Verdict) *domain.Refusal {
+	detail := "the message reads like spam"
+	for i, reason := range v.Reasons {
+		sep := "; "
+		if i == 0 {
+			sep = ": "
+		}
+		detail += sep + reason.Text
+	}
+	return domain.Refuse(domain.SpamContent, "%s. Rewrite it in your own words and send it again", detail)
+}
+
+// MaxReportReason is the longest reason of an abuse report, in bytes.
+const MaxReportReason = 1000
+
+// Report takes a recipient's report of abuse, once for each InMail (R44). Three distinct reporters, and a share of the
+// deliveries, restrict the sender (R41 c). The sender never learns who reported.
+func (r *Room) Report(ctx context.Context, v Viewer, id domain.ID, reason string) error {
+	if err := CheckText(reason); err != nil {
+		return err
+	}
+	if len(reason) > MaxReportReason {
+		return &domain.Refusal{Code: domain.BadRequest, Got: len(reason), Limit: MaxReportReason, Detail: "the reason is too long"}
+	}
+	err := r.record.Update(ctx, func(tx Tx) error {
+		m, err := one(tx.InMails, id)
+		if err != nil {
+			return err
+		}
+		if err := v.asRecipient(m); err != nil {
+			return err
+		}
+		if err := tx.LockMembers([]domain.MemberID{m.Sender}); err != nil {
+			return err
+		}
+		if err := tx.Report(id, m.Sender, v.Member, reason); err != nil {
+			if errors.Is(err, ErrConflict) {
+				return refuse(domain.Conflict, "you have reported this InMail already")
+			}
+			return err
+		}
+		if err := tx.AppendLessons([]Lesson{{InMail: id, Spam: true}}); err != nil {
+			return err
+		}
+		return r.judgeReports(tx, m.Sender)
+	})
+	if err != nil {
+		return wrap("report", err)
+	}
+	r.seen.Reported()
+	return nil
+}
+
+// judgeReports restricts a sender whom enough recipients have reported.
+func (r *Room) judgeReports(tx Tx, sender domain.MemberID) error {
+	senders := []domain.MemberID{sender}
+	active, err := tx.Restricted(senders)
+	if err != nil {
+		return err
+	}
+	if _, already := active[sender]; already {
+		return nil
+	}
+	signals, err := tx.Signals(senders, r.limits)
+	if err != nil {
+		return err
+	}
+	t := spam.Reported(tx.Now(), signals[sender], r.limits)
+	if t == nil {
+		return nil
+	}
+	_, err = r.restrict(tx, sender, *t, signals[sender], tx.Now())
+	return err
+}
+
+// Standing tells a sender how near each limit is and when it eases, and the restriction that holds, if any (R43).
+func (r *Room) Standing(ctx context.Context, member domain.MemberID) (s spam.Standing, err error) {
+	err = r.record.View(ctx, func(tx Tx) error {
+		if err := exists(tx, member); err != nil {
+			return err
+		}
+		one := []domain.MemberID{member}
+		signals, err := tx.Signals(one, r.limits)
+		if err != nil {
+			return err
+		}
+		active, err := tx.Restricted(one)
+		if err != nil {
+			return err
+		}
+		var holds *spam.Restriction
+		if a, ok := active[member]; ok {
+			holds = &a
+		}
+		s = spam.StandingOf(tx.Now(), signals[member], r.limits, holds)
+		return nil
+	})
+	return s, wrap("tell the standing", err)
+}
+
+// Restrictions lists all restrictions of a member, newest first, for an operator.
+func (r *Room) Restrictions(ctx context.Context, member domain.MemberID) (rows []RestrictionRow, err error) {
+	err = r.record.View(ctx, func(tx Tx) (err error) {
+		rows, err = tx.Restrictions(member)
+		return err
+	})
+	return rows, wrap("list restrictions", err)
+}
+
+// UndoRestriction takes a restriction back, by an operator, with a note in the audit; it no longer counts on the ladder.
+func (r *Room) UndoRestriction(ctx context.Context, v Viewer, id string) error {
+	err := r.record.Update(ctx, func(tx Tx) error {
+		if err := tx.UndoRestriction(id); err != nil {
+			if errors.Is(err, ErrConflict) {
+				return refuse(domain.NotFound, "there is no such restriction in force")
+			}
+			return err
+		}
+		return tx.AppendAudit([]AuditEntry{{ID: string(r.ids.NewID()), At: tx.Now(), Kind: "undo", By: v.KeyID}})
+	})
+	return wrap("undo a restriction", err)
+}
+
+// stateModelVersion counts the versions of the learnt filter, so that each process reads it only when it changed.
+const stateModelVersion = "model_version"
+
+// model returns the learnt filter, read again only when it has changed; nil when nothing was learnt.
+func (r *Room) model(tx Tx) (*spam.Model, error) {
+	version, err := tx.State(stateModelVersion)
+	if err != nil || len(version) == 0 {
+		return nil, err
+	}
+	r.filter.Lock()
+	defer r.filter.Unlock()
+	if r.filter.version == string(version) {
+		return r.filter.model, nil
+	}
+	blob, err := tx.Model()
+	if err != nil {
+		return nil, err
+	}
+	m := spam.NewModel()
+	if err := m.UnmarshalBinary(blob); err != nil {
+		return nil, fmt.Errorf("read the filter's model: %w", err)
+	}
+	r.filter.model, r.filter.version = m, string(version)
+	return m, nil
+}
+
+// Learn folds up to limit lessons into the filter's model and returns how many; reports teach spam, replies good.
+func (r *Room) Learn(ctx context.Context, limit int) (learnt int, err error) {
+	err = r.record.Update(ctx, func(tx Tx) error {
+		learnt = 0
+		lessons, err := tx.TakeLessons(limit)
+		if err != nil || len(lessons) == 0 {
+			return err
+		}
+		blob, err := tx.Model()
+		if err != nil {
+			return err
+		}
+		m := spam.NewModel() // a copy of its own: the cached one is in use
+		if len(blob) > 0 {
+			if err := m.UnmarshalBinary(blob); err != nil {
+				return fmt.Errorf("read the filter's model: %w", err)
+			}
+		}
+		ids := make([]domain.ID, len(lessons))
+		for i, l := range lessons {
+			ids[i] = l.InMail
+		}
+		found, err := tx.InMails(ids)
+		if err != nil {
+			return err
+		}
+		for _, l := range lessons {
+			if im := found[l.InMail]; im != nil && im.Body != "" { // erased ones teach nothing
+				text := domain.ReadText(im.Subject, im.Body, false)
+				m.Observe(text.Subject, text.Body.Text(), l.Spam)
+				learnt++
+			}
+		}
+		if blob, err = m.MarshalBinary(); err != nil {
+			return err
+		}
+		if err := tx.PutModel(blob); err != nil {
+			return err
+		}
+		return tx.SetState(stateModelVersion, []byte(r.ids.NewID()))
+	})
+	return learnt, wrap("learn", err)
+}

@@ -1,0 +1,298 @@
+package mailroom
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"inmail/domain"
+)
+
+// Person is what one member sees of another (R01, R29). An erased one has no id and no name (R60).
+type Person struct {
+	ID       domain.MemberID
+	Name     string
+	PhotoURL string
+}
+
+// View is an InMail as its sender, or a bare operator, sees it: refusals of an operator's view are
+// the true ones (R18).
+type View struct {
+	InMail   *domain.InMail
+	Status   domain.Status // as the clock gives it (R33)
+	Reason   domain.Code   // of refused and failed
+	Receipts []domain.Receipt
+	From, To Person
+	Link     *domain.Link // what Salesforce has of it; nil: nothing yet
+	Entry    *InboxItem   // set for the recipient, who sees this and nothing else
+}
+
+// InboxItem is one line of an inbox: an InMail, or a reply with the InMail it belongs to.
+type InboxItem struct {
+	ID        domain.ID
+	Kind      string // inmail or reply
+	InMail    domain.ID
+	From      Person
+	Subject   string
+	Preview   string
+	Unread    bool
+	Status    domain.Status
+	SentAt    time.Time
+	ExpiresAt time.Time // zero once opened, and for replies: these never expire
+}
+
+// The kinds of an InboxItem.
+const (
+	KindInMail = "inmail"
+	KindReply  = "reply"
+)
+
+// side says on which side of an InMail a viewer stands. To anyone else it is not there (API.md);
+// neither is it to the recipient before it was delivered.
+func (v Viewer) side(m *domain.InMail) (sender, recipient bool, err error) {
+	if m == nil {
+		return false, false, notFound()
+	}
+	if v.Operator {
+		return false, false, nil
+	}
+	if v.Member == m.Sender {
+		return true, false, nil
+	}
+	if v.Member == m.Recipient && !m.SentAt.IsZero() {
+		return false, true, nil
+	}
+	return false, false, notFound()
+}
+
+// asRecipient lets only the recipient through (R31): the sender is forbidden, others see nothing.
+func (v Viewer) asRecipient(m *domain.InMail) error {
+	_, recipient, err := v.side(m)
+	if err != nil || recipient {
+		return err
+	}
+	return refuse(domain.Forbidden, "only the recipient of this InMail may do this")
+}
+
+// asSender lets only the sender through.
+func (v Viewer) asSender(m *domain.InMail) error {
+	sender, _, err := v.side(m)
+	if err != nil || sender {
+		return err
+	}
+	return refuse(domain.Forbidden, "only the sender of this InMail may do this")
+}
+
+// View shows one InMail: to its sender with receipts, to its recipient as the inbox entry, 410 when that is gone, to a
+// bare operator with true reasons. It opens nothing (R31).
+func (r *Room) View(ctx context.Context, v Viewer, id domain.ID) (View, error) {
+	var view View
+	err := r.record.View(ctx, func(tx Tx) error {
+		m, err := one(tx.InMails, id)
+		if err != nil {
+			return err
+		}
+		_, recipient, err := v.side(m)
+		if err != nil {
+			return err
+		}
+		if recipient {
+			if err := m.Gone(tx.Now()); err != nil {
+				return err
+			}
+		}
+		receipts, err := tx.Receipts(id)
+		if err != nil {
+			return err
+		}
+		views, err := r.views(tx, []*domain.InMail{m}, v)
+		if err != nil {
+			return err
+		}
+		view = views[0]
+		view.Receipts = m.Path(receipts, tx.Now())
+		for i := range view.Receipts {
+			view.Receipts[i].Reason = v.tell(view.Receipts[i].Reason)
+		}
+		if recipient {
+			entry := inboxItem(Entry{InMail: m}, view.From, tx.Now())
+			view = View{InMail: m, Entry: &entry}
+		}
+		return nil
+	})
+	if err != nil {
+		return View{}, wrap("view an InMail", err)
+	}
+	return view, nil
+}
+
+// tell masks a reason for everyone but a bare operator (R18).
+func (v Viewer) tell(c domain.Code) domain.Code {
+	if v.Operator {
+		return c
+	}
+	return c.Tell()
+}
+
+// Sent lists what a member sent, newest first by (AcceptedAt, ID), without receipts.
+func (r *Room) Sent(ctx context.Context, member domain.MemberID, f Filter, p Page) ([]View, error) {
+	var views []View
+	err := r.record.View(ctx, func(tx Tx) error {
+		if err := exists(tx, member); err != nil {
+			return err
+		}
+		ms, err := tx.SentBy(member, f, p)
+		if err != nil {
+			return err
+		}
+		views, err = r.views(tx, ms, Viewer{Member: member})
+		return err
+	})
+	return views, wrap("list what was sent", err)
+}
+
+// Inbox lists what is live in a member's inbox, newest first by (SentAt, ID), and how much is unread.
+// The first listing of an InMail sets previewed_at and opens nothing (R30).
+func (r *Room) Inbox(ctx context.Context, member domain.MemberID, f Filter, p Page) (items []InboxItem, unread int, err error) {
+	var fresh []domain.ID
+	err = r.record.View(ctx, func(tx Tx) error {
+		items, fresh = nil, nil
+		if err := exists(tx, member); err != nil {
+			return err
+		}
+		entries, err := tx.InboxOf(member, f, p)
+		if err != nil {
+			return err
+		}
+		people, err := r.people(tx, senders(entries))
+		if err != nil {
+			return err
+		}
+		for _, e := range entries {
+			items = append(items, inboxItem(e, people[from(e)], tx.Now()))
+			if e.Reply == nil && e.InMail.PreviewedAt.IsZero() {
+				fresh = append(fresh, e.InMail.ID)
+			}
+		}
+		unread, err = tx.Unread(member)
+		return err
+	})
+	if err != nil {
+		return nil, 0, wrap("list an inbox", err)
+	}
+	if len(fresh) > 0 {
+		if err := r.preview(ctx, fresh); err != nil {
+			return nil, 0, err
+		}
+	}
+	return items, unread, nil
+}
+
+// preview notes first listings, in a transaction of its own so that lists are reads.
+func (r *Room) preview(ctx context.Context, ids []domain.ID) error {
+	var n int
+	err := r.record.Update(ctx, func(tx Tx) (err error) {
+		n, err = tx.SetPreviewed(ids)
+		return err
+	})
+	if err == nil && n > 0 {
+		r.seen.Previewed(n)
+	}
+	return wrap("note first listings", err)
+}
+
+// views joins InMails with the people and links that their senders see.
+func (r *Room) views(tx Tx, ms []*domain.InMail, v Viewer) ([]View, error) {
+	var people []domain.MemberID
+	ids := make([]domain.ID, len(ms))
+	for i, m := range ms {
+		people = append(people, m.Sender, m.Recipient)
+		ids[i] = m.ID
+	}
+	known, err := r.people(tx, people)
+	if err != nil {
+		return nil, err
+	}
+	links, err := tx.Links(ids)
+	if err != nil {
+		return nil, err
+	}
+	views := make([]View, len(ms))
+	for i, m := range ms {
+		views[i] = View{InMail: m, Status: m.StatusAt(tx.Now()), Reason: v.tell(m.Reason), From: known[m.Sender], To: known[m.Recipient]}
+		if l, ok := links[m.ID]; ok {
+			views[i].Link = &l
+		}
+	}
+	return views, nil
+}
+
+// people returns what others see of members; who is erased or unknown has no id and the name "erased".
+func (r *Room) people(tx Tx, ids []domain.MemberID) (map[domain.MemberID]Person, error) {
+	members, err := tx.Members(unique(ids))
+	if err != nil {
+		return nil, err
+	}
+	people := make(map[domain.MemberID]Person, len(ids))
+	for _, id := range ids {
+		if m := members[id]; m != nil {
+			people[id] = Person{ID: m.ID, Name: m.Name, PhotoURL: m.PhotoURL}
+			continue
+		}
+		people[id] = Person{ID: domain.Erased, Name: string(domain.Erased)}
+	}
+	return people, nil
+}
+
+func inboxItem(e Entry, p Person, now time.Time) InboxItem {
+	m := e.InMail
+	item := InboxItem{ID: m.ID, Kind: KindInMail, InMail: m.ID, From: p, Subject: m.Subject, Preview: m.Preview,
+		Unread: m.OpenedAt.IsZero(), Status: m.StatusAt(now), SentAt: m.SentAt}
+	if m.OpenedAt.IsZero() {
+		item.ExpiresAt = m.ExpiresAt
+	}
+	if e.Reply != nil {
+		text := domain.ReadText("", e.Reply.Body, false)
+		item.ID, item.Kind, item.Preview = e.Reply.ID, KindReply, text.Preview()
+		item.Unread, item.SentAt, item.ExpiresAt = e.Reply.ReadAt.IsZero(), e.Reply.At, time.Time{}
+	}
+	return item
+}
+
+func from(e Entry) domain.MemberID {
+	if e.Reply != nil {
+		return e.Reply.From
+	}
+	return e.InMail.Sender
+}
+
+func senders(entries []Entry) []domain.MemberID {
+	ids := make([]domain.MemberID, len(entries))
+	for i, e := range entries {
+		ids[i] = from(e)
+	}
+	return ids
+}
+
+// one asks a batch method for a single InMail; nil when it is not there.
+func one(ask func([]domain.ID) (map[domain.ID]*domain.InMail, error), id domain.ID) (*domain.InMail, error) {
+	found, err := ask([]domain.ID{id})
+	return found[id], err
+}
+
+// exists refuses, with not_found, a member who is not there.
+func exists(tx Tx, id domain.MemberID) error {
+	found, err := tx.Members([]domain.MemberID{id})
+	if err == nil && found[id] == nil {
+		return refuse(domain.NotFound, "there is no member with this id")
+	}
+	return err
+}
+
+// wrap says what was tried, and leaves answers as they are.
+func wrap(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}

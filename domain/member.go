@@ -1,0 +1,158 @@
+package domain
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/text/cases"
+)
+
+// MemberID names a member: 1..64 of A-Z a-z 0-9 . _ : - (API.md). Members are addressed by it
+// alone, never by an e-mail address (R01).
+type MemberID string
+
+// Erased stands in place of the id of a member who was erased (R60). No member can have it: the
+// record refuses it as an id.
+const Erased MemberID = "erased"
+
+// MaxMemberID is the longest member id, in bytes.
+const MaxMemberID = 64
+
+// Validate refuses an id that is not one, with bad_request.
+func (id MemberID) Validate() error {
+	if id == Erased {
+		return Refuse(BadRequest, "member id %q is kept for members who were erased; choose another", Erased)
+	}
+	if len(id) < 1 || len(id) > MaxMemberID {
+		return &Refusal{Code: BadRequest, Got: len(id), Limit: MaxMemberID,
+			Detail: "a member id has 1 to 64 of A-Z a-z 0-9 . _ : -"}
+	}
+	for _, c := range []byte(id) {
+		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("._:-", c) >= 0) {
+			return Refuse(BadRequest, "a member id has only A-Z a-z 0-9 . _ : -")
+		}
+	}
+	return nil
+}
+
+// Email is a member's address. It prints as a mark, so that no log, error, answer or task can carry
+// one by accident; only the Salesforce connector asks for the address itself (R01).
+type Email string
+
+// String hides the address.
+func (Email) String() string { return "[e-mail]" }
+
+// GoString hides the address from %#v.
+func (Email) GoString() string { return "[e-mail]" }
+
+// MarshalText hides the address from JSON, logs and everything else that asks for text.
+func (Email) MarshalText() ([]byte, error) { return []byte("[e-mail]"), nil }
+
+// Reveal returns the address. Its callers are the record, which stores it, the operator's view of
+// a member, and the matching of Leads and Contacts.
+func (e Email) Reveal() string { return string(e) }
+
+// Member is a person of the network with the account that InMails are paid from.
+type Member struct {
+	ID             MemberID
+	Name           string
+	Headline       string
+	PhotoURL       string
+	Company        string
+	Email          Email
+	ProfileShared  bool // R14
+	ProfileVisible bool // R14
+	AcceptsInMail  bool // R15
+	AccountType    AccountType
+	Plan           string // a name of Plans, for instance sales_navigator_team_15
+	AnchorDay      int    // day of the month on which the credit period begins, 1..31; 0: the policy's (R08)
+	Team           string
+	Skills         []string
+	CreatedAt      time.Time // when the account was made: no credit is carried from before (R09)
+}
+
+// NewMember returns a member with what API.md gives one of whom only the name is known.
+func NewMember(id MemberID, name string) Member {
+	return Member{ID: id, Name: name, ProfileShared: true, ProfileVisible: true, AcceptsInMail: true, AccountType: Basic}
+}
+
+// Limits of a member's texts, in bytes: wide for people, narrow for accidents.
+const (
+	maxName     = 200
+	maxText     = 1000
+	maxSkills   = 100
+	maxEmailLen = 254
+)
+
+// Validate checks a member and settles its plan: a type without a plan gets its smallest, a plan of
+// another type is refused (API.md).
+func (m *Member) Validate(plans Plans) error {
+	if err := m.ID.Validate(); err != nil {
+		return err
+	}
+	if strings.TrimSpace(m.Name) == "" {
+		return Refuse(BadRequest, "name is required")
+	}
+	for _, f := range []struct {
+		name, value string
+		limit       int
+	}{{"name", m.Name, maxName}, {"headline", m.Headline, maxText}, {"photo_url", m.PhotoURL, maxText},
+		{"company", m.Company, maxText}, {"team", m.Team, maxText}, {"email", m.Email.Reveal(), maxEmailLen}} {
+		if len(f.value) > f.limit {
+			return &Refusal{Code: BadRequest, Got: len(f.value), Limit: f.limit,
+				Detail: f.name + " is too long; shorten it"}
+		}
+	}
+	if len(m.Skills) > maxSkills {
+		return &Refusal{Code: BadRequest, Got: len(m.Skills), Limit: maxSkills, Detail: "too many skills"}
+	}
+	for _, s := range m.Skills {
+		if len(s) > maxName {
+			return &Refusal{Code: BadRequest, Got: len(s), Limit: maxName, Detail: "a skill is too long"}
+		}
+	}
+	if m.AnchorDay < 0 || m.AnchorDay > 31 {
+		return &Refusal{Code: BadRequest, Got: m.AnchorDay, Limit: 31, Detail: "anchor_day is a day of the month, 1 to 31"}
+	}
+	if !slices.Contains(AccountTypes(), m.AccountType) {
+		return Refuse(BadRequest, "account_type is one of basic, premium_business, sales_navigator_team, recruiter, job_seeker")
+	}
+	if m.Plan == "" {
+		m.Plan = plans.Smallest(m.AccountType)
+		return nil
+	}
+	p, ok := plans[m.Plan]
+	if !ok {
+		return Refuse(BadRequest, "plan is not known; an account of type %s has one of: %s", m.AccountType, strings.Join(plans.Of(m.AccountType), ", "))
+	}
+	if p.AccountType != m.AccountType {
+		return Refuse(BadRequest, "plan %s is of type %s; an account of type %s has one of: %s",
+			m.Plan, p.AccountType, m.AccountType, strings.Join(plans.Of(m.AccountType), ", "))
+	}
+	return nil
+}
+
+// BanKind says what an entry of the banned list names (R17).
+type BanKind string
+
+// The two kinds of the banned list.
+const (
+	BanMember  BanKind = "member"
+	BanCompany BanKind = "company"
+)
+
+// Ban is an entry of the platform's list of whom nobody may InMail (R17).
+type Ban struct {
+	Kind   BanKind
+	Value  string // a member id, or a company's name as it was given
+	Reason string
+	By     string // the id of the key that made it
+	At     time.Time
+}
+
+// FoldCompany is how companies are compared on the banned list: case and outer blanks do not
+// count (R17).
+func FoldCompany(name string) string {
+	return cases.Fold().String(strings.Join(strings.Fields(name), " "))
+}

@@ -1,0 +1,91 @@
+package domain
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Policy holds what an operator may decide differently: every value that RULES.md calls a policy,
+// under the name that INMAIL_POLICY_<NAME> gives it. The zero value is not usable: start from
+// DefaultPolicy.
+type Policy struct {
+	AnchorDay             int           `koanf:"anchor_day"`                // R08: 1..31, for members who have none of their own
+	RolloverPeriods       int           `koanf:"rollover_periods"`          // R09: 0..12, 0 lets unused credits lapse
+	CreditBackOnReplyDays int           `koanf:"credit_back_on_reply_days"` // R11: 0..365, 0 is off
+	AllowSecondInMail     bool          `koanf:"allow_second_inmail"`       // R20
+	RetractOpened         RetractOpened `koanf:"retract_opened"`            // R37: hide or refuse
+	QueueMaxAge           time.Duration `koanf:"queue_max_age"`             // R61: 1m..720h
+	ResponseWindowDays    int           `koanf:"response_window_days"`      // R58: 1..365
+	RetainDays            int           `koanf:"retain_days"`               // drop texts older than this; 0 keeps them
+	CRMText               CRMText       `koanf:"crm_text"`                  // which texts Salesforce gets: none, preview or full
+	ReadingEase           float64       `koanf:"reading_ease"`              // R47: 0..100
+	VolumeHour            int           `koanf:"volume_hour"`               // R41 (a)
+	VolumeDay             int           `koanf:"volume_day"`                // R41 (a)
+	Strikes               int           `koanf:"strikes"`                   // R41 (b)
+	SimilarDay            int           `koanf:"similar_day"`               // R41 (d)
+	RegularGaps           int           `koanf:"regular_gaps"`              // R41 (d)
+	BurstMinute           int           `koanf:"burst_minute"`              // R41 (d)
+}
+
+// RetractOpened says what retracting does to an InMail that was opened (R37).
+type RetractOpened string
+
+// The two ways of R37.
+const (
+	HideOpened   RetractOpened = "hide"
+	RefuseOpened RetractOpened = "refuse"
+)
+
+// CRMText says which texts leave for Salesforce.
+type CRMText string
+
+// The three ways of crm_text.
+const (
+	CRMTextNone    CRMText = "none"
+	CRMTextPreview CRMText = "preview"
+	CRMTextFull    CRMText = "full"
+)
+
+// DefaultPolicy returns the defaults of RULES.md.
+func DefaultPolicy() Policy {
+	return Policy{
+		AnchorDay: 1, RetractOpened: HideOpened, QueueMaxAge: 24 * time.Hour, ResponseWindowDays: 30,
+		CRMText: CRMTextPreview, ReadingEase: 50,
+		VolumeHour: 20, VolumeDay: 40, Strikes: 3, SimilarDay: 12, RegularGaps: 10, BurstMinute: 10,
+	}
+}
+
+// Validate reports all policies that are out of bounds, each with its name, value and bounds.
+func (p Policy) Validate() error {
+	var faults []error
+	within := func(name string, got, low, high int) {
+		if got < low || got > high {
+			faults = append(faults, fmt.Errorf("policy %s: %d is outside %d..%d", name, got, low, high))
+		}
+	}
+	within("anchor_day", p.AnchorDay, 1, 31)
+	within("rollover_periods", p.RolloverPeriods, 0, 12)
+	within("credit_back_on_reply_days", p.CreditBackOnReplyDays, 0, 365)
+	within("response_window_days", p.ResponseWindowDays, 1, 365)
+	within("retain_days", p.RetainDays, 0, 36500)
+	within("volume_hour", p.VolumeHour, 1, 1_000_000)
+	within("volume_day", p.VolumeDay, 1, 1_000_000)
+	within("strikes", p.Strikes, 1, 1000)
+	within("similar_day", p.SimilarDay, 1, 1_000_000)
+	within("regular_gaps", p.RegularGaps, 2, 1_000_000)
+	within("burst_minute", p.BurstMinute, 1, 1_000_000)
+	if p.QueueMaxAge < time.Minute || p.QueueMaxAge > 720*time.Hour {
+		faults = append(faults, fmt.Errorf("policy queue_max_age: %s is outside 1m..720h", p.QueueMaxAge))
+	}
+	if p.ReadingEase < 0 || p.ReadingEase > 100 {
+		faults = append(faults, fmt.Errorf("policy reading_ease: %g is outside 0..100", p.ReadingEase))
+	}
+	if p.RetractOpened != HideOpened && p.RetractOpened != RefuseOpened {
+		faults = append(faults, fmt.Errorf("policy retract_opened: %q is not one of hide, refuse", p.RetractOpened))
+	}
+	if p.CRMText != CRMTextNone && p.CRMText != CRMTextPreview && p.CRMText != CRMTextFull {
+		faults = append(faults, fmt.Errorf("policy crm_text: %q is not one of none, preview, full", p.CRMText))
+	}
+	return errors.Join(faults...)
+}

@@ -1,0 +1,178 @@
+// Package rates is the one definition of the figures that people decide by (R57–R59, R62): what a rate is, when it may
+// be published, and how sure it is. It reads counts alone, never InMails; the API, the metrics and the reports all
+// tell what it computes.
+package rates
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"inmail/domain"
+)
+
+// The names of the definitions; a change of meaning gets a new number.
+const (
+	OpenRate     = "open_rate/1"     // opened / delivered, by ISO week of T0, complete when the week's 168 h are over
+	ResponseRate = "response_rate/1" // first replies within the response window / delivered, by week of T0
+)
+
+// Rate is a share with its 95 % Wilson score interval.
+type Rate struct {
+	Value, Low, High float64
+}
+
+// z is the 97.5 % quantile of the normal distribution: 95 % in the middle.
+const z = 1.959963984540054
+
+// Of returns hits / n with its interval; nil when n is 0, for nothing divided by nothing is no rate.
+func Of(hits, n int) *Rate {
+	if n <= 0 {
+		return nil
+	}
+	p, nf := float64(hits)/float64(n), float64(n)
+	middle := (p + z*z/(2*nf)) / (1 + z*z/nf)
+	half := z / (1 + z*z/nf) * math.Sqrt(p*(1-p)/nf+z*z/(4*nf*nf))
+	return &Rate{Value: p, Low: max(0, middle-half), High: min(1, middle+half)}
+}
+
+// Row is one line of a report. Opened, Replied and Retracted count every InMail that ever was, so they overlap.
+type Row struct {
+	Key       string
+	Delivered int
+	Opened    int
+	Replied   int
+	InTime    int // replied within the response window (R58)
+	Expired   int
+	Retracted int
+	Pending   int // unopened and live
+	Open      *Rate
+	Response  *Rate
+	// Complete says that nothing in the row is still "so far" for the open rate: every week in it is over with
+	// its 168 h (R57). ResponseComplete says the same of the response rate (R58).
+	Complete         bool
+	ResponseComplete bool
+	// OpenOf and ResponseOf are how many deliveries the two rates are of: those of the complete weeks.
+	OpenOf, ResponseOf int
+}
+
+// Monday returns when an ISO week begins, 00:00 UTC; an error for what is no cohort.
+func Monday(c domain.Cohort) (time.Time, error) {
+	var year, week int
+	if n, err := fmt.Sscanf(string(c), "%4d-W%2d", &year, &week); n != 2 || err != nil {
+		return time.Time{}, fmt.Errorf("cohort %q is not an ISO week such as 2026-W47", c)
+	}
+	fourth := time.Date(year, time.January, 4, 0, 0, 0, 0, time.UTC) // always in week 1
+	monday := fourth.AddDate(0, 0, -(int(fourth.Weekday())+6)%7+(week-1)*7)
+	if domain.CohortOf(monday) != c {
+		return time.Time{}, fmt.Errorf("cohort %q is not a week of its year", c)
+	}
+	return monday, nil
+}
+
+// OpenComplete returns when the open rate of a week is complete: 14 days after its Monday 00:00, when
+// the last InMail of the week has had its 168 h (R57).
+func OpenComplete(monday time.Time) time.Time { return monday.AddDate(0, 0, 14) }
+
+// ResponseComplete returns when the response rate of a week is complete: its end and the window (R58).
+func ResponseComplete(monday time.Time, windowDays int) time.Time {
+	return monday.AddDate(0, 0, 7+windowDays)
+}
+
+// tally is the counts of one key in one week.
+type tally map[domain.Outcome]int
+
+func (t tally) opened() int {
+	return t[domain.OutcomeOpened] + t[domain.OutcomeReplied] + t[domain.RetractedOpened] + t[domain.RetractedReplied]
+}
+
+func (t tally) replied() int { return t[domain.OutcomeReplied] + t[domain.RetractedReplied] }
+
+func (t tally) retracted() int {
+	return t[domain.RetractedUnopened] + t[domain.RetractedOpened] + t[domain.RetractedReplied]
+}
+
+func (t tally) delivered() int {
+	n := 0
+	for _, o := range domain.Outcomes() {
+		n += t[o]
+	}
+	return n
+}
+
+// ByWeek makes a row of each week, oldest first.
+func ByWeek(counts []domain.Count, now time.Time, windowDays int) ([]Row, error) {
+	return rows(counts, now, windowDays, func(c domain.Count) string { return string(c.Cohort) })
+}
+
+// ByKey makes a row of each key of the dimension that counts are of, in order of the keys; the rates are
+// over the complete weeks alone.
+func ByKey(counts []domain.Count, now time.Time, windowDays int) ([]Row, error) {
+	return rows(counts, now, windowDays, func(c domain.Count) string { return c.Key })
+}
+
+func rows(counts []domain.Count, now time.Time, windowDays int, key func(domain.Count) string) ([]Row, error) {
+	type cell struct {
+		key  string
+		week domain.Cohort
+	}
+	tallies := map[cell]tally{}
+	for _, c := range counts {
+		at := cell{key(c), c.Cohort}
+		if tallies[at] == nil {
+			tallies[at] = tally{}
+		}
+		tallies[at][c.Outcome] += c.N
+	}
+	byKey := map[string]*sums{}
+	for at, t := range tallies {
+		if t.delivered() == 0 {
+			continue
+		}
+		monday, err := Monday(at.week)
+		if err != nil {
+			return nil, err
+		}
+		s := byKey[at.key]
+		if s == nil {
+			s = &sums{Row: Row{Key: at.key, Complete: true, ResponseComplete: true}}
+			byKey[at.key] = s
+		}
+		s.add(t, !now.Before(OpenComplete(monday)), !now.Before(ResponseComplete(monday, windowDays)))
+	}
+	out := make([]Row, 0, len(byKey))
+	for _, s := range byKey {
+		s.Open, s.Response = Of(s.openHits, s.OpenOf), Of(s.responseHits, s.ResponseOf)
+		out = append(out, s.Row)
+	}
+	slices.SortFunc(out, func(a, b Row) int { return cmp.Compare(a.Key, b.Key) })
+	return out, nil
+}
+
+// sums is a row on its way.
+type sums struct {
+	Row
+	openHits, responseHits int
+}
+
+func (s *sums) add(t tally, open, response bool) {
+	s.Delivered += t.delivered()
+	s.Opened += t.opened()
+	s.Replied += t.replied()
+	s.InTime += t[domain.RepliedInTime]
+	s.Expired += t[domain.ExpiredUnopened]
+	s.Retracted += t.retracted()
+	s.Pending += t[domain.PendingUnopened]
+	s.Complete = s.Complete && open
+	s.ResponseComplete = s.ResponseComplete && response
+	if open {
+		s.OpenOf += t.delivered()
+		s.openHits += t.opened()
+	}
+	if response {
+		s.ResponseOf += t.delivered()
+		s.responseHits += t[domain.RepliedInTime]
+	}
+}

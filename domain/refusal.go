@@ -1,0 +1,102 @@
+package domain
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Code names why something was refused or is not possible, in the words of the rules. It is itself
+// an error, so errors.Is(err, BodyTooLong) holds for every Refusal that carries it.
+type Code string
+
+// The refusals of a send in the order in which they are judged and reported (R21).
+const (
+	Restricted            Code = "restricted"               // R42
+	NoCredits             Code = "no_credits"               // R02, R03, R10
+	Self                  Code = "self"                     // R13
+	UnknownSender         Code = "unknown_sender"           // R13
+	UnknownRecipient      Code = "unknown_recipient"        // R13
+	Connected             Code = "connected"                // R12
+	ProfileNotVisible     Code = "profile_not_visible"      // R14
+	OptedOut              Code = "opted_out"                // R15
+	Blocked               Code = "blocked"                  // R16
+	Banned                Code = "banned"                   // R17
+	AwaitingReply         Code = "awaiting_reply"           // R20
+	SubjectRequired       Code = "subject_required"         // R22
+	SubjectTooLong        Code = "subject_too_long"         // R22
+	BodyRequired          Code = "body_required"            // R23
+	BodyTooLong           Code = "body_too_long"            // R23
+	LinkNotAllowed        Code = "link_not_allowed"         // R25
+	ImageNotSupported     Code = "image_not_supported"      // R26
+	AttachmentUnsupported Code = "attachment_not_supported" // R26
+	SpamContent           Code = "spam_content"             // R42
+)
+
+// The other answers that a use case can give instead of doing what was asked.
+const (
+	RecipientUnavailable Code = "recipient_unavailable" // what a sender is told of R15–R17 (R18)
+	IdempotencyConflict  Code = "idempotency_conflict"  // R28
+	TooLate              Code = "too_late"              // R34
+	AlreadyOpened        Code = "already_opened"        // R37
+	ExpiredCode          Code = "expired"               // R32
+	RetractedCode        Code = "retracted"             // R36, R37
+	TooOld               Code = "too_old"               // R61: the reason of a failed InMail
+	InvalidTags          Code = "invalid_tags"          // R56
+	BadRequest           Code = "bad_request"
+	NotFound             Code = "not_found"
+	Forbidden            Code = "forbidden"
+	Conflict             Code = "conflict"
+)
+
+// order is R21's: the place of a code in it is the place in which it is judged and reported.
+var order = []Code{
+	Restricted, NoCredits, Self, UnknownSender, UnknownRecipient, Connected, ProfileNotVisible, OptedOut,
+	Blocked, Banned, AwaitingReply, SubjectRequired, SubjectTooLong, BodyRequired, BodyTooLong,
+	LinkNotAllowed, ImageNotSupported, AttachmentUnsupported, SpamContent,
+}
+
+// RefusalCodes returns every code that a send can be refused with, in R21's order. Metrics make
+// their series from it, so that the first refusal of a kind is an increase.
+func RefusalCodes() []Code { return slices.Clone(order) }
+
+// Error makes a Code an error that says its own name.
+func (c Code) Error() string { return string(c) }
+
+// Tell returns what a sender may know of c: who blocked, opted out or banned is not told apart (R18).
+func (c Code) Tell() Code {
+	switch c {
+	case Blocked, OptedOut, Banned:
+		return RecipientUnavailable
+	}
+	return c
+}
+
+// Refusal is an answer, not a fault: what was wrong, the value, the limit and what to do about it.
+// It is never retried and never logged as an error.
+type Refusal struct {
+	Code   Code
+	Got    int       // the value that was found, where Limit is set
+	Limit  int       // the limit that it passed; 0 where the rule has none
+	Until  time.Time // restricted: when it ends, UTC (R42); else zero
+	Detail string    // what was wrong and what to do, for people; never quotes a text (R27)
+}
+
+// Refuse makes a Refusal with its text for people.
+func Refuse(code Code, format string, args ...any) *Refusal {
+	return &Refusal{Code: code, Detail: fmt.Sprintf(format, args...)}
+}
+
+// Error gives the code and the text for people.
+func (r *Refusal) Error() string { return string(r.Code) + ": " + r.Detail }
+
+// Unwrap lets errors.Is find the code.
+func (r *Refusal) Unwrap() error { return r.Code }
+
+// Tell returns the refusal as the sender may see it (R18): same shape, the reason not told apart.
+func (r *Refusal) Tell() *Refusal {
+	if r.Code.Tell() == r.Code {
+		return r
+	}
+	return Refuse(RecipientUnavailable, "this member cannot be reached by InMail; try another member or another way")
+}

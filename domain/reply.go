@@ -1,0 +1,28 @@
+package domain
+
+import "time"
+
+// Reply is one message of the conversation that follows an InMail (R39, R40). Replies never expire
+// and cost nothing.
+type Reply struct {
+	ID     ID
+	InMail ID
+	From   MemberID
+	To     MemberID
+	Body   string
+	At     time.Time
+	ReadAt time.Time // when the other side first saw it; zero: unread
+}
+
+// MayReply judges whether from may write a reply to m at now. Before the first reply only the
+// recipient of a live InMail may; after it both write freely (R39, R40). The body is judged by
+// CheckBody, and blocks by the caller, who knows them (R16).
+func (m *InMail) MayReply(from MemberID, now time.Time) error {
+	if m.RepliedAt.IsZero() {
+		if from == m.Sender {
+			return Refuse(Conflict, "the recipient has not replied yet; until then nothing can be added")
+		}
+		return m.Gone(now)
+	}
+	return nil // a conversation goes on, retracted or not (R37, R40)
+}

@@ -1,0 +1,156 @@
+package spam
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+// Fold returns text as the phrases and the model read it: lower case, without
+// accents, zero-width marks and the apostrophes inside words, look-alike letters
+// as the Latin ones that they imitate (Cyrillic а, full-width ａ, bold 𝐚), runs of
+// blanks as one space. Digits and signs that stand for letters (fr33) stay: what
+// they stand for only shows beside the phrases (see meantWords).
+//
+// Fold is idempotent and linear in the length of text. Bytes that are not UTF-8
+// become U+FFFD.
+func Fold(text string) string {
+	if ascii(text) {
+		return joinApostrophes(foldASCII(text))
+	}
+	// Compatibility forms become plain letters here, and accents marks of their own.
+	decomposed := norm.NFKD.String(strings.ToValidUTF8(text, "\uFFFD"))
+	var out strings.Builder
+	out.Grow(len(decomposed))
+	blank := false  // one is due
+	accents := true // a mark here is an accent and no vowel
+	for _, r := range decomposed {
+		switch {
+		case invisible(r), accents && unicode.IsMark(r):
+			continue
+		case unicode.IsSpace(r), unicode.IsControl(r):
+			blank = out.Len() > 0
+			continue
+		}
+		if blank {
+			out.WriteByte(' ')
+			blank = false
+		}
+		accents = !unicode.IsLetter(r) || unicode.In(r, unicode.Latin, unicode.Greek, unicode.Cyrillic)
+		foldLetter(&out, unicode.ToLower(r))
+	}
+	return norm.NFC.String(joinApostrophes(out.String()))
+}
+
+func ascii(text string) bool {
+	for i := range len(text) {
+		if text[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
+
+// foldASCII is Fold for the texts that have nothing else in them.
+func foldASCII(text string) string {
+	out := make([]byte, 0, len(text))
+	blank := false
+	for i := range len(text) {
+		b := text[i]
+		if b <= ' ' || b == 0x7F {
+			blank = len(out) > 0
+			continue
+		}
+		if blank {
+			out = append(out, ' ')
+			blank = false
+		}
+		if 'A' <= b && b <= 'Z' {
+			b += 'a' - 'A'
+		}
+		out = append(out, b)
+	}
+	return string(out)
+}
+
+// joinApostrophes drops the apostrophes inside words: don't is dont.
+func joinApostrophes(folded string) string {
+	if !strings.Contains(folded, "'") {
+		return folded
+	}
+	var out strings.Builder
+	out.Grow(len(folded))
+	kept := 0 // everything before it is written
+	for i := range len(folded) {
+		if folded[i] != '\'' {
+			continue
+		}
+		before, _ := utf8.DecodeLastRuneInString(folded[:i])
+		after, _ := utf8.DecodeRuneInString(folded[i+1:])
+		if wordRune(before) && unicode.IsLetter(after) {
+			out.WriteString(folded[kept:i])
+			kept = i + 1
+		}
+	}
+	out.WriteString(folded[kept:])
+	return out.String()
+}
+
+// invisible reports whether r is drawn as nothing: zero-width and direction
+// marks, soft hyphens, variation selectors, tags and fillers.
+func invisible(r rune) bool {
+	switch r {
+	case '\u034F', '\u115F', '\u1160', '\u17B4', '\u17B5', '\u3164', '\uFFA0':
+		return true
+	}
+	return unicode.In(r, unicode.Cf, unicode.Variation_Selector)
+}
+
+// foldLetter writes the Latin letters that r, in lower case, looks like or is
+// typed as; r itself if there are none.
+func foldLetter(out *strings.Builder, r rune) {
+	switch as := lookalikes[r]; {
+	case as != "":
+		out.WriteString(as)
+	case '🅐' <= r && r < '🅐'+26:
+		out.WriteRune('a' + r - '🅐')
+	case '🅰' <= r && r < '🅰'+26:
+		out.WriteRune('a' + r - '🅰')
+	default:
+		out.WriteRune(r)
+	}
+}
+
+// lookalikes maps lower-case letters of other scripts to the Latin letter that
+// they, or their capital, are drawn like, and Latin letters without a
+// decomposition to what is typed for them. It is applied to every word whatever
+// its script: a Russian word folds to something that nobody reads, but always to
+// the same.
+var lookalikes = letterMap(map[string]string{
+	// Cyrillic
+	"а": "a", "в": "b", "с": "c", "ԁ": "d", "е": "e", "һ": "h", "н": "h", "і": "i", "ј": "j", "к": "k", "ӏ": "l",
+	"м": "m", "о": "o", "р": "p", "ԛ": "q", "ѕ": "s", "т": "t", "ѵ": "v", "ԝ": "w", "х": "x", "у": "y", "ү": "y",
+	// Greek
+	"α": "a", "β": "b", "ϲ": "c", "ς": "c", "ε": "e", "ι": "i", "ϳ": "j", "κ": "k", "μ": "m", "η": "n", "ο": "o",
+	"σ": "o", "ρ": "p", "τ": "t", "υ": "u", "ν": "v", "ω": "w", "χ": "x", "γ": "y", "ζ": "z",
+	// Armenian
+	"ց": "g", "հ": "h", "ո": "n", "օ": "o", "զ": "q", "ս": "u",
+	// Latin
+	"ß": "ss", "æ": "ae", "œ": "oe", "þ": "th", "ø": "o", "đ": "d", "ð": "d", "ħ": "h", "ı": "i", "ł": "l", "ŧ": "t",
+	"ɑ": "a", "ɡ": "g", "ɩ": "i", "ᴀ": "a", "ʙ": "b", "ᴄ": "c", "ᴅ": "d", "ᴇ": "e", "ꜰ": "f", "ɢ": "g", "ʜ": "h",
+	"ɪ": "i", "ᴊ": "j", "ᴋ": "k", "ʟ": "l", "ᴍ": "m", "ɴ": "n", "ᴏ": "o", "ᴘ": "p", "ʀ": "r", "ꜱ": "s", "ᴛ": "t",
+	"ᴜ": "u", "ᴠ": "v", "ᴡ": "w", "ʏ": "y", "ᴢ": "z",
+	// Signs
+	"’": "'", "‘": "'",
+})
+
+func letterMap(letters map[string]string) map[rune]string {
+	byRune := make(map[rune]string, len(letters))
+	for from, to := range letters {
+		r, _ := utf8.DecodeRuneInString(from)
+		byRune[r] = to
+	}
+	return byRune
+}

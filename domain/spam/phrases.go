@@ -1,0 +1,318 @@
+package spam
+
+import "strings"
+
+// A class is a kind of mass mail or fraud that betrays itself by its phrases.
+//
+// A pitch is what such mail says and people who write to one person hardly do. A
+// topic is only what it speaks of: casinos have recruiters, lenders have sales
+// people, and they write about their trade in good faith.
+//
+// Phrases are words as Fold leaves them. # stands for a number, * for any one
+// word, and #p for a number with p behind it (150p).
+type class struct {
+	code         string
+	says         string // why it counts, to the sender, in plain words
+	pitch, topic []string
+}
+
+// Points of phrases. The first pitch of a class counts most; however many there
+// are, one class alone stays below what two say (refusePoints).
+const (
+	pitchPoints     = 6
+	nextPitchPoints = 2
+	classPoints     = 12 // at most, of one class
+	topicPoints     = 1
+	topicsPoints    = 2 // at most, of one class without a pitch
+	nudgePoints     = 2 // the first of a class that only leans to spam
+	nextNudgePoints = 1
+	nudgesPoints    = 3 // at most, of one such class
+)
+
+// classes are the phrases of a fresh install, from what is publicly known of
+// mass mail and fraud. What is written in good faith to sell or to recruit (free
+// for a call, 20 % more pipeline, urgent hiring need, a budget of €50k) has no
+// place here.
+var classes = []class{
+	{code: "prize", says: "promises a prize, a draw or a gift",
+		pitch: []string{
+			"you have won", "youve won", "u have won", "you won a prize", "you won #", "have won a", "have won #", "won a guaranteed", "you are a winner", "you are the winner",
+			"u are a winner", "you are winner", "lucky winner", "selected winner", "selected as a winner", "our winner", "claim your prize", "claim your reward", "claim your gift", "claim your winnings",
+			"claim your free", "claim your #", "claim your cash", "claim your bonus", "claim ur", "claim it now", "to claim call", "to claim txt", "to claim text", "to claim your", "2 claim", "claim code", "claim now",
+			"your prize", "prize guaranteed", "guaranteed prize", "cash prize", "bonus prize", "caller prize", "prize draw", "weekly draw", "todays draw", "lucky draw", "monthly draw",
+			"cash award", "have been awarded a", "have been awarded #", "has been awarded a", "ur awarded", "u are awarded", "you are awarded", "was awarded a", "are awarded a", "awarded either",
+			"lottery winner", "lottery winners", "lottery prize", "won the lottery", "won the lotto", "national lottery draw", "online lottery", "sweepstakes winner", "jackpot winner", "win the jackpot",
+			"free entry", "free gift", "win a free", "win a #", "win a prize", "win cash", "win up to", "chance to win a", "chance to win #", "ur chance to win", "your chance to win", "reply to win",
+			"bonus points to claim", "unredeemed bonus", "unredeemed points", "specially selected to receive", "specially selected #", "specially selected to win", "selected to receive a", "selected to receive #", "chosen to receive a", "chosen to receive #", "selected 2 receive",
+			"holiday voucher", "shopping voucher", "free voucher", "free vouchers",
+			"sie haben gewonnen", "haben sie gewonnen", "ihr gewinn", "vous avez gagne", "votre gain", "has ganado un", "ha ganado un", "has sido seleccionado", "ganador del", "voce ganhou", "foi sorteado", "hai vinto", "u heeft gewonnen", "je hebt gewonnen",
+			"вы выиграли", "ваш выигрыш",
+		},
+		topic: []string{"lottery", "lotto", "sweepstake", "sweepstakes", "jackpot", "gift voucher", "gift vouchers", "gift card", "gift cards", "prize", "gewinnspiel"}},
+
+	{code: "paid_number", says: "asks for calls or texts that cost money",
+		pitch: []string{
+			"text * to #", "txt * to #", "sms * to #", "text the word", "txt the word", "send * to #", "reply stop", "text stop", "send stop", "txt stop", "stop to #", "stop to end", "stop texts",
+			"per msg", "p per", "p msg", "p min", "#ppm", "#p per", "#p txt", "#p wk", "#p msg", "#p min", "premium rate", "national rate", "calls cost", "call cost", "std txt", "std text",
+			"from land line", "from landline", "from landlines", "from a landline", "from a land line", "custcare", "cust care", "t cs apply", "t c apply", "tcs apply", "t s c s", "ts cs", "free msg", "freemsg", "free message", "live operator", "unsub", "2optout", "chatline", "chat line",
+			"txt to", "txt back to", "txting", "ur mob", "your mob",
+		},
+		topic: []string{"ringtone", "ringtones", "polyphonic", "landline", "land line", "freephone", "txt", "shortcode"}},
+
+	{code: "advance_fee", says: "speaks of a stranger's money, as advance-fee fraud does",
+		pitch: []string{
+			"next of kin", "unclaimed funds", "unclaimed fund", "unclaimed inheritance", "unclaimed deposit", "unclaimed estate", "inheritance fund", "inheritance funds", "your inheritance", "late client", "deceased client", "deceased customer", "my late husband", "my late father", "late husband", "sum of #",
+			"million dollars for", "# million us dollars", "# million united states dollars", "fund transfer of", "western union", "moneygram", "money gram", "release fee", "upfront fee", "processing fee of", "transfer fee", "bank draft", "your atm card", "compensation fund", "compensation payment of", "foreign partner", "foreign beneficiary", "confidential transaction",
+			"transfer the funds", "transfer this fund", "transfer these funds", "transfer the money", "transfer the sum", "dormant account", "abandoned account", "trunk box", "consignment box", "diplomatic courier", "donate to you", "donation to you", "donated to you", "will be donated", "received a donation",
+			"stand as the beneficiary", "as the beneficiary", "named beneficiary", "your percentage", "share it 50",
+			"erbschaft von", "heritage de", "su herencia", "una herencia", "uma heranca", "наследство",
+		},
+		topic: []string{"inheritance", "barrister", "beneficiary", "processing fee", "million dollars", "million usd", "million pounds", "million euros"}},
+
+	{code: "easy_money", says: "promises easy money",
+		pitch: []string{
+			"make money online", "make money fast", "make money from", "make easy money", "make # a", "make # per", "making money online", "making # a", "earn money online", "earn money from", "earn extra", "earn # a", "earn # per", "earn # every", "earn # daily", "earn # weekly", "earn between #", "earn up to # a", "earn up to # per", "earn up to # daily", "earn over #", "earning # a", "earning # per", "earning # daily", "earn from home", "earn cash",
+			"extra cash", "extra income", "easy money", "easy cash", "fast cash", "fast money", "free money", "free cash", "instant cash", "quick cash", "quick money", "passive income", "second income", "residual income", "financial freedom", "financially free", "be your own boss", "quit your job", "quit your 9", "fire your boss", "get rich", "become a millionaire", "comfort of your home", "comfort of your own home",
+			"no experience needed", "no experience required", "no experience necessary", "no skills needed", "no skills required", "no investment required", "guaranteed income", "guaranteed profit", "guaranteed profits", "risk free profit", "risk free income", "double your money", "double your income", "double your investment", "triple your money", "triple your income", "daily profit", "daily profits", "daily payout", "daily payouts", "weekly payout", "weekly payouts", "daily income", "paid daily",
+			"home based business", "work at home and", "from home and earn", "working from home and earn", "money from home", "network marketing", "multi level marketing", "ground floor opportunity", "paid surveys", "liking videos", "like youtube videos", "liking youtube videos", "data entry from home", "life changing opportunity", "turn # into #", "# per day from", "# a day from", "# a week from home", "# per week from home",
+			"schnelles geld", "geld verdienen von zu hause", "verdienen sie #", "verdiene #", "gagner de l argent", "gagnez #", "gagnez de l argent", "gana dinero", "ganar dinero desde", "gane #", "gana #", "ganhe dinheiro", "ganhe #", "guadagna #", "guadagna da casa", "dinero desde casa", "verdien #", "verdien thuis", "пассивный доход", "заработок в интернете", "заработок без вложений",
+		},
+		topic: []string{"work from home", "working from home", "make money", "earn money", "mlm", "side hustle", "millionaire", "commission only"}},
+
+	{code: "investment", says: "sells an investment that cannot lose",
+		pitch: []string{
+			"bitcoin investment", "crypto investment", "cryptocurrency investment", "invest in bitcoin", "investing in bitcoin", "forex signals", "trading signals", "crypto signals", "binary options", "binary trading", "auto trading bot", "crypto trading bot", "minimum deposit of", "minimum investment of", "guaranteed roi", "guaranteed return", "guaranteed returns", "return on investment guaranteed", "roi daily", "roi weekly", "daily roi", "weekly roi", "# daily return", "# daily returns", "# weekly returns", "returns in # days", "returns in # hours",
+			"recover your lost", "recover lost", "recover your stolen", "lost your money to", "wallet recovery", "your seed phrase", "your recovery phrase", "free airdrop", "claim airdrop", "airdrop claim", "free tokens", "free bitcoin", "double your bitcoin", "double your crypto", "double your btc", "send btc", "penny stock", "hot stock", "stock tip", "stock tips", "next 100x", "100x gem", "invest with us", "invest # and", "connect your wallet", "invest now", "investment opportunity with", "risk free investment", "mining pool", "cloud mining",
+		},
+		topic: []string{"bitcoin", "btc", "usdt", "airdrop", "presale", "forex", "forex trading", "investment platform", "cryptocurrency"}},
+
+	{code: "credit", says: "sells credit without questions",
+		pitch: []string{
+			"instant loan", "quick loan", "urgent loan", "loan offer", "offer loans", "we give loans", "we give out loans", "give out loans", "we offer loans", "we offer all kinds of loans", "need a loan", "get a loan", "apply for a loan", "loan of any amount", "loan today", "payday loan", "payday loans", "cash loan", "cash loans", "loans for any purpose", "no credit check", "no credit checks", "bad credit", "poor credit", "guaranteed approval", "approval guaranteed", "you are pre approved", "youre pre approved", "been pre approved", "fix your credit", "repair your credit", "debt relief", "consolidate your debt", "lower your interest", "pay off your debts", "clear your debts", "out of debt", "interest rate of #", "# interest rate", "without collateral", "no collateral",
+			"sofortkredit", "kredit ohne", "ohne schufa", "offre de pret", "pret entre particuliers", "credit rapide", "prestamo urgente", "prestamos rapidos", "ofrecemos prestamos", "emprestimo rapido", "prestito veloce", "срочный кредит",
+		},
+		topic: []string{"loan", "loans", "personal loan", "refinance", "payday", "pre approved", "credit score"}},
+
+	{code: "phishing", says: "asks for access or personal data, as phishing does",
+		pitch: []string{
+			"verify your account", "verify your identity", "verify your details", "verify your information", "verify your email", "confirm your account", "confirm your identity", "confirm your password", "confirm your details", "confirm your bank", "confirm your card", "validate your account", "validate your mailbox", "update your account", "update your payment", "update your billing", "reactivate your account", "account will be suspended", "account will be closed", "account will be deleted", "account will be terminated", "account will be deactivated", "account will be blocked", "account will be limited",
+			"account has been suspended", "account is suspended", "account was suspended", "account has been limited", "account has been locked", "account is locked", "account has been blocked", "account has been restricted", "account has been credited", "account suspension", "unusual activity", "unusual login", "unusual sign in", "suspicious activity on your", "suspicious login", "unauthorized access to your", "your login credentials", "your login details", "your bank details", "your bank account", "your bank information", "bank account details", "your card details", "credit card details", "credit card number", "your social security", "your ssn", "copy of your passport", "one time code", "enter your password", "send your password", "password will expire", "password expires", "your mailbox is", "verification code", "avoid suspension", "avoid closure", "avoid deactivation", "restore access", "restore your account", "tax refund", "customs fee",
+			"konto gesperrt", "konto wurde gesperrt", "konto wird gesperrt", "konto bestatigen", "ihre bankdaten", "votre compte a ete", "verifiez votre compte", "vos coordonnees bancaires", "cuenta ha sido", "verifique su cuenta", "sus datos bancarios", "sua conta foi", "confirme seus dados", "il tuo conto", "il suo account e", "uw rekening", "ваш аккаунт заблокирован", "подтвердите ваш аккаунт",
+		},
+		topic: []string{"phishing", "credentials", "account statement", "undelivered",}},
+
+	{code: "adult", says: "advertises adult content or dating",
+		pitch: []string{
+			"horny", "hot girls", "hot women", "hot babes", "hot singles", "sexy girls", "sexy singles", "sexy women", "sexy photos", "sexy pics", "sex chat", "sex with", "want sex", "look sex", "free sex", "live sex", "gay chat", "sex cams", "nude pics", "nude photos", "my nudes", "naked pics", "naked photos", "cam girls", "webcam show", "live cam", "bored housewives", "local singles", "meet singles", "singles in your area", "single ladies", "single women in", "dating service", "adult dating", "dating chat", "chat n date", "hook up with", "hookup", "hookups", "no strings sex", "sugar daddy", "sugar mummy", "sugar baby", "escort service", "girls waiting", "girls are waiting", "ladies waiting", "secret admirer", "someone fancies you", "who fancies you", "fancies u", "find out who",
+			"xxx pics", "xxx videos", "xxx movies", "meine nacktbilder", "sexy madchen", "femmes chaudes", "mujeres calientes",
+		},
+		topic: []string{"sex", "sexy", "porn", "nude", "erotic", "escort", "dating", "webcam", "adult"}},
+
+	{code: "pills", says: "sells remedies",
+		pitch: []string{
+			"buy viagra", "cheap viagra", "viagra", "cialis", "levitra", "buy xanax", "buy tramadol", "lose # kg", "lose # pounds", "lose # lbs", "lose weight fast", "lose weight without", "lose weight in", "weight loss pills", "weight loss supplement", "diet pill", "diet pills", "fat burner", "burn fat", "burns fat", "belly fat", "miracle cure", "miracle pill", "miracle supplement", "male enhancement", "penis", "erectile", "testosterone booster", "online pharmacy", "canadian pharmacy", "without prescription", "without a prescription", "no prescription", "cbd gummies", "keto gummies", "doctors hate", "cures diabetes", "cure for diabetes", "herbal remedy", "herbal cure",
+			"abnehmen ohne", "kilo abnehmen", "perdre du poids sans", "perdez # kilos", "baje de peso", "bajar de peso sin", "emagreca",
+		},
+		topic: []string{"weight loss", "lose weight", "supplement", "supplements", "pharmacy", "pills", "cbd"}},
+
+	{code: "gambling", says: "advertises gambling",
+		pitch: []string{
+			"free spins", "free bet", "free bets", "casino bonus", "welcome bonus", "no deposit bonus", "deposit bonus", "betting tips", "fixed match", "fixed matches", "sure bet", "sure bets", "sure odds", "sure win", "guaranteed wins", "play and win", "play now and", "bet now", "spin and win", "win at online", "join our casino", "best online casino", "register and get",
+			"freispiele", "tours gratuits", "giros gratis", "apuestas seguras", "rodadas gratis",
+		},
+		topic: []string{"casino", "online casino", "slots", "slot machine", "poker", "roulette", "betting", "sportsbook",}},
+
+	{code: "fake_goods", says: "sells forged or bought things",
+		pitch: []string{
+			"replica watches", "replica watch", "replica bags", "replica rolex", "replica handbags", "rolex replica", "designer replica", "aaa replica", "cheap rolex", "fake documents", "real and fake", "fake passport", "fake passports", "passports for sale", "license for sale", "licence for sale", "documents for sale", "registered passport", "buy followers", "# followers for", "# real followers", "real followers", "followers and likes", "instant followers", "buy likes", "buy reviews", "positive google reviews", "sell google reviews", "# google reviews", "5 star reviews for", "without exam", "without exams", "without the exam", "without taking the exam", "without attending", "buy a degree", "university degree in # weeks", "degree without", "diploma without", "certificate without", "clone cards", "cloned cards", "cloned atm", "accounts for sale", "verified accounts for", "# verified emails", "# verified email", "# email addresses", "# million emails", "email leads for", "targeted email list", "verified email list", "email lists for", "attendee list", "attendees list", "user list of", "users list of", "cheap smm", "smm panel",
+		},
+		topic: []string{"replica", "replicas", "rolex", "louis vuitton", "followers", "email list", "email lists",}},
+
+	{code: "seo", says: "is the standard text of mass mail about search rankings",
+		pitch: []string{
+			"first page of google", "page 1 of google", "page one of google", "1 on google", "top of google", "rank # on google", "rank your website", "rank your site", "your website ranking", "your websites ranking", "guest posting service", "guest post on your", "publish a guest post", "sponsored post on", "sponsored article on", "dofollow link", "dofollow links", "dofollow backlink", "dofollow backlinks", "do follow link", "do follow links", "high da", "# backlinks", "quality backlinks", "high quality backlinks", "link insertion", "seo package", "seo packages", "affordable seo", "guaranteed ranking", "guaranteed rankings", "guaranteed seo", "errors on your website", "errors in your website", "redesign your website at", "website visitors for", "real traffic", "targeted traffic",
+		},
+		topic: []string{"backlinks", "backlink", "domain authority", "guest post", "link building", "seo", "website traffic"}},
+}
+
+// nudges are classes that lean to spam and are said by honest people too: they
+// only count beside something else.
+var nudges = []class{
+	{code: "call_to_click", says: "pushes to a click, a call or another channel",
+		pitch: []string{
+			"click here", "click below", "click the link", "click this link", "click on the link", "click on this link", "click link", "click now", "tap the link", "follow this link", "follow the link below", "open the link", "visit now", "visit our website now", "download now", "sign up now", "signup now", "register now", "join now", "join free", "order now", "order today", "buy now", "shop now", "subscribe now", "get yours now", "start now", "start today", "start earning",
+			"me on whatsapp", "us on whatsapp", "via whatsapp", "whatsapp me", "my whatsapp", "whatsapp number", "whatsapp #", "whatsapp group", "whatsapp us", "whatsapp only", "on telegram", "via telegram", "telegram me", "telegram group", "telegram channel", "my telegram", "dm me now", "inbox me", "text me at", "email me at my private", "private email", "call now", "call free", "call #", "call me now", "reply now", "reply or call", "reply yes", "please call", "just call", "just text", "just reply", "ring now", "ring #", "reply with your full", "send your full", "your full name", "send me your number", "send us your",
+			"hier klicken", "klicken sie hier", "jetzt klicken", "jetzt anmelden", "jetzt registrieren", "cliquez ici", "cliquez sur", "haga clic", "haz clic", "clique aqui", "clicca qui", "klik hier", "kontaktieren sie mich per whatsapp", "escribeme al whatsapp", "пишите в телеграм", "пиши в телеграм", "в телеграм", "жми",
+		}},
+	{code: "urgency", says: "presses for time",
+		pitch: []string{
+			"act now", "act fast", "act immediately", "act today", "urgent response", "urgent reply", "reply urgently", "reply immediately", "respond immediately", "respond urgently", "urgent message", "immediately as", "limited time", "limited offer", "limited time offer", "offer ends", "offer expires", "offer valid", "expires today", "expires soon", "expires tonight", "expires in # hours", "expires #", "last chance", "final chance", "final notice", "final warning", "final attempt", "final reminder", "last warning", "2nd attempt", "second attempt to contact", "attempt to contact you", "attempt to contact u", "trying to contact you", "trying to contact u", "tried to contact you", "tried 2 contact u", "hurry", "do not miss this", "dont miss out", "dont miss this", "dont delay", "do not delay", "today only", "only today", "this weekend only", "this week only", "only # left", "only # spots", "only # slots", "spots left", "slots left", "while stocks last", "while supplies last", "before its too late", "before it is too late", "once in a lifetime", "within # hours", "within the next # hours", "within 24 hrs", "right now to", "today to claim",
+			"nur heute", "nur noch heute", "letzte chance", "sofort handeln", "innerhalb von # stunden", "derniere chance", "offre limitee", "dans les # heures", "ultima oportunidad", "ultima chance", "oferta limitada", "en # horas", "agisci ora", "offerta limitata", "только сегодня", "успей",
+		}},
+	{code: "free_offer", says: "gives things away",
+		pitch: []string{
+			"100 free", "absolutely free", "totally free", "completely free", "no obligation", "no strings attached", "no catch", "no hidden fees", "4 free", "get it free", "get free", "for free now", "free delivery", "free shipping", "free camera", "free phone", "free mobile", "free nokia", "free iphone", "free laptop", "free text", "free texts", "free minutes", "free mins", "free sms", "free ringtone", "free tone", "free tones", "no purchase necessary", "special promotion", "exclusive offer", "special offer", "amazing offer", "great offer", "mega offer", "unbeatable offer", "half price", "best price", "best prices", "lowest price", "lowest prices", "cheap price", "cheap prices", "cheapest", "huge discount", "# off all", "# off today", "# discount today", "money back guarantee", "satisfaction guaranteed", "100 guaranteed", "100 guarantee", "100 safe", "100 working", "100 real", "guaranteed", "congratulations you", "congratulations u", "congratulations your", "congrats you", "100 kostenlos", "vollig kostenlos", "100 gratuit", "totalmente gratis", "completamente gratis", "herzlichen gluckwunsch sie", "felicitations vous", "felicidades has", "parabens voce", "complimentary # night",
+		}},
+	{code: "mass_mail", says: "is addressed to nobody",
+		pitch: []string{
+			"dear friend", "dear sir", "dear madam", "dear sir madam", "dear sirs", "dear beneficiary", "dear winner", "dear customer", "dear valued customer", "dear valued member", "dear user", "dear account holder", "dear account owner", "dear subscriber", "dear linkedin member", "dear linkedin user", "dear entrepreneur", "dear website owner", "dear business owner", "dear investor", "dear candidate", "dear talent", "dear job seeker", "hello dear", "hello friend", "hi dear", "hey dear", "my dear", "dearest", "greetings to you", "greetings in the name", "good day to you", "compliments of the season", "attention please", "to unsubscribe", "opt out", "optout", "this is not spam", "this is not a scam", "not a scam", "no scam", "100 legit", "legit and", "is legit", "customer services on", "god bless you", "remain blessed", "forward this", "as seen on", "hope this message finds you well dear", "remove me from", "to be removed",
+			"sehr geehrter kunde", "lieber kunde", "lieber freund", "cher client", "cher ami", "estimado cliente", "estimado amigo", "querido amigo", "prezado cliente", "caro amigo", "gentile cliente", "beste klant", "уважаемый клиент",
+		}},
+}
+
+// A phrase is one of a class, cut into words.
+type phrase struct {
+	class int // in allClasses
+	kind  phraseKind
+	text  string
+	words []string
+	bones []string // the words as skeletons
+}
+
+type phraseKind byte
+
+const (
+	pitch phraseKind = iota
+	topic
+	nudge
+)
+
+// allClasses are the classes and the nudges, in the order in which they are told.
+var allClasses = append(append([]class{}, classes...), nudges...)
+
+// phrasesBy finds the phrases by their first word, those that begin with a number
+// by "#". bonesBy finds them by the skeleton of their first word.
+var phrasesBy, bonesBy = indexPhrases()
+
+func indexPhrases() (byWord, byBone map[string][]*phrase) {
+	byWord, byBone = map[string][]*phrase{}, map[string][]*phrase{}
+	for i, c := range allClasses {
+		kind := pitch
+		if i >= len(classes) {
+			kind = nudge
+		}
+		for _, text := range c.pitch {
+			indexPhrase(byWord, byBone, newPhrase(i, kind, text))
+		}
+		for _, text := range c.topic {
+			indexPhrase(byWord, byBone, newPhrase(i, topic, text))
+		}
+	}
+	return byWord, byBone
+}
+
+func newPhrase(class int, kind phraseKind, text string) *phrase {
+	p := &phrase{class: class, kind: kind, text: text}
+	for _, w := range strings.Fields(text) {
+		w = Fold(w)
+		p.words = append(p.words, w)
+		p.bones = append(p.bones, skeleton(w))
+	}
+	return p
+}
+
+func indexPhrase(byWord, byBone map[string][]*phrase, p *phrase) {
+	first := p.words[0]
+	if first[0] == '#' {
+		first = "#"
+	}
+	byWord[first] = append(byWord[first], p)
+	byBone[p.bones[0]] = append(byBone[p.bones[0]], p)
+}
+
+// A hit is a phrase found in a text.
+type hit struct {
+	*phrase
+	masked bool // it was written so that a list would miss it
+}
+
+// findPhrases returns each phrase that stands in the words of a text, once, in
+// their order; those that were masked last.
+func findPhrases(plain []string, meant []meantWord) []hit {
+	var hits []hit
+	add := func(p *phrase, masked bool) {
+		for _, h := range hits {
+			if h.phrase == p {
+				return
+			}
+		}
+		hits = append(hits, hit{p, masked})
+	}
+	for at, w := range plain {
+		for _, p := range phrasesBy[w] {
+			if p.opens(plain[at:]) {
+				add(p, false)
+			}
+		}
+		if '0' <= w[0] && w[0] <= '9' {
+			for _, p := range phrasesBy["#"] {
+				if p.opens(plain[at:]) {
+					add(p, false)
+				}
+			}
+		}
+	}
+	for at, w := range meant {
+		for _, p := range bonesBy[skeleton(w.text)] {
+			if p.opensMasked(meant[at:]) {
+				add(p, true)
+			}
+		}
+	}
+	return hits
+}
+
+// opens reports whether text begins with the phrase.
+func (p *phrase) opens(text []string) bool {
+	for _, want := range p.words {
+		if len(text) == 0 || !wildcard(want, text[0]) {
+			return false
+		}
+		if want == "#" {
+			for len(text) > 1 && isNumber(text[1]) { // 1,000 is one number
+				text = text[1:]
+			}
+		}
+		text = text[1:]
+	}
+	return true
+}
+
+func wildcard(want, word string) bool {
+	switch {
+	case want == word, want == "*":
+		return true
+	case want[0] != '#' || len(word) < len(want):
+		return false
+	}
+	number, unit := word[:len(word)-len(want)+1], word[len(word)-len(want)+1:]
+	return unit == want[1:] && isNumber(number)
+}
+
+// opensMasked reports whether text begins with the phrase and has a word of it
+// that was masked.
+func (p *phrase) opensMasked(text []meantWord) bool {
+	if len(text) < len(p.words) {
+		return false
+	}
+	masked := false
+	for i, want := range p.words {
+		switch w := text[i]; {
+		case w.masked && w.text == p.bones[i]:
+			masked = true
+		case w.masked || !wildcard(want, w.text):
+			return false
+		}
+	}
+	return masked
+}
+
+// isNumber reports whether w is made of digits.
+func isNumber(w string) bool {
+	for i := range len(w) {
+		if w[i] < '0' || w[i] > '9' {
+			return false
+		}
+	}
+	return w != ""
+}

@@ -1,0 +1,130 @@
+package spam
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// splitWords appends the words of folded text to all: its runs of letters and
+// digits. A character of a script that is written without blanks between words
+// is a word of its own.
+func splitWords(all []string, folded string) []string {
+	start := -1 // of the word at hand
+	for at, r := range folded {
+		alone := r >= utf8.RuneSelf && unicode.In(r, unblanked...)
+		if wordRune(r) && !alone {
+			if start < 0 {
+				start = at
+			}
+			continue
+		}
+		if start >= 0 {
+			all = append(all, folded[start:at])
+			start = -1
+		}
+		if alone {
+			all = append(all, folded[at:at+utf8.RuneLen(r)])
+		}
+	}
+	if start >= 0 {
+		all = append(all, folded[start:])
+	}
+	return all
+}
+
+// unblanked are the scripts that are written without blanks between words.
+var unblanked = []*unicode.RangeTable{unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Thai,
+	unicode.Lao, unicode.Khmer, unicode.Myanmar}
+
+func wordRune(r rune) bool {
+	if r < utf8.RuneSelf {
+		return 'a' <= r && r <= 'z' || '0' <= r && r <= '9'
+	}
+	return r != utf8.RuneError && (unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r))
+}
+
+// A meantWord is a word as it was meant to be read.
+type meantWord struct {
+	text   string // a skeleton if masked
+	masked bool   // it was written otherwise
+}
+
+// meantWords returns the words of folded text as they were meant: digits and signs
+// inside words read as letters (fr33, c@sh), and letters that stand in a row put
+// together (f r e e, f.r.e.e). It returns nothing if nothing was masked.
+func meantWords(folded string) []meantWord {
+	var all, row []meantWord // row holds single letters
+	masked := false
+	endRow := func() {
+		if len(row) >= spelledLetters {
+			var word strings.Builder
+			for _, letter := range row {
+				word.WriteString(letter.text)
+			}
+			row = append(row[:0], meantWord{skeleton(word.String()), true})
+			masked = true
+		}
+		all = append(all, row...)
+		row = row[:0]
+	}
+	for chunk := range strings.FieldsFuncSeq(folded, func(r rune) bool { return !wordRune(r) && unmask(r) == r }) {
+		w := meant(chunk)
+		switch r, size := utf8.DecodeRuneInString(w.text); {
+		case w.text == "":
+		case size == len(w.text) && unicode.IsLetter(r):
+			row = append(row, meantWord{w.text, false})
+		default:
+			endRow()
+			all = append(all, w)
+			masked = masked || w.masked
+		}
+	}
+	endRow()
+	if !masked {
+		return nil
+	}
+	return all
+}
+
+// spelledLetters in a row are a word that was spelled out; fewer are initials.
+const spelledLetters = 4
+
+// meant reads the digits and signs of a chunk that has letters too as letters.
+// Signs at its ends are punctuation or money (free!, $5).
+func meant(chunk string) meantWord {
+	chunk = strings.TrimRight(strings.TrimLeft(chunk, "!|"), "!|$€@")
+	masked := false
+	read := strings.Map(func(r rune) rune {
+		as := unmask(r)
+		masked = masked || as != r
+		return as
+	}, chunk)
+	if !masked || !strings.ContainsFunc(chunk, unicode.IsLetter) {
+		return meantWord{chunk, false}
+	}
+	return meantWord{skeleton(read), true}
+}
+
+// unmask returns the letter that a digit or sign stands for among letters, or r
+// itself. 1, ! and | stand for i and for l: see skeleton.
+func unmask(r rune) rune {
+	switch r {
+	case '0':
+		return 'o'
+	case '1', '!', '|':
+		return 'i'
+	case '3', '€':
+		return 'e'
+	case '4', '@':
+		return 'a'
+	case '5', '$':
+		return 's'
+	case '7':
+		return 't'
+	}
+	return r
+}
+
+// skeleton makes i and l one letter, so that what was unmasked compares.
+func skeleton(word string) string { return strings.ReplaceAll(word, "l", "i") }

@@ -1,0 +1,48 @@
+package domain
+
+import (
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+// The bounds of R56.
+const (
+	MaxTags = 10
+	MaxTag  = 40 // code points
+)
+
+// NormalTag brings a tag into its one form: NFC, lower case, trimmed, inner blanks one space (R56).
+// It refuses, with bad_request, what is empty or longer than 40 characters then.
+func NormalTag(tag string) (string, error) {
+	t := strings.Join(strings.Fields(norm.NFC.String(strings.ToLower(norm.NFC.String(tag)))), " ")
+	if n := utf8.RuneCountInString(t); n < 1 || n > MaxTag {
+		return "", &Refusal{Code: BadRequest, Got: n, Limit: MaxTag, Detail: "a tag has 1 to 40 characters"}
+	}
+	if strings.ContainsFunc(t, unicode.IsControl) {
+		return "", Refuse(BadRequest, "a tag holds no control characters")
+	}
+	return t, nil
+}
+
+// NormalTags normalises the tags of one InMail, sorts them and takes out doubles (R56). More than
+// 10 different ones are refused with bad_request.
+func NormalTags(tags []string) ([]string, error) {
+	normal := make([]string, 0, len(tags))
+	for _, tag := range tags {
+		t, err := NormalTag(tag)
+		if err != nil {
+			return nil, err
+		}
+		normal = append(normal, t)
+	}
+	slices.Sort(normal)
+	normal = slices.Compact(normal)
+	if len(normal) > MaxTags {
+		return nil, &Refusal{Code: BadRequest, Got: len(normal), Limit: MaxTags, Detail: "an InMail has at most 10 tags"}
+	}
+	return normal, nil
+}
