@@ -1,0 +1,262 @@
+package mailroom
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"inmail/domain"
+	"inmail/domain/rates"
+)
+
+// Report is the answer to analytics: rows of one cut with what their rates mean (R57–R59).
+type Report struct {
+	By         string
+	Open       string // the definition of the open rate
+	Response   string // and of the response rate
+	WindowDays int    // of the response rate
+	Now        time.Time
+	Rows       []rates.Row
+}
+
+// cuts are the words of ?by= and the dimensions they read.
+var cuts = map[string]domain.Dimension{
+	"week": domain.ByAll, "tag": domain.ByTag, "account_type": domain.ByAccountType, "category": domain.ByCategory,
+	"sender": domain.BySender, "length": domain.ByLength, "advice": domain.ByAdvice,
+}
+
+// Analytics reports the rates of one cut over the weeks from the one that holds from to the one that holds to; a zero time is an
+// open end.
+func (r *Room) Analytics(ctx context.Context, by string, from, to time.Time) (Report, error) {
+	dimension, ok := cuts[by]
+	if !ok {
+		return Report{}, refuse(domain.BadRequest, "by is one of week, tag, account_type, category, sender, length, advice")
+	}
+	if !from.IsZero() && !to.IsZero() && to.Before(from) {
+		return Report{}, refuse(domain.BadRequest, "to lies before from; exchange them")
+	}
+	report := Report{By: by, Open: rates.OpenRate, Response: rates.ResponseRate, WindowDays: r.policy.ResponseWindowDays}
+	err := r.record.View(ctx, func(tx Tx) error {
+		report.Now = tx.Now()
+		counts, err := tx.Counts(dimension, cohortOf(from), cohortOf(to))
+		if err != nil {
+			return err
+		}
+		make := rates.ByKey
+		if by == "week" {
+			make = rates.ByWeek
+		}
+		report.Rows, err = make(counts, tx.Now(), r.policy.ResponseWindowDays)
+		return err
+	})
+	return report, wrap("compute rates", err)
+}
+
+func cohortOf(t time.Time) domain.Cohort {
+	if t.IsZero() {
+		return ""
+	}
+	return domain.CohortOf(t)
+}
+
+// Snapshot is the figures of the record at one moment, as /metrics/domain shows them. Its cost does not grow with the
+// number of InMails: it reads counts and what waits.
+type Snapshot struct {
+	At             time.Time                                     `json:"at"`
+	Took           time.Duration                                 `json:"took"`
+	Weeks          []WeekFigures                                 `json:"weeks"` // the last 13, oldest first
+	Recent         map[domain.AccountType]map[domain.Outcome]int `json:"recent"`
+	Tags           map[string]map[domain.Outcome]int             `json:"tags"`
+	TagsFolded     int                                           `json:"tags_folded"` // different tags counted under other
+	Pending        int                                           `json:"pending"`
+	ExpiringSoon   map[string]int                                `json:"expiring_soon"`
+	Restricted     map[string]int                                `json:"restricted"`
+	Unsynced       int                                           `json:"unsynced"`
+	OldestUnsynced time.Time                                     `json:"oldest_unsynced"`
+	Dead           map[domain.FailureClass]int                   `json:"dead"`
+	Drift          map[string]int                                `json:"drift"`
+}
+
+// WeekFigures are the outcomes of one cohort and when its rates are complete (R57, R58).
+type WeekFigures struct {
+	Cohort           domain.Cohort          `json:"cohort"`
+	Outcomes         map[domain.Outcome]int `json:"outcomes"`
+	RepliedInTime    int                    `json:"replied_in_time"`
+	OpenComplete     time.Time              `json:"open_complete"`
+	ResponseComplete time.Time              `json:"response_complete"`
+}
+
+// The reach of a snapshot.
+const (
+	SnapshotWeeks = 13
+	RecentWeeks   = 4 // of "recent": the ISO week that holds now and the three before
+	OtherTag      = "other"
+)
+
+// withins are the horizons of "expiring soon".
+var withins = []struct {
+	Name string
+	For  time.Duration
+}{{"1h", time.Hour}, {"6h", 6 * time.Hour}, {"24h", 24 * time.Hour}}
+
+// TakeSnapshot computes the figures and stores them. tags is the allow-list of tags that are told by name; all others are
+// folded into "other". measure tells how long it took, by a clock that does not travel.
+func (r *Room) TakeSnapshot(ctx context.Context, tags []string, measure func() time.Duration) error {
+	var s Snapshot
+	err := r.record.View(ctx, func(tx Tx) (err error) {
+		s, err = r.figures(tx, tags)
+		return err
+	})
+	if err != nil {
+		return wrap("compute the snapshot", err)
+	}
+	s.Took = measure()
+	blob, err := json.Marshal(s)
+	if err != nil {
+		return wrap("keep the snapshot", err)
+	}
+	return wrap("store the snapshot", r.record.Update(ctx, func(tx Tx) error { return tx.PutSnapshot(blob) }))
+}
+
+// StoredSnapshot returns the figures as last stored; nil when none were.
+func (r *Room) StoredSnapshot(ctx context.Context) (*Snapshot, error) {
+	var s *Snapshot
+	err := r.record.View(ctx, func(tx Tx) error {
+		blob, _, err := tx.Snapshot()
+		if err != nil || blob == nil {
+			return err
+		}
+		s = new(Snapshot)
+		return json.Unmarshal(blob, s)
+	})
+	return s, wrap("read the snapshot", err)
+}
+
+func (r *Room) figures(tx Tx, tags []string) (Snapshot, error) {
+	now := tx.Now()
+	s := Snapshot{At: now}
+	first := domain.CohortOf(now.AddDate(0, 0, -7*(SnapshotWeeks-1)))
+	recent := domain.CohortOf(now.AddDate(0, 0, -7*(RecentWeeks-1)))
+	all, err := tx.Counts(domain.ByAll, first, "")
+	if err != nil {
+		return s, err
+	}
+	if s.Weeks, err = r.weeks(all); err != nil {
+		return s, err
+	}
+	byType, err := tx.Counts(domain.ByAccountType, recent, "")
+	if err != nil {
+		return s, err
+	}
+	s.Recent = map[domain.AccountType]map[domain.Outcome]int{}
+	for _, c := range byType {
+		add(s.Recent, domain.AccountType(c.Key), c)
+	}
+	byTag, err := tx.Counts(domain.ByTag, first, "")
+	if err != nil {
+		return s, err
+	}
+	s.foldTags(byTag, tags)
+	expiries, err := tx.Counts(domain.ByExpiry, domain.CohortOf(now.Add(-domain.Window)), "")
+	if err != nil {
+		return s, err
+	}
+	s.expiring(expiries, now)
+	if s.Restricted, err = tx.RestrictedByTrigger(); err != nil {
+		return s, err
+	}
+	backlog, err := tx.Backlog()
+	if err != nil {
+		return s, err
+	}
+	s.Unsynced, s.OldestUnsynced, s.Dead = backlog.Unsynced, backlog.OldestUnsynced, backlog.Dead
+	drift, err := state[Drift](tx, stateCRMDrift)
+	if drift != nil {
+		s.Drift = drift.Kinds
+	}
+	return s, err
+}
+
+// weeks gathers the counts of all InMails by cohort.
+func (r *Room) weeks(counts []domain.Count) ([]WeekFigures, error) {
+	byWeek := map[domain.Cohort]*WeekFigures{}
+	for _, c := range counts {
+		w := byWeek[c.Cohort]
+		if w == nil {
+			monday, err := rates.Monday(c.Cohort)
+			if err != nil {
+				return nil, err
+			}
+			w = &WeekFigures{Cohort: c.Cohort, Outcomes: map[domain.Outcome]int{}, OpenComplete: rates.OpenComplete(monday),
+				ResponseComplete: rates.ResponseComplete(monday, r.policy.ResponseWindowDays)}
+			byWeek[c.Cohort] = w
+		}
+		if c.Outcome == domain.RepliedInTime {
+			w.RepliedInTime += c.N
+			continue
+		}
+		w.Outcomes[c.Outcome] += c.N
+	}
+	weeks := make([]WeekFigures, 0, len(byWeek))
+	for _, w := range byWeek {
+		weeks = append(weeks, *w)
+	}
+	slices.SortFunc(weeks, func(a, b WeekFigures) int { return a.OpenComplete.Compare(b.OpenComplete) })
+	return weeks, nil
+}
+
+// foldTags counts the tags of the allow-list by name and all others together.
+func (s *Snapshot) foldTags(counts []domain.Count, allowed []string) {
+	s.Tags = map[string]map[domain.Outcome]int{}
+	folded := map[string]bool{}
+	for _, c := range counts {
+		if c.Key == domain.NoKey {
+			continue
+		}
+		tag := c.Key
+		if !slices.Contains(allowed, tag) {
+			folded[tag] = true
+			tag = OtherTag
+		}
+		add(s.Tags, tag, c)
+	}
+	s.TagsFolded = len(folded)
+}
+
+// expiring sums what is unopened, and what of it expires soon, from the hours in which it will.
+func (s *Snapshot) expiring(counts []domain.Count, now time.Time) {
+	s.ExpiringSoon = map[string]int{}
+	for _, w := range withins {
+		s.ExpiringSoon[w.Name] = 0
+	}
+	for _, c := range counts {
+		s.Pending += c.N
+		hour, err := time.Parse(domain.ExpiryHour, c.Key)
+		if err != nil {
+			continue // no key but ours is ever written
+		}
+		for _, w := range withins {
+			if hour.Before(now.Add(w.For)) {
+				s.ExpiringSoon[w.Name] += c.N
+			}
+		}
+	}
+}
+
+func add[K comparable](m map[K]map[domain.Outcome]int, key K, c domain.Count) {
+	if c.Outcome == domain.RepliedInTime {
+		return
+	}
+	if m[key] == nil {
+		m[key] = map[domain.Outcome]int{}
+	}
+	m[key][c.Outcome] += c.N
+}
+
+// Explain names the rates as a person reads them.
+func (r Report) Explain() string {
+	return fmt.Sprintf("open rate: opened of delivered, by week of sending, published 14 days after the week began (%s); response rate: first replies within %d days (%s); intervals are 95 %% Wilson",
+		r.Open, r.WindowDays, r.Response)
+}
