@@ -21,8 +21,6 @@ var source embed.FS
 const (
 	projectFile = "sfdx-project.json"
 	metadata    = "force-app/main/default"
-	// namespace is the XML namespace of every metadata file.
-	namespace = "http://soap.sforce.com/2006/04/metadata"
 )
 
 // Files is the SFDX project as it is deployed: sfdx-project.json and force-app.

@@ -1,0 +1,665 @@
+package sfpackage
+
+import (
+	"encoding/json"
+	"encoding/xml"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+// node is an XML element of any kind.
+type node struct {
+	XMLName  xml.Name
+	Text     string `xml:",chardata"`
+	Children []node `xml:",any"`
+}
+
+func (n node) all(name string) []node {
+	var found []node
+	for _, c := range n.Children {
+		if c.XMLName.Local == name {
+			found = append(found, c)
+		}
+	}
+	return found
+}
+
+// at follows a path of single children; an element that is not there is empty.
+func (n node) at(names ...string) node {
+	for _, name := range names {
+		found := n.all(name)
+		if len(found) == 0 {
+			return node{}
+		}
+		n = found[0]
+	}
+	return n
+}
+
+func (n node) get(name string) string { return strings.TrimSpace(n.at(name).Text) }
+
+func (n node) texts(name string) []string {
+	var texts []string
+	for _, c := range n.all(name) {
+		texts = append(texts, strings.TrimSpace(c.Text))
+	}
+	return texts
+}
+
+// deep gives every descendant of that name.
+func (n node) deep(name string) []node {
+	var found []node
+	for _, c := range n.Children {
+		if c.XMLName.Local == name {
+			found = append(found, c)
+		}
+		found = append(found, c.deep(name)...)
+	}
+	return found
+}
+
+// component is one metadata file.
+type component struct {
+	file, kind, name string
+	folder           string // the folder it lies in: of a report, its report folder
+	root             node
+}
+
+// roots of the kinds of file that the package may hold, by suffix. What is not here would change
+// what is the org's own (profiles, standard value sets, settings) or run code in it.
+var roots = map[string]string{
+	"object": "CustomObject", "field": "CustomField", "listView": "ListView", "compactLayout": "CompactLayout",
+	"validationRule": "ValidationRule", "layout": "Layout", "permissionset": "PermissionSet", "tab": "CustomTab",
+	"globalValueSet": "GlobalValueSet", "reportType": "ReportType", "report": "Report", "reportFolder": "ReportFolder",
+	"dashboard": "Dashboard", "dashboardFolder": "DashboardFolder",
+}
+
+const xmlNamespace = "http://soap.sforce.com/2006/04/metadata"
+
+// components reads every file of the package; what is wrong with a file as such fails the test.
+func components(t *testing.T) map[string][]component {
+	t.Helper()
+	found := map[string][]component{}
+	err := fs.WalkDir(Files(), metadata, func(p string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		name, ok := strings.CutSuffix(path.Base(p), "-meta.xml")
+		if !ok {
+			t.Errorf("%s is not named …-meta.xml: it would not be deployed", p)
+			return nil
+		}
+		suffix := strings.TrimPrefix(path.Ext(name), ".")
+		c := component{file: p, kind: roots[suffix], name: strings.TrimSuffix(name, "."+suffix), folder: path.Base(path.Dir(p))}
+		if c.kind == "" {
+			t.Errorf("%s: the package holds no files of this kind", p)
+			return nil
+		}
+		data, err := fs.ReadFile(Files(), p)
+		if err != nil {
+			return err
+		}
+		if err := xml.Unmarshal(data, &c.root); err != nil {
+			t.Errorf("%s: %v", p, err)
+			return nil
+		}
+		if c.root.XMLName != (xml.Name{Space: xmlNamespace, Local: c.kind}) {
+			t.Errorf("%s: the root is %v, not %s", p, c.root.XMLName, c.kind)
+		}
+		if full := c.root.get("fullName"); full != "" && full != c.name {
+			t.Errorf("%s: fullName is %s", p, full)
+		}
+		found[c.kind] = append(found[c.kind], c)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+// listViewTokens, reportTokens and layoutFields are the standard fields that the files name in
+// each kind's own spelling.
+var (
+	listViewTokens = []string{"NAME", "CREATED_DATE"}
+	reportTokens   = []string{"CUST_NAME", "CUST_CREATED_DATE", "RowCount"}
+	layoutFields   = []string{"Name", "OwnerId", "CreatedById", "LastModifiedById"}
+	typeFields     = []string{"Name", "Owner", "CreatedDate", "LastModifiedDate"}
+	// parentFields are those of Lead, Contact and Account that the report type reaches over a lookup.
+	parentFields = map[string][]string{
+		"Lead":    {"Company", "Title", "LeadSource", "Status", "Industry"},
+		"Contact": {"Title", "Department"},
+		"Account": {"Industry", "Type"},
+	}
+	// standardGrants are the fields of standard objects that a permission set grants.
+	standardGrants = []string{
+		"Lead.Email", "Contact.Email", "Contact.AccountId", "Task.ActivityDate", "Task.Description", "Task.Type", "Task.WhatId", "Task.WhoId",
+		"Event.Description", "Event.Type", "Event.WhatId", "Event.WhoId",
+	}
+)
+
+func TestSource(t *testing.T) {
+	m := mustLoad(t)
+	inMail := mustObject(t, m, "InMail__c")
+	all := components(t)
+	field := func(name string) (Field, bool) {
+		f, ok := inMail.Field(name)
+		return f, ok && f.Name == name // files spell it exactly
+	}
+	// own says that column, as in InMail__c.Status__c, is a field of InMail__c.
+	own := func(column string) bool {
+		name, ok := strings.CutPrefix(column, "InMail__c.")
+		_, known := field(name)
+		return ok && known
+	}
+
+	t.Run("every kind is there", func(t *testing.T) {
+		for _, kind := range roots {
+			if len(all[kind]) == 0 {
+				t.Errorf("there is no %s", kind)
+			}
+		}
+	})
+
+	t.Run("project", func(t *testing.T) {
+		version, err := strconv.ParseFloat(m.APIVersion, 64)
+		if err != nil || version > 67 || !strings.HasSuffix(m.APIVersion, ".0") {
+			t.Errorf("sourceApiVersion is %q: not a version up to 67.0, which every org knows", m.APIVersion)
+		}
+		data, err := fs.ReadFile(Files(), projectFile)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var project struct {
+			PackageDirectories []struct{ Path string }
+		}
+		if err := json.Unmarshal(data, &project); err != nil || len(project.PackageDirectories) != 1 || !strings.HasPrefix(metadata, project.PackageDirectories[0].Path+"/") {
+			t.Errorf("package directories are %v (%v), the files are under %s", project.PackageDirectories, err, metadata)
+		}
+	})
+
+	t.Run("nothing replaces what belongs to the org", func(t *testing.T) {
+		for _, l := range all["Layout"] {
+			if !strings.HasPrefix(l.name, "InMail__c-") {
+				t.Errorf("%s would replace a layout of the org as a whole", l.file)
+			}
+		}
+		for _, o := range all["CustomObject"] {
+			if o.name != "InMail__c" {
+				t.Errorf("%s would change an object of the org", o.file)
+			}
+		}
+		for _, o := range m.Objects {
+			if !o.Custom && len(o.Rules) > 0 {
+				t.Errorf("a validation rule on %s would stand in the way of other work", o.Name)
+			}
+			for _, f := range o.Fields {
+				if !o.Custom && f.Required {
+					t.Errorf("%s.%s is required: nobody could save a %s without it", o.Name, f.Name, o.Name)
+				}
+			}
+		}
+	})
+
+	t.Run("limits", func(t *testing.T) {
+		limit := func(c component, what, text string, most int) {
+			if n := utf8.RuneCountInString(text); n > most {
+				t.Errorf("%s: %s has %d characters, at most %d", c.file, what, n, most)
+			}
+		}
+		name := regexp.MustCompile(`^[A-Za-z](_?[A-Za-z0-9])*(__c)?$`)
+		descriptions := map[string]int{"CustomField": 1000, "CustomObject": 1000, "ReportType": 255, "Report": 255, "PermissionSet": 255, "ValidationRule": 255, "Dashboard": 255, "CustomTab": 1000, "GlobalValueSet": 255}
+		for kind, list := range all {
+			for _, c := range list {
+				if kind != "Layout" {
+					limit(c, "the API name", strings.TrimSuffix(c.name, "__c"), 40)
+					if !name.MatchString(c.name) {
+						t.Errorf("%s: %s is no API name", c.file, c.name)
+					}
+				}
+				for _, label := range []string{"label", "masterLabel", "pluralLabel", "name", "title"} {
+					limit(c, label, c.root.get(label), 40)
+				}
+				if kind != "ValidationRule" { // these have no label
+					if c.root.get("label")+c.root.get("masterLabel")+c.root.get("name")+c.root.get("title") == "" && kind != "CustomTab" && kind != "Layout" {
+						t.Errorf("%s has no label", c.file)
+					}
+				}
+				limit(c, "help text", c.root.get("inlineHelpText"), 510)
+				limit(c, "error message", c.root.get("errorMessage"), 255)
+				if most, ok := descriptions[kind]; ok {
+					limit(c, "description", c.root.get("description"), most)
+					if c.root.get("description") == "" {
+						t.Errorf("%s has no description", c.file)
+					}
+				}
+				if kind == "CustomField" && c.root.get("inlineHelpText") == "" {
+					t.Errorf("%s has no help text", c.file)
+				}
+				if kind == "CustomField" && c.root.at("formula").Text != "" && utf8.RuneCountInString(c.root.at("formula").Text) > 3900 {
+					t.Errorf("%s: the formula is longer than 3,900 characters", c.file)
+				}
+			}
+		}
+	})
+
+	t.Run("R01_no_email_field", func(t *testing.T) {
+		for _, o := range m.Objects {
+			for _, f := range o.Fields {
+				if f.Type == "Email" || strings.Contains(strings.ToLower(f.Name), "mail_address") || strings.Contains(strings.ToLower(f.Label), "e-mail") {
+					t.Errorf("%s.%s would hold an e-mail address", o.Name, f.Name)
+				}
+			}
+		}
+	})
+
+	t.Run("lookups", func(t *testing.T) {
+		seen := map[string]string{}
+		for _, f := range inMail.Fields {
+			if f.Type != Lookup {
+				continue
+			}
+			key := strings.ToLower(f.ReferenceTo + "." + f.RelationshipName)
+			if other, taken := seen[key]; taken || f.RelationshipName == "" {
+				t.Errorf("%s: relationshipName %q of %s is that of %q too", f.Name, f.RelationshipName, f.ReferenceTo, other)
+			}
+			seen[key] = f.Name
+		}
+	})
+
+	t.Run("rules and formulas name fields that exist", func(t *testing.T) {
+		quoted := regexp.MustCompile(`"[^"]*"`)
+		custom := regexp.MustCompile(`\b\w+__[cr]\b`)
+		look := func(where, formula string) {
+			for _, name := range custom.FindAllString(quoted.ReplaceAllString(formula, ""), -1) {
+				if _, ok := field(name); !ok {
+					t.Errorf("%s: %s does not exist", where, name)
+				}
+			}
+		}
+		for _, r := range inMail.Rules {
+			look(r.Name, r.Formula)
+		}
+		for _, f := range inMail.Fields {
+			look(f.Name, f.Formula)
+		}
+	})
+
+	t.Run("permission sets name fields and tabs that exist", func(t *testing.T) {
+		for _, c := range all["PermissionSet"] {
+			if c.root.get("license") != "" {
+				t.Errorf("%s is bound to a licence: it could not be given to others", c.file)
+			}
+			seen := map[string]bool{}
+			for _, name := range childTexts(c.root.all("fieldPermissions"), "field") {
+				o, f, _ := strings.Cut(name, ".")
+				if o == "Task" || o == "Event" {
+					o = "Activity"
+				}
+				object, _ := m.Object(o)
+				if known, ok := object.Field(f); (!ok || known.Name != f) && !slices.Contains(standardGrants, name) {
+					t.Errorf("%s: %s does not exist", c.file, name)
+				} else if known.Required {
+					t.Errorf("%s: %s is required and cannot be granted", c.file, name)
+				}
+				if seen[name] {
+					t.Errorf("%s: %s twice", c.file, name)
+				}
+				seen[name] = true
+			}
+			for _, tab := range childTexts(c.root.all("tabSettings"), "tab") {
+				if !slices.ContainsFunc(all["CustomTab"], func(t component) bool { return t.name == tab }) {
+					t.Errorf("%s: tab %s does not exist", c.file, tab)
+				}
+			}
+		}
+		for _, o := range m.Objects {
+			for _, f := range o.Fields {
+				as := o.Name
+				if as == "Activity" {
+					as = "Task"
+				}
+				if p, _ := m.PermissionSet(IntegrationSet); !f.Required && !p.Fields[as+"."+f.Name].Read {
+					t.Errorf("%s.%s is not granted to the integration user: writes would fail with INVALID_FIELD", as, f.Name)
+				}
+			}
+		}
+	})
+
+	t.Run("tabs", func(t *testing.T) {
+		for _, c := range all["CustomTab"] {
+			if _, ok := m.Object(c.name); !ok || c.root.get("customObject") != "true" || c.root.get("motif") == "" {
+				t.Errorf("%s: a tab needs an object of the package, customObject and a motif", c.file)
+			}
+		}
+	})
+
+	t.Run("list views name fields and values that exist", func(t *testing.T) {
+		labels := map[string]bool{}
+		for _, c := range all["ListView"] {
+			ok := func(name string) bool {
+				_, known := field(name)
+				return known || slices.Contains(listViewTokens, name)
+			}
+			if labels[c.root.get("label")] {
+				t.Errorf("%s: another list view has this label", c.file)
+			}
+			labels[c.root.get("label")] = true
+			if len(c.root.all("columns")) == 0 || c.root.get("filterScope") == "" {
+				t.Errorf("%s has no columns or no filterScope", c.file)
+			}
+			for _, column := range c.root.texts("columns") {
+				if !ok(column) {
+					t.Errorf("%s: column %s does not exist", c.file, column)
+				}
+			}
+			for _, filter := range c.root.all("filters") {
+				if !ok(filter.get("field")) {
+					t.Errorf("%s: filter on %s, which does not exist", c.file, filter.get("field"))
+				}
+				checkValues(t, c, inMail, filter.get("field"), filter.get("value"))
+			}
+		}
+		for _, wanted := range []string{"Unopened_a_Day_Left", "Replied_Not_Answered", "Unmatched"} {
+			if !slices.ContainsFunc(all["ListView"], func(c component) bool { return c.name == wanted }) {
+				t.Errorf("there is no list view %s", wanted)
+			}
+		}
+	})
+
+	t.Run("layout, compact layout and search layouts name fields that exist", func(t *testing.T) {
+		for _, c := range all["Layout"] {
+			seen := map[string]bool{}
+			for _, item := range c.root.deep("layoutItems") {
+				name, behavior := item.get("field"), item.get("behavior")
+				f, known := field(name)
+				if !known && !slices.Contains(layoutFields, name) {
+					t.Errorf("%s: %s does not exist", c.file, name)
+				}
+				if seen[name] {
+					t.Errorf("%s: %s twice", c.file, name)
+				}
+				seen[name] = true
+				// People read an InMail here and change it where it was sent.
+				want := "Readonly"
+				if f.Required {
+					want = "Required" // the org takes no other
+				} else if name == "OwnerId" {
+					want = "Edit"
+				}
+				if behavior != want {
+					t.Errorf("%s: %s is %s, not %s", c.file, name, behavior, want)
+				}
+			}
+			for _, f := range inMail.Fields {
+				if !seen[f.Name] {
+					t.Errorf("%s: %s is not on it", c.file, f.Name)
+				}
+			}
+		}
+		notCompact := []FieldType{LongTextArea, MultiselectPicklist}
+		for _, c := range all["CompactLayout"] {
+			fields := c.root.texts("fields")
+			if len(fields) == 0 || len(fields) > 10 {
+				t.Errorf("%s has %d fields, not 1 to 10", c.file, len(fields))
+			}
+			for _, name := range fields {
+				if f, ok := field(name); !ok || slices.Contains(notCompact, f.Type) {
+					t.Errorf("%s: %s does not exist or cannot stand there", c.file, name)
+				}
+			}
+		}
+		for _, c := range all["CustomObject"] {
+			if assigned := c.root.get("compactLayoutAssignment"); !slices.ContainsFunc(all["CompactLayout"], func(l component) bool { return l.name == assigned }) {
+				t.Errorf("%s: compact layout %s does not exist", c.file, assigned)
+			}
+			for _, n := range c.root.at("searchLayouts").Children {
+				if _, ok := field(strings.TrimSpace(n.Text)); !ok {
+					t.Errorf("%s: %s names %s, which does not exist", c.file, n.XMLName.Local, n.Text)
+				}
+			}
+			for _, on := range []string{"enableActivities", "enableReports", "enableSearch", "enableHistory"} {
+				if c.root.get(on) != "true" {
+					t.Errorf("%s: %s is %q", c.file, on, c.root.get(on))
+				}
+			}
+			// An org refuses an object that has one of the three without the others.
+			for _, on := range []string{"enableBulkApi", "enableSharing", "enableStreamingApi"} {
+				if c.root.get(on) != "true" {
+					t.Errorf("%s: %s is %q", c.file, on, c.root.get(on))
+				}
+			}
+		}
+	})
+
+	t.Run("report types name fields that exist", func(t *testing.T) {
+		for _, c := range all["ReportType"] {
+			if c.root.get("baseObject") != "InMail__c" || c.root.get("deployed") != "true" || len(c.root.all("sections")) == 0 {
+				t.Errorf("%s: not a deployed report type of InMail__c with sections", c.file)
+			}
+			seen := map[string]bool{}
+			for _, column := range c.root.deep("columns") {
+				name := column.get("field")
+				lookup, of, over := strings.Cut(name, ".")
+				f, known := field(lookup)
+				switch {
+				case column.get("table") != "InMail__c":
+					t.Errorf("%s: table %s is not in it", c.file, column.get("table"))
+				case over && !slices.Contains(parentFields[f.ReferenceTo], of):
+					t.Errorf("%s: %s does not exist", c.file, name)
+				case !known && !slices.Contains(typeFields, name):
+					t.Errorf("%s: %s does not exist", c.file, name)
+				case seen[name]:
+					t.Errorf("%s: %s twice", c.file, name)
+				}
+				seen[name] = true
+			}
+			for _, f := range inMail.Fields {
+				if !seen[f.Name] && f.Type != LongTextArea {
+					t.Errorf("%s: %s is missing: nobody could report on it", c.file, f.Name)
+				}
+			}
+		}
+	})
+
+	t.Run("reports name fields and values that exist", func(t *testing.T) {
+		ok := func(column string) bool { return own(column) || slices.Contains(reportTokens, column) }
+		names := map[string]bool{}
+		for _, c := range all["Report"] {
+			r := c.root
+			// An org that does not know a custom report type yet refuses, in the same deployment, a report that stands on it.
+			if r.get("reportType") != "CustomEntity$InMail__c" {
+				t.Errorf("%s: reportType is %s", c.file, r.get("reportType"))
+			}
+			if names[r.get("name")] {
+				t.Errorf("%s: another report has this name", c.file)
+			}
+			names[r.get("name")] = true
+			if !slices.ContainsFunc(all["ReportFolder"], func(f component) bool { return f.name == c.folder }) {
+				t.Errorf("%s: there is no report folder %s", c.file, c.folder)
+			}
+			groups := childTexts(r.all("groupingsDown"), "field")
+			if (r.get("format") == "Summary") != (len(groups) > 0) || len(groups) > 3 || len(r.all("groupingsAcross")) > 0 {
+				t.Errorf("%s: %s with %d groupings", c.file, r.get("format"), len(groups))
+			}
+			for _, column := range append(childTexts(r.all("columns"), "field"), append(groups, r.at("timeFrameFilter").get("dateColumn"))...) {
+				if !ok(column) {
+					t.Errorf("%s: %s does not exist", c.file, column)
+				}
+			}
+			for _, column := range r.all("columns") {
+				if slices.Contains(groups, column.get("field")) {
+					t.Errorf("%s: %s is a column and a grouping", c.file, column.get("field"))
+				}
+				if f, _ := field(strings.TrimPrefix(column.get("field"), "InMail__c.")); column.get("aggregateTypes") == "Sum" && f.Type != Number {
+					t.Errorf("%s: a sum over %s, a %s", c.file, column.get("field"), f.Type)
+				}
+			}
+			if sort := r.get("sortColumn"); sort != "" && !slices.Contains(childTexts(r.all("columns"), "field"), sort) {
+				t.Errorf("%s: sorted by %s, which it does not show", c.file, sort)
+			}
+			for _, filter := range r.at("filter").all("criteriaItems") {
+				if !ok(filter.get("column")) {
+					t.Errorf("%s: filter on %s, which does not exist", c.file, filter.get("column"))
+				}
+				checkValues(t, c, inMail, strings.TrimPrefix(filter.get("column"), "InMail__c."), filter.get("value"))
+			}
+			formulas := childTexts(r.all("aggregates"), "developerName")
+			for _, a := range r.all("aggregates") {
+				for _, name := range regexp.MustCompile(`InMail__c\.\w+`).FindAllString(a.get("calculatedFormula"), -1) {
+					if !own(name) || !slices.Contains(childTexts(r.all("columns"), "field"), name) {
+						t.Errorf("%s: its formula adds up %s, which it does not show", c.file, name)
+					}
+				}
+			}
+			if chart := r.at("chart"); len(chart.Children) > 0 {
+				if !slices.Contains(groups, chart.get("groupingColumn")) || chart.get("summaryAxisRange") == "" {
+					t.Errorf("%s: the chart groups by %s, or has no summaryAxisRange", c.file, chart.get("groupingColumn"))
+				}
+				for _, s := range childTexts(chart.all("chartSummaries"), "column") {
+					if !slices.Contains(append(formulas, "RowCount"), s) {
+						t.Errorf("%s: the chart shows %s, the report does not", c.file, s)
+					}
+				}
+			}
+		}
+	})
+
+	t.Run("dashboard shows what its reports have", func(t *testing.T) {
+		reports := map[string]node{}
+		for _, c := range all["Report"] {
+			reports[c.folder+"/"+c.name] = c.root
+		}
+		for _, c := range all["Dashboard"] {
+			// A named running user exists in one org only.
+			if c.root.get("dashboardType") != "LoggedInUser" || c.root.get("runningUser") != "" {
+				t.Errorf("%s runs as %s %s", c.file, c.root.get("dashboardType"), c.root.get("runningUser"))
+			}
+			if !slices.ContainsFunc(all["DashboardFolder"], func(f component) bool { return f.name == c.folder }) {
+				t.Errorf("%s: there is no dashboard folder %s", c.file, c.folder)
+			}
+			grid := c.root.at("dashboardGridLayout")
+			width, _ := strconv.Atoi(grid.get("numberOfColumns"))
+			taken := map[[2]int]string{}
+			for _, cell := range grid.all("dashboardGridComponents") {
+				d := cell.at("dashboardComponent")
+				title := d.get("title")
+				if n := utf8.RuneCountInString(title); n == 0 || n > 40 || utf8.RuneCountInString(d.get("footer")) > 80 {
+					t.Errorf("%s: title %q or its footer is missing or too long", c.file, title)
+				}
+				r, ok := reports[d.get("report")]
+				if !ok {
+					t.Errorf("%s: %s: report %s does not exist", c.file, title, d.get("report"))
+					continue
+				}
+				for _, s := range childTexts(d.all("chartSummary"), "column") {
+					if !slices.Contains(append(childTexts(r.all("aggregates"), "developerName"), "RowCount"), s) {
+						t.Errorf("%s: %s: shows %s, which %s does not have", c.file, title, s, d.get("report"))
+					}
+				}
+				if d.get("componentType") != "Metric" {
+					if groups := childTexts(r.all("groupingsDown"), "field"); len(groups) != 1 || groups[0] != d.get("groupingColumn") {
+						t.Errorf("%s: %s: groups by %s, %s by %v", c.file, title, d.get("groupingColumn"), d.get("report"), groups)
+					}
+					// An org demands both of every chart, though its guide does not say so.
+					if d.get("sortBy") == "" || d.get("chartAxisRange") == "" {
+						t.Errorf("%s: %s: a chart needs sortBy and chartAxisRange", c.file, title)
+					}
+				}
+				number := func(name string) int { n, _ := strconv.Atoi(cell.get(name)); return n }
+				if number("columnIndex")+number("colSpan") > width || number("colSpan") < 1 || number("rowSpan") < 1 {
+					t.Errorf("%s: %s does not fit the grid of %d columns", c.file, title, width)
+				}
+				for x := number("columnIndex"); x < number("columnIndex")+number("colSpan"); x++ {
+					for y := number("rowIndex"); y < number("rowIndex")+number("rowSpan"); y++ {
+						if other := taken[[2]int{x, y}]; other != "" {
+							t.Fatalf("%s: %s overlaps %s", c.file, title, other)
+						}
+						taken[[2]int{x, y}] = title
+					}
+				}
+			}
+			if n := len(grid.all("dashboardGridComponents")); n == 0 || n > 20 {
+				t.Errorf("%s has %d components, not 1 to 20", c.file, n)
+			}
+		}
+	})
+}
+
+// checkValues holds the value of a filter on a restricted picklist to its values.
+func checkValues(t *testing.T, c component, o Object, name, value string) {
+	t.Helper()
+	f, _ := o.Field(name)
+	if !f.Restricted {
+		return
+	}
+	for _, v := range strings.Split(value, ",") {
+		if !slices.Contains(f.Values, v) {
+			t.Errorf("%s: filter on %s: no value %q", c.file, name, v)
+		}
+	}
+}
+
+func childTexts(nodes []node, name string) []string {
+	var texts []string
+	for _, n := range nodes {
+		texts = append(texts, n.get(name))
+	}
+	return texts
+}
+
+// TestREADME holds the administrator's guide to the package: what it names exists, and what an
+// administrator has to know of is named.
+func TestREADME(t *testing.T) {
+	data, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(data)
+	m := mustLoad(t)
+	for _, o := range m.Objects {
+		for _, f := range o.Fields {
+			if !strings.Contains(text, "`"+f.Name+"`") {
+				t.Errorf("README.md does not name the field %s", f.Name)
+			}
+		}
+		for _, r := range o.Rules {
+			if !strings.Contains(text, r.Name) || !strings.Contains(text, r.Message) {
+				t.Errorf("README.md does not explain the rule %s: %s", r.Name, r.Message)
+			}
+		}
+	}
+	for _, p := range m.PermissionSets {
+		if !strings.Contains(text, p.Name) || !strings.Contains(text, p.Label) {
+			t.Errorf("README.md does not name the permission set %s, %s", p.Name, p.Label)
+		}
+	}
+	for kind, list := range components(t) {
+		for _, c := range list {
+			if label := c.root.get("label") + c.root.get("name"); (kind == "ListView" || kind == "Report" || kind == "ReportType") && !strings.Contains(text, label) {
+				t.Errorf("README.md does not name the %s %q", kind, label)
+			}
+		}
+	}
+	for _, name := range regexp.MustCompile("`([A-Za-z_]+__c)`").FindAllStringSubmatch(text, -1) {
+		if !slices.ContainsFunc(m.Objects, func(o Object) bool {
+			_, ok := o.Field(name[1])
+			return ok || o.Name == name[1]
+		}) {
+			t.Errorf("README.md names %s, which does not exist", name[1])
+		}
+	}
+	for _, p := range regexp.MustCompile("`(force-app/[^` ]+)`").FindAllStringSubmatch(text, -1) {
+		if _, err := fs.Stat(Files(), strings.TrimSuffix(p[1], "/")); err != nil {
+			t.Error(fmt.Errorf("README.md: %w", err))
+		}
+	}
+}
