@@ -1,0 +1,409 @@
+package sandbox
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// Limits of a composite (SALESFORCE.md 2.2).
+const (
+	maxSubrequests = 25
+	maxHeavy       = 5 // of them queries or collections
+)
+
+// subrequest is one step of a composite.
+type subrequest struct {
+	method, url, ref string
+	body             any
+	header           http.Header
+}
+
+// answered is what a reference may point at.
+type answered struct {
+	body any
+	ok   bool
+}
+
+var refName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]*$`)
+
+// composite answers POST /composite: one API call for all of its subrequests.
+func (c *call) composite() reply {
+	if c.method != http.MethodPost {
+		return methodNotAllowed(c.method, "POST")
+	}
+	body, refused := c.object()
+	if refused != nil {
+		return refuse(refused)
+	}
+	subs, allOrNone, refused := readComposite(body, "compositeRequest", maxSubrequests)
+	if refused != nil {
+		return refuse(refused)
+	}
+	heavy := 0
+	for _, s := range subs {
+		if isHeavy(s.url) {
+			heavy++
+		}
+	}
+	if heavy > maxHeavy {
+		return refuse(&apiError{Code: "LIMIT_EXCEEDED", Message: fmt.Sprintf("a composite may hold at most %d queries and collections, this one holds %d", maxHeavy, heavy)})
+	}
+	if !allOrNone {
+		replies, _ := c.steps(subs, false)
+		return compositeReply(subs, replies, "compositeResponse")
+	}
+	return c.write(func(tx *txn) reply {
+		mark := tx.mark()
+		within := *c
+		within.tx = tx
+		replies, failed := within.steps(subs, true)
+		if failed {
+			tx.rollbackTo(mark)
+		}
+		return compositeReply(subs, replies, "compositeResponse")
+	})
+}
+
+// readComposite reads a list of subrequests.
+func readComposite(body row, member string, most int) (subs []subrequest, allOrNone bool, refused *apiError) {
+	bad := func(format string, args ...any) ([]subrequest, bool, *apiError) {
+		return nil, false, &apiError{Code: "JSON_PARSER_ERROR", Message: fmt.Sprintf(format, args...)}
+	}
+	var list []any
+	for _, a := range body {
+		ok := false
+		switch a.name {
+		case "allOrNone":
+			allOrNone, ok = a.value.(bool)
+		case "collateSubrequests":
+			_, ok = a.value.(bool)
+		case "graphId":
+			_, ok = a.value.(string)
+			ok = ok && member != "compositeRequest" || ok && most > maxSubrequests
+		case "compositeRequest":
+			list, ok = a.value.([]any)
+		}
+		if !ok {
+			return bad("Unrecognized or malformed field %q", a.name)
+		}
+	}
+	if len(list) == 0 {
+		return bad("compositeRequest is missing or empty")
+	}
+	if len(list) > most {
+		return nil, false, &apiError{Code: "LIMIT_EXCEEDED", Message: fmt.Sprintf("a composite may hold at most %d subrequests, this one holds %d", most, len(list))}
+	}
+	seen := map[string]bool{}
+	for _, item := range list {
+		members, ok := item.(row)
+		if !ok {
+			return bad("a subrequest must be an object")
+		}
+		s, refused := readSubrequest(members)
+		if refused != nil {
+			return nil, false, refused
+		}
+		if seen[s.ref] {
+			return bad("referenceId %q is not unique", s.ref)
+		}
+		seen[s.ref] = true
+		subs = append(subs, s)
+	}
+	return subs, allOrNone, nil
+}
+
+func readSubrequest(members row) (subrequest, *apiError) {
+	s := subrequest{header: http.Header{}}
+	for _, a := range members {
+		text, isText := a.value.(string)
+		ok := isText
+		switch a.name {
+		case "method":
+			s.method = text
+		case "url":
+			s.url = text
+		case "referenceId":
+			s.ref = text
+		case "body":
+			s.body, ok = a.value, true
+		case "httpHeaders":
+			var headers row
+			headers, ok = a.value.(row)
+			for _, h := range headers {
+				value, isValue := h.value.(string)
+				name := http.CanonicalHeaderKey(h.name)
+				if !isValue || name == "Accept" || name == "Authorization" || name == "Content-Type" {
+					return s, &apiError{Code: "JSON_PARSER_ERROR", Message: "httpHeaders may not hold " + h.name}
+				}
+				s.header.Set(name, value)
+			}
+		default:
+			ok = false
+		}
+		if !ok {
+			return s, &apiError{Code: "JSON_PARSER_ERROR", Message: fmt.Sprintf("Unrecognized or malformed field %q", a.name)}
+		}
+	}
+	switch {
+	case !refName.MatchString(s.ref):
+		return s, &apiError{Code: "JSON_PARSER_ERROR", Message: fmt.Sprintf("referenceId %q must start with a letter and hold letters, digits and underscores", s.ref)}
+	case s.url == "" || s.method == "":
+		return s, &apiError{Code: "JSON_PARSER_ERROR", Message: "method and url are required in " + s.ref}
+	}
+	return s, nil
+}
+
+// subPath splits a subrequest's address into version, path and query.
+func subPath(address string) (version string, path []string, query url.Values, ok bool) {
+	before, after, _ := strings.Cut(address, "?")
+	parts, err := segments(before)
+	if err != nil || !strings.HasPrefix(before, "/services/data/") || len(parts) < 4 {
+		return "", nil, nil, false
+	}
+	number, refused := checkVersion(parts[2])
+	if refused != nil {
+		return "", nil, nil, false
+	}
+	query, err = url.ParseQuery(after)
+	return number, parts[3:], query, err == nil
+}
+
+// isHeavy reports whether a subrequest is a query or a collection, of which there may be five.
+func isHeavy(address string) bool {
+	_, path, _, ok := subPath(address)
+	if !ok {
+		return false
+	}
+	return path[0] == "query" || path[0] == "queryAll" || len(path) > 1 && path[0] == "composite" && path[1] == "sobjects"
+}
+
+// allowed reports whether a resource may be a subrequest.
+func allowed(path []string) bool {
+	switch path[0] {
+	case "sobjects", "query", "queryAll", "limits":
+		return true
+	case "composite":
+		return len(path) > 1 && (path[1] == "sobjects" || path[1] == "tree")
+	}
+	return false
+}
+
+var halted = &apiError{Code: "PROCESSING_HALTED", Message: "The transaction was rolled back since another operation in the same transaction failed."}
+
+// steps runs subrequests in order. In one that is all or none, a failure halts the rest and
+// undoes what was before.
+func (c *call) steps(subs []subrequest, atomic bool) (replies []reply, failed bool) {
+	replies = make([]reply, len(subs))
+	known := map[string]answered{}
+	referred := bytes.Contains(c.body, []byte("@{"))
+	at := 0
+	for i, s := range subs {
+		replies[i] = c.step(s, known)
+		ok := replies[i].status < 300
+		known[s.ref] = answered{ok: ok}
+		if ok && referred && len(replies[i].body) > 0 {
+			parsed, _ := parseJSON(replies[i].body)
+			known[s.ref] = answered{parsed, true}
+		}
+		if !ok && atomic {
+			failed, at = true, i
+			break
+		}
+	}
+	if failed {
+		for i := range replies {
+			if i != at {
+				replies[i] = refuse(halted)
+			}
+		}
+	}
+	return replies, failed
+}
+
+// step runs one subrequest after putting in what its references stand for.
+func (c *call) step(s subrequest, known map[string]answered) reply {
+	address, refused := resolveText(s.url, known)
+	if refused != nil {
+		return refuse(refused)
+	}
+	body, refused := resolve(s.body, known)
+	if refused != nil {
+		return refuse(refused)
+	}
+	version, path, query, ok := subPath(address)
+	if !ok || !allowed(path) {
+		return notFound()
+	}
+	within := *c
+	within.method, within.version, within.path, within.query = s.method, version, path, query
+	within.header, within.body, within.parsed = s.header, nil, nil
+	if s.method != http.MethodGet && s.method != http.MethodDelete {
+		within.parsed = body
+	}
+	within.rows.within = resourceOf(path)
+	c.sandbox.usage.countSub(within.rows.within)
+	return within.dispatch()
+}
+
+var reference = regexp.MustCompile(`@\{([^}]*)\}`)
+
+// resolveText puts the values of references into a text.
+func resolveText(text string, known map[string]answered) (string, *apiError) {
+	var refused *apiError
+	out := reference.ReplaceAllStringFunc(text, func(match string) string {
+		v, e := lookupReference(match[2:len(match)-1], known)
+		if e != nil && refused == nil {
+			refused = e
+		}
+		switch v := v.(type) {
+		case string:
+			return v
+		case nil:
+			return ""
+		default:
+			return string(appendValue(nil, v))
+		}
+	})
+	return out, refused
+}
+
+// resolve puts the values of references into all texts of a body.
+func resolve(v any, known map[string]answered) (any, *apiError) {
+	switch v := v.(type) {
+	case string:
+		if !strings.Contains(v, "@{") {
+			return v, nil
+		}
+		return resolveText(v, known)
+	case row:
+		out := make(row, len(v))
+		for i, a := range v {
+			inner, refused := resolve(a.value, known)
+			if refused != nil {
+				return nil, refused
+			}
+			out[i] = assignment{a.name, inner}
+		}
+		return out, nil
+	case []any:
+		out := make([]any, len(v))
+		for i, item := range v {
+			inner, refused := resolve(item, known)
+			if refused != nil {
+				return nil, refused
+			}
+			out[i] = inner
+		}
+		return out, nil
+	}
+	return v, nil
+}
+
+var refStep = regexp.MustCompile(`^([A-Za-z0-9_]+)((?:\[[0-9]+\])*)$`)
+
+// lookupReference follows ref.id, ref.records[0].Id or ref[0].id.
+func lookupReference(text string, known map[string]answered) (any, *apiError) {
+	unknown := &apiError{Code: "PROCESSING_HALTED", Message: fmt.Sprintf("Invalid reference specified. No value for %s found", text)}
+	var v any
+	for i, part := range strings.Split(text, ".") {
+		m := refStep.FindStringSubmatch(part)
+		if m == nil {
+			return nil, unknown
+		}
+		if i == 0 {
+			a, there := known[m[1]]
+			if !there || !a.ok {
+				return nil, unknown
+			}
+			v = a.body
+		} else {
+			members, ok := v.(row)
+			if !ok {
+				return nil, unknown
+			}
+			if v, ok = members.lookup(m[1]); !ok {
+				return nil, unknown
+			}
+		}
+		for index := range strings.SplitSeq(strings.ReplaceAll(m[2], "[", ""), "]") {
+			if index == "" {
+				continue
+			}
+			n, _ := strconv.Atoi(index)
+			list, ok := v.([]any)
+			if !ok || n >= len(list) {
+				return nil, unknown
+			}
+			v = list[n]
+		}
+	}
+	switch v.(type) {
+	case row, []any:
+		return nil, unknown
+	}
+	return v, nil
+}
+
+// appendCompositeResponse writes the list of sub-answers.
+func appendSubreplies(out []byte, subs []subrequest, replies []reply) []byte {
+	out = append(out, '[')
+	for i, r := range replies {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = append(out, `{"body":`...)
+		if r.body == nil {
+			out = append(out, "null"...)
+		} else {
+			out = append(out, r.body...)
+		}
+		out = append(out, `,"httpHeaders":{`...)
+		if location := r.header.Get("Location"); location != "" {
+			out = append(out, `"Location":`...)
+			out = appendString(out, location)
+		}
+		out = fmt.Appendf(out, `},"httpStatusCode":%d,"referenceId":"%s"}`, r.status, subs[i].ref)
+	}
+	return append(out, ']')
+}
+
+func compositeReply(subs []subrequest, replies []reply, member string) reply {
+	out := append([]byte(`{"`), member...)
+	out = append(out, `":`...)
+	return jsonReply(http.StatusOK, append(appendSubreplies(out, subs, replies), '}'))
+}
+
+// appendValue writes a parsed JSON value again.
+func appendValue(out []byte, v any) []byte {
+	switch v := v.(type) {
+	case nil:
+		return append(out, "null"...)
+	case string:
+		return appendString(out, v)
+	case row:
+		out = append(out, '{')
+		for i, a := range v {
+			if i > 0 {
+				out = append(out, ',')
+			}
+			out = append(appendString(out, a.name), ':')
+			out = appendValue(out, a.value)
+		}
+		return append(out, '}')
+	case []any:
+		out = append(out, '[')
+		for i, item := range v {
+			if i > 0 {
+				out = append(out, ',')
+			}
+			out = appendValue(out, item)
+		}
+		return append(out, ']')
+	}
+	return fmt.Append(out, v)
+}

@@ -1,0 +1,7 @@
+package sandbox
+
+import "net/http"
+
+func (s *Sandbox) control(w http.ResponseWriter, r *http.Request, _ []string) {
+	s.write(w, r, notFound())
+}

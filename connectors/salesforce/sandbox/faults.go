@@ -1,0 +1,293 @@
+package sandbox
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+)
+
+// FaultKind names what goes wrong. The string is also its name under /sandbox/faults.
+type FaultKind string
+
+// What can go wrong. Those that refuse do so before anything is stored, unless their comment
+// says otherwise.
+const (
+	RowLock         FaultKind = "row_lock"           // rows fail with UNABLE_TO_LOCK_ROW
+	RowDuplicate    FaultKind = "row_duplicate"      // rows fail with DUPLICATE_VALUE, as a concurrent insert makes them
+	SessionExpired  FaultKind = "session_expired"    // 401, and the session really is over
+	LimitTotal      FaultKind = "limit_total"        // 403 REQUEST_LIMIT_EXCEEDED, TotalRequests
+	LimitConcurrent FaultKind = "limit_concurrent"   // 403 REQUEST_LIMIT_EXCEEDED, ConcurrentRequests
+	UnavailableHTML FaultKind = "unavailable_html"   // 503 with a page for people
+	ServerError     FaultKind = "server_error"       // 500 UNKNOWN_EXCEPTION
+	BadGateway      FaultKind = "bad_gateway"        // 502 with a page for people
+	GatewayTimeout  FaultKind = "gateway_timeout"    // 504 with a page for people
+	TimeoutAfter    FaultKind = "timeout_after"      // 504 after the commit
+	QueryTimeout    FaultKind = "query_timeout"      // 400 QUERY_TIMEOUT
+	InMaintenance   FaultKind = "org_in_maintenance" // 503 ORG_IN_MAINTENANCE
+	APIDisabled     FaultKind = "api_disabled"       // 403 API_CURRENTLY_DISABLED
+	SlowBefore      FaultKind = "slow_before"        // waits Delay, then does the work
+	SlowAfter       FaultKind = "slow_after"         // does the work, then waits Delay before the answer
+	DropBefore      FaultKind = "drop_before"        // the connection ends without an answer
+	DropAfter       FaultKind = "drop_after"         // the same, after the commit
+	TruncatedBody   FaultKind = "truncated_body"     // after the commit, half of the answer
+	EmptyBody       FaultKind = "empty_body"         // after the commit, the status without a body
+	EmptyErrorList  FaultKind = "empty_error_list"   // 500 whose body is []
+	InvalidGrant    FaultKind = "invalid_grant"      // token: 400
+	InvalidClient   FaultKind = "invalid_client"     // token: 400
+	BulkJobFails    FaultKind = "bulk_job_fails"     // the next job that is closed ends as Failed
+)
+
+// Fault is a standing order: what goes wrong, where, and how often.
+type Fault struct {
+	Kind FaultKind `json:"kind"`
+	// Resource limits it to one resource, such as composite, query, sobjects, token or
+	// jobs/ingest; empty means every call of the REST API.
+	Resource string `json:"resource,omitempty"`
+	// Rate is the share of calls, or of rows for the row kinds, that it hits: 0 to 1. With
+	// 0 it hits each.
+	Rate float64 `json:"rate,omitempty"`
+	// Skip lets so many calls (rows) pass before it starts.
+	Skip int `json:"skip,omitempty"`
+	// Next ends it after so many hits; 0: it stays until it is cleared.
+	Next int `json:"next,omitempty"`
+	// Delay is how long the slow kinds wait, by the injected Sleep.
+	Delay time.Duration `json:"delay,omitempty"`
+}
+
+// Validate says what is wrong with a fault.
+func (f Fault) Validate() error {
+	switch {
+	case !slices.Contains(faultKinds, f.Kind):
+		return fmt.Errorf("sandbox: fault kind %q is not known", f.Kind)
+	case f.Rate < 0 || f.Rate > 1:
+		return fmt.Errorf("sandbox: fault rate %v is not from 0 to 1", f.Rate)
+	case f.Skip < 0 || f.Next < 0 || f.Delay < 0:
+		return fmt.Errorf("sandbox: skip, next and delay of a fault are 0 or more")
+	case (f.Kind == SlowBefore || f.Kind == SlowAfter) && f.Delay == 0:
+		return fmt.Errorf("sandbox: fault %s needs a delay", f.Kind)
+	case f.Resource != "" && !slices.Contains(resources, f.Resource):
+		return fmt.Errorf("sandbox: resource %q is not known", f.Resource)
+	case (f.Kind == InvalidGrant || f.Kind == InvalidClient) && f.Resource != "token":
+		return fmt.Errorf("sandbox: fault %s belongs to the resource token", f.Kind)
+	}
+	return nil
+}
+
+var faultKinds = []FaultKind{RowLock, RowDuplicate, SessionExpired, LimitTotal, LimitConcurrent, UnavailableHTML, ServerError, BadGateway,
+	GatewayTimeout, TimeoutAfter, QueryTimeout, InMaintenance, APIDisabled, SlowBefore, SlowAfter, DropBefore, DropAfter, TruncatedBody,
+	EmptyBody, EmptyErrorList, InvalidGrant, InvalidClient, BulkJobFails}
+
+// resources are the names by which calls are counted and faults aimed.
+var resources = []string{"token", "soap", "versions", "resources", "query", "queryAll", "limits", "describe", "sobjects", "composite",
+	"composite/sobjects", "composite/graph", "composite/tree", "jobs/ingest", "jobs/query", "other"}
+
+// faults holds the standing orders.
+type faults struct {
+	mu     sync.Mutex
+	random *rand.Rand
+	list   []*Fault
+}
+
+func newFaults(seed uint64) *faults {
+	return &faults{random: rand.New(rand.NewPCG(seed, seed))}
+}
+
+// add appends orders, or none of them when one is not valid.
+func (fs *faults) add(orders ...Fault) error {
+	for _, f := range orders {
+		if err := f.Validate(); err != nil {
+			return err
+		}
+	}
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	for _, f := range orders {
+		fs.list = append(fs.list, &f)
+	}
+	return nil
+}
+
+func (fs *faults) clear() {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	fs.list = nil
+}
+
+func (fs *faults) standing() []Fault {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	out := []Fault{}
+	for _, f := range fs.list {
+		out = append(out, *f)
+	}
+	return out
+}
+
+// strikes decides whether an order hits now, and takes the hit off its count.
+func (fs *faults) strikes(f *Fault) bool {
+	if f.Skip > 0 {
+		f.Skip--
+		return false
+	}
+	if f.Rate > 0 && fs.random.Float64() >= f.Rate {
+		return false
+	}
+	if f.Next > 0 {
+		if f.Next--; f.Next == 0 {
+			fs.list = slices.DeleteFunc(fs.list, func(other *Fault) bool { return other == f })
+		}
+	}
+	return true
+}
+
+func rowKind(k FaultKind) bool { return k == RowLock || k == RowDuplicate }
+
+// hit is what goes wrong with one request.
+type hit struct {
+	kind      FaultKind // empty: nothing
+	delay     time.Duration
+	rows      rowFault
+	bulkFails bool
+}
+
+// pick finds the first order that hits a request of the resource.
+func (fs *faults) pick(resource string) hit {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	h := hit{rows: rowFault{faults: fs, resource: resource}}
+	for _, f := range slices.Clone(fs.list) {
+		login := resource == "token" || resource == "soap"
+		if rowKind(f.Kind) || f.Resource != resource && (f.Resource != "" || login) {
+			continue
+		}
+		if fs.strikes(f) {
+			if f.Kind == BulkJobFails {
+				h.bulkFails = true
+				continue
+			}
+			h.kind, h.delay = f.Kind, f.Delay
+			return h
+		}
+	}
+	return h
+}
+
+// rowFault decides for each row of a request whether it is hit.
+type rowFault struct {
+	faults   *faults
+	resource string
+	within   string // the resource of a composite's subrequest
+}
+
+// strike returns the error that the next row is to fail with, or nil.
+func (rf rowFault) strike() *apiError {
+	if rf.faults == nil {
+		return nil
+	}
+	fs := rf.faults
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	for _, f := range slices.Clone(fs.list) {
+		aimed := f.Resource == "" || f.Resource == rf.resource || f.Resource == rf.within
+		if !rowKind(f.Kind) || !aimed || !fs.strikes(f) {
+			continue
+		}
+		if f.Kind == RowLock {
+			return &apiError{Code: "UNABLE_TO_LOCK_ROW", Message: "unable to obtain exclusive access to this record"}
+		}
+		return &apiError{Code: "DUPLICATE_VALUE", Message: "duplicate value found: <unknown> duplicates value on record with id: <unknown>"}
+	}
+	return nil
+}
+
+func page(status int, text string) reply {
+	return reply{status: status, mimeType: "text/html",
+		body: []byte("<!DOCTYPE html>\n<html><head><title>" + text + "</title></head><body><h1>" + text + "</h1><p>InMail Salesforce sandbox</p></body></html>\n")}
+}
+
+// refusal is the answer of the kinds that refuse before the work; ok is false for the others.
+func (k FaultKind) refusal() (a reply, ok bool) {
+	switch k {
+	case LimitTotal:
+		return refuse(totalLimit), true
+	case LimitConcurrent:
+		return refuse(concurrentLimit), true
+	case UnavailableHTML:
+		return page(http.StatusServiceUnavailable, "We are down for maintenance."), true
+	case ServerError:
+		return refuse(&apiError{Code: "UNKNOWN_EXCEPTION", Message: "An unexpected error occurred. Please include this ErrorId if you contact support: 0000000000-00000"}), true
+	case BadGateway:
+		return page(http.StatusBadGateway, "Bad Gateway"), true
+	case GatewayTimeout:
+		return page(http.StatusGatewayTimeout, "Gateway Timeout"), true
+	case QueryTimeout:
+		return refuse(&apiError{Code: "QUERY_TIMEOUT", Message: "Your query request was running for too long."}), true
+	case InMaintenance:
+		return refuse(&apiError{Code: "ORG_IN_MAINTENANCE", Message: "The organization is in maintenance"}), true
+	case APIDisabled:
+		return refuse(&apiError{Code: "API_CURRENTLY_DISABLED", Message: "API is currently disabled for this organization"}), true
+	case EmptyErrorList:
+		return jsonReply(http.StatusInternalServerError, []byte("[]")), true
+	case SessionExpired:
+		return refuse(&apiError{Code: "INVALID_SESSION_ID", Message: "Session expired or invalid"}), true
+	case InvalidGrant:
+		return jsonReply(http.StatusBadRequest, []byte(`{"error":"invalid_grant","error_description":"authentication failure"}`)), true
+	case InvalidClient:
+		return jsonReply(http.StatusBadRequest, []byte(`{"error":"invalid_client","error_description":"invalid client credentials"}`)), true
+	}
+	return reply{}, false
+}
+
+// before acts on a request ahead of the work, and reports whether the work is still to be done.
+func (h hit) before(s *Sandbox, w http.ResponseWriter, r *http.Request) bool {
+	switch h.kind {
+	case DropBefore:
+		panic(http.ErrAbortHandler)
+	case SlowBefore:
+		s.wait(r, h.delay)
+		return true
+	case SessionExpired:
+		if token, refused := bearer(r); refused == nil {
+			s.sessions.end(token)
+		}
+	}
+	if a, ok := h.kind.refusal(); ok {
+		s.write(w, r, a)
+		return false
+	}
+	return true
+}
+
+// after acts on an answer behind the work, and reports whether the answer is still to be sent.
+func (h hit) after(s *Sandbox, w http.ResponseWriter, r *http.Request, a reply) bool {
+	switch h.kind {
+	case DropAfter:
+		panic(http.ErrAbortHandler)
+	case SlowAfter:
+		s.wait(r, h.delay)
+		return true
+	case TimeoutAfter:
+		s.write(w, r, page(http.StatusGatewayTimeout, "Gateway Timeout"))
+		return false
+	case EmptyBody:
+		s.write(w, r, reply{status: a.status, body: []byte{}})
+		return false
+	case TruncatedBody:
+		w.Header().Set("Content-Type", "application/json;charset=UTF-8")
+		w.Header().Set("Content-Length", fmt.Sprint(len(a.body)+1))
+		w.WriteHeader(a.status)
+		_, _ = w.Write(a.body[:len(a.body)/2])
+		panic(http.ErrAbortHandler)
+	}
+	return true
+}
+
+// wait keeps a request waiting. When its client goes away nothing more is done for it.
+func (s *Sandbox) wait(r *http.Request, d time.Duration) {
+	if s.options.Sleep(r.Context(), d) != nil {
+		panic(http.ErrAbortHandler)
+	}
+}

@@ -1,0 +1,419 @@
+package sandbox
+
+import (
+	"cmp"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// test decides whether a value meets one comparison.
+type test func(value any) bool
+
+func (p planner) resolveWhere(q *soql) *apiError {
+	if q.where == nil {
+		return nil
+	}
+	match, refused := p.compile(q.where)
+	if refused != nil {
+		return refused
+	}
+	p.match = match
+	p.lookup = p.chooseIndex(q.where)
+	return nil
+}
+
+// compile turns a condition into a function over records.
+func (p planner) compile(c *condition) (func(*store, *record) bool, *apiError) {
+	switch c.op {
+	case "AND", "OR", "NOT":
+		var parts []func(*store, *record) bool
+		for _, part := range c.parts {
+			compiled, refused := p.compile(part)
+			if refused != nil {
+				return nil, refused
+			}
+			parts = append(parts, compiled)
+		}
+		if c.op == "NOT" {
+			return func(st *store, r *record) bool { return !parts[0](st, r) }, nil
+		}
+		or := c.op == "OR"
+		return func(st *store, r *record) bool {
+			for _, part := range parts {
+				if part(st, r) == or {
+					return or
+				}
+			}
+			return !or
+		}, nil
+	}
+	pt, refused := p.path(c.field)
+	if refused != nil {
+		return nil, refused
+	}
+	if !pt.leaf().filterable() {
+		return nil, p.invalid(c.field.at, "field '%s' can not be filtered in a query call", c.field.text)
+	}
+	t, refused := p.test(c, pt.leaf())
+	if refused != nil {
+		return nil, refused
+	}
+	if len(pt.hops) == 0 && pt.field.formula == nil {
+		pos := pt.field.pos
+		return func(_ *store, r *record) bool { return t(r.values[pos]) }, nil
+	}
+	return func(st *store, r *record) bool { return t(pt.value(st, r, p.now)) }, nil
+}
+
+// chooseIndex finds a comparison that every match must meet and that an index answers.
+func (p planner) chooseIndex(c *condition) *lookup {
+	if c.op == "AND" {
+		for _, part := range c.parts {
+			if l := p.chooseIndex(part); l != nil {
+				return l
+			}
+		}
+		return nil
+	}
+	if c.op != "=" && c.op != "IN" || p.deleted {
+		return nil
+	}
+	pt, refused := p.path(c.field)
+	if refused != nil || len(pt.hops) > 0 || pt.field.pos != posID && !pt.field.indexed() {
+		return nil
+	}
+	l := &lookup{field: pt.field}
+	for _, v := range c.values {
+		value, refused := p.constant(pt.field, v)
+		if refused != nil || value == nil {
+			return nil
+		}
+		l.values = append(l.values, value)
+	}
+	return l
+}
+
+// test compiles a comparison of a field with literals, after checking that the two fit.
+func (p planner) test(c *condition, f *field) (test, *apiError) {
+	if refused := p.checkOperator(c, f); refused != nil {
+		return nil, refused
+	}
+	switch c.op {
+	case "LIKE":
+		if c.values[0].kind != "string" {
+			return nil, p.mismatch(c, f)
+		}
+		pattern := likePattern(unescape(c.values[0].text, true))
+		return func(v any) bool {
+			text, ok := v.(string)
+			return ok && like(pattern, []rune(strings.ToLower(text)))
+		}, nil
+	case "INCLUDES", "EXCLUDES":
+		return p.testSelected(c, f)
+	case "IN", "NOT IN":
+		set := map[string]bool{}
+		null := false
+		for _, v := range c.values {
+			value, refused := p.constant(f, v)
+			if refused != nil {
+				return nil, refused
+			}
+			null = null || value == nil
+			set[comparable(f, value)] = value != nil
+		}
+		in := c.op == "IN"
+		return func(v any) bool {
+			if v == nil {
+				return null == in
+			}
+			return set[comparable(f, v)] == in
+		}, nil
+	}
+	if c.values[0].kind == "dateLiteral" {
+		return p.testSpan(c, f)
+	}
+	value, refused := p.constant(f, c.values[0])
+	if refused != nil {
+		return nil, refused
+	}
+	return testOrder(c.op, f, value), nil
+}
+
+// testOrder compares with one value. Null is equal to null only, and neither less nor more
+// than anything.
+func testOrder(op string, f *field, value any) test {
+	return func(v any) bool {
+		if v == nil || value == nil {
+			return (op == "=" && v == nil && value == nil) || op == "!=" && (v == nil) != (value == nil)
+		}
+		order := compareValues(f, v, value)
+		switch op {
+		case "=":
+			return order == 0
+		case "!=":
+			return order != 0
+		case "<":
+			return order < 0
+		case "<=":
+			return order <= 0
+		case ">":
+			return order > 0
+		}
+		return order >= 0
+	}
+}
+
+// testSpan compares a day or time with the span that a date literal names.
+func (p planner) testSpan(c *condition, f *field) (test, *apiError) {
+	if f.kind != kindDate && f.kind != kindDateTime {
+		return nil, p.mismatch(c, f)
+	}
+	s, ok := dateRange(c.values[0].text, p.now)
+	if !ok {
+		return nil, p.mismatch(c, f)
+	}
+	return func(v any) bool {
+		var t time.Time
+		switch v := v.(type) {
+		case nil:
+			return c.op == "!="
+		case time.Time:
+			t = v
+		case string:
+			t, _ = time.Parse(time.DateOnly, v)
+		}
+		switch c.op {
+		case "=":
+			return !t.Before(s.from) && t.Before(s.to)
+		case "!=":
+			return t.Before(s.from) || !t.Before(s.to)
+		case "<":
+			return t.Before(s.from)
+		case "<=":
+			return t.Before(s.to)
+		case ">":
+			return !t.Before(s.to)
+		}
+		return !t.Before(s.from)
+	}, nil
+}
+
+// testSelected compiles INCLUDES and EXCLUDES: one of the literals must be selected in
+// whole, where 'a;b' asks for both.
+func (p planner) testSelected(c *condition, f *field) (test, *apiError) {
+	var wanted [][]string
+	for _, v := range c.values {
+		if v.kind != "string" {
+			return nil, p.mismatch(c, f)
+		}
+		wanted = append(wanted, strings.Split(strings.ToLower(unescape(v.text, false)), ";"))
+	}
+	return func(v any) bool {
+		text, _ := v.(string)
+		held := map[string]bool{}
+		for part := range strings.SplitSeq(strings.ToLower(text), ";") {
+			held[part] = true
+		}
+		for _, all := range wanted {
+			whole := text != ""
+			for _, one := range all {
+				whole = whole && held[one]
+			}
+			if whole {
+				return c.op == "INCLUDES"
+			}
+		}
+		return c.op == "EXCLUDES"
+	}, nil
+}
+
+func (p planner) checkOperator(c *condition, f *field) *apiError {
+	selects := c.op == "INCLUDES" || c.op == "EXCLUDES"
+	fits := true
+	switch {
+	case f.kind == kindMultiselect:
+		fits = selects || c.op == "=" || c.op == "!="
+	case selects:
+		fits = false
+	case c.op == "LIKE":
+		fits = f.kind.text() || f.kind == kindPicklist
+	case f.kind == kindBoolean:
+		fits = c.op == "=" || c.op == "!="
+	}
+	if !fits {
+		return p.invalid(c.field.at, "invalid operator on %s field", f.kind)
+	}
+	return nil
+}
+
+func (p planner) mismatch(c *condition, f *field) *apiError {
+	return p.wrongType(c.values[0], f)
+}
+
+func (p planner) wrongType(v literal, f *field) *apiError {
+	hint := ""
+	if f.kind.text() || f.kind == kindPicklist || f.kind == kindReference || f.kind == kindID {
+		hint = " and should be enclosed in quotes"
+	} else if v.kind == "string" {
+		hint = " and should not be enclosed in quotes"
+	}
+	kind := f.kind
+	if kind.text() || kind == kindPicklist || kind == kindMultiselect {
+		kind = kindString
+	}
+	return p.invalid(v.at, "value of filter criterion for field '%s' must be of type %s%s", f.name, kind, hint)
+}
+
+// constant turns a literal into a value of the field's kind.
+func (p planner) constant(f *field, v literal) (any, *apiError) {
+	if v.kind == "null" {
+		return nil, nil
+	}
+	switch {
+	case f.kind == kindID || f.kind == kindReference:
+		if v.kind != "string" {
+			return nil, p.wrongType(v, f)
+		}
+		if v.text == "" {
+			return nil, nil
+		}
+		id, ok := canonicalID(unescape(v.text, false))
+		if !ok {
+			return nil, &apiError{Code: "INVALID_QUERY_FILTER_OPERATOR", Message: pointAt(p.source, v.at) + "invalid ID field: " + v.text}
+		}
+		return id, nil
+	case f.kind.text() || f.kind == kindPicklist || f.kind == kindMultiselect:
+		if v.kind != "string" {
+			return nil, p.wrongType(v, f)
+		}
+		if text := unescape(v.text, false); text != "" {
+			return text, nil
+		}
+		return nil, nil
+	case f.kind.number():
+		n, err := strconv.ParseFloat(v.text, 64)
+		if v.kind != "number" || err != nil {
+			return nil, p.wrongType(v, f)
+		}
+		return n, nil
+	case f.kind == kindBoolean:
+		if v.kind != "boolean" {
+			return nil, p.wrongType(v, f)
+		}
+		return v.text == "true", nil
+	case f.kind == kindDate:
+		if v.kind != "date" {
+			return nil, p.wrongType(v, f)
+		}
+		return v.text, nil
+	}
+	t, ok := parseDateTime(v.text)
+	if v.kind != "datetime" || !ok {
+		return nil, p.wrongType(v, f)
+	}
+	return t, nil
+}
+
+// comparable is the form of a value in a set.
+func comparable(f *field, v any) string {
+	if text, ok := v.(string); ok && f.kind != kindID && f.kind != kindReference {
+		return strings.ToLower(text)
+	}
+	return f.text(v)
+}
+
+// compareValues orders two values of a field that are not null. Texts are ordered without
+// regard to case.
+func compareValues(f *field, a, b any) int {
+	switch a := a.(type) {
+	case string:
+		if f.kind == kindID || f.kind == kindReference {
+			return strings.Compare(a, b.(string))
+		}
+		return compareFold(a, b.(string))
+	case float64:
+		return cmp.Compare(a, b.(float64))
+	case time.Time:
+		return a.Compare(b.(time.Time))
+	case bool:
+		switch {
+		case a == b.(bool):
+			return 0
+		case a:
+			return 1
+		}
+		return -1
+	}
+	panic(fmt.Sprintf("sandbox: %s holds a %T", f.name, a))
+}
+
+// compareFold compares two texts in lower case; texts in lower-case ASCII cost nothing more.
+func compareFold(a, b string) int {
+	if lowerASCII(a) && lowerASCII(b) {
+		return strings.Compare(a, b)
+	}
+	return strings.Compare(strings.ToLower(a), strings.ToLower(b))
+}
+
+func lowerASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= 0x80 || s[i] >= 'A' && s[i] <= 'Z' {
+			return false
+		}
+	}
+	return true
+}
+
+// wild is one piece of a LIKE pattern: a character, any one (_), or any number (%).
+type wild struct {
+	r         rune
+	one, many bool
+}
+
+func likePattern(text string) []wild {
+	var pattern []wild
+	escaped := false
+	for _, r := range strings.ToLower(text) {
+		switch {
+		case escaped:
+			pattern = append(pattern, wild{r: r})
+			escaped = false
+		case r == '\\':
+			escaped = true
+		case r == '%':
+			if n := len(pattern); n == 0 || !pattern[n-1].many {
+				pattern = append(pattern, wild{many: true})
+			}
+		case r == '_':
+			pattern = append(pattern, wild{one: true})
+		default:
+			pattern = append(pattern, wild{r: r})
+		}
+	}
+	return pattern
+}
+
+// like matches without recursion: on a mismatch it goes back to the last %.
+func like(pattern []wild, text []rune) bool {
+	p, t, star, from := 0, 0, -1, 0
+	for t < len(text) {
+		switch {
+		case p < len(pattern) && pattern[p].many:
+			star, from = p, t
+			p++
+		case p < len(pattern) && (pattern[p].one || pattern[p].r == text[t]):
+			p, t = p+1, t+1
+		case star >= 0:
+			from++
+			p, t = star+1, from
+		default:
+			return false
+		}
+	}
+	for p < len(pattern) && pattern[p].many {
+		p++
+	}
+	return p == len(pattern)
+}

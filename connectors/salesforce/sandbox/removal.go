@@ -1,0 +1,48 @@
+package sandbox
+
+// remove moves a record to the recycle bin, with what the relationships of its children say:
+// some go along, some lose their lookup, some keep it from going.
+func (tx *txn) remove(o *object, id string) *apiError {
+	if o.readOnly {
+		return &apiError{Code: "INSUFFICIENT_ACCESS_OR_READONLY", Message: "insufficient access rights on object id"}
+	}
+	r := tx.store.live(id)
+	if r == nil {
+		return &apiError{Code: "ENTITY_IS_DELETED", Message: "entity is deleted"}
+	}
+	gone := &deletion{}
+	for _, child := range tx.store.schema.children[o] {
+		for _, c := range tx.store.holding(child.object, child.field, id) {
+			switch {
+			case c.id() == id:
+			case child.field.onDelete == restrict:
+				return &apiError{Code: "DELETE_FAILED", Message: "Your attempt to delete the record could not be completed because it is associated with " + c.id()}
+			case child.field.onDelete == cascade:
+				gone.With = append(gone.With, c.id())
+			default:
+				gone.Cleared = append(gone.Cleared, clearedRef{c.id(), child.field.name})
+				tx.setField(c, child.field, nil)
+			}
+		}
+	}
+	for _, along := range gone.With {
+		if c := tx.store.live(along); c != nil {
+			if e := tx.remove(c.object, along); e != nil {
+				return e
+			}
+		}
+	}
+	values := append([]any{}, tx.store.find(id).values...)
+	values[posDeleted] = true
+	values[posModstamp] = tx.at
+	tx.put(o, id, &record{object: o, values: values, gone: gone})
+	return nil
+}
+
+// setField changes one field as the org itself does: the last modification stays whose it was.
+func (tx *txn) setField(r *record, f *field, v any) {
+	values := append([]any{}, r.values...)
+	values[f.pos] = v
+	values[posModstamp] = tx.at
+	tx.put(r.object, r.id(), &record{object: r.object, values: values, gone: r.gone})
+}

@@ -1,0 +1,425 @@
+package sandbox
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Versions of the API: the first that still answers, and the newest that this org has.
+const (
+	oldestVersion = 31
+	newestVersion = 68
+)
+
+// Limits of one request (SALESFORCE.md 2.4).
+const (
+	maxURIAndHeaders = 16_384
+	maxJSONBody      = 50 << 20
+	maxCSVBody       = 100_000_000
+)
+
+// call is one API request on its way to a handler; a composite makes one for each of its
+// subrequests.
+type call struct {
+	sandbox *Sandbox
+	method  string
+	version string   // 67.0
+	path    []string // what follows the version, unescaped
+	query   url.Values
+	header  http.Header
+	body    []byte
+	parsed  any // the body of a subrequest, parsed already
+	who     caller
+	at      time.Time
+	tx      *txn // set inside a composite that is all or none
+	rows    rowFault
+}
+
+// reply is an answer: of a whole request, or of a subrequest.
+type reply struct {
+	status   int
+	header   http.Header // Location and the like; nil: none
+	mimeType string      // empty: JSON
+	body     []byte      // nil: no content
+}
+
+func jsonReply(status int, body []byte) reply { return reply{status: status, body: body} }
+
+// refuse answers with errors, as the org does: a list, with the status of the first.
+func refuse(errs ...*apiError) reply {
+	return jsonReply(errs[0].status(), appendErrors(nil, errs, "errorCode"))
+}
+
+func notFound() reply {
+	return refuse(&apiError{Code: "NOT_FOUND", Message: "The requested resource does not exist"})
+}
+
+func methodNotAllowed(method string, allowed ...string) reply {
+	r := refuse(&apiError{Code: "METHOD_NOT_ALLOWED", Message: fmt.Sprintf("HTTP Method '%s' not allowed. Allowed are %s", method, strings.Join(allowed, ","))})
+	r.header = http.Header{"Allow": {strings.Join(allowed, ", ")}}
+	return r
+}
+
+// segments splits an escaped path, dropping one trailing slash.
+func segments(escaped string) ([]string, error) {
+	parts := strings.Split(strings.Trim(escaped, "/"), "/")
+	for i, p := range parts {
+		text, err := url.PathUnescape(p)
+		if err != nil {
+			return nil, err
+		}
+		parts[i] = text
+	}
+	if len(parts) == 1 && parts[0] == "" {
+		return nil, nil
+	}
+	return parts, nil
+}
+
+// ServeHTTP answers everything that the org answers, and the control paths under /sandbox/.
+func (s *Sandbox) serve(w http.ResponseWriter, r *http.Request) {
+	path, err := segments(r.URL.EscapedPath())
+	if err != nil {
+		s.write(w, r, refuse(&apiError{Code: "NOT_FOUND", Message: "The path is not well formed"}))
+		return
+	}
+	switch {
+	case len(path) > 0 && path[0] == "sandbox":
+		s.control(w, r, path[1:])
+	case tooLong(r):
+		s.write(w, r, reply{status: http.StatusRequestHeaderFieldsTooLarge, mimeType: "text/html", body: []byte("<html><body>Request Header Fields Too Large</body></html>")})
+	case len(path) == 0:
+		s.write(w, r, reply{status: http.StatusOK, mimeType: "text/plain", body: []byte(banner)})
+	case len(r.RequestURI) > maxURIAndHeaders:
+		s.write(w, r, reply{status: http.StatusRequestURITooLong, mimeType: "text/html", body: []byte("<html><body>URI Too Long</body></html>")})
+	case len(path) >= 2 && path[0] == "services" && path[1] == "oauth2":
+		s.oauth(w, r, path[2:])
+	case len(path) == 3 && path[0] == "id":
+		s.identity(w, r, path[1], path[2])
+	case len(path) >= 3 && path[0] == "services" && path[1] == "Soap":
+		s.soap(w, r, path[2:])
+	case len(path) == 2 && path[0] == "services" && path[1] == "data":
+		s.versions(w, r)
+	case len(path) >= 3 && path[0] == "services" && path[1] == "data":
+		s.rest(w, r, path[2], path[3:])
+	default:
+		s.write(w, r, notFound())
+	}
+}
+
+// tooLong reports whether URI and headers together exceed what the org reads.
+func tooLong(r *http.Request) bool {
+	size := len(r.Method) + len(r.RequestURI) + len(r.Host)
+	for name, values := range r.Header {
+		for _, v := range values {
+			size += len(name) + len(v) + 4
+		}
+	}
+	return size > maxURIAndHeaders && len(r.RequestURI) <= maxURIAndHeaders
+}
+
+// rest answers /services/data/vXX.0/….
+func (s *Sandbox) rest(w http.ResponseWriter, r *http.Request, version string, path []string) {
+	number, refused := checkVersion(version)
+	if refused != nil {
+		s.write(w, r, refuse(refused))
+		return
+	}
+	resource := resourceOf(path)
+	s.usage.count(resource)
+	who, refused := s.authenticate(r)
+	if refused != nil {
+		s.write(w, r, refuse(refused))
+		return
+	}
+	now := s.now()
+	done, refused := s.usage.admit(now)
+	if refused != nil {
+		s.write(w, r, refuse(refused))
+		return
+	}
+	defer done()
+	hit := s.faults.pick(resource)
+	if !hit.before(s, w, r) {
+		return
+	}
+	body, refused := readBody(r, path)
+	if refused != nil {
+		s.finish(w, r, refuse(refused), hit)
+		return
+	}
+	if len(path) >= 2 && path[0] == "jobs" && hit.bulkFails {
+		s.jobs.failNext()
+	}
+	c := &call{
+		sandbox: s, method: r.Method, version: number, path: path, query: r.URL.Query(), header: r.Header,
+		body: body, who: who, at: now, rows: hit.rows,
+	}
+	s.finish(w, r, c.dispatch(), hit)
+}
+
+// checkVersion reads v67.0. One that is retired is gone, one that never was is not found.
+func checkVersion(version string) (string, *apiError) {
+	number, ok := strings.CutPrefix(version, "v")
+	whole, isZero := strings.CutSuffix(number, ".0")
+	n, err := strconv.Atoi(whole)
+	if !ok || !isZero || err != nil || n > newestVersion || n < 1 || whole != strconv.Itoa(n) {
+		return "", &apiError{Code: "NOT_FOUND", Message: "The requested resource does not exist"}
+	}
+	if n < oldestVersion {
+		return "", &apiError{Code: "UNSUPPORTED_API_VERSION", Message: fmt.Sprintf("The requested API version %s is retired or unsupported", number)}
+	}
+	return number, nil
+}
+
+// resourceOf names the resource that a call asks for, from a closed list.
+func resourceOf(path []string) string {
+	at := func(i int) string {
+		if i < len(path) {
+			return path[i]
+		}
+		return ""
+	}
+	switch at(0) {
+	case "":
+		return "resources"
+	case "query", "queryAll", "limits":
+		return at(0)
+	case "sobjects":
+		if at(1) == "" || at(2) == "describe" {
+			return "describe"
+		}
+		return "sobjects"
+	case "composite":
+		switch at(1) {
+		case "":
+			return "composite"
+		case "sobjects", "graph", "tree":
+			return "composite/" + at(1)
+		}
+	case "jobs":
+		if at(1) == "ingest" || at(1) == "query" {
+			return "jobs/" + at(1)
+		}
+	}
+	return "other"
+}
+
+// dispatch finds the handler of a call.
+func (c *call) dispatch() reply {
+	if len(c.path) == 0 {
+		return c.resources()
+	}
+	rest := c.path[1:]
+	switch c.path[0] {
+	case "sobjects":
+		return c.sobjects(rest)
+	case "query", "queryAll":
+		return c.queries(c.path[0] == "queryAll", rest)
+	case "limits":
+		if len(rest) == 0 {
+			return c.limits()
+		}
+	case "composite":
+		return c.composites(rest)
+	case "jobs":
+		return c.bulk(rest)
+	}
+	return notFound()
+}
+
+// composites finds the handler under /composite.
+func (c *call) composites(path []string) reply {
+	switch {
+	case len(path) == 0:
+		return c.composite()
+	case path[0] == "sobjects":
+		return c.collections(path[1:])
+	case path[0] == "graph" && len(path) == 1:
+		return c.graph()
+	case path[0] == "tree" && len(path) == 2:
+		return c.tree(path[1])
+	}
+	return notFound()
+}
+
+// readBody reads a request's body, gzipped or not, and checks what it says it is.
+func readBody(r *http.Request, path []string) ([]byte, *apiError) {
+	csv := r.Method == http.MethodPut && len(path) == 4 && path[0] == "jobs" && path[3] == "batches"
+	limit := int64(maxJSONBody)
+	if csv {
+		limit = maxCSVBody
+	}
+	var in io.Reader = r.Body
+	if strings.EqualFold(r.Header.Get("Content-Encoding"), "gzip") {
+		unzipped, err := gzip.NewReader(r.Body)
+		if err != nil {
+			return nil, &apiError{Code: "JSON_PARSER_ERROR", Message: "The body is not gzip"}
+		}
+		in = unzipped
+	} else if r.Header.Get("Content-Encoding") != "" {
+		return nil, &apiError{Code: "UNSUPPORTED_MEDIA_TYPE", Message: "Content-Encoding is not supported"}
+	}
+	var body bytes.Buffer
+	if r.ContentLength > 0 && r.ContentLength <= limit {
+		body.Grow(int(r.ContentLength))
+	}
+	n, err := io.Copy(&body, io.LimitReader(in, limit+1))
+	if err != nil {
+		return nil, &apiError{Code: "JSON_PARSER_ERROR", Message: "The body cannot be read"}
+	}
+	if n > limit {
+		return nil, &apiError{Code: "EXCEEDED_MAX_SIZE_REQUEST", Message: fmt.Sprintf("The request exceeds %d bytes", limit)}
+	}
+	if n == 0 {
+		return nil, nil
+	}
+	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	want := "application/json"
+	if csv {
+		want = "text/csv"
+	}
+	charset := strings.ToLower(params["charset"])
+	if err != nil || kind != want || charset != "" && charset != "utf-8" {
+		return nil, &apiError{Code: "UNSUPPORTED_MEDIA_TYPE", Message: "Content-Type must be " + want + " in UTF-8"}
+	}
+	if strings.Contains(r.Header.Get("Accept"), "application/xml") && !strings.Contains(r.Header.Get("Accept"), "json") && !strings.Contains(r.Header.Get("Accept"), "*") {
+		return nil, &apiError{Code: "NOT_ACCEPTABLE", Message: "This sandbox answers JSON only"}
+	}
+	return body.Bytes(), nil
+}
+
+// object returns the JSON object of the body.
+func (c *call) object() (row, *apiError) {
+	v := c.parsed
+	if v == nil {
+		if len(c.body) == 0 {
+			return nil, &apiError{Code: "JSON_PARSER_ERROR", Message: "The HTTP entity body is required, but this request has no entity body."}
+		}
+		var refused *apiError
+		if v, refused = parseJSON(c.body); refused != nil {
+			return nil, refused
+		}
+	}
+	o, ok := v.(row)
+	if !ok {
+		return nil, &apiError{Code: "JSON_PARSER_ERROR", Message: "The HTTP entity body must be an object"}
+	}
+	return o, nil
+}
+
+// write runs a function in the call's transaction, or in one of its own that is committed
+// unless the function refuses.
+func (c *call) write(do func(*txn) reply) reply {
+	if c.tx != nil {
+		return do(c.tx)
+	}
+	tx := c.sandbox.store.begin(c.at, c.who)
+	r := do(tx)
+	if r.status >= 300 {
+		tx.rollback()
+		return r
+	}
+	if err := tx.commit(); err != nil {
+		return refuse(&apiError{Code: "UNKNOWN_EXCEPTION", Message: "An unexpected error occurred."})
+	}
+	return r
+}
+
+// reading runs a function while nobody writes.
+func (c *call) reading(do func(*store) reply) reply {
+	if c.tx == nil {
+		c.sandbox.store.mu.RLock()
+		defer c.sandbox.store.mu.RUnlock()
+	}
+	return do(c.sandbox.store)
+}
+
+// minGzip is the size from which an answer is compressed for a client that asks for it.
+const minGzip = 2048
+
+// finish sends an answer of the REST API, with the limits and as the fault has it.
+func (s *Sandbox) finish(w http.ResponseWriter, r *http.Request, a reply, hit hit) {
+	if hit.after(s, w, r, a) {
+		s.write(w, r, a)
+	}
+}
+
+// write sends an answer. Every one but the list of versions says how many calls were used.
+func (s *Sandbox) write(w http.ResponseWriter, r *http.Request, a reply) {
+	h := w.Header()
+	for name, values := range a.header {
+		h[name] = values
+	}
+	if strings.HasPrefix(r.URL.Path, "/services/data/") {
+		h.Set("Sforce-Limit-Info", s.usage.info(s.now()))
+	}
+	h.Set("Date", s.now().UTC().Format(http.TimeFormat))
+	if a.body == nil {
+		w.WriteHeader(a.status)
+		return
+	}
+	if a.mimeType == "" {
+		a.mimeType = "application/json"
+	}
+	h.Set("Content-Type", a.mimeType+";charset=UTF-8")
+	if len(a.body) >= minGzip && strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+		var packed bytes.Buffer
+		z, _ := gzip.NewWriterLevel(&packed, gzip.BestSpeed)
+		if _, err := z.Write(a.body); err == nil && z.Close() == nil {
+			h.Set("Content-Encoding", "gzip")
+			a.body = packed.Bytes()
+		}
+	}
+	h.Set("Content-Length", strconv.Itoa(len(a.body)))
+	w.WriteHeader(a.status)
+	// A client that went away reads no answer; there is nobody to tell.
+	_, _ = w.Write(a.body)
+}
+
+// versions lists the supported versions; it needs no session.
+func (s *Sandbox) versions(w http.ResponseWriter, r *http.Request) {
+	s.usage.count("versions")
+	out := []byte{'['}
+	for n := oldestVersion; n <= newestVersion; n++ {
+		if n > oldestVersion {
+			out = append(out, ',')
+		}
+		out = fmt.Appendf(out, `{"label":%q,"url":"/services/data/v%d.0","version":"%d.0"}`, versionLabel(n), n, n)
+	}
+	s.write(w, r, jsonReply(http.StatusOK, append(out, ']')))
+}
+
+// versionLabel names a release: three a year, 31 was Summer '14.
+func versionLabel(n int) string {
+	seasons := []string{"Spring", "Summer", "Winter"}
+	season, year := (n-30)%3, 14+(n-30)/3
+	if season == 2 {
+		year++
+	}
+	return fmt.Sprintf("%s '%d", seasons[season], year)
+}
+
+// resources lists what the version offers.
+func (c *call) resources() reply {
+	out := []byte{'{'}
+	for i, name := range []string{"composite", "jobs", "limits", "query", "queryAll", "sobjects"} {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = fmt.Appendf(out, `"%s":"/services/data/v%s/%s"`, name, c.version, name)
+	}
+	return jsonReply(http.StatusOK, append(out, '}'))
+}
+
+// errAborted makes net/http drop the connection without an answer.
+var errAborted = errors.New("sandbox: connection dropped on request")

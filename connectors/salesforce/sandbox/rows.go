@@ -1,0 +1,110 @@
+package sandbox
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// row is one record as a request holds it: what it says of which field, in its order.
+type row []assignment
+
+// assignment is one member of a row. A value is nil, string, bool, json.Number, row or []any.
+type assignment struct {
+	name  string
+	value any
+}
+
+// lookup returns what the row says of a field, whatever the case of the name.
+func (r row) lookup(name string) (any, bool) {
+	for _, a := range r {
+		if strings.EqualFold(a.name, name) {
+			return a.value, true
+		}
+	}
+	return nil, false
+}
+
+// sobjectType is the type that a row's attributes name, empty when they name none.
+func (r row) sobjectType() string {
+	attributes, _ := r.lookup("attributes")
+	inner, _ := attributes.(row)
+	name, _ := inner.lookup("type")
+	text, _ := name.(string)
+	return text
+}
+
+// maxJSONDepth bounds how deep a body may nest.
+const maxJSONDepth = 32
+
+// parseJSON reads one JSON value, and nothing after it. Objects become rows, which keep the
+// order and refuse a name that comes twice: which of the two the org would take is unknown.
+func parseJSON(body []byte) (any, *apiError) {
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.UseNumber()
+	v, err := readJSON(d, 0)
+	if err == nil {
+		if _, more := d.Token(); !errors.Is(more, io.EOF) {
+			err = errors.New("unexpected content after the value")
+		}
+	}
+	if err != nil {
+		if errors.Is(err, io.EOF) {
+			err = errors.New("unexpected end of the body")
+		}
+		line, column := position(body, d.InputOffset())
+		return nil, &apiError{Code: "JSON_PARSER_ERROR", Message: fmt.Sprintf("%v at [line:%d, column:%d]", err, line, column)}
+	}
+	return v, nil
+}
+
+func position(body []byte, offset int64) (line, column int) {
+	before := body[:min(int(offset), len(body))]
+	return bytes.Count(before, []byte("\n")) + 1, len(before) - bytes.LastIndexByte(before, '\n')
+}
+
+func readJSON(d *json.Decoder, depth int) (any, error) {
+	if depth > maxJSONDepth {
+		return nil, fmt.Errorf("nested deeper than %d", maxJSONDepth)
+	}
+	token, err := d.Token()
+	if err != nil {
+		return nil, err
+	}
+	delim, ok := token.(json.Delim)
+	if !ok {
+		return token, nil
+	}
+	if delim == '[' {
+		list := []any{}
+		for d.More() {
+			v, err := readJSON(d, depth+1)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, v)
+		}
+		_, err := d.Token()
+		return list, err
+	}
+	object := row{}
+	for d.More() {
+		name, err := d.Token()
+		if err != nil {
+			return nil, err
+		}
+		if _, twice := object.lookup(name.(string)); twice {
+			return nil, fmt.Errorf("duplicate field %q", name)
+		}
+		v, err := readJSON(d, depth+1)
+		if err != nil {
+			return nil, err
+		}
+		object = append(object, assignment{name.(string), v})
+	}
+	_, err = d.Token()
+	return object, err
+}

@@ -1,0 +1,311 @@
+package sandbox
+
+import "strings"
+
+// maker builds one standard object, a field a call.
+type maker struct{ *object }
+
+func newObject(name, label, plural, prefix string) maker {
+	o := &object{
+		name: name, label: label, plural: plural, prefix: prefix,
+		byName: map[string]*field{}, byRelationship: map[string]*field{},
+	}
+	m := maker{o}
+	m.readOnlyField("Id", "Record ID", kindID, 18)
+	m.readOnlyField("IsDeleted", "Deleted", kindBoolean, 0).fallback = false
+	m.readOnlyField("CreatedDate", "Created Date", kindDateTime, 0)
+	m.readOnlyField("CreatedById", "Created By ID", kindReference, 18).pointTo("CreatedBy", "", "User")
+	m.readOnlyField("LastModifiedDate", "Last Modified Date", kindDateTime, 0)
+	m.readOnlyField("LastModifiedById", "Last Modified By ID", kindReference, 18).pointTo("LastModifiedBy", "", "User")
+	m.readOnlyField("SystemModstamp", "System Modstamp", kindDateTime, 0)
+	return m
+}
+
+func (m maker) readOnlyField(name, label string, k kind, length int) *field {
+	f := &field{name: name, label: label, kind: k, length: length, readable: true}
+	m.add(f)
+	return f
+}
+
+func (m maker) field(name, label string, k kind, length int) *field {
+	f := m.readOnlyField(name, label, k, length)
+	f.createable, f.updateable, f.editable = true, true, true
+	return f
+}
+
+func (m maker) text(name, label string, length int) *field {
+	return m.field(name, label, kindString, length)
+}
+
+func (m maker) number(name, label string, k kind, precision, scale int) *field {
+	f := m.field(name, label, k, 0)
+	f.precision, f.scale = precision, scale
+	return f
+}
+
+func (m maker) picklist(name, label string, length int, values ...string) *field {
+	f := m.field(name, label, kindPicklist, length)
+	f.values = values
+	return f
+}
+
+func (m maker) flag(name, label string) *field {
+	f := m.field(name, label, kindBoolean, 0)
+	f.fallback = false
+	return f
+}
+
+func (m maker) reference(name, label, relationship, children string, targets ...string) *field {
+	f := m.field(name, label, kindReference, 18)
+	f.pointTo(relationship, children, targets...)
+	return f
+}
+
+func (m maker) owner() {
+	m.reference("OwnerId", "Owner ID", "Owner", "", "User")
+}
+
+// address adds the five parts of an address; the compound field itself is not served.
+func (m maker) address(prefix, label string) {
+	m.field(prefix+"Street", label+"Street", kindTextArea, 255)
+	m.text(prefix+"City", label+"City", 40)
+	m.text(prefix+"State", label+"State/Province", 80)
+	m.text(prefix+"PostalCode", label+"Zip/Postal Code", 20)
+	m.text(prefix+"Country", label+"Country", 80)
+}
+
+func (m maker) master(self string) {
+	m.readOnlyField("MasterRecordId", "Master Record ID", kindReference, 18).pointTo("MasterRecord", "", self)
+}
+
+// person adds a person's name: LastName is required, Name follows from the two.
+func (m maker) person() {
+	m.text("LastName", "Last Name", 80).required = true
+	m.text("FirstName", "First Name", 40)
+	m.picklist("Salutation", "Salutation", 40, "Mr.", "Ms.", "Mrs.", "Dr.", "Prof.")
+	m.readOnlyField("Name", "Full Name", kindString, 121).nameField = true
+	m.nameAt = m.must("Name")
+}
+
+func (f *field) pointTo(relationship, children string, targets ...string) {
+	f.relationship, f.children, f.refersTo = relationship, children, targets
+}
+
+func (f *field) restrictTo(values ...string) *field {
+	f.restricted, f.values = true, values
+	return f
+}
+
+func personName(d *draft) {
+	first, _ := d.get("FirstName").(string)
+	last, _ := d.get("LastName").(string)
+	d.set("Name", strings.TrimSpace(first+" "+last))
+}
+
+// standardObjects are the objects that every org has, with the fields that sales teams and
+// integrations use. Picklist values are those of a new org.
+func standardObjects() []*object {
+	return []*object{account(), campaign(), contact(), lead(), task(), user()}
+}
+
+var industries = []string{"Agriculture", "Banking", "Consulting", "Education", "Engineering", "Finance", "Government",
+	"Healthcare", "Hospitality", "Insurance", "Manufacturing", "Media", "Retail", "Technology", "Telecommunications", "Other"}
+
+var leadSources = []string{"Web", "Phone Inquiry", "Partner Referral", "Purchased List", "Other"}
+
+func account() *object {
+	m := newObject("Account", "Account", "Accounts", "001")
+	m.activities = true
+	m.master("Account")
+	m.text("Name", "Account Name", 255).required = true
+	m.must("Name").nameField = true
+	m.nameAt = m.must("Name")
+	m.picklist("Type", "Account Type", 255, "Prospect", "Customer - Direct", "Customer - Channel", "Channel Partner / Reseller", "Other")
+	m.reference("ParentId", "Parent Account ID", "Parent", "ChildAccounts", "Account")
+	m.address("Billing", "Billing ")
+	m.address("Shipping", "Shipping ")
+	m.field("Phone", "Account Phone", kindPhone, 40)
+	m.field("Fax", "Account Fax", kindPhone, 40)
+	m.text("AccountNumber", "Account Number", 40)
+	m.field("Website", "Website", kindURL, 255)
+	m.picklist("Industry", "Industry", 255, industries...)
+	m.number("AnnualRevenue", "Annual Revenue", kindCurrency, 18, 0)
+	m.number("NumberOfEmployees", "Employees", kindInt, 8, 0)
+	m.field("Description", "Account Description", kindTextArea, 32000)
+	m.picklist("Rating", "Account Rating", 255, "Hot", "Warm", "Cold")
+	m.text("Site", "Account Site", 80)
+	m.picklist("AccountSource", "Account Source", 255, leadSources...)
+	m.owner()
+	return m.object
+}
+
+func campaign() *object {
+	m := newObject("Campaign", "Campaign", "Campaigns", "701")
+	m.activities = true
+	m.text("Name", "Campaign Name", 80).required = true
+	m.must("Name").nameField = true
+	m.nameAt = m.must("Name")
+	m.picklist("Type", "Type", 255, "Conference", "Webinar", "Trade Show", "Email", "Direct Mail", "Other")
+	m.picklist("Status", "Status", 255, "Planned", "In Progress", "Completed", "Aborted").fallback = "Planned"
+	m.field("StartDate", "Start Date", kindDate, 0)
+	m.field("EndDate", "End Date", kindDate, 0)
+	m.flag("IsActive", "Active")
+	m.field("Description", "Description", kindTextArea, 32000)
+	m.owner()
+	return m.object
+}
+
+func contact() *object {
+	m := newObject("Contact", "Contact", "Contacts", "003")
+	m.master("Contact")
+	m.reference("AccountId", "Account ID", "Account", "Contacts", "Account").onDelete = cascade
+	m.person()
+	m.address("Mailing", "Mailing ")
+	m.address("Other", "Other ")
+	m.field("Phone", "Business Phone", kindPhone, 40)
+	m.field("Fax", "Business Fax", kindPhone, 40)
+	m.field("MobilePhone", "Mobile Phone", kindPhone, 40)
+	m.field("HomePhone", "Home Phone", kindPhone, 40)
+	m.reference("ReportsToId", "Reports To ID", "ReportsTo", "", "Contact")
+	m.field("Email", "Email", kindEmail, 80)
+	m.text("Title", "Title", 128)
+	m.text("Department", "Department", 80)
+	m.picklist("LeadSource", "Lead Source", 255, leadSources...)
+	m.field("Birthdate", "Birthdate", kindDate, 0)
+	m.field("Description", "Contact Description", kindTextArea, 32000)
+	m.owner()
+	m.flag("HasOptedOutOfEmail", "Email Opt Out")
+	m.flag("DoNotCall", "Do Not Call")
+	m.derive = personName
+	return m.object
+}
+
+// leadConverted is the status that a converted lead has.
+const leadConverted = "Closed - Converted"
+
+func lead() *object {
+	m := newObject("Lead", "Lead", "Leads", "00Q")
+	m.master("Lead")
+	m.person()
+	m.text("Title", "Title", 128)
+	m.text("Company", "Company", 255).required = true
+	m.address("", "")
+	m.field("Phone", "Phone", kindPhone, 40)
+	m.field("MobilePhone", "Mobile Phone", kindPhone, 40)
+	m.field("Fax", "Fax", kindPhone, 40)
+	m.field("Email", "Email", kindEmail, 80)
+	m.field("Website", "Website", kindURL, 255)
+	m.field("Description", "Description", kindTextArea, 32000)
+	m.picklist("LeadSource", "Lead Source", 255, leadSources...)
+	status := m.picklist("Status", "Status", 255).restrictTo("Open - Not Contacted", "Working - Contacted", leadConverted, "Closed - Not Converted")
+	status.required, status.fallback = true, "Open - Not Contacted"
+	m.picklist("Industry", "Industry", 255, industries...)
+	m.picklist("Rating", "Rating", 255, "Hot", "Warm", "Cold")
+	m.number("AnnualRevenue", "Annual Revenue", kindCurrency, 18, 0)
+	m.number("NumberOfEmployees", "Employees", kindInt, 8, 0)
+	m.owner()
+	m.flag("HasOptedOutOfEmail", "Email Opt Out")
+	m.flag("DoNotCall", "Do Not Call")
+	m.readOnlyField("IsConverted", "Converted", kindBoolean, 0).fallback = false
+	m.readOnlyField("ConvertedDate", "Converted Date", kindDate, 0)
+	m.readOnlyField("ConvertedAccountId", "Converted Account ID", kindReference, 18).pointTo("ConvertedAccount", "", "Account")
+	m.readOnlyField("ConvertedContactId", "Converted Contact ID", kindReference, 18).pointTo("ConvertedContact", "", "Contact")
+	m.readOnlyField("ConvertedOpportunityId", "Converted Opportunity ID", kindString, 18)
+	m.derive = personName
+	m.check = func(_ *txn, d *draft) *apiError {
+		if d.old != nil && d.old.flag(d.object.must("IsConverted")) && !d.system {
+			return &apiError{Code: "CANNOT_UPDATE_CONVERTED_LEAD", Message: "cannot update converted lead"}
+		}
+		if d.get("Status") == leadConverted && !d.system {
+			return &apiError{Code: "FIELD_INTEGRITY_EXCEPTION", Fields: []string{"Status"},
+				Message: "Status: a lead takes this status by being converted"}
+		}
+		return nil
+	}
+	return m.object
+}
+
+func task() *object {
+	m := newObject("Task", "Task", "Tasks", "00T")
+	m.reference("WhoId", "Name ID", "Who", "Tasks", "Contact", "Lead").onDelete = cascade
+	m.reference("WhatId", "Related To ID", "What", "Tasks", "Account", "Campaign").onDelete = cascade
+	m.text("Subject", "Subject", 255).nameField = true
+	m.nameAt = m.must("Subject")
+	m.field("ActivityDate", "Due Date Only", kindDate, 0)
+	status := m.picklist("Status", "Status", 255).restrictTo("Not Started", "In Progress", "Completed", "Waiting on someone else", "Deferred")
+	status.required, status.fallback = true, "Not Started"
+	priority := m.picklist("Priority", "Priority", 255).restrictTo("High", "Normal", "Low")
+	priority.required, priority.fallback = true, "Normal"
+	m.readOnlyField("IsHighPriority", "High Priority", kindBoolean, 0).fallback = false
+	m.owner()
+	m.field("Description", "Description", kindTextArea, 32000)
+	m.readOnlyField("IsClosed", "Closed", kindBoolean, 0).fallback = false
+	m.readOnlyField("IsArchived", "Archived", kindBoolean, 0).fallback = false
+	m.readOnlyField("AccountId", "Account ID", kindReference, 18).pointTo("Account", "", "Account")
+	// Unrestricted: an org takes a Type that its list does not hold.
+	m.picklist("Type", "Type", 40, "Call", "Meeting", "Other", "Email")
+	m.number("CallDurationInSeconds", "Call Duration", kindInt, 8, 0)
+	m.picklist("CallType", "Call Type", 40).restrictTo("Internal", "Inbound", "Outbound")
+	m.text("CallDisposition", "Call Result", 255)
+	// Cadence and LinkedIn exist only with Sales Engagement, which this org does not have.
+	subtype := m.picklist("TaskSubtype", "Task Subtype", 40).restrictTo("Task", "Email", "ListEmail", "Call")
+	subtype.fallback, subtype.updateable = "Task", false
+	m.readOnlyField("CompletedDateTime", "Completed Date", kindDateTime, 0)
+	m.derive = func(d *draft) {
+		closed := d.get("Status") == "Completed"
+		d.set("IsClosed", closed)
+		d.set("IsHighPriority", d.get("Priority") == "High")
+		switch {
+		case !closed:
+			d.set("CompletedDateTime", nil)
+		case d.get("CompletedDateTime") == nil:
+			d.set("CompletedDateTime", d.tx.at)
+		}
+		d.set("AccountId", d.tx.taskAccount(d))
+	}
+	m.check = func(_ *txn, d *draft) *apiError {
+		who, _ := d.get("WhoId").(string)
+		if strings.HasPrefix(who, "00Q") && d.get("WhatId") != nil {
+			return &apiError{Code: "FIELD_INTEGRITY_EXCEPTION", Fields: []string{"WhatId"},
+				Message: "Related To ID: a task whose name is a lead cannot be related to another record"}
+		}
+		return nil
+	}
+	return m.object
+}
+
+// taskAccount is the account that a task counts to: that of WhatId, else the contact's.
+func (tx *txn) taskAccount(d *draft) any {
+	if what, _ := d.get("WhatId").(string); what != "" {
+		if strings.HasPrefix(what, "001") {
+			return what
+		}
+		return nil
+	}
+	who, _ := d.get("WhoId").(string)
+	if !strings.HasPrefix(who, "003") {
+		return nil
+	}
+	contact := tx.store.live(who)
+	if contact == nil {
+		return nil
+	}
+	return contact.get("AccountId")
+}
+
+func user() *object {
+	m := newObject("User", "User", "Users", "005")
+	m.readOnly = true
+	m.text("Username", "Username", 80).required = true
+	m.person()
+	m.field("Email", "Email", kindEmail, 128)
+	m.text("Alias", "Alias", 8)
+	m.text("Title", "Title", 80)
+	m.text("CompanyName", "Company Name", 80)
+	m.text("Department", "Department", 80)
+	m.text("FederationIdentifier", "SAML Federation ID", 512)
+	m.text("EmployeeNumber", "Employee Number", 20)
+	m.flag("IsActive", "Active").fallback = true
+	m.derive = personName
+	return m.object
+}

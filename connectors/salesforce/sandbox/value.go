@@ -1,0 +1,376 @@
+package sandbox
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"net/mail"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// A value of a record is nil, string, float64, bool or time.Time: texts, picklists, ids and
+// dates (2006-01-02) are strings, int and double are float64, datetimes are UTC in whole
+// seconds, as the org stores them.
+
+// dateTimeLayout is how a datetime is answered: milliseconds, and a zone without a colon.
+const dateTimeLayout = "2006-01-02T15:04:05.000-0700"
+
+// dateTimeInputs are the forms in which a datetime is taken; one without a zone is refused.
+var dateTimeInputs = []string{
+	"2006-01-02T15:04:05.999999999Z07:00",
+	"2006-01-02T15:04:05.999999999-0700",
+	"2006-01-02T15:04Z07:00",
+}
+
+// parseDateTime reads a datetime, cut to whole seconds.
+func parseDateTime(text string) (time.Time, bool) {
+	for _, layout := range dateTimeInputs {
+		if t, err := time.Parse(layout, text); err == nil && t.Year() >= 1700 && t.Year() <= 4000 {
+			return t.UTC().Truncate(time.Second), true
+		}
+	}
+	return time.Time{}, false
+}
+
+// parseDate reads a date and gives it back as it is stored.
+func parseDate(text string) (string, bool) {
+	t, err := time.Parse(time.DateOnly, text)
+	if err != nil || t.Year() < 1700 || t.Year() > 4000 {
+		return "", false
+	}
+	return text, true
+}
+
+// convertJSON turns what a JSON body holds for a field into its value. A value of another
+// JSON type is refused as the org's parser does.
+func (f *field) convertJSON(in any) (any, *apiError) {
+	if in == nil {
+		return nil, nil
+	}
+	switch {
+	case f.kind == kindBoolean:
+		if b, ok := in.(bool); ok {
+			return b, nil
+		}
+	case f.kind.number():
+		if n, ok := in.(json.Number); ok {
+			return f.convertNumber(n.String())
+		}
+	default:
+		if text, ok := in.(string); ok {
+			return f.convertText(text)
+		}
+	}
+	return nil, f.notDeserialized(in)
+}
+
+// convertCSV turns a cell of a bulk upload into a value. The caller has dealt with empty
+// cells and #N/A.
+func (f *field) convertCSV(cell string) (any, *apiError) {
+	bad := func() *apiError {
+		return &apiError{Code: "INVALID_TYPE_ON_FIELD_IN_RECORD", Fields: []string{f.name},
+			Message: fmt.Sprintf("Failed to deserialize field at col %s. Due to, '%s' is not a valid value for the type xsd:%s", f.name, cell, f.kind)}
+	}
+	switch {
+	case f.kind == kindBoolean:
+		switch strings.ToLower(cell) {
+		case "true", "1":
+			return true, nil
+		case "false", "0":
+			return false, nil
+		}
+		return nil, bad()
+	case f.kind.number():
+		if !jsonNumber(cell) {
+			return nil, bad()
+		}
+		return f.convertNumber(cell)
+	case f.kind == kindDate:
+		if _, ok := parseDate(cell); !ok {
+			return nil, bad()
+		}
+	case f.kind == kindDateTime:
+		if _, ok := parseDateTime(cell); !ok {
+			return nil, bad()
+		}
+	}
+	return f.convertText(cell)
+}
+
+// jsonNumber reports whether the text is a number as JSON writes it.
+func jsonNumber(text string) bool {
+	var n json.Number
+	return json.Unmarshal([]byte(text), &n) == nil && text != "" && text[0] != '"' && text != "null"
+}
+
+func (f *field) notDeserialized(in any) *apiError {
+	shape := "VALUE_STRING"
+	switch v := in.(type) {
+	case json.Number:
+		shape = "VALUE_NUMBER_INT"
+		if strings.ContainsAny(v.String(), ".eE") {
+			shape = "VALUE_NUMBER_FLOAT"
+		}
+	case bool:
+		shape = "VALUE_TRUE"
+		if !v {
+			shape = "VALUE_FALSE"
+		}
+	case []any:
+		return &apiError{Code: "JSON_PARSER_ERROR", Message: fmt.Sprintf("Cannot deserialize instance of %s from START_ARRAY value", f.kind)}
+	case row:
+		return &apiError{Code: "JSON_PARSER_ERROR", Message: fmt.Sprintf("Cannot deserialize instance of %s from START_OBJECT value", f.kind)}
+	}
+	return &apiError{Code: "JSON_PARSER_ERROR", Message: fmt.Sprintf(
+		"Cannot deserialize instance of %s from %s value %v or request may be missing a required field", f.kind, shape, in)}
+}
+
+func (f *field) refuse(code, format string, args ...any) *apiError {
+	return &apiError{Code: code, Message: f.label + ": " + fmt.Sprintf(format, args...), Fields: []string{f.name}}
+}
+
+func (f *field) convertNumber(text string) (any, *apiError) {
+	n, err := strconv.ParseFloat(text, 64)
+	if err != nil || math.IsInf(n, 0) || math.IsNaN(n) {
+		return nil, f.refuse("NUMBER_OUTSIDE_VALID_RANGE", "value outside of valid range on numeric field: %s", text)
+	}
+	whole := math.Pow10(f.precision - f.scale)
+	// Digits behind the scale: whether the org rounds or refuses is not known, so they are refused.
+	if shifted := n * math.Pow10(f.scale); math.Abs(n) >= whole || math.Abs(shifted-math.Round(shifted)) > 1e-6 {
+		return nil, f.refuse("NUMBER_OUTSIDE_VALID_RANGE", "value outside of valid range on numeric field: %s", text)
+	}
+	return n, nil
+}
+
+// convertText checks a text for its field's kind. Outer white space is cut, and an empty
+// text is null, as the org stores it.
+func (f *field) convertText(text string) (any, *apiError) {
+	if refused := f.checkCharacters(text); refused != nil {
+		return nil, refused
+	}
+	switch f.kind {
+	case kindDate:
+		if text == "" {
+			return nil, f.notDeserialized(text)
+		}
+		if date, ok := parseDate(text); ok {
+			return date, nil
+		}
+		return nil, f.notDeserialized(text)
+	case kindDateTime:
+		if t, ok := parseDateTime(text); ok {
+			return t, nil
+		}
+		return nil, f.notDeserialized(text)
+	}
+	text = strings.TrimSpace(text)
+	if text == "" {
+		return nil, nil
+	}
+	switch f.kind {
+	case kindReference, kindID:
+		id, ok := canonicalID(text)
+		if !ok {
+			return nil, f.refuse("MALFORMED_ID", "id value of incorrect type: %s", text)
+		}
+		return id, nil
+	case kindPicklist:
+		return f.convertPicklist(text)
+	case kindMultiselect:
+		return f.convertMultiselect(text)
+	case kindEmail:
+		if !validEmail(text) {
+			return nil, f.refuse("INVALID_EMAIL_ADDRESS", "invalid email address: %s", text)
+		}
+	}
+	if utf16Length(text) > f.length {
+		return nil, f.refuse("STRING_TOO_LONG", "data value too large: %s (max length=%d)", text, f.length)
+	}
+	return text, nil
+}
+
+// checkCharacters refuses what no XML document may hold: the org's other face is SOAP.
+func (f *field) checkCharacters(text string) *apiError {
+	if !utf8.ValidString(text) {
+		return f.refuse("TEXT_DATA_OUTSIDE_SUPPORTED_CHARSET", "text is not UTF-8")
+	}
+	for _, r := range text {
+		if r < 0x20 && r != '\t' && r != '\n' && r != '\r' || r == 0xFFFE || r == 0xFFFF || r == utf8.RuneError {
+			return f.refuse("TEXT_DATA_OUTSIDE_SUPPORTED_CHARSET", "character U+%04X is not supported", r)
+		}
+	}
+	return nil
+}
+
+func (f *field) convertPicklist(text string) (any, *apiError) {
+	if f.restricted {
+		if i := slices.IndexFunc(f.values, func(v string) bool { return v == text }); i < 0 {
+			return nil, f.refuse("INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", "bad value for restricted picklist field: %s", text)
+		}
+	}
+	if utf16Length(text) > f.length {
+		return nil, f.refuse("STRING_TOO_LONG", "data value too large: %s (max length=%d)", text, f.length)
+	}
+	return text, nil
+}
+
+// maxSelected is how many values of a multi-select picklist one record may hold.
+const maxSelected = 100
+
+// convertMultiselect keeps the values in their order, without doubles. An unrestricted one
+// takes values that the set does not know.
+func (f *field) convertMultiselect(text string) (any, *apiError) {
+	var kept []string
+	for part := range strings.SplitSeq(text, ";") {
+		part = strings.TrimSpace(part)
+		if part == "" || slices.Contains(kept, part) {
+			continue
+		}
+		if f.restricted && !slices.Contains(f.values, part) {
+			return nil, f.refuse("INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", "bad value for restricted picklist field: %s", part)
+		}
+		if utf16Length(part) > 255 {
+			return nil, f.refuse("STRING_TOO_LONG", "data value too large: %s (max length=255)", part)
+		}
+		kept = append(kept, part)
+	}
+	if len(kept) > maxSelected {
+		return nil, f.refuse("STRING_TOO_LONG", "data value too large: %d values (max selected=%d)", len(kept), maxSelected)
+	}
+	if len(kept) == 0 {
+		return nil, nil
+	}
+	return strings.Join(kept, ";"), nil
+}
+
+// utf16Length is a text's length as the org's platform counts it: a character outside the
+// basic plane, such as an emoji, counts two. Whether the org counts so everywhere is not
+// known; this is the reading that refuses more.
+func utf16Length(text string) int {
+	n := 0
+	for _, r := range text {
+		n++
+		if r > 0xFFFF {
+			n++
+		}
+	}
+	return n
+}
+
+func validEmail(text string) bool {
+	if len(text) > 80 || strings.ContainsAny(text, " <>\"(),;:") {
+		return false
+	}
+	address, err := mail.ParseAddress(text)
+	if err != nil || address.Address != text {
+		return false
+	}
+	domain := text[strings.LastIndexByte(text, '@')+1:]
+	return strings.Contains(domain, ".") && !strings.HasSuffix(domain, ".")
+}
+
+// appendJSON appends a value as the REST API answers it.
+func (f *field) appendJSON(out []byte, value any) []byte {
+	switch v := value.(type) {
+	case nil:
+		return append(out, "null"...)
+	case string:
+		return appendString(out, v)
+	case bool:
+		return strconv.AppendBool(out, v)
+	case time.Time:
+		return append(append(append(out, '"'), f.text(v)...), '"')
+	case float64:
+		return append(out, f.text(v)...)
+	}
+	panic(fmt.Sprintf("sandbox: %s holds a %T", f.name, value))
+}
+
+// text is a value as a CSV cell holds it and, for numbers and times, as JSON does.
+func (f *field) text(value any) string {
+	switch v := value.(type) {
+	case nil:
+		return ""
+	case string:
+		return v
+	case bool:
+		return strconv.FormatBool(v)
+	case time.Time:
+		return v.Format(dateTimeLayout)
+	case float64:
+		if f.kind == kindInt {
+			return strconv.FormatFloat(v, 'f', 0, 64)
+		}
+		return javaDouble(v)
+	}
+	panic(fmt.Sprintf("sandbox: %s holds a %T", f.name, value))
+}
+
+// javaDouble writes a double the way the org does, which is Java's: always with a point
+// (5.0), and from ten million on with an exponent (1.0E7). A client that reads such a field
+// into an integer fails here as it would there.
+func javaDouble(v float64) string {
+	magnitude := math.Abs(v)
+	if v == 0 {
+		return "0.0"
+	}
+	if magnitude >= 1e-3 && magnitude < 1e7 {
+		text := strconv.FormatFloat(v, 'f', -1, 64)
+		if !strings.Contains(text, ".") {
+			text += ".0"
+		}
+		return text
+	}
+	mantissa, exponent, _ := strings.Cut(strconv.FormatFloat(v, 'E', -1, 64), "E")
+	if !strings.Contains(mantissa, ".") {
+		mantissa += ".0"
+	}
+	n, _ := strconv.Atoi(exponent)
+	return mantissa + "E" + strconv.Itoa(n)
+}
+
+// key is how a value is compared for uniqueness and found by an index.
+func (f *field) key(value any) string {
+	switch v := value.(type) {
+	case string:
+		if f.kind == kindReference || f.kind == kindID || f.caseSensitive {
+			return v
+		}
+		return strings.ToLower(v)
+	default:
+		return f.text(value)
+	}
+}
+
+const hexDigits = "0123456789abcdef"
+
+// appendString appends a JSON string.
+func appendString(out []byte, s string) []byte {
+	out = append(out, '"')
+	start := 0
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if c >= 0x20 && c != '"' && c != '\\' {
+			continue
+		}
+		out = append(out, s[start:i]...)
+		switch c {
+		case '"', '\\':
+			out = append(out, '\\', c)
+		case '\n':
+			out = append(out, '\\', 'n')
+		case '\r':
+			out = append(out, '\\', 'r')
+		case '\t':
+			out = append(out, '\\', 't')
+		default:
+			out = append(out, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
+		}
+		start = i + 1
+	}
+	return append(append(out, s[start:]...), '"')
+}
