@@ -260,3 +260,12 @@ func (r Report) Explain() string {
 	return fmt.Sprintf("open rate: opened of delivered, by week of sending, published 14 days after the week began (%s); response rate: first replies within %d days (%s); intervals are 95 %% Wilson",
 		r.Open, r.WindowDays, r.Response)
 }
+
+// Horizons returns the names of the horizons of ExpiringSoon.
+func Horizons() []string {
+	names := make([]string, len(withins))
+	for i, w := range withins {
+		names[i] = w.Name
+	}
+	return names
+}

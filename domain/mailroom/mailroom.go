@@ -19,6 +19,10 @@ import (
 // ErrConflict says that a row was not, or no longer, as the caller believed: nothing was stored.
 var ErrConflict = errors.New("the record has changed meanwhile")
 
+// ErrUnavailable says that the record cannot be used now: it is not reached, full, or did not answer in time.
+// The same may work later.
+var ErrUnavailable = errors.New("the record is not available")
+
 // Config is what the use cases are told when they are built.
 type Config struct {
 	Plans  domain.Plans

@@ -28,7 +28,7 @@ func (r *Room) PutMembers(ctx context.Context, ms []domain.Member) (errs []error
 		for _, m := range good {
 			m.CreatedAt = tx.Now()
 		}
-		return tx.PutMembers(good, r.allowance)
+		return tx.PutMembers(good, r.policy.AnchorDay, r.allowance)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("store %d members: %w", len(good), err)
@@ -71,7 +71,7 @@ func (r *Room) ChangeMember(ctx context.Context, id domain.MemberID, change func
 		if err := r.checkMember(&m); err != nil {
 			return err
 		}
-		return tx.PutMembers([]*domain.Member{&m}, r.allowance)
+		return tx.PutMembers([]*domain.Member{&m}, r.policy.AnchorDay, r.allowance)
 	})
 	return m, wrap("change a member", err)
 }

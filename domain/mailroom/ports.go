@@ -94,7 +94,8 @@ type Members interface {
 	// PutMembers inserts or replaces. A new allowance is noted with its time (R07, R09); CreatedAt of
 	// an existing member stays. When the anchor day changes, the usage of the period that now holds is
 	// counted anew from what was sent in it (R08). allowance answers for a plan's name.
-	PutMembers(ms []*domain.Member, allowance func(plan string) int) error
+	// anchorDay is for members who have none.
+	PutMembers(ms []*domain.Member, anchorDay int, allowance func(plan string) int) error
 	// Accounts returns what credits are computed from, one for each of ids that exists: anchorDay is for
 	// members who have none. allPeriods: with all periods and plans (rollover), else the current one.
 	Accounts(ids []domain.MemberID, anchorDay int, allPeriods bool, allowance func(plan string) int) (map[domain.MemberID]domain.Account, error)

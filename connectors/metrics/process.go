@@ -1,0 +1,200 @@
+// Package metrics is Prometheus' view: what this process did, and what the record holds. Label values come from our own
+// closed lists alone; every series that can be known is made at the start, so that the first event of a
+// kind is an increase.
+package metrics
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"inmail/domain"
+)
+
+// Process counts what this process did. It is the mailroom's Observer. Make it with NewProcess.
+type Process struct {
+	attempts    *prometheus.CounterVec
+	refused     *prometheus.CounterVec
+	delivered   *prometheus.CounterVec
+	previewed   prometheus.Counter
+	opened      prometheus.Counter
+	replied     prometheus.Counter
+	expired     prometheus.Counter
+	retracted   *prometheus.CounterVec
+	reports     prometheus.Counter
+	deliveryLag prometheus.Histogram
+	expiryLag   prometheus.Histogram
+	timeToOpen  prometheus.Histogram
+	timeToReply prometheus.Histogram
+	pushed      *prometheus.CounterVec
+	calls       *prometheus.CounterVec
+	pushTook    *prometheus.HistogramVec
+	budget      prometheus.Gauge
+	jobs        *prometheus.HistogramVec
+}
+
+// The buckets, in seconds. Each ends beyond what is promised, so that a quantile in the last one means "broken", and
+// holds the objective as a bound. dashboards/README.md names the objectives.
+var (
+	LagBuckets      = []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120, 300}
+	ExpiryBuckets   = []float64{.1, .25, .5, 1, 2, 5, 10, 30, 60, 120, 300, 900, 3600}
+	ToOpenBuckets   = []float64{60, 300, 900, 3600, 10800, 21600, 43200, 86400, 172800, 259200, 345600, 432000, 518400, 604800}
+	ToReplyBuckets  = []float64{300, 900, 3600, 10800, 21600, 43200, 86400, 172800, 345600, 604800, 1209600, 1814400, 2592000}
+	JobBuckets      = []float64{.001, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 600}
+	PushTookBuckets = []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 20, 30, 60, 120}
+)
+
+// The closed lists of label values that are not the domain's own.
+var (
+	// Resources are the parts of Salesforce's API that calls are counted by.
+	Resources = []string{"login", "query", "composite", "collections", "bulk", "describe", "limits", "other"}
+	// Objects are what rows are pushed to.
+	Objects = []string{"InMail__c", "Task"}
+	// Results are what became of a pushed row.
+	Results = []string{"created", "updated", "unchanged", "failed"}
+	// JobResults are how a job ended.
+	JobResults = []string{"done", "failed"}
+)
+
+// NewProcess registers the process's metrics. taskTypes are the jobs it may run.
+func NewProcess(reg prometheus.Registerer, taskTypes []string) *Process {
+	counter := func(name, help string) prometheus.Counter {
+		c := prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
+		reg.MustRegister(c)
+		return c
+	}
+	counters := func(name, help string, labels ...string) *prometheus.CounterVec {
+		c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+		reg.MustRegister(c)
+		return c
+	}
+	histogram := func(name, help string, buckets []float64) prometheus.Histogram {
+		h := prometheus.NewHistogram(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets})
+		reg.MustRegister(h)
+		return h
+	}
+	histograms := func(name, help string, buckets []float64, labels ...string) *prometheus.HistogramVec {
+		h := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets}, labels)
+		reg.MustRegister(h)
+		return h
+	}
+	p := &Process{
+		attempts:    counters("inmail_send_attempts_total", "Sends that were judged by the rules, by the sender's account type.", "account_type"),
+		refused:     counters("inmail_sends_refused_total", "Sends refused by a rule, at accept or at delivery, by the first true reason.", "reason"),
+		delivered:   counters("inmail_delivered_total", "InMails delivered, by the sender's account type.", "account_type"),
+		previewed:   counter("inmail_previewed_total", "InMails listed in an inbox for the first time."),
+		opened:      counter("inmail_opened_total", "InMails opened for the first time."),
+		replied:     counter("inmail_replied_total", "InMails replied to for the first time."),
+		expired:     counter("inmail_expired_total", "Expiries persisted."),
+		retracted:   counters("inmail_retracted_total", "InMails retracted, by whether they had been opened.", "opened"),
+		reports:     counter("inmail_reports_total", "Abuse reports."),
+		deliveryLag: histogram("inmail_delivery_lag_seconds", "From accepted to delivered.", LagBuckets),
+		expiryLag:   histogram("inmail_expiry_lag_seconds", "From the end of the 168 h to persisted.", ExpiryBuckets),
+		timeToOpen:  histogram("inmail_time_to_open_seconds", "From delivered to first opened.", ToOpenBuckets),
+		timeToReply: histogram("inmail_time_to_reply_seconds", "From delivered to the first reply.", ToReplyBuckets),
+		pushed:      counters("inmail_crm_push_records_total", "Rows that went to Salesforce, by object and what became of them.", "object", "result"),
+		calls:       counters("inmail_crm_api_calls_total", "API calls to Salesforce.", "resource"),
+		pushTook:    histograms("inmail_crm_push_duration_seconds", "How long a call to Salesforce took.", PushTookBuckets, "resource"),
+		budget:      prometheus.NewGauge(prometheus.GaugeOpts{Name: "inmail_crm_api_budget_used_ratio", Help: "Our calls of the last 24 h as a share of what may be ours; 1 is spent."}),
+		jobs:        histograms("inmail_job_duration_seconds", "How long a job took, by task type and how it ended.", JobBuckets, "type", "result"),
+	}
+	reg.MustRegister(p.budget)
+	p.makeSeries(taskTypes)
+	return p
+}
+
+// makeSeries makes every series that can be known, at 0.
+func (p *Process) makeSeries(taskTypes []string) {
+	for _, t := range domain.AccountTypes() {
+		p.attempts.WithLabelValues(string(t))
+		p.delivered.WithLabelValues(string(t))
+	}
+	for _, c := range domain.RefusalCodes() {
+		p.refused.WithLabelValues(string(c))
+	}
+	for _, opened := range []string{"true", "false"} {
+		p.retracted.WithLabelValues(opened)
+	}
+	for _, o := range Objects {
+		for _, r := range Results {
+			p.pushed.WithLabelValues(o, r)
+		}
+	}
+	for _, r := range Resources {
+		p.calls.WithLabelValues(r)
+		p.pushTook.WithLabelValues(r)
+	}
+	for _, t := range taskTypes {
+		for _, r := range JobResults {
+			p.jobs.WithLabelValues(t, r)
+		}
+	}
+}
+
+// Attempted counts a judged send.
+func (p *Process) Attempted(t domain.AccountType) { p.attempts.WithLabelValues(string(t)).Inc() }
+
+// RefusedSend counts a refusal by its true code.
+func (p *Process) RefusedSend(c domain.Code) { p.refused.WithLabelValues(string(c)).Inc() }
+
+// Delivered counts a delivery and how long it took.
+func (p *Process) Delivered(t domain.AccountType, lag time.Duration) {
+	p.delivered.WithLabelValues(string(t)).Inc()
+	p.deliveryLag.Observe(lag.Seconds())
+}
+
+// Previewed counts first listings.
+func (p *Process) Previewed(n int) { p.previewed.Add(float64(n)) }
+
+// Opened counts a first opening and how long after delivery it came.
+func (p *Process) Opened(after time.Duration) {
+	p.opened.Inc()
+	p.timeToOpen.Observe(after.Seconds())
+}
+
+// Replied counts a first reply and how long after delivery it came.
+func (p *Process) Replied(after time.Duration) {
+	p.replied.Inc()
+	p.timeToReply.Observe(after.Seconds())
+}
+
+// Expired counts an expiry and how long after the window it was persisted.
+func (p *Process) Expired(lag time.Duration) {
+	p.expired.Inc()
+	p.expiryLag.Observe(lag.Seconds())
+}
+
+// Retracted counts a retraction.
+func (p *Process) Retracted(opened bool) {
+	label := "false"
+	if opened {
+		label = "true"
+	}
+	p.retracted.WithLabelValues(label).Inc()
+}
+
+// Reported counts an abuse report.
+func (p *Process) Reported() { p.reports.Inc() }
+
+// Pushed counts rows that went to Salesforce.
+func (p *Process) Pushed(object, result string, n int) {
+	p.pushed.WithLabelValues(object, result).Add(float64(n))
+}
+
+// Called counts a call to Salesforce and how long it took.
+func (p *Process) Called(resource string, took time.Duration) {
+	p.calls.WithLabelValues(resource).Inc()
+	p.pushTook.WithLabelValues(resource).Observe(took.Seconds())
+}
+
+// BudgetUsed tells which share of what may be ours is spent.
+func (p *Process) BudgetUsed(ratio float64) { p.budget.Set(ratio) }
+
+// Ran counts a job.
+func (p *Process) Ran(taskType string, took time.Duration, failed bool) {
+	result := "done"
+	if failed {
+		result = "failed"
+	}
+	p.jobs.WithLabelValues(taskType, result).Observe(took.Seconds())
+}

@@ -1,0 +1,124 @@
+package metrics
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"inmail/domain"
+	"inmail/domain/mailroom"
+)
+
+// Domain collects /metrics/domain from the stored snapshot: the same whichever replica answers, and as cheap with ten million
+// InMails as with none. It never asks the tables.
+type Domain struct {
+	stored func(context.Context) (*mailroom.Snapshot, error)
+	log    *slog.Logger
+}
+
+// NewDomain returns the collector over the function that reads the stored snapshot.
+func NewDomain(stored func(context.Context) (*mailroom.Snapshot, error), log *slog.Logger) *Domain {
+	return &Domain{stored: stored, log: log}
+}
+
+// scrapeTimeout bounds the one read of a scrape.
+const scrapeTimeout = 5 * time.Second
+
+func describe(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc(name, help, labels, nil)
+}
+
+var (
+	cohortMessages = describe("inmail_cohort_messages", "InMails delivered in an ISO week by where they stand; outcomes exclude each other and add up to delivered.", "cohort_week", "outcome")
+	openComplete   = describe("inmail_cohort_open_complete_timestamp_seconds", "When the open rate of a week is complete: 14 days after its Monday.", "cohort_week")
+	replyComplete  = describe("inmail_cohort_reply_complete_timestamp_seconds", "When the response rate of a week is complete: its end and the response window.", "cohort_week")
+	inTime         = describe("inmail_cohort_replied_in_time_messages", "InMails of a week whose first reply came within the response window, whatever became of them later.", "cohort_week")
+	recentMessages = describe("inmail_recent_messages", "InMails delivered in this ISO week and the three before, by account type and outcome.", "account_type", "outcome")
+	tagMessages    = describe("inmail_tag_messages", "InMails delivered in the last 13 ISO weeks by tag and outcome; tags outside the allow-list are other.", "tag", "outcome")
+	tagsFolded     = describe("inmail_tags_folded", "Different tags that are counted under other.")
+	pending        = describe("inmail_pending_unopened", "Delivered, neither opened, expired nor retracted.")
+	expiringSoon   = describe("inmail_expiring_soon", "Unopened InMails that expire within so long, counted by the hour.", "within")
+	restricted     = describe("inmail_restricted_senders", "Senders whose sending is restricted now, by trigger.", "trigger")
+	unsynced       = describe("inmail_crm_unsynced_records", "InMails that Salesforce does not have, or not in their newest state.")
+	oldestUnsynced = describe("inmail_crm_oldest_unsynced_timestamp_seconds", "Since when the oldest of them waits; 0 when none does.")
+	drift          = describe("inmail_crm_drift_records", "What the last reconcile found different in the org, by kind.", "kind")
+	deadLetters    = describe("inmail_crm_dead_letters", "Pushes that wait for a person, by class.", "class")
+	snapshotAt     = describe("inmail_snapshot_timestamp_seconds", "When these figures were computed; 0 when they never were.")
+	snapshotTook   = describe("inmail_snapshot_duration_seconds", "How long computing these figures took.")
+)
+
+// Triggers are the names of R41's limits, as labels.
+var Triggers = []string{"volume_hour", "volume_day", "strikes", "reports", "similar_day", "regular_gaps", "burst_minute"}
+
+// Describe sends the descriptions.
+func (d *Domain) Describe(ch chan<- *prometheus.Desc) {
+	for _, desc := range []*prometheus.Desc{cohortMessages, openComplete, replyComplete, inTime, recentMessages, tagMessages, tagsFolded,
+		pending, expiringSoon, restricted, unsynced, oldestUnsynced, drift, deadLetters, snapshotAt, snapshotTook} {
+		ch <- desc
+	}
+}
+
+// Collect sends the figures of the stored snapshot; with none stored, the zeros of an empty record and the
+// timestamp 0. When the record does not answer the scrape fails, which Prometheus shows as up 0.
+func (d *Domain) Collect(ch chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
+	defer cancel()
+	s, err := d.stored(ctx)
+	if err != nil {
+		d.log.ErrorContext(ctx, "read the snapshot for a scrape", "error", err)
+		ch <- prometheus.NewInvalidMetric(snapshotAt, err)
+		return
+	}
+	if s == nil {
+		s = &mailroom.Snapshot{}
+	}
+	gauge := func(desc *prometheus.Desc, value float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, labels...)
+	}
+	for _, w := range s.Weeks {
+		for _, o := range domain.Outcomes() {
+			gauge(cohortMessages, float64(w.Outcomes[o]), string(w.Cohort), string(o))
+		}
+		gauge(inTime, float64(w.RepliedInTime), string(w.Cohort))
+		gauge(openComplete, seconds(w.OpenComplete), string(w.Cohort))
+		gauge(replyComplete, seconds(w.ResponseComplete), string(w.Cohort))
+	}
+	for _, t := range domain.AccountTypes() {
+		for _, o := range domain.Outcomes() {
+			gauge(recentMessages, float64(s.Recent[t][o]), string(t), string(o))
+		}
+	}
+	for tag, outcomes := range s.Tags {
+		for _, o := range domain.Outcomes() {
+			gauge(tagMessages, float64(outcomes[o]), tag, string(o))
+		}
+	}
+	gauge(tagsFolded, float64(s.TagsFolded))
+	gauge(pending, float64(s.Pending))
+	for _, within := range mailroom.Horizons() {
+		gauge(expiringSoon, float64(s.ExpiringSoon[within]), within)
+	}
+	for _, t := range Triggers {
+		gauge(restricted, float64(s.Restricted[t]), t)
+	}
+	gauge(unsynced, float64(s.Unsynced))
+	gauge(oldestUnsynced, seconds(s.OldestUnsynced))
+	for kind, n := range s.Drift {
+		gauge(drift, float64(n), kind)
+	}
+	for class, n := range s.Dead {
+		gauge(deadLetters, float64(n), string(class))
+	}
+	gauge(snapshotAt, seconds(s.At))
+	gauge(snapshotTook, s.Took.Seconds())
+}
+
+// seconds is a timestamp as Prometheus counts; 0 for "never".
+func seconds(t time.Time) float64 {
+	if t.IsZero() {
+		return 0
+	}
+	return float64(t.UnixMilli()) / 1000
+}
