@@ -1,0 +1,100 @@
+package advice
+
+import "strings"
+
+// followUp says that an English text without a category speaks of a meeting, a call or an event,
+// and offers the category "follow-up after meeting" (R52). A question or an offer to meet or to
+// call ("would you be open to a short call?") is not meant: there is nothing yet to follow up.
+func followUp(all mentions) string {
+	for _, t := range all {
+		for from := 0; from < len(t.words); {
+			to := from + 1
+			for to < len(t.words) && !t.words[to].first {
+				to++
+			}
+			if i, n := encounter(t, from, to); n > 0 {
+				return "You speak of " + t.quote(i, i+n) + `: if this is a follow-up after meeting, set the category to "follow_up", ` +
+					"so that you see how such messages do."
+			}
+			from = to
+		}
+	}
+	return ""
+}
+
+// encounter finds in the sentence of the words from..to what speaks of a meeting, call or event: its
+// first word and how many to quote, 0 for nothing.
+func encounter(t *text, from, to int) (at, n int) {
+	past, proposes := false, strings.Contains(t.plain[t.words[from].start:t.words[to-1].end+closing(t, to-1)], "?")
+	for i := from; i < to; i++ {
+		past = past || t.has(i, pastWords)
+		proposes = proposes || t.has(i, proposalWords)
+	}
+	for i := from; i < to; i++ {
+		switch {
+		case t.has(i, eventNouns):
+			if t.is(i-2, "in any") || t.is(i-2, "in the") && (t.is(i+1, "of") || t.is(i+1, "that")) {
+				continue // in any event, in the event of
+			}
+			return max(from, i-2), 3
+		case t.has(i, talkVerbs) && t.has(i+1, talkPartners), t.is(i, "we") && t.has(i+1, talkVerbs):
+			return i, 3
+		case t.has(i, meetingNouns) && meant(t, i) && (!proposes || past || t.has(i-1, ours)):
+			return max(from, i-2), 4
+		}
+	}
+	return 0, 0
+}
+
+// closing is the length of the punctuation behind word i.
+func closing(t *text, i int) int {
+	rest := t.plain[t.words[i].end:]
+	return len(rest) - len(strings.TrimLeft(rest, "?!.…\"'”’) "))
+}
+
+// meant reports whether word i, a call or a meeting by its letters, is one: not "call me", "meeting
+// your needs" or "a call to action".
+func meant(t *text, i int) bool {
+	switch t.words[i].key {
+	case "call", "calls":
+		if t.is(i+1, "to action") || t.is(i+1, "for papers") || t.has(i+1, callCompounds) {
+			return false
+		}
+		for back := 1; back <= 3; back++ {
+			if t.has(i-back, determiners) {
+				return true
+			}
+			if t.has(i-back, verbMarks) {
+				return false
+			}
+		}
+		return false
+	case "meeting":
+		for next := i + 1; next <= i+3; next++ {
+			if t.has(next, metThings) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+var (
+	meetingNouns = setOf("meeting meetings call calls conversation appointment")
+	eventNouns   = setOf("event events conference conferences webinar webinars workshop workshops summit meetup congress symposium " +
+		"tradeshow expo hackathon")
+	talkVerbs    = setOf("met spoke talked chatted")
+	talkPartners = setOf("you with at in on last yesterday today briefly your about during after")
+	// these make clear that it has been
+	pastWords = setOf("following after since during met spoke talked discussed attended enjoyed thanks thank last yesterday earlier " +
+		"previous recent was were had continue")
+	proposalWords = setOf("would could can shall might let open happy love glad free available schedule book arrange set hop jump " +
+		"forward interested suggest propose if")
+	ours        = setOf("our")
+	determiners = setOf("a an the our your that this my last first next yesterday s phone video zoom teams sales discovery conference minute " +
+		"quick short brief intro introductory recent previous earlier")
+	verbMarks     = setOf("to i we you they please will can could would should ll and")
+	callCompounds = setOf("center centers centre centres me him her them us it you")
+	metThings     = setOf("needs need goals goal targets target deadlines deadline requirements requirement demand demands " +
+		"expectations standards quota quotas criteria room rooms")
+)
