@@ -1,0 +1,101 @@
+package record
+
+import (
+	"inmail/domain"
+	"inmail/domain/mailroom"
+)
+
+// folded is how a ban's value is compared: companies folded, ids as they are (R17).
+func folded(kind domain.BanKind, value string) string {
+	if kind == domain.BanCompany {
+		return domain.FoldCompany(value)
+	}
+	return value
+}
+
+const putBans = `INSERT INTO banned (kind, folded, value, reason, made_by, at)
+	SELECT r.kind, r.folded, r.value, r.reason, r.made_by, r.at
+	FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[]) AS r(kind, folded, value, reason, made_by, at)
+	WHERE TRUE
+	ON CONFLICT (kind, folded) DO UPDATE SET value = excluded.value, reason = excluded.reason, made_by = excluded.made_by, at = excluded.at`
+
+// PutBans adds to the banned list; the same kind and value is replaced (R17).
+func (t *tx) PutBans(bans []domain.Ban) error {
+	var b batch
+	place := map[[2]string]int{}
+	for _, ban := range bans {
+		key := [2]string{string(ban.Kind), folded(ban.Kind, ban.Value)}
+		columns := []any{key[0], key[1], ban.Value, ban.Reason, ban.By, millis(ban.At)}
+		if i, twice := place[key]; twice {
+			b.rows[i] = columns
+			continue
+		}
+		place[key] = len(b.rows)
+		b.rows = append(b.rows, columns)
+	}
+	_, err := t.execBatch("store bans", putBans, &b)
+	return err
+}
+
+const deleteBan = `DELETE FROM banned WHERE kind = $1 AND folded = $2`
+
+// DeleteBan takes an entry off the list; one that is not there is fine.
+func (t *tx) DeleteBan(kind domain.BanKind, value string) error {
+	_, err := t.exec("delete a ban", deleteBan, string(kind), folded(kind, value))
+	return err
+}
+
+// Bans lists the banned list newest first; a cursor's ID is kind:value.
+func (t *tx) Bans(page mailroom.Page) ([]domain.Ban, error) {
+	var c conditions
+	c.and("TRUE")
+	c.after("at", "kind || ':' || value", page.After, page.After.ID)
+	sql := `SELECT kind, value, reason, made_by, at FROM banned WHERE ` + c.sql +
+		` ORDER BY at DESC, kind || ':' || value DESC LIMIT ` + c.arg(limit(page))
+	var bans []domain.Ban
+	err := t.query("list bans", sql, func(r row) error {
+		var b domain.Ban
+		var at int64
+		err := r.Scan((*string)(&b.Kind), &b.Value, &b.Reason, &b.By, &at)
+		b.At = instant(at)
+		bans = append(bans, b)
+		return err
+	}, c.args...)
+	return bans, err
+}
+
+const bannedAmong = `SELECT kind, folded FROM banned
+	WHERE (kind = 'member' AND folded = ANY($1)) OR (kind = 'company' AND folded = ANY($2))`
+
+// BannedAmong returns those of the members who are on the list, by id or by company (R17).
+func (t *tx) BannedAmong(ms []*domain.Member) (map[domain.MemberID]bool, error) {
+	banned := map[domain.MemberID]bool{}
+	if len(ms) == 0 {
+		return banned, nil
+	}
+	ids := make([]domain.MemberID, 0, len(ms))
+	companies := make([]string, 0, len(ms))
+	of := map[string][]domain.MemberID{}
+	for _, m := range ms {
+		ids = append(ids, m.ID)
+		if company := domain.FoldCompany(m.Company); company != "" {
+			companies = append(companies, company)
+			of[company] = append(of[company], m.ID)
+		}
+	}
+	err := t.query("look into the banned list", bannedAmong, func(r row) error {
+		var kind, value string
+		if err := r.Scan(&kind, &value); err != nil {
+			return err
+		}
+		if kind == string(domain.BanMember) {
+			banned[domain.MemberID(value)] = true
+			return nil
+		}
+		for _, id := range of[value] {
+			banned[id] = true
+		}
+		return nil
+	}, ids, companies)
+	return banned, err
+}

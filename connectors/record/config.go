@@ -1,0 +1,98 @@
+// Package record is the SQL record of InMail: PostgreSQL, or SQLite in one file. It implements the ports
+// of mailroom: every change is one transaction, and what was committed has happened. README.md beside
+// this file is for those who operate it.
+package record
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Config says where the record is and how long anything may take. The zero value is not usable: start from
+// Default.
+type Config struct {
+	URL            string        `koanf:"database_url"`             // postgres://…; empty: SQLite in the data folder
+	Data           string        `koanf:"data"`                     // the data folder of SQLite
+	Connections    int           `koanf:"database_connections"`     // of the PostgreSQL pool; 1..1000
+	Readers        int           `koanf:"database_readers"`         // that read at once from SQLite, beside the one writer; 1..100
+	ConnectTimeout time.Duration `koanf:"database_connect_timeout"` // for one connection; 100ms..1m
+	LockTimeout    time.Duration `koanf:"database_lock_timeout"`    // a statement waits for a lock; 100ms..10m
+	Timeout        time.Duration `koanf:"database_timeout"`         // a transaction from beginning to commit; 1s..1h
+	MaxBytes       int64         `koanf:"database_max_bytes"`       // SQLite: the file grows no larger; 0: as large as the disk lets it
+	Migrate        bool          `koanf:"database_migrate"`         // bring the schema up to date when opening
+}
+
+// Default returns the settings that work without configuration: SQLite in ./data.
+func Default() Config {
+	return Config{
+		Data: "./data", Connections: 20, Readers: 8,
+		ConnectTimeout: 5 * time.Second, LockTimeout: 10 * time.Second, Timeout: 30 * time.Second, Migrate: true,
+	}
+}
+
+// FileName is the file of SQLite in the data folder.
+const FileName = "inmail.db"
+
+// minFile is the least that SQLite's file must be allowed to grow to: the empty schema.
+const minFile = 1 << 20
+
+// Postgres says which of the two engines the settings mean.
+func (c Config) Postgres() bool { return c.URL != "" }
+
+// File returns the path of SQLite's file.
+func (c Config) File() string { return filepath.Join(c.Data, FileName) }
+
+// Validate reports all settings that cannot work, each with its name, its value (passwords masked) and what
+// to do.
+func (c Config) Validate() error {
+	var faults []error
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
+	if c.URL != "" {
+		u, err := url.Parse(c.URL)
+		switch {
+		case err != nil:
+			fault("database_url: is not a URL; write postgres://user:password@host:5432/database")
+		case u.Scheme != "postgres" && u.Scheme != "postgresql":
+			fault("database_url: %s has the scheme %q; write postgres://user:password@host:5432/database, or leave it out for SQLite", c.Masked(), u.Scheme)
+		case strings.Trim(u.Path, "/") == "":
+			fault("database_url: %s names no database; add it after the host, as in postgres://host:5432/inmail", c.Masked())
+		}
+	} else if strings.TrimSpace(c.Data) == "" {
+		fault("data: is empty; name the folder in which the record keeps its file")
+	}
+	within := func(name string, got, low, high any, ok bool) {
+		if !ok {
+			fault("%s: %v is outside %v..%v", name, got, low, high)
+		}
+	}
+	within("database_connections", c.Connections, 1, 1000, 1 <= c.Connections && c.Connections <= 1000)
+	within("database_readers", c.Readers, 1, 100, 1 <= c.Readers && c.Readers <= 100)
+	duration := func(name string, got, low, high time.Duration) {
+		within(name, got, low, high, low <= got && got <= high)
+	}
+	duration("database_connect_timeout", c.ConnectTimeout, 100*time.Millisecond, time.Minute)
+	duration("database_lock_timeout", c.LockTimeout, 100*time.Millisecond, 10*time.Minute)
+	duration("database_timeout", c.Timeout, time.Second, time.Hour)
+	if c.MaxBytes != 0 && c.MaxBytes < minFile {
+		fault("database_max_bytes: %d is too little; give at least %d, or 0 for no limit", c.MaxBytes, minFile)
+	}
+	return errors.Join(faults...)
+}
+
+// Masked returns the URL as it may be shown: no password, and no parameter that could hold one. Of what is
+// no URL nothing is shown.
+func (c Config) Masked() string {
+	u, err := url.Parse(c.URL)
+	if err != nil || u.Host == "" {
+		return "(masked)"
+	}
+	masked := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}
+	if u.User != nil {
+		masked.User = url.User(u.User.Username())
+	}
+	return masked.String()
+}

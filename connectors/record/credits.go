@@ -1,0 +1,181 @@
+package record
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+
+	"inmail/domain"
+	"inmail/domain/mailroom"
+)
+
+const (
+	selectAllowances = `SELECT member, since, allowance FROM allowances WHERE member = ANY($1) ORDER BY member, since`
+	insertAllowances = `INSERT INTO allowances (member, since, allowance)
+		SELECT r.member, r.since, r.allowance FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS r(member, since, allowance)
+		WHERE TRUE ON CONFLICT (member, since) DO UPDATE SET allowance = excluded.allowance`
+)
+
+// noteAllowances notes the allowance of each plan that differs from the last one noted, with its time (R07, R09):
+// for a new member the time at which the account was made.
+func (t *tx) noteAllowances(ids []domain.MemberID, members map[domain.MemberID]*domain.Member, allowance func(plan string) int) error {
+	noted, err := t.allowances(ids)
+	if err != nil {
+		return err
+	}
+	var rows batch
+	for _, id := range ids {
+		now, plans := allowance(members[id].Plan), noted[id]
+		since := t.now
+		if len(plans) == 0 && !members[id].CreatedAt.IsZero() {
+			since = members[id].CreatedAt
+		}
+		if len(plans) == 0 || plans[len(plans)-1].Allowance != now {
+			rows.add(id, millis(since), now)
+		}
+	}
+	_, err = t.execBatch("note allowances", insertAllowances, &rows)
+	return err
+}
+
+func (t *tx) allowances(ids []domain.MemberID) (map[domain.MemberID][]domain.PlanChange, error) {
+	of := map[domain.MemberID][]domain.PlanChange{}
+	if len(ids) == 0 {
+		return of, nil
+	}
+	err := t.query("read allowances", selectAllowances, func(r row) error {
+		var id domain.MemberID
+		var since int64
+		var p domain.PlanChange
+		err := r.Scan((*string)(&id), &since, &p.Allowance)
+		p.Since = instant(since)
+		of[id] = append(of[id], p)
+		return err
+	}, ids)
+	return of, err
+}
+
+const (
+	selectAccounts = `SELECT id, plan, anchor_day, created_at FROM members WHERE id = ANY($1)`
+	selectUsage    = `SELECT member, period_start, used, returned FROM credits WHERE member = ANY($1) AND period_start >= $2
+		ORDER BY member, period_start`
+)
+
+// longestPeriod is a month of 31 days: a period that holds now did not begin before.
+const longestPeriod = 31 * 24 * time.Hour
+
+// Accounts returns what credits are computed from, one for each of ids that exists (R07 to R11). InFlight is
+// left 0: InFlight tells it.
+func (t *tx) Accounts(ids []domain.MemberID, anchorDay int, allPeriods bool, allowance func(plan string) int) (map[domain.MemberID]domain.Account, error) {
+	accounts := make(map[domain.MemberID]domain.Account, len(ids))
+	if len(ids) == 0 {
+		return accounts, nil
+	}
+	err := t.query("read accounts", selectAccounts, func(r row) error {
+		var id domain.MemberID
+		var plan string
+		var anchor int
+		var created int64
+		if err := r.Scan((*string)(&id), &plan, &anchor, &created); err != nil {
+			return err
+		}
+		accounts[id] = domain.Account{CreatedAt: instant(created), AnchorDay: orPolicy(anchor, anchorDay), Allowance: allowance(plan)}
+		return nil
+	}, ids)
+	if err != nil {
+		return nil, err
+	}
+	from := int64(0)
+	if !allPeriods {
+		from = millis(t.now.Add(-longestPeriod))
+	}
+	err = t.query("read credits", selectUsage, func(r row) error {
+		var id domain.MemberID
+		var start int64
+		var u domain.Usage
+		if err := r.Scan((*string)(&id), &start, &u.Used, &u.Returned); err != nil {
+			return err
+		}
+		u.PeriodStart = instant(start)
+		a, known := accounts[id]
+		if known && (allPeriods || u.PeriodStart.Equal(domain.PeriodStart(t.now, a.AnchorDay))) {
+			a.Usage = append(a.Usage, u)
+			accounts[id] = a
+		}
+		return nil
+	}, ids, from)
+	if err != nil || !allPeriods {
+		return accounts, err
+	}
+	plans, err := t.allowances(ids)
+	for id, ps := range plans {
+		if a, known := accounts[id]; known {
+			a.Plans = ps
+			accounts[id] = a
+		}
+	}
+	return accounts, err
+}
+
+// spend moves credits. The member is locked (LockMembers), so that what was read before is still so (R10).
+const spend = `INSERT INTO credits (member, period_start, used, returned)
+	SELECT r.member, r.period_start, r.used, r.returned
+	FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[]) AS r(member, period_start, used, returned)
+	WHERE TRUE
+	ON CONFLICT (member, period_start) DO UPDATE SET used = credits.used + excluded.used, returned = credits.returned + excluded.returned`
+
+// Spend adds to the usage of periods, whose rows are made when missing.
+func (t *tx) Spend(moves []mailroom.CreditMove) error {
+	type period struct {
+		member domain.MemberID
+		start  int64
+	}
+	sums := make(map[period][2]int, len(moves))
+	for _, m := range moves {
+		k := period{m.Member, millis(m.PeriodStart)}
+		sums[k] = [2]int{sums[k][0] + m.Used, sums[k][1] + m.Returned}
+	}
+	periods := slices.SortedFunc(maps.Keys(sums), func(a, b period) int {
+		return cmp.Or(cmp.Compare(a.member, b.member), cmp.Compare(a.start, b.start))
+	})
+	var rows batch
+	for _, k := range periods {
+		rows.add(k.member, k.start, sums[k][0], sums[k][1])
+	}
+	_, err := t.execBatch("move credits", spend, &rows)
+	return err
+}
+
+// recount counts what was delivered since start. An InMail is delivered at most the longest queue_max_age after it
+// was accepted (R61), which bounds what is read of the index.
+const recount = `INSERT INTO credits (member, period_start, used, returned)
+	SELECT $1, $2, count(*), 0 FROM inmails WHERE sender = $1 AND accepted_at >= $3 AND sent_at >= $2
+	ON CONFLICT (member, period_start) DO UPDATE SET used = excluded.used`
+
+// longestQueue is the most that policy queue_max_age can be set to.
+const longestQueue = 720 * time.Hour
+
+// recount counts the usage of a member's period anew from what was sent in it, after its anchor day changed (R08).
+func (t *tx) recount(id domain.MemberID, start time.Time) error {
+	_, err := t.exec("count the usage anew", recount, id, millis(start), millis(start.Add(-longestQueue)))
+	return err
+}
+
+const inFlight = `SELECT sender, count(*) FROM inmails WHERE status = 'queued' AND sender = ANY($1) GROUP BY sender`
+
+// InFlight counts the queued InMails of each sender.
+func (t *tx) InFlight(senders []domain.MemberID) (map[domain.MemberID]int, error) {
+	counts := map[domain.MemberID]int{}
+	if len(senders) == 0 {
+		return counts, nil
+	}
+	err := t.query("count what is on its way", inFlight, func(r row) error {
+		var id domain.MemberID
+		var n int
+		err := r.Scan((*string)(&id), &n)
+		counts[id] = n
+		return err
+	}, senders)
+	return counts, err
+}

@@ -1,0 +1,232 @@
+package record
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"strings"
+	"sync"
+
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"inmail/domain"
+)
+
+// SQL is written once, in PostgreSQL's words. This file is the one place that knows how SQLite says the
+// same. The forms that differ, in statements and in migrations:
+//
+//	PostgreSQL                                       SQLite
+//	$1                                               ?1
+//	= ANY($1), an array                              IN (SELECT value FROM json_each(?1)), a JSON array
+//	unnest($2::uuid[], $3::bigint[]) AS r(id, at)    (SELECT ?2 AS id, ?3 AS at) AS r, run once a row
+//	FOR UPDATE … SKIP LOCKED                         nothing: there is one writer, and it has begun already
+//	::bigint                                         nothing
+//	strpos(a, b), greatest(a, b)                     instr(a, b), max(a, b)
+//	UUID, BYTEA, BIGINT, BOOLEAN, DOUBLE PRECISION   TEXT, BLOB, INTEGER, INTEGER, REAL
+//	COLLATE "C"                                      nothing: it is SQLite's default
+//
+// What only one of them understands stands in a comment with its name: /*sqlite …*/, /*postgres …*/.
+var sqliteForms = []struct {
+	form *regexp.Regexp
+	to   any // a string, or a func of the match's groups
+}{
+	{regexp.MustCompile(`unnest\(([^()]*)\)\s+AS\s+(\w+)\(([^()]*)\)`), sqliteRow},
+	{regexp.MustCompile(`= ANY\(\$(\d+)(?:::\w+\[\])?\)`), "IN (SELECT value FROM json_each(?$1))"},
+	{regexp.MustCompile(`FOR UPDATE(?: OF \w+)?(?: SKIP LOCKED)?`), ""},
+	{regexp.MustCompile(`::\w+(\[\])?`), ""},
+	{regexp.MustCompile(`\bstrpos\(`), "instr("},
+	{regexp.MustCompile(`\bgreatest\(`), "max("},
+	{regexp.MustCompile(`\$(\d+)`), "?$1"},
+}
+
+// sqliteDDL is what differs in migrations alone.
+var sqliteDDL = []struct {
+	form *regexp.Regexp
+	to   string
+}{
+	{regexp.MustCompile(` COLLATE "C"`), ""},
+	{regexp.MustCompile(`\bUUID\b`), "TEXT"},
+	{regexp.MustCompile(`\bBYTEA\b`), "BLOB"},
+	{regexp.MustCompile(`\b(BIGINT|BOOLEAN)\b`), "INTEGER"},
+	{regexp.MustCompile(`\bDOUBLE PRECISION\b`), "REAL"},
+}
+
+var (
+	sqliteOnly   = regexp.MustCompile(`/\*sqlite (.*?)\*/`)
+	postgresOnly = regexp.MustCompile(`/\*postgres (.*?)\*/`)
+	sqliteTexts  sync.Map // statement → the same for SQLite
+)
+
+// forPostgres returns a statement or migration as PostgreSQL reads it.
+func forPostgres(sql string) string { return postgresOnly.ReplaceAllString(sql, "$1") }
+
+// forSQLite returns a statement as SQLite reads it.
+func forSQLite(sql string) string {
+	if s, ok := sqliteTexts.Load(sql); ok {
+		return s.(string)
+	}
+	s := sqliteOnly.ReplaceAllString(sql, "$1")
+	for _, f := range sqliteForms {
+		switch to := f.to.(type) {
+		case string:
+			s = f.form.ReplaceAllString(s, to)
+		case func([]string) string:
+			s = f.form.ReplaceAllStringFunc(s, func(m string) string { return to(f.form.FindStringSubmatch(m)) })
+		}
+	}
+	sqliteTexts.Store(sql, s)
+	return s
+}
+
+// forSQLiteDDL returns a migration as SQLite reads it.
+func forSQLiteDDL(sql string) string {
+	s := sqliteOnly.ReplaceAllString(sql, "$1")
+	for _, f := range sqliteDDL {
+		s = f.form.ReplaceAllString(s, f.to)
+	}
+	return s
+}
+
+// sqliteRow writes unnest(values) AS name(columns) as a row of its own: SQLite runs such a statement
+// once for each row.
+func sqliteRow(m []string) string {
+	values, columns := strings.Split(m[1], ","), strings.Split(m[3], ",")
+	if len(values) != len(columns) {
+		panic(fmt.Sprintf("record: %d values for the %d columns of %s", len(values), len(columns), m[0]))
+	}
+	as := make([]string, len(values))
+	for i := range values {
+		as[i] = strings.TrimSpace(values[i]) + " AS " + strings.TrimSpace(columns[i])
+	}
+	return "(SELECT " + strings.Join(as, ", ") + ") AS " + m[2]
+}
+
+// sqliteArg returns an argument as the SQLite driver takes it: lists as JSON arrays, the empty id as NULL.
+func sqliteArg(arg any) any {
+	switch v := arg.(type) {
+	case domain.ID:
+		if v == "" {
+			return nil
+		}
+		return string(v)
+	case domain.MemberID:
+		return string(v)
+	case int:
+		return int64(v)
+	case []domain.ID, []domain.MemberID, []string:
+		b, err := json.Marshal(v)
+		if err != nil {
+			panic(err) // strings always marshal
+		}
+		return string(b)
+	}
+	return arg
+}
+
+// postgresArg returns an argument as pgx takes it: ids as UUIDs, the empty id as NULL. An id in a list that
+// is no UUID names nothing and is left out.
+func postgresArg(arg any) any {
+	switch v := arg.(type) {
+	case domain.ID:
+		return uuidOf(v)
+	case domain.MemberID:
+		return string(v)
+	case []domain.ID:
+		uuids := make([]pgtype.UUID, 0, len(v))
+		for _, id := range v {
+			if u := uuidOf(id); u.Valid {
+				uuids = append(uuids, u)
+			}
+		}
+		return uuids
+	case []domain.MemberID:
+		ids := make([]string, len(v))
+		for i := range v {
+			ids[i] = string(v[i])
+		}
+		return ids
+	}
+	return arg
+}
+
+// postgresColumns turns rows into one array a column, as unnest takes them.
+func postgresColumns(rows [][]any) ([]any, error) {
+	columns := make([]any, len(rows[0]))
+	for c, first := range rows[0] {
+		switch first.(type) {
+		case string, domain.MemberID:
+			column := make([]string, len(rows))
+			for i, row := range rows {
+				switch v := row[c].(type) {
+				case string:
+					column[i] = v
+				case domain.MemberID:
+					column[i] = string(v)
+				}
+			}
+			columns[c] = column
+		case domain.ID:
+			column := make([]pgtype.UUID, len(rows))
+			for i, row := range rows {
+				column[i] = uuidOf(row[c].(domain.ID))
+			}
+			columns[c] = column
+		case int64:
+			columns[c] = column[int64](rows, c)
+		case int:
+			columns[c] = column[int](rows, c)
+		case bool:
+			columns[c] = column[bool](rows, c)
+		case []byte:
+			columns[c] = column[[]byte](rows, c)
+		default:
+			return nil, fmt.Errorf("column %d of a batch is a %T, which is not handled", c+1, first)
+		}
+	}
+	return columns, nil
+}
+
+func column[T any](rows [][]any, c int) []T {
+	column := make([]T, len(rows))
+	for i, row := range rows {
+		column[i] = row[c].(T)
+	}
+	return column
+}
+
+// uuidOf reads an id; what is not a UUID in lower case with its hyphens is NULL, as it is nobody's id on
+// SQLite either.
+func uuidOf(id domain.ID) (u pgtype.UUID) {
+	if len(id) != 36 || id[8] != '-' || id[13] != '-' || id[18] != '-' || id[23] != '-' {
+		return u
+	}
+	n := 0
+	for i := 0; i < 36; {
+		if id[i] == '-' {
+			i++
+			continue
+		}
+		if i+1 >= 36 {
+			return u
+		}
+		high, low := nibble(id[i]), nibble(id[i+1])
+		if high > 15 || low > 15 || n > 15 {
+			return pgtype.UUID{}
+		}
+		u.Bytes[n] = high<<4 | low
+		n++
+		i += 2
+	}
+	u.Valid = n == 16
+	return u
+}
+
+func nibble(c byte) byte {
+	switch {
+	case '0' <= c && c <= '9':
+		return c - '0'
+	case 'a' <= c && c <= 'f':
+		return c - 'a' + 10
+	}
+	return 255
+}

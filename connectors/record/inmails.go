@@ -1,0 +1,229 @@
+package record
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"inmail/domain"
+	"inmail/domain/mailroom"
+)
+
+// inmailColumns are what scanInMail reads. The body comes last: lists leave it away.
+const inmailColumns = `i.id, i.sender, i.recipient, i.subject, i.preview, i.category, i.tags, i.status, i.seq, i.version,
+	i.reason, i.undone, i.replies, i.accepted_at, coalesce(i.sent_at, 0), coalesce(i.expires_at, 0), coalesce(i.previewed_at, 0),
+	coalesce(i.opened_at, 0), coalesce(i.replied_at, 0), coalesce(i.ended_at, 0), i.account_type, i.words, i.advice,
+	i.lead_id, i.contact_id, i.account_id, `
+
+// scanInMail reads inmailColumns and a body, and then what more there is.
+func scanInMail(r row, more ...any) (*domain.InMail, error) {
+	var m domain.InMail
+	var tags, advice string
+	var accepted, sent, expires, previewed, opened, replied, ended int64
+	err := r.Scan(append([]any{(*string)(&m.ID), (*string)(&m.Sender), (*string)(&m.Recipient), &m.Subject, &m.Preview, &m.Category, &tags,
+		(*string)(&m.Status), &m.Seq, &m.Version, (*string)(&m.Reason), &m.Undone, &m.Replies, &accepted, &sent, &expires, &previewed,
+		&opened, &replied, &ended, (*string)(&m.AccountType), &m.Words, &advice,
+		&m.CRM.LeadID, &m.CRM.ContactID, &m.CRM.AccountID, &m.Body}, more...)...)
+	if err != nil {
+		return nil, err
+	}
+	m.Tags, m.Advice = readTags(tags), strings.Fields(advice)
+	if len(m.Advice) == 0 {
+		m.Advice = nil
+	}
+	m.AcceptedAt, m.SentAt, m.ExpiresAt, m.PreviewedAt = instant(accepted), instant(sent), instant(expires), instant(previewed)
+	m.OpenedAt, m.RepliedAt, m.EndedAt = instant(opened), instant(replied), instant(ended)
+	return &m, nil
+}
+
+// writeTags frames each tag by line feeds, which no tag holds (R56), so that one is found by its frame.
+func writeTags(tags []string) string {
+	if len(tags) == 0 {
+		return ""
+	}
+	return "\n" + strings.Join(tags, "\n") + "\n"
+}
+
+func readTags(stored string) []string {
+	if stored == "" {
+		return nil
+	}
+	return strings.Split(strings.Trim(stored, "\n"), "\n")
+}
+
+// isInInbox says whether an InMail of this status is listed for its recipient, if the clock has not expired it.
+func isInInbox(s domain.Status) bool {
+	return s == domain.Sent || s == domain.Opened || s == domain.Replied
+}
+
+const insertInMails = `INSERT INTO inmails (id, sender, recipient, subject, preview, body, category, tags, status, seq, version, reason,
+		undone, in_inbox, replies, accepted_at, sent_at, expires_at, previewed_at, opened_at, replied_at, ended_at,
+		account_type, words, advice, lead_id, contact_id, account_id, unsynced_at, push_at)
+	SELECT r.id, r.sender, r.recipient, r.subject, r.preview, r.body, r.category, r.tags, r.status, r.seq, r.version, r.reason,
+		r.undone, r.in_inbox, r.replies, r.accepted_at, nullif(r.sent_at, 0), nullif(r.expires_at, 0), nullif(r.previewed_at, 0),
+		nullif(r.opened_at, 0), nullif(r.replied_at, 0), nullif(r.ended_at, 0),
+		r.account_type, r.words, r.advice, r.lead_id, r.contact_id, r.account_id, $1, $1
+	FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
+			$11::int[], $12::bigint[], $13::text[], $14::bool[], $15::bool[], $16::int[], $17::bigint[], $18::bigint[], $19::bigint[],
+			$20::bigint[], $21::bigint[], $22::bigint[], $23::bigint[], $24::text[], $25::int[], $26::text[], $27::text[], $28::text[], $29::text[])
+		AS r(id, sender, recipient, subject, preview, body, category, tags, status, seq, version, reason, undone, in_inbox, replies,
+			accepted_at, sent_at, expires_at, previewed_at, opened_at, replied_at, ended_at, account_type, words, advice,
+			lead_id, contact_id, account_id)`
+
+// Insert stores new InMails with their first receipts and marks them unsynced, due at once.
+func (t *tx) Insert(ms []*domain.InMail, receipts []domain.Receipt) error {
+	rows := batch{args: []any{millis(t.now)}}
+	for _, m := range ms {
+		rows.add(m.ID, m.Sender, m.Recipient, m.Subject, m.Preview, m.Body, m.Category, writeTags(m.Tags), string(m.Status),
+			m.Seq, m.Version, string(m.Reason), m.Undone, isInInbox(m.Status), m.Replies, millis(m.AcceptedAt), millis(m.SentAt),
+			millis(m.ExpiresAt), millis(m.PreviewedAt), millis(m.OpenedAt), millis(m.RepliedAt), millis(m.EndedAt),
+			string(m.AccountType), m.Words, strings.Join(m.Advice, " "), m.CRM.LeadID, m.CRM.ContactID, m.CRM.AccountID)
+	}
+	if _, err := t.execBatch("insert InMails", insertInMails, &rows); err != nil {
+		return err
+	}
+	return t.appendReceipts(receipts)
+}
+
+const (
+	selectInMails = `SELECT ` + inmailColumns + `i.body FROM inmails i WHERE i.id = ANY($1)`
+	lockInMails   = selectInMails + ` ORDER BY i.id FOR UPDATE`
+	claimQueued   = selectInMails + ` AND i.status = 'queued' ORDER BY i.id FOR UPDATE SKIP LOCKED`
+)
+
+// InMails returns those of ids that exist, with tags.
+func (t *tx) InMails(ids []domain.ID) (map[domain.ID]*domain.InMail, error) {
+	return t.byID("read InMails", selectInMails, ids)
+}
+
+// LockInMails is InMails for update: this transaction decides for them until it ends (R38).
+func (t *tx) LockInMails(ids []domain.ID) (map[domain.ID]*domain.InMail, error) {
+	return t.byID("lock InMails", lockInMails, ids)
+}
+
+// ClaimQueued locks those of ids that are queued and that no other transaction holds; they come in the order
+// of ids.
+func (t *tx) ClaimQueued(ids []domain.ID) ([]*domain.InMail, error) {
+	byID, err := t.byID("claim queued InMails", claimQueued, ids)
+	if err != nil {
+		return nil, err
+	}
+	claimed := make([]*domain.InMail, 0, len(byID))
+	for _, id := range ids {
+		if m := byID[id]; m != nil {
+			claimed = append(claimed, m)
+			delete(byID, id) // an id that was named twice is claimed once
+		}
+	}
+	return claimed, nil
+}
+
+func (t *tx) byID(what, sql string, ids []domain.ID) (map[domain.ID]*domain.InMail, error) {
+	found := make(map[domain.ID]*domain.InMail, len(ids))
+	if len(ids) == 0 {
+		return found, nil
+	}
+	err := t.query(what, sql, func(r row) error {
+		m, err := scanInMail(r)
+		if err == nil {
+			found[m.ID] = m
+		}
+		return err
+	}, ids)
+	return found, err
+}
+
+// claimDue walks the index of what expires from its oldest end, so its cost is that of what it finds (R33).
+const claimDue = `SELECT ` + inmailColumns + `i.body FROM inmails i WHERE i.status = 'sent' AND i.expires_at <= $1
+	ORDER BY i.expires_at LIMIT $2 FOR UPDATE SKIP LOCKED`
+
+// ClaimDue locks up to limit unopened InMails whose window is over at Now, oldest first, skipping what another
+// transaction holds (R33).
+func (t *tx) ClaimDue(limit int) (due []*domain.InMail, err error) {
+	if limit <= 0 {
+		return nil, nil
+	}
+	err = t.query("claim what has expired", claimDue, func(r row) error {
+		m, err := scanInMail(r)
+		due = append(due, m)
+		return err
+	}, millis(t.now), limit)
+	return due, err
+}
+
+const queuedBefore = `SELECT id FROM inmails WHERE status = 'queued' AND accepted_at < $1 ORDER BY accepted_at LIMIT $2`
+
+// QueuedBefore returns up to limit queued InMails accepted before then, oldest first.
+func (t *tx) QueuedBefore(then time.Time, limit int) (ids []domain.ID, err error) {
+	if limit <= 0 {
+		return nil, nil
+	}
+	err = t.query("find queued InMails", queuedBefore, func(r row) error {
+		var id domain.ID
+		err := r.Scan((*string)(&id))
+		ids = append(ids, id)
+		return err
+	}, millis(then), limit)
+	return ids, err
+}
+
+// saveInMails stores what Apply has moved where nothing else has moved it meanwhile (R38). A change of version makes
+// it unsynced, since now if it was in sync, and due now unless it waits already.
+const saveInMails = `UPDATE inmails SET status = r.status, seq = r.seq, version = r.version, reason = r.reason, undone = r.undone,
+		in_inbox = r.in_inbox, replies = r.replies, sent_at = nullif(r.sent_at, 0), expires_at = nullif(r.expires_at, 0),
+		opened_at = nullif(r.opened_at, 0), replied_at = nullif(r.replied_at, 0), ended_at = nullif(r.ended_at, 0),
+		account_type = r.account_type, words = r.words, advice = r.advice,
+		tags = CASE WHEN r.retagged THEN r.tags ELSE inmails.tags END,
+		lead_id = r.lead_id, contact_id = r.contact_id, account_id = r.account_id,
+		unsynced_at = CASE WHEN r.version <> r.from_version THEN coalesce(unsynced_at, $1) ELSE unsynced_at END,
+		push_at = CASE WHEN r.version <> r.from_version THEN coalesce(push_at, $1) ELSE push_at END
+	FROM unnest($2::uuid[], $3::text[], $4::bigint[], $5::text[], $6::int[], $7::bigint[], $8::text[], $9::bool[], $10::bool[],
+			$11::int[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[], $17::text[], $18::int[], $19::text[],
+			$20::bool[], $21::text[], $22::text[], $23::text[], $24::text[])
+		AS r(id, from_status, from_version, status, seq, version, reason, undone, in_inbox, replies, sent_at, expires_at,
+			opened_at, replied_at, ended_at, account_type, words, advice, retagged, tags, lead_id, contact_id, account_id)
+	WHERE inmails.id = r.id AND inmails.status = r.from_status AND inmails.version = r.from_version`
+
+// Save stores changed InMails, guarded by the state and version that each was loaded with, and appends their
+// receipts. A row that is no longer as it was loaded, or that stands in the batch twice, fails the whole transaction with
+// ErrConflict. Texts, sender, recipient and times of acceptance and first listing are not Save's to change.
+func (t *tx) Save(changes []mailroom.Change) error {
+	rows := batch{args: []any{millis(t.now)}}
+	var receipts []domain.Receipt
+	seen := make(map[domain.ID]bool, len(changes))
+	for _, c := range changes {
+		m := c.InMail
+		if seen[m.ID] {
+			return t.conflict(fmt.Sprintf("save InMail %s twice in one batch", m.ID))
+		}
+		seen[m.ID] = true
+		rows.add(m.ID, string(c.FromStatus), c.FromVersion, string(m.Status), m.Seq, m.Version, string(m.Reason), m.Undone,
+			isInInbox(m.Status), m.Replies, millis(m.SentAt), millis(m.ExpiresAt), millis(m.OpenedAt), millis(m.RepliedAt),
+			millis(m.EndedAt), string(m.AccountType), m.Words, strings.Join(m.Advice, " "), c.Retagged, writeTags(m.Tags),
+			m.CRM.LeadID, m.CRM.ContactID, m.CRM.AccountID)
+		receipts = append(receipts, c.Receipts...)
+	}
+	n, err := t.execBatch("save InMails", saveInMails, &rows)
+	if err != nil {
+		return err
+	}
+	if n != int64(len(changes)) {
+		return t.conflict("save InMails")
+	}
+	return t.appendReceipts(receipts)
+}
+
+// setPreviewed locks in the order of the ids, as everything does that locks several InMails.
+const setPreviewed = `UPDATE inmails SET previewed_at = $1
+	WHERE id IN (SELECT i.id FROM inmails i WHERE i.id = ANY($2) AND i.previewed_at IS NULL ORDER BY i.id FOR UPDATE) AND previewed_at IS NULL`
+
+// SetPreviewed notes the first listing of those that were never listed and returns how many (R30). It changes
+// no version: Salesforce does not learn of it.
+func (t *tx) SetPreviewed(ids []domain.ID) (int, error) {
+	if len(ids) == 0 {
+		return 0, nil
+	}
+	n, err := t.exec("note the first listing", setPreviewed, millis(t.now), slices.Compact(slices.Sorted(slices.Values(ids))))
+	return int(n), err
+}

@@ -1,0 +1,117 @@
+package record
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"inmail/domain"
+	"inmail/domain/mailroom"
+)
+
+// filter narrows a list of InMails i. The status is as the clock gives it (R33): an unopened InMail past its
+// window is expired, whether or not that was persisted.
+func (c *conditions) filter(f mailroom.Filter, now int64) {
+	switch f.Status {
+	case "":
+	case domain.Sent:
+		c.and("i.status = 'sent' AND i.expires_at > " + c.arg(now))
+	case domain.Expired:
+		c.and("(i.status = 'expired' OR i.status = 'sent' AND i.expires_at <= " + c.arg(now) + ")")
+	default:
+		c.and("i.status = " + c.arg(string(f.Status)))
+	}
+	if f.Tag != "" {
+		c.and("strpos(i.tags, " + c.arg(writeTags([]string{f.Tag})) + ") > 0")
+	}
+	if !f.ExpiresBefore.IsZero() {
+		c.and("i.expires_at < " + c.arg(millis(f.ExpiresBefore)))
+	}
+}
+
+// SentBy lists what a member sent (accepted), newest first by (AcceptedAt, ID), without bodies.
+func (t *tx) SentBy(sender domain.MemberID, f mailroom.Filter, page mailroom.Page) ([]*domain.InMail, error) {
+	var c conditions
+	c.and("i.sender = " + c.arg(sender))
+	c.after("i.accepted_at", "i.id", page.After, domain.ID(page.After.ID))
+	c.filter(f, millis(t.now))
+	sql := `SELECT ` + inmailColumns + `'' FROM inmails i WHERE ` + c.sql + ` ORDER BY i.accepted_at DESC, i.id DESC LIMIT ` + c.arg(limit(page))
+	var sent []*domain.InMail
+	err := t.query("list what was sent", sql, func(r row) error {
+		m, err := scanInMail(r)
+		sent = append(sent, m)
+		return err
+	}, c.args...)
+	return sent, err
+}
+
+// InboxOf lists what is live in a member's inbox: InMails by SentAt and replies by At, newest first, without the
+// bodies of InMails. A filter is asked of the InMail, also where the line is a reply to it.
+func (t *tx) InboxOf(member domain.MemberID, f mailroom.Filter, page mailroom.Page) ([]mailroom.Entry, error) {
+	inmails, err := t.inmailsOf(member, f, page)
+	if err != nil {
+		return nil, err
+	}
+	replies, err := t.repliesTo(member, f, page)
+	if err != nil {
+		return nil, err
+	}
+	entries := append(inmails, replies...)
+	slices.SortFunc(entries, func(a, b mailroom.Entry) int {
+		x, y := placeOf(a), placeOf(b)
+		return cmp.Or(y.At.Compare(x.At), cmp.Compare(y.ID, x.ID))
+	})
+	return entries[:min(len(entries), limit(page))], nil
+}
+
+// placeOf is where an entry stands in its list.
+func placeOf(e mailroom.Entry) mailroom.Cursor {
+	if e.Reply != nil {
+		return mailroom.Cursor{At: e.Reply.At, ID: string(e.Reply.ID)}
+	}
+	return mailroom.Cursor{At: e.InMail.SentAt, ID: string(e.InMail.ID)}
+}
+
+func (t *tx) inmailsOf(member domain.MemberID, f mailroom.Filter, page mailroom.Page) (entries []mailroom.Entry, err error) {
+	var c conditions
+	now := millis(t.now)
+	c.and("i.recipient = " + c.arg(member) + " AND i.in_inbox = TRUE")
+	c.after("i.sent_at", "i.id", page.After, domain.ID(page.After.ID))
+	c.and("(i.status <> 'sent' OR i.expires_at > " + c.arg(now) + ")")
+	c.filter(f, now)
+	sql := `SELECT ` + inmailColumns + `'' FROM inmails i WHERE ` + c.sql + ` ORDER BY i.sent_at DESC, i.id DESC LIMIT ` + c.arg(limit(page))
+	err = t.query("list an inbox", sql, func(r row) error {
+		m, err := scanInMail(r)
+		entries = append(entries, mailroom.Entry{InMail: m})
+		return err
+	}, c.args...)
+	return entries, err
+}
+
+func (t *tx) repliesTo(member domain.MemberID, f mailroom.Filter, page mailroom.Page) (entries []mailroom.Entry, err error) {
+	var c conditions
+	c.and("p.to_member = " + c.arg(member))
+	c.after("p.at", "p.id", page.After, domain.ID(page.After.ID))
+	c.filter(f, millis(t.now))
+	sql := `SELECT ` + inmailColumns + `'', ` + replyColumns + ` FROM replies p JOIN inmails i ON i.id = p.inmail WHERE ` + c.sql +
+		` ORDER BY p.at DESC, p.id DESC LIMIT ` + c.arg(limit(page))
+	err = t.query("list the replies of an inbox", sql, func(r row) error {
+		var s replyScan
+		m, err := scanInMail(r, s.columns()...)
+		entries = append(entries, mailroom.Entry{InMail: m, Reply: s.reply()})
+		return err
+	}, c.args...)
+	return entries, err
+}
+
+// unread looks only at what was sent within one window: older ones are expired or opened.
+var unread = fmt.Sprintf(`SELECT
+	(SELECT count(*) FROM inmails i WHERE i.recipient = $1 AND i.in_inbox = TRUE AND i.sent_at > $2 - %d AND i.status = 'sent' AND i.expires_at > $2)
+	+ (SELECT count(*) FROM replies p WHERE p.to_member = $1 AND p.read_at IS NULL)`, domain.Window.Milliseconds())
+
+// Unread counts the live unopened InMails and unread replies of a member.
+func (t *tx) Unread(member domain.MemberID) (n int, err error) {
+	each, _ := one(&n)
+	err = t.query("count what is unread", unread, each, member, millis(t.now))
+	return n, err
+}

@@ -1,0 +1,246 @@
+package record
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"inmail/domain"
+	"inmail/domain/mailroom"
+)
+
+const selectMembers = `SELECT id, name, headline, photo_url, company, email, profile_shared, profile_visible,
+		accepts_inmail, account_type, plan, anchor_day, team, skills, created_at
+	FROM members WHERE id = ANY($1)`
+
+// Members returns those of ids who exist; the erased and unknown are absent.
+func (t *tx) Members(ids []domain.MemberID) (map[domain.MemberID]*domain.Member, error) {
+	members := make(map[domain.MemberID]*domain.Member, len(ids))
+	if len(ids) == 0 {
+		return members, nil
+	}
+	err := t.query("read members", selectMembers, func(r row) error {
+		var m domain.Member
+		var skills string
+		var created int64
+		if err := r.Scan((*string)(&m.ID), &m.Name, &m.Headline, &m.PhotoURL, &m.Company, (*string)(&m.Email),
+			&m.ProfileShared, &m.ProfileVisible, &m.AcceptsInMail, (*string)(&m.AccountType), &m.Plan, &m.AnchorDay,
+			&m.Team, &skills, &created); err != nil {
+			return err
+		}
+		m.CreatedAt = instant(created)
+		members[m.ID] = &m
+		return readSkills(skills, &m)
+	}, ids)
+	return members, err
+}
+
+// Most members have none, which is stored as the empty text and costs no JSON.
+func writeSkills(skills []string) (string, error) {
+	if len(skills) == 0 {
+		return "", nil
+	}
+	b, err := json.Marshal(skills)
+	return string(b), err
+}
+
+func readSkills(stored string, m *domain.Member) error {
+	if stored == "" {
+		return nil
+	}
+	if err := json.Unmarshal([]byte(stored), &m.Skills); err != nil {
+		return fmt.Errorf("the skills of member %s are not as they were stored", m.ID)
+	}
+	return nil
+}
+
+// lockMembers takes the locks in the order of the ids: two batches cannot wait for each other. Not needed on
+// SQLite, where a transaction that writes is alone.
+const lockMembers = `SELECT id FROM members WHERE id = ANY($1) ORDER BY id FOR UPDATE`
+
+// LockMembers makes this transaction the only one that decides for these senders until it ends (R10).
+func (t *tx) LockMembers(ids []domain.MemberID) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	return t.query("lock members", lockMembers, func(r row) error { var id string; return r.Scan(&id) }, ids)
+}
+
+// insertMembers inserts or replaces; who was there keeps created_at.
+const insertMembers = `INSERT INTO members (id, name, headline, photo_url, company, email, profile_shared,
+		profile_visible, accepts_inmail, account_type, plan, anchor_day, team, skills, created_at)
+	SELECT r.id, r.name, r.headline, r.photo_url, r.company, r.email, r.shared, r.visible, r.accepts,
+		r.account_type, r.plan, r.anchor_day, r.team, r.skills, r.created_at
+	FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bool[], $8::bool[],
+		$9::bool[], $10::text[], $11::text[], $12::bigint[], $13::text[], $14::text[], $15::bigint[])
+		AS r(id, name, headline, photo_url, company, email, shared, visible, accepts, account_type, plan, anchor_day, team, skills, created_at)
+	WHERE TRUE
+	ON CONFLICT (id) DO UPDATE SET name = excluded.name, headline = excluded.headline, photo_url = excluded.photo_url,
+		company = excluded.company, email = excluded.email, profile_shared = excluded.profile_shared,
+		profile_visible = excluded.profile_visible, accepts_inmail = excluded.accepts_inmail,
+		account_type = excluded.account_type, plan = excluded.plan, anchor_day = excluded.anchor_day,
+		team = excluded.team, skills = excluded.skills`
+
+// PutMembers inserts or replaces; of several with one id the last counts. A new allowance is noted with its
+// time (R07, R09). When the anchor day changes, the usage of the period that now holds is counted anew (R08).
+// The id "erased" is refused (R60).
+func (t *tx) PutMembers(ms []*domain.Member, anchorDay int, allowance func(plan string) int) error {
+	last := make(map[domain.MemberID]*domain.Member, len(ms))
+	ids := make([]domain.MemberID, 0, len(ms))
+	for _, m := range ms {
+		if m.ID == domain.Erased {
+			return domain.Refuse(domain.BadRequest, "member id %q is kept for members who were erased; choose another", m.ID)
+		}
+		if last[m.ID] == nil {
+			ids = append(ids, m.ID)
+		}
+		last[m.ID] = m
+	}
+	if err := t.LockMembers(ids); err != nil {
+		return err
+	}
+	before, err := t.Members(ids)
+	if err != nil {
+		return err
+	}
+	var rows batch
+	for _, id := range ids {
+		m := last[id]
+		skills, err := writeSkills(m.Skills)
+		if err != nil {
+			return fmt.Errorf("write the skills of member %s: %w", id, err)
+		}
+		created := m.CreatedAt
+		if created.IsZero() {
+			created = t.now
+		}
+		rows.add(m.ID, m.Name, m.Headline, m.PhotoURL, m.Company, m.Email.Reveal(), m.ProfileShared, m.ProfileVisible,
+			m.AcceptsInMail, string(m.AccountType), m.Plan, m.AnchorDay, m.Team, skills, millis(created))
+	}
+	if _, err := t.execBatch("store members", insertMembers, &rows); err != nil {
+		return err
+	}
+	if err := t.noteAllowances(ids, last, allowance); err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if old := before[id]; old != nil && orPolicy(old.AnchorDay, anchorDay) != orPolicy(last[id].AnchorDay, anchorDay) {
+			if err := t.recount(id, domain.PeriodStart(t.now, orPolicy(last[id].AnchorDay, anchorDay))); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// orPolicy is the anchor day of a member: its own, or the policy's (R08).
+func orPolicy(own, policy int) int {
+	if own == 0 {
+		return policy
+	}
+	return own
+}
+
+// pairs answers for each pair what stands between the two; each EXISTS is one look into an index.
+const pairs = `SELECT r.n,
+	EXISTS (SELECT 1 FROM connections c WHERE c.a = r.a AND c.b = r.b),
+	EXISTS (SELECT 1 FROM blocks k WHERE k.who = r.a AND k.whom = r.b) OR EXISTS (SELECT 1 FROM blocks k WHERE k.who = r.b AND k.whom = r.a),
+	EXISTS (SELECT 1 FROM inmails i WHERE i.sender = r.a AND i.recipient = r.b AND i.status IN ('queued', 'sent', 'opened')
+		AND (i.status = 'opened' OR i.status = 'sent' AND i.expires_at > $1)),
+	EXISTS (SELECT 1 FROM inmails i WHERE i.sender = r.a AND i.recipient = r.b AND i.status IN ('queued', 'sent', 'opened')
+		AND i.status = 'queued')
+	FROM unnest($2::int[], $3::text[], $4::text[]) AS r(n, a, b)`
+
+// Pairs answers for each pair what stands between the two (R12, R16, R20). That an InMail is live is judged by
+// the clock, whether or not its expiry was persisted (R33).
+func (t *tx) Pairs(ps []mailroom.Pair) ([]mailroom.Between, error) {
+	answers := make([]mailroom.Between, len(ps))
+	asked := batch{args: []any{millis(t.now)}}
+	for i, p := range ps {
+		asked.add(i, p.From, p.To)
+	}
+	err := t.queryBatch("look between two members", pairs, &asked, func(r row) error {
+		var n int
+		var b mailroom.Between
+		if err := r.Scan(&n, &b.Connected, &b.Blocked, &b.Awaiting, &b.OnItsWay); err != nil {
+			return err
+		}
+		answers[n] = b
+		return nil
+	})
+	return answers, err
+}
+
+// commonConnections numbers what each pair shares, in the order of the ids.
+const commonConnections = `SELECT f.n, m.name FROM (
+		SELECT r.n, x.b, row_number() OVER (PARTITION BY r.n ORDER BY x.b) AS place
+		FROM unnest($1::int[], $2::text[], $3::text[]) AS r(n, a, b)
+		JOIN connections x ON x.a = r.a JOIN connections y ON y.a = r.b AND y.b = x.b) AS f
+	JOIN members m ON m.id = f.b WHERE f.place <= 3 ORDER BY f.n, f.place`
+
+// CommonConnections returns, for each pair, up to three names of people whom both are connected to (R48).
+func (t *tx) CommonConnections(ps []mailroom.Pair) ([][]string, error) {
+	names := make([][]string, len(ps))
+	var asked batch
+	for i, p := range ps {
+		asked.add(i, p.From, p.To)
+	}
+	err := t.queryBatch("find common connections", commonConnections, &asked, func(r row) error {
+		var n int
+		var name string
+		err := r.Scan(&n, &name)
+		if err == nil {
+			names[n] = append(names[n], name)
+		}
+		return err
+	})
+	return names, err
+}
+
+const (
+	connect = `INSERT INTO connections (a, b) SELECT r.a, r.b FROM unnest($1::text[], $2::text[]) AS r(a, b)
+		WHERE TRUE ON CONFLICT (a, b) DO NOTHING`
+	disconnect = `DELETE FROM connections WHERE (a, b) IN (SELECT r.a, r.b FROM unnest($1::text[], $2::text[]) AS r(a, b))`
+	block      = `INSERT INTO blocks (who, whom) SELECT r.who, r.whom FROM unnest($1::text[], $2::text[]) AS r(who, whom)
+		WHERE TRUE ON CONFLICT (who, whom) DO NOTHING`
+	unblock = `DELETE FROM blocks WHERE (who, whom) IN (SELECT r.who, r.whom FROM unnest($1::text[], $2::text[]) AS r(who, whom))`
+)
+
+// Connect makes 1st-degree connections, in both directions; already connected is fine (R12).
+func (t *tx) Connect(ps []mailroom.Pair) error {
+	_, err := t.execBatch("connect members", connect, bothWays(ps))
+	return err
+}
+
+// Disconnect ends connections, in both directions.
+func (t *tx) Disconnect(ps []mailroom.Pair) error {
+	_, err := t.execBatch("disconnect members", disconnect, bothWays(ps))
+	return err
+}
+
+// Block lets From block To (R16).
+func (t *tx) Block(ps []mailroom.Pair) error {
+	_, err := t.execBatch("block members", block, oneWay(ps))
+	return err
+}
+
+// Unblock ends it.
+func (t *tx) Unblock(ps []mailroom.Pair) error {
+	_, err := t.execBatch("unblock members", unblock, oneWay(ps))
+	return err
+}
+
+func oneWay(ps []mailroom.Pair) *batch {
+	var b batch
+	for _, p := range ps {
+		b.add(p.From, p.To)
+	}
+	return &b
+}
+
+func bothWays(ps []mailroom.Pair) *batch {
+	b := oneWay(ps)
+	for _, p := range ps {
+		b.add(p.To, p.From)
+	}
+	return b
+}

@@ -1,0 +1,153 @@
+package record
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+
+	"github.com/pressly/goose/v3"
+
+	"inmail/domain/mailroom"
+)
+
+// Record is an open record. It is safe for concurrent use.
+type Record struct {
+	cfg    Config
+	engine engine
+	clock  mailroom.Clock
+}
+
+var _ mailroom.Record = (*Record)(nil)
+
+// Open opens the record that cfg names, and brings its schema up to date when cfg.Migrate says so. It fails,
+// naming the thing and the remedy in one line, when the settings are wrong, the database cannot be reached or
+// written, the file or schema is another program's, or the schema is newer or older than this program; nothing
+// is left half done. clock is asked once a transaction.
+func Open(ctx context.Context, cfg Config, clock mailroom.Clock) (*Record, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("settings of the record: %w", err)
+	}
+	r := &Record{cfg: cfg, clock: clock}
+	var err error
+	if cfg.Postgres() {
+		r.engine, err = orNil(openPostgres(ctx, cfg))
+	} else {
+		r.engine, err = orNil(openSQLite(ctx, cfg))
+	}
+	if err != nil {
+		return nil, explain("open the record "+r.Where(), err)
+	}
+	if err := r.engine.migrate(ctx, cfg.Migrate); err != nil {
+		r.engine.close()
+		return nil, explain("open the record "+r.Where(), err)
+	}
+	return r, nil
+}
+
+func orNil[E engine](e E, err error) (engine, error) {
+	if err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// Migrate brings the schema of the record up to date, whatever cfg.Migrate says, and closes it.
+func Migrate(ctx context.Context, cfg Config, clock mailroom.Clock) error {
+	cfg.Migrate = true
+	r, err := Open(ctx, cfg, clock)
+	if err != nil {
+		return err
+	}
+	r.Close()
+	return nil
+}
+
+// Where says where the record is, as it may be shown: no password.
+func (r *Record) Where() string {
+	if r.cfg.Postgres() {
+		return r.cfg.Masked()
+	}
+	return r.cfg.File()
+}
+
+// Close waits for the transactions under way, at most ten seconds, and closes the record.
+func (r *Record) Close() { r.engine.close() }
+
+// Scrub removes what erasure left in the files beside the rows: freed pages and the write-ahead log (R60). It
+// must not run inside a transaction. See the README for what PostgreSQL can do of that.
+func (r *Record) Scrub(ctx context.Context) error {
+	return explain("scrub the record", r.engine.scrub(ctx))
+}
+
+//go:embed migrate/*.sql
+var migrations embed.FS
+
+// versions is the table in which the versions of the schema are kept.
+const versions = "schema_versions"
+
+// up applies the migrations that a database lacks, each in one transaction, or says that some are lacking.
+func up(ctx context.Context, dialect goose.Dialect, db *sql.DB, translate func(string) string, apply bool, options ...goose.ProviderOption) error {
+	files, err := fs.Sub(migrations, "migrate")
+	if err != nil {
+		return err
+	}
+	options = append(options, goose.WithTableName(versions), goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()))
+	p, err := goose.NewProvider(dialect, db, translated{files, translate}, options...)
+	if err != nil {
+		return err
+	}
+	has, wants, err := p.GetVersions(ctx)
+	switch {
+	case err != nil:
+		return err
+	case has > wants:
+		return fmt.Errorf("its schema has version %d, and this program knows versions up to %d; use the newer program that made it", has, wants)
+	case has == wants:
+		return nil
+	case !apply:
+		return fmt.Errorf("its schema has version %d, and this program needs %d; run: inmail migrate", has, wants)
+	}
+	_, err = p.Up(ctx)
+	var partial *goose.PartialError
+	if errors.As(err, &partial) {
+		return fmt.Errorf("migration %s: %w", partial.Failed.Source.Path, explain("migrate", partial.Err))
+	}
+	return err
+}
+
+// translated is the migrations as one engine reads them.
+type translated struct {
+	fs.FS
+	translate func(string) string
+}
+
+// Open reads a file and translates it.
+func (t translated) Open(name string) (fs.File, error) {
+	f, err := t.FS.Open(name)
+	if err != nil || !strings.HasSuffix(name, ".sql") {
+		return f, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	text, err := io.ReadAll(f)
+	if err != nil {
+		return nil, err
+	}
+	return &translatedFile{strings.NewReader(t.translate(string(text))), info}, nil
+}
+
+type translatedFile struct {
+	*strings.Reader
+	info fs.FileInfo
+}
+
+func (f *translatedFile) Stat() (fs.FileInfo, error) { return f.info, nil }
+func (f *translatedFile) Close() error               { return nil }

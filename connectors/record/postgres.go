@@ -1,0 +1,209 @@
+package record
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+)
+
+// shards of a count in PostgreSQL: enough that transactions on different connections seldom meet.
+const shards = 8
+
+// endWithin is how long a rollback or a commit that was sent may take, whatever became of the caller.
+const endWithin = 10 * time.Second
+
+// postgres is the record in PostgreSQL, through pgx: statements are prepared once a connection, batches
+// travel as one array a column.
+type postgres struct {
+	pool *pgxpool.Pool
+	cfg  Config
+}
+
+func openPostgres(ctx context.Context, cfg Config) (*postgres, error) {
+	pc, err := pgxpool.ParseConfig(cfg.URL)
+	if err != nil {
+		return nil, fmt.Errorf("database_url: %s cannot be read; write postgres://user:password@host:5432/database", cfg.Masked())
+	}
+	pc.MaxConns = int32(cfg.Connections)
+	pc.MinConns = int32(min(2, cfg.Connections))
+	pc.ConnConfig.ConnectTimeout = cfg.ConnectTimeout
+	pc.MaxConnIdleTime = 5 * time.Minute
+	for name, value := range map[string]string{
+		"application_name":                    "inmail",
+		"timezone":                            "UTC",
+		"lock_timeout":                        milliseconds(cfg.LockTimeout),
+		"statement_timeout":                   milliseconds(cfg.Timeout),
+		"idle_in_transaction_session_timeout": milliseconds(2 * cfg.Timeout),
+	} {
+		if _, given := pc.ConnConfig.RuntimeParams[name]; !given { // the URL's own wins
+			pc.ConnConfig.RuntimeParams[name] = value
+		}
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, pc)
+	if err != nil {
+		return nil, err
+	}
+	p := &postgres{pool: pool, cfg: cfg}
+	ctx, cancel := context.WithTimeout(ctx, cfg.ConnectTimeout)
+	defer cancel()
+	if err := p.ping(ctx); err != nil {
+		pool.Close()
+		return nil, err
+	}
+	return p, nil
+}
+
+func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
+
+func (p *postgres) ping(ctx context.Context) error { return p.pool.Ping(ctx) }
+
+func (p *postgres) close() { p.pool.Close() }
+
+// begin starts a transaction: one that writes sees what others commit (READ COMMITTED) and locks rows, one
+// that reads has a snapshot.
+func (p *postgres) begin(ctx context.Context, write bool) (session, error) {
+	options := pgx.TxOptions{IsoLevel: pgx.ReadCommitted}
+	if !write {
+		options = pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
+	}
+	conn, err := p.pool.Acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	tx, err := conn.BeginTx(ctx, options)
+	if err != nil {
+		conn.Release()
+		return nil, err
+	}
+	return &postgresSession{conn: conn, tx: tx}, nil
+}
+
+func (p *postgres) shard(s session) int {
+	return int(s.(*postgresSession).conn.Conn().PgConn().PID()) % shards
+}
+
+type postgresSession struct {
+	conn *pgxpool.Conn
+	tx   pgx.Tx
+}
+
+func (s *postgresSession) exec(ctx context.Context, sql string, args []any) (int64, error) {
+	tag, err := s.tx.Exec(ctx, sql, postgresArgs(args)...)
+	return tag.RowsAffected(), err
+}
+
+func (s *postgresSession) query(ctx context.Context, sql string, args []any, each func(row) error) error {
+	return s.answer(ctx, sql, postgresArgs(args), each)
+}
+
+func (s *postgresSession) execRows(ctx context.Context, sql string, args []any, rows [][]any) (int64, error) {
+	columns, err := postgresColumns(rows)
+	if err != nil {
+		return 0, err
+	}
+	tag, err := s.tx.Exec(ctx, sql, append(postgresArgs(args), columns...)...)
+	return tag.RowsAffected(), err
+}
+
+func (s *postgresSession) queryRows(ctx context.Context, sql string, args []any, rows [][]any, each func(row) error) error {
+	columns, err := postgresColumns(rows)
+	if err != nil {
+		return err
+	}
+	return s.answer(ctx, sql, append(postgresArgs(args), columns...), each)
+}
+
+func (s *postgresSession) answer(ctx context.Context, sql string, args []any, each func(row) error) error {
+	rows, err := s.tx.Query(ctx, sql, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := each(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// commit is not given up when the caller does: once it is sent, only its answer tells what happened.
+func (s *postgresSession) commit(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endWithin)
+	defer cancel()
+	err := s.tx.Commit(ctx)
+	s.release()
+	return err
+}
+
+func (s *postgresSession) rollback() {
+	if s.conn == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), endWithin)
+	defer cancel()
+	_ = s.tx.Rollback(ctx) // a connection that cannot roll back is closed by pgx, which does as well
+	s.release()
+}
+
+func (s *postgresSession) release() {
+	s.conn.Release()
+	s.conn = nil
+}
+
+func postgresArgs(args []any) []any {
+	out := make([]any, len(args), len(args)+16)
+	for i, a := range args {
+		out[i] = postgresArg(a)
+	}
+	return out
+}
+
+// migrate brings the schema up to date; programs that start together wait for each other.
+func (p *postgres) migrate(ctx context.Context, apply bool) error {
+	if err := p.checkOurs(ctx); err != nil {
+		return err
+	}
+	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 300))
+	if err != nil {
+		return err
+	}
+	db := stdlib.OpenDBFromPool(p.pool)
+	defer db.Close()
+	return up(ctx, goose.DialectPostgres, db, forPostgres, apply, goose.WithSessionLocker(locker))
+}
+
+// checkOurs refuses a schema that another program uses.
+func (p *postgres) checkOurs(ctx context.Context) error {
+	var ours, members bool
+	var encoding string
+	err := p.pool.QueryRow(ctx, `SELECT to_regclass($1) IS NOT NULL, to_regclass('members') IS NOT NULL, current_setting('server_encoding')`,
+		versions).Scan(&ours, &members, &encoding)
+	switch {
+	case err != nil:
+		return err
+	case encoding != "UTF8":
+		return fmt.Errorf("the database has the encoding %s; create one with UTF8: createdb --template=template0 --encoding=UTF8 NAME", encoding)
+	case members && !ours:
+		return fmt.Errorf("the database holds another program's tables; use an empty one")
+	}
+	return nil
+}
+
+// touched are the tables that erasure changes.
+const touched = `members, allowances, credits, connections, blocks, banned, keys, inmails, replies, answers, crm_links, counts,
+	snapshots, state, fingerprints, strikes, restrictions, reports, audit`
+
+// scrub removes the dead rows of the tables that erasure touches. PostgreSQL overwrites their bytes when it uses the
+// space again; its write-ahead log and backups age out as they are set to (README).
+func (p *postgres) scrub(ctx context.Context) error {
+	_, err := p.pool.Exec(ctx, `VACUUM `+touched)
+	return err
+}

@@ -1,0 +1,32 @@
+package record
+
+import "inmail/domain"
+
+const insertReceipts = `INSERT INTO receipts (inmail, seq, status, at, reason)
+	SELECT r.inmail, r.seq, r.status, r.at, r.reason
+	FROM unnest($1::uuid[], $2::int[], $3::text[], $4::bigint[], $5::text[]) AS r(inmail, seq, status, at, reason)`
+
+// appendReceipts adds receipts; a sequence number that is taken fails, whatever the guards let through (R54).
+func (t *tx) appendReceipts(receipts []domain.Receipt) error {
+	var rows batch
+	for _, r := range receipts {
+		rows.add(r.InMail, r.Seq, string(r.Status), millis(r.At), string(r.Reason))
+	}
+	_, err := t.execBatch("append receipts", insertReceipts, &rows)
+	return err
+}
+
+const selectReceipts = `SELECT seq, status, at, reason FROM receipts WHERE inmail = $1 ORDER BY seq`
+
+// Receipts returns those of an InMail by sequence number (R54).
+func (t *tx) Receipts(id domain.ID) (receipts []domain.Receipt, err error) {
+	err = t.query("read receipts", selectReceipts, func(r row) error {
+		receipt := domain.Receipt{InMail: id}
+		var at int64
+		err := r.Scan(&receipt.Seq, (*string)(&receipt.Status), &at, (*string)(&receipt.Reason))
+		receipt.At = instant(at)
+		receipts = append(receipts, receipt)
+		return err
+	}, id)
+	return receipts, err
+}

@@ -1,0 +1,324 @@
+package record
+
+import (
+	"strings"
+	"time"
+
+	"inmail/domain"
+	"inmail/domain/mailroom"
+	"inmail/domain/spam"
+)
+
+// Each of these is asked once a sender and bounded by its index: the newest sends, strikes, reports and
+// deliveries.
+const (
+	// newestSends reads as many sends as are needed of each sender, and those of the same millisecond as the last.
+	newestSends = `SELECT r.sender, i.accepted_at FROM unnest($3::text[]) AS r(sender)
+		JOIN inmails i ON i.sender = r.sender AND i.accepted_at > $1
+			AND i.accepted_at >= coalesce((SELECT s.accepted_at FROM inmails s WHERE s.sender = r.sender AND s.accepted_at > $1
+				ORDER BY s.accepted_at DESC LIMIT 1 OFFSET $2), 0)
+		ORDER BY r.sender, i.accepted_at DESC`
+	recentStrikes = `SELECT member, at FROM strikes WHERE member = ANY($1) AND at > $2 ORDER BY member, at DESC`
+	reporters     = `SELECT sender, count(DISTINCT reporter) FROM reports WHERE sender = ANY($1) AND at > $2 GROUP BY sender`
+	deliveries    = `SELECT sender, count(*) FROM inmails WHERE sender = ANY($1) AND accepted_at > $2 AND sent_at > $3 GROUP BY sender`
+)
+
+// Signals returns what was seen of each sender until Now, as far back as need says (R41). Similar is the caller's
+// to set.
+func (t *tx) Signals(senders []domain.MemberID, need spam.Limits) (map[domain.MemberID]spam.Signals, error) {
+	signals := make(map[domain.MemberID]spam.Signals, len(senders))
+	if len(senders) == 0 {
+		return signals, nil
+	}
+	asked := distinct(senders)
+	var rows batch
+	rows.args = []any{millis(t.now.Add(-spam.SendsWindow)), max(need.SendsNeeded(), 1) - 1}
+	for _, id := range asked {
+		signals[id] = spam.Signals{}
+		rows.add(id)
+	}
+	err := t.queryBatch("read the newest sends", newestSends, &rows, func(r row) error {
+		id, at, err := scanMemberTime(r)
+		if s := signals[id]; err == nil && len(s.Sends) < need.SendsNeeded() {
+			s.Sends = append(s.Sends, at)
+			signals[id] = s
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	since := millis(t.now.Add(-spam.RecordWindow))
+	err = t.query("read strikes", recentStrikes, func(r row) error {
+		id, at, err := scanMemberTime(r)
+		s := signals[id]
+		s.Strikes = append(s.Strikes, at)
+		signals[id] = s
+		return err
+	}, asked, since)
+	if err != nil {
+		return nil, err
+	}
+	err = t.query("count reporters", reporters, func(r row) error {
+		id, n, err := scanMemberCount(r)
+		s := signals[id]
+		s.Reporters = n
+		signals[id] = s
+		return err
+	}, asked, since)
+	if err != nil {
+		return nil, err
+	}
+	err = t.query("count deliveries", deliveries, func(r row) error {
+		id, n, err := scanMemberCount(r)
+		s := signals[id]
+		s.Deliveries = n
+		signals[id] = s
+		return err
+	}, asked, millis(t.now.Add(-spam.RecordWindow-longestQueue)), since)
+	return signals, err
+}
+
+func scanMemberTime(r row) (id domain.MemberID, at time.Time, err error) {
+	var ms int64
+	err = r.Scan((*string)(&id), &ms)
+	return id, instant(ms), err
+}
+
+func scanMemberCount(r row) (id domain.MemberID, n int, err error) {
+	err = r.Scan((*string)(&id), &n)
+	return id, n, err
+}
+
+const (
+	insertFingerprints = `INSERT INTO fingerprints (sender, at, fingerprint)
+		SELECT r.sender, r.at, r.fingerprint FROM unnest($1::text[], $2::bigint[], $3::bytea[]) AS r(sender, at, fingerprint)`
+	purgeFingerprints = `DELETE FROM fingerprints WHERE at <= $1 AND sender = ANY($2)`
+)
+
+// NoteSends keeps the fingerprints of accepted bodies for the window of the similarity check, and removes those
+// of the same senders that have left it.
+func (t *tx) NoteSends(sends []mailroom.SendNote) error {
+	if len(sends) == 0 {
+		return nil
+	}
+	var rows batch
+	senders := make([]domain.MemberID, 0, len(sends))
+	for _, s := range sends {
+		rows.add(s.Sender, millis(s.At), bytes(s.Fingerprint))
+		senders = append(senders, s.Sender)
+	}
+	if _, err := t.exec("remove old fingerprints", purgeFingerprints, millis(t.now.Add(-spam.SimilarWindow)), distinct(senders)); err != nil {
+		return err
+	}
+	_, err := t.execBatch("keep fingerprints", insertFingerprints, &rows)
+	return err
+}
+
+const fingerprints = `SELECT fingerprint FROM fingerprints WHERE sender = $1 AND at > $2 ORDER BY at DESC`
+
+// Fingerprints returns those of a sender after since, newest first.
+func (t *tx) Fingerprints(sender domain.MemberID, since time.Time) (prints [][]byte, err error) {
+	err = t.query("read fingerprints", fingerprints, func(r row) error {
+		var print []byte
+		err := r.Scan(&print)
+		prints = append(prints, print)
+		return err
+	}, sender, millis(since))
+	return prints, err
+}
+
+const insertStrikes = `INSERT INTO strikes (member, at) SELECT r.member, r.at FROM unnest($1::text[], $2::bigint[]) AS r(member, at)`
+
+// Strike keeps refused spammy messages (R42).
+func (t *tx) Strike(strikes []mailroom.Strike) error {
+	var rows batch
+	for _, s := range strikes {
+		rows.add(s.Member, millis(s.At))
+	}
+	_, err := t.execBatch("keep strikes", insertStrikes, &rows)
+	return err
+}
+
+const restrictionColumns = `SELECT id, member, trigger_name, value, bound, step, started_at, until, coalesce(undone_at, 0) FROM restrictions `
+
+func scanRestriction(r row) (x mailroom.RestrictionRow, err error) {
+	var started, until, undone int64
+	err = r.Scan(&x.ID, (*string)(&x.Member), &x.Trigger, &x.Value, &x.Limit, &x.Step, &started, &until, &undone)
+	x.StartedAt, x.Until, x.UndoneAt = instant(started), instant(until), instant(undone)
+	return x, err
+}
+
+// Restrictions returns all of a member, newest first.
+func (t *tx) Restrictions(member domain.MemberID) (rows []mailroom.RestrictionRow, err error) {
+	err = t.query("read restrictions", restrictionColumns+`WHERE member = $1 ORDER BY started_at DESC, id DESC`, func(r row) error {
+		x, err := scanRestriction(r)
+		rows = append(rows, x)
+		return err
+	}, member)
+	return rows, err
+}
+
+const restricted = restrictionColumns + `WHERE member = ANY($1) AND undone_at IS NULL AND started_at <= $2 AND until > $2 ORDER BY until`
+
+// Restricted returns the restriction of each sender that holds at Now: of several the one that ends last (R42).
+func (t *tx) Restricted(senders []domain.MemberID) (map[domain.MemberID]spam.Restriction, error) {
+	holding := map[domain.MemberID]spam.Restriction{}
+	if len(senders) == 0 {
+		return holding, nil
+	}
+	err := t.query("look for restrictions", restricted, func(r row) error {
+		x, err := scanRestriction(r)
+		holding[x.Member] = x.Restriction
+		return err
+	}, senders, millis(t.now))
+	return holding, err
+}
+
+const putRestriction = `INSERT INTO restrictions (id, member, trigger_name, value, bound, step, started_at, until)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+	ON CONFLICT (id) DO UPDATE SET value = excluded.value, bound = excluded.bound, step = excluded.step, until = excluded.until`
+
+// PutRestriction restricts a member (R42).
+func (t *tx) PutRestriction(member domain.MemberID, id string, r spam.Restriction) error {
+	_, err := t.exec("store a restriction", putRestriction, id, member, r.Trigger, r.Value, r.Limit, r.Step, millis(r.StartedAt), millis(r.Until))
+	return err
+}
+
+// UndoRestriction ends a restriction now; one that is undone already stays as it was.
+func (t *tx) UndoRestriction(id string) error {
+	_, err := t.exec("undo a restriction", `UPDATE restrictions SET undone_at = $2 WHERE id = $1 AND undone_at IS NULL`, id, millis(t.now))
+	return err
+}
+
+const restrictedByTrigger = `SELECT trigger_name, count(DISTINCT member) FROM restrictions
+	WHERE until > $1 AND undone_at IS NULL AND started_at <= $1 GROUP BY trigger_name`
+
+// RestrictedByTrigger counts the senders restricted at Now.
+func (t *tx) RestrictedByTrigger() (map[string]int, error) {
+	counts := map[string]int{}
+	err := t.query("count restricted senders", restrictedByTrigger, func(r row) error {
+		var trigger string
+		var n int
+		err := r.Scan(&trigger, &n)
+		counts[trigger] = n
+		return err
+	}, millis(t.now))
+	return counts, err
+}
+
+const insertReport = `INSERT INTO reports (inmail, sender, reporter, reason, at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (inmail) DO NOTHING`
+
+// Report keeps an abuse report, once for each InMail; again is ErrConflict, and stores nothing (R44).
+func (t *tx) Report(id domain.ID, sender, reporter domain.MemberID, reason string) error {
+	n, err := t.exec("keep a report", insertReport, id, sender, reporter, reason, millis(t.now))
+	if err == nil && n == 0 {
+		return explain("keep a report", mailroom.ErrConflict) // nothing failed: the transaction may go on
+	}
+	return err
+}
+
+const (
+	putModel      = `INSERT INTO model (id, learnt) VALUES (1, $1) ON CONFLICT (id) DO UPDATE SET learnt = excluded.learnt`
+	appendLessons = `INSERT INTO lessons (inmail, spam, at) SELECT r.inmail, r.spam, $1 FROM unnest($2::uuid[], $3::bool[]) AS r(inmail, spam)
+		WHERE TRUE ON CONFLICT (inmail, spam) DO NOTHING`
+	nextLessons = `SELECT inmail, spam FROM lessons ORDER BY at, inmail LIMIT $1 FOR UPDATE SKIP LOCKED`
+	dropLessons = `DELETE FROM lessons WHERE (inmail, spam) IN (SELECT r.inmail, r.spam FROM unnest($1::uuid[], $2::bool[]) AS r(inmail, spam))`
+)
+
+// Model returns the learnt filter as stored; nil when nothing was learnt.
+func (t *tx) Model() (blob []byte, err error) {
+	each, _ := one(&blob)
+	err = t.query("read the filter", `SELECT learnt FROM model WHERE id = 1`, each)
+	return blob, err
+}
+
+// PutModel replaces the learnt filter.
+func (t *tx) PutModel(blob []byte) error {
+	_, err := t.exec("store the filter", putModel, bytes(blob))
+	return err
+}
+
+// AppendLessons notes what is to be learnt from; the same lesson waits once.
+func (t *tx) AppendLessons(ls []mailroom.Lesson) error {
+	rows := batch{args: []any{millis(t.now)}}
+	seen := map[mailroom.Lesson]bool{}
+	for _, l := range ls {
+		if !seen[l] {
+			seen[l] = true
+			rows.add(l.InMail, l.Spam)
+		}
+	}
+	_, err := t.execBatch("note lessons", appendLessons, &rows)
+	return err
+}
+
+// TakeLessons returns and removes up to limit, oldest first.
+func (t *tx) TakeLessons(limit int) (lessons []mailroom.Lesson, err error) {
+	if limit <= 0 {
+		return nil, nil
+	}
+	var rows batch
+	err = t.query("take lessons", nextLessons, func(r row) error {
+		var l mailroom.Lesson
+		err := r.Scan((*string)(&l.InMail), &l.Spam)
+		lessons = append(lessons, l)
+		rows.add(l.InMail, l.Spam)
+		return err
+	}, limit)
+	if err != nil {
+		return nil, err
+	}
+	_, err = t.execBatch("take lessons", dropLessons, &rows)
+	return lessons, err
+}
+
+const appendAudit = `INSERT INTO audit (id, at, kind, inmail, sender, recipient, refusals, made_by, detail)
+	SELECT r.id, r.at, r.kind, r.inmail, r.sender, r.recipient, r.refusals, r.made_by, r.detail
+	FROM unnest($1::text[], $2::bigint[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bytea[])
+		AS r(id, at, kind, inmail, sender, recipient, refusals, made_by, detail)`
+
+// AppendAudit adds decisions to the audit (R21, R43).
+func (t *tx) AppendAudit(entries []mailroom.AuditEntry) error {
+	var rows batch
+	for _, e := range entries {
+		codes := make([]string, len(e.Refusals))
+		for i, c := range e.Refusals {
+			codes[i] = string(c)
+		}
+		rows.add(e.ID, millis(e.At), e.Kind, e.InMail, e.Sender, e.Recipient, strings.Join(codes, " "), e.By, bytes(e.Detail))
+	}
+	_, err := t.execBatch("append to the audit", appendAudit, &rows)
+	return err
+}
+
+// Audit lists decisions, newest first by (At, ID).
+func (t *tx) Audit(page mailroom.Page) (entries []mailroom.AuditEntry, err error) {
+	var c conditions
+	c.and("TRUE")
+	c.after("at", "id", page.After, page.After.ID)
+	sql := `SELECT id, at, kind, inmail, sender, recipient, refusals, made_by, detail FROM audit WHERE ` + c.sql +
+		` ORDER BY at DESC, id DESC LIMIT ` + c.arg(limit(page))
+	err = t.query("read the audit", sql, func(r row) error {
+		var e mailroom.AuditEntry
+		var at int64
+		var inmail *string
+		var codes string
+		if err := r.Scan(&e.ID, &at, &e.Kind, &inmail, (*string)(&e.Sender), (*string)(&e.Recipient), &codes, &e.By, &e.Detail); err != nil {
+			return err
+		}
+		if inmail != nil {
+			e.InMail = domain.ID(*inmail)
+		}
+		for _, code := range strings.Fields(codes) {
+			e.Refusals = append(e.Refusals, domain.Code(code))
+		}
+		if len(e.Detail) == 0 {
+			e.Detail = nil
+		}
+		e.At = instant(at)
+		entries = append(entries, e)
+		return nil
+	}, c.args...)
+	return entries, err
+}

@@ -1,0 +1,404 @@
+package record
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/pressly/goose/v3"
+	_ "modernc.org/sqlite" // the driver "sqlite"
+)
+
+// applicationID marks the file as ours, in the header that SQLite keeps for it: "INML".
+const applicationID = 0x494e4d4c
+
+// pageSize of SQLite's file in bytes.
+const pageSize = 4096
+
+// sqlite is the record in one file: one connection writes, a pool of them reads, each reader in its own
+// snapshot (WAL). A commit is on the disk when it returns (synchronous=FULL); what is deleted is overwritten
+// (secure_delete).
+type sqlite struct {
+	cfg     Config
+	db      *sql.DB
+	writer  chan *sqliteConn // holds the one that writes while nobody does
+	readers chan *sqliteConn
+}
+
+// sqliteConn is one connection with its prepared statements; conn is nil until it is first used.
+type sqliteConn struct {
+	conn  *sql.Conn
+	stmts map[string]*sql.Stmt
+}
+
+func openSQLite(ctx context.Context, cfg Config) (*sqlite, error) {
+	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
+		return nil, fmt.Errorf("data: the folder %s cannot be made (%w); make it, or name another", cfg.Data, pathless(err))
+	}
+	if err := checkWritable(cfg); err != nil {
+		return nil, err
+	}
+	if err := checkOurs(cfg.File()); err != nil {
+		return nil, err
+	}
+	db, err := sql.Open("sqlite", dsn(cfg))
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(cfg.Readers + 2) // with the writer and a migration
+	db.SetMaxIdleConns(cfg.Readers + 2)
+	s := &sqlite{cfg: cfg, db: db, writer: make(chan *sqliteConn, 1), readers: make(chan *sqliteConn, cfg.Readers)}
+	s.writer <- &sqliteConn{}
+	for range cfg.Readers {
+		s.readers <- &sqliteConn{}
+	}
+	ctx, cancel := context.WithTimeout(ctx, cfg.LockTimeout+cfg.ConnectTimeout)
+	defer cancel()
+	if err := s.claimFile(ctx); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// dsn names the file with what every connection sets.
+func dsn(cfg Config) string {
+	path, err := filepath.Abs(cfg.File())
+	if err != nil {
+		path = cfg.File()
+	}
+	q := url.Values{"_pragma": {
+		"busy_timeout(" + milliseconds(cfg.LockTimeout) + ")",
+		"page_size(" + strconv.Itoa(pageSize) + ")",
+		"journal_mode(WAL)",
+		"synchronous(FULL)",
+		"secure_delete(ON)",
+		"temp_store(MEMORY)",
+		"cache_size(-16384)",
+		"journal_size_limit(67108864)",
+	}}
+	if cfg.MaxBytes > 0 {
+		q.Add("_pragma", "max_page_count("+strconv.FormatInt(cfg.MaxBytes/pageSize, 10)+")")
+	}
+	return (&url.URL{Scheme: "file", Path: path, RawQuery: q.Encode()}).String()
+}
+
+// checkWritable finds out before SQLite does, whose words for it are few.
+func checkWritable(cfg Config) error {
+	f, err := os.CreateTemp(cfg.Data, ".writable-*")
+	if err != nil {
+		return fmt.Errorf("data: the folder %s cannot be written (%w); give this user the right to write there, or name another folder", cfg.Data, pathless(err))
+	}
+	_ = f.Close()
+	if err := os.Remove(f.Name()); err != nil {
+		return fmt.Errorf("data: a file in the folder %s cannot be removed (%w)", cfg.Data, pathless(err))
+	}
+	if f, err := os.OpenFile(cfg.File(), os.O_RDWR, 0); err == nil {
+		return f.Close()
+	} else if !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("data: the file %s cannot be written (%w); give this user the right to read and write it", cfg.File(), pathless(err))
+	}
+	return nil
+}
+
+// checkOurs refuses a file that SQLite did not write, before anything touches it.
+func checkOurs(file string) error {
+	f, err := os.Open(file)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	header := make([]byte, 16)
+	n, _ := f.Read(header)
+	if n == 0 || string(header[:n]) == "SQLite format 3\x00" {
+		return nil
+	}
+	return fmt.Errorf("data: the file %s is not a record of InMail; move it away, or name another folder", file)
+}
+
+// claimFile refuses the database of another program and marks a new one as ours.
+func (s *sqlite) claimFile(ctx context.Context) error {
+	var id, tables int64
+	if err := s.db.QueryRowContext(ctx, "PRAGMA application_id").Scan(&id); err != nil {
+		return err
+	}
+	if err := s.db.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_master").Scan(&tables); err != nil {
+		return err
+	}
+	switch {
+	case id == applicationID:
+		return nil
+	case id != 0 || tables > 0:
+		return fmt.Errorf("data: the file %s is another program's database; move it away, or name another folder", s.cfg.File())
+	}
+	_, err := s.db.ExecContext(ctx, fmt.Sprintf("PRAGMA application_id = %d", applicationID))
+	return err
+}
+
+func (s *sqlite) ping(ctx context.Context) error {
+	c, err := take(ctx, s.readers)
+	if err != nil {
+		return err
+	}
+	defer func() { s.readers <- c }()
+	if err := c.open(ctx, s.db); err != nil {
+		return err
+	}
+	var n int
+	return c.conn.QueryRowContext(ctx, "SELECT count(*) FROM snapshots").Scan(&n)
+}
+
+// close waits for the transactions under way, at most so long.
+func (s *sqlite) close() {
+	ctx, cancel := context.WithTimeout(context.Background(), endWithin)
+	defer cancel()
+	for _, pool := range []chan *sqliteConn{s.readers, s.writer} {
+		for range cap(pool) {
+			if c, err := take(ctx, pool); err == nil {
+				c.close()
+			}
+		}
+	}
+	_ = s.db.Close()
+}
+
+func take(ctx context.Context, pool chan *sqliteConn) (*sqliteConn, error) {
+	select {
+	case c := <-pool:
+		return c, nil
+	default:
+	}
+	select {
+	case c := <-pool:
+		return c, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (c *sqliteConn) open(ctx context.Context, db *sql.DB) error {
+	if c.conn != nil {
+		return nil
+	}
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	c.conn, c.stmts = conn, make(map[string]*sql.Stmt)
+	return nil
+}
+
+func (c *sqliteConn) close() {
+	if c.conn == nil {
+		return
+	}
+	for _, stmt := range c.stmts {
+		_ = stmt.Close()
+	}
+	_ = c.conn.Raw(func(any) error { return driver.ErrBadConn }) // never back into database/sql's pool
+	_ = c.conn.Close()
+	c.conn, c.stmts = nil, nil
+}
+
+func (c *sqliteConn) prepare(sql string) (*sql.Stmt, error) {
+	if stmt, ok := c.stmts[sql]; ok {
+		return stmt, nil
+	}
+	stmt, err := c.conn.PrepareContext(context.Background(), forSQLite(sql))
+	if err != nil {
+		return nil, err
+	}
+	c.stmts[sql] = stmt
+	return stmt, nil
+}
+
+func (s *sqlite) begin(ctx context.Context, write bool) (session, error) {
+	pool, begin := s.readers, "BEGIN"
+	if write {
+		pool, begin = s.writer, "BEGIN IMMEDIATE"
+	}
+	c, err := take(ctx, pool)
+	if err != nil {
+		return nil, fmt.Errorf("wait for a connection: %w", err)
+	}
+	if err := c.open(ctx, s.db); err != nil {
+		pool <- c
+		return nil, err
+	}
+	stmt, err := c.prepare(begin)
+	if err == nil {
+		_, err = stmt.ExecContext(ctx)
+	}
+	if err != nil {
+		c.close()
+		pool <- c
+		return nil, err
+	}
+	return &sqliteSession{conn: c, pool: pool, write: write}, nil
+}
+
+func (s *sqlite) shard(session) int { return 0 }
+
+type sqliteSession struct {
+	conn  *sqliteConn
+	pool  chan *sqliteConn
+	write bool
+}
+
+func (s *sqliteSession) exec(ctx context.Context, sql string, args []any) (int64, error) {
+	return s.execRows(ctx, sql, args, [][]any{nil})
+}
+
+func (s *sqliteSession) query(ctx context.Context, sql string, args []any, each func(row) error) error {
+	return s.queryRows(ctx, sql, args, [][]any{nil}, each)
+}
+
+// execRows runs the statement once a row. The context is asked between rows: a row takes microseconds, and
+// watching it for each would take as long again.
+func (s *sqliteSession) execRows(ctx context.Context, sql string, args []any, rows [][]any) (int64, error) {
+	if !s.write {
+		return 0, errNotWritable
+	}
+	stmt, err := s.conn.prepare(sql)
+	if err != nil {
+		return 0, err
+	}
+	single := context.Background()
+	if len(rows) == 1 {
+		single = ctx // may be a sweep over many rows
+	}
+	var affected int64
+	values := make([]any, 0, 40)
+	for _, row := range rows {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		values = sqliteValues(values[:0], args, row)
+		result, err := stmt.ExecContext(single, values...)
+		if err != nil {
+			return 0, err
+		}
+		n, err := result.RowsAffected()
+		if err != nil {
+			return 0, err
+		}
+		affected += n
+	}
+	return affected, nil
+}
+
+func (s *sqliteSession) queryRows(ctx context.Context, sql string, args []any, rows [][]any, each func(row) error) error {
+	stmt, err := s.conn.prepare(sql)
+	if err != nil {
+		return err
+	}
+	values := make([]any, 0, 40)
+	for _, row := range rows {
+		values = sqliteValues(values[:0], args, row)
+		if err := answerRows(ctx, stmt, values, each); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func answerRows(ctx context.Context, stmt *sql.Stmt, values []any, each func(row) error) (err error) {
+	rows, err := stmt.QueryContext(ctx, values...)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		if err := each(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// commit is not given up when the caller does: it is a matter of one fsync. One that fails leaves the
+// transaction open, for rollback to end.
+func (s *sqliteSession) commit(context.Context) error {
+	stmt, err := s.conn.prepare("COMMIT")
+	if err != nil {
+		return err
+	}
+	if _, err := stmt.ExecContext(context.Background()); err != nil {
+		return err
+	}
+	s.pool <- s.conn
+	s.conn = nil
+	return nil
+}
+
+// rollback ends the transaction. SQLite may have done so itself (an interrupted write, a full disk); a
+// connection of which that is not certain is closed, which does it too.
+func (s *sqliteSession) rollback() {
+	if s.conn == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), endWithin)
+	defer cancel()
+	if _, err := s.conn.conn.ExecContext(ctx, "ROLLBACK"); err != nil {
+		s.conn.close()
+	}
+	s.pool <- s.conn
+	s.conn = nil
+}
+
+func sqliteValues(values, args, row []any) []any {
+	for _, a := range args {
+		values = append(values, sqliteArg(a))
+	}
+	for _, a := range row {
+		values = append(values, sqliteArg(a))
+	}
+	return values
+}
+
+func (s *sqlite) migrate(ctx context.Context, apply bool) error {
+	return up(ctx, goose.DialectSQLite3, s.db, forSQLiteDDL, apply)
+}
+
+// checkpointEvery is how long scrub waits for readers before it tries again.
+const checkpointEvery = 20 * time.Millisecond
+
+// scrub rewrites the file without what was freed, and empties the write-ahead log. Deleted content is overwritten when
+// it is deleted (secure_delete); what page splits left behind in the unused part of pages goes with the rewriting.
+func (s *sqlite) scrub(ctx context.Context) error {
+	c, err := take(ctx, s.writer)
+	if err != nil {
+		return err
+	}
+	defer func() { s.writer <- c }()
+	if err := c.open(ctx, s.db); err != nil {
+		return err
+	}
+	if _, err := c.conn.ExecContext(ctx, "VACUUM"); err != nil {
+		return err
+	}
+	for {
+		var busy, log, moved int
+		if err := c.conn.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &log, &moved); err != nil {
+			return err
+		}
+		if busy == 0 {
+			return nil
+		}
+		select {
+		case <-time.After(checkpointEvery):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}

@@ -1,0 +1,20 @@
+package record
+
+const putState = `INSERT INTO state (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value`
+
+// State returns a small named value; nil when there is none.
+func (t *tx) State(name string) (value []byte, err error) {
+	each, _ := one(&value)
+	err = t.query("read a state", `SELECT value FROM state WHERE name = $1`, each, name)
+	return value, err
+}
+
+// SetState keeps a small named value; nil removes it.
+func (t *tx) SetState(name string, value []byte) error {
+	if value == nil {
+		_, err := t.exec("remove a state", `DELETE FROM state WHERE name = $1`, name)
+		return err
+	}
+	_, err := t.exec("keep a state", putState, name, value)
+	return err
+}

@@ -1,0 +1,244 @@
+package record
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"inmail/domain"
+	"inmail/domain/mailroom"
+)
+
+// engine is one of the two databases.
+type engine interface {
+	begin(ctx context.Context, write bool) (session, error)
+	ping(ctx context.Context) error
+	migrate(ctx context.Context, apply bool) error
+	scrub(ctx context.Context) error
+	close()
+	// shard says which shard of a count a transaction moves, so that two at once seldom wait for each other.
+	shard(s session) int
+}
+
+// session is one open transaction. Statements are in PostgreSQL's words (dialect.go).
+type session interface {
+	exec(ctx context.Context, sql string, args []any) (int64, error)
+	query(ctx context.Context, sql string, args []any, each func(row) error) error
+	// execRows runs a statement whose last parameters are unnest's columns, for all rows at once.
+	execRows(ctx context.Context, sql string, args []any, rows [][]any) (int64, error)
+	queryRows(ctx context.Context, sql string, args []any, rows [][]any, each func(row) error) error
+	commit(ctx context.Context) error
+	rollback()
+}
+
+// row is one line of an answer.
+type row interface{ Scan(dest ...any) error }
+
+// tries is how often Update runs its function when other transactions came in its way and nothing was stored.
+const tries = 4
+
+// Update runs fn in one transaction and commits it. When PostgreSQL ends the transaction because two waited
+// for each other (a deadlock, a serialisation failure), nothing was stored and fn is run again, at most three
+// times; a commit whose answer was lost is never repeated. A statement that failed cannot be committed around:
+// its error is returned even when fn returns none.
+func (r *Record) Update(ctx context.Context, fn func(tx mailroom.Tx) error) error {
+	ctx, cancel := context.WithTimeout(ctx, r.cfg.Timeout)
+	defer cancel()
+	for try := 1; ; try++ {
+		err := r.once(ctx, true, fn)
+		if err == nil || try == tries || !wasEndedForAnother(err) || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+// View runs fn in one transaction that only reads, in one snapshot: what is committed meanwhile is not seen.
+func (r *Record) View(ctx context.Context, fn func(tx mailroom.Tx) error) error {
+	ctx, cancel := context.WithTimeout(ctx, r.cfg.Timeout)
+	defer cancel()
+	return r.once(ctx, false, fn)
+}
+
+// Ping answers whether the record can be read.
+func (r *Record) Ping(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, r.cfg.ConnectTimeout)
+	defer cancel()
+	return explain("reach the record", r.engine.ping(ctx))
+}
+
+func (r *Record) once(ctx context.Context, write bool, fn func(tx mailroom.Tx) error) error {
+	s, err := r.engine.begin(ctx, write)
+	if err != nil {
+		return explain("begin a transaction", err)
+	}
+	committed := false
+	defer func() { // a panic of fn must not leave the transaction open
+		if !committed {
+			s.rollback()
+		}
+	}()
+	t := &tx{ctx: ctx, s: s, now: r.clock.Now().UTC().Truncate(time.Millisecond), write: write, shard: r.engine.shard(s)}
+	if err := fn(t); err != nil {
+		return err
+	}
+	if err := t.storeCounts(); err != nil {
+		return err
+	}
+	if t.failed != nil {
+		return t.failed
+	}
+	if err := ctx.Err(); err != nil {
+		return explain("commit", err)
+	}
+	if err := s.commit(ctx); err != nil {
+		return explain("commit", err)
+	}
+	committed = true
+	return nil
+}
+
+// tx is one transaction as the use cases see it.
+type tx struct {
+	ctx    context.Context
+	s      session
+	now    time.Time
+	write  bool
+	shard  int
+	failed error // the first statement that failed: what follows it must not be committed
+	counts map[cell]int64
+}
+
+var _ mailroom.Tx = (*tx)(nil)
+
+// Now is the time of the whole transaction.
+func (t *tx) Now() time.Time { return t.now }
+
+// batch is what a statement over many rows is run with: scalars first, then the columns of each row.
+type batch struct {
+	args []any
+	rows [][]any
+}
+
+func (b *batch) add(columns ...any) { b.rows = append(b.rows, columns) }
+
+func (t *tx) exec(what, sql string, args ...any) (int64, error) {
+	n, err := t.s.exec(t.ctx, sql, args)
+	return n, t.fail(what, err)
+}
+
+func (t *tx) query(what, sql string, each func(row) error, args ...any) error {
+	return t.fail(what, t.s.query(t.ctx, sql, args, each))
+}
+
+func (t *tx) execBatch(what, sql string, b *batch) (int64, error) {
+	if len(b.rows) == 0 {
+		return 0, nil
+	}
+	n, err := t.s.execRows(t.ctx, sql, b.args, b.rows)
+	return n, t.fail(what, err)
+}
+
+func (t *tx) queryBatch(what, sql string, b *batch, each func(row) error) error {
+	if len(b.rows) == 0 {
+		return nil
+	}
+	return t.fail(what, t.s.queryRows(t.ctx, sql, b.args, b.rows, each))
+}
+
+// fail notes an error, so that the transaction cannot be committed, and says what was tried.
+func (t *tx) fail(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	err = explain(what, err)
+	if t.failed == nil {
+		t.failed = err
+	}
+	return err
+}
+
+// conflict fails the transaction: a guard did not hold.
+func (t *tx) conflict(what string) error {
+	return t.fail(what, mailroom.ErrConflict)
+}
+
+// millis is how a time is stored; 0, which statements turn into NULL, is the zero time.
+func millis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+// instant reads what millis stored.
+func instant(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}
+
+// bytes keeps an empty value apart from NULL.
+func bytes(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
+}
+
+// conditions gathers the WHERE of a list with its arguments.
+type conditions struct {
+	sql  string
+	args []any
+}
+
+// arg takes an argument and returns its placeholder.
+func (c *conditions) arg(v any) string {
+	c.args = append(c.args, v)
+	return fmt.Sprintf("$%d", len(c.args))
+}
+
+func (c *conditions) and(sql string) {
+	if c.sql != "" {
+		c.sql += " AND "
+	}
+	c.sql += sql
+}
+
+// after keeps what comes after a page's cursor in a list that is sorted newest first by (at, id). The first
+// half bounds the index, the second settles what has the same time.
+func (c *conditions) after(at, id string, cursor mailroom.Cursor, cursorID any) {
+	if cursor == (mailroom.Cursor{}) {
+		return
+	}
+	last := c.arg(millis(cursor.At))
+	c.and(fmt.Sprintf("%s <= %s AND (%s < %s OR %s < %s)", at, last, at, last, id, c.arg(cursorID)))
+}
+
+// limit is how many rows a page may have.
+func limit(p mailroom.Page) int { return min(max(p.Limit, 1), maxPage) }
+
+// maxPage is the longest page (API.md), and one more for callers who look whether there is a next.
+const maxPage = 201
+
+// one scans at most one row and says whether there was one.
+func one(dest ...any) (each func(row) error, found *bool) {
+	found = new(bool)
+	return func(r row) error { *found = true; return r.Scan(dest...) }, found
+}
+
+// errNotWritable is a mistake in a use case: View does not write.
+var errNotWritable = errors.New("a View does not write; use Update")
+
+func distinct(ids []domain.MemberID) []domain.MemberID {
+	seen := make(map[domain.MemberID]bool, len(ids))
+	out := make([]domain.MemberID, 0, len(ids))
+	for _, id := range ids {
+		if !seen[id] {
+			seen[id] = true
+			out = append(out, id)
+		}
+	}
+	return out
+}
