@@ -1,0 +1,81 @@
+// Package queue is the job queue: Asynq on Redis (one server, Sentinel or Cluster), or on a broker inside the process when
+// no Redis is configured. A task carries ids and means "look at these" (R01, R27); losing all of them loses
+// nothing, because the record says what is due. README.md beside this file is for the operator.
+package queue
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Config says where the queue is and how hard a process works on it. Start from Default.
+type Config struct {
+	URL               string        `koanf:"redis_url"`                // secret; redis://, rediss://, redis-cluster://, redis-sentinel://; empty: inside the process
+	ConnectTimeout    time.Duration `koanf:"redis_connect_timeout"`    // for one connection; 100ms..1m
+	Timeout           time.Duration `koanf:"redis_timeout"`            // for one answer; 100ms..1m
+	EnqueueTimeout    time.Duration `koanf:"queue_enqueue_timeout"`    // for one Enqueue, all its tasks; 50ms..1m
+	Concurrency       int           `koanf:"queue_concurrency"`        // tasks of sends at once in a process; 1..1000
+	CRMConcurrency    int           `koanf:"queue_crm_concurrency"`    // tasks of crm; 1..100
+	UpkeepConcurrency int           `koanf:"queue_upkeep_concurrency"` // tasks of upkeep; 1..100
+	Pullers           int           `koanf:"queue_pullers"`            // that take tasks off sends at once in a process, some 7,000 a second each; 1..16
+	CheckInterval     time.Duration `koanf:"queue_check_interval"`     // how often an empty sends is looked at; 1ms..10s
+	Grace             time.Duration `koanf:"queue_grace"`              // for what is in hand when the process stops; 0s..10m
+}
+
+// Default returns the settings that need no thought: the queue inside the process.
+func Default() Config {
+	return Config{
+		ConnectTimeout: 2 * time.Second, Timeout: 3 * time.Second, EnqueueTimeout: time.Second,
+		Concurrency: 8, CRMConcurrency: 4, UpkeepConcurrency: 4, Pullers: 1,
+		CheckInterval: 10 * time.Millisecond, Grace: 20 * time.Second,
+	}
+}
+
+// Validate reports all settings that cannot work, each with its name, its value (never a password) and its bounds.
+func (c Config) Validate() error {
+	var faults []error
+	if _, err := parseAddress(c.URL); err != nil {
+		faults = append(faults, fmt.Errorf("redis_url: %w", err))
+	}
+	for _, f := range []struct {
+		name           string
+		got, low, high time.Duration
+	}{
+		{"redis_connect_timeout", c.ConnectTimeout, 100 * time.Millisecond, time.Minute},
+		{"redis_timeout", c.Timeout, 100 * time.Millisecond, time.Minute},
+		{"queue_enqueue_timeout", c.EnqueueTimeout, 50 * time.Millisecond, time.Minute},
+		{"queue_check_interval", c.CheckInterval, time.Millisecond, 10 * time.Second},
+		{"queue_grace", c.Grace, 0, 10 * time.Minute},
+	} {
+		if f.got < f.low || f.got > f.high {
+			faults = append(faults, fmt.Errorf("%s: %v is outside %v..%v", f.name, f.got, f.low, f.high))
+		}
+	}
+	for _, f := range []struct {
+		name      string
+		got, high int
+	}{
+		{"queue_concurrency", c.Concurrency, 1000},
+		{"queue_crm_concurrency", c.CRMConcurrency, 100},
+		{"queue_upkeep_concurrency", c.UpkeepConcurrency, 100},
+		{"queue_pullers", c.Pullers, 16},
+	} {
+		if f.got < 1 || f.got > f.high {
+			faults = append(faults, fmt.Errorf("%s: %d is outside 1..%d", f.name, f.got, f.high))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// InProcess says that the queue is inside the process: no Redis is configured.
+func (c Config) InProcess() bool { return c.URL == "" }
+
+// Masked returns the URL as it may be shown, without the password. Of what cannot be read nothing is shown.
+func (c Config) Masked() string {
+	a, err := parseAddress(c.URL)
+	if err != nil {
+		return "(masked)"
+	}
+	return a.String()
+}

@@ -1,0 +1,231 @@
+package queue_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"log/slog"
+	"math/big"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
+
+	"inmail/connectors/queue"
+	"inmail/domain/mailroom"
+)
+
+func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+// dial opens a queue on url without touching what is there.
+func dial(t *testing.T, url string, log *slog.Logger) *queue.Broker {
+	t.Helper()
+	cfg := queue.Default()
+	cfg.URL = url
+	b, err := queue.Open(cfg, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.Close() })
+	return b
+}
+
+var task = mailroom.Task{Type: mailroom.TaskSend, Queue: mailroom.QueueSends, IDs: []string{"a"}}
+
+// TestRedisComesLate: a process starts while Redis is down, refuses at once what it cannot enqueue, says so once, and goes on by
+// itself when Redis is there.
+func TestRedisComesLate(t *testing.T) {
+	address := freeAddress(t)
+	var log syncBuffer
+	b := dial(t, "redis://:secret@"+address, slog.New(slog.NewTextHandler(&log, nil)))
+	ran := make(chan []string, 10)
+	server, err := b.Start(map[string]queue.Handler{mailroom.TaskSend: func(_ context.Context, ids []string) error {
+		ran <- ids
+		return nil
+	}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Stop(context.Background())
+
+	err = b.Ping(t.Context())
+	for _, want := range []string{"redis_url: redis://:***@" + address, "connection refused", "start Redis there"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("ping: %v does not say %q", err, want)
+		}
+	}
+	if err := b.Enqueue(t.Context(), task); err == nil || errors.Is(err, queue.Down) {
+		t.Errorf("the first call: got %v, want what Redis said", err)
+	}
+	if err := b.Enqueue(t.Context(), task); !errors.Is(err, queue.Down) {
+		t.Errorf("the next call: got %v, want %v at once", err, queue.Down)
+	}
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(b.Collector())
+	if families, err := registry.Gather(); err != nil || len(families) > 0 {
+		t.Errorf("metrics while Redis is down: %d, %v", len(families), err)
+	}
+	within(t, "the log says that the queue is down", func() bool { return strings.Contains(log.String(), "the queue is down") })
+
+	startServer(t, address, "--requirepass", "secret", "--maxmemory-policy", "noeviction")
+	within(t, "the task can be enqueued", func() bool { return b.Enqueue(t.Context(), task) == nil })
+	select {
+	case <-ran:
+	case <-time.After(time.Minute):
+		t.Fatal("nobody ran the task")
+	}
+	if err := b.Ping(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if strings.Contains(log.String(), "secret") {
+		t.Errorf("the password is in the log:\n%s", log.String())
+	}
+}
+
+// TestPingNamesTheRemedy: what an operator reads when redis_url is wrong.
+func TestPingNamesTheRemedy(t *testing.T) {
+	locked, open := freeAddress(t), freeAddress(t)
+	startServer(t, locked, "--requirepass", "right")
+	startServer(t, open)
+	for _, row := range []struct{ name, url, says string }{
+		{"wrong_password", "redis://:secret@" + locked, "correct user and password"},
+		{"no_password", "redis://" + locked, "correct user and password"},
+		{"no_such_database", "redis://" + open + "/99", "correct the database number"},
+		{"no_sentinel", "redis-sentinel://:secret@" + open + "?master=main", "correct the sentinels and master="},
+		{"nobody_there", "redis-cluster://:secret@" + freeAddress(t), "start Redis there"},
+		{"no_tls", "rediss://:secret@" + open, "redis_url: rediss://:***@" + open},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			err := dial(t, row.url, discard()).Ping(t.Context())
+			if err == nil || !strings.Contains(err.Error(), row.says) {
+				t.Errorf("%v does not say %q", err, row.says)
+			}
+			if err != nil && strings.Contains(err.Error(), "secret") {
+				t.Errorf("%v repeats the password", err)
+			}
+		})
+	}
+}
+
+// TestTLSIsVerified: a server with a certificate that nobody vouches for is not spoken to.
+func TestTLSIsVerified(t *testing.T) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, NotAfter: time.Now().Add(time.Hour)}
+	certificate, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := miniredis.NewMiniRedis()
+	if err := server.StartTLS(&tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{certificate}, PrivateKey: key}}}); err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	err = dial(t, "rediss://"+server.Addr(), discard()).Ping(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "certificate") || !strings.Contains(err.Error(), "SSL_CERT_FILE") {
+		t.Errorf("got %v, want a refused certificate and the remedy", err)
+	}
+}
+
+// TestWarnsOfEviction: a Redis that drops keys when it is full drops tasks.
+func TestWarnsOfEviction(t *testing.T) {
+	address := freeAddress(t)
+	startServer(t, address, "--maxmemory-policy", "allkeys-lru")
+	var log syncBuffer
+	b := dial(t, "redis://"+address, slog.New(slog.NewTextHandler(&log, nil)))
+	warnings, err := b.Warnings(t.Context())
+	if err != nil || len(warnings) != 1 || !strings.Contains(warnings[0], "allkeys-lru") || !strings.Contains(warnings[0], "set it to noeviction") {
+		t.Errorf("warnings %q, %v", warnings, err)
+	}
+	status, err := b.Status(t.Context())
+	if err != nil || len(status.Warnings) != 1 {
+		t.Errorf("status %+v, %v", status, err)
+	}
+	server, err := b.Start(map[string]queue.Handler{mailroom.TaskSend: func(context.Context, []string) error { return nil }}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Stop(context.Background())
+	within(t, "the log warns", func() bool { return strings.Contains(log.String(), "set it to noeviction") })
+
+	if err := b.Redis().ConfigSet(t.Context(), "maxmemory-policy", "noeviction").Err(); err != nil {
+		t.Fatal(err)
+	}
+	if warnings, err := b.Warnings(t.Context()); err != nil || len(warnings) > 0 {
+		t.Errorf("with noeviction: warnings %q, %v", warnings, err)
+	}
+}
+
+// TestSentinelFailsOver: the master goes away, the sentinels choose the replica, and the queue goes on there.
+func TestSentinelFailsOver(t *testing.T) {
+	master, replica, sentinel := freeAddress(t), freeAddress(t), freeAddress(t)
+	masterHost, masterPort, _ := net.SplitHostPort(master)
+	stopMaster := startStoppable(t, master)
+	startServer(t, replica, "--replicaof", masterHost+" "+masterPort)
+	file := t.TempDir() + "/sentinel.conf"
+	writeFile(t, file, "sentinel monitor main "+masterHost+" "+masterPort+" 1\n"+
+		"sentinel down-after-milliseconds main 500\nsentinel failover-timeout main 5000\n")
+	startServer(t, sentinel, file, "--sentinel")
+	watcher := redis.NewSentinelClient(&redis.Options{Addr: sentinel})
+	defer watcher.Close()
+	within(t, "the sentinel knows the replica", func() bool {
+		replicas, err := watcher.Replicas(context.Background(), "main").Result()
+		return err == nil && len(replicas) == 1 && replicas[0]["master-link-status"] == "ok"
+	})
+
+	b := dial(t, "redis-sentinel://"+sentinel+"/0?master=main", discard())
+	ran := make(chan []string, 10)
+	server, err := b.Start(map[string]queue.Handler{mailroom.TaskSend: func(_ context.Context, ids []string) error {
+		ran <- ids
+		return nil
+	}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Stop(context.Background())
+	run := func(when string) {
+		t.Helper()
+		within(t, "the task can be enqueued "+when, func() bool { return b.Enqueue(t.Context(), task) == nil })
+		select {
+		case <-ran:
+		case <-time.After(time.Minute):
+			t.Fatalf("nobody ran the task %s", when)
+		}
+	}
+	run("before the failover")
+	stopMaster()
+	run("after the failover")
+	if _, err := b.Status(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// syncBuffer is a log that several goroutines write.
+type syncBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *syncBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}

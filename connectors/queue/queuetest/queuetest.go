@@ -1,0 +1,928 @@
+// Package queuetest is what a queue must do, whatever it stands on. An engine's own test is the call to Exercise.
+package queuetest
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/hibiken/asynq"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
+
+	"inmail/connectors/queue"
+	"inmail/domain/mailroom"
+)
+
+// Engines are the queues under test by name, each opened empty and closed when its test ends.
+type Engines map[string]func(t *testing.T, cfg queue.Config, log *slog.Logger) Instance
+
+// Instance is a queue and the ways around it.
+type Instance struct {
+	*queue.Broker
+	Redis redis.UniversalClient // what it stands on
+	URL   string                // how another process reaches it
+}
+
+// soon bounds every wait: nothing here takes a tenth of it.
+const soon = 30 * time.Second
+
+// Exercise runs every test of the port over every engine, engine last: TestQueue/EnqueueSplitsAt500/redis.
+func Exercise(t *testing.T, engines Engines) {
+	each := func(name string, test func(t *testing.T, open opener)) {
+		t.Run(name, func(t *testing.T) {
+			for engine, open := range engines {
+				t.Run(engine, func(t *testing.T) {
+					test(t, func(t *testing.T, cfg queue.Config, log *slog.Logger) Instance { return open(t, cfg, log) })
+				})
+			}
+		})
+	}
+	each("EnqueueHandsOverIDsInOrder", handsOverIDsInOrder)
+	each("EnqueueSplitsAt500", splitsAt500)
+	each("EnqueueAsksForASlotOnce", asksForASlotOnce)
+	each("EnqueueNothing", enqueuesNothing)
+	each("EnqueueRefusesAnUnknownQueue", refusesAnUnknownQueue)
+	each("EnqueueGivesUpWithItsCaller", givesUpWithItsCaller)
+	each("DepthCountsWhatWaits", depthCountsWhatWaits)
+	each("ServerRunsEveryTaskAtLeastOnce", runsAtLeastOnce)
+	each("ServerTriesAgainAfterAnError", triesAgainAfterAnError)
+	each("ServerTriesAgainAfterAPanic", triesAgainAfterAPanic)
+	each("ServerKeepsTheAttemptsOfWhatWaits", keepsTheAttemptsOfWhatWaits)
+	each("ServerDeliversBesideASlowSalesforce", deliversBesideASlowSalesforce)
+	each("ServerKeepsATypeThatNobodyHandles", keepsATypeThatNobodyHandles)
+	each("StopFinishesWhatIsInHand", stopFinishesWhatIsInHand)
+	each("StopGivesBackWhatIsNotDone", stopGivesBackWhatIsNotDone)
+	each("KilledServerLosesNothing", killedServerLosesNothing)
+	each("FlushedRedisGoesOn", flushedRedisGoesOn)
+	each("FailuresAreListedAndRetried", failuresAreListedAndRetried)
+	each("UnreadableTaskIsArchived", unreadableTaskIsArchived)
+	each("PageShowsAndSteers", pageShowsAndSteers)
+	each("CollectorCountsEveryQueue", collectorCountsEveryQueue)
+}
+
+// ExerciseRules runs the rules that a queue decides, over every engine.
+func ExerciseRules(t *testing.T, engines Engines) {
+	for name, test := range map[string]func(t *testing.T, open opener){
+		"R27_refuses_a_text":      refusesAText,
+		"R01_keeps_no_error_text": keepsNoErrorText,
+	} {
+		t.Run(name, func(t *testing.T) {
+			for engine, open := range engines {
+				t.Run(engine, func(t *testing.T) { test(t, open) })
+			}
+		})
+	}
+}
+
+type opener = func(t *testing.T, cfg queue.Config, log *slog.Logger) Instance
+
+// --- what the tests are told with -----------------------------------------------------------------
+
+// quick is a configuration under which a test need not wait.
+func quick() queue.Config {
+	cfg := queue.Default()
+	cfg.CheckInterval = time.Millisecond
+	cfg.EnqueueTimeout = soon
+	return cfg
+}
+
+func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+// run is a call of a handler.
+type run struct {
+	Type string
+	IDs  []string
+}
+
+// recorder hands every call of its handlers to a channel and answers with what answer says.
+type recorder struct {
+	runs   chan run
+	answer func(ctx context.Context, r run) error
+}
+
+func newRecorder(answer func(ctx context.Context, r run) error) *recorder {
+	if answer == nil {
+		answer = func(context.Context, run) error { return nil }
+	}
+	return &recorder{runs: make(chan run, 10_000), answer: answer}
+}
+
+func (r *recorder) handlers() map[string]queue.Handler {
+	handlers := map[string]queue.Handler{}
+	for _, taskType := range []string{mailroom.TaskSend, mailroom.TaskExpire, mailroom.TaskCRMPush, mailroom.TaskSnapshot} {
+		handlers[taskType] = func(ctx context.Context, ids []string) error {
+			call := run{taskType, ids}
+			r.runs <- call
+			return r.answer(ctx, call)
+		}
+	}
+	return handlers
+}
+
+// next returns the next call.
+func (r *recorder) next(t *testing.T) run {
+	t.Helper()
+	return receive(t, r.runs, "a handler to be called")
+}
+
+func receive[T any](t *testing.T, from <-chan T, what string) T {
+	t.Helper()
+	select {
+	case value := <-from:
+		return value
+	case <-time.After(soon):
+		t.Fatalf("waited %v for %s", soon, what)
+		panic("not reached")
+	}
+}
+
+// eventually waits until condition holds.
+func eventually(t *testing.T, what string, condition func() bool) {
+	t.Helper()
+	deadline := time.After(soon)
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !condition() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("waited %v until %s", soon, what)
+		}
+	}
+}
+
+// serve starts a server that is stopped when the test ends.
+func serve(t *testing.T, b *queue.Broker, handlers map[string]queue.Handler) *queue.Server {
+	t.Helper()
+	server, err := b.Start(handlers, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { stop(t, server) })
+	return server
+}
+
+func stop(t *testing.T, server *queue.Server) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), soon)
+	defer cancel()
+	if err := server.Stop(ctx); err != nil {
+		t.Error(err)
+	}
+}
+
+func enqueue(t *testing.T, b *queue.Broker, tasks ...mailroom.Task) {
+	t.Helper()
+	if err := b.Enqueue(t.Context(), tasks...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// send is a task of type inmail:send.
+func send(ids ...string) mailroom.Task {
+	return mailroom.Task{Type: mailroom.TaskSend, Queue: mailroom.QueueSends, IDs: ids}
+}
+
+// numbered returns n ids in order.
+func numbered(n int) []string {
+	ids := make([]string, n)
+	for i := range ids {
+		ids[i] = fmt.Sprintf("0190163d-8694-739b-aea5-%012d", i)
+	}
+	return ids
+}
+
+// count returns a figure of the whole queue.
+func count(t *testing.T, b *queue.Broker, of func(queue.QueueStatus) int) int {
+	t.Helper()
+	status, err := b.Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, q := range status.Queues {
+		n += of(q)
+	}
+	return n
+}
+
+// unfinished is everything that waits, runs or failed.
+func unfinished(q queue.QueueStatus) int { return q.Waiting + q.Running + q.Retry + q.Archived }
+
+// another opens the same queue as another process would.
+func another(t *testing.T, on Instance) *queue.Broker {
+	t.Helper()
+	cfg := quick()
+	cfg.URL = on.URL
+	b, err := queue.Open(cfg, discard())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.Close() })
+	return b
+}
+
+// --- Enqueue --------------------------------------------------------------------------------------
+
+func handsOverIDsInOrder(t *testing.T, open opener) {
+	q := open(t, quick(), discard())
+	r := newRecorder(nil)
+	serve(t, q.Broker, r.handlers())
+	ids := numbered(500)
+	slices.Reverse(ids)
+	enqueue(t, q.Broker, send(ids...))
+	if diff := cmp.Diff(run{mailroom.TaskSend, ids}, r.next(t)); diff != "" {
+		t.Errorf("call (-want +got):\n%s", diff)
+	}
+	eventually(t, "the task is done", func() bool { return count(t, q.Broker, unfinished) == 0 })
+}
+
+func splitsAt500(t *testing.T, open opener) {
+	q := open(t, quick(), discard())
+	ids := numbered(1201)
+	enqueue(t, q.Broker, send(ids...))
+	if got := count(t, q.Broker, func(q queue.QueueStatus) int { return q.Waiting }); got != 3 {
+		t.Errorf("%d tasks wait, want 3", got)
+	}
+	r := newRecorder(nil)
+	serve(t, q.Broker, r.handlers())
+	parts := [][]string{r.next(t).IDs, r.next(t).IDs, r.next(t).IDs}
+	slices.SortFunc(parts, func(a, b []string) int { return strings.Compare(a[0], b[0]) })
+	if diff := cmp.Diff([][]string{ids[:500], ids[500:1000], ids[1000:]}, parts); diff != "" {
+		t.Errorf("parts (-want +got):\n%s", diff)
+	}
+}
+
+// asksForASlotOnce has two schedulers ask for the same slots at the same moments, and once more when they ran.
+func asksForASlotOnce(t *testing.T, open opener) {
+	q := open(t, quick(), discard())
+	schedulers := []*queue.Broker{q.Broker, another(t, q)}
+	slot := func(n int) mailroom.Task {
+		return mailroom.Task{Type: mailroom.TaskSnapshot, Queue: mailroom.QueueUpkeep, ID: fmt.Sprintf("analytics:snapshot:%d", n)}
+	}
+	const slots = 20
+	ask := func() {
+		start := make(chan struct{})
+		var all sync.WaitGroup
+		for _, scheduler := range schedulers {
+			all.Go(func() {
+				<-start
+				for n := range slots {
+					if err := scheduler.Enqueue(t.Context(), slot(n)); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		close(start)
+		all.Wait()
+	}
+	ask()
+	r := newRecorder(nil)
+	serve(t, q.Broker, r.handlers())
+	for range slots {
+		r.next(t)
+	}
+	eventually(t, "all slots are done", func() bool { return count(t, q.Broker, unfinished) == 0 })
+	ask()
+	enqueue(t, q.Broker, send("last"))
+	if got := r.next(t); got.Type != mailroom.TaskSend || count(t, q.Broker, unfinished) > 1 {
+		t.Errorf("a slot that ran was run again: %+v", got)
+	}
+}
+
+func enqueuesNothing(t *testing.T, open opener) {
+	q := open(t, quick(), discard())
+	enqueue(t, q.Broker)
+	if got := count(t, q.Broker, unfinished); got != 0 {
+		t.Errorf("%d tasks, want none", got)
+	}
+}
+
+func refusesAnUnknownQueue(t *testing.T, open opener) {
+	q := open(t, quick(), discard())
+	err := q.Enqueue(t.Context(), send("a"), mailroom.Task{Type: mailroom.TaskSend, Queue: "default", IDs: []string{"b"}})
+	if err == nil || !strings.Contains(err.Error(), `"default"`) {
+		t.Errorf("got %v, want an error that names the queue", err)
+	}
+	if got := count(t, q.Broker, unfinished); got != 0 {
+		t.Errorf("%d tasks of a refused call were enqueued", got)
+	}
+}
+
+func givesUpWithItsCaller(t *testing.T, open opener) {
+	q := open(t, quick(), discard())
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := q.Enqueue(gone, send("a")); err == nil {
+		t.Error("a caller who is gone was told that the task is enqueued")
+	}
+	enqueue(t, q.Broker, send("b")) // and it is not Redis that is down
+}
+
+func depthCountsWhatWaits(t *testing.T, open opener) {
+	q := open(t, quick(), discard())
+	for i := range 12 {
+		enqueue(t, q.Broker, send(fmt.Sprintf("id-%d", i)))
+	}
+	for name, want := range map[string]int{mailroom.QueueSends: 12, mailroom.QueueCRM: 0} {
+		if got, err := q.Depth(t.Context(), name); err != nil || got != want {
+			t.Errorf("depth of %s is %d, %v; want %d", name, got, err, want)
+		}
+	}
+	if _, err := q.Depth(t.Context(), "default"); err == nil {
+		t.Error("an unknown queue has a depth")
+	}
+}
+
+// --- the rules ------------------------------------------------------------------------------------
+
+func refusesAText(t *testing.T, open opener) {
+	q := open(t, quick(), discard())
+	for _, text := range []string{"Dear Ada, about your talk", "ada@example.com", "", strings.Repeat("a", 65), "tab\there"} {
+		err := q.Enqueue(t.Context(), send("one", text))
+		if err == nil {
+			t.Errorf("%q was enqueued", text)
+		} else if len(text) > 0 && strings.Contains(err.Error(), text) {
+			t.Errorf("the error repeats the text: %v", err)
+		}
+	}
+	enqueue(t, q.Broker, send("one"))
+	if got := everything(t, q.Redis); strings.Contains(got, "Ada") || strings.Contains(got, "example.com") {
+		t.Errorf("a refused text lies in Redis:\n%s", got)
+	}
+}
+
+// keepsNoErrorText lets handlers fail in every way with a text in their error, and looks for it in Redis and, where the handler
+// panicked, in the log.
+func keepsNoErrorText(t *testing.T, open opener) {
+	const text = "Confidential subject of Ada"
+	var log lockedBuffer
+	q := open(t, quick(), slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	r := newRecorder(func(_ context.Context, call run) error {
+		switch call.IDs[0] {
+		case "panics":
+			panic(text)
+		case "panics-with-error":
+			panic(errors.New(text))
+		}
+		return fmt.Errorf("deliver: %w", errors.New(text))
+	})
+	serve(t, q.Broker, r.handlers())
+	enqueue(t, q.Broker, send("panics"), send("panics-with-error"), send("fails"))
+	eventually(t, "all three failed", func() bool { return count(t, q.Broker, func(q queue.QueueStatus) int { return q.Retry }) == 3 })
+	if got := everything(t, q.Redis); strings.Contains(got, text) {
+		t.Errorf("the text lies in Redis:\n%s", got)
+	}
+	for _, line := range strings.Split(log.String(), "\n") {
+		if strings.Contains(line, "panic") && strings.Contains(line, text) {
+			t.Errorf("the text of a panic is in the log: %s", line)
+		}
+	}
+	var classes []string
+	failures, err := q.Failures(t.Context(), 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, failure := range failures {
+		classes = append(classes, failure.Class)
+	}
+	slices.Sort(classes)
+	if diff := cmp.Diff([]string{"error", "panic", "panic"}, classes); diff != "" {
+		t.Errorf("classes (-want +got):\n%s", diff)
+	}
+}
+
+// --- Server ---------------------------------------------------------------------------------------
+
+// runsAtLeastOnce pushes many tasks through two servers and misses none: what runs twice is the handler's to bear.
+func runsAtLeastOnce(t *testing.T, open opener) {
+	q := open(t, quick(), discard())
+	r := newRecorder(nil)
+	serve(t, q.Broker, r.handlers())
+	serve(t, another(t, q), r.handlers())
+	ids := numbered(300)
+	var tasks []mailroom.Task
+	for _, id := range ids {
+		tasks = append(tasks, send(id))
+	}
+	enqueue(t, q.Broker, tasks...)
+	seen := map[string]bool{}
+	for len(seen) < len(ids) {
+		seen[r.next(t).IDs[0]] = true
+	}
+	eventually(t, "nothing is left", func() bool { return count(t, q.Broker, unfinished) == 0 })
+}
+
+func triesAgainAfterAnError(t *testing.T, open opener) {
+	q := open(t, quick(), discard())
+	first := true
+	r := newRecorder(func(context.Context, run) error {
+		if first {
+			first = false
+			return errors.New("the record is busy")
+		}
+		return nil
+	})
+	serve(t, q.Broker, r.handlers())
+	enqueue(t, q.Broker, send("a"))
+	r.next(t)
+	if diff := cmp.Diff(run{mailroom.TaskSend, []string{"a"}}, r.next(t)); diff != "" {
+		t.Errorf("second call (-want +got):\n%s", diff)
+	}
+	eventually(t, "the task is done", func() bool { return count(t, q.Broker, unfinished) == 0 })
+}
+
+func triesAgainAfterAPanic(t *testing.T, open opener) {
+	q := open(t, quick(), discard())
+	first := true
+	r := newRecorder(func(context.Context, run) error {
+		if first {
+			first = false
+			panic("out of range")
+		}
+		return nil
+	})
+	serve(t, q.Broker, r.handlers())
+	enqueue(t, q.Broker, send("a"), send("b"))
+	for range 3 {
+		r.next(t)
+	}
+	eventually(t, "both are done", func() bool { return count(t, q.Broker, unfinished) == 0 })
+}
+
+// parked is an error that says when to come back.
+type parked struct{}
+
+func (parked) Error() string             { return "parked" }
+func (parked) RetryAfter() time.Duration { return time.Hour }
+func (parked) Class() string             { return "limit" }
+
+func keepsTheAttemptsOfWhatWaits(t *testing.T, open opener) {
+	q := open(t, quick(), discard())
+	r := newRecorder(func(context.Context, run) error { return fmt.Errorf("push: %w", parked{}) })
+	serve(t, q.Broker, r.handlers())
+	enqueue(t, q.Broker, mailroom.Task{Type: mailroom.TaskCRMPush, Queue: mailroom.QueueCRM})
+	r.next(t)
+	var failures []queue.Failure
+	eventually(t, "the task waits", func() bool {
+		var err error
+		if failures, err = q.Failures(t.Context(), 10); err != nil {
+			t.Fatal(err)
+		}
+		return len(failures) == 1
+	})
+	if f := failures[0]; f.Attempts != 0 || f.Class != "limit" || f.Next == nil || time.Until(*f.Next) < 50*time.Minute {
+		t.Errorf("got %+v, want class limit, no attempt spent, next in an hour", f)
+	}
+}
+
+func deliversBesideASlowSalesforce(t *testing.T, open opener) {
+	cfg := quick()
+	q := open(t, cfg, discard())
+	release := make(chan struct{})
+	r := newRecorder(func(_ context.Context, call run) error {
+		if call.Type == mailroom.TaskCRMPush {
+			<-release
+		}
+		return nil
+	})
+	serve(t, q.Broker, r.handlers())
+	defer close(release)
+	for range 3 * cfg.CRMConcurrency {
+		enqueue(t, q.Broker, mailroom.Task{Type: mailroom.TaskCRMPush, Queue: mailroom.QueueCRM})
+	}
+	for range cfg.CRMConcurrency {
+		r.next(t)
+	}
+	enqueue(t, q.Broker, send("a"), mailroom.Task{Type: mailroom.TaskExpire, Queue: mailroom.QueueUpkeep})
+	types := []string{r.next(t).Type, r.next(t).Type}
+	slices.Sort(types)
+	if diff := cmp.Diff([]string{mailroom.TaskExpire, mailroom.TaskSend}, types); diff != "" {
+		t.Errorf("what ran beside it (-want +got):\n%s", diff)
+	}
+}
+
+// keepsATypeThatNobodyHandles: during an update, an old worker meets a new process's task.
+func keepsATypeThatNobodyHandles(t *testing.T, open opener) {
+	q := open(t, quick(), discard())
+	serve(t, q.Broker, newRecorder(nil).handlers())
+	enqueue(t, q.Broker, mailroom.Task{Type: "inmail:later", Queue: mailroom.QueueSends, IDs: []string{"a"}})
+	eventually(t, "it waits for another worker", func() bool {
+		failures, err := q.Failures(t.Context(), 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(failures) == 1 && failures[0].State == "retry" && failures[0].Class == "no_handler"
+	})
+}
+
+// --- Stop, and worse ------------------------------------------------------------------------------
+
+func stopFinishesWhatIsInHand(t *testing.T, open opener) {
+	q := open(t, quick(), discard())
+	release := make(chan struct{})
+	var canceled error
+	r := newRecorder(func(ctx context.Context, _ run) error {
+		<-release
+		canceled = ctx.Err()
+		return nil
+	})
+	server := serve(t, q.Broker, r.handlers())
+	enqueue(t, q.Broker, send("a"))
+	r.next(t)
+	impatient, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := server.Stop(impatient); !errors.Is(err, context.Canceled) {
+		t.Errorf("Stop did not wait for what is in hand: %v", err)
+	}
+	close(release)
+	stop(t, server)
+	if canceled != nil {
+		t.Errorf("what was in hand was interrupted: %v", canceled)
+	}
+	if got := count(t, q.Broker, unfinished); got != 0 {
+		t.Errorf("%d tasks are left, want none", got)
+	}
+	enqueue(t, q.Broker, send("b"))
+	if got := count(t, q.Broker, func(q queue.QueueStatus) int { return q.Waiting }); got != 1 {
+		t.Errorf("a stopped server took a task")
+	}
+}
+
+func stopGivesBackWhatIsNotDone(t *testing.T, open opener) {
+	cfg := quick()
+	cfg.Grace = time.Millisecond
+	q := open(t, cfg, discard())
+	r := newRecorder(func(ctx context.Context, _ run) error {
+		<-ctx.Done()
+		return ctx.Err()
+	})
+	server := serve(t, q.Broker, r.handlers())
+	enqueue(t, q.Broker, send("a"))
+	r.next(t)
+	stop(t, server)
+	next := newRecorder(nil)
+	serve(t, another(t, q), next.handlers())
+	if diff := cmp.Diff(run{mailroom.TaskSend, []string{"a"}}, next.next(t)); diff != "" {
+		t.Errorf("call of the next server (-want +got):\n%s", diff)
+	}
+}
+
+// childURL is the environment variable that makes the test's program a worker which takes a task and never ends.
+const childURL = "INMAIL_QUEUETEST_CHILD"
+
+// Main is for TestMain of the package that calls Exercise: it runs the tests, or is the worker that one of them kills.
+func Main(m *testing.M) int {
+	url := os.Getenv(childURL)
+	if url == "" {
+		return m.Run()
+	}
+	cfg := quick()
+	cfg.URL = url
+	b, err := queue.Open(cfg, discard())
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	forever := newRecorder(func(context.Context, run) error {
+		fmt.Println("taken")
+		select {}
+	})
+	if _, err := b.Start(forever.handlers(), nil); err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	<-time.After(10 * soon) // should the parent die before it kills us
+	return 1
+}
+
+func killedServerLosesNothing(t *testing.T, open opener) {
+	q := open(t, quick(), discard())
+	enqueue(t, q.Broker, send("a"))
+	child := exec.CommandContext(t.Context(), os.Args[0])
+	child.Env = append(os.Environ(), childURL+"="+q.URL)
+	out, err := child.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if line, err := bufio.NewReader(out).ReadString('\n'); line != "taken\n" {
+		t.Fatalf("the other process said %q, %v", line, err)
+	}
+	if err := child.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = child.Wait() // killed, it cannot end well
+	if got := count(t, q.Broker, func(q queue.QueueStatus) int { return q.Running }); got != 1 {
+		t.Fatalf("%d tasks are held by the dead, want 1", got)
+	}
+	ageLeases(t, q.Redis)
+	r := newRecorder(nil)
+	serve(t, q.Broker, r.handlers())
+	if diff := cmp.Diff(run{mailroom.TaskSend, []string{"a"}}, r.next(t)); diff != "" {
+		t.Errorf("call after the kill (-want +got):\n%s", diff)
+	}
+	eventually(t, "nothing is left", func() bool { return count(t, q.Broker, unfinished) == 0 })
+}
+
+// ageLeases makes every lease end a minute earlier, which saves waiting that minute.
+func ageLeases(t *testing.T, client redis.UniversalClient) {
+	t.Helper()
+	ctx := t.Context()
+	names, err := client.SMembers(ctx, "asynq:queues").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	aged := 0
+	for _, name := range names {
+		key := "asynq:{" + name + "}:lease"
+		leases, err := client.ZRange(ctx, key, 0, -1).Result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, id := range leases {
+			if err := client.ZIncrBy(ctx, key, -61, id).Err(); err != nil {
+				t.Fatal(err)
+			}
+			aged++
+		}
+	}
+	if aged == 0 {
+		t.Fatal("no lease to age")
+	}
+}
+
+func flushedRedisGoesOn(t *testing.T, open opener) {
+	q := open(t, quick(), discard())
+	r := newRecorder(nil)
+	serve(t, q.Broker, r.handlers())
+	enqueue(t, q.Broker, send("before"))
+	r.next(t)
+	flush(t, q.Redis)
+	enqueue(t, q.Broker, send("after"), mailroom.Task{Type: mailroom.TaskExpire, Queue: mailroom.QueueUpkeep})
+	got := []string{r.next(t).Type, r.next(t).Type}
+	slices.Sort(got)
+	if diff := cmp.Diff([]string{mailroom.TaskExpire, mailroom.TaskSend}, got); diff != "" {
+		t.Errorf("calls after the flush (-want +got):\n%s", diff)
+	}
+	eventually(t, "all are seen and done", func() bool { return count(t, q.Broker, unfinished) == 0 })
+	if _, err := q.Failures(t.Context(), 10); err != nil {
+		t.Error(err)
+	}
+}
+
+// flush empties Redis and makes it forget the scripts too.
+func flush(t *testing.T, client redis.UniversalClient) {
+	t.Helper()
+	empty := func(ctx context.Context, node *redis.Client) error {
+		return errors.Join(node.FlushDB(ctx).Err(), node.ScriptFlush(ctx).Err())
+	}
+	var err error
+	switch c := client.(type) {
+	case *redis.ClusterClient:
+		err = c.ForEachMaster(t.Context(), empty)
+	case *redis.Client:
+		err = empty(t.Context(), c)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// --- looking and steering -------------------------------------------------------------------------
+
+func failuresAreListedAndRetried(t *testing.T, open opener) {
+	q := open(t, quick(), discard())
+	fails := make(chan bool, 1)
+	fails <- true
+	r := newRecorder(func(context.Context, run) error {
+		if failing := <-fails; failing {
+			fails <- true
+			return fmt.Errorf("deliver: %w", parked{})
+		}
+		fails <- false
+		return nil
+	})
+	serve(t, q.Broker, r.handlers())
+	before := time.Now().Add(-time.Second) // Asynq keeps whole seconds
+	enqueue(t, q.Broker, send("a", "b"), send("c"))
+	r.next(t)
+	r.next(t)
+	var failures []queue.Failure
+	eventually(t, "both failed", func() bool {
+		var err error
+		if failures, err = q.Failures(t.Context(), 10); err != nil {
+			t.Fatal(err)
+		}
+		return len(failures) == 2
+	})
+	for _, f := range failures {
+		if f.Type != mailroom.TaskSend || f.State != "retry" || f.Class != "limit" || f.Limit < 4 || f.Next == nil || f.At.Before(before) || f.At.Location() != time.UTC {
+			t.Errorf("failure %+v", f)
+		}
+	}
+	if one, err := q.Failures(t.Context(), 1); err != nil || len(one) != 1 {
+		t.Errorf("asked for one failure: %d, %v", len(one), err)
+	}
+	if _, err := q.Retry(t.Context(), "nobody"); !errors.Is(err, queue.NoTask) {
+		t.Errorf("retry of nobody: got %v, want %v", err, queue.NoTask)
+	}
+	<-fails
+	fails <- false
+	if n, err := q.Retry(t.Context(), failures[0].ID); n != 1 || err != nil {
+		t.Errorf("retried %d, %v; want 1", n, err)
+	}
+	if diff := cmp.Diff(failures[0].IDs, r.next(t).IDs); diff != "" {
+		t.Errorf("retried (-want +got):\n%s", diff)
+	}
+	if n, err := q.Retry(t.Context()); n != 1 || err != nil {
+		t.Errorf("retried the rest: %d, %v; want 1", n, err)
+	}
+	if diff := cmp.Diff(failures[1].IDs, r.next(t).IDs); diff != "" {
+		t.Errorf("retried (-want +got):\n%s", diff)
+	}
+	eventually(t, "none is left", func() bool { return count(t, q.Broker, unfinished) == 0 })
+}
+
+func unreadableTaskIsArchived(t *testing.T, open opener) {
+	q := open(t, quick(), discard())
+	serve(t, q.Broker, newRecorder(nil).handlers())
+	enqueue(t, q.Broker, send("a")) // the queue exists
+	name := "sends"
+	if names, err := q.Redis.SMembers(t.Context(), "asynq:queues").Result(); err != nil {
+		t.Fatal(err)
+	} else if !slices.Contains(names, name) {
+		name = "sends:0"
+	}
+	if _, err := asynq.NewClientFromRedisClient(q.Redis).EnqueueContext(t.Context(), asynq.NewTask(mailroom.TaskSend, []byte("\x00")), asynq.Queue(name)); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it is archived", func() bool {
+		failures, err := q.Failures(t.Context(), 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(failures) == 1 && failures[0].State == "archived" && failures[0].Class == "unreadable" && failures[0].Next == nil && failures[0].Attempts == 1
+	})
+	if n, err := q.Retry(t.Context()); n != 1 || err != nil {
+		t.Errorf("retried %d, %v; want 1", n, err)
+	}
+}
+
+func pageShowsAndSteers(t *testing.T, open opener) {
+	q := open(t, quick(), discard())
+	page := httptest.NewServer(q.Page("/queues"))
+	defer page.Close()
+	ask := func(method, path string) (int, string) {
+		t.Helper()
+		request, err := http.NewRequestWithContext(t.Context(), method, page.URL+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		var body bytes.Buffer
+		if _, err := body.ReadFrom(response.Body); err != nil {
+			t.Fatal(err)
+		}
+		return response.StatusCode, body.String()
+	}
+	if code, body := ask("GET", "/queues/"); code != http.StatusOK || !strings.Contains(body, "<html") {
+		t.Errorf("the page: %d %.200s", code, body)
+	}
+	code, body := ask("GET", "/queues/api/queues")
+	var listed struct {
+		Queues []struct{ Queue string } `json:"queues"`
+	}
+	if err := json.Unmarshal([]byte(body), &listed); code != http.StatusOK || err != nil || len(listed.Queues) < 3 {
+		t.Errorf("the page lists %d queues: %d %v %.300s", len(listed.Queues), code, err, body)
+	}
+	if code, body := ask("POST", "/queues/api/queues/crm:pause"); code >= 300 {
+		t.Errorf("pausing: %d %s", code, body)
+	}
+	if got := count(t, q.Broker, func(q queue.QueueStatus) int { return map[bool]int{true: 1}[q.Paused] }); got != 1 {
+		t.Errorf("%d queues are paused, want 1", got)
+	}
+	if code, _ := ask("GET", "/queues/api/servers"); code != http.StatusOK {
+		t.Errorf("servers: %d", code)
+	}
+	flush(t, q.Redis)
+	if code, body := ask("GET", "/queues/api/queues"); code != http.StatusOK || !strings.Contains(body, "upkeep") {
+		t.Errorf("after a flush the page does not know the queues: %d %.300s", code, body)
+	}
+}
+
+func collectorCountsEveryQueue(t *testing.T, open opener) {
+	q := open(t, quick(), discard())
+	registry := prometheus.NewPedanticRegistry()
+	registry.MustRegister(q.Collector())
+	enqueue(t, q.Broker, mailroom.Task{Type: mailroom.TaskCRMPush, Queue: mailroom.QueueCRM})
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sizes := map[string]float64{}
+	for _, family := range families {
+		if family.GetName() != "asynq_queue_size" {
+			continue
+		}
+		for _, metric := range family.GetMetric() {
+			sizes[metric.GetLabel()[0].GetValue()] = metric.GetGauge().GetValue()
+		}
+	}
+	if sizes["crm"] != 1 || sizes["upkeep"] != 0 || len(sizes) < 3 {
+		t.Errorf("asynq_queue_size is %v, want 1 for crm and 0 for the others", sizes)
+	}
+}
+
+// everything returns all that Redis holds, as text.
+func everything(t *testing.T, client redis.UniversalClient) string {
+	t.Helper()
+	var mu sync.Mutex
+	var text strings.Builder
+	read := func(ctx context.Context, node *redis.Client) error {
+		keys, err := node.Keys(ctx, "*").Result()
+		if err != nil {
+			return err
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		for _, key := range keys {
+			kind, err := node.Type(ctx, key).Result()
+			if err != nil {
+				return err
+			}
+			var value any
+			switch kind {
+			case "string":
+				value, err = node.Get(ctx, key).Result()
+			case "hash":
+				value, err = node.HGetAll(ctx, key).Result()
+			case "list":
+				value, err = node.LRange(ctx, key, 0, -1).Result()
+			case "set":
+				value, err = node.SMembers(ctx, key).Result()
+			case "zset":
+				value, err = node.ZRange(ctx, key, 0, -1).Result()
+			}
+			if err != nil && !errors.Is(err, redis.Nil) {
+				return err
+			}
+			fmt.Fprintf(&text, "%s %s %v\n", kind, key, value)
+		}
+		return nil
+	}
+	var err error
+	switch c := client.(type) {
+	case *redis.ClusterClient:
+		err = c.ForEachMaster(t.Context(), read)
+	case *redis.Client:
+		err = read(t.Context(), c)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text.Len() == 0 {
+		t.Fatal("Redis holds nothing to look at")
+	}
+	return text.String()
+}
+
+// lockedBuffer is a log that several goroutines write.
+type lockedBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}

@@ -1,0 +1,79 @@
+package queue
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/hibiken/asynq"
+)
+
+// Status is what the queue holds now.
+type Status struct {
+	Where    string        `json:"where"`   // without passwords
+	Servers  int           `json:"servers"` // Asynq servers that work on it, of all processes
+	Queues   []QueueStatus `json:"queues"`
+	Warnings []string      `json:"warnings"`
+}
+
+// QueueStatus counts the tasks of a queue by state.
+type QueueStatus struct {
+	Queue     string        `json:"queue"`
+	Paused    bool          `json:"paused"`
+	Waiting   int           `json:"waiting"`
+	Running   int           `json:"running"`
+	Retry     int           `json:"retry"`    // failed, to be tried again
+	Archived  int           `json:"archived"` // failed and given up
+	Kept      int           `json:"kept"`     // periodic tasks that ran
+	Oldest    time.Duration `json:"oldest"`   // how long the first has waited, nanoseconds
+	Processed int           `json:"processed_today"`
+	Failed    int           `json:"failed_today"`
+}
+
+// Status looks at all queues.
+func (b *Broker) Status(ctx context.Context) (*Status, error) {
+	if err := b.announce(ctx); err != nil {
+		return nil, err
+	}
+	warnings, err := b.Warnings(ctx)
+	if err != nil {
+		return nil, err
+	}
+	servers, err := b.inspector.Servers()
+	if err != nil {
+		return nil, fmt.Errorf("look at the queue's servers: %w", b.explain(err))
+	}
+	status := &Status{Where: b.Where(), Servers: len(servers), Warnings: append([]string{}, warnings...)}
+	for _, name := range b.queues {
+		info, err := b.inspector.GetQueueInfo(name)
+		if err != nil {
+			return nil, fmt.Errorf("look at queue %s: %w", name, b.explain(err))
+		}
+		status.Queues = append(status.Queues, newQueueStatus(info))
+	}
+	return status, nil
+}
+
+func newQueueStatus(info *asynq.QueueInfo) QueueStatus {
+	return QueueStatus{
+		Queue: info.Queue, Paused: info.Paused, Waiting: info.Pending, Running: info.Active, Retry: info.Retry,
+		Archived: info.Archived, Kept: info.Completed, Oldest: info.Latency, Processed: info.Processed, Failed: info.Failed,
+	}
+}
+
+// Depth returns how many tasks wait in a queue of API.md and are not yet in hand.
+func (b *Broker) Depth(ctx context.Context, queue string) (int, error) {
+	names, err := b.named(queue)
+	if err != nil {
+		return 0, err
+	}
+	depth := 0
+	for _, name := range names {
+		n, err := b.redis.LLen(ctx, "asynq:{"+name+"}:pending").Result() // the list that Asynq takes from
+		if err != nil {
+			return 0, fmt.Errorf("look how many tasks wait in %s: %w", name, b.explain(err))
+		}
+		depth += int(n)
+	}
+	return depth, nil
+}
