@@ -1,0 +1,377 @@
+package mailroom_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	_ "github.com/jackc/pgx/v5/stdlib"
+
+	"inmail/connectors/record"
+	"inmail/domain"
+	"inmail/domain/mailroom"
+)
+
+// world is a room over a real record, with a clock that the test moves and a queue that the test works off.
+type world struct {
+	t      *testing.T
+	ctx    context.Context
+	room   *mailroom.Room
+	record *record.Record
+	clock  *testClock
+	queue  *testQueue
+	seen   *counter
+}
+
+// t0 is a Monday, at nine.
+var t0 = time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
+
+type testClock struct{ now atomic.Int64 }
+
+func (c *testClock) Now() time.Time          { return time.UnixMilli(c.now.Load()).UTC() }
+func (c *testClock) set(t time.Time)         { c.now.Store(t.UnixMilli()) }
+func (c *testClock) advance(d time.Duration) { c.now.Add(d.Milliseconds()) }
+
+// testQueue keeps what was asked for; a queue that is down refuses.
+type testQueue struct {
+	mu    sync.Mutex
+	tasks []mailroom.Task
+	down  bool
+}
+
+func (q *testQueue) Enqueue(_ context.Context, tasks ...mailroom.Task) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.down {
+		return errors.New("the queue is down")
+	}
+	q.tasks = append(q.tasks, tasks...)
+	return nil
+}
+
+func (q *testQueue) take() []mailroom.Task {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	tasks := q.tasks
+	q.tasks = nil
+	return tasks
+}
+
+type uuids struct{}
+
+func (uuids) NewID() domain.ID { return domain.ID(uuid.Must(uuid.NewV7()).String()) }
+
+// counter is the observer.
+type counter struct {
+	mu                                                       sync.Mutex
+	attempts, delivered, opened, replied, expired, retracted int
+	refused                                                  map[domain.Code]int
+	previewed                                                int
+}
+
+func (c *counter) count(n *int) {
+	c.mu.Lock()
+	*n++
+	c.mu.Unlock()
+}
+func (c *counter) Attempted(domain.AccountType)                { c.count(&c.attempts) }
+func (c *counter) Delivered(domain.AccountType, time.Duration) { c.count(&c.delivered) }
+func (c *counter) Opened(time.Duration)                        { c.count(&c.opened) }
+func (c *counter) Replied(time.Duration)                       { c.count(&c.replied) }
+func (c *counter) Expired(time.Duration)                       { c.count(&c.expired) }
+func (c *counter) Retracted(bool)                              { c.count(&c.retracted) }
+func (c *counter) Reported()                                   {}
+func (c *counter) Pushed(string, string, int)                  {}
+func (c *counter) Previewed(n int) {
+	c.mu.Lock()
+	c.previewed += n
+	c.mu.Unlock()
+}
+func (c *counter) RefusedSend(code domain.Code) {
+	c.mu.Lock()
+	c.refused[code]++
+	c.mu.Unlock()
+}
+
+// engines are the records that every rule is proved on.
+var engines = []struct {
+	name   string
+	config func(t *testing.T) record.Config
+}{{"sqlite", sqliteConfig}, {"postgres", postgresConfig}}
+
+func sqliteConfig(t *testing.T) record.Config {
+	c := record.Default()
+	c.Data = t.TempDir()
+	return c
+}
+
+var databases atomic.Int64
+
+// postgresConfig makes a database of the test's own.
+func postgresConfig(t *testing.T) record.Config {
+	t.Helper()
+	server := os.Getenv("INMAIL_TEST_POSTGRES_URL")
+	if server == "" {
+		t.Fatal("no PostgreSQL: run the tests by make test, or set INMAIL_TEST_POSTGRES_URL to a superuser's URL")
+	}
+	db, err := sql.Open("pgx", server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := fmt.Sprintf("mailroom_%d_%d", os.Getpid(), databases.Add(1))
+	if _, err := db.Exec("CREATE DATABASE " + name); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if _, err := db.Exec("DROP DATABASE " + name + " WITH (FORCE)"); err != nil {
+			t.Errorf("drop the test's database: %v", err)
+		}
+		db.Close()
+	})
+	u, err := url.Parse(server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.Path = "/" + name
+	c := record.Default()
+	c.URL = u.String()
+	return c
+}
+
+// on runs a test of one rule on every engine, each in a world of its own.
+func on(t *testing.T, rule string, test func(w *world)) {
+	with(t, rule, func(*domain.Policy) {}, test)
+}
+
+// with is on under other policies.
+func with(t *testing.T, rule string, change func(*domain.Policy), test func(w *world)) {
+	t.Run(rule, func(t *testing.T) {
+		for _, e := range engines {
+			t.Run(e.name, func(t *testing.T) {
+				policy := calm()
+				change(&policy)
+				test(newWorld(t, e.config(t), policy))
+			})
+		}
+	})
+}
+
+// calm is the default policy with the triggers out of the way: the rules of spam are proved by themselves.
+func calm() domain.Policy {
+	p := domain.DefaultPolicy()
+	p.VolumeHour, p.VolumeDay, p.SimilarDay, p.RegularGaps, p.BurstMinute = 100_000, 100_000, 100_000, 100_000, 100_000
+	return p
+}
+
+func newWorld(t *testing.T, c record.Config, p domain.Policy) *world {
+	t.Helper()
+	w := &world{t: t, ctx: context.Background(), clock: &testClock{}, queue: &testQueue{}, seen: &counter{refused: map[domain.Code]int{}}}
+	w.clock.set(t0)
+	var err error
+	if w.record, err = record.Open(w.ctx, c, w.clock); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.record.Close)
+	w.room, err = mailroom.New(w.ctx, mailroom.Config{Plans: domain.ShippedPlans(), Policy: p}, w.record, w.queue, w.clock, uuids{}, w.seen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// member makes a member with a plan; change may alter it.
+func (w *world) member(id domain.MemberID, plan string, change ...func(*domain.Member)) {
+	w.t.Helper()
+	m := domain.NewMember(id, "Member "+strings.ToUpper(string(id)))
+	m.Plan = plan
+	m.AccountType = domain.ShippedPlans()[plan].AccountType
+	for _, c := range change {
+		c(&m)
+	}
+	errs, err := w.room.PutMembers(w.ctx, []domain.Member{m})
+	w.ok(errors.Join(append(errs, err)...))
+}
+
+// members makes so many basic members r0, r1 …
+func (w *world) members(n int) {
+	w.t.Helper()
+	ms := make([]domain.Member, n)
+	for i := range ms {
+		ms[i] = domain.NewMember(recipient(i), fmt.Sprintf("Member %d", i))
+	}
+	errs, err := w.room.PutMembers(w.ctx, ms)
+	w.ok(errors.Join(append(errs, err)...))
+}
+
+func recipient(i int) domain.MemberID { return domain.MemberID(fmt.Sprintf("r%d", i)) }
+
+func (w *world) ok(err error) {
+	w.t.Helper()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// want fails unless err carries code.
+func (w *world) want(err error, code domain.Code) {
+	w.t.Helper()
+	if !errors.Is(err, code) {
+		w.t.Errorf("got %v, want %s", err, code)
+	}
+}
+
+// text is an InMail between two members that no rule minds.
+func text(from, to domain.MemberID) mailroom.Send {
+	return mailroom.Send{From: from, To: to, Subject: "Your talk on " + string(to), Body: "I liked what you said about queues, " + string(to) + ". May I ask how you test yours?"}
+}
+
+// accept hands one send in.
+func (w *world) accept(s mailroom.Send) (domain.ID, error) {
+	w.t.Helper()
+	answers, err := w.room.Accept(w.ctx, []mailroom.Send{s})
+	w.ok(err)
+	return answers[0].ID, answers[0].Err
+}
+
+// queued hands a send in that must be accepted.
+func (w *world) queued(from, to domain.MemberID) domain.ID {
+	w.t.Helper()
+	id, err := w.accept(text(from, to))
+	w.ok(err)
+	return id
+}
+
+// sent hands a send in and delivers it.
+func (w *world) sent(from, to domain.MemberID) domain.ID {
+	w.t.Helper()
+	id := w.queued(from, to)
+	w.work()
+	if m := w.inmail(id); m.Status != domain.Sent {
+		w.t.Fatalf("the InMail is %s, reason %q", m.Status, m.Reason)
+	}
+	return id
+}
+
+// work does what the queue asks for.
+func (w *world) work() {
+	w.t.Helper()
+	for _, task := range w.queue.take() {
+		if task.Type == mailroom.TaskSend {
+			ids := make([]domain.ID, len(task.IDs))
+			for i, id := range task.IDs {
+				ids[i] = domain.ID(id)
+			}
+			_, err := w.room.Deliver(w.ctx, ids)
+			w.ok(err)
+		}
+	}
+}
+
+// inmail reads an InMail as it is stored.
+func (w *world) inmail(id domain.ID) *domain.InMail {
+	w.t.Helper()
+	view, err := w.room.View(w.ctx, mailroom.Viewer{Operator: true}, id)
+	w.ok(err)
+	return view.InMail
+}
+
+// receipts reads the path of an InMail as its sender sees it.
+func (w *world) path(v mailroom.Viewer, id domain.ID) string {
+	w.t.Helper()
+	view, err := w.room.View(w.ctx, v, id)
+	w.ok(err)
+	var path []string
+	for i, r := range view.Receipts {
+		if r.Seq != i+1 {
+			w.t.Errorf("receipt %d has the number %d", i+1, r.Seq)
+		}
+		step := string(r.Status)
+		if r.Reason != "" {
+			step += "(" + string(r.Reason) + ")"
+		}
+		path = append(path, step)
+	}
+	return strings.Join(path, " ")
+}
+
+// inbox lists what a member has.
+func (w *world) inbox(id domain.MemberID) (items []mailroom.InboxItem, unread int) {
+	w.t.Helper()
+	items, unread, err := w.room.Inbox(w.ctx, id, mailroom.Filter{}, mailroom.Page{Limit: 200})
+	w.ok(err)
+	return items, unread
+}
+
+// left returns what a member may still send.
+func (w *world) left(id domain.MemberID) int {
+	w.t.Helper()
+	_, c, err := w.room.Credits(w.ctx, id)
+	w.ok(err)
+	return c.Remaining
+}
+
+func as(id domain.MemberID) mailroom.Viewer { return mailroom.Viewer{Member: id} }
+
+var operator = mailroom.Viewer{Operator: true}
+
+// retract takes an InMail back in its two steps.
+func (w *world) retract(id domain.ID, by domain.MemberID) (undone bool, err error) {
+	w.t.Helper()
+	token, _, _, err := w.room.AskRetraction(w.ctx, as(by), id)
+	if err != nil {
+		return false, err
+	}
+	return w.room.ConfirmRetraction(w.ctx, as(by), id, token)
+}
+
+// outcomes sums the counts of a dimension by outcome.
+func (w *world) outcomes(d domain.Dimension) map[string]int {
+	w.t.Helper()
+	sums := map[string]int{}
+	w.ok(w.record.View(w.ctx, func(tx mailroom.Tx) error {
+		counts, err := tx.Counts(d, "", "")
+		for _, c := range counts {
+			if c.N != 0 {
+				sums[strings.TrimPrefix(c.Key+" "+string(c.Outcome), " ")] += c.N
+			}
+		}
+		return err
+	}))
+	return sums
+}
+
+// together runs functions at once, from one start gun, and returns their errors.
+func together(fs ...func() error) []error {
+	gun := make(chan struct{})
+	errs := make([]error, len(fs))
+	var wg sync.WaitGroup
+	for i, f := range fs {
+		wg.Go(func() {
+			<-gun
+			errs[i] = f()
+		})
+	}
+	close(gun)
+	wg.Wait()
+	return errs
+}
+
+// winners counts what did not fail.
+func winners(errs []error) int {
+	n := 0
+	for _, err := range errs {
+		if err == nil {
+			n++
+		}
+	}
+	return n
+}
