@@ -226,15 +226,24 @@ type rowKey struct {
 // upsertKeys reads the external id of each row. A key that comes twice in one request fails
 // every row that has it: the org does not let the last one win (SALESFORCE.md 2.2).
 func upsertKeys(key *field, rows []row) []rowKey {
-	keys := make([]rowKey, len(rows))
-	count := map[string]int{}
+	texts := make([]any, len(rows))
 	for i, r := range rows {
-		if _, named := r.lookup("Id"); named && !strings.EqualFold(key.name, "Id") {
-			keys[i].errs = one(&apiError{Code: "INVALID_FIELD", Message: "The Id field should not be specified in the sobject data.", Fields: []string{"Id"}})
-			continue
+		texts[i], _ = r.lookup(key.name)
+	}
+	keys := readKeys(key, texts, readJSONValue)
+	for i, r := range rows {
+		if _, named := r.lookup("Id"); named {
+			keys[i] = rowKey{errs: one(&apiError{Code: "INVALID_FIELD", Message: "The Id field should not be specified in the sobject data.", Fields: []string{"Id"}})}
 		}
-		in, _ := r.lookup(key.name)
-		value, refused := key.convertJSON(in)
+	}
+	return keys
+}
+
+func readKeys(key *field, in []any, read reader) []rowKey {
+	keys := make([]rowKey, len(in))
+	count := map[string]int{}
+	for i := range in {
+		value, refused := read(key, in[i])
 		switch {
 		case refused != nil:
 			keys[i].errs = one(refused)

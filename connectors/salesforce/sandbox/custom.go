@@ -3,66 +3,62 @@ package sandbox
 import (
 	"fmt"
 	"strings"
+
+	sfpackage "inmail/connectors/salesforce/package"
 )
 
-// firstCustomPrefix is the id prefix of the first custom object; the next have a01, a02, …
-const firstCustomPrefix = "a00"
+// activity is where the package keeps the fields that Tasks have.
+const activity = "Activity"
 
-// packagedObjects makes the package's own objects and adds its fields to standard ones.
-// Fields on Activity are fields of Task.
-func packagedObjects(pkg packageModel, standard map[string]*object) ([]*object, error) {
-	var made []*object
-	for _, po := range pkg.Objects {
-		name := po.Name
-		if name == "Activity" {
-			name = "Task"
-		}
-		o := standard[name]
+// addPackage makes the package's own objects and adds its fields and rules to standard ones.
+func (s *schema) addPackage(model sfpackage.Model) error {
+	made := 0
+	for _, po := range model.Objects {
+		o := s.packageTarget(po.Name)
 		if o == nil {
-			if !strings.HasSuffix(name, "__c") {
-				return nil, fmt.Errorf("sandbox: the package has fields on %s, which is not here", name)
+			if !po.Custom {
+				return fmt.Errorf("sandbox: the package has fields on %s, which is not here", po.Name)
 			}
-			o = customObject(po, fmt.Sprintf("%s%d", firstCustomPrefix[:2], len(made)))
-			made = append(made, o)
+			o = customObject(po, fmt.Sprintf("a%02d", made))
+			made++
+			s.objects = append(s.objects, o)
+			s.byName[strings.ToLower(o.name)] = o
 		}
 		for _, pf := range po.Fields {
 			f, err := customField(pf)
 			if err != nil {
-				return nil, fmt.Errorf("sandbox: field %s.%s: %w", po.Name, pf.FullName, err)
+				return fmt.Errorf("sandbox: field %s.%s: %w", po.Name, pf.Name, err)
 			}
 			o.add(f)
 		}
 	}
-	for _, po := range pkg.Objects {
-		name := po.Name
-		if name == "Activity" {
-			name = "Task"
-		}
-		o := standard[name]
-		for _, m := range made {
-			if m.name == name {
-				o = m
-			}
-		}
-		if err := compileObject(o, po); err != nil {
-			return nil, err
+	for _, po := range model.Objects {
+		if err := s.packageTarget(po.Name).compile(po); err != nil {
+			return err
 		}
 	}
-	return made, nil
+	return nil
 }
 
-// compileObject compiles the formulas and validation rules of an object, when all of its
-// fields are known.
-func compileObject(o *object, po packageObject) error {
+func (s *schema) packageTarget(name string) *object {
+	if name == activity {
+		name = "Task"
+	}
+	return s.object(name)
+}
+
+// compile compiles the formulas and validation rules of an object, when all of its fields
+// are known.
+func (o *object) compile(po sfpackage.Object) error {
 	for _, pf := range po.Fields {
-		if pf.Formula == "" {
+		if !pf.Computed() {
 			continue
 		}
 		compiled, err := compileFormula(pf.Formula, o)
 		if err != nil {
-			return fmt.Errorf("sandbox: formula of %s.%s: %w", o.name, pf.FullName, err)
+			return fmt.Errorf("sandbox: formula of %s.%s: %w", o.name, pf.Name, err)
 		}
-		o.must(pf.FullName).formula = compiled
+		o.must(pf.Name).formula = compiled
 	}
 	for _, pr := range po.Rules {
 		if !pr.Active {
@@ -70,82 +66,73 @@ func compileObject(o *object, po packageObject) error {
 		}
 		compiled, err := compileFormula(pr.Formula, o)
 		if err != nil {
-			return fmt.Errorf("sandbox: validation rule %s.%s: %w", o.name, pr.FullName, err)
+			return fmt.Errorf("sandbox: validation rule %s.%s: %w", o.name, pr.Name, err)
 		}
-		o.rules = append(o.rules, &rule{name: pr.FullName, refuses: compiled, message: pr.Message, field: pr.Field})
+		o.rules = append(o.rules, &rule{name: pr.Name, refuses: compiled, message: pr.Message, field: pr.Field})
 	}
 	return nil
 }
 
-func customObject(po packageObject, prefix string) *object {
-	m := newObject(po.Name, po.Label, po.Plural, prefix)
+func customObject(po sfpackage.Object, prefix string) *object {
+	m := newObject(po.Name, po.Label, po.PluralLabel, prefix)
 	m.packaged, m.activities = true, po.Activities
 	m.owner()
 	name := m.readOnlyField("Name", po.NameLabel, kindString, 80)
-	name.nameField, name.autoNumber = true, po.AutoNumber
+	name.nameField, name.autoNumber = true, po.NameFormat
 	m.nameAt = name
-	if po.AutoNumber == "" {
+	if po.NameFormat == "" {
 		name.createable, name.updateable, name.required = true, true, true
 	}
 	return m.object
 }
 
+// customKinds translates types of the metadata into those of a describe.
+var customKinds = map[sfpackage.FieldType]kind{
+	sfpackage.Text: kindString, sfpackage.LongTextArea: kindTextArea, sfpackage.Number: kindDouble, sfpackage.Date: kindDate,
+	sfpackage.DateTime: kindDateTime, sfpackage.Picklist: kindPicklist, sfpackage.MultiselectPicklist: kindMultiselect, sfpackage.Lookup: kindReference,
+}
+
+// Lengths that a describe gives for fields whose metadata has none.
+const (
+	picklistLength    = 255
+	multiselectLength = 4099
+	formulaLength     = 1300
+)
+
 // customField translates a field of the metadata into one of a describe.
-func customField(pf xmlField) (*field, error) {
+func customField(pf sfpackage.Field) (*field, error) {
 	f := &field{
-		name: pf.FullName, label: pf.Label, length: pf.Length, precision: pf.Precision, scale: pf.Scale,
+		name: pf.Name, label: pf.Label, length: pf.Length, precision: pf.Precision, scale: pf.Scale,
 		required: pf.Required, unique: pf.Unique, externalID: pf.ExternalID, caseSensitive: pf.CaseSensitive,
-		restricted: pf.Restricted, createable: true, updateable: true, packaged: true, readable: true, editable: true,
+		restricted: pf.Restricted, values: pf.Values, createable: true, updateable: true, packaged: true, permissionable: !pf.Required,
 	}
-	for _, v := range pf.Values {
-		f.values = append(f.values, v.FullName)
+	var known bool
+	if f.kind, known = customKinds[pf.Type]; !known {
+		return nil, fmt.Errorf("type %q is not known", pf.Type)
 	}
-	switch pf.Type {
-	case "Text":
-		f.kind = kindString
-		if pf.Formula != "" {
-			f.length = 1300
-		}
-	case "TextArea":
-		f.kind, f.length = kindTextArea, 255
-	case "LongTextArea":
-		f.kind = kindTextArea
-	case "Number":
-		f.kind = kindDouble
-	case "Checkbox":
-		f.kind, f.fallback = kindBoolean, false
-	case "Date":
-		f.kind = kindDate
-	case "DateTime":
-		f.kind = kindDateTime
-	case "Email":
-		f.kind, f.length = kindEmail, 80
-	case "Url":
-		f.kind, f.length = kindURL, 255
-	case "Picklist":
-		f.kind, f.length = kindPicklist, 255
-	case "MultiselectPicklist":
-		f.kind, f.length = kindMultiselect, 4099
-	case "Lookup":
-		f.kind, f.length = kindReference, 18
-		f.pointTo(strings.TrimSuffix(f.name, "__c")+"__r", "", pf.ReferenceTo...)
+	if pf.Default != "" {
+		return nil, fmt.Errorf("a default value (%s) is not supported", pf.Default)
+	}
+	switch f.kind {
+	case kindPicklist:
+		f.length = picklistLength
+	case kindMultiselect:
+		f.length = multiselectLength
+	case kindReference:
+		f.length = 18
+		f.pointTo(strings.TrimSuffix(f.name, "__c")+"__r", "", pf.ReferenceTo)
 		if pf.RelationshipName != "" {
 			f.children = pf.RelationshipName + "__r"
 		}
-		switch pf.DeleteConstraint {
-		case "", "SetNull":
-		case "Cascade":
-			f.onDelete = cascade
-		case "Restrict":
-			f.onDelete = restrict
-		default:
-			return nil, fmt.Errorf("delete constraint %q is not known", pf.DeleteConstraint)
+		if pf.DeleteConstraint != "SetNull" {
+			return nil, fmt.Errorf("delete constraint %q is not supported", pf.DeleteConstraint)
 		}
-	default:
-		return nil, fmt.Errorf("type %q is not known", pf.Type)
 	}
-	if pf.Formula != "" {
+	if pf.Computed() {
 		f.createable, f.updateable = false, false
+		if f.kind == kindString {
+			f.length = formulaLength
+		}
 	}
 	return f, nil
 }

@@ -28,10 +28,9 @@ func (c *call) describeReply(v any) reply {
 // outline is what both describes say of an object.
 func (c *call) outline(o *object) map[string]any {
 	address := "/services/data/v" + c.version + "/sobjects/" + o.name
-	writable := !o.readOnly
 	return map[string]any{
 		"name": o.name, "label": o.label, "labelPlural": o.plural, "keyPrefix": o.prefix, "custom": o.custom(),
-		"createable": writable, "updateable": writable, "deletable": writable, "undeletable": writable, "mergeable": o.byRelationship["masterrecord"] != nil,
+		"createable": c.who.may(toCreate, o), "updateable": c.who.may(toEdit, o), "deletable": c.who.may(toRemove, o), "undeletable": c.who.may(toRemove, o), "mergeable": o.byRelationship["masterrecord"] != nil,
 		"queryable": true, "retrieveable": true, "searchable": true, "layoutable": true, "triggerable": true, "replicateable": true,
 		"activateable": false, "customSetting": false, "deprecatedAndHidden": false, "feedEnabled": false, "mruEnabled": true,
 		"urls": map[string]string{"sobject": address, "describe": address + "/describe", "rowTemplate": address + "/{ID}"},
@@ -93,7 +92,7 @@ func (c *call) describeField(o *object, f *field) map[string]any {
 		digits, precision = f.precision, 0
 	}
 	nillable := !f.required && f.kind != kindBoolean && f.pos > posModstamp
-	writable := f.formula == nil && f.editable && !o.readOnly
+	writable := f.formula == nil && c.who.writes(f) && !o.readOnly
 	return map[string]any{
 		"name": f.name, "label": f.label, "type": f.kind, "length": f.length, "byteLength": f.length * 3, "precision": precision, "scale": f.scale, "digits": digits,
 		"createable": writable && f.createable, "updateable": writable && f.updateable, "nillable": nillable, "defaultedOnCreate": f.fallback != nil || f.name == "OwnerId" || f.autoNumber != "",
@@ -101,7 +100,7 @@ func (c *call) describeField(o *object, f *field) map[string]any {
 		"custom": f.custom(), "calculated": f.formula != nil, "calculatedFormula": formula, "autoNumber": f.autoNumber != "", "nameField": f.nameField,
 		"filterable": f.filterable(), "sortable": f.sortable(), "groupable": f.groupable(), "aggregatable": f.filterable() && f.kind != kindMultiselect,
 		"referenceTo": refersTo, "relationshipName": relationship, "polymorphicForeignKey": len(f.refersTo) > 1, "picklistValues": values,
-		"permissionable": f.custom() && !f.required, "soapType": soapType(f.kind), "defaultValue": f.fallback,
+		"permissionable": f.permissionable, "soapType": soapType(f.kind), "defaultValue": f.fallback,
 		"cascadeDelete": f.onDelete == cascade, "restrictedDelete": f.onDelete == restrict, "deprecatedAndHidden": false, "encrypted": false, "htmlFormatted": false,
 	}
 }

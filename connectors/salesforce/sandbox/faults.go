@@ -37,6 +37,7 @@ const (
 	EmptyErrorList  FaultKind = "empty_error_list"   // 500 whose body is []
 	InvalidGrant    FaultKind = "invalid_grant"      // token: 400
 	InvalidClient   FaultKind = "invalid_client"     // token: 400
+	InvalidLogin    FaultKind = "invalid_login"      // soap: the fault INVALID_LOGIN
 	BulkJobFails    FaultKind = "bulk_job_fails"     // the next job that is closed ends as Failed
 )
 
@@ -72,13 +73,15 @@ func (f Fault) Validate() error {
 		return fmt.Errorf("sandbox: resource %q is not known", f.Resource)
 	case (f.Kind == InvalidGrant || f.Kind == InvalidClient) && f.Resource != "token":
 		return fmt.Errorf("sandbox: fault %s belongs to the resource token", f.Kind)
+	case f.Kind == InvalidLogin && f.Resource != "soap":
+		return fmt.Errorf("sandbox: fault %s belongs to the resource soap", f.Kind)
 	}
 	return nil
 }
 
 var faultKinds = []FaultKind{RowLock, RowDuplicate, SessionExpired, LimitTotal, LimitConcurrent, UnavailableHTML, ServerError, BadGateway,
 	GatewayTimeout, TimeoutAfter, QueryTimeout, InMaintenance, APIDisabled, SlowBefore, SlowAfter, DropBefore, DropAfter, TruncatedBody,
-	EmptyBody, EmptyErrorList, InvalidGrant, InvalidClient, BulkJobFails}
+	EmptyBody, EmptyErrorList, InvalidGrant, InvalidClient, InvalidLogin, BulkJobFails}
 
 // resources are the names by which calls are counted and faults aimed.
 var resources = []string{"token", "soap", "versions", "resources", "query", "queryAll", "limits", "describe", "sobjects", "composite",
@@ -237,6 +240,8 @@ func (k FaultKind) refusal() (a reply, ok bool) {
 		return jsonReply(http.StatusBadRequest, []byte(`{"error":"invalid_grant","error_description":"authentication failure"}`)), true
 	case InvalidClient:
 		return jsonReply(http.StatusBadRequest, []byte(`{"error":"invalid_client","error_description":"invalid client credentials"}`)), true
+	case InvalidLogin:
+		return soapFault(invalidLogin), true
 	}
 	return reply{}, false
 }

@@ -38,7 +38,10 @@ type User struct {
 	Email           string
 	Inactive        bool
 	PasswordExpired bool // a SOAP login answers a restricted session
-	ViewAllData     bool
+	// Integration is the profile Minimum Access - API Only Integrations: the user may do what
+	// the package's permission set InMail_Integration gives and nothing else. Without it the
+	// user is an administrator.
+	Integration bool
 }
 
 // Login limits.
@@ -144,7 +147,9 @@ func (s *Sandbox) authenticate(r *http.Request) (caller, *apiError) {
 }
 
 func (s *Sandbox) callerOf(user string) caller {
-	return caller{user: user, packaged: s.assigned.Load(), viewAllData: s.users[user].ViewAllData}
+	u := s.users[user]
+	rights := s.rights[u.Integration][s.assigned.Load()]
+	return caller{user: user, viewAllData: !u.Integration, access: rights}
 }
 
 // oauthError answers as the token endpoint does.

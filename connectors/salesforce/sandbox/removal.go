@@ -3,8 +3,8 @@ package sandbox
 // remove moves a record to the recycle bin, with what the relationships of its children say:
 // some go along, some lose their lookup, some keep it from going.
 func (tx *txn) remove(o *object, id string) *apiError {
-	if o.readOnly {
-		return &apiError{Code: "INSUFFICIENT_ACCESS_OR_READONLY", Message: "insufficient access rights on object id"}
+	if !tx.who.may(toRemove, o) {
+		return denied(o)
 	}
 	r := tx.store.live(id)
 	if r == nil {
@@ -45,4 +45,58 @@ func (tx *txn) setField(r *record, f *field, v any) {
 	values[f.pos] = v
 	values[posModstamp] = tx.at
 	tx.put(r.object, r.id(), &record{object: r.object, values: values, gone: r.gone})
+}
+
+// undelete takes a record out of the recycle bin, with what was deleted along with it, and
+// gives lookups back that were cleared, unless they have a new value.
+func (tx *txn) undelete(id string) *apiError {
+	r := tx.store.find(id)
+	if r == nil {
+		return &apiError{Code: "INVALID_CROSS_REFERENCE_KEY", Message: "invalid cross reference id"}
+	}
+	if !r.deleted() {
+		return &apiError{Code: "UNDELETE_FAILED", Message: "Entity is not in the recycle bin"}
+	}
+	d := tx.newDraft(r.object, r)
+	if e := d.checkUnique(); e != nil {
+		return e
+	}
+	values := append([]any{}, r.values...)
+	values[posDeleted] = false
+	values[posModstamp] = tx.at
+	if master := r.object.field("MasterRecordId"); master != nil {
+		values[master.pos] = nil
+	}
+	gone := r.gone
+	tx.put(r.object, id, &record{object: r.object, values: values})
+	if gone == nil {
+		return nil
+	}
+	for _, along := range gone.With {
+		if c := tx.store.find(along); c != nil && c.deleted() {
+			if e := tx.undelete(along); e != nil {
+				return e
+			}
+		}
+	}
+	for _, cleared := range gone.Cleared {
+		c := tx.store.find(cleared.ID)
+		if c == nil {
+			continue
+		}
+		if f := c.object.field(cleared.Field); f != nil && c.at(f) == nil {
+			tx.setField(c, f, id)
+		}
+	}
+	return nil
+}
+
+// purge takes a record out of the recycle bin for good.
+func (tx *txn) purge(id string) *apiError {
+	r := tx.store.find(id)
+	if r == nil || !r.deleted() {
+		return &apiError{Code: "INVALID_CROSS_REFERENCE_KEY", Message: "Entity is not in the recycle bin"}
+	}
+	tx.put(r.object, id, nil)
+	return nil
 }

@@ -8,10 +8,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"sync/atomic"
 	"time"
+
+	sfpackage "inmail/connectors/salesforce/package"
 )
 
 // banner is what a person who opens the root sees.
@@ -41,6 +44,8 @@ type Options struct {
 	// Journal is a file that every commit is appended to before it is answered, and that New
 	// reads, so that the org outlives the process; empty: it lives in memory only.
 	Journal string
+	// Log is told what no answer can say; nil: slog.Default.
+	Log *slog.Logger
 	// ControlKey is asked for, as a Bearer token, under /sandbox/; empty: no key is needed.
 	ControlKey string
 }
@@ -50,9 +55,10 @@ type Sandbox struct {
 	options  Options
 	schema   *schema
 	store    *store
-	users    map[string]User // by id; never changed after New
-	runAs    string          // id of the user that client_credentials acts as
-	assigned atomic.Bool     // the permission set is assigned
+	users    map[string]User           // by id; never changed after New
+	rights   map[bool]map[bool]*access // by User.Integration, then by whether the set is assigned
+	runAs    string                    // id of the user that client_credentials acts as
+	assigned atomic.Bool               // the permission set is assigned
 	sessions sessions
 	usage    *usage
 	faults   *faults
@@ -69,6 +75,9 @@ func New(o Options) (*Sandbox, error) {
 	if o.Sleep == nil {
 		o.Sleep = sleep
 	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
 	if o.DailyLimit == 0 {
 		o.DailyLimit = defaultDailyLimit
 	}
@@ -81,7 +90,7 @@ func New(o Options) (*Sandbox, error) {
 	if o.DailyLimit < 0 || o.LongCalls < 0 || o.SessionLife < 0 {
 		return nil, fmt.Errorf("sandbox: DailyLimit %d, LongCalls %d and SessionLife %v must not be negative", o.DailyLimit, o.LongCalls, o.SessionLife)
 	}
-	model, err := loadPackage()
+	model, err := sfpackage.Load()
 	if err != nil {
 		return nil, err
 	}
@@ -93,10 +102,26 @@ func New(o Options) (*Sandbox, error) {
 		options: o, schema: schema, store: newStore(schema), users: map[string]User{},
 		sessions: sessions{byToken: map[string]session{}, logins: map[string][]time.Time{}},
 		usage:    newUsage(o.DailyLimit, o.LongCalls), faults: newFaults(o.Seed),
+		rights: map[bool]map[bool]*access{false: {}, true: {}},
+	}
+	for _, assigned := range []bool{false, true} {
+		minimal, err := schema.integration(model, assigned)
+		if err != nil {
+			return nil, err
+		}
+		s.rights[true][assigned], s.rights[false][assigned] = minimal, administrator(assigned)
 	}
 	s.assigned.Store(!o.PermissionSetUnassigned)
+	if o.Journal != "" {
+		if err := s.store.openJournal(o.Journal); err != nil {
+			return nil, err
+		}
+	}
 	if err := s.addUsers(); err != nil {
 		return nil, err
+	}
+	if o.Journal != "" {
+		s.scrubber()
 	}
 	return s, nil
 }
@@ -119,13 +144,12 @@ func (s *Sandbox) addUsers() error {
 	c := s.options.Credentials
 	users := c.Users
 	if len(users) == 0 {
-		users = []User{{Username: "integration@sandbox.invalid", FirstName: "Integration", ViewAllData: true}}
+		users = []User{{Username: "integration@sandbox.invalid", FirstName: "Integration"}}
 	}
-	o := s.schema.object("User")
-	tx := s.store.begin(s.now(), caller{user: newID(o.prefix, 1), system: true})
+	tx := s.store.begin(s.now(), caller{user: newID("005", operatorNumber), system: true})
 	defer tx.rollback()
 	for i, u := range users {
-		id := newID(o.prefix, uint64(i)+1)
+		id := newID("005", uint64(i)+1)
 		if u.LastName == "" {
 			u.LastName = "User"
 		}
@@ -133,21 +157,8 @@ func (s *Sandbox) addUsers() error {
 			return fmt.Errorf("sandbox: user name %q is empty or comes twice", u.Username)
 		}
 		s.users[id] = u
-		if s.store.find(id) != nil {
-			continue
-		}
-		d := tx.newDraft(o, nil)
-		for name, v := range map[string]string{"Username": u.Username, "FirstName": u.FirstName, "LastName": u.LastName, "Email": u.Email} {
-			value, refused := o.must(name).convertText(v)
-			if refused != nil {
-				return fmt.Errorf("sandbox: user %q: %w", u.Username, refused)
-			}
-			d.set(name, value)
-		}
-		d.set("IsActive", !u.Inactive)
-		d.set("Alias", fmt.Sprintf("user%d", i+1))
-		if _, errs := d.save(); errs != nil {
-			return fmt.Errorf("sandbox: user %q: %w", u.Username, errs[0])
+		if err := tx.addUser(id, u); err != nil {
+			return err
 		}
 		if s.runAs == "" && (c.RunAs == "" || c.RunAs == u.Username) {
 			s.runAs = id
@@ -156,7 +167,30 @@ func (s *Sandbox) addUsers() error {
 	if s.runAs == "" {
 		return fmt.Errorf("sandbox: RunAs %q is no user", c.RunAs)
 	}
+	if err := tx.addUser(newID("005", operatorNumber), User{Username: operatorName, FirstName: "Sandbox", LastName: "Operator"}); err != nil {
+		return err
+	}
 	tx.keep()
+	return nil
+}
+
+// addUser makes the record of a user.
+func (tx *txn) addUser(id string, u User) error {
+	o := tx.store.schema.object("User")
+	d := tx.newDraft(o, nil)
+	for name, v := range map[string]string{"Username": u.Username, "FirstName": u.FirstName, "LastName": u.LastName, "Email": u.Email} {
+		value, refused := o.must(name).convertText(v)
+		if refused != nil {
+			return fmt.Errorf("sandbox: user %q: %w", u.Username, refused)
+		}
+		d.set(name, value)
+	}
+	d.set("IsActive", !u.Inactive)
+	d.values[posID], d.values[posCreatedDate], d.values[posCreatedBy] = id, tx.at, tx.who.user
+	if e := d.checkRequired(); e != nil {
+		return fmt.Errorf("sandbox: user %q: %w", u.Username, e)
+	}
+	d.stamp()
 	return nil
 }
 

@@ -27,7 +27,7 @@ var testNow = time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
 func testCredentials() Credentials {
 	return Credentials{
 		ClientID: "app", ClientSecret: "app secret",
-		Users: []User{{Username: "integration@example.com", Password: "pass", Token: "token", FirstName: "Integration", ViewAllData: true}},
+		Users: []User{{Username: "integration@example.com", Password: "pass", Token: "token", FirstName: "Integration"}},
 	}
 }
 

@@ -5,31 +5,6 @@ import (
 	"strings"
 )
 
-// caller is who a transaction acts for.
-type caller struct {
-	user        string // id of the User
-	packaged    bool   // the package's permission set is assigned
-	viewAllData bool
-	system      bool // the org itself, or a person at its screen: may write read-only fields
-}
-
-// sees reports whether the caller may see the object at all.
-func (c caller) sees(o *object) bool { return !o.packaged || c.packaged || c.system }
-
-// reads reports whether the caller may see the field.
-func (c caller) reads(f *field) bool {
-	return c.system || !f.packaged || c.packaged && f.readable
-}
-
-// visible returns the object's field of that name if the caller may see it, or nil.
-func (c caller) visible(o *object, name string) *field {
-	f := o.field(name)
-	if f == nil || !c.reads(f) {
-		return nil
-	}
-	return f
-}
-
 // draft is a record on its way into the store.
 type draft struct {
 	tx      *txn
@@ -208,9 +183,9 @@ func (d *draft) mayWrite(f *field) bool {
 		return true
 	}
 	if d.old == nil {
-		return f.createable && f.editable
+		return f.createable && d.tx.who.writes(f)
 	}
-	return f.updateable && f.editable
+	return f.updateable && d.tx.who.writes(f)
 }
 
 // fillParent resolves a parent that is named by its external id: "Account__r": {"Key__c": "A-1"}.
@@ -266,8 +241,12 @@ func first(errs []*apiError) *apiError {
 
 // save checks the draft as a whole and stores it.
 func (d *draft) save() (string, []*apiError) {
-	if d.object.readOnly && !d.system {
-		return "", one(&apiError{Code: "INSUFFICIENT_ACCESS_OR_READONLY", Message: "insufficient access rights on object id"})
+	needed := toCreate
+	if d.old != nil {
+		needed = toEdit
+	}
+	if !d.tx.who.may(needed, d.object) {
+		return "", one(denied(d.object))
 	}
 	if e := d.checkRequired(); e != nil {
 		return "", one(e)
@@ -336,6 +315,8 @@ func (d *draft) checkReference(f *field, id string) *apiError {
 		return &apiError{Code: "INVALID_CROSS_REFERENCE_KEY", Message: "invalid cross reference id", Fields: []string{f.name}}
 	case r.deleted():
 		return &apiError{Code: "ENTITY_IS_DELETED", Message: "entity is deleted", Fields: []string{f.name}}
+	case f.name == "OwnerId" && !r.flag(target.must("IsActive")):
+		return &apiError{Code: "INACTIVE_OWNER_OR_USER", Message: fmt.Sprintf("operation performed with inactive user [%s] as owner of %s", id, d.object.name)}
 	case target.name == "Lead" && r.flag(target.must("IsConverted")) && !d.system:
 		return &apiError{Code: "CANNOT_UPDATE_CONVERTED_LEAD", Message: "cannot reference converted lead", Fields: []string{f.name}}
 	}
@@ -399,6 +380,11 @@ func (d *draft) store() string {
 			d.values[name.pos] = t.autoNumber(name.autoNumber)
 		}
 	}
+	return d.stamp()
+}
+
+// stamp puts the draft, which has its id, into the table under the transaction's name.
+func (d *draft) stamp() string {
 	if d.object.derive != nil {
 		d.object.derive(d)
 	}

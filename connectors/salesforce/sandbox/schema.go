@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"sort"
 	"strings"
+
+	sfpackage "inmail/connectors/salesforce/package"
 )
 
 // kind is a field's type, in the words of a describe.
@@ -77,8 +79,7 @@ type field struct {
 	autoNumber             string // display format, such as IM-{0000000}
 	formula                *formula
 	packaged               bool // comes from the package: hidden without its permission set
-	needsGrant             bool // visible only as far as the permission set says
-	readable, editable     bool // what the permission set says
+	permissionable         bool // under field-level security; others are seen with the object
 }
 
 // deleteRule says what becomes of a record whose parent is deleted.
@@ -174,7 +175,7 @@ func (s *schema) objectOf(id string) *object {
 
 // newSchema joins the standard objects and those of the package. A rule or formula that
 // cannot be evaluated here is an error: what is not understood must not pass.
-func newSchema(pkg packageModel) (*schema, error) {
+func newSchema(model sfpackage.Model) (*schema, error) {
 	s := &schema{
 		byName:   map[string]*object{},
 		byPrefix: map[string]*object{},
@@ -182,19 +183,13 @@ func newSchema(pkg packageModel) (*schema, error) {
 	}
 	for _, o := range standardObjects() {
 		s.objects = append(s.objects, o)
+		s.byName[strings.ToLower(o.name)] = o
 	}
-	byName := map[string]*object{}
-	for _, o := range s.objects {
-		byName[o.name] = o
-	}
-	custom, err := packagedObjects(pkg, byName)
-	if err != nil {
+	if err := s.addPackage(model); err != nil {
 		return nil, err
 	}
-	s.objects = append(s.objects, custom...)
 	sort.Slice(s.objects, func(i, j int) bool { return s.objects[i].name < s.objects[j].name })
 	for _, o := range s.objects {
-		s.byName[strings.ToLower(o.name)] = o
 		s.byPrefix[o.prefix] = o
 	}
 	if task := s.object("Task"); task != nil {

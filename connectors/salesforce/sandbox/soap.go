@@ -1,5 +1,148 @@
 package sandbox
 
-import "net/http"
+import (
+	"encoding/xml"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+)
 
-func (s *Sandbox) soap(w http.ResponseWriter, r *http.Request, _ []string) { s.write(w, r, notFound()) }
+// newestSOAPLogin is the last version whose SOAP API has a login (SALESFORCE.md 2.1).
+const newestSOAPLogin = 64
+
+// envelope is what is read of a SOAP request.
+type envelope struct {
+	XMLName xml.Name `xml:"http://schemas.xmlsoap.org/soap/envelope/ Envelope"`
+	Body    struct {
+		Login *struct {
+			Username string `xml:"urn:partner.soap.sforce.com username"`
+			Password string `xml:"urn:partner.soap.sforce.com password"`
+		} `xml:"urn:partner.soap.sforce.com login"`
+		Logout *struct{} `xml:"urn:partner.soap.sforce.com logout"`
+	} `xml:"http://schemas.xmlsoap.org/soap/envelope/ Body"`
+	Header struct {
+		Session struct {
+			ID string `xml:"urn:partner.soap.sforce.com sessionId"`
+		} `xml:"urn:partner.soap.sforce.com SessionHeader"`
+	} `xml:"http://schemas.xmlsoap.org/soap/envelope/ Header"`
+}
+
+// soap answers POST /services/Soap/u/{version}[/org]: login and logout, nothing else.
+func (s *Sandbox) soap(w http.ResponseWriter, r *http.Request, path []string) {
+	s.usage.count("soap")
+	if path[0] != "u" || len(path) > 3 {
+		s.write(w, r, notFound())
+		return
+	}
+	if r.Method != http.MethodPost {
+		s.write(w, r, methodNotAllowed(r.Method, "POST"))
+		return
+	}
+	hit := s.faults.pick("soap")
+	if !hit.before(s, w, r) {
+		return
+	}
+	version, refused := soapVersion(path[1])
+	if refused != nil {
+		s.fault(w, r, refused)
+		return
+	}
+	if !strings.HasPrefix(r.Header.Get("Content-Type"), "text/xml") || r.Header["Soapaction"] == nil {
+		s.fault(w, r, &apiError{Code: "UNSUPPORTED_CLIENT", Message: "Content-Type must be text/xml, and SOAPAction is required"})
+		return
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxFormBody))
+	var in envelope
+	if err == nil {
+		err = xml.Unmarshal(body, &in)
+	}
+	switch {
+	case err != nil:
+		s.fault(w, r, &apiError{Code: "soapenv:Client", Message: "the envelope cannot be read"})
+	case in.Body.Login != nil:
+		s.soapLogin(w, r, version, in.Body.Login.Username, in.Body.Login.Password, hit)
+	case in.Body.Logout != nil:
+		s.soapLogout(w, r, in.Header.Session.ID, hit)
+	default:
+		s.fault(w, r, &apiError{Code: "soapenv:Client", Message: "this sandbox knows login and logout only"})
+	}
+}
+
+// soapVersion reads 64.0; a retired one is refused as SOAP does it.
+func soapVersion(text string) (int, *apiError) {
+	whole, ok := strings.CutSuffix(text, ".0")
+	n, err := strconv.Atoi(whole)
+	if !ok || err != nil || n < oldestVersion || n > newestVersion {
+		return 0, &apiError{Code: "UNSUPPORTED_API_VERSION", Message: "Invalid Api version specified on URL"}
+	}
+	return n, nil
+}
+
+func (s *Sandbox) soapLogin(w http.ResponseWriter, r *http.Request, version int, username, password string, hit hit) {
+	if s.options.SOAPDisabled {
+		s.fault(w, r, &apiError{Code: "INVALID_OPERATION", Message: "SOAP API login() is disabled by default in this org."})
+		return
+	}
+	if version > newestSOAPLogin {
+		s.fault(w, r, &apiError{Code: "INVALID_OPERATION", Message: fmt.Sprintf("SOAP API login() is not available in API version %d.0", version)})
+		return
+	}
+	id := s.checkPassword(username, password)
+	if id == "" {
+		s.fault(w, r, invalidLogin)
+		return
+	}
+	u := s.users[id]
+	token, ok := s.sessions.open(id, s.now(), u.PasswordExpired)
+	if !ok {
+		s.fault(w, r, &apiError{Code: "INVALID_LOGIN", Message: "login rate exceeded"})
+		return
+	}
+	server := fmt.Sprintf("%s/services/Soap/u/%d.0/%s", s.origin(r), version, orgID[:15])
+	body := fmt.Sprintf(`<loginResponse><result><metadataServerUrl>%s</metadataServerUrl><passwordExpired>%t</passwordExpired><sandbox>true</sandbox>`+
+		`<serverUrl>%s</serverUrl><sessionId>%s</sessionId><userId>%s</userId><userInfo><organizationId>%s</organizationId><organizationName>InMail Salesforce sandbox</organizationName>`+
+		`<sessionSecondsValid>%.0f</sessionSecondsValid><userEmail>%s</userEmail><userFullName>%s</userFullName><userId>%s</userId><userName>%s</userName></userInfo></result></loginResponse>`,
+		escapeXML(strings.Replace(server, "/u/", "/m/", 1)), u.PasswordExpired, escapeXML(server), escapeXML(token), id, orgID,
+		s.options.SessionLife.Seconds(), escapeXML(u.Email), escapeXML(strings.TrimSpace(u.FirstName+" "+u.LastName)), id, escapeXML(u.Username))
+	s.finish(w, r, soapReply(http.StatusOK, body), hit)
+}
+
+func (s *Sandbox) soapLogout(w http.ResponseWriter, r *http.Request, token string, hit hit) {
+	if _, ok := s.sessions.find(token, s.now(), s.options.SessionLife); !ok {
+		s.fault(w, r, &apiError{Code: "INVALID_SESSION_ID", Message: "INVALID_SESSION_ID: Invalid Session ID found in SessionHeader"})
+		return
+	}
+	s.sessions.end(token)
+	s.finish(w, r, soapReply(http.StatusOK, "<logoutResponse/>"), hit)
+}
+
+var invalidLogin = &apiError{Code: "INVALID_LOGIN", Message: "Invalid username, password, security token; or user locked out."}
+
+func (s *Sandbox) fault(w http.ResponseWriter, r *http.Request, e *apiError) {
+	s.write(w, r, soapFault(e))
+}
+
+// soapFault is an error in SOAP: status 500, and the code with the prefix sf.
+func soapFault(e *apiError) reply {
+	code := e.Code
+	if !strings.Contains(code, ":") {
+		code = "sf:" + code
+	}
+	return soapReply(http.StatusInternalServerError, fmt.Sprintf(
+		`<soapenv:Fault><faultcode>%s</faultcode><faultstring>%s: %s</faultstring></soapenv:Fault>`, code, e.Code, escapeXML(e.Message)))
+}
+
+func soapReply(status int, body string) reply {
+	return reply{status: status, mimeType: "text/xml", body: []byte(`<?xml version="1.0" encoding="UTF-8"?>` +
+		`<soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/" xmlns="urn:partner.soap.sforce.com" xmlns:sf="urn:fault.partner.soap.sforce.com">` +
+		`<soapenv:Body>` + body + `</soapenv:Body></soapenv:Envelope>`)}
+}
+
+func escapeXML(text string) string {
+	var out strings.Builder
+	// A strings.Builder does not fail.
+	_ = xml.EscapeText(&out, []byte(text))
+	return out.String()
+}

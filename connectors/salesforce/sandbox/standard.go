@@ -22,14 +22,14 @@ func newObject(name, label, plural, prefix string) maker {
 }
 
 func (m maker) readOnlyField(name, label string, k kind, length int) *field {
-	f := &field{name: name, label: label, kind: k, length: length, readable: true}
+	f := &field{name: name, label: label, kind: k, length: length}
 	m.add(f)
 	return f
 }
 
 func (m maker) field(name, label string, k kind, length int) *field {
 	f := m.readOnlyField(name, label, k, length)
-	f.createable, f.updateable, f.editable = true, true, true
+	f.createable, f.updateable, f.permissionable = true, true, true
 	return f
 }
 
@@ -62,7 +62,7 @@ func (m maker) reference(name, label, relationship, children string, targets ...
 }
 
 func (m maker) owner() {
-	m.reference("OwnerId", "Owner ID", "Owner", "", "User")
+	m.reference("OwnerId", "Owner ID", "Owner", "", "User").permissionable = false
 }
 
 // address adds the five parts of an address; the compound field itself is not served.
@@ -78,11 +78,19 @@ func (m maker) master(self string) {
 	m.readOnlyField("MasterRecordId", "Master Record ID", kindReference, 18).pointTo("MasterRecord", "", self)
 }
 
+// demand makes fields required: those are under no field-level security.
+func (m maker) demand(names ...string) {
+	for _, name := range names {
+		m.must(name).required, m.must(name).permissionable = true, false
+	}
+}
+
 // person adds a person's name: LastName is required, Name follows from the two.
 func (m maker) person() {
-	m.text("LastName", "Last Name", 80).required = true
-	m.text("FirstName", "First Name", 40)
-	m.picklist("Salutation", "Salutation", 40, "Mr.", "Ms.", "Mrs.", "Dr.", "Prof.")
+	m.text("LastName", "Last Name", 80)
+	m.demand("LastName")
+	m.text("FirstName", "First Name", 40).permissionable = false
+	m.picklist("Salutation", "Salutation", 40, "Mr.", "Ms.", "Mrs.", "Dr.", "Prof.").permissionable = false
 	m.readOnlyField("Name", "Full Name", kindString, 121).nameField = true
 	m.nameAt = m.must("Name")
 }
@@ -117,8 +125,8 @@ func account() *object {
 	m := newObject("Account", "Account", "Accounts", "001")
 	m.activities = true
 	m.master("Account")
-	m.text("Name", "Account Name", 255).required = true
-	m.must("Name").nameField = true
+	m.text("Name", "Account Name", 255).nameField = true
+	m.demand("Name")
 	m.nameAt = m.must("Name")
 	m.picklist("Type", "Account Type", 255, "Prospect", "Customer - Direct", "Customer - Channel", "Channel Partner / Reseller", "Other")
 	m.reference("ParentId", "Parent Account ID", "Parent", "ChildAccounts", "Account")
@@ -142,8 +150,8 @@ func account() *object {
 func campaign() *object {
 	m := newObject("Campaign", "Campaign", "Campaigns", "701")
 	m.activities = true
-	m.text("Name", "Campaign Name", 80).required = true
-	m.must("Name").nameField = true
+	m.text("Name", "Campaign Name", 80).nameField = true
+	m.demand("Name")
 	m.nameAt = m.must("Name")
 	m.picklist("Type", "Type", 255, "Conference", "Webinar", "Trade Show", "Email", "Direct Mail", "Other")
 	m.picklist("Status", "Status", 255, "Planned", "In Progress", "Completed", "Aborted").fallback = "Planned"
@@ -188,7 +196,7 @@ func lead() *object {
 	m.master("Lead")
 	m.person()
 	m.text("Title", "Title", 128)
-	m.text("Company", "Company", 255).required = true
+	m.text("Company", "Company", 255)
 	m.address("", "")
 	m.field("Phone", "Phone", kindPhone, 40)
 	m.field("MobilePhone", "Mobile Phone", kindPhone, 40)
@@ -198,7 +206,8 @@ func lead() *object {
 	m.field("Description", "Description", kindTextArea, 32000)
 	m.picklist("LeadSource", "Lead Source", 255, leadSources...)
 	status := m.picklist("Status", "Status", 255).restrictTo("Open - Not Contacted", "Working - Contacted", leadConverted, "Closed - Not Converted")
-	status.required, status.fallback = true, "Open - Not Contacted"
+	status.fallback = "Open - Not Contacted"
+	m.demand("Company", "Status")
 	m.picklist("Industry", "Industry", 255, industries...)
 	m.picklist("Rating", "Rating", 255, "Hot", "Warm", "Cold")
 	m.number("AnnualRevenue", "Annual Revenue", kindCurrency, 18, 0)
@@ -230,12 +239,14 @@ func task() *object {
 	m.reference("WhoId", "Name ID", "Who", "Tasks", "Contact", "Lead").onDelete = cascade
 	m.reference("WhatId", "Related To ID", "What", "Tasks", "Account", "Campaign").onDelete = cascade
 	m.text("Subject", "Subject", 255).nameField = true
+	m.must("Subject").permissionable = false
 	m.nameAt = m.must("Subject")
 	m.field("ActivityDate", "Due Date Only", kindDate, 0)
 	status := m.picklist("Status", "Status", 255).restrictTo("Not Started", "In Progress", "Completed", "Waiting on someone else", "Deferred")
-	status.required, status.fallback = true, "Not Started"
+	status.fallback = "Not Started"
 	priority := m.picklist("Priority", "Priority", 255).restrictTo("High", "Normal", "Low")
-	priority.required, priority.fallback = true, "Normal"
+	priority.fallback = "Normal"
+	m.demand("Status", "Priority")
 	m.readOnlyField("IsHighPriority", "High Priority", kindBoolean, 0).fallback = false
 	m.owner()
 	m.field("Description", "Description", kindTextArea, 32000)
@@ -296,7 +307,8 @@ func (tx *txn) taskAccount(d *draft) any {
 func user() *object {
 	m := newObject("User", "User", "Users", "005")
 	m.readOnly = true
-	m.text("Username", "Username", 80).required = true
+	m.text("Username", "Username", 80)
+	m.demand("Username")
 	m.person()
 	m.field("Email", "Email", kindEmail, 128)
 	m.text("Alias", "Alias", 8)

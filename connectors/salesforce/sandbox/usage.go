@@ -103,6 +103,13 @@ func (u *usage) spend(now time.Time, n int) {
 	u.used += n
 }
 
+// limit changes how many calls the org takes in 24 hours.
+func (u *usage) limit(daily int) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.daily = daily
+}
+
 func (u *usage) today(now time.Time) (used, limit int) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -129,7 +136,7 @@ func (c *call) limits() reply {
 		return methodNotAllowed(c.method, "GET", "HEAD")
 	}
 	used, limit := c.sandbox.usage.today(c.at)
-	batches := c.sandbox.jobs.batchesToday(c.at)
+	batches := c.sandbox.jobs.batches.today(c.at)
 	out := []byte{'{'}
 	for i, l := range []struct {
 		name           string
@@ -137,7 +144,7 @@ func (c *call) limits() reply {
 	}{
 		{"DailyApiRequests", limit, max(0, limit-used)},
 		{"DailyBulkApiBatches", maxBatchesPerDay, maxBatchesPerDay - batches},
-		{"DailyBulkV2QueryJobs", maxQueryJobsPerDay, maxQueryJobsPerDay - c.sandbox.jobs.queriesToday(c.at)},
+		{"DailyBulkV2QueryJobs", maxQueryJobsPerDay, maxQueryJobsPerDay - c.sandbox.jobs.queries.today(c.at)},
 		{"DataStorageMB", 5, 5},
 		{"FileStorageMB", 20, 20},
 	} {

@@ -1,0 +1,116 @@
+package sandbox
+
+import "time"
+
+// Conversion says where a lead goes.
+type Conversion struct {
+	AccountID string `json:"account_id,omitempty"` // empty: a new account named after the company
+	ContactID string `json:"contact_id,omitempty"` // empty: a new contact
+	// MapMemberID carries InMail_Member_Id__c over to the contact, as after the
+	// administrator has mapped the two fields; a new org does not.
+	MapMemberID bool `json:"map_member_id,omitempty"`
+}
+
+// Converted says where a lead went.
+type Converted struct {
+	AccountID string `json:"account_id"`
+	ContactID string `json:"contact_id"`
+}
+
+// carried are the lead's fields that a conversion copies into the contact.
+var carried = []string{"FirstName", "LastName", "Salutation", "Title", "Email", "Phone", "MobilePhone", "Fax", "LeadSource", "Description", "OwnerId"}
+
+// convert turns a lead into a contact of an account. Its tasks move to the contact; the
+// lookups of custom objects stay on the lead (SALESFORCE.md 3.3).
+func (tx *txn) convert(leadID string, to Conversion) (Converted, []*apiError) {
+	leads := tx.store.schema.object("Lead")
+	lead, refused := tx.target(leads, leadID)
+	if refused != nil {
+		return Converted{}, one(refused)
+	}
+	if lead.get("IsConverted") == true {
+		return Converted{}, one(&apiError{Code: "CANNOT_UPDATE_CONVERTED_LEAD", Message: "lead is already converted"})
+	}
+	out, errs := tx.destinations(lead, to)
+	if errs != nil {
+		return Converted{}, errs
+	}
+	system := tx.who.system
+	tx.who.system = true
+	defer func() { tx.who.system = system }()
+	d := tx.newDraft(leads, lead)
+	d.set("IsConverted", true)
+	d.set("ConvertedDate", tx.at.Format(time.DateOnly))
+	d.set("ConvertedAccountId", out.AccountID)
+	d.set("ConvertedContactId", out.ContactID)
+	d.set("Status", leadConverted)
+	if _, errs := d.save(); errs != nil {
+		return Converted{}, errs
+	}
+	tasks := tx.store.schema.object("Task")
+	for _, t := range tx.store.holding(tasks, tasks.must("WhoId"), lead.id()) {
+		d := tx.newDraft(tasks, t)
+		d.set("WhoId", out.ContactID)
+		if d.get("WhatId") == nil {
+			d.set("WhatId", out.AccountID)
+		}
+		if _, errs := d.save(); errs != nil {
+			return Converted{}, errs
+		}
+	}
+	return out, nil
+}
+
+// destinations finds or makes the account and the contact.
+func (tx *txn) destinations(lead *record, to Conversion) (Converted, []*apiError) {
+	accounts, contacts := tx.store.schema.object("Account"), tx.store.schema.object("Contact")
+	out := Converted{AccountID: to.AccountID}
+	if to.ContactID != "" {
+		c, refused := tx.target(contacts, to.ContactID)
+		if refused != nil {
+			return out, one(refused)
+		}
+		out.ContactID = c.id()
+		if of, _ := c.get("AccountId").(string); to.AccountID == "" && of != "" {
+			out.AccountID = of
+		}
+	}
+	if out.AccountID != "" {
+		a, refused := tx.target(accounts, out.AccountID)
+		if refused != nil {
+			return out, one(refused)
+		}
+		out.AccountID = a.id()
+	} else {
+		id, errs := tx.insert(accounts, row{{"Name", lead.get("Company")}, {"OwnerId", lead.get("OwnerId")}}, readJSONValue)
+		if errs != nil {
+			return out, errs
+		}
+		out.AccountID = id
+	}
+	fields := carried
+	if to.MapMemberID {
+		fields = append(append([]string{}, carried...), "InMail_Member_Id__c")
+	}
+	if out.ContactID == "" {
+		in := row{{"AccountId", out.AccountID}}
+		for _, name := range fields {
+			in = append(in, assignment{name, lead.get(name)})
+		}
+		id, errs := tx.insert(contacts, in, readJSONValue)
+		out.ContactID = id
+		return out, errs
+	}
+	// An existing contact keeps what it has.
+	existing := tx.store.find(out.ContactID)
+	in := row{}
+	if existing.get("AccountId") == nil {
+		in = append(in, assignment{"AccountId", out.AccountID})
+	}
+	for _, name := range fields {
+		if existing.get(name) == nil && lead.get(name) != nil {
+			in = append(in, assignment{name, lead.get(name)})
+		}
+	}
+	return out, tx.update(contacts, out.ContactID, in, readJSONValue)
+}
