@@ -33,11 +33,11 @@ func encounter(t *text, from, to int) (at, n int) {
 	for i := from; i < to; i++ {
 		switch {
 		case t.has(i, eventNouns):
-			if t.is(i-2, "in any") || t.is(i-2, "in the") && (t.is(i+1, "of") || t.is(i+1, "that")) {
+			if t.starts(i-2, inAnyEvent) > 0 {
 				continue // in any event, in the event of
 			}
 			return max(from, i-2), 3
-		case t.has(i, talkVerbs) && t.has(i+1, talkPartners), t.is(i, "we") && t.has(i+1, talkVerbs):
+		case t.has(i, talkVerbs) && t.has(i+1, talkPartners), t.has(i, we) && t.has(i+1, talkVerbs):
 			return i, 3
 		case t.has(i, meetingNouns) && meant(t, i) && (!proposes || past || t.has(i-1, ours)):
 			return max(from, i-2), 4
@@ -57,7 +57,7 @@ func closing(t *text, i int) int {
 func meant(t *text, i int) bool {
 	switch t.words[i].key {
 	case "call", "calls":
-		if t.is(i+1, "to action") || t.is(i+1, "for papers") || t.has(i+1, callCompounds) {
+		if t.starts(i+1, callTo) > 0 || t.has(i+1, callCompounds) {
 			return false
 		}
 		for back := 1; back <= 3; back++ {
@@ -91,6 +91,9 @@ var (
 	proposalWords = setOf("would could can shall might let open happy love glad free available schedule book arrange set hop jump " +
 		"forward interested suggest propose if")
 	ours        = setOf("our")
+	we          = setOf("we")
+	inAnyEvent  = phrases("in any event", "in the event of", "in the event that")
+	callTo      = phrases("to action", "for papers")
 	determiners = setOf("a an the our your that this my last first next yesterday s phone video zoom teams sales discovery conference minute " +
 		"quick short brief intro introductory recent previous earlier")
 	verbMarks     = setOf("to i we you they please will can could would should ll and")

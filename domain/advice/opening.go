@@ -17,7 +17,7 @@ const (
 
 // weakSubject says that a subject is too short, only a greeting, all capitals, or too long (R46).
 func weakSubject(t *text, p Profile) string {
-	n, length := Words(t.plain), utf8.RuneCountInString(t.plain)
+	n, length := t.count, utf8.RuneCountInString(t.plain)
 	switch {
 	case n == 0:
 		return "The subject has no words: say in three or more what the message is about."
@@ -88,6 +88,9 @@ func greetingEnd(t *text) int {
 		return 0
 	}
 	for i := 0; i < min(len(t.words), 6); i++ {
+		if i > 0 && t.has(i, selfStarts) {
+			return 0 // "Hi Anna I'm Ben, …": the sentence has begun
+		}
 		rest := t.plain[t.words[i].end:]
 		next := strings.TrimLeft(rest, " ")
 		dash := strings.HasPrefix(next, "-") && next != rest // not that of Jean-Pierre
@@ -102,7 +105,7 @@ func greetingEnd(t *text) int {
 // onlyGreeting reports whether the words from..to are greeting words, stock phrases and names.
 func onlyGreeting(t *text, from, to int, names map[string]bool) bool {
 	for i := from; i < to; {
-		if n := stockPhrase(t, i); n > 0 {
+		if n := t.starts(i, stockPhrases); n > 0 {
 			i += n
 			continue
 		}
@@ -125,7 +128,7 @@ func introduces(t *text, from, to int) bool {
 		return false
 	}
 	for i := from; i < to; {
-		if n := stockPhrase(t, i); n > 0 {
+		if n := t.starts(i, stockPhrases); n > 0 {
 			i += n
 			continue
 		}
@@ -137,32 +140,19 @@ func introduces(t *text, from, to int) bool {
 	for from < to && t.has(from, fillers) {
 		from++
 	}
-	for _, opening := range introductions {
-		if t.is(from, opening) {
-			return true
-		}
+	if t.starts(from, introductions) > 0 {
+		return true
 	}
 	// "I am Ben", "I'm a recruiter", "We are the leading …"
-	for _, opening := range identities {
-		if t.is(from, opening) {
-			next := from + 2
-			return next >= to || t.has(next, selfWords) || unicode.IsUpper(firstRune(t.raw(next)))
-		}
+	if n := t.starts(from, identities); n > 0 {
+		next := from + n
+		return next >= to || t.has(next, selfWords) || unicode.IsUpper(firstRune(t.raw(next)))
 	}
 	// "I came across your profile", "I would like to connect with you", "Hope you are well"
 	for from < to && t.has(from, auxiliaries) {
 		from++
 	}
-	return from < to && stockPhrase(t, from) > 0
-}
-
-func stockPhrase(t *text, i int) int {
-	for _, phrase := range stockPhrases {
-		if t.is(i, phrase) {
-			return strings.Count(phrase, " ") + 1
-		}
-	}
-	return 0
+	return from < to && t.starts(from, stockPhrases) > 0
 }
 
 // callings are the words by which a greeting may call the recipient.
@@ -179,6 +169,7 @@ var (
 		"howdy welcome regards folks friend")
 	fillers     = setOf("so well just and firstly first also quickly briefly")
 	youWords    = setOf("you your yours yourself")
+	selfStarts  = setOf("i my we our this you your")
 	reasonWords = setOf("because about regarding concerning since")
 	auxiliaries = setOf("i we ve have had am m was just recently wanted want would d like happened thought ll to")
 	// what follows "I am" when somebody introduces themselves
@@ -197,7 +188,7 @@ var introductions = phrases(
 	"our company is", "my company is",
 )
 
-// stockPhrases speak to the reader and say nothing. Where one begins another, the longer stands first.
+// stockPhrases speak to the reader and say nothing.
 var stockPhrases = phrases(
 	"i hope this message finds you well", "i hope this email finds you well", "i hope this finds you well",
 	"hope this message finds you well", "hope this email finds you well", "hope this finds you well", "i trust this finds you well",

@@ -2,8 +2,11 @@ package advice
 
 import (
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // mentions are the texts in which a name or a word may be mentioned: subject and body (R45).
@@ -54,7 +57,7 @@ type name struct{ typed, key string }
 // namesOf returns what of a full name counts as first or last name: of "Dr. Jean-Pierre van den
 // Berg, PhD" it is Jean, Pierre and Berg. A name in a script without blanks is kept whole.
 func namesOf(full string) []name {
-	full, _, _ = strings.Cut(full, ",")
+	full, _, _ = strings.Cut(norm.NFC.String(full), ",")
 	var parts []string
 	for _, part := range strings.Fields(full) {
 		bare := strings.TrimFunc(part, func(r rune) bool { return !unicode.IsLetter(r) })
@@ -99,14 +102,14 @@ func (t *text) names(n name) bool {
 	if unspaced(n.key) {
 		return t.namesUnspaced(n.typed)
 	}
-	for _, i := range t.at[n.key] {
+	for i := t.find(n.key); i >= 0; i = t.words[i].again {
 		if !alsoWords[n.key] {
 			return true
 		}
 		// "Will you come?" does not name Will; "Hi will", "Will, …" and "ask Will" do.
 		capital := unicode.IsUpper(firstRune(t.raw(i)))
 		comma := strings.HasPrefix(t.plain[t.words[i].end:], ",")
-		if t.has(i-1, greetingWords) || capital && (comma || !t.words[i].first) {
+		if t.beside(i-1) && t.has(i-1, greetingWords) || capital && (comma || !t.words[i].first) {
 			return true
 		}
 	}
@@ -146,12 +149,7 @@ func firstRune(s string) rune {
 func noSpecifics(all mentions, p Profile) string {
 	fields := append([]string{p.Company, p.Headline}, p.Skills...)
 	known := false
-	stems := map[string]bool{}
-	for _, t := range all {
-		for k := range t.at {
-			stems[stem(k)] = true
-		}
-	}
+	stems := sync.OnceValue(all.stems)
 	for _, field := range fields {
 		if strings.TrimSpace(field) == "" {
 			continue
@@ -175,12 +173,27 @@ func noSpecifics(all mentions, p Profile) string {
 			return "Nothing here is about them: say why you write to someone with " + t.quote(0, 4) + " in their profile."
 		}
 	}
-	return "Nothing here is about them: say what in their profile made you write."
+	body := all[len(all)-1]
+	from := greetingEnd(body)
+	if from == len(body.words) {
+		return "Nothing here is about them: say what in their profile made you write."
+	}
+	return "Nothing from " + body.quote(from, from+4) + " on is about them: say what in their profile made you write."
+}
+
+func (all mentions) stems() map[string]bool {
+	stems := map[string]bool{}
+	for _, t := range all {
+		for k := range t.at {
+			stems[stem(k)] = true
+		}
+	}
+	return stems
 }
 
 // mentions reports whether t takes up a field of a profile: all of it, or one of its words that
 // says something. stems are those of all words of the message.
-func (t *text) mentions(field string, stems map[string]bool) bool {
+func (t *text) mentions(field string, stems func() map[string]bool) bool {
 	f := read(field)
 	if len(f.words) == 0 {
 		return strings.Contains(t.plain, field)
@@ -198,10 +211,10 @@ func (t *text) mentions(field string, stems map[string]bool) bool {
 				}
 			}
 		case utf8.RuneCountInString(raw) <= 2: // "IT" and "Go" are not "it" and "go"
-			if utf8.RuneCountInString(raw) == 2 && unicode.IsUpper(firstRune(raw)) && !emptyWords[w.key] && t.holds(raw) {
+			if utf8.RuneCountInString(raw) == 2 && unicode.IsUpper(firstRune(raw)) && !emptyStems[stem(w.key)] && t.holds(raw) {
 				return true
 			}
-		case !emptyWords[w.key] && stems[stem(w.key)]:
+		case !emptyStems[stem(w.key)] && stems()[stem(w.key)]:
 			return true
 		}
 	}
@@ -212,18 +225,14 @@ func (t *text) mentions(field string, stems map[string]bool) bool {
 // short word ("R", "IT", "Go") in exactly these letters.
 func (t *text) contains(f *text) bool {
 	if len(f.words) == 1 && len(f.words[0].key) <= 2 {
-		return t.holds(f.raw(0)) && (strings.TrimSpace(f.plain) == f.raw(0) || strings.Contains(t.plain, strings.TrimSpace(f.plain)))
+		return t.holds(f.raw(0)) && strings.Contains(t.plain, strings.TrimSpace(f.plain)) // "C++" is not "C"
 	}
-	if len(f.words) == 1 && emptyWords[f.words[0].key] {
-		return len(t.at[f.words[0].key]) > 0
-	}
-	keys := make([]string, len(f.words))
+	whole := make(phrase, len(f.words))
 	for i, w := range f.words {
-		keys[i] = w.key
+		whole[i] = w.key
 	}
-	phrase := strings.Join(keys, " ")
-	for _, i := range t.at[keys[0]] {
-		if t.is(i, phrase) {
+	for i := t.find(whole[0]); i >= 0; i = t.words[i].again {
+		if t.is(i, whole) {
 			return true
 		}
 	}
@@ -232,7 +241,7 @@ func (t *text) contains(f *text) bool {
 
 // holds reports whether t has the word in exactly these letters.
 func (t *text) holds(raw string) bool {
-	for _, i := range t.at[key(raw)] {
+	for i := t.find(key(raw)); i >= 0; i = t.words[i].again {
 		if t.raw(i) == raw {
 			return true
 		}
@@ -269,17 +278,18 @@ func sameScript(s string) []string {
 	return parts
 }
 
-// emptyWords of a headline say nothing about a person: function words of some languages, and
-// words that a message to anyone holds in another sense.
-var emptyWords = func() map[string]bool {
-	set := setOf("head lead leading looking helping help new open work working passionate experienced building making best great " +
-		"good top via amp inc ltd llc gmbh ag sa sas srl bv plc co corp corporation company group the")
-	for _, words := range functionWords[:7] {
+// emptyStems are of words that say nothing about a person when they stand alone: function words of
+// some languages, legal forms, and words that a message to anyone holds in another sense.
+var emptyStems = func() map[string]bool {
+	words := "head lead leading looking helping help new open work works passionate experienced building making best great good " +
+		"top via amp inc ltd llc gmbh ag sa sas srl bv plc co corp corporation company group"
+	stems := map[string]bool{}
+	for _, words := range append([]string{words}, functionWords[:7]...) {
 		for w := range setOf(words) {
-			set[w] = true
+			stems[stem(w)] = true
 		}
 	}
-	return set
+	return stems
 }()
 
 // stem cuts common endings off, so that engineer, engineers and engineering are one; at least four

@@ -19,6 +19,9 @@ const (
 func longParagraph(d richtext.Document) string {
 	longest, most := "", MaxParagraphWords
 	for _, p := range d.Paragraphs() {
+		if len(p) <= 2*most {
+			continue // a word and the blank behind it take two bytes or more
+		}
 		if n := Words(p); n > most {
 			longest, most = p, n
 		}
@@ -32,7 +35,7 @@ func longParagraph(d richtext.Document) string {
 
 // over100Words says how long the body is and where its hundredth word stands (R50).
 func over100Words(t *text) string {
-	n := Words(t.plain)
+	n := t.count
 	if n < LongMessageWords {
 		return ""
 	}

@@ -24,7 +24,7 @@ func noValueStatement(t *text) string {
 	if self <= you {
 		return ""
 	}
-	return fmt.Sprintf("I and we stand here %s (first in %s), you and your %s: say what they gain.",
+	return fmt.Sprintf("You write I or we %s, first in %s, and you or your %s: say what they gain.",
 		times(self), t.quote(example, example+3), times(you))
 }
 

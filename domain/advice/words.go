@@ -1,6 +1,7 @@
 package advice
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -14,9 +15,24 @@ import (
 // their letters, as translators do: two of Chinese or Japanese, five of Thai, Lao, Khmer or
 // Burmese are a word.
 func Words(text string) int {
-	n := 0
-	for _, field := range strings.FieldsFunc(text, betweenWords) {
-		n += wordsOf(field)
+	n, counted := 0, false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case c >= utf8.RuneSelf: // the rest, from the beginning of its word, letter by letter
+			from := strings.LastIndexAny(text[:i], " \t\n\v\f\r") + 1
+			if counted {
+				n--
+			}
+			for _, field := range strings.FieldsFunc(text[from:], betweenWords) {
+				n += wordsOf(field)
+			}
+			return n
+		case c == ' ' || '\t' <= c && c <= '\r':
+			counted = false
+		case !counted && ('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'):
+			n++
+			counted = true
+		}
 	}
 	return n
 }
@@ -27,13 +43,18 @@ func wordsOf(field string) int {
 	n, ideographs, syllabics, spelled := 0, 0, 0, false
 	for _, r := range field {
 		switch {
+		case r < utf8.RuneSelf:
+			if wordRune(r, spelled) && !spelled {
+				n++
+				spelled = true
+			}
 		case unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana) || r == 'ー':
 			ideographs++
 			spelled = false
 		case unicode.In(r, unicode.Thai, unicode.Lao, unicode.Khmer, unicode.Myanmar):
 			syllabics++
 			spelled = false
-		case (unicode.IsLetter(r) || unicode.IsNumber(r)) && !spelled:
+		case !spelled && wordRune(r, false):
 			n++
 			spelled = true
 		}
@@ -46,21 +67,26 @@ func wordsOf(field string) int {
 type text struct {
 	plain string
 	words []word
-	at    map[string][]int // positions in words by key
+	count int            // as Words counts
+	at    map[string]int // by key: where it stands first; word.again leads on
 }
 
 // word is plain[start:end].
 type word struct {
 	start, end int
 	key        string // see key
+	again      int    // where the same key stands next, -1 for nowhere
+	last       int    // of the first word of a key: where the key stands last
 	first      bool   // of a sentence or a line
 }
 
 func read(plain string) *text {
-	t := &text{plain: plain, at: map[string][]int{}}
+	t := &text{plain: plain, count: Words(plain)}
+	t.words = make([]word, 0, len(plain)/5+1)
+	t.at = make(map[string]int, t.count)
 	first, start := true, -1
 	for i, r := range plain {
-		if unicode.IsLetter(r) || unicode.IsNumber(r) || unicode.IsMark(r) && start >= 0 {
+		if wordRune(r, start >= 0) {
 			if start < 0 {
 				start = i
 			}
@@ -70,7 +96,10 @@ func read(plain string) *text {
 			t.add(start, i, first)
 			first, start = false, -1
 		}
-		first = first || strings.ContainsRune(".!?:;\n•…", r)
+		switch r {
+		case '.', '!', '?', ':', ';', '\n', '•', '…':
+			first = true
+		}
 	}
 	if start >= 0 {
 		t.add(start, len(plain), first)
@@ -78,26 +107,67 @@ func read(plain string) *text {
 	return t
 }
 
+func wordRune(r rune, inside bool) bool {
+	if r < utf8.RuneSelf {
+		return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
+	}
+	return unicode.IsLetter(r) || unicode.IsNumber(r) || inside && unicode.IsMark(r)
+}
+
 func (t *text) add(start, end int, first bool) {
-	k := key(t.plain[start:end])
-	t.at[k] = append(t.at[k], len(t.words))
-	t.words = append(t.words, word{start: start, end: end, key: k, first: first})
+	k, i := key(t.plain[start:end]), len(t.words)
+	t.words = append(t.words, word{start: start, end: end, key: k, again: -1, last: i, first: first})
+	head, seen := t.at[k]
+	if !seen {
+		t.at[k] = i
+		return
+	}
+	t.words[t.words[head].last].again = i
+	t.words[head].last = i
+}
+
+// find returns where the key stands first, -1 for nowhere.
+func (t *text) find(key string) int {
+	if i, ok := t.at[key]; ok {
+		return i
+	}
+	return -1
 }
 
 func (t *text) raw(i int) string { return t.plain[t.words[i].start:t.words[i].end] }
 
-// is reports whether the words from i on begin with the keys of phrase, which are separated by
-// single blanks (see phrases).
-func (t *text) is(i int, phrase string) bool {
-	for phrase != "" {
-		var k string
-		k, phrase, _ = strings.Cut(phrase, " ")
-		if i < 0 || i >= len(t.words) || t.words[i].key != k {
+// is reports whether the words from i on begin with those of a phrase.
+func (t *text) is(i int, p phrase) bool {
+	if i < 0 || i+len(p) > len(t.words) {
+		return false
+	}
+	for j, k := range p {
+		if t.words[i+j].key != k {
 			return false
 		}
-		i++
 	}
 	return true
+}
+
+// starts returns the length in words of the phrase with which the words from i on begin, 0 for none.
+func (t *text) starts(i int, set phraseSet) int {
+	if i < 0 || i >= len(t.words) {
+		return 0
+	}
+	for _, p := range set[t.words[i].key] {
+		if t.is(i, p) {
+			return len(p)
+		}
+	}
+	return 0
+}
+
+// beside reports whether only blanks stand between word i and the next, in one line.
+func (t *text) beside(i int) bool {
+	if i < 0 || i+1 >= len(t.words) {
+		return false
+	}
+	return strings.Trim(t.plain[t.words[i].end:t.words[i+1].start], " \t") == ""
 }
 
 // has reports whether the word at i is one of set; false beyond the ends.
@@ -189,16 +259,30 @@ func unspaced(s string) bool {
 	return false
 }
 
-// phrases folds the words of phrases, so that is can compare them.
-func phrases(list ...string) []string {
-	for i, phrase := range list {
-		words := strings.Fields(phrase)
-		for j, w := range words {
-			words[j] = key(w)
-		}
-		list[i] = strings.Join(words, " ")
+// phrase is the keys of words that stand one after the other.
+type phrase []string
+
+func phraseOf(words string) phrase {
+	var p phrase
+	for _, w := range strings.Fields(words) {
+		p = append(p, key(w))
 	}
-	return list
+	return p
+}
+
+// phraseSet holds phrases by their first key, the longer ones first.
+type phraseSet map[string][]phrase
+
+func phrases(list ...string) phraseSet {
+	set := phraseSet{}
+	for _, words := range list {
+		p := phraseOf(words)
+		set[p[0]] = append(set[p[0]], p)
+	}
+	for _, ps := range set {
+		slices.SortStableFunc(ps, func(a, b phrase) int { return len(b) - len(a) })
+	}
+	return set
 }
 
 // setOf makes a set of the keys of blank-separated words.

@@ -17,7 +17,7 @@
 //
 // # Why a parser of our own
 //
-// A CommonMark parser (goldmark was tried on paper against R23 and R24) takes more for markup
+// A CommonMark parser (goldmark was weighed against R23 and R24) takes more for markup
 // than R24 allows, and its author cannot turn that off: backslash escapes and entities are
 // resolved in its core, `*`, `+` and `1)` open lists, four blanks open code, a single tilde
 // strikes through. It also changes the lines: it joins "- a" and a following "Regards" into one
