@@ -85,6 +85,6 @@ func hardToRead(d richtext.Document, limit float64) string {
 			hardest, most = strings.Join(s.words, " "), hard
 		}
 	}
-	return fmt.Sprintf("Reading ease is %.0f, under %.0f. Use shorter sentences and plainer words, first where you write %s.",
-		ease, limit, read(hardest).quote(0, 4))
+	return fmt.Sprintf("Reading ease is %.0f of 100, under %.0f. Use shorter sentences and plainer words, first where you write %s.",
+		max(ease, 0), limit, read(hardest).quote(0, 4))
 }
