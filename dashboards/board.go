@@ -1,0 +1,116 @@
+// Package dashboards builds the Grafana dashboards and the objectives' Prometheus rules that are
+// committed beside it, and holds them to their rules. The JSON under boards, rules/objectives.yml,
+// boards/.lint and the marked sections of README.md are made from this code by
+//
+//	go run ./dashboards/generate
+//
+// and a test fails when they no longer fit it. What each panel answers and what to do about an alert
+// stands in README.md.
+package dashboards
+
+//go:generate go run ./generate -into .
+
+import (
+	"encoding/json"
+	"fmt"
+	"hash/crc32"
+
+	"github.com/grafana/grafana-foundation-sdk/go/cog"
+	"github.com/grafana/grafana-foundation-sdk/go/common"
+	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
+)
+
+// source is the reader's own Prometheus: no board names the uid of one Grafana.
+var source = common.DataSourceRef{Type: cog.ToPtr("prometheus"), Uid: cog.ToPtr("$datasource")}
+
+// Every selector in a panel has one of these. A recorded series has no instance, and a matcher on it
+// that asks for one character at least would find nothing.
+const (
+	here     = `job=~"$job", instance=~"$instance"`
+	recorded = `job=~"$job"`
+)
+
+// tag joins the boards: each links to all that carry it.
+const tag = "inmail"
+
+// Board is one dashboard: the file that it is committed as, without .json, and how it is built.
+type Board struct {
+	File  string
+	Build func() (dashboard.Dashboard, error)
+}
+
+// All returns the boards in the order in which a reader meets them.
+func All() []Board {
+	return []Board{
+		{File: "outreach", Build: Outreach},
+		{File: "delivery", Build: Delivery},
+		{File: "salesforce", Build: Salesforce},
+		{File: "reputation", Build: Reputation},
+	}
+}
+
+// JSON builds b as it is committed: indented, with a newline at the end.
+func (b Board) JSON() ([]byte, error) {
+	built, err := b.Build()
+	if err != nil {
+		return nil, fmt.Errorf("build board %s: %w", b.File, err)
+	}
+	text, err := json.MarshalIndent(built, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("write board %s: %w", b.File, err)
+	}
+	return append(text, '\n'), nil
+}
+
+// newBoard starts a board. jobs is a selector, in braces, of metrics that exist wherever the board is of use; its
+// jobs and instances are what the reader may choose from.
+func newBoard(file, title, description, jobs string) *dashboard.DashboardBuilder {
+	within := fmt.Sprintf(`%s, job=~"$job"}`, jobs[:len(jobs)-1])
+	return dashboard.NewDashboardBuilder("InMail / "+title).Uid("inmail-"+file).Description(description).
+		Tags([]string{tag}).Readonly().Timezone("utc").Time("now-6h", "now").Refresh("1m").
+		Tooltip(dashboard.DashboardCursorSyncCrosshair).
+		WithVariable(dashboard.NewDatasourceVariableBuilder("datasource").Label("Data source").Type("prometheus")).
+		WithVariable(labelVariable("job", "Job", fmt.Sprintf("label_values(%s, job)", jobs))).
+		WithVariable(labelVariable("instance", "Instance", fmt.Sprintf("label_values(%s, instance)", within))).
+		Link(dashboard.NewDashboardLinkBuilder("InMail").Type(dashboard.DashboardLinkTypeDashboards).Tags([]string{tag}).
+			AsDropdown(false).IncludeVars(true).KeepTime(true)).
+		Annotation(dashboard.NewAnnotationQueryBuilder().Name("Restarts").Enable(true).IconColor("orange").Datasource(source).
+			Expr(`changes(process_start_time_seconds{` + here + `}[$__rate_interval]) > 0`).TitleFormat("Restart").TextFormat("{{instance}}"))
+}
+
+func labelVariable(name, title, query string) *dashboard.QueryVariableBuilder {
+	return dashboard.NewQueryVariableBuilder(name).Label(title).Datasource(source).Query(dashboard.StringOrMap{String: &query}).
+		Refresh(dashboard.VariableRefreshOnTimeRangeChanged).Sort(dashboard.VariableSortAlphabeticalAsc).
+		Multi(true).IncludeAll(true).AllValue(".+").
+		Current(dashboard.VariableOption{
+			Text:  dashboard.StringOrArrayOfString{String: cog.ToPtr("All")},
+			Value: dashboard.StringOrArrayOfString{String: cog.ToPtr("$__all")},
+		})
+}
+
+// finish builds b and sets what its builders cannot: ids that stay the same when panels move, so that
+// a link to a panel survives, and links that show instead of hiding in a menu.
+func finish(b *dashboard.DashboardBuilder) (dashboard.Dashboard, error) {
+	built, err := b.Build()
+	if err != nil {
+		return built, err
+	}
+	for i := range built.Links {
+		built.Links[i].Placement = nil
+	}
+	for i := range built.Annotations.List {
+		built.Annotations.List[i].Placement = nil
+	}
+	for _, p := range built.Panels {
+		switch {
+		case p.RowPanel != nil:
+			p.RowPanel.Id = panelID("row " + *p.RowPanel.Title)
+		case p.Panel != nil:
+			p.Panel.Id = cog.ToPtr(panelID(*p.Panel.Title))
+		}
+	}
+	return built, nil
+}
+
+// panelID is a panel's number, made of its title; a test holds them unique in a board.
+func panelID(title string) uint32 { return crc32.ChecksumIEEE([]byte(title))%99991 + 1 }

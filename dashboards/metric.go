@@ -1,0 +1,136 @@
+package dashboards
+
+import (
+	"slices"
+	"strings"
+)
+
+// Page is where a metric is told, which decides how instances are put together.
+type Page int
+
+// The four kinds of origin.
+const (
+	// Process is /metrics: each process counts its own part, so sum over instances.
+	Process Page = iota
+	// Domain is /metrics/domain: the record's figures, told alike by every replica. Never sum them
+	// over instances: max without (instance, pod).
+	Domain
+	// Shared stands on /metrics but is read from Redis, so every replica tells the same: as Domain.
+	Shared
+	// Runtime is what client_golang tells of Go and of the process itself.
+	Runtime
+)
+
+// Kind is the metric's type, in Prometheus' words.
+type Kind string
+
+// The three kinds that the program has.
+const (
+	Counter   Kind = "counter"
+	Gauge     Kind = "gauge"
+	Histogram Kind = "histogram"
+)
+
+// Metric is one line of the contract that dashboards and rules are written against: the names and
+// labels of the program's metrics page, and no others.
+type Metric struct {
+	Name    string
+	Kind    Kind
+	Page    Page
+	Labels  []string  // besides job and instance; a histogram's le is not listed
+	Buckets []float64 // upper bounds in seconds, for a histogram; the last one bounds what a quantile can say
+	Absent  bool      // may have no sample at all on a good day (by kind or class of trouble, by tag, by week)
+}
+
+// Metrics is the whole contract, in the order of the program's metrics page.
+var Metrics = []Metric{
+	{Name: "inmail_send_attempts_total", Kind: Counter, Labels: []string{"account_type"}},
+	{Name: "inmail_sends_refused_total", Kind: Counter, Labels: []string{"reason"}},
+	{Name: "inmail_delivered_total", Kind: Counter, Labels: []string{"account_type"}},
+	{Name: "inmail_previewed_total", Kind: Counter},
+	{Name: "inmail_opened_total", Kind: Counter},
+	{Name: "inmail_replied_total", Kind: Counter},
+	{Name: "inmail_expired_total", Kind: Counter},
+	{Name: "inmail_retracted_total", Kind: Counter, Labels: []string{"opened"}},
+	{Name: "inmail_reports_total", Kind: Counter},
+	{Name: "inmail_delivery_lag_seconds", Kind: Histogram,
+		Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120, 300}},
+	{Name: "inmail_expiry_lag_seconds", Kind: Histogram,
+		Buckets: []float64{.1, .25, .5, 1, 2, 5, 10, 30, 60, 120, 300, 900, 3600}},
+	{Name: "inmail_time_to_open_seconds", Kind: Histogram,
+		Buckets: []float64{60, 300, 900, 3600, 3 * 3600, 6 * 3600, 12 * 3600, 86400, 2 * 86400, 3 * 86400, 4 * 86400, 5 * 86400, 6 * 86400, 7 * 86400}},
+	{Name: "inmail_time_to_reply_seconds", Kind: Histogram,
+		Buckets: []float64{300, 900, 3600, 3 * 3600, 6 * 3600, 12 * 3600, 86400, 2 * 86400, 4 * 86400, 7 * 86400, 14 * 86400, 21 * 86400, 30 * 86400}},
+	{Name: "inmail_crm_push_records_total", Kind: Counter, Labels: []string{"object", "result"}},
+	{Name: "inmail_crm_api_calls_total", Kind: Counter, Labels: []string{"resource"}},
+	{Name: "inmail_crm_push_duration_seconds", Kind: Histogram, Labels: []string{"resource"},
+		Buckets: []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 20, 30, 60, 120}},
+	{Name: "inmail_crm_api_budget_used_ratio", Kind: Gauge, Page: Shared},
+	{Name: "inmail_http_request_duration_seconds", Kind: Histogram, Labels: []string{"route", "method", "code"},
+		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}},
+	{Name: "inmail_job_duration_seconds", Kind: Histogram, Labels: []string{"type", "result"},
+		Buckets: []float64{.001, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 600}},
+
+	{Name: "inmail_cohort_messages", Kind: Gauge, Page: Domain, Labels: []string{"cohort_week", "outcome"}},
+	{Name: "inmail_cohort_open_complete_timestamp_seconds", Kind: Gauge, Page: Domain, Labels: []string{"cohort_week"}},
+	{Name: "inmail_cohort_reply_complete_timestamp_seconds", Kind: Gauge, Page: Domain, Labels: []string{"cohort_week"}},
+	{Name: "inmail_cohort_replied_in_time_messages", Kind: Gauge, Page: Domain, Labels: []string{"cohort_week"}},
+	{Name: "inmail_recent_messages", Kind: Gauge, Page: Domain, Labels: []string{"account_type", "outcome"}},
+	{Name: "inmail_tag_messages", Kind: Gauge, Page: Domain, Labels: []string{"tag", "outcome"}},
+	{Name: "inmail_tags_folded", Kind: Gauge, Page: Domain},
+	{Name: "inmail_pending_unopened", Kind: Gauge, Page: Domain},
+	{Name: "inmail_expiring_soon", Kind: Gauge, Page: Domain, Labels: []string{"within"}},
+	{Name: "inmail_restricted_senders", Kind: Gauge, Page: Domain, Labels: []string{"trigger"}},
+	{Name: "inmail_crm_unsynced_records", Kind: Gauge, Page: Domain},
+	{Name: "inmail_crm_oldest_unsynced_timestamp_seconds", Kind: Gauge, Page: Domain},
+	{Name: "inmail_crm_drift_records", Kind: Gauge, Page: Domain, Labels: []string{"kind"}, Absent: true},
+	{Name: "inmail_crm_dead_letters", Kind: Gauge, Page: Domain, Labels: []string{"class"}, Absent: true},
+	{Name: "inmail_snapshot_timestamp_seconds", Kind: Gauge, Page: Domain},
+	{Name: "inmail_snapshot_duration_seconds", Kind: Gauge, Page: Domain},
+
+	// Asynq's own collector. It reads Redis, so every replica tells the same queue; and
+	// asynq_tasks_enqueued_total is a gauge whatever its name says.
+	{Name: "asynq_tasks_enqueued_total", Kind: Gauge, Page: Shared, Labels: []string{"queue", "state"}},
+	{Name: "asynq_queue_size", Kind: Gauge, Page: Shared, Labels: []string{"queue"}},
+	{Name: "asynq_queue_latency_seconds", Kind: Gauge, Page: Shared, Labels: []string{"queue"}},
+	{Name: "asynq_tasks_processed_total", Kind: Counter, Page: Shared, Labels: []string{"queue"}},
+	{Name: "asynq_tasks_failed_total", Kind: Counter, Page: Shared, Labels: []string{"queue"}},
+
+	{Name: "process_start_time_seconds", Kind: Gauge, Page: Runtime},
+	{Name: "process_cpu_seconds_total", Kind: Counter, Page: Runtime},
+	{Name: "process_resident_memory_bytes", Kind: Gauge, Page: Runtime},
+	{Name: "process_open_fds", Kind: Gauge, Page: Runtime},
+	{Name: "process_max_fds", Kind: Gauge, Page: Runtime},
+	{Name: "go_goroutines", Kind: Gauge, Page: Runtime},
+}
+
+// Find returns the metric that a series called name belongs to: the metric itself, or the histogram
+// whose _bucket, _sum or _count it is.
+func Find(name string) (Metric, bool) {
+	i := slices.IndexFunc(Metrics, func(m Metric) bool {
+		if m.Kind != Histogram {
+			return m.Name == name
+		}
+		part, found := strings.CutPrefix(name, m.Name)
+		return found && slices.Contains([]string{"_bucket", "_sum", "_count"}, part)
+	})
+	if i < 0 {
+		return Metric{}, false
+	}
+	return Metrics[i], true
+}
+
+// Known holds the values of the labels that have our codes and no others. A metric by one of them has
+// a series for each value from the start, so that the first increase of a counter is seen.
+var Known = map[string][]string{
+	"account_type": {"basic", "premium_business", "sales_navigator_team", "recruiter", "job_seeker"},
+	"outcome": {"pending_unopened", "opened", "replied", "expired_unopened",
+		"retracted_unopened", "retracted_opened", "retracted_replied"},
+	"reason": {"restricted", "no_credits", "self", "unknown_sender", "unknown_recipient", "connected",
+		"profile_not_visible", "opted_out", "blocked", "banned", "awaiting_reply", "subject_required",
+		"subject_too_long", "body_required", "body_too_long", "link_not_allowed", "image_not_supported",
+		"attachment_not_supported", "spam_content"},
+	"trigger": {"volume_hour", "volume_day", "strikes", "reports", "similar_day", "regular_gaps", "burst_minute"},
+	"queue":   {"sends", "crm", "upkeep"},
+	"state":   {"active", "pending", "scheduled", "retry", "archived", "completed"},
+}

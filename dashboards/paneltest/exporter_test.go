@@ -1,0 +1,156 @@
+package paneltest_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"inmail/dashboards"
+)
+
+// exporter tells plausible figures of every metric of the contract, on both pages, rising from scrape
+// to scrape: what the program looks like to Prometheus on a busy day.
+type exporter struct {
+	without string // a metric that is left out
+	shifted string // a histogram whose buckets lie elsewhere
+	scrapes atomic.Int64
+}
+
+// start serves e and returns its host and port.
+func (e *exporter) start(tb testing.TB) string {
+	pages := http.NewServeMux()
+	for path, domain := range map[string]bool{"/metrics": false, "/metrics/domain": true} {
+		registry := prometheus.NewRegistry()
+		registry.MustRegister(page{e, domain})
+		pages.Handle("GET "+path, promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	}
+	server := httptest.NewServer(pages)
+	tb.Cleanup(server.Close)
+	return strings.TrimPrefix(server.URL, "http://")
+}
+
+type page struct {
+	*exporter
+	domain bool
+}
+
+// Describe says nothing, which makes page an unchecked collector.
+func (p page) Describe(chan<- *prometheus.Desc) {}
+
+func (p page) Collect(told chan<- prometheus.Metric) {
+	scrape := p.scrapes.Add(1)
+	for _, m := range dashboards.Metrics {
+		if (m.Page == dashboards.Domain) != p.domain || m.Name == p.without {
+			continue
+		}
+		desc := prometheus.NewDesc(m.Name, "A metric of the contract.", m.Labels, nil)
+		for i, values := range combinations(m.Labels) {
+			weight := float64(i%7 + 1)
+			switch m.Kind {
+			case dashboards.Counter:
+				told <- prometheus.MustNewConstMetric(desc, prometheus.CounterValue, weight*float64(scrape), values...)
+			case dashboards.Gauge:
+				told <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, p.gauge(m.Name, weight, values), values...)
+			case dashboards.Histogram:
+				buckets, sum, each := map[float64]uint64{}, 0.0, uint64(weight)*uint64(scrape)
+				for n, bound := range m.Buckets {
+					if m.Name == p.shifted {
+						bound *= 1.1
+					}
+					buckets[bound] = uint64(n+1) * each
+					sum += bound * float64(each)
+				}
+				told <- prometheus.MustNewConstHistogram(desc, uint64(len(m.Buckets)+1)*each, sum, buckets, values...)
+			}
+		}
+	}
+}
+
+func (p page) gauge(name string, weight float64, values []string) float64 {
+	now := time.Now()
+	switch name {
+	case "inmail_cohort_open_complete_timestamp_seconds":
+		return float64(monday(values[0]).Add(14 * 24 * time.Hour).Unix())
+	case "inmail_cohort_reply_complete_timestamp_seconds":
+		return float64(monday(values[0]).Add(37 * 24 * time.Hour).Unix())
+	case "inmail_snapshot_timestamp_seconds":
+		return float64(now.Add(-5 * time.Second).Unix())
+	case "inmail_crm_oldest_unsynced_timestamp_seconds":
+		return float64(now.Add(-2 * time.Minute).Unix())
+	case "inmail_crm_api_budget_used_ratio":
+		return 0.31
+	}
+	return 10 * weight
+}
+
+// combinations lists the label values of one metric, one of each for each series.
+func combinations(names []string) [][]string {
+	all := [][]string{nil}
+	for _, name := range names {
+		var longer [][]string
+		for _, values := range all {
+			for _, value := range labelled(name) {
+				longer = append(longer, append(append([]string{}, values...), value))
+			}
+		}
+		all = longer
+	}
+	return all
+}
+
+func labelled(name string) []string {
+	if known, ok := dashboards.Known[name]; ok {
+		return known
+	}
+	switch name {
+	case "cohort_week":
+		var weeks []string
+		for back := range 13 {
+			year, week := time.Now().UTC().AddDate(0, 0, -7*back).ISOWeek()
+			weeks = append(weeks, fmt.Sprintf("%d-W%02d", year, week))
+		}
+		return weeks
+	case "opened":
+		return []string{"true", "false"}
+	case "object":
+		return []string{"InMail__c", "Task"}
+	case "result": // of a pushed row, and of a job
+		return []string{"created", "done", "failed"}
+	case "resource":
+		return []string{"composite", "query"}
+	case "route":
+		return []string{"/v1/inmails", "/v1/inbox", "/readyz", "/metrics"}
+	case "method":
+		return []string{"GET", "POST"}
+	case "code":
+		return []string{"200", "422", "503"}
+	case "type":
+		return []string{"inmail:send", "crm:push", "analytics:snapshot"}
+	case "tag":
+		return []string{"launch", "hiring", "other"}
+	case "within":
+		return []string{"1h", "6h", "24h"}
+	case "kind":
+		return []string{"missing"}
+	case "class":
+		return []string{"bad_data"}
+	}
+	panic("no sample values for the label " + name)
+}
+
+// monday is when the ISO week called week began.
+func monday(week string) time.Time {
+	var year, number int
+	if _, err := fmt.Sscanf(week, "%d-W%d", &year, &number); err != nil {
+		panic(err)
+	}
+	fourth := time.Date(year, 1, 4, 0, 0, 0, 0, time.UTC) // always in the first week
+	return fourth.AddDate(0, 0, -(int(fourth.Weekday())+6)%7+7*(number-1))
+}

@@ -1,0 +1,303 @@
+package dashboards_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"go.yaml.in/yaml/v3"
+
+	"inmail/dashboards"
+)
+
+func eachRule(t *testing.T, do func(dashboards.Rule)) {
+	t.Helper()
+	files, err := dashboards.RuleFiles()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		for _, group := range file.Groups {
+			for _, rule := range group.Rules {
+				do(rule)
+			}
+		}
+	}
+}
+
+// promtool runs Prometheus' own checker. A missing binary is a failure.
+func promtool(t *testing.T, args ...string) {
+	t.Helper()
+	binary, err := exec.LookPath("promtool")
+	if err != nil {
+		t.Fatal("promtool is not on the PATH; apt-get install -y --no-install-recommends prometheus")
+	}
+	if out, err := exec.Command(binary, args...).CombinedOutput(); err != nil {
+		t.Errorf("promtool %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+}
+
+// What is published of a week, and when, as Prometheus sees it.
+func TestRules(t *testing.T) {
+	t.Run("R57_open_rate_of_complete_weeks", func(t *testing.T) { promtool(t, "test", "rules", "rules/open-rate.test.yml") })
+	t.Run("R58_response_rate_of_complete_weeks", func(t *testing.T) { promtool(t, "test", "rules", "rules/response-rate.test.yml") })
+	t.Run("R59_two_replicas_tell_one_figure", func(t *testing.T) { promtool(t, "test", "rules", "rules/replicas.test.yml") })
+}
+
+func TestRuleFilesAreSound(t *testing.T) {
+	files, err := dashboards.RuleFiles()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, f := range files {
+		names = append(names, f.File)
+	}
+	promtool(t, append([]string{"check", "rules", "--lint-fatal"}, names...)...)
+	promtool(t, "check", "config", "prometheus.yml")
+
+	text, err := os.ReadFile("prometheus.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var config struct {
+		RuleFiles []string `yaml:"rule_files"`
+		Jobs      []struct {
+			Name string `yaml:"job_name"`
+			Path string `yaml:"metrics_path"`
+		} `yaml:"scrape_configs"`
+	}
+	if err := yaml.Unmarshal(text, &config); err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(config.RuleFiles)
+	if diff := cmp.Diff(names, config.RuleFiles); diff != "" {
+		t.Errorf("rule_files of prometheus.yml (-want +got):\n%s", diff)
+	}
+	paths := map[string]string{}
+	for _, j := range config.Jobs {
+		paths[j.Name] = j.Path
+	}
+	if diff := cmp.Diff(map[string]string{"inmail": "", "inmail-domain": "/metrics/domain"}, paths); diff != "" {
+		t.Errorf("jobs (-want +got):\n%s", diff)
+	}
+}
+
+func TestRuleTestsPass(t *testing.T) {
+	files, err := filepath.Glob("rules/*.test.yml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no tests of the rules: %v", err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) { promtool(t, "test", "rules", file) })
+	}
+}
+
+var heading = regexp.MustCompile(`(?m)^#+ (.+)$`)
+
+func TestAlertsTellWhatToDo(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	anchors := map[string]string{}
+	for _, h := range heading.FindAllStringSubmatch(string(readme), -1) {
+		anchors["dashboards/README.md#"+strings.ToLower(strings.ReplaceAll(h[1], " ", "-"))] = h[1]
+	}
+	seen := map[string]bool{}
+	eachRule(t, func(r dashboards.Rule) {
+		if r.Alert == "" {
+			return
+		}
+		seen[r.Alert] = true
+		if s := r.Labels["severity"]; s != "page" && s != "ticket" {
+			t.Errorf("%s: severity %q", r.Alert, s)
+		}
+		if r.For == "" || r.Annotations["summary"] == "" {
+			t.Errorf("%s: for %q, summary %q", r.Alert, r.For, r.Annotations["summary"])
+		}
+		if !regexp.MustCompile(`\$value \| humanize`).MatchString(r.Annotations["description"]) {
+			t.Errorf("%s: the description does not tell the value to a person: %q", r.Alert, r.Annotations["description"])
+		}
+		url := r.Annotations["runbook_url"]
+		if url != dashboards.RunbookURL(r.Alert) || anchors[url] != r.Alert {
+			t.Errorf("%s: runbook_url %q leads to no heading of its own", r.Alert, url)
+		}
+	})
+	for _, name := range anchors {
+		if strings.HasPrefix(name, "InMail") && !strings.Contains(name, " ") && !seen[name] {
+			t.Errorf("the runbook explains %s, which is no alert", name)
+		}
+	}
+}
+
+// A runbook that names a panel which is gone costs minutes that somebody does not have.
+func TestRunbookNamesPanelsThatExist(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	titles := map[string]bool{}
+	for _, s := range sheets(t) {
+		for _, p := range s.Panels {
+			titles[p.Title] = true
+		}
+	}
+	_, runbook, _ := strings.Cut(string(readme), "\n## Runbook\n")
+	words := []string{"Means", "Urgent", "Over"}
+	for _, bold := range regexp.MustCompile(`\*\*([^*]+)\*\*`).FindAllStringSubmatch(runbook, -1) {
+		if !titles[bold[1]] && !slices.Contains(words, bold[1]) {
+			t.Errorf("the runbook points at %q, which is no panel", bold[1])
+		}
+	}
+	for _, section := range strings.Split(runbook, "\n### ")[1:] {
+		for _, word := range words {
+			if !strings.Contains(section, "**"+word+"**") {
+				name, _, _ := strings.Cut(section, "\n")
+				t.Errorf("%s: does not say %s", name, word)
+			}
+		}
+	}
+}
+
+// Each alert is seen firing and not firing just below its limit; one on a ratio or with a guard, also
+// under its volume.
+func TestAlertsAreTried(t *testing.T) {
+	files, err := filepath.Glob("rules/*.test.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	type tried struct{ fires, quiet bool }
+	cases := map[string]*tried{}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var tests struct {
+			Tests []struct {
+				Name   string
+				Alerts []struct {
+					Name     string `yaml:"alertname"`
+					Expected []any  `yaml:"exp_alerts"`
+				} `yaml:"alert_rule_test"`
+			}
+		}
+		if err := yaml.Unmarshal(text, &tests); err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		for _, test := range tests.Tests {
+			alert, what, named := strings.Cut(test.Name, ": ")
+			for _, a := range test.Alerts {
+				if !named || a.Name != alert {
+					continue
+				}
+				c := cases[alert+": "+what]
+				if c == nil {
+					c = &tried{}
+					cases[alert+": "+what] = c
+				}
+				c.fires = c.fires || len(a.Expected) > 0
+				c.quiet = c.quiet || len(a.Expected) == 0
+			}
+		}
+	}
+	eachRule(t, func(r dashboards.Rule) {
+		if r.Alert == "" {
+			return
+		}
+		if c := cases[r.Alert+": fires"]; c == nil || !c.fires {
+			t.Errorf("%s: no test in which it fires", r.Alert)
+		}
+		wanted := []string{"just below"}
+		if strings.Contains(r.Expr, "ratio_") || strings.Contains(r.Expr, " / ") {
+			wanted = append(wanted, "under its volume")
+		}
+		for _, what := range wanted {
+			if c := cases[r.Alert+": "+what]; c == nil || c.fires || !c.quiet {
+				t.Errorf("%s: no test %q in which it does not fire", r.Alert, what)
+			}
+		}
+	})
+}
+
+// The red lines of the boards are where the alerts call.
+func TestLimitsOfBoardsAndAlertsAgree(t *testing.T) {
+	red := func(board, panel string) float64 {
+		for _, s := range sheets(t) {
+			for _, p := range s.Panels {
+				if steps := p.FieldConfig.Defaults.Thresholds.Steps; s.UID == board && p.Title == panel && len(steps) == 3 {
+					return *steps[2].Value
+				}
+			}
+		}
+		t.Fatalf("%s / %s has no red line", board, panel)
+		return 0
+	}
+	for _, row := range []struct {
+		alert, board, panel, compares string
+	}{
+		{"InMailSendsWaiting", "inmail-delivery", "Oldest task waiting", `> ([\d.]+)$`},
+		{"InMailSendsWaiting", "inmail-delivery", "Oldest send waiting", `> ([\d.]+)$`},
+		{"InMailJobsFail", "inmail-delivery", "Jobs that fail", `ratio_rate30m > ([\d.]+)`},
+		{"InMailSalesforceBudgetLow", "inmail-salesforce", "API budget", `> ([\d.]+)$`},
+		{"InMailSalesforceDeadLetters", "inmail-salesforce", "Dead letters", `>= ([\d.]+)`},
+		{"InMailSalesforceDrift", "inmail-salesforce", "Drift", `> ([\d.]+)`},
+		{"InMailAbuseReportsHigh", "inmail-reputation", "Reports per delivery", `\) > ([\d.]+)`},
+		{"InMailFiguresOld", "inmail-salesforce", "Age of these figures", `> ([\d.]+)$`},
+		{"InMailFiguresOld", "inmail-outreach", "Age of these figures", `> ([\d.]+)$`},
+		{"InMailDeliveryLate", "inmail-delivery", "Delivered late", `ratio_rate1h > ([\d.]+)`},
+		{"InMailExpiryLate", "inmail-delivery", "Expired late", `ratio_rate1h > ([\d.]+)`},
+		{"InMailHTTPErrors", "inmail-delivery", "HTTP failures", `ratio_rate1h > ([\d.]+)`},
+		{"InMailSalesforceLate", "inmail-salesforce", "Time behind", `ratio_avg1h > ([\d.]+)`},
+	} {
+		eachRule(t, func(r dashboards.Rule) {
+			if r.Alert != row.alert {
+				return
+			}
+			limit := regexp.MustCompile(row.compares).FindStringSubmatch(strings.TrimSpace(r.Expr))
+			if limit == nil {
+				t.Errorf("%s compares with nothing like %s:\n%s", r.Alert, row.compares, r.Expr)
+				return
+			}
+			if diff := cmp.Diff(limit[1], strconv.FormatFloat(red(row.board, row.panel), 'f', -1, 64)); diff != "" {
+				t.Errorf("%s and the red line of %s (-alert +line):\n%s", row.alert, row.panel, diff)
+			}
+		})
+	}
+}
+
+// The provisioning and the scrapes agree on how often there is a sample.
+func TestRateIntervalFitsTheScrapes(t *testing.T) {
+	var scrapes struct {
+		Global struct {
+			Interval string `yaml:"scrape_interval"`
+		}
+	}
+	var source struct {
+		Datasources []struct {
+			Type string
+			JSON struct {
+				Interval string `yaml:"timeInterval"`
+			} `yaml:"jsonData"`
+		}
+	}
+	for file, into := range map[string]any{"prometheus.yml": &scrapes, "grafana/provisioning/datasources/prometheus.yaml": &source} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := yaml.Unmarshal(text, into); err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+	}
+	if len(source.Datasources) != 1 || source.Datasources[0].JSON.Interval != scrapes.Global.Interval {
+		t.Errorf("scraped every %s, but the data source says %+v", scrapes.Global.Interval, source.Datasources)
+	}
+}

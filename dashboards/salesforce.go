@@ -1,0 +1,65 @@
+package dashboards
+
+import (
+	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
+	"github.com/grafana/grafana-foundation-sdk/go/units"
+)
+
+// Salesforce answers whether every InMail is in Salesforce with its current state (R53), what the
+// calls cost, and which records need a person.
+func Salesforce() (dashboard.Dashboard, error) {
+	const oldest = "inmail_crm_oldest_unsynced_timestamp_seconds"
+	lag := "max(time() - (" + once(oldest) + " > 0)) or 0 * max(" + once(oldest) + ")"
+	unsynced := "sum(" + once("inmail_crm_unsynced_records") + ")"
+	budget := "max(" + once("inmail_crm_api_budget_used_ratio") + ")"
+	// Trouble has a series only once there was some: without any, the panel says so with a 0.
+	dead := orZero("sum by (class) ("+once("inmail_crm_dead_letters")+")", "class", "none", once("inmail_crm_unsynced_records"))
+	drift := orZero("sum by (kind) ("+once("inmail_crm_drift_records")+")", "kind", "none", once("inmail_crm_unsynced_records"))
+	pushed := "inmail_crm_push_records_total"
+	rejected := orZero(perSecond("result", pushed, `result!~"created|updated|unchanged"`), "result", "none", "rate("+selector(pushed)+"[$__rate_interval])")
+	calls := perSecond("", "inmail_crm_api_calls_total")
+
+	b := newBoard("salesforce", "Salesforce sync", "Whether every InMail is in Salesforce with its current state, what that costs, and which records need a person.", anyPage).
+		WithRow(dashboard.NewRowBuilder("Is Salesforce up to date?")).
+		WithPanel(number("Oldest waiting", "How long has the oldest change waited to reach Salesforce? The objective is 15 minutes; 0 means nothing waits.",
+			units.Seconds, latest(lag, "")).Span(4).Thresholds(limits(SalesforceObjective.Within/3, SalesforceObjective.Within))).
+		WithPanel(number("Records waiting", "How many InMails are not yet in Salesforce with their current state?",
+			units.Short, latest(unsynced, "")).Span(4)).
+		WithPanel(number("Budget used", "How much of our share of the org's daily API calls is used? When all is, the sync waits until the limit eases.",
+			units.PercentUnit, latest(budget, "")).Span(4).Thresholds(limits(budgetLimit*3/4, budgetLimit))).
+		WithPanel(number("Dead letters", "How many records will not be tried again before a person mends something?",
+			units.Short, latest("sum("+dead+")", "")).Span(4).Thresholds(limits(1, deadLetterLimit))).
+		WithPanel(number("Drift", "How many records differed from Salesforce when reconcile last looked? It mends what it finds; what stays needs a person.",
+			units.Short, latest("sum("+drift+")", "")).Span(4).Thresholds(limits(1, driftLimit))).
+		WithPanel(number("Age of these figures", "How old are the figures of this page? Past 45 s the snapshot job is late, and everything here with it.",
+			units.Seconds, latest("time() - min("+once("inmail_snapshot_timestamp_seconds")+")", "")).Span(4).
+			Thresholds(limits(30, snapshotLimit.Seconds())).Links(linkTo("delivery", "Are jobs running?"))).
+		WithRow(dashboard.NewRowBuilder("Lag")).
+		WithPanel(paint(limited(lines("Lag", "Since when is Salesforce behind, and is it catching up? The line is the objective's 15 minutes.",
+			units.Seconds, series(lag, "Oldest waiting")), limits(SalesforceObjective.Within/3, SalesforceObjective.Within)), "Oldest waiting")).
+		WithPanel(paint(lines("Unsynced records", "Is the backlog growing, or is one old record holding the lag up?",
+			units.Short, series(unsynced, "Waiting")), "Waiting")).
+		WithPanel(burning(SalesforceObjective, "Time behind", "What share of the time was Salesforce more than 15 minutes behind? Above the lower line the month's allowance is used too fast, above the upper one somebody is called.")).
+		WithRow(dashboard.NewRowBuilder("Calls")).
+		WithPanel(paint(limited(lines("API budget", "Will the budget last? It is shared by all workers and counted by the org itself.",
+			units.PercentUnit, series(budget, "Used")).AxisSoftMax(1), limits(budgetLimit*3/4, budgetLimit)), "Used")).
+		WithPanel(stacked("Calls by resource", "What are calls spent on? Composite calls carry a thousand records; queries, logins and limits cost a call each.",
+			units.RequestsPerSecond, series(perSecond("resource", "inmail_crm_api_calls_total"), "{{resource}}"))).
+		WithPanel(lines("Records a call", "Is batching working? Near 1 under load means that each record costs a call; 0 means that nothing is sent.",
+			units.Short, series(over(perSecond("", pushed), calls), "Records a call"))).
+		WithPanel(lines("Call duration, p95", "How slow is the org? Calls of 20 s and more are limited in number by Salesforce.",
+			units.Seconds, series("histogram_quantile(0.95, "+perSecond("le, resource", "inmail_crm_push_duration_seconds_bucket")+")", "{{resource}}")).Span(24)).
+		WithRow(dashboard.NewRowBuilder("What became of the records")).
+		WithPanel(stacked("Records pushed", "What kinds of record reach Salesforce?",
+			units.CountsPerSecond, series(perSecond("object", pushed), "{{object}}"))).
+		WithPanel(stacked("Records by result", "How does Salesforce answer, record by record?",
+			units.CountsPerSecond, series(perSecond("result", pushed), "{{result}}"))).
+		WithPanel(lines("Errors by class", "Which class of error do records run into? Locked and limited ones come again by themselves; bad data and configuration become dead letters.",
+			units.CountsPerSecond, series(rejected, "{{result}}"))).
+		WithRow(dashboard.NewRowBuilder("What needs a person")).
+		WithPanel(stacked("Dead letters by class", "What has to be mended, and how many records wait for it? inmail crm failures lists them.",
+			units.Short, series(dead, "{{class}}")).Span(12)).
+		WithPanel(stacked("Drift by kind", "In what way did Salesforce differ when reconcile last looked: missing there, extra, stale or edited by others?",
+			units.Short, series(drift, "{{kind}}")).Span(12))
+	return finish(b)
+}
