@@ -7,12 +7,11 @@ import (
 	"inmail/domain/richtext"
 )
 
-// The bounds of what is written (R22, R23, R30).
+// The bounds of what is written (R22, R23).
 const (
 	MaxSubject    = 200   // code points, after trimming
 	MaxBody       = 3000  // code points as read: after NFC, markup and list markers not counted
 	MaxSource     = 12000 // bytes of a body as it is sent
-	PreviewLength = 140   // code points
 )
 
 // Text is the content of an InMail, read once and judged, previewed and advised upon from there.
@@ -36,7 +35,7 @@ func ReadText(subject, body string, attachments bool) Text {
 }
 
 // Preview is the one line that the inbox shows (R30).
-func (t Text) Preview() string { return t.Body.Preview(PreviewLength) }
+func (t Text) Preview() string { return t.Body.Preview(richtext.MaxPreview) }
 
 // Refusals judges the content in the order R22, R23, R25, R26 (R21). The filter against spam comes
 // after it and is not asked here.
@@ -65,7 +64,7 @@ func CheckBody(source string, d richtext.Document) []*Refusal {
 		r := Refuse(BodyTooLong, "the body's source has %d bytes and may have %d; shorten it", len(source), MaxSource)
 		r.Got, r.Limit = len(source), MaxSource
 		rs = append(rs, r)
-	case strings.TrimSpace(d.Text()) == "":
+	case d.Empty():
 		rs = append(rs, Refuse(BodyRequired, "an InMail has a body; write 1 to %d characters", MaxBody))
 	case length > MaxBody:
 		r := Refuse(BodyTooLong, "the body has %d characters and may have %d; shorten it by %d", length, MaxBody, length-MaxBody)
@@ -73,7 +72,7 @@ func CheckBody(source string, d richtext.Document) []*Refusal {
 		rs = append(rs, r)
 	}
 	for _, l := range d.Links() {
-		if l.Scheme != "http" && l.Scheme != "https" && l.Scheme != "mailto" {
+		if !l.Allowed() {
 			rs = append(rs, Refuse(LinkNotAllowed, "links go to http, https or mailto; change or remove the others"))
 			break
 		}

@@ -1,0 +1,391 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"golang.org/x/sys/unix"
+
+	"inmail/config"
+	"inmail/connectors/httpapi"
+	"inmail/connectors/metrics"
+	"inmail/connectors/queue"
+	"inmail/connectors/record"
+	"inmail/connectors/salesforce"
+	"inmail/connectors/salesforce/sandbox"
+	"inmail/domain/mailroom"
+	"inmail/worker"
+)
+
+// app is the running program. Each part registers how it stops where it is made; Stop runs these in reverse.
+type app struct {
+	settings config.Settings
+	log      *slog.Logger
+	clock    *clock
+	registry *prometheus.Registry
+	process  *metrics.Process
+	record   *record.Record
+	queue    *queue.Broker
+	room     *mailroom.Room
+	crm      *salesforce.Connector // nil: no Salesforce is configured
+	sandbox  *sandbox.Sandbox      // nil: a real org, or none
+	jobs     *worker.Jobs
+
+	apiAddress     string // where the API listens
+	sandboxAddress string // where the sandbox listens
+	operatorKey    string // the key of the settings, or embedded mode's own
+	newKey         bool   // it was made at this start
+	leads          []config.SampleLead
+	failed         <-chan error // when the API ended by itself
+	stops          []stop
+}
+
+type stop struct {
+	name string
+	do   func(context.Context) error
+}
+
+// onStop registers how a part ends.
+func (a *app) onStop(name string, do func(context.Context) error) {
+	a.stops = append(a.stops, stop{name, do})
+}
+
+// build makes the parts up to the room: what every command that works on the record directly needs. It starts nothing
+// that runs by itself. On an error everything that was made is taken down again.
+func build(ctx context.Context, s config.Settings, log *slog.Logger) (a *app, err error) {
+	a = &app{settings: s, log: log, clock: &clock{}, registry: prometheus.NewRegistry()}
+	defer func() {
+		if err != nil {
+			a.Stop(context.WithoutCancel(ctx))
+		}
+	}()
+	if err := a.openData(); err != nil {
+		return nil, err
+	}
+	a.process = metrics.NewProcess(a.registry, taskTypes())
+	if a.record, err = record.Open(ctx, s.Record, a.clock); err != nil {
+		return nil, err
+	}
+	a.onStop("record", func(context.Context) error { a.record.Close(); return nil })
+	if a.queue, err = queue.Open(s.Queue, log); err != nil {
+		return nil, err
+	}
+	a.onStop("queue", func(context.Context) error { return a.queue.Close() })
+	a.room, err = mailroom.New(ctx, mailroom.Config{Plans: s.Plans, Policy: s.Policy}, a.record, a.queue, a.clock, uuids{}, a.process)
+	return a, err
+}
+
+// openData makes the data folder and takes its lock: one process at a time works on a file.
+func (a *app) openData() error {
+	if a.settings.Record.Postgres() {
+		return nil
+	}
+	folder := a.settings.Record.Data
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return fmt.Errorf("data %s: %w; choose a folder that this user can write (--data, INMAIL_DATA)", folder, err)
+	}
+	lock, err := os.OpenFile(filepath.Join(folder, "inmail.lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return fmt.Errorf("data %s: %w; choose a folder that this user can write (--data, INMAIL_DATA)", folder, err)
+	}
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		lock.Close()
+		return fmt.Errorf("data %s: another inmail works on this folder; stop it, or choose another folder (--data, INMAIL_DATA)", folder)
+	}
+	a.onStop("data folder", func(context.Context) error { return lock.Close() })
+	return nil
+}
+
+// Start runs the roles of this process: Salesforce, the workers, the schedule, the API. It returns when the API answers.
+func (a *app) Start(ctx context.Context) error {
+	a.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), a.queue.Collector())
+	for _, name := range a.settings.Unknown {
+		a.log.WarnContext(ctx, "there is no such setting; inmail config check lists them", "variable", name)
+	}
+	a.warnOfQueue(ctx)
+	if err := a.installOperatorKey(ctx); err != nil {
+		return err
+	}
+	if err := a.connectSalesforce(ctx); err != nil {
+		return err
+	}
+	a.jobs = &worker.Jobs{Room: a.room, CRM: a.salesforceOrNone(), Depth: a.queue.Depth, Log: a.log, Snapshot: a.snapshot}
+	if a.settings.Has(config.RoleWorker) {
+		if err := a.startWorkers(); err != nil {
+			return err
+		}
+	}
+	if a.settings.Has(config.RoleScheduler) {
+		a.startSchedule()
+	}
+	if a.settings.Has(config.RoleAPI) {
+		return a.startAPI()
+	}
+	return nil
+}
+
+// warnOfQueue says what is wrong with Redis; the program starts all the same, for the record accepts without it.
+func (a *app) warnOfQueue(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, a.settings.Queue.ConnectTimeout+a.settings.Queue.Timeout)
+	defer cancel()
+	warnings, err := a.queue.Warnings(ctx)
+	if err != nil {
+		a.log.WarnContext(ctx, "the queue does not answer; what is accepted is kept and delivered when it does", "error", err)
+	}
+	for _, w := range warnings {
+		a.log.WarnContext(ctx, w)
+	}
+}
+
+// operatorKeyID is the id of the key that the settings bring.
+const operatorKeyID = "operator"
+
+// installOperatorKey stores the operator key of the settings. Embedded mode makes one when there is none, and keeps it in the data
+// folder, readable by this user only.
+func (a *app) installOperatorKey(ctx context.Context) error {
+	key := a.settings.Program.OperatorKey
+	if key == "" && a.settings.Embedded() {
+		var err error
+		if key, err = a.ownOperatorKey(); err != nil {
+			return err
+		}
+	}
+	a.operatorKey = key
+	if key == "" {
+		if a.settings.Has(config.RoleAPI) {
+			a.log.WarnContext(ctx, "no operator key is set (INMAIL_OPERATOR_KEY or INMAIL_OPERATOR_KEY_FILE); only keys that are stored already work")
+		}
+		return nil
+	}
+	return a.room.InstallKey(ctx, operatorKeyID, key)
+}
+
+func (a *app) ownOperatorKey() (string, error) {
+	path := filepath.Join(a.settings.Record.Data, "operator.key")
+	stored, err := os.ReadFile(path)
+	if err == nil && len(strings.TrimSpace(string(stored))) >= 16 {
+		return strings.TrimSpace(string(stored)), nil
+	}
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return "", fmt.Errorf("read the operator key: %w", err)
+	}
+	secret := make([]byte, 32)
+	rand.Read(secret) // never fails: crypto/rand
+	key := mailroom.KeyPrefix + hex.EncodeToString(secret)
+	if err := os.WriteFile(path, []byte(key+"\n"), 0o600); err != nil {
+		return "", fmt.Errorf("keep the operator key: %w", err)
+	}
+	a.newKey = true
+	return key, nil
+}
+
+// startWorkers begins to work on the queue.
+func (a *app) startWorkers() error {
+	handlers := map[string]queue.Handler{}
+	for taskType, h := range a.jobs.Handlers() {
+		handlers[taskType] = h
+	}
+	server, err := a.queue.Start(handlers, a.process.Ran)
+	if err != nil {
+		return err
+	}
+	a.onStop("workers", server.Stop)
+	return nil
+}
+
+// startSchedule begins to ask for the periodic tasks.
+func (a *app) startSchedule() {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		worker.Run(ctx, a.queue, worker.Schedule(a.settings.Program.CRMPushEvery, a.settings.Program.SnapshotEvery), a.log)
+	}()
+	a.onStop("schedule", func(context.Context) error { cancel(); <-done; return nil })
+}
+
+// The group commit of accept: how many sends share a transaction, how many may wait, how many transactions run at once.
+const (
+	acceptBatch   = 200
+	acceptWaiting = 10_000
+	acceptTimeout = 20 * time.Second
+)
+
+// sender puts the group commit in front of the room.
+type sender struct {
+	group *worker.Group[mailroom.Send, mailroom.Accepted]
+}
+
+// Accept implements httpapi.Sender.
+func (s sender) Accept(ctx context.Context, send mailroom.Send) (mailroom.Accepted, error) {
+	accepted, err := s.group.Do(ctx, send)
+	if errors.Is(err, worker.ErrBusy) {
+		err = fmt.Errorf("%w: %w", mailroom.ErrUnavailable, err)
+	}
+	return accepted, err
+}
+
+// startAPI listens and serves.
+func (a *app) startAPI() error {
+	parallel := 1 // SQLite has one writer
+	if a.settings.Record.Postgres() {
+		parallel = 4
+	}
+	group := worker.NewGroup(worker.GroupLimits{Batch: acceptBatch, Waiting: acceptWaiting, Parallel: parallel, Timeout: acceptTimeout}, a.room.Accept)
+	domainRegistry := prometheus.NewRegistry()
+	domainRegistry.MustRegister(metrics.NewDomain(a.room.StoredSnapshot, a.log))
+	parts := httpapi.Parts{
+		Config: a.settings.HTTP, Room: a.room, Sender: sender{group}, Probes: a.probes(), Metrics: metrics.Handler(a.registry),
+		Domain: metrics.Handler(domainRegistry), Queues: a.queue.Page("/queues"), Registry: a.registry, Log: a.log,
+	}
+	if a.settings.Program.TimeTravel {
+		parts.Advance = func(_ context.Context, d time.Duration) (time.Time, error) { return a.clock.Advance(d), nil }
+	}
+	api, err := httpapi.New(parts)
+	if err != nil {
+		return err
+	}
+	server, err := httpapi.Listen(context.Background(), api)
+	if err != nil {
+		return err
+	}
+	a.apiAddress = server.Addr().String()
+	server.Start()
+	a.failed = server.Failed()
+	a.onStop("API", server.Stop)
+	return nil
+}
+
+// snapshot computes and stores the figures, and measures itself by the wall clock.
+func (a *app) snapshot(ctx context.Context) error {
+	began := time.Now()
+	return a.room.TakeSnapshot(ctx, a.settings.Program.MetricsTags, func() time.Duration { return time.Since(began) })
+}
+
+// Stop ends the parts in the reverse of the order in which they were made, each within what ctx leaves, and returns what went
+// wrong.
+func (a *app) Stop(ctx context.Context) error {
+	var faults []error
+	for _, s := range slices.Backward(a.stops) {
+		if err := s.do(ctx); err != nil {
+			faults = append(faults, fmt.Errorf("stop %s: %w", s.name, err))
+		}
+	}
+	a.stops = nil
+	return errors.Join(faults...)
+}
+
+// connectSalesforce makes the connector: to the org that is configured, or in embedded mode to a sandbox in this process.
+func (a *app) connectSalesforce(ctx context.Context) error {
+	c := a.settings.Salesforce
+	if c.URL == "" {
+		if !a.settings.Embedded() {
+			a.log.WarnContext(ctx, "no Salesforce is configured (INMAIL_SALESFORCE_URL): nothing is pushed")
+			return nil
+		}
+		var err error
+		if c, err = a.startSandbox(c); err != nil {
+			return err
+		}
+	}
+	var err error
+	a.crm, err = salesforce.New(c, salesforce.Deps{Observer: a.process, Log: a.log, Clock: a.clock, Text: a.settings.Policy.CRMText})
+	return err
+}
+
+// startSandbox serves a Salesforce of our own on loopback. Its org is kept in the data folder.
+func (a *app) startSandbox(c salesforce.Config) (salesforce.Config, error) {
+	secret := make([]byte, 16)
+	rand.Read(secret) // never fails: crypto/rand
+	c.ClientID, c.ClientSecret = "inmail-embedded", hex.EncodeToString(secret)
+	var err error
+	a.sandbox, err = sandbox.New(sandbox.Options{
+		Credentials: sandbox.Credentials{ClientID: c.ClientID, ClientSecret: c.ClientSecret,
+			Users: []sandbox.User{{Username: "inmail@sandbox.invalid", FirstName: "InMail", LastName: "Integration", Integration: true}}},
+		Clock: a.clock.Now, DailyLimit: 100_000, ControlKey: a.operatorKey,
+		Journal: filepath.Join(a.settings.Record.Data, "sandbox.journal"),
+	})
+	if err != nil {
+		return c, fmt.Errorf("start the Salesforce sandbox: %w", err)
+	}
+	a.onStop("Salesforce sandbox's journal", func(context.Context) error { return a.sandbox.Close() })
+	if err := a.seedSandbox(); err != nil {
+		return c, err
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return c, fmt.Errorf("start the Salesforce sandbox: %w", err)
+	}
+	a.sandboxAddress = listener.Addr().String()
+	c.URL = "http://" + a.sandboxAddress
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- a.sandbox.Serve(ctx, listener) }()
+	a.onStop("Salesforce sandbox", func(context.Context) error { cancel(); return <-done })
+	return c, nil
+}
+
+// salesforceOrNone is the connector, or where no Salesforce is configured one that has nothing to do.
+func (a *app) salesforceOrNone() worker.Salesforce {
+	if a.crm == nil {
+		return worker.NoSalesforce{}
+	}
+	return a.crm
+}
+
+// probes are what /readyz asks: without the record nothing can be answered, without the rest something waits.
+func (a *app) probes() []httpapi.Probe {
+	probes := []httpapi.Probe{
+		{Name: "record", Critical: true, Check: a.room.Ready},
+		{Name: "queue", Check: a.queue.Ping},
+	}
+	if a.crm != nil {
+		probes = append(probes, httpapi.Probe{Name: "salesforce", Check: func(ctx context.Context) error {
+			status, err := a.room.CRMStatus(ctx)
+			if err == nil && status.Pause != nil {
+				err = fmt.Errorf("the sync is paused: %s", status.Pause.Why)
+			}
+			return err
+		}})
+	}
+	return probes
+}
+
+// taskTypes are the jobs of API.md, for the series of their metrics.
+func taskTypes() []string {
+	return slices.Sorted(maps.Keys((&worker.Jobs{}).Handlers()))
+}
+
+// version is the version of the program as the Go tool knows it.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" {
+		return "(devel)"
+	}
+	return info.Main.Version
+}
+
+// newLog returns the log: text on a terminal, else JSON; ids only (STYLE H15).
+func newLog(s config.Program, out *os.File) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(s.LogLevel)) // checked with the settings
+	o := &slog.HandlerOptions{Level: level}
+	if s.Log == "text" || s.Log == "" && isTerminal(out) {
+		return slog.New(slog.NewTextHandler(out, o))
+	}
+	return slog.New(slog.NewJSONHandler(out, o))
+}

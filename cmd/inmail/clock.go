@@ -1,0 +1,46 @@
+package main
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+
+	"inmail/domain"
+)
+
+// clock is the clock of every decision: UTC in whole milliseconds. It can be set forward for tests (POST /v1/clock), and
+// pinned while the sample's history is played.
+type clock struct {
+	ahead  atomic.Int64              // nanoseconds
+	pinned atomic.Pointer[time.Time] // nil: it runs
+}
+
+// Now implements mailroom.Clock.
+func (c *clock) Now() time.Time {
+	if t := c.pinned.Load(); t != nil {
+		return *t
+	}
+	return time.Now().Add(time.Duration(c.ahead.Load())).UTC().Truncate(time.Millisecond)
+}
+
+// Advance sets the clock forward from where it is; it runs on from there until the process ends.
+func (c *clock) Advance(d time.Duration) time.Time {
+	c.ahead.Add(int64(d))
+	return c.Now()
+}
+
+// Pin stops the clock at t; Unpin lets it run again.
+func (c *clock) Pin(t time.Time) {
+	t = t.UTC().Truncate(time.Millisecond)
+	c.pinned.Store(&t)
+}
+
+// Unpin lets the clock run again.
+func (c *clock) Unpin() { c.pinned.Store(nil) }
+
+// uuids makes ids that sort by the time of making.
+type uuids struct{}
+
+// NewID implements mailroom.IDs.
+func (uuids) NewID() domain.ID { return domain.ID(uuid.Must(uuid.NewV7()).String()) }

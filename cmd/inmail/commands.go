@@ -1,0 +1,10 @@
+package main
+
+import "github.com/spf13/cobra"
+
+// commands lists all commands; each stands in a file of its own.
+func commands(o *options) []*cobra.Command {
+	return []*cobra.Command{
+		serveCommand(o), migrateCommand(o), configCommand(o), versionCommand(o), sandboxCommand(o),
+	}
+}

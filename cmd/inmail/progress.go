@@ -1,0 +1,35 @@
+package main
+
+import (
+	"io"
+	"os"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+)
+
+// progress is a bar on a terminal, and nothing elsewhere.
+type progress struct{ bar *progressbar.ProgressBar }
+
+// newProgress returns a bar over so many steps; under 0: a spinner.
+func newProgress(out io.Writer, what string, steps int) *progress {
+	if f, ok := out.(*os.File); !ok || !isTerminal(f) {
+		return &progress{}
+	}
+	return &progress{progressbar.NewOptions(steps, progressbar.OptionSetDescription(what), progressbar.OptionSetWriter(out),
+		progressbar.OptionThrottle(65*time.Millisecond), progressbar.OptionShowCount(), progressbar.OptionClearOnFinish())}
+}
+
+func (p *progress) step() { p.to(1) }
+
+func (p *progress) to(more int) {
+	if p.bar != nil {
+		_ = p.bar.Add(more)
+	}
+}
+
+func (p *progress) done() {
+	if p.bar != nil {
+		_ = p.bar.Finish()
+	}
+}

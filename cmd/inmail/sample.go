@@ -1,0 +1,405 @@
+package main
+
+import (
+	"cmp"
+	"container/heap"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"inmail/config"
+	"inmail/connectors/salesforce/sandbox"
+	"inmail/domain"
+	"inmail/domain/mailroom"
+)
+
+// loadSample plays the sample's history into an empty record: every send, delivery, opening, reply, retraction and
+// expiry goes through the use cases, at the time at which it happened, under a pinned clock.
+func (a *app) loadSample(ctx context.Context, out io.Writer) error {
+	now := time.Now().UTC()
+	sample := config.NewSample(now)
+	a.leads = sample.Leads
+	if _, err := a.room.Member(ctx, sample.Members[0].ID); err == nil {
+		_, err := fmt.Fprintln(out, "the sample is in the record already; nothing is loaded")
+		return err
+	} else if !errors.Is(err, domain.NotFound) {
+		return err
+	}
+	p := newProgress(out, "playing 13 weeks", len(sample.Events))
+	defer p.done()
+	defer a.clock.Unpin()
+	h := &history{app: a, until: now, progress: p}
+	h.do(now.AddDate(0, 0, -7*config.SampleWeeks-1), func(ctx context.Context) error { return h.people(ctx, sample) })
+	for t := now.AddDate(0, 0, -7*config.SampleWeeks); t.Before(now); t = t.Add(6 * time.Hour) {
+		h.do(t, h.upkeep)
+	}
+	for _, e := range sample.Events {
+		h.do(e.At, func(ctx context.Context) error { p.step(); return h.event(ctx, e) })
+	}
+	return h.play(ctx)
+}
+
+// history is what happens, in order of time.
+type history struct {
+	app      *app
+	until    time.Time
+	progress *progress
+	actions  actions
+	made     int
+}
+
+type action struct {
+	at    time.Time
+	order int // among equals: first made, first done
+	do    func(context.Context) error
+}
+
+type actions []action
+
+func (a actions) Len() int      { return len(a) }
+func (a actions) Swap(i, j int) { a[i], a[j] = a[j], a[i] }
+func (a actions) Less(i, j int) bool {
+	return cmp.Or(a[i].at.Compare(a[j].at), cmp.Compare(a[i].order, a[j].order)) < 0
+}
+func (a *actions) Push(x any) { *a = append(*a, x.(action)) }
+func (a *actions) Pop() any {
+	last := (*a)[len(*a)-1]
+	*a = (*a)[:len(*a)-1]
+	return last
+}
+
+// do notes what happens at a time; what lies after the end has not happened yet.
+func (h *history) do(at time.Time, do func(context.Context) error) {
+	if at.Before(h.until) {
+		h.made++
+		heap.Push(&h.actions, action{at, h.made, do})
+	}
+}
+
+func (h *history) play(ctx context.Context) error {
+	for h.actions.Len() > 0 {
+		next := heap.Pop(&h.actions).(action)
+		h.app.clock.Pin(next.at)
+		if err := next.do(ctx); err != nil {
+			return fmt.Errorf("at %s: %w", next.at.Format(time.RFC3339), err)
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// people makes the members and their connections.
+func (h *history) people(ctx context.Context, s config.Sample) error {
+	errs, err := h.app.room.PutMembers(ctx, s.Members)
+	if err := errors.Join(append(errs, err)...); err != nil {
+		return err
+	}
+	errs, err = h.app.room.Connect(ctx, s.Connections)
+	return errors.Join(append(errs, err)...)
+}
+
+// upkeep is what the workers would have done meanwhile.
+func (h *history) upkeep(ctx context.Context) error {
+	for {
+		n, err := h.app.room.Expire(ctx, 1000)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			break
+		}
+	}
+	_, err := h.app.room.Learn(ctx, 1000)
+	return err
+}
+
+func (h *history) event(ctx context.Context, e config.SampleEvent) error {
+	switch {
+	case e.Block != nil:
+		errs, err := h.app.room.Block(ctx, []mailroom.Pair{*e.Block})
+		return errors.Join(append(errs, err)...)
+	case e.Connect != nil:
+		errs, err := h.app.room.Connect(ctx, []mailroom.Pair{*e.Connect})
+		return errors.Join(append(errs, err)...)
+	case e.Ban != nil:
+		return h.app.room.Ban(ctx, mailroom.Viewer{Operator: true, KeyID: "sample"}, *e.Ban)
+	}
+	return h.send(ctx, *e.Send)
+}
+
+// send hands an InMail in and notes what becomes of it. A refusal is part of the story.
+func (h *history) send(ctx context.Context, s config.SampleSend) error {
+	answers, err := h.app.room.Accept(ctx, []mailroom.Send{s.Send})
+	if err != nil || answers[0].Err != nil {
+		return err
+	}
+	id, now := answers[0].ID, h.app.clock.Now()
+	if s.Meanwhile != nil {
+		h.do(now.Add(time.Second), func(ctx context.Context) error { return h.event(ctx, config.SampleEvent{Block: s.Meanwhile}) })
+	}
+	h.do(now.Add(max(s.WaitBefore, 40*time.Millisecond)), func(ctx context.Context) error { return h.deliver(ctx, id, s) })
+	return nil
+}
+
+func (h *history) deliver(ctx context.Context, id domain.ID, s config.SampleSend) error {
+	outcomes, err := h.app.room.Deliver(ctx, []domain.ID{id})
+	if err != nil || outcomes[0].Status != domain.Sent {
+		return err
+	}
+	room, t0 := h.app.room, h.app.clock.Now()
+	to, from := mailroom.Viewer{Member: s.To}, mailroom.Viewer{Member: s.From}
+	if s.Opened > 0 {
+		h.do(t0.Add(s.Opened-time.Minute), func(ctx context.Context) error {
+			_, _, err := room.Inbox(ctx, s.To, mailroom.Filter{}, mailroom.Page{Limit: 20})
+			return err
+		})
+		h.do(t0.Add(s.Opened), func(ctx context.Context) error {
+			_, err := room.Open(ctx, to, id)
+			if err == nil && s.Reported {
+				err = room.Report(ctx, to, id, "I did not ask for this")
+			}
+			return unlessRefused(err)
+		})
+	}
+	if s.Replied > 0 {
+		h.do(t0.Add(s.Replied), func(ctx context.Context) error {
+			_, err := room.Reply(ctx, to, id, s.Reply)
+			if err == nil && s.Answered {
+				h.do(t0.Add(s.Replied+3*time.Hour), func(ctx context.Context) error {
+					_, err := room.Reply(ctx, from, id, "Thank you, that helps. I will come back to you this week.")
+					return unlessRefused(err)
+				})
+			}
+			return unlessRefused(err)
+		})
+	}
+	if s.Retracted > 0 {
+		h.do(t0.Add(s.Retracted), func(ctx context.Context) error {
+			token, _, _, err := room.AskRetraction(ctx, from, id)
+			if err == nil {
+				_, err = room.ConfirmRetraction(ctx, from, id, token)
+			}
+			return unlessRefused(err)
+		})
+	}
+	return nil
+}
+
+// unlessRefused keeps faults and lets refusals pass: in the history they are part of the story.
+func unlessRefused(err error) error {
+	var refusal *domain.Refusal
+	if errors.As(err, &refusal) {
+		return nil
+	}
+	return err
+}
+
+// summary is what the running system says of the sample.
+type summary struct {
+	API         string         `json:"api"`
+	Delivered   int            `json:"delivered"`
+	Opened      int            `json:"opened"`
+	Replied     int            `json:"replied"`
+	Expired     int            `json:"expired"`
+	Retracted   int            `json:"retracted"`
+	Pending     int            `json:"pending"`
+	Refused     map[string]int `json:"refused"`
+	OpenRate    string         `json:"open_rate"`
+	Response    string         `json:"response_rate"`
+	InSandbox   int            `json:"salesforce_records"`
+	Tasks       int            `json:"salesforce_tasks"`
+	Calls       map[string]int `json:"salesforce_calls"`
+	Unsynced    int            `json:"unsynced"`
+	LeadMatched map[string]int `json:"salesforce_matches"`
+}
+
+// syncPatience is how long the summary waits for Salesforce to have everything.
+const syncPatience = 45 * time.Second
+
+// sayWhatCame waits until the jobs have brought everything to Salesforce and computed the figures, and prints a summary
+// read from the running system.
+func (a *app) sayWhatCame(ctx context.Context, out io.Writer, asJSON bool) error {
+	patience, cancel := context.WithTimeout(ctx, syncPatience)
+	defer cancel()
+	poll := time.NewTicker(200 * time.Millisecond)
+	defer poll.Stop()
+	for {
+		status, err := a.room.CRMStatus(ctx)
+		if err != nil {
+			return err
+		}
+		snapshot, err := a.room.StoredSnapshot(ctx)
+		if err != nil {
+			return err
+		}
+		if status.Unsynced == 0 && snapshot != nil && snapshot.Unsynced == 0 {
+			break
+		}
+		select {
+		case <-poll.C:
+		case <-patience.Done():
+			if ctx.Err() != nil {
+				return nil // told to end
+			}
+			a.log.WarnContext(ctx, "Salesforce has not everything yet", "unsynced", status.Unsynced)
+			poll.Stop()
+		}
+		if patience.Err() != nil {
+			break
+		}
+	}
+	s, err := a.summarise(ctx)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return (&options{json: true}).say(out, s, "")
+	}
+	return s.print(out)
+}
+
+func (a *app) summarise(ctx context.Context) (summary, error) {
+	s := summary{API: "http://" + a.apiAddress, Refused: map[string]int{}, Calls: map[string]int{}, LeadMatched: map[string]int{}}
+	report, err := a.room.Analytics(ctx, "week", time.Time{}, time.Time{})
+	if err != nil {
+		return s, err
+	}
+	opened, openOf, inTime, responseOf := 0, 0, 0, 0
+	for _, row := range report.Rows {
+		s.Delivered += row.Delivered
+		s.Opened += row.Opened
+		s.Replied += row.Replied
+		s.Expired += row.Expired
+		s.Retracted += row.Retracted
+		s.Pending += row.Pending
+		if row.Complete {
+			opened, openOf = opened+row.Opened, openOf+row.Delivered
+		}
+		if row.ResponseComplete {
+			inTime, responseOf = inTime+row.InTime, responseOf+row.Delivered
+		}
+	}
+	s.OpenRate, s.Response = percent(opened, openOf), percent(inTime, responseOf)
+	page := mailroom.Page{Limit: 200}
+	for {
+		entries, err := a.room.Audit(ctx, page)
+		if err != nil {
+			return s, err
+		}
+		for _, e := range entries {
+			if (e.Kind == "send" || e.Kind == "deliver") && len(e.Refusals) > 0 {
+				s.Refused[string(e.Refusals[0])]++
+			}
+		}
+		if len(entries) < page.Limit {
+			break
+		}
+		last := entries[len(entries)-1]
+		page.After = mailroom.Cursor{At: last.At, ID: last.ID}
+	}
+	status, err := a.room.CRMStatus(ctx)
+	if err != nil {
+		return s, err
+	}
+	s.Unsynced = status.Unsynced
+	return s, a.lookIntoSandbox(ctx, &s)
+}
+
+func percent(hits, n int) string {
+	if n == 0 {
+		return "not complete yet"
+	}
+	return fmt.Sprintf("%.1f %% (%d of %d, complete weeks)", 100*float64(hits)/float64(n), hits, n)
+}
+
+func (s summary) print(out io.Writer) error {
+	t := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
+	fmt.Fprintf(t, "\ndelivered\t%d\n", s.Delivered)
+	fmt.Fprintf(t, "opened\t%d\topen rate %s\n", s.Opened, s.OpenRate)
+	fmt.Fprintf(t, "replied\t%d\tresponse rate %s\n", s.Replied, s.Response)
+	fmt.Fprintf(t, "expired, retracted, waiting\t%d, %d, %d\n", s.Expired, s.Retracted, s.Pending)
+	var refused []string
+	total := 0
+	for code, n := range s.Refused {
+		refused = append(refused, fmt.Sprintf("%s %d", code, n))
+		total += n
+	}
+	slices.Sort(refused)
+	fmt.Fprintf(t, "refused\t%d\t%s\n", total, strings.Join(refused, ", "))
+	if len(s.Calls) > 0 {
+		calls := 0
+		for _, n := range s.Calls {
+			calls += n
+		}
+		fmt.Fprintf(t, "Salesforce sandbox\t%d\tInMail__c records and %d Tasks, in %d API calls; not there yet: %d\n", s.InSandbox, s.Tasks, calls, s.Unsynced)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(out, `
+look at   %[1]s/openapi.json       what it can do
+          %[1]s/metrics/domain     what Prometheus sees
+          %[1]s/queues             the job queue (operator key as password)
+try       inmail report                            open and response rates by week
+          inmail sent --member lena.hart           what a sales lead has sent
+          inmail crm status                        how far Salesforce is
+Ctrl-C ends it.
+`, s.API)
+	return err
+}
+
+// seedSandbox makes the Leads, Contacts and Accounts that the sample's sales team has, once.
+func (a *app) seedSandbox() error {
+	if len(a.leads) == 0 || len(a.sandbox.Records("Lead")) > 0 {
+		return nil
+	}
+	accounts := map[string]string{}
+	for _, l := range a.leads {
+		fields := sandbox.Fields{"FirstName": l.FirstName, "LastName": l.LastName, "Email": l.Email.Reveal()}
+		if l.ByID {
+			fields["InMail_Member_Id__c"] = string(l.Member)
+		}
+		object := "Lead"
+		if l.Contact {
+			object = "Contact"
+			if accounts[l.Company] == "" {
+				id, err := a.sandbox.Insert("Account", sandbox.Fields{"Name": l.Company})
+				if err != nil {
+					return fmt.Errorf("seed the sandbox: %w", err)
+				}
+				accounts[l.Company] = id
+			}
+			fields["AccountId"] = accounts[l.Company]
+		} else {
+			fields["Company"] = l.Company
+		}
+		if _, err := a.sandbox.Insert(object, fields); err != nil {
+			return fmt.Errorf("seed the sandbox: %w", err)
+		}
+	}
+	return nil
+}
+
+// lookIntoSandbox reads what the org holds, where it is our own sandbox.
+func (a *app) lookIntoSandbox(_ context.Context, s *summary) error {
+	if a.sandbox == nil {
+		return nil
+	}
+	for _, r := range a.sandbox.Records("InMail__c") {
+		s.InSandbox++
+		match, _ := r["Match__c"].(string)
+		s.LeadMatched[match]++
+	}
+	s.Tasks = len(a.sandbox.Records("Task"))
+	for resource, n := range a.sandbox.Calls() {
+		s.Calls[resource] = n
+	}
+	return nil
+}

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"net"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"inmail/connectors/salesforce/sandbox"
+)
+
+func sandboxCommand(o *options) *cobra.Command {
+	var listen, journal, clientID string
+	cmd := &cobra.Command{
+		Use: "sandbox", Short: "Run the Salesforce sandbox alone", Args: exactly(0),
+		Long: `A small, strict Salesforce for trying and testing. It is not Salesforce. The secret of its client credentials is
+taken from INMAIL_SALESFORCE_CLIENT_SECRET, or made and printed; the control paths are under /sandbox/.`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			secret := os.Getenv("INMAIL_SALESFORCE_CLIENT_SECRET")
+			made := secret == ""
+			if made {
+				random := make([]byte, 16)
+				rand.Read(random) // never fails: crypto/rand
+				secret = hex.EncodeToString(random)
+			}
+			org, err := sandbox.New(sandbox.Options{Journal: journal, DailyLimit: 100_000, Credentials: sandbox.Credentials{
+				ClientID: clientID, ClientSecret: secret,
+				Users: []sandbox.User{{Username: "inmail@sandbox.invalid", FirstName: "InMail", LastName: "Integration", Integration: true}},
+			}})
+			if err != nil {
+				return err
+			}
+			listener, err := net.Listen("tcp", listen)
+			if err != nil {
+				return fmt.Errorf("listen on %s: %w; choose another address (--listen)", listen, err)
+			}
+			hello := map[string]string{"url": "http://" + listener.Addr().String(), "client_id": clientID}
+			text := fmt.Sprintf("the Salesforce sandbox (not Salesforce) serves at http://%s for client id %s\n", listener.Addr(), clientID)
+			if made {
+				hello["client_secret"] = secret
+				text += "its client secret, made for this run: " + secret + "\n"
+			}
+			if err := o.say(cmd.OutOrStdout(), hello, text); err != nil {
+				return err
+			}
+			defer org.Close()
+			return org.Serve(cmd.Context(), listener)
+		},
+	}
+	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8090", "address of the sandbox")
+	cmd.Flags().StringVar(&journal, "journal", "", "file that keeps the org; empty: in memory only")
+	cmd.Flags().StringVar(&clientID, "client-id", "inmail", "consumer key that is let in")
+	return cmd
+}

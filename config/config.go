@@ -1,0 +1,349 @@
+// Package config is the settings: their defaults, where they come from, and the plans and policies. Each part
+// of the program brings its own settings; here they are joined, read and checked together, so that one
+// start names every fault at once.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"reflect"
+	"slices"
+	"sort"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-viper/mapstructure/v2"
+	"github.com/knadh/koanf/parsers/yaml"
+	"github.com/knadh/koanf/providers/confmap"
+	"github.com/knadh/koanf/providers/file"
+	"github.com/knadh/koanf/v2"
+
+	"inmail/connectors/httpapi"
+	"inmail/connectors/queue"
+	"inmail/connectors/record"
+	"inmail/connectors/salesforce"
+	"inmail/domain"
+)
+
+// Role is a part of the program that a process may run.
+type Role string
+
+// The roles of --roles; a process without it runs all three.
+const (
+	RoleAPI       Role = "api"
+	RoleWorker    Role = "worker"
+	RoleScheduler Role = "scheduler"
+)
+
+// Settings is everything that can be set. Start from Load.
+type Settings struct {
+	Program    Program
+	Record     record.Config
+	Queue      queue.Config
+	HTTP       httpapi.Config
+	Salesforce salesforce.Config `prefix:"salesforce"`
+	Policy     domain.Policy     `prefix:"policy"`
+	Plans      domain.Plans      `prefix:"plans"`
+	Unknown    []string          // INMAIL_* variables that are no settings: said at start, never silently dropped
+}
+
+// Program is what no part but the program itself reads.
+type Program struct {
+	OperatorKey     string        `koanf:"operator_key" secret:"true"` // the first operator key; empty in embedded mode: one is made
+	Log             string        `koanf:"log"`                        // text or json; empty: text on a terminal
+	LogLevel        string        `koanf:"log_level"`                  // debug, info, warn or error
+	TimeTravel      bool          `koanf:"time_travel"`                // POST /v1/clock exists (tests only)
+	CRMPushEvery    time.Duration `koanf:"crm_push_every"`             // 100ms..1h
+	SnapshotEvery   time.Duration `koanf:"snapshot_every"`             // 100ms..1h
+	MetricsTags     []string      `koanf:"metrics_tags"`               // at most 20 tags that metrics tell by name
+	Roles           []Role        `koanf:"roles"`                      // api, worker, scheduler
+	PublicListening bool          `koanf:"public"`                     // embedded mode may listen beyond loopback
+}
+
+// Defaults returns the settings in force where nothing is set.
+func Defaults() Settings {
+	return Settings{
+		Program: Program{LogLevel: "info", CRMPushEvery: 10 * time.Second, SnapshotEvery: 15 * time.Second,
+			Roles: []Role{RoleAPI, RoleWorker, RoleScheduler}},
+		Record: record.Default(), Queue: queue.Default(), HTTP: httpapi.Default(), Salesforce: salesforce.Default(),
+		Policy: domain.DefaultPolicy(), Plans: domain.ShippedPlans(),
+	}
+}
+
+// Sources is where settings come from, the later before the earlier: a YAML file, the environment, flags.
+type Sources struct {
+	File        string            // --config; empty: none
+	Environment []string          // as os.Environ gives it
+	Flags       map[string]string // setting → value, of the flags that were given
+}
+
+const envPrefix = "INMAIL_"
+
+// notSettings are variables with our prefix that other programs of the project read: the tests and the build.
+var notSettings = []string{"INMAIL_TEST_", "INMAIL_REQUIRE_", "INMAIL_URL", "INMAIL_KEY", "INMAIL_MEMBER", "INMAIL_BOARDS"}
+
+// Load reads and checks the settings. The error names every fault with its setting and its remedy.
+func Load(src Sources) (Settings, error) {
+	s := Defaults()
+	known := s.settings()
+	k := koanf.New(".")
+	var faults []error
+	if src.File != "" {
+		if err := k.Load(file.Provider(src.File), yaml.Parser()); err != nil {
+			return s, fmt.Errorf("--config %s: %w", src.File, err)
+		}
+		faults = append(faults, checkFile(k, known, src.File)...)
+	}
+	env, unknown, envFaults := fromEnvironment(src.Environment, known)
+	s.Unknown = unknown
+	faults = append(faults, envFaults...)
+	for name, value := range src.Flags {
+		env[name] = value
+	}
+	values := make(map[string]any, len(env))
+	for name, value := range env {
+		values[name] = value
+	}
+	if err := k.Load(confmap.Provider(values, "."), nil); err != nil {
+		return s, fmt.Errorf("join the settings: %w", err)
+	}
+	if err := errors.Join(faults...); err != nil {
+		return s, err
+	}
+	if err := s.decode(k); err != nil {
+		return s, err
+	}
+	return s, s.Validate()
+}
+
+// Embedded says that nothing outside the process is used: the record is a file here, the queue is in the process.
+func (s Settings) Embedded() bool { return !s.Record.Postgres() && s.Queue.URL == "" }
+
+// Has says whether this process runs a role.
+func (s Settings) Has(r Role) bool { return slices.Contains(s.Program.Roles, r) }
+
+// Validate reports every fault of every part at once.
+func (s Settings) Validate() error {
+	faults := []error{s.Record.Validate(), s.Queue.Validate(), s.HTTP.Validate(), s.Salesforce.Validate(), s.Policy.Validate(), s.Plans.Validate()}
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
+	p := s.Program
+	if p.Log != "" && p.Log != "text" && p.Log != "json" {
+		fault("log: %q is not one of text, json", p.Log)
+	}
+	if !slices.Contains([]string{"debug", "info", "warn", "error"}, p.LogLevel) {
+		fault("log_level: %q is not one of debug, info, warn, error", p.LogLevel)
+	}
+	for _, f := range []struct {
+		name string
+		got  time.Duration
+	}{{"crm_push_every", p.CRMPushEvery}, {"snapshot_every", p.SnapshotEvery}} {
+		if f.got < 100*time.Millisecond || f.got > time.Hour {
+			fault("%s: %s is outside 100ms..1h", f.name, f.got)
+		}
+	}
+	if len(p.MetricsTags) > 20 {
+		fault("metrics_tags: %d tags are more than 20", len(p.MetricsTags))
+	}
+	if len(p.Roles) == 0 {
+		fault("roles: name at least one of api, worker, scheduler")
+	}
+	for _, r := range p.Roles {
+		if r != RoleAPI && r != RoleWorker && r != RoleScheduler {
+			fault("roles: %q is not one of api, worker, scheduler", r)
+		}
+	}
+	if len(p.Roles) < 3 && s.Queue.URL == "" {
+		fault("roles: %v alone need a queue that others reach; set redis_url (INMAIL_REDIS_URL)", p.Roles)
+	}
+	if k := p.OperatorKey; k != "" && len(k) < 16 {
+		fault("operator_key: has %d characters and needs at least 16", len(k))
+	}
+	if host, _, err := net.SplitHostPort(s.HTTP.Listen); err == nil && s.Embedded() && !p.PublicListening && !loopback(host) {
+		fault("listen: embedded mode listens on loopback only, not on %q; set INMAIL_DATABASE_URL and INMAIL_REDIS_URL, or INMAIL_PUBLIC=1", s.HTTP.Listen)
+	}
+	return errors.Join(faults...)
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// setting is one leaf of Settings.
+type setting struct {
+	name   string // as in YAML: policy.anchor_day
+	secret bool
+	value  reflect.Value
+}
+
+// variable is the environment's name of a setting: INMAIL_POLICY_ANCHOR_DAY.
+func (s setting) variable() string {
+	return envPrefix + strings.ToUpper(strings.ReplaceAll(s.name, ".", "_"))
+}
+
+// settings lists the leaves of s, by name. Plans are not among them: they are set in YAML alone.
+func (s *Settings) settings() map[string]setting {
+	all := map[string]setting{}
+	for group, value := range s.groups() {
+		t := value.Type()
+		if t.Kind() != reflect.Struct {
+			continue
+		}
+		for i := range t.NumField() {
+			name := t.Field(i).Tag.Get("koanf")
+			if name == "" || name == "-" {
+				continue
+			}
+			name = join(strings.SplitN(group, ":", 2)[1], name)
+			all[name] = setting{name: name, secret: secretName(name) || t.Field(i).Tag.Get("secret") == "true", value: value.Field(i)}
+		}
+	}
+	return all
+}
+
+// groups returns the parts by "place:prefix".
+func (s *Settings) groups() map[string]reflect.Value {
+	groups := map[string]reflect.Value{}
+	v := reflect.ValueOf(s).Elem()
+	for i := range v.NumField() {
+		f := v.Type().Field(i)
+		if f.Name != "Unknown" {
+			groups[strconv.Itoa(i)+":"+f.Tag.Get("prefix")] = v.Field(i)
+		}
+	}
+	return groups
+}
+
+func join(prefix, name string) string {
+	if prefix == "" {
+		return name
+	}
+	return prefix + "." + name
+}
+
+// secretNames are settings that may come only from variables or files, never from YAML, and are never shown.
+var secretNames = []string{"operator_key", "metrics_key", "salesforce.client_secret", "salesforce.password", "salesforce.token"}
+
+func secretName(name string) bool { return slices.Contains(secretNames, name) }
+
+// inURL are settings whose value may hold a password.
+var inURL = []string{"database_url", "redis_url"}
+
+// checkFile refuses unknown names and secrets in the YAML file.
+func checkFile(k *koanf.Koanf, known map[string]setting, path string) []error {
+	var faults []error
+	for _, name := range k.Keys() {
+		if strings.HasPrefix(name, "plans.") {
+			continue
+		}
+		s, ok := known[name]
+		if !ok {
+			faults = append(faults, fmt.Errorf("%s: there is no setting %s; inmail config check lists them", path, name))
+			continue
+		}
+		if s.secret {
+			faults = append(faults, fmt.Errorf("%s: %s is a secret; set %s or %s_FILE instead", path, name, s.variable(), s.variable()))
+		}
+	}
+	return faults
+}
+
+// fromEnvironment reads the variables. A value may also stand in a file that NAME_FILE names, without its last
+// line break.
+func fromEnvironment(environment []string, known map[string]setting) (values map[string]string, unknown []string, faults []error) {
+	byVariable := make(map[string]setting, len(known))
+	for _, s := range known {
+		byVariable[s.variable()] = s
+	}
+	values = map[string]string{}
+	for _, entry := range environment {
+		variable, value, _ := strings.Cut(entry, "=")
+		if !strings.HasPrefix(variable, envPrefix) || slices.ContainsFunc(notSettings, func(p string) bool { return strings.HasPrefix(variable, p) }) {
+			continue
+		}
+		if s, ok := byVariable[variable]; ok {
+			if value != "" { // an empty variable is one that is not set
+				values[s.name] = value
+			}
+			continue
+		}
+		s, ok := byVariable[strings.TrimSuffix(variable, "_FILE")]
+		if !ok || !s.secret && !slices.Contains(inURL, s.name) {
+			unknown = append(unknown, variable)
+			continue
+		}
+		content, err := os.ReadFile(value)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("%s: %w", variable, err))
+			continue
+		}
+		values[s.name] = strings.TrimRight(string(content), "\r\n")
+	}
+	return values, unknown, faults
+}
+
+// decode puts what was read into the parts.
+func (s *Settings) decode(k *koanf.Koanf) error {
+	var faults []error
+	for group, value := range s.groups() {
+		prefix := strings.SplitN(group, ":", 2)[1]
+		from := k
+		if prefix != "" {
+			from = k.Cut(prefix)
+		}
+		err := from.UnmarshalWithConf("", value.Addr().Interface(), koanf.UnmarshalConf{Tag: "koanf", DecoderConfig: &mapstructure.DecoderConfig{
+			WeaklyTypedInput: true, TagName: "koanf",
+			DecodeHook: mapstructure.ComposeDecodeHookFunc(mapstructure.StringToTimeDurationHookFunc(), list),
+		}})
+		if err != nil {
+			faults = append(faults, fmt.Errorf("settings %s: %w", prefix, err))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// list reads "a, b" as a list; an empty text is an empty list.
+func list(from, to reflect.Type, value any) (any, error) {
+	if from.Kind() != reflect.String || to.Kind() != reflect.Slice || to.Elem().Kind() != reflect.String {
+		return value, nil
+	}
+	var items []string
+	for item := range strings.SplitSeq(value.(string), ",") {
+		if item = strings.TrimSpace(item); item != "" {
+			items = append(items, item)
+		}
+	}
+	return items, nil
+}
+
+// Shown is one setting as inmail config check prints it.
+type Shown struct {
+	Name     string `json:"name"`
+	Variable string `json:"variable"`
+	Value    string `json:"value"`
+}
+
+// Show lists all settings in force by name, secrets and passwords masked, and the plans.
+func (s Settings) Show() []Shown {
+	var out []Shown
+	for name, leaf := range s.settings() {
+		value := fmt.Sprint(leaf.value.Interface())
+		switch {
+		case leaf.secret && value != "":
+			value = "(set)"
+		case name == "database_url" && value != "":
+			value = s.Record.Masked()
+		case name == "redis_url" && value != "":
+			value = s.Queue.Masked()
+		}
+		out = append(out, Shown{Name: name, Variable: leaf.variable(), Value: value})
+	}
+	for name, p := range s.Plans {
+		out = append(out, Shown{Name: "plans." + name, Value: fmt.Sprintf("%s, %d a period", p.AccountType, p.Allowance)})
+	}
+	sort.Slice(out, func(i, j int) bool { return out[i].Name < out[j].Name })
+	return out
+}
