@@ -1,8 +1,6 @@
 package record
 
 import (
-	"fmt"
-
 	"inmail/domain"
 	"inmail/domain/mailroom"
 )
@@ -28,7 +26,7 @@ func (t *tx) FirstAnswers(keys []mailroom.AnswerKey) ([]*mailroom.Answer, error)
 			return err
 		}
 		if copy(a.Digest[:], digest) != len(a.Digest) {
-			return fmt.Errorf("the digest of a first answer has %d bytes", len(digest))
+			return ownf("the digest of a first answer has %d bytes", len(digest))
 		}
 		if inmail != nil {
 			a.InMail = domain.ID(*inmail)

@@ -1,7 +1,6 @@
 package record
 
 import (
-	"fmt"
 	"time"
 
 	"inmail/domain"
@@ -106,8 +105,8 @@ func (t *tx) ids(what, sql string, args ...any) (ids []domain.ID, err error) {
 
 // storeLinks stores links and ends their leases. What the org holds never goes back (R53).
 const storeLinks = `UPDATE crm_links SET leased_until = 0, record_id = r.record_id, match_state = r.match_state, lead_id = r.lead_id,
-		contact_id = r.contact_id, account_id = r.account_id, pushed_version = greatest(pushed_version, r.pushed_version),
-		pushed_seq = greatest(pushed_seq, r.pushed_seq), sent_task = r.sent_task, replied_task = r.replied_task,
+		contact_id = r.contact_id, account_id = r.account_id, pushed_version = greatest(crm_links.pushed_version, r.pushed_version),
+		pushed_seq = greatest(crm_links.pushed_seq, r.pushed_seq), sent_task = r.sent_task, replied_task = r.replied_task,
 		attempts = r.attempts, class = r.class, detail = r.detail, failed_at = nullif(r.failed_at, 0), dead = r.dead
 	FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::int[], $9::bool[],
 			$10::bool[], $11::int[], $12::text[], $13::text[], $14::bigint[], $15::bool[])
@@ -133,7 +132,7 @@ func (t *tx) StoreAnswers(answers []domain.PushAnswer, retryAt []time.Time) erro
 		return nil
 	}
 	if len(retryAt) != len(answers) {
-		return t.fail("store Salesforce's answers", fmt.Errorf("%d answers and %d times", len(answers), len(retryAt)))
+		return t.fail("store Salesforce's answers", ownf("%d answers and %d times", len(answers), len(retryAt)))
 	}
 	var links, synced, failed batch
 	failed.args = []any{millis(t.now)}

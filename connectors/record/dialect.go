@@ -180,7 +180,7 @@ func postgresColumns(rows [][]any) ([]any, error) {
 		case []byte:
 			columns[c] = column[[]byte](rows, c)
 		default:
-			return nil, fmt.Errorf("column %d of a batch is a %T, which is not handled", c+1, first)
+			return nil, ownf("column %d of a batch is a %T, which is not handled", c+1, first)
 		}
 	}
 	return columns, nil

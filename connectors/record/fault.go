@@ -2,6 +2,7 @@ package record
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io"
@@ -72,6 +73,7 @@ func explain(tried string, err error) error {
 		lite     *sqlitedriver.Error
 		connect  *pgconn.ConnectError
 		network  net.Error
+		mine     own
 	)
 	f := &Fault{Tried: tried}
 	switch {
@@ -81,6 +83,8 @@ func explain(tried string, err error) error {
 		return fmt.Errorf("%s: %w", tried, err)
 	case errors.As(err, &postgres):
 		f.ofPostgres(postgres)
+	case errors.As(err, &connect) && !errors.Is(err, context.Canceled):
+		f.unreachable()
 	case errors.As(err, &lite):
 		f.ofSQLite(lite)
 	case errors.Is(err, context.Canceled):
@@ -88,14 +92,40 @@ func explain(tried string, err error) error {
 	case errors.Is(err, context.DeadlineExceeded):
 		f.Text, f.Remedy = "took too long", "look what the database is busy with, or raise database_timeout"
 		f.kind, f.cause = mailroom.ErrUnavailable, context.DeadlineExceeded
-	case errors.As(err, &connect), errors.As(err, &network), pgconn.SafeToRetry(err):
-		f.Text, f.Remedy, f.kind = "the database cannot be reached", "check that it runs and that the URL names its host and port", mailroom.ErrUnavailable
+	case errors.As(err, &network), pgconn.SafeToRetry(err):
+		f.unreachable()
 	case isClosed(err):
 		f.Text, f.kind = "the connection to the database was lost", mailroom.ErrUnavailable
-	default:
+	case errors.As(err, &mine):
 		return fmt.Errorf("%s: %w", tried, err)
+	case errors.Is(err, sql.ErrConnDone), errors.Is(err, sql.ErrTxDone):
+		f.Text, f.kind = "the record is closed", mailroom.ErrUnavailable
+	default: // the text may quote what could not be encoded or scanned
+		f.Text = fmt.Sprintf("an error of the driver that was not expected, a %T", innermost(err))
 	}
 	return f
+}
+
+func (f *Fault) unreachable() {
+	f.Text, f.Remedy, f.kind = "the database cannot be reached", "check that it runs and that database_url names its host and port", mailroom.ErrUnavailable
+}
+
+// own is an error whose text is ours and quotes no value.
+type own string
+
+func (e own) Error() string { return string(e) }
+
+// ownf makes one; its arguments are ids and numbers.
+func ownf(format string, args ...any) error { return own(fmt.Sprintf(format, args...)) }
+
+func innermost(err error) error {
+	for {
+		inner := errors.Unwrap(err)
+		if inner == nil {
+			return err
+		}
+		err = inner
+	}
 }
 
 // isClosed finds what pgx and the net package say of a connection that ended under a statement.

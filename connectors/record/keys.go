@@ -1,8 +1,6 @@
 package record
 
 import (
-	"fmt"
-
 	"inmail/domain/mailroom"
 )
 
@@ -24,7 +22,7 @@ func scanKey(r row) (k mailroom.Key, err error) {
 		return k, err
 	}
 	if copy(k.Hash[:], hash) != len(k.Hash) {
-		return k, fmt.Errorf("the hash of key %s has %d bytes", k.ID, len(hash))
+		return k, ownf("the hash of key %s has %d bytes", k.ID, len(hash))
 	}
 	k.CreatedAt = instant(created)
 	return k, nil

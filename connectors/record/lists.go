@@ -106,7 +106,7 @@ func (t *tx) repliesTo(member domain.MemberID, f mailroom.Filter, page mailroom.
 
 // unread looks only at what was sent within one window: older ones are expired or opened.
 var unread = fmt.Sprintf(`SELECT
-	(SELECT count(*) FROM inmails i WHERE i.recipient = $1 AND i.in_inbox = TRUE AND i.sent_at > $2 - %d AND i.status = 'sent' AND i.expires_at > $2)
+	(SELECT count(*) FROM inmails i WHERE i.recipient = $1 AND i.in_inbox = TRUE AND i.sent_at > $2::bigint - %d AND i.status = 'sent' AND i.expires_at > $2)
 	+ (SELECT count(*) FROM replies p WHERE p.to_member = $1 AND p.read_at IS NULL)`, domain.Window.Milliseconds())
 
 // Unread counts the live unopened InMails and unread replies of a member.

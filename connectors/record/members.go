@@ -48,7 +48,7 @@ func readSkills(stored string, m *domain.Member) error {
 		return nil
 	}
 	if err := json.Unmarshal([]byte(stored), &m.Skills); err != nil {
-		return fmt.Errorf("the skills of member %s are not as they were stored", m.ID)
+		return ownf("the skills of member %s are not as they were stored", m.ID)
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"strings"
+	"sync/atomic"
 
 	"github.com/pressly/goose/v3"
 
@@ -20,6 +21,7 @@ type Record struct {
 	cfg    Config
 	engine engine
 	clock  mailroom.Clock
+	closed atomic.Bool
 }
 
 var _ mailroom.Record = (*Record)(nil)
@@ -76,7 +78,11 @@ func (r *Record) Where() string {
 }
 
 // Close waits for the transactions under way, at most ten seconds, and closes the record.
-func (r *Record) Close() { r.engine.close() }
+func (r *Record) Close() {
+	if !r.closed.Swap(true) {
+		r.engine.close()
+	}
+}
 
 // Scrub removes what erasure left in the files beside the rows: freed pages and the write-ahead log (R60). It
 // must not run inside a transaction. See the README for what PostgreSQL can do of that.
@@ -106,11 +112,11 @@ func up(ctx context.Context, dialect goose.Dialect, db *sql.DB, translate func(s
 	case err != nil:
 		return err
 	case has > wants:
-		return fmt.Errorf("its schema has version %d, and this program knows versions up to %d; use the newer program that made it", has, wants)
+		return ownf("its schema has version %d, and this program knows versions up to %d; use the newer program that made it", has, wants)
 	case has == wants:
 		return nil
 	case !apply:
-		return fmt.Errorf("its schema has version %d, and this program needs %d; run: inmail migrate", has, wants)
+		return ownf("its schema has version %d, and this program needs %d; run: inmail migrate", has, wants)
 	}
 	_, err = p.Up(ctx)
 	var partial *goose.PartialError

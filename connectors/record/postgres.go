@@ -2,7 +2,6 @@ package record
 
 import (
 	"context"
-	"fmt"
 	"strconv"
 	"time"
 
@@ -29,7 +28,7 @@ type postgres struct {
 func openPostgres(ctx context.Context, cfg Config) (*postgres, error) {
 	pc, err := pgxpool.ParseConfig(cfg.URL)
 	if err != nil {
-		return nil, fmt.Errorf("database_url: %s cannot be read; write postgres://user:password@host:5432/database", cfg.Masked())
+		return nil, ownf("database_url: %s cannot be read; write postgres://user:password@host:5432/database", cfg.Masked())
 	}
 	pc.MaxConns = int32(cfg.Connections)
 	pc.MinConns = int32(min(2, cfg.Connections))
@@ -190,9 +189,9 @@ func (p *postgres) checkOurs(ctx context.Context) error {
 	case err != nil:
 		return err
 	case encoding != "UTF8":
-		return fmt.Errorf("the database has the encoding %s; create one with UTF8: createdb --template=template0 --encoding=UTF8 NAME", encoding)
+		return ownf("the database has the encoding %s; create one with UTF8: createdb --template=template0 --encoding=UTF8 NAME", encoding)
 	case members && !ours:
-		return fmt.Errorf("the database holds another program's tables; use an empty one")
+		return ownf("the database holds another program's tables; use an empty one")
 	}
 	return nil
 }

@@ -14,17 +14,19 @@ import (
 const (
 	// newestSends reads as many sends as are needed of each sender, and those of the same millisecond as the last.
 	newestSends = `SELECT r.sender, i.accepted_at FROM unnest($3::text[]) AS r(sender)
-		JOIN inmails i ON i.sender = r.sender AND i.accepted_at > $1
-			AND i.accepted_at >= coalesce((SELECT s.accepted_at FROM inmails s WHERE s.sender = r.sender AND s.accepted_at > $1
+		JOIN inmails i ON i.sender = r.sender AND i.accepted_at >= $1
+			AND i.accepted_at >= coalesce((SELECT s.accepted_at FROM inmails s WHERE s.sender = r.sender AND s.accepted_at >= $1
 				ORDER BY s.accepted_at DESC LIMIT 1 OFFSET $2), 0)
 		ORDER BY r.sender, i.accepted_at DESC`
-	recentStrikes = `SELECT member, at FROM strikes WHERE member = ANY($1) AND at > $2 ORDER BY member, at DESC`
-	reporters     = `SELECT sender, count(DISTINCT reporter) FROM reports WHERE sender = ANY($1) AND at > $2 GROUP BY sender`
-	deliveries    = `SELECT sender, count(*) FROM inmails WHERE sender = ANY($1) AND accepted_at > $2 AND sent_at > $3 GROUP BY sender`
+	recentStrikes = `SELECT member, at FROM strikes WHERE member = ANY($1) AND at >= $2 ORDER BY member, at DESC`
+	reporters     = `SELECT n.sender, count(*), min(n.newest) FROM (
+			SELECT sender, reporter, max(at) AS newest FROM reports WHERE sender = ANY($1) AND at >= $2 GROUP BY sender, reporter) AS n
+		GROUP BY n.sender`
+	deliveries = `SELECT sender, count(*) FROM inmails WHERE sender = ANY($1) AND accepted_at >= $2 AND sent_at >= $3 GROUP BY sender`
 )
 
-// Signals returns what was seen of each sender until Now, as far back as need says (R41). Similar is the caller's
-// to set.
+// Signals returns what was seen of each sender until Now, as far back as need says (R41). Deliveries
+// are counted only of who was reported: without a report nothing is judged by them. Similar and SimilarAt are the caller's to set.
 func (t *tx) Signals(senders []domain.MemberID, need spam.Limits) (map[domain.MemberID]spam.Signals, error) {
 	signals := make(map[domain.MemberID]spam.Signals, len(senders))
 	if len(senders) == 0 {
@@ -59,23 +61,30 @@ func (t *tx) Signals(senders []domain.MemberID, need spam.Limits) (map[domain.Me
 	if err != nil {
 		return nil, err
 	}
+	var reported []domain.MemberID
 	err = t.query("count reporters", reporters, func(r row) error {
-		id, n, err := scanMemberCount(r)
+		var id domain.MemberID
+		var n int
+		var oldest int64
+		err := r.Scan((*string)(&id), &n, &oldest)
 		s := signals[id]
-		s.Reporters = n
+		s.Reporters, s.ReportedAt = n, instant(oldest)
 		signals[id] = s
+		reported = append(reported, id)
 		return err
 	}, asked, since)
-	if err != nil {
-		return nil, err
+	if err != nil || len(reported) == 0 {
+		return signals, err
 	}
 	err = t.query("count deliveries", deliveries, func(r row) error {
-		id, n, err := scanMemberCount(r)
+		var id domain.MemberID
+		var n int
+		err := r.Scan((*string)(&id), &n)
 		s := signals[id]
 		s.Deliveries = n
 		signals[id] = s
 		return err
-	}, asked, millis(t.now.Add(-spam.RecordWindow-longestQueue)), since)
+	}, reported, millis(t.now.Add(-spam.RecordWindow-longestQueue)), since)
 	return signals, err
 }
 
@@ -85,15 +94,10 @@ func scanMemberTime(r row) (id domain.MemberID, at time.Time, err error) {
 	return id, instant(ms), err
 }
 
-func scanMemberCount(r row) (id domain.MemberID, n int, err error) {
-	err = r.Scan((*string)(&id), &n)
-	return id, n, err
-}
-
 const (
 	insertFingerprints = `INSERT INTO fingerprints (sender, at, fingerprint)
 		SELECT r.sender, r.at, r.fingerprint FROM unnest($1::text[], $2::bigint[], $3::bytea[]) AS r(sender, at, fingerprint)`
-	purgeFingerprints = `DELETE FROM fingerprints WHERE at <= $1 AND sender = ANY($2)`
+	purgeFingerprints = `DELETE FROM fingerprints WHERE at < $1 AND sender = ANY($2)`
 )
 
 // NoteSends keeps the fingerprints of accepted bodies for the window of the similarity check, and removes those
@@ -115,9 +119,9 @@ func (t *tx) NoteSends(sends []mailroom.SendNote) error {
 	return err
 }
 
-const fingerprints = `SELECT fingerprint FROM fingerprints WHERE sender = $1 AND at > $2 ORDER BY at DESC`
+const fingerprints = `SELECT fingerprint FROM fingerprints WHERE sender = $1 AND at >= $2 ORDER BY at DESC`
 
-// Fingerprints returns those of a sender after since, newest first.
+// Fingerprints returns those of a sender since then, newest first.
 func (t *tx) Fingerprints(sender domain.MemberID, since time.Time) (prints [][]byte, err error) {
 	err = t.query("read fingerprints", fingerprints, func(r row) error {
 		var print []byte
@@ -128,13 +132,23 @@ func (t *tx) Fingerprints(sender domain.MemberID, since time.Time) (prints [][]b
 	return prints, err
 }
 
+const purgeStrikes = `DELETE FROM strikes WHERE at < $1 AND member = ANY($2)`
+
 const insertStrikes = `INSERT INTO strikes (member, at) SELECT r.member, r.at FROM unnest($1::text[], $2::bigint[]) AS r(member, at)`
 
-// Strike keeps refused spammy messages (R42).
+// Strike keeps refused spammy messages (R42), and removes those of the same members that count no more.
 func (t *tx) Strike(strikes []mailroom.Strike) error {
+	if len(strikes) == 0 {
+		return nil
+	}
 	var rows batch
+	members := make([]domain.MemberID, 0, len(strikes))
 	for _, s := range strikes {
 		rows.add(s.Member, millis(s.At))
+		members = append(members, s.Member)
+	}
+	if _, err := t.exec("remove old strikes", purgeStrikes, millis(t.now.Add(-spam.RecordWindow)), distinct(members)); err != nil {
+		return err
 	}
 	_, err := t.execBatch("keep strikes", insertStrikes, &rows)
 	return err

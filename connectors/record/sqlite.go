@@ -40,7 +40,7 @@ type sqliteConn struct {
 
 func openSQLite(ctx context.Context, cfg Config) (*sqlite, error) {
 	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
-		return nil, fmt.Errorf("data: the folder %s cannot be made (%w); make it, or name another", cfg.Data, pathless(err))
+		return nil, ownf("data: the folder %s cannot be made (%v); make it, or name another", cfg.Data, pathless(err))
 	}
 	if err := checkWritable(cfg); err != nil {
 		return nil, err
@@ -94,16 +94,16 @@ func dsn(cfg Config) string {
 func checkWritable(cfg Config) error {
 	f, err := os.CreateTemp(cfg.Data, ".writable-*")
 	if err != nil {
-		return fmt.Errorf("data: the folder %s cannot be written (%w); give this user the right to write there, or name another folder", cfg.Data, pathless(err))
+		return ownf("data: the folder %s cannot be written (%v); give this user the right to write there, or name another folder", cfg.Data, pathless(err))
 	}
 	_ = f.Close()
 	if err := os.Remove(f.Name()); err != nil {
-		return fmt.Errorf("data: a file in the folder %s cannot be removed (%w)", cfg.Data, pathless(err))
+		return ownf("data: a file in the folder %s cannot be removed (%v)", cfg.Data, pathless(err))
 	}
 	if f, err := os.OpenFile(cfg.File(), os.O_RDWR, 0); err == nil {
 		return f.Close()
 	} else if !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("data: the file %s cannot be written (%w); give this user the right to read and write it", cfg.File(), pathless(err))
+		return ownf("data: the file %s cannot be written (%v); give this user the right to read and write it", cfg.File(), pathless(err))
 	}
 	return nil
 }
@@ -123,7 +123,7 @@ func checkOurs(file string) error {
 	if n == 0 || string(header[:n]) == "SQLite format 3\x00" {
 		return nil
 	}
-	return fmt.Errorf("data: the file %s is not a record of InMail; move it away, or name another folder", file)
+	return ownf("data: the file %s is not a record of InMail; move it away, or name another folder", file)
 }
 
 // claimFile refuses the database of another program and marks a new one as ours.
@@ -139,7 +139,7 @@ func (s *sqlite) claimFile(ctx context.Context) error {
 	case id == applicationID:
 		return nil
 	case id != 0 || tables > 0:
-		return fmt.Errorf("data: the file %s is another program's database; move it away, or name another folder", s.cfg.File())
+		return ownf("data: the file %s is another program's database; move it away, or name another folder", s.cfg.File())
 	}
 	_, err := s.db.ExecContext(ctx, fmt.Sprintf("PRAGMA application_id = %d", applicationID))
 	return err
@@ -229,7 +229,7 @@ func (s *sqlite) begin(ctx context.Context, write bool) (session, error) {
 	}
 	c, err := take(ctx, pool)
 	if err != nil {
-		return nil, fmt.Errorf("wait for a connection: %w", err)
+		return nil, err
 	}
 	if err := c.open(ctx, s.db); err != nil {
 		pool <- c

@@ -2,7 +2,6 @@ package record
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -64,10 +63,16 @@ func (r *Record) View(ctx context.Context, fn func(tx mailroom.Tx) error) error 
 func (r *Record) Ping(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.ConnectTimeout)
 	defer cancel()
+	if r.closed.Load() {
+		return explain("reach the record", errClosed)
+	}
 	return explain("reach the record", r.engine.ping(ctx))
 }
 
 func (r *Record) once(ctx context.Context, write bool, fn func(tx mailroom.Tx) error) error {
+	if r.closed.Load() {
+		return explain("begin a transaction", errClosed)
+	}
 	s, err := r.engine.begin(ctx, write)
 	if err != nil {
 		return explain("begin a transaction", err)
@@ -229,7 +234,10 @@ func one(dest ...any) (each func(row) error, found *bool) {
 }
 
 // errNotWritable is a mistake in a use case: View does not write.
-var errNotWritable = errors.New("a View does not write; use Update")
+var errNotWritable = own("a View does not write; use Update")
+
+// errClosed is what a record answers that was closed.
+var errClosed = own("the record is closed")
 
 func distinct(ids []domain.MemberID) []domain.MemberID {
 	seen := make(map[domain.MemberID]bool, len(ids))

@@ -1,0 +1,1077 @@
+package recordtest
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"inmail/domain"
+	"inmail/domain/mailroom"
+	"inmail/domain/spam"
+)
+
+// Rules are the tests of the rules that the record decides or guards, named by their numbers.
+func Rules(t *testing.T, engines Engines) {
+	for _, test := range []struct {
+		name string
+		run  func(t *testing.T, w *world)
+	}{
+		{"R07_new_allowance_is_noted_with_its_time", newAllowanceIsNoted},
+		{"R08_usage_is_of_the_period_that_holds_now", usageOfThePeriod},
+		{"R08_new_anchor_day_counts_the_period_anew", newAnchorDay},
+		{"R09_all_periods_for_rollover", allPeriods},
+		{"R10_concurrent_sends_with_k_credits_give_k", spendRace},
+		{"R12_connections_are_symmetric", connections},
+		{"R16_blocks_stand_in_both_directions", blocks},
+		{"R17_banned_by_id_and_by_folded_company", banned},
+		{"R20_no_second_knock_while_live_and_unanswered", noSecondKnock},
+		{"R28_first_answer_of_a_key", firstAnswer},
+		{"R28_one_first_answer_of_two_at_once", firstAnswerRace},
+		{"R29_two_claimers_deliver_once", claimRace},
+		{"R30_first_listing_is_noted_once", firstListing},
+		{"R32_R33_the_clock_expires_every_view", clockExpires},
+		{"R33_due_ones_are_claimed_oldest_first_and_once", claimDue},
+		{"R36_retracted_leaves_the_inbox", retractedLeaves},
+		{"R37_retracted_conversation_goes_on", retractedConversation},
+		{"R38_two_opens", twoOpens},
+		{"R38_two_retracts", twoRetracts},
+		{"R38_open_against_retract", openAgainstRetract},
+		{"R38_open_against_expiry", openAgainstExpiry},
+		{"R38_stale_save_stores_nothing", staleSave},
+		{"R39_R40_replies_in_order_in_the_others_inbox", replies},
+		{"R41_signals_are_those_of_the_windows", signals},
+		{"R42_restriction_lifts_by_itself", restriction},
+		{"R43_audit_keeps_every_true_code", auditKeeps},
+		{"R44_one_report_an_inmail", oneReport},
+		{"R53_a_push_is_leased_to_one", leaseRace},
+		{"R53_synced_only_at_the_pushed_version", syncedAtPushedVersion},
+		{"R53_what_the_org_holds_never_goes_back", neverBack},
+		{"R54_receipts_by_sequence_number", receipts},
+		{"R56_tags_are_kept_and_found", tags},
+		{"R59_concurrent_counts_add_up", countsAddUp},
+		{"R60_erased_member_is_gone_everywhere", erased},
+		{"R60_counts_go_on_as_erased", erasedCounts},
+		{"R60_erasure_in_steps_of_a_limit", erasedInSteps},
+		{"R61_queued_before", queuedBefore},
+	} {
+		engines.each(t, test.name, test.run)
+	}
+}
+
+func account(w *world, id domain.MemberID, allPeriods bool, n int) domain.Account {
+	w.t.Helper()
+	return read(w, func(tx mailroom.Tx) (map[domain.MemberID]domain.Account, error) {
+		return tx.Accounts([]domain.MemberID{id}, 1, allPeriods, plan(n))
+	})[id]
+}
+
+func newAllowanceIsNoted(t *testing.T, w *world) {
+	put := func(n int) {
+		m := domain.NewMember("ada", "Ada")
+		w.update(func(tx mailroom.Tx) error { return tx.PutMembers([]*domain.Member{&m}, 1, plan(n)) })
+	}
+	put(10)
+	w.advance(time.Hour)
+	put(10) // the same again is no change
+	w.advance(time.Hour)
+	put(25)
+	want := domain.Account{CreatedAt: start, AnchorDay: 1, Allowance: 25,
+		Plans: []domain.PlanChange{{Since: start, Allowance: 10}, {Since: start.Add(2 * time.Hour), Allowance: 25}}}
+	if diff := cmp.Diff(want, account(w, "ada", true, 25)); diff != "" {
+		t.Errorf("account (-want +got):\n%s", diff)
+	}
+}
+
+func usageOfThePeriod(t *testing.T, w *world) {
+	w.members("ada")
+	boundary := time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)
+	november, december := domain.PeriodStart(boundary.Add(-time.Millisecond), 1), domain.PeriodStart(boundary, 1)
+	w.update(func(tx mailroom.Tx) error {
+		return tx.Spend([]mailroom.CreditMove{
+			{Member: "ada", PeriodStart: november, Used: 2}, {Member: "ada", PeriodStart: december, Used: 1},
+			{Member: "ada", PeriodStart: november, Used: 1, Returned: 1}})
+	})
+	for _, at := range []struct {
+		now  time.Time
+		want []domain.Usage
+	}{
+		{boundary.Add(-time.Millisecond), []domain.Usage{{PeriodStart: november, Used: 3, Returned: 1}}},
+		{boundary, []domain.Usage{{PeriodStart: december, Used: 1}}},
+	} {
+		w.set(at.now)
+		if diff := cmp.Diff(at.want, account(w, "ada", false, 10).Usage); diff != "" {
+			t.Errorf("usage at %s (-want +got):\n%s", at.now, diff)
+		}
+	}
+}
+
+func newAnchorDay(t *testing.T, w *world) {
+	w.members("ada", "bob")
+	deliver := func(at time.Time) { // spends as delivery does, by the anchor day 1
+		w.set(at)
+		w.sentOne("ada", "bob")
+		w.update(func(tx mailroom.Tx) error {
+			return tx.Spend([]mailroom.CreditMove{{Member: "ada", PeriodStart: domain.PeriodStart(at, 1), Used: 1}})
+		})
+	}
+	deliver(time.Date(2026, 11, 14, 23, 59, 59, 999e6, time.UTC))
+	deliver(time.Date(2026, 11, 15, 0, 0, 0, 0, time.UTC))
+	deliver(time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC))
+	w.set(time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC))
+	if used := account(w, "ada", false, 10).Usage[0].Used; used != 3 {
+		t.Fatalf("used %d before the change, want 3", used)
+	}
+	m := domain.NewMember("ada", "Ada")
+	m.AnchorDay = 15
+	w.update(func(tx mailroom.Tx) error { return tx.PutMembers([]*domain.Member{&m}, 1, plan(10)) })
+	got := account(w, "ada", false, 10)
+	want := []domain.Usage{{PeriodStart: time.Date(2026, 11, 15, 0, 0, 0, 0, time.UTC), Used: 2}}
+	if diff := cmp.Diff(want, got.Usage); diff != "" || got.AnchorDay != 15 {
+		t.Errorf("anchor day %d, usage (-want +got):\n%s", got.AnchorDay, diff)
+	}
+	m.AnchorDay = 0 // the policy's again
+	w.update(func(tx mailroom.Tx) error { return tx.PutMembers([]*domain.Member{&m}, 1, plan(10)) })
+	if got := account(w, "ada", false, 10); got.AnchorDay != 1 || got.Usage[0].Used != 3 {
+		t.Errorf("back on the policy's day: anchor day %d, usage %v; want 1, 3 used", got.AnchorDay, got.Usage)
+	}
+}
+
+func allPeriods(t *testing.T, w *world) {
+	w.members("ada")
+	var want []domain.Usage
+	for month := time.September; month <= time.November; month++ {
+		u := domain.Usage{PeriodStart: time.Date(2026, month, 1, 0, 0, 0, 0, time.UTC), Used: int(month)}
+		want = append(want, u)
+		w.update(func(tx mailroom.Tx) error {
+			return tx.Spend([]mailroom.CreditMove{{Member: "ada", PeriodStart: u.PeriodStart, Used: u.Used}})
+		})
+	}
+	if diff := cmp.Diff(want, account(w, "ada", true, 10).Usage); diff != "" {
+		t.Errorf("usage (-want +got):\n%s", diff)
+	}
+}
+
+func spendRace(t *testing.T, w *world) {
+	const credits, senders = 7, 20
+	w.members("ada")
+	start := domain.PeriodStart(w.Now(), 1)
+	errNone := errors.New("no credits")
+	errs := race(senders, func(int) error {
+		return w.rec.Update(t.Context(), func(tx mailroom.Tx) error {
+			one := []domain.MemberID{"ada"}
+			if err := tx.LockMembers(one); err != nil {
+				return err
+			}
+			accounts, err := tx.Accounts(one, 1, false, plan(credits))
+			if err != nil {
+				return err
+			}
+			if domain.CreditsAt(tx.Now(), accounts["ada"], 0).Remaining < 1 {
+				return errNone
+			}
+			return tx.Spend([]mailroom.CreditMove{{Member: "ada", PeriodStart: start, Used: 1}})
+		})
+	})
+	for _, err := range errs {
+		if err != nil && !errors.Is(err, errNone) {
+			t.Errorf("a sender failed: %v", err)
+		}
+	}
+	if n := won(errs); n != credits {
+		t.Errorf("%d sends with %d credits", n, credits)
+	}
+	if used := account(w, "ada", false, credits).Usage[0].Used; used != credits {
+		t.Errorf("used %d, want %d", used, credits)
+	}
+}
+
+func between(w *world, from, to domain.MemberID) mailroom.Between {
+	w.t.Helper()
+	return read(w, func(tx mailroom.Tx) ([]mailroom.Between, error) {
+		return tx.Pairs([]mailroom.Pair{{From: from, To: to}})
+	})[0]
+}
+
+func connections(t *testing.T, w *world) {
+	w.members("ada", "bob", "cy", "dan", "eve", "fay")
+	pairs := []mailroom.Pair{{From: "ada", To: "bob"}}
+	w.update(func(tx mailroom.Tx) error { return tx.Connect(pairs) })
+	w.update(func(tx mailroom.Tx) error { return tx.Connect(pairs) }) // again is fine
+	if !between(w, "ada", "bob").Connected || !between(w, "bob", "ada").Connected || between(w, "ada", "cy").Connected {
+		t.Error("ada and bob are connected in both directions, ada and cy are not")
+	}
+	w.update(func(tx mailroom.Tx) error {
+		return tx.Connect([]mailroom.Pair{{From: "ada", To: "cy"}, {From: "cy", To: "bob"}, {From: "dan", To: "ada"}, {From: "bob", To: "dan"},
+			{From: "eve", To: "ada"}, {From: "eve", To: "bob"}, {From: "fay", To: "ada"}, {From: "fay", To: "bob"}})
+	})
+	got := read(w, func(tx mailroom.Tx) ([][]string, error) {
+		return tx.CommonConnections([]mailroom.Pair{{From: "bob", To: "nobody"}, {From: "ada", To: "bob"}})
+	})
+	if diff := cmp.Diff([][]string{nil, {"Name of cy", "Name of dan", "Name of eve"}}, got); diff != "" {
+		t.Errorf("common connections (-want +got):\n%s", diff)
+	}
+	w.update(func(tx mailroom.Tx) error { return tx.Disconnect([]mailroom.Pair{{From: "bob", To: "ada"}}) })
+	if between(w, "ada", "bob").Connected || between(w, "bob", "ada").Connected {
+		t.Error("still connected")
+	}
+}
+
+func blocks(t *testing.T, w *world) {
+	w.members("ada", "bob")
+	pair := []mailroom.Pair{{From: "bob", To: "ada"}}
+	w.update(func(tx mailroom.Tx) error { return tx.Block(pair) })
+	w.update(func(tx mailroom.Tx) error { return tx.Block(pair) })
+	if !between(w, "ada", "bob").Blocked || !between(w, "bob", "ada").Blocked {
+		t.Error("a block stands between the two whoever made it")
+	}
+	w.update(func(tx mailroom.Tx) error { return tx.Unblock([]mailroom.Pair{{From: "ada", To: "bob"}}) }) // ada made none
+	if !between(w, "ada", "bob").Blocked {
+		t.Error("the other's unblocking lifted bob's block")
+	}
+	w.update(func(tx mailroom.Tx) error { return tx.Unblock(pair) })
+	if between(w, "ada", "bob").Blocked {
+		t.Error("still blocked")
+	}
+}
+
+func banned(t *testing.T, w *world) {
+	member := func(id domain.MemberID, company string) *domain.Member {
+		m := domain.NewMember(id, "Name")
+		m.Company = company
+		return &m
+	}
+	ms := []*domain.Member{member("ada", "Straße  GmbH"), member("bob", "STRASSE gmbh"), member("cy", "Other"), member("Dan", ""), member("dan", "")}
+	w.update(func(tx mailroom.Tx) error {
+		return tx.PutBans([]domain.Ban{
+			{Kind: domain.BanCompany, Value: "Strasse GMBH", Reason: "first", By: "key", At: start},
+			{Kind: domain.BanCompany, Value: " straße gmbh ", Reason: "second", By: "key", At: start.Add(time.Second)}, // the same, folded
+			{Kind: domain.BanMember, Value: "Dan", Reason: "asked", By: "key", At: start.Add(time.Minute)},
+		})
+	})
+	among := func() map[domain.MemberID]bool {
+		return read(w, func(tx mailroom.Tx) (map[domain.MemberID]bool, error) { return tx.BannedAmong(ms) })
+	}
+	if diff := cmp.Diff(map[domain.MemberID]bool{"ada": true, "bob": true, "Dan": true}, among()); diff != "" {
+		t.Errorf("banned (-want +got):\n%s", diff)
+	}
+	want := []domain.Ban{{Kind: domain.BanMember, Value: "Dan", Reason: "asked", By: "key", At: start.Add(time.Minute)},
+		{Kind: domain.BanCompany, Value: " straße gmbh ", Reason: "second", By: "key", At: start.Add(time.Second)}}
+	if diff := cmp.Diff(want, read(w, func(tx mailroom.Tx) ([]domain.Ban, error) { return tx.Bans(page(10)) })); diff != "" {
+		t.Errorf("list (-want +got):\n%s", diff)
+	}
+	w.update(func(tx mailroom.Tx) error { return tx.DeleteBan(domain.BanCompany, "STRAßE GmbH") })
+	if diff := cmp.Diff(map[domain.MemberID]bool{"Dan": true}, among()); diff != "" {
+		t.Errorf("after unbanning the company (-want +got):\n%s", diff)
+	}
+}
+
+func noSecondKnock(t *testing.T, w *world) {
+	w.members("ada", "bob")
+	stands := func(when string, want mailroom.Between) {
+		t.Helper()
+		if diff := cmp.Diff(want, between(w, "ada", "bob")); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", when, diff)
+		}
+		if other := between(w, "bob", "ada"); other != (mailroom.Between{}) {
+			t.Errorf("%s: the other direction is free, got %+v", when, other)
+		}
+	}
+	ids := idsOf(w.queued("ada", "bob", 1))
+	stands("queued", mailroom.Between{OnItsWay: true})
+	w.apply(ids[0], domain.EventDeliver)
+	stands("sent", mailroom.Between{Awaiting: true})
+	w.advance(domain.Window - time.Millisecond)
+	stands("a millisecond before it expires", mailroom.Between{Awaiting: true})
+	w.advance(time.Millisecond)
+	stands("expired by the clock alone", mailroom.Between{})
+
+	opened := w.sentOne("ada", "bob")
+	w.apply(opened, domain.EventOpen)
+	w.advance(30 * 24 * time.Hour)
+	stands("opened long ago and not answered", mailroom.Between{Awaiting: true})
+	w.apply(opened, domain.EventReply)
+	stands("answered", mailroom.Between{})
+
+	w.apply(w.sentOne("ada", "bob"), domain.EventRetract)
+	stands("retracted", mailroom.Between{})
+}
+
+func firstAnswer(t *testing.T, w *world) {
+	key := mailroom.AnswerKey{Sender: "ada", Key: "k"}
+	first := mailroom.Answer{AnswerKey: key, Digest: [32]byte{1, 2}, InMail: newID(), Body: []byte(`{"id":1}`), At: start}
+	refused := mailroom.Answer{AnswerKey: mailroom.AnswerKey{Sender: "ada", Key: "K"}, At: start}
+	w.update(func(tx mailroom.Tx) error { return tx.PutAnswers([]mailroom.Answer{first, refused}) })
+	got := read(w, func(tx mailroom.Tx) ([]*mailroom.Answer, error) {
+		return tx.FirstAnswers([]mailroom.AnswerKey{{Sender: "bob", Key: "k"}, key, refused.AnswerKey, {Sender: "ada", Key: ""}, key})
+	})
+	if diff := cmp.Diff([]*mailroom.Answer{nil, &first, &refused, nil, &first}, got, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("first answers (-want +got):\n%s", diff)
+	}
+	again := first
+	again.Digest[0] = 9
+	err := w.rec.Update(t.Context(), func(tx mailroom.Tx) error {
+		return tx.PutAnswers([]mailroom.Answer{{AnswerKey: mailroom.AnswerKey{Sender: "cy", Key: "k"}}, again})
+	})
+	if !errors.Is(err, mailroom.ErrConflict) {
+		t.Errorf("a second answer under a key: %v, want ErrConflict", err)
+	}
+	if got := read(w, func(tx mailroom.Tx) ([]*mailroom.Answer, error) {
+		return tx.FirstAnswers([]mailroom.AnswerKey{key, {Sender: "cy", Key: "k"}})
+	}); got[0].Digest != first.Digest || got[1] != nil {
+		t.Error("the conflict stored something")
+	}
+}
+
+func firstAnswerRace(t *testing.T, w *world) {
+	w.members("ada")
+	key := mailroom.AnswerKey{Sender: "ada", Key: "k"}
+	errSecond := errors.New("answered before")
+	errs := race(8, func(i int) error {
+		return w.rec.Update(t.Context(), func(tx mailroom.Tx) error {
+			if err := tx.LockMembers([]domain.MemberID{"ada"}); err != nil {
+				return err
+			}
+			before, err := tx.FirstAnswers([]mailroom.AnswerKey{key})
+			if err != nil || before[0] != nil {
+				return errors.Join(err, errSecond)
+			}
+			return tx.PutAnswers([]mailroom.Answer{{AnswerKey: key, Digest: [32]byte{byte(i)}}})
+		})
+	})
+	for _, err := range errs {
+		if err != nil && !errors.Is(err, errSecond) {
+			t.Errorf("failed: %v", err)
+		}
+	}
+	if n := won(errs); n != 1 {
+		t.Errorf("%d first answers", n)
+	}
+}
+
+func claimRace(t *testing.T, w *world) {
+	w.members("ada", "bob")
+	ids := idsOf(w.queued("ada", "bob", 40))
+	delivered := make([]int, 4)
+	errs := race(len(delivered), func(i int) error {
+		order := slices.Clone(ids)
+		if i%2 == 1 {
+			slices.Reverse(order)
+		}
+		return w.rec.Update(t.Context(), func(tx mailroom.Tx) error {
+			delivered[i] = 0
+			claimed, err := tx.ClaimQueued(order)
+			if err != nil {
+				return err
+			}
+			var changes []mailroom.Change
+			for _, m := range claimed {
+				c := mailroom.Change{InMail: m, FromStatus: m.Status, FromVersion: m.Version}
+				if c.Receipts, err = m.Apply(domain.EventDeliver, tx.Now(), ""); err != nil {
+					return err
+				}
+				changes = append(changes, c)
+				if err := tx.Count(domain.CountsFor(m, "", m.Outcome())); err != nil {
+					return err
+				}
+			}
+			delivered[i] = len(changes)
+			return tx.Save(changes)
+		})
+	})
+	if err := errors.Join(errs...); err != nil {
+		t.Fatalf("a claimer failed: %v", err)
+	}
+	total := 0
+	for _, n := range delivered {
+		total += n
+	}
+	entries := inbox(w, "bob", mailroom.Filter{})
+	if total != len(ids) || len(entries) != len(ids) || unread(w, "bob") != len(ids) {
+		t.Errorf("delivered %d, in the inbox %d, unread %d; want %d each", total, len(entries), unread(w, "bob"), len(ids))
+	}
+	for _, id := range ids {
+		got := read(w, func(tx mailroom.Tx) ([]domain.Receipt, error) { return tx.Receipts(id) })
+		if len(got) != 2 || got[1].Status != domain.Sent || got[1].Seq != 2 {
+			t.Fatalf("receipts of %s: %+v", id, got)
+		}
+	}
+	if got := sum(w, domain.ByAll)["/pending_unopened"]; got != len(ids) {
+		t.Errorf("counted %d, want %d", got, len(ids))
+	}
+	w.update(func(tx mailroom.Tx) error {
+		claimed, err := tx.ClaimQueued(ids)
+		if len(claimed) != 0 {
+			t.Errorf("%d were claimed again", len(claimed))
+		}
+		return err
+	})
+}
+
+func firstListing(t *testing.T, w *world) {
+	w.members("ada", "bob")
+	ms := w.sent("ada", "bob", 3)
+	ids := idsOf(ms)
+	list := func() (n int) {
+		w.update(func(tx mailroom.Tx) (err error) {
+			n, err = tx.SetPreviewed(append(ids, ids[0], newID()))
+			return err
+		})
+		return n
+	}
+	w.advance(time.Minute)
+	if n := list(); n != 3 {
+		t.Errorf("first listing noted %d, want 3", n)
+	}
+	w.advance(time.Minute)
+	if n := list(); n != 0 {
+		t.Errorf("second listing noted %d, want 0", n)
+	}
+	for i, m := range w.load(ms) {
+		want := *ms[i]
+		want.PreviewedAt = start.Add(time.Minute)
+		if diff := cmp.Diff(&want, m); diff != "" {
+			t.Errorf("listing changes nothing else (-want +got):\n%s", diff)
+		}
+	}
+	w.apply(ids[0], domain.EventOpen)
+	if got := w.inmail(ids[0]).PreviewedAt; !got.Equal(start.Add(time.Minute)) {
+		t.Errorf("opening moved the first listing to %v", got)
+	}
+}
+
+func clockExpires(t *testing.T, w *world) {
+	w.members("ada", "bob")
+	unopened, opened := w.sentOne("ada", "bob"), w.sentOne("ada", "bob")
+	w.apply(opened, domain.EventOpen)
+	type view struct {
+		Inbox, Sent, Expired, SentOpened []domain.ID
+		Unread                           int
+	}
+	look := func() (v view) {
+		for _, e := range inbox(w, "bob", mailroom.Filter{}) {
+			v.Inbox = append(v.Inbox, e.InMail.ID)
+		}
+		v.Sent = idsOf(sentBy(w, "ada", mailroom.Filter{Status: domain.Sent}))
+		v.Expired = idsOf(sentBy(w, "ada", mailroom.Filter{Status: domain.Expired}))
+		v.SentOpened = idsOf(sentBy(w, "ada", mailroom.Filter{Status: domain.Opened}))
+		v.Unread = unread(w, "bob")
+		return v
+	}
+	before := view{Inbox: []domain.ID{opened, unopened}, Sent: []domain.ID{unopened}, SentOpened: []domain.ID{opened}, Unread: 1}
+	after := view{Inbox: []domain.ID{opened}, Expired: []domain.ID{unopened}, SentOpened: []domain.ID{opened}}
+	same := cmp.Options{cmpopts.EquateEmpty(), cmpopts.SortSlices(func(a, b domain.ID) bool { return a < b })}
+	w.advance(domain.Window - time.Millisecond)
+	if diff := cmp.Diff(before, look(), same); diff != "" {
+		t.Errorf("a millisecond before (-want +got):\n%s", diff)
+	}
+	w.advance(time.Millisecond)
+	if diff := cmp.Diff(after, look(), same); diff != "" {
+		t.Errorf("at T0 + 168 h, no job has run (-want +got):\n%s", diff)
+	}
+	w.apply(unopened, domain.EventExpire)
+	if diff := cmp.Diff(after, look(), same); diff != "" {
+		t.Errorf("persisted (-want +got):\n%s", diff)
+	}
+	w.advance(domain.Window)
+	if diff := cmp.Diff(after, look(), same); diff != "" {
+		t.Errorf("long after (-want +got):\n%s", diff)
+	}
+}
+
+func claimDue(t *testing.T, w *world) {
+	w.members("ada", "bob")
+	var all []domain.ID
+	for range 30 {
+		all = append(all, w.sentOne("ada", "bob"))
+		w.advance(time.Second)
+	}
+	w.set(start.Add(domain.Window + 19*time.Second)) // the first twenty are due
+	var first []domain.ID
+	w.view(func(tx mailroom.Tx) error { return nil })
+	if err := w.rec.Update(t.Context(), func(tx mailroom.Tx) error {
+		due, err := tx.ClaimDue(5)
+		first = idsOf(due)
+		return errors.Join(err, errNothing)
+	}); !errors.Is(err, errNothing) {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(all[:5], first); diff != "" {
+		t.Errorf("oldest first (-want +got):\n%s", diff)
+	}
+	expired := make([]int, 3)
+	errs := race(len(expired), func(i int) error {
+		for {
+			n := 0
+			err := w.rec.Update(t.Context(), func(tx mailroom.Tx) error {
+				due, err := tx.ClaimDue(7)
+				if err != nil {
+					return err
+				}
+				n = len(due)
+				for _, m := range due {
+					if err := move(tx, m, domain.EventExpire); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			if err != nil || n == 0 {
+				return err
+			}
+			expired[i] += n
+		}
+	})
+	if err := errors.Join(errs...); err != nil {
+		t.Fatalf("a sweep failed: %v", err)
+	}
+	total := 0
+	for _, n := range expired {
+		total += n
+	}
+	if total != 20 {
+		t.Errorf("expired %d, want 20", total)
+	}
+	for i, id := range all {
+		m := w.inmail(id)
+		if due := i < 20; due != (m.Status == domain.Expired) || due && !m.EndedAt.Equal(m.ExpiresAt) {
+			t.Errorf("InMail %d is %s, ended %v", i, m.Status, m.EndedAt)
+		}
+	}
+}
+
+func retractedLeaves(t *testing.T, w *world) {
+	w.members("ada", "bob")
+	id := w.sentOne("ada", "bob")
+	w.apply(id, domain.EventRetract)
+	if n := len(inbox(w, "bob", mailroom.Filter{})); n != 0 || unread(w, "bob") != 0 {
+		t.Errorf("in the inbox %d, unread %d; want 0, 0", n, unread(w, "bob"))
+	}
+	if m := w.inmail(id); m.Status != domain.Retracted || !m.Undone {
+		t.Errorf("status %s, undone %v; want retracted, true", m.Status, m.Undone)
+	}
+	if got := sentBy(w, "ada", mailroom.Filter{Status: domain.Retracted}); len(got) != 1 || got[0].ID != id || !got[0].Undone {
+		t.Errorf("the sender sees %v", got)
+	}
+}
+
+func retractedConversation(t *testing.T, w *world) {
+	w.members("ada", "bob")
+	id := w.sentOne("ada", "bob")
+	w.apply(id, domain.EventReply)
+	w.update(func(tx mailroom.Tx) error {
+		return tx.InsertReplies([]*domain.Reply{{ID: newID(), InMail: id, From: "bob", To: "ada", Body: "yes", At: tx.Now()}})
+	})
+	w.apply(id, domain.EventRetract)
+	w.advance(time.Second)
+	w.update(func(tx mailroom.Tx) error {
+		return tx.InsertReplies([]*domain.Reply{{ID: newID(), InMail: id, From: "ada", To: "bob", Body: "good", At: tx.Now()}})
+	})
+	if got := inbox(w, "bob", mailroom.Filter{}); len(got) != 1 || got[0].Reply == nil || got[0].Reply.Body != "good" || got[0].InMail.ID != id {
+		t.Errorf("bob's inbox holds %+v, want the reply alone", got)
+	}
+	if m := w.inmail(id); m.Undone || m.OpenedAt.IsZero() || m.RepliedAt.IsZero() {
+		t.Errorf("what was read and answered stays so: %+v", m)
+	}
+}
+
+// settled checks that every view agrees on the status of an InMail whose last of n receipts it is.
+func settled(w *world, id domain.ID, want domain.Status, n int) {
+	w.t.Helper()
+	m := w.inmail(id)
+	got := read(w, func(tx mailroom.Tx) ([]domain.Receipt, error) { return tx.Receipts(id) })
+	for i, r := range got {
+		if r.Seq != i+1 {
+			w.t.Errorf("receipt %d has the number %d", i+1, r.Seq)
+		}
+	}
+	if m.Status != want || len(got) != n || got[len(got)-1].Status != want || m.Seq != n {
+		w.t.Errorf("status %s, number %d, %d receipts, the last of %s; want %s and %d", m.Status, m.Seq, len(got), got[len(got)-1].Status, want, n)
+	}
+	listed := len(inbox(w, m.Recipient, mailroom.Filter{})) > 0
+	if alive := want == domain.Sent || want == domain.Opened || want == domain.Replied; listed != alive {
+		w.t.Errorf("%s, and listed in the inbox: %v", want, listed)
+	}
+	if sent := sentBy(w, m.Sender, mailroom.Filter{Status: want}); len(sent) != 1 {
+		w.t.Errorf("the sent list has %d that are %s", len(sent), want)
+	}
+	total := 0
+	for key, count := range sum(w, domain.ByAll) {
+		total += count
+		if count != 0 && key != "/"+string(m.Outcome()) {
+			w.t.Errorf("counted as %s: %d", key, count)
+		}
+	}
+	if total != 1 {
+		w.t.Errorf("counted %d times", total)
+	}
+}
+
+func twoOpens(t *testing.T, w *world) {
+	w.members("ada", "bob")
+	id := w.sentOne("ada", "bob")
+	errs := race(8, func(int) error { return w.try(id, domain.EventOpen) })
+	for _, err := range errs {
+		if err != nil && !errors.Is(err, errNothing) {
+			t.Errorf("an open failed: %v", err)
+		}
+	}
+	if n := won(errs); n != 1 {
+		t.Errorf("%d opens won", n)
+	}
+	settled(w, id, domain.Opened, 3)
+}
+
+func twoRetracts(t *testing.T, w *world) {
+	w.members("ada", "bob")
+	id := w.sentOne("ada", "bob")
+	errs := race(8, func(int) error { return w.try(id, domain.EventRetract) })
+	for _, err := range errs {
+		if err != nil && !errors.Is(err, errNothing) {
+			t.Errorf("a retract failed: %v", err)
+		}
+	}
+	if n := won(errs); n != 1 {
+		t.Errorf("%d retracts won", n)
+	}
+	settled(w, id, domain.Retracted, 3)
+}
+
+// openAgainstRetract: an open that wins may be followed by the retract (R37), but a retract that wins is followed by
+// nothing.
+func openAgainstRetract(t *testing.T, w *world) {
+	w.members("ada", "bob")
+	for round := range 10 {
+		recipient := domain.MemberID(fmt.Sprintf("bob%d", round))
+		sender := domain.MemberID(fmt.Sprintf("ada%d", round))
+		id := w.sentOne(sender, recipient)
+		errs := race(2, func(i int) error { return w.try(id, []domain.Event{domain.EventOpen, domain.EventRetract}[i]) })
+		m := w.inmail(id)
+		opened := errs[0] == nil
+		if errs[1] != nil || m.Status != domain.Retracted {
+			t.Fatalf("the retract is legal before and after an open: %v, %s", errs[1], m.Status)
+		}
+		if !opened && !errors.Is(errs[0], domain.RetractedCode) {
+			t.Errorf("the open that lost answers %v, want retracted", errs[0])
+		}
+		if m.Undone == opened || m.OpenedAt.IsZero() == opened {
+			t.Errorf("opened %v, undone %v, opened at %v", opened, m.Undone, m.OpenedAt)
+		}
+		want := 3
+		if opened {
+			want = 4
+		}
+		if got := read(w, func(tx mailroom.Tx) ([]domain.Receipt, error) { return tx.Receipts(id) }); len(got) != want {
+			t.Errorf("opened %v, and %d receipts", opened, len(got))
+		}
+		if len(inbox(w, recipient, mailroom.Filter{})) != 0 {
+			t.Error("still in the inbox")
+		}
+	}
+}
+
+func openAgainstExpiry(t *testing.T, w *world) {
+	for round := range 10 {
+		sender, recipient := domain.MemberID(fmt.Sprintf("ada%d", round)), domain.MemberID(fmt.Sprintf("bob%d", round))
+		id := w.sentOne(sender, recipient)
+		w.advance(domain.Window - time.Millisecond)
+		errs := race(2, func(i int) error {
+			if i == 0 {
+				return w.try(id, domain.EventOpen)
+			}
+			w.clock.advance(time.Millisecond) // midnight strikes while the open is under way
+			return w.try(id, domain.EventExpire)
+		})
+		if n := won(errs); n != 1 {
+			t.Fatalf("%d won: %v", n, errs)
+		}
+		m := w.inmail(id)
+		if opened := errs[0] == nil; opened != (m.Status == domain.Opened) || opened == (m.Status == domain.Expired) {
+			t.Errorf("open answered %v, expiry %v, and the InMail is %s", errs[0], errs[1], m.Status)
+		}
+		if got := read(w, func(tx mailroom.Tx) ([]domain.Receipt, error) { return tx.Receipts(id) }); len(got) != 3 {
+			t.Errorf("%d receipts", len(got))
+		}
+	}
+}
+
+func staleSave(t *testing.T, w *world) {
+	w.members("ada", "bob")
+	ms := w.sent("ada", "bob", 2)
+	stale := func(tx mailroom.Tx) error { // both were loaded before ms[1] was opened
+		var changes []mailroom.Change
+		for _, m := range ms {
+			copied := *m
+			c := mailroom.Change{InMail: &copied, FromStatus: m.Status, FromVersion: m.Version}
+			var err error
+			if c.Receipts, err = copied.Apply(domain.EventRetract, tx.Now(), ""); err != nil {
+				return err
+			}
+			changes = append(changes, c)
+		}
+		return tx.Save(changes)
+	}
+	w.apply(ms[1].ID, domain.EventOpen)
+	if err := w.rec.Update(t.Context(), stale); !errors.Is(err, mailroom.ErrConflict) {
+		t.Fatalf("a stale save answers %v, want ErrConflict", err)
+	}
+	err := w.rec.Update(t.Context(), func(tx mailroom.Tx) error {
+		if err := stale(tx); !errors.Is(err, mailroom.ErrConflict) {
+			t.Errorf("a stale save answers %v, want ErrConflict", err)
+		}
+		return nil // committing around it
+	})
+	if !errors.Is(err, mailroom.ErrConflict) {
+		t.Errorf("a transaction around a stale save answers %v, want ErrConflict", err)
+	}
+	for i, want := range []domain.Status{domain.Sent, domain.Opened} {
+		if m := w.inmail(ms[i].ID); m.Status != want {
+			t.Errorf("InMail %d is %s, want %s", i, m.Status, want)
+		}
+		if got := read(w, func(tx mailroom.Tx) ([]domain.Receipt, error) { return tx.Receipts(ms[i].ID) }); len(got) != 2+i {
+			t.Errorf("InMail %d has %d receipts", i, len(got))
+		}
+	}
+}
+
+func replies(t *testing.T, w *world) {
+	w.members("ada", "bob")
+	id, other := w.sentOne("ada", "bob"), w.sentOne("ada", "bob")
+	w.apply(id, domain.EventReply)
+	reply := func(from, to domain.MemberID, body string, at time.Time) *domain.Reply {
+		return &domain.Reply{ID: newID(), InMail: id, From: from, To: to, Body: body, At: at}
+	}
+	first := reply("bob", "ada", "one", start.Add(time.Second))
+	second := reply("ada", "bob", "two", start.Add(2*time.Second))
+	third := reply("bob", "ada", "three", start.Add(2*time.Second)) // in the same millisecond, made later
+	elsewhere := &domain.Reply{ID: newID(), InMail: other, From: "bob", To: "ada", Body: "elsewhere", At: start}
+	w.update(func(tx mailroom.Tx) error { return tx.InsertReplies([]*domain.Reply{third, elsewhere, first, second}) })
+	conversation := func(after mailroom.Cursor, n int) []*domain.Reply {
+		return read(w, func(tx mailroom.Tx) ([]*domain.Reply, error) {
+			return tx.Replies(id, mailroom.Page{Limit: n, After: after})
+		})
+	}
+	if diff := cmp.Diff([]*domain.Reply{first, second, third}, conversation(mailroom.Cursor{}, 10)); diff != "" {
+		t.Errorf("conversation (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]*domain.Reply{third}, conversation(mailroom.Cursor{At: second.At, ID: string(second.ID)}, 10)); diff != "" {
+		t.Errorf("second page (-want +got):\n%s", diff)
+	}
+	var got []string
+	for _, e := range inbox(w, "ada", mailroom.Filter{}) {
+		got = append(got, e.Reply.Body)
+	}
+	if diff := cmp.Diff([]string{"three", "one", "elsewhere"}, got); diff != "" {
+		t.Errorf("ada's inbox (-want +got):\n%s", diff)
+	}
+	if n := unread(w, "ada"); n != 3 {
+		t.Errorf("ada has %d unread, want 3", n)
+	}
+	w.advance(time.Minute)
+	w.update(func(tx mailroom.Tx) error { return tx.MarkRead(id, "ada") })
+	w.advance(time.Minute)
+	w.update(func(tx mailroom.Tx) error { return tx.MarkRead(id, "ada") })
+	read := conversation(mailroom.Cursor{}, 10)
+	if n := unread(w, "ada"); n != 1 || !read[0].ReadAt.Equal(start.Add(time.Minute)) || !read[1].ReadAt.IsZero() {
+		t.Errorf("after reading: %d unread; read at %v and %v", n, read[0].ReadAt, read[1].ReadAt)
+	}
+}
+
+func signals(t *testing.T, w *world) {
+	w.members("ada", "bob", "cy")
+	limits := spam.DefaultLimits()
+	needed := limits.SendsNeeded()
+	w.sentOne("ada", "bob") // to leave the windows before the others do
+	w.update(func(tx mailroom.Tx) error {
+		if err := tx.Strike([]mailroom.Strike{{Member: "ada", At: tx.Now()}, {Member: "ada", At: tx.Now()}, {Member: "bob", At: tx.Now()}}); err != nil {
+			return err
+		}
+		return tx.NoteSends([]mailroom.SendNote{{Sender: "ada", At: tx.Now(), Fingerprint: []byte{0, 1}}})
+	})
+	w.advance(25 * time.Hour)
+	var want []time.Time
+	for range needed + 5 {
+		w.queued("ada", "bob", 1)
+		want = append(want, w.Now())
+		w.advance(time.Millisecond)
+	}
+	slices.Reverse(want)
+	reported := w.sent("ada", "bob", 3)
+	want = append([]time.Time{w.Now(), w.Now(), w.Now()}, want...)
+	w.update(func(tx mailroom.Tx) error {
+		for i, m := range reported {
+			if err := tx.Report(m.ID, "ada", []domain.MemberID{"bob", "cy", "bob"}[i], "no"); err != nil {
+				return err
+			}
+		}
+		return tx.Strike([]mailroom.Strike{{Member: "ada", At: tx.Now()}})
+	})
+	look := func() map[domain.MemberID]spam.Signals {
+		return read(w, func(tx mailroom.Tx) (map[domain.MemberID]spam.Signals, error) {
+			return tx.Signals([]domain.MemberID{"ada", "cy", "ada"}, limits)
+		})
+	}
+	expected := map[domain.MemberID]spam.Signals{"cy": {},
+		"ada": {Sends: want[:needed], Strikes: []time.Time{w.Now(), start, start}, Reporters: 2, ReportedAt: w.Now(), Deliveries: 4}}
+	if diff := cmp.Diff(expected, look()); diff != "" {
+		t.Errorf("signals (-want +got):\n%s", diff)
+	}
+	w.set(start.Add(spam.RecordWindow + time.Millisecond)) // the first strikes and the first delivery have left
+	left := expected["ada"]
+	left.Strikes, left.Deliveries = left.Strikes[:1], 3
+	expected["ada"] = left
+	if diff := cmp.Diff(expected, look()); diff != "" {
+		t.Errorf("30 days later (-want +got):\n%s", diff)
+	}
+
+	prints := func(since time.Time) [][]byte {
+		return read(w, func(tx mailroom.Tx) ([][]byte, error) { return tx.Fingerprints("ada", since) })
+	}
+	if got := prints(start); len(got) != 1 || !slices.Equal(got[0], []byte{0, 1}) {
+		t.Errorf("fingerprints %v", got)
+	}
+	w.update(func(tx mailroom.Tx) error {
+		return tx.NoteSends([]mailroom.SendNote{{Sender: "ada", At: tx.Now(), Fingerprint: []byte{2}}})
+	})
+	if got := prints(time.Time{}); len(got) != 1 || !slices.Equal(got[0], []byte{2}) {
+		t.Errorf("what left the window is removed; fingerprints %v", got)
+	}
+}
+
+func restriction(t *testing.T, w *world) {
+	w.members("ada", "bob")
+	r := spam.Restriction{Trigger: "volume_hour", Value: 21, Limit: 20.5, Step: 1, StartedAt: start, Until: start.Add(24 * time.Hour)}
+	longer := r
+	longer.Trigger, longer.Step, longer.Until = "strikes", 2, start.Add(72*time.Hour)
+	ids := []string{string(newID()), string(newID())}
+	w.update(func(tx mailroom.Tx) error {
+		return errors.Join(tx.PutRestriction("ada", ids[0], r), tx.PutRestriction("ada", ids[1], longer))
+	})
+	holds := func() map[domain.MemberID]spam.Restriction {
+		return read(w, func(tx mailroom.Tx) (map[domain.MemberID]spam.Restriction, error) {
+			return tx.Restricted([]domain.MemberID{"ada", "bob"})
+		})
+	}
+	byTrigger := func() map[string]int {
+		return read(w, func(tx mailroom.Tx) (map[string]int, error) { return tx.RestrictedByTrigger() })
+	}
+	if diff := cmp.Diff(map[domain.MemberID]spam.Restriction{"ada": longer}, holds()); diff != "" {
+		t.Errorf("the one that ends last holds (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(map[string]int{"volume_hour": 1, "strikes": 1}, byTrigger()); diff != "" {
+		t.Errorf("by trigger (-want +got):\n%s", diff)
+	}
+	w.update(func(tx mailroom.Tx) error { return tx.UndoRestriction(ids[1]) })
+	w.set(r.Until.Add(-time.Millisecond))
+	if diff := cmp.Diff(map[domain.MemberID]spam.Restriction{"ada": r}, holds()); diff != "" {
+		t.Errorf("a millisecond before the end, the longer one undone (-want +got):\n%s", diff)
+	}
+	w.set(r.Until)
+	if len(holds()) != 0 || len(byTrigger()) != 0 {
+		t.Error("holds at its end")
+	}
+	w.update(func(tx mailroom.Tx) error { return tx.UndoRestriction(ids[1]) }) // again moves nothing
+	want := []mailroom.RestrictionRow{{ID: ids[1], Member: "ada", Restriction: longer, UndoneAt: start}, {ID: ids[0], Member: "ada", Restriction: r}}
+	got := read(w, func(tx mailroom.Tx) ([]mailroom.RestrictionRow, error) { return tx.Restrictions("ada") })
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("restrictions (-want +got):\n%s", diff)
+	}
+}
+
+func auditKeeps(t *testing.T, w *world) {
+	entries := []mailroom.AuditEntry{
+		{ID: string(newID()), At: start.Add(time.Second), Kind: "send", Sender: "ada", Recipient: "bob",
+			Refusals: []domain.Code{domain.Restricted, domain.Blocked}, Detail: []byte(`{"value":21,"limit":20}`)},
+		{ID: string(newID()), At: start, Kind: "restrict", InMail: newID(), Sender: "ada", By: "key-1"},
+	}
+	w.update(func(tx mailroom.Tx) error { return tx.AppendAudit(entries) })
+	got := read(w, func(tx mailroom.Tx) ([]mailroom.AuditEntry, error) { return tx.Audit(page(10)) })
+	if diff := cmp.Diff(entries, got); diff != "" {
+		t.Errorf("audit (-want +got):\n%s", diff)
+	}
+}
+
+func oneReport(t *testing.T, w *world) {
+	id := newID()
+	report := func(reason string) func(tx mailroom.Tx) error {
+		return func(tx mailroom.Tx) error { return tx.Report(id, "ada", "bob", reason) }
+	}
+	w.update(report("first"))
+	if err := w.rec.Update(t.Context(), report("second")); !errors.Is(err, mailroom.ErrConflict) {
+		t.Errorf("a second report answers %v, want ErrConflict", err)
+	}
+	w.update(func(tx mailroom.Tx) error { // the transaction may go on
+		if err := report("third")(tx); !errors.Is(err, mailroom.ErrConflict) {
+			t.Errorf("a third report answers %v, want ErrConflict", err)
+		}
+		return tx.SetState("after", []byte("x"))
+	})
+	if got := read(w, func(tx mailroom.Tx) ([]byte, error) { return tx.State("after") }); string(got) != "x" {
+		t.Error("what followed the conflict was not stored")
+	}
+}
+
+func receipts(t *testing.T, w *world) {
+	w.members("ada", "bob")
+	id := w.sentOne("ada", "bob")
+	w.advance(time.Second)
+	w.apply(id, domain.EventReply) // opens, and replies
+	refused := w.queued("ada", "bob", 1)[0].ID
+	w.apply(refused, domain.EventRefuse)
+	all := func(id domain.ID) []domain.Receipt {
+		return read(w, func(tx mailroom.Tx) ([]domain.Receipt, error) { return tx.Receipts(id) })
+	}
+	want := []domain.Receipt{
+		{InMail: id, Seq: 1, Status: domain.Queued, At: start}, {InMail: id, Seq: 2, Status: domain.Sent, At: start},
+		{InMail: id, Seq: 3, Status: domain.Opened, At: start.Add(time.Second)}, {InMail: id, Seq: 4, Status: domain.Replied, At: start.Add(time.Second)}}
+	if diff := cmp.Diff(want, all(id)); diff != "" {
+		t.Errorf("receipts (-want +got):\n%s", diff)
+	}
+	if got := all(refused); len(got) != 2 || got[1].Reason != domain.Blocked || got[1].Status != domain.Refused {
+		t.Errorf("receipts of a refused one: %+v", got)
+	}
+	m := w.inmail(id)
+	err := w.rec.Update(t.Context(), func(tx mailroom.Tx) error { // a number that is taken
+		return tx.Save([]mailroom.Change{{InMail: m, FromStatus: m.Status, FromVersion: m.Version, Receipts: want[3:]}})
+	})
+	if err == nil || len(all(id)) != 4 {
+		t.Errorf("a receipt with a number that is taken answers %v", err)
+	}
+}
+
+func tags(t *testing.T, w *world) {
+	w.members("ada", "bob")
+	tagged := func(tags ...string) *domain.InMail {
+		m, receipt := domain.New(domain.InMail{ID: newID(), Sender: "ada", Recipient: "bob", Tags: tags}, w.Now())
+		w.update(func(tx mailroom.Tx) error { return tx.Insert([]*domain.InMail{m}, []domain.Receipt{receipt}) })
+		w.apply(m.ID, domain.EventDeliver)
+		w.advance(time.Second)
+		return m
+	}
+	a, b, c := tagged("hot", "hot lead"), tagged("lead", "100%_\\"), tagged()
+	find := func(tag string) (ids []domain.ID) {
+		ids = idsOf(sentBy(w, "ada", mailroom.Filter{Tag: tag}))
+		var listed []domain.ID
+		for _, e := range inbox(w, "bob", mailroom.Filter{Tag: tag}) {
+			listed = append(listed, e.InMail.ID)
+		}
+		if diff := cmp.Diff(ids, listed, cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("tag %q: sent list and inbox differ:\n%s", tag, diff)
+		}
+		return ids
+	}
+	for tag, want := range map[string][]domain.ID{
+		"hot": {a.ID}, "hot lead": {a.ID}, "lead": {b.ID}, "100%_\\": {b.ID}, "%": nil, "": {c.ID, b.ID, a.ID}, "h": nil} {
+		if diff := cmp.Diff(want, find(tag), cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("tag %q (-want +got):\n%s", tag, diff)
+		}
+	}
+	m := w.inmail(a.ID)
+	if diff := cmp.Diff([]string{"hot", "hot lead"}, m.Tags); diff != "" {
+		t.Errorf("tags (-want +got):\n%s", diff)
+	}
+	save := func(retagged bool, tags ...string) []string {
+		m := w.inmail(a.ID)
+		c := mailroom.Change{InMail: m, FromStatus: m.Status, FromVersion: m.Version, Retagged: retagged}
+		m.Tags, m.Version = tags, m.Version+1
+		w.update(func(tx mailroom.Tx) error { return tx.Save([]mailroom.Change{c}) })
+		return w.inmail(a.ID).Tags
+	}
+	if diff := cmp.Diff([]string{"hot", "hot lead"}, save(false, "x")); diff != "" {
+		t.Errorf("tags change only when they are said to (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"cold"}, save(true, "cold")); diff != "" {
+		t.Errorf("retagged (-want +got):\n%s", diff)
+	}
+	if got := save(true); got != nil {
+		t.Errorf("tags taken away: %v", got)
+	}
+}
+
+func countsAddUp(t *testing.T, w *world) {
+	week := domain.CohortOf(start)
+	const movers, moves = 8, 15
+	errs := race(movers, func(i int) error {
+		for j := range moves {
+			err := w.rec.Update(t.Context(), func(tx mailroom.Tx) error {
+				cs := []domain.Count{
+					{Cohort: week, Dimension: domain.ByAll, Outcome: domain.PendingUnopened, N: 2},
+					{Cohort: week, Dimension: domain.ByTag, Key: fmt.Sprint("t", (i+j)%5), Outcome: domain.PendingUnopened, N: 1},
+					{Cohort: week, Dimension: domain.BySender, Key: "ada", Outcome: domain.PendingUnopened, N: 1},
+					{Cohort: week, Dimension: domain.ByTag, Key: fmt.Sprint("t", (i+j+1)%5), Outcome: domain.PendingUnopened, N: 1},
+				}
+				if i%2 == 1 {
+					slices.Reverse(cs) // another order must not lock another way round
+				}
+				if err := tx.Count(cs); err != nil {
+					return err
+				}
+				return tx.Count([]domain.Count{{Cohort: week, Dimension: domain.ByAll, Outcome: domain.PendingUnopened, N: -1}})
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
+	}
+	const n = movers * moves
+	if got := sum(w, domain.ByAll); got["/pending_unopened"] != n {
+		t.Errorf("all: %v, want %d", got, n)
+	}
+	if got := sum(w, domain.BySender); got["ada/pending_unopened"] != n {
+		t.Errorf("sender: %v, want %d", got, n)
+	}
+	total := 0
+	for _, count := range sum(w, domain.ByTag) {
+		total += count
+	}
+	if total != 2*n {
+		t.Errorf("tags: %d, want %d", total, 2*n)
+	}
+	w.update(func(tx mailroom.Tx) error { // an undone count leaves nothing to read
+		err := tx.Count([]domain.Count{{Cohort: "2026-W01", Dimension: domain.ByAll, Outcome: domain.OutcomeOpened, N: 3}})
+		if err != nil {
+			return err
+		}
+		counts, err := tx.Counts(domain.ByAll, "2026-W01", "2026-W02")
+		if len(counts) != 1 || counts[0].N != 3 {
+			t.Errorf("a transaction reads what it counted: %v", counts)
+		}
+		return errors.Join(err, tx.Count([]domain.Count{{Cohort: "2026-W01", Dimension: domain.ByAll, Outcome: domain.OutcomeOpened, N: -3}}))
+	})
+	if got := read(w, func(tx mailroom.Tx) ([]domain.Count, error) { return tx.Counts(domain.ByAll, "", "2026-W30") }); len(got) != 0 {
+		t.Errorf("counts that add up to nothing: %v", got)
+	}
+}
+
+func queuedBefore(t *testing.T, w *world) {
+	w.members("ada", "bob")
+	var ids []domain.ID
+	for range 4 {
+		ids = append(ids, w.queued("ada", "bob", 1)[0].ID)
+		w.advance(time.Second)
+	}
+	w.apply(ids[1], domain.EventDeliver)
+	find := func(before time.Time, n int) []domain.ID {
+		return read(w, func(tx mailroom.Tx) ([]domain.ID, error) { return tx.QueuedBefore(before, n) })
+	}
+	if diff := cmp.Diff([]domain.ID{ids[0], ids[2]}, find(start.Add(3*time.Second), 10)); diff != "" {
+		t.Errorf("queued before (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]domain.ID{ids[0]}, find(start.Add(time.Hour), 1)); diff != "" {
+		t.Errorf("one (-want +got):\n%s", diff)
+	}
+	got := read(w, func(tx mailroom.Tx) (map[domain.MemberID]int, error) {
+		return tx.InFlight([]domain.MemberID{"ada", "bob"})
+	})
+	if diff := cmp.Diff(map[domain.MemberID]int{"ada": 3}, got); diff != "" {
+		t.Errorf("in flight (-want +got):\n%s", diff)
+	}
+}
