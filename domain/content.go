@@ -9,9 +9,9 @@ import (
 
 // The bounds of what is written (R22, R23).
 const (
-	MaxSubject    = 200   // code points, after trimming
-	MaxBody       = 3000  // code points as read: after NFC, markup and list markers not counted
-	MaxSource     = 12000 // bytes of a body as it is sent
+	MaxSubject = 200   // code points, after trimming
+	MaxBody    = 3000  // code points as read: after NFC, markup and list markers not counted
+	MaxSource  = 12000 // bytes of a body as it is sent
 )
 
 // Text is the content of an InMail, read once and judged, previewed and advised upon from there.

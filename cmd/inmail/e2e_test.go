@@ -1,0 +1,554 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	_ "github.com/jackc/pgx/v5/stdlib"
+)
+
+// The tests of whole programs: the real binary with real Redis, PostgreSQL and Prometheus. They measure no
+// time; where they wait, they wait for something to become true, and give up after patience.
+const patience = 3 * time.Minute
+
+var binary struct {
+	once sync.Once
+	path string
+	err  error
+}
+
+// program builds the binary once, as make build does: without cgo.
+func program(t *testing.T) string {
+	t.Helper()
+	binary.once.Do(func() {
+		dir, err := os.MkdirTemp("", "inmail-e2e")
+		if err != nil {
+			binary.err = err
+			return
+		}
+		binary.path = filepath.Join(dir, "inmail")
+		build := exec.Command("go", "build", "-o", binary.path, ".")
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := build.CombinedOutput(); err != nil {
+			binary.err = fmt.Errorf("build: %w\n%s", err, out)
+		}
+	})
+	if binary.err != nil {
+		t.Fatal(binary.err)
+	}
+	return binary.path
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if binary.path != "" {
+		os.RemoveAll(filepath.Dir(binary.path))
+	}
+	os.Exit(code)
+}
+
+const operatorKey = "inm_test_operator_key_0123456789"
+
+// server is one process of the program.
+type server struct {
+	t    *testing.T
+	env  []string
+	args []string
+	url  string
+	log  *lockedBuffer
+
+	mu  sync.Mutex
+	cmd *exec.Cmd
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// freePort returns a port that nobody listens on now.
+func freePort(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// calmEnv takes the triggers of R41 out of the way of a load.
+var calmEnv = []string{"INMAIL_POLICY_VOLUME_HOUR=1000000", "INMAIL_POLICY_VOLUME_DAY=1000000", "INMAIL_POLICY_SIMILAR_DAY=1000000",
+	"INMAIL_POLICY_REGULAR_GAPS=1000000", "INMAIL_POLICY_BURST_MINUTE=1000000"}
+
+// newServer prepares a server on a port of its own; Start runs it.
+func newServer(t *testing.T, args []string, env ...string) *server {
+	t.Helper()
+	port := freePort(t)
+	s := &server{t: t, url: fmt.Sprintf("http://127.0.0.1:%d", port), log: &lockedBuffer{}}
+	s.args = append([]string{"serve", "--listen", fmt.Sprintf("127.0.0.1:%d", port)}, args...)
+	for _, e := range os.Environ() {
+		if !strings.HasPrefix(e, "INMAIL_") {
+			s.env = append(s.env, e)
+		}
+	}
+	s.env = append(append(s.env, "INMAIL_OPERATOR_KEY="+operatorKey, "INMAIL_CRM_PUSH_EVERY=500ms", "INMAIL_SNAPSHOT_EVERY=500ms"), env...)
+	t.Cleanup(func() {
+		s.Kill()
+		if t.Failed() {
+			t.Logf("log of %v:\n%s", s.args, tail(s.log.String(), 4000))
+		}
+	})
+	return s
+}
+
+func tail(s string, n int) string { return s[max(0, len(s)-n):] }
+
+// Start runs the process and waits until /readyz answers 200.
+func (s *server) Start() {
+	s.t.Helper()
+	s.launch()
+	s.eventually("the server is ready", func() error {
+		resp, err := http.Get(s.url + "/readyz")
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		if resp.StatusCode != http.StatusOK {
+			return fmt.Errorf("status %d", resp.StatusCode)
+		}
+		return nil
+	})
+}
+
+func (s *server) launch() {
+	s.t.Helper()
+	cmd := exec.Command(program(s.t), s.args...)
+	cmd.Env, cmd.Stdout, cmd.Stderr = s.env, s.log, s.log
+	if err := cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	s.mu.Lock()
+	s.cmd = cmd
+	s.mu.Unlock()
+}
+
+// Kill ends the process as kill -9 does.
+func (s *server) Kill() { s.end(syscall.SIGKILL) }
+
+// Stop ends the process as an operator does, and returns its exit code.
+func (s *server) Stop() int { return s.end(syscall.SIGTERM) }
+
+func (s *server) end(sig syscall.Signal) int {
+	s.mu.Lock()
+	cmd := s.cmd
+	s.cmd = nil
+	s.mu.Unlock()
+	if cmd == nil {
+		return 0
+	}
+	_ = cmd.Process.Signal(sig) // it may have ended
+	_ = cmd.Wait()
+	return cmd.ProcessState.ExitCode()
+}
+
+// eventually waits until check is nil.
+func (s *server) eventually(what string, check func() error) { eventually(s.t, what, check) }
+
+func eventually(t *testing.T, what string, check func() error) {
+	t.Helper()
+	deadline := time.Now().Add(patience)
+	for {
+		err := check()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("waited too long until %s: %v", what, err)
+		}
+		pause := time.NewTimer(50 * time.Millisecond)
+		<-pause.C
+	}
+}
+
+var client = &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
+
+// call makes one request as the operator on behalf of a member.
+func (s *server) call(method, path, member string, body any, header ...string) (int, map[string]any, error) {
+	var in io.Reader
+	if body != nil {
+		raw, ok := body.([]byte)
+		if !ok {
+			var err error
+			if raw, err = json.Marshal(body); err != nil {
+				return 0, nil, err
+			}
+		}
+		in = bytes.NewReader(raw)
+	}
+	req, err := http.NewRequest(method, s.url+path, in)
+	if err != nil {
+		return 0, nil, err
+	}
+	req.Header.Set("Authorization", "Bearer "+operatorKey)
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if member != "" {
+		req.Header.Set("Inmail-Member", member)
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer resp.Body.Close()
+	raw, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return 0, nil, err
+	}
+	out := map[string]any{}
+	if len(raw) > 0 && strings.Contains(resp.Header.Get("Content-Type"), "json") {
+		if err := json.Unmarshal(raw, &out); err != nil {
+			return 0, nil, err
+		}
+	}
+	return resp.StatusCode, out, nil
+}
+
+// must makes a call that has to answer status.
+func (s *server) must(status int, method, path, member string, body any, header ...string) map[string]any {
+	s.t.Helper()
+	got, out, err := s.call(method, path, member, body, header...)
+	if err != nil || got != status {
+		s.t.Fatalf("%s %s: %d %v %v, want %d", method, path, got, out, err, status)
+	}
+	return out
+}
+
+// network imports so many senders with a plan, and so many recipients.
+func (s *server) network(senders int, plan string, recipients int) {
+	s.t.Helper()
+	var lines bytes.Buffer
+	for i := range senders {
+		fmt.Fprintf(&lines, `{"member":{"id":"s%d","name":"Sender %d","account_type":"%s","plan":"%s"}}`+"\n", i, i, plan[:strings.LastIndexByte(plan, '_')], plan)
+	}
+	for i := range recipients {
+		fmt.Fprintf(&lines, `{"member":{"id":"r%d","name":"Recipient %d"}}`+"\n", i, i)
+	}
+	out := s.must(http.StatusOK, "POST", "/v1/import", "", lines.Bytes(), "Content-Type", "application/x-ndjson")
+	if out["accepted"] != float64(senders+recipients) {
+		s.t.Fatalf("import: %v", out)
+	}
+}
+
+// post sends one InMail under a key, again and again until the server has answered: what a client does that wants to be
+// sure (R28).
+func (s *server) post(ctx context.Context, from, to, key string) (id string, err error) {
+	body := map[string]any{"to": to, "subject": "A question about " + to, "body": "What you wrote on queues, " + to + ", stayed with me. How do you test yours? " + key}
+	for ctx.Err() == nil {
+		status, out, err := s.call("POST", "/v1/inmails", from, body, "Idempotency-Key", key)
+		switch {
+		case err != nil, status == http.StatusServiceUnavailable:
+			pause := time.NewTimer(20 * time.Millisecond)
+			<-pause.C
+		case status == http.StatusAccepted:
+			return out["id"].(string), nil
+		default:
+			return "", fmt.Errorf("%d %v", status, out)
+		}
+	}
+	return "", ctx.Err()
+}
+
+// load sends n InMails from senders in turn to all different recipients, by 16 clients, and returns the ids by key.
+func (s *server) load(n, senders int, sent *atomic.Int64) map[string]string {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
+	defer cancel()
+	ids := map[string]string{}
+	var mu sync.Mutex
+	var faults []error
+	work := make(chan int)
+	var wg sync.WaitGroup
+	for range 16 {
+		wg.Go(func() {
+			for i := range work {
+				key := fmt.Sprintf("k%d", i)
+				id, err := s.post(ctx, fmt.Sprintf("s%d", i%senders), fmt.Sprintf("r%d", i), key)
+				sent.Add(1)
+				mu.Lock()
+				if err != nil {
+					faults = append(faults, fmt.Errorf("send %d: %w", i, err))
+				} else {
+					ids[key] = id
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	for i := range n {
+		work <- i
+	}
+	close(work)
+	wg.Wait()
+	if err := errors.Join(faults...); err != nil {
+		s.t.Fatal(err)
+	}
+	return ids
+}
+
+// deliveredOnce checks every InMail of a load: sent, receipts without a gap, once in the inbox; and the credits of its sender.
+func (s *server) deliveredOnce(ids map[string]string, n, senders int) {
+	s.t.Helper()
+	s.eventually("all is delivered", func() error {
+		status, out, err := s.call("GET", "/v1/analytics?by=week", "", nil)
+		if err != nil || status != http.StatusOK {
+			return fmt.Errorf("%d %v", status, err)
+		}
+		delivered := 0
+		for _, row := range out["rows"].([]any) {
+			delivered += int(row.(map[string]any)["delivered"].(float64))
+		}
+		if delivered != n {
+			return fmt.Errorf("%d delivered of %d", delivered, n)
+		}
+		return nil
+	})
+	seen := map[string]bool{}
+	var wg sync.WaitGroup
+	work := make(chan int)
+	var faults atomic.Int64
+	for range 8 {
+		wg.Go(func() {
+			for i := range work {
+				if err := s.once(i, senders, ids[fmt.Sprintf("k%d", i)]); err != nil && faults.Add(1) < 5 {
+					s.t.Errorf("InMail %d: %v", i, err)
+				}
+			}
+		})
+	}
+	for i := range n {
+		if id := ids[fmt.Sprintf("k%d", i)]; seen[id] {
+			s.t.Errorf("the id %s was given twice", id)
+		} else {
+			seen[id] = true
+		}
+		work <- i
+	}
+	close(work)
+	wg.Wait()
+	for i := range senders {
+		credits := s.must(http.StatusOK, "GET", "/v1/credits", fmt.Sprintf("s%d", i), nil)
+		if want := float64(n / senders); credits["used"] != want {
+			s.t.Errorf("sender %d used %v credits, want %v", i, credits["used"], want)
+		}
+	}
+}
+
+func (s *server) once(i, senders int, id string) error {
+	status, out, err := s.call("GET", "/v1/inmails/"+id, fmt.Sprintf("s%d", i%senders), nil)
+	if err != nil || status != http.StatusOK {
+		return fmt.Errorf("%d %v %v", status, out, err)
+	}
+	var path []string
+	for k, r := range out["receipts"].([]any) {
+		receipt := r.(map[string]any)
+		if receipt["seq"] != float64(k+1) {
+			return fmt.Errorf("receipts %v", out["receipts"])
+		}
+		path = append(path, receipt["status"].(string))
+	}
+	if got := strings.Join(path, " "); got != "queued sent" {
+		return fmt.Errorf("path %q", got)
+	}
+	_, inbox, err := s.call("GET", "/v1/inbox", fmt.Sprintf("r%d", i), nil)
+	if err != nil {
+		return err
+	}
+	if items := inbox["items"].([]any); len(items) != 1 || items[0].(map[string]any)["id"] != id {
+		return fmt.Errorf("the inbox holds %v", items)
+	}
+	return nil
+}
+
+// database makes a PostgreSQL database of the test's own.
+func database(t *testing.T) string {
+	t.Helper()
+	server := os.Getenv("INMAIL_TEST_POSTGRES_URL")
+	if server == "" {
+		t.Fatal("no PostgreSQL: run the tests by make test, or set INMAIL_TEST_POSTGRES_URL to a superuser's URL")
+	}
+	db, err := sql.Open("pgx", server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := fmt.Sprintf("e2e_%d_%d", os.Getpid(), time.Now().UnixNano())
+	if _, err := db.Exec("CREATE DATABASE " + name); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if _, err := db.Exec("DROP DATABASE " + name + " WITH (FORCE)"); err != nil {
+			t.Errorf("drop the test's database: %v", err)
+		}
+		db.Close()
+	})
+	u, err := url.Parse(server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.Path = "/" + name
+	return u.String()
+}
+
+// redisServer is a Redis of the test's own, which it may flush, stop and start again.
+type redisServer struct {
+	t    *testing.T
+	port int
+	dir  string
+	cmd  *exec.Cmd
+}
+
+func newRedis(t *testing.T) *redisServer {
+	t.Helper()
+	r := &redisServer{t: t, port: freePort(t), dir: t.TempDir()}
+	r.start()
+	t.Cleanup(r.stop)
+	return r
+}
+
+func (r *redisServer) start() {
+	r.t.Helper()
+	path, err := exec.LookPath("redis-server")
+	if err != nil {
+		r.t.Fatal("no redis-server: install it (apt-get install redis-server), or run the tests by make test")
+	}
+	r.cmd = exec.Command(path, "--port", fmt.Sprint(r.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", r.dir, "--maxmemory-policy", "noeviction")
+	if err := r.cmd.Start(); err != nil {
+		r.t.Fatal(err)
+	}
+	eventually(r.t, "Redis answers", func() error {
+		conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", r.port))
+		if err == nil {
+			conn.Close()
+		}
+		return err
+	})
+}
+
+// stop kills Redis; all it held is lost.
+func (r *redisServer) stop() {
+	if r.cmd != nil {
+		_ = r.cmd.Process.Kill()
+		_ = r.cmd.Wait()
+		r.cmd = nil
+	}
+}
+
+func (r *redisServer) url() string { return fmt.Sprintf("redis://127.0.0.1:%d", r.port) }
+
+// org is a Salesforce sandbox in a process of its own.
+type org struct {
+	t   *testing.T
+	url string
+	cmd *exec.Cmd
+}
+
+const orgSecret = "a-secret-of-the-test"
+
+func newOrg(t *testing.T) *org {
+	t.Helper()
+	port := freePort(t)
+	o := &org{t: t, url: fmt.Sprintf("http://127.0.0.1:%d", port)}
+	o.cmd = exec.Command(program(t), "sandbox", "--listen", fmt.Sprintf("127.0.0.1:%d", port))
+	o.cmd.Env = append(os.Environ(), "INMAIL_SALESFORCE_CLIENT_SECRET="+orgSecret)
+	if err := o.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = o.cmd.Process.Kill()
+		_ = o.cmd.Wait()
+	})
+	eventually(t, "the sandbox answers", func() error { _, err := o.records("Account"); return err })
+	return o
+}
+
+func (o *org) env() []string {
+	return []string{"INMAIL_SALESFORCE_URL=" + o.url, "INMAIL_SALESFORCE_CLIENT_ID=inmail", "INMAIL_SALESFORCE_CLIENT_SECRET=" + orgSecret}
+}
+
+// records lists what the org holds of an object.
+func (o *org) records(object string) ([]map[string]any, error) {
+	resp, err := http.Get(o.url + "/sandbox/records?type=" + object)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	var out struct{ Items []map[string]any }
+	if err := json.NewDecoder(resp.Body).Decode(&out); err != nil {
+		return nil, err
+	}
+	return out.Items, nil
+}
+
+// hasAll waits until the org holds exactly the InMails of ids, each once and with the status.
+func (o *org) hasAll(ids map[string]string, status string) {
+	o.t.Helper()
+	want := map[string]bool{}
+	for _, id := range ids {
+		want[id] = true
+	}
+	eventually(o.t, "Salesforce has all", func() error {
+		rows, err := o.records("InMail__c")
+		if err != nil {
+			return err
+		}
+		seen := map[string]int{}
+		right := 0
+		for _, row := range rows {
+			id, _ := row["InMail_Id__c"].(string)
+			seen[id]++
+			if seen[id] > 1 || !want[id] {
+				o.t.Fatalf("the org holds %s %d times, wanted: %v", id, seen[id], want[id])
+			}
+			if row["Status__c"] == status {
+				right++
+			}
+		}
+		if right != len(want) {
+			return fmt.Errorf("%d of %d records are there, %d of them %s", len(rows), len(want), right, status)
+		}
+		return nil
+	})
+}
