@@ -1,0 +1,172 @@
+package httpapi
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"inmail/domain"
+	"inmail/domain/mailroom"
+)
+
+// access says who may make a call.
+type access int
+
+const (
+	anyone       access = iota // no key
+	metricsKey                 // the metrics key, where one is set
+	anyKey                     // a member, an operator who acts for one, or a bare operator
+	memberOnly                 // a member, or an operator who acts for one
+	operatorOnly               // an operator
+	operatorPage               // an operator in a browser: Basic too
+)
+
+// memberHeader names the member whom an operator acts for.
+const memberHeader = "Inmail-Member"
+
+// admit finds out who calls and refuses, in this order: no key (401), too many requests (429), the wrong role
+// (403), a bad Inmail-Member or none where a member is needed (400).
+func (c *call) admit(who access) error {
+	switch who {
+	case anyone:
+		return nil
+	case metricsKey:
+		return c.admitMetrics()
+	}
+	if err := c.authenticate(who); err != nil {
+		return err
+	}
+	if err := c.limitRate(); err != nil {
+		return err
+	}
+	operator := c.key.Role == mailroom.RoleOperator
+	if !operator && (who == operatorOnly || who == operatorPage) {
+		return domain.Refuse(domain.Forbidden, "this call is for operators; use an operator key")
+	}
+	c.viewer = mailroom.Viewer{Member: c.key.Member, Operator: operator, KeyID: c.key.ID}
+	if ids := c.r.Header.Values(memberHeader); len(ids) > 0 {
+		if !operator {
+			return domain.Refuse(domain.Forbidden, "a member key acts as its own member; leave the header Inmail-Member out")
+		}
+		member := domain.MemberID(ids[0])
+		if err := member.Validate(); err != nil || len(ids) > 1 {
+			return domain.Refuse(domain.BadRequest, "Inmail-Member: one member id of 1 to 64 of A-Z a-z 0-9 . _ : -")
+		}
+		c.viewer.Member, c.viewer.Operator = member, false
+	}
+	if who == memberOnly && c.viewer.Member == "" {
+		return domain.Refuse(domain.BadRequest, "this call needs a member; name the one to act for in the header Inmail-Member")
+	}
+	return nil
+}
+
+// authenticate finds the key that the request shows. It is not told apart whether a key was missing,
+// malformed, unknown or deleted.
+func (c *call) authenticate(who access) (err error) {
+	shown := bearer(c.r)
+	if who == operatorPage && shown == "" {
+		_, shown, _ = c.r.BasicAuth()
+	}
+	if shown == "" {
+		return domain.Refuse(unauthorized, "this call needs a key; send it as Authorization: Bearer <key>")
+	}
+	c.key, err = c.api.keys.find(c.ctx, shown, c.api.now())
+	if errors.Is(err, mailroom.ErrNoKey) {
+		return domain.Refuse(unauthorized, "this key is not known; it may have been deleted")
+	}
+	return err
+}
+
+// admitMetrics asks for the metrics key, where one is set.
+func (c *call) admitMetrics() error {
+	want := c.api.config.MetricsKey
+	if want == "" {
+		return nil
+	}
+	got, expected := sha256.Sum256([]byte(bearer(c.r))), sha256.Sum256([]byte(want))
+	if subtle.ConstantTimeCompare(got[:], expected[:]) != 1 {
+		return domain.Refuse(unauthorized, "metrics need their key here; send it as Authorization: Bearer <key>")
+	}
+	return nil
+}
+
+// bearer returns the key of an Authorization: Bearer header; "" when there is none.
+func bearer(r *http.Request) string {
+	scheme, key, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return ""
+	}
+	return strings.TrimSpace(key)
+}
+
+// authenticator is who knows the keys.
+type authenticator interface {
+	// Authenticate finds the key that a caller showed; mailroom.ErrNoKey when there is none.
+	Authenticate(ctx context.Context, key string) (mailroom.Key, error)
+}
+
+// keyring believes a key for a short while without asking the record, under its hash. What this process
+// deletes is forgotten at once; other replicas forget it when the while is over.
+type keyring struct {
+	ask    authenticator
+	keep   time.Duration
+	mu     sync.RWMutex
+	known  map[[32]byte]knownKey
+	erased uint64 // how often something was forgotten: an answer asked for before is not kept
+}
+
+type knownKey struct {
+	mailroom.Key
+	until time.Time
+}
+
+// maxKnownKeys bounds the keyring; full, it starts anew.
+const maxKnownKeys = 10_000
+
+func newKeyring(ask authenticator, keep time.Duration) *keyring {
+	return &keyring{ask: ask, keep: keep, known: map[[32]byte]knownKey{}}
+}
+
+func (k *keyring) find(ctx context.Context, shown string, now time.Time) (mailroom.Key, error) {
+	if k.keep == 0 {
+		return k.ask.Authenticate(ctx, shown)
+	}
+	hash := sha256.Sum256([]byte(shown))
+	k.mu.RLock()
+	known, ok := k.known[hash]
+	before := k.erased
+	k.mu.RUnlock()
+	if ok && now.Before(known.until) {
+		return known.Key, nil
+	}
+	key, err := k.ask.Authenticate(ctx, shown)
+	if err != nil {
+		return key, err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.erased == before {
+		if len(k.known) >= maxKnownKeys {
+			clear(k.known)
+		}
+		k.known[hash] = knownKey{key, now.Add(k.keep)}
+	}
+	return key, nil
+}
+
+// forget drops every key that gone says yes to.
+func (k *keyring) forget(gone func(mailroom.Key) bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.erased++
+	for hash, known := range k.known {
+		if gone(known.Key) {
+			delete(k.known, hash)
+		}
+	}
+}

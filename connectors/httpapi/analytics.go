@@ -1,0 +1,105 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"time"
+
+	"inmail/domain"
+	"inmail/domain/mailroom"
+	"inmail/domain/rates"
+)
+
+// statistician gives the rates (R57, R58).
+type statistician interface {
+	Analytics(ctx context.Context, by string, from, to time.Time) (mailroom.Report, error)
+}
+
+func (a *API) analyticsEndpoints() []endpoint {
+	return []endpoint{gives(endpoint{
+		method: "GET", path: "/v1/analytics", name: "getAnalytics", group: "Analytics", access: anyKey, status: http.StatusOK,
+		does: "Report open and response rates by one cut (R57 to R59, R62)",
+		more: "Rates are null until complete; in cuts other than week they are over the complete weeks. opened, replied and retracted count every InMail that ever was, so they overlap. " +
+			"A member who cuts by sender sees its own row.",
+		query: []parameter{
+			{name: "by", doc: "the cut", schema: schema{"type": "string", "enum": cutNames, "default": "week"}},
+			{name: "from", doc: "weeks from the one that holds this time or date on", schema: schema{"type": "string", "examples": []any{"2026-11-01"}}},
+			{name: "to", doc: "weeks until the one that holds this time or date", schema: schema{"type": "string", "examples": []any{"2026-11-30T00:00:00Z"}}},
+		},
+	}, (*call).analytics)}
+}
+
+// cutNames are the words of ?by=.
+var cutNames = []string{"week", "tag", "account_type", "category", "sender", "length", "advice"}
+
+type analyticsAnswer struct {
+	Definition         string    `json:"definition" example:"open_rate/1"`
+	ResponseDefinition string    `json:"response_definition" example:"response_rate/1"`
+	ResponseWindowDays int       `json:"response_window_days" example:"30"`
+	By                 string    `json:"by" example:"week"`
+	Rows               []rateRow `json:"rows"`
+}
+
+type rateRow struct {
+	Key              string   `json:"key" example:"2026-W47"`
+	Delivered        int      `json:"delivered" example:"40"`
+	Opened           int      `json:"opened" example:"22"`
+	Replied          int      `json:"replied" example:"9"`
+	RepliedInTime    int      `json:"replied_in_time" doc:"first replies within the response window (R58)" example:"9"`
+	Expired          int      `json:"expired" example:"15"`
+	Retracted        int      `json:"retracted" example:"3"`
+	Pending          int      `json:"pending" doc:"unopened and live" example:"0"`
+	OpenRate         *float64 `json:"open_rate" example:"0.55"`
+	OpenRateLow      *float64 `json:"open_rate_low" doc:"of the 95 % Wilson interval" example:"0.3983"`
+	OpenRateHigh     *float64 `json:"open_rate_high" example:"0.6929"`
+	OpenOf           int      `json:"open_of" doc:"deliveries that the rate is of" example:"40"`
+	ResponseRate     *float64 `json:"response_rate" example:"0.225"`
+	ResponseRateLow  *float64 `json:"response_rate_low" example:"0.1232"`
+	ResponseRateHigh *float64 `json:"response_rate_high" example:"0.3751"`
+	ResponseOf       int      `json:"response_of" example:"40"`
+	Complete         bool     `json:"complete" doc:"the open rate is final" example:"true"`
+	ResponseComplete bool     `json:"response_complete" doc:"the response rate is final" example:"true"`
+}
+
+func rateRowOf(r rates.Row) rateRow {
+	row := rateRow{Key: r.Key, Delivered: r.Delivered, Opened: r.Opened, Replied: r.Replied, RepliedInTime: r.InTime, Expired: r.Expired,
+		Retracted: r.Retracted, Pending: r.Pending, OpenOf: r.OpenOf, ResponseOf: r.ResponseOf, Complete: r.Complete, ResponseComplete: r.ResponseComplete}
+	if r.Open != nil {
+		row.OpenRate, row.OpenRateLow, row.OpenRateHigh = &r.Open.Value, &r.Open.Low, &r.Open.High
+	}
+	if r.Response != nil {
+		row.ResponseRate, row.ResponseRateLow, row.ResponseRateHigh = &r.Response.Value, &r.Response.Low, &r.Response.High
+	}
+	return row
+}
+
+func (c *call) analytics() (analyticsAnswer, error) {
+	by := c.query.Get("by")
+	if !c.query.Has("by") {
+		by = "week"
+	}
+	if !slices.Contains(cutNames, by) {
+		return analyticsAnswer{}, domain.Refuse(domain.BadRequest, "by: one of week, tag, account_type, category, sender, length, advice")
+	}
+	from, err := timeIn(c.query, "from")
+	if err != nil {
+		return analyticsAnswer{}, err
+	}
+	to, err := timeIn(c.query, "to")
+	if err != nil {
+		return analyticsAnswer{}, err
+	}
+	report, err := c.api.Room.Analytics(c.ctx, by, from, to)
+	if err != nil {
+		return analyticsAnswer{}, err
+	}
+	answer := analyticsAnswer{Definition: report.Open, ResponseDefinition: report.Response, ResponseWindowDays: report.WindowDays, By: by, Rows: []rateRow{}}
+	for _, r := range report.Rows {
+		if by == "sender" && !c.viewer.Operator && r.Key != string(c.viewer.Member) {
+			continue // a member sees only what that member may see
+		}
+		answer.Rows = append(answer.Rows, rateRowOf(r))
+	}
+	return answer, nil
+}

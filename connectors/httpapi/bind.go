@@ -1,0 +1,225 @@
+package httpapi
+
+import (
+	"errors"
+	"fmt"
+	"math/bits"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"inmail/domain"
+)
+
+// A binding reads JSON objects into one Go type: the plan is made once, when the program starts, from the
+// same fields and tags that the OpenAPI document is made from, so that the two cannot drift. A field
+// is required unless its json tag says omitempty; null is no value; a name given twice is refused.
+//
+// Tags: json (name and omitempty), enum (the values a text may have, by commas), min and max (bounds of a
+// number, or of the length of a list), doc and example (for the document).
+type binding struct {
+	fields   []boundField
+	byName   map[string]int
+	required uint64
+	names    string // all of them, for people
+}
+
+type boundField struct {
+	name  string
+	index int
+	read  func(*reader, reflect.Value) error
+}
+
+// jsonReadable is a type that reads itself.
+type jsonReadable interface{ readJSON(*reader) error }
+
+// validated is a type that knows its bounds, as domain.MemberID does.
+type validated interface{ Validate() error }
+
+var (
+	jsonReadableType = reflect.TypeFor[jsonReadable]()
+	validatedType    = reflect.TypeFor[validated]()
+)
+
+// bind plans how a struct type is read. It panics on a type that it cannot read: a fault of the program
+// that shows when the routes are made.
+func bind(t reflect.Type) *binding {
+	b := &binding{byName: map[string]int{}}
+	var names []string
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name, optional := jsonName(f)
+		b.byName[name] = len(b.fields)
+		if !optional {
+			b.required |= 1 << len(b.fields)
+		}
+		b.fields = append(b.fields, boundField{name: name, index: i, read: readerOf(f.Type, f.Tag)})
+		names = append(names, name)
+	}
+	if len(b.fields) > 64 {
+		panic(fmt.Sprintf("httpapi: %s has more than 64 fields", t))
+	}
+	if b.names = strings.Join(names, ", "); b.names == "" {
+		b.names = "none"
+	}
+	return b
+}
+
+// jsonName returns the name of a field in JSON and whether it may be left out.
+func jsonName(f reflect.StructField) (name string, optional bool) {
+	name, rest, _ := strings.Cut(f.Tag.Get("json"), ",")
+	if name == "" {
+		panic(fmt.Sprintf("httpapi: field %s has no json tag", f.Name))
+	}
+	return name, rest == "omitempty"
+}
+
+// decode reads one whole JSON text into v, a struct of the type that b was made for.
+func (b *binding) decode(in []byte, v reflect.Value) error {
+	r := reader{in: in}
+	if err := b.read(&r, v); err != nil {
+		return err
+	}
+	return r.end()
+}
+
+func (b *binding) read(r *reader, v reflect.Value) error {
+	var seen uint64
+	err := r.object(func(name string) error {
+		i, known := b.byName[name]
+		if !known {
+			return domain.Refuse(domain.BadRequest, "unknown field before byte %d; known are: %s", r.at, b.names)
+		}
+		f := &b.fields[i]
+		if seen&(1<<i) != 0 {
+			return domain.Refuse(domain.BadRequest, "%s: given twice", f.name)
+		}
+		seen |= 1 << i
+		return under(f.name, f.read(r, v.Field(f.index)))
+	})
+	if err != nil {
+		return err
+	}
+	if missing := b.required &^ seen; missing != 0 {
+		return domain.Refuse(domain.BadRequest, "%s: required", b.fields[bits.TrailingZeros64(missing)].name)
+	}
+	return nil
+}
+
+// under says in which field something was wrong.
+func under(field string, err error) error {
+	var r *domain.Refusal
+	if !errors.As(err, &r) {
+		return err
+	}
+	named := *r
+	named.Detail = field + ": " + r.Detail
+	return &named
+}
+
+// readerOf returns how a value of type t is read.
+func readerOf(t reflect.Type, tag reflect.StructTag) func(*reader, reflect.Value) error {
+	if reflect.PointerTo(t).Implements(jsonReadableType) {
+		return func(r *reader, v reflect.Value) error { return v.Addr().Interface().(jsonReadable).readJSON(r) }
+	}
+	switch t.Kind() {
+	case reflect.String:
+		return textReader(t, tag)
+	case reflect.Bool:
+		return func(r *reader, v reflect.Value) error {
+			b, err := r.boolean()
+			v.SetBool(b)
+			return err
+		}
+	case reflect.Int:
+		low, high := bounds(tag)
+		return func(r *reader, v reflect.Value) error {
+			n, err := r.integer()
+			if err == nil && (n < low || n > high) {
+				err = &domain.Refusal{Code: domain.BadRequest, Got: n, Limit: high, Detail: fmt.Sprintf("a number of %d to %d", low, high)}
+			}
+			v.SetInt(int64(n))
+			return err
+		}
+	case reflect.Pointer:
+		read := readerOf(t.Elem(), tag)
+		return func(r *reader, v reflect.Value) error {
+			v.Set(reflect.New(t.Elem()))
+			return read(r, v.Elem())
+		}
+	case reflect.Slice:
+		return listReader(t, tag)
+	case reflect.Struct:
+		return bind(t).read
+	}
+	panic(fmt.Sprintf("httpapi: cannot read a %s from JSON", t))
+}
+
+func textReader(t reflect.Type, tag reflect.StructTag) func(*reader, reflect.Value) error {
+	values := enum(tag)
+	checks := t.Implements(validatedType)
+	return func(r *reader, v reflect.Value) error {
+		s, err := r.text()
+		if err != nil {
+			return err
+		}
+		if values != nil && !slices.Contains(values, s) {
+			return domain.Refuse(domain.BadRequest, "one of %s", strings.Join(values, ", "))
+		}
+		v.SetString(s)
+		if checks {
+			return v.Interface().(validated).Validate()
+		}
+		return nil
+	}
+}
+
+func listReader(t reflect.Type, tag reflect.StructTag) func(*reader, reflect.Value) error {
+	read := readerOf(t.Elem(), "")
+	_, high := bounds(tag)
+	return func(r *reader, v reflect.Value) error {
+		v.Set(reflect.MakeSlice(t, 0, 0))
+		return r.list(func(i int) error {
+			if i >= high {
+				return &domain.Refusal{Code: domain.BadRequest, Got: i + 1, Limit: high, Detail: fmt.Sprintf("at most %d", high)}
+			}
+			item := reflect.New(t.Elem()).Elem()
+			if err := read(r, item); err != nil {
+				return err
+			}
+			v.Set(reflect.Append(v, item))
+			return nil
+		})
+	}
+}
+
+// enum returns the values that a text may have; nil: any.
+func enum(tag reflect.StructTag) []string {
+	if values := tag.Get("enum"); values != "" {
+		return strings.Split(values, ",")
+	}
+	return nil
+}
+
+const unbounded = 1 << 52
+
+// bounds returns the tags min and max.
+func bounds(tag reflect.StructTag) (low, high int) {
+	low, high = -unbounded, unbounded
+	if s := tag.Get("min"); s != "" {
+		low = mustInt(s)
+	}
+	if s := tag.Get("max"); s != "" {
+		high = mustInt(s)
+	}
+	return low, high
+}
+
+func mustInt(s string) int {
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		panic("httpapi: a bound is no number: " + s)
+	}
+	return n
+}

@@ -1,0 +1,246 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"mime"
+	"net/http"
+	"net/url"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"inmail/domain"
+	"inmail/domain/mailroom"
+)
+
+// maxBody is the longest JSON body, in bytes (API.md).
+const maxBody = 1 << 20
+
+// A call is one request on its way through: who asks, what was asked, and what log and metrics will say of
+// it. It is the ResponseWriter of its own request, so that the status is known to all.
+type call struct {
+	http.ResponseWriter
+	api       *API
+	r         *http.Request
+	ctx       context.Context
+	began     time.Time
+	route     string // the pattern; other for a path that is none of ours
+	method    string // other for a method that is none of ours
+	challenge string // what a 401 asks for
+	status    int    // 0: nothing was answered yet
+	fault     error  // what log hears of and the caller does not
+
+	key    mailroom.Key
+	viewer mailroom.Viewer
+	query  url.Values
+}
+
+// WriteHeader notes the status.
+func (c *call) WriteHeader(status int) {
+	if c.status == 0 {
+		c.status = status
+	}
+	c.ResponseWriter.WriteHeader(status)
+}
+
+// Write notes that an answer began.
+func (c *call) Write(b []byte) (int, error) {
+	if c.status == 0 {
+		c.status = http.StatusOK
+	}
+	return c.ResponseWriter.Write(b)
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (c *call) Unwrap() http.ResponseWriter { return c.ResponseWriter }
+
+// refuse answers with an error.
+func (c *call) refuse(err error) {
+	refusal, fault := refusalOf(err)
+	c.fault = fault
+	c.writeProblem(refusal)
+	if errors.Is(err, context.Canceled) && c.r.Context().Err() != nil {
+		c.status, c.fault = statusClientGone, nil
+	}
+}
+
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// keepBuffer is the largest buffer that is kept for the next request.
+const keepBuffer = 64 << 10
+
+func borrow() *bytes.Buffer { return buffers.Get().(*bytes.Buffer) }
+
+func giveBack(b *bytes.Buffer) {
+	if b.Cap() <= keepBuffer {
+		b.Reset()
+		buffers.Put(b)
+	}
+}
+
+// answer writes v as JSON; a 204 has no body.
+func (c *call) answer(status int, v any) error {
+	if status == http.StatusNoContent {
+		c.WriteHeader(status)
+		return nil
+	}
+	b := borrow()
+	defer giveBack(b)
+	enc := json.NewEncoder(b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return fmt.Errorf("write the answer: %w", err)
+	}
+	h := c.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Content-Length", strconv.Itoa(b.Len()))
+	c.WriteHeader(status)
+	c.Write(b.Bytes())
+	return nil
+}
+
+// readQuery reads the query, in which only the parameters of the endpoint may stand, each once. What
+// needs no key of ours, and the queue's page, have queries of their own.
+func (c *call) readQuery(e *endpoint) error {
+	if c.r.URL.RawQuery == "" || e.access == anyone || e.access == metricsKey || e.access == operatorPage {
+		return nil
+	}
+	known := e.query
+	q, err := url.ParseQuery(c.r.URL.RawQuery)
+	if err != nil {
+		return domain.Refuse(domain.BadRequest, "the query is not well formed")
+	}
+	for name, values := range q {
+		if !slices.ContainsFunc(known, func(p parameter) bool { return p.name == name }) {
+			return domain.Refuse(domain.BadRequest, "unknown query parameter; known are: %s", parameterNames(known))
+		}
+		if len(values) > 1 {
+			return domain.Refuse(domain.BadRequest, "%s: given twice", name)
+		}
+		if err := mailroom.CheckText(values[0]); err != nil {
+			return under(name, err)
+		}
+	}
+	c.query = q
+	return nil
+}
+
+// readBody reads a JSON body into v, which is of the type that b was made for. It is read once and
+// checked while it is read. An empty one is refused, unless none is needed.
+func (c *call) readBody(e *endpoint, b *binding, v reflect.Value) error {
+	if c.r.ContentLength == 0 {
+		return noBody(e, b)
+	}
+	if err := c.checkMediaType(e, "application/json"); err != nil {
+		return err
+	}
+	if c.r.ContentLength > maxBody {
+		return bodyTooLarge()
+	}
+	in := borrow()
+	defer giveBack(in)
+	if n := int(c.r.ContentLength); n > 0 {
+		in.Grow(n + bytes.MinRead)
+	}
+	if _, err := in.ReadFrom(http.MaxBytesReader(c.ResponseWriter, c.r.Body, maxBody)); err != nil {
+		var tooLong *http.MaxBytesError
+		if errors.As(err, &tooLong) {
+			return bodyTooLarge()
+		}
+		return domain.Refuse(domain.BadRequest, "the body did not arrive whole")
+	}
+	if in.Len() == 0 {
+		return noBody(e, b)
+	}
+	return b.decode(in.Bytes(), v)
+}
+
+func noBody(e *endpoint, b *binding) error {
+	if e.bodyOptional || b.names == "none" {
+		return nil
+	}
+	return domain.Refuse(domain.BadRequest, "this call needs a JSON body with: %s", b.names)
+}
+
+func bodyTooLarge() error {
+	return &domain.Refusal{Code: tooLarge, Limit: maxBody, Detail: "the body is larger than 1 MiB; send less at once"}
+}
+
+// checkMediaType refuses a body of another type than want; one that does not say its type is believed. An
+// InMail that comes as multipart wants to carry an attachment, which none does (R26).
+func (c *call) checkMediaType(e *endpoint, want string) error {
+	if enc := c.r.Header.Get("Content-Encoding"); enc != "" && enc != "identity" {
+		return domain.Refuse(unsupportedMediaType, "compressed bodies are not read; send it plain")
+	}
+	given := c.r.Header.Get("Content-Type")
+	if given == "" || given == want {
+		return nil
+	}
+	media, params, err := mime.ParseMediaType(given)
+	if e != nil && e.message && strings.HasPrefix(media, "multipart/") {
+		return domain.Refuse(domain.AttachmentUnsupported, "InMails carry no attachments; send application/json, and a link to the file in the text")
+	}
+	charset := params["charset"]
+	if err != nil || media != want || charset != "" && !strings.EqualFold(charset, "utf-8") {
+		return domain.Refuse(unsupportedMediaType, "this call takes %s in UTF-8", want)
+	}
+	return nil
+}
+
+// memberIn reads a member id from the path.
+func (c *call) memberIn(name string) (domain.MemberID, error) {
+	id := domain.MemberID(c.r.PathValue(name))
+	return id, under(name, id.Validate())
+}
+
+// inmail reads the id of an InMail from the path. What is no UUID cannot be there: not_found.
+func (c *call) inmail() (domain.ID, error) {
+	id, ok := uuidOf(c.r.PathValue("id"))
+	if !ok {
+		return "", domain.Refuse(domain.NotFound, "there is no such InMail")
+	}
+	return id, nil
+}
+
+// uuidOf brings a UUID into its one form, lower case.
+func uuidOf(s string) (domain.ID, bool) {
+	if len(s) != 36 {
+		return "", false
+	}
+	for i := range len(s) {
+		c := s[i]
+		switch {
+		case i == 8 || i == 13 || i == 18 || i == 23:
+			if c != '-' {
+				return "", false
+			}
+		case '0' <= c && c <= '9', 'a' <= c && c <= 'f', 'A' <= c && c <= 'F':
+		default:
+			return "", false
+		}
+	}
+	return domain.ID(strings.ToLower(s)), true
+}
+
+// idempotencyKey reads the header of that name: 1 to 255 printable ASCII characters (R28); "" when there
+// is none.
+func (c *call) idempotencyKey() (string, error) {
+	keys := c.r.Header.Values("Idempotency-Key")
+	if len(keys) == 0 {
+		return "", nil
+	}
+	key := keys[0]
+	printable := !strings.ContainsFunc(key, func(r rune) bool { return r < ' ' || r > '~' || r == utf8.RuneError })
+	if len(keys) > 1 || len(key) < 1 || len(key) > 255 || !printable {
+		return "", &domain.Refusal{Code: domain.BadRequest, Got: len(key), Limit: 255, Detail: "Idempotency-Key: one of 1 to 255 printable ASCII characters"}
+	}
+	return key, nil
+}

@@ -1,0 +1,76 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"time"
+
+	"inmail/domain"
+)
+
+// Probe asks whether a part of the system answers.
+type Probe struct {
+	Name     string // record, queue or salesforce: what /readyz calls it
+	Critical bool   // without it nothing can be answered: 503; else only degraded
+	Check    func(ctx context.Context) error
+}
+
+// probeTimeout is how long a part may take to say that it is there.
+const probeTimeout = 2 * time.Second
+
+func (a *API) healthEndpoints() []endpoint {
+	page := func(path, name, does string, h http.Handler) endpoint {
+		return passes(endpoint{method: "GET", path: path, name: name, does: does, group: "Operations", access: metricsKey, status: http.StatusOK, media: "text/plain"}, h)
+	}
+	return []endpoint{
+		gives(endpoint{method: "GET", path: "/livez", name: "live", group: "Operations", access: anyone, status: http.StatusOK,
+			does: "Tell that the process runs"}, func(*call) (health, error) { return health{Status: "ok"}, nil }),
+		gives(endpoint{method: "GET", path: "/readyz", name: "ready", group: "Operations", access: anyone, status: http.StatusOK,
+			does:    "Tell whether requests can be answered",
+			more:    "degraded: a part is down without which it goes on, as the record is what counts. 503 while the record is down, and while the process ends.",
+			refuses: []domain.Code{unavailable}}, (*call).ready),
+		page("/metrics", "getMetrics", "Metrics of this process", a.Metrics),
+		page("/metrics/domain", "getDomainMetrics", "Metrics of the record, the same whichever replica answers", a.Domain),
+		passes(endpoint{method: "GET", path: "/openapi.json", name: "getDocument", group: "Operations", access: anyone, status: http.StatusOK,
+			does: "Give this document", media: "application/json"}, http.HandlerFunc(a.serveDocument)),
+	}
+}
+
+type health struct {
+	Status string            `json:"status" enum:"ok,degraded" example:"ok"`
+	Parts  map[string]string `json:"parts,omitempty" doc:"each part: ok or down"`
+}
+
+// ready asks all parts at once. What is wrong with one is for the log: the page has no key.
+func (c *call) ready() (health, error) {
+	if c.api.stopping.Load() {
+		return health{}, domain.Refuse(unavailable, "this server is about to stop; ask another")
+	}
+	ctx, cancel := context.WithTimeout(c.ctx, probeTimeout)
+	defer cancel()
+	probes := c.api.Probes
+	errs := make([]error, len(probes))
+	var all sync.WaitGroup
+	for i, p := range probes {
+		all.Go(func() { errs[i] = p.Check(ctx) })
+	}
+	all.Wait()
+	answer := health{Status: "ok", Parts: map[string]string{}}
+	var missing string
+	for i, p := range probes {
+		answer.Parts[p.Name] = "ok"
+		if errs[i] == nil {
+			continue
+		}
+		answer.Parts[p.Name], answer.Status = "down", "degraded"
+		c.api.log.WarnContext(ctx, "part is down", "part", p.Name, "error", errs[i].Error())
+		if p.Critical {
+			missing = p.Name
+		}
+	}
+	if missing != "" {
+		return health{}, domain.Refuse(unavailable, "the %s cannot be reached; nothing can be answered until it is back", missing)
+	}
+	return answer, nil
+}

@@ -1,0 +1,189 @@
+// Package httpapi is the HTTP side of the product: the routes, keys, errors and lists that other programs
+// are written against, and the OpenAPI 3.1 document that says so at /openapi.json. It decides nothing
+// that the use cases of inmail/domain/mailroom decide; it reads a request strictly, asks one use case
+// and writes down its answer.
+//
+// It stands on net/http alone. huma would have given the document for less code, but the contract asks
+// for what it does not do: each fault of a body is 400 and is told after 401 and 403 and before 404, names
+// match by case, a text holds no NUL, a name stands once, an error never quotes what was sent; and huma
+// reads every body twice, once to check it and once to store it. So one table of endpoints (endpoint.go)
+// makes the routes, the reading of bodies (bind.go) and the document (openapi.go), all from the same Go
+// types, and a test holds every request and answer of the others against the document that is served.
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"path"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"inmail/domain"
+	"inmail/domain/mailroom"
+)
+
+// UseCases is what the API asks: *mailroom.Room has it all.
+type UseCases interface {
+	authenticator
+	memberBook
+	relations
+	bannedBook
+	restrictionBook
+	keyStore
+	importer
+	reading
+	conversation
+	retraction
+	labels
+	preflighter
+	account
+	statistician
+	auditBook
+	crmDesk
+}
+
+var _ UseCases = (*mailroom.Room)(nil)
+
+// Sender accepts one InMail: the group commit in front of mailroom.Room.Accept.
+type Sender interface {
+	Accept(ctx context.Context, send mailroom.Send) (mailroom.Accepted, error)
+}
+
+// Parts is what an API is built of.
+type Parts struct {
+	Config   Config
+	Room     UseCases
+	Sender   Sender
+	Probes   []Probe               // what /readyz asks
+	Metrics  http.Handler          // /metrics
+	Domain   http.Handler          // /metrics/domain
+	Queues   http.Handler          // /queues, for operators; nil: not there
+	Advance  Advance               // /v1/clock; nil: not there
+	Registry prometheus.Registerer // where the request metrics go
+	Log      *slog.Logger
+	Now      func() time.Time // the wall clock, for key cache and rate limit; nil: time.Now
+}
+
+// API answers HTTP requests. It is an http.Handler; Server runs it.
+type API struct {
+	Parts
+	config    Config
+	log       *slog.Logger
+	now       func() time.Time
+	keys      *keyring
+	limiter   *limiter
+	durations durations
+	mux       *http.ServeMux
+	endpoints []endpoint
+	document  []byte
+	stopping  atomic.Bool
+}
+
+// New builds the API and its document.
+func New(p Parts) (*API, error) {
+	if err := p.Config.Validate(); err != nil {
+		return nil, err
+	}
+	if p.Room == nil || p.Sender == nil || p.Metrics == nil || p.Domain == nil || p.Registry == nil || p.Log == nil {
+		return nil, errors.New("httpapi: Room, Sender, Metrics, Domain, Registry and Log are needed")
+	}
+	if p.Now == nil {
+		p.Now = time.Now
+	}
+	a := &API{Parts: p, config: p.Config, log: p.Log, now: p.Now, mux: http.NewServeMux(),
+		keys:    newKeyring(p.Room, p.Config.KeyCache),
+		limiter: newLimiter(p.Config.RateLimit, p.Config.RateBurst)}
+	var err error
+	if a.durations, err = newDurations(p.Registry); err != nil {
+		return nil, err
+	}
+	a.endpoints = slices.Concat(a.inmailEndpoints(), a.inboxEndpoints(), a.replyEndpoints(), a.retractionEndpoints(),
+		a.memberEndpoints(), a.relationEndpoints(), a.accountEndpoints(), a.analyticsEndpoints(), a.bannedEndpoints(), a.restrictionEndpoints(),
+		a.keyEndpoints(), a.importEndpoints(), a.crmEndpoints(), a.auditEndpoints(), a.clockEndpoints(), a.healthEndpoints(), a.queueEndpoints())
+	if a.document, err = document(a.endpoints); err != nil {
+		return nil, err
+	}
+	a.route()
+	return a, nil
+}
+
+// route puts the endpoints under their paths.
+func (a *API) route() {
+	a.mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { w.(*call).refuse(noSuchPath()) })
+	paths := map[string]*resource{}
+	for i := range a.endpoints {
+		e := &a.endpoints[i]
+		s := paths[e.path]
+		if s == nil {
+			s = &resource{pattern: e.path, methods: map[string]*endpoint{}}
+			paths[e.path] = s
+			a.mux.Handle(e.path, s)
+		}
+		s.methods[e.method] = e
+	}
+	for _, s := range paths {
+		var allow []string
+		for m := range s.methods {
+			allow = append(allow, m)
+		}
+		if s.methods[http.MethodGet] != nil && s.methods[http.MethodHead] == nil {
+			allow = append(allow, http.MethodHead)
+		}
+		slices.Sort(allow)
+		s.allow = strings.Join(allow, ", ")
+	}
+}
+
+// ServeHTTP answers one request.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c := &call{ResponseWriter: w, api: a, r: r, ctx: r.Context(), began: time.Now(),
+		route: other, method: methodLabel(r.Method), challenge: `Bearer realm="inmail"`}
+	defer c.finish()
+	h := w.Header()
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", "no-store")
+	if !canonical(r.URL.EscapedPath()) {
+		c.refuse(noSuchPath())
+		return
+	}
+	a.mux.ServeHTTP(c, r)
+}
+
+// canonical says that a path is written in its one form. ServeMux would answer others with a redirect,
+// which is no answer of ours.
+func canonical(p string) bool {
+	return strings.HasPrefix(p, "/") && (path.Clean(p) == p || path.Clean(p)+"/" == p)
+}
+
+func noSuchPath() error {
+	return domain.Refuse(domain.NotFound, "there is no such path; GET /openapi.json lists them all")
+}
+
+// serve answers a call to one of the endpoints.
+func (c *call) serve(e *endpoint) {
+	if !e.streams {
+		ctx, cancel := context.WithTimeout(c.ctx, c.api.config.RequestTimeout)
+		defer cancel()
+		c.ctx = ctx
+	}
+	if e.access == operatorPage {
+		c.challenge = `Basic realm="inmail operator", charset="UTF-8"`
+	}
+	if err := c.admit(e.access); err != nil {
+		c.refuse(err)
+		return
+	}
+	if err := c.readQuery(e); err != nil {
+		c.refuse(err)
+		return
+	}
+	if err := e.serve(c); err != nil {
+		c.refuse(err)
+	}
+}

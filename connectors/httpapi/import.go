@@ -1,0 +1,79 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"time"
+
+	"inmail/domain"
+	"inmail/domain/mailroom"
+)
+
+// importer reads NDJSON into the record.
+type importer interface {
+	Import(ctx context.Context, in io.Reader, progress func(lines int)) (mailroom.ImportReport, error)
+}
+
+const ndjson = "application/x-ndjson"
+
+func (a *API) importEndpoints() []endpoint {
+	return []endpoint{answers(endpoint{
+		method: "POST", path: "/v1/import", name: "import", group: "Operators", access: operatorOnly, status: http.StatusOK, streams: true, takesMedia: ndjson,
+		does: "Import members, connections, blocks and InMails",
+		more: "Lines of at most 64 KiB: {\"member\":{\"id\",…}}, {\"connection\":[\"a\",\"b\"]}, {\"block\":[\"who\",\"whom\"]} or {\"inmail\":{\"from\",\"to\",…,\"key\":\"…\"}}. " +
+			"The body may be of any length; it is read as it comes. Bad lines are reported, counted from 1, and the good ones kept; each InMail passes every check (R19, R21).",
+		refuses: []domain.Code{unsupportedMediaType},
+	}, (*call).importLines)}
+}
+
+type importReport struct {
+	Lines    int            `json:"lines" example:"3"`
+	Accepted int            `json:"accepted" example:"2"`
+	Rejected []rejectedLine `json:"rejected" doc:"by line; at most 10,000 are listed"`
+}
+
+type rejectedLine struct {
+	Line   int    `json:"line" doc:"counted from 1" example:"3"`
+	Code   string `json:"code" example:"no_credits"`
+	Detail string `json:"detail" example:"this account's plan has 0 InMails a period; change the plan to send InMails"`
+}
+
+// importLines hands the body on as it arrives. Each read has read_timeout; the whole has no end but the client's.
+func (c *call) importLines() (importReport, error) {
+	if err := c.checkMediaType(nil, ndjson); err != nil {
+		return importReport{}, err
+	}
+	connection := http.NewResponseController(c)
+	body := &patient{Reader: c.r.Body, connection: connection, each: c.api.config.ReadTimeout}
+	report, err := c.api.Room.Import(c.ctx, body, nil)
+	if err != nil && body.failed {
+		return importReport{}, domain.Refuse(domain.BadRequest, "the body ended early; what was read until then was kept, and may be sent again under the same keys")
+	}
+	answer := importReport{Lines: report.Lines, Accepted: report.Accepted, Rejected: make([]rejectedLine, 0, len(report.Rejected))}
+	for _, r := range report.Rejected {
+		answer.Rejected = append(answer.Rejected, rejectedLine{Line: r.Line, Code: string(r.Code), Detail: r.Detail})
+	}
+	return answer, err
+}
+
+// patient reads a long body: every read has a time of its own instead of all of them one together, and
+// so has the answer after the last.
+type patient struct {
+	io.Reader
+	connection *http.ResponseController
+	each       time.Duration
+	failed     bool // the body did not arrive whole
+}
+
+// Read moves the deadlines of the connection on and reads.
+func (p *patient) Read(b []byte) (int, error) {
+	until := time.Now().Add(p.each) // deadlines of connections are in real time
+	// A connection that knows no deadlines has none to be moved.
+	_ = p.connection.SetReadDeadline(until)
+	_ = p.connection.SetWriteDeadline(until.Add(p.each))
+	n, err := p.Reader.Read(b)
+	p.failed = p.failed || err != nil && !errors.Is(err, io.EOF)
+	return n, err
+}

@@ -1,0 +1,486 @@
+package httpapi
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"inmail/domain"
+	"inmail/domain/advice"
+	"inmail/domain/mailroom"
+)
+
+// reading is what shows InMails and lists of them.
+type reading interface {
+	View(ctx context.Context, v mailroom.Viewer, id domain.ID) (mailroom.View, error)
+	Sent(ctx context.Context, member domain.MemberID, f mailroom.Filter, p mailroom.Page) ([]mailroom.View, error)
+	Inbox(ctx context.Context, member domain.MemberID, f mailroom.Filter, p mailroom.Page) ([]mailroom.InboxItem, int, error)
+}
+
+// preflighter judges an InMail without sending it.
+type preflighter interface {
+	Preflight(ctx context.Context, from domain.MemberID, to []domain.MemberID, text *mailroom.Draft) ([]mailroom.Check, error)
+}
+
+// labels changes what a sender writes on an InMail for itself.
+type labels interface {
+	Tag(ctx context.Context, v mailroom.Viewer, id domain.ID, tags []string) ([]string, error)
+	SetCRM(ctx context.Context, v mailroom.Viewer, id domain.ID, ids domain.CRMIDs) (domain.CRMIDs, error)
+}
+
+func (a *API) inmailEndpoints() []endpoint {
+	return []endpoint{
+		takes(endpoint{
+			method: "POST", path: "/v1/inmails", name: "sendInMail", group: "InMails", access: memberOnly, status: http.StatusAccepted, message: true,
+			does: "Send one InMail to one member",
+			more: "Checks what can be checked now, in R21's order, and answers 202 when the InMail is queued; it is checked again when it is delivered. " +
+				"There are no drafts (R27). The same Idempotency-Key gives the first answer again and sends nothing (R28).",
+			headers: []parameter{{name: "Idempotency-Key", doc: "1 to 255 printable ASCII characters; the same key of the same sender is the same InMail (R28)",
+				schema: schema{"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$", "examples": []any{"order-4711"}}}},
+			refuses: append(sendRefusals(), domain.IdempotencyConflict),
+		}, (*call).sendInMail),
+		takes(endpoint{
+			method: "POST", path: "/v1/preflight", name: "preflight", group: "InMails", access: memberOnly, status: http.StatusOK, message: true,
+			does: "Judge an InMail, or up to 10,000 recipients, without sending",
+			more: "Stores nothing and spends nothing. All that refuses is listed in R21's order. With a list in `to`, subject and body may be left out together; " +
+				"the answers stand in the order asked.",
+			refuses: []domain.Code{domain.AttachmentUnsupported},
+		}, (*call).preflight),
+		gives(endpoint{
+			method: "GET", path: "/v1/inmails/{id}", name: "viewInMail", group: "InMails", access: anyKey, status: http.StatusOK,
+			does: "Show an InMail without opening it",
+			more: "The sender gets it with receipts, an operator with true reasons as well (R18), the recipient its inbox entry; to anyone else it is not there. " +
+				"Nothing is opened by it (R31).",
+			refuses: []domain.Code{domain.NotFound, domain.ExpiredCode, domain.RetractedCode},
+		}, (*call).viewInMail),
+		gives(endpoint{
+			method: "GET", path: "/v1/sent", name: "listSent", group: "InMails", access: memberOnly, status: http.StatusOK,
+			does: "List what a member sent, newest first", query: append(filterParameters(), expiresBefore),
+			refuses: []domain.Code{domain.NotFound},
+		}, (*call).sent),
+		takes(endpoint{
+			method: "PUT", path: "/v1/inmails/{id}/tags", name: "tagInMail", group: "InMails", access: anyKey, status: http.StatusOK,
+			does: "Replace the tags of an InMail (R56)", refuses: []domain.Code{domain.NotFound, domain.Forbidden},
+		}, (*call).tag),
+		takes(endpoint{
+			method: "PUT", path: "/v1/inmails/{id}/crm", name: "setCRM", group: "InMails", access: anyKey, status: http.StatusOK,
+			does: "Replace the Salesforce ids of an InMail; what is left out is cleared (R55)", refuses: []domain.Code{domain.NotFound, domain.Forbidden},
+		}, (*call).setCRM),
+	}
+}
+
+// sendRefusals are the codes that a sender can be told (R18, R21).
+func sendRefusals() []domain.Code {
+	codes := domain.RefusalCodes()
+	for i, c := range codes {
+		codes[i] = c.Tell()
+	}
+	slices.Sort(codes)
+	return slices.Compact(codes)
+}
+
+// sendBody is one whole InMail. Subject and body have no bounds here: an empty or a long text is refused by the rules, in
+// their order (R21).
+type sendBody struct {
+	To          domain.MemberID `json:"to" doc:"exactly one recipient (R19)" example:"maria-lopez"`
+	Subject     string          `json:"subject" doc:"one line, 1 to 200 characters after trimming (R22)" example:"Our talk at the fair in Hamburg"`
+	Body        string          `json:"body" doc:"1 to 3,000 characters as read (R23), formatted as R24 allows" example:"Hello Maria, thank you for your time at the fair. Would **Tuesday** suit you?"`
+	Tags        []string        `json:"tags,omitempty" doc:"0 to 10 of 1 to 40 characters; kept in their one form (R56)" example:"[\"hamburg fair\"]"`
+	Category    string          `json:"category,omitempty" doc:"at most 40 characters; rates are reported by it (R52)" example:"follow_up"`
+	CRM         *crmIDs         `json:"crm,omitempty" doc:"explicit Salesforce ids win over matching (R55)"`
+	Attachment  anything        `json:"attachment,omitempty" doc:"always refused, attachment_not_supported (R26)"`
+	Attachments anything        `json:"attachments,omitempty" doc:"always refused, attachment_not_supported (R26)"`
+}
+
+// anything notes that a field was given, whatever is in it.
+type anything bool
+
+func (a *anything) readJSON(r *reader) error {
+	*a = true
+	return r.skip()
+}
+
+func (anything) schema(*components) schema { return schema{} }
+
+// crmIDs are Salesforce ids as they come and go.
+type crmIDs struct {
+	LeadID    salesforceID `json:"lead_id,omitempty" example:"00Q5g00000AbCdEEAV"`
+	ContactID salesforceID `json:"contact_id,omitempty" example:"0035g00000AbCdEAAV"`
+	AccountID salesforceID `json:"account_id,omitempty" example:"0015g00000AbCdEAAV"`
+}
+
+func (c *crmIDs) ids() domain.CRMIDs {
+	if c == nil {
+		return domain.CRMIDs{}
+	}
+	return domain.CRMIDs{LeadID: string(c.LeadID), ContactID: string(c.ContactID), AccountID: string(c.AccountID)}
+}
+
+func crmIDsOf(ids domain.CRMIDs) crmIDs {
+	return crmIDs{LeadID: salesforceID(ids.LeadID), ContactID: salesforceID(ids.ContactID), AccountID: salesforceID(ids.AccountID)}
+}
+
+// salesforceID has 15 or 18 letters and digits, or is empty.
+type salesforceID string
+
+// Validate refuses what Salesforce never gives.
+func (id salesforceID) Validate() error {
+	alnum := !strings.ContainsFunc(string(id), func(r rune) bool {
+		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9')
+	})
+	if n := len(id); alnum && (n == 0 || n == 15 || n == 18) {
+		return nil
+	}
+	return domain.Refuse(domain.BadRequest, "a Salesforce id has 15 or 18 letters and digits")
+}
+
+func (salesforceID) schema(*components) schema {
+	return schema{"type": "string", "pattern": "^([A-Za-z0-9]{15}([A-Za-z0-9]{3})?)?$"}
+}
+
+// adviceHit is one piece of advice (R45–R52).
+type adviceHit struct {
+	Code   string `json:"code" example:"weak_subject"`
+	Detail string `json:"detail" example:"the subject has 2 words; say in 3 or more what it is about"`
+}
+
+func adviceOf(hits []advice.Hit) []adviceHit {
+	shown := make([]adviceHit, 0, len(hits))
+	for _, h := range hits {
+		shown = append(shown, adviceHit{Code: h.Code, Detail: h.Detail})
+	}
+	return shown
+}
+
+type sendAnswer struct {
+	ID     domain.ID   `json:"id" example:"019abf5e-8c00-7a31-9c55-0d6a3f6b7e21"`
+	Status string      `json:"status" enum:"queued" example:"queued"`
+	Advice []adviceHit `json:"advice" doc:"never a refusal (R45-R52)"`
+}
+
+func (c *call) sendInMail(in *sendBody) (sendAnswer, error) {
+	key, err := c.idempotencyKey()
+	if err != nil {
+		return sendAnswer{}, err
+	}
+	accepted, err := c.api.Sender.Accept(c.ctx, mailroom.Send{
+		From: c.viewer.Member, To: in.To, Subject: in.Subject, Body: in.Body, Attachments: bool(in.Attachment || in.Attachments),
+		Tags: in.Tags, Category: in.Category, CRM: in.CRM.ids(), Key: key,
+	})
+	if err := cmp.Or(err, accepted.Err); err != nil {
+		return sendAnswer{}, err
+	}
+	return sendAnswer{ID: accepted.ID, Status: string(domain.Queued), Advice: adviceOf(accepted.Advice)}, nil
+}
+
+// preflightBody is an InMail, or a list of recipients with or without one.
+type preflightBody struct {
+	To          recipients `json:"to" doc:"one member, or a list of up to 10,000"`
+	Subject     *string    `json:"subject,omitempty" example:"Our talk at the fair in Hamburg"`
+	Body        *string    `json:"body,omitempty" example:"Hello Maria, thank you for your time at the fair."`
+	Tags        []string   `json:"tags,omitempty" example:"[\"hamburg fair\"]"`
+	Category    string     `json:"category,omitempty" example:"follow_up"`
+	CRM         *crmIDs    `json:"crm,omitempty"`
+	Attachment  anything   `json:"attachment,omitempty" doc:"always refused (R26)"`
+	Attachments anything   `json:"attachments,omitempty" doc:"always refused (R26)"`
+}
+
+// recipients is one member id or a list of them.
+type recipients struct {
+	ids  []domain.MemberID
+	many bool
+}
+
+func (t *recipients) readJSON(r *reader) error {
+	id := func() error {
+		s, err := r.text()
+		if err != nil {
+			return err
+		}
+		t.ids = append(t.ids, domain.MemberID(s))
+		return domain.MemberID(s).Validate()
+	}
+	if r.peek() != '[' {
+		return id()
+	}
+	t.many = true
+	return r.list(func(i int) error {
+		if i >= mailroom.MaxPreflight {
+			return &domain.Refusal{Code: domain.BadRequest, Got: i + 1, Limit: mailroom.MaxPreflight, Detail: "at most 10000 recipients; ask in parts"}
+		}
+		return id()
+	})
+}
+
+func (recipients) schema(c *components) schema {
+	return schema{"oneOf": []any{memberIDSchema(), schema{"type": "array", "items": memberIDSchema(), "maxItems": mailroom.MaxPreflight}},
+		"examples": []any{"maria-lopez"}}
+}
+
+// draft returns the text to be judged; nil when only the recipients are asked about.
+func (in *preflightBody) draft() (*mailroom.Draft, error) {
+	switch {
+	case in.Subject == nil && in.Body == nil && in.To.many:
+		return nil, nil
+	case in.Subject == nil:
+		return nil, domain.Refuse(domain.BadRequest, "subject: required")
+	case in.Body == nil:
+		return nil, domain.Refuse(domain.BadRequest, "body: required")
+	}
+	return &mailroom.Draft{Subject: *in.Subject, Body: *in.Body, Attachments: bool(in.Attachment || in.Attachments),
+		Category: in.Category, Tags: in.Tags}, nil
+}
+
+// verdict answers one recipient of a preflight.
+type verdict struct {
+	To       domain.MemberID `json:"to,omitempty"`
+	OK       bool            `json:"ok"`
+	Refusals []refusal       `json:"refusals" doc:"all that refuses, in R21's order"`
+	Advice   []adviceHit     `json:"advice"`
+	Credits  *credits        `json:"credits" doc:"null when the sender is not known"`
+}
+
+type refusal struct {
+	Code   string `json:"code" example:"recipient_unavailable"`
+	Detail string `json:"detail" example:"this member cannot be reached by InMail; try another member or another way"`
+	Until  *stamp `json:"until,omitempty" doc:"restricted: when it ends (R42)"`
+	Got    *int   `json:"got,omitempty"`
+	Limit  *int   `json:"limit,omitempty"`
+}
+
+func refusalsOf(rs []*domain.Refusal) []refusal {
+	shown := make([]refusal, 0, len(rs))
+	for _, r := range rs {
+		p := problemOf(r)
+		shown = append(shown, refusal{Code: p.Code, Detail: p.Detail, Until: p.Until, Got: p.Got, Limit: p.Limit})
+	}
+	return shown
+}
+
+type verdicts struct {
+	Items []verdict `json:"items"`
+}
+
+func (c *call) preflight(in *preflightBody) (either[verdict, verdicts], error) {
+	var none either[verdict, verdicts]
+	text, err := in.draft()
+	if err != nil {
+		return none, err
+	}
+	checks, err := c.api.Room.Preflight(c.ctx, c.viewer.Member, in.To.ids, text)
+	if err != nil {
+		return none, err
+	}
+	found := make([]verdict, 0, len(checks))
+	for _, check := range checks {
+		v := verdict{To: check.To, OK: check.OK, Refusals: refusalsOf(check.Refusals), Advice: adviceOf(check.Advice)}
+		if !check.Credits.PeriodStart.IsZero() {
+			v.Credits = creditsOf(check.Credits)
+		}
+		found = append(found, v)
+	}
+	if in.To.many {
+		return second[verdict](verdicts{found}), nil
+	}
+	found[0].To = ""
+	return first[verdict, verdicts](found[0]), nil
+}
+
+// person is what one member sees of another: never an e-mail address (R01).
+type person struct {
+	ID       domain.MemberID `json:"id" example:"maria-lopez"`
+	Name     string          `json:"name" example:"Maria López"`
+	PhotoURL string          `json:"photo_url" example:"https://example.com/maria.jpg"`
+}
+
+func personOf(p mailroom.Person) person { return person(p) }
+
+type receipt struct {
+	Seq    int           `json:"seq" example:"2"`
+	Status domain.Status `json:"status" example:"sent"`
+	At     stamp         `json:"at"`
+	Reason domain.Code   `json:"reason,omitempty" doc:"of refused and failed; the true one for operators alone (R18)" example:"no_credits"`
+}
+
+// sentView is an InMail as its sender sees it; an operator sees true reasons and from.
+type sentView struct {
+	ID         domain.ID     `json:"id" example:"019abf5e-8c00-7a31-9c55-0d6a3f6b7e21"`
+	From       *person       `json:"from,omitempty" doc:"for operators"`
+	To         person        `json:"to"`
+	Subject    string        `json:"subject" example:"Our talk at the fair in Hamburg"`
+	Status     domain.Status `json:"status" example:"sent"`
+	Reason     domain.Code   `json:"reason,omitempty" doc:"of refused and failed" example:"no_credits"`
+	Undone     *bool         `json:"undone,omitempty" doc:"of retracted: nobody had read it (R36)"`
+	Receipts   *[]receipt    `json:"receipts,omitempty" doc:"not in lists"`
+	Tags       []string      `json:"tags" example:"[\"hamburg fair\"]"`
+	Category   string        `json:"category" example:"follow_up"`
+	CRM        crmView       `json:"crm"`
+	AcceptedAt stamp         `json:"accepted_at"`
+	SentAt     *stamp        `json:"sent_at" doc:"null until it is delivered"`
+	ExpiresAt  *stamp        `json:"expires_at" doc:"168 h after sent_at (R32); null until it is delivered"`
+}
+
+// crmView is the Salesforce side of an InMail: the ids that were given, else those that were found.
+type crmView struct {
+	LeadID    string `json:"lead_id,omitempty" example:"00Q5g00000AbCdEEAV"`
+	ContactID string `json:"contact_id,omitempty" example:"0035g00000AbCdEAAV"`
+	AccountID string `json:"account_id,omitempty" example:"0015g00000AbCdEAAV"`
+	Match     string `json:"match,omitempty" enum:"matched,unmatched,ambiguous" example:"matched" doc:"R55; absent until Salesforce was asked"`
+	RecordID  string `json:"record_id,omitempty" example:"a015g00000AbCdEAAV" doc:"of the InMail's own record"`
+}
+
+func crmViewOf(given domain.CRMIDs, l *domain.Link) crmView {
+	v := crmView{LeadID: given.LeadID, ContactID: given.ContactID, AccountID: given.AccountID}
+	if l == nil {
+		return v
+	}
+	v.LeadID, v.ContactID, v.AccountID = cmp.Or(v.LeadID, l.LeadID), cmp.Or(v.ContactID, l.ContactID), cmp.Or(v.AccountID, l.AccountID)
+	v.Match, v.RecordID = strings.ToLower(string(l.Match)), l.RecordID
+	return v
+}
+
+func sentViewOf(v mailroom.View) sentView {
+	m := v.InMail
+	s := sentView{ID: m.ID, To: personOf(v.To), Subject: m.Subject, Status: v.Status, Reason: v.Reason, Tags: m.Tags, Category: m.Category,
+		CRM: crmViewOf(m.CRM, v.Link), AcceptedAt: stamp(m.AcceptedAt), SentAt: stampOrNull(m.SentAt), ExpiresAt: stampOrNull(m.ExpiresAt)}
+	if s.Tags == nil {
+		s.Tags = []string{}
+	}
+	if v.Status == domain.Retracted {
+		s.Undone = &m.Undone
+	}
+	return s
+}
+
+func (c *call) viewInMail() (either[sentView, inboxEntry], error) {
+	var none either[sentView, inboxEntry]
+	id, err := c.inmail()
+	if err != nil {
+		return none, err
+	}
+	v, err := c.api.Room.View(c.ctx, c.viewer, id)
+	if err != nil {
+		return none, err
+	}
+	if v.Entry != nil {
+		return second[sentView](inboxEntryOf(*v.Entry)), nil
+	}
+	s := sentViewOf(v)
+	receipts := make([]receipt, 0, len(v.Receipts))
+	for _, r := range v.Receipts {
+		receipts = append(receipts, receipt{Seq: r.Seq, Status: r.Status, At: stamp(r.At), Reason: r.Reason})
+	}
+	s.Receipts = &receipts
+	if c.viewer.Operator {
+		from := personOf(v.From)
+		s.From = &from
+	}
+	return first[sentView, inboxEntry](s), nil
+}
+
+func (c *call) sent() (items[sentView], error) {
+	p, err := sentList.page(c.query)
+	if err != nil {
+		return items[sentView]{}, err
+	}
+	f, err := filterIn(c.query)
+	if err != nil {
+		return items[sentView]{}, err
+	}
+	found, err := c.api.Room.Sent(c.ctx, c.viewer.Member, f, beyond(p))
+	if err != nil {
+		return items[sentView]{}, err
+	}
+	return listOf(sentList, p, found, sentViewOf, func(v mailroom.View) mailroom.Cursor {
+		return mailroom.Cursor{At: v.InMail.AcceptedAt, ID: string(v.InMail.ID)}
+	}), nil
+}
+
+// expiresBefore narrows the sent list to what will expire soon.
+var expiresBefore = parameter{name: "expires_before", doc: "unopened ones that expire before this time: RFC 3339 or a date",
+	schema: schema{"type": "string", "examples": []any{"2026-11-30T09:00:00Z"}}}
+
+// filterParameters narrow a list of InMails and page it.
+func filterParameters() []parameter {
+	return append([]parameter{
+		{name: "status", doc: "as the clock gives it (R33)", schema: schema{"type": "string", "enum": statusNames()}},
+		{name: "tag", doc: "in any form (R56)", schema: schema{"type": "string", "examples": []any{"hamburg fair"}}},
+	}, pageParameters()...)
+}
+
+func pageParameters() []parameter {
+	return []parameter{
+		{name: "limit", doc: "how many at most", schema: schema{"type": "integer", "minimum": 1, "maximum": maxLimit, "default": defaultLimit}},
+		{name: "cursor", doc: "next_cursor of the last answer", schema: schema{"type": "string", "maxLength": maxCursor}},
+	}
+}
+
+func statusNames() []string {
+	var names []string
+	for _, s := range domain.Statuses() {
+		names = append(names, string(s))
+	}
+	return names
+}
+
+// filterIn reads ?status=, ?tag= and ?expires_before=.
+func filterIn(q url.Values) (f mailroom.Filter, err error) {
+	if q.Has("status") {
+		f.Status = domain.Status(q.Get("status"))
+		if !slices.Contains(domain.Statuses(), f.Status) {
+			return f, domain.Refuse(domain.BadRequest, "status: one of %s", strings.Join(statusNames(), ", "))
+		}
+	}
+	if q.Has("tag") {
+		if f.Tag, err = domain.NormalTag(q.Get("tag")); err != nil {
+			return f, under("tag", err)
+		}
+	}
+	f.ExpiresBefore, err = timeIn(q, "expires_before")
+	return f, err
+}
+
+// timeIn reads a time or a date (its 00:00 UTC) from the query; the zero time when it is not there.
+func timeIn(q url.Values, name string) (time.Time, error) {
+	if !q.Has(name) {
+		return time.Time{}, nil
+	}
+	for _, layout := range []string{time.RFC3339Nano, time.DateOnly} {
+		if t, err := time.Parse(layout, q.Get(name)); err == nil && t.Year() >= 1 {
+			return t.UTC(), nil
+		}
+	}
+	return time.Time{}, domain.Refuse(domain.BadRequest, "%s: a time as 2026-11-23T09:00:00Z, or a date as 2026-11-23", name)
+}
+
+type tagsBody struct {
+	Tags []string `json:"tags" doc:"0 to 10 of 1 to 40 characters" example:"[\"hamburg fair\"]"`
+}
+
+func (c *call) tag(in *tagsBody) (tagsBody, error) {
+	if _, err := domain.NormalTags(in.Tags); err != nil {
+		return tagsBody{}, under("tags", err) // before whether the InMail is there
+	}
+	id, err := c.inmail()
+	if err != nil {
+		return tagsBody{}, err
+	}
+	tags, err := c.api.Room.Tag(c.ctx, c.viewer, id, in.Tags)
+	if tags == nil {
+		tags = []string{}
+	}
+	return tagsBody{tags}, err
+}
+
+func (c *call) setCRM(in *crmIDs) (crmIDs, error) {
+	id, err := c.inmail()
+	if err != nil {
+		return crmIDs{}, err
+	}
+	ids, err := c.api.Room.SetCRM(c.ctx, c.viewer, id, in.ids())
+	return crmIDsOf(ids), err
+}

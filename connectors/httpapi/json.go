@@ -1,0 +1,360 @@
+package httpapi
+
+import (
+	"bytes"
+	"strconv"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"inmail/domain"
+)
+
+// maxDepth is how deep a JSON text may nest objects and lists.
+const maxDepth = 32
+
+// A reader walks one JSON text (RFC 8259) once, from left to right, and is strict where encoding/json
+// is not: names match by case, wrong UTF-8, lone surrogates and the character NUL are refused, and so
+// is whatever follows the value. Its errors are refusals with bad_request; they tell the place in the
+// text and never quote it.
+type reader struct {
+	in    []byte
+	at    int
+	depth int
+}
+
+// bad refuses the text at the place where the reader stands.
+func (r *reader) bad(what string) error {
+	return domain.Refuse(domain.BadRequest, "%s at byte %d", what, r.at)
+}
+
+// broken refuses what is not JSON.
+func (r *reader) broken() error { return r.bad("the body is not valid JSON") }
+
+// wanted refuses a value of another type than the one that stands there.
+func (r *reader) wanted(want string) error {
+	found := ""
+	switch c := r.peek(); {
+	case c == '{':
+		found = "an object"
+	case c == '[':
+		found = "a list"
+	case c == '"':
+		found = "a text"
+	case c == 't', c == 'f':
+		found = "a truth value"
+	case c == 'n':
+		found = "null"
+	case c == '-', '0' <= c && c <= '9':
+		found = "a number"
+	default:
+		return r.broken()
+	}
+	return domain.Refuse(domain.BadRequest, "expected %s, found %s", want, found)
+}
+
+func (r *reader) space() {
+	for r.at < len(r.in) {
+		switch r.in[r.at] {
+		case ' ', '\t', '\n', '\r':
+			r.at++
+		default:
+			return
+		}
+	}
+}
+
+// peek returns the next byte that is no blank; 0 at the end.
+func (r *reader) peek() byte {
+	r.space()
+	if r.at >= len(r.in) {
+		return 0
+	}
+	return r.in[r.at]
+}
+
+// take steps over c if it is the next byte that is no blank.
+func (r *reader) take(c byte) bool {
+	if r.peek() != c || r.at >= len(r.in) {
+		return false
+	}
+	r.at++
+	return true
+}
+
+// end refuses anything behind the value.
+func (r *reader) end() error {
+	if r.space(); r.at < len(r.in) {
+		return r.bad("the body goes on after its end")
+	}
+	return nil
+}
+
+func (r *reader) enter() error {
+	if r.depth++; r.depth > maxDepth {
+		return domain.Refuse(domain.BadRequest, "the body nests deeper than %d levels", maxDepth)
+	}
+	return nil
+}
+
+// object calls member for each name; member must read the value.
+func (r *reader) object(member func(name string) error) error {
+	if !r.take('{') {
+		return r.wanted("an object")
+	}
+	if err := r.enter(); err != nil {
+		return err
+	}
+	defer func() { r.depth-- }()
+	if r.take('}') {
+		return nil
+	}
+	for {
+		if r.peek() != '"' {
+			return r.broken()
+		}
+		name, err := r.text()
+		if err != nil {
+			return err
+		}
+		if !r.take(':') {
+			return r.broken()
+		}
+		if err := member(name); err != nil {
+			return err
+		}
+		if r.take('}') {
+			return nil
+		}
+		if !r.take(',') {
+			return r.broken()
+		}
+	}
+}
+
+// list calls item for each value; item must read it.
+func (r *reader) list(item func(i int) error) error {
+	if !r.take('[') {
+		return r.wanted("a list")
+	}
+	if err := r.enter(); err != nil {
+		return err
+	}
+	defer func() { r.depth-- }()
+	if r.take(']') {
+		return nil
+	}
+	for i := 0; ; i++ {
+		if err := item(i); err != nil {
+			return err
+		}
+		if r.take(']') {
+			return nil
+		}
+		if !r.take(',') {
+			return r.broken()
+		}
+	}
+}
+
+// text reads a string. One without escapes is copied once.
+func (r *reader) text() (string, error) {
+	if r.peek() != '"' {
+		return "", r.wanted("a text")
+	}
+	start := r.at + 1
+	for i := start; i < len(r.in); i++ {
+		switch c := r.in[i]; {
+		case c == '"':
+			if !utf8.Valid(r.in[start:i]) {
+				return "", r.bad("the body is not valid UTF-8 in the text")
+			}
+			r.at = i + 1
+			return string(r.in[start:i]), nil
+		case c == '\\':
+			return r.escapedText(start)
+		case c < ' ':
+			r.at = i
+			return "", r.broken()
+		}
+	}
+	r.at = len(r.in)
+	return "", r.broken()
+}
+
+// escapedText reads a string that holds escapes, from behind its opening quote.
+func (r *reader) escapedText(start int) (string, error) {
+	opened := r.at
+	out := make([]byte, 0, max(32, min(len(r.in)-start, 4096)))
+	for r.at = start; r.at < len(r.in); {
+		switch c := r.in[r.at]; {
+		case c == '"':
+			r.at++
+			if !utf8.Valid(out) {
+				r.at = opened
+				return "", r.bad("the body is not valid UTF-8 in the text")
+			}
+			return string(out), nil
+		case c < ' ':
+			return "", r.broken()
+		case c == '\\':
+			char, err := r.escape()
+			if err != nil {
+				return "", err
+			}
+			out = utf8.AppendRune(out, char)
+		default:
+			// Plain bytes go over in one piece.
+			end := r.at + 1
+			for end < len(r.in) && r.in[end] != '"' && r.in[end] != '\\' && r.in[end] >= ' ' {
+				end++
+			}
+			out = append(out, r.in[r.at:end]...)
+			r.at = end
+		}
+	}
+	return "", r.broken()
+}
+
+var escapes = [256]byte{'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t'}
+
+// escape reads one escape. No text may hold NUL: not every store can keep it.
+func (r *reader) escape() (rune, error) {
+	if r.at+1 >= len(r.in) {
+		return 0, r.broken()
+	}
+	if c := escapes[r.in[r.at+1]]; c != 0 {
+		r.at += 2
+		return rune(c), nil
+	}
+	char, ok := r.unit()
+	if !ok {
+		return 0, r.broken()
+	}
+	if utf16.IsSurrogate(char) {
+		low, ok := r.unit()
+		if char = utf16.DecodeRune(char, low); !ok || char == utf8.RuneError {
+			return 0, r.bad("half a surrogate pair stands alone")
+		}
+	}
+	if char == 0 {
+		return 0, r.bad("a text holds the character NUL (U+0000), which no text may,")
+	}
+	return char, nil
+}
+
+// unit reads one \uXXXX.
+func (r *reader) unit() (rune, bool) {
+	if len(r.in)-r.at < 6 || r.in[r.at] != '\\' || r.in[r.at+1] != 'u' {
+		return 0, false
+	}
+	var char rune
+	for _, c := range r.in[r.at+2 : r.at+6] {
+		switch {
+		case '0' <= c && c <= '9':
+			c -= '0'
+		case 'a' <= c && c <= 'f':
+			c -= 'a' - 10
+		case 'A' <= c && c <= 'F':
+			c -= 'A' - 10
+		default:
+			return 0, false
+		}
+		char = char<<4 | rune(c)
+	}
+	r.at += 6
+	return char, true
+}
+
+func (r *reader) word(w string) bool {
+	if !bytes.HasPrefix(r.in[r.at:], []byte(w)) {
+		return false
+	}
+	r.at += len(w)
+	return true
+}
+
+func (r *reader) boolean() (bool, error) {
+	switch c := r.peek(); {
+	case c == 't' && r.word("true"):
+		return true, nil
+	case c == 'f' && r.word("false"):
+		return false, nil
+	case c == 't', c == 'f':
+		return false, r.broken()
+	}
+	return false, r.wanted("true or false")
+}
+
+// integer reads a whole number, however it is written: 15, 15.0 and 1.5e1 are the same to JSON.
+func (r *reader) integer() (int, error) {
+	if c := r.peek(); c != '-' && (c < '0' || c > '9') {
+		return 0, r.wanted("a whole number")
+	}
+	digits, err := r.number()
+	if err != nil {
+		return 0, err
+	}
+	f, err := strconv.ParseFloat(string(digits), 64)
+	if n := int(f); err == nil && f >= -1<<52 && f <= 1<<52 && float64(n) == f {
+		return n, nil
+	}
+	return 0, domain.Refuse(domain.BadRequest, "expected a whole number")
+}
+
+// number steps over a number and returns its text.
+func (r *reader) number() ([]byte, error) {
+	start := r.at
+	if r.at < len(r.in) && r.in[r.at] == '-' {
+		r.at++
+	}
+	zero := r.at < len(r.in) && r.in[r.at] == '0'
+	if n := r.digits(); n == 0 || zero && n > 1 {
+		return nil, r.broken()
+	}
+	if r.at < len(r.in) && r.in[r.at] == '.' {
+		r.at++
+		if r.digits() == 0 {
+			return nil, r.broken()
+		}
+	}
+	if r.at < len(r.in) && r.in[r.at]|0x20 == 'e' {
+		r.at++
+		if r.at < len(r.in) && (r.in[r.at] == '+' || r.in[r.at] == '-') {
+			r.at++
+		}
+		if r.digits() == 0 {
+			return nil, r.broken()
+		}
+	}
+	return r.in[start:r.at], nil
+}
+
+func (r *reader) digits() int {
+	start := r.at
+	for r.at < len(r.in) && '0' <= r.in[r.at] && r.in[r.at] <= '9' {
+		r.at++
+	}
+	return r.at - start
+}
+
+// skip steps over any value, which must be one.
+func (r *reader) skip() error {
+	switch c := r.peek(); {
+	case c == '{':
+		return r.object(func(string) error { return r.skip() })
+	case c == '[':
+		return r.list(func(int) error { return r.skip() })
+	case c == '"':
+		_, err := r.text()
+		return err
+	case c == 't', c == 'f':
+		_, err := r.boolean()
+		return err
+	case c == 'n' && r.word("null"):
+		return nil
+	case c == '-', '0' <= c && c <= '9':
+		_, err := r.number()
+		return err
+	}
+	return r.broken()
+}

@@ -1,0 +1,71 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+
+	"inmail/domain"
+	"inmail/domain/mailroom"
+)
+
+// relations is what lies between two members.
+type relations interface {
+	Connect(ctx context.Context, pairs []mailroom.Pair) ([]error, error)
+	Disconnect(ctx context.Context, pairs []mailroom.Pair) ([]error, error)
+	Block(ctx context.Context, pairs []mailroom.Pair) ([]error, error)
+	Unblock(ctx context.Context, pairs []mailroom.Pair) ([]error, error)
+}
+
+func (a *API) relationEndpoints() []endpoint {
+	const connection, block = "/v1/connections/{a}/{b}", "/v1/members/{id}/blocks/{other}"
+	notThere := []domain.Code{domain.NotFound}
+	return []endpoint{
+		gives(endpoint{method: "PUT", path: connection, name: "connect", group: "Members", access: operatorOnly, status: http.StatusNoContent,
+			does: "Make two members 1st-degree connections, both ways (R12)", refuses: notThere}, pair("a", "b", a.Room.Connect)),
+		gives(endpoint{method: "DELETE", path: connection, name: "disconnect", group: "Members", access: operatorOnly, status: http.StatusNoContent,
+			does: "End a connection", refuses: notThere}, pair("a", "b", a.Room.Disconnect)),
+		gives(endpoint{method: "PUT", path: block, name: "block", group: "Members", access: anyKey, status: http.StatusNoContent,
+			does: "Block a member, by the one who blocks or an operator (R16)", refuses: []domain.Code{domain.NotFound, domain.Forbidden}}, own(pair("id", "other", a.Room.Block))),
+		gives(endpoint{method: "DELETE", path: block, name: "unblock", group: "Members", access: anyKey, status: http.StatusNoContent,
+			does: "Take a block back", refuses: []domain.Code{domain.NotFound, domain.Forbidden}}, own(pair("id", "other", a.Room.Unblock))),
+	}
+}
+
+// pair does one thing to the two members whom the path names.
+func pair(from, to string, do func(context.Context, []mailroom.Pair) ([]error, error)) func(*call) (nothing, error) {
+	return func(c *call) (nothing, error) {
+		a, err := c.memberIn(from)
+		if err != nil {
+			return nothing{}, err
+		}
+		b, err := c.memberIn(to)
+		if err != nil {
+			return nothing{}, err
+		}
+		errs, err := do(c.ctx, []mailroom.Pair{{From: a, To: b}})
+		if err == nil {
+			err = errs[0]
+		}
+		return nothing{}, err
+	}
+}
+
+// own lets a member act for itself alone; whether the one it meant is there is told first.
+func own(do func(*call) (nothing, error)) func(*call) (nothing, error) {
+	return func(c *call) (nothing, error) {
+		id, err := c.memberIn("id")
+		if err != nil {
+			return nothing{}, err
+		}
+		if c.viewer.Operator || c.viewer.Member == id {
+			return do(c)
+		}
+		if _, err := c.memberIn("other"); err != nil {
+			return nothing{}, err
+		}
+		if _, err := c.api.Room.Member(c.ctx, id); err != nil {
+			return nothing{}, err
+		}
+		return nothing{}, domain.Refuse(domain.Forbidden, "a member blocks for itself alone")
+	}
+}

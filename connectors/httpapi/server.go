@@ -1,0 +1,84 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"log/slog"
+	"net"
+	"net/http"
+	"syscall"
+)
+
+// Server runs an API on an address, with limits on everything that a client could make it wait for.
+type Server struct {
+	api      *API
+	http     *http.Server
+	listener net.Listener
+	done     chan error
+}
+
+// Listen takes the address of the API's settings. A taken port is told with what to do about it.
+func Listen(ctx context.Context, a *API) (*Server, error) {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", a.config.Listen)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("listen on %s: another program has this address; stop it, or set INMAIL_LISTEN to a free one: %w", a.config.Listen, err)
+	case errors.Is(err, syscall.EACCES):
+		return nil, fmt.Errorf("listen on %s: this user may not; set INMAIL_LISTEN to a port over 1023: %w", a.config.Listen, err)
+	case err != nil:
+		return nil, fmt.Errorf("listen on %s: %w", a.config.Listen, err)
+	}
+	s := &Server{api: a, listener: l, done: make(chan error, 1)}
+	s.http = &http.Server{
+		Handler:           a,
+		ReadHeaderTimeout: a.config.ReadHeaderTimeout,
+		ReadTimeout:       a.config.ReadTimeout,
+		WriteTimeout:      a.config.WriteTimeout,
+		IdleTimeout:       a.config.IdleTimeout,
+		MaxHeaderBytes:    a.config.MaxHeaderBytes,
+		ErrorLog:          log.New(connectionLog{a.log}, "", 0),
+	}
+	return s, nil
+}
+
+// Addr is where the server listens: with port 0, the one it got.
+func (s *Server) Addr() net.Addr { return s.listener.Addr() }
+
+// Start answers requests until Stop.
+func (s *Server) Start() {
+	go func() {
+		err := s.http.Serve(s.listener)
+		if errors.Is(err, http.ErrServerClosed) {
+			err = nil
+		}
+		s.done <- err
+	}()
+}
+
+// Failed tells when the server ended by itself; it is nil after Stop.
+func (s *Server) Failed() <-chan error { return s.done }
+
+// Stop takes no more requests and finishes those in hand, for at most shutdown_timeout; then it hangs
+// up. From its first moment /readyz says that the server is about to stop.
+func (s *Server) Stop(ctx context.Context) error {
+	s.api.stopping.Store(true)
+	ctx, cancel := context.WithTimeout(ctx, s.api.config.ShutdownTimeout)
+	defer cancel()
+	if err := s.http.Shutdown(ctx); err != nil {
+		return errors.Join(fmt.Errorf("stop the HTTP server: requests were still in hand: %w", err), s.http.Close())
+	}
+	return nil
+}
+
+// connectionLog tells what net/http says of connections (bad handshakes, malformed requests) without what was in
+// them: only that it happened.
+type connectionLog struct{ log *slog.Logger }
+
+// Write drops the text, which may quote what a client sent.
+func (l connectionLog) Write(p []byte) (int, error) {
+	l.log.Warn("connection failed before it was a request")
+	return len(p), nil
+}
