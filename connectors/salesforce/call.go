@@ -1,0 +1,181 @@
+package salesforce
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/simpleforce/simpleforce"
+
+	"inmail/domain"
+)
+
+// maxAnswer is how much of an answer is read; a longer one counts as unreadable. A page of 2,000 records or the
+// answer to 1,000 rows is far below.
+const maxAnswer = 64 << 20
+
+// call is one request to the org's REST API.
+type call struct {
+	method string
+	path   string // behind the version: composite, query?q=…
+	body   []byte
+	header http.Header // beside what simpleforce sets; Content-Type replaces its own
+	limit  int64       // of the answer's body, in bytes; 0: maxAnswer
+}
+
+// answer is what the org said, whatever the status.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// do makes a call with the session of all workers. A session that has ended is replaced once. Every error is a
+// *Fault.
+func (c *Connector) do(ctx context.Context, what call) (answer, error) {
+	s, err := c.session(ctx, "")
+	if err != nil {
+		return answer{}, err
+	}
+	a, err := c.try(ctx, s, what)
+	if f := (*Fault)(nil); errors.As(err, &f) && f.Class == domain.SessionEnded {
+		if s, err = c.session(ctx, s.token); err != nil {
+			return answer{}, err
+		}
+		a, err = c.try(ctx, s, what)
+	}
+	if f := (*Fault)(nil); errors.As(err, &f) && f.Class == domain.LimitReached && f.Rest > 0 {
+		c.budget.park(ctx, f.Class, c.clock.Now().Add(f.Rest))
+	}
+	return a, err
+}
+
+// try makes a call once, through a client of simpleforce that lives as long as the call: a shared one races, knows no
+// context and panics at some answers (SALESFORCE.md 1).
+func (c *Connector) try(ctx context.Context, s session, what call) (answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
+	defer cancel()
+	w := &wire{ctx: ctx, next: c.budget, header: what.header, limit: what.limit, called: c.observer.Called}
+	client := simpleforce.NewClient(s.instance, c.config.ClientID, c.config.APIVersion)
+	client.SetSidLoc(s.token, s.instance)
+	client.SetHttpClient(&http.Client{Transport: w})
+	var body io.Reader
+	if what.body != nil {
+		body = bytes.NewReader(what.body)
+	}
+	// What simpleforce returns is what wire let it see: nothing.
+	_, err := client.ApexREST(what.method, strings.TrimPrefix(c.root(), "/")+what.path, body)
+	if err != nil { // the request could not be made: no answer of the org comes back as an error
+		return answer{}, unanswered(0, errors.New("the request cannot be made"))
+	}
+	return w.outcome(ofCall)
+}
+
+// root is the path of the REST API in the configured version.
+func (c *Connector) root() string { return "/services/data/v" + c.config.APIVersion + "/" }
+
+// wire carries one call of simpleforce and keeps the answer for us. simpleforce itself is always shown an empty
+// success: of anything else it writes bodies, queries and user names to the standard log, and some error bodies make
+// it panic (SALESFORCE.md 1, STYLE H15).
+type wire struct {
+	ctx    context.Context
+	next   http.RoundTripper
+	header http.Header
+	limit  int64
+	called func(resource string, took time.Duration)
+	shown  []byte // what simpleforce is to see; nil: nothing
+
+	got answer
+	err error
+}
+
+// RoundTrip makes the call with the context, and answers an empty 200 whatever became of it.
+func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
+	w.got, w.err = w.send(req.Clone(w.ctx))
+	return &http.Response{
+		StatusCode: http.StatusOK, Status: "200 OK", Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(w.shown)), ContentLength: int64(len(w.shown)), Request: req,
+	}, nil
+}
+
+func (w *wire) send(req *http.Request) (answer, error) {
+	req.Header.Set("User-Agent", "InMail")
+	req.Header.Set("Accept", "application/json")
+	for name, values := range w.header {
+		req.Header[http.CanonicalHeaderKey(name)] = values
+	}
+	started := time.Now()
+	resp, err := w.next.RoundTrip(req)
+	if p := (*Parked)(nil); errors.As(err, &p) {
+		return answer{}, err // it did not leave the process: no call
+	}
+	defer func() { w.called(resourceOf(req.URL.Path), time.Since(started)) }()
+	if err != nil {
+		return answer{}, fmt.Errorf("%s %s: %w", req.Method, resourceOf(req.URL.Path), err)
+	}
+	defer resp.Body.Close()
+	limit := w.limit
+	if limit == 0 {
+		limit = maxAnswer
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
+	a := answer{status: resp.StatusCode, header: resp.Header, body: body}
+	switch {
+	case err != nil:
+		return a, fmt.Errorf("read the answer to %s %s: %w", req.Method, resourceOf(req.URL.Path), err)
+	case int64(len(body)) > limit:
+		return a, fmt.Errorf("the answer to %s %s exceeds %d bytes", req.Method, resourceOf(req.URL.Path), limit)
+	}
+	return a, nil
+}
+
+// outcome is the answer, or the Fault that it is.
+func (w *wire) outcome(where place) (answer, error) {
+	if p := (*Parked)(nil); errors.As(w.err, &p) {
+		return answer{}, &Fault{Class: domain.LimitReached, cause: p, Known: true}
+	}
+	if w.err != nil {
+		return answer{}, unanswered(w.got.status, w.err)
+	}
+	if w.got.status < 200 || w.got.status > 299 {
+		return answer{}, newFault(w.got.status, parseErrors(w.got.body), where)
+	}
+	return w.got, nil
+}
+
+// resourceOf names the part of the API that a path belongs to, from a closed list.
+func resourceOf(path string) string {
+	switch {
+	case strings.HasPrefix(path, "/services/oauth2/"), strings.HasPrefix(path, "/services/Soap/"):
+		return "login"
+	case !strings.HasPrefix(path, "/services/data/"):
+		return "other"
+	}
+	parts := strings.Split(strings.TrimPrefix(path, "/services/data/"), "/")
+	if len(parts) < 2 {
+		return "other"
+	}
+	switch parts[1] {
+	case "query", "queryAll":
+		return "query"
+	case "composite":
+		if len(parts) > 2 && parts[2] == "sobjects" {
+			return "collections"
+		}
+		return "composite"
+	case "jobs":
+		return "bulk"
+	case "limits":
+		return "limits"
+	case "sobjects":
+		if len(parts) == 2 || parts[len(parts)-1] == "describe" {
+			return "describe"
+		}
+	}
+	return "other"
+}

@@ -1,0 +1,193 @@
+// Package salesforce brings InMails to a Salesforce org and keeps them true there: push, matching, budget,
+// reconcile, backfill and the check of the org. It makes one try a call; what follows a failure is decided by
+// who asked. README.md beside this file is for the operator.
+package salesforce
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"inmail/domain"
+)
+
+// Config says which org, how to log in and how much of it may be used. Start from Default.
+type Config struct {
+	URL          string        `koanf:"url"`           // My Domain, https://acme.my.salesforce.com; empty: no org
+	APIVersion   string        `koanf:"api_version"`   // 46.0 or newer
+	ClientID     string        `koanf:"client_id"`     // consumer key of the External Client App
+	ClientSecret string        `koanf:"client_secret"` // secret; with the client id: client credentials
+	Username     string        `koanf:"username"`
+	Password     string        `koanf:"password"`     // secret; with username and token: SOAP, a legacy login
+	Token        string        `koanf:"token"`        // secret; the security token that belongs to the password
+	JWTKeyFile   string        `koanf:"jwt_key_file"` // PEM; with client id and username: JWT bearer
+	Audience     string        `koanf:"audience"`     // of the JWT; https://test.salesforce.com for a sandbox org
+	Budget       float64       `koanf:"budget"`       // share of the org's daily API calls that may be ours; above 0, at most 1
+	Timeout      time.Duration `koanf:"timeout"`      // for one call; 1s..2m
+	Concurrency  int           `koanf:"concurrency"`  // calls at once in a process; 1..20
+	Tasks        bool          `koanf:"tasks"`        // log a Task when an InMail is sent and when it is first replied to
+	TaskType     string        `koanf:"task_type"`    // Type of these Tasks; empty: the org's default
+	Owners       []string      `koanf:"owners"`       // member=005…: the User that a sender's Tasks belong to
+}
+
+// Default returns the settings that need no thought: no org, a fifth of its calls, Tasks.
+func Default() Config {
+	return Config{
+		APIVersion: "67.0", Audience: "https://login.salesforce.com", Budget: 0.2,
+		Timeout: time.Minute, Concurrency: 4, Tasks: true,
+	}
+}
+
+// Bounds of the settings.
+const (
+	oldestAPI   = 46 // upsert of collections
+	soapAPI     = 64 // the last with SOAP login (SALESFORCE.md 2.1)
+	maxTimeout  = 2 * time.Minute
+	maxTaskType = 40
+)
+
+// method is a way to log in.
+type method string
+
+const (
+	clientCredentials method = "client credentials"
+	jwtBearer         method = "JWT bearer"
+	soapLogin         method = "SOAP"
+)
+
+// Validate reports all settings that cannot work, each with its name and bounds, never with a secret. A Config
+// without a URL is of no org and needs no login.
+func (c Config) Validate() error {
+	var faults []error
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf("salesforce."+format, args...)) }
+	if n, err := versionNumber(c.APIVersion); err != nil {
+		fault("api_version: %q is no version such as 67.0", c.APIVersion)
+	} else if n < oldestAPI {
+		fault("api_version: %s is older than %d.0", c.APIVersion, oldestAPI)
+	}
+	if !(c.Budget > 0 && c.Budget <= 1) { // NaN too
+		fault("budget: %v is outside 0..1; 0.2 is a fifth of the org's daily calls", c.Budget)
+	}
+	if c.Timeout < time.Second || c.Timeout > maxTimeout {
+		fault("timeout: %v is outside 1s..%v", c.Timeout, maxTimeout)
+	}
+	if c.Concurrency < 1 || c.Concurrency > 20 {
+		fault("concurrency: %d is outside 1..20", c.Concurrency)
+	}
+	if n := utf8.RuneCountInString(c.TaskType); n > maxTaskType {
+		fault("task_type: has %d characters, more than %d", n, maxTaskType)
+	}
+	if _, err := parseOwners(c.Owners); err != nil {
+		fault("owners: %w", err)
+	}
+	if c.URL == "" {
+		return errors.Join(faults...)
+	}
+	if err := checkAddress(c.URL); err != nil {
+		fault("url: %w", err)
+	}
+	if _, err := c.method(); err != nil {
+		faults = append(faults, err)
+	}
+	if u, err := url.Parse(c.Audience); c.JWTKeyFile != "" && (err != nil || u.Scheme == "" || u.Host == "") {
+		fault("audience: %q is no address; https://login.salesforce.com, or https://test.salesforce.com for a sandbox org", c.Audience)
+	}
+	return errors.Join(faults...)
+}
+
+// method finds the login that the settings describe: exactly one, and whole.
+func (c Config) method() (method, error) {
+	var found []method
+	if c.ClientSecret != "" {
+		found = append(found, clientCredentials)
+	}
+	if c.JWTKeyFile != "" {
+		found = append(found, jwtBearer)
+	}
+	if c.Password != "" || c.Token != "" {
+		found = append(found, soapLogin)
+	}
+	switch {
+	case len(found) == 0:
+		return "", errors.New("salesforce.url is set, but no login: set salesforce.client_id and salesforce.client_secret (client credentials), or client_id, username and jwt_key_file (JWT bearer), or username, password and token (SOAP)")
+	case len(found) > 1:
+		return "", fmt.Errorf("salesforce: %s and %s are both set; leave one login", found[0], found[1])
+	}
+	var missing []string
+	need := func(name, value string) {
+		if value == "" {
+			missing = append(missing, "salesforce."+name)
+		}
+	}
+	if found[0] != soapLogin {
+		need("client_id", c.ClientID)
+	}
+	if found[0] != clientCredentials {
+		need("username", c.Username)
+	}
+	if found[0] == soapLogin {
+		need("password", c.Password)
+	}
+	if missing != nil {
+		return "", fmt.Errorf("%s: missing for the login by %s", strings.Join(missing, ", "), found[0])
+	}
+	return found[0], nil
+}
+
+// checkAddress refuses what a token must not be sent to.
+func checkAddress(address string) error {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "" {
+		return errors.New("is no address of an org; write https://acme.my.salesforce.com")
+	}
+	switch {
+	case u.Scheme == "https":
+	case u.Scheme != "http":
+		return fmt.Errorf("has the scheme %q; write https://%s", u.Scheme, u.Host)
+	case !loopback(u.Hostname()):
+		return fmt.Errorf("plain http is for loopback only; write https://%s", u.Host)
+	}
+	return nil
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+var versionForm = regexp.MustCompile(`^([1-9][0-9]{1,2})\.0$`)
+
+func versionNumber(version string) (int, error) {
+	m := versionForm.FindStringSubmatch(version)
+	if m == nil {
+		return 0, errors.New("no version")
+	}
+	return strconv.Atoi(m[1])
+}
+
+// parseOwners reads member=005… pairs; ids of Users come out with 18 characters.
+func parseOwners(pairs []string) (map[domain.MemberID]string, error) {
+	owners := make(map[domain.MemberID]string, len(pairs))
+	for _, pair := range pairs {
+		member, user, ok := strings.Cut(pair, "=")
+		id := domain.MemberID(strings.TrimSpace(member))
+		if err := id.Validate(); !ok || err != nil {
+			return nil, fmt.Errorf("%q is no pair such as alice=005Ak000001XyZzIAK", pair)
+		}
+		full, ok := canonicalID(strings.TrimSpace(user), userPrefix)
+		if !ok {
+			return nil, fmt.Errorf("%s has %q, which is no id of a User (005…)", id, user)
+		}
+		if _, twice := owners[id]; twice {
+			return nil, fmt.Errorf("%s comes twice", id)
+		}
+		owners[id] = full
+	}
+	return owners, nil
+}

@@ -1,0 +1,375 @@
+package salesforce
+
+import (
+	"bytes"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	sfpackage "inmail/connectors/salesforce/package"
+	"inmail/domain"
+)
+
+// orgError is one error as the org words it. The message is read to tell apart what one code says of several
+// faults, and goes nowhere else: it may quote what was sent (STYLE H15).
+type orgError struct {
+	Code    string
+	Fields  []string
+	message string
+}
+
+// Fault says why a call, or a part of one, was not carried out.
+type Fault struct {
+	Class  domain.FailureClass
+	Status int           // HTTP; 0: there was no answer
+	Errors []orgError    // all that the org told, the first first
+	Rest   time.Duration // of LimitReached: how long nothing should go
+	Split  bool          // it was too large: halves may pass
+	Known  bool          // the code stands in the table; false: judged by the status alone
+	cause  error         // of a call without an answer
+}
+
+// Error names codes, fields and status, never a message of the org.
+func (f *Fault) Error() string {
+	text := "Salesforce: " + f.Detail()
+	if f.cause != nil {
+		text += ": " + f.cause.Error()
+	}
+	return text
+}
+
+// Unwrap returns what kept the call from an answer.
+func (f *Fault) Unwrap() error { return f.cause }
+
+// Detail is what may be stored and shown: the org's codes and field names, or the status.
+func (f *Fault) Detail() string {
+	var parts []string
+	for _, e := range f.Errors {
+		if text := e.detail(); !slices.Contains(parts, text) {
+			parts = append(parts, text)
+		}
+	}
+	switch {
+	case parts != nil:
+		return strings.Join(parts, ", ")
+	case f.Status != 0:
+		return fmt.Sprintf("HTTP %d", f.Status)
+	case f.Class == domain.LimitReached:
+		return "budget spent"
+	}
+	return "no answer"
+}
+
+// codeForm and fieldForm are what a code and a field may look like: the org's own names, and nothing that could be a text.
+var (
+	codeForm  = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_:]{0,79}$`)
+	fieldForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.]{0,79}$`)
+)
+
+func (e orgError) detail() string {
+	code := e.Code
+	if !codeForm.MatchString(code) {
+		code = "UNREADABLE_CODE"
+	}
+	var fields []string
+	for _, f := range e.Fields {
+		if fieldForm.MatchString(f) && len(fields) < 10 {
+			fields = append(fields, f)
+		}
+	}
+	if fields == nil {
+		return code
+	}
+	return code + " (" + strings.Join(fields, ", ") + ")"
+}
+
+// place is where in an answer an error stands. Some codes say another thing there.
+type place int
+
+const (
+	ofCall  place = iota // the whole call, or one subrequest
+	ofRow                // one row of a collection
+	ofLogin              // the token endpoint or the SOAP login
+)
+
+// verdict is what an error means to us.
+type verdict struct {
+	class domain.FailureClass
+	rest  time.Duration
+	split bool
+}
+
+// How long nothing goes when the org itself says that it takes nothing.
+const (
+	restLimit       = time.Hour        // its calls of 24 hours are used up; the window rolls
+	restMaintenance = 10 * time.Minute // it is being maintained
+	restStorage     = time.Hour        // it is full
+)
+
+// verdicts is the one table from a code to what it means (SALESFORCE.md 2.5). What follows from a class stands
+// in the package worker.
+var verdicts = map[string]verdict{
+	// Passing.
+	"UNABLE_TO_LOCK_ROW":                {class: domain.Locked},
+	"SERVER_UNAVAILABLE":                {class: domain.Locked},
+	"QUERY_TIMEOUT":                     {class: domain.Locked},
+	"REQUEST_RUNNING_TOO_LONG":          {class: domain.Locked},
+	"UNKNOWN_EXCEPTION":                 {class: domain.Locked},
+	"INTERNAL_ERROR":                    {class: domain.Locked},
+	"TXN_SECURITY_METERING_ERROR":       {class: domain.Locked},
+	"TXN_SECURITY_RUNTIME_ERROR":        {class: domain.Locked},
+	"PROCESSING_HALTED":                 {class: domain.Locked},
+	"ALL_OR_NONE_OPERATION_ROLLED_BACK": {class: domain.Locked},
+	"TOO_MANY_APEX_REQUESTS":            {class: domain.Locked},
+	"ENTITY_IS_LOCKED":                  {class: domain.Locked}, // an approval: the backoff ends at minutes
+	"DUPLICATE_VALUE":                   {class: domain.Locked}, // somebody inserted the key meanwhile: the next try updates
+	"INVALID_QUERY_LOCATOR":             {class: domain.Locked},
+
+	// The org takes nothing for a while.
+	"REQUEST_LIMIT_EXCEEDED":                              {class: domain.LimitReached, rest: restLimit},
+	"ORG_IN_MAINTENANCE":                                  {class: domain.LimitReached, rest: restMaintenance},
+	"INSERT_UPDATE_DELETE_NOT_ALLOWED_DURING_MAINTENANCE": {class: domain.LimitReached, rest: restMaintenance},
+	"API_CURRENTLY_DISABLED":                              {class: domain.LimitReached, rest: restMaintenance},
+	"STORAGE_LIMIT_EXCEEDED":                              {class: domain.LimitReached, rest: restStorage},
+
+	// Who we are.
+	"INVALID_SESSION_ID":                      {class: domain.SessionEnded},
+	"INVALID_AUTH_HEADER":                     {class: domain.SessionEnded},
+	"INVALID_LOGIN":                           {class: domain.LoginFailed},
+	"LOGIN_MUST_USE_SECURITY_TOKEN":           {class: domain.LoginFailed},
+	"PASSWORD_LOCKOUT":                        {class: domain.LoginFailed},
+	"PASSWORD_EXPIRED":                        {class: domain.LoginFailed},
+	"API_DISABLED_FOR_ORG":                    {class: domain.LoginFailed},
+	"TXN_SECURITY_NO_ACCESS":                  {class: domain.LoginFailed},
+	"LOGIN_DURING_RESTRICTED_DOMAIN":          {class: domain.LoginFailed},
+	"LOGIN_DURING_RESTRICTED_TIME":            {class: domain.LoginFailed},
+	"INVALID_OPERATION_WITH_EXPIRED_PASSWORD": {class: domain.LoginFailed},
+	"ORG_LOCKED":                              {class: domain.LoginFailed},
+
+	// The Lead, Contact or Account is not what it was.
+	"ENTITY_IS_DELETED":                             {class: domain.LostReference},
+	"INVALID_CROSS_REFERENCE_KEY":                   {class: domain.LostReference},
+	"CANNOT_UPDATE_CONVERTED_LEAD":                  {class: domain.LostReference},
+	"INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY": {class: domain.LostReference},
+	"MALFORMED_ID":                                  {class: domain.LostReference},
+
+	// This row.
+	"STRING_TOO_LONG":                         {class: domain.BadData},
+	"REQUIRED_FIELD_MISSING":                  {class: domain.BadData},
+	"FIELD_CUSTOM_VALIDATION_EXCEPTION":       {class: domain.BadData},
+	"FIELD_INTEGRITY_EXCEPTION":               {class: domain.BadData},
+	"INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST": {class: domain.BadData},
+	"INVALID_EMAIL_ADDRESS":                   {class: domain.BadData},
+	"NUMBER_OUTSIDE_VALID_RANGE":              {class: domain.BadData},
+	"JSON_PARSER_ERROR":                       {class: domain.BadData},
+	"DUPLICATES_DETECTED":                     {class: domain.BadData},
+	"DUPLICATE_EXTERNAL_ID":                   {class: domain.BadData},
+	"CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY":    {class: domain.BadData},
+	"TEXT_DATA_OUTSIDE_SUPPORTED_CHARSET":     {class: domain.BadData},
+	"INVALID_TYPE_ON_FIELD_IN_RECORD":         {class: domain.BadData},
+	"MISSING_ARGUMENT":                        {class: domain.BadData},
+
+	// Every such row.
+	"INVALID_FIELD":                   {class: domain.Configuration},
+	"INVALID_FIELD_FOR_INSERT_UPDATE": {class: domain.Configuration},
+	"INVALID_TYPE":                    {class: domain.Configuration},
+	"INSUFFICIENT_ACCESS":             {class: domain.Configuration},
+	"INSUFFICIENT_ACCESS_OR_READONLY": {class: domain.Configuration},
+	"INACTIVE_OWNER_OR_USER":          {class: domain.Configuration},
+	"UNSUPPORTED_API_VERSION":         {class: domain.Configuration},
+	"MALFORMED_QUERY":                 {class: domain.Configuration},
+	"METHOD_NOT_ALLOWED":              {class: domain.Configuration},
+	"FUNCTIONALITY_NOT_ENABLED":       {class: domain.Configuration},
+	"API_ERROR":                       {class: domain.Configuration},
+
+	// Too large in one piece.
+	"EXCEEDED_ID_LIMIT":         {class: domain.Locked, split: true},
+	"EXCEEDED_MAX_SIZE_REQUEST": {class: domain.Locked, split: true},
+	"LIMIT_EXCEEDED":            {class: domain.Locked, split: true},
+	"QUERY_TOO_COMPLICATED":     {class: domain.Locked, split: true},
+}
+
+// judge says what an error means where it stands.
+func judge(e orgError, status int, where place) (v verdict, known bool) {
+	code := strings.TrimPrefix(e.Code, "sf:") // SOAP
+	v, known = verdicts[code]
+	switch {
+	case code == "NOT_FOUND" && where == ofRow:
+		return verdict{class: domain.LostReference}, true
+	case code == "NOT_FOUND": // no such object or field for this user, or no such resource
+		return verdict{class: domain.Configuration}, true
+	case code == "REQUEST_LIMIT_EXCEEDED" && strings.Contains(strings.ToLower(e.message), "concurrent"):
+		return verdict{class: domain.Locked}, true
+	case code == "FIELD_CUSTOM_VALIDATION_EXCEPTION" && strings.Contains(e.message, sfpackage.OlderThanStored):
+		return verdict{class: domain.Stale}, true
+	case code == "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY" && strings.Contains(e.message, "UNABLE_TO_LOCK_ROW"):
+		return verdict{class: domain.Locked}, true
+	case code == "UNSUPPORTED_API_VERSION":
+		return v, true
+	case known && where == ofLogin && v.class == domain.Configuration:
+		return verdict{class: domain.LoginFailed}, true
+	case known:
+		return v, true
+	}
+	return judgeStatus(status, where), false
+}
+
+// judgeStatus judges by the HTTP status where no code is known.
+func judgeStatus(status int, where place) verdict {
+	switch {
+	case status == 0 || status >= 500 || status == http.StatusRequestTimeout || status == http.StatusTooManyRequests || status == 420:
+		return verdict{class: domain.Locked}
+	case status == http.StatusGone:
+		return verdict{class: domain.Configuration}
+	case where == ofLogin:
+		return verdict{class: domain.LoginFailed}
+	case status == http.StatusRequestEntityTooLarge || status == http.StatusRequestURITooLong || status == http.StatusRequestHeaderFieldsTooLarge:
+		return verdict{class: domain.Locked, split: true}
+	case status == http.StatusUnauthorized:
+		return verdict{class: domain.SessionEnded}
+	case status == http.StatusNotAcceptable:
+		return verdict{class: domain.Locked} // passing, as users of other connectors have seen
+	case where == ofRow || status == http.StatusBadRequest:
+		return verdict{class: domain.BadData}
+	case status >= 200 && status < 300: // a success that cannot be read
+		return verdict{class: domain.Locked}
+	}
+	return verdict{class: domain.Configuration}
+}
+
+// severity orders classes: of several errors the one that reaches furthest decides.
+var severity = []domain.FailureClass{domain.Taken, domain.Locked, domain.LostReference, domain.BadData, domain.Stale, domain.Configuration, domain.SessionEnded, domain.LimitReached, domain.LoginFailed}
+
+// newFault judges all errors of an answer.
+func newFault(status int, errs []orgError, where place) *Fault {
+	f := &Fault{Status: status, Errors: errs}
+	if len(errs) == 0 {
+		v := judgeStatus(status, where)
+		f.Class, f.Rest, f.Split = v.class, v.rest, v.split
+		return f
+	}
+	worst := -1
+	for _, e := range errs {
+		v, known := judge(e, status, where)
+		if rank := slices.Index(severity, v.class); rank > worst {
+			worst = rank
+			f.Class, f.Rest, f.Split, f.Known = v.class, v.rest, v.split, known
+		}
+	}
+	return f
+}
+
+// unanswered is the Fault of a call that got no answer, or none that can be read. Whether it was carried out is not known.
+func unanswered(status int, cause error) *Fault {
+	return &Fault{Class: domain.Locked, Status: status, cause: cause}
+}
+
+// asFault finds the Fault in an error; a budget that is spent is one too.
+func asFault(err error) *Fault {
+	var f *Fault
+	if errors.As(err, &f) {
+		return f
+	}
+	return unanswered(0, err)
+}
+
+// parseErrors reads the errors of an answer's body, in any of the shapes that the org, its login and what stands
+// before them are known to answer: a list, one object, an object of the token endpoint, a SOAP fault; of [], null,
+// pages for people and all else it reads none.
+func parseErrors(body []byte) []orgError {
+	body = bytes.TrimSpace(body)
+	if len(body) == 0 {
+		return nil
+	}
+	switch body[0] {
+	case '[':
+		var list []json.RawMessage
+		if json.Unmarshal(body, &list) != nil {
+			return nil
+		}
+		var errs []orgError
+		for _, item := range list {
+			if e, ok := parseError(item); ok {
+				errs = append(errs, e)
+			}
+		}
+		return errs
+	case '{':
+		if e, ok := parseError(body); ok {
+			return []orgError{e}
+		}
+	case '<':
+		return parseSOAPFault(body)
+	}
+	return nil
+}
+
+func parseError(item []byte) (orgError, bool) {
+	var x struct {
+		ErrorCode   text   `json:"errorCode"`
+		StatusCode  text   `json:"statusCode"`
+		OAuth       text   `json:"error"`
+		Message     text   `json:"message"`
+		Description text   `json:"error_description"`
+		Fields      fields `json:"fields"`
+	}
+	if json.Unmarshal(item, &x) != nil {
+		return orgError{}, false
+	}
+	e := orgError{Fields: x.Fields, message: string(x.Message)}
+	for _, code := range []text{x.ErrorCode, x.StatusCode, x.OAuth} {
+		if code != "" {
+			e.Code = string(code)
+			break
+		}
+	}
+	if x.Description != "" {
+		e.message = string(x.Description)
+	}
+	return e, e.Code != ""
+}
+
+// text reads a JSON string, and anything else as none.
+type text string
+
+func (t *text) UnmarshalJSON(data []byte) error {
+	var s string
+	if json.Unmarshal(data, &s) == nil {
+		*t = text(s)
+	}
+	return nil
+}
+
+// fields reads a list of names, and anything else as none.
+type fields []string
+
+func (f *fields) UnmarshalJSON(data []byte) error {
+	var list []text
+	if json.Unmarshal(data, &list) == nil {
+		for _, name := range list {
+			*f = append(*f, string(name))
+		}
+	}
+	return nil
+}
+
+func parseSOAPFault(body []byte) []orgError {
+	var x struct {
+		Code    string `xml:"Body>Fault>faultcode"`
+		Message string `xml:"Body>Fault>faultstring"`
+	}
+	if xml.Unmarshal(body, &x) != nil || x.Code == "" {
+		return nil
+	}
+	code := x.Code
+	if i := strings.LastIndexByte(code, ':'); i >= 0 {
+		code = code[i+1:]
+	}
+	return []orgError{{Code: code, message: x.Message}}
+}

@@ -1,0 +1,280 @@
+package salesforce
+
+import (
+	"bytes"
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/simpleforce/simpleforce"
+
+	"inmail/domain"
+)
+
+// session is what a login gives: where the org is, and the token of the calls.
+type session struct{ token, instance string }
+
+// Times of logging in.
+const (
+	// assertionLife is how far ahead a JWT expires; the org takes three minutes at most.
+	assertionLife = 2 * time.Minute
+	// sessionKept is how long a session is kept for other workers. The org does not say how long one lasts; an
+	// ended one is noticed by its 401.
+	sessionKept = 12 * time.Hour
+	// failureKept is how long a failed login is not tried again: the org locks users out.
+	failureKept = 10 * time.Minute
+)
+
+// login is how this installation logs in.
+type login struct {
+	method method
+	key    *rsa.PrivateKey // of JWT bearer
+	print  string          // stands for all login settings in the names of what workers share
+	seal   cipher.AEAD     // what is shared is sealed with a key made of the secrets
+	turn   chan struct{}   // one login at a time in a process
+}
+
+// newLogin prepares the login that the settings describe. secret is the client secret, the password or the private key.
+func newLogin(c Config, m method, key *rsa.PrivateKey, secret []byte) (*login, error) {
+	h := sha256.New()
+	for _, part := range []string{string(m), c.URL, c.ClientID, c.Username, c.Token, c.Audience, string(secret)} {
+		fmt.Fprintf(h, "%d:%s", len(part), part)
+	}
+	settings := h.Sum(nil)
+	sealedBy := sha256.Sum256(append([]byte("seal "), settings...))
+	print := sha256.Sum256(append([]byte("name "), settings...))
+	block, err := aes.NewCipher(sealedBy[:])
+	if err != nil {
+		return nil, fmt.Errorf("seal sessions: %w", err)
+	}
+	seal, err := cipher.NewGCM(block)
+	if err != nil {
+		return nil, fmt.Errorf("seal sessions: %w", err)
+	}
+	return &login{method: m, key: key, print: hex.EncodeToString(print[:8]), seal: seal, turn: make(chan struct{}, 1)}, nil
+}
+
+// session returns the session of all workers, other than the one whose token is known to have ended. It logs in when there is
+// none: one caller in this process, while the others wait for it.
+func (c *Connector) session(ctx context.Context, ended string) (session, error) {
+	if s := c.current.Load(); s != nil && s.token != ended {
+		return *s, nil
+	}
+	select {
+	case c.login.turn <- struct{}{}:
+		defer func() { <-c.login.turn }()
+	case <-ctx.Done():
+		return session{}, unanswered(0, fmt.Errorf("wait for a login: %w", ctx.Err()))
+	}
+	if s := c.current.Load(); s != nil && s.token != ended {
+		return *s, nil
+	}
+	if s, ok := c.sharedSession(ctx); ok && s.token != ended {
+		c.current.Store(&s)
+		return s, nil
+	}
+	if f := c.failedLogin(ctx); f != nil {
+		return session{}, f
+	}
+	s, err := c.logIn(ctx)
+	if f := (*Fault)(nil); errors.As(err, &f) && f.Class == domain.LoginFailed {
+		c.keepFailure(ctx, f)
+		c.log.WarnContext(ctx, "log in to Salesforce", "by", c.login.method, "answer", f.Detail())
+	}
+	if err != nil {
+		return session{}, err
+	}
+	c.current.Store(&s)
+	c.shareSession(ctx, s)
+	return s, nil
+}
+
+// logIn asks the org for a session. Every error is a *Fault.
+func (c *Connector) logIn(ctx context.Context) (session, error) {
+	var s session
+	var err error
+	if c.login.method == soapLogin {
+		s, err = c.logInBySOAP(ctx)
+	} else {
+		s, err = c.logInByOAuth(ctx)
+	}
+	if err != nil {
+		return session{}, err
+	}
+	s.instance = strings.TrimRight(s.instance, "/")
+	if err := checkAddress(s.instance); err != nil || s.token == "" {
+		return session{}, &Fault{Class: domain.LoginFailed, Status: http.StatusOK, Errors: []orgError{{Code: "NO_USABLE_SESSION"}}}
+	}
+	return s, nil
+}
+
+func (c *Connector) logInByOAuth(ctx context.Context) (session, error) {
+	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {c.config.ClientID}, "client_secret": {c.config.ClientSecret}}
+	if c.login.method == jwtBearer {
+		assertion, err := c.assertion()
+		if err != nil {
+			return session{}, &Fault{Class: domain.LoginFailed, cause: err}
+		}
+		form = url.Values{"grant_type": {"urn:ietf:params:oauth:grant-type:jwt-bearer"}, "assertion": {assertion}}
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
+	defer cancel()
+	address := strings.TrimRight(c.config.URL, "/") + "/services/oauth2/token"
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(form.Encode()))
+	if err != nil {
+		return session{}, unanswered(0, errors.New("the login cannot be asked for"))
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	w := &wire{ctx: ctx, next: c.budget, called: c.observer.Called, limit: 1 << 20}
+	w.got, w.err = w.send(req)
+	a, err := w.outcome(ofLogin)
+	if err != nil {
+		return session{}, err
+	}
+	var granted struct {
+		Token    string `json:"access_token"`
+		Instance string `json:"instance_url"`
+	}
+	if err := json.Unmarshal(a.body, &granted); err != nil {
+		return session{}, unanswered(a.status, errors.New("the answer to the login cannot be read"))
+	}
+	return session{granted.Token, granted.Instance}, nil
+}
+
+// assertion is a JWT that says who we are, signed with the key whose certificate the org holds.
+func (c *Connector) assertion() (string, error) {
+	claims := jwt.MapClaims{
+		"iss": c.config.ClientID, "sub": c.config.Username, "aud": c.config.Audience,
+		"exp": c.clock.Now().Add(assertionLife).Unix(),
+	}
+	signed, err := jwt.NewWithClaims(jwt.SigningMethodRS256, claims).SignedString(c.login.key)
+	if err != nil {
+		return "", fmt.Errorf("sign the login: %w", err)
+	}
+	return signed, nil
+}
+
+// emptySOAPAnswer is all that simpleforce sees of a SOAP login. It prints the user's name to the standard log, so
+// it is given none; that one line cannot be kept back.
+const emptySOAPAnswer = `<Envelope><Body><loginResponse><result><userInfo><userName>(name withheld)</userName></userInfo></result></loginResponse></Body></Envelope>`
+
+// logInBySOAP logs in with a password through simpleforce: a legacy that new orgs refuse and that ends with API 64.0.
+func (c *Connector) logInBySOAP(ctx context.Context) (session, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
+	defer cancel()
+	version, err := versionNumber(c.config.APIVersion)
+	if err != nil {
+		return session{}, &Fault{Class: domain.Configuration, cause: err}
+	}
+	w := &wire{ctx: ctx, next: c.budget, called: c.observer.Called, limit: 1 << 20, shown: []byte(emptySOAPAnswer),
+		header: http.Header{"Accept": {"text/xml"}}}
+	client := simpleforce.NewClient(c.config.URL, "InMail", strconv.Itoa(min(version, soapAPI))+".0")
+	client.SetHttpClient(&http.Client{Transport: w})
+	// simpleforce escapes the password alone.
+	if err := client.LoginPassword(escapeXML(c.config.Username), c.config.Password, escapeXML(c.config.Token)); err != nil {
+		return session{}, unanswered(0, errors.New("the login cannot be asked for"))
+	}
+	a, err := w.outcome(ofLogin)
+	if f := (*Fault)(nil); errors.As(err, &f) && f.Known && f.Class == domain.Locked && strings.HasPrefix(f.Detail(), "UNKNOWN_EXCEPTION") {
+		return session{}, err
+	}
+	if f := (*Fault)(nil); errors.As(err, &f) && f.Status == http.StatusInternalServerError && len(f.Errors) > 0 && !f.Known {
+		f.Class = domain.LoginFailed // SOAP answers every fault of the caller with 500
+	}
+	if err != nil {
+		return session{}, err
+	}
+	var x struct {
+		Server  string `xml:"Body>loginResponse>result>serverUrl"`
+		Session string `xml:"Body>loginResponse>result>sessionId"`
+		Expired bool   `xml:"Body>loginResponse>result>passwordExpired"`
+	}
+	if err := xml.Unmarshal(a.body, &x); err != nil {
+		return session{}, unanswered(a.status, errors.New("the answer to the login cannot be read"))
+	}
+	if x.Expired { // a session that may do nothing
+		return session{}, &Fault{Class: domain.LoginFailed, Status: a.status, Errors: []orgError{{Code: "PASSWORD_EXPIRED"}}}
+	}
+	u, err := url.Parse(x.Server)
+	if err != nil {
+		return session{}, unanswered(a.status, errors.New("the answer to the login names no server"))
+	}
+	return session{x.Session, u.Scheme + "://" + u.Host}, nil
+}
+
+func escapeXML(text string) string {
+	var out bytes.Buffer
+	// Writing to a Buffer does not fail.
+	_ = xml.EscapeText(&out, []byte(text))
+	return out.String()
+}
+
+// sharedSession reads the session that another worker may have opened.
+func (c *Connector) sharedSession(ctx context.Context) (session, bool) {
+	sealed, err := c.shared.Get(ctx, "session:"+c.login.print)
+	if err != nil {
+		c.log.WarnContext(ctx, "read the session of all workers", "error", err)
+		return session{}, false
+	}
+	size := c.login.seal.NonceSize()
+	if len(sealed) < size {
+		return session{}, false
+	}
+	plain, err := c.login.seal.Open(nil, sealed[:size], sealed[size:], nil)
+	if err != nil {
+		return session{}, false
+	}
+	token, instance, ok := strings.Cut(string(plain), "\n")
+	return session{token, instance}, ok && token != ""
+}
+
+// shareSession keeps the session for all workers, sealed.
+func (c *Connector) shareSession(ctx context.Context, s session) {
+	nonce := make([]byte, c.login.seal.NonceSize())
+	rand.Read(nonce) // never fails: crypto/rand
+	sealed := c.login.seal.Seal(nonce, nonce, []byte(s.token+"\n"+s.instance), nil)
+	if err := c.shared.Put(ctx, "session:"+c.login.print, sealed, sessionKept); err != nil {
+		c.log.WarnContext(ctx, "share the session with all workers", "error", err)
+	}
+}
+
+// failedLogin returns the failure of a login that was tried a short while ago.
+func (c *Connector) failedLogin(ctx context.Context) *Fault {
+	code, err := c.shared.Get(ctx, "login_failed:"+c.login.print)
+	if err != nil || code == nil {
+		return nil
+	}
+	return &Fault{Class: domain.LoginFailed, Errors: []orgError{{Code: string(code)}}}
+}
+
+func (c *Connector) keepFailure(ctx context.Context, f *Fault) {
+	code := "LOGIN_FAILED"
+	if len(f.Errors) > 0 && codeForm.MatchString(f.Errors[0].Code) {
+		code = f.Errors[0].Code
+	}
+	if err := c.shared.Put(ctx, "login_failed:"+c.login.print, []byte(code), failureKept); err != nil {
+		c.log.WarnContext(ctx, "keep a failed login", "error", err)
+	}
+}
+
+// forgetFailure lets the next login be tried at once.
+func (c *Connector) forgetFailure(ctx context.Context) error {
+	if err := c.shared.Put(ctx, "login_failed:"+c.login.print, nil, 0); err != nil {
+		return fmt.Errorf("forget a failed login: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,261 @@
+package salesforce
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log"
+	"log/slog"
+	"maps"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"inmail/connectors/salesforce/sandbox"
+	"inmail/domain"
+)
+
+// testNow is when the tests' clock starts.
+var testNow = time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
+
+// testClock stands still until it is moved.
+type testClock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (c *testClock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *testClock) move(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+// tally counts what the observer is told.
+type tally struct {
+	mu     sync.Mutex
+	calls  map[string]int
+	pushed map[string]int
+	ratio  float64
+}
+
+func newTally() *tally { return &tally{calls: map[string]int{}, pushed: map[string]int{}} }
+
+func (t *tally) Called(resource string, _ time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.calls[resource]++
+}
+
+func (t *tally) Pushed(object, result string, n int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.pushed[object+" "+result] += n
+}
+
+func (t *tally) BudgetUsed(ratio float64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.ratio = ratio
+}
+
+// org is a sandbox and a connector to it.
+type org struct {
+	*sandbox.Sandbox
+	t      testing.TB
+	url    string
+	clock  *testClock
+	config Config
+	deps   Deps
+	crm    *Connector
+	tally  *tally
+}
+
+// set changes how an org is made.
+type set func(*sandbox.Options, *Config, *Deps)
+
+const (
+	testSecret   = "app secret & more"
+	testUsername = "integration@example.com"
+)
+
+func newOrg(t testing.TB, sets ...set) *org {
+	t.Helper()
+	o := &org{t: t, clock: &testClock{now: testNow}, config: Default(), tally: newTally()}
+	options := sandbox.Options{
+		Credentials: sandbox.Credentials{ClientID: "app", ClientSecret: testSecret,
+			Users: []sandbox.User{{Username: testUsername, Password: "pass<word>", Token: "to&ken", FirstName: "Integration", Integration: true}}},
+		Clock: o.clock.Now, DailyLimit: 1_000_000, Seed: 1,
+		Sleep: func(ctx context.Context, d time.Duration) error { o.clock.move(d); return ctx.Err() },
+	}
+	o.config.ClientID, o.config.ClientSecret = "app", testSecret
+	o.deps = Deps{Observer: o.tally, Clock: o.clock, Log: slog.New(slog.DiscardHandler)}
+	for _, s := range sets {
+		s(&options, &o.config, &o.deps)
+	}
+	box, err := sandbox.New(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Sandbox = box
+	server := httptest.NewUnstartedServer(box.Handler())
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // dropped connections are ordered
+	server.Start()
+	t.Cleanup(server.Close)
+	o.url = server.URL
+	o.config.URL = server.URL
+	o.crm = o.connect()
+	return o
+}
+
+// connect makes another connector, as of another worker.
+func (o *org) connect(changes ...func(*Config, *Deps)) *Connector {
+	o.t.Helper()
+	config, deps := o.config, o.deps
+	for _, change := range changes {
+		change(&config, &deps)
+	}
+	c, err := New(config, deps)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	return c
+}
+
+// inject orders faults.
+func (o *org) inject(faults ...sandbox.Fault) {
+	o.t.Helper()
+	if err := o.Inject(faults...); err != nil {
+		o.t.Fatal(err)
+	}
+}
+
+// make inserts a record as a person at the org does.
+func (o *org) make(object string, fields sandbox.Fields) string {
+	o.t.Helper()
+	id, err := o.Insert(object, fields)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	return id
+}
+
+func (o *org) lead(fields sandbox.Fields) string {
+	all := sandbox.Fields{"LastName": "Lead", "Company": "Acme"}
+	maps.Copy(all, fields)
+	return o.make("Lead", all)
+}
+
+func (o *org) contact(fields sandbox.Fields) string {
+	all := sandbox.Fields{"LastName": "Contact"}
+	maps.Copy(all, fields)
+	return o.make("Contact", all)
+}
+
+// inmails returns the live records of InMails by their InMail's id.
+func (o *org) inmails() map[domain.ID]sandbox.Fields {
+	out := map[domain.ID]sandbox.Fields{}
+	for _, r := range o.Records("InMail__c") {
+		if r["IsDeleted"] != true {
+			out[domain.ID(r["InMail_Id__c"].(string))] = r
+		}
+	}
+	return out
+}
+
+// tasks returns the live Tasks by their event.
+func (o *org) tasks() map[string]sandbox.Fields {
+	out := map[string]sandbox.Fields{}
+	for _, r := range o.Records("Task") {
+		if event, _ := r["InMail_Event_Id__c"].(string); event != "" && r["IsDeleted"] != true {
+			if _, twice := out[event]; twice {
+				o.t.Errorf("the Task %s is there twice", event)
+			}
+			out[event] = r
+		}
+	}
+	return out
+}
+
+// calls counts the API calls of fn, logins aside.
+func (o *org) calls(fn func()) int {
+	count := func() (n int) {
+		for resource, calls := range o.Calls() {
+			if resource != "token" && resource != "soap" {
+				n += calls
+			}
+		}
+		return n
+	}
+	before := count()
+	fn()
+	return count() - before
+}
+
+// push pushes and fails the test when the connector itself fails.
+func (o *org) push(pushes ...domain.Push) []domain.PushAnswer {
+	o.t.Helper()
+	return pushBy(o.t, o.crm, pushes...)
+}
+
+func pushBy(t testing.TB, c *Connector, pushes ...domain.Push) []domain.PushAnswer {
+	t.Helper()
+	answers, err := c.Push(context.Background(), pushes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(answers) != len(pushes) {
+		t.Fatalf("%d answers to %d pushes", len(answers), len(pushes))
+	}
+	return answers
+}
+
+// newID makes an id that sorts by n.
+func newID(n int) domain.ID {
+	return domain.ID(fmt.Sprintf("01935b00-%04x-7000-8000-%012x", n>>16&0xffff, n))
+}
+
+func randomID() domain.ID { return domain.ID(uuid.Must(uuid.NewV7()).String()) }
+
+// sent makes the push of an InMail that was delivered to a member a while ago.
+func sent(n int, recipient domain.MemberID) domain.Push {
+	accepted := testNow.Add(-time.Hour)
+	m, _ := domain.New(domain.InMail{ID: newID(n), Sender: "sally", Recipient: recipient, Subject: "A plan for the spring",
+		Body: "Dear reader, **this** is the body.", Preview: "Dear reader, this is the body.", Category: "intro", Tags: []string{"demo"}}, accepted)
+	apply(m, domain.EventDeliver, accepted.Add(time.Second))
+	return domain.Push{InMail: *m, SenderName: "Sally Sender", RecipientName: "Robin Reader", Email: domain.Email(strings.ToLower(string(recipient)) + "@example.com")}
+}
+
+// apply moves an InMail on.
+func apply(m *domain.InMail, e domain.Event, at time.Time) {
+	if _, err := m.Apply(e, at, ""); err != nil {
+		panic(err)
+	}
+}
+
+// opened moves a push on to opened, with the link of its last answer.
+func (o *org) event(p domain.Push, a domain.PushAnswer, events ...domain.Event) domain.Push {
+	for i, e := range events {
+		apply(&p.InMail, e, testNow.Add(time.Duration(i)*time.Minute))
+	}
+	p.Link = a.Link
+	return p
+}
+
+// classes returns the classes of answers.
+func classes(answers []domain.PushAnswer) []domain.FailureClass {
+	out := make([]domain.FailureClass, len(answers))
+	for i, a := range answers {
+		out[i] = a.Class
+	}
+	return out
+}

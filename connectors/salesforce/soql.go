@@ -1,0 +1,218 @@
+package salesforce
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"inmail/domain"
+)
+
+// Bounds of queries. A query of its own is an address, and those end at 16,384 bytes with the headers. One inside a
+// Composite call is part of the body, where only the length of SOQL itself counts: 100,000 characters
+// (help article 000386264 names this way; SALESFORCE.md 2.4).
+const (
+	maxAddress   = 12_000 // bytes of an escaped query that goes alone: leaves room for a long token
+	maxSOQL      = 50_000 // characters of a query inside a Composite call
+	maxHeavy     = 5      // queries and collections in a Composite call (SALESFORCE.md 2.2)
+	maxPages     = 50     // of one query: 100,000 records
+	maxSubsplits = 6      // how often a query that was too large is halved
+)
+
+// quote makes a SOQL string of a text.
+func quote(text string) string {
+	var out strings.Builder
+	out.WriteByte('\'')
+	for _, r := range text {
+		switch r {
+		case '\\', '\'':
+			out.WriteByte('\\')
+			out.WriteRune(r)
+		case '\n':
+			out.WriteString(`\n`)
+		case '\r':
+			out.WriteString(`\r`)
+		case '\t':
+			out.WriteString(`\t`)
+		default:
+			out.WriteRune(r)
+		}
+	}
+	out.WriteByte('\'')
+	return out.String()
+}
+
+// in writes a list of texts for IN.
+func in(values []string) string {
+	var out strings.Builder
+	out.WriteByte('(')
+	for i, v := range values {
+		if i > 0 {
+			out.WriteByte(',')
+		}
+		out.WriteString(quote(v))
+	}
+	out.WriteByte(')')
+	return out.String()
+}
+
+// escapeQuery escapes SOQL for an address. What may stand in a query stays as it is, because each byte counts.
+func escapeQuery(soql string) string {
+	const hex = "0123456789ABCDEF"
+	out := make([]byte, 0, len(soql)+len(soql)/8)
+	for i := range len(soql) {
+		c := soql[i]
+		switch {
+		case letter(c) || '0' <= c && c <= '9' || strings.IndexByte("-._~'(),:@*!", c) >= 0:
+			out = append(out, c)
+		case c == ' ':
+			out = append(out, '+')
+		default:
+			out = append(out, '%', hex[c>>4], hex[c&15])
+		}
+	}
+	return string(out)
+}
+
+// query is one SOQL query: head WHERE condition(values), split into several when the values are many.
+type query struct {
+	deleted bool                      // queryAll: deleted records too
+	soql    func(part []int) string   // the query for some of the n items
+	n       int                       // how many items it is about
+	read    func(record []byte) error // each record, as JSON
+}
+
+// page is what a query answers.
+type page struct {
+	Done    bool              `json:"done"`
+	Next    string            `json:"nextRecordsUrl"`
+	Records []json.RawMessage `json:"records"`
+}
+
+// part is a query about some of its items.
+type part struct {
+	query *query
+	items []int
+	halve int // how often it was halved already
+	next  string
+}
+
+func (p part) address(root string) string {
+	if p.next != "" {
+		return p.next
+	}
+	resource := "query"
+	if p.query.deleted {
+		resource = "queryAll"
+	}
+	return root + resource + "?q=" + escapeQuery(p.query.soql(p.items))
+}
+
+// ask runs queries in as few calls as it can: five to a Composite call, one alone as it is.
+func (c *Connector) ask(ctx context.Context, queries ...*query) error {
+	var parts []part
+	for _, q := range queries {
+		parts = append(parts, q.parts()...)
+	}
+	for rounds := 0; len(parts) > 0; rounds++ {
+		if rounds > maxPages*len(queries)+maxSubsplits {
+			return &Fault{Class: domain.Locked, cause: errors.New("a query has no end")}
+		}
+		n := min(maxHeavy, len(parts))
+		rest, err := c.askSome(ctx, parts[:n])
+		if err != nil {
+			return err
+		}
+		parts = append(rest, parts[n:]...)
+	}
+	return nil
+}
+
+// parts cuts a query so that each part is short enough.
+func (q *query) parts() []part {
+	all := make([]int, q.n)
+	for i := range all {
+		all[i] = i
+	}
+	return q.fit(all)
+}
+
+func (q *query) fit(items []int) []part {
+	if len(items) == 0 {
+		return nil
+	}
+	if len(items) > 1 && len(q.soql(items)) > maxSOQL {
+		return append(q.fit(items[:len(items)/2]), q.fit(items[len(items)/2:])...)
+	}
+	return []part{{query: q, items: items}}
+}
+
+// askSome runs up to five parts in one call and returns what is still to be asked: further pages, and halves.
+func (c *Connector) askSome(ctx context.Context, parts []part) (rest []part, err error) {
+	if len(parts) == 1 {
+		if address := parts[0].address(c.root()); len(address) <= maxAddress {
+			a, err := c.do(ctx, call{method: http.MethodGet, path: strings.TrimPrefix(address, c.root())})
+			if err != nil {
+				return parts[0].again(err)
+			}
+			return parts[0].take(a.body)
+		}
+	}
+	subs := make([]subrequest, len(parts))
+	for i, p := range parts {
+		subs[i] = subrequest{Method: http.MethodGet, URL: p.address(c.root()), Ref: fmt.Sprintf("q%d", i)}
+	}
+	answers, err := c.composite(ctx, subs)
+	if err != nil {
+		return nil, err
+	}
+	for i, a := range answers {
+		var more []part
+		if a.fault != nil {
+			more, err = parts[i].again(a.fault)
+		} else {
+			more, err = parts[i].take(a.body)
+		}
+		if err != nil {
+			return nil, err
+		}
+		rest = append(rest, more...)
+	}
+	return rest, nil
+}
+
+// again halves a part that was too large, and gives up on any other fault.
+func (p part) again(err error) ([]part, error) {
+	f := asFault(err)
+	if !f.Split || len(p.items) < 2 || p.halve >= maxSubsplits || p.next != "" {
+		return nil, err
+	}
+	half := len(p.items) / 2
+	return []part{
+		{query: p.query, items: p.items[:half], halve: p.halve + 1},
+		{query: p.query, items: p.items[half:], halve: p.halve + 1},
+	}, nil
+}
+
+// take reads a page and returns the next one, if any.
+func (p part) take(body []byte) ([]part, error) {
+	var got page
+	if err := json.Unmarshal(body, &got); err != nil {
+		return nil, unanswered(http.StatusOK, errors.New("a page of a query cannot be read"))
+	}
+	for _, r := range got.Records {
+		if err := p.query.read(r); err != nil {
+			return nil, unanswered(http.StatusOK, errors.New("a record of a query cannot be read"))
+		}
+	}
+	if got.Done {
+		return nil, nil
+	}
+	if !strings.HasPrefix(got.Next, "/services/data/") { // more to come, and no way to it: never a shorter answer
+		return nil, unanswered(http.StatusOK, errors.New("a page of a query does not say where it goes on"))
+	}
+	return []part{{query: p.query, items: p.items, halve: p.halve, next: got.Next}}, nil
+}
