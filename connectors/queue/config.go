@@ -28,7 +28,7 @@ func Default() Config {
 	return Config{
 		ConnectTimeout: 2 * time.Second, Timeout: 3 * time.Second, EnqueueTimeout: time.Second,
 		Concurrency: 8, CRMConcurrency: 4, UpkeepConcurrency: 4, Pullers: 1,
-		CheckInterval: 10 * time.Millisecond, Grace: 20 * time.Second,
+		CheckInterval: 15 * time.Millisecond, Grace: 20 * time.Second,
 	}
 }
 

@@ -20,12 +20,12 @@ const (
 	downFor = time.Second
 )
 
-// Down says that Redis did not answer just now, so nothing was asked of it. What could not be enqueued is found in the record.
-var Down = errors.New("the queue is down")
+// ErrDown says that Redis did not answer just now, so nothing was asked of it. What could not be enqueued is found in the record.
+var ErrDown = errors.New("the queue is down")
 
 // Enqueue asks workers to look at the tasks. A periodic task (with an ID) that was asked for already, waits, runs or ran within
 // its slot is left alone, which is no error. All tasks are tried: the error says how many failed and why the first did, the rest was enqueued.
-// It takes no longer than queue_enqueue_timeout, and no time at all for a second after Redis did not answer (Down).
+// It takes no longer than queue_enqueue_timeout, and no time at all for a second after Redis did not answer (ErrDown).
 func (b *Broker) Enqueue(ctx context.Context, tasks ...mailroom.Task) error {
 	var messages []message
 	for _, task := range tasks {
@@ -38,8 +38,8 @@ func (b *Broker) Enqueue(ctx context.Context, tasks ...mailroom.Task) error {
 	if len(messages) == 0 {
 		return nil
 	}
-	if time.Now().UnixNano() < b.downUntil.Load() {
-		return fmt.Errorf("enqueue %d tasks: %w", len(messages), Down)
+	if b.down() {
+		return fmt.Errorf("enqueue %d tasks: %w", len(messages), ErrDown)
 	}
 	limited, cancel := context.WithTimeout(ctx, b.config.EnqueueTimeout)
 	defer cancel()
@@ -63,9 +63,7 @@ func (b *Broker) Enqueue(ctx context.Context, tasks ...mailroom.Task) error {
 	if len(failed) == 0 {
 		return nil
 	}
-	if ctx.Err() == nil { // it is not the caller who gave up
-		b.downUntil.Store(time.Now().Add(downFor).UnixNano())
-	}
+	b.noteDown(ctx)
 	return fmt.Errorf("enqueue: %d of %d tasks: %w", len(failed), len(messages), b.explain(failed[0])) // the others fail alike
 }
 
@@ -77,4 +75,14 @@ func (b *Broker) enqueue(ctx context.Context, m message) error {
 		return nil
 	}
 	return err
+}
+
+// down says whether Redis did not answer less than downFor ago.
+func (b *Broker) down() bool { return time.Now().UnixNano() < b.downUntil.Load() }
+
+// noteDown notes that Redis did not answer a call under ctx, unless it was the caller who gave up.
+func (b *Broker) noteDown(ctx context.Context) {
+	if ctx.Err() == nil {
+		b.downUntil.Store(time.Now().Add(downFor).UnixNano())
+	}
 }

@@ -146,11 +146,11 @@ func newFailure(task *asynq.TaskInfo) Failure {
 	return f
 }
 
-// NoTask says that no failed task has the id.
-var NoTask = errors.New("no failed task has this id")
+// ErrNoTask says that no failed task has the id.
+var ErrNoTask = errors.New("no failed task has this id")
 
 // Retry runs failed tasks now, those with the ids or, given none, all. It returns how many; an id that is none of a failed task's
-// is NoTask.
+// is ErrNoTask.
 func (b *Broker) Retry(ctx context.Context, ids ...string) (int, error) {
 	if err := b.announce(ctx); err != nil {
 		return 0, err
@@ -201,5 +201,5 @@ func (b *Broker) retryOne(id string) error {
 		}
 		return nil
 	}
-	return NoTask
+	return ErrNoTask
 }

@@ -64,11 +64,14 @@ func TestRedisComesLate(t *testing.T) {
 			t.Errorf("ping: %v does not say %q", err, want)
 		}
 	}
-	if err := b.Enqueue(t.Context(), task); err == nil || errors.Is(err, queue.Down) {
+	if err := b.Enqueue(t.Context(), task); err == nil || errors.Is(err, queue.ErrDown) {
 		t.Errorf("the first call: got %v, want what Redis said", err)
 	}
-	if err := b.Enqueue(t.Context(), task); !errors.Is(err, queue.Down) {
-		t.Errorf("the next call: got %v, want %v at once", err, queue.Down)
+	if err := b.Enqueue(t.Context(), task); !errors.Is(err, queue.ErrDown) {
+		t.Errorf("the next call: got %v, want %v at once", err, queue.ErrDown)
+	}
+	if _, err := b.Shared().Add(t.Context(), "calls", 1, time.Hour); !errors.Is(err, queue.ErrDown) {
+		t.Errorf("what is shared: got %v, want %v at once", err, queue.ErrDown)
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(b.Collector())

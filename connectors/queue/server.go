@@ -37,7 +37,7 @@ type Server struct {
 
 const (
 	// restCheckInterval is how often an empty crm or upkeep is looked at: what waits there may wait this long.
-	restCheckInterval = 50 * time.Millisecond
+	restCheckInterval = 100 * time.Millisecond
 	// retryCheckInterval is how often tasks whose time to be tried again has come are looked for.
 	retryCheckInterval = time.Second
 	// healthInterval is how often Redis is asked whether it is there, for the log.

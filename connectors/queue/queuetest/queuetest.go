@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -73,6 +74,8 @@ func Exercise(t *testing.T, engines Engines) {
 	each("UnreadableTaskIsArchived", unreadableTaskIsArchived)
 	each("PageShowsAndSteers", pageShowsAndSteers)
 	each("CollectorCountsEveryQueue", collectorCountsEveryQueue)
+	each("SharedIsOneForAllProcesses", sharedIsOneForAllProcesses)
+	each("SharedForgets", sharedForgets)
 }
 
 // ExerciseRules runs the rules that a queue decides, over every engine.
@@ -371,7 +374,7 @@ func refusesAText(t *testing.T, open opener) {
 // keepsNoErrorText lets handlers fail in every way with a text in their error, and looks for it in Redis and, where the handler
 // panicked, in the log.
 func keepsNoErrorText(t *testing.T, open opener) {
-	const text = "Confidential subject of Ada"
+	const text = "the confidential subject of Ada"
 	var log lockedBuffer
 	q := open(t, quick(), slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	r := newRecorder(func(_ context.Context, call run) error {
@@ -431,10 +434,9 @@ func runsAtLeastOnce(t *testing.T, open opener) {
 
 func triesAgainAfterAnError(t *testing.T, open opener) {
 	q := open(t, quick(), discard())
-	first := true
+	var second atomic.Bool
 	r := newRecorder(func(context.Context, run) error {
-		if first {
-			first = false
+		if !second.Swap(true) {
 			return errors.New("the record is busy")
 		}
 		return nil
@@ -450,10 +452,9 @@ func triesAgainAfterAnError(t *testing.T, open opener) {
 
 func triesAgainAfterAPanic(t *testing.T, open opener) {
 	q := open(t, quick(), discard())
-	first := true
+	var second atomic.Bool
 	r := newRecorder(func(context.Context, run) error {
-		if first {
-			first = false
+		if !second.Swap(true) {
 			panic("out of range")
 		}
 		return nil
@@ -546,9 +547,9 @@ func stopFinishesWhatIsInHand(t *testing.T, open opener) {
 	server := serve(t, q.Broker, r.handlers())
 	enqueue(t, q.Broker, send("a"))
 	r.next(t)
-	impatient, cancel := context.WithCancel(t.Context())
-	cancel()
-	if err := server.Stop(impatient); !errors.Is(err, context.Canceled) {
+	impatient, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	if err := server.Stop(impatient); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Stop did not wait for what is in hand: %v", err)
 	}
 	close(release)
@@ -742,8 +743,8 @@ func failuresAreListedAndRetried(t *testing.T, open opener) {
 	if one, err := q.Failures(t.Context(), 1); err != nil || len(one) != 1 {
 		t.Errorf("asked for one failure: %d, %v", len(one), err)
 	}
-	if _, err := q.Retry(t.Context(), "nobody"); !errors.Is(err, queue.NoTask) {
-		t.Errorf("retry of nobody: got %v, want %v", err, queue.NoTask)
+	if _, err := q.Retry(t.Context(), "nobody"); !errors.Is(err, queue.ErrNoTask) {
+		t.Errorf("retry of nobody: got %v, want %v", err, queue.ErrNoTask)
 	}
 	<-fails
 	fails <- false
@@ -853,6 +854,81 @@ func collectorCountsEveryQueue(t *testing.T, open opener) {
 	}
 	if sizes["crm"] != 1 || sizes["upkeep"] != 0 || len(sizes) < 3 {
 		t.Errorf("asynq_queue_size is %v, want 1 for crm and 0 for the others", sizes)
+	}
+}
+
+// sharedIsOneForAllProcesses has two processes spend one budget at the same moment.
+func sharedIsOneForAllProcesses(t *testing.T, open opener) {
+	q := open(t, quick(), discard())
+	here, there := q.Shared(), another(t, q).Shared()
+	if got, err := here.Get(t.Context(), "session"); got != nil || err != nil {
+		t.Errorf("what was never put: %q, %v", got, err)
+	}
+	if err := here.Put(t.Context(), "session", []byte{0, 1, 0xff}, time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := there.Get(t.Context(), "session"); err != nil || !bytes.Equal(got, []byte{0, 1, 0xff}) {
+		t.Errorf("the other process reads %q, %v", got, err)
+	}
+	if err := there.Put(t.Context(), "session", nil, time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := here.Get(t.Context(), "session"); got != nil || err != nil {
+		t.Errorf("what was taken away: %q, %v", got, err)
+	}
+
+	const each = 50
+	var all sync.WaitGroup
+	start := make(chan struct{})
+	sums := make(chan int, 2*each)
+	for _, process := range []queue.Shared{here, there} {
+		all.Go(func() {
+			<-start
+			for range each {
+				sum, err := process.Add(t.Context(), "calls", 2, time.Hour)
+				if err != nil {
+					t.Error(err)
+				}
+				sums <- sum
+			}
+		})
+	}
+	close(start)
+	all.Wait()
+	close(sums)
+	seen := map[int]bool{}
+	for sum := range sums {
+		seen[sum] = true
+	}
+	if len(seen) != 2*each || !seen[2*2*each] {
+		t.Errorf("%d different sums, the last %v; want %d up to %d", len(seen), seen[2*2*each], 2*each, 2*2*each)
+	}
+}
+
+func sharedForgets(t *testing.T, open opener) {
+	shared := open(t, quick(), discard()).Shared()
+	if err := shared.Put(t.Context(), "session", []byte("s"), 10*time.Millisecond); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := shared.Add(t.Context(), "calls", 1, 10*time.Millisecond); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the value is gone", func() bool {
+		got, err := shared.Get(t.Context(), "session")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got == nil
+	})
+	eventually(t, "the sum is gone", func() bool {
+		got, err := shared.Get(t.Context(), "calls")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got == nil
+	})
+	if sum, err := shared.Add(t.Context(), "calls", 3, time.Hour); sum != 3 || err != nil {
+		t.Errorf("counting again: %d, %v; want 3", sum, err)
 	}
 }
 
