@@ -16,7 +16,7 @@ type Proof struct {
 }
 
 // engines are the last words of a case's name that say what it ran on, not what it is about.
-var engines = []string{"sqlite", "postgres", "redis", "embedded"}
+var engines = []string{"sqlite", "postgres", "redis", "cluster", "embedded"}
 
 var ruleCase = regexp.MustCompile(`^TestRules/((?:R\d\d_)*R\d\d)(?:[_/](.*))?$`)
 
