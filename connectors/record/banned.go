@@ -64,8 +64,8 @@ func (t *tx) Bans(page mailroom.Page) ([]domain.Ban, error) {
 	return bans, err
 }
 
-const bannedAmong = `SELECT kind, folded FROM banned
-	WHERE (kind = 'member' AND folded = ANY($1)) OR (kind = 'company' AND folded = ANY($2))`
+const bannedAmong = `SELECT kind, folded FROM banned WHERE kind = 'member' AND folded IN (SELECT unnest($1::text[]))
+	UNION ALL SELECT kind, folded FROM banned WHERE kind = 'company' AND folded IN (SELECT unnest($2::text[]))`
 
 // BannedAmong returns those of the members who are on the list, by id or by company (R17).
 func (t *tx) BannedAmong(ms []*domain.Member) (map[domain.MemberID]bool, error) {

@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	selectAllowances = `SELECT member, since, allowance FROM allowances WHERE member = ANY($1) ORDER BY member, since`
+	selectAllowances = `SELECT member, since, allowance FROM allowances WHERE member IN (SELECT unnest($1::text[])) ORDER BY member, since`
 	insertAllowances = `INSERT INTO allowances (member, since, allowance)
 		SELECT r.member, r.since, r.allowance FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS r(member, since, allowance)
 		WHERE TRUE ON CONFLICT (member, since) DO UPDATE SET allowance = excluded.allowance`
@@ -57,8 +57,8 @@ func (t *tx) allowances(ids []domain.MemberID) (map[domain.MemberID][]domain.Pla
 }
 
 const (
-	selectAccounts = `SELECT id, plan, anchor_day, created_at FROM members WHERE id = ANY($1)`
-	selectUsage    = `SELECT member, period_start, used, returned FROM credits WHERE member = ANY($1) AND period_start >= $2
+	selectAccounts = `SELECT id, plan, anchor_day, created_at FROM members WHERE id IN (SELECT unnest($1::text[]))`
+	selectUsage    = `SELECT member, period_start, used, returned FROM credits WHERE member IN (SELECT unnest($1::text[])) AND period_start >= $2
 		ORDER BY member, period_start`
 )
 
@@ -162,7 +162,9 @@ func (t *tx) recount(id domain.MemberID, start time.Time) error {
 	return err
 }
 
-const inFlight = `SELECT sender, count(*) FROM inmails WHERE status = 'queued' AND sender = ANY($1) GROUP BY sender`
+// inFlight reads inmails_pair alone, which holds the status of what is live.
+const inFlight = `SELECT sender, count(*) FROM inmails WHERE status IN ('queued', 'sent', 'opened') AND status = 'queued'
+	AND sender IN (SELECT unnest($1::text[])) GROUP BY sender`
 
 // InFlight counts the queued InMails of each sender.
 func (t *tx) InFlight(senders []domain.MemberID) (map[domain.MemberID]int, error) {

@@ -37,7 +37,7 @@ const dueToPush = `SELECT i.id FROM inmails i WHERE i.push_at <= $1
 // is kept: a push that fails in vain is told from one that was overtaken. A dead letter that has changed is none any more.
 const lease = `INSERT INTO crm_links (inmail, leased_until, wanted_version, pushed_version, pushed_seq, attempts, sent_task, replied_task,
 		dead, record_id, match_state, lead_id, contact_id, account_id, class, detail)
-	SELECT i.id, $2, i.version, 0, 0, 0, FALSE, FALSE, FALSE, '', '', '', '', '', '', '' FROM inmails i WHERE i.id = ANY($1)
+	SELECT i.id, $2, i.version, 0, 0, 0, FALSE, FALSE, FALSE, '', '', '', '', '', '', '' FROM inmails i WHERE i.id IN (SELECT unnest($1::uuid[]))
 	ON CONFLICT (inmail) DO UPDATE SET leased_until = excluded.leased_until, wanted_version = excluded.wanted_version, dead = FALSE
 	WHERE crm_links.leased_until <= $3
 	RETURNING inmail`
@@ -78,7 +78,7 @@ func (t *tx) ClaimUnsynced(limit int, leaseFor time.Duration) ([]domain.Push, er
 		return nil, err
 	}
 	byID := make(map[domain.ID]domain.Push, len(leased))
-	err = t.query("read unsynced InMails", selectPushes+`WHERE i.id = ANY($1)`, func(r row) error {
+	err = t.query("read unsynced InMails", selectPushes+`WHERE i.id IN (SELECT unnest($1::uuid[]))`, func(r row) error {
 		p, err := scanPush(r)
 		byID[p.InMail.ID] = p
 		return err
@@ -164,15 +164,15 @@ func (t *tx) StoreAnswers(answers []domain.PushAnswer, retryAt []time.Time) erro
 
 // lockIDs locks InMails in the order of their ids.
 func (t *tx) lockIDs(ids []domain.ID) error {
-	_, err := t.ids("lock InMails", `SELECT i.id FROM inmails i WHERE i.id = ANY($1) ORDER BY i.id FOR UPDATE`, ids)
+	_, err := t.ids("lock InMails", `SELECT i.id FROM inmails i WHERE i.id IN (SELECT unnest($1::uuid[])) ORDER BY i.id FOR UPDATE`, ids)
 	return err
 }
 
 const (
 	findDead   = `SELECT l.inmail FROM crm_links l WHERE l.dead = TRUE`
 	findFailed = `SELECT l.inmail FROM crm_links l WHERE l.failed_at IS NOT NULL AND l.inmail = $1`
-	makeDue    = `UPDATE inmails SET push_at = $2, unsynced_at = coalesce(unsynced_at, $2) WHERE id = ANY($1)`
-	revive     = `UPDATE crm_links SET dead = FALSE WHERE inmail = ANY($1)`
+	makeDue    = `UPDATE inmails SET push_at = $2, unsynced_at = coalesce(unsynced_at, $2) WHERE id IN (SELECT unnest($1::uuid[]))`
+	revive     = `UPDATE crm_links SET dead = FALSE WHERE inmail IN (SELECT unnest($1::uuid[]))`
 )
 
 // RetryDead makes dead letters due again and returns how many: all of them, or those of a class; or the one InMail
@@ -203,7 +203,7 @@ func (t *tx) RetryDead(id domain.ID, class domain.FailureClass) (int, error) {
 
 const forget = `UPDATE crm_links SET record_id = '', match_state = '', lead_id = '', contact_id = '', account_id = '', pushed_version = 0,
 	pushed_seq = 0, sent_task = FALSE, replied_task = FALSE, attempts = 0, class = '', detail = '', failed_at = NULL, dead = FALSE
-	WHERE inmail = ANY($1)`
+	WHERE inmail IN (SELECT unnest($1::uuid[]))`
 
 // Resync makes InMails due to be pushed again from scratch: what was known of the org's records is forgotten.
 func (t *tx) Resync(ids []domain.ID) error {
@@ -226,7 +226,7 @@ func (t *tx) Links(ids []domain.ID) (map[domain.ID]domain.Link, error) {
 	if len(ids) == 0 {
 		return links, nil
 	}
-	err := t.query("read links", `SELECT `+linkColumns+` FROM crm_links l WHERE l.inmail = ANY($1)`, func(r row) error {
+	err := t.query("read links", `SELECT `+linkColumns+` FROM crm_links l WHERE l.inmail IN (SELECT unnest($1::uuid[]))`, func(r row) error {
 		var s linkScan
 		err := r.Scan(s.columns()...)
 		links[s.link.InMail] = s.value()

@@ -51,13 +51,13 @@ const findOf = `SELECT i.id FROM inmails i WHERE i.id IN (SELECT s.id FROM inmai
 const eraseInMails = `UPDATE inmails SET sender = CASE WHEN sender = $2 THEN $3 ELSE sender END,
 		recipient = CASE WHEN recipient = $2 THEN $3 ELSE recipient END, subject = '', preview = '', body = '',
 		version = version + 1, unsynced_at = coalesce(unsynced_at, $4), push_at = coalesce(push_at, $4)
-	WHERE id = ANY($1)`
+	WHERE id IN (SELECT unnest($1::uuid[]))`
 
 const eraseReplies = `UPDATE replies SET from_member = CASE WHEN from_member = $2 THEN $3 ELSE from_member END,
 		to_member = CASE WHEN to_member = $2 THEN $3 ELSE to_member END, body = ''
-	WHERE inmail = ANY($1)`
+	WHERE inmail IN (SELECT unnest($1::uuid[]))`
 
-const dropDetail = `UPDATE crm_links SET detail = '' WHERE inmail = ANY($1)`
+const dropDetail = `UPDATE crm_links SET detail = '' WHERE inmail IN (SELECT unnest($1::uuid[]))`
 
 // EraseMember takes name, ids and texts of a member out of every table and keeps the counts under "erased"
 // (R59, R60). What the id alone names goes in the first call, so that the member is unknown and its keys are dead from then on;
@@ -129,8 +129,8 @@ const (
 const (
 	oldInMails  = `SELECT id, coalesce(sent_at, ended_at, 0), subject <> '' OR preview <> '' OR body <> '' FROM inmails WHERE `
 	oldReplies  = `SELECT id, at, body <> '' FROM replies WHERE `
-	emptyTexts  = `UPDATE inmails SET subject = '', preview = '', body = '' WHERE id = ANY($1)`
-	emptyBodies = `UPDATE replies SET body = '' WHERE id = ANY($1)`
+	emptyTexts  = `UPDATE inmails SET subject = '', preview = '', body = '' WHERE id IN (SELECT unnest($1::uuid[]))`
+	emptyBodies = `UPDATE replies SET body = '' WHERE id IN (SELECT unnest($1::uuid[]))`
 )
 
 // DropTexts empties the texts of InMails that were sent, or ended unsent, before then, and of replies written before then;

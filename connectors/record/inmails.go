@@ -87,7 +87,7 @@ func (t *tx) Insert(ms []*domain.InMail, receipts []domain.Receipt) error {
 }
 
 const (
-	selectInMails = `SELECT ` + inmailColumns + `i.body FROM inmails i WHERE i.id = ANY($1)`
+	selectInMails = `SELECT ` + inmailColumns + `i.body FROM inmails i WHERE i.id IN (SELECT unnest($1::uuid[]))`
 	lockInMails   = selectInMails + ` ORDER BY i.id FOR UPDATE`
 	claimQueued   = selectInMails + ` AND i.status = 'queued' ORDER BY i.id FOR UPDATE SKIP LOCKED`
 )
@@ -216,7 +216,7 @@ func (t *tx) Save(changes []mailroom.Change) error {
 
 // setPreviewed locks in the order of the ids, as everything does that locks several InMails.
 const setPreviewed = `UPDATE inmails SET previewed_at = $1
-	WHERE id IN (SELECT i.id FROM inmails i WHERE i.id = ANY($2) AND i.previewed_at IS NULL ORDER BY i.id FOR UPDATE) AND previewed_at IS NULL`
+	WHERE id IN (SELECT i.id FROM inmails i WHERE i.id IN (SELECT unnest($2::uuid[])) AND i.previewed_at IS NULL ORDER BY i.id FOR UPDATE) AND previewed_at IS NULL`
 
 // SetPreviewed notes the first listing of those that were never listed and returns how many (R30). It changes
 // no version: Salesforce does not learn of it.

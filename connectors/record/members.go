@@ -10,7 +10,7 @@ import (
 
 const selectMembers = `SELECT id, name, headline, photo_url, company, email, profile_shared, profile_visible,
 		accepts_inmail, account_type, plan, anchor_day, team, skills, created_at
-	FROM members WHERE id = ANY($1)`
+	FROM members WHERE id IN (SELECT unnest($1::text[]))`
 
 // Members returns those of ids who exist; the erased and unknown are absent.
 func (t *tx) Members(ids []domain.MemberID) (map[domain.MemberID]*domain.Member, error) {
@@ -55,7 +55,7 @@ func readSkills(stored string, m *domain.Member) error {
 
 // lockMembers takes the locks in the order of the ids: two batches cannot wait for each other. Not needed on
 // SQLite, where a transaction that writes is alone.
-const lockMembers = `SELECT id FROM members WHERE id = ANY($1) ORDER BY id FOR UPDATE`
+const lockMembers = `SELECT id FROM members WHERE id IN (SELECT unnest($1::text[])) ORDER BY id FOR UPDATE`
 
 // LockMembers makes this transaction the only one that decides for these senders until it ends (R10).
 func (t *tx) LockMembers(ids []domain.MemberID) error {
@@ -172,7 +172,7 @@ func (t *tx) Pairs(ps []mailroom.Pair) ([]mailroom.Between, error) {
 
 // commonConnections numbers what each pair shares, in the order of the ids.
 const commonConnections = `SELECT f.n, m.name FROM (
-		SELECT r.n, x.b, row_number() OVER (PARTITION BY r.n ORDER BY x.b) AS place
+		SELECT r.n AS n, x.b, row_number() OVER (PARTITION BY r.n ORDER BY x.b) AS place
 		FROM unnest($1::int[], $2::text[], $3::text[]) AS r(n, a, b)
 		JOIN connections x ON x.a = r.a JOIN connections y ON y.a = r.b AND y.b = x.b) AS f
 	JOIN members m ON m.id = f.b WHERE f.place <= 3 ORDER BY f.n, f.place`

@@ -18,11 +18,11 @@ const (
 			AND i.accepted_at >= coalesce((SELECT s.accepted_at FROM inmails s WHERE s.sender = r.sender AND s.accepted_at >= $1
 				ORDER BY s.accepted_at DESC LIMIT 1 OFFSET $2), 0)
 		ORDER BY r.sender, i.accepted_at DESC`
-	recentStrikes = `SELECT member, at FROM strikes WHERE member = ANY($1) AND at >= $2 ORDER BY member, at DESC`
+	recentStrikes = `SELECT member, at FROM strikes WHERE member IN (SELECT unnest($1::text[])) AND at >= $2 ORDER BY member, at DESC`
 	reporters     = `SELECT n.sender, count(*), min(n.newest) FROM (
-			SELECT sender, reporter, max(at) AS newest FROM reports WHERE sender = ANY($1) AND at >= $2 GROUP BY sender, reporter) AS n
+			SELECT sender, reporter, max(at) AS newest FROM reports WHERE sender IN (SELECT unnest($1::text[])) AND at >= $2 GROUP BY sender, reporter) AS n
 		GROUP BY n.sender`
-	deliveries = `SELECT sender, count(*) FROM inmails WHERE sender = ANY($1) AND accepted_at >= $2 AND sent_at >= $3 GROUP BY sender`
+	deliveries = `SELECT sender, count(*) FROM inmails WHERE sender IN (SELECT unnest($1::text[])) AND accepted_at >= $2 AND sent_at >= $3 GROUP BY sender`
 )
 
 // Signals returns what was seen of each sender until Now, as far back as need says (R41). Deliveries
@@ -97,7 +97,7 @@ func scanMemberTime(r row) (id domain.MemberID, at time.Time, err error) {
 const (
 	insertFingerprints = `INSERT INTO fingerprints (sender, at, fingerprint)
 		SELECT r.sender, r.at, r.fingerprint FROM unnest($1::text[], $2::bigint[], $3::bytea[]) AS r(sender, at, fingerprint)`
-	purgeFingerprints = `DELETE FROM fingerprints WHERE at < $1 AND sender = ANY($2)`
+	purgeFingerprints = `DELETE FROM fingerprints WHERE at < $1 AND sender IN (SELECT unnest($2::text[]))`
 )
 
 // NoteSends keeps the fingerprints of accepted bodies for the window of the similarity check, and removes those
@@ -132,7 +132,7 @@ func (t *tx) Fingerprints(sender domain.MemberID, since time.Time) (prints [][]b
 	return prints, err
 }
 
-const purgeStrikes = `DELETE FROM strikes WHERE at < $1 AND member = ANY($2)`
+const purgeStrikes = `DELETE FROM strikes WHERE at < $1 AND member IN (SELECT unnest($2::text[]))`
 
 const insertStrikes = `INSERT INTO strikes (member, at) SELECT r.member, r.at FROM unnest($1::text[], $2::bigint[]) AS r(member, at)`
 
@@ -173,7 +173,7 @@ func (t *tx) Restrictions(member domain.MemberID) (rows []mailroom.RestrictionRo
 	return rows, err
 }
 
-const restricted = restrictionColumns + `WHERE member = ANY($1) AND undone_at IS NULL AND started_at <= $2 AND until > $2 ORDER BY until`
+const restricted = restrictionColumns + `WHERE member IN (SELECT unnest($1::text[])) AND undone_at IS NULL AND started_at <= $2 AND until > $2 ORDER BY until`
 
 // Restricted returns the restriction of each sender that holds at Now: of several the one that ends last (R42).
 func (t *tx) Restricted(senders []domain.MemberID) (map[domain.MemberID]spam.Restriction, error) {

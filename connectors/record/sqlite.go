@@ -34,6 +34,7 @@ type sqlite struct {
 
 // sqliteConn is one connection with its prepared statements; conn is nil until it is first used.
 type sqliteConn struct {
+	setup string // run when it opens
 	conn  *sql.Conn
 	stmts map[string]*sql.Stmt
 }
@@ -55,7 +56,7 @@ func openSQLite(ctx context.Context, cfg Config) (*sqlite, error) {
 	db.SetMaxOpenConns(cfg.Readers + 2) // with the writer and a migration
 	db.SetMaxIdleConns(cfg.Readers + 2)
 	s := &sqlite{cfg: cfg, db: db, writer: make(chan *sqliteConn, 1), readers: make(chan *sqliteConn, cfg.Readers)}
-	s.writer <- &sqliteConn{}
+	s.writer <- &sqliteConn{setup: "PRAGMA cache_size = -16384"} // KiB; it touches every index, a reader one or two
 	for range cfg.Readers {
 		s.readers <- &sqliteConn{}
 	}
@@ -81,8 +82,9 @@ func dsn(cfg Config) string {
 		"synchronous(FULL)",
 		"secure_delete(ON)",
 		"temp_store(MEMORY)",
-		"cache_size(-16384)",
-		"journal_size_limit(67108864)",
+		"cache_size(-2048)",
+		"wal_autocheckpoint(4096)",
+		"journal_size_limit(33554432)",
 	}}
 	if cfg.MaxBytes > 0 {
 		q.Add("_pragma", "max_page_count("+strconv.FormatInt(cfg.MaxBytes/pageSize, 10)+")")
@@ -192,6 +194,10 @@ func (c *sqliteConn) open(ctx context.Context, db *sql.DB) error {
 	}
 	conn, err := db.Conn(ctx)
 	if err != nil {
+		return err
+	}
+	if _, err := conn.ExecContext(ctx, c.setup); err != nil {
+		_ = conn.Close()
 		return err
 	}
 	c.conn, c.stmts = conn, make(map[string]*sql.Stmt)

@@ -113,9 +113,8 @@ CREATE TABLE inmails (
 ) /*postgres WITH (fillfactor = 85)*/;
 CREATE INDEX inmails_sender ON inmails (sender, accepted_at);
 CREATE INDEX inmails_recipient ON inmails (recipient, in_inbox, sent_at);
-CREATE INDEX inmails_pair ON inmails (sender, recipient) WHERE status IN ('queued', 'sent', 'opened');
+CREATE INDEX inmails_pair ON inmails (sender, recipient, status) WHERE status IN ('queued', 'sent', 'opened');
 CREATE INDEX inmails_queued ON inmails (accepted_at) WHERE status = 'queued';
-CREATE INDEX inmails_in_flight ON inmails (sender) WHERE status = 'queued';
 CREATE INDEX inmails_expiring ON inmails (expires_at) WHERE status = 'sent';
 CREATE INDEX inmails_push ON inmails (push_at, unsynced_at) WHERE push_at IS NOT NULL;
 
