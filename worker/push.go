@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -20,18 +21,38 @@ type Salesforce interface {
 	Backfill(ctx context.Context) error
 }
 
+// NoSalesforce is the other side where none is configured: nothing is claimed, and what is unsynced waits.
+type NoSalesforce struct{}
+
+// Push is never asked.
+func (NoSalesforce) Push(context.Context, []domain.Push) ([]domain.PushAnswer, error) {
+	return nil, errors.New("no Salesforce is configured; set INMAIL_SALESFORCE_URL")
+}
+
+// Budget is empty.
+func (NoSalesforce) Budget() mailroom.Budget { return mailroom.Budget{} }
+
+// Reconcile has nothing to compare.
+func (NoSalesforce) Reconcile(context.Context) error { return nil }
+
+// Backfill has nowhere to bring things.
+func (NoSalesforce) Backfill(context.Context) error { return nil }
+
 // pusher lets one push run at a time in a process: two would write children of one parent at once and lock each other.
 type pusher struct{ sync.Mutex }
 
 // The bounds of a push.
 const (
-	PushBatch = 1000            // InMails a claim: five collections of 200, one Composite call
-	PushLease = 5 * time.Minute // longer than any call to Salesforce may take
-	pushLimit = 50              // claims a task
+	PushBatch = 1000             // InMails a claim: five collections of 200, one Composite call
+	PushLease = 30 * time.Second // how long what a dead worker claimed waits; a living one holds it on
+	pushLimit = 50               // claims a task
 )
 
 // crmPush brings to Salesforce what it lacks: claim, push with no transaction open, store the answers (STYLE H11).
 func (j *Jobs) crmPush(ctx context.Context, _ []string) error {
+	if _, none := j.CRM.(NoSalesforce); none {
+		return nil
+	}
 	if !j.push.TryLock() {
 		return nil // the running one claims what is due
 	}
@@ -50,7 +71,9 @@ func (j *Jobs) pushOnce(ctx context.Context) (int, error) {
 	if err != nil || len(pushes) == 0 {
 		return 0, err
 	}
+	release := j.hold(ctx, pushes)
 	answers, err := j.CRM.Push(ctx, pushes)
+	release()
 	if err != nil {
 		answers = unknown(pushes)
 		j.Log.ErrorContext(ctx, "push to Salesforce", "inmails", len(pushes), "error", err)
@@ -79,6 +102,28 @@ func (j *Jobs) pushOnce(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	return len(pushes), nil
+}
+
+// hold keeps the leases of pushes alive until the function that it returns is called.
+func (j *Jobs) hold(ctx context.Context, pushes []domain.Push) (release func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		beat := time.NewTicker(PushLease / 3)
+		defer beat.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-beat.C:
+				if err := j.Room.KeepPushes(ctx, pushes, PushLease); err != nil && ctx.Err() == nil {
+					j.Log.WarnContext(ctx, "cannot hold what is being pushed", "error", err)
+				}
+			}
+		}
+	}()
+	return func() { cancel(); <-done }
 }
 
 // unknown answers for a push of which nothing is known: the rows go again, and the org's external id keeps them from

@@ -123,6 +123,11 @@ func (a *app) Start(ctx context.Context) error {
 	if err := a.connectSalesforce(ctx); err != nil {
 		return err
 	}
+	if !a.settings.Record.Postgres() { // the lock on the data folder says that nobody else is here
+		if err := a.room.FreePushes(ctx); err != nil {
+			return err
+		}
+	}
 	a.jobs = &worker.Jobs{Room: a.room, CRM: a.salesforceOrNone(), Depth: a.queue.Depth, Log: a.log, Snapshot: a.snapshot}
 	if a.settings.Has(config.RoleWorker) {
 		if err := a.startWorkers(); err != nil {

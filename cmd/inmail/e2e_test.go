@@ -121,7 +121,7 @@ func newServer(t *testing.T, args []string, env ...string) *server {
 			s.env = append(s.env, e)
 		}
 	}
-	s.env = append(append(s.env, "INMAIL_OPERATOR_KEY="+operatorKey, "INMAIL_CRM_PUSH_EVERY=500ms", "INMAIL_SNAPSHOT_EVERY=500ms"), env...)
+	s.env = append(append(s.env, "INMAIL_OPERATOR_KEY="+operatorKey, "INMAIL_LOG_LEVEL=warn", "INMAIL_CRM_PUSH_EVERY=500ms", "INMAIL_SNAPSHOT_EVERY=500ms"), env...)
 	t.Cleanup(func() {
 		s.Kill()
 		if t.Failed() {

@@ -78,6 +78,20 @@ func (r *Room) ClaimPushes(ctx context.Context, limit int, lease time.Duration) 
 	return pushes, wrap("claim unsynced links", err)
 }
 
+// KeepPushes holds what this worker claimed while it is still pushing. A worker that dies holds nothing for longer than a lease.
+func (r *Room) KeepPushes(ctx context.Context, pushes []domain.Push, lease time.Duration) error {
+	ids := make([]domain.ID, len(pushes))
+	for i, p := range pushes {
+		ids[i] = p.InMail.ID
+	}
+	return wrap("hold claimed links", r.record.Update(ctx, func(tx Tx) error { return tx.ExtendLeases(ids, lease) }))
+}
+
+// FreePushes ends the claims that an earlier process left, for a process that is alone on the record.
+func (r *Room) FreePushes(ctx context.Context) error {
+	return wrap("end claims", r.record.Update(ctx, Tx.FreeLeases))
+}
+
 func (p *Pause) holds(now time.Time) bool {
 	return p != nil && (p.Until.IsZero() || now.Before(p.Until))
 }

@@ -307,6 +307,10 @@ type CRMLinks interface {
 	// ClaimUnsynced takes up to limit InMails that are due to be pushed and leases them until Now + lease, so that
 	// nobody else pushes them; oldest change first, skipping what another transaction holds.
 	ClaimUnsynced(limit int, lease time.Duration) ([]domain.Push, error)
+	// ExtendLeases holds the leases of ids until Now + lease; one that was ended stays so.
+	ExtendLeases(ids []domain.ID, lease time.Duration) error
+	// FreeLeases ends the leases that an earlier process left; only a process that is alone on the record may ask.
+	FreeLeases() error
 	// StoreAnswers stores what became of pushes and ends their leases. An InMail counts as synced only when its
 	// version is still the pushed one. retryAt[i] is when a failed one goes again; zero: not by itself.
 	StoreAnswers(answers []domain.PushAnswer, retryAt []time.Time) error

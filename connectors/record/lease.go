@@ -1,0 +1,30 @@
+package record
+
+import (
+	"time"
+
+	"inmail/domain"
+)
+
+// extendLeases holds leases that are held; one that was ended or taken over stays so.
+const extendLeases = `UPDATE crm_links SET leased_until = $2 WHERE inmail IN (SELECT unnest($1::uuid[])) AND leased_until > 0`
+
+// ExtendLeases holds the leases of ids until Now + lease: whoever is still pushing keeps them, and those of a
+// process that died end by themselves soon.
+func (t *tx) ExtendLeases(ids []domain.ID, leaseFor time.Duration) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	_, err := t.exec("hold leases", extendLeases, ids, millis(t.now.Add(leaseFor)))
+	return err
+}
+
+// freeLeases ends all leases of what is due.
+const freeLeases = `UPDATE crm_links SET leased_until = 0 WHERE leased_until > 0
+	AND inmail IN (SELECT id FROM inmails WHERE push_at IS NOT NULL)`
+
+// FreeLeases ends the leases that an earlier process left. Only a process that is alone on the record may ask.
+func (t *tx) FreeLeases() error {
+	_, err := t.exec("end leases", freeLeases)
+	return err
+}
