@@ -10,7 +10,7 @@ import (
 // Limits that panels draw as a line and alerts call at; a test holds the alerts to them.
 const (
 	snapshotLimit = 45 * time.Second // three times the default INMAIL_SNAPSHOT_EVERY
-	waitingLimit  = 60 * time.Second // an idle machine sends within 1 s, and redrive asks again within 15 s
+	waitingLimit  = 60 * time.Second // an idle machine sends within 1 s, and redrive asks again within seconds
 
 	jobsLimit       = 0.1  // share of one kind of job that fails
 	budgetLimit     = 0.8  // share of our API calls of the day

@@ -29,6 +29,7 @@ func Outreach() (dashboard.Dashboard, error) {
 	response := func(is string) string {
 		return rate("job_cohort_week:inmail_cohort_reply:ratio", "job_cohort_week:inmail_cohort_reply_complete:bool", is)
 	}
+	none := " or 0 * " + week("job_cohort_week:inmail_cohort_messages:sum") // a bar of no height
 	became := func(matcher string) string {
 		all := "job_cohort_week_outcome:inmail_cohort_messages:max{" + recorded
 		return "sum by (cohort_week) (" + all + ", " + matcher + "}) or 0 * sum by (cohort_week) (" + all + "})"
@@ -45,6 +46,7 @@ func Outreach() (dashboard.Dashboard, error) {
 	}
 
 	b := newBoard("outreach", "Outreach", "What came of the InMails that were sent: how many were opened and answered, by week of sending, account type and tag.", anyPage).
+		Time("now-7d", "now").
 		WithRow(dashboard.NewRowBuilder("Where we stand")).
 		WithPanel(number("Open rate of the last complete week",
 			"Of the InMails sent in the last week that is over for everybody (14 days after its Monday), what share was opened?",
@@ -62,10 +64,10 @@ func Outreach() (dashboard.Dashboard, error) {
 		WithRow(dashboard.NewRowBuilder("By week of sending")).
 		WithPanel(byWeek("Open rate by week",
 			"Is the open rate rising or falling? Complete weeks do not change any more; the weeks marked “so far” still wait for openings and are lower than they will be.",
-			units.PercentUnit, column{"Complete", open("1")}, column{"So far", open("0")}).Max(1)).
+			units.PercentUnit, column{"Complete", open("1") + none}, column{"So far", open("0") + none}).Max(1)).
 		WithPanel(byWeek("Response rate by week",
 			"Is the response rate rising or falling? A week is complete 30 days after its end; until then “so far”.",
-			units.PercentUnit, column{"Complete", response("1")}, column{"So far", response("0")}).Max(1)).
+			units.PercentUnit, column{"Complete", response("1") + none}, column{"So far", response("0") + none}).Max(1)).
 		WithPanel(byWeek("What became of each week",
 			"How many InMails were delivered in each week, and what state is each in now? The parts add up to what was delivered.",
 			units.Short,

@@ -43,10 +43,10 @@ func sumBy(labels string) string {
 	return "sum by (" + labels + ") "
 }
 
-// orZero answers 0 under label=value where expr has no series yet, for as long as other has any: a
-// panel says "none", and is not empty.
+// orZero answers 0 under label=value as long as expr has no series, if only other has any: a panel
+// says "none", and is not empty.
 func orZero(expr, label, value, other string) string {
-	return fmt.Sprintf(`%s or label_replace(0 * sum(%s), %q, %q, "", "")`, expr, other, label, value)
+	return fmt.Sprintf(`%s or on () label_replace(0 * sum(%s), %q, %q, "", "")`, expr, other, label, value)
 }
 
 // over divides by all only where there is something to divide by, and is 0 where there is nothing.
@@ -129,15 +129,16 @@ func bars(title, question, unit string, queries ...*prometheus.DataqueryBuilder)
 }
 
 // byWeek is a bar for each cohort week and column, stacked. A week is a label, not a time: a cohort's
-// figure goes on changing for weeks after its last send.
+// figure goes on changing for weeks after its last send. Every column must answer for some week, if
+// only with 0: Grafana names the values of a lone answer differently.
 func byWeek(title, question, unit string, columns ...column) *barchart.PanelBuilder {
 	panel := barchart.NewPanelBuilder().Title(title).Description(question).Datasource(source).
 		Unit(unit).Min(0).NoValue("–").Span(12).Height(9).Targets(tableQueries(columns)).
 		ColorScheme(byName()).XField("Week").Stacking(common.StackingModeNormal).
-		XTickLabelSpacing(60).ShowValue(common.VisibilityModeAuto).FillOpacity(80).
+		XTickLabelSpacing(60).ShowValue(common.VisibilityModeNever).FillOpacity(80).
 		Legend(common.NewVizLegendOptionsBuilder().ShowLegend(true).DisplayMode(common.LegendDisplayModeList).
 			Placement(common.LegendPlacementBottom).Calcs([]string{})).
-		Tooltip(common.NewVizTooltipOptionsBuilder().Mode(common.TooltipDisplayModeMulti).Sort(common.SortOrderNone))
+		Tooltip(common.NewVizTooltipOptionsBuilder().Mode(common.TooltipDisplayModeMulti).Sort(common.SortOrderNone).HideZeros(true))
 	for _, t := range joined("cohort_week", "Week", columns) {
 		panel = panel.WithTransformation(t)
 	}

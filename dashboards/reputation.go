@@ -18,6 +18,7 @@ func Reputation() (dashboard.Dashboard, error) {
 	}
 
 	b := newBoard("reputation", "Reputation", "Whether recipients are being bothered: restricted senders by trigger, reports of abuse, and what the rules refuse.", anyPage).
+		Time("now-7d", "now").
 		WithRow(dashboard.NewRowBuilder("Are recipients being bothered?")).
 		WithPanel(number("Restricted senders", "How many senders are restricted now, for whatever reason? It lifts by itself.",
 			units.Short, latest("sum("+restricted+")", ""))).
