@@ -9,16 +9,16 @@ import (
 )
 
 // Fold returns text as the phrases and the model read it: lower case, without
-// accents, zero-width marks and the apostrophes inside words, look-alike letters
-// as the Latin ones that they imitate (Cyrillic а, full-width ａ, bold 𝐚), runs of
-// blanks as one space. Digits and signs that stand for letters (fr33) stay: what
+// accents, zero-width marks, and the apostrophes and emphasis inside words; with
+// look-alike letters as the Latin ones that they imitate (Cyrillic а, full-width ａ,
+// bold 𝐚) and runs of blanks as one space. Digits and signs that stand for letters (fr33) stay: what
 // they stand for only shows beside the phrases (see meantWords).
 //
 // Fold is idempotent and linear in the length of text. Bytes that are not UTF-8
 // become U+FFFD.
 func Fold(text string) string {
 	if ascii(text) {
-		return joinApostrophes(foldASCII(text))
+		return joinWords(foldASCII(text))
 	}
 	// Compatibility forms become plain letters here, and accents marks of their own.
 	decomposed := norm.NFKD.String(strings.ToValidUTF8(text, "\uFFFD"))
@@ -27,6 +27,18 @@ func Fold(text string) string {
 	blank := false  // one is due
 	accents := true // a mark here is an accent and no vowel
 	for _, r := range decomposed {
+		if ' ' < r && r < 0x7F {
+			if blank {
+				out.WriteByte(' ')
+				blank = false
+			}
+			accents = true
+			if 'A' <= r && r <= 'Z' {
+				r += 'a' - 'A'
+			}
+			out.WriteByte(byte(r))
+			continue
+		}
 		switch {
 		case invisible(r), accents && unicode.IsMark(r):
 			continue
@@ -41,7 +53,7 @@ func Fold(text string) string {
 		accents = !unicode.IsLetter(r) || unicode.In(r, unicode.Latin, unicode.Greek, unicode.Cyrillic)
 		foldLetter(&out, unicode.ToLower(r))
 	}
-	return norm.NFC.String(joinApostrophes(out.String()))
+	return norm.NFC.String(joinWords(out.String()))
 }
 
 func ascii(text string) bool {
@@ -75,28 +87,34 @@ func foldASCII(text string) string {
 	return string(out)
 }
 
-// joinApostrophes drops the apostrophes inside words: don't is dont.
-func joinApostrophes(folded string) string {
-	if !strings.Contains(folded, "'") {
+// joinWords drops apostrophes and marks of emphasis inside words: don't is dont, and
+// fr**ee** is free.
+func joinWords(folded string) string {
+	if !strings.ContainsAny(folded, wordJoiners) {
 		return folded
 	}
 	var out strings.Builder
 	out.Grow(len(folded))
-	kept := 0 // everything before it is written
-	for i := range len(folded) {
-		if folded[i] != '\'' {
-			continue
+	for folded != "" {
+		at := strings.IndexAny(folded, wordJoiners)
+		if at < 0 {
+			break
 		}
-		before, _ := utf8.DecodeLastRuneInString(folded[:i])
-		after, _ := utf8.DecodeRuneInString(folded[i+1:])
-		if wordRune(before) && unicode.IsLetter(after) {
-			out.WriteString(folded[kept:i])
-			kept = i + 1
+		after := strings.TrimLeft(folded[at:], wordJoiners)
+		last, _ := utf8.DecodeLastRuneInString(folded[:at])
+		next, _ := utf8.DecodeRuneInString(after)
+		if wordRune(last) && unicode.IsLetter(next) {
+			out.WriteString(folded[:at])
+		} else {
+			out.WriteString(folded[:len(folded)-len(after)])
 		}
+		folded = after
 	}
-	out.WriteString(folded[kept:])
+	out.WriteString(folded)
 	return out.String()
 }
+
+const wordJoiners = "'*~"
 
 // invisible reports whether r is drawn as nothing: zero-width and direction
 // marks, soft hyphens, variation selectors, tags and fillers.

@@ -2,47 +2,76 @@ package spam
 
 import (
 	"net/netip"
-	"regexp"
 	"strings"
+	"unicode/utf8"
 )
 
-// A link is a web address in folded text; the text between start and end is it.
+// A link is a web address in folded text, from start to end.
 type link struct {
 	start, end int
 	host       string // without www.
 }
 
-var (
-	webAddress = regexp.MustCompile(`https?://[^\s<>"'()\[\]]+|www\.[^\s<>"'()\[\]]+|` +
-		`(?:[a-z0-9-]{1,63}\.)+(?:com|net|org|info|biz|io|co|me|ly|gl|gd|gy|cc|tv|ws|to|ru|cn|tk|ml|xyz|top|click|link|shop|site|online|app|dev|uk|de|fr|eu)\b(?:/[^\s<>"'()\[\]]*)?`)
-	mailAddress = regexp.MustCompile(`[a-z0-9._%+-]+@(?:[a-z0-9-]{1,63}\.)+[a-z]{2,}`)
-	titledLink  = regexp.MustCompile(`\[([^\[\]]{1,300})\]\(\s*([^\s()]+)`)
-)
-
-// findLinks returns the web addresses of folded text in their order; mail
-// addresses are none.
+// findLinks returns the web addresses of folded text in their order: with a scheme,
+// with www. or as a bare name (bit.ly/x). Mail addresses are none.
 func findLinks(folded string) []link {
-	if !strings.ContainsRune(folded, '.') && !strings.Contains(folded, "://") {
+	if !strings.Contains(folded, ".") && !strings.Contains(folded, "://") {
 		return nil
 	}
 	var all []link
-	mails := mailAddress.FindAllStringIndex(folded, -1)
-	for _, at := range webAddress.FindAllStringIndex(folded, -1) {
-		for len(mails) > 0 && mails[0][1] <= at[0] {
-			mails = mails[1:]
+	for start := 0; start < len(folded); {
+		end := start
+		for end < len(folded) && strings.IndexByte(linkEnds, folded[end]) < 0 {
+			end++
 		}
-		if len(mails) > 0 && mails[0][0] <= at[0] && at[0] < mails[0][1] {
-			continue
+		if from, host, ok := linkIn(folded[start:end]); ok {
+			all = append(all, link{start + from, end, host})
 		}
-		if at[0] > 0 && wordByte(folded[at[0]-1]) {
-			continue
-		}
-		all = append(all, link{at[0], at[1], hostOf(folded[at[0]:at[1]])})
+		start = end + 1
 	}
 	return all
 }
 
-func wordByte(b byte) bool { return b >= 0x80 || 'a' <= b && b <= 'z' || '0' <= b && b <= '9' }
+// linkEnds are the characters that no address goes over.
+const linkEnds = " <>\"'()[]{}|"
+
+// linkIn finds the address that a piece of text without linkEnds ends with.
+func linkIn(piece string) (from int, host string, ok bool) {
+	for _, opening := range []string{"https://", "http://", "www."} {
+		if at := strings.Index(piece, opening); at >= 0 && !endsInWord(piece[:at]) {
+			host = hostOf(piece[at:])
+			return at, host, host != ""
+		}
+	}
+	if !strings.Contains(piece, ".") || strings.Contains(piece, "@") {
+		return 0, "", false
+	}
+	from = strings.LastIndexAny(piece, ":;,") + 1
+	if from == len(piece) || '0' <= piece[from] && piece[from] <= '9' { // punctuation, or a port, behind it
+		from = 0
+	}
+	host = hostOf(piece[from:])
+	dot := strings.LastIndexByte(host, '.')
+	if dot < 1 || !bareDomains[host[dot+1:]] {
+		return 0, "", false
+	}
+	for i := range len(host) {
+		if b := host[i]; !('a' <= b && b <= 'z' || '0' <= b && b <= '9' || b == '-' || b == '.' && i > 0 && host[i-1] != '.') {
+			return 0, "", false
+		}
+	}
+	return from, host, true
+}
+
+func endsInWord(text string) bool {
+	r, size := utf8.DecodeLastRuneInString(text)
+	return size > 0 && wordRune(r)
+}
+
+// bareDomains are those in which a name without scheme and www. is taken for an
+// address.
+var bareDomains = set("com", "net", "org", "info", "biz", "io", "co", "me", "ly", "gl", "gd", "gy", "cc", "tv", "ws", "to", "ru", "cn",
+	"tk", "ml", "at", "xyz", "top", "click", "link", "shop", "site", "online", "app", "dev", "uk", "de", "fr", "eu", "id")
 
 // hostOf returns the host of a folded web address, without port, user and www.
 func hostOf(address string) string {
@@ -52,23 +81,21 @@ func hostOf(address string) string {
 	if end := strings.IndexAny(address, "/?#\\"); end >= 0 {
 		address = address[:end]
 	}
-	if at := strings.LastIndexByte(address, '@'); at >= 0 {
-		address = address[at+1:]
-	}
+	address = address[strings.LastIndexByte(address, '@')+1:]
 	if colon := strings.LastIndexByte(address, ':'); colon >= 0 {
 		address = address[:colon]
 	}
-	return strings.Trim(strings.TrimPrefix(address, "www."), ".,;!?")
+	return strings.Trim(strings.TrimPrefix(address, "www."), ".,;!*~_")
 }
 
 // shortened reports whether the host hides where its links lead.
 func (l link) shortened() bool { return shorteners[l.host] }
 
 var shorteners = set("bit.ly", "tinyurl.com", "t.co", "goo.gl", "ow.ly", "is.gd", "v.gd", "buff.ly", "rebrand.ly",
-	"cutt.ly", "shorturl.at", "rb.gy", "t.ly", "tiny.cc", "bl.ink", "lnkd.in", "adf.ly", "bit.do", "s.id", "qr.ae", "clck.ru")
+	"cutt.ly", "shorturl.at", "rb.gy", "t.ly", "tiny.cc", "bl.ink", "lnkd.in", "adf.ly", "bit.do", "s.id", "clck.ru")
 
-// odd reports whether the host is a bare number or is written in punycode,
-// as look-alikes of well-known names are.
+// odd reports whether the host is a bare number or is written in punycode, as
+// look-alikes of well-known names are.
 func (l link) odd() bool {
 	if _, err := netip.ParseAddr(l.host); err == nil {
 		return true
@@ -76,20 +103,27 @@ func (l link) odd() bool {
 	return strings.HasPrefix(l.host, "xn--") || strings.Contains(l.host, ".xn--")
 }
 
-// misleading reports whether folded text has a titled link whose title is an
-// address of another host than the one that it leads to.
+// misleading reports whether folded text has a titled link, [title](address), whose
+// title is an address of another host than the one that it leads to.
 func misleading(folded string) bool {
-	for _, m := range titledLink.FindAllStringSubmatch(folded, -1) {
-		title := findLinks(m[1])
-		if len(title) != 1 {
-			continue
+	for {
+		before, after, found := strings.Cut(folded, "](")
+		if !found {
+			return false
 		}
-		from, to := title[0].host, hostOf(m[2])
-		if from != to && !strings.HasSuffix(to, "."+from) && !strings.HasSuffix(from, "."+to) {
-			return true
+		title := findLinks(before[strings.LastIndexAny(before, "[]")+1:])
+		if len(title) == 1 {
+			address := strings.TrimLeft(after, " ")
+			if end := strings.IndexAny(address, " ()"); end >= 0 {
+				address = address[:end]
+			}
+			from, to := title[0].host, hostOf(address)
+			if from != to && !strings.HasSuffix(to, "."+from) && !strings.HasSuffix(from, "."+to) {
+				return true
+			}
 		}
+		folded = after
 	}
-	return false
 }
 
 func set(members ...string) map[string]bool {

@@ -1,32 +1,40 @@
 package spam
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // A class is a kind of mass mail or fraud that betrays itself by its phrases.
 //
-// A pitch is what such mail says and people who write to one person hardly do. A
-// topic is only what it speaks of: casinos have recruiters, lenders have sales
-// people, and they write about their trade in good faith.
+// A pitch is what such mail says and people who write to one person hardly do, a
+// hint what they say now and then. A topic is only what it speaks of: casinos have
+// recruiters, lenders have sales people, and they write about their trade in good
+// faith.
 //
 // Phrases are words as Fold leaves them. # stands for a number, * for any one
 // word, and #p for a number with p behind it (150p).
 type class struct {
-	code         string
-	says         string // why it counts, to the sender, in plain words
-	pitch, topic []string
+	code               string
+	says               string // why it counts, to the sender, in plain words
+	pitch, hint, topic []string
 }
 
-// Points of phrases. The first pitch of a class counts most; however many there
-// are, one class alone stays below what two say (refusePoints).
+// Points of phrases. A pitch needs a second sign beside it, and two of different
+// classes are enough (refusePoints).
 const (
 	pitchPoints     = 6
 	nextPitchPoints = 2
 	classPoints     = 12 // at most, of one class
+	hintPoints      = 3
+	nextHintPoints  = 1
+	hintsPoints     = 5 // at most, of one class without a pitch
 	topicPoints     = 1
-	topicsPoints    = 2 // at most, of one class without a pitch
+	topicsPoints    = 2 // at most, of one class that has nothing else
 	nudgePoints     = 2 // the first of a class that only leans to spam
 	nextNudgePoints = 1
 	nudgesPoints    = 3 // at most, of one such class
+	maskedPoints    = 4 // a phrase written so that a list would miss it; twice that for several
 )
 
 // classes are the phrases of a fresh install, from what is publicly known of
@@ -36,102 +44,122 @@ const (
 var classes = []class{
 	{code: "prize", says: "promises a prize, a draw or a gift",
 		pitch: []string{
-			"you have won", "youve won", "u have won", "you won a prize", "you won #", "have won a", "have won #", "won a guaranteed", "you are a winner", "you are the winner",
+			"todays lucky winner", "selected for an exclusive", "gift card winner", "win an iphone", "win a brand new", "survey and win", "complete a short survey", "won a prize", "won a cash", "you won a", "your winnings",
+			"you have won", "youve won", "u have won", "you won a prize", "you won #", "won a guaranteed", "you are a winner", "you are the winner",
 			"u are a winner", "you are winner", "lucky winner", "selected winner", "selected as a winner", "our winner", "claim your prize", "claim your reward", "claim your gift", "claim your winnings",
 			"claim your free", "claim your #", "claim your cash", "claim your bonus", "claim ur", "claim it now", "to claim call", "to claim txt", "to claim text", "to claim your", "2 claim", "claim code", "claim now",
-			"your prize", "prize guaranteed", "guaranteed prize", "cash prize", "bonus prize", "caller prize", "prize draw", "weekly draw", "todays draw", "lucky draw", "monthly draw",
-			"cash award", "have been awarded a", "have been awarded #", "has been awarded a", "ur awarded", "u are awarded", "you are awarded", "was awarded a", "are awarded a", "awarded either",
+			"your prize", "prize guaranteed", "guaranteed prize", "cash prize", "bonus prize", "caller prize", "prize draw", "weekly draw", "todays draw", "lucky draw",
+			"cash award", "have been awarded a", "have been awarded #", "ur awarded", "u are awarded", "you are awarded", "awarded either",
 			"lottery winner", "lottery winners", "lottery prize", "won the lottery", "won the lotto", "national lottery draw", "online lottery", "sweepstakes winner", "jackpot winner", "win the jackpot",
-			"free entry", "free gift", "win a free", "win a #", "win a prize", "win cash", "win up to", "chance to win a", "chance to win #", "ur chance to win", "your chance to win", "reply to win",
-			"bonus points to claim", "unredeemed bonus", "unredeemed points", "specially selected to receive", "specially selected #", "specially selected to win", "selected to receive a", "selected to receive #", "chosen to receive a", "chosen to receive #", "selected 2 receive",
-			"holiday voucher", "shopping voucher", "free voucher", "free vouchers",
+			"free entry", "win a free", "win a #", "win a prize", "win cash", "ur chance to win", "reply to win",
+			"bonus points to claim", "unredeemed bonus", "unredeemed points", "specially selected to receive", "specially selected #", "specially selected to win", "selected 2 receive",
+			"holiday voucher",
 			"sie haben gewonnen", "haben sie gewonnen", "ihr gewinn", "vous avez gagne", "votre gain", "has ganado un", "ha ganado un", "has sido seleccionado", "ganador del", "voce ganhou", "foi sorteado", "hai vinto", "u heeft gewonnen", "je hebt gewonnen",
 			"вы выиграли", "ваш выигрыш",
 		},
+		hint:  []string{"have won #", "win up to", "have won a", "chance to win a", "chance to win #", "your chance to win", "selected to receive a", "selected to receive #", "chosen to receive a", "chosen to receive #", "has been awarded a", "was awarded a", "are awarded a", "monthly draw", "free voucher", "free vouchers", "shopping voucher", "free gift"},
 		topic: []string{"lottery", "lotto", "sweepstake", "sweepstakes", "jackpot", "gift voucher", "gift vouchers", "gift card", "gift cards", "prize", "gewinnspiel"}},
 
 	{code: "paid_number", says: "asks for calls or texts that cost money",
 		pitch: []string{
-			"text * to #", "txt * to #", "sms * to #", "text the word", "txt the word", "send * to #", "reply stop", "text stop", "send stop", "txt stop", "stop to #", "stop to end", "stop texts",
-			"per msg", "p per", "p msg", "p min", "#ppm", "#p per", "#p txt", "#p wk", "#p msg", "#p min", "premium rate", "national rate", "calls cost", "call cost", "std txt", "std text",
-			"from land line", "from landline", "from landlines", "from a landline", "from a land line", "custcare", "cust care", "t cs apply", "t c apply", "tcs apply", "t s c s", "ts cs", "free msg", "freemsg", "free message", "live operator", "unsub", "2optout", "chatline", "chat line",
-			"txt to", "txt back to", "txting", "ur mob", "your mob",
+			"text * to #", "txt * to #", "sms * to #", "text the word", "txt the word", "reply stop", "text stop", "send stop", "txt stop", "stop to #", "stop to end", "stop texts",
+			"p per", "p msg", "p min", "#ppm", "#p per", "#p txt", "#p wk", "#p week", "#p day", "#p text", "#p tone", "must be 18", "must be over 18", "18 years or over", "#p msg", "#p min", "premium rate", "std txt", "std text",
+			"from land line", "from landlines", "custcare", "cust care", "t cs apply", "t c apply", "tcs apply", "t s c s", "ts cs", "free msg", "freemsg", "free message", "live operator", "2optout", "chatline",
+			"txt back to", "ur mob", "your mob",
 		},
+		hint:  []string{"send * to #", "per msg", "txting", "txt to", "national rate", "unsub", "from landline", "from a landline", "from a land line", "calls cost", "call cost", "chat line"},
 		topic: []string{"ringtone", "ringtones", "polyphonic", "landline", "land line", "freephone", "txt", "shortcode"}},
 
 	{code: "advance_fee", says: "speaks of a stranger's money, as advance-fee fraud does",
 		pitch: []string{
-			"next of kin", "unclaimed funds", "unclaimed fund", "unclaimed inheritance", "unclaimed deposit", "unclaimed estate", "inheritance fund", "inheritance funds", "your inheritance", "late client", "deceased client", "deceased customer", "my late husband", "my late father", "late husband", "sum of #",
-			"million dollars for", "# million us dollars", "# million united states dollars", "fund transfer of", "western union", "moneygram", "money gram", "release fee", "upfront fee", "processing fee of", "transfer fee", "bank draft", "your atm card", "compensation fund", "compensation payment of", "foreign partner", "foreign beneficiary", "confidential transaction",
-			"transfer the funds", "transfer this fund", "transfer these funds", "transfer the money", "transfer the sum", "dormant account", "abandoned account", "trunk box", "consignment box", "diplomatic courier", "donate to you", "donation to you", "donated to you", "will be donated", "received a donation",
-			"stand as the beneficiary", "as the beneficiary", "named beneficiary", "your percentage", "share it 50",
+			"i have an inheritance", "inheritance of #", "compensation office", "courier fee", "delivery fee of", "your fund", "fund worth", "confidential business proposal", "mutual benefit to both", "my late husbands", "assist me to transfer", "help me transfer", "claim the money", "claim the funds", "trapped fund",
+			"unclaimed funds", "unclaimed fund", "unclaimed inheritance", "unclaimed deposit", "unclaimed estate", "inheritance fund", "inheritance funds", "your inheritance", "deceased client", "deceased customer", "my late husband", "my late father",
+			"million dollars for", "# million us dollars", "# million united states dollars", "fund transfer of", "release fee", "upfront fee", "your atm card", "compensation fund", "compensation payment of", "foreign partner", "foreign beneficiary", "confidential transaction",
+			"transfer this fund", "transfer these funds", "transfer the sum", "dormant account", "abandoned account", "trunk box", "consignment box", "diplomatic courier", "donate to you", "donation to you", "will be donated", "received a donation",
+			"stand as the beneficiary", "named beneficiary", "share it 50",
 			"erbschaft von", "heritage de", "su herencia", "una herencia", "uma heranca", "наследство",
 		},
+		hint:  []string{"kindly reply", "kindly send", "kindly provide", "your personal details", "personal information to", "million euros to", "god bless you", "next of kin", "western union", "moneygram", "money gram", "transfer fee", "bank draft", "processing fee of", "sum of #", "transfer the funds", "transfer the money", "your percentage", "late husband", "late husbands", "late client", "donated to you", "wish to donate", "want to donate", "decided to donate", "as the beneficiary"},
 		topic: []string{"inheritance", "barrister", "beneficiary", "processing fee", "million dollars", "million usd", "million pounds", "million euros"}},
 
 	{code: "easy_money", says: "promises easy money",
 		pitch: []string{
-			"make money online", "make money fast", "make money from", "make easy money", "make # a", "make # per", "making money online", "making # a", "earn money online", "earn money from", "earn extra", "earn # a", "earn # per", "earn # every", "earn # daily", "earn # weekly", "earn between #", "earn up to # a", "earn up to # per", "earn up to # daily", "earn over #", "earning # a", "earning # per", "earning # daily", "earn from home", "earn cash",
-			"extra cash", "extra income", "easy money", "easy cash", "fast cash", "fast money", "free money", "free cash", "instant cash", "quick cash", "quick money", "passive income", "second income", "residual income", "financial freedom", "financially free", "be your own boss", "quit your job", "quit your 9", "fire your boss", "get rich", "become a millionaire", "comfort of your home", "comfort of your own home",
-			"no experience needed", "no experience required", "no experience necessary", "no skills needed", "no skills required", "no investment required", "guaranteed income", "guaranteed profit", "guaranteed profits", "risk free profit", "risk free income", "double your money", "double your income", "double your investment", "triple your money", "triple your income", "daily profit", "daily profits", "daily payout", "daily payouts", "weekly payout", "weekly payouts", "daily income", "paid daily",
-			"home based business", "work at home and", "from home and earn", "working from home and earn", "money from home", "network marketing", "multi level marketing", "ground floor opportunity", "paid surveys", "liking videos", "like youtube videos", "liking youtube videos", "data entry from home", "life changing opportunity", "turn # into #", "# per day from", "# a day from", "# a week from home", "# per week from home",
+			"on autopilot", "a day on autopilot", "no work needed", "cash every day", "money every day", "unlimited cash", "unlimited money", "get rich quick", "rich quick", "# daily from", "ganhe # por", "ganhe r # por", "gana # por", "gane # por",
+			"make money online", "make money fast", "make money from", "make easy money", "making money online", "making # a", "earn money online", "earn money from", "earn # daily", "earn between #", "earn up to # a", "earn up to # per", "earn up to # daily", "earning # daily", "earn from home", "earn cash",
+			"easy money", "easy cash", "fast cash", "free cash", "instant cash", "quick cash", "quit your job", "quit your 9", "fire your boss",
+			"guaranteed profit", "guaranteed profits", "risk free profit", "risk free income", "double your money", "double your income", "double your investment", "triple your money", "triple your income", "daily profit", "daily profits", "daily payout", "daily payouts", "weekly payout", "weekly payouts",
+			"from home and earn", "working from home and earn", "money from home", "ground floor opportunity", "liking videos", "like youtube videos", "liking youtube videos", "data entry from home", "life changing opportunity", "turn # into #", "# per day from", "# a day from", "# a week from home", "# per week from home",
 			"schnelles geld", "geld verdienen von zu hause", "verdienen sie #", "verdiene #", "gagner de l argent", "gagnez #", "gagnez de l argent", "gana dinero", "ganar dinero desde", "gane #", "gana #", "ganhe dinheiro", "ganhe #", "guadagna #", "guadagna da casa", "dinero desde casa", "verdien #", "verdien thuis", "пассивный доход", "заработок в интернете", "заработок без вложений",
 		},
+		hint:  []string{"earn up to #", "no experience", "part time # per", "guaranteed job", "make money with", "money with crypto", "no experience needed", "no experience required", "no experience necessary", "no skills needed", "no skills required", "no investment required", "passive income", "second income", "residual income", "financial freedom", "financially free", "be your own boss", "extra income", "extra cash", "earn extra", "earn # a", "earn # per", "earn # every", "earn # weekly", "earn over #", "earning # a", "earning # per", "make # a", "make # per", "network marketing", "multi level marketing", "home based business", "comfort of your home", "comfort of your own home", "paid daily", "free money", "daily income", "paid surveys", "become a millionaire", "work at home and", "fast money", "quick money", "guaranteed income", "get rich"},
 		topic: []string{"work from home", "working from home", "make money", "earn money", "mlm", "side hustle", "millionaire", "commission only"}},
 
 	{code: "investment", says: "sells an investment that cannot lose",
 		pitch: []string{
-			"bitcoin investment", "crypto investment", "cryptocurrency investment", "invest in bitcoin", "investing in bitcoin", "forex signals", "trading signals", "crypto signals", "binary options", "binary trading", "auto trading bot", "crypto trading bot", "minimum deposit of", "minimum investment of", "guaranteed roi", "guaranteed return", "guaranteed returns", "return on investment guaranteed", "roi daily", "roi weekly", "daily roi", "weekly roi", "# daily return", "# daily returns", "# weekly returns", "returns in # days", "returns in # hours",
-			"recover your lost", "recover lost", "recover your stolen", "lost your money to", "wallet recovery", "your seed phrase", "your recovery phrase", "free airdrop", "claim airdrop", "airdrop claim", "free tokens", "free bitcoin", "double your bitcoin", "double your crypto", "double your btc", "send btc", "penny stock", "hot stock", "stock tip", "stock tips", "next 100x", "100x gem", "invest with us", "invest # and", "connect your wallet", "invest now", "investment opportunity with", "risk free investment", "mining pool", "cloud mining",
+			"forex robot", "trading robot", "on your investment guaranteed", "returns guaranteed", "returns in just #", "return in just #", "guaranteed daily", "roi guaranteed", "crypto giveaway", "bitcoin giveaway", "double your deposit",
+			"bitcoin investment", "forex signals", "crypto signals", "binary trading", "auto trading bot", "crypto trading bot", "return on investment guaranteed", "roi daily", "roi weekly", "daily roi", "weekly roi", "# daily return", "# daily returns", "# weekly returns", "returns in # days", "returns in # hours",
+			"recover your lost", "recover your stolen", "lost your money to", "your seed phrase", "your recovery phrase", "free airdrop", "claim airdrop", "airdrop claim", "free tokens", "free bitcoin", "double your bitcoin", "double your crypto", "double your btc", "send btc", "hot stock", "next 100x", "100x gem", "connect your wallet", "invest now", "investment opportunity with", "risk free investment",
 		},
+		hint:  []string{"investment opportunity", "exclusive investment", "# returns", "# roi", "risk free", "high returns", "fund manager on", "guaranteed return", "guaranteed returns", "guaranteed roi", "invest in bitcoin", "investing in bitcoin", "crypto investment", "cryptocurrency investment", "minimum deposit of", "minimum investment of", "invest with us", "invest # and", "stock tip", "stock tips", "mining pool", "cloud mining", "trading signals", "recover lost", "binary options", "wallet recovery", "penny stock"},
 		topic: []string{"bitcoin", "btc", "usdt", "airdrop", "presale", "forex", "forex trading", "investment platform", "cryptocurrency"}},
 
 	{code: "credit", says: "sells credit without questions",
 		pitch: []string{
-			"instant loan", "quick loan", "urgent loan", "loan offer", "offer loans", "we give loans", "we give out loans", "give out loans", "we offer loans", "we offer all kinds of loans", "need a loan", "get a loan", "apply for a loan", "loan of any amount", "loan today", "payday loan", "payday loans", "cash loan", "cash loans", "loans for any purpose", "no credit check", "no credit checks", "bad credit", "poor credit", "guaranteed approval", "approval guaranteed", "you are pre approved", "youre pre approved", "been pre approved", "fix your credit", "repair your credit", "debt relief", "consolidate your debt", "lower your interest", "pay off your debts", "clear your debts", "out of debt", "interest rate of #", "# interest rate", "without collateral", "no collateral",
+			"urgent loan", "loan offer", "we give loans", "we give out loans", "give out loans", "we offer all kinds of loans", "loan of any amount", "loan today", "loans for any purpose", "guaranteed approval", "approval guaranteed", "you are pre approved", "youre pre approved", "been pre approved", "fix your credit", "repair your credit", "consolidate your debt",
 			"sofortkredit", "kredit ohne", "ohne schufa", "offre de pret", "pret entre particuliers", "credit rapide", "prestamo urgente", "prestamos rapidos", "ofrecemos prestamos", "emprestimo rapido", "prestito veloce", "срочный кредит",
 		},
+		hint:  []string{"need a loan", "get a loan", "apply for a loan", "we offer loans", "offer loans", "interest rate of #", "# interest rate", "without collateral", "no collateral", "no credit check", "no credit checks", "bad credit", "poor credit", "payday loan", "payday loans", "cash loan", "cash loans", "debt relief", "pay off your debts", "clear your debts", "out of debt", "lower your interest", "quick loan", "instant loan"},
 		topic: []string{"loan", "loans", "personal loan", "refinance", "payday", "pre approved", "credit score"}},
 
 	{code: "phishing", says: "asks for access or personal data, as phishing does",
 		pitch: []string{
-			"verify your account", "verify your identity", "verify your details", "verify your information", "verify your email", "confirm your account", "confirm your identity", "confirm your password", "confirm your details", "confirm your bank", "confirm your card", "validate your account", "validate your mailbox", "update your account", "update your payment", "update your billing", "reactivate your account", "account will be suspended", "account will be closed", "account will be deleted", "account will be terminated", "account will be deactivated", "account will be blocked", "account will be limited",
-			"account has been suspended", "account is suspended", "account was suspended", "account has been limited", "account has been locked", "account is locked", "account has been blocked", "account has been restricted", "account has been credited", "account suspension", "unusual activity", "unusual login", "unusual sign in", "suspicious activity on your", "suspicious login", "unauthorized access to your", "your login credentials", "your login details", "your bank details", "your bank account", "your bank information", "bank account details", "your card details", "credit card details", "credit card number", "your social security", "your ssn", "copy of your passport", "one time code", "enter your password", "send your password", "password will expire", "password expires", "your mailbox is", "verification code", "avoid suspension", "avoid closure", "avoid deactivation", "restore access", "restore your account", "tax refund", "customs fee",
+			"account is limited", "account is restricted", "account access has been", "account will be permanently", "click here to verify", "click below to verify", "verify now", "send your bank details", "send us your bank", "provide your bank", "linkedin account will be", "linkedin account has been", "security alert your", "wallet will be suspended",
+			"verify your account", "verify your information", "confirm your account", "confirm your password", "confirm your bank", "confirm your card", "validate your account", "validate your mailbox", "update your account", "update your payment", "update your billing", "reactivate your account", "account will be suspended", "account will be closed", "account will be deleted", "account will be terminated", "account will be deactivated", "account will be blocked", "account will be limited",
+			"account has been suspended", "account is suspended", "account was suspended", "account has been limited", "account has been locked", "account is locked", "account has been blocked", "account has been restricted", "account suspension", "unusual sign in", "suspicious activity on your", "unauthorized access to your", "your login credentials", "your login details", "your bank details", "your bank account", "your bank information", "your card details", "your social security", "your ssn", "enter your password", "send your password", "password will expire", "password expires", "your mailbox is", "avoid suspension", "avoid closure", "avoid deactivation", "restore access", "restore your account", "customs fee",
 			"konto gesperrt", "konto wurde gesperrt", "konto wird gesperrt", "konto bestatigen", "ihre bankdaten", "votre compte a ete", "verifiez votre compte", "vos coordonnees bancaires", "cuenta ha sido", "verifique su cuenta", "sus datos bancarios", "sua conta foi", "confirme seus dados", "il tuo conto", "il suo account e", "uw rekening", "ваш аккаунт заблокирован", "подтвердите ваш аккаунт",
 		},
-		topic: []string{"phishing", "credentials", "account statement", "undelivered",}},
+		hint:  []string{"confirm your details", "verify your details", "verify your email", "verify your identity", "confirm your identity", "unusual activity", "unusual login", "suspicious login", "verification code", "one time code", "tax refund", "credit card details", "credit card number", "copy of your passport", "bank account details", "account has been credited"},
+		topic: []string{"phishing", "credentials", "account statement", "undelivered"}},
 
 	{code: "adult", says: "advertises adult content or dating",
 		pitch: []string{
-			"horny", "hot girls", "hot women", "hot babes", "hot singles", "sexy girls", "sexy singles", "sexy women", "sexy photos", "sexy pics", "sex chat", "sex with", "want sex", "look sex", "free sex", "live sex", "gay chat", "sex cams", "nude pics", "nude photos", "my nudes", "naked pics", "naked photos", "cam girls", "webcam show", "live cam", "bored housewives", "local singles", "meet singles", "singles in your area", "single ladies", "single women in", "dating service", "adult dating", "dating chat", "chat n date", "hook up with", "hookup", "hookups", "no strings sex", "sugar daddy", "sugar mummy", "sugar baby", "escort service", "girls waiting", "girls are waiting", "ladies waiting", "secret admirer", "someone fancies you", "who fancies you", "fancies u", "find out who",
+			"russian women", "ukrainian women", "beautiful women", "sexy russian", "russian girls", "beautiful girls", "women tonight", "girls tonight",
+			"horny", "hot girls", "hot women", "hot babes", "hot singles", "sexy girls", "sexy singles", "sexy women", "sexy photos", "sexy pics", "sex chat", "sex with", "want sex", "look sex", "free sex", "live sex", "gay chat", "sex cams", "nude pics", "nude photos", "my nudes", "naked pics", "naked photos", "cam girls", "webcam show", "live cam", "bored housewives", "local singles", "meet singles", "singles in your area", "single women in", "adult dating", "dating chat", "chat n date", "hook up with", "no strings sex", "sugar daddy", "sugar mummy", "girls waiting", "girls are waiting", "ladies waiting", "someone fancies you", "who fancies you", "fancies u",
 			"xxx pics", "xxx videos", "xxx movies", "meine nacktbilder", "sexy madchen", "femmes chaudes", "mujeres calientes",
 		},
+		hint:  []string{"dating service", "sugar baby", "secret admirer", "find out who", "hookup", "hookups", "escort service", "single ladies"},
 		topic: []string{"sex", "sexy", "porn", "nude", "erotic", "escort", "dating", "webcam", "adult"}},
 
 	{code: "pills", says: "sells remedies",
 		pitch: []string{
-			"buy viagra", "cheap viagra", "viagra", "cialis", "levitra", "buy xanax", "buy tramadol", "lose # kg", "lose # pounds", "lose # lbs", "lose weight fast", "lose weight without", "lose weight in", "weight loss pills", "weight loss supplement", "diet pill", "diet pills", "fat burner", "burn fat", "burns fat", "belly fat", "miracle cure", "miracle pill", "miracle supplement", "male enhancement", "penis", "erectile", "testosterone booster", "online pharmacy", "canadian pharmacy", "without prescription", "without a prescription", "no prescription", "cbd gummies", "keto gummies", "doctors hate", "cures diabetes", "cure for diabetes", "herbal remedy", "herbal cure",
+			"cheap meds", "meds online", "cheap pills", "buy cheap pills",
+			"buy viagra", "cheap viagra", "viagra", "cialis", "levitra", "buy xanax", "buy tramadol", "lose weight fast", "lose weight without", "lose weight in", "weight loss pills", "diet pill", "diet pills", "miracle pill", "miracle supplement", "male enhancement", "testosterone booster", "canadian pharmacy", "cbd gummies", "keto gummies", "doctors hate", "cures diabetes", "cure for diabetes", "herbal cure",
 			"abnehmen ohne", "kilo abnehmen", "perdre du poids sans", "perdez # kilos", "baje de peso", "bajar de peso sin", "emagreca",
 		},
+		hint:  []string{"penis", "erectile", "online pharmacy", "fat burner", "burn fat", "burns fat", "belly fat", "herbal remedy", "lose # kg", "lose # pounds", "lose # lbs", "no prescription", "without prescription", "without a prescription", "weight loss supplement", "miracle cure"},
 		topic: []string{"weight loss", "lose weight", "supplement", "supplements", "pharmacy", "pills", "cbd"}},
 
 	{code: "gambling", says: "advertises gambling",
 		pitch: []string{
-			"free spins", "free bet", "free bets", "casino bonus", "welcome bonus", "no deposit bonus", "deposit bonus", "betting tips", "fixed match", "fixed matches", "sure bet", "sure bets", "sure odds", "sure win", "guaranteed wins", "play and win", "play now and", "bet now", "spin and win", "win at online", "join our casino", "best online casino", "register and get",
+			"casino bonus", "fixed match", "fixed matches", "sure bet", "sure bets", "sure odds", "sure win", "guaranteed wins", "play and win", "spin and win", "win at online", "join our casino", "best online casino",
 			"freispiele", "tours gratuits", "giros gratis", "apuestas seguras", "rodadas gratis",
 		},
-		topic: []string{"casino", "online casino", "slots", "slot machine", "poker", "roulette", "betting", "sportsbook",}},
+		hint:  []string{"betting tips", "welcome bonus", "deposit bonus", "no deposit bonus", "free bet", "free bets", "free spins", "register and get", "play now and", "bet now"},
+		topic: []string{"casino", "online casino", "slots", "slot machine", "poker", "roulette", "betting", "sportsbook"}},
 
 	{code: "fake_goods", says: "sells forged or bought things",
 		pitch: []string{
-			"replica watches", "replica watch", "replica bags", "replica rolex", "replica handbags", "rolex replica", "designer replica", "aaa replica", "cheap rolex", "fake documents", "real and fake", "fake passport", "fake passports", "passports for sale", "license for sale", "licence for sale", "documents for sale", "registered passport", "buy followers", "# followers for", "# real followers", "real followers", "followers and likes", "instant followers", "buy likes", "buy reviews", "positive google reviews", "sell google reviews", "# google reviews", "5 star reviews for", "without exam", "without exams", "without the exam", "without taking the exam", "without attending", "buy a degree", "university degree in # weeks", "degree without", "diploma without", "certificate without", "clone cards", "cloned cards", "cloned atm", "accounts for sale", "verified accounts for", "# verified emails", "# verified email", "# email addresses", "# million emails", "email leads for", "targeted email list", "verified email list", "email lists for", "attendee list", "attendees list", "user list of", "users list of", "cheap smm", "smm panel",
+			"buy instagram followers", "buy youtube", "followers cheap", "instagram followers cheap", "buy tiktok followers",
+			"replica watches", "replica watch", "replica bags", "replica rolex", "replica handbags", "rolex replica", "designer replica", "aaa replica", "cheap rolex", "fake documents", "real and fake", "fake passport", "fake passports", "passports for sale", "license for sale", "licence for sale", "documents for sale", "registered passport", "buy followers", "# real followers", "real followers", "followers and likes", "instant followers", "buy likes", "buy reviews", "positive google reviews", "sell google reviews", "# google reviews", "5 star reviews for", "without exam", "without exams", "without the exam", "without taking the exam", "buy a degree", "university degree in # weeks", "degree without", "diploma without", "clone cards", "cloned cards", "cloned atm", "accounts for sale", "verified accounts for", "# million emails", "email leads for", "cheap smm", "smm panel",
 		},
-		topic: []string{"replica", "replicas", "rolex", "louis vuitton", "followers", "email list", "email lists",}},
+		hint:  []string{"# followers for", "# email addresses", "# verified emails", "# verified email", "attendee list", "attendees list", "user list of", "users list of", "without attending", "email lists for", "targeted email list", "verified email list", "certificate without"},
+		topic: []string{"replica", "replicas", "rolex", "louis vuitton", "followers", "email list", "email lists"}},
 
 	{code: "seo", says: "is the standard text of mass mail about search rankings",
 		pitch: []string{
-			"first page of google", "page 1 of google", "page one of google", "1 on google", "top of google", "rank # on google", "rank your website", "rank your site", "your website ranking", "your websites ranking", "guest posting service", "guest post on your", "publish a guest post", "sponsored post on", "sponsored article on", "dofollow link", "dofollow links", "dofollow backlink", "dofollow backlinks", "do follow link", "do follow links", "high da", "# backlinks", "quality backlinks", "high quality backlinks", "link insertion", "seo package", "seo packages", "affordable seo", "guaranteed ranking", "guaranteed rankings", "guaranteed seo", "errors on your website", "errors in your website", "redesign your website at", "website visitors for", "real traffic", "targeted traffic",
+			"first page of google", "page 1 of google", "page one of google", "1 on google", "rank # on google", "guest posting service", "publish a guest post", "dofollow backlink", "dofollow backlinks", "# backlinks", "high quality backlinks", "link insertion", "seo package", "seo packages", "affordable seo", "guaranteed ranking", "guaranteed rankings", "guaranteed seo", "errors on your website", "errors in your website", "redesign your website at", "website visitors for",
 		},
+		hint:  []string{"targeted visitors", "# visitors", "increase your website traffic", "increase website traffic", "boost your ranking", "sponsored post on", "sponsored article on", "high da", "quality backlinks", "rank your website", "rank your site", "top of google", "your website ranking", "your websites ranking", "real traffic", "targeted traffic", "dofollow link", "dofollow links", "do follow link", "do follow links", "guest post on your"},
 		topic: []string{"backlinks", "backlink", "domain authority", "guest post", "link building", "seo", "website traffic"}},
 }
 
@@ -141,7 +169,7 @@ var nudges = []class{
 	{code: "call_to_click", says: "pushes to a click, a call or another channel",
 		pitch: []string{
 			"click here", "click below", "click the link", "click this link", "click on the link", "click on this link", "click link", "click now", "tap the link", "follow this link", "follow the link below", "open the link", "visit now", "visit our website now", "download now", "sign up now", "signup now", "register now", "join now", "join free", "order now", "order today", "buy now", "shop now", "subscribe now", "get yours now", "start now", "start today", "start earning",
-			"me on whatsapp", "us on whatsapp", "via whatsapp", "whatsapp me", "my whatsapp", "whatsapp number", "whatsapp #", "whatsapp group", "whatsapp us", "whatsapp only", "on telegram", "via telegram", "telegram me", "telegram group", "telegram channel", "my telegram", "dm me now", "inbox me", "text me at", "email me at my private", "private email", "call now", "call free", "call #", "call me now", "reply now", "reply or call", "reply yes", "please call", "just call", "just text", "just reply", "ring now", "ring #", "reply with your full", "send your full", "your full name", "send me your number", "send us your",
+			"me on whatsapp", "us on whatsapp", "via whatsapp", "whatsapp me", "my whatsapp", "whatsapp number", "whatsapp #", "whatsapp group", "whatsapp us", "whatsapp only", "on telegram", "via telegram", "telegram me", "telegram group", "telegram channel", "my telegram", "dm me now", "inbox me", "text me at", "email me at my private", "private email", "call now", "call free", "call me now", "reply now", "reply or call", "reply yes", "please call", "just call", "just text", "just reply", "ring now", "reply with your full", "send your full", "your full name", "send me your number", "send us your",
 			"hier klicken", "klicken sie hier", "jetzt klicken", "jetzt anmelden", "jetzt registrieren", "cliquez ici", "cliquez sur", "haga clic", "haz clic", "clique aqui", "clicca qui", "klik hier", "kontaktieren sie mich per whatsapp", "escribeme al whatsapp", "пишите в телеграм", "пиши в телеграм", "в телеграм", "жми",
 		}},
 	{code: "urgency", says: "presses for time",
@@ -155,7 +183,7 @@ var nudges = []class{
 		}},
 	{code: "mass_mail", says: "is addressed to nobody",
 		pitch: []string{
-			"dear friend", "dear sir", "dear madam", "dear sir madam", "dear sirs", "dear beneficiary", "dear winner", "dear customer", "dear valued customer", "dear valued member", "dear user", "dear account holder", "dear account owner", "dear subscriber", "dear linkedin member", "dear linkedin user", "dear entrepreneur", "dear website owner", "dear business owner", "dear investor", "dear candidate", "dear talent", "dear job seeker", "hello dear", "hello friend", "hi dear", "hey dear", "my dear", "dearest", "greetings to you", "greetings in the name", "good day to you", "compliments of the season", "attention please", "to unsubscribe", "opt out", "optout", "this is not spam", "this is not a scam", "not a scam", "no scam", "100 legit", "legit and", "is legit", "customer services on", "god bless you", "remain blessed", "forward this", "as seen on", "hope this message finds you well dear", "remove me from", "to be removed",
+			"dear friend", "dear sir", "dear madam", "dear sir madam", "dear sirs", "dear beneficiary", "dear winner", "dear customer", "dear valued customer", "dear valued member", "dear user", "dear account holder", "dear account owner", "dear subscriber", "dear linkedin member", "dear linkedin user", "dear entrepreneur", "dear website owner", "dear business owner", "dear investor", "dear candidate", "dear talent", "dear job seeker", "hello dear", "hello friend", "hi dear", "hey dear", "my dear", "dearest", "greetings to you", "greetings in the name", "good day to you", "compliments of the season", "attention please", "to unsubscribe", "opt out", "optout", "this is not spam", "this is not a scam", "not a scam", "no scam", "100 legit", "legit and", "is legit", "customer services on", "remain blessed", "forward this", "as seen on", "hope this message finds you well dear", "remove me from", "to be removed",
 			"sehr geehrter kunde", "lieber kunde", "lieber freund", "cher client", "cher ami", "estimado cliente", "estimado amigo", "querido amigo", "prezado cliente", "caro amigo", "gentile cliente", "beste klant", "уважаемый клиент",
 		}},
 }
@@ -173,8 +201,10 @@ type phraseKind byte
 
 const (
 	pitch phraseKind = iota
+	hint
 	topic
 	nudge
+	phraseKinds
 )
 
 // allClasses are the classes and the nudges, in the order in which they are told.
@@ -194,6 +224,9 @@ func indexPhrases() (byWord, byBone map[string][]*phrase) {
 		for _, text := range c.pitch {
 			indexPhrase(byWord, byBone, newPhrase(i, kind, text))
 		}
+		for _, text := range c.hint {
+			indexPhrase(byWord, byBone, newPhrase(i, hint, text))
+		}
 		for _, text := range c.topic {
 			indexPhrase(byWord, byBone, newPhrase(i, topic, text))
 		}
@@ -211,6 +244,9 @@ func newPhrase(class int, kind phraseKind, text string) *phrase {
 	return p
 }
 
+// shown returns the phrase as a Reason shows it: at most four words.
+func (p *phrase) shown() string { return strings.Join(p.words[:min(len(p.words), 4)], " ") }
+
 func indexPhrase(byWord, byBone map[string][]*phrase, p *phrase) {
 	first := p.words[0]
 	if first[0] == '#' {
@@ -227,39 +263,42 @@ type hit struct {
 }
 
 // findPhrases returns each phrase that stands in the words of a text, once, in
-// their order; those that were masked last.
+// their order, those that were masked last. Of several that begin at the same word
+// the longest is meant.
 func findPhrases(plain []string, meant []meantWord) []hit {
 	var hits []hit
 	add := func(p *phrase, masked bool) {
-		for _, h := range hits {
-			if h.phrase == p {
-				return
-			}
+		if p != nil && !slices.ContainsFunc(hits, func(h hit) bool { return h.phrase == p }) {
+			hits = append(hits, hit{p, masked})
 		}
-		hits = append(hits, hit{p, masked})
 	}
 	for at, w := range plain {
-		for _, p := range phrasesBy[w] {
-			if p.opens(plain[at:]) {
-				add(p, false)
-			}
-		}
+		found := longest(nil, phrasesBy[w], plain[at:])
 		if '0' <= w[0] && w[0] <= '9' {
-			for _, p := range phrasesBy["#"] {
-				if p.opens(plain[at:]) {
-					add(p, false)
-				}
-			}
+			found = longest(found, phrasesBy["#"], plain[at:])
 		}
+		add(found, false)
 	}
 	for at, w := range meant {
+		var found *phrase
 		for _, p := range bonesBy[skeleton(w.text)] {
-			if p.opensMasked(meant[at:]) {
-				add(p, true)
+			if p.opensMasked(meant[at:]) && (found == nil || len(p.words) > len(found.words)) {
+				found = p
 			}
 		}
+		add(found, true)
 	}
 	return hits
+}
+
+// longest returns the longest phrase that text begins with: found or one of more.
+func longest(found *phrase, more []*phrase, text []string) *phrase {
+	for _, p := range more {
+		if p.opens(text) && (found == nil || len(p.words) > len(found.words)) {
+			found = p
+		}
+	}
+	return found
 }
 
 // opens reports whether text begins with the phrase.
@@ -269,7 +308,7 @@ func (p *phrase) opens(text []string) bool {
 			return false
 		}
 		if want == "#" {
-			for len(text) > 1 && isNumber(text[1]) { // 1,000 is one number
+			for n := 1; n < numberParts && len(text) > 1 && isNumber(text[1]); n++ {
 				text = text[1:]
 			}
 		}
@@ -278,6 +317,10 @@ func (p *phrase) opens(text []string) bool {
 	return true
 }
 
+// numberParts are the words that a number may have: 1,000,000.00 is one.
+const numberParts = 4
+
+// wildcard reports whether word is what a phrase wants in its place.
 func wildcard(want, word string) bool {
 	switch {
 	case want == word, want == "*":

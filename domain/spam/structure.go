@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // Points of what a text looks like, beside what it says (phrases.go). A fresh
@@ -19,17 +20,16 @@ const (
 	misleadingPoints = 7
 	hiddenPoints     = 4 // letters split by marks that nobody sees; twice that for several
 	mixedPoints      = 4 // a word of two alphabets; twice that for several
-	paidPoints       = 3
+	paidPoints       = 4
 )
 
-// structure returns the signals that lie in the look of a text and not in its
-// words. raw is the text as written.
-func structure(raw, folded string, links []link) []Reason {
+// structure returns the signals that lie in the look of a text and not in its words.
+func (t message) structure() []Reason {
 	var found []Reason
 	note := func(code string, points int, text string) {
 		found = append(found, Reason{Code: code, Points: float64(points), Text: text})
 	}
-	l := look(raw)
+	l := look(t.raw)
 	if l.letters >= minLetters && 2*l.capitals > l.letters {
 		note("capitals", capitalPoints, "is mostly in capitals")
 	}
@@ -54,21 +54,24 @@ func structure(raw, folded string, links []link) []Reason {
 	case l.mixed == 1:
 		note("mixed_script", mixedPoints, "mixes letters of different alphabets inside of a word")
 	}
-	if hasMoney(folded) {
+	if namesMoney(t.folded, t.words) {
 		note("money", moneyPoints, "names an amount of money")
 	}
-	if hasPaidNumber(folded) {
+	if namesPaidNumber(t.folded) {
 		note("paid_number", paidPoints, "names a number that costs money to call")
 	}
-	return append(found, linkSignals(folded, links)...)
+	return append(found, t.linkSignals()...)
 }
 
 // linkSignals returns what the addresses in a text give away.
-func linkSignals(folded string, links []link) []Reason {
+func (t message) linkSignals() []Reason {
+	if len(t.links) == 0 {
+		return nil
+	}
 	var found []Reason
 	hosts := map[string]bool{}
 	short, odd := false, false
-	for _, l := range links {
+	for _, l := range t.links {
 		hosts[l.host] = true
 		short = short || l.shortened()
 		odd = odd || l.odd()
@@ -82,7 +85,7 @@ func linkSignals(folded string, links []link) []Reason {
 	if odd {
 		found = append(found, Reason{Code: "odd_link", Points: oddHostPoints, Text: "links to a bare number or to a look-alike name"})
 	}
-	if misleading(folded) {
+	if misleading(t.folded) {
 		found = append(found, Reason{Code: "misleading_link", Points: misleadingPoints, Text: "shows one address and links to another"})
 	}
 	return found
@@ -106,43 +109,44 @@ type appearance struct {
 
 func look(raw string) appearance {
 	var a appearance
+	run := 0 // length of the run of marks
 	if ascii(raw) {
-		a.lookASCII(raw)
+		for i := range len(raw) {
+			a.count(rune(raw[i]), &run)
+		}
 		return a
 	}
+	var words []scripts
 	var word scripts
-	words := []scripts{}
-	run := 0 // length of the run of marks
-	latin, pending := false, false
+	afterLatin, hidden := false, false // what stands before the rune at hand
 	for _, r := range raw {
-		if invisible(r) && r != '\uFE0F' {
-			pending = latin
+		if r >= utf8.RuneSelf && invisible(r) {
+			hidden = hidden || r != '\uFE0F' // which only chooses how the sign before it is drawn
 			continue
 		}
-		wasLatin := latin
-		latin = unicode.Is(unicode.Latin, r)
-		if pending && wasLatin && latin {
+		latin := isLatin(r)
+		if latin && afterLatin && hidden {
 			a.hidden++
 		}
-		pending = false
-		if unicode.IsLetter(r) {
-			word.add(r)
-		} else if !unicode.IsMark(r) {
+		afterLatin, hidden = latin, false
+		switch {
+		case latin || unicode.IsLetter(r):
+			word.add(r, latin)
+		case r < utf8.RuneSelf || !unicode.IsMark(r):
 			words = append(words, word)
 			word = scripts{}
 		}
 		a.count(r, &run)
 	}
-	words = append(words, word)
-	a.mixed = mixedWords(words)
+	a.mixed = mixedWords(append(words, word))
 	return a
 }
 
-func (a *appearance) lookASCII(raw string) {
-	run := 0
-	for i := range len(raw) {
-		a.count(rune(raw[i]), &run)
+func isLatin(r rune) bool {
+	if r < utf8.RuneSelf {
+		return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z'
 	}
+	return unicode.Is(unicode.Latin, r)
 }
 
 // count notes r; run is the length of the run of marks before it.
@@ -182,9 +186,9 @@ type scripts struct {
 	last                      bool // the last letter was foreign
 }
 
-func (s *scripts) add(r rune) {
-	foreign := unicode.In(r, unicode.Cyrillic, unicode.Greek, unicode.Armenian)
-	if !foreign && !unicode.Is(unicode.Latin, r) {
+func (s *scripts) add(r rune, latin bool) {
+	foreign := !latin && unicode.In(r, unicode.Cyrillic, unicode.Greek, unicode.Armenian)
+	if !latin && !foreign {
 		return
 	}
 	if s.latin+s.foreign > 0 && foreign != s.last {
@@ -220,17 +224,35 @@ func mixedWords(words []scripts) int {
 	return mixed
 }
 
-var (
-	moneyAmount = regexp.MustCompile(`[£€$]\s?[0-9]|[0-9]\s?[£€$]|[0-9]\s?(?:usd|eur|gbp|dollars|euros|pounds|btc|usdt)\b`)
-	// British numbers of shared revenue and premium rate, American ones of premium rate.
-	paidNumber = regexp.MustCompile(`\b0(?:8[47]|9)[0-9][0-9 .-]{7,11}[0-9]|\b1[ .-]?900[ .-]?[0-9]{3}[ .-]?[0-9]{4}\b`)
-)
-
-func hasMoney(folded string) bool {
-	return strings.ContainsAny(folded, "0123456789") && moneyAmount.MatchString(folded)
+// namesMoney reports whether a text has a number beside a currency.
+func namesMoney(folded string, words []string) bool {
+	for at, r := range folded {
+		if r != '$' && r != '€' && r != '£' {
+			continue
+		}
+		before := strings.TrimRight(folded[:at], " ")
+		after := strings.TrimLeft(folded[at+utf8.RuneLen(r):], " ")
+		if before != "" && digit(before[len(before)-1]) || after != "" && digit(after[0]) {
+			return true
+		}
+	}
+	for i, w := range words {
+		if currencies[strings.TrimLeft(w, "0123456789")] && (digit(w[0]) || i > 0 && isNumber(words[i-1])) {
+			return true
+		}
+	}
+	return false
 }
 
-func hasPaidNumber(folded string) bool {
+func digit(b byte) bool { return '0' <= b && b <= '9' }
+
+var currencies = set("usd", "eur", "gbp", "chf", "dollar", "dollars", "euro", "euros", "pounds", "btc", "usdt")
+
+// paidNumber matches British numbers of shared revenue and premium rate, and American
+// ones of premium rate.
+var paidNumber = regexp.MustCompile(`\b0(?:8[47]|9)[0-9][0-9 .-]{7,11}[0-9]|\b1[ .-]?900[ .-]?[0-9]{3}[ .-]?[0-9]{4}\b`)
+
+func namesPaidNumber(folded string) bool {
 	return (strings.Contains(folded, "08") || strings.Contains(folded, "09") || strings.Contains(folded, "900")) &&
 		paidNumber.MatchString(folded)
 }

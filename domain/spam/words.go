@@ -54,6 +54,9 @@ type meantWord struct {
 // inside words read as letters (fr33, c@sh), and letters that stand in a row put
 // together (f r e e, f.r.e.e). It returns nothing if nothing was masked.
 func meantWords(folded string) []meantWord {
+	if !maybeMasked(folded) {
+		return nil
+	}
 	var all, row []meantWord // row holds single letters
 	masked := false
 	endRow := func() {
@@ -85,6 +88,32 @@ func meantWords(folded string) []meantWord {
 		return nil
 	}
 	return all
+}
+
+// maybeMasked reports whether folded text has a digit or sign beside a letter, or as
+// many letters that stand alone as a word that was spelled out.
+func maybeMasked(folded string) bool {
+	alone := 0
+	for i := range len(folded) {
+		letter := folded[i] >= utf8.RuneSelf || 'a' <= folded[i] && folded[i] <= 'z'
+		if !letter {
+			continue
+		}
+		if i > 0 && strings.IndexByte("013457@$!|", folded[i-1]) >= 0 || strings.HasSuffix(folded[:i], "€") ||
+			i+1 < len(folded) && strings.IndexByte("013457", folded[i+1]) >= 0 {
+			return true
+		}
+		if (i == 0 || !wordByte(folded[i-1])) && (i+1 == len(folded) || !wordByte(folded[i+1])) {
+			if alone++; alone == spelledLetters {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func wordByte(b byte) bool {
+	return b >= utf8.RuneSelf || 'a' <= b && b <= 'z' || '0' <= b && b <= '9'
 }
 
 // spelledLetters in a row are a word that was spelled out; fewer are initials.

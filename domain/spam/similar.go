@@ -1,0 +1,233 @@
+package spam
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// A Fingerprint is what is kept of a body for SimilarWindow so that near-identical
+// ones are found (R41 d); the text is not.
+//
+// It holds a MinHash signature, and 16 bits of a hash of each word, sorted. Each
+// value stands for one in 65,536 of all words there are, so the words cannot be read
+// out of it, nor their order; who guesses a word can test the guess, with as many
+// false hits. That is less than the record keeps of the same InMail, and it goes
+// after a day.
+type Fingerprint struct {
+	signature [hashes]uint32
+	words     []uint16 // of the body without the recipient's own, sorted, doubles kept
+	own       []uint16 // the recipient's own, sorted, without doubles
+}
+
+// hashes of a signature: as many give the similarity of two to 0.06.
+const hashes = 64
+
+// Print returns the fingerprint of a body. own are the recipient's name and profile
+// texts, whose words do not count: what was written for one person alone makes no
+// difference between two bodies.
+func Print(text string, own ...string) Fingerprint {
+	var f Fingerprint
+	mine := map[string]bool{}
+	for _, part := range own {
+		for _, w := range splitWords(nil, Fold(part)) {
+			if !mine[w] {
+				mine[w] = true
+				f.own = append(f.own, shortHash(w))
+			}
+		}
+	}
+	folded := Fold(text)
+	words := splitWords(nil, folded)
+	if len(words) == 0 {
+		words = []string{folded} // signs and pictures only: one word
+	}
+	words = slices.DeleteFunc(words, func(w string) bool { return mine[w] })
+	for _, w := range words {
+		f.words = append(f.words, shortHash(w))
+	}
+	slices.Sort(f.words)
+	slices.Sort(f.own)
+	f.own = slices.Compact(f.own)
+	f.signature = minHash(words)
+	return f
+}
+
+func shortHash(word string) uint16 { return uint16(newHash(oneWord).string(word).mixed()) }
+
+// minHash returns for each of the hash functions the least value that a pair of
+// neighbouring words has.
+func minHash(words []string) (least [hashes]uint32) {
+	for i := range least {
+		least[i] = ^uint32(0)
+	}
+	note := func(shingle uint64) {
+		for i := range least {
+			least[i] = min(least[i], uint32((shingle*hashFunctions[i].factor+hashFunctions[i].offset)>>32))
+		}
+	}
+	if len(words) == 1 {
+		note(newHash(oneWord).string(words[0]).mixed())
+	}
+	for i := range max(0, len(words)-1) {
+		note(newHash(twoWords).string(words[i]).byte(' ').string(words[i+1]).mixed())
+	}
+	return least
+}
+
+// hashFunctions of MinHash: multiplication by an odd factor and an offset. They are
+// part of the stored form.
+var hashFunctions = func() (all [hashes]struct{ factor, offset uint64 }) {
+	for i := range all {
+		all[i].factor = newHash('f').byte(byte(i)).mixed() | 1
+		all[i].offset = newHash('o').byte(byte(i)).mixed()
+	}
+	return all
+}()
+
+// Similar reports whether two bodies of one sender are near-identical (R41 d): nine
+// words of ten of the longer are also in the other, each as often. The words that
+// either recipient owns count in neither. Bodies whose signatures are too different
+// are not counted word by word; of near-identical ones in the same order of words
+// that misses none in practice (SPAM.md measured 0.4).
+func Similar(a, b Fingerprint) bool {
+	return a.candidate(b) && a.sameWords(b)
+}
+
+// candidateHashes of equal value are a similarity of 0.4.
+const candidateHashes = 26
+
+func (f Fingerprint) candidate(other Fingerprint) bool {
+	equal := 0
+	for i, h := range f.signature {
+		if h == other.signature[i] {
+			equal++
+		}
+	}
+	return equal >= candidateHashes
+}
+
+// sameWords counts word by word.
+func (f Fingerprint) sameWords(other Fingerprint) bool {
+	a, b := without(f.words, other.own), without(other.words, f.own)
+	same := 0
+	for i, j := 0, 0; i < len(a) && j < len(b); {
+		switch {
+		case a[i] == b[j]:
+			same++
+			i++
+			j++
+		case a[i] < b[j]:
+			i++
+		default:
+			j++
+		}
+	}
+	return 10*same >= 9*max(len(a), len(b))
+}
+
+// without returns words that are not among own; both are sorted.
+func without(words, own []uint16) []uint16 {
+	if len(own) == 0 {
+		return words
+	}
+	kept := make([]uint16, 0, len(words))
+	for _, w := range words {
+		if _, theirs := slices.BinarySearch(own, w); !theirs {
+			kept = append(kept, w)
+		}
+	}
+	return kept
+}
+
+// A SentPrint is the fingerprint of an accepted body with the time of its sending.
+type SentPrint struct {
+	At time.Time
+	Fingerprint
+}
+
+// MostAlike returns the size of the largest group of near-identical bodies among
+// prints and the time of its oldest, for the sender's standing (R43): Signals.Similar
+// and SimilarAt when no body is at hand. A body that is like an earlier one of prints
+// starts no group of its own.
+func MostAlike(prints []SentPrint) (count int, oldest time.Time) {
+	grouped := make([]bool, len(prints))
+	for i, first := range prints {
+		if grouped[i] {
+			continue
+		}
+		n, since := 0, first.At
+		for j, p := range prints[i:] {
+			if j > 0 && !Similar(first.Fingerprint, p.Fingerprint) {
+				continue
+			}
+			grouped[i+j] = true
+			n++
+			if p.At.Before(since) {
+				since = p.At
+			}
+		}
+		if n > count {
+			count, oldest = n, since
+		}
+	}
+	return count, oldest
+}
+
+// The stored form of a fingerprint, little endian: printVersion (1 byte), the
+// signature (256 bytes), the number of own words (2 bytes), these and the words of
+// the body (2 bytes each).
+const (
+	printVersion = 1
+	printHeader  = 1 + 4*hashes + 2
+)
+
+// ErrFingerprint is the error of ParseFingerprint for what is not a fingerprint of
+// this version.
+var ErrFingerprint = errors.New("not a fingerprint of this version")
+
+// Bytes returns the stored form: some 300 bytes and two for each word.
+func (f Fingerprint) Bytes() []byte {
+	own := f.own[:min(len(f.own), 1<<16-1)]
+	b := make([]byte, 0, printHeader+2*(len(own)+len(f.words)))
+	b = append(b, printVersion)
+	for _, h := range f.signature {
+		b = binary.LittleEndian.AppendUint32(b, h)
+	}
+	b = binary.LittleEndian.AppendUint16(b, uint16(len(own)))
+	for _, w := range own {
+		b = binary.LittleEndian.AppendUint16(b, w)
+	}
+	for _, w := range f.words {
+		b = binary.LittleEndian.AppendUint16(b, w)
+	}
+	return b
+}
+
+// ParseFingerprint reads the stored form. Its error is ErrFingerprint with what is
+// wrong.
+func ParseFingerprint(b []byte) (Fingerprint, error) {
+	if len(b) < printHeader || b[0] != printVersion {
+		return Fingerprint{}, fmt.Errorf("%w: %d bytes, or another version", ErrFingerprint, len(b))
+	}
+	var f Fingerprint
+	for i := range f.signature {
+		f.signature[i] = binary.LittleEndian.Uint32(b[1+4*i:])
+	}
+	own := int(binary.LittleEndian.Uint16(b[printHeader-2:]))
+	rest := b[printHeader:]
+	if len(rest)%2 != 0 || len(rest)/2 < own {
+		return Fingerprint{}, fmt.Errorf("%w: %d bytes of words, %d of them the recipient's", ErrFingerprint, len(rest), own)
+	}
+	values := make([]uint16, len(rest)/2)
+	for i := range values {
+		values[i] = binary.LittleEndian.Uint16(rest[2*i:])
+	}
+	f.own, f.words = values[:own:own], values[own:]
+	if !slices.IsSorted(f.own) || !slices.IsSorted(f.words) {
+		return Fingerprint{}, fmt.Errorf("%w: the words are out of order", ErrFingerprint)
+	}
+	return f, nil
+}

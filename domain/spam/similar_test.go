@@ -1,0 +1,145 @@
+package spam
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// body returns n words of a vocabulary of 3,000.
+func body(random *rand.Rand, n int) []string {
+	words := make([]string, n)
+	for i := range words {
+		words[i] = fmt.Sprintf("w%d", random.IntN(3000))
+	}
+	return words
+}
+
+// TestNearIdenticalBodiesAreFound changes up to one word in ten, anywhere: all must be
+// found. With a fifth changed none may be.
+func TestNearIdenticalBodiesAreFound(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 3000 {
+		n := 10 + random.IntN(140)
+		words := body(random, n)
+		changed := append([]string{}, words...)
+		for _, at := range random.Perm(n)[:n/10] {
+			changed[at] = "changed" + fmt.Sprint(random.IntN(1000000))
+		}
+		if !Similar(Print(strings.Join(words, " ")), Print(strings.Join(changed, " "))) {
+			t.Errorf("%d words, %d changed: not found", n, n/10)
+		}
+		for _, at := range random.Perm(n)[:n/5] {
+			words[at] = "other" + fmt.Sprint(random.IntN(1000000))
+		}
+		if Similar(Print(strings.Join(words, " ")), Print(strings.Join(changed, " "))) {
+			t.Errorf("%d words, %d changed: found", n, n/5)
+		}
+	}
+}
+
+func TestDifferentInMailsAreNotAlike(t *testing.T) {
+	var prints []Fingerprint
+	all := inmails(t)
+	for _, e := range all {
+		prints = append(prints, Print(e.Body))
+	}
+	for i := range prints {
+		for j := range i {
+			if Similar(prints[i], prints[j]) {
+				t.Errorf("alike: %s\n%s", all[i].Body, all[j].Body)
+			}
+		}
+	}
+}
+
+func TestBodiesWithoutWords(t *testing.T) {
+	for _, row := range []struct {
+		a, b  Fingerprint
+		alike bool
+	}{
+		{Print("👍👍"), Print("👍👍"), true},
+		{Print("👍👍"), Print("!!!"), false},
+		{Print("Ann"), Print("Ann"), true},
+		{Print("Ann", "Ann Lee"), Print("Bob!", "Bob"), true}, // the name and nothing else
+		{Print("Ann", "Ann Lee"), Print("Call me"), false},
+		{Print("求人のご案内です、佐藤様", "佐藤"), Print("求人のご案内です、鈴木様", "鈴木"), true},
+	} {
+		if got := Similar(row.a, row.b); got != row.alike {
+			t.Errorf("%v %v: %t", row.a.words, row.b.words, got)
+		}
+	}
+}
+
+func TestSimilarIsSymmetric(t *testing.T) {
+	word := rapid.SampledFrom([]string{"we", "help", "teams", "like", "yours", "sell", "more", "data", "and", "ann"})
+	text := rapid.SliceOfN(word, 0, 15)
+	rapid.Check(t, func(t *rapid.T) {
+		a := Print(strings.Join(text.Draw(t, "a"), " "), strings.Join(text.Draw(t, "own of a"), " "))
+		b := Print(strings.Join(text.Draw(t, "b"), " "), strings.Join(text.Draw(t, "own of b"), " "))
+		if Similar(a, b) != Similar(b, a) {
+			t.Error("it depends on the order")
+		}
+		if !Similar(a, a) {
+			t.Error("a body is not like itself")
+		}
+		again, err := ParseFingerprint(a.Bytes())
+		if err != nil || !bytes.Equal(a.Bytes(), again.Bytes()) || Similar(again, b) != Similar(a, b) {
+			t.Errorf("stored it differs: %v", err)
+		}
+	})
+}
+
+func TestMostAlike(t *testing.T) {
+	if n, at := MostAlike(nil); n != 0 || !at.IsZero() {
+		t.Errorf("of none: %d, %s", n, at)
+	}
+	texts := []string{"one two three four five", "quite another thing to say", "one two three four five", "one two three four five", "quite another thing to say"}
+	var prints []SentPrint
+	for i, text := range texts {
+		prints = append(prints, SentPrint{t0.Add(-time.Duration(i) * time.Hour), Print(text)})
+	}
+	if n, at := MostAlike(prints); n != 3 || !at.Equal(t0.Add(-3*time.Hour)) {
+		t.Errorf("%d, the oldest at %s", n, at)
+	}
+	if n, at := MostAlike(prints[1:2]); n != 1 || !at.Equal(t0.Add(-time.Hour)) {
+		t.Errorf("of one: %d, the oldest at %s", n, at)
+	}
+}
+
+// TestFingerprintHoldsNoText looks for the words in what is stored.
+func TestFingerprintHoldsNoText(t *testing.T) {
+	stored := Print("A secret word: Zanzibarite", "Ann Lee").Bytes()
+	for _, word := range []string{"secret", "zanzibarite", "ann", "lee"} {
+		if bytes.Contains(bytes.ToLower(stored), []byte(word)) {
+			t.Errorf("%q is stored", word)
+		}
+	}
+	if n := len(Print(strings.Repeat("word ", 600)).Bytes()); n > 2000 {
+		t.Errorf("%d bytes for 3,000 characters", n)
+	}
+}
+
+func FuzzParseFingerprint(f *testing.F) {
+	f.Add(Print("one two three", "Ann").Bytes())
+	f.Add(Fingerprint{}.Bytes())
+	f.Fuzz(func(t *testing.T, b []byte) {
+		p, err := ParseFingerprint(b)
+		if err != nil {
+			if !errors.Is(err, ErrFingerprint) {
+				t.Error(err)
+			}
+			return
+		}
+		if !bytes.Equal(p.Bytes(), b) {
+			t.Error("stored again it differs")
+		}
+		Similar(p, Print("one two three", "Ann"))
+	})
+}

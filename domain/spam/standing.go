@@ -1,0 +1,103 @@
+package spam
+
+import "time"
+
+// Standing is what a sender is told of its limits (R43).
+type Standing struct {
+	Restricted *Restriction `json:"restricted"` // that holds now; nil: none
+	Triggers   []Nearness   `json:"triggers"`   // one for each limit, in the order of R41
+	Warnings   []Warning    `json:"warnings"`   // what is not a limit yet
+}
+
+// Nearness is how near one limit is.
+type Nearness struct {
+	Trigger  string  `json:"trigger"`
+	Value    float64 `json:"value"` // what counts now
+	Limit    float64 `json:"limit"`
+	Headroom float64 `json:"headroom"` // how many more pass before one triggers, at least
+	// EasesAt is when Headroom next grows or, where there is headroom, Value next
+	// falls, if nothing more comes; zero: there is nothing to fall, or the signals do
+	// not say.
+	EasesAt time.Time `json:"eases_at,omitzero"`
+}
+
+// A Warning tells a sender what looks like a machine before it restricts.
+type Warning struct {
+	Code string `json:"code"` // even_cadence
+	Text string `json:"text"`
+}
+
+// StandingOf returns how near each limit is (R43). active is the restriction that
+// holds, or nil; one that is over now is none.
+func StandingOf(now time.Time, s Signals, l Limits, active *Restriction) Standing {
+	st := Standing{
+		Triggers: []Nearness{
+			sendsNearness(VolumeHour, now, HourWindow, s.Sends, l.VolumeHour),
+			sendsNearness(VolumeDay, now, DayWindow, s.Sends, l.VolumeDay),
+			strikesNearness(now, s.Strikes, l.Strikes),
+			reportsNearness(now, s, l),
+			similarNearness(now, s, l.SimilarDay),
+			regularNearness(now, s.Sends, l.RegularGaps),
+			sendsNearness(BurstMinute, now, MinuteWindow, s.Sends, l.BurstMinute),
+		},
+		Warnings: []Warning{},
+	}
+	if active != nil && active.Holds(now) {
+		st.Restricted = active
+	}
+	if tooEven(s.Sends) {
+		st.Warnings = append(st.Warnings, Warning{Code: "even_cadence",
+			Text: "your last 20 gaps between sends are as even as a machine's"})
+	}
+	return st
+}
+
+// nearness fills in what follows from the value: passing is the largest value that
+// a next one may make without triggering.
+func nearness(trigger string, value, limit, passing int, easesAt time.Time) Nearness {
+	return Nearness{Trigger: trigger, Value: float64(value), Limit: float64(limit),
+		Headroom: float64(max(0, passing-value)), EasesAt: easesAt}
+}
+
+// sendsNearness counts sends. It eases when the limit-th newest leaves the window, or
+// the oldest if there are fewer.
+func sendsNearness(trigger string, now time.Time, window time.Duration, sends []time.Time, limit int) Nearness {
+	counted := within(now, window, sends)
+	var eases time.Time
+	if len(counted) > 0 {
+		eases = counted[min(len(counted), limit)-1].Add(window)
+	}
+	return nearness(trigger, len(counted), limit, limit, eases)
+}
+
+func strikesNearness(now time.Time, strikes []time.Time, limit int) Nearness {
+	counted := within(now, RecordWindow, strikes)
+	var eases time.Time
+	if len(counted) > 0 {
+		eases = counted[min(len(counted), limit)-1].Add(RecordWindow)
+	}
+	return nearness(Strikes, len(counted), limit, limit-1, eases)
+}
+
+func reportsNearness(now time.Time, s Signals, l Limits) Nearness {
+	needed := l.reportersNeeded(s.Deliveries)
+	return nearness(Reports, s.Reporters, needed, needed-1, leaves(now, s.Reporters, s.ReportedAt, RecordWindow))
+}
+
+func similarNearness(now time.Time, s Signals, limit int) Nearness {
+	return nearness(SimilarDay, s.Similar, limit, limit, leaves(now, s.Similar, s.SimilarAt, SimilarWindow))
+}
+
+// leaves returns when the oldest of count leaves its window.
+func leaves(now time.Time, count int, oldest time.Time, window time.Duration) time.Time {
+	if count == 0 || oldest.IsZero() || !oldest.Add(window).After(now) {
+		return time.Time{}
+	}
+	return oldest.Add(window)
+}
+
+// regularNearness counts the gaps that a next send could make one more of.
+func regularNearness(now time.Time, sends []time.Time, limit int) Nearness {
+	run, until := pendingRun(now, sends)
+	return nearness(RegularGaps, run, limit, limit-1, until)
+}

@@ -1,0 +1,67 @@
+package spam
+
+import "time"
+
+// Names of the triggers, one for each limit, in the order of R41.
+const (
+	VolumeHour  = "volume_hour"
+	VolumeDay   = "volume_day"
+	Strikes     = "strikes"
+	Reports     = "reports"
+	SimilarDay  = "similar_day"
+	RegularGaps = "regular_gaps"
+	BurstMinute = "burst_minute"
+)
+
+// A Trigger is a limit of R41 that was passed.
+type Trigger struct {
+	Name  string    `json:"name"`
+	Value float64   `json:"value"` // as measured, what triggered included
+	Limit float64   `json:"limit"`
+	At    time.Time `json:"at"`
+}
+
+// Decide judges the send that would be accepted now, after those in s: nil lets it
+// pass, else it is refused and its sender restricted (R41 a, d). Of several limits
+// that it passes the first of volume_hour, volume_day, similar_day, burst_minute and
+// regular_gaps is told; a burst is also regular, and a burst is what it is.
+func Decide(now time.Time, s Signals, l Limits) *Trigger {
+	for _, d := range []struct {
+		name         string
+		value, limit int
+	}{
+		{VolumeHour, len(within(now, HourWindow, s.Sends)) + 1, l.VolumeHour},
+		{VolumeDay, len(within(now, DayWindow, s.Sends)) + 1, l.VolumeDay},
+		{SimilarDay, s.Similar + 1, l.SimilarDay},
+		{BurstMinute, len(within(now, MinuteWindow, s.Sends)) + 1, l.BurstMinute},
+	} {
+		if d.value > d.limit {
+			return &Trigger{Name: d.name, Value: float64(d.value), Limit: float64(d.limit), At: now}
+		}
+	}
+	if run := regularRun(now, s.Sends); run >= l.RegularGaps {
+		return &Trigger{Name: RegularGaps, Value: float64(run), Limit: float64(l.RegularGaps), At: now}
+	}
+	return nil
+}
+
+// Struck judges a sender when a strike was counted, which is in s already: the
+// Limits.Strikes-th in 30 days restricts (R41 b). It is not asked on other sends, so
+// what a restriction has answered does not restrict again when that has lifted.
+func Struck(now time.Time, s Signals, l Limits) *Trigger {
+	if n := len(within(now, RecordWindow, s.Strikes)); n >= l.Strikes {
+		return &Trigger{Name: Strikes, Value: float64(n), Limit: float64(l.Strikes), At: now}
+	}
+	return nil
+}
+
+// Reported judges a sender when a report was made, which is in s already: enough
+// distinct reporters restrict, if they are a large enough share of the deliveries
+// (R41 c). The trigger's limit is how many reporters both conditions ask for. Like
+// Struck it is not asked on sends.
+func Reported(now time.Time, s Signals, l Limits) *Trigger {
+	if needed := l.reportersNeeded(s.Deliveries); s.Reporters >= needed {
+		return &Trigger{Name: Reports, Value: float64(s.Reporters), Limit: float64(needed), At: now}
+	}
+	return nil
+}
