@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -38,6 +39,8 @@ type Deps struct {
 	Shared    Shared            // what all workers know together; nil: this process is alone
 	Transport http.RoundTripper // nil: one with TLS 1.2 and limits to its waiting
 	Record    Record            // of reconcile and backfill; nil: they refuse to run
+	// Wait waits for a bulk job, or until the context ends; nil: by a timer.
+	Wait func(ctx context.Context, d time.Duration) error
 }
 
 // Connector is the far end of the sync. Its methods may be used by several goroutines at once.
@@ -52,10 +55,13 @@ type Connector struct {
 	observer Observer
 	log      *slog.Logger
 	clock    mailroom.Clock
+	wait     func(context.Context, time.Duration) error
 
 	current     atomic.Pointer[session]
+	longest     atomic.Int64 // characters of a query that this org takes in one piece
 	conversions conversions
 	ownersAlone ownersAlone
+	backfilling sync.Mutex
 }
 
 // New returns a connector to the org of a config that has a URL. It reads the key file and calls nobody.
@@ -85,7 +91,11 @@ func New(config Config, deps Deps) (*Connector, error) {
 		}
 	}
 	c := &Connector{config: config, owners: owners, text: deps.Text, shared: deps.Shared, record: deps.Record,
-		observer: deps.Observer, log: deps.Log, clock: deps.Clock}
+		observer: deps.Observer, log: deps.Log, clock: deps.Clock, wait: deps.Wait}
+	if c.wait == nil {
+		c.wait = wait
+	}
+	c.longest.Store(maxSOQL)
 	if c.login, err = newLogin(config, how, key, secret); err != nil {
 		return nil, err
 	}
@@ -123,6 +133,17 @@ func newTransport(config Config) http.RoundTripper {
 		IdleConnTimeout:       90 * time.Second,
 		MaxIdleConnsPerHost:   config.Concurrency,
 		ForceAttemptHTTP2:     true,
+	}
+}
+
+func wait(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 

@@ -189,9 +189,6 @@ func (c *Connector) logInBySOAP(ctx context.Context) (session, error) {
 		return session{}, unanswered(0, errors.New("the login cannot be asked for"))
 	}
 	a, err := w.outcome(ofLogin)
-	if f := (*Fault)(nil); errors.As(err, &f) && f.Known && f.Class == domain.Locked && strings.HasPrefix(f.Detail(), "UNKNOWN_EXCEPTION") {
-		return session{}, err
-	}
 	if f := (*Fault)(nil); errors.As(err, &f) && f.Status == http.StatusInternalServerError && len(f.Errors) > 0 && !f.Known {
 		f.Class = domain.LoginFailed // SOAP answers every fault of the caller with 500
 	}

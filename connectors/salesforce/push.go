@@ -48,7 +48,12 @@ func (c *Connector) Push(ctx context.Context, pushes []domain.Push) ([]domain.Pu
 	ctx, cancel := context.WithTimeout(ctx, pushTimeout)
 	defer cancel()
 	works := c.newest(pushes)
-	if err := c.findParents(ctx, works); err != nil {
+	return c.carry(ctx, works, c.findParents(ctx, works)), nil
+}
+
+// carry writes works whose parents were looked for, and answers each. err is why they could not be.
+func (c *Connector) carry(ctx context.Context, works []*work, err error) []domain.PushAnswer {
+	if err != nil {
 		f := asFault(err)
 		for _, w := range works {
 			if !w.settled {
@@ -66,7 +71,7 @@ func (c *Connector) Push(ctx context.Context, pushes []domain.Push) ([]domain.Pu
 		}
 		answers[i] = c.answer(w, now)
 	}
-	return answers, nil
+	return answers
 }
 
 // newest prepares the works. An InMail that comes twice is sent once, in its newest state; one that is older than what the org is

@@ -2,13 +2,515 @@ package salesforce
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"inmail/domain"
+	"inmail/domain/mailroom"
 )
 
-// Record is what reconcile and backfill need of the record.
-type Record interface{}
+// Record is what reconcile and backfill need of the record. Each call is a transaction of its own.
+type Record interface {
+	// PushesAfter walks all InMails by id, with names and links: up to limit after an id.
+	PushesAfter(ctx context.Context, after domain.ID, limit int) ([]domain.Push, error)
+	// Resync makes InMails due to be pushed from scratch.
+	Resync(ctx context.Context, ids []domain.ID) error
+	// StorePushes stores what became of pushes, as after a push.
+	StorePushes(ctx context.Context, answers []domain.PushAnswer, retryAt []time.Time, budget mailroom.Budget) error
+	// SetDrift keeps what a reconcile found.
+	SetDrift(ctx context.Context, found mailroom.Drift) error
+	// State and SetState keep how far a walk has come; nil is none.
+	State(ctx context.Context, name string) ([]byte, error)
+	SetState(ctx context.Context, name string, value []byte) error
+}
 
-// Reconcile walks the org by key.
-func (c *Connector) Reconcile(ctx context.Context) error { return nil }
+// The kinds of drift.
+const (
+	missing = "missing" // the org lost a record that it had
+	extra   = "extra"   // the org holds one of an InMail that nobody knows
+	stale   = "stale"   // the org holds an older state, or hangs it on a Lead that was converted
+	edited  = "edited"  // somebody changed it there
+)
 
-// Backfill brings everything to the org in bulk.
-func (c *Connector) Backfill(ctx context.Context) error { return nil }
+// Comparison is what a reconcile found and did.
+type Comparison struct {
+	Compared int            `json:"compared"` // InMails of the record
+	Waiting  int            `json:"waiting"`  // of them on their way to the org: not compared further
+	Drift    map[string]int `json:"drift"`    // by kind: missing, extra, stale, edited
+	Resynced int            `json:"resynced"` // made due to be pushed again
+	Moved    int            `json:"moved"`    // hung on another Lead, Contact or Account
+	Retried  int            `json:"retried"`  // unmatched and ambiguous ones that were looked for again
+	Matched  int            `json:"matched"`  // of them those that now have a person
+	Calls    int            `json:"calls"`    // API calls of comparing; of a dry run also about those that mending would take
+	Done     bool           `json:"done"`     // the walk reached the end
+}
+
+// walk is a reconcile on its way, as it is kept between runs.
+type walk struct {
+	After     domain.ID  `json:"after"`
+	StartedAt time.Time  `json:"started_at"`
+	So        Comparison `json:"so"`
+}
+
+// Bounds of a walk.
+const (
+	walkPage  = 1000           // InMails a query; five queries a call
+	walkLife  = 24 * time.Hour // an older one begins anew
+	healBatch = 500
+)
+
+const reconcileState = "crm_reconcile"
+
+var errNoRecord = errors.New("salesforce: no record was given to compare with")
+
+// Reconcile walks the org by key, compares it with the record and mends what differs: what is missing, stale or edited is
+// made due to be pushed again; what hangs on a converted, merged or deleted parent is hung where that went; what is unmatched
+// or ambiguous is looked for again. An unknown record of the org is counted and left. It goes on where it stopped,
+// and stops when the budget for it is spent.
+func (c *Connector) Reconcile(ctx context.Context) error {
+	found, err := c.Compare(ctx, true, nil)
+	if f := (*Fault)(nil); errors.As(err, &f) && f.Class == domain.LimitReached {
+		c.log.InfoContext(ctx, "reconcile waits for the budget", "compared", found.Compared, "until", c.parkedUntil(f, c.clock.Now()))
+		return nil
+	}
+	return err
+}
+
+// Compare is Reconcile with its findings; without heal it changes nothing anywhere and goes from the beginning. progress, if any, is told
+// after each step.
+func (c *Connector) Compare(ctx context.Context, heal bool, progress func(Comparison)) (Comparison, error) {
+	if c.record == nil {
+		return Comparison{}, errNoRecord
+	}
+	ctx = withUrgency(ctx, background)
+	w := &walk{StartedAt: c.clock.Now()}
+	if heal {
+		if err := c.resumeWalk(ctx, w); err != nil {
+			return w.So, err
+		}
+	}
+	if w.So.Drift == nil {
+		w.So.Drift = map[string]int{missing: 0, extra: 0, stale: 0, edited: 0}
+	}
+	for !w.So.Done {
+		if err := c.step(ctx, w, heal); err != nil {
+			return w.So, fmt.Errorf("compare the org with the record: %w", err)
+		}
+		if heal {
+			if err := c.keepWalk(ctx, w); err != nil {
+				return w.So, err
+			}
+		}
+		if progress != nil {
+			progress(w.So)
+		}
+	}
+	return w.So, nil
+}
+
+func (c *Connector) resumeWalk(ctx context.Context, w *walk) error {
+	blob, err := c.record.State(ctx, reconcileState)
+	if err != nil {
+		return fmt.Errorf("read how far the last reconcile came: %w", err)
+	}
+	var old walk
+	if json.Unmarshal(blob, &old) == nil && !old.So.Done && w.StartedAt.Sub(old.StartedAt) < walkLife {
+		*w = old
+	}
+	return nil
+}
+
+// keepWalk keeps how far the walk has come; at its end what it found.
+func (c *Connector) keepWalk(ctx context.Context, w *walk) error {
+	var blob []byte
+	if !w.So.Done {
+		blob, _ = json.Marshal(w) // of texts, numbers and times: cannot fail
+	} else if err := c.record.SetDrift(ctx, mailroom.Drift{At: c.clock.Now(), Kinds: w.So.Drift}); err != nil {
+		return fmt.Errorf("keep what the reconcile found: %w", err)
+	}
+	if err := c.record.SetState(ctx, reconcileState, blob); err != nil {
+		return fmt.Errorf("keep how far the reconcile came: %w", err)
+	}
+	return nil
+}
+
+// span is a range of ids: those of one page of the record, and what the org holds between them.
+type span struct {
+	after, to domain.ID // to is empty for the open end
+	pushes    []domain.Push
+	rows      map[domain.ID]orgRow
+}
+
+// orgRow is a record of InMail__c as a query answers it.
+type orgRow map[string]any
+
+func (r orgRow) text(name string) string { s, _ := r[name].(string); return s }
+func (r orgRow) number(name string) int  { n, _ := r[name].(float64); return int(n) }
+
+// read loads up to five pages of the record.
+func (c *Connector) read(ctx context.Context, after domain.ID) (spans []span, err error) {
+	for range maxHeavy {
+		s := span{after: after, rows: map[domain.ID]orgRow{}}
+		if s.pushes, err = c.record.PushesAfter(ctx, after, walkPage); err != nil {
+			return nil, fmt.Errorf("walk the record: %w", err)
+		}
+		if len(s.pushes) < walkPage {
+			return append(spans, s), nil
+		}
+		after = s.pushes[len(s.pushes)-1].InMail.ID
+		s.to = after
+		spans = append(spans, s)
+	}
+	return spans, nil
+}
+
+// compared are the fields that a reconcile looks at. A body is asked for only where it is sent.
+func (c *Connector) comparedFields() string {
+	names := []string{inMailKey, "Status__c", "Status_Sequence__c", "Subject__c", "Preview__c", "Refused_Reason__c", "Replies__c", "Tags__c",
+		"Category__c", "Sender_Member__c", "Sender_Name__c", "Recipient_Member__c", "Recipient_Name__c", "Sent_At__c", "Expires_At__c",
+		"Opened_At__c", "Replied_At__c", "Expired_At__c", "Retracted_At__c", "Match__c", "Lead__c", "Contact__c", "Account__c",
+		"Open_Rate_Cohort__c", "Lead__r.IsConverted"}
+	if c.text == domain.CRMTextFull {
+		names = append(names, "Body__c")
+	}
+	return strings.Join(names, ", ")
+}
+
+// query asks for the org's records in the span. The ranges of all spans together leave no key out, however the
+// org orders them.
+func (s *span) query(fields string) *query {
+	var bounds []string
+	if s.after != "" {
+		bounds = append(bounds, inMailKey+" > "+quote(string(s.after)))
+	}
+	if s.to != "" {
+		bounds = append(bounds, inMailKey+" <= "+quote(string(s.to)))
+	}
+	if bounds == nil {
+		bounds = []string{inMailKey + " != null"}
+	}
+	soql := "SELECT " + fields + " FROM " + inMailObject + " WHERE " + strings.Join(bounds, " AND ") + " ORDER BY " + inMailKey
+	return &query{n: 1, soql: func([]int) string { return soql }, read: s.note}
+}
+
+func (s *span) note(record []byte) error {
+	var r orgRow
+	if err := json.Unmarshal(record, &r); err != nil {
+		return err
+	}
+	s.rows[domain.ID(r.text(inMailKey))] = r
+	return nil
+}
+
+// step compares up to five pages and mends what differs.
+func (c *Connector) step(ctx context.Context, w *walk, heal bool) error {
+	spans, err := c.read(ctx, w.After)
+	if err != nil {
+		return err
+	}
+	fields := c.comparedFields()
+	var queries []*query
+	for i := range spans {
+		queries = append(queries, spans[i].query(fields))
+	}
+	if err := c.ask(ctx, queries...); err != nil {
+		return err
+	}
+	w.So.Calls++
+	found := &findings{}
+	for _, s := range spans {
+		c.compare(s, found)
+		w.So.Compared += len(s.pushes)
+	}
+	if found, err = c.confirm(ctx, w, spans, found, fields); err != nil {
+		return err
+	}
+	w.So.Waiting += found.waiting
+	for kind, n := range found.kinds() {
+		w.So.Drift[kind] += n
+	}
+	if err := c.mend(ctx, w, found, heal); err != nil {
+		return err
+	}
+	last := spans[len(spans)-1]
+	w.After, w.So.Done = last.to, last.to == ""
+	return nil
+}
+
+// difference is one InMail that is not in the org as it should be.
+type difference struct {
+	push   domain.Push
+	kind   string
+	resync bool // push it from scratch
+	moved  bool // its parents are to be found anew
+}
+
+// findings is what comparing some spans gave.
+type findings struct {
+	differences []difference
+	extra       []domain.ID
+	unmatched   []domain.Push // to be looked for again
+	waiting     int
+}
+
+func (f *findings) kinds() map[string]int {
+	kinds := map[string]int{}
+	if len(f.extra) > 0 {
+		kinds[extra] = len(f.extra)
+	}
+	for _, d := range f.differences {
+		kinds[d.kind]++
+	}
+	return kinds
+}
+
+// compare judges every InMail of a span, and what the org holds beside.
+func (c *Connector) compare(s span, found *findings) {
+	known := make(map[domain.ID]bool, len(s.pushes))
+	for _, p := range s.pushes {
+		known[p.InMail.ID] = true
+		r, there := s.rows[p.InMail.ID]
+		d, ok := c.judge(p, r, there)
+		switch {
+		case ok:
+			found.differences = append(found.differences, d)
+		case p.Link.PushedVersion < p.InMail.Version:
+			found.waiting++
+		case (p.Link.Match == domain.Unmatched || p.Link.Match == domain.Ambiguous) && p.InMail.Recipient != domain.Erased:
+			found.unmatched = append(found.unmatched, p)
+		}
+	}
+	for id := range s.rows {
+		if !known[id] {
+			found.extra = append(found.extra, id)
+		}
+	}
+	slices.Sort(found.extra)
+}
+
+// judge says whether an InMail differs in the org from what was pushed. One that waits to be pushed is only told when the org holds less
+// than it is known to have held.
+func (c *Connector) judge(p domain.Push, r orgRow, there bool) (d difference, ok bool) {
+	l := p.Link
+	d.push = p
+	switch seq := r.number("Status_Sequence__c"); {
+	case !there:
+		d.kind, d.resync = missing, true
+		return d, l.RecordID != ""
+	case seq < l.PushedSeq:
+		d.kind, d.resync = stale, true
+		return d, true
+	case l.PushedVersion < p.InMail.Version:
+		return d, false
+	case seq > p.InMail.Seq: // no lower number is taken any more: a person must set it right
+		d.kind = edited
+		return d, true
+	case c.fieldsDiffer(p, r):
+		d.kind, d.resync = edited, true
+		return d, true
+	case converted(r):
+		d.kind, d.moved = stale, true
+		return d, true
+	case r.text("Lead__c") != l.LeadID || r.text("Contact__c") != l.ContactID || r.text("Account__c") != l.AccountID || r.text("Match__c") != string(l.Match):
+		d.kind, d.moved = edited, true
+		return d, true
+	}
+	return d, false
+}
+
+func converted(r orgRow) bool {
+	lead, _ := r["Lead__r"].(map[string]any)
+	return lead["IsConverted"] == true
+}
+
+// texts are the fields that the policy crm_text decides on.
+var texts = []string{"Subject__c", "Preview__c", "Body__c"}
+
+// fieldsDiffer compares what is written with what stands there. A text may be missing, or be there from a time of another policy:
+// a policy counts from its change on.
+func (c *Connector) fieldsDiffer(p domain.Push, r orgRow) bool {
+	expected := fieldsOf(&p, domain.CRMTextFull)
+	for _, name := range []string{"Sent_At__c", "Expires_At__c", "Opened_At__c", "Replied_At__c", "Expired_At__c", "Retracted_At__c", "Open_Rate_Cohort__c"} {
+		if _, ok := expected[name]; !ok {
+			expected[name] = nil
+		}
+	}
+	for name, want := range expected {
+		got, asked := r[name]
+		if !asked || slices.Contains(texts, name) && got == nil {
+			continue
+		}
+		if !sameValue(name, want, got) {
+			return true
+		}
+	}
+	return false
+}
+
+// sameValue compares what we send with what the org answers: numbers come as doubles, times in whole seconds, tags in
+// the picklist's order.
+func sameValue(name string, want, got any) bool {
+	switch w := want.(type) {
+	case nil:
+		return got == nil
+	case int:
+		n, ok := got.(float64)
+		return ok && n == float64(w)
+	case string:
+		g, ok := got.(string)
+		if !ok {
+			return false
+		}
+		switch {
+		case strings.HasSuffix(name, "_At__c"):
+			a, errA := time.Parse(time.RFC3339Nano, w)
+			b, errB := time.Parse("2006-01-02T15:04:05.000-0700", g)
+			return errA == nil && errB == nil && a.Truncate(time.Second).Equal(b.Truncate(time.Second))
+		case name == "Tags__c":
+			return slices.Equal(tagSet(w), tagSet(g))
+		}
+		return strings.ReplaceAll(w, "\r\n", "\n") == strings.ReplaceAll(g, "\r\n", "\n")
+	}
+	return false
+}
+
+func tagSet(joined string) []string {
+	set := strings.Split(strings.ToLower(joined), ";")
+	slices.Sort(set)
+	return set
+}
+
+// confirm looks a second time at what differed: what was on its way between the two looks is no drift.
+func (c *Connector) confirm(ctx context.Context, w *walk, spans []span, first *findings, fields string) (*findings, error) {
+	if len(first.differences)+len(first.extra) == 0 {
+		return first, nil
+	}
+	seen := map[domain.ID]domain.Push{}
+	var ids []string
+	for _, d := range first.differences {
+		seen[d.push.InMail.ID] = d.push
+		ids = append(ids, string(d.push.InMail.ID))
+	}
+	for _, id := range first.extra {
+		ids = append(ids, string(id))
+	}
+	again := span{rows: map[domain.ID]orgRow{}}
+	q := &query{n: len(ids), read: again.note, soql: func(part []int) string {
+		return "SELECT " + fields + " FROM " + inMailObject + " WHERE " + inMailKey + " IN " + in(pick(ids, part))
+	}}
+	if err := c.ask(ctx, q); err != nil {
+		return nil, err
+	}
+	w.So.Calls++
+	second := &findings{unmatched: first.unmatched, waiting: first.waiting}
+	known := map[domain.ID]bool{}
+	for _, s := range spans {
+		pushes, err := c.record.PushesAfter(ctx, s.after, len(s.pushes)+1)
+		if err != nil {
+			return nil, fmt.Errorf("walk the record again: %w", err)
+		}
+		for _, p := range pushes {
+			known[p.InMail.ID] = true
+			before, differed := seen[p.InMail.ID]
+			if !differed {
+				continue
+			}
+			if p.InMail.Version != before.InMail.Version || p.Link.PushedVersion != before.Link.PushedVersion {
+				second.waiting++
+				continue
+			}
+			r, there := again.rows[p.InMail.ID]
+			if d, ok := c.judge(p, r, there); ok {
+				second.differences = append(second.differences, d)
+			}
+		}
+	}
+	for _, id := range first.extra {
+		if _, there := again.rows[id]; there && !known[id] {
+			second.extra = append(second.extra, id)
+		}
+	}
+	return second, nil
+}
+
+// mend makes due what is to be pushed from scratch, moves what hangs wrong, and looks again for whom nobody was found.
+func (c *Connector) mend(ctx context.Context, w *walk, found *findings, heal bool) error {
+	var resync []domain.ID
+	var moved []domain.Push
+	for _, d := range found.differences {
+		switch {
+		case d.resync:
+			resync = append(resync, d.push.InMail.ID)
+		case d.moved:
+			p := d.push
+			p.Link.Class, p.Link.Attempts = domain.LostReference, 0
+			p.Link.RecordID = "" // parents are written, whatever is known of them
+			moved = append(moved, p)
+		}
+	}
+	w.So.Resynced += len(resync)
+	w.So.Retried += len(found.unmatched)
+	if !heal {
+		w.So.Moved += len(moved)
+		w.So.Calls += callsOf(len(resync)) + callsOf(len(moved)) + (len(found.unmatched)+walkPage-1)/walkPage
+		return nil
+	}
+	for part := range slices.Chunk(resync, healBatch) {
+		if err := c.record.Resync(ctx, part); err != nil {
+			return fmt.Errorf("make due what drifted: %w", err)
+		}
+	}
+	for part := range slices.Chunk(moved, walkPage) {
+		works := c.newest(part)
+		n, err := c.keep(ctx, c.carry(ctx, works, c.findParents(ctx, works)))
+		w.So.Moved += n
+		if err != nil {
+			return err
+		}
+	}
+	for part := range slices.Chunk(found.unmatched, walkPage) {
+		n, err := c.rematch(ctx, part)
+		w.So.Matched += n
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// callsOf is about how many API calls it takes to push so many InMails: matching, records, Tasks.
+func callsOf(n int) int { return 3 * ((n + walkPage - 1) / walkPage) }
+
+// rematch looks again for the people of InMails that had none, and writes those whose answer is another one now.
+func (c *Connector) rematch(ctx context.Context, pushes []domain.Push) (matched int, err error) {
+	works := c.newest(pushes)
+	if err := c.match(ctx, works); err != nil {
+		return 0, err
+	}
+	works = slices.DeleteFunc(works, func(w *work) bool { return w.settled || w.want == parentsOf(w.push.Link) })
+	return c.keep(ctx, c.carry(ctx, works, nil))
+}
+
+// keep stores the answers that went through. The others stay as they were: the next walk finds them again.
+func (c *Connector) keep(ctx context.Context, answers []domain.PushAnswer) (n int, err error) {
+	var limit *Fault
+	through := slices.DeleteFunc(answers, func(a domain.PushAnswer) bool {
+		if a.Class == domain.LimitReached {
+			limit = &Fault{Class: a.Class, cause: &Parked{Until: a.Until}}
+		}
+		return a.Class != domain.Taken
+	})
+	if len(through) > 0 {
+		if err := c.record.StorePushes(ctx, through, make([]time.Time, len(through)), c.Budget()); err != nil {
+			return 0, fmt.Errorf("keep where InMails hang now: %w", err)
+		}
+	}
+	if limit != nil {
+		return len(through), limit
+	}
+	return len(through), nil
+}

@@ -174,6 +174,12 @@ const (
 	repliedEvent = "replied"
 )
 
+// What a Task says without any text of the InMail.
+const (
+	sentSubject    = "InMail sent"
+	repliedSubject = "InMail replied to"
+)
+
 // eventID is the key of a Task: one event is logged once.
 func eventID(id domain.ID, event string) string { return string(id) + ":" + event }
 
@@ -181,9 +187,9 @@ func eventID(id domain.ID, event string) string { return string(id) + ":" + even
 // nothing (SALESFORCE.md 2.6). A Lead's Task may have no WhatId. owner is empty for the integration user.
 func taskOf(p *domain.Push, at parents, event string, policy domain.CRMText, taskType, owner string) map[string]any {
 	m := &p.InMail
-	when, subject := m.SentAt, "InMail sent"
+	when, subject := m.SentAt, sentSubject
 	if event == repliedEvent {
-		when, subject = m.RepliedAt, "InMail replied to"
+		when, subject = m.RepliedAt, repliedSubject
 	}
 	row := map[string]any{
 		taskKey:        eventID(m.ID, event),

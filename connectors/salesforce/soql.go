@@ -16,7 +16,7 @@ import (
 // (help article 000386264 names this way; SALESFORCE.md 2.4).
 const (
 	maxAddress   = 12_000 // bytes of an escaped query that goes alone: leaves room for a long token
-	maxSOQL      = 50_000 // characters of a query inside a Composite call
+	maxSOQL      = 80_000 // characters of a query inside a Composite call, until an org refuses that
 	maxHeavy     = 5      // queries and collections in a Composite call (SALESFORCE.md 2.2)
 	maxPages     = 50     // of one query: 100,000 records
 	maxSubsplits = 6      // how often a query that was too large is halved
@@ -115,7 +115,7 @@ func (p part) address(root string) string {
 func (c *Connector) ask(ctx context.Context, queries ...*query) error {
 	var parts []part
 	for _, q := range queries {
-		parts = append(parts, q.parts()...)
+		parts = append(parts, q.fit(q.all(), int(c.longest.Load()))...)
 	}
 	for rounds := 0; len(parts) > 0; rounds++ {
 		if rounds > maxPages*len(queries)+maxSubsplits {
@@ -131,21 +131,21 @@ func (c *Connector) ask(ctx context.Context, queries ...*query) error {
 	return nil
 }
 
-// parts cuts a query so that each part is short enough.
-func (q *query) parts() []part {
+func (q *query) all() []int {
 	all := make([]int, q.n)
 	for i := range all {
 		all[i] = i
 	}
-	return q.fit(all)
+	return all
 }
 
-func (q *query) fit(items []int) []part {
+// fit cuts a query into parts that are short enough.
+func (q *query) fit(items []int, longest int) []part {
 	if len(items) == 0 {
 		return nil
 	}
-	if len(items) > 1 && len(q.soql(items)) > maxSOQL {
-		return append(q.fit(items[:len(items)/2]), q.fit(items[len(items)/2:])...)
+	if len(items) > 1 && len(q.soql(items)) > longest {
+		return append(q.fit(items[:len(items)/2], longest), q.fit(items[len(items)/2:], longest)...)
 	}
 	return []part{{query: q, items: items}}
 }
@@ -156,7 +156,7 @@ func (c *Connector) askSome(ctx context.Context, parts []part) (rest []part, err
 		if address := parts[0].address(c.root()); len(address) <= maxAddress {
 			a, err := c.do(ctx, call{method: http.MethodGet, path: strings.TrimPrefix(address, c.root())})
 			if err != nil {
-				return parts[0].again(err)
+				return c.halves(parts[0], err)
 			}
 			return parts[0].take(a.body)
 		}
@@ -172,7 +172,7 @@ func (c *Connector) askSome(ctx context.Context, parts []part) (rest []part, err
 	for i, a := range answers {
 		var more []part
 		if a.fault != nil {
-			more, err = parts[i].again(a.fault)
+			more, err = c.halves(parts[i], a.fault)
 		} else {
 			more, err = parts[i].take(a.body)
 		}
@@ -184,13 +184,14 @@ func (c *Connector) askSome(ctx context.Context, parts []part) (rest []part, err
 	return rest, nil
 }
 
-// again halves a part that was too large, and gives up on any other fault.
-func (p part) again(err error) ([]part, error) {
+// halves parts a query that was too large, and gives up on any other fault. Later queries are shorter from the start.
+func (c *Connector) halves(p part, err error) ([]part, error) {
 	f := asFault(err)
 	if !f.Split || len(p.items) < 2 || p.halve >= maxSubsplits || p.next != "" {
 		return nil, err
 	}
 	half := len(p.items) / 2
+	c.longest.Store(int64(max(len(p.query.soql(p.items))/2, maxAddress)))
 	return []part{
 		{query: p.query, items: p.items[:half], halve: p.halve + 1},
 		{query: p.query, items: p.items[half:], halve: p.halve + 1},

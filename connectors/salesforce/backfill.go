@@ -1,0 +1,348 @@
+package salesforce
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"inmail/domain"
+)
+
+// Progress tells how far a backfill is.
+type Progress struct {
+	After     domain.ID `json:"after"` // all InMails up to this one are done
+	StartedAt time.Time `json:"started_at"`
+	InMails   int       `json:"inmails"` // gone through
+	Records   int       `json:"records"` // records the org took
+	Tasks     int       `json:"tasks"`   // Tasks the org took or had
+	Pushed    int       `json:"pushed"`  // left to ordinary pushes: too few for a job, or refused by one
+	Jobs      int       `json:"jobs"`
+	Done      bool      `json:"done"`
+}
+
+// backfill is a backfill on its way, as it is kept between runs.
+type backfill struct {
+	So     Progress `json:"so"`
+	JobID  string   `json:"job_id,omitempty"` // of the job that is under way
+	Closed bool     `json:"closed,omitempty"` // its data is uploaded: the org works
+}
+
+const backfillState = "crm_backfill"
+
+// Backfill brings every InMail of the record to the org, whatever is believed to be there: in bulk jobs, or where
+// there are few, by ordinary pushes. It may be killed at any step and goes on with the chunk it was in: what the org took
+// already changes nothing when it comes again. It stops when the budget is spent.
+func (c *Connector) Backfill(ctx context.Context) error {
+	so, err := c.BackfillAll(ctx, nil)
+	if f := (*Fault)(nil); errors.As(err, &f) && f.Class == domain.LimitReached {
+		c.log.InfoContext(ctx, "the backfill waits for the budget", "inmails", so.InMails, "until", c.parkedUntil(f, c.clock.Now()))
+		return nil
+	}
+	return err
+}
+
+// BackfillAll is Backfill with a progress that is told after each step.
+func (c *Connector) BackfillAll(ctx context.Context, progress func(Progress)) (Progress, error) {
+	if c.record == nil {
+		return Progress{}, errNoRecord
+	}
+	if !c.backfilling.TryLock() {
+		return Progress{}, errors.New("a backfill is under way in this process")
+	}
+	defer c.backfilling.Unlock()
+	ctx = withUrgency(ctx, background)
+	b, err := c.resumeBackfill(ctx)
+	if err != nil {
+		return b.So, err
+	}
+	for !b.So.Done {
+		if err := c.fillChunk(ctx, b); err != nil {
+			return b.So, fmt.Errorf("backfill Salesforce: %w", err)
+		}
+		if progress != nil {
+			progress(b.So)
+		}
+	}
+	return b.So, nil
+}
+
+// resumeBackfill reads how far the last run came and ends the job that it left behind: one that works is waited for, so that two do
+// not lock each other; any other is aborted. Its chunk is gone through again.
+func (c *Connector) resumeBackfill(ctx context.Context) (*backfill, error) {
+	b := &backfill{}
+	blob, err := c.record.State(ctx, backfillState)
+	if err != nil {
+		return b, fmt.Errorf("read how far the backfill came: %w", err)
+	}
+	if json.Unmarshal(blob, b) != nil || b.So.Done || blob == nil {
+		b = &backfill{So: Progress{StartedAt: c.clock.Now()}}
+	}
+	if b.JobID == "" {
+		return b, nil
+	}
+	if b.Closed {
+		_, err = c.awaitJob(ctx, b.JobID)
+	} else {
+		err = c.abortJob(ctx, b.JobID)
+	}
+	if f := (*Fault)(nil); errors.As(err, &f) && (f.Status < 400 || f.Status >= 500 || f.Class == domain.LimitReached) {
+		return b, fmt.Errorf("end the job of the last backfill: %w", err) // it may still be there
+	}
+	b.JobID, b.Closed = "", false
+	return b, c.keepBackfill(ctx, b)
+}
+
+func (c *Connector) keepBackfill(ctx context.Context, b *backfill) error {
+	var blob []byte
+	if !b.So.Done {
+		blob, _ = json.Marshal(b) // of texts, numbers and times: cannot fail
+	}
+	if err := c.record.SetState(ctx, backfillState, blob); err != nil {
+		return fmt.Errorf("keep how far the backfill came: %w", err)
+	}
+	return nil
+}
+
+// chunk is what one pair of jobs brings to the org.
+type chunk struct {
+	links   []domain.Link // as they are when all goes through
+	records *sheet
+	tasks   *sheet
+	events  map[string]bool // the Tasks in their sheet, by event id
+	to      domain.ID
+	last    bool // the record ends here
+}
+
+// recordColumns are the columns of the records' sheet.
+func (c *Connector) recordColumns() []string {
+	columns := []string{inMailKey, "Status__c", "Status_Sequence__c", "Subject__c", "Preview__c", "Body__c", "Refused_Reason__c", "Replies__c",
+		"Tags__c", "Category__c", "Sender_Member__c", "Sender_Name__c", "Recipient_Member__c", "Recipient_Name__c", "Sent_At__c",
+		"Expires_At__c", "Opened_At__c", "Replied_At__c", "Expired_At__c", "Retracted_At__c", "Open_Rate_Cohort__c", "Match__c", "Lead__c",
+		"Contact__c", "Account__c"}
+	return columns
+}
+
+func (c *Connector) taskColumns() []string {
+	columns := []string{taskKey, "Subject", "Description", "Status", "ActivityDate", "WhoId", "WhatId"}
+	if c.config.TaskType != "" {
+		columns = append(columns, "Type")
+	}
+	if len(c.owners) > 0 {
+		columns = append(columns, "OwnerId")
+	}
+	return columns
+}
+
+// gather reads the record from an id on, matches page by page, and writes the sheets.
+func (c *Connector) gather(ctx context.Context, after domain.ID) (*chunk, error) {
+	ch := &chunk{to: after, events: map[string]bool{}, records: newSheet(inMailObject, "upsert", inMailKey, c.recordColumns()...),
+		tasks: newSheet(taskObject, "insert", taskKey, c.taskColumns()...)}
+	for ch.records.rows < maxJobRows && ch.records.data.Len() < maxUpload-walkPage*16_000 {
+		pushes, err := c.record.PushesAfter(ctx, ch.to, walkPage)
+		if err != nil {
+			return nil, fmt.Errorf("walk the record: %w", err)
+		}
+		for i := range pushes { // from scratch: what is known may be of another org
+			pushes[i].Link = domain.Link{InMail: pushes[i].InMail.ID}
+		}
+		works := c.newest(pushes)
+		if err := c.findParents(ctx, works); err != nil {
+			return nil, err
+		}
+		for _, w := range works {
+			ch.add(c, w)
+		}
+		if len(pushes) < walkPage {
+			ch.last = true
+			return ch, nil
+		}
+		ch.to = pushes[len(pushes)-1].InMail.ID
+	}
+	return ch, nil
+}
+
+// add puts an InMail into the sheets.
+func (ch *chunk) add(c *Connector, w *work) {
+	row := fieldsOf(w.push, c.text)
+	setParents(row, w.want)
+	ch.records.add(row)
+	m := &w.push.InMail
+	ch.links = append(ch.links, domain.Link{InMail: m.ID, Match: w.want.Match, LeadID: w.want.LeadID, ContactID: w.want.ContactID,
+		AccountID: w.want.AccountID, PushedVersion: m.Version, PushedSeq: m.Seq})
+	for _, it := range c.taskItems(w) {
+		ch.tasks.add(it.row)
+		ch.events[eventID(m.ID, it.event)] = true
+	}
+}
+
+// fillChunk brings the next chunk to the org and keeps what became of it.
+func (c *Connector) fillChunk(ctx context.Context, b *backfill) error {
+	ch, err := c.gather(ctx, b.So.After)
+	if err != nil {
+		return err
+	}
+	var left []domain.ID
+	if ch.records.rows <= bulkThreshold {
+		for _, l := range ch.links {
+			left = append(left, l.InMail)
+		}
+	} else if left, err = c.runChunk(ctx, b, ch); err != nil {
+		return err
+	}
+	for part := range slices.Chunk(left, healBatch) {
+		if err := c.record.Resync(ctx, part); err != nil {
+			return fmt.Errorf("leave InMails to ordinary pushes: %w", err)
+		}
+	}
+	b.So.InMails += len(ch.links)
+	b.So.Pushed += len(left)
+	b.So.After, b.So.Done = ch.to, ch.last
+	return c.keepBackfill(ctx, b)
+}
+
+// runChunk runs the jobs of a chunk and stores what the org took. left are those that ordinary pushes must look at.
+func (c *Connector) runChunk(ctx context.Context, b *backfill, ch *chunk) (left []domain.ID, err error) {
+	records, err := c.runJob(ctx, b, ch.records)
+	if err != nil {
+		return nil, err
+	}
+	var tasks map[string]bulkRow
+	if ch.tasks.rows > 0 {
+		if tasks, err = c.runJob(ctx, b, ch.tasks); err != nil {
+			return nil, err
+		}
+	}
+	var answers []domain.PushAnswer
+	counts := map[[2]string]int{}
+	for _, l := range ch.links {
+		r, reached := records[string(l.InMail)]
+		if !reached || r.fault != nil && r.fault.Class != domain.Stale {
+			counts[[2]string{inMailObject, "failed"}]++
+			left = append(left, l.InMail)
+			continue
+		}
+		a := domain.PushAnswer{Link: l}
+		a.Link.RecordID = r.id
+		if r.fault != nil { // the org is ahead: what it hangs on there is not ours to say
+			counts[[2]string{inMailObject, "unchanged"}]++
+			left = append(left, l.InMail)
+			continue
+		}
+		b.So.Records++
+		counts[[2]string{inMailObject, "updated"}]++
+		lacks := false
+		for event, there := range map[string]*bool{sentEvent: &a.Link.SentTask, repliedEvent: &a.Link.RepliedTask} {
+			switch t, reached := tasks[eventID(l.InMail, event)]; {
+			case !ch.events[eventID(l.InMail, event)]:
+			case reached && (t.fault == nil || t.fault.alreadyLogged()):
+				*there = true
+				b.So.Tasks++
+				counts[[2]string{taskObject, "created"}]++
+			default:
+				lacks = true
+				counts[[2]string{taskObject, "failed"}]++
+			}
+		}
+		if lacks {
+			left = append(left, l.InMail)
+			continue
+		}
+		answers = append(answers, a)
+	}
+	for what, n := range counts {
+		c.observer.Pushed(what[0], what[1], n)
+	}
+	for part := range slices.Chunk(answers, walkPage) {
+		if err := c.record.StorePushes(ctx, part, make([]time.Time, len(part)), c.Budget()); err != nil {
+			return nil, fmt.Errorf("keep what the org took: %w", err)
+		}
+	}
+	return left, nil
+}
+
+// runJob brings one sheet to the org. Each step is kept before the next, so that a run that follows a kill knows what was left behind.
+func (c *Connector) runJob(ctx context.Context, b *backfill, s *sheet) (map[string]bulkRow, error) {
+	j, err := c.openJob(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	b.JobID, b.Closed = j.ID, false
+	if err := c.keepBackfill(ctx, b); err != nil {
+		return nil, err
+	}
+	if err := c.fillJob(ctx, j.ID, s); err != nil {
+		return nil, err
+	}
+	b.Closed = true
+	if err := c.keepBackfill(ctx, b); err != nil {
+		return nil, err
+	}
+	if j, err = c.awaitJob(ctx, j.ID); err != nil {
+		return nil, err
+	}
+	rows, err := c.results(ctx, j.ID, s)
+	if err != nil && (j.State == "JobComplete" || asFault(err).Class == domain.Locked || asFault(err).Class == domain.LimitReached) {
+		return nil, err
+	}
+	if j.State != "JobComplete" { // what it did not reach is left to ordinary pushes
+		c.log.WarnContext(ctx, "a bulk job ended early", "job", j.ID, "state", j.State, "rows", s.rows, "answered", len(rows))
+	}
+	b.So.Jobs++
+	b.JobID, b.Closed = "", false
+	return rows, nil
+}
+
+// Plan is what a backfill would take.
+type Plan struct {
+	InMails int `json:"inmails"`
+	Tasks   int `json:"tasks"` // at most: only those of matched ones are made
+	Bytes   int `json:"bytes"` // to upload
+	Jobs    int `json:"jobs"`
+	Calls   int `json:"calls"` // about: matching, jobs with their results, and the waiting
+}
+
+// callsOfJob is about how many calls a job takes: open, upload, close, some polls, two lists of results.
+const callsOfJob = 12
+
+// PlanBackfill counts what a backfill would take and calls nobody.
+func (c *Connector) PlanBackfill(ctx context.Context) (Plan, error) {
+	if c.record == nil {
+		return Plan{}, errNoRecord
+	}
+	var p Plan
+	records := newSheet(inMailObject, "upsert", inMailKey, c.recordColumns()...)
+	var after domain.ID
+	for {
+		pushes, err := c.record.PushesAfter(ctx, after, walkPage)
+		if err != nil {
+			return p, fmt.Errorf("walk the record: %w", err)
+		}
+		for i := range pushes {
+			w := &work{push: &pushes[i], want: parents{Match: domain.Matched, LeadID: "00Q000000000000AAA"}}
+			w.link.SentTask, w.link.RepliedTask = false, false
+			records.add(fieldsOf(w.push, c.text))
+			p.Tasks += len(c.taskItems(w))
+			p.InMails++
+		}
+		p.Bytes += records.data.Len()
+		records.data.Reset()
+		if len(pushes) < walkPage {
+			break
+		}
+		after = pushes[len(pushes)-1].InMail.ID
+	}
+	if p.InMails <= bulkThreshold {
+		p.Calls = callsOf(p.InMails)
+		return p, nil
+	}
+	p.Jobs = max((p.InMails+maxJobRows-1)/maxJobRows, (p.Bytes+maxUpload-1)/maxUpload)
+	p.Calls = (p.InMails + walkPage - 1) / walkPage
+	if p.Tasks > 0 {
+		p.Jobs *= 2
+	}
+	p.Calls += p.Jobs * callsOfJob
+	return p, nil
+}

@@ -1,0 +1,226 @@
+package salesforce
+
+import (
+	"bytes"
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"inmail/domain"
+)
+
+// Bounds of a bulk job. The org takes 100 MB an upload; a third of it keeps our memory small, and so many rows are
+// already fifty times what a Composite call takes.
+const (
+	maxUpload     = 32 << 20
+	maxJobRows    = 50_000
+	maxResults    = 4 * maxUpload
+	bulkThreshold = 2_000 // fewer go in Composite calls: Salesforce's own rule (SALESFORCE.md 2.3)
+)
+
+// Waiting for a job: from a few seconds up to a minute, at most as long as the org keeps one open.
+const (
+	firstPoll = 3 * time.Second
+	lastPoll  = time.Minute
+	maxPolls  = 24 * 60
+)
+
+// sheet is the data of a job: a CSV with a header. An empty cell leaves its field alone, #N/A empties it.
+type sheet struct {
+	object, operation, key string
+	columns                []string
+	data                   bytes.Buffer
+	out                    *csv.Writer
+	rows                   int
+}
+
+const nullCell = "#N/A"
+
+func newSheet(object, operation, key string, columns ...string) *sheet {
+	s := &sheet{object: object, operation: operation, key: key, columns: columns}
+	s.out = csv.NewWriter(&s.data)
+	s.write(columns)
+	return s
+}
+
+func (s *sheet) write(cells []string) {
+	// Writing to a Buffer does not fail.
+	_ = s.out.Write(cells)
+	s.out.Flush()
+}
+
+// add appends a row as a Composite call would send it.
+func (s *sheet) add(row map[string]any) {
+	cells := make([]string, len(s.columns))
+	for i, name := range s.columns {
+		switch v, there := row[name]; v := v.(type) {
+		case nil:
+			if there && s.operation == "upsert" {
+				cells[i] = nullCell
+			}
+		case string:
+			cells[i] = v
+			if v == nullCell { // a text that looks like it
+				cells[i] = "# N/A"
+			}
+		case int:
+			cells[i] = strconv.Itoa(v)
+		}
+	}
+	s.write(cells)
+	s.rows++
+}
+
+// jobInfo is what the org tells of a job.
+type jobInfo struct {
+	ID     string `json:"id"`
+	State  string `json:"state"`
+	Failed int    `json:"numberRecordsFailed"`
+}
+
+func (j jobInfo) ended() bool {
+	return j.State == "JobComplete" || j.State == "Failed" || j.State == "Aborted"
+}
+
+// bulkRow is what became of one row: its record's id, or its fault.
+type bulkRow struct {
+	id    string
+	fault *Fault
+}
+
+// openJob asks for a job that takes a sheet.
+func (c *Connector) openJob(ctx context.Context, s *sheet) (jobInfo, error) {
+	body := map[string]string{"object": s.object, "operation": s.operation, "contentType": "CSV", "lineEnding": "LF", "columnDelimiter": "COMMA"}
+	if s.operation == "upsert" {
+		body["externalIdFieldName"] = s.key
+	}
+	j, err := c.job(ctx, http.MethodPost, "jobs/ingest", body)
+	if err == nil && j.ID == "" {
+		err = unanswered(http.StatusOK, errors.New("a job has no id"))
+	}
+	return j, err
+}
+
+// fillJob uploads the sheet, once, and closes the job: from then on the org works.
+func (c *Connector) fillJob(ctx context.Context, id string, s *sheet) error {
+	_, err := c.do(ctx, call{method: http.MethodPut, path: "jobs/ingest/" + id + "/batches", body: s.data.Bytes(),
+		header: http.Header{"Content-Type": {"text/csv; charset=UTF-8"}}})
+	if err != nil {
+		return err
+	}
+	_, err = c.job(ctx, http.MethodPatch, "jobs/ingest/"+id, map[string]string{"state": "UploadComplete"})
+	return err
+}
+
+// abortJob tells the org that nobody waits for a job.
+func (c *Connector) abortJob(ctx context.Context, id string) error {
+	_, err := c.job(ctx, http.MethodPatch, "jobs/ingest/"+id, map[string]string{"state": "Aborted"})
+	return err
+}
+
+func (c *Connector) job(ctx context.Context, method, path string, body any) (j jobInfo, err error) {
+	var in []byte
+	if body != nil {
+		if in, err = encodeJSON(body); err != nil {
+			return j, unanswered(0, errors.New("a job cannot be asked for"))
+		}
+	}
+	a, err := c.do(ctx, call{method: method, path: path, body: in})
+	if err != nil {
+		return j, err
+	}
+	if err := json.Unmarshal(a.body, &j); err != nil {
+		return j, unanswered(a.status, errors.New("what the org tells of a job cannot be read"))
+	}
+	return j, nil
+}
+
+// awaitJob waits until a job has ended, each time a little longer.
+func (c *Connector) awaitJob(ctx context.Context, id string) (jobInfo, error) {
+	pause := firstPoll
+	for range maxPolls {
+		j, err := c.job(ctx, http.MethodGet, "jobs/ingest/"+id, nil)
+		if err != nil && asFault(err).Class != domain.Locked {
+			return j, err
+		}
+		if err == nil && j.ended() {
+			return j, nil
+		}
+		if err := c.wait(ctx, pause); err != nil {
+			return j, unanswered(0, fmt.Errorf("wait for a bulk job: %w", err))
+		}
+		pause = min(pause*3/2, lastPoll)
+	}
+	return jobInfo{}, unanswered(0, errors.New("a bulk job has no end"))
+}
+
+// results reads what became of the rows of a job that has ended, by their key. JobComplete does not mean that they were taken. A row
+// that stands in no list was not reached.
+func (c *Connector) results(ctx context.Context, id string, s *sheet) (map[string]bulkRow, error) {
+	rows := make(map[string]bulkRow, s.rows)
+	for _, list := range []string{"successfulResults", "failedResults"} {
+		a, err := c.do(ctx, call{method: http.MethodGet, path: "jobs/ingest/" + id + "/" + list, limit: maxResults,
+			header: http.Header{"Accept": {"text/csv"}}})
+		if err != nil {
+			return nil, err
+		}
+		if err := readResults(a.body, s.key, rows); err != nil {
+			return nil, unanswered(a.status, fmt.Errorf("read the results of a bulk job: %w", err))
+		}
+	}
+	return rows, nil
+}
+
+func readResults(data []byte, key string, rows map[string]bulkRow) error {
+	r := csv.NewReader(bytes.NewReader(data))
+	r.ReuseRecord, r.FieldsPerRecord = true, -1
+	header, err := r.Read()
+	if err == io.EOF {
+		return nil
+	}
+	if err != nil {
+		return errors.New("the header cannot be read")
+	}
+	header = slices.Clone(header)
+	idAt, errorAt, keyAt := slices.Index(header, "sf__Id"), slices.Index(header, "sf__Error"), slices.Index(header, key)
+	if idAt < 0 || keyAt < 0 {
+		return errors.New("a column is missing")
+	}
+	for {
+		cells, err := r.Read()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil || len(cells) != len(header) {
+			return errors.New("a row cannot be read")
+		}
+		row := bulkRow{id: strings.Clone(cells[idAt])}
+		if errorAt >= 0 {
+			row.fault = bulkFault(cells[errorAt])
+		}
+		rows[strings.Clone(cells[keyAt])] = row
+	}
+}
+
+// bulkFault reads CODE:message:fields --
+func bulkFault(told string) *Fault {
+	code, rest, _ := strings.Cut(told, ":")
+	e := orgError{Code: code, message: strings.Clone(rest)}
+	if i := strings.LastIndexByte(rest, ':'); i >= 0 {
+		for _, f := range strings.Split(strings.TrimSuffix(rest[i+1:], "--"), ",") {
+			if f = strings.TrimSpace(f); fieldForm.MatchString(f) {
+				e.Fields = append(e.Fields, strings.Clone(f))
+			}
+		}
+	}
+	e.Code = strings.Clone(e.Code)
+	return newFault(http.StatusOK, []orgError{e}, ofRow)
+}
