@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -49,6 +48,7 @@ type app struct {
 	sandboxAddress string // where the sandbox listens
 	operatorKey    string // the key of the settings, or embedded mode's own
 	newKey         bool   // it was made at this start
+	ownSandbox     bool   // a sandbox serves where no Salesforce is configured, embedded or not
 	leads          []config.SampleLead
 	failed         <-chan error // when the API ended by itself
 	stops          []stop
@@ -116,7 +116,6 @@ func (a *app) Start(ctx context.Context) error {
 	for _, name := range a.settings.Unknown {
 		a.log.WarnContext(ctx, "there is no such setting; inmail config check lists them", "variable", name)
 	}
-	a.warnOfQueue(ctx)
 	if err := a.installOperatorKey(ctx); err != nil {
 		return err
 	}
@@ -128,7 +127,7 @@ func (a *app) Start(ctx context.Context) error {
 			return err
 		}
 	}
-	a.jobs = &worker.Jobs{Room: a.room, CRM: a.salesforceOrNone(), Depth: a.queue.Depth, Log: a.log, Snapshot: a.snapshot}
+	a.jobs = newJobs(a)
 	if a.settings.Has(config.RoleWorker) {
 		if err := a.startWorkers(); err != nil {
 			return err
@@ -141,19 +140,6 @@ func (a *app) Start(ctx context.Context) error {
 		return a.startAPI()
 	}
 	return nil
-}
-
-// warnOfQueue says what is wrong with Redis; the program starts all the same, for the record accepts without it.
-func (a *app) warnOfQueue(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, a.settings.Queue.ConnectTimeout+a.settings.Queue.Timeout)
-	defer cancel()
-	warnings, err := a.queue.Warnings(ctx)
-	if err != nil {
-		a.log.WarnContext(ctx, "the queue does not answer; what is accepted is kept and delivered when it does", "error", err)
-	}
-	for _, w := range warnings {
-		a.log.WarnContext(ctx, w)
-	}
 }
 
 // operatorKeyID is the id of the key that the settings bring.
@@ -188,14 +174,18 @@ func (a *app) ownOperatorKey() (string, error) {
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return "", fmt.Errorf("read the operator key: %w", err)
 	}
-	secret := make([]byte, 32)
-	rand.Read(secret) // never fails: crypto/rand
-	key := mailroom.KeyPrefix + hex.EncodeToString(secret)
+	secret := uuids{}.NewSecret()
+	key := mailroom.KeyPrefix + hex.EncodeToString(secret[:])
 	if err := os.WriteFile(path, []byte(key+"\n"), 0o600); err != nil {
 		return "", fmt.Errorf("keep the operator key: %w", err)
 	}
 	a.newKey = true
 	return key, nil
+}
+
+// newJobs joins the jobs with what they need.
+func newJobs(a *app) *worker.Jobs {
+	return &worker.Jobs{Room: a.room, CRM: a.salesforceOrNone(), Depth: a.queue.Depth, Log: a.log, Snapshot: a.snapshot}
 }
 
 // startWorkers begins to work on the queue.
@@ -298,7 +288,7 @@ func (a *app) Stop(ctx context.Context) error {
 func (a *app) connectSalesforce(ctx context.Context) error {
 	c := a.settings.Salesforce
 	if c.URL == "" {
-		if !a.settings.Embedded() {
+		if !a.settings.Embedded() && !a.ownSandbox {
 			a.log.WarnContext(ctx, "no Salesforce is configured (INMAIL_SALESFORCE_URL): nothing is pushed")
 			return nil
 		}
@@ -308,15 +298,15 @@ func (a *app) connectSalesforce(ctx context.Context) error {
 		}
 	}
 	var err error
-	a.crm, err = salesforce.New(c, salesforce.Deps{Observer: a.process, Log: a.log, Clock: a.clock, Text: a.settings.Policy.CRMText})
+	a.crm, err = salesforce.New(c, salesforce.Deps{Observer: a.process, Log: a.log, Clock: a.clock, Text: a.settings.Policy.CRMText,
+		Shared: a.queue.Shared(), Record: a.room})
 	return err
 }
 
 // startSandbox serves a Salesforce of our own on loopback. Its org is kept in the data folder.
 func (a *app) startSandbox(c salesforce.Config) (salesforce.Config, error) {
-	secret := make([]byte, 16)
-	rand.Read(secret) // never fails: crypto/rand
-	c.ClientID, c.ClientSecret = "inmail-embedded", hex.EncodeToString(secret)
+	secret := uuids{}.NewSecret()
+	c.ClientID, c.ClientSecret = "inmail-embedded", hex.EncodeToString(secret[:])
 	var err error
 	a.sandbox, err = sandbox.New(sandbox.Options{
 		Credentials: sandbox.Credentials{ClientID: c.ClientID, ClientSecret: c.ClientSecret,

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/rand"
 	"sync/atomic"
 	"time"
 
@@ -39,8 +40,14 @@ func (c *clock) Pin(t time.Time) {
 // Unpin lets the clock run again.
 func (c *clock) Unpin() { c.pinned.Store(nil) }
 
-// uuids makes ids that sort by the time of making.
+// uuids makes ids that sort by the time of making, and secrets.
 type uuids struct{}
+
+// NewSecret implements mailroom.IDs.
+func (uuids) NewSecret() (secret [32]byte) {
+	rand.Read(secret[:]) // never fails: crypto/rand
+	return secret
+}
 
 // NewID implements mailroom.IDs.
 func (uuids) NewID() domain.ID { return domain.ID(uuid.Must(uuid.NewV7()).String()) }

@@ -6,5 +6,8 @@ import "github.com/spf13/cobra"
 func commands(o *options) []*cobra.Command {
 	return []*cobra.Command{
 		serveCommand(o), migrateCommand(o), configCommand(o), versionCommand(o), sandboxCommand(o),
+		sendCommand(o), inboxCommand(o), openCommand(o), replyCommand(o), sentCommand(o), retractCommand(o),
+		creditsCommand(o), standingCommand(o), adviseCommand(o),
+		importCommand(o), benchCommand(o), reportCommand(o), crmCommand(o), queueCommand(o),
 	}
 }

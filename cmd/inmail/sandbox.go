@@ -1,7 +1,6 @@
 package main
 
 import (
-	"crypto/rand"
 	"encoding/hex"
 	"fmt"
 	"net"
@@ -22,9 +21,8 @@ taken from INMAIL_SALESFORCE_CLIENT_SECRET, or made and printed; the control pat
 			secret := os.Getenv("INMAIL_SALESFORCE_CLIENT_SECRET")
 			made := secret == ""
 			if made {
-				random := make([]byte, 16)
-				rand.Read(random) // never fails: crypto/rand
-				secret = hex.EncodeToString(random)
+				random := uuids{}.NewSecret()
+				secret = hex.EncodeToString(random[:])
 			}
 			org, err := sandbox.New(sandbox.Options{Journal: journal, DailyLimit: 100_000, Credentials: sandbox.Credentials{
 				ClientID: clientID, ClientSecret: secret,

@@ -215,3 +215,36 @@ func setState(tx Tx, name string, v any) error {
 	}
 	return tx.SetState(name, blob)
 }
+
+// PushesAfter walks all InMails by id, with names and links: up to limit after an id.
+func (r *Room) PushesAfter(ctx context.Context, after domain.ID, limit int) (pushes []domain.Push, err error) {
+	err = r.record.View(ctx, func(tx Tx) (err error) {
+		pushes, err = tx.PushesAfter(after, limit)
+		return err
+	})
+	return pushes, wrap("walk the InMails", err)
+}
+
+// Resync makes InMails due to be pushed from scratch, as reconcile found them missing or different.
+func (r *Room) Resync(ctx context.Context, ids []domain.ID) error {
+	return wrap("make InMails due again", r.record.Update(ctx, func(tx Tx) error { return tx.Resync(ids) }))
+}
+
+// SetDrift keeps what a reconcile found.
+func (r *Room) SetDrift(ctx context.Context, found Drift) error {
+	return wrap("keep the drift", r.record.Update(ctx, func(tx Tx) error { return setState(tx, stateCRMDrift, found) }))
+}
+
+// State returns a small named value of the sync, nil when there is none.
+func (r *Room) State(ctx context.Context, name string) (value []byte, err error) {
+	err = r.record.View(ctx, func(tx Tx) (err error) {
+		value, err = tx.State(name)
+		return err
+	})
+	return value, wrap("read a state", err)
+}
+
+// SetState keeps a small named value of the sync; nil takes it away.
+func (r *Room) SetState(ctx context.Context, name string, value []byte) error {
+	return wrap("keep a state", r.record.Update(ctx, func(tx Tx) error { return tx.SetState(name, value) }))
+}

@@ -2,7 +2,6 @@ package mailroom
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -26,9 +25,8 @@ func (r *Room) CreateKey(ctx context.Context, role Role, member domain.MemberID)
 	case role != RoleOperator && role != RoleMember:
 		return "", "", refuse(domain.BadRequest, "role is operator or member")
 	}
-	secret := make([]byte, 32)
-	rand.Read(secret) // never fails: crypto/rand
-	id, key = string(r.ids.NewID()), KeyPrefix+hex.EncodeToString(secret)
+	secret := r.ids.NewSecret()
+	id, key = string(r.ids.NewID()), KeyPrefix+hex.EncodeToString(secret[:])
 	err = r.putKey(ctx, id, key, role, member)
 	return id, key, wrap("make a key", err)
 }

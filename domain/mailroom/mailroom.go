@@ -6,7 +6,6 @@ package mailroom
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"sync"
@@ -60,8 +59,8 @@ func New(ctx context.Context, c Config, record Record, queue Queue, clock Clock,
 			r.confirm = key
 			return err
 		}
-		r.confirm = make([]byte, 32)
-		rand.Read(r.confirm) // never fails: crypto/rand
+		secret := ids.NewSecret()
+		r.confirm = secret[:]
 		return tx.SetState(stateConfirmKey, r.confirm)
 	})
 	if err != nil {

@@ -11,8 +11,11 @@ import (
 // Clock tells the time of every decision, UTC, cut to milliseconds. It is asked once a transaction.
 type Clock interface{ Now() time.Time }
 
-// IDs makes identifiers: UUIDv7 in lower case.
-type IDs interface{ NewID() domain.ID }
+// IDs makes what nobody can guess or has seen before.
+type IDs interface {
+	NewID() domain.ID    // a UUIDv7 in lower case
+	NewSecret() [32]byte // random bytes, for keys
+}
 
 // Task asks workers to look at something. It carries ids and never a text (R01, R27).
 type Task struct {

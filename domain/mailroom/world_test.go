@@ -68,7 +68,8 @@ func (q *testQueue) take() []mailroom.Task {
 
 type uuids struct{}
 
-func (uuids) NewID() domain.ID { return domain.ID(uuid.Must(uuid.NewV7()).String()) }
+func (uuids) NewID() domain.ID    { return domain.ID(uuid.Must(uuid.NewV7()).String()) }
+func (uuids) NewSecret() [32]byte { return [32]byte{1} }
 
 // counter is the observer.
 type counter struct {
