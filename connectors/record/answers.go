@@ -48,7 +48,7 @@ const putAnswers = `INSERT INTO answers (sender, key, digest, inmail, body, at)
 func (t *tx) PutAnswers(answers []mailroom.Answer) error {
 	var rows batch
 	for _, a := range answers {
-		rows.add(a.Sender, a.Key, a.Digest[:], a.InMail, bytes(a.Body), millis(a.At))
+		rows.add(a.Sender, a.Key, a.Digest[:], a.InMail, blob(a.Body), millis(a.At))
 	}
 	n, err := t.execBatch("keep first answers", putAnswers, &rows)
 	if err == nil && n != int64(len(answers)) {

@@ -1,6 +1,8 @@
 package record
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"inmail/domain"
@@ -37,7 +39,7 @@ const dueToPush = `SELECT i.id FROM inmails i WHERE i.push_at <= $1
 // is kept: a push that fails in vain is told from one that was overtaken. A dead letter that has changed is none any more.
 const lease = `INSERT INTO crm_links (inmail, leased_until, wanted_version, pushed_version, pushed_seq, attempts, sent_task, replied_task,
 		dead, record_id, match_state, lead_id, contact_id, account_id, class, detail)
-	SELECT i.id, $2, i.version, 0, 0, 0, FALSE, FALSE, FALSE, '', '', '', '', '', '', '' FROM inmails i WHERE i.id IN (SELECT unnest($1::uuid[]))
+	SELECT i.id, $2, i.version, 0, 0, 0, FALSE, FALSE, FALSE, '', '', '', '', '', '', '' FROM inmails i WHERE i.id IN (SELECT unnest($1::uuid[])) ORDER BY i.id
 	ON CONFLICT (inmail) DO UPDATE SET leased_until = excluded.leased_until, wanted_version = excluded.wanted_version, dead = FALSE
 	WHERE crm_links.leased_until <= $3
 	RETURNING inmail`
@@ -137,8 +139,13 @@ func (t *tx) StoreAnswers(answers []domain.PushAnswer, retryAt []time.Time) erro
 	var links, synced, failed batch
 	failed.args = []any{millis(t.now)}
 	ids := make([]domain.ID, len(answers))
-	for i, a := range answers {
-		l := a.Link
+	order := make([]int, len(answers)) // of the ids, in which links are locked
+	for i := range answers {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(answers[a].Link.InMail, answers[b].Link.InMail) })
+	for _, i := range order {
+		a, l := answers[i], answers[i].Link
 		ids[i] = l.InMail
 		links.add(l.InMail, l.RecordID, string(l.Match), l.LeadID, l.ContactID, l.AccountID, l.PushedVersion, l.PushedSeq,
 			l.SentTask, l.RepliedTask, l.Attempts, string(l.Class), l.Detail, millis(l.FailedAt), l.Dead)

@@ -1,7 +1,7 @@
 package record
 
 import (
-	stdbytes "bytes"
+	"bytes"
 	"time"
 
 	"inmail/domain"
@@ -113,7 +113,7 @@ func (t *tx) EraseMember(id domain.MemberID, limit int) (touched []domain.ID, do
 // dropSnapshotOf removes stored figures that name the member; the next ones are computed within seconds.
 func (t *tx) dropSnapshotOf(id domain.MemberID) error {
 	figures, _, err := t.Snapshot()
-	if err != nil || !stdbytes.Contains(figures, []byte(id)) {
+	if err != nil || !bytes.Contains(figures, []byte(id)) {
 		return err
 	}
 	_, err = t.exec("drop figures that name a member", `DELETE FROM snapshots`)

@@ -6,8 +6,9 @@ import (
 	"inmail/domain"
 )
 
-// extendLeases holds leases that are held; one that was ended or taken over stays so.
-const extendLeases = `UPDATE crm_links SET leased_until = $2 WHERE inmail IN (SELECT unnest($1::uuid[])) AND leased_until > 0`
+// extendLeases holds leases that are held; one that was ended stays so.
+const extendLeases = `UPDATE crm_links SET leased_until = $2 WHERE inmail IN (
+		SELECT l.inmail FROM crm_links l WHERE l.inmail IN (SELECT unnest($1::uuid[])) AND l.leased_until > 0 ORDER BY l.inmail FOR UPDATE)`
 
 // ExtendLeases holds the leases of ids until Now + lease: whoever is still pushing keeps them, and those of a
 // process that died end by themselves soon.

@@ -84,12 +84,6 @@ func (r *Record) Close() {
 	}
 }
 
-// Scrub removes what erasure left in the files beside the rows: freed pages and the write-ahead log (R60). It
-// must not run inside a transaction. See the README for what PostgreSQL can do of that.
-func (r *Record) Scrub(ctx context.Context) error {
-	return explain("scrub the record", r.engine.scrub(ctx))
-}
-
 //go:embed migrate/*.sql
 var migrations embed.FS
 

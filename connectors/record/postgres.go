@@ -195,14 +195,3 @@ func (p *postgres) checkOurs(ctx context.Context) error {
 	}
 	return nil
 }
-
-// touched are the tables that erasure changes.
-const touched = `members, allowances, credits, connections, blocks, banned, keys, inmails, replies, answers, crm_links, counts,
-	snapshots, state, fingerprints, strikes, restrictions, reports, audit`
-
-// scrub removes the dead rows of the tables that erasure touches. PostgreSQL overwrites their bytes when it uses the
-// space again; its write-ahead log and backups age out as they are set to (README).
-func (p *postgres) scrub(ctx context.Context) error {
-	_, err := p.pool.Exec(ctx, `VACUUM `+touched)
-	return err
-}

@@ -109,7 +109,7 @@ func (t *tx) NoteSends(sends []mailroom.SendNote) error {
 	var rows batch
 	senders := make([]domain.MemberID, 0, len(sends))
 	for _, s := range sends {
-		rows.add(s.Sender, millis(s.At), bytes(s.Fingerprint))
+		rows.add(s.Sender, millis(s.At), blob(s.Fingerprint))
 		senders = append(senders, s.Sender)
 	}
 	if _, err := t.exec("remove old fingerprints", purgeFingerprints, millis(t.now.Add(-spam.SimilarWindow)), distinct(senders)); err != nil {
@@ -241,15 +241,15 @@ const (
 )
 
 // Model returns the learnt filter as stored; nil when nothing was learnt.
-func (t *tx) Model() (blob []byte, err error) {
-	each, _ := one(&blob)
+func (t *tx) Model() (learnt []byte, err error) {
+	each, _ := one(&learnt)
 	err = t.query("read the filter", `SELECT learnt FROM model WHERE id = 1`, each)
-	return blob, err
+	return learnt, err
 }
 
 // PutModel replaces the learnt filter.
-func (t *tx) PutModel(blob []byte) error {
-	_, err := t.exec("store the filter", putModel, bytes(blob))
+func (t *tx) PutModel(learnt []byte) error {
+	_, err := t.exec("store the filter", putModel, blob(learnt))
 	return err
 }
 
@@ -300,7 +300,7 @@ func (t *tx) AppendAudit(entries []mailroom.AuditEntry) error {
 		for i, c := range e.Refusals {
 			codes[i] = string(c)
 		}
-		rows.add(e.ID, millis(e.At), e.Kind, e.InMail, e.Sender, e.Recipient, strings.Join(codes, " "), e.By, bytes(e.Detail))
+		rows.add(e.ID, millis(e.At), e.Kind, e.InMail, e.Sender, e.Recipient, strings.Join(codes, " "), e.By, blob(e.Detail))
 	}
 	_, err := t.execBatch("append to the audit", appendAudit, &rows)
 	return err

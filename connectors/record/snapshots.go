@@ -6,15 +6,15 @@ const putSnapshot = `INSERT INTO snapshots (id, at, figures) VALUES (1, $1, $2)
 	ON CONFLICT (id) DO UPDATE SET at = excluded.at, figures = excluded.figures`
 
 // PutSnapshot replaces the last computed figures.
-func (t *tx) PutSnapshot(blob []byte) error {
-	_, err := t.exec("store the snapshot", putSnapshot, millis(t.now), bytes(blob))
+func (t *tx) PutSnapshot(figures []byte) error {
+	_, err := t.exec("store the snapshot", putSnapshot, millis(t.now), blob(figures))
 	return err
 }
 
 // Snapshot returns the last computed figures and when they were stored; nil when there are none.
-func (t *tx) Snapshot() (blob []byte, at time.Time, err error) {
+func (t *tx) Snapshot() (figures []byte, at time.Time, err error) {
 	var ms int64
-	each, _ := one(&blob, &ms)
+	each, _ := one(&figures, &ms)
 	err = t.query("read the snapshot", `SELECT figures, at FROM snapshots WHERE id = 1`, each)
-	return blob, instant(ms), err
+	return figures, instant(ms), err
 }

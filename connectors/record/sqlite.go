@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"time"
 
 	"github.com/pressly/goose/v3"
 	_ "modernc.org/sqlite" // the driver "sqlite"
@@ -374,37 +373,4 @@ func sqliteValues(values, args, row []any) []any {
 
 func (s *sqlite) migrate(ctx context.Context, apply bool) error {
 	return up(ctx, goose.DialectSQLite3, s.db, forSQLiteDDL, apply)
-}
-
-// checkpointEvery is how long scrub waits for readers before it tries again.
-const checkpointEvery = 20 * time.Millisecond
-
-// scrub rewrites the file without what was freed, and empties the write-ahead log. Deleted content is overwritten when
-// it is deleted (secure_delete); what page splits left behind in the unused part of pages goes with the rewriting.
-func (s *sqlite) scrub(ctx context.Context) error {
-	c, err := take(ctx, s.writer)
-	if err != nil {
-		return err
-	}
-	defer func() { s.writer <- c }()
-	if err := c.open(ctx, s.db); err != nil {
-		return err
-	}
-	if _, err := c.conn.ExecContext(ctx, "VACUUM"); err != nil {
-		return err
-	}
-	for {
-		var busy, log, moved int
-		if err := c.conn.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &log, &moved); err != nil {
-			return err
-		}
-		if busy == 0 {
-			return nil
-		}
-		select {
-		case <-time.After(checkpointEvery):
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
 }

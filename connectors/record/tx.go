@@ -184,8 +184,8 @@ func instant(ms int64) time.Time {
 	return time.UnixMilli(ms).UTC()
 }
 
-// bytes keeps an empty value apart from NULL.
-func bytes(b []byte) []byte {
+// blob keeps an empty value apart from NULL.
+func blob(b []byte) []byte {
 	if b == nil {
 		return []byte{}
 	}

@@ -281,3 +281,31 @@ func walkPushes(t *testing.T, w *world) {
 		}
 	}
 }
+
+// heldLeases: a heartbeat holds what is still pushed; what nobody holds any more is freed by a process that is alone.
+func heldLeases(t *testing.T, w *world) {
+	w.members("ada", "bob")
+	ids := idsOf(w.queued("ada", "bob", 2))
+	pushes := claim(w, 2)
+	w.advance(leaseFor - time.Second)
+	store(w, time.Time{}, failed(pushes[0], domain.Locked, w.Now(), false), failed(pushes[1], domain.Locked, w.Now(), false))
+	w.update(func(tx mailroom.Tx) error { return tx.ExtendLeases(append(ids, newID()), leaseFor) })
+	w.update(func(tx mailroom.Tx) error { _, err := tx.RetryDead(ids[0], ""); return err })
+	if got := claim(w, 2); len(got) != 1 || got[0].InMail.ID != ids[0] {
+		t.Fatalf("a lease that was ended was held: claimed %d", len(got))
+	}
+	w.advance(leaseFor - time.Second)
+	w.update(func(tx mailroom.Tx) error { return tx.ExtendLeases(ids[:1], leaseFor) })
+	w.advance(leaseFor - time.Millisecond)
+	if got := claim(w, 2); len(got) != 0 {
+		t.Error("claimed what a heartbeat holds")
+	}
+	w.update(func(tx mailroom.Tx) error { return tx.FreeLeases() })
+	if got := claim(w, 2); len(got) != 1 {
+		t.Errorf("claimed %d after the leases were freed, want 1", len(got))
+	}
+	w.advance(leaseFor)
+	if got := claim(w, 2); len(got) != 1 {
+		t.Errorf("claimed %d after the lease ended, want 1", len(got))
+	}
+}

@@ -51,6 +51,7 @@ func Exercise(t *testing.T, engines Engines) {
 		{"Snapshots/TheLastIsKept", snapshots},
 		{"Lessons/AreTakenOnce", lessons},
 		{"Pushes/ThatFail", failedPushes},
+		{"Pushes/AreHeldByAHeartbeat", heldLeases},
 		{"Pushes/AreWalkedByID", walkPushes},
 		{"Texts/AreDroppedByAge", dropTexts},
 		{"Scrub/LeavesEverythingInPlace", scrubbed},
