@@ -75,7 +75,7 @@ func newBoard(file, title, description, jobs string) *dashboard.DashboardBuilder
 		Link(dashboard.NewDashboardLinkBuilder("InMail").Type(dashboard.DashboardLinkTypeDashboards).Tags([]string{tag}).
 			AsDropdown(false).IncludeVars(true).KeepTime(true)).
 		Annotation(dashboard.NewAnnotationQueryBuilder().Name("Restarts").Enable(true).IconColor("orange").Datasource(source).
-			Expr(`changes(process_start_time_seconds{` + here + `}[$__rate_interval]) > 0`).TitleFormat("Restart").TextFormat("{{instance}}"))
+			Expr(ours("changes(" + selector("process_start_time_seconds") + "[$__rate_interval]) > 0")).TitleFormat("Restart").TextFormat("{{instance}}"))
 }
 
 func labelVariable(name, title, query string) *dashboard.QueryVariableBuilder {

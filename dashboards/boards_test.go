@@ -210,6 +210,20 @@ func TestSharedFiguresAreTakenOnce(t *testing.T) {
 	eachRule(t, func(r dashboards.Rule) { check(r.Record+r.Alert, r.Expr) })
 }
 
+// What every program in Go tells of itself is shown of ours alone, though All stands for any job.
+func TestProcessesAreOurs(t *testing.T) {
+	eachQuery(t, func(where, expr string) {
+		runtime, ours := false, strings.Contains(expr, " and on (job, instance) rate(inmail_")
+		for _, selector := range parser.ExtractSelectors(parse(t, where, expr)) {
+			m, _ := dashboards.Find(nameOf(selector))
+			runtime = runtime || m.Page == dashboards.Runtime
+		}
+		if runtime && !ours {
+			t.Errorf("%s shows the processes of others: %s", where, expr)
+		}
+	})
+}
+
 // Every metric is in the contract, and so is every label by which it is matched or grouped.
 func TestQueriesKeepToTheContract(t *testing.T) {
 	recorded := map[string]bool{}

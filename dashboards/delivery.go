@@ -85,13 +85,13 @@ func Delivery() (dashboard.Dashboard, error) {
 		WithPanel(lines("Workers busy", "How many workers does each kind of job keep busy on average? Near the configured concurrency the queue begins to grow.",
 			units.Short, series(perSecond("type", "inmail_job_duration_seconds_sum"), "{{type}}"))).
 		WithPanel(lines("CPU", "How many cores does each process use?", units.Short,
-			series("rate("+selector("process_cpu_seconds_total")+"[$__rate_interval])", "{{instance}}"))).
+			series(ours("rate("+selector("process_cpu_seconds_total")+"[$__rate_interval])"), "{{instance}}"))).
 		WithPanel(lines("Memory", "How much memory does each process hold, and does it only ever rise?", units.BytesIEC,
-			series(selector("process_resident_memory_bytes"), "{{instance}}"))).
+			series(ours(selector("process_resident_memory_bytes")), "{{instance}}"))).
 		WithPanel(lines("Goroutines", "Does something wait for ever? A line that only rises is a leak.", units.Short,
-			series(selector("go_goroutines"), "{{instance}}")).Span(12)).
+			series(ours(selector("go_goroutines")), "{{instance}}")).Span(12)).
 		WithPanel(limited(lines("Open files", "How near is each process to its limit of open files and connections?", units.PercentUnit,
-			series(selector("process_open_fds")+" / "+selector("process_max_fds"), "{{instance}}")).Max(1).Span(12), limits(0.7, 0.9)))
+			series(ours(selector("process_open_fds")+" / "+selector("process_max_fds")), "{{instance}}")).Max(1).Span(12), limits(0.7, 0.9)))
 	return finish(b)
 }
 
