@@ -25,14 +25,18 @@ const (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	root := newRoot()
-	err := root.ExecuteContext(ctx)
+	code := run(ctx, newRoot())
 	stop()
+	os.Exit(code)
+}
+
+// run runs the command that the arguments name, says on its error output what went wrong, and returns the exit code.
+func run(ctx context.Context, root *cobra.Command) int {
+	err := root.ExecuteContext(ctx)
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "inmail: "+err.Error())
+		fmt.Fprintln(root.ErrOrStderr(), "inmail: "+err.Error())
 	}
-	os.Exit(exitCode(err))
+	return exitCode(err)
 }
 
 // usageError is a command that was called wrongly.
@@ -43,11 +47,14 @@ func (u usageError) Unwrap() error { return u.error }
 func exitCode(err error) int {
 	var refusal *domain.Refusal
 	var usage usageError
+	var answer *problem
 	switch {
 	case err == nil:
 		return exitDone
 	case errors.As(err, &usage):
 		return exitUsage
+	case errors.As(err, &answer):
+		return answer.exitCode()
 	case errors.As(err, &refusal):
 		return exitRefused
 	}
@@ -64,23 +71,43 @@ type options struct {
 func newRoot() *cobra.Command {
 	o := &options{flags: map[string]string{}}
 	root := &cobra.Command{
-		Use:           "inmail",
-		Short:         "Reach members whom you are not connected to, and keep Salesforce in step",
+		Use:   "inmail",
+		Short: "Reach members whom you are not connected to, and keep Salesforce in step",
+		Long: `Reach members whom you are not connected to, and keep Salesforce in step.
+
+inmail serve runs the service. The commands of members and operators ask a running one, at --server or INMAIL_URL
+(http://127.0.0.1:8080), with the key of INMAIL_KEY or INMAIL_KEY_FILE; on the server's own machine they find its operator key,
+which acts for the member of --member or INMAIL_MEMBER. Times in tables are local, in JSON UTC.
+
+Exit codes: 0 done, 1 failed, 2 wrong use, 3 refused by a rule.`,
+		Example:       "  inmail serve --sample\n  inmail report\n  inmail send --member lena.hart --to maria.lopez --subject \"Our talk at the fair\" --body-file letter.txt",
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usageError{fmt.Errorf("there is no command %q; inmail --help lists them", args[0])}
-			}
-			return nil
-		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.PersistentFlags().StringVar(&o.configFile, "config", "", "settings in YAML; INMAIL_* variables and flags win over it")
 	root.PersistentFlags().BoolVar(&o.json, "json", false, "print JSON")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(commands(o)...)
-	return root
+	root.AddGroup(&cobra.Group{ID: memberGroup, Title: "A member's work:"}, &cobra.Group{ID: operatorGroup, Title: "An operator's work:"})
+	return family(root, commands(o)...)
+}
+
+// The groups of commands in inmail --help; a command of none belongs to the program itself.
+const (
+	memberGroup   = "member"
+	operatorGroup = "operator"
+)
+
+// family makes a command of its subcommands alone: called without one it prints its help.
+func family(cmd *cobra.Command, sub ...*cobra.Command) *cobra.Command {
+	cmd.AddCommand(sub...)
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return usageError{fmt.Errorf("there is no command %q; %s --help lists them", args[0], cmd.CommandPath())}
+		}
+		return nil
+	}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	return cmd
 }
 
 // exactly is cobra.ExactArgs with the exit code of wrong use.
@@ -89,7 +116,7 @@ func exactly(n int) cobra.PositionalArgs { return asUsage(cobra.ExactArgs(n)) }
 func asUsage(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if err := check(cmd, args); err != nil {
-			return usageError{fmt.Errorf("%w; usage: inmail %s", err, cmd.Use)}
+			return usageError{fmt.Errorf("%w; usage: %s", err, cmd.UseLine())}
 		}
 		return nil
 	}

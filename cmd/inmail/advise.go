@@ -1,0 +1,145 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"inmail/domain"
+	"inmail/domain/advice"
+	"inmail/domain/spam"
+)
+
+func adviseCommand(o *options) *cobra.Command {
+	var subject, category, to string
+	cmd := &cobra.Command{
+		Use:   "advise FILE",
+		Short: "Judge a letter before it is sent, and say what would make an answer more likely",
+		Long: `Judge a letter before it is sent, and say what would make an answer more likely. The first line of FILE is the subject
+and the rest the text, or all of it is the text with --subject; - is the standard input. Nothing is stored.
+
+It needs no server, and then knows neither the recipient nor what the filter against spam has learnt. With --to a server is
+asked, which judges the letter to that member by every rule. It exits with 3 when the letter would be refused; advice refuses
+nothing.`,
+		Example: "  inmail advise letter.txt\n  inmail advise letter.txt --member lena.hart --to maria.lopez",
+		Args:    exactly(1),
+	}
+	f := cmd.Flags()
+	f.StringVar(&subject, "subject", "", "the subject; FILE is then the text alone")
+	f.StringVar(&category, "category", "", "as for inmail send")
+	f.StringVar(&to, "to", "", "`ID` of the recipient, to ask a server")
+	o.asMember(cmd, func(cmd *cobra.Command, c *remote, args []string) error {
+		m, err := readLetter(cmd, args[0], subject)
+		if err != nil {
+			return err
+		}
+		m.To, m.Category = to, category
+		answer, err := c.post(cmd.Context(), "/v1/preflight", m)
+		if err != nil {
+			return err
+		}
+		return o.sayVerdict(cmd, answer)
+	})
+	ask := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if to != "" {
+			return ask(cmd, args)
+		}
+		m, err := readLetter(cmd, args[0], subject)
+		if err != nil {
+			return err
+		}
+		m.Category = category
+		s, err := o.load() // for the policies
+		if err != nil {
+			return err
+		}
+		answer, err := jsonOf(judge(m, s.Policy.ReadingEase))
+		if err != nil {
+			return err
+		}
+		return o.sayVerdict(cmd, answer)
+	}
+	return cmd
+}
+
+// readLetter reads a file whose first line is the subject, unless that is given.
+func readLetter(cmd *cobra.Command, path, subject string) (newInMail, error) {
+	text, err := readText(cmd, path)
+	if err != nil {
+		return newInMail{}, err
+	}
+	if cmd.Flags().Changed("subject") {
+		return newInMail{Subject: subject, Body: text}, nil
+	}
+	first, rest, _ := strings.Cut(text, "\n")
+	return newInMail{Subject: strings.TrimSpace(first), Body: strings.TrimLeft(rest, "\r\n")}, nil
+}
+
+// verdict is what is said of a letter, in the shape of a preflight's answer. Letter is set where no server was asked.
+type verdict struct {
+	OK       bool      `json:"ok"`
+	Refusals []hint    `json:"refusals"`
+	Advice   []hint    `json:"advice"`
+	Letter   *measures `json:"letter,omitempty"`
+}
+
+// measures are how long a text is and what the inbox shows of it.
+type measures struct {
+	Words      int    `json:"words"`
+	Characters int    `json:"characters"` // as R23 counts them
+	Preview    string `json:"preview"`    // as the inbox shows it (R30)
+}
+
+// judge asks the rules that need no record: R22, R23, R25, R26, R42 by the phrases alone, and R45 to R52 as far as they
+// need no recipient.
+func judge(m newInMail, readingEase float64) verdict {
+	text := domain.ReadText(m.Subject, m.Body, false)
+	v := verdict{Refusals: []hint{}, Advice: []hint{}, Letter: &measures{
+		Words: advice.Words(text.Body.Text()), Characters: text.Body.Length(), Preview: text.Preview(),
+	}}
+	for _, r := range text.Refusals() {
+		v.Refusals = append(v.Refusals, hint{string(r.Code), r.Detail})
+	}
+	if found := spam.Judge(nil, text.Subject, text.Source); found.Spam {
+		var reasons []string
+		for _, r := range found.Reasons {
+			reasons = append(reasons, r.Text)
+		}
+		v.Refusals = append(v.Refusals, hint{string(domain.SpamContent), "the message reads like spam: " + strings.Join(reasons, "; ")})
+	}
+	for _, h := range advice.Advise(advice.Message{Subject: text.Subject, Body: text.Body, Category: m.Category}, readingEase) {
+		v.Advice = append(v.Advice, hint{h.Code, h.Detail})
+	}
+	v.OK = len(v.Refusals) == 0
+	return v
+}
+
+// sayVerdict prints a verdict, and makes a refusal the command's.
+func (o *options) sayVerdict(cmd *cobra.Command, answer json.RawMessage) error {
+	if err := tell(o, cmd, answer, verdict.text); err != nil {
+		return err
+	}
+	var v verdict
+	if err := json.Unmarshal(answer, &v); err != nil {
+		return fmt.Errorf("read the answer: %w", err)
+	}
+	if v.OK || len(v.Refusals) == 0 {
+		return nil
+	}
+	first := v.Refusals[0]
+	return fmt.Errorf("it would be refused: %w", &domain.Refusal{Code: domain.Code(plain(first.Code)), Detail: plain(first.Detail)})
+}
+
+func (v verdict) text() string {
+	text := hintsText("would be refused", v.Refusals) + adviceText(v.Advice)
+	if text == "" {
+		text = "no rule refuses it, and there is nothing to advise\n"
+	}
+	if v.Letter != nil {
+		text += fmt.Sprintf("\n%s, %d of %d characters\npreview: %s\n", count(v.Letter.Words, "word"), v.Letter.Characters, domain.MaxBody, plain(v.Letter.Preview))
+	}
+	return text
+}

@@ -1,0 +1,369 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"inmail/connectors/salesforce"
+	"inmail/domain"
+)
+
+func crmCommand(o *options) *cobra.Command {
+	return family(&cobra.Command{
+		Use:     "crm",
+		Short:   "Look after the sync with Salesforce",
+		Example: "  inmail crm status\n  inmail crm failures\n  inmail crm retry --class bad_data",
+		GroupID: operatorGroup,
+	}, crmStatusCommand(o), crmFailuresCommand(o), crmRetryCommand(o), crmCheckCommand(o), crmPauseCommand(o),
+		crmDoes(o, "resume", "Let the sync go on after a pause", "/v1/crm/resume", "the sync goes on\n"),
+		crmDoes(o, "reconcile", "Compare Salesforce with the record and mend what differs, now instead of tonight", "/v1/crm/reconcile",
+			"the workers are asked; inmail crm status shows the drift that they find\n"),
+		crmDoes(o, "backfill", "Bring every InMail to Salesforce, in bulk", "/v1/crm/backfill",
+			"the workers are asked; inmail crm status shows how much is missing\n"))
+}
+
+// crmDoes is a command that asks for one thing.
+func crmDoes(o *options, name, short, path, done string) *cobra.Command {
+	cmd := &cobra.Command{Use: name, Short: short, Example: "  inmail crm " + name, Args: exactly(0)}
+	return o.asOperator(cmd, func(cmd *cobra.Command, c *remote, _ []string) error {
+		answer, err := c.post(cmd.Context(), path, nil)
+		if err != nil {
+			return err
+		}
+		return o.say(cmd.OutOrStdout(), answer, done)
+	})
+}
+
+func crmPauseCommand(o *options) *cobra.Command {
+	var length time.Duration
+	cmd := &cobra.Command{
+		Use:     "pause",
+		Short:   "Stop the sync until it is resumed, or for a while",
+		Long:    "Stop the sync until it is resumed, or for a while. InMails go on; what Salesforce lacks waits. A restart remembers it.",
+		Example: "  inmail crm pause --for 2h",
+		Args:    exactly(0),
+	}
+	cmd.Flags().DurationVar(&length, "for", 0, "how long, for instance 90m; left out: until inmail crm resume")
+	return o.asOperator(cmd, func(cmd *cobra.Command, c *remote, _ []string) error {
+		body, done := map[string]string{}, "the sync is paused until inmail crm resume\n"
+		if length != 0 {
+			body["for"], done = length.String(), "the sync is paused for "+span(length)+"\n"
+		}
+		answer, err := c.post(cmd.Context(), "/v1/crm/pause", body)
+		if err != nil {
+			return err
+		}
+		return o.say(cmd.OutOrStdout(), answer, done)
+	})
+}
+
+func crmStatusCommand(o *options) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "status",
+		Short:   "Tell how far Salesforce is behind, and why",
+		Example: "  inmail crm status",
+		Args:    exactly(0),
+	}
+	return o.asOperator(cmd, func(cmd *cobra.Command, c *remote, _ []string) error {
+		answer, err := c.get(cmd.Context(), "/v1/crm/status", nil)
+		if err != nil {
+			return err
+		}
+		return tell(o, cmd, answer, crmStatus.text)
+	})
+}
+
+type crmStatus struct {
+	Unsynced         int
+	OldestUnsyncedAt time.Time      `json:"oldest_unsynced_at"`
+	LagSeconds       float64        `json:"lag_seconds"`
+	DeadLetters      map[string]int `json:"dead_letters"`
+	Paused           *struct {
+		Why   string
+		Since time.Time
+		Until time.Time
+	}
+	Budget struct {
+		Used        int
+		Max         int
+		Share       float64
+		Ours        int
+		ParkedUntil time.Time `json:"parked_until"`
+		Why         string
+	}
+	Drift struct {
+		At    time.Time
+		Kinds map[string]int
+	}
+}
+
+func (s crmStatus) text() string {
+	t := newTable()
+	behind := "everything is in Salesforce"
+	if s.Unsynced > 0 {
+		behind = fmt.Sprintf("%d, the oldest since %s: %s behind", s.Unsynced, moment(s.OldestUnsyncedAt), span(time.Duration(s.LagSeconds*float64(time.Second))))
+	}
+	t.row("unsynced", behind)
+	dead := cmp.Or(countsText(s.DeadLetters), "none")
+	if dead != "none" {
+		dead += "; inmail crm failures"
+	}
+	t.row("dead letters", dead)
+	paused := "no"
+	if s.Paused != nil {
+		end := "until inmail crm resume"
+		if !s.Paused.Until.IsZero() {
+			end = "until " + moment(s.Paused.Until)
+		}
+		paused = fmt.Sprintf("%s, since %s, %s", s.Paused.Why, moment(s.Paused.Since), end)
+	}
+	t.row("paused", paused)
+	t.row("budget", s.budget())
+	drift := "not compared yet"
+	if !s.Drift.At.IsZero() {
+		drift = cmp.Or(countsText(s.Drift.Kinds), "none") + ", compared " + moment(s.Drift.At)
+	}
+	t.row("drift", drift)
+	return t.String()
+}
+
+func (s crmStatus) budget() string {
+	b := s.Budget
+	if !b.ParkedUntil.IsZero() {
+		return fmt.Sprintf("spent (%s): parked until %s", cmp.Or(b.Why, "limit"), moment(b.ParkedUntil))
+	}
+	if b.Max == 0 {
+		return "not known before the first call"
+	}
+	ours := int(b.Share * float64(b.Max))
+	return fmt.Sprintf("%d of %d calls that may be ours in 24 h; the org has used %d of %d", b.Ours, ours, b.Used, b.Max)
+}
+
+// countsText lists names with how many, the names in order; empty for none.
+func countsText(counts map[string]int) string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(counts)) {
+		if counts[name] > 0 {
+			parts = append(parts, fmt.Sprintf("%s %d", name, counts[name]))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// remedies say what a person does about each class of failure.
+var remedies = map[domain.FailureClass]string{
+	domain.Locked:        "nothing: it goes again by itself",
+	domain.LimitReached:  "nothing: it goes again when the org's daily calls allow it; a larger INMAIL_SALESFORCE_BUDGET brings that forward",
+	domain.SessionEnded:  "nothing: it goes again after the next login",
+	domain.LoginFailed:   "correct the login of the settings (INMAIL_SALESFORCE_…), then inmail crm resume",
+	domain.LostReference: "its Lead, Contact or Account is gone: give the InMail other ids, then inmail crm retry --class lost_reference",
+	domain.BadData:       "have the Salesforce admin change the rule or the record, then inmail crm retry --class bad_data",
+	domain.Configuration: "have the Salesforce admin give the missing field or permission, then inmail crm resume and inmail crm retry --class configuration",
+}
+
+type crmFailure struct {
+	InMail   string
+	Class    string
+	Detail   string
+	Attempts int
+	At       time.Time
+	Dead     bool
+}
+
+func crmFailuresCommand(o *options) *cobra.Command {
+	var class string
+	var asCSV bool
+	var show int
+	cmd := &cobra.Command{
+		Use:   "failures",
+		Short: "Show what did not get through to Salesforce, grouped, and what to do about it",
+		Long: `Show what did not get through to Salesforce, grouped by the org's answer, and what to do about it; then the newest
+InMails concerned. A dagger marks those that wait for a person: a dead letter goes again by inmail crm retry, or when the InMail
+changes next.`,
+		Example: "  inmail crm failures\n  inmail crm failures --class bad_data --csv > failures.csv",
+		Args:    exactly(0),
+	}
+	cmd.Flags().StringVar(&class, "class", "", "only this class: locked, limit, session, login, lost_reference, bad_data or configuration")
+	cmd.Flags().BoolVar(&asCSV, "csv", false, "print every InMail concerned as CSV")
+	cmd.Flags().IntVar(&show, "show", 10, "how many of the newest InMails to list below the groups")
+	return o.asOperator(cmd, func(cmd *cobra.Command, c *remote, _ []string) error {
+		if asCSV && o.json {
+			return usageError{errors.New("--csv and --json: choose one")}
+		}
+		answer, err := c.list(cmd.Context(), "/v1/crm/failures", url.Values{"class": {class}}, paging{all: true})
+		if err != nil {
+			return err
+		}
+		if asCSV {
+			return failuresCSV(cmd, answer)
+		}
+		return tell(o, cmd, answer, func(a struct{ Items []crmFailure }) string { return failuresText(a.Items, show) })
+	})
+}
+
+func failuresCSV(cmd *cobra.Command, answer json.RawMessage) error {
+	var a struct{ Items []crmFailure }
+	if err := json.Unmarshal(answer, &a); err != nil {
+		return fmt.Errorf("read the answer: %w", err)
+	}
+	w := csv.NewWriter(cmd.OutOrStdout())
+	w.Write([]string{"inmail", "class", "detail", "attempts", "at", "dead"}) // Error tells what Write could not
+	for _, f := range a.Items {
+		w.Write([]string{f.InMail, f.Class, f.Detail, fmt.Sprint(f.Attempts), f.At.UTC().Format(time.RFC3339Nano), fmt.Sprint(f.Dead)})
+	}
+	w.Flush()
+	return w.Error()
+}
+
+// failuresText groups failures by what the org answered, the most frequent first, and lists the newest.
+func failuresText(failures []crmFailure, show int) string {
+	if len(failures) == 0 {
+		return "everything got through\n"
+	}
+	type group struct{ class, detail string }
+	counts := map[group]int{}
+	for _, f := range failures {
+		counts[group{f.Class, f.Detail}]++
+	}
+	groups := slices.SortedFunc(maps.Keys(counts), func(a, b group) int {
+		return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a.class, b.class), cmp.Compare(a.detail, b.detail))
+	})
+	t := newTable("INMAILS", "CLASS", "SALESFORCE SAYS", "REMEDY")
+	for _, g := range groups {
+		t.row(fmt.Sprintf("%7d", counts[g]), g.class, cut(g.detail, 60), cmp.Or(remedies[domain.FailureClass(g.class)], "look at the server's log"))
+	}
+	newest := newTable("", "INMAIL", "CLASS", "TRIES", "LAST")
+	for _, f := range failures[:min(max(show, 0), len(failures))] {
+		mark := ""
+		if f.Dead {
+			mark = "†"
+		}
+		newest.row(mark, f.InMail, f.Class, fmt.Sprintf("%5d", f.Attempts), when(f.At))
+	}
+	text := t.String()
+	if show > 0 {
+		text += "\n" + newest.String()
+	}
+	if left := len(failures) - show; show > 0 && left > 0 {
+		text += fmt.Sprintf("\nand %d older: --show %d, or --csv\n", left, len(failures))
+	}
+	return text
+}
+
+func crmRetryCommand(o *options) *cobra.Command {
+	var class string
+	cmd := &cobra.Command{
+		Use:     "retry [INMAIL…]",
+		Short:   "Push dead letters again: those named, those of a class, or all",
+		Example: "  inmail crm retry\n  inmail crm retry --class bad_data\n  inmail crm retry 019abf5e-8c00-7a31-9c55-0d6a3f6b7e21",
+	}
+	cmd.Flags().StringVar(&class, "class", "", "only this class of failure")
+	return o.asOperator(cmd, func(cmd *cobra.Command, c *remote, args []string) error {
+		if class != "" && len(args) > 0 {
+			return usageError{errors.New("retry InMails by their ids or by --class, not both")}
+		}
+		if len(args) == 0 {
+			body := map[string]string{}
+			if class != "" {
+				body["class"] = class
+			}
+			answer, err := c.post(cmd.Context(), "/v1/crm/failures/retry", body)
+			if err != nil {
+				return err
+			}
+			return tell(o, cmd, answer, retryAnswer.text)
+		}
+		var sum retryAnswer
+		for _, id := range args {
+			answer, err := c.post(cmd.Context(), "/v1/crm/failures/"+url.PathEscape(id)+"/retry", nil)
+			if err != nil {
+				return fmt.Errorf("retry %s: %w", plain(id), err)
+			}
+			var one retryAnswer
+			if err := json.Unmarshal(answer, &one); err != nil {
+				return fmt.Errorf("read the answer: %w", err)
+			}
+			sum.Retried += one.Retried
+		}
+		return o.say(cmd.OutOrStdout(), sum, sum.text())
+	})
+}
+
+type retryAnswer struct {
+	Retried int `json:"retried"`
+}
+
+func (a retryAnswer) text() string { return fmt.Sprintf("%d to be tried again\n", a.Retried) }
+
+// checkLimit bounds a check as a whole; each of its calls has the setting salesforce.timeout.
+const checkLimit = 10 * time.Minute
+
+func crmCheckCommand(o *options) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Log in to Salesforce, and say what it lacks of fields, permissions and calls",
+		Long: `Log in to the Salesforce of the settings in force, compare its fields, permissions and limits with what is needed, and say
+what is missing and what to do about it. It needs no server and stores nothing in the org. It exits with 1 when something
+is missing.`,
+		Example: "  inmail crm check --config inmail.yaml",
+		Args:    exactly(0),
+	}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		s, err := o.load()
+		if err != nil {
+			return err
+		}
+		if s.Salesforce.URL == "" {
+			return errors.New("no Salesforce is configured: set INMAIL_SALESFORCE_URL and a login; the sandbox of embedded mode needs no check")
+		}
+		crm, err := salesforce.New(s.Salesforce, salesforce.Deps{Log: newLog(s.Program, os.Stderr), Clock: &clock{}})
+		if err != nil {
+			return err
+		}
+		ctx, cancel := context.WithTimeout(cmd.Context(), checkLimit)
+		defer cancel()
+		found := checked{Findings: crm.Check(ctx)}
+		for _, f := range found.Findings {
+			if !f.OK {
+				found.Failed++
+			}
+		}
+		found.OK = found.Failed == 0
+		if err := o.say(cmd.OutOrStdout(), found, found.text()); err != nil || found.OK {
+			return err
+		}
+		return fmt.Errorf("%d of %s failed; the remedies stand beside them", found.Failed, count(len(found.Findings), "check"))
+	}
+	return cmd
+}
+
+// checked is what a check found.
+type checked struct {
+	OK       bool                 `json:"ok"`
+	Failed   int                  `json:"failed"`
+	Findings []salesforce.Finding `json:"findings"`
+}
+
+func (c checked) text() string {
+	t := newTable("", "WHAT", "FOUND", "REMEDY")
+	for _, f := range c.Findings {
+		mark := "ok"
+		if !f.OK {
+			mark = "FAILED"
+		}
+		t.row(mark, f.What, f.Detail, f.Remedy)
+	}
+	return t.String()
+}

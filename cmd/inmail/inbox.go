@@ -1,0 +1,84 @@
+package main
+
+import (
+	"fmt"
+	"net/url"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// person is one member as another sees it.
+type person struct {
+	ID   string
+	Name string
+}
+
+// String gives the name and the id that it is written to by; an erased member has neither (R60).
+func (p person) String() string {
+	if p.ID == "" {
+		return "(erased)"
+	}
+	return fmt.Sprintf("%s (%s)", p.Name, p.ID)
+}
+
+type inboxAnswer struct {
+	Items []struct {
+		ID        string
+		Kind      string
+		InMailID  string `json:"inmail_id"`
+		From      person
+		Subject   string
+		Preview   string
+		Unread    bool
+		SentAt    time.Time `json:"sent_at"`
+		ExpiresAt time.Time `json:"expires_at"`
+	}
+	NextCursor  *string `json:"next_cursor"`
+	UnreadCount int     `json:"unread_count"`
+}
+
+func inboxCommand(o *options) *cobra.Command {
+	var p paging
+	var status, tag string
+	cmd := &cobra.Command{
+		Use:   "inbox",
+		Short: "List a member's inbox, newest first",
+		Long: `List a member's inbox, newest first. A star marks what is unread; the id is the InMail's, also on the line of a reply, for
+inmail open and inmail reply. Listing opens nothing.`,
+		Example: "  inmail inbox --member maria.lopez\n  inmail inbox --member maria.lopez --status sent --all",
+		Args:    exactly(0),
+	}
+	p.flags(cmd)
+	filterFlags(cmd, &status, &tag)
+	return o.asMember(cmd, func(cmd *cobra.Command, c *remote, _ []string) error {
+		answer, err := c.list(cmd.Context(), "/v1/inbox", url.Values{"status": {status}, "tag": {tag}}, p)
+		if err != nil {
+			return err
+		}
+		return tell(o, cmd, answer, inboxAnswer.text)
+	})
+}
+
+func filterFlags(cmd *cobra.Command, status, tag *string) {
+	cmd.Flags().StringVar(status, "status", "", "only of this status: sent, opened, replied and so on")
+	cmd.Flags().StringVar(tag, "tag", "", "only with this tag")
+}
+
+func (a inboxAnswer) text() string {
+	if len(a.Items) == 0 {
+		return "nothing here\n" + moreOf(a.NextCursor)
+	}
+	t := newTable("", "ID", "FROM", "SENT", "EXPIRES", "SUBJECT", "PREVIEW")
+	for _, i := range a.Items {
+		id, subject, mark := i.ID, i.Subject, ""
+		if i.Kind == "reply" {
+			id, subject = i.InMailID, "Re: "+i.Subject
+		}
+		if i.Unread {
+			mark = "*"
+		}
+		t.row(mark, id, i.From.Name, when(i.SentAt), when(i.ExpiresAt), cut(subject, 44), cut(i.Preview, 60))
+	}
+	return fmt.Sprintf("%s\n%d unread\n%s", t, a.UnreadCount, moreOf(a.NextCursor))
+}

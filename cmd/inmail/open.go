@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+func openCommand(o *options) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "open ID",
+		Short: "Open an InMail, or show one that you sent, with its conversation",
+		Long: `As its recipient: open an InMail and read it with its conversation. As its sender, or with an operator key that acts
+for nobody: show where it stands, its receipts and its conversation; that opens nothing.`,
+		Example: "  inmail open 019abf5e-8c00-7a31-9c55-0d6a3f6b7e21 --member maria.lopez",
+		Args:    exactly(1),
+	}
+	return o.asMember(cmd, func(cmd *cobra.Command, c *remote, args []string) error {
+		ctx, path := cmd.Context(), inmailPath(args[0])
+		view, err := c.get(ctx, path, nil) // opens nothing, and tells which side this is
+		if err != nil {
+			return err
+		}
+		var entry struct{ Kind string }
+		if err := json.Unmarshal(view, &entry); err != nil {
+			return fmt.Errorf("read the answer: %w", err)
+		}
+		if entry.Kind == "" {
+			return o.showSent(cmd, c, path, view)
+		}
+		opened, err := c.post(ctx, path+"/open", nil)
+		if err != nil {
+			return err
+		}
+		return tell(o, cmd, opened, openedInMail.text)
+	})
+}
+
+// inmailPath is where an InMail is, whatever is in the id.
+func inmailPath(id string) string { return "/v1/inmails/" + url.PathEscape(id) }
+
+type openedInMail struct {
+	ID       string
+	Subject  string
+	Body     string
+	From     person
+	OpenedAt time.Time `json:"opened_at"`
+	Replies  []reply
+}
+
+type reply struct {
+	From person
+	Body string
+	At   time.Time
+}
+
+func (m openedInMail) text() string {
+	t := newTable()
+	t.row("From", m.From.String())
+	t.row("Subject", m.Subject)
+	t.row("Opened", moment(m.OpenedAt))
+	text := t.String() + "\n" + prose(m.Body) + "\n" + conversation(m.Replies)
+	if len(m.Replies) == maxPage {
+		text += "\nmore replies may follow; they are listed by GET " + inmailPath(m.ID) + "/replies\n"
+	}
+	return text
+}
+
+// conversation shows replies, oldest first.
+func conversation(replies []reply) string {
+	text := ""
+	for _, r := range replies {
+		text += "\n" + plain(r.From.String()) + ", " + moment(r.At) + "\n" + prose(r.Body) + "\n"
+	}
+	return text
+}
+
+// showSent shows an InMail to its sender: where it stands and what was written.
+func (o *options) showSent(cmd *cobra.Command, c *remote, path string, view json.RawMessage) error {
+	replies, err := c.repliesOf(cmd.Context(), path)
+	if err != nil {
+		return err
+	}
+	whole := map[string]json.RawMessage{}
+	if err := json.Unmarshal(view, &whole); err != nil {
+		return fmt.Errorf("read the answer: %w", err)
+	}
+	whole["replies"] = replies
+	answer, err := jsonOf(whole)
+	if err != nil {
+		return err
+	}
+	return tell(o, cmd, answer, shownInMail.text)
+}
+
+// repliesOf reads a whole conversation.
+func (c *remote) repliesOf(ctx context.Context, path string) (json.RawMessage, error) {
+	answer, err := c.list(ctx, path+"/replies", nil, paging{all: true})
+	if err != nil {
+		return nil, err
+	}
+	var list struct{ Items json.RawMessage }
+	if err := json.Unmarshal(answer, &list); err != nil {
+		return nil, fmt.Errorf("read the replies: %w", err)
+	}
+	return list.Items, nil
+}
+
+type shownInMail struct {
+	sentView
+	Replies []reply
+}
+
+func (m shownInMail) text() string {
+	t := newTable()
+	line := func(name, value string) {
+		if value != "" {
+			t.row(name, value)
+		}
+	}
+	if m.From != nil {
+		line("From", m.From.String())
+	}
+	line("To", m.To.String())
+	line("Subject", m.Subject)
+	line("Status", m.state())
+	line("Tags", strings.Join(m.Tags, ", "))
+	line("Category", m.Category)
+	line("Salesforce", m.salesforce())
+	if m.Status == "sent" {
+		line("Expires", moment(m.ExpiresAt))
+	}
+	receipts := newTable("", "RECEIPT", "AT", "REASON")
+	for _, r := range m.Receipts {
+		receipts.row(fmt.Sprint(r.Seq), r.Status, when(r.At), r.Reason)
+	}
+	return t.String() + "\n" + receipts.String() + conversation(m.Replies)
+}
+
+// salesforce says where the InMail is logged (R55).
+func (v sentView) salesforce() string {
+	var parts []string
+	for _, p := range []struct{ name, id string }{{"Lead", v.CRM.LeadID}, {"Contact", v.CRM.ContactID}, {"Account", v.CRM.AccountID}, {"record", v.CRM.RecordID}} {
+		if p.id != "" {
+			parts = append(parts, p.name+" "+p.id)
+		}
+	}
+	if v.CRM.Match != "" {
+		parts = append([]string{v.CRM.Match}, parts...)
+	}
+	return strings.Join(parts, ", ")
+}

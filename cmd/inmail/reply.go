@@ -1,0 +1,31 @@
+package main
+
+import (
+	"net/http"
+
+	"github.com/spf13/cobra"
+)
+
+func replyCommand(o *options) *cobra.Command {
+	var body bodyFlags
+	cmd := &cobra.Command{
+		Use:   "reply ID [-]",
+		Short: "Reply to an InMail; it is free of charge",
+		Long: `Reply to an InMail; it is free of charge. The first reply is the recipient's and opens the InMail; after it both sides
+write. The text comes from --body, from a file, or with - from the standard input.`,
+		Example: "  inmail reply 019abf5e-8c00-7a31-9c55-0d6a3f6b7e21 --member maria.lopez --body \"Tuesday at ten suits me.\"",
+		Args:    orStdin(1),
+	}
+	body.flags(cmd)
+	return o.asMember(cmd, func(cmd *cobra.Command, c *remote, args []string) error {
+		text, err := body.read(cmd, args[1:])
+		if err != nil {
+			return err
+		}
+		answer, err := c.ask(cmd.Context(), http.MethodPost, inmailPath(args[0])+"/replies", map[string]string{"body": text}, nil)
+		if err != nil {
+			return err
+		}
+		return tell(o, cmd, answer, func(a idAnswer) string { return "replied " + a.ID + "\n" })
+	})
+}

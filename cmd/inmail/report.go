@@ -1,0 +1,146 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"inmail/domain/rates"
+)
+
+func reportCommand(o *options) *cobra.Command {
+	var by, from, to string
+	cmd := &cobra.Command{
+		Use:   "report",
+		Short: "Show open and response rates by week and by tag, with their 95 % intervals",
+		Long: `Show open and response rates by week and by tag, or by one cut, with their 95 % intervals. A week's open rate is final 14
+days after its Monday, its response rate when its window for replies is over; until then the row says how far it is "so
+far", as counts and not as a rate. Other cuts are over their complete weeks; a + marks those with younger ones.`,
+		Example: "  inmail report\n  inmail report --by length --from 2026-09-01 --to 2026-11-30\n  inmail report --by advice --json",
+		Args:    exactly(0),
+	}
+	f := cmd.Flags()
+	f.StringVar(&by, "by", "", "one `cut`: week, tag, account_type, category, sender, length or advice (week and tag)")
+	f.StringVar(&from, "from", "", "from the week of this `date` or time on")
+	f.StringVar(&to, "to", "", "to the week of this `date` or time")
+	o.asMember(cmd, func(cmd *cobra.Command, c *remote, _ []string) error {
+		c.forMember = false // the rates are everybody's
+		cuts := []string{by}
+		if by == "" {
+			cuts = []string{"week", "tag"}
+		}
+		answers := map[string]json.RawMessage{}
+		for _, cut := range cuts {
+			answer, err := c.get(cmd.Context(), "/v1/analytics", without(url.Values{"by": {cut}, "from": {from}, "to": {to}}))
+			if err != nil {
+				return err
+			}
+			answers[cut] = answer
+		}
+		if by != "" {
+			return tell(o, cmd, answers[by], ratesAnswer.text)
+		}
+		if o.json {
+			return o.say(cmd.OutOrStdout(), answers, "")
+		}
+		for _, cut := range cuts {
+			if err := tell(o, cmd, answers[cut], ratesAnswer.text); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	cmd.GroupID = operatorGroup
+	return cmd
+}
+
+type ratesAnswer struct {
+	Definition         string
+	ResponseDefinition string `json:"response_definition"`
+	ResponseWindowDays int    `json:"response_window_days"`
+	By                 string
+	Rows               []rateRow
+}
+
+type rateRow struct {
+	Key              string
+	Delivered        int
+	Opened           int
+	Replied          int
+	InTime           int      `json:"replied_in_time"`
+	Open             *float64 `json:"open_rate"`
+	OpenLow          float64  `json:"open_rate_low"`
+	OpenHigh         float64  `json:"open_rate_high"`
+	OpenOf           int      `json:"open_of"`
+	Response         *float64 `json:"response_rate"`
+	ResponseLow      float64  `json:"response_rate_low"`
+	ResponseHigh     float64  `json:"response_rate_high"`
+	ResponseOf       int      `json:"response_of"`
+	Complete         bool
+	ResponseComplete bool `json:"response_complete"`
+}
+
+// younger marks a rate whose row has younger weeks that are not in it yet.
+const younger = " +"
+
+// barWidth is how wide a rate is drawn: a character for each tenth.
+const barWidth = 10
+
+func (a ratesAnswer) text() string {
+	if len(a.Rows) == 0 {
+		return "by " + a.By + ": nothing was delivered\n\n"
+	}
+	t := newTable(strings.ToUpper(strings.ReplaceAll(a.By, "_", " ")), "DELIVERED", "OPENED", "", "95 %", "RESPONDED", "", "95 %")
+	for _, r := range a.Rows {
+		open := rateCells(r.Open, r.OpenLow, r.OpenHigh, r.OpenOf, r.Opened, r.Delivered, r.Complete)
+		response := rateCells(r.Response, r.ResponseLow, r.ResponseHigh, r.ResponseOf, r.InTime, r.Delivered, r.ResponseComplete)
+		t.row(append(append([]string{r.Key, fmt.Sprintf("%9d", r.Delivered)}, open[:]...), response[:]...)...)
+	}
+	if a.By == "week" {
+		a.total(t)
+	}
+	text := t.String()
+	if strings.Contains(text, younger) {
+		text += "\n +  over the complete weeks; younger ones are not in the rate yet"
+	}
+	return fmt.Sprintf("%s\nresponded: a first reply within %d days (%s, %s)\n\n", text, a.ResponseWindowDays, plain(a.Definition), plain(a.ResponseDefinition))
+}
+
+// rateCells are a rate, its bar and its interval; a rate that is not final yet is said as counts.
+func rateCells(rate *float64, low, high float64, of, hits, delivered int, complete bool) [3]string {
+	if rate == nil {
+		return [3]string{fmt.Sprintf("so far %d of %d", hits, delivered), "", "incomplete"}
+	}
+	mark := ""
+	if !complete {
+		mark = younger
+	}
+	return [3]string{fmt.Sprintf("%5.1f %% of %d%s", 100**rate, of, mark), bar(*rate, barWidth), fmt.Sprintf("%2.0f–%.0f %%", 100*low, 100*high)}
+}
+
+// total adds the line of all complete weeks, by the one definition of the rates (R59).
+func (a ratesAnswer) total(t *table) {
+	var opened, openOf, inTime, responseOf, delivered int
+	for _, r := range a.Rows {
+		delivered += r.Delivered
+		if r.Complete {
+			opened, openOf = opened+r.Opened, openOf+r.OpenOf
+		}
+		if r.ResponseComplete {
+			inTime, responseOf = inTime+r.InTime, responseOf+r.ResponseOf
+		}
+	}
+	open := totalCells(rates.Of(opened, openOf), openOf, openOf == delivered)
+	response := totalCells(rates.Of(inTime, responseOf), responseOf, responseOf == delivered)
+	t.row(append(append([]string{"all", fmt.Sprintf("%9d", delivered)}, open[:]...), response[:]...)...)
+}
+
+func totalCells(r *rates.Rate, of int, complete bool) [3]string {
+	if r == nil {
+		return [3]string{"", "", "incomplete"}
+	}
+	return rateCells(&r.Value, r.Low, r.High, of, 0, 0, complete)
+}

@@ -1,0 +1,170 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// newInMail is what the command line sends: one whole InMail, for there are no drafts (R27).
+type newInMail struct {
+	To       string   `json:"to"`
+	Subject  string   `json:"subject"`
+	Body     string   `json:"body"`
+	Tags     []string `json:"tags,omitempty"`
+	Category string   `json:"category,omitempty"`
+	CRM      *crmIDs  `json:"crm,omitempty"`
+}
+
+type crmIDs struct {
+	LeadID    string `json:"lead_id,omitempty"`
+	ContactID string `json:"contact_id,omitempty"`
+	AccountID string `json:"account_id,omitempty"`
+}
+
+func sendCommand(o *options) *cobra.Command {
+	var m newInMail
+	var ids crmIDs
+	var body bodyFlags
+	var key string
+	cmd := &cobra.Command{
+		Use:   "send --to ID --subject S [-]",
+		Short: "Send one InMail to one member",
+		Long: `Send one InMail to one member. The text comes from --body, from a file, or with - from the standard input; **bold**,
+*italics*, ~~strikethrough~~, lists and [links](https://…) are kept. It is queued when every rule lets it pass; advice
+is printed with its id and refuses nothing. The same --key again sends nothing twice.`,
+		Example: `  inmail send --member lena.hart --to maria.lopez --subject "Our talk at the fair in Hamburg" --body-file letter.txt
+  inmail advise letter.txt --member lena.hart --to maria.lopez    # first look what would be refused`,
+		Args: orStdin(0),
+	}
+	f := cmd.Flags()
+	f.StringVar(&m.To, "to", "", "`ID` of the recipient")
+	f.StringVar(&m.Subject, "subject", "", "one line of at most 200 characters")
+	body.flags(cmd)
+	f.StringArrayVar(&m.Tags, "tag", nil, "tag it; may be given up to 10 times")
+	f.StringVar(&m.Category, "category", "", "rates are reported by it, for instance follow_up")
+	f.StringVar(&ids.LeadID, "lead", "", "`ID` of the Lead in Salesforce to log it on")
+	f.StringVar(&ids.ContactID, "contact", "", "`ID` of the Contact to log it on")
+	f.StringVar(&ids.AccountID, "account", "", "`ID` of the Account to log it on")
+	f.StringVar(&key, "key", "", "Idempotency-Key: the same key of the same sender is the same InMail")
+	return o.asMember(cmd, func(cmd *cobra.Command, c *remote, args []string) (err error) {
+		if m.To == "" || !f.Changed("subject") {
+			return usageError{errors.New("send needs --to and --subject")}
+		}
+		if m.Body, err = body.read(cmd, args); err != nil {
+			return err
+		}
+		if ids != (crmIDs{}) {
+			m.CRM = &ids
+		}
+		header := http.Header{}
+		if f.Changed("key") {
+			header.Set("Idempotency-Key", key)
+		}
+		answer, err := c.ask(cmd.Context(), http.MethodPost, "/v1/inmails", m, header)
+		if err != nil {
+			return err
+		}
+		return tell(o, cmd, answer, func(a queuedAnswer) string { return a.Status + " " + a.ID + "\n" + adviceText(a.Advice) })
+	})
+}
+
+type queuedAnswer struct {
+	ID     string
+	Status string
+	Advice []hint
+}
+
+// hint is a piece of advice or a refusal: a code for machines and a text for people.
+type hint struct {
+	Code   string `json:"code"`
+	Detail string `json:"detail"`
+}
+
+// adviceText lists advice; nothing for none.
+func adviceText(hits []hint) string { return hintsText("advice", hits) }
+
+func hintsText(title string, hits []hint) string {
+	if len(hits) == 0 {
+		return ""
+	}
+	text := title + ":\n"
+	for _, h := range hits {
+		text += "  " + plain(h.Code) + ": " + plain(h.Detail) + "\n"
+	}
+	return text
+}
+
+// bodyFlags are the ways to give a text.
+type bodyFlags struct{ text, file string }
+
+func (b *bodyFlags) flags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&b.text, "body", "", "the `text`")
+	cmd.Flags().StringVar(&b.file, "body-file", "", "`file` that holds the text; - is the standard input")
+}
+
+// maxText is how much of a text is read, in bytes: more than any rule lets pass, and what one request may hold.
+const maxText = 1 << 20
+
+// read returns the text by the one way in which it was given. A file's last line break is the editor's.
+func (b *bodyFlags) read(cmd *cobra.Command, args []string) (string, error) {
+	byText, byFile, byInput := cmd.Flags().Changed("body"), cmd.Flags().Changed("body-file"), len(args) > 0 && args[len(args)-1] == "-"
+	switch {
+	case byText && !byFile && !byInput:
+		return b.text, nil
+	case byFile && !byText && !byInput:
+		return readText(cmd, b.file)
+	case byInput && !byText && !byFile:
+		return readText(cmd, "-")
+	}
+	return "", usageError{errors.New("give the text in one way: --body, --body-file, or - for the standard input")}
+}
+
+// readText reads a text file, or for - the standard input.
+func readText(cmd *cobra.Command, path string) (string, error) {
+	in, err := openInput(cmd, path)
+	if err != nil {
+		return "", err
+	}
+	defer in.Close()
+	content, err := io.ReadAll(io.LimitReader(in, maxText+1))
+	if err != nil {
+		return "", fmt.Errorf("read the text: %w", err)
+	}
+	if len(content) > maxText {
+		return "", usageError{fmt.Errorf("the text is longer than %d KiB", maxText>>10)}
+	}
+	content = bytes.TrimPrefix(content, []byte("\xef\xbb\xbf")) // a byte order mark is no part of the text
+	return strings.TrimRight(string(content), "\r\n"), nil
+}
+
+// openInput opens a file, or for - the standard input; a person at a terminal is told that it waits.
+func openInput(cmd *cobra.Command, path string) (io.ReadCloser, error) {
+	if path != "-" {
+		return os.Open(path)
+	}
+	in := cmd.InOrStdin()
+	if f, ok := in.(*os.File); ok && isTerminal(f) {
+		fmt.Fprintln(cmd.ErrOrStderr(), "reading the text from the terminal; end it with Ctrl-D on a line of its own")
+	}
+	return io.NopCloser(in), nil
+}
+
+// orStdin takes n arguments, and - behind them.
+func orStdin(n int) cobra.PositionalArgs {
+	return asUsage(func(cmd *cobra.Command, args []string) error {
+		if len(args) == n+1 && args[n] == "-" {
+			return nil
+		}
+		return cobra.ExactArgs(n)(cmd, args)
+	})
+}
+
+// idAnswer is the answer of what makes something.
+type idAnswer struct{ ID string }

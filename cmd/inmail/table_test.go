@@ -1,0 +1,63 @@
+package main
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestTable(t *testing.T) {
+	table := newTable("NAME", "", "LAST")
+	table.row("Maria\tLópez\x1b[31m", "a\nb", "")
+	table.row("Jo", "", "end")
+	want := "NAME                   LAST\nMaria López [31m  a b\nJo                     end\n"
+	if diff := cmp.Diff(want, table.String()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestProseReachesTheTerminalAsText(t *testing.T) {
+	if got, want := prose("one\r\ntwo\tthree\x1b]0;title\x07\u009b2J\x00"), "one\ntwo    three]0;title2J"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestBar(t *testing.T) {
+	for share, want := range map[float64]string{0: "····", 1: "████", 0.5: "██··", 0.28: "█▏··", 2: "████", -1: "····", 0.001: "····"} {
+		if got := bar(share, 4); got != want {
+			t.Errorf("bar(%v) is %q, want %q", share, got, want)
+		}
+	}
+}
+
+func TestCut(t *testing.T) {
+	for _, row := range []struct {
+		in   string
+		n    int
+		want string
+	}{{"", 3, ""}, {"été", 3, "été"}, {"étés", 3, "ét…"}, {"a bc", 3, "a…"}} {
+		if got := cut(row.in, row.n); got != row.want {
+			t.Errorf("cut(%q, %d) is %q, want %q", row.in, row.n, got, row.want)
+		}
+	}
+}
+
+func TestSpan(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		0: "0 ms", 15 * time.Millisecond: "15 ms", 59 * time.Second: "59 s", 61 * time.Second: "1 min 1 s", 3*time.Hour + 4*time.Minute: "3 h 4 min", 50 * time.Hour: "2 d 2 h",
+	} {
+		if got := span(d); got != want {
+			t.Errorf("span(%v) is %q, want %q", d, got, want)
+		}
+	}
+}
+
+func TestTimesAreLocal(t *testing.T) {
+	defer func(was *time.Location) { time.Local = was }(time.Local)
+	time.Local = time.FixedZone("CET", 3600)
+	at := time.Date(2026, time.December, 31, 23, 30, 0, 0, time.UTC)
+	if got, want := when(at)+"|"+moment(at)+"|"+whenAt(at)+"|"+when(time.Time{})+moment(time.Time{})+whenAt(time.Time{}), "1 Jan 2027 00:30|1 Jan 2027 00:30 CET|1 Jan 00:30:00|"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
