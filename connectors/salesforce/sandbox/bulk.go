@@ -345,7 +345,7 @@ func (c *call) process(js *jobs, j *job) *apiError {
 	// A chunk of 200 rows is a transaction of its own, as in the org.
 	for from := 0; from < len(rows); from += maxCollection {
 		to := min(from+maxCollection, len(rows))
-		tx := c.sandbox.store.begin(c.at, c.who)
+		tx := c.sandbox.store.begin(c.sandbox.now, c.who)
 		for i := from; i < to; i++ {
 			j.results[i] = c.processRow(tx, j, columns, rows[i], keys[i])
 		}
@@ -474,6 +474,7 @@ func (c *call) processRow(tx *txn, j *job, columns []*field, cells []string, key
 		}
 	}
 	var errs []*apiError
+	before := tx.mark()
 	switch j.operation {
 	case "insert":
 		if id != "" {
@@ -489,7 +490,9 @@ func (c *call) processRow(tx *txn, j *job, columns []*field, cells []string, key
 	default:
 		result.id, errs = tx.deleteRow(j.object, id, j.operation == "hardDelete")
 	}
-	result.err = first(errs)
+	if result.err = first(errs); result.err != nil {
+		tx.rollbackTo(before)
+	}
 	return result
 }
 

@@ -142,7 +142,10 @@ func (c *call) eachRow(tx *txn, n int, allOrNone bool, save func(int) saveResult
 		if e := c.rows.strike(); e != nil {
 			results[i] = saveResult{errs: one(e)}
 		} else {
-			results[i] = save(i)
+			before := tx.mark()
+			if results[i] = save(i); results[i].errs != nil {
+				tx.rollbackTo(before)
+			}
 		}
 		failed = failed || results[i].errs != nil
 	}
@@ -362,6 +365,7 @@ func (c *call) retrieveBody() (ids, fields []string, refused *apiError) {
 
 func textList(what string, in any) ([]string, *apiError) {
 	list, ok := in.([]any)
+	ok = ok || in == nil
 	var texts []string
 	for _, item := range list {
 		text, isText := item.(string)

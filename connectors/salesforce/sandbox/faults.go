@@ -1,7 +1,10 @@
 package sandbox
 
 import (
+	"bytes"
+	"context"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"slices"
@@ -252,6 +255,7 @@ func (h hit) before(s *Sandbox, w http.ResponseWriter, r *http.Request) bool {
 	case DropBefore:
 		panic(http.ErrAbortHandler)
 	case SlowBefore:
+		arrive(w, r)
 		s.wait(r, h.delay)
 		return true
 	case SessionExpired:
@@ -290,9 +294,19 @@ func (h hit) after(s *Sandbox, w http.ResponseWriter, r *http.Request, a reply) 
 	return true
 }
 
-// wait keeps a request waiting. When its client goes away nothing more is done for it.
+// wait keeps a call waiting, also when its client has gone away: an org that has the request
+// goes on with it.
 func (s *Sandbox) wait(r *http.Request, d time.Duration) {
-	if s.options.Sleep(r.Context(), d) != nil {
+	if s.options.Sleep(context.WithoutCancel(r.Context()), d) != nil {
 		panic(http.ErrAbortHandler)
 	}
+}
+
+// arrive reads the whole request, so that the client can go away without taking it along.
+func arrive(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxCSVBody+1))
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
 }

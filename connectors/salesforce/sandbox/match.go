@@ -77,11 +77,12 @@ func (p planner) chooseIndex(c *condition) *lookup {
 		}
 		return nil
 	}
-	if c.op != "=" && c.op != "IN" || p.deleted {
+	if c.op != "=" && c.op != "IN" {
 		return nil
 	}
 	pt, refused := p.path(c.field)
-	if refused != nil || len(pt.hops) > 0 || pt.field.pos != posID && !pt.field.indexed() {
+	// Deleted records are in no index but that of the ids.
+	if refused != nil || len(pt.hops) > 0 || pt.field.pos != posID && (p.deleted || !pt.field.indexed()) {
 		return nil
 	}
 	l := &lookup{field: pt.field}
@@ -309,7 +310,7 @@ func (p planner) constant(f *field, v literal) (any, *apiError) {
 		}
 		return v.text, nil
 	}
-	t, ok := parseDateTime(v.text)
+	t, ok := parseLiteral(v.text)
 	if v.kind != "datetime" || !ok {
 		return nil, p.wrongType(v, f)
 	}
@@ -318,18 +319,21 @@ func (p planner) constant(f *field, v literal) (any, *apiError) {
 
 // comparable is the form of a value in a set.
 func comparable(f *field, v any) string {
-	if text, ok := v.(string); ok && f.kind != kindID && f.kind != kindReference {
+	if text, ok := v.(string); ok && !f.exact() {
 		return strings.ToLower(text)
 	}
 	return f.text(v)
 }
+
+// exact reports whether texts of the field are compared with regard to case.
+func (f *field) exact() bool { return f.kind == kindID || f.kind == kindReference || f.caseSensitive }
 
 // compareValues orders two values of a field that are not null. Texts are ordered without
 // regard to case.
 func compareValues(f *field, a, b any) int {
 	switch a := a.(type) {
 	case string:
-		if f.kind == kindID || f.kind == kindReference {
+		if f.exact() {
 			return strings.Compare(a, b.(string))
 		}
 		return compareFold(a, b.(string))

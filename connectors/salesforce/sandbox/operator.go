@@ -28,7 +28,7 @@ func (s *Sandbox) operator() caller {
 
 // act runs a change by the operator in a transaction.
 func (s *Sandbox) act(change func(*txn) []*apiError) error {
-	tx := s.store.begin(s.now(), s.operator())
+	tx := s.store.begin(s.now, s.operator())
 	if errs := change(tx); len(errs) > 0 {
 		tx.rollback()
 		return fmt.Errorf("sandbox: %w", errs[0])

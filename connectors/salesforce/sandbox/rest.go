@@ -160,8 +160,12 @@ func (s *Sandbox) rest(w http.ResponseWriter, r *http.Request, version string, p
 	if len(path) >= 2 && path[0] == "jobs" && hit.bulkFails {
 		s.jobs.failNext()
 	}
+	method := r.Method
+	if method == http.MethodHead { // net/http leaves the body out
+		method = http.MethodGet
+	}
 	c := &call{
-		sandbox: s, method: r.Method, version: number, path: path, query: r.URL.Query(), header: r.Header,
+		sandbox: s, method: method, version: number, path: path, query: r.URL.Query(), header: r.Header,
 		body: body, who: who, at: now, rows: hit.rows,
 	}
 	s.finish(w, r, c.dispatch(), hit)
@@ -323,7 +327,7 @@ func (c *call) write(do func(*txn) reply) reply {
 	if c.tx != nil {
 		return do(c.tx)
 	}
-	tx := c.sandbox.store.begin(c.at, c.who)
+	tx := c.sandbox.store.begin(c.sandbox.now, c.who)
 	r := do(tx)
 	if r.status >= 300 {
 		tx.rollback()
@@ -360,7 +364,7 @@ func (s *Sandbox) write(w http.ResponseWriter, r *http.Request, a reply) {
 	for name, values := range a.header {
 		h[name] = values
 	}
-	if strings.HasPrefix(r.URL.Path, "/services/data/") {
+	if strings.HasPrefix(r.URL.Path, "/services/data/v") {
 		h.Set("Sforce-Limit-Info", s.usage.info(s.now()))
 	}
 	h.Set("Date", s.now().UTC().Format(http.TimeFormat))

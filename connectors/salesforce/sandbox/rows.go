@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // row is one record as a request holds it: what it says of which field, in its order.
@@ -43,6 +45,9 @@ const maxJSONDepth = 32
 // parseJSON reads one JSON value, and nothing after it. Objects become rows, which keep the
 // order and refuse a name that comes twice: which of the two the org would take is unknown.
 func parseJSON(body []byte) (any, *apiError) {
+	if !utf8.Valid(body) || loneSurrogate(body) {
+		return nil, &apiError{Code: "JSON_PARSER_ERROR", Message: "The body is not UTF-8, or escapes half of a character"}
+	}
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.UseNumber()
 	v, err := readJSON(d, 0)
@@ -59,6 +64,35 @@ func parseJSON(body []byte) (any, *apiError) {
 		return nil, &apiError{Code: "JSON_PARSER_ERROR", Message: fmt.Sprintf("%v at [line:%d, column:%d]", err, line, column)}
 	}
 	return v, nil
+}
+
+// loneSurrogate reports whether a text escapes one half of a surrogate pair without the
+// other, which Go's decoder would quietly replace.
+func loneSurrogate(body []byte) bool {
+	high := false // the escape before this place was the first half
+	for i := 0; i < len(body); i++ {
+		if body[i] != '\\' || i+1 == len(body) {
+			if high {
+				return true
+			}
+			continue
+		}
+		i++
+		half := 0
+		if body[i] == 'u' && i+4 < len(body) {
+			n, err := strconv.ParseUint(string(body[i+1:i+5]), 16, 16)
+			if err == nil && n >= 0xD800 && n < 0xE000 {
+				half = 1 + int(n-0xD800)/0x400
+			}
+		}
+		if high != (half == 2) {
+			return true
+		}
+		if high = half == 1; half > 0 {
+			i += 4
+		}
+	}
+	return high
 }
 
 func position(body []byte, offset int64) (line, column int) {

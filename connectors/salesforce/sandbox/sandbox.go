@@ -25,8 +25,8 @@ type Options struct {
 	Credentials Credentials
 	// Clock says what time it is; nil: time.Now.
 	Clock func() time.Time
-	// Sleep waits for the slow faults; nil: it really waits. It returns early, with the
-	// context's error, when the client goes away.
+	// Sleep waits for the slow faults and before a journal is scrubbed; nil: it really waits.
+	// It returns early, with the context's error, when that ends.
 	Sleep func(context.Context, time.Duration) error
 	// DailyLimit is how many API calls the org takes in 24 hours; 0: 15,000.
 	DailyLimit int
@@ -146,7 +146,7 @@ func (s *Sandbox) addUsers() error {
 	if len(users) == 0 {
 		users = []User{{Username: "integration@sandbox.invalid", FirstName: "Integration"}}
 	}
-	tx := s.store.begin(s.now(), caller{user: newID("005", operatorNumber), system: true})
+	tx := s.store.begin(s.now, caller{user: newID("005", operatorNumber), system: true})
 	defer tx.rollback()
 	for i, u := range users {
 		id := newID("005", uint64(i)+1)

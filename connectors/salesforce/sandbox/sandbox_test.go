@@ -3,7 +3,6 @@ package sandbox
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -118,21 +117,104 @@ func (g *org) send(method, path string, body any, header http.Header) (*http.Res
 	return resp, answer
 }
 
-func TestThin(t *testing.T) {
-	g := newOrg(t)
-	show := func(status int, body []byte) { t.Logf("%d %s", status, body) }
-	show(g.do("POST", "sobjects/Lead/", map[string]any{"LastName": "Doe", "Company": "ACME", "Email": "a@example.com"}))
-	var rows []map[string]any
-	for i := range 3 {
-		rows = append(rows, map[string]any{"attributes": map[string]string{"type": "InMail__c"}, "InMail_Id__c": fmt.Sprint("id-", i), "Status__c": "Sent", "Status_Sequence__c": 2})
+func rowsReader(body any) (io.Reader, error) {
+	data, err := json.Marshal(body)
+	return bytes.NewReader(data), err
+}
+
+// codes are the error codes of an answer: of a list of errors, of rows, or of a tree.
+func codes(t testing.TB, body []byte) []string {
+	t.Helper()
+	type failure struct{ ErrorCode, StatusCode string }
+	var list []struct {
+		failure
+		Success *bool
+		Errors  []failure
 	}
-	show(g.do("PATCH", "composite/sobjects/InMail__c/InMail_Id__c", map[string]any{"records": rows}))
-	show(g.do("PATCH", "composite/sobjects/InMail__c/InMail_Id__c", map[string]any{"records": rows}))
-	show(g.do("GET", "query?q="+url.QueryEscape("SELECT Id, Name, InMail_Id__c, Status_Sequence__c, Owner.Name, Sender__c, Hours_Left__c, CreatedDate FROM InMail__c WHERE Status__c IN ('Sent') AND InMail_Id__c > 'id-0' ORDER BY InMail_Id__c DESC LIMIT 10"), nil))
-	show(g.do("GET", "limits", nil))
-	show(g.do("POST", "composite", map[string]any{"compositeRequest": []any{
-		map[string]any{"method": "POST", "url": "/services/data/v67.0/sobjects/Account", "referenceId": "acc", "body": map[string]any{"Name": "X"}},
-		map[string]any{"method": "POST", "url": "/services/data/v67.0/sobjects/Contact", "referenceId": "con", "body": map[string]any{"LastName": "Y", "AccountId": "@{acc.id}"}},
-	}}))
-	show(g.do("GET", "sobjects/InMail__c/describe", nil))
+	if err := json.Unmarshal(body, &list); err != nil {
+		t.Fatalf("%v: %s", err, body)
+	}
+	var out []string
+	for _, item := range list {
+		switch {
+		case item.ErrorCode != "":
+			out = append(out, item.ErrorCode)
+		case len(item.Errors) > 0:
+			out = append(out, item.Errors[0].StatusCode)
+		case item.Success != nil && *item.Success:
+			out = append(out, "stored")
+		}
+	}
+	return out
+}
+
+// refused checks that a call is refused with a status and a code.
+func (g *org) refused(status int, code, method, path string, body any) {
+	g.t.Helper()
+	got, answer := g.do(method, path, body)
+	if got != status {
+		g.t.Fatalf("status %d, want %d: %s", got, status, answer)
+	}
+	if found := codes(g.t, answer); len(found) == 0 || found[0] != code {
+		g.t.Errorf("codes %v, want %s: %s", found, code, answer)
+	}
+}
+
+// insert makes a record by the operator.
+func (g *org) insert(object string, in Fields) string {
+	g.t.Helper()
+	id, err := g.Insert(object, in)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	return id
+}
+
+// value is a field of a record as the org holds it.
+func (g *org) value(id, field string) any {
+	g.t.Helper()
+	record, ok := g.Record(id)
+	if !ok {
+		g.t.Fatalf("there is no record %s", id)
+	}
+	v, ok := record[field]
+	if !ok {
+		g.t.Fatalf("%s has no field %s", id, field)
+	}
+	return v
+}
+
+// upsert sends rows of InMail__c as one collection and returns the outcome of each.
+func (g *org) upsert(rows ...Fields) []string {
+	g.t.Helper()
+	status, body := g.do("PATCH", "composite/sobjects/InMail__c/InMail_Id__c", map[string]any{"records": typed("InMail__c", rows)})
+	if status != http.StatusOK {
+		g.t.Fatalf("status %d: %s", status, body)
+	}
+	return codes(g.t, body)
+}
+
+func typed(object string, rows []Fields) []Fields {
+	out := make([]Fields, len(rows))
+	for i, r := range rows {
+		out[i] = Fields{"attributes": Fields{"type": object}}
+		for name, v := range r {
+			out[i][name] = v
+		}
+	}
+	return out
+}
+
+// query runs a query and returns the records.
+func (g *org) query(soql string) []map[string]any {
+	g.t.Helper()
+	status, body := g.do("GET", "query?q="+url.QueryEscape(soql), nil)
+	var got struct{ Records []map[string]any }
+	if err := json.Unmarshal(body, &got); err != nil || status != http.StatusOK {
+		g.t.Fatalf("%s: status %d: %s", soql, status, body)
+	}
+	for _, r := range got.Records {
+		delete(r, "attributes")
+	}
+	return got.Records
 }

@@ -187,7 +187,7 @@ func numberOrDate(text string) (string, bool) {
 	if _, ok := parseDate(text); ok {
 		return "date", true
 	}
-	if _, ok := parseDateTime(text); ok {
+	if _, ok := parseLiteral(text); ok {
 		return "datetime", true
 	}
 	if _, err := strconv.ParseFloat(text, 64); err == nil && !strings.ContainsAny(text, "tTzZ:") {
@@ -369,6 +369,10 @@ func (p *soqlParser) selectItem(q *soql) (selected, *apiError) {
 		q.count = true
 		return selected{}, nil
 	}
+	if function == "FIELDS" { // ALL is a reserved word elsewhere
+		set := p.take()
+		return selected{name: name{set.text, set.at}, function: function}, p.need(p.mark(")"))
+	}
 	n, refused := p.name()
 	if refused != nil {
 		return selected{}, refused
@@ -377,7 +381,7 @@ func (p *soqlParser) selectItem(q *soql) (selected, *apiError) {
 		return selected{}, refused
 	}
 	s := selected{name: name{n.text, at}, function: function}
-	if t := p.peek(); function != "FIELDS" && t.kind == "word" && !reserved[strings.ToUpper(t.text)] && !strings.Contains(t.text, ".") {
+	if t := p.peek(); t.kind == "word" && !reserved[strings.ToUpper(t.text)] && !strings.Contains(t.text, ".") {
 		s.alias = p.take().text
 	}
 	return s, nil

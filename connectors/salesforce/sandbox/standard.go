@@ -62,7 +62,8 @@ func (m maker) reference(name, label, relationship, children string, targets ...
 }
 
 func (m maker) owner() {
-	m.reference("OwnerId", "Owner ID", "Owner", "", "User").permissionable = false
+	m.reference("OwnerId", "Owner ID", "Owner", "", "User")
+	m.demand("OwnerId")
 }
 
 // address adds the five parts of an address; the compound field itself is not served.

@@ -196,10 +196,11 @@ type change struct {
 	old, new *record // nil: the row was not there, or was purged
 }
 
-// begin starts a transaction at a time, for a caller.
-func (st *store) begin(at time.Time, who caller) *txn {
+// begin starts a transaction for a caller. The clock is asked when the lock is held, so that
+// times rise with the commits.
+func (st *store) begin(clock func() time.Time, who caller) *txn {
 	st.mu.Lock()
-	return &txn{store: st, at: at.UTC().Truncate(time.Second), who: who}
+	return &txn{store: st, at: clock().UTC().Truncate(time.Second), who: who}
 }
 
 func (tx *txn) put(o *object, id string, r *record) {

@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 )
 
 // A value of a record is nil, string, float64, bool or time.Time: texts, picklists, ids and
@@ -23,12 +22,18 @@ const dateTimeLayout = "2006-01-02T15:04:05.000-0700"
 var dateTimeInputs = []string{
 	"2006-01-02T15:04:05.999999999Z07:00",
 	"2006-01-02T15:04:05.999999999-0700",
-	"2006-01-02T15:04Z07:00",
 }
 
 // parseDateTime reads a datetime, cut to whole seconds.
 func parseDateTime(text string) (time.Time, bool) {
-	for _, layout := range dateTimeInputs {
+	return parseIn(text, dateTimeInputs)
+}
+
+// parseLiteral reads a datetime of a query, where the zone has a colon.
+func parseLiteral(text string) (time.Time, bool) { return parseIn(text, dateTimeInputs[:1]) }
+
+func parseIn(text string, layouts []string) (time.Time, bool) {
+	for _, layout := range layouts {
 		if t, err := time.Parse(layout, text); err == nil && t.Year() >= 1700 && t.Year() <= 4000 {
 			return t.UTC().Truncate(time.Second), true
 		}
@@ -143,7 +148,7 @@ func (f *field) convertNumber(text string) (any, *apiError) {
 	if shifted := n * math.Pow10(f.scale); math.Abs(n) >= whole || math.Abs(shifted-math.Round(shifted)) > 1e-6 {
 		return nil, f.refuse("NUMBER_OUTSIDE_VALID_RANGE", "value outside of valid range on numeric field: %s", text)
 	}
-	return n, nil
+	return math.Round(n*math.Pow10(f.scale)) / math.Pow10(f.scale), nil
 }
 
 // convertText checks a text for its field's kind. Outer white space is cut, and an empty
@@ -195,11 +200,8 @@ func (f *field) convertText(text string) (any, *apiError) {
 
 // checkCharacters refuses what no XML document may hold: the org's other face is SOAP.
 func (f *field) checkCharacters(text string) *apiError {
-	if !utf8.ValidString(text) {
-		return f.refuse("TEXT_DATA_OUTSIDE_SUPPORTED_CHARSET", "text is not UTF-8")
-	}
 	for _, r := range text {
-		if r < 0x20 && r != '\t' && r != '\n' && r != '\r' || r == 0xFFFE || r == 0xFFFF || r == utf8.RuneError {
+		if r < 0x20 && r != '\t' && r != '\n' && r != '\r' || r == 0xFFFE || r == 0xFFFF {
 			return f.refuse("TEXT_DATA_OUTSIDE_SUPPORTED_CHARSET", "character U+%04X is not supported", r)
 		}
 	}
@@ -337,7 +339,7 @@ func javaDouble(v float64) string {
 func (f *field) key(value any) string {
 	switch v := value.(type) {
 	case string:
-		if f.kind == kindReference || f.kind == kindID || f.caseSensitive {
+		if f.exact() {
 			return v
 		}
 		return strings.ToLower(v)
