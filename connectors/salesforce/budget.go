@@ -123,6 +123,13 @@ func (b *budget) spend(ctx context.Context) (until time.Time, ok bool) {
 		sum = b.recent + 1
 	}
 	b.recent = max(sum, b.recent+1)
+	if b.max > 0 && b.ours() > room { // others were faster than we knew
+		until = b.roomAt(now, room)
+		if _, err := b.shared.Add(ctx, hourKey(b.hour), -1, keptHours); err == nil {
+			b.recent--
+		}
+		return until, false
+	}
 	b.report()
 	return time.Time{}, true
 }
@@ -194,7 +201,7 @@ func (b *budget) refresh(ctx context.Context, now time.Time) {
 	b.report()
 }
 
-var limitInfo = regexp.MustCompile(`api-usage=([0-9]{1,12})/([0-9]{1,12})`)
+var limitInfo = regexp.MustCompile(`(?:^|[\s,;])api-usage=([0-9]{1,12})/([0-9]{1,12})`)
 
 // note keeps the org's own count: api-usage=10018/100000.
 func (b *budget) note(ctx context.Context, header string) {

@@ -317,22 +317,22 @@ func TestShorterQueriesWhereTheOrgWantsThem(t *testing.T) {
 		pushes = append(pushes, sent(i, domain.MemberID(fmt.Sprintf("member-%040d", i))))
 	}
 	lead := o.lead(sandbox.Fields{"InMail_Member_Id__c": string(pushes[999].InMail.Recipient)})
-	strict := &refuseLong{next: newTransport(o.config), limit: 16_384}
-	o.crm = o.connect(func(_ *Config, d *Deps) { d.Transport = strict })
+	refused := 0
+	o.through(longQueries(16_384, &refused))
 	answers := o.push(pushes...)
 	if a := answers[999]; a.Class != domain.Taken || a.Link.LeadID != lead {
 		t.Fatalf("%+v", a)
 	}
-	if strict.refused == 0 {
+	if refused == 0 {
 		t.Fatal("nothing was refused: the test tests nothing")
 	}
-	before := strict.refused
+	before := refused
 	for i := range pushes {
 		pushes[i] = sent(1000+i, pushes[i].InMail.Recipient)
 	}
 	o.push(pushes...)
-	if strict.refused != before {
-		t.Errorf("it was tried again: %d refusals, then %d", before, strict.refused)
+	if refused != before {
+		t.Errorf("it was tried again: %d refusals, then %d", before, refused)
 	}
 }
 

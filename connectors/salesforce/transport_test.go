@@ -6,56 +6,180 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
+	"testing"
 )
 
-// refuseLong answers 431 to each query of a Composite call whose address is longer than limit.
-type refuseLong struct {
-	next    http.RoundTripper
-	limit   int
-	refused int
+// tamper is a transport that may change what the org answered, or answer in its place.
+type tamper struct {
+	next http.RoundTripper
+	// before answers in place of the org where it returns a response.
+	before func(*http.Request) *http.Response
+	// after changes an answer.
+	after func(req *http.Request, status int, body []byte) (int, []byte)
+
+	mu   sync.Mutex
+	seen []string // method and path of every request
 }
 
-func (l *refuseLong) RoundTrip(req *http.Request) (*http.Response, error) {
-	if !strings.HasSuffix(req.URL.Path, "/composite") {
-		return l.next.RoundTrip(req)
-	}
-	body, err := io.ReadAll(req.Body)
-	if err != nil {
-		return nil, err
-	}
-	var in struct {
-		Steps []struct {
-			URL string `json:"url"`
-			Ref string `json:"referenceId"`
-		} `json:"compositeRequest"`
-	}
-	if err := json.Unmarshal(body, &in); err != nil {
-		return nil, err
-	}
-	long := map[string]bool{}
-	for _, s := range in.Steps {
-		long[s.Ref] = len(s.URL) > l.limit
-	}
-	req.Body = io.NopCloser(bytes.NewReader(body))
-	resp, err := l.next.RoundTrip(req)
-	if err != nil {
-		return nil, err
-	}
-	defer resp.Body.Close()
-	var out map[string][]map[string]any
-	if err := json.NewDecoder(resp.Body).Decode(&out); err != nil {
-		return nil, err
-	}
-	for _, step := range out["compositeResponse"] {
-		if long[step["referenceId"].(string)] {
-			l.refused++
-			step["httpStatusCode"], step["body"] = http.StatusRequestHeaderFieldsTooLarge, nil
+func (t *tamper) RoundTrip(req *http.Request) (*http.Response, error) {
+	t.mu.Lock()
+	t.seen = append(t.seen, req.Method+" "+req.URL.Path)
+	t.mu.Unlock()
+	if t.before != nil {
+		if resp := t.before(req); resp != nil {
+			return resp, nil
 		}
 	}
-	answer, err := json.Marshal(out)
+	resp, err := t.next.RoundTrip(req)
+	if err != nil || t.after == nil {
+		return resp, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
 	if err != nil {
 		return nil, err
 	}
-	resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(answer)), int64(len(answer))
+	resp.StatusCode, body = t.after(req, resp.StatusCode, body)
+	resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	return resp, nil
+}
+
+// respond makes a response of a status and a body.
+func respond(status int, body string) *http.Response {
+	return &http.Response{StatusCode: status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(body))}
+}
+
+// through makes the org's connector go through a tamper.
+func (o *org) through(t *tamper) *tamper {
+	o.t.Helper()
+	t.next = newTransport(o.config)
+	o.crm = o.connect(func(_ *Config, d *Deps) { d.Transport = t })
+	return t
+}
+
+func isComposite(req *http.Request) bool { return strings.HasSuffix(req.URL.Path, "/composite") }
+
+// compositeSteps changes each step of a Composite answer: its status and body.
+func compositeSteps(body []byte, change func(ref string, status int, body any) (int, any)) []byte {
+	var out map[string][]map[string]any
+	if json.Unmarshal(body, &out) != nil {
+		return body
+	}
+	for _, s := range out["compositeResponse"] {
+		s["httpStatusCode"], s["body"] = change(s["referenceId"].(string), int(s["httpStatusCode"].(float64)), s["body"])
+	}
+	changed, err := json.Marshal(out)
+	if err != nil {
+		panic(err)
+	}
+	return changed
+}
+
+// longQueries refuses each query of a Composite call whose address is longer than limit, with 431.
+func longQueries(limit int, refused *int) *tamper {
+	long := map[string]bool{}
+	t := &tamper{}
+	t.before = func(req *http.Request) *http.Response {
+		if !isComposite(req) {
+			return nil
+		}
+		body, err := io.ReadAll(req.Body)
+		if err != nil {
+			panic(err)
+		}
+		req.Body = io.NopCloser(bytes.NewReader(body))
+		var in struct {
+			Steps []subrequest `json:"compositeRequest"`
+		}
+		if err := json.Unmarshal(body, &in); err != nil {
+			panic(err)
+		}
+		long = map[string]bool{}
+		for _, s := range in.Steps {
+			long[s.Ref] = len(s.URL) > limit
+		}
+		return nil
+	}
+	t.after = func(req *http.Request, status int, body []byte) (int, []byte) {
+		if !isComposite(req) {
+			return status, body
+		}
+		return status, compositeSteps(body, func(ref string, status int, body any) (int, any) {
+			if long[ref] {
+				*refused++
+				return http.StatusRequestHeaderFieldsTooLarge, nil
+			}
+			return status, body
+		})
+	}
+	return t
+}
+
+// The token goes nowhere but to the org: a redirect is a fault, not a way.
+func TestNoRedirectIsFollowed(t *testing.T) {
+	o := newOrg(t)
+	tampered := o.through(&tamper{before: func(req *http.Request) *http.Response {
+		if !isComposite(req) {
+			return nil
+		}
+		resp := respond(http.StatusFound, "")
+		resp.Header.Set("Location", "https://elsewhere.example/services/data/v67.0/composite")
+		return resp
+	}})
+	p := sent(0, "robin")
+	p.Link.Match = "Unmatched"
+	if a := o.push(p)[0]; a.Class == "" {
+		t.Errorf("%+v", a)
+	}
+	for _, call := range tampered.seen {
+		if strings.Contains(call, "elsewhere") {
+			t.Error(call)
+		}
+	}
+	if len(tampered.seen) != 2 {
+		t.Errorf("%v", tampered.seen)
+	}
+}
+
+// An answer without end is not read without end.
+func TestAnswersAreCapped(t *testing.T) {
+	o := newOrg(t)
+	o.through(&tamper{before: func(req *http.Request) *http.Response {
+		if !isComposite(req) {
+			return nil
+		}
+		resp := respond(http.StatusOK, "")
+		resp.Body = io.NopCloser(endless{})
+		return resp
+	}})
+	p := sent(0, "robin")
+	p.Link.Match = "Unmatched"
+	if a := o.push(p)[0]; a.Class != "locked" {
+		t.Errorf("%+v", a)
+	}
+}
+
+type endless struct{}
+
+func (endless) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = ' '
+	}
+	return len(p), nil
+}
+
+func TestResources(t *testing.T) {
+	for path, want := range map[string]string{
+		"/services/oauth2/token": "login", "/services/Soap/u/64.0": "login", "/services/data": "other",
+		"/services/data/v67.0/query": "query", "/services/data/v67.0/queryAll": "query", "/services/data/v67.0/query/0r8-2000": "query",
+		"/services/data/v67.0/composite": "composite", "/services/data/v67.0/composite/sobjects": "collections",
+		"/services/data/v67.0/jobs/ingest/750/batches": "bulk", "/services/data/v67.0/limits": "limits",
+		"/services/data/v67.0/sobjects/Lead/describe": "describe", "/services/data/v67.0/sobjects/Lead/00Q": "other", "/": "other",
+	} {
+		if got := resourceOf(path); got != want {
+			t.Errorf("%s is %s, want %s", path, got, want)
+		}
+	}
 }

@@ -1,0 +1,237 @@
+package salesforce
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"pgregory.net/rapid"
+
+	sfpackage "inmail/connectors/salesforce/package"
+	"inmail/connectors/salesforce/sandbox"
+	"inmail/domain"
+)
+
+// anyText draws texts with what breaks rows: emoji, quotes, control characters, broken UTF-8, references, long ones.
+func anyText(longest int) *rapid.Generator[string] {
+	piece := rapid.OneOf(
+		rapid.StringN(0, 20, -1),
+		rapid.SampledFrom([]string{"@{c0.id}", "@@{{", "@{", "😀", "#N/A", ";", "\x00", "\ufffe", "\xff", "\u2028", "\r\n", "  ", "'", `\`, `"`, "<b>&amp;", "=1+1", ",", "\t"}),
+		rapid.Custom(func(t *rapid.T) string { return strings.Repeat("長", rapid.IntRange(0, longest).Draw(t, "n")) }),
+	)
+	return rapid.Custom(func(t *rapid.T) string {
+		return strings.Join(rapid.SliceOfN(piece, 0, 4).Draw(t, "pieces"), "")
+	})
+}
+
+// anyInMail draws an InMail that went through a legal life.
+func anyInMail(t *rapid.T, id domain.ID) domain.Push {
+	at := testNow.Add(-time.Duration(rapid.Int64Range(0, int64(400*time.Hour)).Draw(t, "age")))
+	m, _ := domain.New(domain.InMail{ID: id, Sender: "sally", Recipient: "robin",
+		Subject: anyText(300).Draw(t, "subject"), Body: anyText(12_000).Draw(t, "body"), Preview: anyText(200).Draw(t, "preview"),
+		Category: anyText(60).Draw(t, "category"), Tags: rapid.SliceOfN(anyText(50), 0, 10).Draw(t, "tags"), Replies: rapid.IntRange(0, 5).Draw(t, "replies")}, at)
+	first := rapid.SampledFrom([]domain.Event{"", domain.EventDeliver, domain.EventDeliver, domain.EventRefuse, domain.EventFail}).Draw(t, "first")
+	if first != "" {
+		if _, err := m.Apply(first, at, domain.Code(anyText(100).Draw(t, "reason"))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, e := range rapid.SliceOfN(rapid.SampledFrom([]domain.Event{domain.EventOpen, domain.EventReply, domain.EventRetract, domain.EventExpire}), 0, 3).Draw(t, "events") {
+		at = at.Add(time.Duration(rapid.Int64Range(0, int64(100*time.Hour)).Draw(t, "later")))
+		_, _ = m.Apply(e, at, "") // what is not legal changes nothing
+	}
+	if rapid.IntRange(0, 9).Draw(t, "erased") == 0 {
+		m.Sender = domain.Erased
+	}
+	return domain.Push{InMail: *m, SenderName: anyText(200).Draw(t, "sender"), RecipientName: anyText(200).Draw(t, "recipient"), Email: "robin@example.com"}
+}
+
+// Every field that is sent is one of the package's, of its type and within its length.
+func TestRowsFitThePackage(t *testing.T) {
+	model, err := sfpackage.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	object, _ := model.Object(inMailObject)
+	rapid.Check(t, func(t *rapid.T) {
+		p := anyInMail(t, newID(1))
+		policy := rapid.SampledFrom([]domain.CRMText{domain.CRMTextNone, domain.CRMTextPreview, domain.CRMTextFull}).Draw(t, "policy")
+		row := fieldsOf(&p, policy)
+		setParents(row, parents{Match: domain.Matched, LeadID: "00Q000000000001AAA"})
+		for name, v := range row {
+			f, ok := object.Field(name)
+			if !ok || f.Computed() {
+				t.Fatalf("%s is no field to write", name)
+			}
+			text, isText := v.(string)
+			switch {
+			case v == nil && f.Required:
+				t.Errorf("%s is required and null", name)
+			case v == nil:
+			case f.Type == sfpackage.Number:
+				if _, ok := v.(int); !ok {
+					t.Errorf("%s is a %T", name, v)
+				}
+			case !isText:
+				t.Errorf("%s is a %T", name, v)
+			case f.Type == sfpackage.DateTime:
+				if _, err := time.Parse(time.RFC3339, text); err != nil {
+					t.Errorf("%s: %v", name, err)
+				}
+			case f.Restricted && !slices.Contains(f.Values, text):
+				t.Errorf("%s is %q", name, text)
+			case f.Length > 0 && len(utf16.Encode([]rune(text))) > f.Length:
+				t.Errorf("%s has %d units of %d", name, len(utf16.Encode([]rune(text))), f.Length)
+			case !utf8.ValidString(text), strings.Contains(text, "@{"), strings.ContainsRune(text, 0), text != strings.TrimSpace(text):
+				t.Errorf("%s is %q", name, text)
+			}
+		}
+		for _, tag := range strings.Split(fmt.Sprint(row["Tags__c"]), ";") {
+			if row["Tags__c"] != nil && tag == "" {
+				t.Errorf("tags %q", row["Tags__c"])
+			}
+		}
+		if policy == domain.CRMTextNone && (row["Subject__c"] != nil || row["Preview__c"] != nil || row["Body__c"] != nil) {
+			t.Error("a text leaves against the policy")
+		}
+		if policy != domain.CRMTextFull && row["Body__c"] != nil {
+			t.Error("the body leaves against the policy")
+		}
+		if p.InMail.Sender == domain.Erased && (row["Sender_Member__c"] != nil || row["Sender_Name__c"] != nil) {
+			t.Error("an erased sender is named")
+		}
+	})
+}
+
+// The org takes every such row, holds what a reconcile expects there, and is told a bulk row the same.
+func TestOrgTakesEveryRow(t *testing.T) {
+	o := newOrg(t, func(_ *sandbox.Options, _ *Config, d *Deps) { d.Text = domain.CRMTextFull })
+	lead := o.lead(sandbox.Fields{"InMail_Member_Id__c": "robin"})
+	n := 0
+	rapid.Check(t, func(t *rapid.T) {
+		n++
+		p := anyInMail(t, newID(n))
+		a := o.push(p)[0]
+		if a.Class != domain.Taken || a.Link.LeadID != lead {
+			t.Fatalf("%+v", a)
+		}
+		p.Link = a.Link
+		r, _ := o.Record(a.Link.RecordID)
+		answered := answeredRow(t, r)
+		if d, differs := o.crm.judge(p, answered, true); differs {
+			t.Fatalf("a reconcile would call it %s: %v", d.kind, answered)
+		}
+	})
+}
+
+// answeredRow is a record as a query would answer it.
+func answeredRow(t rapid.TB, fields sandbox.Fields) orgRow {
+	out := orgRow{}
+	for name, v := range fields {
+		if at, ok := v.(time.Time); ok {
+			v = at.Format("2006-01-02T15:04:05.000-0700")
+		}
+		out[name] = v
+	}
+	// Through JSON, as everything that comes from the org.
+	data, err := json.Marshal(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out = orgRow{}
+	if err := json.Unmarshal(data, &out); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func TestTasks(t *testing.T) {
+	t.Run("on a Contact with its Account", func(t *testing.T) {
+		o := newOrg(t, func(_ *sandbox.Options, c *Config, _ *Deps) { c.TaskType = "InMail" })
+		account := o.make("Account", sandbox.Fields{"Name": "Acme"})
+		contact := o.contact(sandbox.Fields{"InMail_Member_Id__c": "robin", "AccountId": account})
+		p := sent(0, "robin")
+		apply(&p.InMail, domain.EventReply, testNow)
+		o.push(p)
+		for event, want := range map[string]string{sentEvent: "InMail sent: A plan for the spring", repliedEvent: "InMail replied to: A plan for the spring"} {
+			task := o.tasks()[eventID(p.InMail.ID, event)]
+			if task["Subject"] != want || task["WhoId"] != contact || task["WhatId"] != account || task["Type"] != "InMail" || task["Status"] != "Completed" || task["ActivityDate"] != "2026-11-23" {
+				t.Errorf("%s: %v", event, task)
+			}
+		}
+		if d := o.tasks()[eventID(p.InMail.ID, repliedEvent)]["Description"]; d != nil {
+			t.Errorf("a reply's Task says %v", d)
+		}
+	})
+	t.Run("without texts where none may leave", func(t *testing.T) {
+		o := newOrg(t, func(_ *sandbox.Options, _ *Config, d *Deps) { d.Text = domain.CRMTextNone })
+		o.lead(sandbox.Fields{"InMail_Member_Id__c": "robin"})
+		o.push(marked(0))
+		if places := o.findMark(); len(places) > 0 && !slices.Equal(places, []string{"InMail__c.Recipient_Member__c"}) {
+			for _, place := range places {
+				if strings.Contains(place, "Task") || strings.Contains(place, "Subject") || strings.Contains(place, "Preview") || strings.Contains(place, "Body") {
+					t.Errorf("a text is in %s", place)
+				}
+			}
+		}
+	})
+	t.Run("switched off", func(t *testing.T) {
+		o := newOrg(t, func(_ *sandbox.Options, c *Config, _ *Deps) { c.Tasks = false })
+		o.lead(sandbox.Fields{"InMail_Member_Id__c": "robin"})
+		if a := o.push(sent(0, "robin"))[0]; a.Link.SentTask || len(o.tasks()) != 0 {
+			t.Errorf("%+v", a)
+		}
+	})
+	t.Run("by owner, and by the integration user where that is inactive", func(t *testing.T) {
+		var owners []string
+		o := newOrg(t, func(s *sandbox.Options, c *Config, _ *Deps) {
+			s.Credentials.Users = append(s.Credentials.Users, sandbox.User{Username: "active@example.com"}, sandbox.User{Username: "gone@example.com", Inactive: true})
+			owners = []string{"sally=005SB0000000002", "peter=005SB0000000003"}
+			c.Owners = owners
+		})
+		users := o.Records("User")
+		if users[1]["Id"] != "005SB0000000002YAA" || users[2]["IsActive"] != false {
+			t.Fatalf("the users are %v", users)
+		}
+		o.lead(sandbox.Fields{"InMail_Member_Id__c": "robin"})
+		mine, his := sent(0, "robin"), sent(1, "robin")
+		his.InMail.Sender = "peter"
+		calls := o.calls(func() {
+			for _, a := range o.push(mine, his) {
+				if a.Class != domain.Taken || !a.Link.SentTask {
+					t.Errorf("%+v", a)
+				}
+			}
+		})
+		if calls != 3 {
+			t.Errorf("%d calls: matching, writing, and the Task that needed another owner", calls)
+		}
+		tasks := o.tasks()
+		if got := tasks[eventID(mine.InMail.ID, sentEvent)]["OwnerId"]; got != users[1]["Id"] {
+			t.Errorf("owner %v", got)
+		}
+		if got := tasks[eventID(his.InMail.ID, sentEvent)]["OwnerId"]; got != users[0]["Id"] {
+			t.Errorf("owner %v", got)
+		}
+		third := sent(2, "robin")
+		third.InMail.Sender = "peter"
+		if calls := o.calls(func() { o.push(third) }); calls != 2 {
+			t.Errorf("%d calls: the inactive owner was tried again", calls)
+		}
+	})
+	t.Run("only when somebody was found", func(t *testing.T) {
+		o := newOrg(t)
+		account := o.make("Account", sandbox.Fields{"Name": "Acme"})
+		p := sent(0, "nobody")
+		p.InMail.CRM.AccountID = account
+		a := o.push(p)[0]
+		if a.Class != domain.Taken || a.Link.Match != domain.Matched || a.Link.AccountID != account || len(o.tasks()) != 0 {
+			t.Errorf("%+v", a)
+		}
+	})
+}
