@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/grafana/grafana-foundation-sdk/go/units"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 
@@ -241,7 +242,7 @@ func TestQueriesKeepToTheContract(t *testing.T) {
 				t.Errorf("%s: %s is neither a metric of the contract nor recorded", where, selector.Name)
 			}
 			for _, matcher := range selector.LabelMatchers {
-				base := []string{labels.MetricName, "job", "instance", "le"}
+				base := []string{model.MetricNameLabel, "job", "instance", "le"}
 				ofLevel := !known && strings.Contains(strings.SplitN(selector.Name, ":", 2)[0], matcher.Name)
 				if !slices.Contains(base, matcher.Name) && !slices.Contains(m.Labels, matcher.Name) && !ofLevel {
 					t.Errorf("%s: %s has no label %s", where, selector.Name, matcher.Name)
@@ -449,7 +450,7 @@ func within(path []parser.Node, functions ...string) bool {
 
 func nameOf(selector []*labels.Matcher) string {
 	for _, m := range selector {
-		if m.Name == labels.MetricName {
+		if m.Name == model.MetricNameLabel {
 			return m.Value
 		}
 	}

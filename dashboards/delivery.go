@@ -11,7 +11,7 @@ import (
 
 // Delivery answers whether InMails arrive: the way from accepting to the inbox and to expiry, with
 // its objectives, the queue, the jobs, HTTP and what the machines have left.
-func Delivery() (dashboard.Dashboard, error) {
+func Delivery() (Dashboard, error) {
 	failing := "sum by (type) (rate(" + selector("inmail_job_duration_seconds_count", `result="failed"`) + "[$__rate_interval]))"
 	jobs := perSecond("type", "inmail_job_duration_seconds_count")
 	requests := perSecond("", "inmail_http_request_duration_seconds_count")

@@ -18,7 +18,7 @@ const anyPage = `{__name__=~"inmail_pending_unopened|inmail_delivered_total"}`
 
 // Outreach answers what came of what was sent: rates by week of sending with the young weeks marked
 // (R57, R58), the funnel, and the same figures by account type and tag (R56, R62).
-func Outreach() (dashboard.Dashboard, error) {
+func Outreach() (Dashboard, error) {
 	week := func(series string) string { return "max by (cohort_week) (" + series + "{" + recorded + "})" }
 	rate := func(ratio, complete, is string) string {
 		return "max by (cohort_week) (" + ratio + "{" + recorded + "} and on (job, cohort_week) (" + complete + "{" + recorded + "} == " + is + "))"

@@ -7,7 +7,7 @@ import (
 
 // Reputation answers whether recipients are being bothered: who is restricted and why (R41–R43),
 // what recipients report (R44), and what the rules refuse.
-func Reputation() (dashboard.Dashboard, error) {
+func Reputation() (Dashboard, error) {
 	restricted := once("inmail_restricted_senders")
 	day := func(series string) string { return "sum(" + series + "{" + recorded + "})" }
 	reported := over(day("job:inmail_reports:increase1d"), day("job:inmail_delivered:increase1d"))

@@ -7,7 +7,7 @@ import (
 
 // Salesforce answers whether every InMail is in Salesforce with its current state (R53), what the
 // calls cost, and which records need a person.
-func Salesforce() (dashboard.Dashboard, error) {
+func Salesforce() (Dashboard, error) {
 	const oldest = "inmail_crm_oldest_unsynced_timestamp_seconds"
 	lag := "max(time() - (" + once(oldest) + " > 0)) or 0 * max(" + once(oldest) + ")"
 	unsynced := "sum(" + once("inmail_crm_unsynced_records") + ")"

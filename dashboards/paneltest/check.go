@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/promql/parser"
 
 	"inmail/dashboards"
@@ -223,7 +223,7 @@ func (c *checker) parts(ctx context.Context, where, expr string) error {
 	for _, part := range parser.ExtractSelectors(parsed) {
 		var kept []string
 		for _, m := range part {
-			if slices.Contains([]string{labels.MetricName, "le", "job", "instance"}, m.Name) {
+			if slices.Contains([]string{model.MetricNameLabel, "le", "job", "instance"}, m.Name) {
 				kept = append(kept, m.String())
 			}
 		}
@@ -259,7 +259,7 @@ func mayBeAbsent(expr string) bool {
 func madeOf(level string, metric map[string]string) bool {
 	names := make([]string, 0, len(metric))
 	for name := range metric {
-		if name != labels.MetricName {
+		if name != model.MetricNameLabel {
 			names = append(names, name)
 		}
 	}
