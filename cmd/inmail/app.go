@@ -194,7 +194,7 @@ func (a *app) startWorkers() error {
 	for taskType, h := range a.jobs.Handlers() {
 		handlers[taskType] = h
 	}
-	server, err := a.queue.Start(handlers, a.process.Ran)
+	server, err := a.queue.Start(handlers, func(taskType, result string, took time.Duration) { a.process.Ran(taskType, took, result == "ok") })
 	if err != nil {
 		return err
 	}

@@ -53,7 +53,7 @@ var (
 	// Results are what became of a pushed row.
 	Results = []string{"created", "updated", "unchanged", "failed"}
 	// JobResults are how a job ended.
-	JobResults = []string{"ok", "error", "panic"}
+	JobResults = []string{"done", "failed"}
 )
 
 // NewProcess registers the process's metrics. taskTypes are the jobs it may run.
@@ -190,7 +190,11 @@ func (p *Process) Called(resource string, took time.Duration) {
 // BudgetUsed tells which share of what may be ours is spent.
 func (p *Process) BudgetUsed(ratio float64) { p.budget.Set(ratio) }
 
-// Ran counts a job by one of JobResults.
-func (p *Process) Ran(taskType, result string, took time.Duration) {
+// Ran counts a job; one that did not end well will come again.
+func (p *Process) Ran(taskType string, took time.Duration, done bool) {
+	result := "failed"
+	if done {
+		result = "done"
+	}
 	p.jobs.WithLabelValues(taskType, result).Observe(took.Seconds())
 }

@@ -119,14 +119,16 @@ func (t *tx) NoteSends(sends []mailroom.SendNote) error {
 	return err
 }
 
-const fingerprints = `SELECT fingerprint FROM fingerprints WHERE sender = $1 AND at >= $2 ORDER BY at DESC`
+const fingerprints = `SELECT at, fingerprint FROM fingerprints WHERE sender = $1 AND at >= $2 ORDER BY at DESC`
 
 // Fingerprints returns those of a sender since then, newest first.
-func (t *tx) Fingerprints(sender domain.MemberID, since time.Time) (prints [][]byte, err error) {
+func (t *tx) Fingerprints(sender domain.MemberID, since time.Time) (prints []mailroom.SendNote, err error) {
 	err = t.query("read fingerprints", fingerprints, func(r row) error {
-		var print []byte
-		err := r.Scan(&print)
-		prints = append(prints, print)
+		note := mailroom.SendNote{Sender: sender}
+		var at int64
+		err := r.Scan(&at, &note.Fingerprint)
+		note.At = instant(at)
+		prints = append(prints, note)
 		return err
 	}, sender, millis(since))
 	return prints, err

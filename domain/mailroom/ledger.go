@@ -18,7 +18,8 @@ type ledger struct {
 	signals    map[domain.MemberID]spam.Signals
 	banned     map[domain.MemberID]bool
 	between    map[Pair]*Between
-	prints     map[domain.MemberID][]spam.Fingerprint // of recent bodies, loaded when first asked for
+	prints     map[domain.MemberID][]spam.SentPrint // of recent bodies: those of this batch, and when asked for the stored ones
+	printed    map[domain.MemberID]bool             // the stored ones are loaded
 	model      *spam.Model
 	accepting  bool
 }
@@ -44,7 +45,7 @@ func (r *Room) open(tx Tx, pairs []Pair, p purpose) (*ledger, error) {
 // load reads the facts for pairs without locking, for preflight, which decides nothing.
 func (r *Room) load(tx Tx, pairs []Pair, senders, recipients []domain.MemberID, p purpose) (*ledger, error) {
 	l := &ledger{room: r, accepting: p == forAccept, between: make(map[Pair]*Between, len(pairs)),
-		prints: map[domain.MemberID][]spam.Fingerprint{}}
+		prints: map[domain.MemberID][]spam.SentPrint{}, printed: map[domain.MemberID]bool{}}
 	all := slices.Concat(senders, recipients)
 	slices.Sort(all)
 	var err error
@@ -103,7 +104,7 @@ func (r *Room) accounts(tx Tx, ids []domain.MemberID) (map[domain.MemberID]domai
 // content judges a text by R22–R26 and the filter (R42); spam says whether a strike is due.
 func (l *ledger) content(text domain.Text) (refusals []*domain.Refusal, spammy bool) {
 	refusals = text.Refusals()
-	verdict := spam.Judge(l.model, text.Subject, text.Body.Text())
+	verdict := spam.Judge(l.model, text.Subject, text.Source)
 	if verdict.Spam {
 		refusals = append(refusals, spamRefusal(verdict))
 	}
@@ -143,7 +144,7 @@ func (l *ledger) accepted(from, to domain.MemberID, print spam.Fingerprint, now 
 	l.accounts[from] = a
 	l.between[Pair{from, to}].OnItsWay = true
 	l.signals[from] = l.signals[from].WithSend(now)
-	l.prints[from] = append(l.prints[from], print)
+	l.prints[from] = append(l.prints[from], spam.SentPrint{At: now, Fingerprint: print})
 }
 
 // delivered moves the ledger on after a delivery.

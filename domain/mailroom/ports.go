@@ -242,8 +242,8 @@ type Reputation interface {
 	Signals(senders []domain.MemberID, need spam.Limits) (map[domain.MemberID]spam.Signals, error)
 	// NoteSends keeps the fingerprints of accepted bodies for the window of the similarity check.
 	NoteSends(sends []SendNote) error
-	// Fingerprints returns those of a sender since t.
-	Fingerprints(sender domain.MemberID, since time.Time) ([][]byte, error)
+	// Fingerprints returns those of a sender since t, newest first.
+	Fingerprints(sender domain.MemberID, since time.Time) ([]SendNote, error)
 	Strike(strikes []Strike) error
 	// Restrictions returns all of a member, newest first.
 	Restrictions(member domain.MemberID) ([]RestrictionRow, error)

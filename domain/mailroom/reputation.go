@@ -14,7 +14,7 @@ import (
 // byBehaviour says whether a trigger is about how much and how regularly was sent, not about what (R41 a, d).
 func byBehaviour(trigger string) bool {
 	switch trigger {
-	case "volume_hour", "volume_day", "similar_day", "regular_gaps", "burst_minute":
+	case spam.VolumeHour, spam.VolumeDay, spam.SimilarDay, spam.RegularGaps, spam.BurstMinute:
 		return true
 	}
 	return false
@@ -23,38 +23,63 @@ func byBehaviour(trigger string) bool {
 // trigger judges the sender's behaviour with this send as the n+1-th; nil lets it pass (R41).
 func (l *ledger) trigger(tx Tx, d *draft, now time.Time) (*spam.Trigger, error) {
 	signals := l.signals[d.From]
-	similar, err := l.similar(tx, d, now)
-	if err != nil {
-		return nil, err
+	if l.mayRepeat(signals, now) {
+		prints, err := l.recentPrints(tx, d.From, now)
+		if err != nil {
+			return nil, err
+		}
+		mine := l.fingerprint(d)
+		signals.Similar = 0
+		for _, p := range prints {
+			if spam.Similar(mine, p.Fingerprint) {
+				signals.Similar++
+			}
+		}
+		l.signals[d.From] = signals
 	}
-	signals.Similar = similar
-	l.signals[d.From] = signals
 	return spam.Decide(now, signals, l.room.limits), nil
 }
 
-// similar counts the sender's near-identical bodies in the window, those of this batch included.
-func (l *ledger) similar(tx Tx, d *draft, now time.Time) (int, error) {
-	if _, loaded := l.prints[d.From]; !loaded {
-		stored, err := tx.Fingerprints(d.From, now.Add(-spam.SimilarWindow))
-		if err != nil {
-			return 0, err
-		}
-		for _, blob := range stored {
-			p, err := spam.ParseFingerprint(blob)
-			if err != nil {
-				return 0, fmt.Errorf("a stored fingerprint: %w", err)
-			}
-			l.prints[d.From] = append(l.prints[d.From], p)
-		}
-	}
-	mine := l.fingerprint(d)
+// mayRepeat says whether a sender has sent enough in the window for near-identical bodies to matter; if not, none are
+// looked up.
+func (l *ledger) mayRepeat(s spam.Signals, now time.Time) bool {
 	n := 0
-	for _, p := range l.prints[d.From] {
-		if spam.Similar(mine, p) {
+	for _, at := range s.Sends {
+		if at.After(now.Add(-spam.SimilarWindow)) {
 			n++
 		}
 	}
-	return n, nil
+	return n >= min(l.room.limits.SimilarDay, l.room.limits.SendsNeeded())
+}
+
+// recentPrints returns the fingerprints of a sender's window, those of this batch included.
+func (l *ledger) recentPrints(tx Tx, sender domain.MemberID, now time.Time) ([]spam.SentPrint, error) {
+	if !l.printed[sender] {
+		stored, err := printsOf(tx, sender, now)
+		if err != nil {
+			return nil, err
+		}
+		l.printed[sender] = true
+		l.prints[sender] = append(l.prints[sender], stored...)
+	}
+	return l.prints[sender], nil
+}
+
+// printsOf loads the fingerprints of a sender's window.
+func printsOf(tx Tx, sender domain.MemberID, now time.Time) ([]spam.SentPrint, error) {
+	notes, err := tx.Fingerprints(sender, now.Add(-spam.SimilarWindow))
+	if err != nil {
+		return nil, err
+	}
+	prints := make([]spam.SentPrint, len(notes))
+	for i, note := range notes {
+		p, err := spam.ParseFingerprint(note.Fingerprint)
+		if err != nil {
+			return nil, fmt.Errorf("a stored fingerprint: %w", err)
+		}
+		prints[i] = spam.SentPrint{At: note.At, Fingerprint: p}
+	}
+	return prints, nil
 }
 
 // fingerprint is what is kept of a body: no words, and the recipient's own name and profile taken out first.
@@ -212,7 +237,13 @@ func (r *Room) Standing(ctx context.Context, member domain.MemberID) (s spam.Sta
 		if a, ok := active[member]; ok {
 			holds = &a
 		}
-		s = spam.StandingOf(tx.Now(), signals[member], r.limits, holds)
+		seen := signals[member]
+		prints, err := printsOf(tx, member, tx.Now())
+		if err != nil {
+			return err
+		}
+		seen.Similar, seen.SimilarAt = spam.MostAlike(prints)
+		s = spam.StandingOf(tx.Now(), seen, r.limits, holds)
 		return nil
 	})
 	return s, wrap("tell the standing", err)
@@ -295,8 +326,7 @@ func (r *Room) Learn(ctx context.Context, limit int) (learnt int, err error) {
 		}
 		for _, l := range lessons {
 			if im := found[l.InMail]; im != nil && im.Body != "" { // erased ones teach nothing
-				text := domain.ReadText(im.Subject, im.Body, false)
-				m.Observe(text.Subject, text.Body.Text(), l.Spam)
+				m.Observe(im.Subject, im.Body, l.Spam)
 				learnt++
 			}
 		}

@@ -828,17 +828,19 @@ func signals(t *testing.T, w *world) {
 		t.Errorf("30 days later (-want +got):\n%s", diff)
 	}
 
-	prints := func(since time.Time) [][]byte {
-		return read(w, func(tx mailroom.Tx) ([][]byte, error) { return tx.Fingerprints("ada", since) })
+	prints := func(since time.Time) []mailroom.SendNote {
+		return read(w, func(tx mailroom.Tx) ([]mailroom.SendNote, error) { return tx.Fingerprints("ada", since) })
 	}
-	if got := prints(start); len(got) != 1 || !slices.Equal(got[0], []byte{0, 1}) {
-		t.Errorf("fingerprints %v", got)
+	if diff := cmp.Diff([]mailroom.SendNote{{Sender: "ada", At: start, Fingerprint: []byte{0, 1}}}, prints(start)); diff != "" {
+		t.Errorf("fingerprints (-want +got):\n%s", diff)
 	}
-	w.update(func(tx mailroom.Tx) error {
-		return tx.NoteSends([]mailroom.SendNote{{Sender: "ada", At: tx.Now(), Fingerprint: []byte{2}}})
-	})
-	if got := prints(time.Time{}); len(got) != 1 || !slices.Equal(got[0], []byte{2}) {
-		t.Errorf("what left the window is removed; fingerprints %v", got)
+	if got := prints(start.Add(time.Millisecond)); len(got) != 0 {
+		t.Errorf("fingerprints from before: %v", got)
+	}
+	later := mailroom.SendNote{Sender: "ada", At: w.Now(), Fingerprint: []byte{2}}
+	w.update(func(tx mailroom.Tx) error { return tx.NoteSends([]mailroom.SendNote{later}) })
+	if diff := cmp.Diff([]mailroom.SendNote{later}, prints(time.Time{})); diff != "" {
+		t.Errorf("what left the window is removed (-want +got):\n%s", diff)
 	}
 }
 

@@ -1,0 +1,252 @@
+package mailroom_test
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"inmail/domain"
+	"inmail/domain/mailroom"
+)
+
+// words is a text of its own for every n, so that no two bodies are alike.
+func words(n int) string {
+	r := rand.New(rand.NewPCG(uint64(n), 7))
+	all := []string{"river", "ledger", "orchard", "signal", "harbour", "window", "meadow", "copper", "lantern", "garden", "summit", "thread", "canvas",
+		"anchor", "bridge", "cellar", "dialect", "ember", "falcon", "glacier", "hollow", "island", "jasmine", "kernel", "lattice", "marble", "novel"}
+	text := "Dear colleague,"
+	for range 24 {
+		text += " " + all[r.IntN(len(all))]
+	}
+	return text + ". Would you tell me what you think?"
+}
+
+// own is the n-th InMail of a sender, with a text of its own.
+func own(from domain.MemberID, n int) mailroom.Send {
+	return mailroom.Send{From: from, To: recipient(n), Subject: fmt.Sprintf("Question %d about your work", n), Body: words(n)}
+}
+
+// until returns when a restriction ends, or fails when err is none.
+func (w *world) until(err error) time.Time {
+	w.t.Helper()
+	var r *domain.Refusal
+	if !errors.As(err, &r) || r.Code != domain.Restricted {
+		w.t.Fatalf("got %v, want restricted", err)
+	}
+	return r.Until
+}
+
+// reputationRules proves R41 to R43 through accept, on every record, under the shipped limits.
+func reputationRules(t *testing.T) {
+	shipped := func(p *domain.Policy) {
+		d := domain.DefaultPolicy()
+		p.VolumeHour, p.VolumeDay, p.SimilarDay, p.RegularGaps, p.BurstMinute = d.VolumeHour, d.VolumeDay, d.SimilarDay, d.RegularGaps, d.BurstMinute
+	}
+	// pass sends n of a sender's own that must pass, so far apart, unevenly.
+	pass := func(w *world, from, n int, gap time.Duration, send func(int) mailroom.Send) {
+		w.t.Helper()
+		for i := from; i < from+n; i++ {
+			_, err := w.accept(send(i))
+			if err != nil {
+				w.t.Fatalf("send %d: %v", i+1, err)
+			}
+			w.clock.advance(gap + time.Duration(i%7*i%11)*3*time.Second)
+		}
+		w.work()
+	}
+	with(t, "R41_twenty_in_an_hour", shipped, func(w *world) {
+		w.member("a", "recruiter_50")
+		w.members(60)
+		mine := func(i int) mailroom.Send { return own("a", i) }
+		pass(w, 0, 20, 2*time.Minute, mine)
+		_, err := w.accept(mine(20))
+		until := w.until(err)
+		if !until.Equal(w.clock.Now().Add(24 * time.Hour)) {
+			w.t.Errorf("restricted until %s, want 24 h from now", until)
+		}
+		if got := w.seen.delivered; got != 20 {
+			w.t.Errorf("%d delivered, want the 20 within the limit", got)
+		}
+		w.clock.set(until.Add(-time.Millisecond))
+		_, err = w.accept(mine(21))
+		w.want(err, domain.Restricted)
+		w.clock.set(until) // it lifts by itself, to the millisecond (R42)
+		_, err = w.accept(mine(21))
+		w.ok(err)
+	})
+	with(t, "R41_forty_in_a_day", shipped, func(w *world) {
+		w.member("a", "recruiter_50")
+		w.members(60)
+		mine := func(i int) mailroom.Send { return own("a", i) }
+		pass(w, 0, 40, 30*time.Minute, mine)
+		_, err := w.accept(mine(40))
+		w.until(err)
+	})
+	with(t, "R41_ten_in_a_minute", shipped, func(w *world) {
+		w.member("a", "recruiter_50")
+		w.members(20)
+		for i := range 10 {
+			w.clock.advance(time.Duration(1+i*i%5) * 900 * time.Millisecond)
+			_, err := w.accept(own("a", i))
+			w.ok(err)
+		}
+		_, err := w.accept(own("a", 10))
+		w.until(err)
+	})
+	with(t, "R41_near_identical_bodies", shipped, func(w *world) {
+		w.member("a", "recruiter_50")
+		w.members(30)
+		same := func(i int) mailroom.Send {
+			s := own("a", i)
+			s.Body = fmt.Sprintf("Dear Member %d, %s", i, words(1))
+			return s
+		}
+		pass(w, 0, 12, 6*time.Minute, same)
+		_, err := w.accept(same(12))
+		w.until(err)
+	})
+	with(t, "R41_a_refused_send_triggers_nothing", shipped, func(w *world) {
+		w.member("a", "job_seeker_5")
+		w.members(40)
+		for i := range 5 {
+			_, err := w.accept(own("a", i))
+			w.ok(err)
+		}
+		for i := range 20 {
+			_, err := w.accept(own("a", 5+i))
+			w.want(err, domain.NoCredits)
+		}
+	})
+	with(t, "R41_the_third_reporter", shipped, func(w *world) {
+		w.member("a", "recruiter_50")
+		w.members(10)
+		var ids []domain.ID
+		for i := range 4 {
+			id, err := w.accept(own("a", i))
+			w.ok(err)
+			ids = append(ids, id)
+			w.clock.advance(time.Duration(5+i) * time.Minute)
+		}
+		w.work()
+		for i := range 2 {
+			w.ok(w.room.Report(w.ctx, as(recipient(i)), ids[i], "not asked for"))
+		}
+		_, err := w.accept(own("a", 5))
+		w.ok(err)
+		w.ok(w.room.Report(w.ctx, as(recipient(2)), ids[2], "not asked for"))
+		_, err = w.accept(own("a", 6))
+		w.until(err)
+		audit, err := w.room.Audit(w.ctx, mailroom.Page{Limit: 5})
+		w.ok(err)
+		found := false
+		for _, e := range audit {
+			found = found || e.Kind == "restrict" && len(e.Detail) > 0 && e.Sender == "a"
+		}
+		if !found {
+			w.t.Errorf("the decision is not in the audit: %+v", audit)
+		}
+	})
+	with(t, "R42_three_strikes", shipped, func(w *world) {
+		w.member("a", "recruiter_50")
+		w.members(10)
+		spammy := mailroom.Send{From: "a", To: recipient(0), Subject: "WINNER!!! CLAIM YOUR FREE CASH PRIZE NOW",
+			Body: "CONGRATULATIONS!!! You have WON a FREE $5000 cash prize!!! 100% guaranteed, no risk, act now: [claim](http://bit.ly/cl4im) before it expires!!! Earn money fast!!!"}
+		for range 3 {
+			_, err := w.accept(spammy)
+			w.want(err, domain.SpamContent)
+			w.clock.advance(time.Hour)
+		}
+		_, err := w.accept(own("a", 1))
+		until := w.until(err)
+		if want := w.clock.Now().Add(23 * time.Hour); !until.Equal(want) {
+			w.t.Errorf("restricted until %s, want %s: it began with the third strike", until, want)
+		}
+	})
+	with(t, "R42_the_ladder", shipped, func(w *world) {
+		w.member("a", "recruiter_50")
+		w.members(60)
+		n := 0
+		for _, want := range []time.Duration{24 * time.Hour, 72 * time.Hour, 7 * 24 * time.Hour, 7 * 24 * time.Hour} {
+			for i := range 10 {
+				w.clock.advance(time.Duration(1+i*i%5) * 900 * time.Millisecond)
+				_, err := w.accept(own("a", n))
+				w.ok(err)
+				n++
+			}
+			w.work()
+			_, err := w.accept(own("a", n))
+			until := w.until(err)
+			if got := until.Sub(w.clock.Now()); got != want {
+				w.t.Errorf("restricted for %s, want %s", got, want)
+			}
+			w.clock.set(until)
+			w.member("a", "recruiter_50") // a new month would do: the credits are not what is judged here
+			w.clock.set(time.Date(until.Year(), until.Month()+1, 1, 8, 0, 0, 0, time.UTC))
+		}
+	})
+	with(t, "R42_reading_replying_and_retracting_go_on", shipped, func(w *world) {
+		w.member("a", "recruiter_50")
+		w.members(20)
+		var first domain.ID
+		for i := range 10 {
+			w.clock.advance(time.Duration(1+i*i%5) * 900 * time.Millisecond)
+			id, err := w.accept(own("a", i))
+			w.ok(err)
+			if i == 0 {
+				first = id
+			}
+		}
+		w.work()
+		_, err := w.accept(own("a", 10))
+		w.until(err)
+		_, err = w.room.Reply(w.ctx, as(recipient(0)), first, "Gladly.")
+		w.ok(err)
+		_, err = w.room.Reply(w.ctx, as("a"), first, "Thank you.")
+		w.ok(err)
+		_, err = w.retract(first, "a")
+		w.ok(err)
+		w.inbox("a")
+	})
+	with(t, "R43_the_standing_tells_how_near", shipped, func(w *world) {
+		w.member("a", "recruiter_50")
+		w.members(20)
+		for i := range 5 {
+			_, err := w.accept(own("a", i))
+			w.ok(err)
+			w.clock.advance(time.Duration(60+i*7) * time.Second)
+		}
+		s, err := w.room.Standing(w.ctx, "a")
+		w.ok(err)
+		seen := map[string]bool{}
+		for _, n := range s.Triggers {
+			seen[n.Trigger] = true
+			if n.Trigger == "volume_hour" && (n.Value != 5 || n.Limit != 20 || n.Headroom != 15 || !n.EasesAt.Equal(t0.Add(time.Hour))) {
+				w.t.Errorf("volume_hour: %+v", n)
+			}
+		}
+		for _, name := range []string{"volume_hour", "volume_day", "strikes", "reports", "similar_day", "regular_gaps", "burst_minute"} {
+			if !seen[name] {
+				w.t.Errorf("no row for %s", name)
+			}
+		}
+	})
+	with(t, "R43_an_operator_undoes", shipped, func(w *world) {
+		w.member("a", "recruiter_50")
+		w.members(20)
+		for i := range 10 {
+			w.clock.advance(time.Duration(1+i*i%5) * 900 * time.Millisecond)
+			_, err := w.accept(own("a", i))
+			w.ok(err)
+		}
+		_, err := w.accept(own("a", 10))
+		w.until(err)
+		w.clock.advance(2 * time.Minute)
+		rows, err := w.room.Restrictions(w.ctx, "a")
+		w.ok(err)
+		w.ok(w.room.UndoRestriction(w.ctx, operator, rows[0].ID))
+		_, err = w.accept(own("a", 10))
+		w.ok(err)
+	})
+}
