@@ -75,7 +75,7 @@ func (c *call) authenticate(who access) (err error) {
 	if shown == "" {
 		return domain.Refuse(unauthorized, "this call needs a key; send it as Authorization: Bearer <key>")
 	}
-	c.key, err = c.api.keys.find(c.ctx, shown, c.api.now())
+	c.key, err = c.api.keys.find(c.ctx, shown, c.api.Now())
 	if errors.Is(err, mailroom.ErrNoKey) {
 		return domain.Refuse(unauthorized, "this key is not known; it may have been deleted")
 	}
@@ -84,7 +84,7 @@ func (c *call) authenticate(who access) (err error) {
 
 // admitMetrics asks for the metrics key, where one is set.
 func (c *call) admitMetrics() error {
-	want := c.api.config.MetricsKey
+	want := c.api.Config.MetricsKey
 	if want == "" {
 		return nil
 	}

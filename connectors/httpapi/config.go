@@ -75,11 +75,3 @@ func (c Config) Validate() error {
 	}
 	return errors.Join(faults...)
 }
-
-// Loopback says whether only this machine can reach the address. A server that anyone may have started
-// without settings listens nowhere else.
-func (c Config) Loopback() bool {
-	host, _, err := net.SplitHostPort(c.Listen)
-	ip := net.ParseIP(host)
-	return err == nil && (host == "localhost" || ip != nil && ip.IsLoopback())
-}

@@ -6,6 +6,7 @@ import (
 	"hash/crc32"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"inmail/domain"
@@ -50,7 +51,7 @@ func (l list) encode(c mailroom.Cursor) string {
 // accidents out; who forges one sees no more than without it.
 func (l list) decode(s string) (mailroom.Cursor, error) {
 	bad := domain.Refuse(domain.BadRequest, "cursor: not one of this list; use the next_cursor of its last answer")
-	if len(s) > maxCursor {
+	if len(s) > maxCursor || strings.ContainsAny(s, "\r\n") { // encoding/base64 skips line breaks
 		return mailroom.Cursor{}, bad
 	}
 	b, err := base64.RawURLEncoding.Strict().DecodeString(s)

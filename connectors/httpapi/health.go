@@ -64,7 +64,7 @@ func (c *call) ready() (health, error) {
 			continue
 		}
 		answer.Parts[p.Name], answer.Status = "down", "degraded"
-		c.api.log.WarnContext(ctx, "part is down", "part", p.Name, "error", errs[i].Error())
+		c.api.Log.WarnContext(ctx, "part is down", "part", p.Name, "error", errs[i].Error())
 		if p.Critical {
 			missing = p.Name
 		}

@@ -73,9 +73,6 @@ type Parts struct {
 // API answers HTTP requests. It is an http.Handler; Server runs it.
 type API struct {
 	Parts
-	config    Config
-	log       *slog.Logger
-	now       func() time.Time
 	keys      *keyring
 	limiter   *limiter
 	durations durations
@@ -96,7 +93,7 @@ func New(p Parts) (*API, error) {
 	if p.Now == nil {
 		p.Now = time.Now
 	}
-	a := &API{Parts: p, config: p.Config, log: p.Log, now: p.Now, mux: http.NewServeMux(),
+	a := &API{Parts: p, mux: http.NewServeMux(),
 		keys:    newKeyring(p.Room, p.Config.KeyCache),
 		limiter: newLimiter(p.Config.RateLimit, p.Config.RateBurst)}
 	var err error
@@ -168,7 +165,7 @@ func noSuchPath() error {
 // serve answers a call to one of the endpoints.
 func (c *call) serve(e *endpoint) {
 	if !e.streams {
-		ctx, cancel := context.WithTimeout(c.ctx, c.api.config.RequestTimeout)
+		ctx, cancel := context.WithTimeout(c.ctx, c.api.Config.RequestTimeout)
 		defer cancel()
 		c.ctx = ctx
 	}

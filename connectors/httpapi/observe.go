@@ -53,7 +53,7 @@ func (c *call) finish() {
 	thrown := recover()
 	aborted := thrown == http.ErrAbortHandler
 	if thrown != nil && !aborted {
-		c.api.log.ErrorContext(c.r.Context(), "request panicked", "route", c.route, "method", c.method,
+		c.api.Log.ErrorContext(c.r.Context(), "request panicked", "route", c.route, "method", c.method,
 			"panic", panicText(thrown), "stack", string(debug.Stack()))
 		if aborted = c.status != 0; !aborted {
 			c.writeProblem(domain.Refuse(internal, "a fault of the server; it was noted"))
@@ -68,16 +68,16 @@ func (c *call) finish() {
 	took := time.Since(c.began)
 	c.api.durations.observe(c, took)
 	if c.fault != nil {
-		c.api.log.ErrorContext(c.r.Context(), "request failed", "route", c.route, "method", c.method, "code", c.status,
+		c.api.Log.ErrorContext(c.r.Context(), "request failed", "route", c.route, "method", c.method, "code", c.status,
 			"key", c.key.ID, "error", c.fault.Error())
 	}
 	level := slog.LevelInfo
 	if c.quiet() {
 		level = slog.LevelDebug
 	}
-	if c.api.log.Enabled(c.r.Context(), level) {
-		c.api.log.LogAttrs(c.r.Context(), level, "request", slog.String("route", c.route), slog.String("method", c.method),
-			slog.Int("code", c.status), slog.Duration("took", took), slog.String("key", c.key.ID))
+	if c.api.Log.Enabled(c.r.Context(), level) {
+		c.api.Log.LogAttrs(c.r.Context(), level, "request", slog.String("route", c.route), slog.String("method", c.method),
+			slog.Int("code", c.status), slog.Float64("seconds", took.Seconds()), slog.String("key", c.key.ID))
 	}
 	if aborted {
 		panic(http.ErrAbortHandler) // an answer had begun: the client must not take it for a whole one

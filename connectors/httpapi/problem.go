@@ -92,7 +92,9 @@ func refusalOf(err error) (r *domain.Refusal, fault error) {
 	case errors.As(err, &code):
 		return domain.Refuse(code, "%s", code), nil
 	case errors.Is(err, mailroom.ErrUnavailable):
-		return domain.Refuse(unavailable, "the record cannot be reached now; nothing was changed that was not answered for; try again"), err
+		return domain.Refuse(unavailable, "the record cannot be reached now; try again"), err
+	case errors.Is(err, mailroom.ErrConflict):
+		return domain.Refuse(unavailable, "this was changed by somebody else at the same moment, and nothing was done; try again"), err
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return domain.Refuse(unavailable, "the answer took too long and was given up; try again"), err
 	}
@@ -112,10 +114,7 @@ func (c *call) writeProblem(r *domain.Refusal) {
 	case unauthorized:
 		h.Set("WWW-Authenticate", c.challenge)
 	}
-	b, err := json.Marshal(p)
-	if err != nil { // a problem is texts and numbers
-		b = nil
-	}
+	b, _ := json.Marshal(p) // texts, numbers and a time: these marshal always
 	h.Set("Content-Type", "application/problem+json")
 	h.Set("Content-Length", strconv.Itoa(len(b)))
 	c.WriteHeader(p.Status)

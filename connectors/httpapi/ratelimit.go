@@ -72,7 +72,7 @@ func (l *limiter) makeRoom(now time.Time) {
 
 // limitRate refuses the call, with rate_limited and Retry-After, when its key has spent its share.
 func (c *call) limitRate() error {
-	wait, ok := c.api.limiter.take(c.key.ID, c.api.now())
+	wait, ok := c.api.limiter.take(c.key.ID, c.api.Now())
 	if ok {
 		return nil
 	}

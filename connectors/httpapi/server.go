@@ -22,24 +22,24 @@ type Server struct {
 // Listen takes the address of the API's settings. A taken port is told with what to do about it.
 func Listen(ctx context.Context, a *API) (*Server, error) {
 	var lc net.ListenConfig
-	l, err := lc.Listen(ctx, "tcp", a.config.Listen)
+	l, err := lc.Listen(ctx, "tcp", a.Config.Listen)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, fmt.Errorf("listen on %s: another program has this address; stop it, or set INMAIL_LISTEN to a free one: %w", a.config.Listen, err)
+		return nil, fmt.Errorf("listen on %s: another program has this address; stop it, or set INMAIL_LISTEN to a free one: %w", a.Config.Listen, err)
 	case errors.Is(err, syscall.EACCES):
-		return nil, fmt.Errorf("listen on %s: this user may not; set INMAIL_LISTEN to a port over 1023: %w", a.config.Listen, err)
+		return nil, fmt.Errorf("listen on %s: this user may not; set INMAIL_LISTEN to a port over 1023: %w", a.Config.Listen, err)
 	case err != nil:
-		return nil, fmt.Errorf("listen on %s: %w", a.config.Listen, err)
+		return nil, fmt.Errorf("listen on %s: %w", a.Config.Listen, err)
 	}
 	s := &Server{api: a, listener: l, done: make(chan error, 1)}
 	s.http = &http.Server{
 		Handler:           a,
-		ReadHeaderTimeout: a.config.ReadHeaderTimeout,
-		ReadTimeout:       a.config.ReadTimeout,
-		WriteTimeout:      a.config.WriteTimeout,
-		IdleTimeout:       a.config.IdleTimeout,
-		MaxHeaderBytes:    a.config.MaxHeaderBytes,
-		ErrorLog:          log.New(connectionLog{a.log}, "", 0),
+		ReadHeaderTimeout: a.Config.ReadHeaderTimeout,
+		ReadTimeout:       a.Config.ReadTimeout,
+		WriteTimeout:      a.Config.WriteTimeout,
+		IdleTimeout:       a.Config.IdleTimeout,
+		MaxHeaderBytes:    a.Config.MaxHeaderBytes,
+		ErrorLog:          log.New(connectionLog{a.Log}, "", 0),
 	}
 	return s, nil
 }
@@ -65,7 +65,7 @@ func (s *Server) Failed() <-chan error { return s.done }
 // up. From its first moment /readyz says that the server is about to stop.
 func (s *Server) Stop(ctx context.Context) error {
 	s.api.stopping.Store(true)
-	ctx, cancel := context.WithTimeout(ctx, s.api.config.ShutdownTimeout)
+	ctx, cancel := context.WithTimeout(ctx, s.api.Config.ShutdownTimeout)
 	defer cancel()
 	if err := s.http.Shutdown(ctx); err != nil {
 		return errors.Join(fmt.Errorf("stop the HTTP server: requests were still in hand: %w", err), s.http.Close())

@@ -1,0 +1,470 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"inmail/domain"
+	"inmail/domain/mailroom"
+	"inmail/domain/rates"
+)
+
+func TestSendInMail(t *testing.T) {
+	w := newWorld(t)
+	a := w.ask(w.sender, "POST", "/v1/inmails", `{"to":"maria","subject":"A talk","body":"Hello","tags":["B","a"],"category":"follow_up",
+		"crm":{"lead_id":"00Q5g00000AbCdEEAV","contact_id":"","account_id":"0015g00000AbCdE"}}`).
+		want(202, "").has("status", "queued", "advice.0.code", "no_name")
+	id := a.text("id")
+	w.ask(w.sender, "GET", "/v1/inmails/"+id, nil).want(200, "").has("status", "queued", "sent_at", nil, "expires_at", nil, "tags", []any{"a", "b"}, "category", "follow_up",
+		"crm", object{"lead_id": "00Q5g00000AbCdEEAV", "account_id": "0015g00000AbCdE"}, "to", object{"id": "maria", "name": "MARIA", "photo_url": ""},
+		"receipts", []any{object{"seq": 1, "status": "queued", "at": "2026-11-23T09:00:00.000Z"}}, "from", nil)
+	// Before it is delivered it is not there for the recipient.
+	w.ask(w.receiver, "GET", "/v1/inmails/"+id, nil).want(404, "not_found")
+	w.ask(w.operator, "POST", "/v1/inmails", object{"to": "jo", "subject": "A talk", "body": "Hello"}, "Inmail-Member: maria").want(202, "")
+	w.ask(w.operator, "POST", "/v1/inmails", object{"to": "jo", "subject": "A talk", "body": "Hello"}, "Inmail-Member: ghost").want(422, "unknown_sender")
+	w.ask(w.operator, "POST", "/v1/inmails", object{"to": "jo", "subject": "A talk", "body": "Hello"}, "Inmail-Member: maria", "Inmail-Member: jo").want(400, "bad_request")
+	w.ask(w.operator, "POST", "/v1/inmails", object{"to": "jo", "subject": "A talk", "body": "Hello"}, "Inmail-Member: ").want(400, "bad_request")
+}
+
+func TestPreflight(t *testing.T) {
+	w := newWorld(t)
+	w.ask(w.sender, "POST", "/v1/preflight", `{"to":"maria","subject":"A talk","body":"Hello"}`).want(200, "").
+		has("ok", true, "refusals", []any{}, "advice", []any{}, "to", nil, "credits.allowance", 10, "credits.remaining", 10,
+			"credits.period_start", "2026-11-01T00:00:00.000Z", "credits.period_end", "2026-12-01T00:00:00.000Z")
+	w.ask(w.sender, "POST", "/v1/preflight", `{"to":["nobody","maria","jo","maria"]}`).want(200, "").
+		has("items.0.to", "nobody", "items.0.refusals.0.code", "unknown_recipient", "items.1.ok", true, "items.2.refusals.0.code", "self", "items.3.to", "maria", "items.4", nil)
+	w.ask(w.sender, "POST", "/v1/preflight", `{"to":["maria"],"subject":"","body":""}`).want(200, "").has("items.0.refusals.0.code", "subject_required")
+	w.ask(w.sender, "POST", "/v1/preflight", `{"to":[]}`).want(200, "").has("", object{"items": []any{}})
+	w.ask(w.operator, "POST", "/v1/preflight", `{"to":["maria"]}`, "Inmail-Member: ghost").want(200, "").has("items.0.refusals.0.code", "unknown_sender", "items.0.credits", nil)
+	for _, bad := range []string{`{"to":"maria"}`, `{"to":"maria","subject":"x"}`, `{"to":"maria","body":"x"}`, `{"to":["maria"],"subject":"x"}`, `{"to":["maria"],"body":"x"}`,
+		`{"to":["maria","no good"]}`, `{"to":[["maria"]]}`, `{"to":[null]}`, `{"to":null}`, `{"to":{}}`, `{"subject":"x","body":"x"}`} {
+		w.ask(w.sender, "POST", "/v1/preflight", bad).want(400, "bad_request")
+	}
+	many := func(n int) string { return `{"to":["m` + strings.Repeat(`","m`, n-1) + `"]}` }
+	w.ask(w.sender, "POST", "/v1/preflight", many(10_000)).want(200, "").has("items.9999.ok", false)
+	w.ask(w.sender, "POST", "/v1/preflight", many(10_001)).want(400, "bad_request").has("got", 10001, "limit", 10000)
+	if len(w.room.inmails)+len(w.room.audit) > 0 {
+		t.Error("asking left something behind")
+	}
+}
+
+func TestViewsByWhoAsks(t *testing.T) {
+	w := newWorld(t)
+	id := w.sent()
+	target := "/v1/inmails/" + string(id)
+	w.room.links = []domain.Link{{InMail: id, RecordID: "a015g00000AbCdEAAV", Match: domain.Matched, LeadID: "00Q5g00000AbCdEEAV", Class: domain.BadData, FailedAt: epoch}}
+	w.ask(w.sender, "GET", target, nil).want(200, "").has("status", "sent", "sent_at", "2026-11-23T09:00:00.000Z", "expires_at", "2026-11-30T09:00:00.000Z", "undone", nil,
+		"crm", object{"lead_id": "00Q5g00000AbCdEEAV", "match": "matched", "record_id": "a015g00000AbCdEAAV"}, "receipts.1.status", "sent")
+	w.ask(w.operator, "GET", target, nil, "Inmail-Member: jo").want(200, "").has("from", nil)
+	w.ask(w.operator, "GET", target, nil).want(200, "").has("from.id", "jo")
+	w.ask(w.outsider, "GET", target, nil).want(404, "not_found")
+	w.ask(w.operator, "GET", target, nil, "Inmail-Member: eve").want(404, "not_found")
+	w.ask(w.sender, "GET", "/v1/inmails/"+strings.ToUpper(string(id)), nil).want(200, "").has("id", id)
+	for _, no := range []string{"x", "019abf5e-8c00-7000-8000-00000000000", "019abf5e-8c00-7000-8000-0000000000012", "019abf5e_8c00-7000-8000-000000000001", "019abf5e-8c00-7000-8000-00000000000g", "%00", "a%2Fb", "nothing%20here"} {
+		w.ask(w.sender, "GET", "/v1/inmails/"+no, nil).want(404, "not_found")
+		w.ask(w.sender, "POST", "/v1/inmails/"+no+"/open", nil).want(404, "not_found")
+		w.ask(w.sender, "POST", "/v1/inmails/"+no+"/retract", nil).want(404, "not_found")
+		w.ask(w.sender, "POST", "/v1/inmails/"+no+"/report", `{"reason":"x"}`).want(404, "not_found")
+		w.ask(w.sender, "POST", "/v1/inmails/"+no+"/replies", `{"body":"x"}`).want(404, "not_found")
+		w.ask(w.sender, "GET", "/v1/inmails/"+no+"/replies", nil).want(404, "not_found")
+		w.ask(w.sender, "PUT", "/v1/inmails/"+no+"/tags", `{"tags":[]}`).want(404, "not_found")
+		w.ask(w.sender, "PUT", "/v1/inmails/"+no+"/crm", `{}`).want(404, "not_found")
+		w.ask(w.operator, "POST", "/v1/crm/failures/"+no+"/retry", nil).want(404, "not_found")
+		// What is wrong with the body is told before what is not there.
+		w.ask(w.sender, "POST", "/v1/inmails/"+no+"/replies", `{}`).want(400, "bad_request")
+	}
+}
+
+func TestSetCRM(t *testing.T) {
+	w := newWorld(t)
+	target := "/v1/inmails/" + string(w.sent()) + "/crm"
+	w.ask(w.sender, "PUT", target, `{"contact_id":"0035g00000AbCdEAAV"}`).want(200, "").has("", object{"contact_id": "0035g00000AbCdEAAV"})
+	w.ask(w.sender, "PUT", target, `{}`).want(200, "").has("", object{})
+	w.ask(w.receiver, "PUT", target, `{}`).want(403, "forbidden")
+	for _, bad := range []string{`{"lead_id":"short"}`, `{"lead_id":"00Q5g00000AbCdE!"}`, `{"lead_id":"00Q5g00000AbCdEEA"}`, `{"lead_id":7}`, `{"lead_id":null}`, `{"task_id":"x"}`, `[]`, ``} {
+		w.ask(w.sender, "PUT", target, bad).want(400, "bad_request")
+	}
+}
+
+// TestLists walks every list page by page: nothing twice, nothing left out, null at the end.
+func TestLists(t *testing.T) {
+	w := newWorld(t)
+	for i := range 7 {
+		w.room.now = epoch.Add(time.Duration(i/2) * time.Second) // some share their time
+		id := w.sent()
+		w.room.links = append(w.room.links, domain.Link{InMail: id, Class: domain.BadData, FailedAt: w.room.now, Dead: true}, domain.Link{InMail: w.room.id(), Class: domain.Locked, FailedAt: w.room.now})
+		w.ask(w.receiver, "POST", "/v1/inmails/"+string(id)+"/replies", `{"body":"yes"}`).want(201, "")
+		for n := range 6 {
+			w.ask(w.sender, "POST", "/v1/inmails/"+string(id)+"/replies", fmt.Sprintf(`{"body":"%d"}`, n)).want(201, "")
+		}
+		w.ask(w.operator, "PUT", fmt.Sprintf("/v1/banned/company/Company%%20%d%%2F%%C3%%84", i), `{"reason":"x"}`).want(204, "")
+		w.ask(w.operator, "POST", "/v1/keys", `{"role":"operator"}`).want(201, "")
+		w.ask(w.sender, "POST", "/v1/inmails", object{"to": "nobody", "subject": "A talk", "body": "Hello"}).want(422, "unknown_recipient")
+	}
+	conversation := "/v1/inmails/" + string(w.room.links[0].InMail) + "/replies"
+	for target, list := range map[string]struct {
+		key, name string
+		n         int
+	}{
+		"/v1/sent":                           {w.sender, "id", 7},
+		"/v1/inbox":                          {w.receiver, "id", 7 + 7*6},
+		conversation:                         {w.sender, "id", 7},
+		"/v1/banned":                         {w.operator, "value", 7},
+		"/v1/keys":                           {w.operator, "id", 11},
+		"/v1/audit":                          {w.operator, "id", 7},
+		"/v1/crm/failures":                   {w.operator, "inmail", 14},
+		"/v1/crm/failures?class=bad_data":    {w.operator, "inmail", 7},
+		"/v1/crm/failures?class=login":       {w.operator, "inmail", 0},
+		"/v1/sent?status=replied":            {w.sender, "id", 7},
+		"/v1/sent?status=expired":            {w.sender, "id", 0},
+		"/v1/inbox?status=sent&tag=anything": {w.receiver, "id", 42},
+	} {
+		for _, limit := range []int{1, 2, 7, 200} {
+			t.Run(fmt.Sprintf("%s by %d", target, limit), func(t *testing.T) {
+				w.T = t
+				seen := map[string]bool{}
+				sep := map[bool]string{true: "&", false: "?"}[strings.Contains(target, "?")]
+				next := fmt.Sprintf("%s%slimit=%d", target, sep, limit)
+				for pages := 0; ; pages++ {
+					a := w.ask(list.key, "GET", next, nil).want(200, "")
+					found := a.json("items").([]any)
+					if len(found) > limit || pages > 60 {
+						t.Fatalf("%d on page %d", len(found), pages)
+					}
+					for _, item := range found {
+						name := item.(object)[list.name].(string)
+						if seen[name] {
+							t.Errorf("%s came twice", name)
+						}
+						seen[name] = true
+					}
+					cursor := a.text("next_cursor")
+					if cursor == "" {
+						break
+					}
+					next = fmt.Sprintf("%s%slimit=%d&cursor=%s", target, sep, limit, cursor)
+				}
+				if len(seen) != list.n {
+					t.Errorf("%d items, want %d", len(seen), list.n)
+				}
+			})
+		}
+	}
+	w.T = t
+	of := func(key, target string) string {
+		return w.ask(key, "GET", target+"?limit=1", nil).want(200, "").text("next_cursor")
+	}
+	own, others := of(w.sender, "/v1/sent"), of(w.receiver, "/v1/inbox")
+	for _, bad := range []string{"limit=0", "limit=201", "limit=-1", "limit=x", "limit=", "limit=1.5", "limit=1&limit=2", "cursor=", "cursor=x", "cursor=" + others, "cursor=" + own[:len(own)-2],
+		"cursor=" + own + "A", "cursor=" + own + "==", "cursor=" + strings.Repeat("A", maxCursor+1), "offset=3", "status=open", "status=", "tag=", "tag=%00", "tag=%ff", "expires_before=tomorrow", "expires_before=2026-02-30", "a;b", "%"} {
+		t.Run(bad, func(t *testing.T) {
+			w.T = t
+			w.ask(w.sender, "GET", "/v1/sent?"+bad, nil).want(400, "bad_request")
+		})
+	}
+	w.T = t
+	w.ask(w.sender, "GET", "/v1/sent?cursor="+own, nil).want(200, "")
+	w.ask(w.sender, "GET", "/v1/inbox?expires_before=2026-12-01", nil).want(400, "bad_request")
+	w.ask(w.operator, "GET", "/v1/sent", nil, "Inmail-Member: ghost").want(404, "not_found")
+	w.ask(w.operator, "GET", "/v1/inbox", nil, "Inmail-Member: ghost").want(404, "not_found")
+	w.ask(w.operator, "GET", "/v1/crm/failures?class=nonsense", nil).want(400, "bad_request")
+}
+
+func TestExpiresBefore(t *testing.T) {
+	w := newWorld(t)
+	id := w.sent()
+	for when, n := range map[string]int{"2026-11-30T09:00:00Z": 0, "2026-11-30T09:00:00.001Z": 1, "2026-11-30T10:00:00.001%2B01:00": 1, "2026-12-01": 1, "2026-11-30": 0} {
+		a := w.ask(w.sender, "GET", "/v1/sent?expires_before="+when, nil).want(200, "")
+		if got := len(a.json("items").([]any)); got != n {
+			t.Errorf("before %s: %d, want %d of %s", when, got, n, id)
+		}
+	}
+}
+
+// TestFailuresOfAClass goes on over pages of the record in which there is nothing of the class.
+func TestFailuresOfAClass(t *testing.T) {
+	w := newWorld(t)
+	for i := range 450 {
+		class := domain.Locked
+		if i%100 == 0 {
+			class = domain.BadData
+		}
+		w.room.links = append(w.room.links, domain.Link{InMail: w.room.id(), Class: class, FailedAt: epoch.Add(time.Duration(i) * time.Second)})
+	}
+	a := w.ask(w.operator, "GET", "/v1/crm/failures?class=bad_data&limit=3", nil).want(200, "").has("items.2.class", "bad_data", "items.3", nil)
+	w.ask(w.operator, "GET", "/v1/crm/failures?class=bad_data&limit=3&cursor="+a.text("next_cursor"), nil).want(200, "").has("items.1.class", "bad_data", "items.2", nil, "next_cursor", nil)
+}
+
+func TestMembers(t *testing.T) {
+	w := newWorld(t)
+	w.ask(w.operator, "PUT", "/v1/members/new", `{"name":"New"}`).want(200, "").has("", object{"id": "new", "name": "New", "headline": "", "photo_url": "", "company": "", "email": "",
+		"profile_shared": true, "profile_visible": true, "accepts_inmail": true, "account_type": "basic", "plan": "basic_0", "team": "", "skills": []any{}})
+	all := object{"name": "New", "headline": "h", "photo_url": "p", "company": "c", "email": "n@example.com", "profile_shared": false, "profile_visible": false, "accepts_inmail": false,
+		"account_type": "recruiter", "plan": "recruiter_35", "anchor_day": 31, "team": "t", "skills": []string{"s"}}
+	a := w.ask(w.operator, "PUT", "/v1/members/new", all).want(200, "")
+	all["id"] = "new"
+	a.has("", all)
+	w.ask(w.operator, "GET", "/v1/members/new", nil).want(200, "").has("", all)
+	w.ask(w.operator, "PUT", "/v1/members/new", all).want(400, "bad_request") // id stands in the path
+	change := object{"name": "N", "headline": "H", "photo_url": "P", "company": "C", "email": "m@example.com", "profile_shared": true, "profile_visible": true, "accepts_inmail": true,
+		"account_type": "job_seeker", "plan": "job_seeker_5", "anchor_day": 1, "team": "T", "skills": []string{}}
+	a = w.ask(w.operator, "PATCH", "/v1/members/new", change).want(200, "")
+	change["id"] = "new"
+	a.has("", change)
+	w.ask(w.operator, "PATCH", "/v1/members/new", `{}`).want(200, "").has("", change)
+	w.ask(w.operator, "GET", "/v1/members/ghost", nil).want(404, "not_found")
+	for _, bad := range []string{`{}`, ``, `{"name":""}`, `{"name":"n","plan":"recruiter_35"}`, `{"name":"n","plan":"gold"}`, `{"name":"n","account_type":"gold"}`, `{"name":"n","account_type":""}`, `{"name":"n","anchor_day":0}`,
+		`{"name":"n","anchor_day":32}`, `{"name":"n","anchor_day":1.5}`, `{"name":"n","anchor_day":"1"}`, `{"name":"n","anchor_day":1e99}`, `{"name":"n","profile_shared":1}`, `{"name":"n","profile_shared":"true"}`,
+		`{"name":"n","profile_shared":null}`, `{"name":"n","skills":"s"}`, `{"name":"n","skills":[null]}`, `{"name":"n","nickname":"x"}`, `{"Name":"n"}`, `{"name":"n","name":"m"}`, `{"name":["n"]}`, `null`, `"n"`, `[]`} {
+		w.ask(w.operator, "PUT", "/v1/members/other", bad).want(400, "bad_request")
+	}
+	for _, id := range []string{"not%20good", "erased", strings.Repeat("x", 65), "%C3%A4", "%00", "a%2Fb"} {
+		w.ask(w.operator, "PUT", "/v1/members/"+id, `{"name":"n"}`).want(400, "bad_request")
+		w.ask(w.operator, "GET", "/v1/members/"+id, nil).want(400, "bad_request")
+		w.ask(w.operator, "PATCH", "/v1/members/"+id, `{}`).want(400, "bad_request")
+		w.ask(w.operator, "DELETE", "/v1/members/"+id, nil).want(400, "bad_request")
+		w.ask(w.operator, "PUT", "/v1/connections/jo/"+id, nil).want(400, "bad_request")
+		w.ask(w.operator, "PUT", "/v1/connections/"+id+"/jo", nil).want(400, "bad_request")
+		w.ask(w.operator, "PUT", "/v1/members/"+id+"/blocks/jo", nil).want(400, "bad_request")
+		w.ask(w.operator, "GET", "/v1/restrictions?member="+id, nil).want(400, "bad_request")
+	}
+	w.ask(w.operator, "PUT", "/v1/members/A-Z.a:z_0", `{"name":"n"}`).want(200, "").has("id", "A-Z.a:z_0")
+	for _, method := range []string{"PUT", "DELETE"} {
+		w.ask(w.operator, method, "/v1/connections/jo/maria", nil).want(204, "")
+		w.ask(w.operator, method, "/v1/connections/jo/maria", "{}").want(204, "")
+		w.ask(w.operator, method, "/v1/connections/jo/ghost", nil).want(404, "not_found")
+	}
+}
+
+func TestBanned(t *testing.T) {
+	w := newWorld(t)
+	w.ask(w.operator, "PUT", "/v1/banned/company/A%2FB%20%26%20S%C3%B6hne", `{"reason":"hold"}`).want(204, "")
+	a := w.ask(w.operator, "GET", "/v1/banned", nil).want(200, "").has("items.0.kind", "company", "items.0.value", "A/B & Söhne", "items.0.reason", "hold", "items.0.at", "2026-11-23T09:00:00.000Z")
+	if a.text("items.0.by") == "" {
+		t.Error("nobody did it")
+	}
+	w.ask(w.operator, "PUT", "/v1/banned/planet/x", `{"reason":"hold"}`).want(400, "bad_request")
+	w.ask(w.operator, "PUT", "/v1/banned/member/maria", `{}`).want(400, "bad_request")
+	w.ask(w.operator, "DELETE", "/v1/banned/company/A%2FB%20%26%20S%C3%B6hne", nil).want(204, "")
+	w.ask(w.operator, "DELETE", "/v1/banned/member/maria", nil).want(404, "not_found")
+}
+
+func TestRestrictions(t *testing.T) {
+	w := newWorld(t)
+	w.restrict("jo")
+	id := w.ask(w.operator, "GET", "/v1/restrictions?member=jo", nil).want(200, "").
+		has("items.0.trigger", "volume_hour", "items.0.until", "2026-11-24T09:00:00.000Z", "items.0.undone_at", nil, "next_cursor", nil).text("items.0.id")
+	w.ask(w.operator, "GET", "/v1/restrictions", nil).want(400, "bad_request")
+	w.ask(w.operator, "POST", "/v1/restrictions/"+id+"/undo", nil).want(204, "")
+	w.ask(w.operator, "POST", "/v1/restrictions/"+id+"/undo", nil).want(404, "not_found")
+	w.ask(w.operator, "POST", "/v1/restrictions/%00/undo", nil).want(404, "not_found")
+	w.ask(w.operator, "GET", "/v1/restrictions?member=jo", nil).want(200, "").has("items.0.undone_at", "2026-11-23T09:00:00.000Z")
+	w.sent()
+}
+
+func TestKeys(t *testing.T) {
+	w := newWorld(t)
+	made := w.ask(w.operator, "POST", "/v1/keys", `{"role":"member","member":"maria"}`).want(201, "")
+	id, key := made.text("id"), made.text("key")
+	w.ask(key, "GET", "/v1/members/jo", nil).want(200, "")
+	a := w.ask(w.operator, "GET", "/v1/keys", nil).want(200, "").has("items.0.id", id, "items.0.role", "member", "items.0.member", "maria", "items.0.created_at", "2026-11-23T09:00:00.000Z")
+	if strings.Contains(string(a.body), key) {
+		t.Error("the list shows the key")
+	}
+	w.ask(w.operator, "DELETE", "/v1/keys/"+id, nil).want(204, "")
+	w.ask(key, "GET", "/v1/members/jo", nil).want(401, "unauthorized")
+	w.ask(w.operator, "DELETE", "/v1/keys/"+id, nil).want(404, "not_found")
+	w.ask(w.operator, "DELETE", "/v1/keys/%00", nil).want(404, "not_found")
+	w.ask(w.operator, "POST", "/v1/keys", `{"role":"member","member":"ghost"}`).want(404, "not_found")
+	for _, bad := range []string{`{"role":"member"}`, `{"role":"operator","member":"maria"}`, `{"role":"root"}`, `{"member":"maria"}`, `{"role":"member","member":"no good"}`, `{"role":"member","member":null}`} {
+		w.ask(w.operator, "POST", "/v1/keys", bad).want(400, "bad_request")
+	}
+	for _, shown := range []string{"Basic " + key, "Bearer", "Bearer ", w.operator, "bearer " + w.operator + "x"} {
+		w.ask("", "GET", "/v1/keys", nil, "Authorization: "+shown).want(401, "unauthorized")
+	}
+	w.ask("", "GET", "/v1/keys", nil, "Authorization: bearer "+w.operator).want(200, "")
+}
+
+func TestImport(t *testing.T) {
+	w := newWorld(t)
+	lines := `{"member":{"id":"x","name":"X"}}` + "\n" + `nonsense` + "\n"
+	for _, media := range []string{"application/x-ndjson", "application/x-ndjson; charset=utf-8", ""} {
+		headers := []string{"Content-Type: -"}
+		if media != "" {
+			headers = append(headers, "Content-Type: "+media)
+		}
+		w.ask(w.operator, "POST", "/v1/import", lines, headers...).want(200, "").
+			has("", object{"lines": 2, "accepted": 1, "rejected": []any{object{"line": 2, "code": "bad_request", "detail": "syntax error at byte 3"}}})
+	}
+	if w.room.imported != lines {
+		t.Errorf("imported %q", w.room.imported)
+	}
+	w.ask(w.operator, "POST", "/v1/import", lines, "Content-Type: -", "Content-Type: application/x-ndjson; charset=latin1").want(415, "unsupported_media_type")
+	w.ask(w.operator, "POST", "/v1/import", lines, "Content-Type: -", "Content-Type: multipart/form-data; boundary=x").want(415, "unsupported_media_type")
+	// Far more than 1 MiB is fine.
+	w.ask(w.operator, "POST", "/v1/import", strings.Repeat(lines, 100_000), "Content-Type: -", "Content-Type: application/x-ndjson").want(200, "")
+	r, err := http.NewRequestWithContext(t.Context(), "POST", "/v1/import", &broken{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.askRaw(w.operator, r).want(400, "bad_request")
+}
+
+// broken is a body whose connection breaks.
+type broken struct{ read bool }
+
+func (b *broken) Read(p []byte) (int, error) {
+	if b.read {
+		return 0, errors.New("connection reset")
+	}
+	b.read = true
+	return copy(p, "{}\n"), nil
+}
+
+func TestBrokenBody(t *testing.T) {
+	w := newWorld(t)
+	r, err := http.NewRequestWithContext(t.Context(), "POST", "/v1/inmails", &broken{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.ContentLength = -1
+	w.askRaw(w.sender, r).want(400, "bad_request")
+}
+
+func TestCredits(t *testing.T) {
+	w := newWorld(t)
+	w.ask(w.sender, "GET", "/v1/credits", nil).want(200, "").has("", object{"account_type": "premium_business", "plan": "premium_business_10", "allowance": 10, "carried": 0, "used": 0,
+		"in_flight": 0, "remaining": 10, "period_start": "2026-11-01T00:00:00.000Z", "period_end": "2026-12-01T00:00:00.000Z"})
+	w.ask(w.operator, "GET", "/v1/credits", nil, "Inmail-Member: ghost").want(404, "not_found")
+}
+
+func TestAnalytics(t *testing.T) {
+	w := newWorld(t)
+	w.room.report = mailroom.Report{Rows: []rates.Row{
+		{Key: "jo", Delivered: 4, Opened: 2, Replied: 1, InTime: 1, Expired: 1, Retracted: 1, Open: &rates.Rate{Value: .5, Low: .25, High: .75}, Complete: true, OpenOf: 4},
+		{Key: "maria", Delivered: 1, Pending: 1},
+	}}
+	w.ask(w.operator, "GET", "/v1/analytics", nil).want(200, "").has("by", "week", "definition", "open_rate/1", "rows.0.open_rate", .5, "rows.0.open_rate_low", .25, "rows.0.open_rate_high", .75,
+		"rows.0.response_rate", nil, "rows.0.complete", true, "rows.1.open_rate", nil, "rows.1.delivered", 1, "rows.1.complete", false)
+	for _, good := range []string{"by=tag", "by=account_type", "by=category", "by=length", "by=advice", "by=week&from=2026-11-01&to=2026-11-30T00:00:00.5Z"} {
+		w.ask(w.sender, "GET", "/v1/analytics?"+good, nil).want(200, "").has("rows.1.key", "maria")
+	}
+	w.ask(w.operator, "GET", "/v1/analytics?by=sender", nil).want(200, "").has("rows.1.key", "maria")
+	w.ask(w.sender, "GET", "/v1/analytics?by=sender", nil).want(200, "").has("rows.0.key", "jo", "rows.1", nil)
+	w.ask(w.outsider, "GET", "/v1/analytics?by=sender", nil).want(200, "").has("rows", []any{})
+	for _, bad := range []string{"by=day", "by=", "by=week&by=tag", "from=yesterday", "to=2026", "from=2026-11-01&from=2026-11-02", "until=2026-11-01"} {
+		w.ask(w.operator, "GET", "/v1/analytics?"+bad, nil).want(400, "bad_request")
+	}
+}
+
+func TestCRM(t *testing.T) {
+	w := newWorld(t)
+	id := w.sent()
+	w.room.links = []domain.Link{{InMail: id, Class: domain.BadData, Detail: "REQUIRED_FIELD_MISSING", Attempts: 3, FailedAt: epoch, Dead: true}}
+	w.ask(w.operator, "GET", "/v1/crm/status", nil).want(200, "").has("unsynced", 1, "lag_seconds", 90, "oldest_unsynced_at", "2026-11-23T08:58:30.000Z", "dead_letters", object{"bad_data": 1},
+		"paused", nil, "drift", object{"at": "2026-11-23T09:00:00.000Z", "kinds": object{"missing": 1}}, "budget.parked_until", nil)
+	w.ask(w.operator, "GET", "/v1/crm/failures", nil).want(200, "").has("items.0", object{"inmail": id, "class": "bad_data", "detail": "REQUIRED_FIELD_MISSING", "attempts": 3, "at": "2026-11-23T09:00:00.000Z", "dead": true})
+	w.ask(w.operator, "POST", "/v1/crm/failures/"+string(id)+"/retry", nil).want(202, "").has("retried", 1)
+	w.ask(w.operator, "POST", "/v1/crm/failures/019abf5e-8c00-7000-8000-ffffffffffff/retry", nil).want(404, "not_found")
+	w.ask(w.operator, "POST", "/v1/crm/failures/retry", nil).want(202, "").has("retried", 1)
+	w.ask(w.operator, "POST", "/v1/crm/failures/retry", `{"class":"locked"}`).want(202, "").has("retried", 0)
+	w.ask(w.operator, "POST", "/v1/crm/failures/retry", `{"class":"nonsense"}`).want(400, "bad_request")
+	w.ask(w.operator, "POST", "/v1/crm/reconcile", nil).want(202, "").has("status", "asked")
+	w.ask(w.operator, "POST", "/v1/crm/backfill", "{}").want(202, "").has("status", "asked")
+	w.ask(w.operator, "POST", "/v1/crm/pause", `{"for":"2h"}`).want(200, "")
+	w.ask(w.operator, "GET", "/v1/crm/status", nil).want(200, "").has("paused", object{"why": "operator", "since": "2026-11-23T09:00:00.000Z", "until": "2026-11-23T11:00:00.000Z"})
+	w.ask(w.operator, "POST", "/v1/crm/pause", nil).want(200, "").has("status", "paused")
+	w.ask(w.operator, "GET", "/v1/crm/status", nil).want(200, "").has("paused.until", nil)
+	w.ask(w.operator, "POST", "/v1/crm/pause", `{"for":"-2h"}`).want(400, "bad_request")
+	w.ask(w.operator, "POST", "/v1/crm/resume", nil).want(200, "").has("status", "running")
+	w.ask(w.operator, "GET", "/v1/crm/status", nil).want(200, "").has("paused", nil)
+}
+
+func TestAudit(t *testing.T) {
+	w := newWorld(t)
+	w.room.audit = []mailroom.AuditEntry{{ID: "1", At: epoch, Kind: "restrict", Sender: "jo", Detail: []byte(`{"trigger":"volume_hour","value":21}`), By: "k"}}
+	w.ask(w.operator, "GET", "/v1/audit", nil).want(200, "").has("items", []any{object{"id": "1", "at": "2026-11-23T09:00:00.000Z", "kind": "restrict", "sender": "jo", "refusals": []any{},
+		"detail": object{"trigger": "volume_hour", "value": 21}, "by": "k"}})
+}
+
+func TestClock(t *testing.T) {
+	w := newWorld(t)
+	for advance, now := range map[string]string{"0s": "2026-11-23T09:00:00.000Z", "0": "2026-11-23T09:00:00.000Z", "1h30m": "2026-11-23T10:30:00.000Z", "+1.5h": "2026-11-23T10:30:00.000Z", "1ms": "2026-11-23T09:00:00.001Z"} {
+		w.room.now = epoch
+		w.ask(w.operator, "POST", "/v1/clock", object{"advance": advance}).want(200, "").has("now", now)
+	}
+	for _, bad := range []any{"-1s", "", "1", "1d", "h", 3600, nil, "9999999999h"} {
+		w.ask(w.operator, "POST", "/v1/clock", object{"advance": bad}).want(400, "bad_request")
+	}
+	without := newWorld(t, func(p *Parts) { p.Advance = nil }).ownDocument()
+	a := without.ask(without.operator, "POST", "/v1/clock", `{"advance":"1h"}`).want(404, "not_found")
+	if strings.Contains(string(without.api.document), "/v1/clock") || a.header.Get("Allow") != "" {
+		t.Error("the path shows")
+	}
+}
+
+func TestHealth(t *testing.T) {
+	down := map[string]error{}
+	probe := func(name string, critical bool) Probe {
+		return Probe{Name: name, Critical: critical, Check: func(context.Context) error { return down[name] }}
+	}
+	w := newWorld(t, func(p *Parts) {
+		p.Probes = []Probe{probe("record", true), probe("queue", false), probe("salesforce", false)}
+	})
+	w.ask("", "GET", "/livez", nil).want(200, "").has("", object{"status": "ok"})
+	w.ask("", "GET", "/readyz", nil).want(200, "").has("", object{"status": "ok", "parts": object{"record": "ok", "queue": "ok", "salesforce": "ok"}})
+	down["queue"] = errors.New("dial redis.internal:6379")
+	a := w.ask("", "GET", "/readyz?verbose=1", nil).want(200, "").has("", object{"status": "degraded", "parts": object{"record": "ok", "queue": "down", "salesforce": "ok"}})
+	if strings.Contains(string(a.body), "internal") || !strings.Contains(w.log.String(), "redis.internal") {
+		t.Errorf("why is for the log alone: %s, log %s", a.body, w.log)
+	}
+	down["record"] = errors.New("disk full")
+	w.ask("", "GET", "/readyz", nil).want(503, "unavailable")
+	w.ask("", "GET", "/livez", nil).want(200, "")
+	down["record"] = nil
+	w.api.stopping.Store(true)
+	w.ask("", "GET", "/readyz", nil).want(503, "unavailable")
+}
+
+func TestMetricsKey(t *testing.T) {
+	open := newWorld(t)
+	for _, target := range []string{"/metrics", "/metrics/domain"} {
+		open.ask("", "GET", target+"?collect[]=x", nil).want(200, "")
+		closed := newWorld(t, func(p *Parts) { p.Config.MetricsKey = "sesame" })
+		closed.ask("", "GET", target, nil).want(401, "unauthorized")
+		closed.ask("sesam", "GET", target, nil).want(401, "unauthorized")
+		closed.ask(closed.operator, "GET", target, nil).want(401, "unauthorized")
+		closed.ask("sesame", "GET", target, nil).want(200, "")
+	}
+}
+
+func TestQueues(t *testing.T) {
+	w := newWorld(t)
+	basic := func(password string) string {
+		r, _ := http.NewRequest("GET", "/", nil)
+		r.SetBasicAuth("anyone", password)
+		return "Authorization: " + r.Header.Get("Authorization")
+	}
+	w.ask(w.operator, "GET", "/queues", nil).want(200, "")
+	w.ask("", "GET", "/queues", nil, basic(w.operator)).want(200, "")
+	w.ask("", "GET", "/queues/api/queues?x=1", nil, basic(w.operator)).want(200, "")
+	w.ask("", "GET", "/queues/", nil, basic("wrong")).want(401, "unauthorized")
+	w.ask("", "GET", "/queues/", nil, basic(w.sender)).want(403, "forbidden")
+	w.ask("", "POST", "/queues/api/queues/sends:pause", nil).want(401, "unauthorized")
+	w.ask("", "POST", "/queues/api/queues/sends:pause", nil, basic(w.operator)).want(200, "")
+	w.ask("", "POST", "/queues/api/queues/sends:pause", nil, basic(w.operator), "Sec-Fetch-Site: same-origin").want(200, "")
+	for _, elsewhere := range []string{"Sec-Fetch-Site: cross-site", "Sec-Fetch-Site: same-site", "Origin: https://evil.example"} {
+		for _, method := range []string{"POST", "PUT", "PATCH", "DELETE"} {
+			w.ask("", method, "/queues/api/queues/sends:pause", nil, basic(w.operator), elsewhere).want(403, "forbidden")
+		}
+	}
+	without := newWorld(t, func(p *Parts) { p.Queues = nil }).ownDocument()
+	without.ask(without.operator, "GET", "/queues", nil).want(404, "not_found")
+	// Basic is for the page alone.
+	w.ask("", "GET", "/v1/keys", nil, basic(w.operator)).want(401, "unauthorized")
+}

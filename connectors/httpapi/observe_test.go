@@ -1,0 +1,104 @@
+package httpapi
+
+import (
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+)
+
+// TestMetrics: routes are patterns, and what is none of ours is other.
+func TestMetrics(t *testing.T) {
+	w := newWorld(t)
+	if n := testutil.CollectAndCount(w.registry, "inmail_http_request_duration_seconds"); n != 1 {
+		t.Errorf("%d series before anyone has called, want 1", n)
+	}
+	id := w.sent()
+	w.ask(w.sender, "GET", "/v1/inmails/"+string(id), nil).want(200, "")
+	w.ask(w.sender, "GET", "/v1/inmails/nothing", nil).want(404, "not_found")
+	w.ask(w.sender, "HEAD", "/v1/sent", nil)
+	w.ask("", "GET", "/v1/nothing/here", nil).want(404, "not_found")
+	w.ask("", "BREW", "/v1/nothing/else", nil).want(404, "not_found")
+	w.ask("", "BREW", "/v1/sent", nil).want(405, "method_not_allowed")
+	w.ask(w.operator, "GET", "/queues/static/js/main.js", nil).want(200, "")
+	families, err := w.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]uint64{}
+	for _, m := range families[0].GetMetric() {
+		label := map[string]string{}
+		for _, l := range m.GetLabel() {
+			label[l.GetName()] = l.GetValue()
+		}
+		got[label["method"]+" "+label["route"]+" "+label["code"]] = m.GetHistogram().GetSampleCount()
+	}
+	want := map[string]uint64{"POST /v1/inmails 202": 1, "GET /v1/inmails/{id} 200": 1, "GET /v1/inmails/{id} 404": 1, "HEAD /v1/sent 200": 1, "GET other 404": 1, "other other 404": 1,
+		"other /v1/sent 405": 1, "GET /queues/{rest...} 200": 1}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("samples (-want +got):\n%s", diff)
+	}
+}
+
+// TestMetricsOnce: a second API on the same registry is told so, not a panic.
+func TestMetricsOnce(t *testing.T) {
+	w := newWorld(t)
+	if _, err := newDurations(w.registry); err == nil {
+		t.Error("registered twice")
+	}
+}
+
+// TestAccessLog: a line a request, with the pattern and the key's id; those of machines only when asked for.
+func TestAccessLog(t *testing.T) {
+	w := newWorld(t)
+	w.ask(w.sender, "GET", "/v1/sent?tag=secret", nil).want(200, "")
+	line := w.log.String()
+	for _, part := range []string{"level=INFO", "msg=request", "route=/v1/sent", "method=GET", "code=200", "seconds=", "key=019abf5e"} {
+		if !strings.Contains(line, part) {
+			t.Errorf("%s is missing in %s", part, line)
+		}
+	}
+	if strings.Contains(line, "secret") || strings.Contains(line, w.sender) {
+		t.Errorf("the log tells too much: %s", line)
+	}
+	w.log.Reset()
+	w.ask("", "GET", "/livez", nil).want(200, "")
+	if !strings.Contains(w.log.String(), "level=DEBUG") {
+		t.Errorf("a probe is logged as %s", w.log)
+	}
+}
+
+// TestPanicAfterTheAnswerBegan hangs up: half an answer must not look like a whole one.
+func TestPanicAfterTheAnswerBegan(t *testing.T) {
+	w := newWorld(t, func(p *Parts) {
+		p.Metrics = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Write([]byte("half"))
+			var none []int
+			_ = none[3]
+		})
+	})
+	func() {
+		defer func() {
+			if thrown := recover(); thrown != http.ErrAbortHandler {
+				t.Errorf("thrown: %v", thrown)
+			}
+		}()
+		w.api.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/metrics", nil))
+	}()
+	if log := w.log.String(); !strings.Contains(log, "index out of range") || !strings.Contains(log, "code=500") {
+		t.Errorf("the log is %s", log)
+	}
+}
+
+// TestQuietLogger costs nothing and loses nothing.
+func TestQuietLogger(t *testing.T) {
+	w := newWorld(t, func(p *Parts) { p.Log = slog.New(slog.DiscardHandler) })
+	w.ask("", "GET", "/livez", nil).want(200, "")
+	if n := testutil.CollectAndCount(w.registry, "inmail_http_request_duration_seconds"); n != 2 {
+		t.Errorf("%d series, want 2", n)
+	}
+}
