@@ -32,7 +32,7 @@ func (s *linkScan) value() domain.Link {
 // dueToPush walks the index of what is due from its oldest end. What somebody leased a moment ago may still be seen
 // here: lease decides, under the row locks that are taken here.
 const dueToPush = `SELECT i.id FROM inmails i WHERE i.push_at <= $1
-		AND NOT EXISTS (SELECT 1 FROM crm_links l WHERE l.inmail = i.id AND l.leased_until > $1)
+		AND coalesce((SELECT l.leased_until FROM crm_links l WHERE l.inmail = i.id), 0) <= $1
 	ORDER BY i.push_at LIMIT $2 FOR UPDATE OF i SKIP LOCKED`
 
 // lease makes the link of each InMail, or takes the lease of one that nobody holds. The version that is taken

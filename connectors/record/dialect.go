@@ -222,7 +222,7 @@ func uuidOf(id domain.ID) (u pgtype.UUID) {
 			continue
 		}
 		if i+1 >= 36 {
-			return u
+			return pgtype.UUID{}
 		}
 		high, low := nibble(id[i]), nibble(id[i+1])
 		if high > 15 || low > 15 || n > 15 {
@@ -232,7 +232,10 @@ func uuidOf(id domain.ID) (u pgtype.UUID) {
 		n++
 		i += 2
 	}
-	u.Valid = n == 16
+	if n != 16 {
+		return pgtype.UUID{}
+	}
+	u.Valid = true
 	return u
 }
 

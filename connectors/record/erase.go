@@ -26,7 +26,7 @@ var eraseOwn = []string{
 
 // Where the other side stays, the id becomes "erased" ($2) and what was written goes.
 var eraseSides = []string{
-	`UPDATE reports SET sender = $2 WHERE sender = $1`,
+	`UPDATE reports SET sender = $2, reason = '' WHERE sender = $1`,
 	`UPDATE reports SET reporter = $2, reason = '' WHERE reporter = $1`,
 	`UPDATE audit SET sender = $2, detail = $3 WHERE sender = $1 AND sender <> ''`,
 	`UPDATE audit SET recipient = $2, detail = $3 WHERE recipient = $1 AND recipient <> ''`,
@@ -42,9 +42,10 @@ const (
 )
 
 // The InMails of a member by either side: each half is one walk along an index, of at most $2 rows.
-const findOf = `SELECT i.id FROM inmails i WHERE i.id IN (SELECT s.id FROM inmails s WHERE s.sender = $1 ORDER BY s.accepted_at LIMIT $2)
-		OR i.id IN (SELECT r.id FROM inmails r WHERE r.recipient = $1 ORDER BY r.in_inbox, r.sent_at LIMIT $2)
-	ORDER BY i.id FOR UPDATE`
+const findOf = `SELECT i.id FROM inmails i WHERE i.id IN (
+		SELECT a.id FROM (SELECT s.id FROM inmails s WHERE s.sender = $1 ORDER BY s.accepted_at LIMIT $2) AS a
+		UNION SELECT b.id FROM (SELECT r.id FROM inmails r WHERE r.recipient = $1 ORDER BY r.in_inbox, r.sent_at LIMIT $2) AS b)
+	ORDER BY i.id FOR UPDATE OF i`
 
 // eraseInMails takes one side out of InMails, and the texts, which the other side wrote or was written. The version rises:
 // a push under way must not count as having brought this to Salesforce. Tags and category stay, as the counts are cut by them.

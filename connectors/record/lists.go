@@ -10,16 +10,17 @@ import (
 )
 
 // filter narrows a list of InMails i. The status is as the clock gives it (R33): an unopened InMail past its
-// window is expired, whether or not that was persisted.
+// window is expired, whether or not that was persisted. IS TRUE keeps planners from indexes over a status, which do not hold
+// a list in its order.
 func (c *conditions) filter(f mailroom.Filter, now int64) {
 	switch f.Status {
 	case "":
 	case domain.Sent:
-		c.and("i.status = 'sent' AND i.expires_at > " + c.arg(now))
+		c.and("(i.status = 'sent') IS TRUE AND i.expires_at > " + c.arg(now))
 	case domain.Expired:
 		c.and("(i.status = 'expired' OR i.status = 'sent' AND i.expires_at <= " + c.arg(now) + ")")
 	default:
-		c.and("i.status = " + c.arg(string(f.Status)))
+		c.and("(i.status = " + c.arg(string(f.Status)) + ") IS TRUE")
 	}
 	if f.Tag != "" {
 		c.and("strpos(i.tags, " + c.arg(writeTags([]string{f.Tag})) + ") > 0")

@@ -42,11 +42,11 @@ func Open(ctx context.Context, cfg Config, clock mailroom.Clock) (*Record, error
 		r.engine, err = orNil(openSQLite(ctx, cfg))
 	}
 	if err != nil {
-		return nil, explain("open the record "+r.Where(), err)
+		return nil, fmt.Errorf("the record %s: %w", r.Where(), explain("open", err))
 	}
 	if err := r.engine.migrate(ctx, cfg.Migrate); err != nil {
 		r.engine.close()
-		return nil, explain("open the record "+r.Where(), err)
+		return nil, fmt.Errorf("the record %s: %w", r.Where(), explain("open", err))
 	}
 	return r, nil
 }
@@ -101,23 +101,28 @@ func up(ctx context.Context, dialect goose.Dialect, db *sql.DB, translate func(s
 	if err != nil {
 		return err
 	}
-	has, wants, err := p.GetVersions(ctx)
-	switch {
-	case err != nil:
-		return err
-	case has > wants:
-		return ownf("its schema has version %d, and this program knows versions up to %d; use the newer program that made it", has, wants)
-	case has == wants:
-		return nil
-	case !apply:
-		return ownf("its schema has version %d, and this program needs %d; run: inmail migrate", has, wants)
+	for before := int64(-1); ; {
+		has, wants, err := p.GetVersions(ctx)
+		switch {
+		case err != nil:
+			return err
+		case has > wants:
+			return ownf("its schema has version %d, and this program knows versions up to %d; use the newer program that made it", has, wants)
+		case has == wants:
+			return nil
+		case !apply:
+			return ownf("its schema has version %d, and this program needs %d; run: inmail migrate", has, wants)
+		}
+		_, err = p.Up(ctx)
+		if err != nil && has == before { // else another program may have been quicker: look how far it came
+			var partial *goose.PartialError
+			if errors.As(err, &partial) {
+				return fmt.Errorf("migration %s: %w", partial.Failed.Source.Path, explain("migrate", partial.Err))
+			}
+			return err
+		}
+		before = has
 	}
-	_, err = p.Up(ctx)
-	var partial *goose.PartialError
-	if errors.As(err, &partial) {
-		return fmt.Errorf("migration %s: %w", partial.Failed.Source.Path, explain("migrate", partial.Err))
-	}
-	return err
 }
 
 // translated is the migrations as one engine reads them.

@@ -2,6 +2,7 @@ package record
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"time"
 
@@ -40,6 +41,11 @@ func openPostgres(ctx context.Context, cfg Config) (*postgres, error) {
 		"lock_timeout":                        milliseconds(cfg.LockTimeout),
 		"statement_timeout":                   milliseconds(cfg.Timeout),
 		"idle_in_transaction_session_timeout": milliseconds(2 * cfg.Timeout),
+		// Every statement is a short walk along an index in its order: a bitmap reads all that a member has to sort it for
+		// one page, and compiling takes longer than any of them.
+		"enable_bitmapscan": "off",
+		"random_page_cost":  "1.1",
+		"jit":               "off",
 	} {
 		if _, given := pc.ConnConfig.RuntimeParams[name]; !given { // the URL's own wins
 			pc.ConnConfig.RuntimeParams[name] = value
@@ -50,20 +56,37 @@ func openPostgres(ctx context.Context, cfg Config) (*postgres, error) {
 		return nil, err
 	}
 	p := &postgres{pool: pool, cfg: cfg}
-	ctx, cancel := context.WithTimeout(ctx, cfg.ConnectTimeout)
+	within, cancel := context.WithTimeout(ctx, cfg.ConnectTimeout)
 	defer cancel()
-	if err := p.ping(ctx); err != nil {
-		pool.Close()
-		return nil, err
+	err = p.ping(within)
+	if err == nil {
+		return p, nil
 	}
-	return p, nil
+	pool.Close()
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		f := &Fault{Tried: "connect"}
+		f.unreachable()
+		return nil, f
+	}
+	return nil, err
 }
 
 func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 
 func (p *postgres) ping(ctx context.Context) error { return p.pool.Ping(ctx) }
 
-func (p *postgres) close() { p.pool.Close() }
+// close waits for the transactions under way, at most so long; what is left is cut off when the program ends.
+func (p *postgres) close() {
+	closed := make(chan struct{})
+	go func() {
+		p.pool.Close()
+		close(closed)
+	}()
+	select {
+	case <-closed:
+	case <-time.After(endWithin):
+	}
+}
 
 // begin starts a transaction: one that writes sees what others commit (READ COMMITTED) and locks rows, one
 // that reads has a snapshot.
@@ -174,7 +197,9 @@ func (p *postgres) migrate(ctx context.Context, apply bool) error {
 	if err != nil {
 		return err
 	}
-	db := stdlib.OpenDBFromPool(p.pool)
+	connect := p.pool.Config().ConnConfig
+	connect.RuntimeParams["statement_timeout"] = "0" // a new index over a large table takes as long as it takes
+	db := stdlib.OpenDB(*connect)
 	defer db.Close()
 	return up(ctx, goose.DialectPostgres, db, forPostgres, apply, goose.WithSessionLocker(locker))
 }

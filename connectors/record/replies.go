@@ -43,7 +43,7 @@ func (t *tx) Replies(id domain.ID, page mailroom.Page) (replies []*domain.Reply,
 	c.and("p.inmail = " + c.arg(id))
 	if page.After != (mailroom.Cursor{}) {
 		at := c.arg(millis(page.After.At))
-		c.and("p.at >= " + at + " AND (p.at > " + at + " OR p.id > " + c.arg(domain.ID(page.After.ID)) + ")")
+		c.and("p.at >= " + at + " AND NOT (p.at = " + at + " AND p.id <= " + c.arg(domain.ID(page.After.ID)) + ")")
 	}
 	sql := `SELECT ` + replyColumns + ` FROM replies p WHERE ` + c.sql + ` ORDER BY p.at, p.id LIMIT ` + c.arg(limit(page))
 	err = t.query("read a conversation", sql, func(r row) error {

@@ -211,14 +211,14 @@ func (c *conditions) and(sql string) {
 	c.sql += sql
 }
 
-// after keeps what comes after a page's cursor in a list that is sorted newest first by (at, id). The first
-// half bounds the index, the second settles what has the same time.
+// after keeps what comes after a page's cursor in a list that is sorted newest first by (at, id). The first half bounds the
+// index; the second settles what has the same time, in words of which no planner makes a search of its own.
 func (c *conditions) after(at, id string, cursor mailroom.Cursor, cursorID any) {
 	if cursor == (mailroom.Cursor{}) {
 		return
 	}
 	last := c.arg(millis(cursor.At))
-	c.and(fmt.Sprintf("%s <= %s AND (%s < %s OR %s < %s)", at, last, at, last, id, c.arg(cursorID)))
+	c.and(fmt.Sprintf("%s <= %s AND NOT (%s = %s AND %s >= %s)", at, last, at, last, id, c.arg(cursorID)))
 }
 
 // limit is how many rows a page may have.

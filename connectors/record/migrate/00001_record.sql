@@ -75,8 +75,11 @@ CREATE TABLE keys (
 	member     TEXT COLLATE "C" NOT NULL,
 	created_at BIGINT NOT NULL
 );
-CREATE INDEX keys_newest ON keys (created_at);
+CREATE INDEX keys_newest ON keys (created_at /*postgres , id*/);
 CREATE INDEX keys_member ON keys (member) WHERE member <> '';
+
+-- An index of a list ends with the id on PostgreSQL: without it, it takes a member's whole list and sorts it, where SQLite
+-- sorts those of one millisecond.
 
 -- InMails. tags is framed by line feeds, so that '\nhot\n' is found in it; advice is words with blanks between.
 CREATE TABLE inmails (
@@ -111,8 +114,8 @@ CREATE TABLE inmails (
 	preview      TEXT NOT NULL,
 	body         TEXT NOT NULL
 ) /*postgres WITH (fillfactor = 85)*/;
-CREATE INDEX inmails_sender ON inmails (sender, accepted_at);
-CREATE INDEX inmails_recipient ON inmails (recipient, in_inbox, sent_at);
+CREATE INDEX inmails_sender ON inmails (sender, accepted_at /*postgres , id*/);
+CREATE INDEX inmails_recipient ON inmails (recipient, in_inbox, sent_at /*postgres , id*/);
 CREATE INDEX inmails_pair ON inmails (sender, recipient, status) WHERE status IN ('queued', 'sent', 'opened');
 CREATE INDEX inmails_queued ON inmails (accepted_at) WHERE status = 'queued';
 CREATE INDEX inmails_expiring ON inmails (expires_at) WHERE status = 'sent';
@@ -138,8 +141,8 @@ CREATE TABLE replies (
 	to_member   TEXT COLLATE "C" NOT NULL,
 	body        TEXT NOT NULL
 );
-CREATE INDEX replies_conversation ON replies (inmail, at);
-CREATE INDEX replies_to ON replies (to_member, at);
+CREATE INDEX replies_conversation ON replies (inmail, at /*postgres , id*/);
+CREATE INDEX replies_to ON replies (to_member, at /*postgres , id*/);
 CREATE INDEX replies_unread ON replies (to_member) WHERE read_at IS NULL;
 
 -- The first answer under an idempotency key (R28).
@@ -173,7 +176,7 @@ CREATE TABLE crm_links (
 	class          TEXT COLLATE "C" NOT NULL,
 	detail         TEXT NOT NULL
 ) /*postgres WITH (fillfactor = 85)*/;
-CREATE INDEX crm_links_failed ON crm_links (failed_at) WHERE failed_at IS NOT NULL;
+CREATE INDEX crm_links_failed ON crm_links (failed_at /*postgres , inmail*/) WHERE failed_at IS NOT NULL;
 CREATE INDEX crm_links_dead ON crm_links (class) WHERE dead = TRUE;
 
 -- Counts move in the transaction that moves the InMail, and outlive erasure (R59, R60). The shards of one
@@ -253,7 +256,7 @@ CREATE TABLE audit (
 	made_by   TEXT NOT NULL,
 	detail    BYTEA NOT NULL
 );
-CREATE INDEX audit_newest ON audit (at);
+CREATE INDEX audit_newest ON audit (at /*postgres , id*/);
 CREATE INDEX audit_sender ON audit (sender) WHERE sender <> '';
 CREATE INDEX audit_recipient ON audit (recipient) WHERE recipient <> '';
 

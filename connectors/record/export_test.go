@@ -1,0 +1,129 @@
+package record
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync/atomic"
+
+	"inmail/domain/mailroom"
+)
+
+// Plans runs fn in a transaction, rolls it back and returns how the database would run each of its statements: one line a
+// step. PostgreSQL is asked twice: with the arguments, and for a plan that any arguments would get.
+func Plans(ctx context.Context, r *Record, fn func(tx mailroom.Tx) error) (map[string][]string, error) {
+	s, err := r.engine.begin(ctx, true)
+	if err != nil {
+		return nil, err
+	}
+	defer s.rollback()
+	seen := &watched{session: s}
+	t := &tx{ctx: ctx, s: seen, now: r.clock.Now(), write: true}
+	if err := fn(t); err != nil {
+		return nil, err
+	}
+	if err := t.storeCounts(); err != nil {
+		return nil, err
+	}
+	plans := map[string][]string{}
+	for _, statement := range seen.statements {
+		var lines []string
+		each := func(r row) error {
+			var line string
+			err := r.Scan(&line)
+			lines = append(lines, line)
+			return err
+		}
+		if _, ok := r.engine.(*sqlite); ok {
+			var id, parent, unused int
+			each = func(r row) error {
+				var line string
+				err := r.Scan(&id, &parent, &unused, &line)
+				lines = append(lines, line)
+				return err
+			}
+			err = s.queryRows(ctx, "EXPLAIN QUERY PLAN "+statement.sql, statement.args, statement.rows[:1], each)
+			plans[statement.sql] = lines
+		} else {
+			if statement.rows[0] == nil {
+				err = s.query(ctx, "EXPLAIN "+statement.sql, statement.args, each)
+			} else {
+				err = s.queryRows(ctx, "EXPLAIN "+statement.sql, statement.args, statement.rows, each)
+			}
+			plans[statement.sql] = lines
+			if err == nil {
+				lines = nil
+				err = generic(ctx, s.(*postgresSession), fmt.Sprintf("plan%d", prepared.Add(1)), statement, each)
+				plans["generic: "+statement.sql] = lines
+			}
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", statement.sql, err)
+		}
+	}
+	return plans, nil
+}
+
+// prepared names plans: they outlive the transaction in which they were prepared.
+var prepared atomic.Int64
+
+func generic(ctx context.Context, s *postgresSession, name string, st statement, each func(row) error) error {
+	arguments := strings.TrimSuffix(strings.Repeat("NULL,", len(st.args)+len(st.rows[0])), ",")
+	if arguments != "" {
+		arguments = "(" + arguments + ")"
+	}
+	direct := s.conn.Conn().PgConn()
+	if err := direct.Exec(ctx, "SET LOCAL plan_cache_mode = force_generic_plan; PREPARE "+name+" AS "+st.sql).Close(); err != nil {
+		return err
+	}
+	results, err := direct.Exec(ctx, "EXPLAIN EXECUTE "+name+arguments).ReadAll()
+	if err != nil {
+		return err
+	}
+	for _, line := range results[0].Rows {
+		if err := each(scanned(line[0])); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type scanned string
+
+func (s scanned) Scan(dest ...any) error { *dest[0].(*string) = string(s); return nil }
+
+// watched notes the statements that go through it.
+type watched struct {
+	session
+	statements []statement
+}
+
+type statement struct {
+	sql  string
+	args []any
+	rows [][]any
+}
+
+func (w *watched) note(sql string, args []any, rows [][]any) {
+	w.statements = append(w.statements, statement{sql, args, rows})
+}
+
+func (w *watched) exec(ctx context.Context, sql string, args []any) (int64, error) {
+	w.note(sql, args, [][]any{nil})
+	return w.session.exec(ctx, sql, args)
+}
+
+func (w *watched) query(ctx context.Context, sql string, args []any, each func(row) error) error {
+	w.note(sql, args, [][]any{nil})
+	return w.session.query(ctx, sql, args, each)
+}
+
+func (w *watched) execRows(ctx context.Context, sql string, args []any, rows [][]any) (int64, error) {
+	w.note(sql, args, rows)
+	return w.session.execRows(ctx, sql, args, rows)
+}
+
+func (w *watched) queryRows(ctx context.Context, sql string, args []any, rows [][]any, each func(row) error) error {
+	w.note(sql, args, rows)
+	return w.session.queryRows(ctx, sql, args, rows, each)
+}

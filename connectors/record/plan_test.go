@@ -1,0 +1,179 @@
+package record_test
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"inmail/connectors/record"
+	"inmail/domain"
+	"inmail/domain/mailroom"
+	"inmail/domain/spam"
+)
+
+// Lists and sweeps cost the same at ten thousand InMails and at ten million: they walk an index in its order, and no statement
+// that a request or a job runs reads a growing table from end to end.
+func TestPlans(t *testing.T) {
+	for name, cfg := range map[string]record.Config{"sqlite": sqliteConfig(t), "postgres": postgresConfig(t)} {
+		t.Run(name, func(t *testing.T) {
+			s := newStock(t, cfg)
+			ids := s.fill()
+			if cfg.Postgres() {
+				execute(t, cfg.URL, "ANALYZE")
+			} else if _, err := direct(t, cfg).Exec("ANALYZE"); err != nil {
+				t.Fatal(err)
+			}
+			cursor := mailroom.Cursor{At: s.now, ID: string(ids[0])}
+			first, next := mailroom.Page{Limit: 50}, mailroom.Page{Limit: 50, After: cursor}
+			for what, run := range map[string]func(tx mailroom.Tx) error{
+				"lists": func(tx mailroom.Tx) error {
+					var errs []error
+					for _, p := range []mailroom.Page{first, next} {
+						filters := []mailroom.Filter{{}, {Tag: "hiring"}, {ExpiresBefore: s.now}}
+						for _, status := range domain.Statuses() {
+							filters = append(filters, mailroom.Filter{Status: status})
+						}
+						for _, f := range filters {
+							_, sent := tx.SentBy("s7", f, p)
+							_, inbox := tx.InboxOf("r7", f, p)
+							errs = append(errs, sent, inbox)
+						}
+						_, replies := tx.Replies(ids[0], p)
+						_, audit := tx.Audit(p)
+						_, failures := tx.Failures(p)
+						errs = append(errs, replies, audit, failures)
+					}
+					return errors.Join(errs...)
+				},
+				"sweeps": func(tx mailroom.Tx) error {
+					_, due := tx.ClaimDue(1000)
+					_, queued := tx.QueuedBefore(s.now, 500)
+					_, walk := tx.PushesAfter(ids[0], 500)
+					_, texts := tx.DropTexts(s.now.Add(-time.Hour), 500)
+					return errors.Join(due, queued, walk, texts)
+				},
+				"lookups": func(tx mailroom.Tx) error {
+					some := ids[:20]
+					_, inmails := tx.InMails(some)
+					locked, lock := tx.LockInMails(some)
+					_, claim := tx.ClaimQueued(some)
+					_, unread := tx.Unread("r7")
+					_, receipts := tx.Receipts(ids[0])
+					_, links := tx.Links(some)
+					_, previewed := tx.SetPreviewed(some)
+					_, members := tx.Members([]domain.MemberID{"s7", "r7"})
+					_, accounts := tx.Accounts([]domain.MemberID{"s7", "s8"}, 1, true, func(string) int { return 10 })
+					_, flights := tx.InFlight([]domain.MemberID{"s7", "s8"})
+					_, between := tx.Pairs([]mailroom.Pair{{From: "s7", To: "r7"}, {From: "s8", To: "r7"}})
+					_, signals := tx.Signals([]domain.MemberID{"s7", "s8"}, spam.DefaultLimits())
+					_, prints := tx.Fingerprints("s7", s.now.Add(-time.Hour))
+					_, answers := tx.FirstAnswers([]mailroom.AnswerKey{{Sender: "s7", Key: "k"}})
+					_, retry := tx.RetryDead(ids[0], "")
+					m := locked[ids[0]]
+					return errors.Join(inmails, lock, claim, unread, receipts, links, previewed, members, accounts, flights, between, signals, prints,
+						answers, retry, tx.MarkRead(ids[0], "s7"), tx.Resync(some), tx.ExtendLeases(some, time.Minute),
+						tx.NoteSends([]mailroom.SendNote{{Sender: "s7", At: s.now}}),
+						tx.Save([]mailroom.Change{{InMail: m, FromStatus: m.Status, FromVersion: m.Version}}))
+				},
+				"pushes": func(tx mailroom.Tx) error {
+					pushes, err := tx.ClaimUnsynced(20, time.Minute)
+					if err != nil || len(pushes) != 20 {
+						return errors.Join(err, fmt.Errorf("claimed %d", len(pushes)))
+					}
+					var answers []domain.PushAnswer
+					for i, p := range pushes {
+						a := domain.PushAnswer{Link: p.Link}
+						if i%2 == 0 {
+							a.Class = domain.Locked
+						}
+						answers = append(answers, a)
+					}
+					_, backlog := tx.Backlog()
+					return errors.Join(backlog, tx.StoreAnswers(answers, make([]time.Time, len(answers))))
+				},
+				"erasure": func(tx mailroom.Tx) error { _, _, err := tx.EraseMember("s7", 500); return err },
+			} {
+				plans, err := record.Plans(t.Context(), s.rec, run)
+				if err != nil {
+					t.Fatalf("%s: %v", what, err)
+				}
+				for sql, lines := range plans {
+					for _, line := range lines {
+						if fault := faultOf(line, what == "lists" || what == "sweeps"); fault != "" {
+							t.Errorf("%s: %s:\n%s\n%s", what, fault, sql, strings.Join(lines, "\n"))
+							break
+						}
+					}
+				}
+			}
+		})
+	}
+}
+
+var (
+	growing = `(inmails|replies|receipts|crm_links|audit|answers|fingerprints)`
+	// PostgreSQL: Seq Scan on inmails i; SQLite: SCAN i, or SCAN i USING INDEX … which walks the whole index. A partial
+	// index is what waits and nothing else.
+	scansAll = regexp.MustCompile(`Seq Scan on ` + growing + `|^SCAN ` + growing + `$|^SCAN [ilp]$`)
+	sortsAll = regexp.MustCompile(`^\s*(->)?\s*Sort  |USE TEMP B-TREE FOR ORDER BY`)
+)
+
+// faultOf says what is wrong with a step of a plan; a list or sweep may sort those of one millisecond, and no more.
+func faultOf(line string, ordered bool) string {
+	switch {
+	case scansAll.MatchString(line):
+		return "reads a whole table"
+	case ordered && sortsAll.MatchString(line):
+		return "sorts what an index holds in order"
+	}
+	return ""
+}
+
+// fill stores InMails in every state, with what goes along, and returns the ids of some.
+func (s *stock) fill() (ids []domain.ID) {
+	for round := range 40 {
+		some := s.insert(500)
+		if round < 38 {
+			s.deliver(some)
+		}
+		ids = append(ids, some...)
+		s.now = s.now.Add(6 * time.Hour)
+	}
+	s.expire(1000)
+	s.update(func(tx mailroom.Tx) error {
+		var replies []*domain.Reply
+		var entries []mailroom.AuditEntry
+		var answers []mailroom.Answer
+		var notes []mailroom.SendNote
+		for i, id := range ids {
+			from, to := domain.MemberID(fmt.Sprintf("r%d", i%stockMembers)), domain.MemberID(fmt.Sprintf("s%d", i%stockMembers))
+			replies = append(replies, &domain.Reply{ID: domain.ID(uuid.Must(uuid.NewV7()).String()), InMail: id, From: from, To: to, At: s.now, Body: "yes"})
+			entries = append(entries, mailroom.AuditEntry{ID: uuid.NewString(), At: s.now.Add(time.Duration(i) * time.Second), Kind: "send", Sender: to})
+			answers = append(answers, mailroom.Answer{AnswerKey: mailroom.AnswerKey{Sender: to, Key: string(id)}})
+			notes = append(notes, mailroom.SendNote{Sender: to, At: s.now, Fingerprint: make([]byte, 64)})
+		}
+		return errors.Join(tx.InsertReplies(replies), tx.AppendAudit(entries), tx.PutAnswers(answers), tx.NoteSends(notes))
+	})
+	s.update(func(tx mailroom.Tx) error {
+		pushes, err := tx.ClaimUnsynced(19000, time.Minute)
+		if err != nil {
+			return err
+		}
+		var answered []domain.PushAnswer
+		for i, p := range pushes {
+			a := domain.PushAnswer{Link: p.Link}
+			a.Link.PushedVersion = p.InMail.Version
+			if i%10 == 0 {
+				a.Class, a.Link.Class, a.Link.FailedAt, a.Link.Dead = domain.BadData, domain.BadData, s.now, true
+			}
+			answered = append(answered, a)
+		}
+		return tx.StoreAnswers(answered, make([]time.Time, len(answered)))
+	})
+	return ids
+}
