@@ -72,8 +72,8 @@ func (o *options) asks(cmd *cobra.Command, forMember bool, run asked) *cobra.Com
 		if err != nil {
 			return err
 		}
-		if c.forMember = forMember; forMember {
-			c.member = cmp.Or(member, os.Getenv("INMAIL_MEMBER"))
+		if c.forMember, c.member = forMember, member; forMember && !cmd.Flags().Changed("member") {
+			c.member = os.Getenv("INMAIL_MEMBER")
 		}
 		err = run(cmd, c, args)
 		var answer *problem

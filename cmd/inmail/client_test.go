@@ -150,7 +150,7 @@ func (r *running) people() {
 {"member":{"id":"friend","name":"Fred Friend"}}
 {"connection":["lena.hart","friend"]}
 `
-	for i, name := range []string{"Maria López", "Jonas Weiß", "Ada Park", "Kim Moss"} {
+	for i, name := range []string{"Maria López", "Jonas Weiß", "Ada Park", "Kim Moss", "Lee Ash", "Sam Ito", "Ian Gray", "Eva Lund", "Noor Aziz"} {
 		lines += fmt.Sprintf(`{"member":{"id":"r%d","name":"%s","company":"Nordhafen"}}`+"\n", i+1, name)
 	}
 	if err := os.WriteFile(path, []byte(lines), 0o600); err != nil {

@@ -111,16 +111,19 @@ type crmStatus struct {
 
 func (s crmStatus) text() string {
 	t := newTable()
+	dead := countsText(s.DeadLetters)
 	behind := "everything is in Salesforce"
+	if dead != "" {
+		behind = "everything but the dead letters is in Salesforce"
+	}
 	if s.Unsynced > 0 {
 		behind = fmt.Sprintf("%d, the oldest since %s: %s behind", s.Unsynced, moment(s.OldestUnsyncedAt), span(time.Duration(s.LagSeconds*float64(time.Second))))
 	}
 	t.row("unsynced", behind)
-	dead := cmp.Or(countsText(s.DeadLetters), "none")
-	if dead != "none" {
+	if dead != "" {
 		dead += "; inmail crm failures"
 	}
-	t.row("dead letters", dead)
+	t.row("dead letters", cmp.Or(dead, "none"))
 	paused := "no"
 	if s.Paused != nil {
 		end := "until inmail crm resume"

@@ -48,11 +48,11 @@ func queueStatusText(s queue.Status) string {
 		t.row(q.Queue, fmt.Sprintf("%7d", q.Waiting), oldest, fmt.Sprintf("%7d", q.Running), fmt.Sprintf("%8d", q.Retry),
 			fmt.Sprintf("%8d", q.Archived), fmt.Sprintf("%10d", q.Processed), fmt.Sprintf("%12d", q.Failed), paused)
 	}
-	workers := count(s.Servers, "server") + " at work"
+	workers := fmt.Sprintf("%d groups of workers, three or more in a process", s.Servers)
 	if s.Servers == 0 {
-		workers = "no server is at work: start one with the role worker"
+		workers = "no workers: start a process with the role worker"
 	}
-	text := fmt.Sprintf("%s\n%s, on %s\n", t, workers, plain(s.Where))
+	text := fmt.Sprintf("%s\n%s; %s\n", t, plain(s.Where), workers)
 	for _, w := range s.Warnings {
 		text += "warning: " + plain(w) + "\n"
 	}

@@ -66,8 +66,11 @@ func sentCommand(o *options) *cobra.Command {
 	}
 	p.flags(cmd)
 	filterFlags(cmd, &status, &tag)
-	cmd.Flags().StringVar(&before, "expires-before", "", "only unopened ones that expire before this time or `date`")
+	cmd.Flags().StringVar(&before, "expires-before", "", "only unopened ones that expire before this time or `date`, unless --status says otherwise")
 	return o.asMember(cmd, func(cmd *cobra.Command, c *remote, _ []string) error {
+		if before != "" && status == "" {
+			status = "sent" // the others do not expire any more
+		}
 		answer, err := c.list(cmd.Context(), "/v1/sent", url.Values{"status": {status}, "tag": {tag}, "expires_before": {before}}, p)
 		if err != nil {
 			return err

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// history plays nine InMails over three weeks and ends in W48 of 2026, when two of the weeks have their open rate and one of them
+// its response rate too.
+func (r *running) history() {
+	r.t.Helper()
+	r.people()
+	const week = 7 * 24 * time.Hour
+	for n, w := range []struct {
+		ago, opened, replied int
+		tags                 []string
+	}{
+		{7, 2, 1, []string{"--tag", "fair"}},
+		{3, 2, 2, []string{"--tag", "fair"}},
+		{1, 1, 0, nil},
+	} {
+		r.clock.Pin(monday.Add(-time.Duration(w.ago) * week))
+		for i := range 3 {
+			to := fmt.Sprintf("r%d", 3*n+i+1)
+			id := r.delivered(to, "A question about Tuesday", w.tags...)
+			if i < w.opened {
+				r.must(exitDone, "open", id, "--member", to)
+			}
+			if i < w.replied {
+				r.must(exitDone, "reply", id, "--member", to, "--body", "Tuesday suits me.")
+			}
+		}
+	}
+	r.clock.Pin(monday)
+}
+
+func TestReport(t *testing.T) {
+	r := newRunning(t)
+	r.history()
+	screen(t, `
+WEEK      DELIVERED  OPENED                      95 %        RESPONDED                   95 %
+2026-W41          3   66.7 % of 3    ██████▋···  21–94 %      33.3 % of 3    ███▍······   6–79 %
+2026-W45          3   66.7 % of 3    ██████▋···  21–94 %     so far 2 of 3               incomplete
+2026-W47          3  so far 1 of 3               incomplete  so far 0 of 3               incomplete
+all               9   66.7 % of 6 +  ██████▋···  30–90 %      33.3 % of 3 +  ███▍······   6–79 %
+
+ +  over the complete weeks; younger ones are not in the rate yet
+responded: a first reply within 30 days (open_rate/1, response_rate/1)
+
+TAG   DELIVERED  OPENED                     95 %        RESPONDED                   95 %
+fair          6   66.7 % of 6   ██████▋···  30–90 %      33.3 % of 3 +  ███▍······   6–79 %
+none          3  so far 1 of 3              incomplete  so far 0 of 3               incomplete
+
+ +  over the complete weeks; younger ones are not in the rate yet
+responded: a first reply within 30 days (open_rate/1, response_rate/1)
+
+`, must(t, exitDone, "report"))
+
+	t.Run("JSON is the API's", func(t *testing.T) {
+		sameJSON(t, r.api("GET", "/v1/analytics?by=tag&from=2026-10-01", ""), must(t, exitDone, "report", "--by", "tag", "--from", "2026-10-01", "--json"))
+		both := read[map[string]json.RawMessage](t, must(t, exitDone, "report", "--json"))
+		for _, cut := range []string{"week", "tag"} {
+			var want, got any
+			if err := json.Unmarshal([]byte(r.api("GET", "/v1/analytics?by="+cut, "")), &want); err != nil {
+				t.Fatal(err)
+			}
+			if err := json.Unmarshal(both[cut], &got); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("by %s (-the API's answer +printed):\n%s", cut, diff)
+			}
+		}
+	})
+	t.Run("each cut", func(t *testing.T) {
+		for _, cut := range []string{"week", "tag", "account_type", "category", "sender", "length", "advice"} {
+			got := must(t, exitDone, "report", "--by", cut)
+			if !strings.HasPrefix(got.out, strings.ToUpper(strings.ReplaceAll(cut, "_", " "))) || !strings.Contains(got.out, "responded: a first reply within 30 days") {
+				t.Errorf("by %s:\n%s", cut, got.out)
+			}
+		}
+	})
+	t.Run("a part of the time", func(t *testing.T) {
+		part := read[ratesAnswer](t, must(t, exitDone, "report", "--by", "week", "--json", "--from", "2026-11-02", "--to", "2026-11-08T12:00:00Z"))
+		if len(part.Rows) != 1 || part.Rows[0].Key != "2026-W45" {
+			t.Errorf("rows are %+v", part.Rows)
+		}
+		screen(t, "by week: nothing was delivered\n\nby tag: nothing was delivered\n\n", must(t, exitDone, "report", "--from", "2027-01-01"))
+	})
+	t.Run("wrong words", func(t *testing.T) {
+		for _, args := range [][]string{{"--by", "month"}, {"--from", "yesterday"}, {"--from", "2026-11-02", "--to", "2026-11-01"}} {
+			must(t, exitUsage, append([]string{"report"}, args...)...)
+		}
+	})
+	t.Run("as a member", func(t *testing.T) {
+		own := read[ratesAnswer](t, must(t, exitDone, "report", "--by", "sender", "--member", "r1", "--json"))
+		if len(own.Rows) != 0 {
+			t.Errorf("a member who sent nothing sees %+v", own.Rows)
+		}
+	})
+}
