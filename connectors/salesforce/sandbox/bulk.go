@@ -67,7 +67,6 @@ type jobRow struct {
 	id      string
 	created bool
 	err     *apiError // nil: it was stored
-	undone  bool      // it was not reached
 }
 
 // jobs are the bulk jobs of the org.

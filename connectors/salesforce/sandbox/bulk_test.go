@@ -224,6 +224,38 @@ func TestBulkRefused(t *testing.T) {
 			t.Errorf("state %s", got)
 		}
 	})
+	t.Run("batches_of_the_day", func(t *testing.T) {
+		g.t = t
+		if !g.jobs.batches.add(g.now, maxBatchesPerDay, maxBatchesPerDay) {
+			t.Fatal("the day's batches were not there")
+		}
+		info := g.ingest(upsertJob, "InMail_Id__c\nz\n")
+		if info.State != "Failed" || !strings.HasPrefix(info.ErrorMessage, "ExceededQuota") {
+			t.Errorf("%+v", info)
+		}
+		if _, body := g.do("GET", "limits", nil); !strings.Contains(string(body), `"DailyBulkApiBatches":{"Max":15000,"Remaining":0}`) {
+			t.Errorf("limits %s", body)
+		}
+		g.now = g.now.Add(24 * time.Hour)
+		g.login()
+		if info := g.ingest(upsertJob, "InMail_Id__c\nz\n"); info.State != "JobComplete" {
+			t.Errorf("a day later: %+v", info)
+		}
+	})
+	t.Run("empty_upload", func(t *testing.T) {
+		path := "jobs/ingest/" + g.job("POST", "jobs/ingest", upsertJob).ID
+		g.refused(400, "INVALIDJOB", "PUT", path+"/batches", nil)
+		g.refused(405, "METHOD_NOT_ALLOWED", "POST", path+"/batches", nil)
+		g.refused(400, "INVALIDJOB", "PATCH", path, Fields{"status": "Aborted"})
+		g.refused(405, "METHOD_NOT_ALLOWED", "PUT", path, nil)
+	})
+	t.Run("job_of_another_user", func(t *testing.T) {
+		path := "jobs/ingest/" + g.job("POST", "jobs/ingest", upsertJob).ID
+		mine := g.token
+		g.token, _ = g.sessions.open(newID("005", operatorNumber), g.now, false)
+		g.refused(404, "NOT_FOUND", "GET", path, nil)
+		g.token = mine
+	})
 	t.Run("retired_version", func(t *testing.T) {
 		g.refused(410, "UNSUPPORTED_API_VERSION", "POST", "/services/data/v30.0/jobs/ingest", upsertJob)
 	})

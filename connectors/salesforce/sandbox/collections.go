@@ -93,6 +93,14 @@ func (c *call) rowsBody() (rows []row, allOrNone bool, refused *apiError) {
 	return rows, allOrNone, nil
 }
 
+// typedRows reads the rows of the body and finds the object of each.
+func (c *call) typedRows() (rows []row, objects []*object, allOrNone bool, refused *apiError) {
+	if rows, allOrNone, refused = c.rowsBody(); refused == nil {
+		objects, refused = c.rowTypes(rows)
+	}
+	return rows, objects, allOrNone, refused
+}
+
 // rowTypes finds the object of each row. Rows of mixed types are worked on in chunks, a
 // chunk for each run of one type: at most ten.
 func (c *call) rowTypes(rows []row) ([]*object, *apiError) {
@@ -120,11 +128,7 @@ func (c *call) rowTypes(rows []row) ([]*object, *apiError) {
 
 // saveRows answers an insert or update of up to 200 rows.
 func (c *call) saveRows(save func(*txn, *object, row) saveResult) reply {
-	rows, allOrNone, refused := c.rowsBody()
-	if refused != nil {
-		return refuse(refused)
-	}
-	objects, refused := c.rowTypes(rows)
+	rows, objects, allOrNone, refused := c.typedRows()
 	if refused != nil {
 		return refuse(refused)
 	}
@@ -194,11 +198,7 @@ func (c *call) upsertRows(objectName, keyName string) reply {
 	if refused != nil {
 		return refuse(refused)
 	}
-	rows, allOrNone, refused := c.rowsBody()
-	if refused != nil {
-		return refuse(refused)
-	}
-	objects, refused := c.rowTypes(rows)
+	rows, objects, allOrNone, refused := c.typedRows()
 	if refused != nil {
 		return refuse(refused)
 	}

@@ -111,13 +111,19 @@ func TestTokens(t *testing.T) {
 		}
 	})
 	t.Run("inactive_run_as", func(t *testing.T) {
-		s, err := New(Options{Credentials: Credentials{ClientID: "app", ClientSecret: "s", Users: []User{{Username: "a", Inactive: true}}}})
-		if err != nil {
-			t.Fatal(err)
+		h := newOrg(t, func(o *Options) {
+			o.Credentials.Users = append(o.Credentials.Users, User{Username: "gone@example.com", Inactive: true})
+		})
+		h.runAs = h.userID("gone@example.com")
+		if status, code, _ := h.ask(client(none)); status != http.StatusBadRequest || code != "invalid_grant" {
+			t.Errorf("%d %q", status, code)
 		}
-		if id := s.runAs; id == "" || !s.users[id].Inactive {
-			t.Fatal("no such user")
-		}
+	})
+	t.Run("method_and_path", func(t *testing.T) {
+		g.refused(405, "METHOD_NOT_ALLOWED", "GET", "/services/oauth2/token", nil)
+		g.refused(404, "NOT_FOUND", "POST", "/services/oauth2/authorize", nil)
+		g.refused(405, "METHOD_NOT_ALLOWED", "GET", "/services/Soap/u/64.0", nil)
+		g.refused(404, "NOT_FOUND", "POST", "/services/Soap/c/64.0", nil)
 	})
 }
 

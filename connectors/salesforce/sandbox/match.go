@@ -139,6 +139,11 @@ func (p planner) test(c *condition, f *field) (test, *apiError) {
 	if refused != nil {
 		return nil, refused
 	}
+	// What less or more than null (or '', which is null) selects in the org is not known.
+	if value == nil && c.op != "=" && c.op != "!=" {
+		return nil, &apiError{Code: "INVALID_QUERY_FILTER_OPERATOR",
+			Message: pointAt(p.source, c.values[0].at) + "operator " + c.op + " with null or an empty text is not supported by this sandbox"}
+	}
 	return testOrder(c.op, f, value), nil
 }
 

@@ -3,7 +3,6 @@ package sandbox
 import (
 	"bytes"
 	"compress/gzip"
-	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -85,7 +84,7 @@ func segments(escaped string) ([]string, error) {
 	return parts, nil
 }
 
-// ServeHTTP answers everything that the org answers, and the control paths under /sandbox/.
+// serve answers everything that the org answers, and the control paths under /sandbox/.
 func (s *Sandbox) serve(w http.ResponseWriter, r *http.Request) {
 	path, err := segments(r.URL.EscapedPath())
 	if err != nil {
@@ -96,11 +95,11 @@ func (s *Sandbox) serve(w http.ResponseWriter, r *http.Request) {
 	case len(path) > 0 && path[0] == "sandbox":
 		s.control(w, r, path[1:])
 	case tooLong(r):
-		s.write(w, r, reply{status: http.StatusRequestHeaderFieldsTooLarge, mimeType: "text/html", body: []byte("<html><body>Request Header Fields Too Large</body></html>")})
+		s.write(w, r, page(http.StatusRequestHeaderFieldsTooLarge, "Request Header Fields Too Large"))
 	case len(path) == 0:
 		s.write(w, r, reply{status: http.StatusOK, mimeType: "text/plain", body: []byte(banner)})
 	case len(r.RequestURI) > maxURIAndHeaders:
-		s.write(w, r, reply{status: http.StatusRequestURITooLong, mimeType: "text/html", body: []byte("<html><body>URI Too Long</body></html>")})
+		s.write(w, r, page(http.StatusRequestURITooLong, "URI Too Long"))
 	case len(path) >= 2 && path[0] == "services" && path[1] == "oauth2":
 		s.oauth(w, r, path[2:])
 	case len(path) == 3 && path[0] == "id":
@@ -256,8 +255,12 @@ func (c *call) composites(path []string) reply {
 	return notFound()
 }
 
-// readBody reads a request's body, gzipped or not, and checks what it says it is.
+// readBody reads a request's body, gzipped or not, and checks what it says it is and what
+// answer it accepts.
 func readBody(r *http.Request, path []string) ([]byte, *apiError) {
+	if accept := r.Header.Get("Accept"); strings.Contains(accept, "xml") && !strings.Contains(accept, "json") && !strings.Contains(accept, "*") {
+		return nil, &apiError{Code: "NOT_ACCEPTABLE", Message: "This sandbox answers JSON and CSV only"}
+	}
 	csv := r.Method == http.MethodPut && len(path) == 4 && path[0] == "jobs" && path[3] == "batches"
 	limit := int64(maxJSONBody)
 	if csv {
@@ -295,9 +298,6 @@ func readBody(r *http.Request, path []string) ([]byte, *apiError) {
 	charset := strings.ToLower(params["charset"])
 	if err != nil || kind != want || charset != "" && charset != "utf-8" {
 		return nil, &apiError{Code: "UNSUPPORTED_MEDIA_TYPE", Message: "Content-Type must be " + want + " in UTF-8"}
-	}
-	if strings.Contains(r.Header.Get("Accept"), "application/xml") && !strings.Contains(r.Header.Get("Accept"), "json") && !strings.Contains(r.Header.Get("Accept"), "*") {
-		return nil, &apiError{Code: "NOT_ACCEPTABLE", Message: "This sandbox answers JSON only"}
 	}
 	return body.Bytes(), nil
 }
@@ -424,6 +424,3 @@ func (c *call) resources() reply {
 	}
 	return jsonReply(http.StatusOK, append(out, '}'))
 }
-
-// errAborted makes net/http drop the connection without an answer.
-var errAborted = errors.New("sandbox: connection dropped on request")

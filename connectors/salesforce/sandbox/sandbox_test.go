@@ -2,8 +2,11 @@ package sandbox
 
 import (
 	"bytes"
+	"compress/gzip"
+	"context"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -22,6 +25,8 @@ type org struct {
 }
 
 var testNow = time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
+
+func testClock() time.Time { return testNow }
 
 func testCredentials() Credentials {
 	return Credentials{
@@ -217,4 +222,76 @@ func (g *org) query(soql string) []map[string]any {
 		delete(r, "attributes")
 	}
 	return got.Records
+}
+
+func TestServe(t *testing.T) {
+	asleep, wake := make(chan struct{}), make(chan struct{})
+	s, err := New(Options{Credentials: testCredentials(), Clock: testClock, Sleep: func(context.Context, time.Duration) error {
+		close(asleep)
+		<-wake
+		return nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Serve(ctx, l) }()
+	g := &org{Sandbox: s, t: t, server: &httptest.Server{URL: "http://" + l.Addr().String(), Config: &http.Server{}}}
+	g.login()
+	g.inject(Fault{Kind: SlowAfter, Delay: time.Second, Next: 1})
+	answered := make(chan int)
+	go func() {
+		req, _ := http.NewRequest("GET", g.server.URL+"/services/data/v67.0/limits", nil)
+		req.Header.Set("Authorization", "Bearer "+g.token)
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			answered <- 0
+			return
+		}
+		resp.Body.Close()
+		answered <- resp.StatusCode
+	}()
+	<-asleep
+	stop()
+	close(wake)
+	if status := <-answered; status != http.StatusOK {
+		t.Errorf("the call under way ended with %d", status)
+	}
+	if err := <-ended; err != nil {
+		t.Errorf("serve ended with %v", err)
+	}
+	if err := s.Serve(t.Context(), l); err == nil {
+		t.Error("a closed listener was served")
+	}
+}
+
+func TestGzip(t *testing.T) {
+	g := newOrg(t)
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	if _, err := z.Write([]byte(`{"LastName":"L","Company":"A"}`)); err != nil || z.Close() != nil {
+		t.Fatal(err)
+	}
+	resp, body := g.send("POST", "sobjects/Lead", packed.String(), http.Header{"Content-Encoding": {"gzip"}})
+	if resp.StatusCode != http.StatusCreated {
+		t.Errorf("a gzipped body: %d %s", resp.StatusCode, body)
+	}
+	for encoding, want := range map[string]int{"gzip": 400, "br": 415} {
+		if resp, _ := g.send("POST", "sobjects/Lead", `{"LastName":"L"}`, http.Header{"Content-Encoding": {encoding}}); resp.StatusCode != want {
+			t.Errorf("%s: %d, want %d", encoding, resp.StatusCode, want)
+		}
+	}
+	resp, body = g.send("GET", "sobjects/Lead/describe", nil, http.Header{"Accept-Encoding": {"gzip"}})
+	r, err := gzip.NewReader(bytes.NewReader(body))
+	if err != nil || resp.Header.Get("Content-Encoding") != "gzip" {
+		t.Fatalf("a long answer is not gzipped: %v", err)
+	}
+	if plain, err := io.ReadAll(r); err != nil || !json.Valid(plain) {
+		t.Errorf("unpacked: %v", err)
+	}
 }

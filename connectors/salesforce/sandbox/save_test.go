@@ -137,9 +137,11 @@ func TestBodiesRefused(t *testing.T) {
 		}
 	})
 	t.Run("xml_wanted", func(t *testing.T) {
-		resp, _ := g.send("POST", "sobjects/Lead", `{"LastName":"a","Company":"b"}`, http.Header{"Accept": {"application/xml"}})
-		if resp.StatusCode != http.StatusNotAcceptable {
-			t.Errorf("status %d", resp.StatusCode)
+		for method, body := range map[string]any{"POST": `{"LastName":"a","Company":"b"}`, "GET": nil} {
+			resp, _ := g.send(method, "sobjects/Lead", body, http.Header{"Accept": {"application/xml"}})
+			if resp.StatusCode != http.StatusNotAcceptable {
+				t.Errorf("%s: status %d", method, resp.StatusCode)
+			}
 		}
 	})
 	if n := len(g.Records("Lead")); n != 0 {

@@ -42,7 +42,8 @@ func (c *call) sobjects(path []string) reply {
 	return notFound()
 }
 
-func (c *call) path2(o *object, id string) string {
+// recordPath is the address of a record under the version of the call.
+func (c *call) recordPath(o *object, id string) string {
 	return "/services/data/v" + c.version + "/sobjects/" + o.name + "/" + id
 }
 
@@ -77,7 +78,7 @@ func (c *call) saved(o *object, id string, status int, created bool) reply {
 	}
 	r := jsonReply(status, append(out, '}'))
 	if status == http.StatusCreated {
-		r.header = http.Header{"Location": {c.path2(o, id)}}
+		r.header = http.Header{"Location": {c.recordPath(o, id)}}
 	}
 	return r
 }
@@ -136,15 +137,8 @@ func findLive(st *store, id string) (*record, *apiError) {
 }
 
 func (c *call) updateOne(tx *txn, o *object, id string, in row) reply {
-	old, refused := findLive(tx.store, id)
-	if refused != nil {
+	if refused := c.beforeWrite(tx, id); refused != nil {
 		return refuse(refused)
-	}
-	if changed := c.unmodifiedSince(old); changed != nil {
-		return refuse(changed)
-	}
-	if e := c.rows.strike(); e != nil {
-		return refuse(e)
 	}
 	if errs := tx.update(o, id, in, readJSONValue); errs != nil {
 		return refuse(errs...)
@@ -153,20 +147,25 @@ func (c *call) updateOne(tx *txn, o *object, id string, in row) reply {
 }
 
 func (c *call) deleteOne(tx *txn, o *object, id string) reply {
-	old, refused := findLive(tx.store, id)
-	if refused != nil {
+	if refused := c.beforeWrite(tx, id); refused != nil {
 		return refuse(refused)
 	}
-	if changed := c.unmodifiedSince(old); changed != nil {
-		return refuse(changed)
-	}
-	if e := c.rows.strike(); e != nil {
-		return refuse(e)
-	}
-	if e := tx.remove(o, id); e != nil {
-		return refuse(e)
+	if refused := tx.remove(o, id); refused != nil {
+		return refuse(refused)
 	}
 	return reply{status: http.StatusNoContent}
+}
+
+// beforeWrite checks what a write of one record, which must be there, asks for first.
+func (c *call) beforeWrite(tx *txn, id string) *apiError {
+	old, refused := findLive(tx.store, id)
+	if refused == nil {
+		refused = c.unmodifiedSince(old)
+	}
+	if refused == nil {
+		refused = c.rows.strike()
+	}
+	return refused
 }
 
 // unmodifiedSince keeps the condition of If-Unmodified-Since.
@@ -271,17 +270,17 @@ func (c *call) theOne(st *store, o *object, key *field, value any) (*record, rep
 			if i > 0 {
 				out = append(out, ',')
 			}
-			out = appendString(out, c.path2(o, r.id()))
+			out = appendString(out, c.recordPath(o, r.id()))
 		}
 		return nil, jsonReply(http.StatusMultipleChoices, append(out, ']'))
 	}
 }
 
 func (c *call) upsertOne(tx *txn, o *object, key *field, value any, text string, in row) reply {
-	if e := c.rows.strike(); e != nil {
-		return refuse(e)
-	}
 	if len(tx.store.holding(o, key, value)) == 0 {
+		if e := c.rows.strike(); e != nil {
+			return refuse(e)
+		}
 		if c.query.Get("updateOnly") == "true" {
 			return notFound()
 		}

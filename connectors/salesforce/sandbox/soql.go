@@ -617,7 +617,7 @@ func (p *soqlParser) list(c *condition) *apiError {
 
 func (p *soqlParser) literal() (literal, *apiError) {
 	t := p.peek()
-	v := literal{kind: t.kind, text: t.text, at: t.at}
+	v := literal(t)
 	switch t.kind {
 	case "string", "number", "date", "datetime":
 	case "word":

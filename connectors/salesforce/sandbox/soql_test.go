@@ -115,6 +115,23 @@ func TestQueries(t *testing.T) {
 		"SELECT Name FROM Account WHERE Id IN (SELECT AccountId FROM Contact)":                                        "!MALFORMED_QUERY",
 		"SELECT TYPEOF Who WHEN Lead THEN Email END FROM Task":                                                        "!MALFORMED_QUERY",
 		"SELECT toLabel(Status__c) FROM InMail__c":                                                                    "!MALFORMED_QUERY",
+		"SELECT COUNT(Id) FROM InMail__c WHERE Sent_At__c != TODAY":                                                   "2",
+		"SELECT COUNT(Id) FROM InMail__c WHERE Sent_At__c <= YESTERDAY":                                               "0",
+		"SELECT COUNT(Id) FROM InMail__c WHERE Sent_At__c >= YESTERDAY":                                               "2",
+		"SELECT COUNT(Id) FROM Task WHERE ActivityDate != YESTERDAY":                                                  "2",
+		"SELECT COUNT(Id) FROM Lead WHERE LastName > TODAY":                                                           "!INVALID_FIELD",
+		"SELECT COUNT(Id) FROM Lead WHERE LastName LIKE 5":                                                            "!INVALID_FIELD",
+		"SELECT COUNT(Id) FROM Lead WHERE Id = 5":                                                                     "!INVALID_FIELD",
+		"SELECT COUNT(Id) FROM InMail__c WHERE Tags__c INCLUDES (5)":                                                  "!INVALID_FIELD",
+		"SELECT COUNT(Id) FROM InMail__c WHERE Lead__c IN ('', null)":                                                 "2",
+		"SELECT COUNT(Id) FROM Lead ORDER BY COUNT(LastName)":                                                         "!MALFORMED_QUERY",
+		"SELECT Status__c, COUNT(Id) FROM InMail__c GROUP BY Status__c HAVING SUM(Replies__c) > 1":                    "!MALFORMED_QUERY",
+		"SELECT COUNT(Id) FROM InMail__c GROUP BY CALENDAR_YEAR(Sent_At__c)":                                          "!MALFORMED_QUERY",
+		"SELECT COUNT(Id) FROM InMail__c GROUP Status__c":                                                             "!MALFORMED_QUERY",
+		"SELECT COUNT(Id) FROM InMail__c ORDER Status__c":                                                             "!MALFORMED_QUERY",
+		"SELECT Name FROM Account ORDER BY Name NULLS NONE":                                                           "!MALFORMED_QUERY",
+		"SELECT Name FROM Account ORDER BY toLabel(Name)":                                                             "!MALFORMED_QUERY",
+		"SELECT COUNT(Id) FROM InMail__c GROUP BY Nope":                                                               "!INVALID_FIELD",
 		"SELECT Name FROM Account WHERE CALENDAR_YEAR(CreatedDate) = 2026":                                            "!MALFORMED_QUERY",
 		"SELECT Name, COUNT(Id) FROM Account":                                                                         "!MALFORMED_QUERY",
 		"SELECT Name FROM InMail__c GROUP BY Status__c":                                                               "!MALFORMED_QUERY",
@@ -149,6 +166,8 @@ func TestQueries(t *testing.T) {
 		"SELECT Id FROM InMail__c WHERE Tags__c LIKE 'a%'":                                                            "!INVALID_FIELD",
 		"SELECT Id FROM InMail__c WHERE Status__c INCLUDES ('a')":                                                     "!INVALID_FIELD",
 		"SELECT Id FROM Lead WHERE Id = '00Q123'":                                                                     "!INVALID_QUERY_FILTER_OPERATOR",
+		"SELECT Id FROM InMail__c WHERE InMail_Id__c > ''":                                                            "!INVALID_QUERY_FILTER_OPERATOR",
+		"SELECT Id FROM InMail__c WHERE Replies__c <= null":                                                           "!INVALID_QUERY_FILTER_OPERATOR",
 		"SELECT Id FROM Nope__c":                                                                                      "!INVALID_TYPE",
 		"SELECT Id FROM InMail__c WHERE Sent_At__c = LAST_N_DAYS":                                                     "!MALFORMED_QUERY",
 		"SELECT Id FROM InMail__c WHERE Sent_At__c = TODAY:3":                                                         "!MALFORMED_QUERY",
@@ -205,6 +224,13 @@ func TestGroupedAnswers(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+	for having, want := range map[string]int{
+		"COUNT(Id) > 1": 1, "COUNT(Id) > 1 OR MAX(Replies__c) = 3": 2, "COUNT(Id) > 1 AND MAX(Replies__c) = 3": 0, "NOT COUNT(Id) > 1": 2, "Status__c LIKE 's%'": 1,
+	} {
+		if got := g.query("SELECT Status__c, COUNT(Id), MAX(Replies__c) FROM InMail__c GROUP BY Status__c HAVING " + having); len(got) != want {
+			t.Errorf("HAVING %s: %d rows, want %d", having, len(got), want)
+		}
 	}
 	_, body := g.do("GET", "query?q=SELECT+COUNT()+FROM+InMail__c+WHERE+Status__c='Sent'", nil)
 	if string(body) != `{"totalSize":2,"done":true,"records":[]}` {

@@ -1,0 +1,176 @@
+package sandbox
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// TestManyClientsAtOnce has 16 clients upsert 50,000 InMails, each twice, with overlap, while
+// others read: every row is stored once, and no state goes backwards.
+func TestManyClientsAtOnce(t *testing.T) {
+	const clients, records, batch = 16, 50_000, 200
+	g := newOrg(t, func(o *Options) { o.Credentials.Users[0].Integration = true })
+	batches := make(chan [2]int)
+	var wait sync.WaitGroup
+	for range clients {
+		wait.Add(1)
+		go func() {
+			defer wait.Done()
+			for b := range batches {
+				var rows []Fields
+				for i := range batch {
+					rows = append(rows, Fields{"InMail_Id__c": fmt.Sprintf("id-%05d", b[0]+i), "Status__c": []string{"Queued", "Sent"}[b[1]], "Status_Sequence__c": b[1]})
+				}
+				for _, code := range g.upsert(rows...) {
+					if code != "stored" && code != "FIELD_CUSTOM_VALIDATION_EXCEPTION" {
+						t.Errorf("a row: %s", code)
+					}
+				}
+				if b[0]%2000 == 0 {
+					if got := g.query(fmt.Sprintf("SELECT Id FROM InMail__c WHERE InMail_Id__c = 'id-%05d'", b[0])); len(got) != 1 {
+						t.Errorf("%d records hold one id", len(got))
+					}
+				}
+			}
+		}()
+	}
+	for from := 0; from < records; from += batch {
+		batches <- [2]int{from, 0}
+		batches <- [2]int{from, 1}
+	}
+	close(batches)
+	wait.Wait()
+	if n := len(g.store.tables[g.schema.object("InMail__c")].slots); n != records {
+		t.Errorf("%d records are stored, want %d", n, records)
+	}
+	last := map[string]float64{}
+	for _, c := range g.History() {
+		if c.NewSequence == nil || *c.NewSequence < last[c.Key] {
+			t.Fatalf("backwards: %+v", c)
+		}
+		last[c.Key] = *c.NewSequence
+	}
+	// A reconcile by key reads all of it in pages.
+	seen, where := 0, ""
+	for {
+		got := g.query("SELECT InMail_Id__c, Status__c FROM InMail__c" + where + " ORDER BY InMail_Id__c LIMIT 2000")
+		if len(got) == 0 {
+			break
+		}
+		seen += len(got)
+		where = " WHERE InMail_Id__c > '" + got[len(got)-1]["InMail_Id__c"].(string) + "'"
+	}
+	if seen != records {
+		t.Errorf("the walk by key saw %d records, want %d", seen, records)
+	}
+}
+
+func BenchmarkUpsertOfAThousand(b *testing.B) {
+	g := newOrg(b)
+	var subs []Fields
+	for i := range 5 {
+		var rows []Fields
+		for j := range 200 {
+			rows = append(rows, Fields{"InMail_Id__c": fmt.Sprintf("%d-%d", i, j), "Status__c": "Sent", "Status_Sequence__c": 2, "Subject__c": "A subject of usual length", "Preview__c": strings.Repeat("preview ", 15), "Sender_Name__c": "Kim", "Sent_At__c": testNow})
+		}
+		subs = append(subs, sub("PATCH", "composite/sobjects/InMail__c/InMail_Id__c", fmt.Sprint("c", i), Fields{"records": typed("InMail__c", rows)}))
+	}
+	body, err := json.Marshal(Fields{"compositeRequest": subs})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if status, answer := g.do("POST", "composite", string(body)); status != http.StatusOK {
+			b.Fatalf("%d %s", status, answer)
+		}
+	}
+}
+
+// TestAnyOrderOfChanges plays inserts, updates, deletions, conversions, merges and rollbacks
+// in any order. After each step the indexes agree with the records, and no lookup of a live
+// record points at a deleted one but through a conversion.
+func TestAnyOrderOfChanges(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		s, err := New(Options{Clock: testClock})
+		if err != nil {
+			r.Fatal(err)
+		}
+		var leads []string
+		pick := func() string {
+			if len(leads) == 0 {
+				return newID("00Q", 99)
+			}
+			return rapid.SampledFrom(leads).Draw(r, "lead")
+		}
+		key := func() string { return rapid.SampledFrom([]string{"a", "b", "c"}).Draw(r, "key") }
+		// What is refused is refused: the steps ignore it, the check below does not.
+		steps := map[string]func(*rapid.T){
+			"insert": func(*rapid.T) {
+				if id, err := s.Insert("Lead", Fields{"LastName": "L", "Company": "C", "InMail_Member_Id__c": key()}); err == nil {
+					leads = append(leads, id)
+				}
+			},
+			"inmail": func(*rapid.T) { _, _ = s.Insert("InMail__c", Fields{"InMail_Id__c": key(), "Lead__c": pick()}) },
+			"task":   func(*rapid.T) { _, _ = s.Insert("Task", Fields{"WhoId": pick(), "InMail_Event_Id__c": key()}) },
+			"move": func(*rapid.T) {
+				if all := s.Records("InMail__c"); len(all) > 0 {
+					_ = s.Edit(rapid.SampledFrom(all).Draw(r, "inmail")["Id"].(string), Fields{"Lead__c": pick(), "InMail_Id__c": key()})
+				}
+			},
+			"delete":   func(*rapid.T) { _ = s.Delete(pick()) },
+			"undelete": func(*rapid.T) { _ = s.Undelete(pick()) },
+			"purge":    func(*rapid.T) { _ = s.Purge(pick()) },
+			"convert":  func(*rapid.T) { _, _ = s.Convert(pick(), Conversion{}) },
+			"merge":    func(*rapid.T) { _ = s.Merge(pick(), pick()) },
+			"rollback": func(*rapid.T) {
+				tx := s.store.begin(testClock, s.operator())
+				_, _ = tx.insert(s.schema.object("InMail__c"), row{{"InMail_Id__c", key()}, {"Lead__c", pick()}}, readJSONValue)
+				_ = tx.remove(s.schema.object("Lead"), pick())
+				tx.rollback()
+			},
+			"": func(r *rapid.T) { s.checkIndexes(r) },
+		}
+		r.Repeat(steps)
+	})
+}
+
+// checkIndexes compares the indexes with the records.
+func (s *Sandbox) checkIndexes(r *rapid.T) {
+	for _, t := range s.store.tables {
+		for pos, index := range t.indexes {
+			entries := 0
+			for _, slots := range index {
+				entries += len(slots)
+			}
+			f := t.object.fields[pos]
+			held := 0
+			for _, slot := range t.slots {
+				v := slot.record.values[pos]
+				if slot.record.deleted() || v == nil {
+					continue
+				}
+				held++
+				found := s.store.holding(t.object, f, v)
+				if f.unique && len(found) != 1 {
+					r.Fatalf("%d records hold %s %v", len(found), f.name, v)
+				}
+				if f.kind == kindReference && f.name != "MasterRecordId" && s.store.live(v.(string)) == nil && f.name != "ConvertedContactId" {
+					r.Fatalf("%s of a live %s points at %v, which is not there", f.name, t.object.name, v)
+				}
+			}
+			if held != entries {
+				r.Fatalf("the index of %s.%s has %d entries for %d records", t.object.name, f.name, entries, held)
+			}
+		}
+		if len(t.slots) != len(t.byID) {
+			r.Fatalf("%s: %d rows, %d ids", t.object.name, len(t.slots), len(t.byID))
+		}
+	}
+}
