@@ -75,6 +75,9 @@ func (o *options) asks(cmd *cobra.Command, forMember bool, run asked) *cobra.Com
 		if c.forMember, c.member = forMember, member; forMember && !cmd.Flags().Changed("member") {
 			c.member = os.Getenv("INMAIL_MEMBER")
 		}
+		if err := domain.MemberID(c.member).Validate(); c.member != "" && err != nil {
+			return usageError{fmt.Errorf("--member, INMAIL_MEMBER: %w", err)}
+		}
 		err = run(cmd, c, args)
 		var answer *problem
 		if o.json && errors.As(err, &answer) {
@@ -101,8 +104,15 @@ func (o *options) newRemote(server string) (*remote, error) {
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // a key goes to no other host
 	}}
-	c.key, c.keySource, err = o.findKey(u.Hostname())
+	if c.key, c.keySource, err = o.findKey(u.Hostname()); err == nil && !inHeader(c.key) {
+		err = usageError{errors.New(c.keySource + ": holds more than a key, or none")}
+	}
 	return c, err
+}
+
+// inHeader says whether s can stand in a header of ours: printable ASCII.
+func inHeader(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' })
 }
 
 // findKey looks for a key in this order: INMAIL_KEY, INMAIL_KEY_FILE, and for a server on this machine its own

@@ -420,6 +420,12 @@ func TestKey(t *testing.T) {
 		t.Setenv("INMAIL_OPERATOR_KEY", r.operatorKey)
 		must(t, exitDone, "credits", "--member", "lena.hart")
 	})
+	t.Run("file that holds something else", func(t *testing.T) {
+		t.Setenv("INMAIL_KEY_FILE", write(t, "a letter\nof two lines"))
+		if got := must(t, exitUsage, "credits"); !strings.Contains(got.err, "INMAIL_KEY_FILE: ") || strings.Contains(got.err, "letter") {
+			t.Errorf("said %q", got.err)
+		}
+	})
 	t.Run("file that is not there", func(t *testing.T) {
 		t.Setenv("INMAIL_KEY_FILE", file+".gone")
 		if got := must(t, exitFailed, "credits"); !strings.Contains(got.err, "INMAIL_KEY_FILE: ") {
@@ -455,6 +461,7 @@ func TestWrongUse(t *testing.T) {
 		{"send", "--to", "a", "--subject", "s", "--body", "b", "-"}, {"send", "--to", "a", "--subject", "s", "--body", "b", "--body-file", "f"}, {"send", "letter.txt"},
 		{"open"}, {"open", "a", "b"}, {"reply", "--body", "b"}, {"reply", "x"}, {"retract"}, {"retract", "x", "--yes", "--confirm", "token"},
 		{"advise"}, {"import"}, {"import", "a", "b"}, {"crm", "retry", "x", "--class", "locked"}, {"crm", "failures", "--csv", "--json"}, {"crm", "pause", "--for", "soon"},
+		{"send", "--to", "a", "--subject", "s", "--body", "b", "--key", "Grüße"}, {"credits", "--member", "no/body"}, {"credits", "--member", "two\nlines"},
 		{"credits", "--server", "127.0.0.1:8080"}, {"credits", "--server", "ftp://a"}, {"credits", "--server", "http://user:secret@a"}, {"credits", "--server", "http://a/?b"},
 	} {
 		if got := must(t, exitUsage, args...); got.out != "" {

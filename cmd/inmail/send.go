@@ -65,6 +65,9 @@ is printed with its id and refuses nothing. The same --key again sends nothing t
 		}
 		header := http.Header{}
 		if f.Changed("key") {
+			if !inHeader(key) {
+				return usageError{errors.New("--key: 1 to 255 printable ASCII characters")}
+			}
 			header.Set("Idempotency-Key", key)
 		}
 		answer, err := c.ask(cmd.Context(), http.MethodPost, "/v1/inmails", m, header)
