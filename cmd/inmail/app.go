@@ -245,7 +245,7 @@ func (a *app) startAPI() error {
 	domainRegistry.MustRegister(metrics.NewDomain(a.room.StoredSnapshot, a.log))
 	parts := httpapi.Parts{
 		Config: a.settings.HTTP, Room: a.room, Sender: sender{group}, Probes: a.probes(), Metrics: metrics.Handler(a.registry),
-		Domain: metrics.Handler(domainRegistry), Queues: a.queue.Page("/queues"), Registry: a.registry, Log: a.log,
+		Domain: metrics.Handler(domainRegistry), Queues: a.queue.Page("/queues"), QueueDesk: queueDesk{a.queue}, Registry: a.registry, Log: a.log,
 	}
 	if a.settings.Program.TimeTravel {
 		parts.Advance = func(_ context.Context, d time.Duration) (time.Time, error) { return a.clock.Advance(d), nil }

@@ -361,8 +361,8 @@ func (b *bencher) alone(ctx context.Context) error {
 			return fmt.Errorf("bench: %w", err)
 		}
 		err = b.until(ctx, "it is in the inbox", func() (bool, error) {
-			items, _, err := b.room.Inbox(ctx, s.To, mailroom.Filter{}, mailroom.Page{Limit: 1})
-			return len(items) > 0 && items[0].ID == accepted.ID, err
+			page, err := b.room.Inbox(ctx, s.To, mailroom.Filter{}, mailroom.Page{Limit: 1})
+			return len(page.Items) > 0 && page.Items[0].ID == accepted.ID, err
 		})
 		if err != nil {
 			return err

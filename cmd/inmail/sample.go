@@ -157,7 +157,7 @@ func (h *history) deliver(ctx context.Context, id domain.ID, s config.SampleSend
 	to, from := mailroom.Viewer{Member: s.To}, mailroom.Viewer{Member: s.From}
 	if s.Opened > 0 {
 		h.do(t0.Add(s.Opened-time.Minute), func(ctx context.Context) error {
-			_, _, err := room.Inbox(ctx, s.To, mailroom.Filter{}, mailroom.Page{Limit: 20})
+			_, err := room.Inbox(ctx, s.To, mailroom.Filter{}, mailroom.Page{Limit: 20})
 			return err
 		})
 		h.do(t0.Add(s.Opened), func(ctx context.Context) error {

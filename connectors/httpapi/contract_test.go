@@ -58,7 +58,7 @@ func newWorld(t *testing.T, change ...func(*Parts)) *world {
 	t.Helper()
 	w := &world{T: t, document: theContract, room: newRoom(), log: new(bytes.Buffer), registry: prometheus.NewRegistry()}
 	p := Parts{Config: Default(), Room: w.room, Sender: w.room, Registry: w.registry, Advance: w.room.advance,
-		Metrics: text("metrics"), Domain: text("domain metrics"), Queues: page("<html>queues</html>"),
+		Metrics: text("metrics"), Domain: text("domain metrics"), Queues: page("<html>queues</html>"), QueueDesk: deskOf(w.room),
 		Log: slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Now: w.room.Now}
 	for _, c := range change {
 		c(&p)
@@ -221,7 +221,7 @@ type object = map[string]any
 // theContract is the document, as it is served by an API with all its parts.
 var theContract = sync.OnceValue(func() *contracttest.Document {
 	api, err := New(Parts{Config: Default(), Room: newRoom(), Sender: newRoom(), Registry: prometheus.NewRegistry(), Advance: newRoom().advance,
-		Metrics: text(""), Domain: text(""), Queues: page(""), Log: slog.New(slog.DiscardHandler)})
+		Metrics: text(""), Domain: text(""), Queues: page(""), QueueDesk: deskOf(newRoom()), Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		panic(err)
 	}

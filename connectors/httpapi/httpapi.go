@@ -57,17 +57,18 @@ type Sender interface {
 
 // Parts is what an API is built of.
 type Parts struct {
-	Config   Config
-	Room     UseCases
-	Sender   Sender
-	Probes   []Probe               // what /readyz asks
-	Metrics  http.Handler          // /metrics
-	Domain   http.Handler          // /metrics/domain
-	Queues   http.Handler          // /queues, for operators; nil: not there
-	Advance  Advance               // /v1/clock; nil: not there
-	Registry prometheus.Registerer // where the request metrics go
-	Log      *slog.Logger
-	Now      func() time.Time // the wall clock, for key cache and rate limit; nil: time.Now
+	Config    Config
+	Room      UseCases
+	Sender    Sender
+	Probes    []Probe               // what /readyz asks
+	Metrics   http.Handler          // /metrics
+	Domain    http.Handler          // /metrics/domain
+	Queues    http.Handler          // /queues, for operators; nil: not there
+	Advance   Advance               // /v1/clock; nil: not there
+	QueueDesk QueueDesk             // /v1/queue; nil: not there
+	Registry  prometheus.Registerer // where the request metrics go
+	Log       *slog.Logger
+	Now       func() time.Time // the wall clock, for key cache and rate limit; nil: time.Now
 }
 
 // API answers HTTP requests. It is an http.Handler; Server runs it.
@@ -102,7 +103,7 @@ func New(p Parts) (*API, error) {
 	}
 	a.endpoints = slices.Concat(a.inmailEndpoints(), a.inboxEndpoints(), a.replyEndpoints(), a.retractionEndpoints(),
 		a.memberEndpoints(), a.relationEndpoints(), a.accountEndpoints(), a.analyticsEndpoints(), a.bannedEndpoints(), a.restrictionEndpoints(),
-		a.keyEndpoints(), a.importEndpoints(), a.crmEndpoints(), a.auditEndpoints(), a.clockEndpoints(), a.healthEndpoints(), a.queueEndpoints())
+		a.keyEndpoints(), a.importEndpoints(), a.crmEndpoints(), a.auditEndpoints(), a.clockEndpoints(), a.healthEndpoints(), a.queueEndpoints(), a.queueDeskEndpoints())
 	if a.document, err = document(a.endpoints); err != nil {
 		return nil, err
 	}

@@ -12,7 +12,7 @@ func (a *API) inboxEndpoints() []endpoint {
 		gives(endpoint{
 			method: "GET", path: "/v1/inbox", name: "listInbox", group: "Inbox", access: memberOnly, status: http.StatusOK,
 			does: "List what is in a member's inbox, newest first", query: filterParameters(),
-			more:    "Listing opens nothing (R30); what has expired or was retracted is gone (R32, R36). A full last page is followed by an empty one.",
+			more:    "Listing opens nothing (R30); what has expired or was retracted is gone (R32, R36).",
 			refuses: []domain.Code{domain.NotFound},
 		}, (*call).inbox),
 		gives(endpoint{
@@ -57,7 +57,6 @@ type inboxAnswer struct {
 	UnreadCount int          `json:"unread_count" example:"1"`
 }
 
-// inbox asks for no item more than it shows, as listing one marks it as previewed (R30).
 func (c *call) inbox() (inboxAnswer, error) {
 	p, err := inboxList.page(c.query)
 	if err != nil {
@@ -67,16 +66,17 @@ func (c *call) inbox() (inboxAnswer, error) {
 	if err != nil {
 		return inboxAnswer{}, err
 	}
-	found, unread, err := c.api.Room.Inbox(c.ctx, c.viewer.Member, f, p)
+	page, err := c.api.Room.Inbox(c.ctx, c.viewer.Member, f, p)
 	if err != nil {
 		return inboxAnswer{}, err
 	}
-	answer := inboxAnswer{Items: make([]inboxEntry, 0, len(found)), UnreadCount: unread}
-	for _, i := range found {
+	answer := inboxAnswer{Items: make([]inboxEntry, 0, len(page.Items)), UnreadCount: page.Unread}
+	for _, i := range page.Items {
 		answer.Items = append(answer.Items, inboxEntryOf(i))
 	}
-	if n := len(found); n >= p.Limit {
-		next := inboxList.encode(mailroom.Cursor{At: found[n-1].SentAt, ID: string(found[n-1].ID)})
+	if page.More {
+		last := page.Items[len(page.Items)-1]
+		next := inboxList.encode(mailroom.Cursor{At: last.SentAt, ID: string(last.ID)})
 		answer.NextCursor = &next
 	}
 	return answer, nil

@@ -18,7 +18,7 @@ import (
 type reading interface {
 	View(ctx context.Context, v mailroom.Viewer, id domain.ID) (mailroom.View, error)
 	Sent(ctx context.Context, member domain.MemberID, f mailroom.Filter, p mailroom.Page) ([]mailroom.View, error)
-	Inbox(ctx context.Context, member domain.MemberID, f mailroom.Filter, p mailroom.Page) ([]mailroom.InboxItem, int, error)
+	Inbox(ctx context.Context, member domain.MemberID, f mailroom.Filter, p mailroom.Page) (mailroom.InboxPage, error)
 }
 
 // preflighter judges an InMail without sending it.

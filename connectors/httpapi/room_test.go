@@ -448,11 +448,11 @@ func (r *room) Sent(_ context.Context, member domain.MemberID, f mailroom.Filter
 	}), err
 }
 
-func (r *room) Inbox(_ context.Context, member domain.MemberID, f mailroom.Filter, p mailroom.Page) ([]mailroom.InboxItem, int, error) {
+func (r *room) Inbox(_ context.Context, member domain.MemberID, f mailroom.Filter, p mailroom.Page) (mailroom.InboxPage, error) {
 	leave, err := r.enter()
 	defer leave()
 	if _, ok := r.members[member]; err == nil && !ok {
-		return nil, 0, noMember()
+		return mailroom.InboxPage{}, noMember()
 	}
 	var entries []mailroom.InboxItem
 	unread := 0
@@ -471,7 +471,10 @@ func (r *room) Inbox(_ context.Context, member domain.MemberID, f mailroom.Filte
 			}
 		}
 	}
-	return paged(entries, p, func(i mailroom.InboxItem) mailroom.Cursor { return mailroom.Cursor{At: i.SentAt, ID: string(i.ID)} }), unread, err
+	shown := paged(entries, mailroom.Page{Limit: p.Limit + 1, After: p.After},
+		func(i mailroom.InboxItem) mailroom.Cursor { return mailroom.Cursor{At: i.SentAt, ID: string(i.ID)} })
+	page := mailroom.InboxPage{Items: shown[:min(len(shown), p.Limit)], Unread: unread, More: len(shown) > p.Limit}
+	return page, err
 }
 
 // side finds an InMail for the side that may do something with it.

@@ -68,7 +68,7 @@ func (c *components) of(t reflect.Type, tag reflect.StructTag) schema {
 			s["enum"] = values
 		}
 		return s
-	case reflect.Int:
+	case reflect.Int, reflect.Int64:
 		s := schema{"type": "integer"}
 		if low, high := bounds(tag); high != unbounded {
 			s["minimum"], s["maximum"] = low, high

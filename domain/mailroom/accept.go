@@ -90,6 +90,9 @@ func readDraft(s Send) draft {
 			return d
 		}
 	}
+	if d.bad = checkKey(s.Key); d.bad != nil {
+		return d
+	}
 	if d.Tags, d.bad = domain.NormalTags(s.Tags); d.bad != nil {
 		return d
 	}
@@ -104,6 +107,17 @@ func readDraft(s Send) draft {
 	d.text = domain.ReadText(s.Subject, s.Body, s.Attachments)
 	d.digest = d.digestOf()
 	return d
+}
+
+// MaxKey is the longest Idempotency-Key, in characters.
+const MaxKey = 255
+
+// checkKey refuses a key that is too long or holds more than printable ASCII (R28); an empty one is none.
+func checkKey(key string) error {
+	if len(key) > MaxKey || strings.IndexFunc(key, func(r rune) bool { return r < ' ' || r > '~' }) >= 0 {
+		return &domain.Refusal{Code: domain.BadRequest, Got: len(key), Limit: MaxKey, Detail: "an idempotency key has 1 to 255 printable ASCII characters"}
+	}
+	return nil
 }
 
 // CheckText refuses, with bad_request, what no store can keep: wrong UTF-8 and the character NUL.

@@ -271,7 +271,7 @@ func parseLine(line []byte) (*importLine, error) {
 	if err := dec.Decode(&l); err != nil {
 		return nil, refuse(domain.BadRequest, "the line is not one of the four objects: %s", jsonFault(err))
 	}
-	if dec.More() {
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return nil, refuse(domain.BadRequest, "the line holds more than one object")
 	}
 	n := 0

@@ -475,18 +475,18 @@ func TestRules(t *testing.T) {
 		var got []domain.ID
 		page := mailroom.Page{Limit: 2}
 		for {
-			items, unread, err := w.room.Inbox(w.ctx, "b", mailroom.Filter{}, page)
+			part, err := w.room.Inbox(w.ctx, "b", mailroom.Filter{}, page)
 			w.ok(err)
-			if unread != 7 {
-				w.t.Errorf("unread %d, want 7", unread)
+			if part.Unread != 7 {
+				w.t.Errorf("unread %d, want 7", part.Unread)
 			}
-			if len(items) == 0 {
-				break
-			}
-			for _, item := range items {
+			for _, item := range part.Items {
 				got = append(got, item.ID)
 			}
-			last := items[len(items)-1]
+			if !part.More {
+				break
+			}
+			last := part.Items[len(part.Items)-1]
 			page.After = mailroom.Cursor{At: last.SentAt, ID: string(last.ID)}
 		}
 		slices.Reverse(want)
@@ -628,6 +628,9 @@ func TestRules(t *testing.T) {
 			w.t.Errorf("undone %v, token until %s", undone, expires)
 		}
 		w.clock.advance(time.Minute)
+		_, err = w.room.ConfirmRetraction(w.ctx, as("a"), id, token)
+		w.want(err, domain.TooLate)
+		w.clock.advance(time.Hour) // the token has ended too: asking for another would not help
 		_, err = w.room.ConfirmRetraction(w.ctx, as("a"), id, token)
 		w.want(err, domain.TooLate)
 	})

@@ -41,6 +41,13 @@ type InboxItem struct {
 	ExpiresAt time.Time // zero once opened, and for replies: these never expire
 }
 
+// InboxPage is a part of an inbox.
+type InboxPage struct {
+	Items  []InboxItem
+	Unread int  // in the whole inbox
+	More   bool // there are older items
+}
+
 // The kinds of an InboxItem.
 const (
 	KindInMail = "inmail"
@@ -153,39 +160,38 @@ func (r *Room) Sent(ctx context.Context, member domain.MemberID, f Filter, p Pag
 
 // Inbox lists what is live in a member's inbox, newest first by (SentAt, ID), and how much is unread.
 // The first listing of an InMail sets previewed_at and opens nothing (R30).
-func (r *Room) Inbox(ctx context.Context, member domain.MemberID, f Filter, p Page) (items []InboxItem, unread int, err error) {
+func (r *Room) Inbox(ctx context.Context, member domain.MemberID, f Filter, p Page) (InboxPage, error) {
+	var page InboxPage
 	var fresh []domain.ID
-	err = r.record.View(ctx, func(tx Tx) error {
-		items, fresh = nil, nil
+	err := r.record.View(ctx, func(tx Tx) error {
+		page, fresh = InboxPage{}, nil
 		if err := exists(tx, member); err != nil {
 			return err
 		}
-		entries, err := tx.InboxOf(member, f, p)
+		entries, err := tx.InboxOf(member, f, Page{Limit: p.Limit + 1, After: p.After})
 		if err != nil {
 			return err
+		}
+		if page.More = len(entries) > p.Limit; page.More {
+			entries = entries[:p.Limit] // what is not shown is not previewed (R30)
 		}
 		people, err := r.people(tx, senders(entries))
 		if err != nil {
 			return err
 		}
 		for _, e := range entries {
-			items = append(items, inboxItem(e, people[from(e)], tx.Now()))
+			page.Items = append(page.Items, inboxItem(e, people[from(e)], tx.Now()))
 			if e.Reply == nil && e.InMail.PreviewedAt.IsZero() {
 				fresh = append(fresh, e.InMail.ID)
 			}
 		}
-		unread, err = tx.Unread(member)
+		page.Unread, err = tx.Unread(member)
 		return err
 	})
-	if err != nil {
-		return nil, 0, wrap("list an inbox", err)
+	if err == nil && len(fresh) > 0 {
+		err = r.preview(ctx, fresh)
 	}
-	if len(fresh) > 0 {
-		if err := r.preview(ctx, fresh); err != nil {
-			return nil, 0, err
-		}
-	}
-	return items, unread, nil
+	return page, wrap("list an inbox", err)
 }
 
 // preview notes first listings, in a transaction of its own so that lists are reads.

@@ -307,9 +307,9 @@ func (w *world) path(v mailroom.Viewer, id domain.ID) string {
 // inbox lists what a member has.
 func (w *world) inbox(id domain.MemberID) (items []mailroom.InboxItem, unread int) {
 	w.t.Helper()
-	items, unread, err := w.room.Inbox(w.ctx, id, mailroom.Filter{}, mailroom.Page{Limit: 200})
+	page, err := w.room.Inbox(w.ctx, id, mailroom.Filter{}, mailroom.Page{Limit: 200})
 	w.ok(err)
-	return items, unread
+	return page.Items, page.Unread
 }
 
 // left returns what a member may still send.

@@ -1,0 +1,56 @@
+package httpapi
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"inmail/connectors/httpapi/contracttest"
+	"inmail/domain"
+)
+
+// desk is a queue with one failed task.
+type desk struct{ room *room }
+
+func deskOf(r *room) desk { return desk{r} }
+
+func (d desk) Status(context.Context) (QueueStatus, error) {
+	leave, err := d.room.enter()
+	defer leave()
+	return QueueStatus{Where: "inside the process", Servers: 3, Queues: []QueueCount{{Queue: "crm", Retry: 1, Oldest: int64(time.Second)}}, Warnings: []string{}}, err
+}
+
+func (d desk) Failures(context.Context, int) ([]QueueFailure, error) {
+	leave, err := d.room.enter()
+	defer leave()
+	at := d.room.now
+	return []QueueFailure{
+		NewQueueFailure(QueueFailure{ID: "t1", Queue: "crm", Type: "crm:push", State: "retry", Class: "timeout", IDs: []string{}, Attempts: 1, Limit: 4}, at, at.Add(time.Minute)),
+		NewQueueFailure(QueueFailure{ID: "t2", Queue: "crm", Type: "crm:push", State: "archived", IDs: []string{}, Attempts: 4, Limit: 4}, at, time.Time{}),
+	}, err
+}
+
+func (d desk) Retry(_ context.Context, ids []string) (int, error) {
+	leave, err := d.room.enter()
+	defer leave()
+	if err == nil && len(ids) > 0 && ids[0] != "t1" {
+		err = domain.Refuse(domain.NotFound, "no failed task has this id")
+	}
+	return 1, err
+}
+
+func TestQueueDesk(t *testing.T) {
+	w := newWorld(t)
+	w.ask(w.operator, "GET", "/v1/queue/status", nil).want(200, "").has("where", "inside the process", "queues.0.retry", 1)
+	w.ask(w.operator, "GET", "/v1/queue/failures", nil).want(200, "")
+	w.ask(w.operator, "POST", "/v1/queue/retry", nil).want(200, "").has("retried", 1)
+	w.ask(w.operator, "POST", "/v1/queue/retry", `{"ids":["t1"]}`).want(200, "").has("retried", 1)
+	w.ask(w.operator, "POST", "/v1/queue/retry", `{"ids":["nope"]}`).want(404, "not_found")
+	w.ask(w.sender, "GET", "/v1/queue/status", nil).want(403, "forbidden")
+}
+
+func TestQueueDeskIsThereOnlyWithAQueue(t *testing.T) {
+	w := newWorld(t, func(p *Parts) { p.QueueDesk = nil })
+	w.document = func() *contracttest.Document { return documentOf(w.api) }
+	w.ask(w.operator, "GET", "/v1/queue/status", nil).want(404, "not_found")
+}
