@@ -3,11 +3,13 @@ package record_test
 import (
 	"context"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"inmail/connectors/record"
 	"inmail/domain"
@@ -211,4 +213,79 @@ func (s *stock) move(tx mailroom.Tx, ms []*domain.InMail, e domain.Event) error 
 		return err
 	}
 	return tx.Save(changes)
+}
+
+// BenchmarkLife takes InMails through a whole life: accepted, delivered, pushed, listed, opened by two of three and pushed
+// again. It reports what the record keeps of one, with its indexes and receipts, when dead rows are gone.
+func BenchmarkLife(b *testing.B) {
+	for name, config := range map[string]func(testing.TB) record.Config{"sqlite": sqliteConfig, "postgres": postgresConfig} {
+		b.Run(name, func(b *testing.B) {
+			cfg := config(b)
+			s := newStock(b, cfg)
+			const group = 500
+			before := sizeOf(b, cfg, s.rec)
+			n := 0
+			for b.Loop() {
+				ids := s.insert(group)
+				s.deliver(ids)
+				s.push(group)
+				s.update(func(tx mailroom.Tx) error { _, err := tx.SetPreviewed(ids); return err })
+				s.update(func(tx mailroom.Tx) error {
+					found, err := tx.LockInMails(ids[:2*group/3])
+					if err != nil {
+						return err
+					}
+					var opened []*domain.InMail
+					for _, m := range found {
+						opened = append(opened, m)
+					}
+					return s.move(tx, opened, domain.EventOpen)
+				})
+				s.push(group)
+				n += group
+			}
+			b.StopTimer()
+			perSecond(b, group)
+			b.ReportMetric(float64(sizeOf(b, cfg, s.rec)-before)/float64(n), "bytes/inmail")
+		})
+	}
+}
+
+func (s *stock) push(n int) {
+	var pushes []domain.Push
+	s.update(func(tx mailroom.Tx) (err error) {
+		pushes, err = tx.ClaimUnsynced(n, time.Minute)
+		return err
+	})
+	var answers []domain.PushAnswer
+	for _, p := range pushes {
+		a := domain.PushAnswer{Link: p.Link}
+		a.Link.RecordID, a.Link.LeadID, a.Link.Match = "a01000000000001AAA", "00Q000000000001AAA", domain.Matched
+		a.Link.PushedVersion, a.Link.PushedSeq, a.Link.SentTask = p.InMail.Version, p.InMail.Seq, true
+		answers = append(answers, a)
+	}
+	s.update(func(tx mailroom.Tx) error { return tx.StoreAnswers(answers, make([]time.Time, len(answers))) })
+}
+
+// sizeOf is how much disk the record takes after a vacuum, without the write-ahead log.
+func sizeOf(b testing.TB, cfg record.Config, rec *record.Record) (size int64) {
+	if err := rec.Scrub(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	if !cfg.Postgres() {
+		info, err := os.Stat(cfg.File())
+		if err != nil {
+			b.Fatal(err)
+		}
+		return info.Size()
+	}
+	conn, err := pgx.Connect(b.Context(), cfg.URL)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	if err := conn.QueryRow(b.Context(), "SELECT pg_database_size(current_database())").Scan(&size); err != nil {
+		b.Fatal(err)
+	}
+	return size
 }

@@ -45,12 +45,12 @@ const lease = `INSERT INTO crm_links (inmail, leased_until, wanted_version, push
 	RETURNING inmail`
 
 // selectPushes reads InMails with what is known of their links, and what matching needs.
-const selectPushes = `SELECT ` + inmailColumns + `i.body, i.id, coalesce(l.record_id, ''), coalesce(l.match_state, ''), coalesce(l.lead_id, ''),
+const selectPushes = `SELECT ` + inmailColumns + withTexts + `, i.id, coalesce(l.record_id, ''), coalesce(l.match_state, ''), coalesce(l.lead_id, ''),
 		coalesce(l.contact_id, ''), coalesce(l.account_id, ''), coalesce(l.pushed_version, 0), coalesce(l.pushed_seq, 0),
 		coalesce(l.sent_task, FALSE), coalesce(l.replied_task, FALSE), coalesce(l.attempts, 0), coalesce(l.class, ''),
 		coalesce(l.detail, ''), coalesce(l.failed_at, 0), coalesce(l.dead, FALSE),
 		coalesce(s.name, ''), coalesce(p.name, ''), coalesce(p.email, '')
-	FROM inmails i LEFT JOIN crm_links l ON l.inmail = i.id
+	FROM inmails i JOIN texts x ON x.inmail = i.id LEFT JOIN crm_links l ON l.inmail = i.id
 		LEFT JOIN members s ON s.id = i.sender LEFT JOIN members p ON p.id = i.recipient `
 
 func scanPush(r row) (domain.Push, error) {

@@ -47,10 +47,10 @@ const findOf = `SELECT i.id FROM inmails i WHERE i.id IN (
 		UNION SELECT b.id FROM (SELECT r.id FROM inmails r WHERE r.recipient = $1 ORDER BY r.in_inbox, r.sent_at LIMIT $2) AS b)
 	ORDER BY i.id FOR UPDATE OF i`
 
-// eraseInMails takes one side out of InMails, and the texts, which the other side wrote or was written. The version rises:
+// eraseInMails takes one side out of InMails; the texts, which the other side wrote or was written, go with it. The version rises:
 // a push under way must not count as having brought this to Salesforce. Tags and category stay, as the counts are cut by them.
 const eraseInMails = `UPDATE inmails SET sender = CASE WHEN sender = $2 THEN $3 ELSE sender END,
-		recipient = CASE WHEN recipient = $2 THEN $3 ELSE recipient END, subject = '', preview = '', body = '',
+		recipient = CASE WHEN recipient = $2 THEN $3 ELSE recipient END,
 		version = version + 1, unsynced_at = coalesce(unsynced_at, $4), push_at = coalesce(push_at, $4)
 	WHERE id IN (SELECT unnest($1::uuid[]))`
 
@@ -102,6 +102,9 @@ func (t *tx) EraseMember(id domain.MemberID, limit int) (touched []domain.ID, do
 	if _, err := t.exec("erase InMails", eraseInMails, touched, id, domain.Erased, millis(t.now)); err != nil {
 		return nil, false, err
 	}
+	if _, err := t.exec("erase texts", emptyTexts, touched); err != nil {
+		return nil, false, err
+	}
 	if _, err := t.exec("erase replies", eraseReplies, touched, id, domain.Erased); err != nil {
 		return nil, false, err
 	}
@@ -128,9 +131,9 @@ const (
 )
 
 const (
-	oldInMails  = `SELECT id, coalesce(sent_at, ended_at, 0), subject <> '' OR preview <> '' OR body <> '' FROM inmails WHERE `
+	oldInMails  = `SELECT id, coalesce(sent_at, ended_at, 0), subject <> '' OR preview <> '' OR body <> '' FROM inmails JOIN texts ON inmail = id WHERE `
 	oldReplies  = `SELECT id, at, body <> '' FROM replies WHERE `
-	emptyTexts  = `UPDATE inmails SET subject = '', preview = '', body = '' WHERE id IN (SELECT unnest($1::uuid[]))`
+	emptyTexts  = `UPDATE texts SET subject = '', preview = '', body = '' WHERE inmail IN (SELECT unnest($1::uuid[]))`
 	emptyBodies = `UPDATE replies SET body = '' WHERE id IN (SELECT unnest($1::uuid[]))`
 )
 

@@ -10,21 +10,31 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// inmailColumns are what scanInMail reads. The body comes last: lists leave it away.
-const inmailColumns = `i.id, i.sender, i.recipient, i.subject, i.preview, i.category, i.tags, i.status, i.seq, i.version,
+// inmailColumns are what scanInMail reads, and then one of the three below.
+const inmailColumns = `i.id, i.sender, i.recipient, i.category, i.tags, i.status, i.seq, i.version,
 	i.reason, i.undone, i.replies, i.accepted_at, coalesce(i.sent_at, 0), coalesce(i.expires_at, 0), coalesce(i.previewed_at, 0),
 	coalesce(i.opened_at, 0), coalesce(i.replied_at, 0), coalesce(i.ended_at, 0), i.account_type, i.words, i.advice,
 	i.lead_id, i.contact_id, i.account_id, `
 
-// scanInMail reads inmailColumns and a body, and then what more there is.
+// The texts are columns of a table of their own, in which every InMail has its row. A list shows no body, and a sweep
+// no text.
+const (
+	withTexts    = `x.subject, x.preview, x.body`
+	withoutBody  = `x.subject, x.preview, ''`
+	withoutTexts = `'', '', ''`
+
+	inmailTables = ` FROM inmails i JOIN texts x ON x.inmail = i.id `
+)
+
+// scanInMail reads inmailColumns, texts, and then what more there is.
 func scanInMail(r row, more ...any) (*domain.InMail, error) {
 	var m domain.InMail
 	var tags, advice string
 	var accepted, sent, expires, previewed, opened, replied, ended int64
-	err := r.Scan(append([]any{(*string)(&m.ID), (*string)(&m.Sender), (*string)(&m.Recipient), &m.Subject, &m.Preview, &m.Category, &tags,
+	err := r.Scan(append([]any{(*string)(&m.ID), (*string)(&m.Sender), (*string)(&m.Recipient), &m.Category, &tags,
 		(*string)(&m.Status), &m.Seq, &m.Version, (*string)(&m.Reason), &m.Undone, &m.Replies, &accepted, &sent, &expires, &previewed,
 		&opened, &replied, &ended, (*string)(&m.AccountType), &m.Words, &advice,
-		&m.CRM.LeadID, &m.CRM.ContactID, &m.CRM.AccountID, &m.Body}, more...)...)
+		&m.CRM.LeadID, &m.CRM.ContactID, &m.CRM.AccountID, &m.Subject, &m.Preview, &m.Body}, more...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -57,25 +67,30 @@ func isInInbox(s domain.Status) bool {
 	return s == domain.Sent || s == domain.Opened || s == domain.Replied
 }
 
-const insertInMails = `INSERT INTO inmails (id, sender, recipient, subject, preview, body, category, tags, status, seq, version, reason,
+const insertInMails = `INSERT INTO inmails (id, sender, recipient, category, tags, status, seq, version, reason,
 		undone, in_inbox, replies, accepted_at, sent_at, expires_at, previewed_at, opened_at, replied_at, ended_at,
 		account_type, words, advice, lead_id, contact_id, account_id, unsynced_at, push_at)
-	SELECT r.id, r.sender, r.recipient, r.subject, r.preview, r.body, r.category, r.tags, r.status, r.seq, r.version, r.reason,
+	SELECT r.id, r.sender, r.recipient, r.category, r.tags, r.status, r.seq, r.version, r.reason,
 		r.undone, r.in_inbox, r.replies, r.accepted_at, nullif(r.sent_at, 0), nullif(r.expires_at, 0), nullif(r.previewed_at, 0),
 		nullif(r.opened_at, 0), nullif(r.replied_at, 0), nullif(r.ended_at, 0),
 		r.account_type, r.words, r.advice, r.lead_id, r.contact_id, r.account_id, $1, $1
-	FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
-			$11::int[], $12::bigint[], $13::text[], $14::bool[], $15::bool[], $16::int[], $17::bigint[], $18::bigint[], $19::bigint[],
-			$20::bigint[], $21::bigint[], $22::bigint[], $23::bigint[], $24::text[], $25::int[], $26::text[], $27::text[], $28::text[], $29::text[])
-		AS r(id, sender, recipient, subject, preview, body, category, tags, status, seq, version, reason, undone, in_inbox, replies,
+	FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::int[], $9::bigint[], $10::text[],
+			$11::bool[], $12::bool[], $13::int[], $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[], $19::bigint[],
+			$20::bigint[], $21::text[], $22::int[], $23::text[], $24::text[], $25::text[], $26::text[])
+		AS r(id, sender, recipient, category, tags, status, seq, version, reason, undone, in_inbox, replies,
 			accepted_at, sent_at, expires_at, previewed_at, opened_at, replied_at, ended_at, account_type, words, advice,
 			lead_id, contact_id, account_id)`
+
+const insertTexts = `INSERT INTO texts (inmail, subject, preview, body) SELECT r.inmail, r.subject, r.preview, r.body
+	FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) AS r(inmail, subject, preview, body)`
 
 // Insert stores new InMails with their first receipts and marks them unsynced, due at once.
 func (t *tx) Insert(ms []*domain.InMail, receipts []domain.Receipt) error {
 	rows := batch{args: []any{millis(t.now)}}
+	var texts batch
 	for _, m := range ms {
-		rows.add(m.ID, m.Sender, m.Recipient, m.Subject, m.Preview, m.Body, m.Category, writeTags(m.Tags), string(m.Status),
+		texts.add(m.ID, m.Subject, m.Preview, m.Body)
+		rows.add(m.ID, m.Sender, m.Recipient, m.Category, writeTags(m.Tags), string(m.Status),
 			m.Seq, m.Version, string(m.Reason), m.Undone, isInInbox(m.Status), m.Replies, millis(m.AcceptedAt), millis(m.SentAt),
 			millis(m.ExpiresAt), millis(m.PreviewedAt), millis(m.OpenedAt), millis(m.RepliedAt), millis(m.EndedAt),
 			string(m.AccountType), m.Words, strings.Join(m.Advice, " "), m.CRM.LeadID, m.CRM.ContactID, m.CRM.AccountID)
@@ -83,13 +98,16 @@ func (t *tx) Insert(ms []*domain.InMail, receipts []domain.Receipt) error {
 	if _, err := t.execBatch("insert InMails", insertInMails, &rows); err != nil {
 		return err
 	}
+	if _, err := t.execBatch("insert the texts of InMails", insertTexts, &texts); err != nil {
+		return err
+	}
 	return t.appendReceipts(receipts)
 }
 
 const (
-	selectInMails = `SELECT ` + inmailColumns + `i.body FROM inmails i WHERE i.id IN (SELECT unnest($1::uuid[]))`
-	lockInMails   = selectInMails + ` ORDER BY i.id FOR UPDATE`
-	claimQueued   = selectInMails + ` AND i.status = 'queued' ORDER BY i.id FOR UPDATE SKIP LOCKED`
+	selectInMails = `SELECT ` + inmailColumns + withTexts + inmailTables + `WHERE i.id IN (SELECT unnest($1::uuid[]))`
+	lockInMails   = selectInMails + ` ORDER BY i.id FOR UPDATE OF i`
+	claimQueued   = selectInMails + ` AND i.status = 'queued' ORDER BY i.id FOR UPDATE OF i SKIP LOCKED`
 )
 
 // InMails returns those of ids that exist, with tags.
@@ -135,11 +153,11 @@ func (t *tx) byID(what, sql string, ids []domain.ID) (map[domain.ID]*domain.InMa
 }
 
 // claimDue walks the index of what expires from its oldest end, so its cost is that of what it finds (R33).
-const claimDue = `SELECT ` + inmailColumns + `i.body FROM inmails i WHERE i.status = 'sent' AND i.expires_at <= $1
+const claimDue = `SELECT ` + inmailColumns + withoutTexts + ` FROM inmails i WHERE i.status = 'sent' AND i.expires_at <= $1
 	ORDER BY i.expires_at LIMIT $2 FOR UPDATE SKIP LOCKED`
 
 // ClaimDue locks up to limit unopened InMails whose window is over at Now, oldest first, skipping what another
-// transaction holds (R33).
+// transaction holds (R33). Their texts are not read.
 func (t *tx) ClaimDue(limit int) (due []*domain.InMail, err error) {
 	if limit <= 0 {
 		return nil, nil

@@ -36,7 +36,7 @@ func (t *tx) SentBy(sender domain.MemberID, f mailroom.Filter, page mailroom.Pag
 	c.and("i.sender = " + c.arg(sender))
 	c.after("i.accepted_at", "i.id", page.After, domain.ID(page.After.ID))
 	c.filter(f, millis(t.now))
-	sql := `SELECT ` + inmailColumns + `'' FROM inmails i WHERE ` + c.sql + ` ORDER BY i.accepted_at DESC, i.id DESC LIMIT ` + c.arg(limit(page))
+	sql := `SELECT ` + inmailColumns + withoutBody + inmailTables + `WHERE ` + c.sql + ` ORDER BY i.accepted_at DESC, i.id DESC LIMIT ` + c.arg(limit(page))
 	var sent []*domain.InMail
 	err := t.query("list what was sent", sql, func(r row) error {
 		m, err := scanInMail(r)
@@ -80,7 +80,7 @@ func (t *tx) inmailsOf(member domain.MemberID, f mailroom.Filter, page mailroom.
 	c.after("i.sent_at", "i.id", page.After, domain.ID(page.After.ID))
 	c.and("(i.status <> 'sent' OR i.expires_at > " + c.arg(now) + ")")
 	c.filter(f, now)
-	sql := `SELECT ` + inmailColumns + `'' FROM inmails i WHERE ` + c.sql + ` ORDER BY i.sent_at DESC, i.id DESC LIMIT ` + c.arg(limit(page))
+	sql := `SELECT ` + inmailColumns + withoutBody + inmailTables + `WHERE ` + c.sql + ` ORDER BY i.sent_at DESC, i.id DESC LIMIT ` + c.arg(limit(page))
 	err = t.query("list an inbox", sql, func(r row) error {
 		m, err := scanInMail(r)
 		entries = append(entries, mailroom.Entry{InMail: m})
@@ -94,7 +94,7 @@ func (t *tx) repliesTo(member domain.MemberID, f mailroom.Filter, page mailroom.
 	c.and("p.to_member = " + c.arg(member))
 	c.after("p.at", "p.id", page.After, domain.ID(page.After.ID))
 	c.filter(f, millis(t.now))
-	sql := `SELECT ` + inmailColumns + `'', ` + replyColumns + ` FROM replies p JOIN inmails i ON i.id = p.inmail WHERE ` + c.sql +
+	sql := `SELECT ` + inmailColumns + withoutBody + `, ` + replyColumns + inmailTables + `JOIN replies p ON p.inmail = i.id WHERE ` + c.sql +
 		` ORDER BY p.at DESC, p.id DESC LIMIT ` + c.arg(limit(page))
 	err = t.query("list the replies of an inbox", sql, func(r row) error {
 		var s replyScan

@@ -116,10 +116,10 @@ func TestPlans(t *testing.T) {
 }
 
 var (
-	growing = `(inmails|replies|receipts|crm_links|audit|answers|fingerprints)`
+	growing = `(inmails|texts|replies|receipts|crm_links|audit|answers|fingerprints)`
 	// PostgreSQL: Seq Scan on inmails i; SQLite: SCAN i, or SCAN i USING INDEX … which walks the whole index. A partial
 	// index is what waits and nothing else.
-	scansAll = regexp.MustCompile(`Seq Scan on ` + growing + `|^SCAN ` + growing + `$|^SCAN [ilp]$`)
+	scansAll = regexp.MustCompile(`Seq Scan on ` + growing + `|^SCAN ` + growing + `$|^SCAN [ilpx]$`)
 	sortsAll = regexp.MustCompile(`^\s*(->)?\s*Sort  |USE TEMP B-TREE FOR ORDER BY`)
 )
 

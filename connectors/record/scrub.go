@@ -157,7 +157,7 @@ func (s *sqlite) checkpoint(ctx context.Context) (busy bool, err error) {
 }
 
 // touched are the tables that erasure changes.
-const touched = `members, allowances, credits, connections, blocks, banned, keys, inmails, replies, answers, crm_links, counts,
+const touched = `members, allowances, credits, connections, blocks, banned, keys, inmails, texts, replies, answers, crm_links, counts,
 	snapshots, state, fingerprints, strikes, restrictions, reports, audit`
 
 // scrub removes the dead rows of the tables that erasure touches. PostgreSQL overwrites their bytes when it uses the

@@ -167,6 +167,7 @@ type InMails interface {
 	ClaimQueued(ids []domain.ID) ([]*domain.InMail, error)
 	// ClaimDue locks up to limit unopened InMails whose window is over at Now, oldest first, skipping what
 	// another transaction holds (R33).
+	// Their texts are not read.
 	ClaimDue(limit int) ([]*domain.InMail, error)
 	// QueuedBefore returns up to limit queued InMails accepted before t, oldest first.
 	QueuedBefore(t time.Time, limit int) ([]domain.ID, error)
@@ -179,9 +180,10 @@ type InMails interface {
 	InFlight(senders []domain.MemberID) (map[domain.MemberID]int, error)
 	// SetPreviewed notes the first listing of those that were never listed and returns how many (R30).
 	SetPreviewed(ids []domain.ID) (int, error)
-	// SentBy lists what a member sent (accepted), newest first by (AcceptedAt, ID).
+	// SentBy lists what a member sent (accepted), newest first by (AcceptedAt, ID), without bodies.
 	SentBy(sender domain.MemberID, f Filter, page Page) ([]*domain.InMail, error)
-	// InboxOf lists what is live in a member's inbox: InMails by SentAt and replies by At, newest first.
+	// InboxOf lists what is live in a member's inbox: InMails by SentAt, without bodies, and replies by At, newest first.
+	// A filter is asked of the InMail, also where the line is a reply to it.
 	InboxOf(member domain.MemberID, f Filter, page Page) ([]Entry, error)
 	// Unread counts the live unopened InMails and unread replies of a member.
 	Unread(member domain.MemberID) (int, error)

@@ -109,10 +109,7 @@ CREATE TABLE inmails (
 	advice       TEXT NOT NULL,
 	lead_id      TEXT NOT NULL,
 	contact_id   TEXT NOT NULL,
-	account_id   TEXT NOT NULL,
-	subject      TEXT NOT NULL,
-	preview      TEXT NOT NULL,
-	body         TEXT NOT NULL
+	account_id   TEXT NOT NULL
 ) /*postgres WITH (fillfactor = 85)*/;
 CREATE INDEX inmails_sender ON inmails (sender, accepted_at /*postgres , id*/);
 CREATE INDEX inmails_recipient ON inmails (recipient, in_inbox, sent_at /*postgres , id*/);
@@ -120,6 +117,14 @@ CREATE INDEX inmails_pair ON inmails (sender, recipient, status) WHERE status IN
 CREATE INDEX inmails_queued ON inmails (accepted_at) WHERE status = 'queued';
 CREATE INDEX inmails_expiring ON inmails (expires_at) WHERE status = 'sent';
 CREATE INDEX inmails_push ON inmails (push_at, unsynced_at) WHERE push_at IS NOT NULL;
+
+-- The texts of each InMail, apart from it: a state changes many times, and a new version of its row should not carry them.
+CREATE TABLE texts (
+	inmail  UUID NOT NULL PRIMARY KEY,
+	subject TEXT NOT NULL,
+	preview TEXT NOT NULL,
+	body    TEXT NOT NULL -- the source, as it was sent (R24)
+);
 
 -- Receipts are only ever added (R54).
 CREATE TABLE receipts (
