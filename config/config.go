@@ -110,13 +110,10 @@ func Load(src Sources) (Settings, error) {
 	if err := k.Load(confmap.Provider(values, "."), nil); err != nil {
 		return s, fmt.Errorf("join the settings: %w", err)
 	}
-	if err := errors.Join(faults...); err != nil {
-		return s, err
-	}
 	if err := s.decode(k); err != nil {
-		return s, err
+		return s, errors.Join(append(faults, err)...)
 	}
-	return s, s.Validate()
+	return s, errors.Join(append(faults, s.Validate())...)
 }
 
 // Embedded says that nothing outside the process is used: the record is a file here, the queue is in the process.
@@ -158,8 +155,8 @@ func (s Settings) Validate() error {
 	if len(p.Roles) < 3 && s.Queue.URL == "" {
 		fault("roles: %v alone need a queue that others reach; set redis_url (INMAIL_REDIS_URL)", p.Roles)
 	}
-	if k := p.OperatorKey; k != "" && len(k) < 16 {
-		fault("operator_key: has %d characters and needs at least 16", len(k))
+	if strings.ContainsFunc(p.OperatorKey, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		fault("operator_key: has characters that no Authorization header carries; use visible ASCII without blanks")
 	}
 	if host, _, err := net.SplitHostPort(s.HTTP.Listen); err == nil && s.Embedded() && !p.PublicListening && !loopback(host) {
 		fault("listen: embedded mode listens on loopback only, not on %q; set INMAIL_DATABASE_URL and INMAIL_REDIS_URL, or INMAIL_PUBLIC=1", s.HTTP.Listen)

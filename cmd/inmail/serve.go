@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"time"
 
@@ -58,6 +59,9 @@ share one PostgreSQL and one Redis.`,
 // serve runs the program until ctx ends, which SIGTERM and Ctrl-C do, and then ends it cleanly: it accepts no more, finishes what
 // is in hand within the grace time, and returns nil.
 func serve(ctx context.Context, s config.Settings, sample, asJSON bool, out io.Writer) (err error) {
+	if err := addressIsFree(s); err != nil {
+		return err
+	}
 	log := newLog(s.Program, os.Stderr)
 	a, err := build(ctx, s, log)
 	if err != nil {
@@ -92,6 +96,18 @@ func serve(ctx context.Context, s config.Settings, sample, asJSON bool, out io.W
 		log.Info("ending", "reason", context.Cause(ctx))
 		return nil
 	}
+}
+
+// addressIsFree looks whether the API will be able to listen, before anything is made that would be left behind.
+func addressIsFree(s config.Settings) error {
+	if !s.Has(config.RoleAPI) {
+		return nil
+	}
+	l, err := net.Listen("tcp", s.HTTP.Listen)
+	if err != nil {
+		return fmt.Errorf("listen on %s: %w; stop what has this address, or choose another (--listen, INMAIL_LISTEN)", s.HTTP.Listen, err)
+	}
+	return l.Close()
 }
 
 // sayHello tells where the program answers, and once the operator key that was made.
