@@ -53,35 +53,54 @@ const (
 // readingEase is the Flesch reading ease, normally 0..100, under which an English text counts as
 // hard to read (R47, policy reading_ease).
 func Advise(m Message, readingEase float64) []Hit {
-	body := read(m.Body.Text())
-	subject := read(richtext.Subject(m.Subject))
-	all := mentions{subject, body}
-	inEnglish := english(body)
+	return Read(m.Subject, m.Body, m.Category, readingEase).For(m.Recipient, m.CommonConnections)
+}
 
+// Reading is a message that was read once, for any number of recipients: what is said of the text alone stands in it.
+type Reading struct {
+	body      richtext.Document
+	subject   *text
+	all       mentions
+	inEnglish bool
+
+	longParagraph, hardToRead, noValueStatement, over100Words, heavyFormatting, followUp string
+}
+
+// Read reads a message; its parameters are those of Message and Advise.
+func Read(subject string, body richtext.Document, category string, readingEase float64) *Reading {
+	r := &Reading{body: body, subject: read(richtext.Subject(subject))}
+	words := read(body.Text())
+	r.all, r.inEnglish = mentions{r.subject, words}, english(words)
+	r.longParagraph, r.over100Words, r.heavyFormatting = longParagraph(body), over100Words(words), heavyFormatting(body)
+	if r.inEnglish {
+		r.hardToRead, r.noValueStatement = hardToRead(body, readingEase), noValueStatement(words)
+	}
+	if r.inEnglish && category == "" {
+		r.followUp = followUp(r.all)
+	}
+	return r
+}
+
+// For returns what applies when the message goes to recipient, as Advise does. Calls may run at once.
+func (r *Reading) For(recipient Profile, commonConnections []string) []Hit {
 	var hits []Hit
 	add := func(code, detail string) {
 		if detail != "" {
 			hits = append(hits, Hit{code, detail})
 		}
 	}
-	add(NoName, noName(all, m.Recipient))
-	add(NoSpecifics, noSpecifics(all, m.Recipient))
-	add(WeakSubject, weakSubject(subject, m.Recipient))
-	if inEnglish {
-		add(WeakPreview, weakPreview(m.Body, m.Recipient))
+	add(NoName, noName(r.all, recipient))
+	add(NoSpecifics, noSpecifics(r.all, recipient))
+	add(WeakSubject, weakSubject(r.subject, recipient))
+	if r.inEnglish {
+		add(WeakPreview, weakPreview(r.body, recipient))
 	}
-	add(LongParagraph, longParagraph(m.Body))
-	if inEnglish {
-		add(HardToRead, hardToRead(m.Body, readingEase))
-	}
-	add(MentionCommonConnection, mentionCommonConnection(all, m))
-	if inEnglish {
-		add(NoValueStatement, noValueStatement(body))
-	}
-	add(Over100Words, over100Words(body))
-	add(HeavyFormatting, heavyFormatting(m.Body))
-	if inEnglish && m.Category == "" {
-		add(FollowUp, followUp(all))
-	}
+	add(LongParagraph, r.longParagraph)
+	add(HardToRead, r.hardToRead)
+	add(MentionCommonConnection, mentionCommonConnection(r.all, recipient, commonConnections))
+	add(NoValueStatement, r.noValueStatement)
+	add(Over100Words, r.over100Words)
+	add(HeavyFormatting, r.heavyFormatting)
+	add(FollowUp, r.followUp)
 	return hits
 }

@@ -28,13 +28,13 @@ func noName(all mentions, p Profile) string {
 
 // mentionCommonConnection says that they share connections and none is named (R48). The first
 // one serves as the example.
-func mentionCommonConnection(all mentions, m Message) string {
+func mentionCommonConnection(all mentions, recipient Profile, commonConnections []string) string {
 	example := ""
 	own := map[string]bool{}
-	for _, n := range namesOf(m.Recipient.Name) {
+	for _, n := range namesOf(recipient.Name) {
 		own[n.key] = true
 	}
-	for _, name := range m.CommonConnections {
+	for _, name := range commonConnections {
 		if len(namesOf(name)) == 0 {
 			continue
 		}
