@@ -109,11 +109,12 @@ func (b *delivery) decide(m *domain.InMail) error {
 	return nil
 }
 
-// judgedBefore says whether the sender's restriction is about how many were sent, and began only
-// after this one was accepted: then this one was within the limit, and passes (R41).
+// judgedBefore says whether the sender's restriction is about how many were sent, and began no sooner than this one was
+// accepted: then this one was within the limit, and passes (R41). At the same millisecond too: one batch has one time, and
+// nothing is accepted once the restriction holds.
 func (b *delivery) judgedBefore(m *domain.InMail) bool {
 	r := b.ledger.restricted[m.Sender]
-	return byBehaviour(r.Trigger) && m.AcceptedAt.Before(r.StartedAt)
+	return byBehaviour(r.Trigger) && !m.AcceptedAt.After(r.StartedAt)
 }
 
 func (b *delivery) apply(m *domain.InMail, e domain.Event, reason domain.Code) error {

@@ -5,6 +5,7 @@ import (
 
 	"inmail/domain"
 	"inmail/domain/advice"
+	"inmail/domain/spam"
 )
 
 // Draft is the text of a preflight; it is judged and forgotten (R27).
@@ -40,10 +41,10 @@ func (r *Room) Preflight(ctx context.Context, from domain.MemberID, to []domain.
 		}
 		pairs[i] = Pair{from, id}
 	}
-	d := draft{}
+	d := &draft{}
 	if text != nil {
 		send := Send{From: from, To: from, Subject: text.Subject, Body: text.Body, Attachments: text.Attachments, Category: text.Category, Tags: text.Tags}
-		if d = readDraft(send); d.bad != nil {
+		if d = r.Read(send).draft; d.bad != nil {
 			return nil, d.bad
 		}
 	}
@@ -62,20 +63,59 @@ func (r *Room) Preflight(ctx context.Context, from domain.MemberID, to []domain.
 		}
 		var content []*domain.Refusal
 		if text != nil {
-			content, _ = l.content(d.text) // the same for every recipient
+			content = l.content(d.content, d.text).refusals // the same for every recipient
 		}
+		behaviour := foresight{tx: tx, ledger: l}
 		for i, id := range to {
 			c := l.reach(from, id, tx.Now())
 			c.Content = content
-			checks[i] = Check{To: id, Credits: c.Credits, Refusals: told(c.Refusals())}
+			refusals := c.Refusals()
+			if len(refusals) == 0 { // as in a send: only what nothing else refuses can set a restriction off (R41)
+				next := draft{Send: Send{From: from, To: id}, text: d.text}
+				if refusals, err = behaviour.refusals(&next, text != nil); err != nil {
+					return err
+				}
+			}
+			checks[i] = Check{To: id, Credits: c.Credits, Refusals: told(refusals)}
 			checks[i].OK = len(checks[i].Refusals) == 0
 			if text != nil {
-				checks[i].Advice = r.advise(d.text, d.Category, l.members[id], common[i])
+				checks[i].Advice = advise(d.reading, l.members[id], common[i])
 			}
 		}
 		return nil
 	})
 	return checks, wrap("preflight", err)
+}
+
+// foresight says which sends the limits on behaviour would refuse if they were made now, and restricts nobody (R41).
+type foresight struct {
+	tx       Tx
+	ledger   *ledger
+	previous []spam.Restriction // the sender's, loaded when the first send would be refused
+	loaded   bool
+}
+
+// refusals judges d as the sender's next send; without a text its likeness to others stays unjudged.
+func (f *foresight) refusals(d *draft, withText bool) ([]*domain.Refusal, error) {
+	now, room := f.tx.Now(), f.ledger.room
+	trigger := spam.Decide(now, f.ledger.signals[d.From], room.limits)
+	if withText {
+		var err error
+		if trigger, err = f.ledger.trigger(f.tx, d, now); err != nil {
+			return nil, err
+		}
+	}
+	if trigger == nil {
+		return nil, nil
+	}
+	if !f.loaded {
+		var err error
+		if f.previous, err = onLadder(f.tx, d.From); err != nil {
+			return nil, err
+		}
+		f.loaded = true
+	}
+	return []*domain.Refusal{overLimit(*trigger, spam.Restrict(now, *trigger, f.previous))}, nil
 }
 
 // told gives refusals as the sender may see them: three reasons become one, said once (R18).

@@ -98,10 +98,15 @@ func (b *acceptance) restrict(member domain.MemberID, t spam.Trigger, now time.T
 		return nil, err
 	}
 	b.ledger.restricted[member] = r
+	return overLimit(t, r), nil
+}
+
+// overLimit is the refusal of the send that sets a restriction off (R41, R43).
+func overLimit(t spam.Trigger, r spam.Restriction) *domain.Refusal {
 	refusal := domain.Refuse(domain.Restricted, "%s is %g and its limit is %g: sending is restricted until %s; reading, replying and retracting go on",
 		t.Name, t.Value, t.Limit, r.Until.Format(time.RFC3339))
 	refusal.Until = r.Until
-	return refusal, nil
+	return refusal
 }
 
 // strike counts a spammy message against the sender; the last one that the policy allows restricts (R41 b, R42).
@@ -120,15 +125,9 @@ func (b *acceptance) strike(member domain.MemberID, now time.Time) error {
 
 // restrict stores a restriction one step up the ladder, with the decision that led to it (R42, R43).
 func (r *Room) restrict(tx Tx, member domain.MemberID, t spam.Trigger, signals spam.Signals, now time.Time) (spam.Restriction, error) {
-	rows, err := tx.Restrictions(member)
+	previous, err := onLadder(tx, member)
 	if err != nil {
 		return spam.Restriction{}, err
-	}
-	previous := make([]spam.Restriction, 0, len(rows))
-	for _, row := range rows {
-		if row.UndoneAt.IsZero() {
-			previous = append(previous, row.Restriction)
-		}
 	}
 	restriction := spam.Restrict(now, t, previous)
 	if err := tx.PutRestriction(member, string(r.ids.NewID()), restriction); err != nil {
@@ -140,6 +139,21 @@ func (r *Room) restrict(tx Tx, member domain.MemberID, t spam.Trigger, signals s
 	}
 	return restriction, tx.AppendAudit([]AuditEntry{{ID: string(r.ids.NewID()), At: now, Kind: "restrict", Sender: member,
 		Refusals: []domain.Code{domain.Restricted}, Detail: detail}})
+}
+
+// onLadder returns the restrictions of a member that count on the ladder: those that no operator has undone (R42).
+func onLadder(tx Tx, member domain.MemberID) ([]spam.Restriction, error) {
+	rows, err := tx.Restrictions(member)
+	if err != nil {
+		return nil, err
+	}
+	previous := make([]spam.Restriction, 0, len(rows))
+	for _, row := range rows {
+		if row.UndoneAt.IsZero() {
+			previous = append(previous, row.Restriction)
+		}
+	}
+	return previous, nil
 }
 
 // spamRefusal explains why a message was judged spam (R42, R43).

@@ -61,6 +61,17 @@ func reputationRules(t *testing.T) {
 		w.members(60)
 		mine := func(i int) mailroom.Send { return own("a", i) }
 		pass(w, 0, 20, 2*time.Minute, mine)
+		text := mailroom.Draft{Subject: mine(20).Subject, Body: mine(20).Body}
+		for _, text := range []*mailroom.Draft{&text, nil} { // a preflight says what the send will meet, and sets nothing off
+			checks, err := w.room.Preflight(w.ctx, "a", []domain.MemberID{recipient(20), recipient(0)}, text)
+			w.ok(err)
+			if refused := checks[0].Refusals; len(refused) != 1 || !refused[0].Until.Equal(w.clock.Now().Add(24*time.Hour)) {
+				w.t.Errorf("preflight with text %v: %v, want restricted for 24 h", text != nil, refused)
+			}
+			if refused := checks[1].Refusals; len(refused) != 1 || refused[0].Code != domain.AwaitingReply {
+				w.t.Errorf("preflight to who has not answered: %v, want awaiting_reply alone", refused)
+			}
+		}
 		_, err := w.accept(mine(20))
 		until := w.until(err)
 		if !until.Equal(w.clock.Now().Add(24 * time.Hour)) {
@@ -94,6 +105,29 @@ func reputationRules(t *testing.T) {
 		}
 		_, err := w.accept(own("a", 10))
 		w.until(err)
+	})
+	with(t, "R41_what_a_batch_accepted_before_its_trigger_is_sent", shipped, func(w *world) {
+		w.member("a", "recruiter_50")
+		w.members(20)
+		batch := make([]mailroom.Send, 12) // one transaction, one millisecond
+		for i := range batch {
+			batch[i] = own("a", i)
+		}
+		answers, err := w.room.Accept(w.ctx, batch)
+		w.ok(err)
+		for i, a := range answers[:10] {
+			if a.Err != nil {
+				w.t.Fatalf("send %d: %v", i+1, a.Err)
+			}
+		}
+		w.until(answers[10].Err)
+		w.until(answers[11].Err)
+		w.work()
+		for i, a := range answers[:10] {
+			if m := w.inmail(a.ID); m.Status != domain.Sent {
+				w.t.Errorf("send %d is %s (%s), want sent: it was within the limit", i+1, m.Status, m.Reason)
+			}
+		}
 	})
 	with(t, "R41_near_identical_bodies", shipped, func(w *world) {
 		w.member("a", "recruiter_50")
