@@ -40,10 +40,11 @@ func (r *Room) ConfirmRetraction(ctx context.Context, v Viewer, id domain.ID, to
 		if err := v.asSender(m); err != nil {
 			return err
 		}
-		if err := domain.CheckToken(r.confirm, id, token, tx.Now()); err != nil {
+		// The window is judged before the token, which ends sooner: who comes too late is not told to ask for a new one.
+		if _, err := m.AskRetraction(tx.Now(), r.policy.RetractOpened); err != nil {
 			return err
 		}
-		if _, err := m.AskRetraction(tx.Now(), r.policy.RetractOpened); err != nil {
+		if err := domain.CheckToken(r.confirm, id, token, tx.Now()); err != nil {
 			return err
 		}
 		change := Change{InMail: m, FromStatus: m.Status, FromVersion: m.Version}
