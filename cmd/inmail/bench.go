@@ -401,7 +401,9 @@ func (b *bencher) expire(ctx context.Context) error {
 	if err := b.until(ctx, "all is delivered", func() (bool, error) { n, err := b.delivered(ctx); return n >= all, err }); err != nil {
 		return err
 	}
-	b.clock.Advance(domain.Window)
+	if _, err := b.clock.Advance(domain.Window); err != nil {
+		return fmt.Errorf("bench: %w", err)
+	}
 	began := time.Now()
 	expired := 0
 	for {

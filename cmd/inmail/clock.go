@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/rand"
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -25,10 +26,18 @@ func (c *clock) Now() time.Time {
 	return time.Now().Add(time.Duration(c.ahead.Load())).UTC().Truncate(time.Millisecond)
 }
 
-// Advance sets the clock forward from where it is; it runs on from there until the process ends.
-func (c *clock) Advance(d time.Duration) time.Time {
-	c.ahead.Add(int64(d))
-	return c.Now()
+// Advance sets the clock forward from where it is; it runs on from there until the process ends. It refuses, with bad_request, to
+// go further than a duration reaches (292 years ahead of the machine's clock): beyond, the clock would go backwards.
+func (c *clock) Advance(d time.Duration) (time.Time, error) {
+	for {
+		ahead := c.ahead.Load()
+		if int64(d) > math.MaxInt64-ahead {
+			return time.Time{}, domain.Refuse(domain.BadRequest, "advance: the clock can go at most %s further", time.Duration(math.MaxInt64-ahead).Truncate(time.Second))
+		}
+		if c.ahead.CompareAndSwap(ahead, ahead+int64(d)) {
+			return c.Now(), nil
+		}
+	}
 }
 
 // Pin stops the clock at t; Unpin lets it run again.
