@@ -66,31 +66,27 @@ func (a *app) onStop(name string, do func(context.Context) error) {
 
 // build makes the parts up to the room: what every command that works on the record directly needs. It starts nothing
 // that runs by itself. On an error everything that was made is taken down again.
-func build(ctx context.Context, s config.Settings, log *slog.Logger) (*app, error) {
+func build(ctx context.Context, s config.Settings, log *slog.Logger) (_ *app, err error) {
 	a := &app{settings: s, log: log, clock: &clock{}, registry: prometheus.NewRegistry()}
-	if err := a.make(ctx); err != nil {
-		return nil, errors.Join(err, a.Stop(context.WithoutCancel(ctx)))
-	}
-	return a, nil
-}
-
-// make makes what build promises.
-func (a *app) make(ctx context.Context) (err error) {
-	s := a.settings
+	defer func() {
+		if err != nil {
+			a.Stop(context.WithoutCancel(ctx))
+		}
+	}()
 	if err := a.openData(); err != nil {
-		return err
+		return nil, err
 	}
 	a.process = metrics.NewProcess(a.registry, taskTypes())
 	if a.record, err = record.Open(ctx, s.Record, a.clock); err != nil {
-		return err
+		return nil, err
 	}
 	a.onStop("record", func(context.Context) error { a.record.Close(); return nil })
-	if a.queue, err = queue.Open(s.Queue, a.log); err != nil {
-		return err
+	if a.queue, err = queue.Open(s.Queue, log); err != nil {
+		return nil, err
 	}
 	a.onStop("queue", func(context.Context) error { return a.queue.Close() })
 	a.room, err = mailroom.New(ctx, mailroom.Config{Plans: s.Plans, Policy: s.Policy}, a.record, a.queue, a.clock, uuids{}, a.process)
-	return err
+	return a, err
 }
 
 // openData makes the data folder and takes its lock: one process at a time works on a file.
@@ -195,7 +191,7 @@ func (a *app) ownOperatorKey() (string, error) {
 
 // newJobs joins the jobs with what they need.
 func newJobs(a *app) *worker.Jobs {
-	return &worker.Jobs{Room: a.room, CRM: a.salesforceOrNone(), Depth: a.queue.Depth, Log: a.log, Snapshot: a.snapshot, Deliveries: a.writers()}
+	return &worker.Jobs{Room: a.room, CRM: a.salesforceOrNone(), Depth: a.queue.Depth, Log: a.log, Snapshot: a.snapshot}
 }
 
 // startWorkers begins to work on the queue.
@@ -230,36 +226,31 @@ const (
 	acceptTimeout = 20 * time.Second
 )
 
-// sender puts the group commit in front of the room: each caller reads its own send, and all share the transaction.
+// sender puts the group commit in front of the room.
 type sender struct {
-	room  *mailroom.Room
-	group *worker.Group[mailroom.Letter, mailroom.Accepted]
+	group *worker.Group[mailroom.Send, mailroom.Accepted]
 }
 
 // Accept implements httpapi.Sender.
 func (s sender) Accept(ctx context.Context, send mailroom.Send) (mailroom.Accepted, error) {
-	accepted, err := s.group.Do(ctx, s.room.Read(send))
+	accepted, err := s.group.Do(ctx, send)
 	if errors.Is(err, worker.ErrBusy) {
 		err = fmt.Errorf("%w: %w", mailroom.ErrUnavailable, err)
 	}
 	return accepted, err
 }
 
-// writers is how many group commits of a kind run at once: SQLite has one writer.
-func (a *app) writers() int {
-	if a.settings.Record.Postgres() {
-		return 4
-	}
-	return 1
-}
-
 // startAPI listens and serves.
 func (a *app) startAPI() error {
-	group := worker.NewGroup(worker.GroupLimits{Batch: acceptBatch, Waiting: acceptWaiting, Parallel: a.writers(), Timeout: acceptTimeout}, a.room.AcceptRead)
+	parallel := 1 // SQLite has one writer
+	if a.settings.Record.Postgres() {
+		parallel = 4
+	}
+	group := worker.NewGroup(worker.GroupLimits{Batch: acceptBatch, Waiting: acceptWaiting, Parallel: parallel, Timeout: acceptTimeout}, a.room.Accept)
 	domainRegistry := prometheus.NewRegistry()
 	domainRegistry.MustRegister(metrics.NewDomain(a.room.StoredSnapshot, a.log))
 	parts := httpapi.Parts{
-		Config: a.settings.HTTP, Room: a.room, Sender: sender{a.room, group}, Probes: a.probes(), Metrics: metrics.Handler(a.registry),
+		Config: a.settings.HTTP, Room: a.room, Sender: sender{group}, Probes: a.probes(), Metrics: metrics.Handler(a.registry),
 		Domain: metrics.Handler(domainRegistry), Queues: a.queue.Page("/queues"), QueueDesk: queueDesk{a.queue}, Registry: a.registry, Log: a.log,
 	}
 	if a.settings.Program.TimeTravel {
