@@ -49,6 +49,9 @@ func TestImport(t *testing.T) {
 		t.Errorf("nothing is %+v", empty)
 	}
 	must(t, exitFailed, "import", file+".gone")
+	if got := must(t, exitFailed, "import", file, "--direct"); !strings.Contains(got.err, "another inmail works on this folder") {
+		t.Errorf("directly beside a server: %q", got.err)
+	}
 	t.Setenv("INMAIL_KEY", "inm_0123456789abcdef")
 	must(t, exitFailed, "import", write(t, strings.Repeat(`{"member":{"id":"c","name":"Cy"}}`+"\n", 100_000)))
 }

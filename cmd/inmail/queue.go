@@ -94,6 +94,9 @@ func queueFailuresText(failures []queue.Failure) string {
 		}
 		t.row(f.ID, f.Type, cmp.Or(f.Class, "?"), fmt.Sprintf("%d of %d", f.Attempts, f.Limit), whenAt(f.At), next, ids)
 	}
+	if len(failures) == maxPage {
+		t.row("…")
+	}
 	return t.String() + "\ninmail queue retry runs them now; the server's log says more of an error\n"
 }
 

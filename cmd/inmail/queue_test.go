@@ -2,12 +2,8 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
-	"net/http"
-	"net/http/httptest"
 	"regexp"
 	"strings"
 	"sync/atomic"
@@ -18,18 +14,10 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// aQueue serves a queue's own answers under the paths of the API, and makes the command line find it. Its handler fails while
-// failing says so.
-func aQueue(t *testing.T) (b *queue.Broker, failing *atomic.Bool) {
-	t.Helper()
-	noSettings(t)
-	b, err := queue.Open(queue.Default(), slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { b.Close() })
-	failing = &atomic.Bool{}
-	workers, err := b.Start(map[string]queue.Handler{mailroom.TaskCRMReconcile: func(context.Context, []string) error {
+func TestQueue(t *testing.T) {
+	r := newRunning(t)
+	var failing atomic.Bool
+	workers, err := r.queue.Start(map[string]queue.Handler{mailroom.TaskCRMReconcile: func(context.Context, []string) error {
 		if failing.Load() {
 			return errors.New("the org is away")
 		}
@@ -38,50 +26,13 @@ func aQueue(t *testing.T) (b *queue.Broker, failing *atomic.Bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { workers.Stop(context.Background()) })
-	answer := func(w http.ResponseWriter, v any, err error) {
-		if err != nil {
-			w.Header().Set("Content-Type", "application/problem+json")
-			w.WriteHeader(http.StatusNotFound)
-			fmt.Fprint(w, `{"status":404,"code":"not_found","detail":"no failed task has this id"}`)
-			return
-		}
-		w.Header().Set("Content-Type", "application/json")
-		json.NewEncoder(w).Encode(v)
-	}
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /v1/queue/status", func(w http.ResponseWriter, r *http.Request) {
-		status, err := b.Status(r.Context())
-		answer(w, status, err)
-	})
-	mux.HandleFunc("GET /v1/queue/failures", func(w http.ResponseWriter, r *http.Request) {
-		failures, err := b.Failures(r.Context(), 200)
-		answer(w, failures, err)
-	})
-	mux.HandleFunc("POST /v1/queue/retry", func(w http.ResponseWriter, r *http.Request) {
-		var body struct{ IDs []string }
-		if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
-			t.Error(err)
-		}
-		n, err := b.Retry(r.Context(), body.IDs...)
-		answer(w, retryAnswer{n}, err)
-	})
-	s := httptest.NewServer(mux)
-	t.Cleanup(s.Close)
-	t.Setenv("INMAIL_URL", s.URL)
-	t.Setenv("INMAIL_DATA", t.TempDir())
-	return b, failing
-}
+	defer workers.Stop(context.Background())
 
-func TestQueue(t *testing.T) {
-	b, failing := aQueue(t)
 	screen(t, "no task has failed\n", must(t, exitDone, "queue", "failures"))
 	screen(t, "0 to be tried again\n", must(t, exitDone, "queue", "retry"))
 
 	failing.Store(true)
-	if err := b.Enqueue(t.Context(), mailroom.Task{Type: mailroom.TaskCRMReconcile, Queue: mailroom.QueueCRM}); err != nil {
-		t.Fatal(err)
-	}
+	must(t, exitDone, "crm", "reconcile")
 	var failed []queue.Failure
 	eventually(t, "the task has failed", func() error {
 		if failed = read[[]queue.Failure](t, must(t, exitDone, "queue", "failures", "--json")); len(failed) != 1 {
@@ -101,6 +52,7 @@ func TestQueue(t *testing.T) {
 	if s := read[queue.Status](t, must(t, exitDone, "queue", "status", "--json")); len(s.Queues) != 3 || s.Servers != 3 {
 		t.Errorf("JSON is %+v", s)
 	}
+	sameJSON(t, r.api("GET", "/v1/queue/status", ""), must(t, exitDone, "queue", "status", "--json"))
 	must(t, exitFailed, "queue", "retry", "nothing")
 
 	failing.Store(false)
