@@ -140,8 +140,9 @@ func (c *Connector) taskColumns() []string {
 func (c *Connector) gather(ctx context.Context, after domain.ID) (*chunk, error) {
 	ch := &chunk{to: after, events: map[string]bool{}, records: newSheet(inMailObject, "upsert", inMailKey, c.recordColumns()...),
 		tasks: newSheet(taskObject, "insert", taskKey, c.taskColumns()...)}
-	for ch.records.rows < maxJobRows && ch.records.data.Len() < maxUpload-walkPage*16_000 {
-		pushes, err := c.record.PushesAfter(ctx, ch.to, walkPage)
+	for ch.records.rows < c.jobRows && ch.records.data.Len() < maxUpload-walkPage*16_000 {
+		page := min(walkPage, c.jobRows-ch.records.rows)
+		pushes, err := c.record.PushesAfter(ctx, ch.to, page)
 		if err != nil {
 			return nil, fmt.Errorf("walk the record: %w", err)
 		}
@@ -155,7 +156,7 @@ func (c *Connector) gather(ctx context.Context, after domain.ID) (*chunk, error)
 		for _, w := range works {
 			ch.add(c, w)
 		}
-		if len(pushes) < walkPage {
+		if len(pushes) < page {
 			ch.last = true
 			return ch, nil
 		}
@@ -185,7 +186,7 @@ func (c *Connector) fillChunk(ctx context.Context, b *backfill) error {
 		return err
 	}
 	var left []domain.ID
-	if ch.records.rows <= bulkThreshold {
+	if ch.records.rows <= c.bulkAbove {
 		for _, l := range ch.links {
 			left = append(left, l.InMail)
 		}
@@ -334,11 +335,11 @@ func (c *Connector) PlanBackfill(ctx context.Context) (Plan, error) {
 		}
 		after = pushes[len(pushes)-1].InMail.ID
 	}
-	if p.InMails <= bulkThreshold {
+	if p.InMails <= c.bulkAbove {
 		p.Calls = callsOf(p.InMails)
 		return p, nil
 	}
-	p.Jobs = max((p.InMails+maxJobRows-1)/maxJobRows, (p.Bytes+maxUpload-1)/maxUpload)
+	p.Jobs = max((p.InMails+c.jobRows-1)/c.jobRows, (p.Bytes+maxUpload-1)/maxUpload)
 	p.Calls = (p.InMails + walkPage - 1) / walkPage
 	if p.Tasks > 0 {
 		p.Jobs *= 2

@@ -20,10 +20,10 @@ import (
 // Bounds of a bulk job. The org takes 100 MB an upload; a third of it keeps our memory small, and so many rows are
 // already fifty times what a Composite call takes.
 const (
-	maxUpload     = 32 << 20
-	maxJobRows    = 50_000
-	maxResults    = 4 * maxUpload
-	bulkThreshold = 2_000 // fewer go in Composite calls: Salesforce's own rule (SALESFORCE.md 2.3)
+	maxUpload  = 32 << 20
+	maxJobRows = 50_000
+	maxResults = 4 * maxUpload
+	bulkAbove  = 2_000 // fewer go in Composite calls: Salesforce's own rule (SALESFORCE.md 2.3)
 )
 
 // Waiting for a job: from a few seconds up to a minute, at most as long as the org keeps one open.
@@ -191,16 +191,13 @@ func readResults(data []byte, key string, rows map[string]bulkRow) error {
 	}
 	header = slices.Clone(header)
 	idAt, errorAt, keyAt := slices.Index(header, "sf__Id"), slices.Index(header, "sf__Error"), slices.Index(header, key)
-	if idAt < 0 || keyAt < 0 {
-		return errors.New("a column is missing")
-	}
 	for {
 		cells, err := r.Read()
 		if err == io.EOF {
 			return nil
 		}
-		if err != nil || len(cells) != len(header) {
-			return errors.New("a row cannot be read")
+		if err != nil || len(cells) != len(header) || idAt < 0 || keyAt < 0 {
+			return errors.New("a row cannot be read, or lacks its key")
 		}
 		row := bulkRow{id: strings.Clone(cells[idAt])}
 		if errorAt >= 0 {

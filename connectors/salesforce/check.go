@@ -465,6 +465,10 @@ func (c *Connector) checkOwners(ctx context.Context) Finding {
 		active[u.ID] = u.Active
 		return err
 	}})
+	if err != nil && asFault(err).Class == domain.Configuration {
+		f.Detail += "; whether these are active, the integration user cannot see"
+		return f
+	}
 	if err != nil {
 		return faultFinding(f.What, err)
 	}

@@ -58,6 +58,8 @@ type Connector struct {
 	wait     func(context.Context, time.Duration) error
 
 	current     atomic.Pointer[session]
+	jobRows     int          // at most so many rows a bulk job
+	bulkAbove   int          // so many rows or fewer are no bulk job
 	longest     atomic.Int64 // characters of a query that this org takes in one piece
 	conversions conversions
 	ownersAlone ownersAlone
@@ -91,7 +93,8 @@ func New(config Config, deps Deps) (*Connector, error) {
 		}
 	}
 	c := &Connector{config: config, owners: owners, text: deps.Text, shared: deps.Shared, record: deps.Record,
-		observer: deps.Observer, log: deps.Log, clock: deps.Clock, wait: deps.Wait}
+		observer: deps.Observer, log: deps.Log, clock: deps.Clock, wait: deps.Wait,
+		jobRows: maxJobRows, bulkAbove: bulkAbove}
 	if c.wait == nil {
 		c.wait = wait
 	}

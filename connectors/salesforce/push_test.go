@@ -1,8 +1,15 @@
 package salesforce
 
 import (
+	"bytes"
+	"context"
+	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
+	"slices"
 	"testing"
+	"time"
 
 	"inmail/connectors/salesforce/sandbox"
 	"inmail/domain"
@@ -54,4 +61,151 @@ func TestCallsOfAThousand(t *testing.T) {
 			}
 		})
 	}
+}
+
+// written are the rows that reached the org by the steps of Composite calls, in their order.
+func (o *org) written(rows *[]map[string]any) *tamper {
+	return o.through(&tamper{before: func(req *http.Request) *http.Response {
+		if !isComposite(req) {
+			return nil
+		}
+		body, err := io.ReadAll(req.Body)
+		if err != nil {
+			panic(err)
+		}
+		req.Body = io.NopCloser(bytes.NewReader(body))
+		var in struct {
+			Steps []struct {
+				Body struct {
+					Records []map[string]any `json:"records"`
+				} `json:"body"`
+			} `json:"compositeRequest"`
+		}
+		if err := json.Unmarshal(body, &in); err != nil {
+			panic(err)
+		}
+		for _, s := range in.Steps {
+			*rows = append(*rows, s.Body.Records...)
+		}
+		return nil
+	}})
+}
+
+// Rows of one account, and of one Lead, stand together, so that two collections do not wait for each other's parents.
+func TestRowsAreSortedByParent(t *testing.T) {
+	o := newOrg(t, func(_ *sandbox.Options, c *Config, _ *Deps) { c.Tasks = false })
+	var pushes []domain.Push
+	for i := range 40 {
+		member := fmt.Sprint("robin", i%8)
+		if i < 8 {
+			if i%2 == 0 {
+				o.lead(sandbox.Fields{"InMail_Member_Id__c": member})
+			} else {
+				o.contact(sandbox.Fields{"InMail_Member_Id__c": member, "AccountId": o.make("Account", sandbox.Fields{"Name": "A"})})
+			}
+		}
+		pushes = append(pushes, sent(i, domain.MemberID(member)))
+	}
+	var rows []map[string]any
+	o.written(&rows)
+	o.push(pushes...)
+	var keys []string
+	for _, r := range rows {
+		keys = append(keys, fmt.Sprint(r["Account__c"], r["Contact__c"], r["Lead__c"]))
+	}
+	if len(keys) != 40 {
+		t.Fatalf("%d rows", len(keys))
+	}
+	if groups := len(slices.Compact(slices.Clone(keys))); groups != 8 {
+		t.Errorf("the rows of eight parents stand in %d groups", groups)
+	}
+}
+
+// Parents go along only when they change.
+func TestParentsAreSentOnlyWhenTheyChange(t *testing.T) {
+	o := newOrg(t)
+	o.lead(sandbox.Fields{"InMail_Member_Id__c": "robin"})
+	p := sent(0, "robin")
+	a := o.push(p)[0]
+	p = o.event(p, a, domain.EventOpen)
+	var rows []map[string]any
+	o.written(&rows)
+	o.push(p)
+	if len(rows) != 1 {
+		t.Fatalf("%d rows", len(rows))
+	}
+	for _, name := range []string{"Lead__c", "Contact__c", "Account__c", "Match__c"} {
+		if _, there := rows[0][name]; there {
+			t.Errorf("%s is named again", name)
+		}
+	}
+}
+
+// One InMail, with its Task, is one call; nothing to do is none.
+func TestCallsOfOne(t *testing.T) {
+	o := newOrg(t)
+	lead := o.lead(nil)
+	p := sent(0, "robin")
+	p.Link = domain.Link{Match: domain.Matched, LeadID: lead}
+	var a domain.PushAnswer
+	if n := o.calls(func() { a = o.push(p)[0] }); n != 1 || !a.Link.SentTask {
+		t.Errorf("%d calls, %+v", n, a)
+	}
+	p.Link = a.Link
+	if n := o.calls(func() { a = o.push(p)[0] }); n != 0 || a.Class != domain.Taken {
+		t.Errorf("%d calls, %+v", n, a)
+	}
+	if n := o.calls(func() { o.push() }); n != 0 {
+		t.Errorf("%d calls for nothing", n)
+	}
+}
+
+// A text cannot reach into another step of its call.
+func TestTextsAreNoReferences(t *testing.T) {
+	o := newOrg(t)
+	lead := o.lead(sandbox.Fields{"InMail_Member_Id__c": "robin", "Email": "secret@example.com"})
+	p := sent(0, "robin")
+	p.InMail.Subject = "Hello @{c0[0].id} and @{c0.x}"
+	p.InMail.Preview = "@@{{c0[0].id}}"
+	a := o.push(p)[0]
+	r, _ := o.Record(a.Link.RecordID)
+	if a.Class != domain.Taken || a.Link.LeadID != lead || r["Subject__c"] != "Hello @ {c0[0].id} and @ {c0.x}" || r["Preview__c"] != "@@ {{c0[0].id}}" {
+		t.Errorf("%+v: %v, %v", a, r["Subject__c"], r["Preview__c"])
+	}
+}
+
+// Whatever comes with a push, there is an answer to each, and a context that has ended ends it.
+func TestPushEndsWithItsContext(t *testing.T) {
+	o := newOrg(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	answers, err := o.crm.Push(ctx, []domain.Push{plain(0), sent(1, "robin")})
+	if err != nil || len(answers) != 2 || answers[0].Class != domain.Locked || answers[1].Class != domain.Locked {
+		t.Errorf("%+v, %v", answers, err)
+	}
+	if n := o.Calls()["composite"]; n != 0 {
+		t.Errorf("%d calls", n)
+	}
+}
+
+// A call that takes too long is given up; what it did is found the next time.
+func TestSlowCallIsGivenUp(t *testing.T) {
+	answered := make(chan struct{})
+	o := newOrg(t, func(s *sandbox.Options, c *Config, _ *Deps) {
+		c.Timeout = time.Second
+		s.Sleep = func(context.Context, time.Duration) error { <-answered; return nil } // an org goes on without its client
+	})
+	t.Cleanup(func() { close(answered) })
+	o.push(plain(0))
+	o.inject(sandbox.Fault{Kind: sandbox.SlowAfter, Delay: time.Minute, Next: 1})
+	p := plain(1)
+	a := o.push(p)[0]
+	if a.Class != domain.Locked || a.Link.Detail != "no answer" {
+		t.Errorf("%+v", a)
+	}
+	p.Link = a.Link
+	if a := o.push(p)[0]; a.Class != domain.Taken || len(o.inmails()) != 2 {
+		t.Errorf("%+v", a)
+	}
+	checkHistory(t, o)
 }

@@ -334,11 +334,6 @@ var texts = []string{"Subject__c", "Preview__c", "Body__c"}
 // a policy counts from its change on.
 func (c *Connector) fieldsDiffer(p domain.Push, r orgRow) bool {
 	expected := fieldsOf(&p, domain.CRMTextFull)
-	for _, name := range []string{"Sent_At__c", "Expires_At__c", "Opened_At__c", "Replied_At__c", "Expired_At__c", "Retracted_At__c", "Open_Rate_Cohort__c"} {
-		if _, ok := expected[name]; !ok {
-			expected[name] = nil
-		}
-	}
 	for name, want := range expected {
 		got, asked := r[name]
 		if !asked || slices.Contains(texts, name) && got == nil {
@@ -414,6 +409,9 @@ func (c *Connector) confirm(ctx context.Context, w *walk, spans []span, first *f
 			return nil, fmt.Errorf("walk the record again: %w", err)
 		}
 		for _, p := range pushes {
+			if s.to != "" && p.InMail.ID > s.to {
+				break // the next span's
+			}
 			known[p.InMail.ID] = true
 			before, differed := seen[p.InMail.ID]
 			if !differed {

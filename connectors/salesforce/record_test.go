@@ -2,8 +2,8 @@ package salesforce
 
 import (
 	"context"
+	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -16,6 +16,7 @@ type ledger struct {
 	mu     sync.Mutex
 	pushes map[domain.ID]*domain.Push
 	due    map[domain.ID]bool
+	sorted []domain.ID // of pushes; nil: to be sorted again
 	state  map[string][]byte
 	drift  mailroom.Drift
 	fail   func(call string) error // of a call by its name; nil: none fails
@@ -34,7 +35,7 @@ func (l *ledger) put(p domain.Push) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	p.Link.InMail = p.InMail.ID
-	l.pushes[p.InMail.ID] = &p
+	l.pushes[p.InMail.ID], l.sorted = &p, nil
 	l.due[p.InMail.ID] = true
 }
 
@@ -66,12 +67,10 @@ func (l *ledger) claim(limit int) []domain.Push {
 }
 
 func (l *ledger) ids() []domain.ID {
-	var ids []domain.ID
-	for id := range l.pushes {
-		ids = append(ids, id)
+	if l.sorted == nil {
+		l.sorted = slices.Sorted(maps.Keys(l.pushes))
 	}
-	slices.SortFunc(ids, func(a, b domain.ID) int { return strings.Compare(string(a), string(b)) })
-	return ids
+	return l.sorted
 }
 
 func (l *ledger) failing(call string) error {

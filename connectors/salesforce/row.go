@@ -35,7 +35,7 @@ const (
 	taskSubject    = 255
 )
 
-// fieldsOf maps an InMail to its record, but for its parents. A field that may be emptied is sent as null: what people changed there
+// fieldsOf maps an InMail to its record, but for its parents. What is empty is sent as null: what people changed there
 // is overwritten, and what was erased goes (R60). Never an e-mail address (R01).
 func fieldsOf(p *domain.Push, policy domain.CRMText) map[string]any {
 	m := &p.InMail
@@ -68,18 +68,18 @@ func fieldsOf(p *domain.Push, policy domain.CRMText) map[string]any {
 	if policy == domain.CRMTextFull {
 		row["Body__c"] = orNull(m.Body, bodyLength)
 	}
-	times := map[string]time.Time{"Sent_At__c": m.SentAt, "Expires_At__c": m.ExpiresAt, "Opened_At__c": m.OpenedAt, "Replied_At__c": m.RepliedAt}
+	var expired, retracted time.Time
 	switch m.Status {
 	case domain.Expired:
-		times["Expired_At__c"] = m.EndedAt
+		expired = m.EndedAt
 	case domain.Retracted:
-		times["Retracted_At__c"] = m.EndedAt
+		retracted = m.EndedAt
 	}
-	for name, at := range times {
-		if !at.IsZero() {
-			row[name] = datetime(at)
-		}
+	for name, at := range map[string]time.Time{"Sent_At__c": m.SentAt, "Expires_At__c": m.ExpiresAt, "Opened_At__c": m.OpenedAt,
+		"Replied_At__c": m.RepliedAt, "Expired_At__c": expired, "Retracted_At__c": retracted} {
+		row[name] = datetime(at)
 	}
+	row["Open_Rate_Cohort__c"] = nil
 	if !m.SentAt.IsZero() {
 		row["Open_Rate_Cohort__c"] = string(domain.CohortOf(m.SentAt))
 	}
@@ -94,8 +94,13 @@ func setParents(row map[string]any, at parents) {
 	row["Account__c"] = orNull(at.AccountID, 0)
 }
 
-// datetime is how the org takes times.
-func datetime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
+// datetime is how the org takes times; one that has not come is null.
+func datetime(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return t.UTC().Format("2006-01-02T15:04:05.000Z")
+}
 
 // orNull is a text as the org may store it, cut to a length (0: any), or null.
 func orNull(text string, length int) any {

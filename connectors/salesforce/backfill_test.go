@@ -1,0 +1,272 @@
+package salesforce
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"inmail/connectors/salesforce/sandbox"
+	"inmail/domain"
+)
+
+// many makes pushes of InMails to members of whom every third is a Lead of the org, every second replied.
+func many(n int) (pushes []domain.Push) {
+	for i := range n {
+		p := sent(i, domain.MemberID(fmt.Sprintf("member%d", i%600)))
+		if i%2 == 0 {
+			apply(&p.InMail, domain.EventReply, testNow)
+		}
+		pushes = append(pushes, p)
+	}
+	return pushes
+}
+
+func (o *org) leadsOfMany() {
+	for i := 0; i < 600; i += 3 {
+		o.lead(sandbox.Fields{"InMail_Member_Id__c": fmt.Sprintf("member%d", i)})
+	}
+}
+
+// withoutWaiting waits for jobs by moving the clock.
+func withoutWaiting(_ *sandbox.Options, _ *Config, d *Deps) {
+	clock := d.Clock.(*testClock)
+	d.Wait = func(ctx context.Context, pause time.Duration) error { clock.move(pause); return ctx.Err() }
+}
+
+// checkFilled holds the org against a record that was brought to it.
+func checkFilled(t *testing.T, o *org, l *ledger) {
+	t.Helper()
+	checkHistory(t, o)
+	there, tasks := o.inmails(), o.tasks()
+	if len(there) != len(l.pushes) {
+		t.Errorf("%d records of %d InMails", len(there), len(l.pushes))
+	}
+	wantTasks := 0
+	for id, p := range l.pushes {
+		r := there[id]
+		if r["Status__c"] != statusNames[p.InMail.Status] || p.Link.RecordID != r["Id"] || l.due[id] {
+			t.Fatalf("%s is %v in the org; %+v, due %v", id, r["Status__c"], p.Link, l.due[id])
+		}
+		lead, _ := r["Lead__c"].(string)
+		if lead != p.Link.LeadID || (lead != "") != (r["Match__c"] == "Matched") {
+			t.Fatalf("%s hangs on %v: %+v", id, lead, p.Link)
+		}
+		if lead != "" {
+			wantTasks++
+			if !p.InMail.RepliedAt.IsZero() {
+				wantTasks++
+			}
+		}
+	}
+	if len(tasks) != wantTasks {
+		t.Errorf("%d Tasks, want %d", len(tasks), wantTasks)
+	}
+}
+
+func TestBackfillInBulk(t *testing.T) {
+	const n = 5300
+	l := newLedger(many(n)...)
+	o := newOrg(t, withoutWaiting, func(_ *sandbox.Options, _ *Config, d *Deps) { d.Record = l })
+	o.leadsOfMany()
+	for _, id := range []int{7, 8} { // what is believed is of another org
+		l.pushes[newID(id)].Link = domain.Link{InMail: newID(id), RecordID: "a0X000000000001AAA", Match: domain.Matched, LeadID: "00Q000000000001AAA",
+			PushedVersion: 9, PushedSeq: 9, SentTask: true}
+	}
+	plan, err := o.crm.PlanBackfill(context.Background())
+	if err != nil || plan.InMails != n || plan.Jobs != 2 || plan.Tasks != n+n/2 || plan.Bytes == 0 || o.Calls()["jobs/ingest"] != 0 {
+		t.Errorf("%+v, %v", plan, err)
+	}
+	var told []Progress
+	var so Progress
+	calls := o.calls(func() {
+		so, err = o.crm.BackfillAll(context.Background(), func(p Progress) { told = append(told, p) })
+	})
+	if err != nil || !so.Done || so.InMails != n || so.Records != n || so.Jobs != 2 || so.Pushed != 0 || len(told) != 1 {
+		t.Fatalf("%+v, %v, told %v", so, err, told)
+	}
+	checkFilled(t, o, l)
+	t.Logf("%d InMails with %d Tasks in %d calls, planned %d: %v", n, so.Tasks, calls, plan.Calls, o.Calls())
+	if calls > plan.Calls {
+		t.Errorf("%d calls, planned %d", calls, plan.Calls)
+	}
+	if l.state[backfillState] != nil {
+		t.Errorf("a state is left: %s", l.state[backfillState])
+	}
+	t.Run("again", func(t *testing.T) {
+		before := len(o.tasks())
+		if so, err := o.crm.BackfillAll(context.Background(), nil); err != nil || so.Records != n || len(o.tasks()) != before {
+			t.Errorf("%+v, %v", so, err)
+		}
+		checkFilled(t, o, l)
+	})
+}
+
+// Few go by ordinary pushes: a job would cost more.
+func TestBackfillOfFew(t *testing.T) {
+	l := newLedger(many(bulkAbove)...)
+	o := newOrg(t, withoutWaiting, func(_ *sandbox.Options, _ *Config, d *Deps) { d.Record = l })
+	o.leadsOfMany()
+	so, err := o.crm.BackfillAll(context.Background(), nil)
+	if err != nil || so.Pushed != bulkAbove || so.Jobs != 0 || o.Calls()["jobs/ingest"] != 0 {
+		t.Fatalf("%+v, %v", so, err)
+	}
+	l.sync(o, o.crm, 5)
+	checkFilled(t, o, l)
+}
+
+// inSmallJobs makes a connector run jobs of thirty rows, and of eleven at least.
+func inSmallJobs(c *Connector) *Connector {
+	c.jobRows, c.bulkAbove = 30, 10
+	return c
+}
+
+// A backfill that is killed before or after any of its calls, or at any of its stores, ends like one that was not.
+func TestBackfillKilledAtEveryStep(t *testing.T) {
+	const n = 75
+	killed := errors.New("killed")
+	for step := 1; ; step++ {
+		l := newLedger(many(n)...)
+		o := newOrg(t, withoutWaiting, func(_ *sandbox.Options, _ *Config, d *Deps) { d.Record = l })
+		o.leadsOfMany()
+		count, dead := 0, false
+		at := func() bool {
+			count++
+			dead = dead || count == step
+			return dead
+		}
+		l.fail = func(string) error {
+			if at() {
+				return killed
+			}
+			return nil
+		}
+		tampered := o.through(&tamper{})
+		tampered.before = func(*http.Request) *http.Response {
+			if at() {
+				return respond(http.StatusServiceUnavailable, "")
+			}
+			return nil
+		}
+		tampered.after = func(_ *http.Request, status int, body []byte) (int, []byte) {
+			if at() {
+				return http.StatusGatewayTimeout, nil
+			}
+			return status, body
+		}
+		_, err := inSmallJobs(o.crm).BackfillAll(context.Background(), nil)
+		if err == nil {
+			if count >= step {
+				t.Fatalf("step %d of %d was survived", step, count)
+			}
+			t.Logf("%d steps", count)
+			break
+		}
+		// A new process begins where that one ended.
+		l.fail, dead = nil, false
+		tampered.before, tampered.after = nil, nil
+		o.crm = inSmallJobs(o.connect())
+		so, err := o.crm.BackfillAll(context.Background(), nil)
+		if err != nil || !so.Done {
+			t.Fatalf("step %d: %+v, %v", step, so, err)
+		}
+		l.sync(o, o.crm, 5)
+		checkFilled(t, o, l)
+	}
+}
+
+func TestBackfillWhoseJobsFail(t *testing.T) {
+	for name, faults := range map[string][]sandbox.Fault{
+		"rows":      {{Kind: sandbox.RowLock, Resource: "jobs/ingest", Rate: 0.1}},
+		"first job": {{Kind: sandbox.BulkJobFails, Resource: "jobs/ingest", Next: 1}},
+		"every job": {{Kind: sandbox.BulkJobFails, Resource: "jobs/ingest"}},
+		"polls":     {{Kind: sandbox.UnavailableHTML, Resource: "jobs/ingest", Skip: 3, Next: 2}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			const n = bulkAbove + 500
+			l := newLedger(many(n)...)
+			o := newOrg(t, withoutWaiting, func(_ *sandbox.Options, _ *Config, d *Deps) { d.Record = l })
+			o.leadsOfMany()
+			o.inject(faults...)
+			so, err := o.crm.BackfillAll(context.Background(), nil)
+			if err != nil || !so.Done || so.InMails != n {
+				t.Fatalf("%+v, %v", so, err)
+			}
+			if name != "polls" && so.Pushed == 0 {
+				t.Errorf("nothing was left to ordinary pushes: %+v", so)
+			}
+			o.ClearFaults()
+			l.sync(o, o.crm, 5)
+			checkFilled(t, o, l)
+		})
+	}
+}
+
+// The budget ends a backfill, and the next run goes on.
+func TestBackfillWaitsForTheBudget(t *testing.T) {
+	l := newLedger(many(100)...)
+	o := newOrg(t, allowing(400, 0.1), withoutWaiting, func(s *sandbox.Options, _ *Config, d *Deps) {
+		d.Record = l
+		s.SessionLife = 1000 * time.Hour
+	})
+	o.leadsOfMany()
+	inSmallJobs(o.crm)
+	days := 1
+	for ; days < 10; days++ {
+		if err := o.crm.Backfill(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		if all := o.Calls(); all["token"]+all["composite"]+all["jobs/ingest"]+all["query"] > days*32 { // four fifths of 40
+			t.Errorf("%v on day %d", all, days)
+		}
+		if l.state[backfillState] == nil {
+			break
+		}
+		o.clock.move(26 * time.Hour)
+	}
+	if days < 2 || days == 10 {
+		t.Errorf("%d days: %v", days, o.Calls())
+	}
+	l.sync(o, o.connect(func(c *Config, _ *Deps) { c.Budget = 1 }), 5)
+	checkFilled(t, o, l)
+}
+
+// What the org answers to a row of a job has the classes of every row.
+func TestBulkFaults(t *testing.T) {
+	for told, want := range map[string]struct {
+		class  domain.FailureClass
+		detail string
+	}{
+		"UNABLE_TO_LOCK_ROW:unable to obtain exclusive access to this record:--":                    {domain.Locked, "UNABLE_TO_LOCK_ROW"},
+		"STRING_TOO_LONG:Subject: data value too large: a:b:Subject__c --":                          {domain.BadData, "STRING_TOO_LONG (Subject__c)"},
+		"FIELD_CUSTOM_VALIDATION_EXCEPTION:InMail: older than what is stored:Status_Sequence__c --": {domain.Stale, "FIELD_CUSTOM_VALIDATION_EXCEPTION (Status_Sequence__c)"},
+		"something else": {domain.BadData, "UNREADABLE_CODE"},
+		"":               {domain.BadData, "UNREADABLE_CODE"},
+	} {
+		f := bulkFault(told)
+		if f.Class != want.class || f.Detail() != want.detail {
+			t.Errorf("%q: %s, %s", told, f.Class, f.Detail())
+		}
+	}
+	f := bulkFault("DUPLICATE_VALUE:duplicate value found: InMail_Event_Id__c duplicates value on record with id: 00T000000000001:--")
+	if !f.alreadyLogged() {
+		t.Error("a Task that is there counts as missing")
+	}
+}
+
+// A sheet holds any text, and leaves alone or empties as a Composite row does.
+func TestSheet(t *testing.T) {
+	s := newSheet(inMailObject, "upsert", inMailKey, inMailKey, "Subject__c", "Body__c", "Replies__c")
+	s.add(map[string]any{inMailKey: "a", "Subject__c": nil, "Body__c": "line\r\nwith \"quotes\", commas; and #N/A", "Replies__c": 3})
+	s.add(map[string]any{inMailKey: "b", "Subject__c": "#N/A"})
+	want := "InMail_Id__c,Subject__c,Body__c,Replies__c\n" + "a,#N/A,\"line\r\nwith \"\"quotes\"\", commas; and #N/A\",3\n" + "b,# N/A,,\n"
+	if got := s.data.String(); got != want || s.rows != 2 {
+		t.Errorf("%q\n%q", got, want)
+	}
+	if strings.Contains(newSheet(taskObject, "insert", taskKey, "X").data.String(), "N/A") {
+		t.Error("an insert empties nothing")
+	}
+}

@@ -1,0 +1,251 @@
+package salesforce
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"inmail/connectors/salesforce/sandbox"
+	"inmail/domain"
+)
+
+// withLedger gives an org a record of InMails that are in the org already.
+func withLedger(t testing.TB, pushes []domain.Push, sets ...set) (*org, *ledger) {
+	t.Helper()
+	l := newLedger(pushes...)
+	o := newOrg(t, append(sets, func(_ *sandbox.Options, _ *Config, d *Deps) { d.Record = l })...)
+	return o, l
+}
+
+// reconcile compares and heals, and fails the test when that fails.
+func (o *org) reconcile() Comparison {
+	o.t.Helper()
+	found, err := o.crm.Compare(context.Background(), true, nil)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	return found
+}
+
+func drift(kinds map[string]int) map[string]int {
+	all := map[string]int{missing: 0, extra: 0, stale: 0, edited: 0}
+	maps.Copy(all, kinds)
+	return all
+}
+
+func TestReconcileFindsEveryKindAndHeals(t *testing.T) {
+	var pushes []domain.Push
+	for i := range 12 {
+		pushes = append(pushes, sent(i, domain.MemberID(fmt.Sprint("robin", i))))
+	}
+	o, l := withLedger(t, pushes)
+	leads := map[int]string{}
+	for i := range 12 {
+		leads[i] = o.lead(sandbox.Fields{"InMail_Member_Id__c": fmt.Sprint("robin", i)})
+	}
+	l.sync(o, o.crm, 1)
+	if found := o.reconcile(); !cmp.Equal(found.Drift, drift(nil)) || found.Compared != 12 {
+		t.Fatalf("nothing differs yet: %+v", found)
+	}
+	record := func(i int) string { return l.get(newID(i)).Link.RecordID }
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(o.Delete(record(0)))
+	must(o.Edit(record(1), sandbox.Fields{"Subject__c": "somebody else's words"}))
+	must(o.Edit(record(2), sandbox.Fields{"Tags__c": "other"}))
+	must(o.Edit(record(3), sandbox.Fields{"Opened_At__c": testNow}))
+	must(o.Edit(record(4), sandbox.Fields{"Lead__c": leads[5]}))
+	_, err := o.Convert(leads[6], sandbox.Conversion{})
+	must(err)
+	must(o.Merge(leads[8], leads[7]))
+	must(o.Delete(leads[9]))
+	o.make(inMailObject, sandbox.Fields{inMailKey: "of nobody's", "Status__c": "Sent", "Status_Sequence__c": 2})
+	o.make(inMailObject, sandbox.Fields{inMailKey: "ffffffff-ffff-7fff-8fff-ffffffffffff", "Status__c": "Sent", "Status_Sequence__c": 2})
+	// The org's restored backup: a record at an older state than the one that was pushed.
+	l.change(newID(10), func(p *domain.Push) { apply(&p.InMail, domain.EventOpen, testNow) })
+	l.sync(o, o.crm, 1)
+	must(o.Delete(record(10)))
+	must(o.Purge(record(10)))
+	o.make(inMailObject, sandbox.Fields{inMailKey: string(newID(10)), "Status__c": "Sent", "Status_Sequence__c": 2})
+	// One on its way is no drift.
+	l.change(newID(11), func(p *domain.Push) { apply(&p.InMail, domain.EventOpen, testNow) })
+
+	want := drift(map[string]int{missing: 1, edited: 3 + 1 + 2, stale: 1 + 1, extra: 2})
+	l.drift.At = time.Time{}
+	dry, err := o.crm.Compare(context.Background(), false, nil)
+	if err != nil || !cmp.Equal(dry.Drift, want) || dry.Resynced != 5 || dry.Moved != 4 || dry.Waiting != 1 || dry.Calls == 0 || !dry.Done {
+		t.Errorf("dry: %+v, %v, want %v", dry, err, want)
+	}
+	if r, _ := o.Record(record(1)); r["Subject__c"] != "somebody else's words" || l.drift.At != (time.Time{}) {
+		t.Error("a dry run changed something")
+	}
+	found := o.reconcile()
+	if diff := cmp.Diff(want, found.Drift); diff != "" || found.Resynced != 5 || found.Moved != 4 {
+		t.Errorf("%+v (-want +got):\n%s", found, diff)
+	}
+	if !cmp.Equal(l.drift.Kinds, want) || l.drift.At != testNow || l.state[reconcileState] != nil {
+		t.Errorf("kept: %+v, and a walk %s", l.drift, l.state[reconcileState])
+	}
+	l.sync(o, o.crm, 3)
+	after := o.reconcile()
+	if diff := cmp.Diff(drift(map[string]int{extra: 2}), after.Drift); diff != "" || after.Waiting != 0 {
+		t.Errorf("after healing: %+v (-want +got):\n%s", after, diff)
+	}
+	if p := l.get(newID(6)); p.Link.ContactID == "" || p.Link.LeadID != "" {
+		t.Errorf("of the converted Lead: %+v", p.Link)
+	}
+	if p := l.get(newID(7)); p.Link.LeadID != leads[8] {
+		t.Errorf("of the merged Lead: %+v", p.Link)
+	}
+	if p := l.get(newID(9)); p.Link.Match != domain.Unmatched {
+		t.Errorf("of the deleted Lead: %+v", p.Link)
+	}
+	if p := l.get(newID(4)); p.Link.LeadID != leads[4] {
+		t.Errorf("hung elsewhere by hand: %+v", p.Link)
+	}
+	if len(o.tasks()) != 11 { // that of the deleted Lead went with it, and nobody else is the person
+		t.Errorf("%d Tasks", len(o.tasks()))
+	}
+}
+
+// A sequence number that somebody raised by hand is told and left: the org takes no lower one.
+func TestReconcileLeavesWhatIsAhead(t *testing.T) {
+	o, l := withLedger(t, []domain.Push{sent(0, "robin")})
+	l.sync(o, o.crm, 1)
+	if err := o.Edit(l.get(newID(0)).Link.RecordID, sandbox.Fields{"Status_Sequence__c": 99}); err != nil {
+		t.Fatal(err)
+	}
+	if found := o.reconcile(); found.Drift[edited] != 1 || found.Resynced != 0 {
+		t.Errorf("%+v", found)
+	}
+}
+
+// A policy counts from its change on: texts of before are no drift, and neither is their lack.
+func TestReconcileTakesTextsOfAnotherPolicy(t *testing.T) {
+	for _, policies := range [][2]domain.CRMText{{domain.CRMTextFull, domain.CRMTextNone}, {domain.CRMTextNone, domain.CRMTextFull}} {
+		o, l := withLedger(t, []domain.Push{sent(0, "robin")}, func(_ *sandbox.Options, _ *Config, d *Deps) { d.Text = policies[0] })
+		l.sync(o, o.crm, 1)
+		o.crm = o.connect(func(_ *Config, d *Deps) { d.Text = policies[1] })
+		if found := o.reconcile(); !cmp.Equal(found.Drift, drift(nil)) {
+			t.Errorf("%v: %+v", policies, found)
+		}
+	}
+}
+
+// Those without a person are looked for again, and only those whose answer is another one are written.
+func TestReconcileLooksAgainForPeople(t *testing.T) {
+	var pushes []domain.Push
+	for i := range 10 {
+		pushes = append(pushes, sent(i, domain.MemberID(fmt.Sprint("robin", i))))
+	}
+	erased := erase(sent(10, "gone"))
+	o, l := withLedger(t, append(pushes, erased))
+	twice := o.contact(sandbox.Fields{"InMail_Member_Id__c": "robin0"})
+	o.contact(sandbox.Fields{"InMail_Member_Id__c": "robin0"})
+	l.sync(o, o.crm, 1)
+	if p := l.get(newID(0)); p.Link.Match != domain.Ambiguous {
+		t.Fatalf("%+v", p.Link)
+	}
+	if err := o.Delete(twice); err != nil {
+		t.Fatal(err)
+	}
+	lead := o.lead(sandbox.Fields{"Email": "robin3@example.com"})
+	before := len(o.History())
+	found := o.reconcile()
+	if found.Retried != 10 || found.Matched != 2 || !cmp.Equal(found.Drift, drift(nil)) {
+		t.Errorf("%+v", found)
+	}
+	if p := l.get(newID(3)); p.Link.Match != domain.Matched || p.Link.LeadID != lead || !p.Link.SentTask {
+		t.Errorf("%+v", p.Link)
+	}
+	if p := l.get(newID(0)); p.Link.Match != domain.Matched || p.Link.ContactID == "" {
+		t.Errorf("%+v", p.Link)
+	}
+	if n := len(o.History()) - before; n != 4 { // two records and their Tasks
+		t.Errorf("%d changes in the org", n)
+	}
+}
+
+// A walk over many pages that is stopped at any step goes on there, and counts nothing twice.
+func TestReconcileGoesOnWhereItStopped(t *testing.T) {
+	const n = 12_300
+	var pushes []domain.Push
+	for i := range n {
+		p := plain(i)
+		p.Link = domain.Link{InMail: p.InMail.ID, RecordID: "a0X", Match: domain.Unmatched, PushedVersion: p.InMail.Version, PushedSeq: p.InMail.Seq}
+		p.InMail.Recipient = domain.Erased // nobody to look for
+		pushes = append(pushes, p)
+	}
+	o, l := withLedger(t, pushes)
+	steps := 0
+	stop := errors.New("stopped")
+	l.fail = func(call string) error {
+		if call == "PushesAfter" {
+			if steps++; steps%23 == 0 {
+				return stop
+			}
+		}
+		return nil
+	}
+	var found Comparison
+	var err error
+	for range 20 {
+		if found, err = o.crm.Compare(context.Background(), true, nil); err == nil {
+			break
+		}
+		if !errors.Is(err, stop) {
+			t.Fatal(err)
+		}
+	}
+	if err != nil || found.Compared != n || found.Drift[missing] != n {
+		t.Errorf("%+v, %v", found, err)
+	}
+	if n := o.Calls()["composite"]; n > 12 { // three steps of two looks, and one that is done again
+		t.Errorf("%d calls", n)
+	}
+}
+
+// What changes between the two looks is no drift.
+func TestReconcileLooksTwice(t *testing.T) {
+	o, l := withLedger(t, []domain.Push{sent(0, "robin"), sent(1, "robin")})
+	l.sync(o, o.crm, 1)
+	first := l.get(newID(0))
+	if err := o.Edit(first.Link.RecordID, sandbox.Fields{"Subject__c": "for a moment"}); err != nil {
+		t.Fatal(err)
+	}
+	looks := 0
+	l.fail = func(call string) error {
+		if call == "PushesAfter" {
+			if looks++; looks == 2 { // before the second look at the record it changed and was pushed
+				p := l.pushes[newID(0)]
+				p.InMail.Version++
+				p.Link.PushedVersion++
+			}
+		}
+		return nil
+	}
+	if found := o.reconcile(); !cmp.Equal(found.Drift, drift(nil)) || found.Waiting != 1 {
+		t.Errorf("%+v", found)
+	}
+}
+
+func TestReconcileNeedsARecord(t *testing.T) {
+	o := newOrg(t)
+	ctx := context.Background()
+	_, compareErr := o.crm.Compare(ctx, true, nil)
+	_, planErr := o.crm.PlanBackfill(ctx)
+	for _, err := range []error{o.crm.Reconcile(ctx), compareErr, o.crm.Backfill(ctx), planErr} {
+		if !errors.Is(err, errNoRecord) {
+			t.Errorf("%v", err)
+		}
+	}
+}

@@ -1,0 +1,96 @@
+package salesforce
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+
+	"inmail/connectors/salesforce/sandbox"
+	"inmail/domain"
+	"inmail/domain/mailroom"
+)
+
+// Sixteen workers push the same few hundred InMails while they live on, at an org that fails three calls of ten in every way it
+// knows, before and after the commit, that ends sessions and converts Leads. In the end the org holds every InMail once, in its last state,
+// with its Tasks, and its own history never went back.
+func TestStorm(t *testing.T) {
+	const inmails, workers, rounds = 300, 16, 25
+	o := newOrg(t, func(s *sandbox.Options, c *Config, _ *Deps) { c.Concurrency = 8; s.LongCalls = 100 })
+	l := newLedger()
+	var leads []string
+	for i := range inmails {
+		member := domain.MemberID(fmt.Sprintf("member%d", i%200))
+		if i < 150 {
+			leads = append(leads, o.lead(sandbox.Fields{"InMail_Member_Id__c": string(member)}))
+		}
+		l.put(sent(i, member))
+	}
+	var faults []sandbox.Fault
+	for _, kind := range []sandbox.FaultKind{sandbox.DropBefore, sandbox.DropAfter, sandbox.TruncatedBody, sandbox.EmptyBody, sandbox.TimeoutAfter,
+		sandbox.UnavailableHTML, sandbox.ServerError, sandbox.EmptyErrorList, sandbox.LimitConcurrent, sandbox.SessionExpired} {
+		faults = append(faults, sandbox.Fault{Kind: kind, Rate: 0.03})
+	}
+	faults = append(faults, sandbox.Fault{Kind: sandbox.RowLock, Rate: 0.02}, sandbox.Fault{Kind: sandbox.RowDuplicate, Rate: 0.01})
+	o.inject(faults...)
+
+	shared := NewMemory(o.clock)
+	ctx := context.Background()
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() {
+			crm := o.connect(func(_ *Config, d *Deps) { d.Shared = shared })
+			random := rand.New(rand.NewPCG(uint64(w), 7))
+			for range rounds {
+				pushes := l.claim(inmails)
+				random.Shuffle(len(pushes), func(i, j int) { pushes[i], pushes[j] = pushes[j], pushes[i] })
+				pushes = pushes[:min(len(pushes), 40)]
+				for range 3 { // meanwhile life goes on, and some of what is pushed is old already
+					l.change(newID(random.IntN(inmails)), func(p *domain.Push) {
+						_, _ = p.InMail.Apply([]domain.Event{domain.EventOpen, domain.EventReply, domain.EventRetract}[random.IntN(3)], testNow, "")
+					})
+				}
+				answers, err := crm.Push(ctx, pushes)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if err := l.StorePushes(ctx, answers, nil, mailroom.Budget{}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Go(func() {
+		for _, lead := range leads[:40] {
+			if _, err := o.Convert(lead, sandbox.Conversion{}); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	wg.Wait()
+	o.ClearFaults()
+	l.sync(o, o.crm, 10)
+
+	if due := l.claim(inmails); len(due) > 0 {
+		t.Errorf("%d are still due; the first: %+v", len(due), due[0].Link)
+	}
+	checkHistory(t, o)
+	there, tasks := o.inmails(), o.tasks()
+	if len(there) != inmails {
+		t.Errorf("%d records of %d InMails", len(there), inmails)
+	}
+	for i := range inmails {
+		p := l.get(newID(i))
+		r := there[p.InMail.ID]
+		if r["Status__c"] != statusNames[p.InMail.Status] || r["Status_Sequence__c"] != float64(p.InMail.Seq) {
+			t.Errorf("%s is %v %v in the org and %s %d here", p.InMail.ID, r["Status__c"], r["Status_Sequence__c"], p.InMail.Status, p.InMail.Seq)
+		}
+		matched := p.Link.Match == domain.Matched
+		if (tasks[eventID(p.InMail.ID, sentEvent)] != nil) != matched || (tasks[eventID(p.InMail.ID, repliedEvent)] != nil) != (matched && !p.InMail.RepliedAt.IsZero()) {
+			t.Errorf("%s: %s, with the Tasks sent %v and replied %v", p.InMail.ID, p.Link.Match, p.Link.SentTask, p.Link.RepliedTask)
+		}
+	}
+	t.Logf("%d changes in the org; %v", len(o.History()), o.Calls())
+}
