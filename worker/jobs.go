@@ -63,9 +63,12 @@ func (j *Jobs) expire(ctx context.Context, _ []string) error {
 	return sweep(ctx, func() (int, error) { return j.Room.Expire(ctx, sweepBatch) })
 }
 
-// retain drops texts by age.
+// retain drops texts by age, then their bytes from the files.
 func (j *Jobs) retain(ctx context.Context, _ []string) error {
-	return sweep(ctx, func() (int, error) { return j.Room.DropTexts(ctx, sweepBatch) })
+	if err := sweep(ctx, func() (int, error) { return j.Room.DropTexts(ctx, sweepBatch) }); err != nil {
+		return err
+	}
+	return j.Room.Scrub(ctx)
 }
 
 // sweep repeats a batch until it comes back short.
@@ -114,7 +117,7 @@ func (j *Jobs) redrive(ctx context.Context, _ []string) error {
 
 // erase carries erasures to their end (R60).
 func (j *Jobs) erase(ctx context.Context, _ []string) error {
-	_, err := j.Room.FinishErasures(ctx)
+	_, err := j.Room.FinishErasures(ctx, j.CRM)
 	return err
 }
 

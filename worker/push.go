@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"inmail/domain"
@@ -15,6 +16,7 @@ import (
 // Salesforce is the other side of the sync as the jobs see it.
 type Salesforce interface {
 	mailroom.CRM
+	mailroom.Forgetter
 	// Reconcile walks the org by key, compares it with the record and makes due what differs.
 	Reconcile(ctx context.Context) error
 	// Backfill brings everything to the org in bulk; it goes on where it stopped.
@@ -29,6 +31,12 @@ func (NoSalesforce) Push(context.Context, []domain.Push) ([]domain.PushAnswer, e
 	return nil, errors.New("no Salesforce is configured; set INMAIL_SALESFORCE_URL")
 }
 
+// Forget has nobody to forget.
+func (NoSalesforce) Forget(context.Context, []domain.MemberID) error { return nil }
+
+// ForgetThose has nobody to forget.
+func (NoSalesforce) ForgetThose(context.Context, func(domain.MemberID) bool) error { return nil }
+
 // Budget is empty.
 func (NoSalesforce) Budget() mailroom.Budget { return mailroom.Budget{} }
 
@@ -38,8 +46,12 @@ func (NoSalesforce) Reconcile(context.Context) error { return nil }
 // Backfill has nowhere to bring things.
 func (NoSalesforce) Backfill(context.Context) error { return nil }
 
-// pusher lets one push run at a time in a process: two would write children of one parent at once and lock each other.
-type pusher struct{ sync.Mutex }
+// pusher lets one push run at a time in a process: two would write children of one parent at once and lock each other. again says
+// that one was asked for meanwhile: what became due behind the running one's back is not left to the next slot.
+type pusher struct {
+	sync.Mutex
+	again atomic.Bool
+}
 
 // The bounds of a push.
 const (
@@ -53,17 +65,29 @@ func (j *Jobs) crmPush(ctx context.Context, _ []string) error {
 	if _, none := j.CRM.(NoSalesforce); none {
 		return nil
 	}
-	if !j.push.TryLock() {
-		return nil // the running one claims what is due
-	}
-	defer j.push.Unlock()
-	for range pushLimit {
-		n, err := j.pushOnce(ctx)
-		if err != nil || n < PushBatch {
+	j.push.again.Store(true)
+	for j.push.again.Load() && j.push.TryLock() {
+		j.push.again.Store(false)
+		err := j.pushDue(ctx)
+		j.push.Unlock()
+		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (j *Jobs) pushDue(ctx context.Context) error {
+	for range pushLimit {
+		n, err := j.pushOnce(ctx)
+		if err != nil {
+			return err
+		}
+		if n < PushBatch {
+			break
+		}
+	}
+	return j.Room.ForgetInCRM(ctx, j.CRM)
 }
 
 func (j *Jobs) pushOnce(ctx context.Context) (int, error) {

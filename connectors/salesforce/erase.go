@@ -12,94 +12,62 @@ import (
 	"inmail/domain"
 )
 
-// Erased is what an erasure did in the org.
-type Erased struct {
-	Records int    // of InMail__c, emptied
-	Tasks   int    // emptied
-	People  int    // Leads and Contacts whose InMail_Member_Id__c was emptied
-	Left    []Left // what the org did not let us empty: for its administrator
+// Forget takes members' ids out of the Leads and Contacts that hold them (R60). Their InMails are emptied by the push that
+// follows an erasure, as by any other. What the org did not let us empty is for its administrator: it is logged by the org's ids,
+// and is no error, as the next try would fare no better. It may be repeated.
+func (c *Connector) Forget(ctx context.Context, ids []domain.MemberID) error {
+	rows, err := c.peopleOf(ctx, ids)
+	if err == nil {
+		err = c.emptyPeople(ctx, rows)
+	}
+	if err != nil {
+		return fmt.Errorf("forget members in Salesforce: %w", err)
+	}
+	return nil
 }
 
-// Left is a record that still holds something of an erased member.
-type Left struct {
-	ID     string // of the org's record
-	Detail string // the org's codes
-}
-
-// Erase takes a member out of the org (R60): its ids, its names and every text of the InMails that it sent or received, out of their records
-// and Tasks, and its id out of the Leads and Contacts that hold it. The records stay, with their times, so that figures do not
-// change. It may be repeated. An error says that not all was looked at; what the org refused stands in Left.
-func (c *Connector) Erase(ctx context.Context, member domain.MemberID, inmails []domain.ID) (e Erased, err error) {
-	records, err := c.erasedRecords(ctx, member, inmails)
-	if err != nil {
-		return e, fmt.Errorf("erase a member's InMails in Salesforce: %w", err)
-	}
-	tasks, err := c.erasedTasks(ctx, inmails)
-	if err != nil {
-		return e, fmt.Errorf("erase a member's Tasks in Salesforce: %w", err)
-	}
-	people, err := c.erasedPeople(ctx, member)
-	if err != nil {
-		return e, fmt.Errorf("erase a member's id in Salesforce: %w", err)
-	}
-	for _, part := range []struct {
-		rows []change
-		done *int
-	}{{records, &e.Records}, {tasks, &e.Tasks}, {people, &e.People}} {
-		faults, err := c.update(ctx, part.rows)
-		if err != nil {
-			return e, fmt.Errorf("erase a member in Salesforce: %w", err)
-		}
-		for i, f := range faults {
-			if f != nil {
-				e.Left = append(e.Left, Left{ID: part.rows[i].id, Detail: f.Detail()})
-				continue
+// ForgetThose is Forget for those of whom one can only be told when seen: it walks all Leads and Contacts that hold an id.
+func (c *Connector) ForgetThose(ctx context.Context, gone func(domain.MemberID) bool) error {
+	for _, object := range peopleObjects {
+		for after := ""; ; {
+			seen, rows, err := c.peopleAfter(ctx, object, after, gone)
+			if err == nil {
+				err = c.emptyPeople(ctx, rows)
 			}
-			*part.done++
+			if err != nil {
+				return fmt.Errorf("forget members in Salesforce: %w", err)
+			}
+			if after = seen; after == "" {
+				break
+			}
 		}
 	}
-	return e, nil
+	return nil
+}
+
+// emptyPeople writes rows, and notes in the log which the org refused for good. What it refused for now is an error.
+func (c *Connector) emptyPeople(ctx context.Context, rows []change) error {
+	faults, err := c.update(ctx, rows)
+	if err != nil {
+		return err
+	}
+	for i, f := range faults {
+		switch {
+		case f == nil:
+		case f.Class == domain.Locked || f.Class == domain.SessionEnded || f.Class == domain.LimitReached:
+			return f
+		default:
+			c.log.WarnContext(ctx, "the org keeps the id of an erased member: empty InMail_Member_Id__c there",
+				"object", rows[i].object, "record", rows[i].id, "answer", f.Detail())
+		}
+	}
+	return nil
 }
 
 // change is an update of one record by its id.
 type change struct {
 	object, id string
 	fields     map[string]any
-}
-
-// erasedRecords are the records of InMails without what is of the member.
-func (c *Connector) erasedRecords(ctx context.Context, member domain.MemberID, inmails []domain.ID) (rows []change, err error) {
-	q := &query{n: len(inmails), soql: func(part []int) string {
-		return "SELECT Id, Sender_Member__c, Recipient_Member__c FROM InMail__c WHERE InMail_Id__c IN " + in(pickIDs(inmails, part))
-	}, read: func(record []byte) error {
-		var r struct {
-			ID        string `json:"Id"`
-			Sender    string `json:"Sender_Member__c"`
-			Recipient string `json:"Recipient_Member__c"`
-		}
-		if err := json.Unmarshal(record, &r); err != nil {
-			return err
-		}
-		fields := map[string]any{"Subject__c": nil, "Preview__c": nil, "Body__c": nil}
-		if r.Sender == string(member) {
-			fields["Sender_Member__c"], fields["Sender_Name__c"] = nil, nil
-		}
-		if r.Recipient == string(member) {
-			fields["Recipient_Member__c"], fields["Recipient_Name__c"] = nil, nil
-			setParents(fields, parents{Match: domain.Unmatched})
-		}
-		rows = append(rows, change{inMailObject, r.ID, fields})
-		return nil
-	}}
-	return rows, c.ask(ctx, q)
-}
-
-func pickIDs(ids []domain.ID, at []int) []string {
-	out := make([]string, len(at))
-	for i, n := range at {
-		out[i] = string(ids[n])
-	}
-	return out
 }
 
 // erasedTasks are the Tasks of InMails without texts.
@@ -128,22 +96,60 @@ func (c *Connector) erasedTasks(ctx context.Context, inmails []domain.ID) (rows 
 	return rows, c.ask(ctx, q)
 }
 
-// erasedPeople are the Leads and Contacts that hold the member's id, without it.
-func (c *Connector) erasedPeople(ctx context.Context, member domain.MemberID) (rows []change, err error) {
+// peopleObjects are the objects whose records may hold a member's id.
+var peopleObjects = []string{"Contact", "Lead"}
+
+// peopleOf are the Leads and Contacts that hold ids of members, without them.
+func (c *Connector) peopleOf(ctx context.Context, ids []domain.MemberID) (rows []change, err error) {
+	texts := make([]string, len(ids))
+	for i, id := range ids {
+		texts[i] = string(id)
+	}
 	var queries []*query
-	for _, object := range []string{"Contact", "Lead"} {
-		queries = append(queries, &query{n: 1, soql: func([]int) string {
-			return "SELECT Id, InMail_Member_Id__c FROM " + object + " WHERE InMail_Member_Id__c = " + quote(string(member))
+	for _, object := range peopleObjects {
+		queries = append(queries, &query{n: len(texts), soql: func(part []int) string {
+			return "SELECT Id, InMail_Member_Id__c FROM " + object + " WHERE InMail_Member_Id__c IN " + in(pick(texts, part))
 		}, read: func(record []byte) error {
 			var p person
 			err := json.Unmarshal(record, &p)
-			if p.Member == string(member) {
-				rows = append(rows, change{object, p.ID, map[string]any{"InMail_Member_Id__c": nil}})
+			if slices.Contains(texts, p.Member) { // the org compares without regard to case
+				rows = append(rows, forgotten(object, p.ID))
 			}
 			return err
 		}})
 	}
 	return rows, c.ask(ctx, queries...)
+}
+
+// peoplePage is how many Leads or Contacts are looked at in one call.
+const peoplePage = 2000
+
+// peopleAfter are those of a page whose id gone says yes to. last is where the next page begins, empty after the last one.
+func (c *Connector) peopleAfter(ctx context.Context, object, after string, gone func(domain.MemberID) bool) (last string, rows []change, err error) {
+	where := "InMail_Member_Id__c != null"
+	if after != "" {
+		where += " AND Id > " + quote(after)
+	}
+	seen := 0
+	err = c.ask(ctx, &query{n: 1, soql: func([]int) string {
+		return fmt.Sprintf("SELECT Id, InMail_Member_Id__c FROM %s WHERE %s ORDER BY Id LIMIT %d", object, where, peoplePage)
+	}, read: func(record []byte) error {
+		var p person
+		err := json.Unmarshal(record, &p)
+		seen, last = seen+1, p.ID
+		if gone(domain.MemberID(p.Member)) {
+			rows = append(rows, forgotten(object, p.ID))
+		}
+		return err
+	}})
+	if seen < peoplePage {
+		last = ""
+	}
+	return last, rows, err
+}
+
+func forgotten(object, id string) change {
+	return change{object, id, map[string]any{"InMail_Member_Id__c": nil}}
 }
 
 // update changes records by their ids, five collections a call. faults[i] is for rows[i]; nil: it was taken.

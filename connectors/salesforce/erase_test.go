@@ -1,8 +1,10 @@
 package salesforce
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 
@@ -74,51 +76,65 @@ func testErased(t *testing.T) {
 			t.Errorf("%+v, %d Tasks", a, len(o.tasks()))
 		}
 	})
-	t.Run("at once", func(t *testing.T) {
-		// The package lets the integration user edit no Lead or Contact; an administrator may.
-		for _, admin := range []bool{true, false} {
-			o := newOrg(t, full, func(s *sandbox.Options, _ *Config, _ *Deps) { s.Credentials.Users[0].Integration = !admin })
-			lead := o.lead(sandbox.Fields{"InMail_Member_Id__c": "robin-mark"})
-			contact := o.contact(sandbox.Fields{"InMail_Member_Id__c": "ROBIN-MARK"}) // another member
-			var ids []domain.ID
-			var pushes []domain.Push
-			for i := range 450 {
-				p := marked(i)
-				p.InMail.CRM.LeadID = lead
-				pushes, ids = append(pushes, p), append(ids, p.InMail.ID)
-			}
-			o.push(pushes...)
-			ids = append(ids, newID(10_000)) // one that the org does not have
-			var got Erased
-			var err error
-			calls := o.calls(func() { got, err = o.crm.Erase(context.Background(), "robin-mark", ids) })
-			if err != nil || got.Records != 450 || got.Tasks != 900 {
-				t.Fatalf("%+v, %v", got, err)
-			}
-			if places := o.findMark(); places != nil {
-				t.Errorf("marks are left in %d places", len(places))
-			}
-			if n := len(o.inmails()); n != 450 {
-				t.Errorf("%d records", n)
-			}
-			l, _ := o.Record(lead)
-			c, _ := o.Record(contact)
-			if c["InMail_Member_Id__c"] != "ROBIN-MARK" {
-				t.Error("another member's id was emptied")
-			}
-			switch {
-			case admin && (got.People != 1 || got.Left != nil || l["InMail_Member_Id__c"] != nil):
-				t.Errorf("%+v, the Lead holds %v", got, l["InMail_Member_Id__c"])
-			case !admin && (got.People != 0 || len(got.Left) != 1 || got.Left[0].ID != lead):
-				t.Errorf("%+v", got)
-			}
-			if calls > 7 { // the records and Tasks of 450, and the people
-				t.Errorf("%d calls", calls)
-			}
-			again, err := o.crm.Erase(context.Background(), "robin-mark", ids)
-			if err != nil || again.Records != 450 {
-				t.Errorf("again: %+v, %v", again, err)
-			}
+	t.Run("from the people who hold its id", func(t *testing.T) {
+		for name, forget := range map[string]func(*Connector) error{
+			"known by its id": func(c *Connector) error { return c.Forget(context.Background(), []domain.MemberID{"robin-mark", "nobody"}) },
+			"known when seen": func(c *Connector) error {
+				return c.ForgetThose(context.Background(), func(id domain.MemberID) bool { return id == "robin-mark" })
+			},
+		} {
+			t.Run(name, func(t *testing.T) {
+				o := newOrg(t)
+				lead := o.lead(sandbox.Fields{"InMail_Member_Id__c": "robin-mark"})
+				twin := o.contact(sandbox.Fields{"InMail_Member_Id__c": "robin-mark"})
+				other := o.contact(sandbox.Fields{"InMail_Member_Id__c": "ROBIN-MARK"}) // another member
+				for range 2 {                                                          // it may be repeated
+					if err := forget(o.crm); err != nil {
+						t.Fatal(err)
+					}
+					for id, want := range map[string]any{lead: nil, twin: nil, other: "ROBIN-MARK"} {
+						if r, _ := o.Record(id); r["InMail_Member_Id__c"] != want {
+							t.Errorf("%s holds %v, want %v", id, r["InMail_Member_Id__c"], want)
+						}
+					}
+				}
+			})
+		}
+	})
+	t.Run("over more than a page", func(t *testing.T) {
+		o := newOrg(t)
+		var last string
+		for i := range peoplePage + 1 {
+			last = o.lead(sandbox.Fields{"InMail_Member_Id__c": fmt.Sprintf("other-%d", i)})
+		}
+		gone := domain.MemberID(fmt.Sprintf("other-%d", peoplePage))
+		if err := o.crm.ForgetThose(context.Background(), func(id domain.MemberID) bool { return id == gone }); err != nil {
+			t.Fatal(err)
+		}
+		if r, _ := o.Record(last); r["InMail_Member_Id__c"] != nil {
+			t.Errorf("the last of %d holds %v", peoplePage+1, r["InMail_Member_Id__c"])
+		}
+	})
+	t.Run("not where the org says no", func(t *testing.T) {
+		log := &bytes.Buffer{}
+		o := newOrg(t, func(_ *sandbox.Options, _ *Config, d *Deps) { d.Log = slog.New(slog.NewTextHandler(log, nil)) })
+		lead := o.lead(sandbox.Fields{"InMail_Member_Id__c": "robin-mark"})
+		if _, err := o.Convert(lead, sandbox.Conversion{}); err != nil { // from then on it cannot be edited
+			t.Fatal(err)
+		}
+		if err := o.crm.Forget(context.Background(), []domain.MemberID{"robin-mark"}); err != nil {
+			t.Fatal(err)
+		}
+		if said := log.String(); !strings.Contains(said, lead) || strings.Contains(said, "robin-mark") {
+			t.Errorf("the log says %q", said)
+		}
+	})
+	t.Run("not where the org says not now", func(t *testing.T) {
+		o := newOrg(t)
+		o.lead(sandbox.Fields{"InMail_Member_Id__c": "robin-mark"})
+		o.inject(sandbox.Fault{Kind: sandbox.RowLock, Next: 1})
+		if err := o.crm.Forget(context.Background(), []domain.MemberID{"robin-mark"}); err == nil {
+			t.Error("a locked Lead counts as forgotten")
 		}
 	})
 }

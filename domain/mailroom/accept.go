@@ -231,7 +231,7 @@ func (b *acceptance) judge(d *draft, common map[Pair][]string) (Accepted, error)
 	}
 	key := AnswerKey{d.From, d.Key}
 	if a, again := b.first[key]; again && d.Key != "" {
-		return replay(a, d)
+		return b.replay(a, d, common[Pair{d.From, d.To}])
 	}
 	now := b.tx.Now()
 	refusals, spammy := b.ledger.refusals(d.From, d.To, d.text, now)
@@ -270,7 +270,8 @@ func (b *acceptance) refuse(d *draft, refusals []*domain.Refusal, now time.Time)
 		codes[i] = r.Code
 	}
 	b.refused = append(b.refused, codes[0])
-	b.audit = append(b.audit, AuditEntry{ID: string(b.room.ids.NewID()), At: now, Kind: "send", Sender: d.From, Recipient: d.To, Refusals: codes})
+	b.audit = append(b.audit, AuditEntry{ID: string(b.room.ids.NewID()), At: now, Kind: "send",
+		Sender: b.ledger.known(d.From), Recipient: b.ledger.known(d.To), Refusals: codes})
 	a := Accepted{Err: refusals[0].Tell()}
 	return a, b.remember(d, a, now)
 }
@@ -292,12 +293,16 @@ func (b *acceptance) accept(d *draft, sender *domain.Member, common []string, no
 	return a, b.remember(d, a, now)
 }
 
-// remember keeps the first answer under the key of a send, for the same question later (R28).
+// remember keeps the first answer under the key of a send, for the same question later (R28): of the advice its codes alone,
+// as the rest quotes the text and names people (R60). Of a sender who is not there nothing is kept.
 func (b *acceptance) remember(d *draft, a Accepted, now time.Time) error {
-	if d.Key == "" {
+	if d.Key == "" || b.ledger.members[d.From] == nil {
 		return nil
 	}
-	said := firstAnswer{Advice: a.Advice}
+	var said firstAnswer
+	for _, hit := range a.Advice {
+		said.Advice = append(said.Advice, hit.Code)
+	}
 	if r, refused := a.Err.(*domain.Refusal); refused {
 		said.Refusal = r
 	}
@@ -313,12 +318,14 @@ func (b *acceptance) remember(d *draft, a Accepted, now time.Time) error {
 
 // firstAnswer is what is kept of an answer: everything that was said beside the id.
 type firstAnswer struct {
-	Advice  []advice.Hit    `json:"advice,omitempty"`
+	Advice  []string        `json:"advice,omitempty"` // codes, in the order in which they were given
 	Refusal *domain.Refusal `json:"refusal,omitempty"`
 }
 
-// replay gives the first answer again; another request under the same key is a conflict (R28).
-func replay(a Answer, d *draft) (Accepted, error) {
+// replay gives the first answer again; another request under the same key is a conflict (R28). What the advice said is worked
+// out anew from the text, which is the same, for it is not kept; where the recipient has changed or is gone since, the code
+// stands alone.
+func (b *acceptance) replay(a Answer, d *draft, common []string) (Accepted, error) {
 	if a.Digest != d.digest {
 		return Accepted{Err: refuse(domain.IdempotencyConflict, "this Idempotency-Key was used for another InMail; use a new key for a new InMail")}, nil
 	}
@@ -326,7 +333,16 @@ func replay(a Answer, d *draft) (Accepted, error) {
 	if err := json.Unmarshal(a.Body, &said); err != nil {
 		return Accepted{}, fmt.Errorf("read the first answer: %w", err)
 	}
-	again := Accepted{ID: a.InMail, Advice: said.Advice}
+	again := Accepted{ID: a.InMail}
+	if len(said.Advice) > 0 {
+		details := map[string]string{}
+		for _, hit := range b.room.advise(d.text, d.Category, b.ledger.members[d.To], common) {
+			details[hit.Code] = hit.Detail
+		}
+		for _, code := range said.Advice {
+			again.Advice = append(again.Advice, advice.Hit{Code: code, Detail: details[code]})
+		}
+	}
 	if said.Refusal != nil {
 		again.Err = said.Refusal
 	}

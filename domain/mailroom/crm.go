@@ -61,21 +61,24 @@ const (
 func (r *Room) ClaimPushes(ctx context.Context, limit int, lease time.Duration) (pushes []domain.Push, err error) {
 	err = r.record.Update(ctx, func(tx Tx) error {
 		pushes = nil
-		pause, err := state[Pause](tx, stateCRMPause)
-		if err != nil {
+		rests, err := syncRests(tx)
+		if err != nil || rests {
 			return err
-		}
-		budget, err := state[Budget](tx, stateCRMBudget)
-		if err != nil {
-			return err
-		}
-		if pause.holds(tx.Now()) || budget != nil && tx.Now().Before(budget.ParkedUntil) {
-			return nil
 		}
 		pushes, err = tx.ClaimUnsynced(limit, lease)
 		return err
 	})
 	return pushes, wrap("claim unsynced links", err)
+}
+
+// syncRests says whether the sync is paused, or parked until the org takes more.
+func syncRests(tx Tx) (bool, error) {
+	pause, err := state[Pause](tx, stateCRMPause)
+	if err != nil || pause.holds(tx.Now()) {
+		return true, err
+	}
+	budget, err := state[Budget](tx, stateCRMBudget)
+	return budget != nil && tx.Now().Before(budget.ParkedUntil), err
 }
 
 // KeepPushes holds what this worker claimed while it is still pushing. A worker that dies holds nothing for longer than a lease.

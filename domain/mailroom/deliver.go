@@ -3,6 +3,7 @@ package mailroom
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"inmail/domain"
@@ -31,6 +32,9 @@ func (r *Room) Deliver(ctx context.Context, ids []domain.ID) ([]Outcome, error) 
 		return nil, fmt.Errorf("deliver %d InMails: %w", len(ids), err)
 	}
 	b.tell()
+	if len(b.gone) > 0 {
+		r.askErase(ctx)
+	}
 	outcomes := make([]Outcome, len(ids))
 	for i, id := range ids {
 		outcomes[i] = b.outcomes[id]
@@ -51,6 +55,7 @@ type delivery struct {
 	audit    []AuditEntry
 	strikes  []Strike
 	decided  []*domain.InMail
+	gone     []domain.MemberID // erased while a send that names them was being accepted: nothing of them may stay (R60)
 }
 
 func (b *delivery) run(ids []domain.ID) error {
@@ -64,6 +69,12 @@ func (b *delivery) run(ids []domain.ID) error {
 	}
 	if b.ledger, err = b.room.open(b.tx, pairs, forDeliver); err != nil {
 		return err
+	}
+	senders, recipients := idsOf(pairs)
+	for _, id := range unique(slices.Concat(senders, recipients)) {
+		if id != domain.Erased && b.ledger.members[id] == nil {
+			b.gone = append(b.gone, id)
+		}
 	}
 	b.moves = map[CreditMove]int{}
 	for _, m := range queued {
@@ -94,7 +105,7 @@ func (b *delivery) decide(m *domain.InMail) error {
 			b.strikes = append(b.strikes, Strike{m.Sender, now})
 		}
 		b.audit = append(b.audit, AuditEntry{ID: string(b.room.ids.NewID()), At: now, Kind: "deliver", InMail: m.ID,
-			Sender: m.Sender, Recipient: m.Recipient, Refusals: codes})
+			Sender: b.ledger.known(m.Sender), Recipient: b.ledger.known(m.Recipient), Refusals: codes})
 		return b.apply(m, domain.EventRefuse, codes[0])
 	}
 	sender := b.ledger.members[m.Sender]
@@ -146,6 +157,11 @@ func (b *delivery) store() error {
 	}
 	if err := b.tx.AppendAudit(b.audit); err != nil {
 		return err
+	}
+	if len(b.gone) > 0 {
+		if err := b.room.beginErasing(b.tx, b.gone...); err != nil {
+			return err
+		}
 	}
 	return b.tx.Count(b.counts)
 }

@@ -2,37 +2,69 @@ package mailroom
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
 	"slices"
 	"time"
 
 	"inmail/domain"
 )
 
-// stateErasing holds the ids of members whose erasure has begun and is not done; it is empty again
-// when they are.
-const stateErasing = "erasing"
+// The names under which the record keeps what is left to do of erasures.
+const (
+	// stateErasing holds the ids of members whose erasure has begun and is not done: the one place that knows them
+	// still, for the seconds that it takes.
+	stateErasing = "erasing"
+	// stateForgetting holds what Salesforce has not forgotten yet, without saying whom.
+	stateForgetting = "forgetting"
+	// stateScrub is there while files may hold bytes of what was deleted. Every erasure writes it before it reads
+	// anything, so that two that run at once wait for each other; the value says whether one came after a scrub began.
+	stateScrub = "scrub_due"
+)
 
 // eraseBatch is how many InMails of a member one transaction erases.
 const eraseBatch = 500
 
+// Forgetter is who beside the record knows members by their ids: Salesforce, whose Leads and Contacts hold them.
+type Forgetter interface {
+	// Forget takes the ids of members out of the org. An error says that some may still be there.
+	Forget(ctx context.Context, ids []domain.MemberID) error
+	// ForgetThose takes out every id that gone says yes to. It looks at all that the org holds.
+	ForgetThose(ctx context.Context, gone func(domain.MemberID) bool) error
+}
+
+// forgetTimeout is how long an erasure waits for Salesforce with the id in its hand. Longer, and it would stand in the
+// record for more than the 5 s of R60: then its digest is kept instead.
+const forgetTimeout = 1500 * time.Millisecond
+
+// digest tells an erased id when it is met again, and cannot be read back: it is keyed by a secret of its own.
+type digest struct {
+	Salt []byte `json:"salt"`
+	Sum  []byte `json:"sum"`
+}
+
+func (d digest) is(id domain.MemberID) bool { return hmac.Equal(d.Sum, digestOf(d.Salt, id)) }
+
+func digestOf(salt []byte, id domain.MemberID) []byte {
+	sum := hmac.New(sha256.New, salt)
+	sum.Write([]byte(id))
+	return sum.Sum(nil)
+}
+
 // Erase makes a member unknown at once, with its keys, and asks the workers to take every name, id and text of it out of the
-// record (R60). The counts stay.
+// record and of Salesforce (R60). The counts stay.
 func (r *Room) Erase(ctx context.Context, v Viewer, id domain.MemberID) error {
 	err := r.record.Update(ctx, func(tx Tx) error {
+		if err := r.beginErasing(tx, id); err != nil {
+			return err
+		}
+		if err := tx.LockMembers([]domain.MemberID{id}); err != nil {
+			return err
+		}
 		if err := exists(tx, id); err != nil {
 			return err
 		}
-		pending, err := state[[]domain.MemberID](tx, stateErasing)
-		if err != nil {
-			return err
-		}
-		if pending == nil {
-			pending = &[]domain.MemberID{}
-		}
 		if err := tx.AppendAudit([]AuditEntry{{ID: string(r.ids.NewID()), At: tx.Now(), Kind: "erase", By: v.KeyID}}); err != nil {
-			return err
-		}
-		if err := setState(tx, stateErasing, append(*pending, id)); err != nil {
 			return err
 		}
 		touched, _, err := tx.EraseMember(id, eraseBatch)
@@ -44,74 +76,238 @@ func (r *Room) Erase(ctx context.Context, v Viewer, id domain.MemberID) error {
 	if err != nil {
 		return wrap("erase a member", err)
 	}
-	_ = r.queue.Enqueue(ctx, Task{Type: TaskErase, Queue: QueueUpkeep}) // else redrive asks
+	r.askErase(ctx)
 	return nil
 }
 
-// FinishErasures carries on what Erase began until nothing is left, then scrubs the files. It returns how many
-// members were finished.
-func (r *Room) FinishErasures(ctx context.Context) (int, error) {
-	finished := 0
+// askErase asks the workers to carry erasures on, and to tell Salesforce; else redrive and the schedule do.
+func (r *Room) askErase(ctx context.Context) {
+	_ = r.queue.Enqueue(ctx, Task{Type: TaskErase, Queue: QueueUpkeep}, Task{Type: TaskCRMPush, Queue: QueueCRM})
+}
+
+// beginErasing notes members whose traces are to be taken out, and that the files are to be scrubbed.
+func (r *Room) beginErasing(tx Tx, ids ...domain.MemberID) error {
+	if err := tx.SetState(stateScrub, []byte(r.ids.NewID())); err != nil {
+		return err
+	}
+	pending, err := erasing(tx)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if !slices.Contains(pending, id) {
+			pending = append(pending, id)
+		}
+	}
+	return setState(tx, stateErasing, pending)
+}
+
+// erasing lists the members whose erasure is under way.
+func erasing(tx Tx) ([]domain.MemberID, error) {
+	pending, err := state[[]domain.MemberID](tx, stateErasing)
+	if err != nil || pending == nil {
+		return nil, err
+	}
+	return *pending, nil
+}
+
+// FinishErasures carries on what Erase began until nothing is left, in the record, in Salesforce and in the files. It returns how
+// many members were finished. It may run twice at once, and be cut off at any point: the next one goes on there.
+func (r *Room) FinishErasures(ctx context.Context, crm Forgetter) (finished int, err error) {
 	for {
-		more, done, err := r.eraseSome(ctx)
+		id, err := r.firstErasing(ctx)
 		if err != nil {
 			return finished, wrap("finish an erasure", err)
 		}
-		finished += done
-		if !more {
+		if id == "" {
 			break
 		}
+		if err := r.finishErasure(ctx, crm, id); err != nil {
+			return finished, wrap("finish an erasure", err)
+		}
+		finished++
 	}
-	if finished == 0 {
-		return 0, nil
-	}
-	return finished, wrap("scrub the record", r.record.Scrub(ctx))
+	return finished, r.scrubIfDue(ctx)
 }
 
-// eraseSome erases one batch of the first member in the list.
-func (r *Room) eraseSome(ctx context.Context) (more bool, done int, err error) {
-	err = r.record.Update(ctx, func(tx Tx) error {
-		more, done = false, 0
-		pending, err := state[[]domain.MemberID](tx, stateErasing)
-		if err != nil || pending == nil || len(*pending) == 0 {
+func (r *Room) firstErasing(ctx context.Context) (id domain.MemberID, err error) {
+	err = r.record.View(ctx, func(tx Tx) error {
+		id = ""
+		pending, err := erasing(tx)
+		if len(pending) > 0 {
+			id = pending[0]
+		}
+		return err
+	})
+	return id, err
+}
+
+// finishErasure takes one member out of everything.
+func (r *Room) finishErasure(ctx context.Context, crm Forgetter, id domain.MemberID) error {
+	for done := false; !done; {
+		var err error
+		if done, err = r.eraseSome(ctx, id); err != nil {
 			return err
 		}
-		id := (*pending)[0]
+	}
+	r.askErase(ctx) // what was emptied is due for Salesforce at once
+	forget, cancel := context.WithTimeout(ctx, forgetTimeout)
+	forgot := crm.Forget(forget, []domain.MemberID{id}) == nil
+	cancel()
+	return r.record.Update(ctx, func(tx Tx) error {
+		if err := r.beginErasing(tx); err != nil { // its turn: the list may have grown
+			return err
+		}
+		pending, err := erasing(tx)
+		if err != nil {
+			return err
+		}
+		at := slices.Index(pending, id)
+		if at < 0 {
+			return nil // another worker was faster
+		}
+		if !forgot {
+			if err := r.rememberToForget(tx, id); err != nil {
+				return err
+			}
+		}
+		if pending = slices.Delete(pending, at, at+1); len(pending) == 0 {
+			return tx.SetState(stateErasing, nil)
+		}
+		return setState(tx, stateErasing, pending)
+	})
+}
+
+// eraseSome erases one batch of a member. It is done when a whole pass found nothing more: what others wrote while an earlier one
+// waited for their locks is found by the next.
+func (r *Room) eraseSome(ctx context.Context, id domain.MemberID) (done bool, err error) {
+	err = r.record.Update(ctx, func(tx Tx) error {
+		if err := tx.SetState(stateScrub, []byte(r.ids.NewID())); err != nil {
+			return err
+		}
 		touched, finished, err := tx.EraseMember(id, eraseBatch)
 		if err != nil {
 			return err
 		}
-		if err := tx.Resync(touched); err != nil {
+		done = finished && len(touched) == 0
+		return tx.Resync(touched)
+	})
+	return done, err
+}
+
+// rememberToForget keeps the digest of an id that Salesforce may still hold.
+func (r *Room) rememberToForget(tx Tx, id domain.MemberID) error {
+	due, err := state[[]digest](tx, stateForgetting)
+	if err != nil {
+		return err
+	}
+	if due == nil {
+		due = &[]digest{}
+	}
+	salt := r.ids.NewSecret()
+	return setState(tx, stateForgetting, append(*due, digest{Salt: salt[:], Sum: digestOf(salt[:], id)}))
+}
+
+// ForgetInCRM takes out of Salesforce the ids of members whom it could not forget when they were erased. It does nothing while
+// the sync is paused or parked, and asks for nothing when nothing is due.
+func (r *Room) ForgetInCRM(ctx context.Context, crm Forgetter) error {
+	var due []digest
+	err := r.record.View(ctx, func(tx Tx) error {
+		due = nil
+		found, err := state[[]digest](tx, stateForgetting)
+		if err != nil || found == nil || len(*found) == 0 {
 			return err
 		}
-		more = true
-		if !finished {
-			return nil
+		rests, err := syncRests(tx)
+		if err == nil && !rests {
+			due = *found
 		}
-		done = 1
-		return setState(tx, stateErasing, slices.Delete(*pending, 0, 1))
-	})
-	return more, done, err
-}
-
-// Erasing says whether an erasure waits to be finished.
-func (r *Room) Erasing(ctx context.Context) (waits bool, err error) {
-	err = r.record.View(ctx, func(tx Tx) error {
-		pending, err := state[[]domain.MemberID](tx, stateErasing)
-		waits = pending != nil && len(*pending) > 0
 		return err
 	})
-	return waits, wrap("look for erasures", err)
+	if err != nil || len(due) == 0 {
+		return wrap("look whom Salesforce is to forget", err)
+	}
+	if err := crm.ForgetThose(ctx, anyOf(due)); err != nil {
+		return wrap("let Salesforce forget members", err)
+	}
+	err = r.record.Update(ctx, func(tx Tx) error {
+		if err := tx.SetState(stateScrub, []byte(r.ids.NewID())); err != nil {
+			return err
+		}
+		found, err := state[[]digest](tx, stateForgetting)
+		if err != nil || found == nil {
+			return err
+		}
+		left := slices.DeleteFunc(*found, func(d digest) bool {
+			return slices.ContainsFunc(due, func(done digest) bool { return hmac.Equal(done.Sum, d.Sum) })
+		})
+		if len(left) == 0 {
+			return tx.SetState(stateForgetting, nil)
+		}
+		return setState(tx, stateForgetting, left)
+	})
+	return wrap("note what Salesforce forgot", err)
 }
 
-// DropTexts empties texts that are older than the policy retain_days, up to limit, and returns how many. Counts stay.
+func anyOf(due []digest) func(domain.MemberID) bool {
+	return func(id domain.MemberID) bool {
+		return slices.ContainsFunc(due, func(d digest) bool { return d.is(id) })
+	}
+}
+
+// scrubIfDue empties the unused parts of the record's files, if something was erased since that was last done.
+func (r *Room) scrubIfDue(ctx context.Context) error {
+	due, err := r.scrubDue(ctx)
+	if err != nil || due == "" {
+		return wrap("look whether to scrub", err)
+	}
+	if err := r.record.Scrub(ctx); err != nil {
+		return wrap("scrub the record", err)
+	}
+	err = r.record.Update(ctx, func(tx Tx) error {
+		now, err := tx.State(stateScrub)
+		if err != nil || string(now) != due {
+			return err // more was erased meanwhile
+		}
+		return tx.SetState(stateScrub, nil)
+	})
+	return wrap("note that the record is scrubbed", err)
+}
+
+func (r *Room) scrubDue(ctx context.Context) (due string, err error) {
+	err = r.record.View(ctx, func(tx Tx) error {
+		value, err := tx.State(stateScrub)
+		due = string(value)
+		return err
+	})
+	return due, err
+}
+
+// Erasing says whether an erasure waits to be finished, its files included.
+func (r *Room) Erasing(ctx context.Context) (waits bool, err error) {
+	id, err := r.firstErasing(ctx)
+	if err != nil || id != "" {
+		return id != "", wrap("look for erasures", err)
+	}
+	due, err := r.scrubDue(ctx)
+	return due != "", wrap("look for erasures", err)
+}
+
+// DropTexts empties texts that are older than the policy retain_days, up to limit, and returns how many. What is left of such an
+// InMail is as it was, but for subject, preview and body: it opens with empty texts, and every count stays.
 func (r *Room) DropTexts(ctx context.Context, limit int) (n int, err error) {
 	if r.policy.RetainDays == 0 {
 		return 0, nil
 	}
 	err = r.record.Update(ctx, func(tx Tx) (err error) {
 		n, err = tx.DropTexts(tx.Now().Add(-time.Duration(r.policy.RetainDays)*24*time.Hour), limit)
-		return err
+		if err != nil || n == 0 {
+			return err
+		}
+		return tx.SetState(stateScrub, []byte(r.ids.NewID()))
 	})
 	return n, wrap("drop old texts", err)
 }
+
+// Scrub empties the unused parts of the record's files, if something was erased or dropped since that was last done.
+func (r *Room) Scrub(ctx context.Context) error { return r.scrubIfDue(ctx) }

@@ -83,6 +83,14 @@ func (r *Room) load(tx Tx, pairs []Pair, senders, recipients []domain.MemberID, 
 	return l, err
 }
 
+// known is the id of a member who is there. Ids of others are kept nowhere: one may be of a member who was erased (R60).
+func (l *ledger) known(id domain.MemberID) domain.MemberID {
+	if l.members[id] == nil {
+		return ""
+	}
+	return id
+}
+
 // accounts loads what credits are computed from, with what is on its way.
 func (r *Room) accounts(tx Tx, ids []domain.MemberID) (map[domain.MemberID]domain.Account, error) {
 	accounts, err := tx.Accounts(ids, r.policy.AnchorDay, r.policy.RolloverPeriods > 0, r.allowance)

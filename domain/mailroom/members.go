@@ -12,23 +12,34 @@ import (
 // of plan or account type takes effect at once (R07). What is refused does not keep the others out.
 func (r *Room) PutMembers(ctx context.Context, ms []domain.Member) (errs []error, err error) {
 	errs = make([]error, len(ms))
-	var good []*domain.Member
+	var good []int // of ms
+	var ids []domain.MemberID
 	for i := range ms {
 		if errs[i] = r.checkMember(&ms[i]); errs[i] == nil {
-			good = append(good, &ms[i])
+			good, ids = append(good, i), append(ids, ms[i].ID)
 		}
 	}
 	if len(good) == 0 {
 		return errs, nil
 	}
 	err = r.record.Update(ctx, func(tx Tx) error {
-		if err := tx.LockMembers(idsOfMembers(good)); err != nil {
+		if err := tx.LockMembers(unique(ids)); err != nil {
 			return err
 		}
-		for _, m := range good {
-			m.CreatedAt = tx.Now()
+		gone, err := erasing(tx)
+		if err != nil {
+			return err
 		}
-		return tx.PutMembers(good, r.policy.AnchorDay, r.allowance)
+		var free []*domain.Member
+		for _, i := range good {
+			if errs[i] = nil; slices.Contains(gone, ms[i].ID) {
+				errs[i] = refuse(domain.Conflict, "the member who had this id is being erased; try again in a few seconds")
+				continue
+			}
+			ms[i].CreatedAt = tx.Now()
+			free = append(free, &ms[i])
+		}
+		return tx.PutMembers(free, r.policy.AnchorDay, r.allowance)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("store %d members: %w", len(good), err)
@@ -238,14 +249,6 @@ func (r *Room) Audit(ctx context.Context, p Page) (entries []AuditEntry, err err
 		return err
 	})
 	return entries, wrap("list the audit", err)
-}
-
-func idsOfMembers(ms []*domain.Member) []domain.MemberID {
-	ids := make([]domain.MemberID, len(ms))
-	for i, m := range ms {
-		ids[i] = m.ID
-	}
-	return unique(ids)
 }
 
 // unique returns the different ids, sorted.

@@ -192,6 +192,12 @@ func (r *Room) Report(ctx context.Context, v Viewer, id domain.ID, reason string
 		if err := tx.LockMembers([]domain.MemberID{m.Sender}); err != nil {
 			return err
 		}
+		if m, err = one(tx.InMails, id); err != nil { // again: the sender may have been erased while we waited for the lock (R60)
+			return err
+		}
+		if err := v.asRecipient(m); err != nil {
+			return err
+		}
 		if err := tx.Report(id, m.Sender, v.Member, reason); err != nil {
 			if errors.Is(err, ErrConflict) {
 				return refuse(domain.Conflict, "you have reported this InMail already")
@@ -288,6 +294,13 @@ func (r *Room) UndoRestriction(ctx context.Context, v Viewer, id string) error {
 
 // stateModelVersion counts the versions of the learnt filter, so that each process reads it only when it changed.
 const stateModelVersion = "model_version"
+
+// lastModel returns the learnt filter as it was last read; nil before it was.
+func (r *Room) lastModel() *spam.Model {
+	r.filter.Lock()
+	defer r.filter.Unlock()
+	return r.filter.model
+}
 
 // model returns the learnt filter, read again only when it has changed; nil when nothing was learnt.
 func (r *Room) model(tx Tx) (*spam.Model, error) {
