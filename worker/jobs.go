@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"time"
 
-	"inmail/domain"
 	"inmail/domain/mailroom"
 )
 
@@ -18,18 +17,19 @@ type Handler func(ctx context.Context, ids []string) error
 
 // Jobs are the handlers of all task types over one room.
 type Jobs struct {
-	Room     *mailroom.Room
-	CRM      Salesforce
-	Depth    func(ctx context.Context, queue string) (int, error) // tasks that wait in a queue
-	Log      *slog.Logger
-	Snapshot func(ctx context.Context) error // computes and stores the figures
-	push     pusher
+	Room       *mailroom.Room
+	CRM        Salesforce
+	Depth      func(ctx context.Context, queue string) (int, error) // tasks that wait in a queue
+	Log        *slog.Logger
+	Snapshot   func(ctx context.Context) error // computes and stores the figures
+	Deliveries int                             // transactions of deliveries at once: 1, also for 0, where the record has one writer
+	push       pusher
 }
 
 // Handlers returns the handler of each task type of API.md.
 func (j *Jobs) Handlers() map[string]Handler {
 	return map[string]Handler{
-		mailroom.TaskSend:         j.send,
+		mailroom.TaskSend:         j.send(),
 		mailroom.TaskExpire:       j.expire,
 		mailroom.TaskRedrive:      j.redrive,
 		mailroom.TaskCRMPush:      j.crmPush,
@@ -39,16 +39,6 @@ func (j *Jobs) Handlers() map[string]Handler {
 		mailroom.TaskErase:        j.erase,
 		mailroom.TaskRetain:       j.retain,
 	}
-}
-
-// send delivers the InMails of a task (R10, R29). Who was decided already, or is being decided elsewhere, is left alone.
-func (j *Jobs) send(ctx context.Context, ids []string) error {
-	inmails := make([]domain.ID, len(ids))
-	for i, id := range ids {
-		inmails[i] = domain.ID(id)
-	}
-	_, err := j.Room.Deliver(ctx, inmails)
-	return err
 }
 
 // The bounds of a sweep: one transaction's worth, and how many of those a task does before it leaves the rest to

@@ -191,7 +191,7 @@ func (a *app) ownOperatorKey() (string, error) {
 
 // newJobs joins the jobs with what they need.
 func newJobs(a *app) *worker.Jobs {
-	return &worker.Jobs{Room: a.room, CRM: a.salesforceOrNone(), Depth: a.queue.Depth, Log: a.log, Snapshot: a.snapshot}
+	return &worker.Jobs{Room: a.room, CRM: a.salesforceOrNone(), Depth: a.queue.Depth, Log: a.log, Snapshot: a.snapshot, Deliveries: a.writers()}
 }
 
 // startWorkers begins to work on the queue.
@@ -226,31 +226,36 @@ const (
 	acceptTimeout = 20 * time.Second
 )
 
-// sender puts the group commit in front of the room.
+// sender puts the group commit in front of the room: each caller reads its own send, and all share the transaction.
 type sender struct {
-	group *worker.Group[mailroom.Send, mailroom.Accepted]
+	room  *mailroom.Room
+	group *worker.Group[mailroom.Letter, mailroom.Accepted]
 }
 
 // Accept implements httpapi.Sender.
 func (s sender) Accept(ctx context.Context, send mailroom.Send) (mailroom.Accepted, error) {
-	accepted, err := s.group.Do(ctx, send)
+	accepted, err := s.group.Do(ctx, s.room.Read(send))
 	if errors.Is(err, worker.ErrBusy) {
 		err = fmt.Errorf("%w: %w", mailroom.ErrUnavailable, err)
 	}
 	return accepted, err
 }
 
+// writers is how many group commits of a kind run at once: SQLite has one writer.
+func (a *app) writers() int {
+	if a.settings.Record.Postgres() {
+		return 4
+	}
+	return 1
+}
+
 // startAPI listens and serves.
 func (a *app) startAPI() error {
-	parallel := 1 // SQLite has one writer
-	if a.settings.Record.Postgres() {
-		parallel = 4
-	}
-	group := worker.NewGroup(worker.GroupLimits{Batch: acceptBatch, Waiting: acceptWaiting, Parallel: parallel, Timeout: acceptTimeout}, a.room.Accept)
+	group := worker.NewGroup(worker.GroupLimits{Batch: acceptBatch, Waiting: acceptWaiting, Parallel: a.writers(), Timeout: acceptTimeout}, a.room.AcceptRead)
 	domainRegistry := prometheus.NewRegistry()
 	domainRegistry.MustRegister(metrics.NewDomain(a.room.StoredSnapshot, a.log))
 	parts := httpapi.Parts{
-		Config: a.settings.HTTP, Room: a.room, Sender: sender{group}, Probes: a.probes(), Metrics: metrics.Handler(a.registry),
+		Config: a.settings.HTTP, Room: a.room, Sender: sender{a.room, group}, Probes: a.probes(), Metrics: metrics.Handler(a.registry),
 		Domain: metrics.Handler(domainRegistry), Queues: a.queue.Page("/queues"), QueueDesk: queueDesk{a.queue}, Registry: a.registry, Log: a.log,
 	}
 	if a.settings.Program.TimeTravel {

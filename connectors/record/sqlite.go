@@ -268,8 +268,16 @@ func (s *sqliteSession) query(ctx context.Context, sql string, args []any, each 
 	return s.queryRows(ctx, sql, args, [][]any{nil}, each)
 }
 
-// execRows runs the statement once a row. The context is asked between rows: a row takes microseconds, and
-// watching it for each would take as long again.
+// singleRow is the context of each row's run of a statement. It is asked between rows: a row takes microseconds, and
+// watching it for each would take as long again. A single run may be a sweep over many rows, and is watched.
+func singleRow(ctx context.Context, rows [][]any) context.Context {
+	if len(rows) == 1 {
+		return ctx
+	}
+	return context.Background()
+}
+
+// execRows runs the statement once a row.
 func (s *sqliteSession) execRows(ctx context.Context, sql string, args []any, rows [][]any) (int64, error) {
 	if !s.write {
 		return 0, errNotWritable
@@ -278,10 +286,7 @@ func (s *sqliteSession) execRows(ctx context.Context, sql string, args []any, ro
 	if err != nil {
 		return 0, err
 	}
-	single := context.Background()
-	if len(rows) == 1 {
-		single = ctx // may be a sweep over many rows
-	}
+	single := singleRow(ctx, rows)
 	var affected int64
 	values := make([]any, 0, 40)
 	for _, row := range rows {
@@ -307,10 +312,14 @@ func (s *sqliteSession) queryRows(ctx context.Context, sql string, args []any, r
 	if err != nil {
 		return err
 	}
+	single := singleRow(ctx, rows)
 	values := make([]any, 0, 40)
 	for _, row := range rows {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		values = sqliteValues(values[:0], args, row)
-		if err := answerRows(ctx, stmt, values, each); err != nil {
+		if err := answerRows(single, stmt, values, each); err != nil {
 			return err
 		}
 	}

@@ -40,16 +40,39 @@ type Accepted struct {
 // MaxCategory is the longest category, in code points.
 const MaxCategory = 40
 
-// Accept judges sends by every rule that can be judged now, in R21's order, and stores those that
-// pass as queued, in one transaction; answers[i] is for sends[i]. What is refused is not stored (R27):
-// the audit keeps its codes. An error is the batch's: nothing of it was stored.
+// Accept reads sends and accepts them, as AcceptRead does.
 func (r *Room) Accept(ctx context.Context, sends []Send) ([]Accepted, error) {
-	if len(sends) == 0 {
+	letters := make([]Letter, len(sends))
+	for i, s := range sends {
+		letters[i] = r.Read(s)
+	}
+	return r.AcceptRead(ctx, letters)
+}
+
+// Letter is a Send that was read: whatever can be said of it without the record. Those who send at once read at once,
+// and the transaction that they share stays short.
+type Letter struct{ draft *draft }
+
+// Read reads a send. What is wrong with it is said when it is accepted.
+func (r *Room) Read(s Send) Letter {
+	d := readDraft(s)
+	if d.bad == nil {
+		d.content = judgeContent(r.lastModel(), d.text)
+		d.reading = advice.Read(d.text.Subject, d.text.Body, d.Category, r.policy.ReadingEase)
+	}
+	return Letter{&d}
+}
+
+// AcceptRead judges letters by every rule that can be judged now, in R21's order, and stores those that
+// pass as queued, in one transaction; answers[i] is for letters[i]. What is refused is not stored (R27):
+// the audit keeps its codes. An error is the batch's: nothing of it was stored.
+func (r *Room) AcceptRead(ctx context.Context, letters []Letter) ([]Accepted, error) {
+	if len(letters) == 0 {
 		return nil, nil
 	}
-	drafts := make([]draft, len(sends))
-	for i, s := range sends {
-		drafts[i] = readDraft(s)
+	drafts := make([]*draft, len(letters))
+	for i, l := range letters {
+		drafts[i] = l.draft
 	}
 	var b *acceptance
 	err := r.record.Update(ctx, func(tx Tx) error {
@@ -57,7 +80,7 @@ func (r *Room) Accept(ctx context.Context, sends []Send) ([]Accepted, error) {
 		return b.run()
 	})
 	if err != nil {
-		return nil, fmt.Errorf("accept %d sends: %w", len(sends), err)
+		return nil, fmt.Errorf("accept %d sends: %w", len(letters), err)
 	}
 	b.tell()
 	if len(b.ids) > 0 {
@@ -71,9 +94,11 @@ func (r *Room) Accept(ctx context.Context, sends []Send) ([]Accepted, error) {
 // transaction is open.
 type draft struct {
 	Send
-	text   domain.Text
-	digest [32]byte
-	bad    error // bad_request: it is not judged by the rules at all
+	text    domain.Text
+	content content
+	reading *advice.Reading
+	digest  [32]byte
+	bad     error // bad_request: it is not judged by the rules at all
 }
 
 func readDraft(s Send) draft {
@@ -142,7 +167,7 @@ func (d *draft) digestOf() [32]byte {
 type acceptance struct {
 	room    *Room
 	tx      Tx
-	drafts  []draft
+	drafts  []*draft
 	answers []Accepted
 	ledger  *ledger
 	first   map[AnswerKey]Answer // answers under keys: stored ones and those of this batch
@@ -181,8 +206,8 @@ func (b *acceptance) run() error {
 	if err != nil {
 		return err
 	}
-	for i := range b.drafts {
-		if b.answers[i], err = b.judge(&b.drafts[i], common); err != nil {
+	for i, d := range b.drafts {
+		if b.answers[i], err = b.judge(d, common); err != nil {
 			return err
 		}
 	}
@@ -234,12 +259,13 @@ func (b *acceptance) judge(d *draft, common map[Pair][]string) (Accepted, error)
 		return b.replay(a, d, common[Pair{d.From, d.To}])
 	}
 	now := b.tx.Now()
-	refusals, spammy := b.ledger.refusals(d.From, d.To, d.text, now)
+	text := b.ledger.content(d.content, d.text)
+	refusals := b.ledger.refusals(d.From, d.To, text, now)
 	sender := b.ledger.members[d.From]
 	if sender != nil {
 		b.accountTypes = append(b.accountTypes, sender.AccountType)
 	}
-	if spammy && sender != nil {
+	if text.spammy && sender != nil {
 		b.strikes = append(b.strikes, Strike{d.From, now})
 		if err := b.strike(d.From, now); err != nil {
 			return Accepted{}, err
@@ -277,7 +303,7 @@ func (b *acceptance) refuse(d *draft, refusals []*domain.Refusal, now time.Time)
 }
 
 func (b *acceptance) accept(d *draft, sender *domain.Member, common []string, now time.Time) (Accepted, error) {
-	hits := b.room.advise(d.text, d.Category, b.ledger.members[d.To], common)
+	hits := advise(d.reading, b.ledger.members[d.To], common)
 	m, receipt := domain.New(domain.InMail{
 		ID: b.room.ids.NewID(), Sender: d.From, Recipient: d.To, Subject: d.text.Subject, Body: d.text.Source,
 		Preview: d.text.Preview(), Category: d.Category, Tags: d.Tags, CRM: d.CRM, AccountType: sender.AccountType,
@@ -336,7 +362,7 @@ func (b *acceptance) replay(a Answer, d *draft, common []string) (Accepted, erro
 	again := Accepted{ID: a.InMail}
 	if len(said.Advice) > 0 {
 		details := map[string]string{}
-		for _, hit := range b.room.advise(d.text, d.Category, b.ledger.members[d.To], common) {
+		for _, hit := range advise(d.reading, b.ledger.members[d.To], common) {
 			details[hit.Code] = hit.Detail
 		}
 		for _, code := range said.Advice {
@@ -375,13 +401,13 @@ func (b *acceptance) tell() {
 	}
 }
 
-// advise reads the text for the sender's benefit; it never refuses (R45–R52).
-func (r *Room) advise(t domain.Text, category string, to *domain.Member, common []string) []advice.Hit {
-	m := advice.Message{Subject: t.Subject, Body: t.Body, Category: category, CommonConnections: common}
+// advise says what of a text could be better for this recipient; it never refuses (R45–R52).
+func advise(text *advice.Reading, to *domain.Member, common []string) []advice.Hit {
+	var recipient advice.Profile
 	if to != nil {
-		m.Recipient = advice.Profile{Name: to.Name, Headline: to.Headline, Company: to.Company, Skills: to.Skills}
+		recipient = advice.Profile{Name: to.Name, Headline: to.Headline, Company: to.Company, Skills: to.Skills}
 	}
-	return advice.Advise(m, r.policy.ReadingEase)
+	return text.For(recipient, common)
 }
 
 func adviceCodes(hits []advice.Hit) []string {

@@ -91,8 +91,8 @@ func (b *delivery) decide(m *domain.InMail) error {
 	if now.Sub(m.AcceptedAt) >= b.room.policy.QueueMaxAge {
 		return b.apply(m, domain.EventFail, domain.TooOld)
 	}
-	text := domain.ReadText(m.Subject, m.Body, false)
-	refusals, spammy := b.ledger.refusals(m.Sender, m.Recipient, text, now)
+	text := judgeContent(b.ledger.model, domain.ReadText(m.Subject, m.Body, false))
+	refusals := b.ledger.refusals(m.Sender, m.Recipient, text, now)
 	if len(refusals) > 0 && refusals[0].Code == domain.Restricted && b.judgedBefore(m) {
 		refusals = refusals[1:]
 	}
@@ -101,7 +101,7 @@ func (b *delivery) decide(m *domain.InMail) error {
 		for i, r := range refusals {
 			codes[i] = r.Code
 		}
-		if spammy {
+		if text.spammy {
 			b.strikes = append(b.strikes, Strike{m.Sender, now})
 		}
 		b.audit = append(b.audit, AuditEntry{ID: string(b.room.ids.NewID()), At: now, Kind: "deliver", InMail: m.ID,

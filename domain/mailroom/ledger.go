@@ -109,21 +109,35 @@ func (r *Room) accounts(tx Tx, ids []domain.MemberID) (map[domain.MemberID]domai
 	return accounts, nil
 }
 
-// content judges a text by R22–R26 and the filter (R42); spam says whether a strike is due.
-func (l *ledger) content(text domain.Text) (refusals []*domain.Refusal, spammy bool) {
-	refusals = text.Refusals()
-	verdict := spam.Judge(l.model, text.Subject, text.Source)
-	if verdict.Spam {
-		refusals = append(refusals, spamRefusal(verdict))
-	}
-	return refusals, verdict.Spam
+// content is what a text leads to, whoever sends it to whom.
+type content struct {
+	model    *spam.Model // that judged it; nil: nothing was learnt
+	refusals []*domain.Refusal
+	spammy   bool // a strike is due
 }
 
-// refusals judges one send by every rule, its text included; spammy says whether a strike is due.
-func (l *ledger) refusals(from, to domain.MemberID, text domain.Text, now time.Time) (refusals []*domain.Refusal, spammy bool) {
+// judgeContent judges a text by R22–R26 and the filter (R42).
+func judgeContent(m *spam.Model, text domain.Text) content {
+	c := content{model: m, refusals: text.Refusals()}
+	if verdict := spam.Judge(m, text.Subject, text.Source); verdict.Spam {
+		c.refusals, c.spammy = append(c.refusals, spamRefusal(verdict)), true
+	}
+	return c
+}
+
+// content is what text leads to: as it was judged before the transaction, unless the filter is another one by now.
+func (l *ledger) content(before content, text domain.Text) content {
+	if before.model == l.model {
+		return before
+	}
+	return judgeContent(l.model, text)
+}
+
+// refusals judges one send by every rule, its text included.
+func (l *ledger) refusals(from, to domain.MemberID, text content, now time.Time) []*domain.Refusal {
 	c := l.reach(from, to, now)
-	c.Content, spammy = l.content(text)
-	return c.Refusals(), spammy
+	c.Content = text.refusals
+	return c.Refusals()
 }
 
 // reach is the case of one pair without its text.

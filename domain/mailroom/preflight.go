@@ -41,10 +41,10 @@ func (r *Room) Preflight(ctx context.Context, from domain.MemberID, to []domain.
 		}
 		pairs[i] = Pair{from, id}
 	}
-	d := draft{}
+	d := &draft{}
 	if text != nil {
 		send := Send{From: from, To: from, Subject: text.Subject, Body: text.Body, Attachments: text.Attachments, Category: text.Category, Tags: text.Tags}
-		if d = readDraft(send); d.bad != nil {
+		if d = r.Read(send).draft; d.bad != nil {
 			return nil, d.bad
 		}
 	}
@@ -63,7 +63,7 @@ func (r *Room) Preflight(ctx context.Context, from domain.MemberID, to []domain.
 		}
 		var content []*domain.Refusal
 		if text != nil {
-			content, _ = l.content(d.text) // the same for every recipient
+			content = l.content(d.content, d.text).refusals // the same for every recipient
 		}
 		behaviour := foresight{tx: tx, ledger: l}
 		for i, id := range to {
@@ -79,7 +79,7 @@ func (r *Room) Preflight(ctx context.Context, from domain.MemberID, to []domain.
 			checks[i] = Check{To: id, Credits: c.Credits, Refusals: told(refusals)}
 			checks[i].OK = len(checks[i].Refusals) == 0
 			if text != nil {
-				checks[i].Advice = r.advise(d.text, d.Category, l.members[id], common[i])
+				checks[i].Advice = advise(d.reading, l.members[id], common[i])
 			}
 		}
 		return nil
