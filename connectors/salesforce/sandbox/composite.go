@@ -40,7 +40,7 @@ func (c *call) composite() reply {
 	if refused != nil {
 		return refuse(refused)
 	}
-	subs, allOrNone, refused := readComposite(body, "compositeRequest", maxSubrequests)
+	subs, allOrNone, refused := readComposite(body, false)
 	if refused != nil {
 		return refuse(refused)
 	}
@@ -55,7 +55,7 @@ func (c *call) composite() reply {
 	}
 	if !allOrNone {
 		replies, _ := c.steps(subs, false)
-		return compositeReply(subs, replies, "compositeResponse")
+		return compositeReply(subs, replies)
 	}
 	return c.write(func(tx *txn) reply {
 		mark := tx.mark()
@@ -65,12 +65,17 @@ func (c *call) composite() reply {
 		if failed {
 			tx.rollbackTo(mark)
 		}
-		return compositeReply(subs, replies, "compositeResponse")
+		return compositeReply(subs, replies)
 	})
 }
 
-// readComposite reads a list of subrequests.
-func readComposite(body row, member string, most int) (subs []subrequest, allOrNone bool, refused *apiError) {
+// readComposite reads a list of subrequests: of a composite, or of one graph, which has an id
+// and is always all or none.
+func readComposite(body row, inGraph bool) (subs []subrequest, allOrNone bool, refused *apiError) {
+	most := maxSubrequests
+	if inGraph {
+		most = maxNodes
+	}
 	bad := func(format string, args ...any) ([]subrequest, bool, *apiError) {
 		return nil, false, &apiError{Code: "JSON_PARSER_ERROR", Message: fmt.Sprintf(format, args...)}
 	}
@@ -80,11 +85,13 @@ func readComposite(body row, member string, most int) (subs []subrequest, allOrN
 		switch a.name {
 		case "allOrNone":
 			allOrNone, ok = a.value.(bool)
+			ok = ok && !inGraph
 		case "collateSubrequests":
 			_, ok = a.value.(bool)
+			ok = ok && !inGraph
 		case "graphId":
 			_, ok = a.value.(string)
-			ok = ok && member != "compositeRequest" || ok && most > maxSubrequests
+			ok = ok && inGraph
 		case "compositeRequest":
 			list, ok = a.value.([]any)
 		}
@@ -349,7 +356,7 @@ func lookupReference(text string, known map[string]answered) (any, *apiError) {
 	return v, nil
 }
 
-// appendCompositeResponse writes the list of sub-answers.
+// appendSubreplies writes the list of answers, each under the name of its subrequest.
 func appendSubreplies(out []byte, subs []subrequest, replies []reply) []byte {
 	out = append(out, '[')
 	for i, r := range replies {
@@ -372,10 +379,8 @@ func appendSubreplies(out []byte, subs []subrequest, replies []reply) []byte {
 	return append(out, ']')
 }
 
-func compositeReply(subs []subrequest, replies []reply, member string) reply {
-	out := append([]byte(`{"`), member...)
-	out = append(out, `":`...)
-	return jsonReply(http.StatusOK, append(appendSubreplies(out, subs, replies), '}'))
+func compositeReply(subs []subrequest, replies []reply) reply {
+	return jsonReply(http.StatusOK, append(appendSubreplies([]byte(`{"compositeResponse":`), subs, replies), '}'))
 }
 
 // appendValue writes a parsed JSON value again.

@@ -126,10 +126,7 @@ func readGraphs(body row) ([]graphBody, *apiError) {
 
 // readGraph reads one graph and checks what holds for it as a whole.
 func readGraph(members row) ([]subrequest, *apiError) {
-	if _, there := members.lookup("allOrNone"); there {
-		return nil, &apiError{Code: "JSON_PARSER_ERROR", Message: `Unrecognized field "allOrNone"`}
-	}
-	subs, _, refused := readComposite(members, "graph", maxNodes)
+	subs, _, refused := readComposite(members, true)
 	if refused != nil {
 		return nil, refused
 	}

@@ -48,6 +48,8 @@ func newOrg(t testing.TB, change ...func(*Options)) *org {
 		t.Fatal(err)
 	}
 	g.Sandbox = s
+	// A test may have closed it already.
+	t.Cleanup(func() { _ = s.Close() })
 	g.server = httptest.NewServer(s.Handler())
 	t.Cleanup(g.server.Close)
 	g.login()

@@ -291,8 +291,9 @@ func TestAccess(t *testing.T) {
 		g.refused(400, "INVALID_FIELD", "GET", "query?q=SELECT+Title+FROM+Lead", nil)
 		g.refused(400, "INVALID_TYPE", "GET", "query?q=SELECT+Id+FROM+Campaign", nil)
 		g.refused(403, "INSUFFICIENT_ACCESS_OR_READONLY", "POST", "sobjects/Lead", Fields{"LastName": "L", "Company": "ACME"})
-		g.refused(400, "INVALID_FIELD_FOR_INSERT_UPDATE", "PATCH", "sobjects/Lead/"+lead, Fields{"InMail_Member_Id__c": "kim"})
-		g.refused(403, "INSUFFICIENT_ACCESS_OR_READONLY", "PATCH", "sobjects/Lead/"+lead, Fields{"LastName": "M"})
+		g.refused(400, "INVALID_FIELD_FOR_INSERT_UPDATE", "PATCH", "sobjects/Lead/"+lead, Fields{"Email": "m@example.com"})
+		account := g.insert("Account", Fields{"Name": "ACME"})
+		g.refused(403, "INSUFFICIENT_ACCESS_OR_READONLY", "PATCH", "sobjects/Account/"+account, Fields{"Name": "M"})
 		g.refused(403, "INSUFFICIENT_ACCESS_OR_READONLY", "DELETE", "sobjects/Lead/"+lead, nil)
 	})
 	t.Run("key_that_is_not_unique_needs_View_All_Data", func(t *testing.T) {
