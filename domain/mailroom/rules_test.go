@@ -18,6 +18,7 @@ import (
 // TestRules proves on every record the rules that need one.
 func TestRules(t *testing.T) {
 	reputationRules(t)
+	eraseRules(t)
 	on(t, "R02_basic_sends_nothing", func(w *world) {
 		w.member("a", "basic_0")
 		w.member("b", "basic_0")

@@ -1,0 +1,352 @@
+package mailroom_test
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"inmail/connectors/record"
+	"inmail/domain"
+	"inmail/domain/mailroom"
+)
+
+// org is a Salesforce that only knows whom it was told to forget.
+type org struct {
+	down   bool
+	people map[domain.MemberID]bool
+}
+
+func (o *org) Forget(_ context.Context, ids []domain.MemberID) error {
+	return o.ForgetThose(context.Background(), func(id domain.MemberID) bool {
+		for _, gone := range ids {
+			if id == gone {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+func (o *org) ForgetThose(_ context.Context, gone func(domain.MemberID) bool) error {
+	if o.down {
+		return errors.New("the org is down")
+	}
+	for id := range o.people {
+		if gone(id) {
+			delete(o.people, id)
+		}
+	}
+	return nil
+}
+
+// found lists where a mark stands: in SQLite's files by their bytes, in PostgreSQL in any row.
+func (w *world) found(c record.Config, mark string) (places []string) {
+	w.t.Helper()
+	if !c.Postgres() {
+		files, err := filepath.Glob(filepath.Join(c.Data, "*"))
+		w.ok(err)
+		if len(files) == 0 {
+			w.t.Fatal("the record has no files")
+		}
+		for _, file := range files {
+			content, err := os.ReadFile(file)
+			w.ok(err)
+			if n := bytes.Count(content, []byte(mark)); n > 0 {
+				places = append(places, fmt.Sprintf("%s, %d times", filepath.Base(file), n))
+			}
+		}
+		return places
+	}
+	db, err := sql.Open("pgx", c.URL)
+	w.ok(err)
+	defer db.Close()
+	var names []string
+	w.ok(db.QueryRow(`SELECT string_agg(tablename, ' ') FROM pg_tables WHERE schemaname = 'public'`).Scan((*list)(&names)))
+	for _, name := range names {
+		var n int
+		w.ok(db.QueryRow(`SELECT count(*) FROM `+name+` r WHERE strpos(r::text, $1) > 0 OR strpos(r::text, $2) > 0`, mark, hex.EncodeToString([]byte(mark))).Scan(&n))
+		if n > 0 {
+			places = append(places, fmt.Sprintf("%s, %d rows", name, n))
+		}
+	}
+	return places
+}
+
+// list scans words with blanks between.
+type list []string
+
+func (l *list) Scan(v any) error {
+	*l = strings.Fields(fmt.Sprint(v))
+	return nil
+}
+
+// nowhere fails where a mark is left.
+func (w *world) nowhere(c record.Config, marks ...string) {
+	w.t.Helper()
+	for _, mark := range marks {
+		if places := w.found(c, mark); places != nil {
+			w.t.Errorf("%q is left in %s", mark, strings.Join(places, "; "))
+		}
+	}
+}
+
+// somewhere fails unless each mark is there: a search that finds nothing proves nothing otherwise.
+func (w *world) somewhere(c record.Config, marks ...string) {
+	w.t.Helper()
+	for _, mark := range marks {
+		if w.found(c, mark) == nil {
+			w.t.Errorf("%q is nowhere before", mark)
+		}
+	}
+}
+
+// finish carries erasures to their end.
+func (w *world) finish(o *org) int {
+	w.t.Helper()
+	n, err := w.room.FinishErasures(w.ctx, o)
+	w.ok(err)
+	return n
+}
+
+func eraseRules(t *testing.T) {
+	each := func(rule string, change func(*domain.Policy), test func(w *world, c record.Config)) {
+		t.Run(rule, func(t *testing.T) {
+			for _, e := range engines {
+				t.Run(e.name, func(t *testing.T) {
+					c, policy := e.config(t), calm()
+					if change != nil {
+						change(&policy)
+					}
+					test(newWorld(t, c, policy), c)
+				})
+			}
+		})
+	}
+	each("R60_first_answers_keep_no_text_and_no_name", nil, func(w *world, c record.Config) {
+		w.member("a", "recruiter_25")
+		w.member("b", "basic_0")
+		w.member("zq-gone", "basic_0", func(m *domain.Member) { m.Name = "Zqname Mark" })
+		w.pairs(w.room.Connect, "a", "zq-gone")
+		w.pairs(w.room.Connect, "b", "zq-gone")
+		send := mailroom.Send{From: "a", To: "b", Key: "k", Subject: "HELLO ZQTEXT", Body: strings.Repeat("I and we and I want what we said in zqtext. ", 30)}
+		first, err := w.room.Accept(w.ctx, []mailroom.Send{send})
+		w.ok(err)
+		if len(first[0].Advice) < 3 {
+			w.t.Fatalf("the advice is %v", first[0].Advice)
+		}
+		w.somewhere(c, "zqtext", "Zqname")
+		w.ok(w.room.Erase(w.ctx, operator, "b"))
+		w.ok(w.room.Erase(w.ctx, operator, "zq-gone"))
+		w.finish(&org{})
+		w.nowhere(c, "zqtext", "ZQTEXT", "Zqname", "zq-gone")
+		again, err := w.room.Accept(w.ctx, []mailroom.Send{send})
+		w.ok(err)
+		codes := func(a mailroom.Accepted) (codes []string) {
+			for _, hit := range a.Advice {
+				codes = append(codes, hit.Code)
+			}
+			return codes
+		}
+		if diff := cmp.Diff(codes(first[0]), codes(again[0])); diff != "" || again[0].ID != first[0].ID || again[0].Err != nil {
+			w.t.Errorf("again %v %v, advice (-first +again):\n%s", again[0].ID, again[0].Err, diff)
+		}
+	})
+	each("R60_an_unknown_id_is_kept_nowhere", nil, func(w *world, c record.Config) {
+		w.member("a", "recruiter_25")
+		w.member("zq-gone", "recruiter_25")
+		w.ok(w.room.Erase(w.ctx, operator, "zq-gone"))
+		w.finish(&org{})
+		for _, s := range []mailroom.Send{text("a", "zq-gone"), text("zq-gone", "a")} {
+			s.Key = "k-" + string(s.From)
+			_, err := w.accept(s)
+			if want := map[domain.MemberID]domain.Code{"a": domain.UnknownRecipient, "zq-gone": domain.UnknownSender}[s.From]; !errors.Is(err, want) {
+				w.t.Errorf("from %s: %v, want %s", s.From, err, want)
+			}
+		}
+		w.nowhere(c, "zq-gone")
+	})
+	each("R60_cut_off_before_the_files_are_scrubbed", nil, func(w *world, c record.Config) {
+		w.member("a", "recruiter_50")
+		w.member("zq-gone", "recruiter_50")
+		w.members(40)
+		for i := range 40 {
+			w.sent("zq-gone", recipient(i))
+		}
+		w.ok(w.room.Erase(w.ctx, operator, "zq-gone"))
+		ctx, cancel := context.WithCancel(w.ctx)
+		cut := &cutOff{org: org{}, cancel: cancel} // dies while Salesforce is being told
+		if _, err := w.room.FinishErasures(ctx, cut); err == nil {
+			w.t.Fatal("it was not cut off")
+		}
+		waits, err := w.room.Erasing(w.ctx)
+		w.ok(err)
+		if !waits {
+			w.t.Fatal("nobody would go on")
+		}
+		w.finish(&org{})
+		if waits, err = w.room.Erasing(w.ctx); err != nil || waits {
+			w.t.Errorf("it still waits: %v, %v", waits, err)
+		}
+		w.nowhere(c, "zq-gone")
+	})
+	each("R60_what_raced_with_the_erasure", nil, func(w *world, c record.Config) {
+		w.member("a", "recruiter_25")
+		w.member("zq-gone", "recruiter_25")
+		w.ok(w.room.Erase(w.ctx, operator, "zq-gone"))
+		w.finish(&org{})
+		// A send that was judged before and stored after.
+		late, receipt := domain.New(domain.InMail{ID: uuids{}.NewID(), Sender: "a", Recipient: "zq-gone", Subject: "zqtext", Body: "zqtext",
+			Preview: "zqtext", AccountType: domain.Recruiter}, w.clock.Now())
+		w.ok(w.record.Update(w.ctx, func(tx mailroom.Tx) error { return tx.Insert([]*domain.InMail{late}, []domain.Receipt{receipt}) }))
+		w.somewhere(c, "zq-gone", "zqtext")
+		_, err := w.room.Deliver(w.ctx, []domain.ID{late.ID})
+		w.ok(err)
+		w.finish(&org{})
+		w.nowhere(c, "zq-gone", "zqtext")
+		if m := w.inmail(late.ID); m.Status != domain.Refused || m.Reason != domain.UnknownRecipient || m.Recipient != domain.Erased {
+			w.t.Errorf("it is %s, %s, to %s", m.Status, m.Reason, m.Recipient)
+		}
+	})
+	each("R60_many_at_once", nil, func(w *world, c record.Config) {
+		var erasures, workers []func() error
+		for i := range 8 {
+			id := domain.MemberID(fmt.Sprintf("zq-gone-%d", i))
+			w.member(id, "recruiter_50")
+			erasures = append(erasures, func() error { return w.room.Erase(w.ctx, operator, id) })
+		}
+		w.members(12)
+		for i := range 8 {
+			for k := range 12 {
+				w.queued(domain.MemberID(fmt.Sprintf("zq-gone-%d", i)), recipient(k))
+			}
+		}
+		w.work()
+		w.ok(errors.Join(together(erasures...)...))
+		for range 3 {
+			workers = append(workers, func() error { _, err := w.room.FinishErasures(w.ctx, &org{}); return err })
+		}
+		w.ok(errors.Join(together(workers...)...))
+		w.finish(&org{})
+		w.nowhere(c, "zq-gone")
+		if got := w.outcomes(domain.BySender); got["erased pending_unopened"] != 96 || len(got) != 1 {
+			w.t.Errorf("the counts by sender are %v", got)
+		}
+	})
+	each("R60_the_id_is_free_when_all_is_gone", nil, func(w *world, _ record.Config) {
+		w.member("a", "recruiter_25")
+		w.ok(w.room.Erase(w.ctx, operator, "a"))
+		errs, err := w.room.PutMembers(w.ctx, []domain.Member{domain.NewMember("a", "Another"), domain.NewMember("b", "Bo")})
+		w.ok(err)
+		w.want(errs[0], domain.Conflict)
+		w.ok(errs[1])
+		w.finish(&org{})
+		w.member("a", "recruiter_25")
+		w.finish(&org{})
+		if m, err := w.room.Member(w.ctx, "a"); err != nil || m.Name != "Member A" {
+			w.t.Errorf("the new member is %q, %v", m.Name, err)
+		}
+	})
+	each("R60_Salesforce_was_away", nil, func(w *world, c record.Config) {
+		w.member("zq-gone", "basic_0")
+		o := &org{down: true, people: map[domain.MemberID]bool{"zq-gone": true, "other": true}}
+		w.ok(w.room.Erase(w.ctx, operator, "zq-gone"))
+		w.finish(o)
+		w.nowhere(c, "zq-gone") // nobody waits for Salesforce with the id in the record
+		if err := w.room.ForgetInCRM(w.ctx, o); err == nil || !o.people["zq-gone"] {
+			w.t.Fatal("a Salesforce that is down forgot")
+		}
+		w.ok(w.room.PauseCRM(w.ctx, "operator", time.Time{}))
+		o.down = false
+		w.ok(w.room.ForgetInCRM(w.ctx, o))
+		if !o.people["zq-gone"] {
+			w.t.Error("a paused sync spoke to Salesforce")
+		}
+		w.ok(w.room.ResumeCRM(w.ctx))
+		w.ok(w.room.ForgetInCRM(w.ctx, o))
+		if diff := cmp.Diff(map[domain.MemberID]bool{"other": true}, o.people); diff != "" {
+			w.t.Errorf("Salesforce knows (-want +got):\n%s", diff)
+		}
+		o.people["zq-gone"] = true // another one of that id, later
+		w.ok(w.room.ForgetInCRM(w.ctx, o))
+		if !o.people["zq-gone"] {
+			w.t.Error("it was forgotten a second time")
+		}
+	})
+	each("R60_retain_days", func(p *domain.Policy) { p.RetainDays = 30 }, func(w *world, c record.Config) {
+		w.member("a", "recruiter_25")
+		w.members(3)
+		letter := func(to domain.MemberID) domain.ID {
+			s := text("a", to)
+			s.Subject, s.Body, s.Key = "zqtext "+string(to), "zqtext for "+string(to)+", who spoke about queues. How do you test yours?", "zq-"+string(to)
+			id, err := w.accept(s)
+			w.ok(err)
+			w.work()
+			return id
+		}
+		old, answered := letter("r0"), letter("r1")
+		_, err := w.room.Open(w.ctx, as("r0"), old)
+		w.ok(err)
+		_, err = w.room.Reply(w.ctx, as("r1"), answered, "zqtext in a reply")
+		w.ok(err)
+		w.somewhere(c, "zqtext")
+		before := w.outcomes(domain.ByAll)
+		retain := func() (n int) {
+			n, err := w.room.DropTexts(w.ctx, 100)
+			w.ok(err)
+			w.ok(w.room.Scrub(w.ctx))
+			return n
+		}
+		w.clock.advance(30 * 24 * time.Hour)
+		if n := retain(); n != 0 {
+			w.t.Errorf("%d dropped at 30 days", n)
+		}
+		w.clock.advance(time.Millisecond)
+		if n := retain(); n != 3 { // two InMails and a reply
+			w.t.Errorf("%d dropped a millisecond later", n)
+		}
+		w.nowhere(c, "zqtext")
+		if diff := cmp.Diff(before, w.outcomes(domain.ByAll)); diff != "" {
+			w.t.Errorf("counts (-before +after):\n%s", diff)
+		}
+		opened, err := w.room.Open(w.ctx, as("r0"), old)
+		if err != nil || opened.Subject != "" || opened.Body != "" || opened.From.Name != "Member A" {
+			w.t.Errorf("it opens as %+v, %v", opened, err)
+		}
+		if opened, err = w.room.Open(w.ctx, as("r1"), answered); err != nil || len(opened.Replies) != 1 || opened.Replies[0].Body != "" {
+			w.t.Errorf("the conversation opens as %+v, %v", opened, err)
+		}
+		young := letter("r2")
+		retain()
+		if m := w.inmail(young); m.Subject != "zqtext r2" {
+			w.t.Errorf("a young one says %q", m.Subject)
+		}
+	})
+}
+
+// cutOff is an org during whose call the process is stopped.
+type cutOff struct {
+	org
+	cancel context.CancelFunc
+}
+
+func (c *cutOff) Forget(ctx context.Context, ids []domain.MemberID) error {
+	c.cancel()
+	return c.org.Forget(ctx, ids)
+}
+
+// pairs relates two members.
+func (w *world) pairs(relate func(context.Context, []mailroom.Pair) ([]error, error), a, b domain.MemberID) {
+	w.t.Helper()
+	errs, err := relate(w.ctx, []mailroom.Pair{{From: a, To: b}})
+	w.ok(errors.Join(append(errs, err)...))
+}
