@@ -51,7 +51,7 @@ func (f *Fault) Unwrap() error { return f.cause }
 func (f *Fault) Detail() string {
 	var parts []string
 	for _, e := range f.Errors {
-		if text := e.detail(); !slices.Contains(parts, text) {
+		if text := e.detail(); !slices.Contains(parts, text) && len(parts) < maxTold {
 			parts = append(parts, text)
 		}
 	}
@@ -66,6 +66,9 @@ func (f *Fault) Detail() string {
 	return "no answer"
 }
 
+// maxTold bounds how many errors, and how many fields of each, are told.
+const maxTold = 5
+
 // codeForm and fieldForm are what a code and a field may look like: the org's own names, and nothing that could be a text.
 var (
 	codeForm  = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_:]{0,79}$`)
@@ -79,7 +82,7 @@ func (e orgError) detail() string {
 	}
 	var fields []string
 	for _, f := range e.Fields {
-		if fieldForm.MatchString(f) && len(fields) < 10 {
+		if fieldForm.MatchString(f) && len(fields) < maxTold {
 			fields = append(fields, f)
 		}
 	}

@@ -131,9 +131,8 @@ type matching struct {
 	unknown  map[string]bool   // ids still to be asked about
 
 	members, emails   []string // still to be asked about
-	contacts, leads   []person // found by member id or e-mail
 	askedFor          map[string]bool
-	byMember, byEmail [2]map[string][]person // contacts, leads
+	byMember, byEmail [2]map[string][]person // Contacts, unconverted Leads
 }
 
 func newMatching(c *Connector, works []*work) *matching {

@@ -13,8 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
-
 	"inmail/connectors/salesforce/sandbox"
 	"inmail/domain"
 )
@@ -224,8 +222,6 @@ func newID(n int) domain.ID {
 	return domain.ID(fmt.Sprintf("01935b00-%04x-7000-8000-%012x", n>>16&0xffff, n))
 }
 
-func randomID() domain.ID { return domain.ID(uuid.Must(uuid.NewV7()).String()) }
-
 // sent makes the push of an InMail that was delivered to a member a while ago.
 func sent(n int, recipient domain.MemberID) domain.Push {
 	accepted := testNow.Add(-time.Hour)
@@ -242,7 +238,7 @@ func apply(m *domain.InMail, e domain.Event, at time.Time) {
 	}
 }
 
-// opened moves a push on to opened, with the link of its last answer.
+// event moves a push on, with the link of its last answer.
 func (o *org) event(p domain.Push, a domain.PushAnswer, events ...domain.Event) domain.Push {
 	for i, e := range events {
 		apply(&p.InMail, e, testNow.Add(time.Duration(i)*time.Minute))

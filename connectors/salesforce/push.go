@@ -236,12 +236,12 @@ func (c *Connector) send(ctx context.Context, batches []batch) {
 			}
 		}
 		if tries < 0 {
-			noteAll(more, &Fault{Class: domain.Locked, Errors: []orgError{{Code: "NOT_ISOLATED"}}}, true)
+			c.noteAll(more, &Fault{Class: domain.Locked, Errors: []orgError{{Code: "NOT_ISOLATED"}}}, true)
 			more, tries = nil, 0
 		}
 		if stop != nil { // the next calls would fare no better
-			noteAll(later, stop, false)
-			noteAll(more, stop, false)
+			c.noteAll(later, stop, false)
+			c.noteAll(more, stop, false)
 			return
 		}
 		batches = append(later, more...)
@@ -259,11 +259,11 @@ func (c *Connector) sendSome(ctx context.Context, batches []batch) (more []batch
 		f := asFault(err)
 		if f.Split || f.Class == domain.BadData {
 			for _, b := range batches {
-				more = append(more, b.halve(f)...)
+				more = append(more, c.halve(b, f)...)
 			}
 			return more, nil
 		}
-		noteAll(batches, f, f.Class != domain.LimitReached)
+		c.noteAll(batches, f, f.Class != domain.LimitReached)
 		return nil, f
 	}
 	for i, a := range answers {
@@ -277,20 +277,24 @@ func (c *Connector) sendSome(ctx context.Context, batches []batch) (more []batch
 }
 
 // halve parts a collection that was refused as a whole; a row that stands alone gets the fault.
-func (b batch) halve(f *Fault) []batch {
+func (c *Connector) halve(b batch, f *Fault) []batch {
 	if len(b.items) < 2 {
 		if f.Split { // one row that is too large is at fault itself
 			f = &Fault{Class: domain.BadData, Status: f.Status, Errors: f.Errors, Known: f.Known}
 		}
-		noteAll([]batch{b}, f, true)
+		c.noteAll([]batch{b}, f, true)
 		return nil
 	}
 	half := len(b.items) / 2
 	return []batch{{b.object, b.items[:half], true}, {b.object, b.items[half:], true}}
 }
 
-func noteAll(batches []batch, f *Fault, sent bool) {
+// noteAll gives each row of collections the same fault. sent says that a call carried them.
+func (c *Connector) noteAll(batches []batch, f *Fault, sent bool) {
 	for _, b := range batches {
+		if sent {
+			c.observer.Pushed(b.object, "failed", len(b.items))
+		}
 		for _, it := range b.items {
 			it.note(f, sent)
 		}
@@ -320,15 +324,15 @@ type rowResult struct {
 func (c *Connector) take(b batch, a subanswer) (more []batch, whole *Fault) {
 	if f := a.fault; f != nil {
 		if f.Split || f.Class == domain.BadData {
-			return b.halve(f), nil
+			return c.halve(b, f), nil
 		}
-		noteAll([]batch{b}, f, true)
+		c.noteAll([]batch{b}, f, true)
 		return nil, f
 	}
 	var results []rowResult
 	if err := json.Unmarshal(a.body, &results); err != nil || len(results) != len(b.items) {
 		f := unanswered(http.StatusOK, errors.New("a collection has not one answer a row"))
-		noteAll([]batch{b}, f, true)
+		c.noteAll([]batch{b}, f, true)
 		return nil, nil
 	}
 	var ownerless []item
