@@ -50,8 +50,9 @@ var (
 	Resources = []string{"login", "query", "composite", "collections", "bulk", "describe", "limits", "other"}
 	// Objects are what rows are pushed to.
 	Objects = []string{"InMail__c", "Task"}
-	// Results are what became of a pushed row.
-	Results = []string{"created", "updated", "unchanged", "failed"}
+	// Results are what became of a pushed row: what the org did with it, or the class of its failure.
+	Results = []string{"created", "updated", "unchanged", string(domain.Locked), string(domain.LimitReached), string(domain.SessionEnded),
+		string(domain.LoginFailed), string(domain.LostReference), string(domain.BadData), string(domain.Configuration), string(domain.Stale)}
 	// JobResults are how a job ended.
 	JobResults = []string{"done", "failed"}
 )
@@ -176,12 +177,12 @@ func (p *Process) Retracted(opened bool) {
 // Reported counts an abuse report.
 func (p *Process) Reported() { p.reports.Inc() }
 
-// Pushed counts rows that went to Salesforce.
+// Pushed counts rows that went to Salesforce. object is one of Objects, result one of Results.
 func (p *Process) Pushed(object, result string, n int) {
 	p.pushed.WithLabelValues(object, result).Add(float64(n))
 }
 
-// Called counts a call to Salesforce and how long it took.
+// Called counts a call to Salesforce and how long it took. resource is one of Resources.
 func (p *Process) Called(resource string, took time.Duration) {
 	p.calls.WithLabelValues(resource).Inc()
 	p.pushTook.WithLabelValues(resource).Observe(took.Seconds())

@@ -1,0 +1,79 @@
+package metrics
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"slices"
+	"strconv"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+)
+
+// TestEveryClassHasASeries: the first failure of each class is an increase, because its series is there at 0.
+func TestEveryClassHasASeries(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	NewProcess(registry, nil)
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	made := map[string][]string{}
+	for _, series := range family(t, families, "inmail_crm_push_records_total").GetMetric() {
+		labels := map[string]string{}
+		for _, l := range series.GetLabel() {
+			labels[l.GetName()] = l.GetValue()
+		}
+		made[labels["object"]] = append(made[labels["object"]], labels["result"])
+		if n := series.GetCounter().GetValue(); n != 0 {
+			t.Errorf("%v begins at %v", labels, n)
+		}
+	}
+	want := slices.Sorted(slices.Values(append(failureClasses(t), "created", "updated", "unchanged")))
+	for _, object := range []string{"InMail__c", "Task"} {
+		if diff := cmp.Diff(want, slices.Sorted(slices.Values(made[object]))); diff != "" {
+			t.Errorf("results of %s (-want +got):\n%s", object, diff)
+		}
+	}
+}
+
+func family(t *testing.T, families []*dto.MetricFamily, name string) *dto.MetricFamily {
+	t.Helper()
+	i := slices.IndexFunc(families, func(f *dto.MetricFamily) bool { return f.GetName() == name })
+	if i < 0 {
+		t.Fatalf("there is no %s", name)
+	}
+	return families[i]
+}
+
+// failureClasses reads the classes of the port from their declaration, so that a new one is not forgotten here.
+func failureClasses(t *testing.T) (classes []string) {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), "../../domain/crm.go", nil, parser.SkipObjectResolution)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ast.Inspect(file, func(n ast.Node) bool {
+		spec, ok := n.(*ast.ValueSpec)
+		if !ok {
+			return true
+		}
+		if kind, ok := spec.Type.(*ast.Ident); ok && kind.Name == "FailureClass" {
+			class, err := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if class != "" { // Taken: no failure
+				classes = append(classes, class)
+			}
+		}
+		return true
+	})
+	if len(classes) == 0 {
+		t.Fatal("domain/crm.go declares no classes")
+	}
+	return classes
+}
