@@ -48,8 +48,11 @@ const findOf = `SELECT i.id FROM inmails i WHERE i.id IN (
 	ORDER BY i.id FOR UPDATE OF i`
 
 // eraseInMails takes one side out of InMails; the texts, which the other side wrote or was written, go with it. The version rises:
-// a push under way must not count as having brought this to Salesforce. Tags and category stay, as the counts are cut by them.
+// a push under way must not count as having brought this to Salesforce. Tags and category stay, as the counts are cut by them; the
+// Lead, Contact and Account that the sender named for an erased recipient go.
 const eraseInMails = `UPDATE inmails SET sender = CASE WHEN sender = $2 THEN $3 ELSE sender END,
+		lead_id = CASE WHEN recipient = $2 THEN '' ELSE lead_id END, contact_id = CASE WHEN recipient = $2 THEN '' ELSE contact_id END,
+		account_id = CASE WHEN recipient = $2 THEN '' ELSE account_id END,
 		recipient = CASE WHEN recipient = $2 THEN $3 ELSE recipient END,
 		version = version + 1, unsynced_at = coalesce(unsynced_at, $4), push_at = coalesce(push_at, $4)
 	WHERE id IN (SELECT unnest($1::uuid[]))`
