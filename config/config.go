@@ -272,6 +272,9 @@ func fromEnvironment(environment []string, known map[string]setting) (values map
 			unknown = append(unknown, variable)
 			continue
 		}
+		if value == "" { // an empty variable is one that is not set
+			continue
+		}
 		content, err := os.ReadFile(value)
 		if err != nil {
 			faults = append(faults, fmt.Errorf("%s: %w", variable, err))
@@ -296,7 +299,7 @@ func (s *Settings) decode(k *koanf.Koanf) error {
 			DecodeHook: mapstructure.ComposeDecodeHookFunc(mapstructure.StringToTimeDurationHookFunc(), list),
 		}})
 		if err != nil {
-			faults = append(faults, fmt.Errorf("settings %s: %w", prefix, err))
+			faults = append(faults, fmt.Errorf("a value does not fit its setting: %w", err))
 		}
 	}
 	return errors.Join(faults...)

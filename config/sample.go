@@ -54,7 +54,7 @@ type SampleSend struct {
 	Reported   bool           // as abuse, when it was opened
 }
 
-// SampleWeeks is how far back the history goes.
+// SampleWeeks is how many ISO weeks the history has, the one that holds now included: as many as the metrics tell.
 const SampleWeeks = 13
 
 // NewSample makes the sample with a history that ends shortly before now.
@@ -174,7 +174,8 @@ func (g *sampler) put(m domain.Member) {
 // history lets the senders write week by week, at a person's pace, and the recipients answer as people do.
 func (g *sampler) history() {
 	next := 0
-	start := g.now.AddDate(0, 0, -7*SampleWeeks)
+	monday := g.now.AddDate(0, 0, -(int(g.now.Weekday())+6)%7)
+	start := monday.AddDate(0, 0, -7*(SampleWeeks-1)) // the young week is one of them
 	used := map[string]int{}
 	for week := range SampleWeeks {
 		for _, s := range g.senders {

@@ -66,27 +66,31 @@ func (a *app) onStop(name string, do func(context.Context) error) {
 
 // build makes the parts up to the room: what every command that works on the record directly needs. It starts nothing
 // that runs by itself. On an error everything that was made is taken down again.
-func build(ctx context.Context, s config.Settings, log *slog.Logger) (_ *app, err error) {
+func build(ctx context.Context, s config.Settings, log *slog.Logger) (*app, error) {
 	a := &app{settings: s, log: log, clock: &clock{}, registry: prometheus.NewRegistry()}
-	defer func() {
-		if err != nil {
-			a.Stop(context.WithoutCancel(ctx))
-		}
-	}()
+	if err := a.make(ctx); err != nil {
+		return nil, errors.Join(err, a.Stop(context.WithoutCancel(ctx)))
+	}
+	return a, nil
+}
+
+// make makes what build promises.
+func (a *app) make(ctx context.Context) (err error) {
+	s := a.settings
 	if err := a.openData(); err != nil {
-		return nil, err
+		return err
 	}
 	a.process = metrics.NewProcess(a.registry, taskTypes())
 	if a.record, err = record.Open(ctx, s.Record, a.clock); err != nil {
-		return nil, err
+		return err
 	}
 	a.onStop("record", func(context.Context) error { a.record.Close(); return nil })
-	if a.queue, err = queue.Open(s.Queue, log); err != nil {
-		return nil, err
+	if a.queue, err = queue.Open(s.Queue, a.log); err != nil {
+		return err
 	}
 	a.onStop("queue", func(context.Context) error { return a.queue.Close() })
 	a.room, err = mailroom.New(ctx, mailroom.Config{Plans: s.Plans, Policy: s.Policy}, a.record, a.queue, a.clock, uuids{}, a.process)
-	return a, err
+	return err
 }
 
 // openData makes the data folder and takes its lock: one process at a time works on a file.
@@ -256,7 +260,7 @@ func (a *app) startAPI() error {
 	domainRegistry.MustRegister(metrics.NewDomain(a.room.StoredSnapshot, a.log))
 	parts := httpapi.Parts{
 		Config: a.settings.HTTP, Room: a.room, Sender: sender{a.room, group}, Probes: a.probes(), Metrics: metrics.Handler(a.registry),
-		Domain: metrics.Handler(domainRegistry), Queues: a.queue.Page("/queues"), QueueDesk: queueDesk{a.queue}, Registry: a.registry, Log: a.log,
+		Domain: metrics.Handler(domainRegistry), Queues: a.queue.Page("/queues"), QueueDesk: queueDesk{a.queue}, AnchorDay: a.settings.Policy.AnchorDay, Registry: a.registry, Log: a.log,
 	}
 	if a.settings.Program.TimeTravel {
 		parts.Advance = func(_ context.Context, d time.Duration) (time.Time, error) { return a.clock.Advance(d) }
@@ -314,15 +318,20 @@ func (a *app) connectSalesforce(ctx context.Context) error {
 	return err
 }
 
+// embeddedCredentials let one integration user in, with the rights that the package gives it.
+func embeddedCredentials(c salesforce.Config) sandbox.Credentials {
+	return sandbox.Credentials{ClientID: c.ClientID, ClientSecret: c.ClientSecret,
+		Users: []sandbox.User{{Username: "inmail@sandbox.invalid", FirstName: "InMail", LastName: "Integration", Integration: true}}}
+}
+
 // startSandbox serves a Salesforce of our own on loopback. Its org is kept in the data folder.
 func (a *app) startSandbox(c salesforce.Config) (salesforce.Config, error) {
 	secret := uuids{}.NewSecret()
 	c.ClientID, c.ClientSecret = "inmail-embedded", hex.EncodeToString(secret[:])
 	var err error
 	a.sandbox, err = sandbox.New(sandbox.Options{
-		Credentials: sandbox.Credentials{ClientID: c.ClientID, ClientSecret: c.ClientSecret,
-			Users: []sandbox.User{{Username: "inmail@sandbox.invalid", FirstName: "InMail", LastName: "Integration", Integration: true}}},
-		Clock: a.clock.Now, DailyLimit: 100_000, ControlKey: a.operatorKey,
+		Credentials: embeddedCredentials(c),
+		Clock:       a.clock.Now, DailyLimit: 100_000, ControlKey: a.operatorKey,
 		Journal: filepath.Join(a.settings.Record.Data, "sandbox.journal"),
 	})
 	if err != nil {

@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"context"
 	"encoding/csv"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"net/url"
 	"os"
 	"slices"
@@ -17,6 +19,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"inmail/connectors/salesforce"
+	"inmail/connectors/salesforce/sandbox"
 	"inmail/domain"
 )
 
@@ -318,7 +321,8 @@ func crmCheckCommand(o *options) *cobra.Command {
 		Use:   "check",
 		Short: "Log in to Salesforce, and say what it lacks of fields, permissions and calls",
 		Long: `Log in to the Salesforce of the settings in force, compare its fields, permissions and limits with what is needed, and say
-what is missing and what to do about it. It needs no server and stores nothing in the org. It exits with 1 when something
+what is missing and what to do about it. It needs no server and stores nothing in the org. With nothing configured it checks
+a sandbox of its own, as embedded mode has one. It exits with 1 when something
 is missing.`,
 		Example: "  inmail crm check --config inmail.yaml",
 		Args:    exactly(0),
@@ -329,7 +333,14 @@ is missing.`,
 			return err
 		}
 		if s.Salesforce.URL == "" {
-			return errors.New("no Salesforce is configured: set INMAIL_SALESFORCE_URL and a login; the sandbox of embedded mode needs no check")
+			if !s.Embedded() {
+				return errors.New("no Salesforce is configured: set INMAIL_SALESFORCE_URL and a login")
+			}
+			var end func()
+			if s.Salesforce, end, err = passingSandbox(s.Salesforce); err != nil {
+				return err
+			}
+			defer end()
 		}
 		crm, err := salesforce.New(s.Salesforce, salesforce.Deps{Log: newLog(s.Program, os.Stderr), Clock: &clock{}})
 		if err != nil {
@@ -350,6 +361,26 @@ is missing.`,
 		return fmt.Errorf("%d of %s failed; the remedies stand beside them", found.Failed, count(len(found.Findings), "check"))
 	}
 	return cmd
+}
+
+// passingSandbox serves an org like the one that embedded mode has, for the time of a check: it shows what a
+// good answer looks like.
+func passingSandbox(c salesforce.Config) (salesforce.Config, func(), error) {
+	secret := uuids{}.NewSecret()
+	c.ClientID, c.ClientSecret = "inmail-embedded", hex.EncodeToString(secret[:])
+	org, err := sandbox.New(sandbox.Options{Credentials: embeddedCredentials(c)})
+	if err != nil {
+		return c, nil, fmt.Errorf("start the Salesforce sandbox: %w", err)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return c, nil, fmt.Errorf("start the Salesforce sandbox: %w", err)
+	}
+	c.URL = "http://" + listener.Addr().String()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- org.Serve(ctx, listener) }()
+	return c, func() { cancel(); <-done }, nil
 }
 
 // checked is what a check found.

@@ -203,7 +203,7 @@ func TestFailuresOfAClass(t *testing.T) {
 func TestMembers(t *testing.T) {
 	w := newWorld(t)
 	w.ask(w.operator, "PUT", "/v1/members/new", `{"name":"New"}`).want(200, "").has("", object{"id": "new", "name": "New", "headline": "", "photo_url": "", "company": "", "email": "",
-		"profile_shared": true, "profile_visible": true, "accepts_inmail": true, "account_type": "basic", "plan": "basic_0", "team": "", "skills": []any{}})
+		"profile_shared": true, "profile_visible": true, "accepts_inmail": true, "account_type": "basic", "plan": "basic_0", "anchor_day": 1, "team": "", "skills": []any{}})
 	all := object{"name": "New", "headline": "h", "photo_url": "p", "company": "c", "email": "n@example.com", "profile_shared": false, "profile_visible": false, "accepts_inmail": false,
 		"account_type": "recruiter", "plan": "recruiter_35", "anchor_day": 31, "team": "t", "skills": []string{"s"}}
 	a := w.ask(w.operator, "PUT", "/v1/members/new", all).want(200, "")

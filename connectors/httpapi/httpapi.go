@@ -68,6 +68,7 @@ type Parts struct {
 	QueueDesk QueueDesk             // /v1/queue; nil: not there
 	Registry  prometheus.Registerer // where the request metrics go
 	Log       *slog.Logger
+	AnchorDay int              // the policy's, shown for members who have none of their own (R08); 0: 1
 	Now       func() time.Time // the wall clock, for key cache and rate limit; nil: time.Now
 }
 
@@ -93,6 +94,9 @@ func New(p Parts) (*API, error) {
 	}
 	if p.Now == nil {
 		p.Now = time.Now
+	}
+	if p.AnchorDay == 0 {
+		p.AnchorDay = 1
 	}
 	a := &API{Parts: p, mux: http.NewServeMux(),
 		keys:    newKeyring(p.Room, p.Config.KeyCache),

@@ -92,15 +92,19 @@ type memberView struct {
 	AcceptsInMail  bool            `json:"accepts_inmail" example:"true"`
 	AccountType    string          `json:"account_type" enum:"basic,premium_business,sales_navigator_team,recruiter,job_seeker" example:"sales_navigator_team"`
 	Plan           string          `json:"plan" example:"sales_navigator_team_15"`
-	AnchorDay      int             `json:"anchor_day,omitempty" doc:"absent: the policy's" example:"15"`
+	AnchorDay      int             `json:"anchor_day" doc:"the member's own, or the policy's" example:"15"`
 	Team           string          `json:"team" example:"North"`
 	Skills         []string        `json:"skills" example:"[\"Logistics\"]"`
 }
 
-func memberViewOf(m domain.Member) memberView {
+// memberView shows all of a member; one without an anchor day has the policy's (R08).
+func (c *call) memberView(m domain.Member) memberView {
 	v := memberView{ID: m.ID, Name: m.Name, Headline: m.Headline, PhotoURL: m.PhotoURL, Company: m.Company, Email: m.Email.Reveal(),
 		ProfileShared: m.ProfileShared, ProfileVisible: m.ProfileVisible, AcceptsInMail: m.AcceptsInMail,
 		AccountType: string(m.AccountType), Plan: m.Plan, AnchorDay: m.AnchorDay, Team: m.Team, Skills: m.Skills}
+	if v.AnchorDay == 0 {
+		v.AnchorDay = c.api.AnchorDay
+	}
 	if v.Skills == nil {
 		v.Skills = []string{}
 	}
@@ -119,7 +123,7 @@ type publicMember struct {
 // memberFor shows a member to whoever asks: all of it to an operator, else the public part (R01).
 func (c *call) memberFor(m domain.Member) either[memberView, publicMember] {
 	if c.viewer.Operator {
-		return first[memberView, publicMember](memberViewOf(m))
+		return first[memberView, publicMember](c.memberView(m))
 	}
 	return second[memberView](publicMember{ID: m.ID, Name: m.Name, Headline: m.Headline, PhotoURL: m.PhotoURL, Company: m.Company})
 }
@@ -134,7 +138,7 @@ func (c *call) putMember(in *memberBody) (memberView, error) {
 	if err == nil {
 		err = errs[0]
 	}
-	return memberViewOf(members[0]), err
+	return c.memberView(members[0]), err
 }
 
 func (c *call) getMember() (either[memberView, publicMember], error) {
