@@ -32,7 +32,7 @@ func TestEveryClassHasASeries(t *testing.T) {
 			t.Errorf("%v begins at %v", labels, n)
 		}
 	}
-	want := slices.Sorted(slices.Values(append(failureClasses(t), "created", "updated", "unchanged")))
+	want := slices.Sorted(slices.Values(append(failureClasses(t), "created", "updated", "unchanged", "failed")))
 	for _, object := range []string{"InMail__c", "Task"} {
 		if diff := cmp.Diff(want, slices.Sorted(slices.Values(made[object]))); diff != "" {
 			t.Errorf("results of %s (-want +got):\n%s", object, diff)
