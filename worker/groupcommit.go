@@ -13,7 +13,8 @@ import (
 var ErrBusy = errors.New("too many requests wait for the record")
 
 // Group makes callers share transactions: those that arrive while a commit is under way wait for the next one and
-// go together. Alone, a caller waits for nobody. Load grows the batch, not the number of commits.
+// go together. Alone, a caller waits for nobody. Load grows the batch, not the number of commits: only when a whole
+// batch waits does another run begin beside those under way.
 type Group[T, R any] struct {
 	run    func(ctx context.Context, items []T) ([]R, error)
 	limits GroupLimits
@@ -27,7 +28,7 @@ type Group[T, R any] struct {
 type GroupLimits struct {
 	Batch    int           // items that share one run
 	Waiting  int           // callers that may wait; more get ErrBusy
-	Parallel int           // runs at once: 1 for a store with one writer
+	Parallel int           // runs at once, when whole batches wait: 1 for a store with one writer
 	Timeout  time.Duration // of one run
 }
 
@@ -69,19 +70,19 @@ func (g *Group[T, R]) join(c call[T, R]) error {
 		return ErrBusy
 	}
 	g.waiting = append(g.waiting, c)
-	if g.active < g.limits.Parallel {
+	if g.active == 0 || g.active < g.limits.Parallel && len(g.waiting) >= g.limits.Batch {
 		g.active++
 		go g.drain()
 	}
 	return nil
 }
 
-// drain runs batches until nobody waits.
+// drain runs batches until nobody waits; beside another drain, only whole ones.
 func (g *Group[T, R]) drain() {
 	for {
 		g.mu.Lock()
 		n := min(len(g.waiting), g.limits.Batch)
-		if n == 0 {
+		if n == 0 || n < g.limits.Batch && g.active > 1 {
 			g.active--
 			g.mu.Unlock()
 			return

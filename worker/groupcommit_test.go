@@ -103,17 +103,32 @@ func TestGroup(t *testing.T) {
 			t.Errorf("sizes of batches (-want +got):\n%s", diff)
 		}
 	})
-	test("no_more_run_at_once_than_the_limit", func(t *testing.T) {
+	test("whole_batches_run_beside_each_other_up_to_the_limit", func(t *testing.T) {
 		s := &store{release: make(chan struct{})}
 		two := limits
-		two.Parallel = 2
-		call(t.Context(), worker.NewGroup(two, s.run), 1, 2, 3, 4)
-		if diff := cmp.Diff([][]int{{1}, {2}}, s.batches); diff != "" {
-			t.Errorf("batches under way (-want +got):\n%s", diff)
+		two.Batch, two.Parallel = 2, 2
+		g := worker.NewGroup(two, s.run)
+		call(t.Context(), g, 1, 2)
+		if diff := cmp.Diff([][]int{{1}}, s.batches); diff != "" {
+			t.Errorf("half a batch waits, under way (-want +got):\n%s", diff)
+		}
+		call(t.Context(), g, 3, 4, 5, 6)
+		if diff := cmp.Diff([][]int{{1}, {2, 3}}, s.batches); diff != "" {
+			t.Errorf("whole batches wait, under way (-want +got):\n%s", diff)
+		}
+		s.release <- struct{}{} // one of the two ends, and takes the next whole batch
+		synctest.Wait()
+		if diff := cmp.Diff([][]int{{1}, {2, 3}, {4, 5}}, s.batches); diff != "" {
+			t.Errorf("after the first, under way (-want +got):\n%s", diff)
+		}
+		s.release <- struct{}{} // half a batch is left: it waits for the other
+		synctest.Wait()
+		if len(s.batches) != 3 {
+			t.Errorf("batches %v: half a batch ran beside another", s.batches)
 		}
 		close(s.release)
 		synctest.Wait()
-		if diff := cmp.Diff([][]int{{1}, {2}, {3, 4}}, s.batches); diff != "" {
+		if diff := cmp.Diff([][]int{{1}, {2, 3}, {4, 5}, {6}}, s.batches); diff != "" {
 			t.Errorf("batches in the end (-want +got):\n%s", diff)
 		}
 	})

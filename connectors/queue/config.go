@@ -27,7 +27,7 @@ type Config struct {
 func Default() Config {
 	return Config{
 		ConnectTimeout: 2 * time.Second, Timeout: 3 * time.Second, EnqueueTimeout: time.Second,
-		Concurrency: 8, CRMConcurrency: 4, UpkeepConcurrency: 4, Pullers: 1,
+		Concurrency: 32, CRMConcurrency: 4, UpkeepConcurrency: 4, Pullers: 1,
 		CheckInterval: 15 * time.Millisecond, Grace: 20 * time.Second,
 	}
 }

@@ -1,0 +1,75 @@
+package worker
+
+import (
+	"testing"
+	"time"
+
+	"inmail/domain"
+)
+
+// TestAfter holds the one table from the class of a failure to what follows.
+func TestAfter(t *testing.T) {
+	now := time.Date(2026, 11, 18, 9, 0, 0, 0, time.UTC)
+	reset := now.Add(6 * time.Hour)
+	for name, c := range map[string]struct {
+		class    domain.FailureClass
+		attempts int
+		until    time.Time
+		least    time.Duration // until it goes again; 0: it does not by itself
+		most     time.Duration
+		dead     bool
+		pause    bool
+	}{
+		"taken":                              {class: domain.Taken},
+		"stale":                              {class: domain.Stale},
+		"session_ended":                      {class: domain.SessionEnded, attempts: 3, least: time.Second, most: time.Second},
+		"limit_until_it_resets":              {class: domain.LimitReached, until: reset, least: 6 * time.Hour, most: 6 * time.Hour},
+		"limit_that_says_no_time":            {class: domain.LimitReached, least: time.Hour, most: time.Hour},
+		"limit_that_reset_already":           {class: domain.LimitReached, until: now, least: time.Hour, most: time.Hour},
+		"login_failed":                       {class: domain.LoginFailed, least: pauseFor, most: pauseFor, pause: true},
+		"configuration":                      {class: domain.Configuration, least: pauseFor, most: pauseFor, pause: true},
+		"lost_reference_first":               {class: domain.LostReference, attempts: 1, least: 500 * time.Millisecond, most: time.Second},
+		"lost_reference_last":                {class: domain.LostReference, attempts: lostTries - 1, least: 4 * time.Second, most: 8 * time.Second},
+		"lost_reference_too_often":           {class: domain.LostReference, attempts: lostTries, dead: true},
+		"bad_data":                           {class: domain.BadData, attempts: 1, dead: true},
+		"locked":                             {class: domain.Locked, attempts: 2, least: time.Second, most: 2 * time.Second},
+		"locked_for_days":                    {class: domain.Locked, attempts: 1000, least: 150 * time.Second, most: 300 * time.Second},
+		"a_class_that_nobody_knows_here_yet": {class: "new", attempts: 1, least: 500 * time.Millisecond, most: time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := after(domain.PushAnswer{Class: c.class, Until: c.until, Link: domain.Link{Attempts: c.attempts}}, now)
+			if got.dead != c.dead || got.pause != c.pause {
+				t.Errorf("dead %v, pause %v; want %v, %v", got.dead, got.pause, c.dead, c.pause)
+			}
+			if c.least == 0 {
+				if !got.again.IsZero() {
+					t.Errorf("again at %v; want never", got.again)
+				}
+				return
+			}
+			if wait := got.again.Sub(now); wait < c.least || wait > c.most {
+				t.Errorf("again in %v; want %v to %v", wait, c.least, c.most)
+			}
+		})
+	}
+}
+
+// TestBackoff holds its bounds: doubling from a second to five minutes, never less than half of it, and by chance in between.
+func TestBackoff(t *testing.T) {
+	for attempts, most := range map[int]time.Duration{
+		-1: time.Second, 0: time.Second, 1: time.Second, 2: 2 * time.Second, 5: 16 * time.Second, 9: 256 * time.Second,
+		10: 5 * time.Minute, 63: 5 * time.Minute, 1 << 40: 5 * time.Minute,
+	} {
+		seen := map[time.Duration]bool{}
+		for range 200 {
+			d := backoff(attempts)
+			if d < most/2 || d > most {
+				t.Fatalf("attempt %d: %v is outside %v to %v", attempts, d, most/2, most)
+			}
+			seen[d] = true
+		}
+		if len(seen) < 2 {
+			t.Errorf("attempt %d: always %v: what failed together comes back together", attempts, backoff(attempts))
+		}
+	}
+}

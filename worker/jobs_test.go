@@ -1,0 +1,230 @@
+package worker_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"inmail/connectors/record"
+	"inmail/domain"
+	"inmail/domain/mailroom"
+	"inmail/worker"
+)
+
+// office is the jobs over a room with a real record.
+type office struct {
+	t       *testing.T
+	room    *mailroom.Room
+	record  *counted
+	queue   *asked
+	clock   *hands
+	waiting int
+	jobs    *worker.Jobs
+}
+
+// hands is a clock that the test moves.
+type hands struct{ now time.Time }
+
+func (h *hands) Now() time.Time { return h.now }
+
+type uuids struct{}
+
+func (uuids) NewID() domain.ID    { return domain.ID(uuid.Must(uuid.NewV7()).String()) }
+func (uuids) NewSecret() [32]byte { return [32]byte{1} }
+
+// counted is a record that tells of each delivery, holds it until it is let go, and can fail those of one InMail.
+type counted struct {
+	mailroom.Record
+	claims  chan int      // of each transaction that claims, how many
+	release chan struct{} // one for each; nil: none is held
+	poison  domain.ID     // a transaction that claims it fails
+}
+
+var errPoison = errors.New("cannot be delivered")
+
+func (c *counted) Update(ctx context.Context, fn func(mailroom.Tx) error) error {
+	return c.Record.Update(ctx, func(tx mailroom.Tx) error { return fn(&watchedTx{Tx: tx, record: c}) })
+}
+
+type watchedTx struct {
+	mailroom.Tx
+	record *counted
+}
+
+func (w *watchedTx) ClaimQueued(ids []domain.ID) ([]*domain.InMail, error) {
+	w.record.claims <- len(ids)
+	if w.record.release != nil {
+		<-w.record.release
+	}
+	for _, id := range ids {
+		if id == w.record.poison {
+			return nil, errPoison
+		}
+	}
+	return w.Tx.ClaimQueued(ids)
+}
+
+type nobody struct{}
+
+func (nobody) Attempted(domain.AccountType)                {}
+func (nobody) RefusedSend(domain.Code)                     {}
+func (nobody) Delivered(domain.AccountType, time.Duration) {}
+func (nobody) Previewed(int)                               {}
+func (nobody) Opened(time.Duration)                        {}
+func (nobody) Replied(time.Duration)                       {}
+func (nobody) Expired(time.Duration)                       {}
+func (nobody) Retracted(bool)                              {}
+func (nobody) Reported()                                   {}
+func (nobody) Pushed(string, string, int)                  {}
+
+func newOffice(t *testing.T) *office {
+	o := &office{t: t, queue: &asked{}, clock: &hands{now: time.Date(2026, 11, 18, 9, 0, 0, 0, time.UTC)}}
+	cfg := record.Default()
+	cfg.Data = t.TempDir()
+	rec, err := record.Open(t.Context(), cfg, o.clock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(rec.Close)
+	o.record = &counted{Record: rec, claims: make(chan int, 100)}
+	o.room, err = mailroom.New(t.Context(), mailroom.Config{Plans: domain.ShippedPlans(), Policy: domain.DefaultPolicy()}, o.record, o.queue, o.clock, uuids{}, nobody{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.jobs = &worker.Jobs{Room: o.room, CRM: worker.NoSalesforce{}, Log: slog.New(slog.DiscardHandler),
+		Depth: func(context.Context, string) (int, error) { return o.waiting, nil }}
+	return o
+}
+
+// accept makes a sender and n InMails that wait.
+func (o *office) accept(n int) (ids []string) {
+	o.t.Helper()
+	sender := domain.NewMember("s", "Sender")
+	sender.AccountType, sender.Plan = domain.Recruiter, "recruiter_50"
+	members := []domain.Member{sender}
+	var sends []mailroom.Send
+	for i := range n {
+		to := domain.NewMember(domain.MemberID(fmt.Sprintf("r%d", i)), "Recipient")
+		members = append(members, to)
+		sends = append(sends, mailroom.Send{From: "s", To: to.ID, Subject: "A question", Body: fmt.Sprintf("What do you think of idea %d?", i)})
+	}
+	errs, err := o.room.PutMembers(o.t.Context(), members)
+	if err := errors.Join(append(errs, err)...); err != nil {
+		o.t.Fatal(err)
+	}
+	answers, err := o.room.Accept(o.t.Context(), sends)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	for _, a := range answers {
+		if a.Err != nil {
+			o.t.Fatal(a.Err)
+		}
+		ids = append(ids, string(a.ID))
+	}
+	o.queue.tasks = nil
+	return ids
+}
+
+// queued returns how many still wait.
+func (o *office) queued() (n int) {
+	err := o.record.View(o.t.Context(), func(tx mailroom.Tx) error {
+		ids, err := tx.QueuedBefore(o.clock.now.Add(time.Hour), 1000)
+		n = len(ids)
+		return err
+	})
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	return n
+}
+
+func TestRedrive(t *testing.T) {
+	t.Run("R29_what_the_queue_forgot_is_asked_for_again", func(t *testing.T) {
+		o := newOffice(t)
+		ids := o.accept(2)
+		o.clock.now = o.clock.now.Add(worker.RedriveAge + time.Millisecond)
+		if err := o.jobs.Handlers()[mailroom.TaskRedrive](t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+		want := []mailroom.Task{{Type: mailroom.TaskSend, Queue: mailroom.QueueSends, IDs: ids}}
+		if diff := cmp.Diff(want, o.queue.tasks); diff != "" {
+			t.Errorf("asked (-want +got):\n%s", diff)
+		}
+	})
+	t.Run("while_sends_wait_nothing_is_asked_twice", func(t *testing.T) {
+		o := newOffice(t)
+		o.accept(2)
+		o.clock.now = o.clock.now.Add(time.Minute)
+		o.waiting = 1
+		if err := o.jobs.Handlers()[mailroom.TaskRedrive](t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+		if len(o.queue.tasks) != 0 {
+			t.Errorf("asked %v although sends wait", o.queue.tasks)
+		}
+	})
+	t.Run("what_was_just_accepted_is_left_alone", func(t *testing.T) {
+		o := newOffice(t)
+		o.accept(1)
+		o.clock.now = o.clock.now.Add(worker.RedriveAge)
+		if err := o.jobs.Handlers()[mailroom.TaskRedrive](t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+		if len(o.queue.tasks) != 0 {
+			t.Errorf("asked %v", o.queue.tasks)
+		}
+	})
+}
+
+func TestSend(t *testing.T) {
+	// work runs a task for each of ids at once: the first holds the record until the others wait for it.
+	work := func(t *testing.T, o *office, ids []string) (errs []error) {
+		send := o.jobs.Handlers()[mailroom.TaskSend]
+		o.record.release = make(chan struct{})
+		errs = make([]error, len(ids))
+		var tasks sync.WaitGroup
+		tasks.Go(func() { errs[0] = send(t.Context(), ids[:1]) })
+		<-o.record.claims
+		var entered sync.WaitGroup
+		for i, id := range ids[1:] {
+			entered.Add(1)
+			tasks.Go(func() { entered.Done(); errs[i+1] = send(t.Context(), []string{id}) })
+		}
+		entered.Wait()
+		close(o.record.release)
+		tasks.Wait()
+		return errs
+	}
+	t.Run("R10_tasks_that_come_at_once_all_deliver", func(t *testing.T) {
+		o := newOffice(t)
+		for i, err := range work(t, o, o.accept(10)) {
+			if err != nil {
+				t.Errorf("task %d: %v", i, err)
+			}
+		}
+		if n := o.queued(); n != 0 {
+			t.Errorf("%d still wait", n)
+		}
+	})
+	t.Run("a_task_that_fails_fails_alone", func(t *testing.T) {
+		o := newOffice(t)
+		ids := o.accept(10)
+		o.record.poison = domain.ID(ids[4])
+		for i, err := range work(t, o, ids) {
+			if got := errors.Is(err, errPoison); got != (i == 4) {
+				t.Errorf("task %d: %v", i, err)
+			}
+		}
+		if n := o.queued(); n != 1 {
+			t.Errorf("%d still wait; want the one that fails", n)
+		}
+	})
+}
