@@ -140,10 +140,7 @@ func (a *app) Start(ctx context.Context) error {
 	if a.settings.Has(config.RoleScheduler) {
 		a.startSchedule()
 	}
-	if a.settings.Has(config.RoleAPI) {
-		return a.startAPI()
-	}
-	return nil
+	return a.startAPI()
 }
 
 // operatorKeyID is the id of the key that the settings bring.
@@ -253,13 +250,15 @@ func (a *app) writers() int {
 	return 1
 }
 
-// startAPI listens and serves.
+// startAPI listens and serves. A process without the role api has the pages of health and metrics all the same: what it
+// counts is told by nobody else.
 func (a *app) startAPI() error {
 	group := worker.NewGroup(worker.GroupLimits{Batch: acceptBatch, Waiting: acceptWaiting, Parallel: a.writers(), Timeout: acceptTimeout}, a.room.AcceptRead)
 	domainRegistry := prometheus.NewRegistry()
 	domainRegistry.MustRegister(metrics.NewDomain(a.room.StoredSnapshot, a.log))
 	parts := httpapi.Parts{
-		Config: a.settings.HTTP, Room: a.room, Sender: sender{a.room, group}, Probes: a.probes(), Metrics: metrics.Handler(a.registry),
+		PagesOnly: !a.settings.Has(config.RoleAPI),
+		Config:    a.settings.HTTP, Room: a.room, Sender: sender{a.room, group}, Probes: a.probes(), Metrics: metrics.Handler(a.registry),
 		Domain: metrics.Handler(domainRegistry), Queues: a.queue.Page("/queues"), QueueDesk: queueDesk{a.queue}, AnchorDay: a.settings.Policy.AnchorDay, Registry: a.registry, Log: a.log,
 	}
 	if a.settings.Program.TimeTravel {
@@ -270,6 +269,10 @@ func (a *app) startAPI() error {
 		return err
 	}
 	server, err := httpapi.Listen(context.Background(), api)
+	if err != nil && parts.PagesOnly { // several workers may share a machine: one without pages works all the same
+		a.log.Warn("nobody can scrape this process; give it an address of its own (--listen, INMAIL_LISTEN)", "error", err)
+		return nil
+	}
 	if err != nil {
 		return err
 	}

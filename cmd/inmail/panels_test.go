@@ -462,14 +462,14 @@ func noLabelFromARequest(t *testing.T, s *server) {
 var requests = regexp.MustCompile(`^inmail_http_request_duration_seconds_count\{code="[1-5][0-9][0-9]",method="(.*)",route="(.*)"\}$`)
 
 // TestTwoProcesses asks one process and lets another do the work: each counts what it did itself, and both tell the same of the
-// record. The worker has the role api as well, for its pages.
+// record.
 func TestTwoProcesses(t *testing.T) {
 	const n, senders = 40, 4
 	o := newOrg(t)
 	env := slices.Concat(o.env(), calmEnv, []string{"INMAIL_DATABASE_URL=" + database(t), "INMAIL_REDIS_URL=" + newRedis(t).url()})
 	api := newServer(t, []string{"--roles", "api,scheduler"}, env...)
 	api.Start()
-	work := newServer(t, []string{"--roles", "api,worker"}, env...)
+	work := newServer(t, []string{"--roles", "worker"}, env...)
 	work.Start()
 	api.network(senders, "recruiter_50", n)
 	var sent atomic.Int64

@@ -115,7 +115,11 @@ func (a *app) sayHello(out io.Writer) error {
 	if a.apiAddress == "" {
 		return nil
 	}
-	_, err := fmt.Fprintf(out, "inmail %s serves at http://%s\n", version(), a.apiAddress)
+	what := "serves"
+	if !a.settings.Has(config.RoleAPI) {
+		what = "tells its health and metrics"
+	}
+	_, err := fmt.Fprintf(out, "inmail %s %s at http://%s\n", version(), what, a.apiAddress)
 	if a.sandboxAddress != "" && err == nil {
 		_, err = fmt.Fprintf(out, "Salesforce sandbox (not Salesforce) at http://%s\n", a.sandboxAddress)
 	}

@@ -67,6 +67,7 @@ type Parts struct {
 	Advance   Advance               // /v1/clock; nil: not there
 	QueueDesk QueueDesk             // /v1/queue; nil: not there
 	Registry  prometheus.Registerer // where the request metrics go
+	PagesOnly bool                  // only the pages of health and metrics, in a process without the role api
 	Log       *slog.Logger
 	AnchorDay int              // the policy's, shown for members who have none of their own (R08); 0: 1
 	Now       func() time.Time // the wall clock, for key cache and rate limit; nil: time.Now
@@ -108,6 +109,9 @@ func New(p Parts) (*API, error) {
 	a.endpoints = slices.Concat(a.inmailEndpoints(), a.inboxEndpoints(), a.replyEndpoints(), a.retractionEndpoints(),
 		a.memberEndpoints(), a.relationEndpoints(), a.accountEndpoints(), a.analyticsEndpoints(), a.bannedEndpoints(), a.restrictionEndpoints(),
 		a.keyEndpoints(), a.importEndpoints(), a.crmEndpoints(), a.auditEndpoints(), a.clockEndpoints(), a.healthEndpoints(), a.queueEndpoints(), a.queueDeskEndpoints())
+	if p.PagesOnly {
+		a.endpoints = a.healthEndpoints()
+	}
 	if a.document, err = document(a.endpoints); err != nil {
 		return nil, err
 	}
