@@ -3,6 +3,7 @@ package mailroom
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -192,7 +193,7 @@ func (b *acceptance) run() error {
 		}
 		pairs = append(pairs, Pair{d.From, d.To})
 		if d.Key != "" {
-			keys = append(keys, AnswerKey{d.From, d.Key})
+			keys = append(keys, d.answerKey())
 		}
 	}
 	var err error
@@ -254,7 +255,7 @@ func (b *acceptance) judge(d *draft, common map[Pair][]string) (Accepted, error)
 	if d.bad != nil {
 		return Accepted{Err: d.bad}, nil
 	}
-	key := AnswerKey{d.From, d.Key}
+	key := d.answerKey()
 	if a, again := b.first[key]; again && d.Key != "" {
 		return b.replay(a, d, common[Pair{d.From, d.To}])
 	}
@@ -336,7 +337,7 @@ func (b *acceptance) remember(d *draft, a Accepted, now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("keep the first answer: %w", err)
 	}
-	answer := Answer{AnswerKey: AnswerKey{d.From, d.Key}, Digest: d.digest, InMail: a.ID, Body: body, At: now}
+	answer := Answer{AnswerKey: d.answerKey(), Digest: d.digest, InMail: a.ID, Body: body, At: now}
 	b.first[answer.AnswerKey] = answer
 	b.newAnswers = append(b.newAnswers, answer)
 	return nil
@@ -346,6 +347,12 @@ func (b *acceptance) remember(d *draft, a Accepted, now time.Time) error {
 type firstAnswer struct {
 	Advice  []string        `json:"advice,omitempty"` // codes, in the order in which they were given
 	Refusal *domain.Refusal `json:"refusal,omitempty"`
+}
+
+// answerKey is under what the first answer is kept. Of the sender's key only its digest: people put names and ids into theirs (R60).
+func (d *draft) answerKey() AnswerKey {
+	sum := sha256.Sum256([]byte(d.Key))
+	return AnswerKey{d.From, hex.EncodeToString(sum[:])}
 }
 
 // replay gives the first answer again; another request under the same key is a conflict (R28). What the advice said is worked

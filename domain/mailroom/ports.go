@@ -217,7 +217,7 @@ type Entry struct {
 // AnswerKey is the idempotency key of one sender.
 type AnswerKey struct {
 	Sender domain.MemberID
-	Key    string
+	Key    string // as it is kept: a digest of the sender's own
 }
 
 // Answer is the first answer under a key: what was asked (as a digest) and what was said (R28).
