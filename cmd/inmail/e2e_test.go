@@ -487,11 +487,12 @@ type org struct {
 
 const orgSecret = "a-secret-of-the-test"
 
-func newOrg(t *testing.T) *org {
+// newOrg runs a sandbox; args are further flags of inmail sandbox.
+func newOrg(t *testing.T, args ...string) *org {
 	t.Helper()
 	port := freePort(t)
 	o := &org{t: t, url: fmt.Sprintf("http://127.0.0.1:%d", port)}
-	o.cmd = exec.Command(program(t), "sandbox", "--listen", fmt.Sprintf("127.0.0.1:%d", port))
+	o.cmd = exec.Command(program(t), append([]string{"sandbox", "--listen", fmt.Sprintf("127.0.0.1:%d", port)}, args...)...)
 	o.cmd.Env = append(os.Environ(), "INMAIL_SALESFORCE_CLIENT_SECRET="+orgSecret)
 	if err := o.cmd.Start(); err != nil {
 		t.Fatal(err)
