@@ -18,6 +18,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"inmail/connectors/record"
+	"inmail/connectors/record/recordtest"
 	"inmail/domain"
 	"inmail/domain/mailroom"
 )
@@ -263,7 +264,7 @@ func answersWrongPassword(t *testing.T) (address string) {
 
 // Programs that start together migrate once and all open.
 func TestOpenTogether(t *testing.T) {
-	empty := record.Default()
+	empty := patient()
 	empty.URL = createDatabase(t, "")
 	for name, cfg := range map[string]record.Config{"postgres": empty, "sqlite": sqliteConfig(t)} {
 		t.Run(name, func(t *testing.T) {
@@ -473,5 +474,45 @@ func write(t *testing.T, file, text string) {
 	t.Helper()
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(fmt.Errorf("write %s: %w", file, err))
+	}
+}
+
+// The two roles of the README: one owns the schema, the other works in it and can change nothing of it.
+func TestRolesOfTheReadme(t *testing.T) {
+	owner, worker := "owner_"+uuid.NewString()[:8], "worker_"+uuid.NewString()[:8]
+	admin(t, fmt.Sprintf("CREATE ROLE %s LOGIN; CREATE ROLE %s LOGIN", owner, worker))
+	database := createDatabase(t, "OWNER "+owner+" TEMPLATE template0 ENCODING 'UTF8'")
+	execute(t, database, fmt.Sprintf(`ALTER DEFAULT PRIVILEGES FOR ROLE %s GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO %s;
+		GRANT USAGE ON SCHEMA public TO %[2]s`, owner, worker))
+	t.Cleanup(func() { // the database goes first: its tables are the owner's
+		u, _ := url.Parse(database)
+		admin(t, "DROP DATABASE "+strings.Trim(u.Path, "/")+" WITH (FORCE)")
+		admin(t, fmt.Sprintf("DROP ROLE %s; DROP ROLE %s", owner, worker))
+	})
+	as := func(role string) record.Config {
+		u, _ := url.Parse(database)
+		u.User = url.User(role)
+		cfg := patient()
+		cfg.URL = u.String()
+		return cfg
+	}
+	if err := record.Migrate(t.Context(), as(owner), wall{}); err != nil {
+		t.Fatalf("migrate as the owner: %v", err)
+	}
+	cfg := as(worker)
+	cfg.Migrate = false
+	rec := open(t, cfg)
+	marks := recordtest.Populate(t, rec, time.Date(2026, 11, 18, 9, 0, 0, 0, time.UTC))
+	recordtest.Erase(t, rec, marks.Member)
+	if err := rec.Scrub(t.Context()); err != nil {
+		t.Errorf("scrub: %v", err)
+	}
+	conn, err := pgx.Connect(t.Context(), cfg.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	if _, err := conn.Exec(t.Context(), "DROP TABLE receipts"); err == nil {
+		t.Error("the worker may drop tables")
 	}
 }

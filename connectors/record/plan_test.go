@@ -136,13 +136,13 @@ func faultOf(line string, ordered bool) string {
 
 // fill stores InMails in every state, with what goes along, and returns the ids of some.
 func (s *stock) fill() (ids []domain.ID) {
-	for round := range 40 {
+	for round := range 20 {
 		some := s.insert(500)
-		if round < 38 {
+		if round < 18 {
 			s.deliver(some)
 		}
 		ids = append(ids, some...)
-		s.now = s.now.Add(6 * time.Hour)
+		s.now = s.now.Add(12 * time.Hour)
 	}
 	s.expire(1000)
 	s.update(func(tx mailroom.Tx) error {
@@ -160,7 +160,7 @@ func (s *stock) fill() (ids []domain.ID) {
 		return errors.Join(tx.InsertReplies(replies), tx.AppendAudit(entries), tx.PutAnswers(answers), tx.NoteSends(notes))
 	})
 	s.update(func(tx mailroom.Tx) error {
-		pushes, err := tx.ClaimUnsynced(19000, time.Minute)
+		pushes, err := tx.ClaimUnsynced(9000, time.Minute)
 		if err != nil {
 			return err
 		}

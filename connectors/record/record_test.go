@@ -40,15 +40,22 @@ func newSQLite(t *testing.T) recordtest.Place { return place(sqliteConfig(t)) }
 
 func newPostgres(t *testing.T) recordtest.Place { return place(postgresConfig(t)) }
 
-func sqliteConfig(t testing.TB) record.Config {
+// patient are the settings of a test: how long anything takes on a busy machine says nothing.
+func patient() record.Config {
 	cfg := record.Default()
+	cfg.ConnectTimeout, cfg.LockTimeout, cfg.Timeout = time.Minute, 10*time.Minute, time.Hour
+	return cfg
+}
+
+func sqliteConfig(t testing.TB) record.Config {
+	cfg := patient()
 	cfg.Data = t.TempDir()
 	return cfg
 }
 
 // postgresConfig names a database of the test's own, with the schema in it.
 func postgresConfig(t testing.TB) record.Config {
-	cfg := record.Default()
+	cfg := patient()
 	cfg.URL = createDatabase(t, "TEMPLATE "+template(t))
 	return cfg
 }
@@ -110,7 +117,7 @@ var (
 // template returns the name of a migrated database that others are copied from.
 func template(t testing.TB) string {
 	templateOnce.Do(func() {
-		cfg := record.Default()
+		cfg := patient()
 		cfg.URL = createDatabase(t, "")
 		if err := record.Migrate(t.Context(), cfg, wall{}); err != nil {
 			t.Fatalf("migrate the template database: %v", err)

@@ -251,7 +251,7 @@ func reopened(t *testing.T, w *world) {
 }
 
 // odd is a text with what databases stumble over.
-const odd = "Zoë 'quoted' \"double\" \\back\\ %_ ; -- /* */ $1 ?1 {} \t\r\n \u200b ‮ 👩‍👩‍👧 é \U0010ffff "
+const odd = "Zoë 'quoted' \"double\" \\back\\ %_ ; -- /* */ $1 ?1 {} \t\r\n \u200b \u202e 👩‍👩‍👧 é \U0010ffff "
 
 func roundTrips(t *testing.T, w *world) {
 	at := func(n int) time.Time { return start.Add(time.Duration(n)*time.Hour + time.Millisecond) }
