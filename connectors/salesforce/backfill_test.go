@@ -178,6 +178,28 @@ func TestBackfillKilledAtEveryStep(t *testing.T) {
 	}
 }
 
+// A job that was opened and left is aborted before anything else is done.
+func TestBackfillAbortsTheJobItLeft(t *testing.T) {
+	l := newLedger(many(20)...)
+	o := newOrg(t, withoutWaiting, func(_ *sandbox.Options, _ *Config, d *Deps) { d.Record = l })
+	tampered := o.through(&tamper{before: func(req *http.Request) *http.Response {
+		if req.Method == http.MethodPut {
+			return respond(http.StatusServiceUnavailable, "")
+		}
+		return nil
+	}})
+	if _, err := inSmallJobs(o.crm).BackfillAll(context.Background(), nil); err == nil {
+		t.Fatal("the upload went through")
+	}
+	tampered.before, tampered.seen = nil, nil
+	if so, err := o.crm.BackfillAll(context.Background(), nil); err != nil || so.Records != 20 {
+		t.Fatalf("%+v, %v", so, err)
+	}
+	if first := tampered.seen[0]; !strings.HasPrefix(first, "PATCH ") || !strings.Contains(first, "/jobs/ingest/750") {
+		t.Errorf("the first call was %s", first)
+	}
+}
+
 func TestBackfillWhoseJobsFail(t *testing.T) {
 	for name, faults := range map[string][]sandbox.Fault{
 		"rows":      {{Kind: sandbox.RowLock, Resource: "jobs/ingest", Rate: 0.1}},

@@ -174,6 +174,7 @@ func TestCheckOfTheRule(t *testing.T) {
 	}{
 		{"off", []any{step("newer", "PROCESSING_HALTED", ""), step("older", "PROCESSING_HALTED", ""), step("never", "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", "")}, "activate the validation rule"},
 		{"theirs", []any{step("newer", "FIELD_CUSTOM_VALIDATION_EXCEPTION", "no"), step("older", "PROCESSING_HALTED", ""), step("never", "PROCESSING_HALTED", "")}, "exempt the integration user"},
+		{"theirs, for changes", []any{step("newer", "PROCESSING_HALTED", ""), step("older", "FIELD_CUSTOM_VALIDATION_EXCEPTION", "no"), step("never", "PROCESSING_HALTED", "")}, "exempt the integration user"},
 		{"unclear", nil, "try again"},
 	} {
 		t.Run(row.name, func(t *testing.T) {

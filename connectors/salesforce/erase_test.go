@@ -78,7 +78,9 @@ func testErased(t *testing.T) {
 	})
 	t.Run("from the people who hold its id", func(t *testing.T) {
 		for name, forget := range map[string]func(*Connector) error{
-			"known by its id": func(c *Connector) error { return c.Forget(context.Background(), []domain.MemberID{"robin-mark", "nobody"}) },
+			"known by its id": func(c *Connector) error {
+				return c.Forget(context.Background(), []domain.MemberID{"robin-mark", "nobody"})
+			},
 			"known when seen": func(c *Connector) error {
 				return c.ForgetThose(context.Background(), func(id domain.MemberID) bool { return id == "robin-mark" })
 			},
@@ -88,7 +90,7 @@ func testErased(t *testing.T) {
 				lead := o.lead(sandbox.Fields{"InMail_Member_Id__c": "robin-mark"})
 				twin := o.contact(sandbox.Fields{"InMail_Member_Id__c": "robin-mark"})
 				other := o.contact(sandbox.Fields{"InMail_Member_Id__c": "ROBIN-MARK"}) // another member
-				for range 2 {                                                          // it may be repeated
+				for range 2 {                                                           // it may be repeated
 					if err := forget(o.crm); err != nil {
 						t.Fatal(err)
 					}

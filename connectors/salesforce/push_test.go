@@ -209,3 +209,43 @@ func TestSlowCallIsGivenUp(t *testing.T) {
 	}
 	checkHistory(t, o)
 }
+
+// Parents that a failed write did not bring to the org are sent by the next one.
+func TestParentsOfAFailedWriteAreSentAgain(t *testing.T) {
+	o := newOrg(t)
+	first, second := o.lead(sandbox.Fields{"InMail_Member_Id__c": "robin"}), o.lead(nil)
+	p := sent(0, "robin")
+	a := o.push(p)[0]
+	if a.Link.LeadID != first {
+		t.Fatalf("%+v", a)
+	}
+	p.Link, p.InMail.CRM.LeadID = a.Link, second
+	p.InMail.Version++
+	o.inject(sandbox.Fault{Kind: sandbox.RowLock, Next: 1})
+	if a = o.push(p)[0]; a.Class != domain.Locked {
+		t.Fatalf("%+v", a)
+	}
+	p.Link = a.Link
+	a = o.push(p)[0]
+	if got := o.where(a); got.LeadID != second {
+		t.Errorf("%+v", got)
+	}
+}
+
+// No Task is made for an erased member, not even when its old ones cannot be looked for.
+func TestNoTaskForTheErased(t *testing.T) {
+	o := newOrg(t)
+	o.lead(sandbox.Fields{"InMail_Member_Id__c": "robin"})
+	p := sent(0, "robin")
+	p.InMail.Sender, p.SenderName = domain.Erased, ""
+	o.push(plain(1)) // logs in
+	o.inject(sandbox.Fault{Kind: sandbox.QueryTimeout, Resource: "query", Next: 1})
+	a := o.push(p)[0]
+	if len(o.tasks()) != 0 || a.Link.SentTask || a.Class != domain.Locked {
+		t.Errorf("%d Tasks, %+v", len(o.tasks()), a)
+	}
+	p.Link = a.Link
+	if a = o.push(p)[0]; a.Class != domain.Taken || len(o.tasks()) != 0 {
+		t.Errorf("%d Tasks, %+v", len(o.tasks()), a)
+	}
+}
