@@ -466,6 +466,9 @@ func (c *Connector) answer(w *work, now time.Time) domain.PushAnswer {
 	if f != nil && f.Class == domain.Stale { // the org knows more: this state is done with, and its Tasks count
 		l.PushedVersion = max(l.PushedVersion, w.push.InMail.Version)
 		l.PushedSeq = max(l.PushedSeq, w.push.InMail.Seq)
+		if l.Match == domain.NoMatch { // found a moment ago, as by whoever wrote the newer state
+			l.Match, l.LeadID, l.ContactID, l.AccountID = w.want.Match, w.want.LeadID, w.want.ContactID, w.want.AccountID
+		}
 		if f = w.task; f == nil {
 			return domain.PushAnswer{Link: through(l), Class: domain.Stale}
 		}
