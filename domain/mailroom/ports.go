@@ -121,6 +121,8 @@ type Members interface {
 	// "erased" (R60). It returns the InMails it touched, whose records in Salesforce must be erased too.
 	// It does at most limit InMails; done says that nothing is left.
 	EraseMember(id domain.MemberID, limit int) (touched []domain.ID, done bool, err error)
+	// Holdings returns what is kept under a member's id beside InMails, for an export.
+	Holdings(id domain.MemberID) (Holdings, error)
 }
 
 // Pair names two members in one direction.
@@ -176,6 +178,8 @@ type InMails interface {
 	// of Version marks the InMail unsynced.
 	Save(changes []Change) error
 	Receipts(id domain.ID) ([]domain.Receipt, error) // by sequence number
+	// InMailsOf returns the ids of all InMails that a member sent, and of those that were delivered to it, oldest first.
+	InMailsOf(member domain.MemberID) ([]domain.ID, error)
 	// InFlight counts the queued InMails of each sender.
 	InFlight(senders []domain.MemberID) (map[domain.MemberID]int, error)
 	// SetPreviewed notes the first listing of those that were never listed and returns how many (R30).
