@@ -39,6 +39,10 @@ type banView struct {
 	At     stamp  `json:"at"`
 }
 
+func banViewOf(b domain.Ban) banView {
+	return banView{Kind: string(b.Kind), Value: b.Value, Reason: b.Reason, By: b.By, At: stamp(b.At)}
+}
+
 func (c *call) ban(in *banBody) (nothing, error) {
 	return nothing{}, c.api.Room.Ban(c.ctx, c.viewer,
 		domain.Ban{Kind: domain.BanKind(c.r.PathValue("kind")), Value: c.r.PathValue("value"), Reason: in.Reason})
@@ -57,9 +61,7 @@ func (c *call) bans() (items[banView], error) {
 	if err != nil {
 		return items[banView]{}, err
 	}
-	return listOf(banList, p, found, func(b domain.Ban) banView {
-		return banView{Kind: string(b.Kind), Value: b.Value, Reason: b.Reason, By: b.By, At: stamp(b.At)}
-	}, func(b domain.Ban) mailroom.Cursor {
+	return listOf(banList, p, found, banViewOf, func(b domain.Ban) mailroom.Cursor {
 		return mailroom.Cursor{At: b.At, ID: string(b.Kind) + ":" + b.Value}
 	}), nil
 }

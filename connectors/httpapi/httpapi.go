@@ -32,6 +32,7 @@ import (
 type UseCases interface {
 	authenticator
 	memberBook
+	exporter
 	relations
 	bannedBook
 	restrictionBook
@@ -107,7 +108,7 @@ func New(p Parts) (*API, error) {
 		return nil, err
 	}
 	a.endpoints = slices.Concat(a.inmailEndpoints(), a.inboxEndpoints(), a.replyEndpoints(), a.retractionEndpoints(),
-		a.memberEndpoints(), a.relationEndpoints(), a.accountEndpoints(), a.analyticsEndpoints(), a.bannedEndpoints(), a.restrictionEndpoints(),
+		a.memberEndpoints(), a.exportEndpoints(), a.relationEndpoints(), a.accountEndpoints(), a.analyticsEndpoints(), a.bannedEndpoints(), a.restrictionEndpoints(),
 		a.keyEndpoints(), a.importEndpoints(), a.crmEndpoints(), a.auditEndpoints(), a.clockEndpoints(), a.healthEndpoints(), a.queueEndpoints(), a.queueDeskEndpoints())
 	if p.PagesOnly {
 		a.endpoints = a.healthEndpoints()

@@ -51,6 +51,10 @@ type keyView struct {
 	CreatedAt stamp           `json:"created_at"`
 }
 
+func keyViewOf(k mailroom.Key) keyView {
+	return keyView{ID: k.ID, Role: string(k.Role), Member: k.Member, CreatedAt: stamp(k.CreatedAt)}
+}
+
 func (c *call) listKeys() (items[keyView], error) {
 	p, err := keyList.page(c.query)
 	if err != nil {
@@ -60,9 +64,7 @@ func (c *call) listKeys() (items[keyView], error) {
 	if err != nil {
 		return items[keyView]{}, err
 	}
-	return listOf(keyList, p, found, func(k mailroom.Key) keyView {
-		return keyView{ID: k.ID, Role: string(k.Role), Member: k.Member, CreatedAt: stamp(k.CreatedAt)}
-	}, func(k mailroom.Key) mailroom.Cursor { return mailroom.Cursor{At: k.CreatedAt, ID: k.ID} }), nil
+	return listOf(keyList, p, found, keyViewOf, func(k mailroom.Key) mailroom.Cursor { return mailroom.Cursor{At: k.CreatedAt, ID: k.ID} }), nil
 }
 
 func (c *call) deleteKey() (nothing, error) {

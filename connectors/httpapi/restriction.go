@@ -35,6 +35,11 @@ type restrictionView struct {
 	UndoneAt  *stamp  `json:"undone_at"`
 }
 
+func restrictionViewOf(r mailroom.RestrictionRow) restrictionView {
+	return restrictionView{ID: r.ID, Trigger: r.Trigger, Value: r.Value, Limit: r.Limit, Step: r.Step,
+		StartedAt: stamp(r.StartedAt), Until: stamp(r.Until), UndoneAt: stampOrNull(r.UndoneAt)}
+}
+
 func (c *call) restrictions() (items[restrictionView], error) {
 	member := domain.MemberID(c.query.Get("member"))
 	if err := member.Validate(); err != nil {
@@ -46,8 +51,7 @@ func (c *call) restrictions() (items[restrictionView], error) {
 	}
 	answer := items[restrictionView]{Items: make([]restrictionView, 0, len(rows))}
 	for _, r := range rows {
-		answer.Items = append(answer.Items, restrictionView{ID: r.ID, Trigger: r.Trigger, Value: r.Value, Limit: r.Limit, Step: r.Step,
-			StartedAt: stamp(r.StartedAt), Until: stamp(r.Until), UndoneAt: stampOrNull(r.UndoneAt)})
+		answer.Items = append(answer.Items, restrictionViewOf(r))
 	}
 	return answer, nil
 }

@@ -189,6 +189,32 @@ func (r *room) Member(_ context.Context, id domain.MemberID) (domain.Member, err
 	return m, err
 }
 
+func (r *room) Export(_ context.Context, id domain.MemberID) (mailroom.Export, error) {
+	leave, err := r.enter()
+	defer leave()
+	m, ok := r.members[id]
+	if err == nil && !ok {
+		err = noMember()
+	}
+	e := mailroom.Export{At: r.now, Member: m, Credits: domain.Credits{Allowance: 10, Remaining: 10, PeriodStart: r.now, PeriodEnd: r.now}}
+	e.Holdings = mailroom.Holdings{Connections: []domain.MemberID{"kim"}, Blocks: []domain.MemberID{"sam"}, Strikes: []time.Time{r.now},
+		Periods: []mailroom.ExportedPeriod{{Start: r.now, Used: 1}}, Reports: []mailroom.ExportedReport{{InMail: "019abf5e-8c00-7000-8000-000000000001", At: r.now, Reason: "x"}},
+		Keys: []mailroom.Key{{ID: "k1", Hash: [32]byte{7}, Role: mailroom.RoleMember, Member: id, CreatedAt: r.now}},
+		Bans: []domain.Ban{{Kind: domain.BanMember, Value: string(id), Reason: "x", At: r.now}}}
+	for _, row := range r.penalty {
+		if row.Member == id {
+			e.Restrictions = append(e.Restrictions, row)
+		}
+	}
+	for _, im := range r.inmails {
+		if im.Sender == id || im.Recipient == id && !im.SentAt.IsZero() {
+			e.InMails = append(e.InMails, mailroom.ExportedInMail{InMail: im, Status: im.StatusAt(r.now), From: r.person(im.Sender), To: r.person(im.Recipient),
+				Receipts: r.receipts[im.ID], Replies: []*domain.Reply{{ID: im.ID, InMail: im.ID, From: im.Recipient, Body: "a reply", At: r.now}}})
+		}
+	}
+	return e, err
+}
+
 func (r *room) Erase(_ context.Context, _ mailroom.Viewer, id domain.MemberID) error {
 	leave, err := r.enter()
 	defer leave()

@@ -366,6 +366,19 @@ func TestRules(t *testing.T) {
 		w.ask(w.receiver, "PUT", tags, `{"tags":[]}`).want(403, "forbidden")
 		w.ask(w.sender, "PUT", tags, `{"tags":[]}`).want(200, "").has("tags", []any{})
 	})
+	t.Run("R60_export", func(t *testing.T) {
+		w := newWorld(t)
+		id := string(w.sent())
+		w.ask(w.receiver, "GET", "/v1/members/maria/export", nil).want(403, "forbidden")
+		w.ask(w.operator, "GET", "/v1/members/nobody/export", nil).want(404, "not_found")
+		a := w.ask(w.operator, "GET", "/v1/members/maria/export", nil).want(200, "").has("member.id", "maria", "connections", []any{"kim"},
+			"blocks", []any{"sam"}, "banned.0.value", "maria", "keys.0.id", "k1", "strikes", []any{"2026-11-23T09:00:00.000Z"},
+			"periods.0.used", 1, "reports.0.reason", "x", "inmails.0.id", id, "inmails.0.to.id", "maria", "inmails.0.receipts.1.status", "sent",
+			"inmails.0.replies.0.body", "a reply", "restrictions", []any{})
+		if strings.Contains(string(a.body), "hash") {
+			t.Errorf("it tells of the hash of a key: %s", a.body)
+		}
+	})
 	t.Run("R60_keys_are_dead_at_once", func(t *testing.T) {
 		w := newWorld(t)
 		w.ask(w.receiver, "GET", "/v1/inbox", nil).want(200, "")
