@@ -227,6 +227,22 @@ const (
 	acceptTimeout = 20 * time.Second
 )
 
+// desk is the room with the connector beside it, for what both must hear of.
+type desk struct {
+	*mailroom.Room
+	crm *salesforce.Connector // nil: no Salesforce is configured
+}
+
+// ResumeCRM lets the sync go on: the room forgets the pause, and the connector what the org refused a while ago.
+func (d desk) ResumeCRM(ctx context.Context) error {
+	if d.crm != nil {
+		if err := d.crm.Resume(ctx); err != nil {
+			return err
+		}
+	}
+	return d.Room.ResumeCRM(ctx)
+}
+
 // sender puts the group commit in front of the room: each caller reads its own send, and all share the transaction.
 type sender struct {
 	room  *mailroom.Room
@@ -258,7 +274,7 @@ func (a *app) startAPI() error {
 	domainRegistry.MustRegister(metrics.NewDomain(a.room.StoredSnapshot, a.log))
 	parts := httpapi.Parts{
 		PagesOnly: !a.settings.Has(config.RoleAPI),
-		Config:    a.settings.HTTP, Room: a.room, Sender: sender{a.room, group}, Probes: a.probes(), Metrics: metrics.Handler(a.registry),
+		Config:    a.settings.HTTP, Room: desk{a.room, a.crm}, Sender: sender{a.room, group}, Probes: a.probes(), Metrics: metrics.Handler(a.registry),
 		Domain: metrics.Handler(domainRegistry), Queues: a.queue.Page("/queues"), QueueDesk: queueDesk{a.queue}, AnchorDay: a.settings.Policy.AnchorDay, Registry: a.registry, Log: a.log,
 	}
 	if a.settings.Program.TimeTravel {

@@ -105,7 +105,8 @@ func (t *tx) ids(what, sql string, args ...any) (ids []domain.ID, err error) {
 	return ids, err
 }
 
-// storeLinks stores links and ends their leases. What the org holds never goes back (R53).
+// storeLinks stores links and ends their leases. What the org holds never goes back (R53): the answer of one who comes late,
+// after a newer push was stored, changes nothing.
 const storeLinks = `UPDATE crm_links SET leased_until = 0, record_id = r.record_id, match_state = r.match_state, lead_id = r.lead_id,
 		contact_id = r.contact_id, account_id = r.account_id, pushed_version = greatest(crm_links.pushed_version, r.pushed_version),
 		pushed_seq = greatest(crm_links.pushed_seq, r.pushed_seq), sent_task = r.sent_task, replied_task = r.replied_task,
@@ -114,7 +115,7 @@ const storeLinks = `UPDATE crm_links SET leased_until = 0, record_id = r.record_
 			$10::bool[], $11::int[], $12::text[], $13::text[], $14::bigint[], $15::bool[])
 		AS r(inmail, record_id, match_state, lead_id, contact_id, account_id, pushed_version, pushed_seq, sent_task,
 			replied_task, attempts, class, detail, failed_at, dead)
-	WHERE crm_links.inmail = r.inmail`
+	WHERE crm_links.inmail = r.inmail AND r.pushed_version >= crm_links.pushed_version`
 
 // markSynced marks what the org now has, unless it has changed since it was pushed: then it stays due.
 const markSynced = `UPDATE inmails SET unsynced_at = NULL, push_at = NULL
