@@ -1,0 +1,17 @@
+package mailroom_test
+
+import (
+	"flag"
+	"os"
+	"testing"
+)
+
+// TestMain plays fewer random lives than rapid would: each has a record of its own on disk, and a hundred of them take
+// minutes under the race detector. -rapid.checks says otherwise.
+func TestMain(m *testing.M) {
+	if err := flag.Set("rapid.checks", "20"); err != nil {
+		panic(err)
+	}
+	flag.Parse() // what the command line says wins
+	os.Exit(m.Run())
+}
