@@ -146,6 +146,8 @@ func (g *sampler) people() {
 		{"banned.boyle", "Boris Boyle", func(*domain.Member) {}},
 		{"gated.gill", "Gina Gill", func(m *domain.Member) { m.Company = "Obsidian Holdings" }},
 		{"patient.park", "Petra Park", func(*domain.Member) {}},
+		{"careful.cole", "Cora Cole", func(*domain.Member) {}}, // whom nothing with a fault in its text ever reaches
+		{"distant.dahl", "Dora Dahl", func(*domain.Member) {}}, // whom one InMail reached too late
 	} {
 		m := g.member(domain.MemberID(special.id), special.name, len(special.id))
 		special.change(&m)
@@ -298,27 +300,27 @@ func (g *sampler) refusals() {
 		SampleEvent{At: at(0), Ban: &domain.Ban{Kind: domain.BanMember, Value: "banned.boyle", Reason: "asked by the member", By: "sample"}},
 		SampleEvent{At: at(0), Ban: &domain.Ban{Kind: domain.BanCompany, Value: "obsidian holdings", Reason: "contract", By: "sample"}})
 	const from = "ruth.adeyemi"
-	send(3, "basil.moor", g.targets[1], as)                                                      // no_credits
-	send(11, from, from, as)                                                                     // self
-	send(18, from, "nobody.at.all", as)                                                          // unknown_recipient
-	send(29, "nobody.either", g.targets[2], as)                                                  // unknown_sender
-	send(41, from, "friend.finch", as)                                                           // connected
-	send(52, from, "hidden.hale", as)                                                            // profile_not_visible
-	send(58, from, "private.pike", as)                                                           // profile_not_visible
-	send(67, from, "quiet.quade", as)                                                            // opted_out
-	send(79, from, "blocker.bligh", as)                                                          // blocked
-	send(83, from, "banned.boyle", as)                                                           // banned
-	send(97, from, "gated.gill", as)                                                             // banned by company
-	send(101, from, "patient.park", func(s *SampleSend) { s.Key = "sample-first" })              // sent …
-	send(115, from, "patient.park", func(s *SampleSend) { s.Key = "sample-second" })             // … awaiting_reply
-	send(127, from, g.targets[3], func(s *SampleSend) { s.Subject = " " })                       // subject_required
-	send(138, from, g.targets[3], func(s *SampleSend) { s.Subject = strings.Repeat("x", 201) })  // subject_too_long
-	send(141, from, g.targets[3], func(s *SampleSend) { s.Body = "" })                           // body_required
-	send(156, from, g.targets[3], func(s *SampleSend) { s.Body = strings.Repeat("word ", 700) }) // body_too_long
-	send(163, from, g.targets[3], func(s *SampleSend) { s.Body += " [get it](ftp://files.example.org)" })
-	send(179, from, g.targets[3], func(s *SampleSend) { s.Body += " ![team](https://example.org/team.png)" })
-	send(183, from, g.targets[3], func(s *SampleSend) { s.Attachments = true })
-	send(196, "omar.said", g.targets[4], func(s *SampleSend) {
+	send(3, "basil.moor", g.targets[1], as)                                                        // no_credits
+	send(11, from, from, as)                                                                       // self
+	send(18, from, "nobody.at.all", as)                                                            // unknown_recipient
+	send(29, "nobody.either", g.targets[2], as)                                                    // unknown_sender
+	send(41, from, "friend.finch", as)                                                             // connected
+	send(52, from, "hidden.hale", as)                                                              // profile_not_visible
+	send(58, from, "private.pike", as)                                                             // profile_not_visible
+	send(67, from, "quiet.quade", as)                                                              // opted_out
+	send(79, from, "blocker.bligh", as)                                                            // blocked
+	send(83, from, "banned.boyle", as)                                                             // banned
+	send(97, from, "gated.gill", as)                                                               // banned by company
+	send(101, from, "patient.park", func(s *SampleSend) { s.Key = "sample-first" })                // sent …
+	send(115, from, "patient.park", func(s *SampleSend) { s.Key = "sample-second" })               // … awaiting_reply
+	send(127, from, "careful.cole", func(s *SampleSend) { s.Subject = " " })                       // subject_required
+	send(138, from, "careful.cole", func(s *SampleSend) { s.Subject = strings.Repeat("x", 201) })  // subject_too_long
+	send(141, from, "careful.cole", func(s *SampleSend) { s.Body = "" })                           // body_required
+	send(156, from, "careful.cole", func(s *SampleSend) { s.Body = strings.Repeat("word ", 700) }) // body_too_long
+	send(163, from, "careful.cole", func(s *SampleSend) { s.Body += " [get it](ftp://files.example.org)" })
+	send(179, from, "careful.cole", func(s *SampleSend) { s.Body += " ![team](https://example.org/team.png)" })
+	send(183, from, "careful.cole", func(s *SampleSend) { s.Attachments = true })
+	send(196, "omar.said", "careful.cole", func(s *SampleSend) {
 		s.Subject = "WINNER!!! CLAIM YOUR FREE CASH PRIZE NOW"
 		s.Body = "CONGRATULATIONS!!! You have WON a FREE $5000 cash prize!!! 100% guaranteed, no risk, act now: click http://bit.ly/cl4im-n0w to claim your prize. Limited time offer, call now, earn money fast!!!"
 	})
@@ -334,5 +336,5 @@ func (g *sampler) refusals() {
 	send(420, "tomas.reyes", "blocker.bligh", func(s *SampleSend) {
 		s.WaitBefore, s.Meanwhile = time.Minute, &mailroom.Pair{From: "blocker.bligh", To: "tomas.reyes"}
 	})
-	send(433, "mei.tanaka", g.targets[90], func(s *SampleSend) { s.WaitBefore = 25 * time.Hour })
+	send(433, "mei.tanaka", "distant.dahl", func(s *SampleSend) { s.WaitBefore = 25 * time.Hour })
 }
