@@ -50,7 +50,8 @@ var (
 	Resources = []string{"login", "query", "composite", "collections", "bulk", "describe", "limits", "other"}
 	// Objects are what rows are pushed to.
 	Objects = []string{"InMail__c", "Task"}
-	// Results are what became of a pushed row: what the org did with it, or the class of its failure; failed is one without a class.
+	// Results are what became of a pushed row: what the org did with it, or the class of its failure. failed stays at 0, for
+	// those who read it: every failure has a class.
 	Results = []string{"created", "updated", "unchanged", "failed", string(domain.Locked), string(domain.LimitReached), string(domain.SessionEnded),
 		string(domain.LoginFailed), string(domain.LostReference), string(domain.BadData), string(domain.Configuration), string(domain.Stale)}
 	// JobResults are how a job ended.

@@ -221,7 +221,7 @@ func (c *Connector) runChunk(ctx context.Context, b *backfill, ch *chunk) (left 
 	for _, l := range ch.links {
 		r, reached := records[string(l.InMail)]
 		if !reached || r.fault != nil && r.fault.Class != domain.Stale {
-			counts[[2]string{inMailObject, "failed"}]++
+			counts[[2]string{inMailObject, r.class()}]++
 			left = append(left, l.InMail)
 			continue
 		}
@@ -244,7 +244,7 @@ func (c *Connector) runChunk(ctx context.Context, b *backfill, ch *chunk) (left 
 				counts[[2]string{taskObject, "created"}]++
 			default:
 				lacks = true
-				counts[[2]string{taskObject, "failed"}]++
+				counts[[2]string{taskObject, t.class()}]++
 			}
 		}
 		if lacks {

@@ -217,6 +217,9 @@ func TestBackfillWhoseJobsFail(t *testing.T) {
 			if err != nil || !so.Done || so.InMails != n {
 				t.Fatalf("%+v, %v", so, err)
 			}
+			if told := o.tally.pushed["InMail__c locked"]; name != "polls" && (told == 0 || o.tally.pushed["InMail__c failed"] != 0) {
+				t.Errorf("%d left to ordinary pushes, told %v", so.Pushed, o.tally.pushed)
+			}
 			if name != "polls" && so.Pushed == 0 {
 				t.Errorf("nothing was left to ordinary pushes: %+v", so)
 			}

@@ -96,6 +96,14 @@ type bulkRow struct {
 	fault *Fault
 }
 
+// class is the class of a row that was not taken; of one that the job did not reach the same as of a call without an answer.
+func (r bulkRow) class() string {
+	if r.fault == nil {
+		return string(domain.Locked)
+	}
+	return string(r.fault.Class)
+}
+
 // openJob asks for a job that takes a sheet.
 func (c *Connector) openJob(ctx context.Context, s *sheet) (jobInfo, error) {
 	body := map[string]string{"object": s.object, "operation": s.operation, "contentType": "CSV", "lineEnding": "LF", "columnDelimiter": "COMMA"}

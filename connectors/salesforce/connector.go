@@ -24,7 +24,7 @@ import (
 type Observer interface {
 	// Called is told each call that left the process: login, query, composite, collections, bulk, describe, limits or other.
 	Called(resource string, took time.Duration)
-	// Pushed is told rows of InMail__c or Task: created, updated, unchanged or failed.
+	// Pushed is told rows of InMail__c or Task: created, updated or unchanged, or of one that failed the class (domain.FailureClass).
 	Pushed(object, result string, n int)
 	// BudgetUsed is told our calls of the last 24 hours as a share of what may be ours; 1 is spent.
 	BudgetUsed(ratio float64)

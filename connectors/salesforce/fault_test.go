@@ -5,10 +5,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"inmail/connectors/salesforce/sandbox"
 	"inmail/domain"
@@ -59,7 +62,11 @@ func TestClassesOfRows(t *testing.T) {
 				o := newOrg(t)
 				o.through(rowErrors("c0", code, limitMessage, "Subject__c"))
 				a := o.push(plain(0))[0]
-				if a.Class != class || a.Link.Class != class || a.Link.Detail != code+" (Subject__c)" || a.Link.Attempts != 1 || a.Link.FailedAt != testNow {
+				attempts := 1
+				if class == domain.LimitReached { // no fault of the row
+					attempts = 0
+				}
+				if a.Class != class || a.Link.Class != class || a.Link.Detail != code+" (Subject__c)" || a.Link.Attempts != attempts || a.Link.FailedAt != testNow {
 					t.Errorf("%+v", a)
 				}
 				if a.Link.RecordID != "" || a.Link.PushedVersion != 0 || a.Link.PushedSeq != 0 {
@@ -297,7 +304,7 @@ func TestRowsFailAlone(t *testing.T) {
 		counts[a.Class]++
 		pushes[i].Link = a.Link
 	}
-	if counts[domain.Taken] != 450 || counts[domain.Locked] != 50 || o.tally.pushed["InMail__c failed"] != 50 || o.tally.pushed["InMail__c created"] != 450 {
+	if counts[domain.Taken] != 450 || counts[domain.Locked] != 50 || o.tally.pushed["InMail__c locked"] != 50 || o.tally.pushed["InMail__c created"] != 450 {
 		t.Errorf("%v, told %v", counts, o.tally.pushed)
 	}
 	for _, a := range o.push(pushes...) {
@@ -308,6 +315,75 @@ func TestRowsFailAlone(t *testing.T) {
 	if o.tally.pushed["InMail__c unchanged"] != 450 || o.tally.pushed["InMail__c created"] != 500 {
 		t.Errorf("told %v", o.tally.pushed)
 	}
+}
+
+// The observer is told every row that failed by its class, whether the org refused the row, its collection or the call: the panel
+// of errors by class is made of it. What never left the process is not told.
+func TestFailuresAreCountedByClass(t *testing.T) {
+	counted := func(o *org) map[string]int {
+		o.tally.mu.Lock()
+		defer o.tally.mu.Unlock()
+		return maps.Clone(o.tally.pushed)
+	}
+	matched := func(o *org) domain.Push {
+		o.lead(sandbox.Fields{"InMail_Member_Id__c": "robin"})
+		return sent(0, "robin")
+	}
+	for name, row := range map[string]struct {
+		make func(*org) domain.Push
+		set  func(*org)
+		want map[string]int
+	}{
+		"a row of the record": {matched, func(o *org) { o.through(rowErrors("c0", "STRING_TOO_LONG", "", "Subject__c")) },
+			map[string]int{"InMail__c bad_data": 1, "Task created": 1}},
+		"a row of a Task": {matched, func(o *org) { o.through(rowErrors("c1", "FIELD_CUSTOM_VALIDATION_EXCEPTION", "", "Subject")) },
+			map[string]int{"InMail__c created": 1, "Task bad_data": 1}},
+		"a lost reference": {matched, func(o *org) { o.through(rowErrors("c0", "ENTITY_IS_DELETED", "")) },
+			map[string]int{"InMail__c lost_reference": 1, "Task created": 1}},
+		"the call that writes": {matched, func(o *org) {
+			o.through(&tamper{before: func(req *http.Request) *http.Response {
+				if isComposite(req) && stepsWith(req, string(newID(0)))["c0"] {
+					return respond(http.StatusServiceUnavailable, "")
+				}
+				return nil
+			}})
+		}, map[string]int{"InMail__c locked": 1, "Task locked": 1}},
+		"the org's limit": {matched, func(o *org) {
+			o.through(&tamper{before: func(req *http.Request) *http.Response {
+				if isComposite(req) && stepsWith(req, string(newID(0)))["c0"] {
+					return respond(http.StatusForbidden, `[{"errorCode":"REQUEST_LIMIT_EXCEEDED","message":"TotalRequests Limit exceeded."}]`)
+				}
+				return nil
+			}})
+		}, map[string]int{"InMail__c limit": 1, "Task limit": 1}},
+		"the call that matches": {matched, func(o *org) { o.inject(sandbox.Fault{Kind: sandbox.UnavailableHTML, Resource: "composite"}) },
+			map[string]int{"InMail__c locked": 1}},
+		"the login": {matched, func(o *org) { o.crm = o.connect(func(c *Config, _ *Deps) { c.ClientSecret = "another" }) },
+			map[string]int{"InMail__c login": 1}},
+		"an older state": {func(*org) domain.Push { return sent(0, "robin") }, func(o *org) {
+			later := o.event(sent(0, "robin"), domain.PushAnswer{}, domain.EventOpen)
+			o.push(later)
+			o.tally.pushed = map[string]int{}
+		}, map[string]int{"InMail__c unchanged": 1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := newOrg(t)
+			p := row.make(o)
+			row.set(o)
+			o.push(p)
+			if diff := cmp.Diff(row.want, counted(o)); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+	t.Run("a spent budget sends none", func(t *testing.T) {
+		o := newOrg(t, allowing(10, 0.1))
+		o.push(sent(0, "robin")) // the one call that may be
+		o.tally.pushed = map[string]int{}
+		if a := o.push(sent(1, "robin"))[0]; a.Class != domain.LimitReached || a.Link.Attempts != 0 || len(counted(o)) != 0 {
+			t.Errorf("%+v, told %v", a, counted(o))
+		}
+	})
 }
 
 // What a call says of itself ends the push: the next one would fare no better.

@@ -54,12 +54,14 @@ func (c *Connector) Push(ctx context.Context, pushes []domain.Push) ([]domain.Pu
 // carry writes works whose parents were looked for, and answers each. err is why they could not be.
 func (c *Connector) carry(ctx context.Context, works []*work, err error) []domain.PushAnswer {
 	if err != nil {
-		f := asFault(err)
+		f, n := asFault(err), 0
 		for _, w := range works {
 			if !w.settled {
-				w.row, w.sent = f, f.Class != domain.LimitReached
+				w.row, w.sent = f, true
+				n++
 			}
 		}
+		c.refused(inMailObject, f, n)
 	} else {
 		c.write(ctx, works)
 	}
@@ -236,7 +238,7 @@ func (c *Connector) send(ctx context.Context, batches []batch) {
 			}
 		}
 		if tries < 0 {
-			c.noteAll(more, &Fault{Class: domain.Locked, Errors: []orgError{{Code: "NOT_ISOLATED"}}}, true)
+			c.refusedAll(more, &Fault{Class: domain.Locked, Errors: []orgError{{Code: "NOT_ISOLATED"}}})
 			more, tries = nil, 0
 		}
 		if stop != nil { // the next calls would fare no better
@@ -263,7 +265,7 @@ func (c *Connector) sendSome(ctx context.Context, batches []batch) (more []batch
 			}
 			return more, nil
 		}
-		c.noteAll(batches, f, f.Class != domain.LimitReached)
+		c.refusedAll(batches, f)
 		return nil, f
 	}
 	for i, a := range answers {
@@ -282,19 +284,32 @@ func (c *Connector) halve(b batch, f *Fault) []batch {
 		if f.Split { // one row that is too large is at fault itself
 			f = &Fault{Class: domain.BadData, Status: f.Status, Errors: f.Errors, Known: f.Known}
 		}
-		c.noteAll([]batch{b}, f, true)
+		c.refusedAll([]batch{b}, f)
 		return nil
 	}
 	half := len(b.items) / 2
 	return []batch{{b.object, b.items[:half], true}, {b.object, b.items[half:], true}}
 }
 
+// refused tells the observer of rows that a call did not bring to the org, by the class of its fault. Rows for which none left the
+// process, because the budget is spent, are not told: they wait.
+func (c *Connector) refused(object string, f *Fault, n int) {
+	if p := (*Parked)(nil); n > 0 && !errors.As(f.cause, &p) {
+		c.observer.Pushed(object, string(f.Class), n)
+	}
+}
+
+// refusedAll gives each row of collections that a call carried the fault of all of them.
+func (c *Connector) refusedAll(batches []batch, f *Fault) {
+	for _, b := range batches {
+		c.refused(b.object, f, len(b.items))
+	}
+	c.noteAll(batches, f, true)
+}
+
 // noteAll gives each row of collections the same fault. sent says that a call carried them.
 func (c *Connector) noteAll(batches []batch, f *Fault, sent bool) {
 	for _, b := range batches {
-		if sent {
-			c.observer.Pushed(b.object, "failed", len(b.items))
-		}
 		for _, it := range b.items {
 			it.note(f, sent)
 		}
@@ -326,13 +341,13 @@ func (c *Connector) take(b batch, a subanswer) (more []batch, whole *Fault) {
 		if f.Split || f.Class == domain.BadData {
 			return c.halve(b, f), nil
 		}
-		c.noteAll([]batch{b}, f, true)
+		c.refusedAll([]batch{b}, f)
 		return nil, f
 	}
 	var results []rowResult
 	if err := json.Unmarshal(a.body, &results); err != nil || len(results) != len(b.items) {
 		f := unanswered(http.StatusOK, errors.New("a collection has not one answer a row"))
-		c.noteAll([]batch{b}, f, true)
+		c.refusedAll([]batch{b}, f)
 		return nil, nil
 	}
 	var ownerless []item
@@ -358,7 +373,7 @@ func (c *Connector) take(b batch, a subanswer) (more []batch, whole *Fault) {
 		case f.Class == domain.Stale:
 			counts["unchanged"]++
 		default:
-			counts["failed"]++
+			counts[string(f.Class)]++
 		}
 		if f.Class == domain.LimitReached {
 			c.budget.park(context.Background(), f.Class, c.clock.Now().Add(f.Rest))
@@ -477,7 +492,7 @@ func (c *Connector) answer(w *work, now time.Time) domain.PushAnswer {
 		return domain.PushAnswer{Link: through(l), Class: domain.Taken}
 	}
 	a := domain.PushAnswer{Class: f.Class}
-	if w.sent {
+	if w.sent && f.Class != domain.LimitReached { // that is no fault of the row
 		l.Attempts++
 	}
 	if f.Class == domain.Locked && l.Attempts >= unclearTries && f.saysNothing() {
