@@ -18,7 +18,8 @@ func adviseCommand(o *options) *cobra.Command {
 		Use:   "advise FILE",
 		Short: "Judge a letter before it is sent, and say what would make an answer more likely",
 		Long: `Judge a letter before it is sent, and say what would make an answer more likely. The first line of FILE is the subject
-and the rest the text, or all of it is the text with --subject; - is the standard input. Nothing is stored.
+(“Subject:” before it may stand or not) and the rest the text, or all of it is the text with --subject; - is the standard
+input. Nothing is stored.
 
 It needs no server, and then knows neither the recipient nor what the filter against spam has learnt. With --to a server is
 asked, which judges the letter to that member by every rule. It exits with 3 when the letter would be refused; advice refuses
@@ -75,6 +76,9 @@ func readLetter(cmd *cobra.Command, path, subject string) (newInMail, error) {
 		return newInMail{Subject: subject, Body: text}, nil
 	}
 	first, rest, _ := strings.Cut(text, "\n")
+	if name, value, named := strings.Cut(first, ":"); named && strings.EqualFold(strings.TrimSpace(name), "subject") {
+		first = value
+	}
 	return newInMail{Subject: strings.TrimSpace(first), Body: strings.TrimLeft(rest, "\r\n")}, nil
 }
 

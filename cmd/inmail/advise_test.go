@@ -35,6 +35,12 @@ no rule refuses it, and there is nothing to advise
 preview: You wrote that your team tests its queues by killing workers. Would you show me how, on Tuesday?
 `, must(t, exitDone, "advise", write(t, good), "--category", "follow_up"))
 	})
+	t.Run("a subject by its name", func(t *testing.T) {
+		plain, named := must(t, exitDone, "advise", write(t, good)), must(t, exitDone, "advise", write(t, "Subject: "+good))
+		if diff := cmp.Diff(plain.out, named.out); diff != "" {
+			t.Errorf("with the name of the field (-without +with):\n%s", diff)
+		}
+	})
 	t.Run("advice refuses nothing", func(t *testing.T) {
 		got := must(t, exitDone, "advise", write(t, "Hello\n\nI sell things. I sold many. We are great."))
 		for _, code := range []string{"advice:\n  weak_subject: ", "\n  no_value_statement: "} {

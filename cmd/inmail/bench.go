@@ -38,8 +38,9 @@ Redis, the bare SQL statement, one Salesforce record a call. Only the ratios say
 
 It works on a record of its own: a temporary SQLite file, or the database of INMAIL_DATABASE_URL, which must be empty.
 The queue is INMAIL_REDIS_URL, which it flushes, or the broker inside the process.`,
-		Args: exactly(0),
-		RunE: func(cmd *cobra.Command, _ []string) error { return bench(cmd.Context(), o, sizes, cmd.OutOrStdout()) },
+		Example: "  inmail bench --sends 20000 --expiries 100000",
+		Args:    exactly(0),
+		RunE:    func(cmd *cobra.Command, _ []string) error { return bench(cmd.Context(), o, sizes, cmd.OutOrStdout()) },
 	}
 	cmd.Flags().IntVar(&sizes.sends, "sends", 5000, "InMails to accept and deliver")
 	cmd.Flags().IntVar(&sizes.expiries, "expiries", 20_000, "InMails to expire")

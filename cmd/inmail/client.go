@@ -34,6 +34,18 @@ const (
 // defaultServer is where inmail serve listens when nothing is set.
 const defaultServer = "http://127.0.0.1:8080"
 
+// ownServer is where a server with this listening address answers on its own machine; empty when none is set.
+func ownServer(listen string) string {
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		return ""
+	}
+	if ip := net.ParseIP(host); host == "" || ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return "http://" + net.JoinHostPort(host, port)
+}
+
 // remote is a running server, asked by the contract of API.md.
 type remote struct {
 	server    string        // http://127.0.0.1:8080, without a slash at its end
@@ -62,7 +74,7 @@ func (o *options) asOperator(cmd *cobra.Command, run asked) *cobra.Command {
 
 func (o *options) asks(cmd *cobra.Command, forMember bool, run asked) *cobra.Command {
 	var server, member string
-	cmd.Flags().StringVar(&server, "server", "", "`URL` of the server (INMAIL_URL, "+defaultServer+")")
+	cmd.Flags().StringVar(&server, "server", "", "`URL` of the server (INMAIL_URL, INMAIL_LISTEN, "+defaultServer+")")
 	o.settingFlag(cmd, "data", "data", "data `folder` of a server on this machine, for its operator.key (./data)")
 	if forMember {
 		cmd.Flags().StringVar(&member, "member", "", "with an operator key: `ID` of the member to act for (INMAIL_MEMBER)")
@@ -89,7 +101,7 @@ func (o *options) asks(cmd *cobra.Command, forMember bool, run asked) *cobra.Com
 }
 
 func (o *options) newRemote(server string) (*remote, error) {
-	server = strings.TrimRight(cmp.Or(server, os.Getenv("INMAIL_URL"), defaultServer), "/")
+	server = strings.TrimRight(cmp.Or(server, os.Getenv("INMAIL_URL"), ownServer(os.Getenv("INMAIL_LISTEN")), defaultServer), "/")
 	u, err := url.Parse(server)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		return nil, usageError{errors.New("--server, INMAIL_URL: not the address of a server; write it as " + defaultServer)}

@@ -514,3 +514,14 @@ func TestHelp(t *testing.T) {
 		t.Errorf("inmail alone printed %s", got.out)
 	}
 }
+
+func TestOwnServer(t *testing.T) {
+	for listen, want := range map[string]string{
+		"": "", "nonsense": "", ":9000": "http://127.0.0.1:9000", "0.0.0.0:8080": "http://127.0.0.1:8080", "[::]:8080": "http://127.0.0.1:8080",
+		"10.0.0.5:8080": "http://10.0.0.5:8080", "[::1]:8080": "http://[::1]:8080", "inmail.internal:80": "http://inmail.internal:80",
+	} {
+		if got := ownServer(listen); got != want {
+			t.Errorf("a server that listens on %q answers at %q, want %q", listen, got, want)
+		}
+	}
+}

@@ -76,7 +76,7 @@ func newRoot() *cobra.Command {
 		Long: `Reach members whom you are not connected to, and keep Salesforce in step.
 
 inmail serve runs the service. The commands of members and operators ask a running one, at --server or INMAIL_URL
-(http://127.0.0.1:8080), with the key of INMAIL_KEY or INMAIL_KEY_FILE; on the server's own machine they find its operator key,
+(else where INMAIL_LISTEN lets one listen here: 127.0.0.1:8080), with the key of INMAIL_KEY or INMAIL_KEY_FILE; on the server's own machine they find its operator key,
 which acts for the member of --member or INMAIL_MEMBER. Times in tables are local, in JSON UTC.
 
 Exit codes: 0 done, 1 failed, 2 wrong use, 3 refused by a rule.`,

@@ -14,6 +14,7 @@ import (
 func migrateCommand(o *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "migrate", Short: "Bring the record's schema up to date", Args: exactly(0),
+		Example: "  INMAIL_DATABASE_URL=postgres://inmail@db.internal/inmail inmail migrate",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := o.load()
 			if err != nil {
@@ -33,6 +34,7 @@ func configCommand(o *options) *cobra.Command {
 	cmd := &cobra.Command{Use: "config", Short: "Look at the settings"}
 	check := &cobra.Command{
 		Use: "check", Short: "Check the settings and print what is in force, secrets masked", Args: exactly(0),
+		Example: "  inmail config check --config inmail.yaml",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := o.load()
 			if err != nil {

@@ -17,6 +17,7 @@ func sandboxCommand(o *options) *cobra.Command {
 		Use: "sandbox", Short: "Run the Salesforce sandbox alone", Args: exactly(0),
 		Long: `A small, strict Salesforce for trying and testing. It is not Salesforce. The secret of its client credentials is
 taken from INMAIL_SALESFORCE_CLIENT_SECRET, or made and printed; the control paths are under /sandbox/.`,
+		Example: "  INMAIL_SALESFORCE_CLIENT_SECRET=try-me-try-me inmail sandbox --journal org.journal",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			secret := os.Getenv("INMAIL_SALESFORCE_CLIENT_SECRET")
 			made := secret == ""

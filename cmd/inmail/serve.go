@@ -40,7 +40,8 @@ func serveCommand(o *options) *cobra.Command {
 		Long: `With nothing configured: the record is a SQLite file in the data folder, the queue and a Salesforce sandbox
 are inside the process, and it listens on loopback only. --roles splits the parts over machines, which then
 share one PostgreSQL and one Redis.`,
-		Args: exactly(0),
+		Example: "  inmail serve --sample\n  inmail serve --roles api --listen 10.0.0.5:8080 --config inmail.yaml",
+		Args:    exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := o.load()
 			if err != nil {
