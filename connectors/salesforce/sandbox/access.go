@@ -64,7 +64,7 @@ func (c caller) reads(f *field) bool {
 	switch {
 	case c.system:
 		return true
-	case f.packaged && !c.access.packaged:
+	case f.hidden.Load() || f.packaged && !c.access.packaged:
 		return false
 	}
 	return c.access.all || !f.permissionable || c.access.fields[f].Read

@@ -46,7 +46,7 @@ func (c *call) composite() reply {
 	}
 	heavy := 0
 	for _, s := range subs {
-		if isHeavy(s.url) {
+		if c.sandbox.isHeavy(s.url) {
 			heavy++
 		}
 	}
@@ -166,13 +166,13 @@ func readSubrequest(members row) (subrequest, *apiError) {
 }
 
 // subPath splits a subrequest's address into version, path and query.
-func subPath(address string) (version string, path []string, query url.Values, ok bool) {
+func (s *Sandbox) subPath(address string) (version string, path []string, query url.Values, ok bool) {
 	before, after, _ := strings.Cut(address, "?")
 	parts, err := segments(before)
 	if err != nil || !strings.HasPrefix(before, "/services/data/") || len(parts) < 4 {
 		return "", nil, nil, false
 	}
-	number, refused := checkVersion(parts[2])
+	number, refused := s.checkVersion(parts[2])
 	if refused != nil {
 		return "", nil, nil, false
 	}
@@ -181,8 +181,8 @@ func subPath(address string) (version string, path []string, query url.Values, o
 }
 
 // isHeavy reports whether a subrequest is a query or a collection, of which there may be five.
-func isHeavy(address string) bool {
-	_, path, _, ok := subPath(address)
+func (s *Sandbox) isHeavy(address string) bool {
+	_, path, _, ok := s.subPath(address)
 	if !ok {
 		return false
 	}
@@ -242,7 +242,7 @@ func (c *call) step(s subrequest, known map[string]answered) reply {
 	if refused != nil {
 		return refuse(refused)
 	}
-	version, path, query, ok := subPath(address)
+	version, path, query, ok := c.sandbox.subPath(address)
 	if !ok || !allowed(path) {
 		return notFound()
 	}

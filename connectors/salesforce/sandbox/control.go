@@ -60,7 +60,7 @@ type control func(r *http.Request, id string) (any, error)
 func (s *Sandbox) controls() map[string]control {
 	return map[string]control{
 		"GET ": func(*http.Request, string) (any, error) {
-			return map[string]any{"sandbox": "InMail Salesforce sandbox: not Salesforce", "organization": orgID, "versions": []int{oldestVersion, newestVersion}}, nil
+			return map[string]any{"sandbox": "InMail Salesforce sandbox: not Salesforce", "organization": orgID, "versions": []int{int(s.oldest.Load()), newestVersion}}, nil
 		},
 		"GET records": func(r *http.Request, _ string) (any, error) {
 			name := r.URL.Query().Get("type")
@@ -104,7 +104,9 @@ func (s *Sandbox) controls() map[string]control {
 			}
 			return done, s.Merge(in.Winner, in.Losers...)
 		},
-		"GET faults": func(*http.Request, string) (any, error) { return map[string]any{"items": s.faults.standing()}, nil },
+		"GET faults": func(*http.Request, string) (any, error) {
+			return map[string]any{"items": s.faults.standing(), "struck": s.Struck()}, nil
+		},
 		"POST faults": func(r *http.Request, _ string) (any, error) {
 			in, err := decode[[]Fault](r)
 			if err != nil {
@@ -120,7 +122,7 @@ func (s *Sandbox) controls() map[string]control {
 		"POST limits":     s.changeLimits,
 		"DELETE sessions": func(*http.Request, string) (any, error) { s.ExpireSessions(); return done, nil },
 		"GET calls": func(*http.Request, string) (any, error) {
-			return map[string]any{"requests": s.Calls(), "subrequests": s.Subrequests()}, nil
+			return map[string]any{"requests": s.Calls(), "subrequests": s.Subrequests(), "under_way": s.UnderWay()}, nil
 		},
 		"GET history": s.showHistory,
 		"PUT permission-set": func(r *http.Request, _ string) (any, error) {
@@ -132,6 +134,26 @@ func (s *Sandbox) controls() map[string]control {
 			}
 			s.AssignPermissionSet(in.Assigned)
 			return done, nil
+		},
+		"PUT field": s.changeField,
+		"PUT soap-login": func(r *http.Request, _ string) (any, error) {
+			in, err := decode[struct {
+				Allowed bool `json:"allowed"`
+			}](r)
+			if err != nil {
+				return nil, err
+			}
+			s.AllowSOAPLogin(in.Allowed)
+			return done, nil
+		},
+		"PUT versions": func(r *http.Request, _ string) (any, error) {
+			in, err := decode[struct {
+				Oldest int `json:"oldest"`
+			}](r)
+			if err != nil {
+				return nil, err
+			}
+			return done, s.RetireVersions(in.Oldest)
 		},
 	}
 }

@@ -94,7 +94,7 @@ func (c *call) describeField(o *object, f *field) map[string]any {
 	nillable := !f.required && f.kind != kindBoolean && f.pos > posModstamp
 	writable := f.formula == nil && c.who.writes(f) && !o.readOnly
 	return map[string]any{
-		"name": f.name, "label": f.label, "type": f.kind, "length": f.length, "byteLength": f.length * 3, "precision": precision, "scale": f.scale, "digits": digits,
+		"name": f.name, "label": f.label, "type": f.kind, "length": f.longest(), "byteLength": f.longest() * 3, "precision": precision, "scale": f.scale, "digits": digits,
 		"createable": writable && f.createable, "updateable": writable && f.updateable, "nillable": nillable, "defaultedOnCreate": f.fallback != nil || f.name == "OwnerId" || f.autoNumber != "",
 		"unique": f.unique, "externalId": f.externalID, "idLookup": f.externalID || f.pos == posID, "caseSensitive": f.caseSensitive, "restrictedPicklist": f.restricted,
 		"custom": f.custom(), "calculated": f.formula != nil, "calculatedFormula": formula, "autoNumber": f.autoNumber != "", "nameField": f.nameField,

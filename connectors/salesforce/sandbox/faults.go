@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"slices"
@@ -95,10 +96,11 @@ type faults struct {
 	mu     sync.Mutex
 	random *rand.Rand
 	list   []*Fault
+	struck map[FaultKind]int
 }
 
 func newFaults(seed uint64) *faults {
-	return &faults{random: rand.New(rand.NewPCG(seed, seed))}
+	return &faults{random: rand.New(rand.NewPCG(seed, seed)), struck: map[FaultKind]int{}}
 }
 
 // add appends orders, or none of them when one is not valid.
@@ -132,6 +134,12 @@ func (fs *faults) standing() []Fault {
 	return out
 }
 
+func (fs *faults) counts() map[FaultKind]int {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	return maps.Clone(fs.struck)
+}
+
 // strikes decides whether an order hits now, and takes the hit off its count.
 func (fs *faults) strikes(f *Fault) bool {
 	if f.Skip > 0 {
@@ -141,6 +149,7 @@ func (fs *faults) strikes(f *Fault) bool {
 	if f.Rate > 0 && fs.random.Float64() >= f.Rate {
 		return false
 	}
+	fs.struck[f.Kind]++
 	if f.Next > 0 {
 		if f.Next--; f.Next == 0 {
 			fs.list = slices.DeleteFunc(fs.list, func(other *Fault) bool { return other == f })

@@ -152,6 +152,45 @@ func TestFaultsByRateAreRepeatable(t *testing.T) {
 	}
 }
 
+func TestFaultsAreCounted(t *testing.T) {
+	gt := newGate()
+	g := newOrg(t, func(o *Options) { o.ControlKey, o.Sleep = "control key", gt.sleep })
+	g.inject(Fault{Kind: ServerError, Next: 2}, Fault{Kind: RowLock, Next: 3}, Fault{Kind: SlowBefore, Resource: "limits", Delay: time.Second, Next: 1}, Fault{Kind: BadGateway, Skip: 100})
+	for range 2 {
+		g.do("GET", "sobjects", nil)
+	}
+	g.upsert(Fields{"InMail_Id__c": "a"}, Fields{"InMail_Id__c": "b"})
+	g.upsert(Fields{"InMail_Id__c": "a"}, Fields{"InMail_Id__c": "b"})
+	ended := make(chan struct{})
+	go func() {
+		g.do("GET", "limits", nil)
+		close(ended)
+	}()
+	<-gt.waiting
+	var told struct {
+		Struck   map[FaultKind]int
+		UnderWay int `json:"under_way"`
+	}
+	g.control("GET", "calls", nil, &told)
+	if told.UnderWay != 1 {
+		t.Errorf("%d calls are under way while one waits", told.UnderWay)
+	}
+	close(gt.open)
+	<-ended
+	g.control("GET", "faults", nil, &told)
+	if diff := cmp.Diff(map[FaultKind]int{ServerError: 2, RowLock: 3, SlowBefore: 1}, told.Struck); diff != "" {
+		t.Errorf("struck (-want +got):\n%s", diff)
+	}
+	g.ClearFaults()
+	if g.Struck()[RowLock] != 3 {
+		t.Error("the counts went with the faults")
+	}
+	g.server.Close() // ends the calls
+	if g.UnderWay() != 0 {
+		t.Error("a call is under way when all have ended")
+	}
+}
+
 func TestLoginFaults(t *testing.T) {
 	g := newOrg(t)
 	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {"app"}, "client_secret": {"app secret"}}

@@ -34,7 +34,7 @@ func (c *call) graph() reply {
 	if refused != nil {
 		return refuse(refused)
 	}
-	graphs, refused := readGraphs(body)
+	graphs, refused := c.readGraphs(body)
 	if refused != nil {
 		return refuse(refused)
 	}
@@ -86,7 +86,7 @@ func (c *call) runGraph(g graphBody, halt bool) (replies []reply, failed bool) {
 	return replies, failed
 }
 
-func readGraphs(body row) ([]graphBody, *apiError) {
+func (c *call) readGraphs(body row) ([]graphBody, *apiError) {
 	bad := func(format string, args ...any) ([]graphBody, *apiError) {
 		return nil, &apiError{Code: "JSON_PARSER_ERROR", Message: fmt.Sprintf(format, args...)}
 	}
@@ -112,7 +112,7 @@ func readGraphs(body row) ([]graphBody, *apiError) {
 			return bad("graphId is missing or not unique")
 		}
 		seen[name] = true
-		subs, refused := readGraph(members)
+		subs, refused := c.readGraph(members)
 		if refused != nil {
 			return nil, refused
 		}
@@ -125,7 +125,7 @@ func readGraphs(body row) ([]graphBody, *apiError) {
 }
 
 // readGraph reads one graph and checks what holds for it as a whole.
-func readGraph(members row) ([]subrequest, *apiError) {
+func (c *call) readGraph(members row) ([]subrequest, *apiError) {
 	subs, _, refused := readComposite(members, true)
 	if refused != nil {
 		return nil, refused
@@ -133,7 +133,7 @@ func readGraph(members row) ([]subrequest, *apiError) {
 	kinds := map[string]bool{}
 	depth := map[string]int{}
 	for _, s := range subs {
-		version, path, _, ok := subPath(reference.ReplaceAllString(s.url, "ref"))
+		version, path, _, ok := c.sandbox.subPath(reference.ReplaceAllString(s.url, "ref"))
 		if !ok || path[0] != "sobjects" || len(path) < 2 {
 			return nil, &apiError{Code: "JSON_PARSER_ERROR", Message: "a graph takes sobjects resources only: " + s.ref}
 		}

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// Versions of the API: the first that still answers, and the newest that this org has.
+// Versions of the API: the first that still answers when the org is made, and the newest that it has.
 const (
 	oldestVersion = 31
 	newestVersion = 68
@@ -128,7 +128,7 @@ func tooLong(r *http.Request) bool {
 
 // rest answers /services/data/vXX.0/….
 func (s *Sandbox) rest(w http.ResponseWriter, r *http.Request, version string, path []string) {
-	number, refused := checkVersion(version)
+	number, refused := s.checkVersion(version)
 	if refused != nil {
 		s.write(w, r, refuse(refused))
 		return
@@ -171,14 +171,14 @@ func (s *Sandbox) rest(w http.ResponseWriter, r *http.Request, version string, p
 }
 
 // checkVersion reads v67.0. One that is retired is gone, one that never was is not found.
-func checkVersion(version string) (string, *apiError) {
+func (s *Sandbox) checkVersion(version string) (string, *apiError) {
 	number, ok := strings.CutPrefix(version, "v")
 	whole, isZero := strings.CutSuffix(number, ".0")
 	n, err := strconv.Atoi(whole)
 	if !ok || !isZero || err != nil || n > newestVersion || n < 1 || whole != strconv.Itoa(n) {
 		return "", &apiError{Code: "NOT_FOUND", Message: "The requested resource does not exist"}
 	}
-	if n < oldestVersion {
+	if n < int(s.oldest.Load()) {
 		return "", &apiError{Code: "UNSUPPORTED_API_VERSION", Message: fmt.Sprintf("The requested API version %s is retired or unsupported", number)}
 	}
 	return number, nil
@@ -394,8 +394,9 @@ func (s *Sandbox) write(w http.ResponseWriter, r *http.Request, a reply) {
 func (s *Sandbox) versions(w http.ResponseWriter, r *http.Request) {
 	s.usage.count("versions")
 	out := []byte{'['}
-	for n := oldestVersion; n <= newestVersion; n++ {
-		if n > oldestVersion {
+	oldest := int(s.oldest.Load())
+	for n := oldest; n <= newestVersion; n++ {
+		if n > oldest {
 			out = append(out, ',')
 		}
 		out = fmt.Appendf(out, `{"label":%q,"url":"/services/data/v%d.0","version":"%d.0"}`, versionLabel(n), n, n)

@@ -52,18 +52,20 @@ type Options struct {
 
 // Sandbox is an org. Its methods may be used by several goroutines at once.
 type Sandbox struct {
-	options  Options
-	schema   *schema
-	store    *store
-	users    map[string]User           // by id; never changed after New
-	rights   map[bool]map[bool]*access // by User.Integration, then by whether the set is assigned
-	runAs    string                    // id of the user that client_credentials acts as
-	assigned atomic.Bool               // the permission set is assigned
-	sessions sessions
-	usage    *usage
-	faults   *faults
-	cursors  cursors
-	jobs     jobs
+	options     Options
+	schema      *schema
+	store       *store
+	users       map[string]User           // by id; never changed after New
+	rights      map[bool]map[bool]*access // by User.Integration, then by whether the set is assigned
+	runAs       string                    // id of the user that client_credentials acts as
+	assigned    atomic.Bool               // the permission set is assigned
+	oldest      atomic.Int32              // version that still answers
+	soapAllowed atomic.Bool               // SOAP logins are let in
+	sessions    sessions
+	usage       *usage
+	faults      *faults
+	cursors     cursors
+	jobs        jobs
 }
 
 // New makes an org, with what its journal holds. It fails when the package holds a rule or
@@ -112,6 +114,8 @@ func New(o Options) (*Sandbox, error) {
 		s.rights[true][assigned], s.rights[false][assigned] = minimal, administrator(assigned)
 	}
 	s.assigned.Store(!o.PermissionSetUnassigned)
+	s.soapAllowed.Store(!o.SOAPDisabled)
+	s.oldest.Store(oldestVersion)
 	if o.Journal != "" {
 		if err := s.store.openJournal(o.Journal); err != nil {
 			return nil, err
@@ -214,9 +218,6 @@ func (s *Sandbox) Serve(ctx context.Context, l net.Listener) error {
 	return <-stopped
 }
 
-// AssignPermissionSet gives the users the package's permission set, or takes it away.
-func (s *Sandbox) AssignPermissionSet(assigned bool) { s.assigned.Store(assigned) }
-
 // ExpireSessions ends every session: the next call of each client is answered 401.
 func (s *Sandbox) ExpireSessions() { s.sessions.end("") }
 
@@ -226,11 +227,17 @@ func (s *Sandbox) Inject(orders ...Fault) error { return s.faults.add(orders...)
 // ClearFaults takes all faults away.
 func (s *Sandbox) ClearFaults() { s.faults.clear() }
 
+// Struck counts by kind how often faults have struck since the org was made.
+func (s *Sandbox) Struck() map[FaultKind]int { return s.faults.counts() }
+
 // Calls counts the requests by resource since the org was made, refused ones included.
 func (s *Sandbox) Calls() map[string]int { requests, _ := s.usage.calls(); return requests }
 
 // Subrequests counts the subrequests of composites by resource; they are no API calls.
 func (s *Sandbox) Subrequests() map[string]int { _, subrequests := s.usage.calls(); return subrequests }
+
+// UnderWay is how many calls the org is at work on; one whose client has given up is among them.
+func (s *Sandbox) UnderWay() int { return s.usage.underWay() }
 
 // SpendCalls uses up n of the day's API calls, as a neighbour in the same org does.
 func (s *Sandbox) SpendCalls(n int) { s.usage.spend(s.now(), n) }

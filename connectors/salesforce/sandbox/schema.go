@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"sort"
 	"strings"
+	"sync/atomic"
 
 	sfpackage "inmail/connectors/salesforce/package"
 )
@@ -80,6 +81,9 @@ type field struct {
 	formula                *formula
 	packaged               bool // comes from the package: hidden without its permission set
 	permissionable         bool // under field-level security; others are seen with the object
+
+	hidden    atomic.Bool  // nobody has it in the field-level security
+	shortened atomic.Int32 // what the length is now; 0: as deployed
 }
 
 // deleteRule says what becomes of a record whose parent is deleted.

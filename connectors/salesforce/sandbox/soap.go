@@ -44,7 +44,7 @@ func (s *Sandbox) soap(w http.ResponseWriter, r *http.Request, path []string) {
 	if !hit.before(s, w, r) {
 		return
 	}
-	version, refused := soapVersion(path[1])
+	version, refused := s.soapVersion(path[1])
 	if refused != nil {
 		s.fault(w, r, refused)
 		return
@@ -71,17 +71,17 @@ func (s *Sandbox) soap(w http.ResponseWriter, r *http.Request, path []string) {
 }
 
 // soapVersion reads 64.0; a retired one is refused as SOAP does it.
-func soapVersion(text string) (int, *apiError) {
+func (s *Sandbox) soapVersion(text string) (int, *apiError) {
 	whole, ok := strings.CutSuffix(text, ".0")
 	n, err := strconv.Atoi(whole)
-	if !ok || err != nil || n < oldestVersion || n > newestVersion {
+	if !ok || err != nil || n < int(s.oldest.Load()) || n > newestVersion {
 		return 0, &apiError{Code: "UNSUPPORTED_API_VERSION", Message: "Invalid Api version specified on URL"}
 	}
 	return n, nil
 }
 
 func (s *Sandbox) soapLogin(w http.ResponseWriter, r *http.Request, version int, username, password string, hit hit) {
-	if s.options.SOAPDisabled {
+	if !s.soapAllowed.Load() {
 		s.fault(w, r, &apiError{Code: "INVALID_OPERATION", Message: "SOAP API login() is disabled by default in this org."})
 		return
 	}

@@ -123,6 +123,12 @@ func (u *usage) info(now time.Time) string {
 	return fmt.Sprintf("api-usage=%d/%d", used, limit)
 }
 
+func (u *usage) underWay() int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return len(u.running)
+}
+
 // calls copies the counts by resource: requests, and subrequests of composites.
 func (u *usage) calls() (requests, subrequests map[string]int) {
 	u.mu.Lock()

@@ -192,8 +192,8 @@ func (f *field) convertText(text string) (any, *apiError) {
 			return nil, f.refuse("INVALID_EMAIL_ADDRESS", "invalid email address: %s", text)
 		}
 	}
-	if utf16Length(text) > f.length {
-		return nil, f.refuse("STRING_TOO_LONG", "data value too large: %s (max length=%d)", text, f.length)
+	if utf16Length(text) > f.longest() {
+		return nil, f.refuse("STRING_TOO_LONG", "data value too large: %s (max length=%d)", text, f.longest())
 	}
 	return text, nil
 }
@@ -214,8 +214,8 @@ func (f *field) convertPicklist(text string) (any, *apiError) {
 			return nil, f.refuse("INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", "bad value for restricted picklist field: %s", text)
 		}
 	}
-	if utf16Length(text) > f.length {
-		return nil, f.refuse("STRING_TOO_LONG", "data value too large: %s (max length=%d)", text, f.length)
+	if utf16Length(text) > f.longest() {
+		return nil, f.refuse("STRING_TOO_LONG", "data value too large: %s (max length=%d)", text, f.longest())
 	}
 	return text, nil
 }
