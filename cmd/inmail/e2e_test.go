@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
@@ -74,8 +75,8 @@ type server struct {
 	url  string
 	log  *lockedBuffer
 
-	mu  sync.Mutex
-	cmd *exec.Cmd
+	mu      sync.Mutex
+	process *process // nil: none runs
 }
 
 type lockedBuffer struct {
@@ -95,15 +96,20 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
-// freePort returns a port that nobody listens on now.
+// freePort returns a port that nobody listens on now, below those that outgoing connections take: a process that is killed and started
+// again finds its port free.
 func freePort(t *testing.T) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(20_000)))
+		if err != nil {
+			continue // taken
+		}
+		defer l.Close()
+		return l.Addr().(*net.TCPAddr).Port
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	t.Fatal("no port is free")
+	return 0
 }
 
 // calmEnv takes the triggers of R41 out of the way of a load.
@@ -153,12 +159,10 @@ func (s *server) Start() {
 func (s *server) launch() {
 	s.t.Helper()
 	cmd := exec.Command(program(s.t), s.args...)
-	cmd.Env, cmd.Stdout, cmd.Stderr = s.env, s.log, s.log
-	if err := cmd.Start(); err != nil {
-		s.t.Fatal(err)
-	}
+	cmd.Env = s.env
+	p := startProcess(s.t, fmt.Sprintf("inmail %v", s.args), s.log, cmd)
 	s.mu.Lock()
-	s.cmd = cmd
+	s.process = p
 	s.mu.Unlock()
 }
 
@@ -169,20 +173,38 @@ func (s *server) Kill() { s.end(syscall.SIGKILL) }
 func (s *server) Stop() int { return s.end(syscall.SIGTERM) }
 
 func (s *server) end(sig syscall.Signal) int {
+	s.t.Helper()
 	s.mu.Lock()
-	cmd := s.cmd
-	s.cmd = nil
+	p := s.process
+	s.process = nil
 	s.mu.Unlock()
-	if cmd == nil {
+	if p == nil {
 		return 0
 	}
-	_ = cmd.Process.Signal(sig) // it may have ended
-	_ = cmd.Wait()
-	return cmd.ProcessState.ExitCode()
+	return p.end(s.t, sig)
 }
 
-// eventually waits until check is nil.
-func (s *server) eventually(what string, check func() error) { eventually(s.t, what, check) }
+// died says how the process ended on its own; empty: it runs, or was ended.
+func (s *server) died() string {
+	s.mu.Lock()
+	p := s.process
+	s.mu.Unlock()
+	if p == nil {
+		return ""
+	}
+	return p.died()
+}
+
+// eventually waits until check is nil, or the process has ended on its own.
+func (s *server) eventually(what string, check func() error) {
+	s.t.Helper()
+	eventually(s.t, what, func() error {
+		if how := s.died(); how != "" {
+			s.t.FailNow() // whoever ends the process at last tells how
+		}
+		return check()
+	})
+}
 
 func eventually(t *testing.T, what string, check func() error) {
 	t.Helper()
@@ -434,10 +456,10 @@ func database(t *testing.T) string {
 
 // redisServer is a Redis of the test's own, which it may flush, stop and start again.
 type redisServer struct {
-	t    *testing.T
-	port int
-	dir  string
-	cmd  *exec.Cmd
+	t       *testing.T
+	port    int
+	dir     string
+	process *process // nil: it is stopped
 }
 
 func newRedis(t *testing.T) *redisServer {
@@ -454,10 +476,8 @@ func (r *redisServer) start() {
 	if err != nil {
 		r.t.Fatal("no redis-server: install it (apt-get install redis-server), or run the tests by make test")
 	}
-	r.cmd = exec.Command(path, "--port", fmt.Sprint(r.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", r.dir, "--maxmemory-policy", "noeviction")
-	if err := r.cmd.Start(); err != nil {
-		r.t.Fatal(err)
-	}
+	r.process = startProcess(r.t, "redis-server", &lockedBuffer{}, exec.Command(path, "--port", fmt.Sprint(r.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
+		"--dir", r.dir, "--maxmemory-policy", "noeviction"))
 	eventually(r.t, "Redis answers", func() error {
 		conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", r.port))
 		if err == nil {
@@ -469,10 +489,9 @@ func (r *redisServer) start() {
 
 // stop kills Redis; all it held is lost.
 func (r *redisServer) stop() {
-	if r.cmd != nil {
-		_ = r.cmd.Process.Kill()
-		_ = r.cmd.Wait()
-		r.cmd = nil
+	if r.process != nil {
+		r.process.end(r.t, syscall.SIGKILL)
+		r.process = nil
 	}
 }
 
@@ -482,7 +501,6 @@ func (r *redisServer) url() string { return fmt.Sprintf("redis://127.0.0.1:%d", 
 type org struct {
 	t   *testing.T
 	url string
-	cmd *exec.Cmd
 }
 
 const orgSecret = "a-secret-of-the-test"
@@ -492,15 +510,10 @@ func newOrg(t *testing.T, args ...string) *org {
 	t.Helper()
 	port := freePort(t)
 	o := &org{t: t, url: fmt.Sprintf("http://127.0.0.1:%d", port)}
-	o.cmd = exec.Command(program(t), append([]string{"sandbox", "--listen", fmt.Sprintf("127.0.0.1:%d", port)}, args...)...)
-	o.cmd.Env = append(os.Environ(), "INMAIL_SALESFORCE_CLIENT_SECRET="+orgSecret)
-	if err := o.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = o.cmd.Process.Kill()
-		_ = o.cmd.Wait()
-	})
+	cmd := exec.Command(program(t), append([]string{"sandbox", "--listen", fmt.Sprintf("127.0.0.1:%d", port)}, args...)...)
+	cmd.Env = append(os.Environ(), "INMAIL_SALESFORCE_CLIENT_SECRET="+orgSecret)
+	p := startProcess(t, "inmail sandbox", &lockedBuffer{}, cmd)
+	t.Cleanup(func() { p.end(t, syscall.SIGKILL) })
 	eventually(t, "the sandbox answers", func() error { _, err := o.records("Account"); return err })
 	return o
 }

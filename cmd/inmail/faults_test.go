@@ -12,14 +12,14 @@ import (
 // deployments are the two ways in which the program runs: alone, and on PostgreSQL and Redis.
 var deployments = []struct {
 	name  string
-	setup func(t *testing.T) (args, env []string, o *org)
+	setup func(t *testing.T, org ...string) (args, env []string, o *org) // org: further flags of inmail sandbox
 }{
-	{"sqlite", func(t *testing.T) (args, env []string, o *org) {
-		o = newOrg(t)
+	{"sqlite", func(t *testing.T, org ...string) (args, env []string, o *org) {
+		o = newOrg(t, org...)
 		return []string{"--data", t.TempDir()}, o.env(), o
 	}},
-	{"postgres_redis", func(t *testing.T) (args, env []string, o *org) {
-		o = newOrg(t)
+	{"postgres_redis", func(t *testing.T, org ...string) (args, env []string, o *org) {
+		o = newOrg(t, org...)
 		return nil, append(o.env(), "INMAIL_DATABASE_URL="+database(t), "INMAIL_REDIS_URL="+newRedis(t).url()), o
 	}},
 }

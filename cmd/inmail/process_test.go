@@ -1,0 +1,81 @@
+package main
+
+import (
+	"fmt"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+)
+
+// process is a program that a test runs beside itself. One that ends though nobody ended it fails the test, and says how it ended and what
+// it said last: without that, all that is seen is a connection refused somewhere.
+type process struct {
+	name  string
+	cmd   *exec.Cmd
+	ended chan struct{} // closed when it has ended
+
+	mu    sync.Mutex
+	asked bool   // somebody is ending it
+	alone string // how it ended on its own; empty: it did not
+}
+
+// startProcess starts a program whose output goes to log.
+func startProcess(t *testing.T, name string, log *lockedBuffer, cmd *exec.Cmd) *process {
+	t.Helper()
+	cmd.Stdout, cmd.Stderr = log, log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	p := &process{name: name, cmd: cmd, ended: make(chan struct{})}
+	go func() {
+		_ = cmd.Wait() // its state says more
+		p.mu.Lock()
+		if !p.asked {
+			p.alone = fmt.Sprintf("%s (process %d) ended on its own, %s; its last words:\n%s", name, cmd.Process.Pid, cmd.ProcessState, tail(log.String(), 4000))
+		}
+		p.mu.Unlock()
+		close(p.ended)
+	}()
+	return p
+}
+
+// died says how the process ended on its own; empty: it runs, or was ended.
+func (p *process) died() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.alone
+}
+
+// end sends a signal, waits for the end and returns the exit code. A process that had ended before, or by another signal than kill -9 when
+// that was sent, fails the test.
+func (p *process) end(t *testing.T, sig syscall.Signal) int {
+	t.Helper()
+	p.mu.Lock()
+	p.asked = true
+	p.mu.Unlock()
+	_ = p.cmd.Process.Signal(sig) // it may have ended: alone says so
+	<-p.ended
+	state := p.cmd.ProcessState
+	if how := p.died(); how != "" {
+		t.Error(how)
+	} else if by := state.Sys().(syscall.WaitStatus); sig == syscall.SIGKILL && (!by.Signaled() || by.Signal() != sig) {
+		t.Errorf("%s ended before it was killed, %s", p.name, state)
+	}
+	return state.ExitCode()
+}
+
+func TestProcessThatEndsOnItsOwn(t *testing.T) {
+	for script, how := range map[string]string{"echo last words; exit 3": "exit status 3", "echo last words; kill -9 $$": "signal: killed"} {
+		p := startProcess(t, "sh", &lockedBuffer{}, exec.Command("sh", "-c", script))
+		<-p.ended
+		if told := p.died(); !strings.Contains(told, how) || !strings.Contains(told, "last words") {
+			t.Errorf("%s is told as %q", script, told)
+		}
+	}
+	p := startProcess(t, "sh", &lockedBuffer{}, exec.Command("sleep", "600"))
+	if p.end(t, syscall.SIGKILL); p.died() != "" {
+		t.Errorf("one that was killed is told as %q", p.died())
+	}
+}
