@@ -76,7 +76,7 @@ func fieldsOf(p *domain.Push, policy domain.CRMText) map[string]any {
 		retracted = m.EndedAt
 	}
 	for name, at := range map[string]time.Time{"Sent_At__c": m.SentAt, "Expires_At__c": m.ExpiresAt, "Opened_At__c": m.OpenedAt,
-		"Replied_At__c": m.RepliedAt, "Expired_At__c": expired, "Retracted_At__c": retracted} {
+		"Replied_At__c": repliedAt(m), "Expired_At__c": expired, "Retracted_At__c": retracted} {
 		row[name] = datetime(at)
 	}
 	row["Open_Rate_Cohort__c"] = nil
@@ -92,6 +92,17 @@ func setParents(row map[string]any, at parents) {
 	row["Lead__c"] = orNull(at.LeadID, 0)
 	row["Contact__c"] = orNull(at.ContactID, 0)
 	row["Account__c"] = orNull(at.AccountID, 0)
+}
+
+// repliedAt is the first reply's time for an org that keeps whole seconds, cut off: a part of a second later, where the reply came
+// later in its second than T0 in its own, so that what the org computes between the two is never less than it was. A reply
+// is within so many days there when it is here, to the millisecond (R58, R59).
+func repliedAt(m *domain.InMail) time.Time {
+	sent, replied := m.SentAt.Truncate(time.Second), m.RepliedAt.Truncate(time.Second)
+	if m.RepliedAt.Sub(m.SentAt) > replied.Sub(sent) {
+		return replied.Add(time.Second)
+	}
+	return m.RepliedAt
 }
 
 // datetime is how the org takes times; one that has not come is null.

@@ -235,3 +235,26 @@ func TestTasks(t *testing.T) {
 		}
 	})
 }
+
+// TestReplyInWholeSeconds holds what the org computes between two times that it cuts to seconds against the record's
+// milliseconds, at the end of the response window (R58, R59).
+func TestReplyInWholeSeconds(t *testing.T) {
+	const window = 30 * 24 * time.Hour
+	for _, sent := range []time.Duration{0, time.Millisecond, 500 * time.Millisecond, 999 * time.Millisecond} {
+		for _, off := range []time.Duration{-time.Second, -999 * time.Millisecond, -time.Millisecond, 0, time.Millisecond, 500 * time.Millisecond, 999 * time.Millisecond, time.Second} {
+			m := &domain.InMail{Status: domain.Replied, SentAt: time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC).Add(sent)}
+			m.RepliedAt = m.SentAt.Add(window + off)
+			row := fieldsOf(&domain.Push{InMail: *m}, domain.CRMTextNone)
+			stored := func(name string) time.Time {
+				at, err := time.Parse(time.RFC3339Nano, row[name].(string))
+				if err != nil {
+					t.Fatal(err)
+				}
+				return at.Truncate(time.Second)
+			}
+			if got := stored("Replied_At__c").Sub(stored("Sent_At__c")) <= window; got != m.InTime(window) {
+				t.Errorf("sent %v into a second, answered %v after the window: in time %v in the org, %v here", sent, off, got, m.InTime(window))
+			}
+		}
+	}
+}
