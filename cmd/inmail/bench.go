@@ -10,7 +10,9 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"runtime"
+	"runtime/pprof"
 	"slices"
 	"strings"
 	"sync"
@@ -46,11 +48,15 @@ The queue is INMAIL_REDIS_URL, which it flushes, or the broker inside the proces
 	cmd.Flags().IntVar(&sizes.expiries, "expiries", 20_000, "InMails to expire")
 	cmd.Flags().IntVar(&sizes.pushes, "pushes", 1000, "InMails to push")
 	cmd.Flags().IntVar(&sizes.alone, "alone", 200, "sends one after the other, for the latency")
+	cmd.Flags().StringVar(&sizes.profiles, "profiles", "", "a folder for a CPU and an allocation profile of each measurement")
 	cmd.AddCommand(benchSpamCommand(o))
 	return cmd
 }
 
-type benchSizes struct{ sends, expiries, pushes, alone int }
+type benchSizes struct {
+	sends, expiries, pushes, alone int
+	profiles                       string
+}
 
 // benchRow is one line of the table: ours beside the neighbour's.
 type benchRow struct {
@@ -241,8 +247,12 @@ func (b *bencher) ask(url, body string, want int, header ...string) (string, err
 
 // accept measures POST /v1/inmails, durable and checked by every rule, beside a handler that only enqueues an Asynq task.
 func (b *bencher) accept(ctx context.Context) error {
-	ours, err := flood(ctx, 0, b.sizes.sends, func(n int) error { _, err := b.post(b.letter(n)); return err })
+	end, err := b.profile("accept")
 	if err != nil {
+		return err
+	}
+	ours, err := flood(ctx, 0, b.sizes.sends, func(n int) error { _, err := b.post(b.letter(n)); return err })
+	if err := errors.Join(err, end()); err != nil {
 		return err
 	}
 	if b.redis == nil {
@@ -283,6 +293,10 @@ func (b *bencher) deliver(ctx context.Context) error {
 		return err
 	}
 	b.jobs = newJobs(b.app)
+	end, err := b.profile("deliver")
+	if err != nil {
+		return err
+	}
 	began := time.Now()
 	if err := b.startWorkers(); err != nil {
 		return err
@@ -291,6 +305,9 @@ func (b *bencher) deliver(ctx context.Context) error {
 		return err
 	}
 	ours := float64(b.sizes.sends) / time.Since(began).Seconds()
+	if err := end(); err != nil {
+		return err
+	}
 	if b.redis == nil {
 		b.row(benchRow{Work: "deliver: accepted → delivered", Ours: ours, Unit: "/s", Against: "no Redis: no neighbour"})
 		return nil
@@ -378,6 +395,28 @@ func (b *bencher) alone(ctx context.Context) error {
 	return nil
 }
 
+// profile writes the profiles of what is ours in a measurement, without the neighbour's share; call what it returns at its end.
+func (b *bencher) profile(work string) (end func() error, err error) {
+	if b.sizes.profiles == "" {
+		return func() error { return nil }, nil
+	}
+	cpu, err := os.Create(filepath.Join(b.sizes.profiles, work+".cpu"))
+	if err != nil {
+		return nil, fmt.Errorf("bench: %w", err)
+	}
+	if err := pprof.StartCPUProfile(cpu); err != nil {
+		return nil, fmt.Errorf("bench: %w", err)
+	}
+	return func() error {
+		pprof.StopCPUProfile()
+		allocations, err := os.Create(filepath.Join(b.sizes.profiles, work+".allocs"))
+		if err == nil {
+			err = errors.Join(pprof.Lookup("allocs").WriteTo(allocations, 0), allocations.Close())
+		}
+		return errors.Join(err, cpu.Close())
+	}, nil
+}
+
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // expire measures the sweep beside Asynq's scheduled tasks, of which one an InMail would be needed.
@@ -405,6 +444,10 @@ func (b *bencher) expire(ctx context.Context) error {
 	if _, err := b.clock.Advance(domain.Window); err != nil {
 		return fmt.Errorf("bench: %w", err)
 	}
+	end, err := b.profile("expire")
+	if err != nil {
+		return err
+	}
 	began := time.Now()
 	expired := 0
 	for {
@@ -417,6 +460,9 @@ func (b *bencher) expire(ctx context.Context) error {
 		}
 	}
 	ours := float64(expired) / time.Since(began).Seconds()
+	if err := end(); err != nil {
+		return err
+	}
 	theirs, err := b.scheduled(ctx, min(b.sizes.expiries, 5000))
 	if err != nil {
 		return err

@@ -163,21 +163,25 @@ func (t *tx) recount(id domain.MemberID, start time.Time) error {
 }
 
 // inFlight reads inmails_pair alone, which holds the status of what is live.
-const inFlight = `SELECT sender, count(*) FROM inmails WHERE status IN ('queued', 'sent', 'opened') AND status = 'queued'
-	AND sender IN (SELECT unnest($1::text[])) GROUP BY sender`
+const inFlight = `SELECT r.sender, (SELECT count(*) FROM inmails i WHERE i.sender = r.sender
+		AND i.status IN ('queued', 'sent', 'opened') AND i.status = 'queued')
+	FROM unnest($1::text[]) AS r(sender)`
 
 // InFlight counts the queued InMails of each sender.
 func (t *tx) InFlight(senders []domain.MemberID) (map[domain.MemberID]int, error) {
 	counts := map[domain.MemberID]int{}
-	if len(senders) == 0 {
-		return counts, nil
+	var asked batch
+	for _, id := range distinct(senders) {
+		asked.add(id)
 	}
-	err := t.query("count what is on its way", inFlight, func(r row) error {
+	err := t.queryBatch("count what is on its way", inFlight, &asked, func(r row) error {
 		var id domain.MemberID
 		var n int
 		err := r.Scan((*string)(&id), &n)
-		counts[id] = n
+		if n > 0 {
+			counts[id] = n
+		}
 		return err
-	}, senders)
+	})
 	return counts, err
 }

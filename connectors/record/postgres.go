@@ -41,9 +41,13 @@ func openPostgres(ctx context.Context, cfg Config) (*postgres, error) {
 		"lock_timeout":                        milliseconds(cfg.LockTimeout),
 		"statement_timeout":                   milliseconds(cfg.Timeout),
 		"idle_in_transaction_session_timeout": milliseconds(2 * cfg.Timeout),
-		// Every statement is a short walk along an index in its order: a bitmap reads all that a member has to sort it for
-		// one page, and compiling takes longer than any of them.
+		// Every statement is a short walk along an index in its order, from each row to the next. A bitmap reads all that a member
+		// has to sort it for one page. A scan or a hash of a table is fast while it is small, but a prepared statement keeps the
+		// plan until the statistics are next taken. And compiling takes longer than any of them.
 		"enable_bitmapscan": "off",
+		"enable_seqscan":    "off",
+		"enable_hashjoin":   "off",
+		"enable_mergejoin":  "off",
 		"random_page_cost":  "1.1",
 		"jit":               "off",
 	} {

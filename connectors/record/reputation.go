@@ -12,12 +12,10 @@ import (
 // Each of these is asked once a sender and bounded by its index: the newest sends, strikes, reports and
 // deliveries.
 const (
-	// newestSends reads as many sends as are needed of each sender, and those of the same millisecond as the last.
-	newestSends = `SELECT r.sender, i.accepted_at FROM unnest($3::text[]) AS r(sender)
-		JOIN inmails i ON i.sender = r.sender AND i.accepted_at >= $1
-			AND i.accepted_at >= coalesce((SELECT s.accepted_at FROM inmails s WHERE s.sender = r.sender AND s.accepted_at >= $1
-				ORDER BY s.accepted_at DESC LIMIT 1 OFFSET $2), 0)
-		ORDER BY r.sender, i.accepted_at DESC`
+	newestSends = `SELECT r.sender, newest.at FROM unnest($3::text[]) AS r(sender)
+		JOIN LATERAL (SELECT s.accepted_at AS at FROM inmails s WHERE s.sender = r.sender AND s.accepted_at >= $1
+			ORDER BY s.accepted_at DESC LIMIT $2) AS newest ON TRUE
+		ORDER BY r.sender, newest.at DESC`
 	recentStrikes = `SELECT member, at FROM strikes WHERE member IN (SELECT unnest($1::text[])) AND at >= $2 ORDER BY member, at DESC`
 	reporters     = `SELECT n.sender, count(*), min(n.newest) FROM (
 			SELECT sender, reporter, max(at) AS newest FROM reports WHERE sender IN (SELECT unnest($1::text[])) AND at >= $2 GROUP BY sender, reporter) AS n
@@ -34,17 +32,16 @@ func (t *tx) Signals(senders []domain.MemberID, need spam.Limits) (map[domain.Me
 	}
 	asked := distinct(senders)
 	var rows batch
-	rows.args = []any{millis(t.now.Add(-spam.SendsWindow)), max(need.SendsNeeded(), 1) - 1}
+	rows.args = []any{millis(t.now.Add(-spam.SendsWindow)), need.SendsNeeded()}
 	for _, id := range asked {
 		signals[id] = spam.Signals{}
 		rows.add(id)
 	}
 	err := t.queryBatch("read the newest sends", newestSends, &rows, func(r row) error {
 		id, at, err := scanMemberTime(r)
-		if s := signals[id]; err == nil && len(s.Sends) < need.SendsNeeded() {
-			s.Sends = append(s.Sends, at)
-			signals[id] = s
-		}
+		s := signals[id]
+		s.Sends = append(s.Sends, at)
+		signals[id] = s
 		return err
 	})
 	if err != nil {
