@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -42,9 +43,10 @@ func (uuids) NewSecret() [32]byte { return [32]byte{1} }
 // counted is a record that tells of each delivery, holds it until it is let go, and can fail those of one InMail.
 type counted struct {
 	mailroom.Record
-	claims  chan int      // of each transaction that claims, how many
-	release chan struct{} // one for each; nil: none is held
-	poison  domain.ID     // a transaction that claims it fails
+	claims  chan int          // of each transaction that claims, how many
+	release chan struct{}     // one for each; nil: none is held
+	poison  domain.ID         // a transaction that claims it fails
+	held    map[domain.ID]int // how many claims another transaction still keeps it from
 }
 
 var errPoison = errors.New("cannot be delivered")
@@ -68,7 +70,11 @@ func (w *watchedTx) ClaimQueued(ids []domain.ID) ([]*domain.InMail, error) {
 			return nil, errPoison
 		}
 	}
-	return w.Tx.ClaimQueued(ids)
+	free := slices.DeleteFunc(slices.Clone(ids), func(id domain.ID) bool {
+		w.record.held[id]--
+		return w.record.held[id] >= 0
+	})
+	return w.Tx.ClaimQueued(free)
 }
 
 type nobody struct{}
@@ -93,7 +99,7 @@ func newOffice(t *testing.T) *office {
 		t.Fatal(err)
 	}
 	t.Cleanup(rec.Close)
-	o.record = &counted{Record: rec, claims: make(chan int, 100)}
+	o.record = &counted{Record: rec, claims: make(chan int, 100), held: map[domain.ID]int{}}
 	o.room, err = mailroom.New(t.Context(), mailroom.Config{Plans: domain.ShippedPlans(), Policy: domain.DefaultPolicy()}, o.record, o.queue, o.clock, uuids{}, nobody{})
 	if err != nil {
 		t.Fatal(err)
@@ -212,6 +218,23 @@ func TestSend(t *testing.T) {
 		}
 		if n := o.queued(); n != 0 {
 			t.Errorf("%d still wait", n)
+		}
+	})
+	t.Run("R29_what_a_push_holds_is_delivered_a_moment_later", func(t *testing.T) {
+		o := newOffice(t)
+		ids := o.accept(3)
+		o.record.held[domain.ID(ids[1])] = 2
+		if err := o.jobs.Handlers()[mailroom.TaskSend](t.Context(), ids); err != nil {
+			t.Fatal(err)
+		}
+		if n := o.queued(); n != 0 {
+			t.Errorf("%d are left to redrive", n)
+		}
+		if a, b, c := <-o.record.claims, <-o.record.claims, <-o.record.claims; a != 3 || b != 1 || c != 1 {
+			t.Errorf("claimed %d, %d, %d", a, b, c)
+		}
+		if err := o.jobs.Handlers()[mailroom.TaskSend](t.Context(), ids); err != nil || len(o.record.claims) != 1 {
+			t.Errorf("who is decided already was asked for %d times (%v)", len(o.record.claims), err)
 		}
 	})
 	t.Run("a_task_that_fails_fails_alone", func(t *testing.T) {

@@ -17,8 +17,8 @@ const (
 	deliverTimeout = 20 * time.Second // of one transaction, less than the lease of a task
 )
 
-// send returns the handler of TaskSend: it delivers the InMails of a task (R10, R29). Who was decided already, or is being
-// decided elsewhere, is left alone. Small tasks that come while a delivery is under way go together in the next.
+// send returns the handler of TaskSend: it delivers the InMails of a task (R10, R29). Who was decided already is left
+// alone. Small tasks that come while a delivery is under way go together in the next.
 func (j *Jobs) send() Handler {
 	limits := GroupLimits{Batch: sharedTasks, Waiting: deliverWaiting, Parallel: max(j.Deliveries, 1), Timeout: deliverTimeout}
 	group := NewGroup(limits, j.deliverTasks)
@@ -48,11 +48,39 @@ func (j *Jobs) deliverTasks(ctx context.Context, tasks [][]string) ([]error, err
 	return errs, nil
 }
 
+// What another transaction holds is looked at again after so long, each time four times as long, so often: a push holds what it
+// claims for milliseconds, and redrive would come only after RedriveAge.
+const (
+	heldPause = 5 * time.Millisecond
+	heldLooks = 4
+)
+
+// deliver delivers ids, and those that another transaction held a little later.
 func (j *Jobs) deliver(ctx context.Context, ids []string) error {
 	inmails := make([]domain.ID, len(ids))
 	for i, id := range ids {
 		inmails[i] = domain.ID(id)
 	}
-	_, err := j.Room.Deliver(ctx, inmails)
-	return err
+	for pause, looks := heldPause, 0; ; pause, looks = 4*pause, looks+1 {
+		outcomes, err := j.Room.Deliver(ctx, inmails)
+		if err != nil {
+			return err
+		}
+		inmails = inmails[:0]
+		for _, o := range outcomes {
+			if o.Held {
+				inmails = append(inmails, o.ID)
+			}
+		}
+		if len(inmails) == 0 || looks == heldLooks {
+			return nil // redrive comes for the rest
+		}
+		again := time.NewTimer(pause)
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			again.Stop()
+			return ctx.Err()
+		}
+	}
 }

@@ -14,6 +14,7 @@ type Outcome struct {
 	ID     domain.ID
 	Status domain.Status // sent, refused or failed; "" when it was not ours to decide: decided already, or held by another worker
 	Reason domain.Code
+	Held   bool // still queued, but another transaction holds it: a push that claims it, or another worker that decides it
 }
 
 // Deliver decides each of ids and stores all in one transaction: sent with its credit, receipt and
@@ -60,8 +61,16 @@ type delivery struct {
 
 func (b *delivery) run(ids []domain.ID) error {
 	queued, err := b.tx.ClaimQueued(ids)
-	if err != nil || len(queued) == 0 {
+	if err != nil {
 		return err
+	}
+	if len(queued) < len(ids) {
+		if err := b.markHeld(ids, queued); err != nil {
+			return err
+		}
+	}
+	if len(queued) == 0 {
+		return nil
 	}
 	pairs := make([]Pair, len(queued))
 	for i, m := range queued {
@@ -83,6 +92,24 @@ func (b *delivery) run(ids []domain.ID) error {
 		}
 	}
 	return b.store()
+}
+
+// markHeld tells those of ids that are queued and were not claimed from those that are decided already.
+func (b *delivery) markHeld(ids []domain.ID, claimed []*domain.InMail) error {
+	ours := make(map[domain.ID]bool, len(claimed))
+	for _, m := range claimed {
+		ours[m.ID] = true
+	}
+	found, err := b.tx.InMails(slices.DeleteFunc(slices.Clone(ids), func(id domain.ID) bool { return ours[id] }))
+	if err != nil {
+		return err
+	}
+	for id, m := range found {
+		if m.Status == domain.Queued {
+			b.outcomes[id] = Outcome{ID: id, Held: true}
+		}
+	}
+	return nil
 }
 
 // decide moves one InMail out of the queue.
