@@ -27,7 +27,7 @@ func Generated(readme string) (map[string]string, error) {
 		boards = append(boards, built)
 	}
 	files["boards/.lint"] = exceptions(boards)
-	alerts, err := alertsTable()
+	alerts, err := alertsTable(readme)
 	if err != nil {
 		return nil, err
 	}
@@ -91,13 +91,17 @@ func objectivesTable() string {
 	return out.String()
 }
 
-func alertsTable() (string, error) {
+func alertsTable(readme string) (string, error) {
 	committed, err := RuleFiles()
 	if err != nil {
 		return "", err
 	}
+	stated, err := delays(readme)
+	if err != nil {
+		return "", err
+	}
 	var out strings.Builder
-	out.WriteString("| Alert | Severity | Holds for | Says | In |\n|---|---|---|---|---|\n")
+	out.WriteString("| Alert | Severity | Calls after | Says | In |\n|---|---|---|---|---|\n")
 	for _, file := range committed {
 		if file.File == "rules/objectives.yml" { // as it will be written, not as it was
 			if file, err = parseRules(file.File, []byte(Rules())); err != nil {
@@ -108,7 +112,7 @@ func alertsTable() (string, error) {
 			for _, rule := range group.Rules {
 				if rule.Alert != "" {
 					fmt.Fprintf(&out, "| [%s](#%s) | %s | %s | %s | `%s` |\n", rule.Alert, strings.ToLower(rule.Alert),
-						rule.Labels["severity"], rule.For, rule.Annotations["summary"], path.Base(file.File))
+						rule.Labels["severity"], stated[rule.Alert].Says, rule.Annotations["summary"], path.Base(file.File))
 				}
 			}
 		}

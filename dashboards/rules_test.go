@@ -1,6 +1,7 @@
 package dashboards_test
 
 import (
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -9,11 +10,14 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/common/model"
 	"go.yaml.in/yaml/v3"
 
 	"inmail/dashboards"
+	"inmail/dashboards/paneltest"
 )
 
 func eachRule(t *testing.T, do func(dashboards.Rule)) {
@@ -150,7 +154,7 @@ func TestRunbookNamesPanelsThatExist(t *testing.T) {
 		}
 	}
 	_, runbook, _ := strings.Cut(string(readme), "\n## Runbook\n")
-	words := []string{"Means", "Urgent", "Over"}
+	words := []string{"Calls after", "Means", "Urgent", "Over"}
 	for _, bold := range regexp.MustCompile(`\*\*([^*]+)\*\*`).FindAllStringSubmatch(runbook, -1) {
 		if !titles[bold[1]] && !slices.Contains(words, bold[1]) {
 			t.Errorf("the runbook points at %q, which is no panel", bold[1])
@@ -165,6 +169,84 @@ func TestRunbookNamesPanelsThatExist(t *testing.T) {
 		}
 	}
 }
+
+// After how long an alert calls is what its rule waits for: every range and every number of seconds in the alert itself, and at the
+// end its for. A part may also be a share of a recorded window that must be used up, in whole minutes: it is when nothing works at all.
+func TestRunbookStatesHowSoonAlertsCall(t *testing.T) {
+	stated, err := dashboards.Delays()
+	if err != nil {
+		t.Fatal(err)
+	}
+	recorded := map[string]string{}
+	eachRule(t, func(r dashboards.Rule) { recorded[r.Record] = r.Expr })
+	// spans lists the durations in expr, and in what it is recorded from.
+	var spans func(expr string, deep bool) []time.Duration
+	spans = func(expr string, deep bool) (all []time.Duration) {
+		if _, err := paneltest.Retimed(expr, func(d time.Duration) time.Duration { all = append(all, d); return d }); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range series.FindAllString(expr, -1) {
+			if deep && recorded[name] != "" {
+				all = append(all, spans(recorded[name], true)...)
+			}
+		}
+		return all
+	}
+	eachRule(t, func(r dashboards.Rule) {
+		if r.Alert == "" {
+			return
+		}
+		d, ok := stated[r.Alert]
+		if !ok {
+			t.Errorf("the runbook does not say after how long %s calls", r.Alert)
+			return
+		}
+		hold, err := model.ParseDuration(r.For)
+		if err != nil {
+			t.Fatal(err)
+		}
+		last := len(d.Parts) - 1
+		if d.Parts[last] != time.Duration(hold) {
+			t.Errorf("%s: the runbook says that it holds for %s, the rule %s", r.Alert, d.Parts[last], r.For)
+		}
+		var total time.Duration
+		for _, part := range d.Parts {
+			total += part
+		}
+		if total != d.Total {
+			t.Errorf("%s: the runbook says %s, and its parts are %s", r.Alert, d.Total, total)
+		}
+		known := spans(r.Expr, true)
+		for _, share := range shares.FindAllStringSubmatch(r.Expr, -1) {
+			window, err := model.ParseDuration(share[1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			used, err := strconv.ParseFloat(share[2], 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			known = append(known, time.Duration(math.Ceil(used*time.Duration(window).Minutes()))*time.Minute)
+		}
+		for _, part := range d.Parts[:last] {
+			if !slices.Contains(known, part) {
+				t.Errorf("%s: %s of the runbook is nothing that the rule waits for: %v", r.Alert, part, known)
+			}
+		}
+		// What an offset compares with is no wait, nor is the window of a guard, be it 3600 * a rate or max_over_time.
+		for _, wait := range spans(harmless.ReplaceAllString(r.Expr, ""), false) {
+			if !slices.Contains(d.Parts[:last], wait) && !strings.Contains(r.Expr, "max_over_time(") {
+				t.Errorf("%s waits for %s, of which the runbook says nothing", r.Alert, wait)
+			}
+		}
+	})
+}
+
+var (
+	series   = regexp.MustCompile(`[a-z_]+:[a-z_]+:[a-z0-9_]+`)
+	shares   = regexp.MustCompile(`ratio_(?:rate|avg)(\d+[smhd]) > (0\.\d+)`)
+	harmless = regexp.MustCompile(` offset \w+|\d+ \* `)
+)
 
 // Each alert is seen firing and not firing just below its limit; one on a ratio or with a guard, also
 // under its volume.

@@ -499,8 +499,10 @@ func (r *redisServer) url() string { return fmt.Sprintf("redis://127.0.0.1:%d", 
 
 // org is a Salesforce sandbox in a process of its own.
 type org struct {
-	t   *testing.T
-	url string
+	t       *testing.T
+	url     string
+	args    []string
+	process *process // nil: it is stopped
 }
 
 const orgSecret = "a-secret-of-the-test"
@@ -509,13 +511,27 @@ const orgSecret = "a-secret-of-the-test"
 func newOrg(t *testing.T, args ...string) *org {
 	t.Helper()
 	port := freePort(t)
-	o := &org{t: t, url: fmt.Sprintf("http://127.0.0.1:%d", port)}
-	cmd := exec.Command(program(t), append([]string{"sandbox", "--listen", fmt.Sprintf("127.0.0.1:%d", port)}, args...)...)
-	cmd.Env = append(os.Environ(), "INMAIL_SALESFORCE_CLIENT_SECRET="+orgSecret)
-	p := startProcess(t, "inmail sandbox", &lockedBuffer{}, cmd)
-	t.Cleanup(func() { p.end(t, syscall.SIGKILL) })
-	eventually(t, "the sandbox answers", func() error { _, err := o.records("Account"); return err })
+	o := &org{t: t, url: fmt.Sprintf("http://127.0.0.1:%d", port), args: append([]string{"sandbox", "--listen", fmt.Sprintf("127.0.0.1:%d", port)}, args...)}
+	t.Cleanup(o.stop)
+	o.start()
 	return o
+}
+
+// start runs the sandbox, also again: it then holds what its journal kept.
+func (o *org) start() {
+	o.t.Helper()
+	cmd := exec.Command(program(o.t), o.args...)
+	cmd.Env = append(os.Environ(), "INMAIL_SALESFORCE_CLIENT_SECRET="+orgSecret)
+	o.process = startProcess(o.t, "inmail sandbox", &lockedBuffer{}, cmd)
+	eventually(o.t, "the sandbox answers", func() error { _, err := o.records("Account"); return err })
+}
+
+// stop ends the sandbox as kill -9 does.
+func (o *org) stop() {
+	if o.process != nil {
+		o.process.end(o.t, syscall.SIGKILL)
+		o.process = nil
+	}
 }
 
 func (o *org) env() []string {

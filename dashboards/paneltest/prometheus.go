@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io/fs"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"go.yaml.in/yaml/v3"
 
 	"inmail/dashboards"
@@ -31,12 +32,29 @@ const (
 // evaluates every second. A missing binary is a failure.
 func Prometheus(tb testing.TB, target string) string {
 	tb.Helper()
+	return start(tb, layout{times: 1, every: time.Second, installations: map[string][]string{"inmail": {target}}})
+}
+
+// TimeLapse starts one in which time goes by times as fast, as Faster does it to the rules: scrapes, evaluations and how long a
+// sample stands are that much shorter too. It scrapes several installations, each under the pair of job names that begins with
+// the map's key, and of each all processes (host:port).
+func TimeLapse(tb testing.TB, times int, installations map[string][]string) string {
+	tb.Helper()
+	return start(tb, layout{times: times, installations: installations},
+		"--query.lookback-delta="+model.Duration(lookback/time.Duration(times)).String())
+}
+
+// lookback is how long a sample stands for what is now, where nothing else is set.
+const lookback = 5 * time.Minute
+
+func start(tb testing.TB, l layout, flags ...string) string {
+	tb.Helper()
 	binary, err := exec.LookPath("prometheus")
 	if err != nil {
 		tb.Fatal("prometheus is not on the PATH; apt-get install -y --no-install-recommends prometheus")
 	}
 	folder := tb.TempDir()
-	if err := layOut(folder, target); err != nil {
+	if err := l.write(folder); err != nil {
 		tb.Fatal(err)
 	}
 	address, err := freeAddress()
@@ -44,9 +62,9 @@ func Prometheus(tb testing.TB, target string) string {
 		tb.Fatal(err)
 	}
 	said := &output{}
-	run := exec.Command(binary,
-		"--config.file="+filepath.Join(folder, "prometheus.yml"), "--storage.tsdb.path="+filepath.Join(folder, "data"),
-		"--web.listen-address="+address, "--log.level=warn")
+	run := exec.Command(binary, append([]string{
+		"--config.file=" + filepath.Join(folder, "prometheus.yml"), "--storage.tsdb.path=" + filepath.Join(folder, "data"),
+		"--web.listen-address=" + address, "--log.level=warn"}, flags...)...)
 	run.Stdout, run.Stderr = said, said
 	if err := run.Start(); err != nil {
 		tb.Fatalf("start prometheus: %v", err)
@@ -62,31 +80,43 @@ func Prometheus(tb testing.TB, target string) string {
 	return base
 }
 
-// layOut writes the committed configuration and rules to folder, with target and a second's pace.
-func layOut(folder, target string) error {
+// layout is what a Prometheus is told beside the committed files.
+type layout struct {
+	times         int                 // as fast
+	every         time.Duration       // between two scrapes and two evaluations; 0: what the committed file says, times as fast
+	installations map[string][]string // the processes of each
+}
+
+// write writes the committed configuration and rules to folder, as l changes them.
+func (l layout) write(folder string) error {
 	for _, dir := range []string{"rules", "data"} {
 		if err := os.MkdirAll(filepath.Join(folder, dir), 0o755); err != nil {
 			return fmt.Errorf("make a folder for prometheus: %w", err)
 		}
 	}
-	rules, err := fs.Glob(dashboards.Committed, "rules/*.yml")
+	rules, err := dashboards.RuleFiles()
 	if err != nil {
-		return fmt.Errorf("list the rules: %w", err)
+		return err
 	}
-	for _, name := range rules {
-		text, err := dashboards.Committed.ReadFile(name)
+	for _, file := range rules {
+		text, err := dashboards.Committed.ReadFile(file.File)
 		if err != nil {
-			return fmt.Errorf("read %s: %w", name, err)
+			return fmt.Errorf("read %s: %w", file.File, err)
 		}
-		if err := os.WriteFile(filepath.Join(folder, name), text, 0o644); err != nil {
-			return fmt.Errorf("write %s: %w", name, err)
+		if l.times != 1 {
+			if text, err = Faster(text, l.times); err != nil {
+				return fmt.Errorf("%s: %w", file.File, err)
+			}
+		}
+		if err := os.WriteFile(filepath.Join(folder, file.File), text, 0o644); err != nil {
+			return fmt.Errorf("write %s: %w", file.File, err)
 		}
 	}
 	text, err := dashboards.Committed.ReadFile("prometheus.yml")
 	if err != nil {
 		return fmt.Errorf("read prometheus.yml: %w", err)
 	}
-	if text, err = aimed(text, target); err != nil {
+	if text, err = l.aimed(text); err != nil {
 		return err
 	}
 	if err := os.WriteFile(filepath.Join(folder, "prometheus.yml"), text, 0o644); err != nil {
@@ -95,21 +125,44 @@ func layOut(folder, target string) error {
 	return nil
 }
 
-// aimed is the configuration in text with every job's target replaced and a pace of one second.
-func aimed(text []byte, target string) ([]byte, error) {
-	var config map[string]any
+// aimed is the committed configuration with its jobs once for each installation.
+func (l layout) aimed(text []byte) ([]byte, error) {
+	var config struct {
+		Global struct {
+			Scrape string `yaml:"scrape_interval"`
+		}
+		Files []string         `yaml:"rule_files"`
+		Jobs  []map[string]any `yaml:"scrape_configs"`
+	}
 	if err := yaml.Unmarshal(text, &config); err != nil {
 		return nil, fmt.Errorf("read prometheus.yml: %w", err)
 	}
-	config["global"] = map[string]any{"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
-	jobs, ok := config["scrape_configs"].([]any)
-	if !ok {
-		return nil, fmt.Errorf("prometheus.yml has no list of scrape_configs")
+	every := l.every
+	if every == 0 {
+		committed, err := model.ParseDuration(config.Global.Scrape)
+		if err != nil {
+			return nil, fmt.Errorf("read scrape_interval: %w", err)
+		}
+		every = time.Duration(committed) / time.Duration(l.times)
 	}
-	for _, job := range jobs {
-		job.(map[string]any)["static_configs"] = []any{map[string]any{"targets": []string{target}}}
+	var jobs []map[string]any
+	for name, processes := range l.installations {
+		for _, committed := range config.Jobs {
+			job := maps.Clone(committed)
+			page, ok := strings.CutPrefix(job["job_name"].(string), "inmail")
+			if !ok {
+				return nil, fmt.Errorf("the job %s is not called inmail…", job["job_name"])
+			}
+			job["job_name"] = name + page
+			job["static_configs"] = []any{map[string]any{"targets": processes}}
+			jobs = append(jobs, job)
+		}
 	}
-	return yaml.Marshal(config)
+	pace := model.Duration(every).String()
+	return yaml.Marshal(map[string]any{
+		"global":     map[string]any{"scrape_interval": pace, "scrape_timeout": pace, "evaluation_interval": pace},
+		"rule_files": config.Files, "scrape_configs": jobs,
+	})
 }
 
 // freeAddress is a loopback address that nobody listened on a moment ago.

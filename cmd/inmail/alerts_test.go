@@ -1,0 +1,334 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"slices"
+
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"inmail/config"
+	"inmail/dashboards"
+	"inmail/dashboards/paneltest"
+)
+
+// lapse is how many times as fast time goes by for the Prometheus of TestAlerts: a minute of the rules is a second.
+const lapse = 60
+
+// late is by how much an alert may miss the time that the runbook states, in real time: two scrapes and evaluations, and what a busy
+// machine takes to make them.
+const late = 4 * time.Second
+
+// TestAlerts runs the program as in production, twice: an API, a worker and a scheduler in processes of their own, over PostgreSQL,
+// Redis and the Salesforce sandbox. A real Prometheus watches both installations with the committed rules, in which only time goes by
+// faster. While all is well nobody is called. Then the one loses its worker to kill -9 and later has records that the org refuses, the
+// other loses Salesforce: the alerts that the runbook names call within the time that it states, no other page does, and once it is
+// mended they end.
+func TestAlerts(t *testing.T) {
+	north, south := newInstallation(t, "inmail-north"), newInstallation(t, "inmail-south")
+	p := &watcher{t: t, url: paneltest.TimeLapse(t, lapse, map[string][]string{north.name: north.pages(), south.name: south.pages()})}
+	var err error
+	if p.stated, err = dashboards.Delays(); err != nil {
+		t.Fatal(err)
+	}
+	north.goOnSending(t)
+	south.goOnSending(t)
+	t.Run("quiet_while_healthy", func(t *testing.T) { p.quiet(t, north, south) })
+	t.Run("in_trouble", func(t *testing.T) {
+		t.Run("worker_killed", func(t *testing.T) {
+			t.Parallel()
+			north.killWorker(t, p)
+			north.fillDeadLetters(t, p)
+			p.paged(t, north, "InMailSendsWaiting", "InMailDeliveryStalled",
+				"InMailDeliveryLate") // what had waited for the worker did arrive late
+		})
+		t.Run("salesforce_stopped", func(t *testing.T) {
+			t.Parallel()
+			south.stopSalesforce(t, p)
+			p.paged(t, south, "InMailSalesforceLate")
+		})
+	})
+}
+
+// InMailFiguresOld calls when three snapshots are missing, of those that are made where nothing is set.
+func TestFiguresOldFitsTheSnapshot(t *testing.T) {
+	files, err := dashboards.RuleFiles()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var limits []time.Duration
+	for _, file := range files {
+		for _, group := range file.Groups {
+			for _, rule := range group.Rules {
+				if rule.Alert != "InMailFiguresOld" {
+					continue
+				}
+				if _, err := paneltest.Retimed(rule.Expr, func(d time.Duration) time.Duration { limits = append(limits, d); return d }); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	if want := []time.Duration{3 * config.Defaults().Program.SnapshotEvery}; !slices.Equal(limits, want) {
+		t.Errorf("InMailFiguresOld looks at %v, want %v", limits, want)
+	}
+}
+
+// installation is the program in three processes and what it needs.
+type installation struct {
+	name                   string // of its job in Prometheus
+	api, worker, scheduler *server
+	org                    *org
+}
+
+func newInstallation(t *testing.T, name string) *installation {
+	t.Helper()
+	o := newOrg(t, "--journal", filepath.Join(t.TempDir(), "org.journal"))
+	env := slices.Concat(o.env(), calmEnv, []string{"INMAIL_DATABASE_URL=" + database(t), "INMAIL_REDIS_URL=" + newRedis(t).url(),
+		"INMAIL_SNAPSHOT_EVERY=" + (config.Defaults().Program.SnapshotEvery / lapse).String()})
+	in := &installation{name: name, org: o}
+	for role, process := range map[string]**server{"api": &in.api, "worker": &in.worker, "scheduler": &in.scheduler} {
+		*process = newServer(t, []string{"--roles", role}, env...)
+	}
+	in.api.Start()
+	in.worker.Start()
+	in.scheduler.Start()
+	in.api.network(senders, "recruiter_50", recipients)
+	return in
+}
+
+// A pair that is used again waits for an answer (R20): senders and recipients are paired anew for longer than patience.
+const senders, recipients = 29, 400
+
+// pages are where Prometheus finds the processes.
+func (in *installation) pages() (addresses []string) {
+	for _, s := range []*server{in.api, in.worker, in.scheduler} {
+		addresses = append(addresses, strings.TrimPrefix(s.url, "http://"))
+	}
+	return addresses
+}
+
+// goOnSending lets people write four InMails a second until t ends.
+func (in *installation) goOnSending(t *testing.T) {
+	done := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		pace := time.NewTicker(250 * time.Millisecond)
+		defer pace.Stop()
+		for i := 0; ; i++ {
+			status, out, err := in.api.call("POST", "/v1/inmails", fmt.Sprintf("s%d", i%senders), letter(i%recipients))
+			if err != nil || status != http.StatusAccepted {
+				t.Errorf("%s: InMail %d: %d %v %v", in.name, i, status, out, err)
+				return
+			}
+			select {
+			case <-done:
+				return
+			case <-pace.C:
+			}
+		}
+	})
+	t.Cleanup(func() { close(done); wg.Wait() })
+}
+
+// killWorker kills the worker as kill -9 does, and starts another when all that have to call have called.
+func (in *installation) killWorker(t *testing.T, p *watcher) {
+	since := time.Now()
+	in.worker.Kill()
+	for _, alert := range []string{"InMailSendsWaiting", "InMailDeliveryStalled", "InMailFiguresOld", "InMailProcessDown"} {
+		p.calls(t, in, alert, since)
+	}
+	in.worker.Start()
+	for _, alert := range []string{"InMailSendsWaiting", "InMailDeliveryStalled", "InMailFiguresOld", "InMailProcessDown"} {
+		p.ends(t, in, alert)
+	}
+}
+
+// fillDeadLetters lets an administrator of the org shorten a field, so that no record fits; once it is as it was, a person asks
+// for the records again.
+func (in *installation) fillDeadLetters(t *testing.T, p *watcher) {
+	in.org.shorten(t, "Subject__c", 5)
+	eventually(t, "there are ten dead letters", func() error {
+		_, out, err := in.api.call("GET", "/v1/crm/status", "", nil)
+		if dead, _ := out["dead_letters"].(map[string]any); err != nil || dead["bad_data"] == nil || dead["bad_data"].(float64) < 10 {
+			return fmt.Errorf("%v %v", dead, err)
+		}
+		return nil
+	})
+	p.calls(t, in, "InMailSalesforceDeadLetters", time.Now())
+	in.org.shorten(t, "Subject__c", 200)
+	in.api.must(http.StatusAccepted, "POST", "/v1/crm/failures/retry", "", map[string]any{"class": "bad_data"})
+	p.ends(t, in, "InMailSalesforceDeadLetters")
+}
+
+// stopSalesforce ends the org's process, and starts it again on what it had kept.
+func (in *installation) stopSalesforce(t *testing.T, p *watcher) {
+	since := time.Now()
+	in.org.stop()
+	p.calls(t, in, "InMailSalesforceLate", since)
+	in.org.start()
+	p.ends(t, in, "InMailSalesforceLate")
+}
+
+// shorten changes how long a text field of the InMail records may be.
+func (o *org) shorten(t *testing.T, field string, length int) {
+	t.Helper()
+	body, err := json.Marshal(map[string]any{"object": "InMail__c", "field": field, "length": length})
+	if err != nil {
+		t.Fatal(err)
+	}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, o.url+"/sandbox/field", bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		t.Fatalf("make %s %d long: %d", field, length, resp.StatusCode)
+	}
+}
+
+// watcher is a Prometheus.
+type watcher struct {
+	t      *testing.T
+	url    string
+	stated map[string]dashboards.Delay
+}
+
+// told is one series: its labels and when it had a sample.
+type told struct {
+	labels map[string]string
+	at     []time.Time
+}
+
+// series returns what matches a selector, with every sample there is.
+func (p *watcher) series(selector string) ([]told, error) {
+	resp, err := client.Get(p.url + "/api/v1/query?query=" + url.QueryEscape(selector+"[1h]"))
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	var answer struct {
+		Error string
+		Data  struct {
+			Result []struct {
+				Metric map[string]string
+				Values [][2]any
+			}
+		}
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil || answer.Error != "" {
+		return nil, fmt.Errorf("%s: %s %w", selector, answer.Error, err)
+	}
+	var all []told
+	for _, r := range answer.Data.Result {
+		s := told{labels: r.Metric}
+		for _, v := range r.Values {
+			s.at = append(s.at, time.UnixMilli(int64(v[0].(float64)*1000)))
+		}
+		all = append(all, s)
+	}
+	return all, nil
+}
+
+// called selects the alerts of an installation that call.
+func called(in *installation, more string) string {
+	return fmt.Sprintf(`ALERTS{alertstate="firing",job=~"%s(-domain)?"%s}`, in.name, more)
+}
+
+// quiet lets the rules see what is well for a quarter of an hour of theirs; nobody may have been called.
+func (p *watcher) quiet(t *testing.T, all ...*installation) {
+	t.Helper()
+	eventually(t, "Prometheus has seen a quarter of an hour", func() error {
+		scrapes, err := promValues(p.url, `min(count_over_time(up[1h]))`, "")
+		if err != nil || scrapes[""] < 60 {
+			return fmt.Errorf("%v scrapes, %v", scrapes, err)
+		}
+		return nil
+	})
+	for _, in := range all {
+		firing, err := p.series(called(in, ""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range firing {
+			t.Errorf("all is well, and %s calls: %v", s.labels["alertname"], s.labels)
+		}
+		delivered, err := promValues(p.url, fmt.Sprintf(`sum(increase(inmail_delivered_total{job=%q}[10s]))`, in.name), "")
+		if err != nil || delivered[""] < 10 {
+			t.Errorf("%s: Prometheus saw %v deliveries (%v): its silence says nothing", in.name, delivered, err)
+		}
+	}
+}
+
+// calls waits until an alert calls, which has to be within the time that the runbook states.
+func (p *watcher) calls(t *testing.T, in *installation, alert string, since time.Time) {
+	t.Helper()
+	stated, ok := p.stated[alert]
+	if !ok {
+		t.Fatalf("the runbook does not explain %s", alert)
+	}
+	eventually(t, alert+" calls", func() error {
+		firing, err := p.series(called(in, fmt.Sprintf(`,alertname=%q`, alert)))
+		if err != nil {
+			return err
+		}
+		for _, s := range firing {
+			for _, at := range s.at {
+				if at.Before(since) {
+					continue
+				}
+				took := at.Sub(since)
+				t.Logf("%s called after %s (%.2f s here); stated: %s", alert, (lapse * took).Round(time.Second), took.Seconds(), stated.Total)
+				if took > stated.Total/lapse+late {
+					t.Errorf("%s called after %s, which is %s; the runbook says %s", alert, took, lapse*took, stated.Total)
+				}
+				return nil
+			}
+		}
+		return fmt.Errorf("it does not call")
+	})
+}
+
+// ends waits until an alert neither calls nor is about to.
+func (p *watcher) ends(t *testing.T, in *installation, alert string) {
+	t.Helper()
+	began := time.Now()
+	eventually(t, alert+" ends", func() error {
+		active, err := promValues(p.url, fmt.Sprintf(`count(ALERTS{alertname=%q,job=~"%s(-domain)?"})`, alert, in.name), "")
+		if err == nil && len(active) > 0 {
+			err = fmt.Errorf("%v are active", active)
+		}
+		return err
+	})
+	t.Logf("%s ended within %s", alert, lapse*time.Since(began).Round(time.Second))
+}
+
+// paged holds the pages that there were to those that were due.
+func (p *watcher) paged(t *testing.T, in *installation, due ...string) {
+	t.Helper()
+	firing, err := p.series(called(in, ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	others := map[string]bool{}
+	for _, s := range firing {
+		name := s.labels["alertname"]
+		if s.labels["severity"] == "page" && !slices.Contains(due, name) {
+			t.Errorf("%s paged somebody: %v", name, s.labels)
+		}
+		others[name] = true
+	}
+	t.Logf("%s: called in all: %v", in.name, slices.Sorted(maps.Keys(others)))
+}
