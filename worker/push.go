@@ -3,7 +3,6 @@ package worker
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -17,18 +16,23 @@ import (
 type Salesforce interface {
 	mailroom.CRM
 	mailroom.Forgetter
-	// Reconcile walks the org by key, compares it with the record and makes due what differs.
-	Reconcile(ctx context.Context) error
-	// Backfill brings everything to the org in bulk; it goes on where it stopped.
-	Backfill(ctx context.Context) error
+	// Compare walks the org by key and compares it with the record; with heal it mends what differs, and goes on where it stopped.
+	// progress is told after each step. The error of one that stopped because the org takes no more is a *mailroom.Waits.
+	Compare(ctx context.Context, heal bool, progress func(mailroom.Comparison)) (mailroom.Comparison, error)
+	// BackfillAll brings everything to the org, and goes on where it stopped. progress and errors are as of Compare.
+	BackfillAll(ctx context.Context, progress func(mailroom.BackfillProgress)) (mailroom.BackfillProgress, error)
+	// PlanBackfill counts what a backfill would take and calls nobody.
+	PlanBackfill(ctx context.Context) (mailroom.BackfillPlan, error)
 }
 
 // NoSalesforce is the other side where none is configured: nothing is claimed, and what is unsynced waits.
 type NoSalesforce struct{}
 
+var errNoSalesforce = errors.New("no Salesforce is configured; set INMAIL_SALESFORCE_URL")
+
 // Push is never asked.
 func (NoSalesforce) Push(context.Context, []domain.Push) ([]domain.PushAnswer, error) {
-	return nil, errors.New("no Salesforce is configured; set INMAIL_SALESFORCE_URL")
+	return nil, errNoSalesforce
 }
 
 // Forget has nobody to forget.
@@ -40,14 +44,24 @@ func (NoSalesforce) ForgetThose(context.Context, func(domain.MemberID) bool) err
 // Budget is empty.
 func (NoSalesforce) Budget() mailroom.Budget { return mailroom.Budget{} }
 
-// Reconcile has nothing to compare.
-func (NoSalesforce) Reconcile(context.Context) error { return nil }
+// Compare has nothing to compare with.
+func (NoSalesforce) Compare(context.Context, bool, func(mailroom.Comparison)) (mailroom.Comparison, error) {
+	return mailroom.Comparison{}, errNoSalesforce
+}
 
-// Backfill has nowhere to bring things.
-func (NoSalesforce) Backfill(context.Context) error { return nil }
+// BackfillAll has nowhere to bring things.
+func (NoSalesforce) BackfillAll(context.Context, func(mailroom.BackfillProgress)) (mailroom.BackfillProgress, error) {
+	return mailroom.BackfillProgress{}, errNoSalesforce
+}
 
-// pusher lets one push run at a time in a process: two would write children of one parent at once and lock each other. again says
-// that one was asked for meanwhile: what became due behind the running one's back is not left to the next slot.
+// PlanBackfill has nothing to plan for.
+func (NoSalesforce) PlanBackfill(context.Context) (mailroom.BackfillPlan, error) {
+	return mailroom.BackfillPlan{}, errNoSalesforce
+}
+
+// pusher lets one push of this process run or wait for the turn to write; the turn is what keeps those of all processes from writing
+// children of one parent at once. again says that one was asked for meanwhile: what became due behind the running one's back is not left
+// to the next slot.
 type pusher struct {
 	sync.Mutex
 	again atomic.Bool
@@ -78,25 +92,39 @@ func (j *Jobs) crmPush(ctx context.Context, _ []string) error {
 }
 
 func (j *Jobs) pushDue(ctx context.Context) error {
-	for range pushLimit {
-		n, err := j.pushOnce(ctx)
-		if err != nil {
-			return err
+	holder := j.Room.NewHolder()
+	err := j.inTurn(ctx, mailroom.TurnWrite, holder, func() error {
+		for range pushLimit {
+			more, err := j.pushOnce(ctx, holder)
+			if err != nil || !more {
+				return err
+			}
 		}
-		if n < PushBatch {
-			break
-		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
-	return j.Room.ForgetInCRM(ctx, j.CRM)
+	if err := j.Room.ForgetInCRM(ctx, j.CRM); err != nil {
+		return err
+	}
+	return j.Room.RedriveRuns(ctx)
 }
 
-func (j *Jobs) pushOnce(ctx context.Context) (int, error) {
-	pushes, err := j.Room.ClaimPushes(ctx, PushBatch, PushLease)
-	if err != nil || len(pushes) == 0 {
-		return 0, err
+// pushOnce pushes one claim, and says whether more may be due.
+func (j *Jobs) pushOnce(ctx context.Context, holder domain.ID) (more bool, err error) {
+	claim, err := j.Room.ClaimPushes(ctx, holder, PushBatch, PushLease)
+	if err != nil || len(claim.Pushes) == 0 {
+		return claim.More, err
 	}
-	release := j.hold(ctx, pushes)
-	answers, err := j.CRM.Push(ctx, pushes)
+	pushes := claim.Pushes
+	held, release := hold(ctx, j.Log, leaseBeat, func(ctx context.Context) error {
+		if err := j.Room.TakeTurn(ctx, mailroom.TurnWrite, holder, PushLease); err != nil {
+			return err
+		}
+		return j.Room.KeepPushes(ctx, pushes, PushLease)
+	})
+	answers, err := j.CRM.Push(held, pushes)
 	release()
 	if err != nil {
 		answers = unknown(pushes)
@@ -118,36 +146,14 @@ func (j *Jobs) pushOnce(ctx context.Context) (int, error) {
 	defer cancel()
 	if pause != "" {
 		if err := j.Room.PauseCRM(keep, string(pause), now.Add(pauseFor)); err != nil {
-			return 0, err
+			return false, err
 		}
 		j.Log.WarnContext(ctx, "the sync is paused", "class", pause, "for", pauseFor)
 	}
 	if err := j.Room.StorePushes(keep, answers, retryAt, j.CRM.Budget()); err != nil {
-		return 0, err
+		return false, err
 	}
-	return len(pushes), nil
-}
-
-// hold keeps the leases of pushes alive until the function that it returns is called.
-func (j *Jobs) hold(ctx context.Context, pushes []domain.Push) (release func()) {
-	ctx, cancel := context.WithCancel(ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		beat := time.NewTicker(PushLease / 3)
-		defer beat.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-beat.C:
-				if err := j.Room.KeepPushes(ctx, pushes, PushLease); err != nil && ctx.Err() == nil {
-					j.Log.WarnContext(ctx, "cannot hold what is being pushed", "error", err)
-				}
-			}
-		}
-	}()
-	return func() { cancel(); <-done }
+	return claim.More, nil
 }
 
 // unknown answers for a push of which nothing is known: the rows go again, and the org's external id keeps them from
@@ -208,20 +214,4 @@ func after(a domain.PushAnswer, now time.Time) consequence {
 func backoff(attempts int) time.Duration {
 	d := min(time.Second<<min(max(attempts-1, 0), 9), 5*time.Minute)
 	return d/2 + rand.N(d/2+1)
-}
-
-// crmReconcile compares the org with the record and makes due what differs.
-func (j *Jobs) crmReconcile(ctx context.Context, _ []string) error {
-	if err := j.CRM.Reconcile(ctx); err != nil {
-		return fmt.Errorf("reconcile with Salesforce: %w", err)
-	}
-	return nil
-}
-
-// crmBackfill brings everything to the org in bulk.
-func (j *Jobs) crmBackfill(ctx context.Context, _ []string) error {
-	if err := j.CRM.Backfill(ctx); err != nil {
-		return fmt.Errorf("backfill Salesforce: %w", err)
-	}
-	return nil
 }

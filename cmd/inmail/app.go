@@ -333,7 +333,7 @@ func (a *app) connectSalesforce(ctx context.Context) error {
 	}
 	var err error
 	a.crm, err = salesforce.New(c, salesforce.Deps{Observer: a.process, Log: a.log, Clock: a.clock, Text: a.settings.Policy.CRMText,
-		Shared: a.queue.Shared(), Record: a.room})
+		Shared: a.queue.Shared(), Record: a.room, Alone: worker.Turn(a.room, a.log)})
 	return err
 }
 

@@ -31,10 +31,7 @@ func crmCommand(o *options) *cobra.Command {
 		GroupID: operatorGroup,
 	}, crmStatusCommand(o), crmFailuresCommand(o), crmRetryCommand(o), crmCheckCommand(o), crmPauseCommand(o),
 		crmDoes(o, "resume", "Let the sync go on after a pause", "/v1/crm/resume", "the sync goes on\n"),
-		crmDoes(o, "reconcile", "Compare Salesforce with the record and mend what differs, now instead of tonight", "/v1/crm/reconcile",
-			"the workers are asked; inmail crm status shows the drift that they find\n"),
-		crmDoes(o, "backfill", "Bring every InMail to Salesforce, in bulk", "/v1/crm/backfill",
-			"the workers are asked; inmail crm status shows how much is missing\n"))
+		crmReconcileCommand(o), crmBackfillCommand(o))
 }
 
 // crmDoes is a command that asks for one thing.
@@ -74,8 +71,12 @@ func crmPauseCommand(o *options) *cobra.Command {
 
 func crmStatusCommand(o *options) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:     "status",
-		Short:   "Tell how far Salesforce is behind, and why",
+		Use:   "status",
+		Short: "Tell how far Salesforce is behind, and why",
+		Long: `Tell how far Salesforce is behind, and why.
+
+unsynced counts the InMails that wait to be pushed and go by themselves. Dead letters, which Salesforce refused and which wait for a person
+or for their next change, are not among them: they have a line of their own.`,
 		Example: "  inmail crm status",
 		Args:    exactly(0),
 	}
@@ -110,6 +111,7 @@ type crmStatus struct {
 		At    time.Time
 		Kinds map[string]int
 	}
+	Runs map[string]*crmRun
 }
 
 func (s crmStatus) text() string {
@@ -142,6 +144,11 @@ func (s crmStatus) text() string {
 		drift = cmp.Or(countsText(s.Drift.Kinds), "none") + ", compared " + moment(s.Drift.At)
 	}
 	t.row("drift", drift)
+	for _, kind := range []string{"reconcile", "backfill"} {
+		if run := s.Runs[kind]; run != nil && run.State != "done" {
+			t.row(kind, run.far())
+		}
+	}
 	return t.String()
 }
 

@@ -17,13 +17,13 @@ import (
 // failed makes the last push of InMails fail, as the workers store it.
 func (r *running) failed(class domain.FailureClass, detail string, dead bool, ids ...string) {
 	r.t.Helper()
-	pushes, err := r.room.ClaimPushes(r.t.Context(), 100, time.Minute)
+	claim, err := r.room.ClaimPushes(r.t.Context(), r.room.NewHolder(), 100, time.Minute)
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	var answers []domain.PushAnswer
 	var again []time.Time
-	for _, p := range pushes {
+	for _, p := range claim.Pushes {
 		p.Link.InMail = p.InMail.ID
 		for _, id := range ids {
 			if string(p.InMail.ID) == id {

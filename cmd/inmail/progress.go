@@ -33,3 +33,18 @@ func (p *progress) done() {
 		_ = p.bar.Finish()
 	}
 }
+
+// at says how far of how much it is; the spinner becomes a bar.
+func (p *progress) at(done, of int) {
+	if p.bar != nil {
+		p.bar.ChangeMax(of)
+		_ = p.bar.Set(done)
+	}
+}
+
+// show says in words what is being done.
+func (p *progress) show(what string) {
+	if p.bar != nil {
+		p.bar.Describe(what)
+	}
+}

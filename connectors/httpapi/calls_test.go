@@ -374,8 +374,32 @@ func TestCRM(t *testing.T) {
 	w.ask(w.operator, "POST", "/v1/crm/failures/retry", nil).want(202, "").has("retried", 1)
 	w.ask(w.operator, "POST", "/v1/crm/failures/retry", `{"class":"locked"}`).want(202, "").has("retried", 0)
 	w.ask(w.operator, "POST", "/v1/crm/failures/retry", `{"class":"nonsense"}`).want(400, "bad_request")
-	w.ask(w.operator, "POST", "/v1/crm/reconcile", nil).want(202, "").has("status", "asked")
+	w.ask(w.operator, "GET", "/v1/crm/status", nil).want(200, "").has("runs", object{"reconcile": nil, "reconcile_dry_run": nil, "backfill": nil, "backfill_dry_run": nil})
+	first := w.ask(w.operator, "POST", "/v1/crm/reconcile", nil).want(202, "").has("status", "asked").text("run")
+	w.ask(w.operator, "POST", "/v1/crm/reconcile", `{"dry_run":false}`).want(202, "").has("run", first) // it goes on already
+	dry := w.ask(w.operator, "POST", "/v1/crm/reconcile", `{"dry_run":true}`).want(202, "").has("status", "asked").text("run")
 	w.ask(w.operator, "POST", "/v1/crm/backfill", "{}").want(202, "").has("status", "asked")
+	w.ask(w.operator, "POST", "/v1/crm/backfill", `{"dry_run":true}`).want(202, "").has("status", "asked")
+	w.ask(w.operator, "POST", "/v1/crm/backfill", `{"dry_run":"yes"}`).want(400, "bad_request")
+	w.ask(w.operator, "POST", "/v1/crm/reconcile", `{"heal":false}`).want(400, "bad_request")
+	w.ask(w.operator, "GET", "/v1/crm/status", nil).want(200, "").has("runs.reconcile.id", first, "runs.reconcile.state", "asked", "runs.reconcile_dry_run.id", dry,
+		"runs.reconcile.started_at", nil, "runs.backfill.state", "asked", "runs.backfill_dry_run.state", "asked")
+	later := epoch.Add(time.Hour)
+	for state, run := range map[string]mailroom.Run{
+		"running": {ID: "019abf5e-8c00-7000-8000-000000000001", AskedAt: epoch, StartedAt: epoch, MovedAt: epoch},
+		"waiting": {ID: "019abf5e-8c00-7000-8000-000000000001", AskedAt: epoch, StartedAt: epoch, MovedAt: epoch, WaitsUntil: later, Fault: "limit"},
+		"stopped": {ID: "019abf5e-8c00-7000-8000-000000000001", AskedAt: epoch, StartedAt: epoch, MovedAt: epoch, Fault: "fault"},
+		"done":    {ID: "019abf5e-8c00-7000-8000-000000000001", AskedAt: epoch, StartedAt: epoch, MovedAt: epoch, EndedAt: epoch},
+	} {
+		run.Backfilled = &mailroom.BackfillProgress{Total: 5300, Prepared: 3000, InMails: 2000, Records: 1990, Tasks: 900, Pushed: 10, Failed: 8, Jobs: 2, Calls: 21}
+		run.Compared = &mailroom.Comparison{Compared: 5300, Calls: 4, MendCalls: 3}
+		run.Plan = &mailroom.BackfillPlan{InMails: 5300, Tasks: 7950, Bytes: 1000, Jobs: 2, Calls: 30}
+		w.room.runs[mailroom.Backfill] = run
+		w.ask(w.operator, "GET", "/v1/crm/status", nil).want(200, "").has("runs.backfill.state", state, "runs.backfill.fault", run.Fault,
+			"runs.backfill.backfilled", object{"total": 5300, "prepared": 3000, "inmails": 2000, "records": 1990, "tasks": 900, "pushed": 10, "failed": 8, "jobs": 2, "calls": 21},
+			"runs.backfill.compared", object{"inmails": 5300, "waiting": 0, "drift": object{}, "resynced": 0, "moved": 0, "retried": 0, "matched": 0, "calls": 4, "mend_calls": 3},
+			"runs.backfill.plan", object{"inmails": 5300, "tasks": 7950, "bytes": 1000, "jobs": 2, "calls": 30})
+	}
 	w.ask(w.operator, "POST", "/v1/crm/pause", `{"for":"2h"}`).want(200, "")
 	w.ask(w.operator, "GET", "/v1/crm/status", nil).want(200, "").has("paused", object{"why": "operator", "since": "2026-11-23T09:00:00.000Z", "until": "2026-11-23T11:00:00.000Z"})
 	w.ask(w.operator, "POST", "/v1/crm/pause", nil).want(200, "").has("status", "paused")

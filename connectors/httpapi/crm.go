@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"slices"
 	"time"
@@ -16,8 +17,7 @@ type crmDesk interface {
 	CRMStatus(ctx context.Context) (mailroom.CRMStatus, error)
 	CRMFailures(ctx context.Context, p mailroom.Page) ([]domain.Link, error)
 	RetryCRM(ctx context.Context, id domain.ID, class domain.FailureClass) (int, error)
-	AskReconcile(ctx context.Context) error
-	AskBackfill(ctx context.Context) error
+	AskRun(ctx context.Context, kind mailroom.RunKind) (domain.ID, error)
 	PauseCRM(ctx context.Context, why string, until time.Time) error
 	ResumeCRM(ctx context.Context) error
 }
@@ -32,6 +32,10 @@ func (a *API) crmEndpoints() []endpoint {
 	retry.refuses = []domain.Code{domain.NotFound}
 	retryMany := op("POST", "/v1/crm/failures/retry", "retryCRMFailures", "Push dead letters again, all or those of a class", http.StatusAccepted)
 	retryMany.bodyOptional = true
+	reconcile := op("POST", "/v1/crm/reconcile", "reconcile", "Ask the workers to compare the org with the record and to mend what differs; getCRMStatus tells how far they are", http.StatusAccepted)
+	reconcile.bodyOptional = true
+	backfill := op("POST", "/v1/crm/backfill", "backfill", "Ask the workers to bring everything to the org; getCRMStatus tells how far they are", http.StatusAccepted)
+	backfill.bodyOptional = true
 	pause := op("POST", "/v1/crm/pause", "pauseCRM", "Stop the sync until it is resumed, or for a while", http.StatusOK)
 	pause.bodyOptional = true
 	return []endpoint{
@@ -39,8 +43,8 @@ func (a *API) crmEndpoints() []endpoint {
 		gives(failures, (*call).crmFailures),
 		gives(retry, (*call).retryOne),
 		takes(retryMany, (*call).retryMany),
-		gives(op("POST", "/v1/crm/reconcile", "reconcile", "Ask the workers to compare the org with the record", http.StatusAccepted), (*call).reconcile),
-		gives(op("POST", "/v1/crm/backfill", "backfill", "Ask the workers to bring everything to the org", http.StatusAccepted), (*call).backfill),
+		takes(reconcile, (*call).reconcile),
+		takes(backfill, (*call).backfill),
 		takes(pause, (*call).pauseCRM),
 		gives(op("POST", "/v1/crm/resume", "resumeCRM", "Let the sync go on", http.StatusOK), (*call).resumeCRM),
 	}
@@ -51,13 +55,67 @@ var classNames = []string{string(domain.Locked), string(domain.LimitReached), st
 	string(domain.LostReference), string(domain.BadData), string(domain.Configuration)}
 
 type crmStatus struct {
-	Unsynced         int            `json:"unsynced" doc:"InMails whose newest state is not in Salesforce" example:"0"`
+	Unsynced         int            `json:"unsynced" doc:"InMails that wait to be pushed: their newest state is not in Salesforce, and goes there by itself. Dead letters, which do not, are left out" example:"0"`
 	OldestUnsyncedAt *stamp         `json:"oldest_unsynced_at"`
 	LagSeconds       float64        `json:"lag_seconds" doc:"since then; 0 when nothing waits" example:"0"`
-	DeadLetters      map[string]int `json:"dead_letters" doc:"by class"`
+	DeadLetters      map[string]int `json:"dead_letters" doc:"InMails that Salesforce lacks and that do not go by themselves, by class of failure; not part of unsynced"`
 	Paused           *crmPause      `json:"paused"`
 	Budget           crmBudget      `json:"budget"`
 	Drift            crmDrift       `json:"drift"`
+	Runs             crmRuns        `json:"runs" doc:"the last walks over the whole record; null: there was none"`
+}
+
+type crmRuns struct {
+	Reconcile    *crmRun `json:"reconcile"`
+	ReconcileDry *crmRun `json:"reconcile_dry_run"`
+	Backfill     *crmRun `json:"backfill"`
+	BackfillDry  *crmRun `json:"backfill_dry_run"`
+}
+
+type crmRun struct {
+	ID         domain.ID    `json:"id" example:"019abf5e-8c00-7a31-9c55-0d6a3f6b7e21"`
+	State      string       `json:"state" enum:"asked,running,waiting,stopped,done" doc:"waiting: until the org takes more calls; stopped: by a fault, it goes on by itself" example:"done"`
+	AskedAt    stamp        `json:"asked_at"`
+	StartedAt  *stamp       `json:"started_at"`
+	MovedAt    *stamp       `json:"moved_at" doc:"when it last went on"`
+	WaitsUntil *stamp       `json:"waits_until"`
+	EndedAt    *stamp       `json:"ended_at"`
+	Fault      string       `json:"fault" doc:"what stopped the last try: a class of failure, no_salesforce or fault; empty: nothing" example:""`
+	Compared   *crmCompared `json:"compared,omitempty"`
+	Backfilled *crmFilled   `json:"backfilled,omitempty"`
+	Plan       *crmPlan     `json:"plan,omitempty"`
+}
+
+type crmCompared struct {
+	InMails   int            `json:"inmails" doc:"compared so far" example:"5300"`
+	Waiting   int            `json:"waiting" doc:"of them on their way to the org" example:"0"`
+	Drift     map[string]int `json:"drift" doc:"missing, extra, stale, edited"`
+	Resynced  int            `json:"resynced" doc:"made due to be pushed again; of a dry run: would be" example:"0"`
+	Moved     int            `json:"moved" doc:"hung on another Lead, Contact or Account; of a dry run: would be" example:"0"`
+	Retried   int            `json:"retried" doc:"unmatched and ambiguous ones that were looked for again; of a dry run: would be" example:"0"`
+	Matched   int            `json:"matched" doc:"of them those that now have a person" example:"0"`
+	Calls     int            `json:"calls" doc:"API calls made" example:"4"`
+	MendCalls int            `json:"mend_calls" doc:"about how many more it takes to push what was made due; of a dry run: all that mending would take" example:"0"`
+}
+
+type crmFilled struct {
+	Total    int `json:"total" doc:"InMails that there were at the start" example:"5300"`
+	Prepared int `json:"prepared" doc:"matched and put into a job" example:"5300"`
+	InMails  int `json:"inmails" doc:"gone through" example:"5300"`
+	Records  int `json:"records" doc:"records that the org took" example:"5300"`
+	Tasks    int `json:"tasks" doc:"Tasks that the org took or had" example:"2650"`
+	Pushed   int `json:"pushed" doc:"left to ordinary pushes" example:"0"`
+	Failed   int `json:"failed" doc:"of them those that a job refused or did not reach" example:"0"`
+	Jobs     int `json:"jobs" example:"2"`
+	Calls    int `json:"calls" doc:"API calls made" example:"20"`
+}
+
+type crmPlan struct {
+	InMails int `json:"inmails" example:"5300"`
+	Tasks   int `json:"tasks" doc:"at most: only matched InMails have some" example:"7950"`
+	Bytes   int `json:"bytes" doc:"to upload" example:"2100000"`
+	Jobs    int `json:"jobs" doc:"0: so few go by ordinary pushes" example:"2"`
+	Calls   int `json:"calls" doc:"about" example:"30"`
 }
 
 type crmPause struct {
@@ -101,7 +159,45 @@ func (c *call) crmStatus() (crmStatus, error) {
 	if s.Pause != nil {
 		answer.Paused = &crmPause{Why: s.Pause.Why, Since: stamp(s.Pause.Since), Until: stampOrNull(s.Pause.Until)}
 	}
+	now := c.api.Room.Now()
+	answer.Runs = crmRuns{Reconcile: runOf(s, mailroom.Reconcile, now), ReconcileDry: runOf(s, mailroom.ReconcileDry, now),
+		Backfill: runOf(s, mailroom.Backfill, now), BackfillDry: runOf(s, mailroom.BackfillDry, now)}
 	return answer, nil
+}
+
+func runOf(s mailroom.CRMStatus, kind mailroom.RunKind, now time.Time) *crmRun {
+	r, ok := s.Runs[kind]
+	if !ok {
+		return nil
+	}
+	run := &crmRun{ID: r.ID, AskedAt: stamp(r.AskedAt), StartedAt: stampOrNull(r.StartedAt), MovedAt: stampOrNull(r.MovedAt),
+		WaitsUntil: stampOrNull(r.WaitsUntil), EndedAt: stampOrNull(r.EndedAt), Fault: r.Fault}
+	switch {
+	case !r.EndedAt.IsZero():
+		run.State = "done"
+	case now.Before(r.WaitsUntil):
+		run.State = "waiting"
+	case r.Fault != "":
+		run.State = "stopped"
+	case r.StartedAt.IsZero():
+		run.State = "asked"
+	default:
+		run.State = "running"
+	}
+	if f := r.Compared; f != nil {
+		drift := map[string]int{}
+		maps.Copy(drift, f.Drift)
+		run.Compared = &crmCompared{InMails: f.Compared, Waiting: f.Waiting, Drift: drift, Resynced: f.Resynced, Moved: f.Moved, Retried: f.Retried,
+			Matched: f.Matched, Calls: f.Calls, MendCalls: f.MendCalls}
+	}
+	if b := r.Backfilled; b != nil {
+		run.Backfilled = &crmFilled{Total: b.Total, Prepared: b.Prepared, InMails: b.InMails, Records: b.Records, Tasks: b.Tasks, Pushed: b.Pushed,
+			Failed: b.Failed, Jobs: b.Jobs, Calls: b.Calls}
+	}
+	if p := r.Plan; p != nil {
+		run.Plan = &crmPlan{InMails: p.InMails, Tasks: p.Tasks, Bytes: p.Bytes, Jobs: p.Jobs, Calls: p.Calls}
+	}
+	return run
 }
 
 type crmFailure struct {
@@ -182,13 +278,31 @@ func (c *call) retryMany(in *retryBody) (retryAnswer, error) {
 	return retryAnswer{n}, err
 }
 
-// asked says that the workers will come to it.
-type asked struct {
-	Status string `json:"status" enum:"asked" example:"asked"`
+type runBody struct {
+	DryRun *bool `json:"dry_run,omitempty" doc:"true: count what it would do and the calls that it would take, and change nothing" example:"true"`
 }
 
-func (c *call) reconcile() (asked, error) { return asked{"asked"}, c.api.Room.AskReconcile(c.ctx) }
-func (c *call) backfill() (asked, error)  { return asked{"asked"}, c.api.Room.AskBackfill(c.ctx) }
+// asked says that the workers will come to it.
+type asked struct {
+	Status string    `json:"status" enum:"asked" example:"asked"`
+	Run    domain.ID `json:"run" doc:"its id in getCRMStatus; that of the one which goes on already, where there is one" example:"019abf5e-8c00-7a31-9c55-0d6a3f6b7e21"`
+}
+
+func (c *call) reconcile(in *runBody) (asked, error) {
+	return c.askRun(in, mailroom.Reconcile, mailroom.ReconcileDry)
+}
+
+func (c *call) backfill(in *runBody) (asked, error) {
+	return c.askRun(in, mailroom.Backfill, mailroom.BackfillDry)
+}
+
+func (c *call) askRun(in *runBody, kind, dry mailroom.RunKind) (asked, error) {
+	if in.DryRun != nil && *in.DryRun {
+		kind = dry
+	}
+	id, err := c.api.Room.AskRun(c.ctx, kind)
+	return asked{"asked", id}, err
+}
 
 type pauseBody struct {
 	For *duration `json:"for,omitempty" doc:"a Go duration; left out: until it is resumed" example:"2h"`

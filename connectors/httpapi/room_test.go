@@ -42,6 +42,7 @@ type room struct {
 	audit    []mailroom.AuditEntry
 	links    []domain.Link
 	penalty  []mailroom.RestrictionRow
+	runs     map[mailroom.RunKind]mailroom.Run
 	paused   *mailroom.Pause
 	report   mailroom.Report
 
@@ -691,7 +692,7 @@ func (r *room) CRMStatus(context.Context) (mailroom.CRMStatus, error) {
 	leave, err := r.enter()
 	defer leave()
 	return mailroom.CRMStatus{Pause: r.paused, Backlog: mailroom.Backlog{Unsynced: len(r.links), OldestUnsynced: r.now.Add(-90 * time.Second),
-		Dead: map[domain.FailureClass]int{domain.BadData: len(r.links)}}, Drift: mailroom.Drift{At: r.now, Kinds: map[string]int{"missing": 1}}}, err
+		Dead: map[domain.FailureClass]int{domain.BadData: len(r.links)}}, Drift: mailroom.Drift{At: r.now, Kinds: map[string]int{"missing": 1}}, Runs: maps.Clone(r.runs)}, err
 }
 
 func (r *room) CRMFailures(_ context.Context, p mailroom.Page) ([]domain.Link, error) {
@@ -715,16 +716,18 @@ func (r *room) RetryCRM(_ context.Context, id domain.ID, class domain.FailureCla
 	return n, err
 }
 
-func (r *room) AskReconcile(context.Context) error {
+func (r *room) AskRun(_ context.Context, kind mailroom.RunKind) (domain.ID, error) {
 	leave, err := r.enter()
 	defer leave()
-	return err
-}
-
-func (r *room) AskBackfill(context.Context) error {
-	leave, err := r.enter()
-	defer leave()
-	return err
+	if r.runs == nil {
+		r.runs = map[mailroom.RunKind]mailroom.Run{}
+	}
+	if run, ok := r.runs[kind]; ok && run.EndedAt.IsZero() {
+		return run.ID, err
+	}
+	run := mailroom.Run{ID: r.id(), AskedAt: r.now}
+	r.runs[kind] = run
+	return run.ID, err
 }
 
 func (r *room) PauseCRM(_ context.Context, why string, until time.Time) error {

@@ -9,42 +9,29 @@ import (
 	"time"
 
 	"inmail/domain"
+	"inmail/domain/mailroom"
 )
 
-// Progress tells how far a backfill is.
-type Progress struct {
-	After     domain.ID `json:"after"` // all InMails up to this one are done
-	StartedAt time.Time `json:"started_at"`
-	InMails   int       `json:"inmails"` // gone through
-	Records   int       `json:"records"` // records the org took
-	Tasks     int       `json:"tasks"`   // Tasks the org took or had
-	Pushed    int       `json:"pushed"`  // left to ordinary pushes: too few for a job, or refused by one
-	Jobs      int       `json:"jobs"`
-	Done      bool      `json:"done"`
-}
+// Progress tells how far a backfill is, and Plan what one would take.
+type (
+	Progress = mailroom.BackfillProgress
+	Plan     = mailroom.BackfillPlan
+)
 
 // backfill is a backfill on its way, as it is kept between runs.
 type backfill struct {
 	So     Progress `json:"so"`
 	JobID  string   `json:"job_id,omitempty"` // of the job that is under way
 	Closed bool     `json:"closed,omitempty"` // its data is uploaded: the org works
+	told   func()   // tells how far it is
 }
 
 const backfillState = "crm_backfill"
 
-// Backfill brings every InMail of the record to the org, whatever is believed to be there: in bulk jobs, or where
+// BackfillAll brings every InMail of the record to the org, whatever is believed to be there: in bulk jobs, or where
 // there are few, by ordinary pushes. It may be killed at any step and goes on with the chunk it was in: what the org took
-// already changes nothing when it comes again. It stops when the budget is spent.
-func (c *Connector) Backfill(ctx context.Context) error {
-	so, err := c.BackfillAll(ctx, nil)
-	if f := (*Fault)(nil); errors.As(err, &f) && f.Class == domain.LimitReached {
-		c.log.InfoContext(ctx, "the backfill waits for the budget", "inmails", so.InMails, "until", c.parkedUntil(f, c.clock.Now()))
-		return nil
-	}
-	return err
-}
-
-// BackfillAll is Backfill with a progress that is told after each step.
+// already changes nothing when it comes again. It stops with a *mailroom.Waits when the budget is spent. progress, if any, is told
+// after each step.
 func (c *Connector) BackfillAll(ctx context.Context, progress func(Progress)) (Progress, error) {
 	if c.record == nil {
 		return Progress{}, errNoRecord
@@ -53,46 +40,68 @@ func (c *Connector) BackfillAll(ctx context.Context, progress func(Progress)) (P
 		return Progress{}, errors.New("a backfill is under way in this process")
 	}
 	defer c.backfilling.Unlock()
-	ctx = withUrgency(ctx, background)
-	b, err := c.resumeBackfill(ctx)
-	if err != nil {
-		return b.So, err
-	}
-	for !b.So.Done {
-		if err := c.fillChunk(ctx, b); err != nil {
-			return b.So, fmt.Errorf("backfill Salesforce: %w", err)
-		}
+	ctx, made := countCalls(withUrgency(ctx, background))
+	b := &backfill{}
+	b.told = func() {
+		b.So.Calls += made.take()
 		if progress != nil {
 			progress(b.So)
 		}
+	}
+	err := c.resumeBackfill(ctx, b)
+	b.told()
+	for err == nil && !b.So.Done {
+		err = c.fillChunk(ctx, b)
+		b.told()
+	}
+	if err != nil {
+		return b.So, c.waits(fmt.Errorf("backfill Salesforce: %w", err))
 	}
 	return b.So, nil
 }
 
 // resumeBackfill reads how far the last run came and ends the job that it left behind: one that works is waited for, so that two do
 // not lock each other; any other is aborted. Its chunk is gone through again.
-func (c *Connector) resumeBackfill(ctx context.Context) (*backfill, error) {
-	b := &backfill{}
+func (c *Connector) resumeBackfill(ctx context.Context, b *backfill) error {
 	blob, err := c.record.State(ctx, backfillState)
 	if err != nil {
-		return b, fmt.Errorf("read how far the backfill came: %w", err)
+		return fmt.Errorf("read how far the backfill came: %w", err)
 	}
-	if json.Unmarshal(blob, b) != nil || b.So.Done || blob == nil {
-		b = &backfill{So: Progress{StartedAt: c.clock.Now()}}
+	if blob == nil || json.Unmarshal(blob, b) != nil || b.So.Done {
+		*b = backfill{told: b.told, So: Progress{StartedAt: c.clock.Now()}}
+		if b.So.Total, err = c.countInMails(ctx); err != nil {
+			return err
+		}
+		b.So.Bulk = b.So.Total > c.bulkAbove
 	}
-	if b.JobID == "" {
-		return b, nil
+	b.So.Prepared = b.So.InMails // its chunk begins anew
+	if b.JobID != "" {
+		if b.Closed {
+			_, err = c.awaitJob(ctx, b.JobID, b.told)
+		} else {
+			err = c.abortJob(ctx, b.JobID)
+		}
+		if f := (*Fault)(nil); errors.As(err, &f) && (f.Status < 400 || f.Status >= 500 || f.Class == domain.LimitReached) {
+			return fmt.Errorf("end the job of the last backfill: %w", err) // it may still be there
+		}
+		b.JobID, b.Closed = "", false
 	}
-	if b.Closed {
-		_, err = c.awaitJob(ctx, b.JobID)
-	} else {
-		err = c.abortJob(ctx, b.JobID)
+	return c.keepBackfill(ctx, b)
+}
+
+// countInMails walks the record.
+func (c *Connector) countInMails(ctx context.Context) (n int, err error) {
+	var after domain.ID
+	for {
+		pushes, err := c.record.PushesAfter(ctx, after, walkPage)
+		if err != nil {
+			return n, fmt.Errorf("walk the record: %w", err)
+		}
+		if n += len(pushes); len(pushes) < walkPage {
+			return n, nil
+		}
+		after = pushes[len(pushes)-1].InMail.ID
 	}
-	if f := (*Fault)(nil); errors.As(err, &f) && (f.Status < 400 || f.Status >= 500 || f.Class == domain.LimitReached) {
-		return b, fmt.Errorf("end the job of the last backfill: %w", err) // it may still be there
-	}
-	b.JobID, b.Closed = "", false
-	return b, c.keepBackfill(ctx, b)
 }
 
 func (c *Connector) keepBackfill(ctx context.Context, b *backfill) error {
@@ -136,9 +145,9 @@ func (c *Connector) taskColumns() []string {
 	return columns
 }
 
-// gather reads the record from an id on, matches page by page, and writes the sheets.
-func (c *Connector) gather(ctx context.Context, after domain.ID) (*chunk, error) {
-	ch := &chunk{to: after, events: map[string]bool{}, records: newSheet(inMailObject, "upsert", inMailKey, c.recordColumns()...),
+// gather reads the record from where the backfill is, matches page by page, and writes the sheets.
+func (c *Connector) gather(ctx context.Context, b *backfill) (*chunk, error) {
+	ch := &chunk{to: b.So.After, events: map[string]bool{}, records: newSheet(inMailObject, "upsert", inMailKey, c.recordColumns()...),
 		tasks: newSheet(taskObject, "insert", taskKey, c.taskColumns()...)}
 	for ch.records.rows < c.jobRows && ch.records.data.Len() < maxUpload-walkPage*16_000 {
 		page := min(walkPage, c.jobRows-ch.records.rows)
@@ -156,6 +165,8 @@ func (c *Connector) gather(ctx context.Context, after domain.ID) (*chunk, error)
 		for _, w := range works {
 			ch.add(c, w)
 		}
+		b.So.Prepared += len(pushes)
+		b.told()
 		if len(pushes) < page {
 			ch.last = true
 			return ch, nil
@@ -181,7 +192,7 @@ func (ch *chunk) add(c *Connector, w *work) {
 
 // fillChunk brings the next chunk to the org and keeps what became of it.
 func (c *Connector) fillChunk(ctx context.Context, b *backfill) error {
-	ch, err := c.gather(ctx, b.So.After)
+	ch, err := c.gather(ctx, b)
 	if err != nil {
 		return err
 	}
@@ -222,6 +233,7 @@ func (c *Connector) runChunk(ctx context.Context, b *backfill, ch *chunk) (left 
 		r, reached := records[string(l.InMail)]
 		if !reached || r.fault != nil && r.fault.Class != domain.Stale {
 			counts[[2]string{inMailObject, r.class()}]++
+			b.So.Failed++
 			left = append(left, l.InMail)
 			continue
 		}
@@ -248,6 +260,7 @@ func (c *Connector) runChunk(ctx context.Context, b *backfill, ch *chunk) (left 
 			}
 		}
 		if lacks {
+			b.So.Failed++
 			left = append(left, l.InMail)
 			continue
 		}
@@ -281,7 +294,7 @@ func (c *Connector) runJob(ctx context.Context, b *backfill, s *sheet) (map[stri
 	if err := c.keepBackfill(ctx, b); err != nil {
 		return nil, err
 	}
-	if j, err = c.awaitJob(ctx, j.ID); err != nil {
+	if j, err = c.awaitJob(ctx, j.ID, b.told); err != nil {
 		return nil, err
 	}
 	rows, err := c.results(ctx, j.ID, s)
@@ -294,15 +307,6 @@ func (c *Connector) runJob(ctx context.Context, b *backfill, s *sheet) (map[stri
 	b.So.Jobs++
 	b.JobID, b.Closed = "", false
 	return rows, nil
-}
-
-// Plan is what a backfill would take.
-type Plan struct {
-	InMails int `json:"inmails"`
-	Tasks   int `json:"tasks"` // at most: only those of matched ones are made
-	Bytes   int `json:"bytes"` // to upload
-	Jobs    int `json:"jobs"`
-	Calls   int `json:"calls"` // about: matching, jobs with their results, and the waiting
 }
 
 // callsOfJob is about how many calls a job takes: open, upload, close, some polls, two lists of results.

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"inmail/domain"
@@ -85,6 +86,20 @@ func urgencyOf(ctx context.Context) urgency {
 	return u
 }
 
+type callsKey struct{}
+
+// calls counts what a context's calls were.
+type calls struct{ n atomic.Int64 }
+
+// countCalls counts the calls that are made with a context from here on, logins included, as the org does.
+func countCalls(ctx context.Context) (context.Context, *calls) {
+	c := &calls{}
+	return context.WithValue(ctx, callsKey{}, c), c
+}
+
+// take returns how many calls were made since it was last asked.
+func (c *calls) take() int { return int(c.n.Swap(0)) }
+
 // RoundTrip sends a request if the budget has room for it, one of a few at once, and notes what the org tells.
 func (b *budget) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx := req.Context()
@@ -96,6 +111,9 @@ func (b *budget) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	if until, ok := b.spend(ctx); !ok {
 		return nil, &Parked{Until: until} // nothing left the process
+	}
+	if c, ok := ctx.Value(callsKey{}).(*calls); ok {
+		c.n.Add(1)
 	}
 	resp, err := b.next.RoundTrip(req)
 	if err == nil {

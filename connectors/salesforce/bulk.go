@@ -151,11 +151,12 @@ func (c *Connector) job(ctx context.Context, method, path string, body any) (j j
 	return j, nil
 }
 
-// awaitJob waits until a job has ended, each time a little longer.
-func (c *Connector) awaitJob(ctx context.Context, id string) (jobInfo, error) {
+// awaitJob waits until a job has ended, each time a little longer. told is called after each look.
+func (c *Connector) awaitJob(ctx context.Context, id string, told func()) (jobInfo, error) {
 	pause := firstPoll
 	for range maxPolls {
 		j, err := c.job(ctx, http.MethodGet, "jobs/ingest/"+id, nil)
+		told()
 		if err != nil && asFault(err).Class != domain.Locked {
 			return j, err
 		}

@@ -39,6 +39,9 @@ type Deps struct {
 	Shared    Shared            // what all workers know together; nil: this process is alone
 	Transport http.RoundTripper // nil: one with TLS 1.2 and limits to its waiting
 	Record    Record            // of reconcile and backfill; nil: they refuse to run
+	// Alone runs write while nobody else writes rows that hang on Leads, Contacts and Accounts, in any process, and returns its error;
+	// the context of write ends when that does not hold any more. Push is called so already; nil: nobody else writes.
+	Alone func(ctx context.Context, write func(context.Context) error) error
 	// Wait waits for a bulk job, or until the context ends; nil: by a timer.
 	Wait func(ctx context.Context, d time.Duration) error
 }
@@ -56,6 +59,7 @@ type Connector struct {
 	log      *slog.Logger
 	clock    mailroom.Clock
 	wait     func(context.Context, time.Duration) error
+	alone    func(context.Context, func(context.Context) error) error
 
 	current     atomic.Pointer[session]
 	jobRows     int          // at most so many rows a bulk job
@@ -93,10 +97,13 @@ func New(config Config, deps Deps) (*Connector, error) {
 		}
 	}
 	c := &Connector{config: config, owners: owners, text: deps.Text, shared: deps.Shared, record: deps.Record,
-		observer: deps.Observer, log: deps.Log, clock: deps.Clock, wait: deps.Wait,
+		observer: deps.Observer, log: deps.Log, clock: deps.Clock, wait: deps.Wait, alone: deps.Alone,
 		jobRows: maxJobRows, bulkAbove: bulkAbove}
 	if c.wait == nil {
 		c.wait = wait
+	}
+	if c.alone == nil {
+		c.alone = func(ctx context.Context, write func(context.Context) error) error { return write(ctx) }
 	}
 	c.longest.Store(maxSOQL)
 	if c.login, err = newLogin(config, how, key, secret); err != nil {

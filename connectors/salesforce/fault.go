@@ -47,6 +47,9 @@ func (f *Fault) Error() string {
 // Unwrap returns what kept the call from an answer.
 func (f *Fault) Unwrap() error { return f.cause }
 
+// ClassName is the class in a word.
+func (f *Fault) ClassName() string { return string(f.Class) }
+
 // Detail is what may be stored and shown: the org's codes and field names, or the status.
 func (f *Fault) Detail() string {
 	var parts []string

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -37,17 +38,7 @@ const (
 )
 
 // Comparison is what a reconcile found and did.
-type Comparison struct {
-	Compared int            `json:"compared"` // InMails of the record
-	Waiting  int            `json:"waiting"`  // of them on their way to the org: not compared further
-	Drift    map[string]int `json:"drift"`    // by kind: missing, extra, stale, edited
-	Resynced int            `json:"resynced"` // made due to be pushed again
-	Moved    int            `json:"moved"`    // hung on another Lead, Contact or Account
-	Retried  int            `json:"retried"`  // unmatched and ambiguous ones that were looked for again
-	Matched  int            `json:"matched"`  // of them those that now have a person
-	Calls    int            `json:"calls"`    // API calls of comparing; of a dry run also about those that mending would take
-	Done     bool           `json:"done"`     // the walk reached the end
-}
+type Comparison = mailroom.Comparison
 
 // walk is a reconcile on its way, as it is kept between runs.
 type walk struct {
@@ -67,26 +58,16 @@ const reconcileState = "crm_reconcile"
 
 var errNoRecord = errors.New("salesforce: no record was given to compare with")
 
-// Reconcile walks the org by key, compares it with the record and mends what differs: what is missing, stale or edited is
+// Compare walks the org by key and compares it with the record. With heal it mends what differs: what is missing, stale or edited is
 // made due to be pushed again; what hangs on a converted, merged or deleted parent is hung where that went; what is unmatched
-// or ambiguous is looked for again. An unknown record of the org is counted and left. It goes on where it stopped,
-// and stops when the budget for it is spent.
-func (c *Connector) Reconcile(ctx context.Context) error {
-	found, err := c.Compare(ctx, true, nil)
-	if f := (*Fault)(nil); errors.As(err, &f) && f.Class == domain.LimitReached {
-		c.log.InfoContext(ctx, "reconcile waits for the budget", "compared", found.Compared, "until", c.parkedUntil(f, c.clock.Now()))
-		return nil
-	}
-	return err
-}
-
-// Compare is Reconcile with its findings; without heal it changes nothing anywhere and goes from the beginning. progress, if any, is told
-// after each step.
+// or ambiguous is looked for again. An unknown record of the org is counted and left. It goes on where it stopped, and stops with a
+// *mailroom.Waits when the budget for it is spent. Without heal it changes nothing anywhere and goes from the beginning. progress, if
+// any, is told after each step.
 func (c *Connector) Compare(ctx context.Context, heal bool, progress func(Comparison)) (Comparison, error) {
 	if c.record == nil {
 		return Comparison{}, errNoRecord
 	}
-	ctx = withUrgency(ctx, background)
+	ctx, calls := countCalls(withUrgency(ctx, background))
 	w := &walk{StartedAt: c.clock.Now()}
 	if heal {
 		if err := c.resumeWalk(ctx, w); err != nil {
@@ -97,8 +78,10 @@ func (c *Connector) Compare(ctx context.Context, heal bool, progress func(Compar
 		w.So.Drift = map[string]int{missing: 0, extra: 0, stale: 0, edited: 0}
 	}
 	for !w.So.Done {
-		if err := c.step(ctx, w, heal); err != nil {
-			return w.So, fmt.Errorf("compare the org with the record: %w", err)
+		err := c.step(ctx, w, heal)
+		w.So.Calls += calls.take()
+		if err != nil {
+			return w.So, c.waits(fmt.Errorf("compare the org with the record: %w", err))
 		}
 		if heal {
 			if err := c.keepWalk(ctx, w); err != nil {
@@ -106,10 +89,20 @@ func (c *Connector) Compare(ctx context.Context, heal bool, progress func(Compar
 			}
 		}
 		if progress != nil {
-			progress(w.So)
+			so := w.So
+			so.Drift = maps.Clone(so.Drift)
+			progress(so)
 		}
 	}
 	return w.So, nil
+}
+
+// waits marks an error that says that nothing more goes for now, with the time until then.
+func (c *Connector) waits(err error) error {
+	if f := (*Fault)(nil); errors.As(err, &f) && f.Class == domain.LimitReached {
+		return &mailroom.Waits{Until: c.parkedUntil(f, c.clock.Now()), Err: err}
+	}
+	return err
 }
 
 func (c *Connector) resumeWalk(ctx context.Context, w *walk) error {
@@ -220,13 +213,12 @@ func (c *Connector) step(ctx context.Context, w *walk, heal bool) error {
 	if err := c.ask(ctx, queries...); err != nil {
 		return err
 	}
-	w.So.Calls++
 	found := &findings{}
 	for _, s := range spans {
 		c.compare(s, found)
 		w.So.Compared += len(s.pushes)
 	}
-	if found, err = c.confirm(ctx, w, spans, found, fields); err != nil {
+	if found, err = c.confirm(ctx, spans, found, fields); err != nil {
 		return err
 	}
 	w.So.Waiting += found.waiting
@@ -380,7 +372,7 @@ func tagSet(joined string) []string {
 }
 
 // confirm looks a second time at what differed: what was on its way between the two looks is no drift.
-func (c *Connector) confirm(ctx context.Context, w *walk, spans []span, first *findings, fields string) (*findings, error) {
+func (c *Connector) confirm(ctx context.Context, spans []span, first *findings, fields string) (*findings, error) {
 	if len(first.differences)+len(first.extra) == 0 {
 		return first, nil
 	}
@@ -400,7 +392,6 @@ func (c *Connector) confirm(ctx context.Context, w *walk, spans []span, first *f
 	if err := c.ask(ctx, q); err != nil {
 		return nil, err
 	}
-	w.So.Calls++
 	second := &findings{unmatched: first.unmatched, waiting: first.waiting}
 	known := map[domain.ID]bool{}
 	for _, s := range spans {
@@ -452,9 +443,10 @@ func (c *Connector) mend(ctx context.Context, w *walk, found *findings, heal boo
 	}
 	w.So.Resynced += len(resync)
 	w.So.Retried += len(found.unmatched)
+	w.So.MendCalls += callsOf(len(resync))
 	if !heal {
 		w.So.Moved += len(moved)
-		w.So.Calls += callsOf(len(resync)) + callsOf(len(moved)) + (len(found.unmatched)+walkPage-1)/walkPage
+		w.So.MendCalls += callsOf(len(moved)) + (len(found.unmatched)+walkPage-1)/walkPage
 		return nil
 	}
 	for part := range slices.Chunk(resync, healBatch) {
@@ -464,7 +456,7 @@ func (c *Connector) mend(ctx context.Context, w *walk, found *findings, heal boo
 	}
 	for part := range slices.Chunk(moved, walkPage) {
 		works := c.newest(part)
-		n, err := c.keep(ctx, c.carry(ctx, works, c.findParents(ctx, works)))
+		n, err := c.carryAlone(ctx, works, c.findParents(ctx, works))
 		w.So.Moved += n
 		if err != nil {
 			return err
@@ -490,7 +482,19 @@ func (c *Connector) rematch(ctx context.Context, pushes []domain.Push) (matched 
 		return 0, err
 	}
 	works = slices.DeleteFunc(works, func(w *work) bool { return w.settled || w.want == parentsOf(w.push.Link) })
-	return c.keep(ctx, c.carry(ctx, works, nil))
+	if len(works) == 0 {
+		return 0, nil
+	}
+	return c.carryAlone(ctx, works, nil)
+}
+
+// carryAlone writes works while no push does, in any process, and stores what went through.
+func (c *Connector) carryAlone(ctx context.Context, works []*work, found error) (n int, err error) {
+	err = c.alone(ctx, func(ctx context.Context) (err error) {
+		n, err = c.keep(ctx, c.carry(ctx, works, found))
+		return err
+	})
+	return n, err
 }
 
 // keep stores the answers that went through. The others stay as they were: the next walk finds them again.

@@ -47,6 +47,7 @@ type CRMStatus struct {
 	Pause  *Pause
 	Budget Budget
 	Drift  Drift
+	Runs   map[RunKind]Run // the last of each kind that there was
 }
 
 // The names under which the sync keeps its state, so that a restart remembers it.
@@ -56,19 +57,69 @@ const (
 	stateCRMDrift  = "crm_drift"
 )
 
-// ClaimPushes takes up to limit unsynced InMails for this worker alone until the lease ends; none while the sync is
-// paused or parked.
-func (r *Room) ClaimPushes(ctx context.Context, limit int, lease time.Duration) (pushes []domain.Push, err error) {
+// Claim is what a worker is to push.
+type Claim struct {
+	Pushes []domain.Push
+	More   bool // more may be due
+}
+
+// putOff is how long an InMail that a backfill is about to bring stays out of the pushes' way.
+const putOff = 5 * time.Minute
+
+// ClaimPushes takes up to limit unsynced InMails for holder alone until the lease ends, and with them the turn to write; nothing while
+// the sync is paused or parked, ErrTurnTaken while another writes. What a backfill in bulk is about to bring is left to it: calls go
+// to what the org has already, and to what is newer.
+func (r *Room) ClaimPushes(ctx context.Context, holder domain.ID, limit int, lease time.Duration) (claim Claim, err error) {
 	err = r.record.Update(ctx, func(tx Tx) error {
-		pushes = nil
+		claim = Claim{}
 		rests, err := syncRests(tx)
 		if err != nil || rests {
 			return err
 		}
-		pushes, err = tx.ClaimUnsynced(limit, lease)
-		return err
+		if err := turnFree(tx, TurnWrite, holder); err != nil {
+			return err
+		}
+		claimed, err := tx.ClaimUnsynced(limit, lease)
+		if err != nil || len(claimed) == 0 {
+			return err
+		}
+		claim.More = len(claimed) == limit
+		if claim.Pushes, err = leaveToBackfill(tx, claimed); err != nil || len(claim.Pushes) == 0 {
+			return err
+		}
+		return takeTurn(tx, TurnWrite, holder, lease)
 	})
-	return pushes, wrap("claim unsynced links", err)
+	if err != nil {
+		return Claim{}, wrap("claim unsynced links", err)
+	}
+	return claim, nil
+}
+
+// leaveToBackfill gives back what a backfill that is alive is about to bring, and returns the others.
+func leaveToBackfill(tx Tx, claimed []domain.Push) ([]domain.Push, error) {
+	run, err := state[Run](tx, Backfill.state())
+	if err != nil || run == nil || run.Backfilled == nil || !run.EndedAt.IsZero() {
+		return claimed, err
+	}
+	worker, err := state[held](tx, Backfill.Turn().state())
+	if err != nil || !worker.lives(tx.Now()) && !tx.Now().Before(run.WaitsUntil) {
+		return claimed, err
+	}
+	var own []domain.Push
+	var back []domain.PushAnswer
+	for _, p := range claimed {
+		if run.Backfilled.brings(p) {
+			p.Link.InMail = p.InMail.ID
+			back = append(back, domain.PushAnswer{Link: p.Link, Class: domain.LimitReached})
+		} else {
+			own = append(own, p)
+		}
+	}
+	again := make([]time.Time, len(back))
+	for i := range again {
+		again[i] = tx.Now().Add(putOff)
+	}
+	return own, tx.StoreAnswers(back, again)
 }
 
 // syncRests says whether the sync is paused, or parked until the org takes more.
@@ -90,9 +141,20 @@ func (r *Room) KeepPushes(ctx context.Context, pushes []domain.Push, lease time.
 	return wrap("hold claimed links", r.record.Update(ctx, func(tx Tx) error { return tx.ExtendLeases(ids, lease) }))
 }
 
-// FreePushes ends the claims that an earlier process left, for a process that is alone on the record.
+// FreePushes ends the claims and turns that an earlier process left, for a process that is alone on the record.
 func (r *Room) FreePushes(ctx context.Context) error {
-	return wrap("end claims", r.record.Update(ctx, Tx.FreeLeases))
+	return wrap("end claims", r.record.Update(ctx, func(tx Tx) error {
+		turns := []Turn{TurnWrite}
+		for _, kind := range runKinds {
+			turns = append(turns, kind.Turn())
+		}
+		for _, t := range turns {
+			if err := tx.SetState(t.state(), nil); err != nil {
+				return err
+			}
+		}
+		return tx.FreeLeases()
+	}))
 }
 
 func (p *Pause) holds(now time.Time) bool {
@@ -152,6 +214,9 @@ func (r *Room) CRMStatus(ctx context.Context) (s CRMStatus, err error) {
 		if drift != nil {
 			s.Drift = *drift
 		}
+		if err == nil {
+			s.Runs, err = runs(tx)
+		}
 		return err
 	})
 	return s, wrap("read the state of the sync", err)
@@ -186,16 +251,6 @@ func (r *Room) RetryCRM(ctx context.Context, id domain.ID, class domain.FailureC
 	}
 	_ = r.queue.Enqueue(ctx, Task{Type: TaskCRMPush, Queue: QueueCRM}) // else the schedule comes by
 	return n, nil
-}
-
-// AskReconcile asks the workers to compare the org with the record.
-func (r *Room) AskReconcile(ctx context.Context) error {
-	return wrap("ask for a reconcile", r.queue.Enqueue(ctx, Task{Type: TaskCRMReconcile, Queue: QueueCRM}))
-}
-
-// AskBackfill asks the workers to bring everything to the org.
-func (r *Room) AskBackfill(ctx context.Context) error {
-	return wrap("ask for a backfill", r.queue.Enqueue(ctx, Task{Type: TaskCRMBackfill, Queue: QueueCRM}))
 }
 
 // state reads a named value; nil when it is not there.

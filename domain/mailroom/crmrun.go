@@ -1,0 +1,264 @@
+package mailroom
+
+import (
+	"context"
+	"time"
+
+	"inmail/domain"
+)
+
+// Comparison is what a reconcile found and did.
+type Comparison struct {
+	Compared  int            `json:"compared"`   // InMails of the record
+	Waiting   int            `json:"waiting"`    // of them on their way to the org: not compared further
+	Drift     map[string]int `json:"drift"`      // by kind: missing, extra, stale, edited
+	Resynced  int            `json:"resynced"`   // made due to be pushed again
+	Moved     int            `json:"moved"`      // hung on another Lead, Contact or Account
+	Retried   int            `json:"retried"`    // unmatched and ambiguous ones that were looked for again
+	Matched   int            `json:"matched"`    // of them those that now have a person
+	Calls     int            `json:"calls"`      // API calls so far, of comparing and of what was mended at once
+	MendCalls int            `json:"mend_calls"` // about how many more it takes to push what was made due; of a dry run all that mending would take
+	Done      bool           `json:"done"`       // the walk reached the end
+}
+
+// BackfillProgress is how far a backfill is.
+type BackfillProgress struct {
+	After     domain.ID `json:"after"` // all InMails up to this one are done
+	StartedAt time.Time `json:"started_at"`
+	Total     int       `json:"total"`    // InMails that there were at the start
+	Bulk      bool      `json:"bulk"`     // they are brought by bulk jobs
+	Prepared  int       `json:"prepared"` // matched and put into a job
+	InMails   int       `json:"inmails"`  // gone through
+	Records   int       `json:"records"`  // records the org took
+	Tasks     int       `json:"tasks"`    // Tasks the org took or had
+	Pushed    int       `json:"pushed"`   // left to ordinary pushes: too few for a job, or refused by one
+	Failed    int       `json:"failed"`   // of them those that a job refused or did not reach
+	Jobs      int       `json:"jobs"`
+	Calls     int       `json:"calls"` // API calls so far
+	Done      bool      `json:"done"`
+}
+
+// brings says whether a backfill is about to bring an InMail: it runs in bulk, the org never had the InMail, and it was there
+// when the backfill began and has not been gone through.
+func (b *BackfillProgress) brings(p domain.Push) bool {
+	return b.Bulk && !b.Done && p.Link.RecordID == "" && p.InMail.ID > b.After && p.InMail.AcceptedAt.Before(b.StartedAt)
+}
+
+// BackfillPlan is what a backfill would take.
+type BackfillPlan struct {
+	InMails int `json:"inmails"`
+	Tasks   int `json:"tasks"` // at most: only those of matched ones are made
+	Bytes   int `json:"bytes"` // to upload
+	Jobs    int `json:"jobs"`
+	Calls   int `json:"calls"` // about: matching, jobs with their results, and the waiting
+}
+
+// Waits says that a walk stopped because the org takes no more for now, and until when.
+type Waits struct {
+	Until time.Time
+	Err   error
+}
+
+func (w *Waits) Error() string {
+	return "waits until " + w.Until.UTC().Format(time.RFC3339) + ": " + w.Err.Error()
+}
+
+// Unwrap returns what it waits for.
+func (w *Waits) Unwrap() error { return w.Err }
+
+// RunKind is a walk over the whole record that can be asked for.
+type RunKind string
+
+// The walks. A dry one counts, and changes nothing anywhere.
+const (
+	Reconcile    RunKind = "reconcile" // compares the org with the record and mends what differs
+	ReconcileDry RunKind = "reconcile_dry_run"
+	Backfill     RunKind = "backfill" // brings everything to the org
+	BackfillDry  RunKind = "backfill_dry_run"
+)
+
+var runKinds = []RunKind{Reconcile, ReconcileDry, Backfill, BackfillDry}
+
+// Turn is the turn at walks of a kind: one worker of all works at one.
+func (k RunKind) Turn() Turn { return Turn("crm_" + k) }
+
+func (k RunKind) task() (taskType string) {
+	if k == Backfill || k == BackfillDry {
+		return TaskCRMBackfill
+	}
+	return TaskCRMReconcile
+}
+
+func (k RunKind) state() string { return "crm_run_" + string(k) }
+
+// Run is the last walk of a kind.
+type Run struct {
+	ID         domain.ID `json:"id"`
+	AskedAt    time.Time `json:"asked_at"`
+	StartedAt  time.Time `json:"started_at"`  // zero: no worker has come to it
+	MovedAt    time.Time `json:"moved_at"`    // when it last went on
+	WaitsUntil time.Time `json:"waits_until"` // zero: it does not wait for the org's calls
+	EndedAt    time.Time `json:"ended_at"`    // zero: it goes on
+	Fault      string    `json:"fault"`       // why the last try stopped, a class of failure or fault; empty: it did not
+
+	Compared   *Comparison       `json:"compared,omitempty"`   // of a reconcile
+	Backfilled *BackfillProgress `json:"backfilled,omitempty"` // of a backfill
+	Plan       *BackfillPlan     `json:"plan,omitempty"`       // of a dry backfill
+}
+
+// How long a walk stands still before it is asked for again: where a worker may have died, and where the org refused it, so that
+// it is not asked all the time.
+const (
+	askAgain = 2 * time.Minute
+	restOf   = 15 * time.Minute
+)
+
+// goesOn says whether a walk is still to end.
+func (r *Run) goesOn() bool { return r != nil && r.EndedAt.IsZero() }
+
+// stoodStill is when a walk last moved, or is to move by itself.
+func (r *Run) stoodStill() time.Time {
+	last := r.AskedAt
+	for _, t := range []time.Time{r.MovedAt, r.WaitsUntil} {
+		if t.After(last) {
+			last = t
+		}
+	}
+	return last
+}
+
+// AskRun asks the workers for a walk and returns its id: that of the one which goes on already, where there is one.
+func (r *Room) AskRun(ctx context.Context, kind RunKind) (id domain.ID, err error) {
+	err = r.record.Update(ctx, func(tx Tx) error {
+		run, err := state[Run](tx, kind.state())
+		if err != nil {
+			return err
+		}
+		if !run.goesOn() {
+			run = &Run{ID: r.ids.NewID(), AskedAt: tx.Now()}
+			err = setState(tx, kind.state(), run)
+		}
+		id = run.ID
+		return err
+	})
+	if err == nil {
+		err = r.queue.Enqueue(ctx, Task{Type: kind.task(), Queue: QueueCRM, IDs: []string{string(kind), string(id)}})
+	}
+	return id, wrap("ask for a "+string(kind), err)
+}
+
+// BeginRun notes that a worker has come to a walk, and says whether there is anything left of it. Without an id a new one begins,
+// unless one goes on: the schedule asks so.
+func (r *Room) BeginRun(ctx context.Context, kind RunKind, id domain.ID) (run Run, left bool, err error) {
+	err = r.record.Update(ctx, func(tx Tx) error {
+		last, err := state[Run](tx, kind.state())
+		if err != nil {
+			return err
+		}
+		switch {
+		case id == "" && !last.goesOn():
+			last = &Run{ID: r.ids.NewID(), AskedAt: tx.Now()}
+		case id == "":
+		case last == nil || last.ID < id: // asked for, and lost by the record
+			last = &Run{ID: id, AskedAt: tx.Now()}
+		}
+		if run, left = *last, last.EndedAt.IsZero() && (id == "" || last.ID == id); !left {
+			return nil
+		}
+		if run.StartedAt.IsZero() {
+			run.StartedAt = tx.Now()
+		}
+		run.MovedAt, run.WaitsUntil, run.Fault = tx.Now(), time.Time{}, ""
+		return setState(tx, kind.state(), run)
+	})
+	return run, left, wrap("begin a "+string(kind), err)
+}
+
+// NoteRun keeps how far a walk is, unless another of its kind has begun since.
+func (r *Room) NoteRun(ctx context.Context, kind RunKind, run Run) error {
+	err := r.record.Update(ctx, func(tx Tx) error {
+		last, err := state[Run](tx, kind.state())
+		if err != nil || last != nil && last.ID != run.ID {
+			return err
+		}
+		run.MovedAt = tx.Now()
+		return setState(tx, kind.state(), run)
+	})
+	return wrap("note how far a "+string(kind)+" is", err)
+}
+
+// RedriveRuns asks again for walks that stand still: their worker died, or the queue forgot them.
+func (r *Room) RedriveRuns(ctx context.Context) error {
+	var due []Task
+	if err := r.record.View(ctx, func(tx Tx) (err error) {
+		due, err = standing(tx)
+		return err
+	}); err != nil || len(due) == 0 {
+		return wrap("look for walks that stand still", err)
+	}
+	err := r.record.Update(ctx, func(tx Tx) (err error) {
+		if due, err = standing(tx); err != nil {
+			return err
+		}
+		for _, t := range due { // the next look finds them moving
+			kind := RunKind(t.IDs[0])
+			run, err := state[Run](tx, kind.state())
+			if err != nil || run == nil {
+				return err
+			}
+			run.MovedAt = tx.Now()
+			if err := setState(tx, kind.state(), run); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err == nil && len(due) > 0 {
+		err = r.queue.Enqueue(ctx, due...)
+	}
+	return wrap("ask again for walks that stand still", err)
+}
+
+// standing are the tasks of walks that stand still although the sync does not rest.
+func standing(tx Tx) (due []Task, err error) {
+	rests, err := syncRests(tx)
+	if err != nil || rests {
+		return nil, err
+	}
+	for _, kind := range runKinds {
+		run, err := state[Run](tx, kind.state())
+		if err != nil {
+			return nil, err
+		}
+		rest := askAgain
+		if run != nil && run.Fault != "" {
+			rest = restOf
+		}
+		if !run.goesOn() || tx.Now().Before(run.stoodStill().Add(rest)) {
+			continue
+		}
+		worker, err := state[held](tx, kind.Turn().state())
+		if err != nil {
+			return nil, err
+		}
+		if !worker.lives(tx.Now()) {
+			due = append(due, Task{Type: kind.task(), Queue: QueueCRM, IDs: []string{string(kind), string(run.ID)}})
+		}
+	}
+	return due, nil
+}
+
+// runs returns the last walk of each kind that there was.
+func runs(tx Tx) (map[RunKind]Run, error) {
+	runs := map[RunKind]Run{}
+	for _, kind := range runKinds {
+		run, err := state[Run](tx, kind.state())
+		if err != nil {
+			return nil, err
+		}
+		if run != nil {
+			runs[kind] = *run
+		}
+	}
+	return runs, nil
+}

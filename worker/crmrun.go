@@ -1,0 +1,116 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"inmail/domain"
+	"inmail/domain/mailroom"
+)
+
+// later says that a task is to come again, and costs none of its attempts.
+type later struct {
+	after time.Duration
+	err   error
+}
+
+func (l *later) Error() string             { return l.err.Error() }
+func (l *later) Unwrap() error             { return l.err }
+func (l *later) RetryAfter() time.Duration { return l.after }
+func (l *later) Class() string             { return "waits" }
+
+// crmReconcile compares the org with the record and mends what differs.
+func (j *Jobs) crmReconcile(ctx context.Context, ids []string) error {
+	return j.run(ctx, mailroom.Reconcile, ids, func(ctx context.Context, kind mailroom.RunKind, tell func(func(*mailroom.Run))) error {
+		note := func(so mailroom.Comparison) { tell(func(r *mailroom.Run) { r.Compared = &so }) }
+		so, err := j.CRM.Compare(ctx, kind == mailroom.Reconcile, note)
+		note(so)
+		return err
+	})
+}
+
+// crmBackfill brings everything to the org in bulk.
+func (j *Jobs) crmBackfill(ctx context.Context, ids []string) error {
+	return j.run(ctx, mailroom.Backfill, ids, func(ctx context.Context, kind mailroom.RunKind, tell func(func(*mailroom.Run))) error {
+		if kind == mailroom.BackfillDry {
+			plan, err := j.CRM.PlanBackfill(ctx)
+			if err == nil {
+				tell(func(r *mailroom.Run) { r.Plan = &plan })
+			}
+			return err
+		}
+		note := func(so mailroom.BackfillProgress) { tell(func(r *mailroom.Run) { r.Backfilled = &so }) }
+		so, err := j.CRM.BackfillAll(ctx, note)
+		note(so)
+		return err
+	})
+}
+
+// run works at a walk of the kind that its task names, of usual where it names none: the schedule asks so. One worker of all works
+// at one. What stops it is kept with it, and it goes on where it stopped.
+func (j *Jobs) run(ctx context.Context, usual mailroom.RunKind, ids []string,
+	walk func(ctx context.Context, kind mailroom.RunKind, tell func(func(*mailroom.Run))) error) error {
+	kind, id := usual, domain.ID("")
+	if len(ids) == 2 {
+		kind, id = mailroom.RunKind(ids[0]), domain.ID(ids[1])
+	}
+	if _, none := j.CRM.(NoSalesforce); none && id == "" {
+		return nil
+	}
+	work := func(ctx context.Context) error {
+		run, left, err := j.Room.BeginRun(ctx, kind, id)
+		if err != nil || !left {
+			return err
+		}
+		tell := func(change func(*mailroom.Run)) {
+			change(&run)
+			if err := j.Room.NoteRun(ctx, kind, run); err != nil && ctx.Err() == nil {
+				j.Log.WarnContext(ctx, "cannot note how far a walk is", "kind", kind, "run", run.ID, "error", err)
+			}
+		}
+		walked := walk(ctx, kind, tell)
+		again := j.ended(&run, walked)
+		// Also when the task's time is over: whoever waits for the end is to see it.
+		keep, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaseBeat)
+		defer cancel()
+		if err := j.Room.NoteRun(keep, kind, run); err != nil {
+			return errors.Join(err, again)
+		}
+		if again != nil {
+			return fmt.Errorf("%s: %w", kind, again)
+		}
+		return nil
+	}
+	holder := j.Room.NewHolder()
+	err := j.holding(ctx, kind.Turn(), holder, work)
+	if errors.Is(err, mailroom.ErrTurnTaken) { // whoever has it works at the same walk, or has died and holds it no longer than its lease
+		return &later{after: PushLease, err: err}
+	}
+	j.endTurn(ctx, kind.Turn(), holder)
+	return err
+}
+
+// ended notes in a run how its walk ended, and returns why it is to come again; nil when there is nothing left of it.
+func (j *Jobs) ended(run *mailroom.Run, err error) error {
+	now := j.Room.Now()
+	var waits *mailroom.Waits
+	var classed interface{ ClassName() string }
+	switch {
+	case err == nil:
+		run.EndedAt = now
+		return nil
+	case errors.Is(err, errNoSalesforce):
+		run.EndedAt, run.Fault = now, "no_salesforce"
+		return nil
+	case errors.As(err, &waits):
+		run.WaitsUntil, run.Fault = waits.Until, string(domain.LimitReached)
+		return &later{after: max(waits.Until.Sub(now), time.Second), err: err}
+	case errors.As(err, &classed):
+		run.Fault = classed.ClassName()
+	default:
+		run.Fault = "fault"
+	}
+	return err
+}
