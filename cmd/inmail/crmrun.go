@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"time"
 
@@ -20,6 +19,7 @@ type crmRun struct {
 	StartedAt  time.Time `json:"started_at"`
 	MovedAt    time.Time `json:"moved_at"`
 	WaitsUntil time.Time `json:"waits_until"`
+	EndedAt    time.Time `json:"ended_at"`
 	Fault      string
 	Compared   *struct {
 		InMails, Waiting, Resynced, Moved, Retried, Matched, Calls int
@@ -90,30 +90,42 @@ asked, unless --wait is given; a dry run is always waited for.`
 		if err := json.Unmarshal(answer, &asked); err != nil {
 			return fmt.Errorf("read the answer: %w", err)
 		}
-		run, raw, err := c.watch(cmd.Context(), cmd.ErrOrStderr(), name, kind, asked.Run)
+		bar := newProgress(cmd.ErrOrStderr(), name, -1)
+		defer bar.done()
+		run, raw, err := c.watch(cmd.Context(), bar, name, kind, asked.Run)
 		if err != nil {
 			return err
 		}
 		if run.Fault == "no_salesforce" {
 			return errors.New("no Salesforce is configured: set INMAIL_SALESFORCE_URL and a login where the workers run")
 		}
-		return o.say(cmd.OutOrStdout(), raw, text(run))
+		told := text(run)
+		if b := run.Backfilled; b != nil && b.Pushed > 0 && kind == "backfill" {
+			after, err := c.pushed(cmd.Context(), bar, run.EndedAt)
+			if err != nil {
+				return err
+			}
+			told += after
+		}
+		bar.done()
+		return o.say(cmd.OutOrStdout(), raw, told)
 	})
 }
+
+// errStopped is what a watcher is told whose Ctrl-C ended the watching, and nothing else.
+var errStopped = errors.New("stopped watching; the workers go on, inmail crm status shows how far they are")
 
 // watchEvery is how often a walk is looked at.
 const watchEvery = 500 * time.Millisecond
 
 // watch shows how far a walk is until it is done, and returns it as it is then. It gives up when nothing moves, but not while the walk waits
 // for the org's calls.
-func (c *remote) watch(ctx context.Context, out io.Writer, name, kind, id string) (run crmRun, raw json.RawMessage, err error) {
-	bar := newProgress(out, name, -1)
-	defer bar.done()
+func (c *remote) watch(ctx context.Context, bar *progress, name, kind, id string) (run crmRun, raw json.RawMessage, err error) {
 	moved, last := time.Now(), ""
 	for {
 		answer, err := c.get(ctx, "/v1/crm/status", nil)
 		if ctx.Err() != nil {
-			return run, nil, fmt.Errorf("stopped watching; the workers go on, inmail crm status shows how far they are")
+			return run, nil, errStopped
 		}
 		if err != nil {
 			return run, nil, err
@@ -142,12 +154,52 @@ func (c *remote) watch(ctx context.Context, out io.Writer, name, kind, id string
 		if b := run.Backfilled; b != nil && b.Total > 0 {
 			bar.at((b.Prepared+b.InMails)/2, b.Total)
 		}
-		look := time.NewTimer(watchEvery)
-		select {
-		case <-look.C:
-		case <-ctx.Done():
-			look.Stop()
+		untilNextLook(ctx)
+	}
+}
+
+// untilNextLook waits until a walk is to be looked at again.
+func untilNextLook(ctx context.Context) {
+	look := time.NewTimer(watchEvery)
+	defer look.Stop()
+	select {
+	case <-look.C:
+	case <-ctx.Done():
+	}
+}
+
+// pushed watches until ordinary pushes have brought what became due before a time, and says how that went. It gives up when the number of
+// those that wait does not change, or the sync rests.
+func (c *remote) pushed(ctx context.Context, bar *progress, before time.Time) (string, error) {
+	moved, last := time.Now(), -1
+	for {
+		answer, err := c.get(ctx, "/v1/crm/status", nil)
+		if ctx.Err() != nil {
+			return "", errStopped
 		}
+		if err != nil {
+			return "", err
+		}
+		var s crmStatus
+		if err := json.Unmarshal(answer, &s); err != nil {
+			return "", fmt.Errorf("read the answer: %w", err)
+		}
+		if s.Unsynced != last {
+			moved, last = time.Now(), s.Unsynced
+		}
+		rests := s.Paused != nil || !s.Budget.ParkedUntil.IsZero()
+		switch {
+		case s.Unsynced == 0 || s.OldestUnsyncedAt.After(before):
+			text := "ordinary pushes brought what was left to them\n"
+			if dead := countsText(s.DeadLetters); dead != "" {
+				text = "ordinary pushes brought what was left to them, but for dead letters: " + dead + "; inmail crm failures\n"
+			}
+			return text, nil
+		case rests || time.Since(moved) > c.stall:
+			return fmt.Sprintf("%d still wait for ordinary pushes; inmail crm status tells why\n", s.Unsynced), nil
+		}
+		bar.show(fmt.Sprintf("%d left to ordinary pushes", s.Unsynced))
+		untilNextLook(ctx)
 	}
 }
 
@@ -216,13 +268,13 @@ func (r crmRun) backfilled() string {
 	if b == nil {
 		return "nothing was brought\n"
 	}
-	text := fmt.Sprintf("%s: %s and %s went to Salesforce, %d failed, in %s\n", count(b.InMails, "InMail"), count(b.Records, "record"), count(b.Tasks, "Task"),
-		b.Failed, count(b.Calls, "call"))
-	if b.Failed > 0 {
-		text += "what failed goes again by ordinary pushes; inmail crm failures tells what Salesforce says to it\n"
+	if b.Jobs == 0 {
+		return fmt.Sprintf("%s gone through, too few for a bulk job: left to ordinary pushes\n", count(b.InMails, "InMail"))
 	}
-	if left := b.Pushed - b.Failed; left > 0 {
-		text += fmt.Sprintf("%d more are left to ordinary pushes; inmail crm status shows how many wait\n", left)
+	text := fmt.Sprintf("%s: %s and %s went in bulk, %d failed, in %s\n", count(b.InMails, "InMail"), count(b.Records, "record"), count(b.Tasks, "Task"),
+		b.Failed, count(b.Calls, "call"))
+	if b.Pushed > 0 {
+		text += fmt.Sprintf("%d left to ordinary pushes\n", b.Pushed)
 	}
 	return text
 }

@@ -174,7 +174,7 @@ func (r *Room) BeginRun(ctx context.Context, kind RunKind, id domain.ID) (run Ru
 	return run, left, wrap("begin a "+string(kind), err)
 }
 
-// NoteRun keeps how far a walk is, unless another of its kind has begun since.
+// NoteRun keeps how far a walk is, unless another of its kind has begun since. What one that ended made due is pushed at once.
 func (r *Room) NoteRun(ctx context.Context, kind RunKind, run Run) error {
 	err := r.record.Update(ctx, func(tx Tx) error {
 		last, err := state[Run](tx, kind.state())
@@ -184,6 +184,9 @@ func (r *Room) NoteRun(ctx context.Context, kind RunKind, run Run) error {
 		run.MovedAt = tx.Now()
 		return setState(tx, kind.state(), run)
 	})
+	if err == nil && !run.EndedAt.IsZero() && (kind == Reconcile || kind == Backfill) {
+		_ = r.queue.Enqueue(ctx, Task{Type: TaskCRMPush, Queue: QueueCRM}) // for what it made due; else the schedule comes by
+	}
 	return wrap("note how far a "+string(kind)+" is", err)
 }
 
