@@ -41,7 +41,7 @@ type Link struct {
 	PushedSeq     int   // and its receipt number: never goes back (R53)
 	SentTask      bool  // the Task of the sending is in the org
 	RepliedTask   bool  // the Task of the first reply is in the org
-	Attempts      int   // failed pushes since the last that went through
+	Attempts      int   // failed pushes since the last that went through, or since a fault first came that makes a dead letter when it stays
 	Class         FailureClass
 	Detail        string // the org's code and field names; never a text of ours
 	FailedAt      time.Time
@@ -60,9 +60,10 @@ type Push struct {
 }
 
 // PushAnswer is what became of one Push: the link as it is now, and the class of the failure, if any.
-// Until is when a parked row may go again.
+// Until is when a parked row may go again. OfCall says that a whole call failed: nothing is known of the row itself.
 type PushAnswer struct {
-	Link  Link
-	Class FailureClass
-	Until time.Time
+	Link   Link
+	Class  FailureClass
+	Until  time.Time
+	OfCall bool
 }

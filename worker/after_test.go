@@ -14,6 +14,8 @@ func TestAfter(t *testing.T) {
 	for name, c := range map[string]struct {
 		class    domain.FailureClass
 		attempts int
+		ofCall   bool
+		silent   int
 		until    time.Time
 		least    time.Duration // until it goes again; 0: it does not by itself
 		most     time.Duration
@@ -34,10 +36,15 @@ func TestAfter(t *testing.T) {
 		"bad_data":                           {class: domain.BadData, attempts: 1, dead: true},
 		"locked":                             {class: domain.Locked, attempts: 2, least: time.Second, most: 2 * time.Second},
 		"locked_for_days":                    {class: domain.Locked, attempts: 1000, least: 150 * time.Second, most: 300 * time.Second},
+		"a_call_that_failed":                 {class: domain.Locked, attempts: 2, ofCall: true, silent: 1, least: time.Second, most: 2 * time.Second},
+		"calls_that_failed_one_by_one":       {class: domain.Locked, attempts: 1000, ofCall: true, silent: 1, least: 16 * time.Second, most: 32 * time.Second},
+		"one_of_several_calls_that_failed":   {class: domain.Locked, attempts: 1000, ofCall: true, silent: 0, least: 16 * time.Second, most: 32 * time.Second},
+		"an_org_that_answers_nobody":         {class: domain.Locked, attempts: 1000, ofCall: true, silent: 5, least: 150 * time.Second, most: 300 * time.Second},
+		"a_row_of_its_own":                   {class: domain.Locked, attempts: 1000, silent: 5, least: 150 * time.Second, most: 300 * time.Second},
 		"a_class_that_nobody_knows_here_yet": {class: "new", attempts: 1, least: 500 * time.Millisecond, most: time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := after(domain.PushAnswer{Class: c.class, Until: c.until, Link: domain.Link{Attempts: c.attempts}}, now)
+			got := after(domain.PushAnswer{Class: c.class, Until: c.until, OfCall: c.ofCall, Link: domain.Link{Attempts: c.attempts}}, now, c.silent)
 			if got.dead != c.dead || got.pause != c.pause {
 				t.Errorf("dead %v, pause %v; want %v, %v", got.dead, got.pause, c.dead, c.pause)
 			}
@@ -70,6 +77,23 @@ func TestBackoff(t *testing.T) {
 		}
 		if len(seen) < 2 {
 			t.Errorf("attempt %d: always %v: what failed together comes back together", attempts, backoff(attempts))
+		}
+	}
+}
+
+// TestHeard counts pushes that the org answered nothing of: one answer to one row ends the silence.
+func TestHeard(t *testing.T) {
+	unheard, row := domain.PushAnswer{Class: domain.Locked, OfCall: true}, domain.PushAnswer{Class: domain.Locked}
+	var p pusher
+	for i, step := range []struct {
+		answers []domain.PushAnswer
+		silent  int
+	}{
+		{[]domain.PushAnswer{unheard}, 1}, {[]domain.PushAnswer{unheard, unheard}, 2}, {[]domain.PushAnswer{unheard, row}, 0},
+		{[]domain.PushAnswer{unheard}, 1}, {[]domain.PushAnswer{{Class: domain.Taken}}, 0},
+	} {
+		if p.heard(step.answers); p.silent != step.silent {
+			t.Errorf("after push %d: %d silent, want %d", i+1, p.silent, step.silent)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -64,7 +65,16 @@ func (NoSalesforce) PlanBackfill(context.Context) (mailroom.BackfillPlan, error)
 // to the next slot.
 type pusher struct {
 	sync.Mutex
-	again atomic.Bool
+	again  atomic.Bool
+	silent int // pushes in a row of which every call failed: the org answers nobody
+}
+
+// heard notes whether a push brought an answer to any row.
+func (p *pusher) heard(answers []domain.PushAnswer) {
+	p.silent++
+	if slices.ContainsFunc(answers, func(a domain.PushAnswer) bool { return !a.OfCall }) {
+		p.silent = 0
+	}
 }
 
 // The bounds of a push.
@@ -130,11 +140,12 @@ func (j *Jobs) pushOnce(ctx context.Context, holder domain.ID) (more bool, err e
 		answers = unknown(pushes)
 		j.Log.ErrorContext(ctx, "push to Salesforce", "inmails", len(pushes), "error", err)
 	}
+	j.push.heard(answers)
 	now := j.Room.Now()
 	retryAt := make([]time.Time, len(answers))
 	var pause domain.FailureClass
 	for i := range answers {
-		what := after(answers[i], now)
+		what := after(answers[i], now, j.push.silent)
 		retryAt[i] = what.again
 		answers[i].Link.Dead = what.dead
 		if what.pause {
@@ -161,7 +172,7 @@ func (j *Jobs) pushOnce(ctx context.Context, holder domain.ID) (more bool, err e
 func unknown(pushes []domain.Push) []domain.PushAnswer {
 	answers := make([]domain.PushAnswer, len(pushes))
 	for i, p := range pushes {
-		answers[i] = domain.PushAnswer{Link: p.Link, Class: domain.Locked}
+		answers[i] = domain.PushAnswer{Link: p.Link, Class: domain.Locked, OfCall: true}
 		answers[i].Link.InMail = p.InMail.ID
 		answers[i].Link.Attempts++
 		answers[i].Link.Class, answers[i].Link.Detail = domain.Locked, "no answer"
@@ -184,8 +195,13 @@ type consequence struct {
 // lostTries is how often a row looks for its Lead or Contact again before a person must look.
 const lostTries = 5
 
-// after is the one table from the class of a failure to what follows (SALESFORCE.md 2.5).
-func after(a domain.PushAnswer, now time.Time) consequence {
+// heardSoon bounds the tries that count for the pause of a row whose call failed as a whole, while the org answers others: half a minute.
+// It is long enough for rows that fail together for what they hold together to come back apart.
+const heardSoon = 6
+
+// after is the one table from the class of a failure to what follows (SALESFORCE.md 2.5). silent is how many pushes in a row the org has
+// answered nothing at all.
+func after(a domain.PushAnswer, now time.Time, silent int) consequence {
 	switch a.Class {
 	case domain.Taken, domain.Stale:
 		return consequence{}
@@ -206,7 +222,11 @@ func after(a domain.PushAnswer, now time.Time) consequence {
 	case domain.BadData:
 		return consequence{dead: true}
 	}
-	return consequence{again: now.Add(backoff(a.Link.Attempts))}
+	tries := a.Link.Attempts
+	if a.OfCall {
+		tries = min(tries, heardSoon+max(silent-1, 0))
+	}
+	return consequence{again: now.Add(backoff(tries))}
 }
 
 // backoff doubles from one second to five minutes, less up to half of it, so that rows that met a lock

@@ -32,6 +32,7 @@ type Fault struct {
 	Rest   time.Duration // of LimitReached: how long nothing should go
 	Split  bool          // it was too large: halves may pass
 	Known  bool          // the code stands in the table; false: judged by the status alone
+	OfCall bool          // it is of a whole call, or of a step of one: no row was judged
 	cause  error         // of a call without an answer
 }
 
@@ -254,7 +255,7 @@ var severity = []domain.FailureClass{domain.Taken, domain.Locked, domain.LostRef
 
 // newFault judges all errors of an answer.
 func newFault(status int, errs []orgError, where place) *Fault {
-	f := &Fault{Status: status, Errors: errs}
+	f := &Fault{Status: status, Errors: errs, OfCall: where != ofRow}
 	if len(errs) == 0 {
 		v := judgeStatus(status, where)
 		f.Class, f.Rest, f.Split = v.class, v.rest, v.split
@@ -273,7 +274,7 @@ func newFault(status int, errs []orgError, where place) *Fault {
 
 // unanswered is the Fault of a call that got no answer, or none that can be read. Whether it was carried out is not known.
 func unanswered(status int, cause error) *Fault {
-	return &Fault{Class: domain.Locked, Status: status, cause: cause}
+	return &Fault{Class: domain.Locked, Status: status, cause: cause, OfCall: true}
 }
 
 // asFault finds the Fault in an error; a budget that is spent is one too.

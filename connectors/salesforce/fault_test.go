@@ -66,7 +66,7 @@ func TestClassesOfRows(t *testing.T) {
 				if class == domain.LimitReached { // no fault of the row
 					attempts = 0
 				}
-				if a.Class != class || a.Link.Class != class || a.Link.Detail != code+" (Subject__c)" || a.Link.Attempts != attempts || a.Link.FailedAt != testNow {
+				if a.Class != class || a.Link.Class != class || a.Link.Detail != code+" (Subject__c)" || a.Link.Attempts != attempts || a.Link.FailedAt != testNow || a.OfCall {
 					t.Errorf("%+v", a)
 				}
 				if a.Link.RecordID != "" || a.Link.PushedVersion != 0 || a.Link.PushedSeq != 0 {
@@ -114,6 +114,28 @@ func TestUnclearAnswersEnd(t *testing.T) {
 			t.Errorf("try %d: %+v", i+1, a)
 		}
 		p.Link = a.Link
+	}
+}
+
+// What an org did before says nothing of what it does now: a row that was kept waiting by outages and locks is not given up at the first
+// answer of another kind.
+func TestTriesOfAnOutageCountForNothingElse(t *testing.T) {
+	for code, class := range map[string]domain.FailureClass{"UNKNOWN_EXCEPTION": domain.Locked, "DUPLICATE_VALUE": domain.Locked, "ENTITY_IS_DELETED": domain.LostReference} {
+		for _, before := range []string{"HTTP 503", "no answer", "UNABLE_TO_LOCK_ROW"} {
+			t.Run(code+" after "+before, func(t *testing.T) {
+				o := newOrg(t)
+				o.through(rowErrors("c0", code, ""))
+				p := plain(0)
+				p.Link.Class, p.Link.Detail, p.Link.Attempts = domain.Locked, before, unclearTries+3
+				for i := range 2 {
+					a := o.push(p)[0]
+					if a.Class != class || a.Link.Attempts != i+1 {
+						t.Errorf("try %d: %+v", i+1, a)
+					}
+					p.Link = a.Link
+				}
+			})
+		}
 	}
 }
 
@@ -168,7 +190,8 @@ func TestClassesOfCalls(t *testing.T) {
 				return respond(row.status, row.body)
 			}})
 			a := o.push(plain(0))[0]
-			if a.Class != row.class || a.Link.Detail != row.detail {
+			// A call that is refused for what it holds is taken apart: what is left is a row's own.
+			if a.Class != row.class || a.Link.Detail != row.detail || a.OfCall != (row.class != domain.BadData) {
 				t.Errorf("%+v", a)
 			}
 		})

@@ -281,10 +281,12 @@ func (c *Connector) sendSome(ctx context.Context, batches []batch) (more []batch
 // halve parts a collection that was refused as a whole; a row that stands alone gets the fault.
 func (c *Connector) halve(b batch, f *Fault) []batch {
 	if len(b.items) < 2 {
-		if f.Split { // one row that is too large is at fault itself
-			f = &Fault{Class: domain.BadData, Status: f.Status, Errors: f.Errors, Known: f.Known}
+		own := *f // what the call was refused for is in this row
+		own.OfCall = false
+		if f.Split {
+			own.Class, own.Split = domain.BadData, false
 		}
-		c.refusedAll([]batch{b}, f)
+		c.refusedAll([]batch{b}, &own)
 		return nil
 	}
 	half := len(b.items) / 2
@@ -491,8 +493,12 @@ func (c *Connector) answer(w *work, now time.Time) domain.PushAnswer {
 	if f == nil {
 		return domain.PushAnswer{Link: through(l), Class: domain.Taken}
 	}
-	a := domain.PushAnswer{Class: f.Class}
+	a := domain.PushAnswer{Class: f.Class, OfCall: f.OfCall}
 	if w.sent && f.Class != domain.LimitReached { // that is no fault of the row
+		// What ends as a dead letter when it stays is counted from its own first time: outages and locks before it were passing.
+		if f.Class == domain.LostReference && l.Class != domain.LostReference || f.saysNothing() && l.Detail != f.Detail() {
+			l.Attempts = 0
+		}
 		l.Attempts++
 	}
 	if f.Class == domain.Locked && l.Attempts >= unclearTries && f.saysNothing() {
