@@ -169,8 +169,14 @@ func (w *weeks) pass() {
 // samples reads a metrics page: the value of each sample by its name and labels, as they are written there.
 func (s *server) samples(page string) map[string]float64 {
 	s.t.Helper()
+	return samplesOf(s.t, s.page(page))
+}
+
+// samplesOf reads what samples reads, of a page's text.
+func samplesOf(t *testing.T, page string) map[string]float64 {
+	t.Helper()
 	values := map[string]float64{}
-	for line := range strings.Lines(s.page(page)) {
+	for line := range strings.Lines(page) {
 		line = strings.TrimSpace(line)
 		at := strings.LastIndexByte(line, ' ')
 		if strings.HasPrefix(line, "#") || at < 0 {
@@ -178,7 +184,7 @@ func (s *server) samples(page string) map[string]float64 {
 		}
 		value, err := strconv.ParseFloat(line[at+1:], 64)
 		if err != nil {
-			s.t.Fatalf("%s: %q: %v", page, line, err)
+			t.Fatalf("%q: %v", line, err)
 		}
 		values[line[:at]] = value
 	}
