@@ -253,16 +253,17 @@ func (s *stand) fill(t *testing.T) {
 // bringToSalesforce stores for everything that waits that the org took it.
 func bringToSalesforce(t *testing.T, a *app) {
 	t.Helper()
+	holder := a.room.NewHolder()
 	for {
-		pushes, err := a.room.ClaimPushes(t.Context(), few, time.Minute)
+		claim, err := a.room.ClaimPushes(t.Context(), holder, few, time.Minute)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(pushes) == 0 {
+		if len(claim.Pushes) == 0 {
 			return
 		}
-		answers := make([]domain.PushAnswer, len(pushes))
-		for i, p := range pushes {
+		answers := make([]domain.PushAnswer, len(claim.Pushes))
+		for i, p := range claim.Pushes {
 			link := p.Link
 			link.RecordID, link.Match = fmt.Sprintf("a0X%015d", i), domain.Unmatched
 			link.PushedVersion, link.PushedSeq, link.SentTask = p.InMail.Version, p.InMail.Seq, true
