@@ -159,7 +159,7 @@ func TestOpenSQLiteRefuses(t *testing.T) {
 
 func TestOpenPostgresRefuses(t *testing.T) {
 	config := func(change func(u *url.URL)) record.Config {
-		u, err := url.Parse(serverURL(t))
+		u, err := url.Parse(recordtest.Server(t).String())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -202,34 +202,38 @@ func TestOpenPostgresRefuses(t *testing.T) {
 	})
 	t.Run("another encoding", func(t *testing.T) {
 		cfg := record.Default()
-		cfg.URL = createDatabase(t, "TEMPLATE template0 ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C'")
+		cfg.URL = recordtest.EmptyDatabase(t, "TEMPLATE template0 ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C'")
 		refused(t, cfg, "SQL_ASCII", "UTF8")
 	})
 	t.Run("another program's tables", func(t *testing.T) {
 		cfg := record.Default()
-		cfg.URL = createDatabase(t, "")
+		cfg.URL = recordtest.EmptyDatabase(t, "")
 		execute(t, cfg.URL, "CREATE TABLE members (name text)")
 		refused(t, cfg, "another program's tables", "empty one")
 	})
 	t.Run("a role without rights", func(t *testing.T) {
 		cfg := record.Default()
-		cfg.URL = createDatabase(t, "")
+		cfg.URL = recordtest.EmptyDatabase(t, "")
 		role := "weak_" + uuid.NewString()[:8]
 		execute(t, cfg.URL, "CREATE ROLE "+role+" LOGIN; REVOKE CREATE ON SCHEMA public FROM PUBLIC")
-		t.Cleanup(func() { admin(t, "DROP ROLE "+role) })
+		t.Cleanup(func() { recordtest.Admin(t, "DROP ROLE "+role) })
 		u, _ := url.Parse(cfg.URL)
 		u.User = url.User(role)
 		cfg.URL = u.String()
 		refused(t, cfg, "no right", "README")
 	})
 	t.Run("a schema of a newer program", func(t *testing.T) {
-		cfg := postgresConfig(t)
+		cfg := record.Default()
+		cfg.URL = recordtest.EmptyDatabase(t, "")
+		if err := record.Migrate(t.Context(), cfg, wall{}); err != nil {
+			t.Fatal(err)
+		}
 		execute(t, cfg.URL, "INSERT INTO schema_versions (version_id, is_applied) VALUES (999, true)")
 		refused(t, cfg, "schema has version 999", "newer program")
 	})
 	t.Run("a schema that is missing, when it may not migrate", func(t *testing.T) {
 		cfg := record.Default()
-		cfg.URL, cfg.Migrate = createDatabase(t, ""), false
+		cfg.URL, cfg.Migrate = recordtest.EmptyDatabase(t, ""), false
 		refused(t, cfg, "schema has version 0", "inmail migrate")
 	})
 }
@@ -265,7 +269,7 @@ func answersWrongPassword(t *testing.T) (address string) {
 // Programs that start together migrate once and all open.
 func TestOpenTogether(t *testing.T) {
 	empty := patient()
-	empty.URL = createDatabase(t, "")
+	empty.URL = recordtest.EmptyDatabase(t, "")
 	for name, cfg := range map[string]record.Config{"postgres": empty, "sqlite": sqliteConfig(t)} {
 		t.Run(name, func(t *testing.T) {
 			const n = 3
@@ -480,14 +484,14 @@ func write(t *testing.T, file, text string) {
 // The two roles of the README: one owns the schema, the other works in it and can change nothing of it.
 func TestRolesOfTheReadme(t *testing.T) {
 	owner, worker := "owner_"+uuid.NewString()[:8], "worker_"+uuid.NewString()[:8]
-	admin(t, fmt.Sprintf("CREATE ROLE %s LOGIN; CREATE ROLE %s LOGIN", owner, worker))
-	database := createDatabase(t, "OWNER "+owner+" TEMPLATE template0 ENCODING 'UTF8'")
+	recordtest.Admin(t, fmt.Sprintf("CREATE ROLE %s LOGIN; CREATE ROLE %s LOGIN", owner, worker))
+	database := recordtest.EmptyDatabase(t, "OWNER "+owner+" TEMPLATE template0 ENCODING 'UTF8'")
 	execute(t, database, fmt.Sprintf(`ALTER DEFAULT PRIVILEGES FOR ROLE %s GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO %s;
 		GRANT USAGE ON SCHEMA public TO %[2]s`, owner, worker))
 	t.Cleanup(func() { // the database goes first: its tables are the owner's
 		u, _ := url.Parse(database)
-		admin(t, "DROP DATABASE "+strings.Trim(u.Path, "/")+" WITH (FORCE)")
-		admin(t, fmt.Sprintf("DROP ROLE %s; DROP ROLE %s", owner, worker))
+		recordtest.Admin(t, "DROP DATABASE "+strings.Trim(u.Path, "/")+" WITH (FORCE)")
+		recordtest.Admin(t, fmt.Sprintf("DROP ROLE %s; DROP ROLE %s", owner, worker))
 	})
 	as := func(role string) record.Config {
 		u, _ := url.Parse(database)

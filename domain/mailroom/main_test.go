@@ -4,6 +4,8 @@ import (
 	"flag"
 	"os"
 	"testing"
+
+	"inmail/connectors/record/recordtest"
 )
 
 // TestMain plays fewer random lives than rapid would: each has a record of its own on disk, and a hundred of them take
@@ -13,5 +15,7 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	flag.Parse() // what the command line says wins
-	os.Exit(m.Run())
+	code := m.Run()
+	recordtest.DropDatabases()
+	os.Exit(code)
 }

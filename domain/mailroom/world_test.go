@@ -2,11 +2,8 @@ package mailroom_test
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
-	"net/url"
-	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -14,9 +11,9 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	_ "github.com/jackc/pgx/v5/stdlib"
 
 	"inmail/connectors/record"
+	"inmail/connectors/record/recordtest"
 	"inmail/domain"
 	"inmail/domain/mailroom"
 )
@@ -115,36 +112,10 @@ func sqliteConfig(t *testing.T) record.Config {
 	return c
 }
 
-var databases atomic.Int64
-
-// postgresConfig makes a database of the test's own.
+// postgresConfig names a database of the test's own.
 func postgresConfig(t *testing.T) record.Config {
-	t.Helper()
-	server := os.Getenv("INMAIL_TEST_POSTGRES_URL")
-	if server == "" {
-		t.Fatal("no PostgreSQL: run the tests by make test, or set INMAIL_TEST_POSTGRES_URL to a superuser's URL")
-	}
-	db, err := sql.Open("pgx", server)
-	if err != nil {
-		t.Fatal(err)
-	}
-	name := fmt.Sprintf("mailroom_%d_%d", os.Getpid(), databases.Add(1))
-	if _, err := db.Exec("CREATE DATABASE " + name); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if _, err := db.Exec("DROP DATABASE " + name + " WITH (FORCE)"); err != nil {
-			t.Errorf("drop the test's database: %v", err)
-		}
-		db.Close()
-	})
-	u, err := url.Parse(server)
-	if err != nil {
-		t.Fatal(err)
-	}
-	u.Path = "/" + name
 	c := record.Default()
-	c.URL = u.String()
+	c.URL = recordtest.Database(t)
 	return c
 }
 

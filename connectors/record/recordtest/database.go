@@ -1,0 +1,159 @@
+package recordtest
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"inmail/connectors/record"
+)
+
+// databases are those that this process made.
+var databases struct {
+	sync.Mutex
+	names    []string
+	template sync.Once
+	migrated string
+	free     []string // URLs of those whose test has ended, emptied
+}
+
+// Database returns the URL of a PostgreSQL database that is the test's alone, with the schema in it and no row. The schema is
+// migrated once a process and copied from there; a database whose test has ended is emptied and goes to the next. A test
+// that changes the schema takes an EmptyDatabase. DropDatabases drops them all.
+func Database(t testing.TB) string {
+	t.Helper()
+	databases.template.Do(func() {
+		cfg := record.Default()
+		var name string
+		name, cfg.URL = create(t, "")
+		cfg.Timeout = 10 * time.Minute // on a busy machine
+		if err := record.Migrate(t.Context(), cfg, &clock{now: start}); err != nil {
+			t.Fatalf("migrate the template database: %v", err)
+		}
+		databases.migrated = name
+	})
+	if databases.migrated == "" {
+		t.Fatal("the template database could not be made")
+	}
+	at, found := takeFree()
+	if !found {
+		at = EmptyDatabase(t, "TEMPLATE "+databases.migrated)
+	}
+	t.Cleanup(func() { giveBack(at) })
+	return at
+}
+
+func takeFree() (at string, found bool) {
+	databases.Lock()
+	defer databases.Unlock()
+	last := len(databases.free) - 1
+	if last < 0 {
+		return "", false
+	}
+	at, databases.free = databases.free[last], databases.free[:last]
+	return at, true
+}
+
+// emptyAll empties every table but that of the schema's versions. Whoever is still connected is cut off first.
+const emptyAll = `DO $$
+	DECLARE t text;
+	BEGIN
+		SET LOCAL lock_timeout = '5s';
+		PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid();
+		FOR t IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'schema_versions' LOOP
+			EXECUTE format('DELETE FROM %I', t);
+		END LOOP;
+	END $$`
+
+// giveBack empties a database for the next test; one that cannot be emptied is not used again.
+func giveBack(at string) {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, at)
+	if err != nil {
+		return
+	}
+	defer conn.Close(ctx)
+	if _, err := conn.Exec(ctx, emptyAll); err != nil {
+		return
+	}
+	databases.Lock()
+	defer databases.Unlock()
+	databases.free = append(databases.free, at)
+}
+
+// EmptyDatabase makes a database with options of CREATE DATABASE and returns its URL. DropDatabases drops it.
+func EmptyDatabase(t testing.TB, options string) string {
+	t.Helper()
+	_, u := create(t, options)
+	return u
+}
+
+// Server is where the tests' PostgreSQL is.
+func Server(t testing.TB) *url.URL {
+	t.Helper()
+	server := os.Getenv("INMAIL_TEST_POSTGRES_URL")
+	if server == "" {
+		t.Fatal("INMAIL_TEST_POSTGRES_URL is not set: run the tests with make test, or start a PostgreSQL and let it name a superuser's URL")
+	}
+	u, err := url.Parse(server)
+	if err != nil {
+		t.Fatal("INMAIL_TEST_POSTGRES_URL is not a URL")
+	}
+	return u
+}
+
+func create(t testing.TB, options string) (name, at string) {
+	t.Helper()
+	u := Server(t)
+	name = "inmail_" + strings.ReplaceAll(uuid.NewString(), "-", "")[:12]
+	Admin(t, fmt.Sprintf("CREATE DATABASE %s %s", name, options))
+	databases.Lock()
+	defer databases.Unlock()
+	databases.names = append(databases.names, name)
+	u.Path = "/" + name
+	return name, u.String()
+}
+
+// Admin runs a statement on the tests' PostgreSQL as its superuser.
+func Admin(t testing.TB, sql string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, Server(t).String())
+	if err != nil {
+		t.Fatalf("the PostgreSQL of INMAIL_TEST_POSTGRES_URL cannot be reached; start it, or run make test: %v", err)
+	}
+	defer conn.Close(ctx)
+	if _, err := conn.Exec(ctx, sql); err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+}
+
+// DropDatabases drops what this process made; TestMain calls it last. Each drop waits for a checkpoint, and many at once for
+// the same one.
+func DropDatabases() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	var dropped sync.WaitGroup
+	atOnce := make(chan struct{}, 16) // connections
+	for _, name := range databases.names {
+		dropped.Go(func() {
+			atOnce <- struct{}{}
+			defer func() { <-atOnce }()
+			if conn, err := pgx.Connect(ctx, os.Getenv("INMAIL_TEST_POSTGRES_URL")); err == nil {
+				_, _ = conn.Exec(ctx, "DROP DATABASE "+name+" WITH (FORCE)")
+				_ = conn.Close(ctx)
+			}
+		})
+	}
+	dropped.Wait()
+}
