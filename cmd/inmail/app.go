@@ -269,7 +269,14 @@ func (a *app) writers() int {
 // startAPI listens and serves. A process without the role api has the pages of health and metrics all the same: what it
 // counts is told by nobody else.
 func (a *app) startAPI() error {
-	group := worker.NewGroup(worker.GroupLimits{Batch: acceptBatch, Waiting: acceptWaiting, Parallel: a.writers(), Timeout: acceptTimeout}, a.room.AcceptRead)
+	announcer := worker.NewAnnouncer(a.room.Announce)
+	a.onStop("announcing", announcer.Stop)
+	group := worker.NewGroup(worker.GroupLimits{Batch: acceptBatch, Waiting: acceptWaiting, Parallel: a.writers(), Timeout: acceptTimeout},
+		func(ctx context.Context, letters []mailroom.Letter) ([]mailroom.Accepted, error) {
+			answers, queued, err := a.room.AcceptRead(ctx, letters)
+			announcer.Announce(queued)
+			return answers, err
+		})
 	domainRegistry := prometheus.NewRegistry()
 	domainRegistry.MustRegister(metrics.NewDomain(a.room.StoredSnapshot, a.log))
 	parts := httpapi.Parts{

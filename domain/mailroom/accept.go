@@ -41,13 +41,27 @@ type Accepted struct {
 // MaxCategory is the longest category, in code points.
 const MaxCategory = 40
 
-// Accept reads sends and accepts them, as AcceptRead does.
+// Accept reads sends, accepts them as AcceptRead does, and asks the queue for those that were accepted. A queue that is
+// away is no reason to refuse: the record has them, and redrive asks again.
 func (r *Room) Accept(ctx context.Context, sends []Send) ([]Accepted, error) {
 	letters := make([]Letter, len(sends))
 	for i, s := range sends {
 		letters[i] = r.Read(s)
 	}
-	return r.AcceptRead(ctx, letters)
+	answers, queued, err := r.AcceptRead(ctx, letters)
+	if len(queued) > 0 {
+		_ = r.Announce(ctx, queued)
+	}
+	return answers, err
+}
+
+// Announce asks workers to deliver what was accepted.
+func (r *Room) Announce(ctx context.Context, ids []domain.ID) error {
+	task := Task{Type: TaskSend, IDs: make([]string, len(ids)), Queue: QueueSends}
+	for i, id := range ids {
+		task.IDs[i] = string(id)
+	}
+	return wrap("ask for what was accepted", r.queue.Enqueue(ctx, task))
 }
 
 // Letter is a Send that was read: whatever can be said of it without the record. Those who send at once read at once,
@@ -66,29 +80,30 @@ func (r *Room) Read(s Send) Letter {
 
 // AcceptRead judges letters by every rule that can be judged now, in R21's order, and stores those that
 // pass as queued, in one transaction; answers[i] is for letters[i]. What is refused is not stored (R27):
-// the audit keeps its codes. An error is the batch's: nothing of it was stored.
-func (r *Room) AcceptRead(ctx context.Context, letters []Letter) ([]Accepted, error) {
+// the audit keeps its codes. An error is the batch's: nothing of it was stored. The caller announces
+// what was queued; a send that was accepted before under its key is not in it (R28).
+func (r *Room) AcceptRead(ctx context.Context, letters []Letter) (answers []Accepted, queued []domain.ID, err error) {
 	if len(letters) == 0 {
-		return nil, nil
+		return nil, nil, nil
 	}
 	drafts := make([]*draft, len(letters))
 	for i, l := range letters {
 		drafts[i] = l.draft
 	}
 	var b *acceptance
-	err := r.record.Update(ctx, func(tx Tx) error {
+	err = r.record.Update(ctx, func(tx Tx) error {
 		b = &acceptance{room: r, tx: tx, drafts: drafts, answers: make([]Accepted, len(drafts)), first: map[AnswerKey]Answer{}}
 		return b.run()
 	})
 	if err != nil {
-		return nil, fmt.Errorf("accept %d sends: %w", len(letters), err)
+		return nil, nil, fmt.Errorf("accept %d sends: %w", len(letters), err)
 	}
 	b.tell()
-	if len(b.ids) > 0 {
-		// A queue that is away is no reason to refuse: the record has them, and redrive asks again.
-		_ = r.queue.Enqueue(ctx, Task{Type: TaskSend, IDs: b.ids, Queue: QueueSends})
+	queued = make([]domain.ID, len(b.inmails))
+	for i, m := range b.inmails {
+		queued[i] = m.ID
 	}
-	return b.answers, nil
+	return b.answers, queued, nil
 }
 
 // draft is a Send with its text read and its fields brought into their one form, before any
@@ -179,7 +194,6 @@ type acceptance struct {
 	strikes      []Strike
 	audit        []AuditEntry
 	newAnswers   []Answer
-	ids          []string
 	refused      []domain.Code
 	accountTypes []domain.AccountType
 }
@@ -312,7 +326,6 @@ func (b *acceptance) accept(d *draft, sender *domain.Member, common []string, no
 	}, now)
 	b.inmails = append(b.inmails, m)
 	b.receipts = append(b.receipts, receipt)
-	b.ids = append(b.ids, string(m.ID))
 	print := b.ledger.fingerprint(d)
 	b.notes = append(b.notes, SendNote{Sender: d.From, At: now, Fingerprint: print.Bytes()})
 	b.ledger.accepted(d.From, d.To, print, now)

@@ -219,14 +219,10 @@ func (r *Room) Redrive(ctx context.Context, age time.Duration, limit int) (int, 
 	if len(due) == 0 {
 		return 0, nil
 	}
-	ids := make([]string, len(due))
-	for i, id := range due {
-		ids[i] = string(id)
+	if err := r.Announce(ctx, due); err != nil {
+		return 0, fmt.Errorf("redrive %d InMails: %w", len(due), err)
 	}
-	if err := r.queue.Enqueue(ctx, Task{Type: TaskSend, IDs: ids, Queue: QueueSends}); err != nil {
-		return 0, fmt.Errorf("ask for %d queued InMails again: %w", len(ids), err)
-	}
-	return len(ids), nil
+	return len(due), nil
 }
 
 // Expire persists up to limit expiries that the clock has decided (R32, R33), each once with one
