@@ -341,7 +341,10 @@ func (a *app) connectSalesforce(ctx context.Context) error {
 	var err error
 	a.crm, err = salesforce.New(c, salesforce.Deps{Observer: a.process, Log: a.log, Clock: a.clock, Text: a.settings.Policy.CRMText,
 		Shared: a.queue.Shared(), Record: a.room, Alone: worker.Turn(a.room, a.log)})
-	return err
+	if err != nil { // it reads settings and the key file that they name, and calls nobody
+		return usageError{fmt.Errorf("settings: %w", err)}
+	}
+	return nil
 }
 
 // embeddedCredentials let one integration user in, with the rights that the package gives it.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"log/slog"
 	"math"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -62,5 +64,47 @@ func TestTheClockNeverGoesBackwards(t *testing.T) {
 	}
 	if got := c.Now(); got.Before(now) || got.After(now.Add(time.Hour)) {
 		t.Errorf("the clock shows %s after a refusal, want it to run on from %s", got, now)
+	}
+}
+
+// TestWrongSettingsAreWrongUse: whoever called can mend a wrong setting, and nobody else; so it exits with 2, wherever it stands.
+func TestWrongSettingsAreWrongUse(t *testing.T) {
+	yaml := func(t *testing.T, text string) string {
+		path := filepath.Join(t.TempDir(), "inmail.yaml")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	for name, row := range map[string]struct {
+		set  map[string]string
+		args []string
+	}{
+		"a value of a variable":      {map[string]string{"INMAIL_CRM_PUSH_EVERY": "soon"}, []string{"config", "check"}},
+		"a policy":                   {map[string]string{"INMAIL_POLICY_RETRACT_OPENED": "perhaps"}, []string{"migrate"}},
+		"a value out of its bounds":  {map[string]string{"INMAIL_SALESFORCE_BUDGET": "1.5"}, []string{"serve"}},
+		"a flag":                     {nil, []string{"serve", "--roles", "cook"}},
+		"an unknown key of the YAML": {nil, []string{"config", "check", "--config", yaml(t, "salesfarce:\n  url: https://acme.my.salesforce.com\n")}},
+		"a plan of the YAML":         {nil, []string{"serve", "--config", yaml(t, "plans:\n  recruiter_40: {account_type: cook, allowance: 40}\n")}},
+		"a file that is not there":   {nil, []string{"config", "check", "--config", filepath.Join(t.TempDir(), "none.yaml")}},
+		"half a login":               {map[string]string{"INMAIL_SALESFORCE_URL": "https://acme.my.salesforce.com"}, []string{"crm", "check"}},
+		"a key file that is not there": {map[string]string{"INMAIL_SALESFORCE_URL": "https://acme.my.salesforce.com", "INMAIL_SALESFORCE_CLIENT_ID": "c",
+			"INMAIL_SALESFORCE_USERNAME": "u", "INMAIL_SALESFORCE_JWT_KEY_FILE": filepath.Join(t.TempDir(), "none.pem")}, []string{"crm", "check"}},
+		"a command that is not there": {nil, []string{"config", "nonsense"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			noSettings(t)
+			t.Setenv("INMAIL_DATA", t.TempDir())
+			for variable, value := range row.set {
+				t.Setenv(variable, value)
+			}
+			if got := inmail(t, row.args...); got.code != exitUsage || !strings.HasPrefix(got.err, "inmail: ") || got.out != "" {
+				t.Errorf("exit code %d: %s%s", got.code, got.out, got.err)
+			}
+		})
+	}
+	noSettings(t)
+	if got := must(t, exitDone, "config"); !strings.Contains(got.out, "check") {
+		t.Errorf("inmail config printed %s", got.out)
 	}
 }

@@ -75,8 +75,8 @@ func crmStatusCommand(o *options) *cobra.Command {
 		Short: "Tell how far Salesforce is behind, and why",
 		Long: `Tell how far Salesforce is behind, and why.
 
-unsynced counts the InMails that wait to be pushed and go by themselves. Dead letters, which Salesforce refused and which wait for a person
-or for their next change, are not among them: they have a line of their own.`,
+unsynced counts the InMails that wait to be pushed and go by themselves. Dead letters, which Salesforce refused and
+which wait for a person or for their next change, are not among them: they have a line of their own.`,
 		Example: "  inmail crm status",
 		Args:    exactly(0),
 	}
@@ -351,7 +351,7 @@ is missing.`,
 		}
 		crm, err := salesforce.New(s.Salesforce, salesforce.Deps{Log: newLog(s.Program, os.Stderr), Clock: &clock{}})
 		if err != nil {
-			return err
+			return usageError{fmt.Errorf("settings: %w", err)}
 		}
 		ctx, cancel := context.WithTimeout(cmd.Context(), checkLimit)
 		defer cancel()

@@ -38,9 +38,9 @@ func crmReconcileCommand(o *options) *cobra.Command {
 	return crmRunCommand(o, &cobra.Command{
 		Use:   "reconcile",
 		Short: "Compare Salesforce with the record and mend what differs, now instead of tonight",
-		Long: `Compare Salesforce with the record and mend what differs, now instead of tonight: what is missing, stale or was edited by hand is
-pushed again, what hangs on a converted, merged or deleted Lead or Contact is hung where that went, what found nobody is looked for
-again. Records in Salesforce that nobody here knows are told and left.
+		Long: `Compare Salesforce with the record and mend what differs, now instead of tonight: what is missing, stale or was
+edited by hand is pushed again, what hangs on a converted, merged or deleted Lead or Contact is hung where that
+went, what found nobody is looked for again. Records in Salesforce that nobody here knows are told and left.
 
 The server's workers do it. With --dry-run they only count what differs and the API calls that mending would take.`,
 		Example: "  inmail crm reconcile --dry-run\n  inmail crm reconcile",
@@ -51,11 +51,12 @@ func crmBackfillCommand(o *options) *cobra.Command {
 	return crmRunCommand(o, &cobra.Command{
 		Use:   "backfill",
 		Short: "Bring every InMail to Salesforce, in bulk",
-		Long: `Bring every InMail to Salesforce, whatever is believed to be there: for a new org, or one that was restored. More than 2,000 go in
-bulk jobs; fewer, and what a job refuses, go by ordinary pushes. What is there already does not change.
+		Long: `Bring every InMail to Salesforce, whatever is believed to be there: for a new org, or one that was restored. More
+than 2,000 go in bulk jobs; fewer, and what a job refuses, go by ordinary pushes. What is there already does not
+change.
 
-The server's workers do it, and go on where they stopped. With --dry-run they only count InMails and Tasks, and the API calls that they
-would take.`,
+The server's workers do it, and go on where they stopped. With --dry-run they only count InMails and Tasks, and the
+API calls that they would take.`,
 		Example: "  inmail crm backfill --dry-run\n  inmail crm backfill",
 	}, "/v1/crm/backfill", crmRun.backfilled)
 }
@@ -66,8 +67,8 @@ func crmRunCommand(o *options, cmd *cobra.Command, path string, text func(crmRun
 	name := cmd.Use
 	cmd.Long += `
 
-On a terminal the command shows how far they are and ends when they are done; Ctrl-C only stops watching. Elsewhere it ends when they are
-asked, unless --wait is given; a dry run is always waited for.`
+On a terminal the command shows how far they are and ends when they are done; Ctrl-C only stops watching. Elsewhere it
+ends when they are asked, unless --wait is given; a dry run is always waited for.`
 	cmd.Args = exactly(0)
 	cmd.Flags().BoolVar(&dry, "dry-run", false, "count, and change nothing")
 	cmd.Flags().BoolVar(&watch, "wait", false, "end when it is done (on a terminal the default; --wait=false only asks)")

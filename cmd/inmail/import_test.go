@@ -70,7 +70,7 @@ func TestImportDirectly(t *testing.T) {
 		t.Error("an import has made an operator key")
 	}
 	t.Setenv("INMAIL_POLICY_ANCHOR_DAY", "32")
-	if got := inmail(t, "import", file, "--direct", "--data", folder); got.code != exitFailed || !strings.Contains(got.err, "anchor_day") {
+	if got := inmail(t, "import", file, "--direct", "--data", folder); got.code != exitUsage || !strings.Contains(got.err, "anchor_day") {
 		t.Errorf("with wrong settings: %+v", got)
 	}
 }

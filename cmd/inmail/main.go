@@ -79,7 +79,7 @@ inmail serve runs the service. The commands of members and operators ask a runni
 (else where INMAIL_LISTEN lets one listen here: 127.0.0.1:8080), with the key of INMAIL_KEY or INMAIL_KEY_FILE; on the server's own machine they find its operator key,
 which acts for the member of --member or INMAIL_MEMBER. Times in tables are local, in JSON UTC.
 
-Exit codes: 0 done, 1 failed, 2 wrong use, 3 refused by a rule.`,
+Exit codes: 0 done, 1 failed, 2 wrong use, of a setting too, 3 refused by a rule.`,
 		Example:       "  inmail serve --sample\n  inmail report\n  inmail send --member lena.hart --to maria.lopez --subject \"Our talk at the fair\" --body-file letter.txt",
 		SilenceUsage:  true,
 		SilenceErrors: true,

@@ -31,7 +31,6 @@ func migrateCommand(o *options) *cobra.Command {
 }
 
 func configCommand(o *options) *cobra.Command {
-	cmd := &cobra.Command{Use: "config", Short: "Look at the settings"}
 	check := &cobra.Command{
 		Use: "check", Short: "Check the settings and print what is in force, secrets masked", Args: exactly(0),
 		Example: "  inmail config check --config inmail.yaml",
@@ -55,8 +54,7 @@ func configCommand(o *options) *cobra.Command {
 			return table.Flush()
 		},
 	}
-	cmd.AddCommand(check)
-	return cmd
+	return family(&cobra.Command{Use: "config", Short: "Look at the settings", Example: "  inmail config check"}, check)
 }
 
 func versionCommand(o *options) *cobra.Command {

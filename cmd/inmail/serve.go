@@ -15,11 +15,11 @@ import (
 	"inmail/config"
 )
 
-// load reads the settings with the flags that were given.
+// load reads the settings with the flags that were given. A wrong one is wrong use, wherever it stands: only whoever called can mend it.
 func (o *options) load() (config.Settings, error) {
 	s, err := config.Load(config.Sources{File: o.configFile, Environment: os.Environ(), Flags: o.flags})
 	if err != nil {
-		return s, fmt.Errorf("settings: %w", err)
+		return s, usageError{fmt.Errorf("settings: %w", err)}
 	}
 	return s, nil
 }

@@ -284,6 +284,9 @@ func TestRuns(t *testing.T) {
 		look(100*time.Hour, again)
 		run.EndedAt = w.clock.Now()
 		w.ok(w.room.NoteRun(w.ctx, mailroom.Reconcile, run))
+		if diff := cmp.Diff([]string{"crm:push[]"}, asked(w)); diff != "" {
+			w.t.Errorf("what it made due is to be pushed (-want +got):\n%s", diff)
+		}
 		look(200*time.Hour, nil)
 	})
 	on(t, "the_schedule_begins_one_of_its_own", func(w *world) {
