@@ -8,6 +8,6 @@ func commands(o *options) []*cobra.Command {
 		serveCommand(o), migrateCommand(o), configCommand(o), versionCommand(o), sandboxCommand(o),
 		sendCommand(o), inboxCommand(o), openCommand(o), replyCommand(o), sentCommand(o), retractCommand(o),
 		creditsCommand(o), standingCommand(o), adviseCommand(o),
-		importCommand(o), benchCommand(o), reportCommand(o), memberCommand(o), crmCommand(o), queueCommand(o),
+		importCommand(o), benchCommand(o), reportCommand(o), memberCommand(o), restrictionCommand(o), crmCommand(o), queueCommand(o),
 	}
 }

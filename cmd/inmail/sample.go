@@ -289,7 +289,7 @@ func (a *app) summarise(ctx context.Context) (summary, error) {
 	s.OpenRate, s.Response = percent(opened, openOf), percent(inTime, responseOf)
 	page := mailroom.Page{Limit: 200}
 	for {
-		entries, err := a.room.Audit(ctx, page)
+		entries, err := a.room.Audit(ctx, "", page)
 		if err != nil {
 			return s, err
 		}

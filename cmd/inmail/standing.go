@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"inmail/domain/spam"
 )
 
 type standingAnswer struct {
@@ -13,19 +15,33 @@ type standingAnswer struct {
 		Until   time.Time
 	}
 	Triggers []struct {
-		Trigger string
-		Value   float64
-		Limit   float64
-		EasesAt time.Time `json:"eases_at"`
+		Trigger  string
+		Value    float64
+		Limit    float64
+		Headroom float64
+		EasesAt  time.Time `json:"eases_at"`
 	}
+	Warnings []struct{ Detail string }
+}
+
+// counted says what each limit counts.
+var counted = map[string]string{
+	spam.VolumeHour:  "sends in an hour",
+	spam.VolumeDay:   "sends in 24 hours",
+	spam.Strikes:     "messages refused as spam in 30 days; the last of them restricts",
+	spam.Reports:     "recipients who reported you in 30 days; the last of them restricts",
+	spam.SimilarDay:  "bodies almost the same in 24 hours",
+	spam.RegularGaps: "gaps between sends in a row within a second of each other; the last of them restricts",
+	spam.BurstMinute: "sends in a minute",
 }
 
 func standingCommand(o *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "standing",
 		Short: "Show how near a member is to each limit against spam, and when it eases",
-		Long: `Show how near a member is to each limit against spam, and when it eases. Who passes one is restricted for a time and
-cannot send; reading, replying and retracting go on, and it lifts by itself.`,
+		Long: `Show how near a member is to each limit against spam, how many more pass, and when it eases: when more pass again or, where
+some still do, when the value next falls. Who passes a limit is restricted for a time and cannot send; reading, replying and
+retracting go on, and it lifts by itself.`,
 		Example: "  inmail standing --member lena.hart",
 		Args:    exactly(0),
 	}
@@ -43,13 +59,17 @@ func (a standingAnswer) text() string {
 	if a.Restricted != nil {
 		holds = fmt.Sprintf("restricted until %s by %s\n", moment(a.Restricted.Until), plain(a.Restricted.Trigger))
 	}
-	t := newTable("TRIGGER", "VALUE", "LIMIT", "", "EASES")
+	t := newTable("TRIGGER", "VALUE", "LIMIT", "", "LEFT", "EASES", "COUNTS")
 	for _, n := range a.Triggers {
 		share := 0.0
 		if n.Limit > 0 {
 			share = n.Value / n.Limit
 		}
-		t.row(n.Trigger, fmt.Sprintf("%5g", n.Value), fmt.Sprintf("%5g", n.Limit), bar(share, 10), when(n.EasesAt))
+		t.row(n.Trigger, fmt.Sprintf("%5g", n.Value), fmt.Sprintf("%5g", n.Limit), bar(share, 10), fmt.Sprintf("%4g", n.Headroom), when(n.EasesAt), counted[n.Trigger])
 	}
-	return holds + "\n" + t.String()
+	text := holds + "\n" + t.String()
+	for _, w := range a.Warnings {
+		text += "\nwarning: " + plain(w.Detail) + "\n"
+	}
+	return text
 }

@@ -142,6 +142,16 @@ func readerOf(t reflect.Type, tag reflect.StructTag) func(*reader, reflect.Value
 			v.SetInt(int64(n))
 			return err
 		}
+	case reflect.Float64:
+		low, high := bounds(tag)
+		return func(r *reader, v reflect.Value) error {
+			f, err := r.float()
+			if err == nil && (f < float64(low) || f > float64(high)) {
+				err = domain.Refuse(domain.BadRequest, "a number of %d to %d", low, high)
+			}
+			v.SetFloat(f)
+			return err
+		}
 	case reflect.Pointer:
 		read := readerOf(t.Elem(), tag)
 		return func(r *reader, v reflect.Value) error {

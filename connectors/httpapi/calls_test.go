@@ -12,6 +12,7 @@ import (
 	"inmail/domain"
 	"inmail/domain/mailroom"
 	"inmail/domain/rates"
+	"inmail/domain/spam"
 )
 
 func TestSendInMail(t *testing.T) {
@@ -259,7 +260,21 @@ func TestRestrictions(t *testing.T) {
 	w.restrict("jo")
 	id := w.ask(w.operator, "GET", "/v1/restrictions?member=jo", nil).want(200, "").
 		has("items.0.trigger", "volume_hour", "items.0.until", "2026-11-24T09:00:00.000Z", "items.0.undone_at", nil, "next_cursor", nil).text("items.0.id")
+	w.ask(w.operator, "GET", "/v1/restrictions?member=jo", nil).want(200, "").
+		has("items.0.decision.version", spam.BehaviourVersion, "items.0.decision.sends", 20, "items.0.decision.reporters", 1)
 	w.ask(w.operator, "GET", "/v1/restrictions", nil).want(400, "bad_request")
+	replay := "/v1/audit/" + id + "/replay"
+	w.ask(w.operator, "POST", replay, nil).want(200, "").has("id", id, "kind", "restrict", "sender", "jo", "was.value", 21, "would.limit", 20, "limits.volume_day", 40, "whole", true)
+	w.ask(w.operator, "POST", replay, `{"volume_hour":30}`).want(200, "").has("would", nil, "limits.volume_hour", 30)
+	w.ask(w.operator, "POST", replay, `{"volume_hour":"30"}`).want(400, "bad_request")
+	w.ask(w.operator, "POST", replay, `{"report_share":0.5,"refuse_score":1e-1}`).want(200, "")
+	for _, bad := range []string{`{"report_share":1.01}`, `{"report_share":-0.5}`, `{"report_share":"0.5"}`, `{"report_share":1e999}`, `{"volume_hour":0}`, `{"volume_hour":1.5}`} {
+		w.ask(w.operator, "POST", replay, bad).want(400, "bad_request")
+	}
+	w.ask(w.operator, "POST", replay, `{"limit":30}`).want(400, "bad_request")
+	w.ask(w.operator, "POST", "/v1/audit/unknown/replay", `{}`).want(404, "not_found")
+	w.ask(w.operator, "POST", "/v1/audit/%00/replay", `{}`).want(404, "not_found")
+	w.ask(w.sender, "POST", replay, `{}`).want(403, "forbidden")
 	w.ask(w.operator, "POST", "/v1/restrictions/"+id+"/undo", nil).want(204, "")
 	w.ask(w.operator, "POST", "/v1/restrictions/"+id+"/undo", nil).want(404, "not_found")
 	w.ask(w.operator, "POST", "/v1/restrictions/%00/undo", nil).want(404, "not_found")
@@ -414,6 +429,10 @@ func TestAudit(t *testing.T) {
 	w.room.audit = []mailroom.AuditEntry{{ID: "1", At: epoch, Kind: "restrict", Sender: "jo", Detail: []byte(`{"trigger":"volume_hour","value":21}`), By: "k"}}
 	w.ask(w.operator, "GET", "/v1/audit", nil).want(200, "").has("items", []any{object{"id": "1", "at": "2026-11-23T09:00:00.000Z", "kind": "restrict", "sender": "jo", "refusals": []any{},
 		"detail": object{"trigger": "volume_hour", "value": 21}, "by": "k"}})
+	w.ask(w.operator, "POST", "/v1/audit/1/replay", `{}`).want(409, "conflict")
+	w.ask(w.operator, "GET", "/v1/audit?sender=jo", nil).want(200, "").has("items.0.id", "1")
+	w.ask(w.operator, "GET", "/v1/audit?sender=maria", nil).want(200, "").has("items", []any{})
+	w.ask(w.operator, "GET", "/v1/audit?sender=", nil).want(400, "bad_request")
 }
 
 func TestClock(t *testing.T) {

@@ -301,6 +301,21 @@ func (r *reader) integer() (int, error) {
 	return 0, domain.Refuse(domain.BadRequest, "expected a whole number")
 }
 
+func (r *reader) float() (float64, error) {
+	if c := r.peek(); c != '-' && (c < '0' || c > '9') {
+		return 0, r.wanted("a number")
+	}
+	digits, err := r.number()
+	if err != nil {
+		return 0, err
+	}
+	f, err := strconv.ParseFloat(string(digits), 64)
+	if err != nil { // too large for any number
+		return 0, domain.Refuse(domain.BadRequest, "expected a number")
+	}
+	return f, nil
+}
+
 // number steps over a number and returns its text.
 func (r *reader) number() ([]byte, error) {
 	start := r.at

@@ -6,33 +6,60 @@ import (
 
 	"inmail/domain"
 	"inmail/domain/mailroom"
+	"inmail/domain/spam"
 )
 
 // restrictionBook is what was decided against senders (R42), for operators.
 type restrictionBook interface {
-	Restrictions(ctx context.Context, member domain.MemberID) ([]mailroom.RestrictionRow, error)
+	Restrictions(ctx context.Context, member domain.MemberID) ([]mailroom.DecidedRestriction, error)
 	UndoRestriction(ctx context.Context, v mailroom.Viewer, id string) error
 }
 
 func (a *API) restrictionEndpoints() []endpoint {
 	return []endpoint{
 		gives(endpoint{method: "GET", path: "/v1/restrictions", name: "listRestrictions", group: "Operators", access: operatorOnly, status: http.StatusOK,
-			does: "List the restrictions of a member, newest first (R42, R43)", more: "All of them; next_cursor is always null.",
+			does:  "List the restrictions of a member with what each was decided from, newest first (R42, R43)",
+			more:  "All of them; next_cursor is always null. What a decision saw stands under decision; POST /v1/audit/{id}/replay takes the same id.",
 			query: []parameter{{name: "member", doc: "whose restrictions", schema: memberIDSchema(), required: true}}}, (*call).restrictions),
 		gives(endpoint{method: "POST", path: "/v1/restrictions/{id}/undo", name: "undoRestriction", group: "Operators", access: operatorOnly, status: http.StatusNoContent,
-			does: "Take a restriction back; it no longer counts when the next is measured", refuses: []domain.Code{domain.NotFound}}, (*call).undoRestriction),
+			does: "Take a restriction back (R42, R43)",
+			more: "It ends at once and no longer counts on the ladder. What its decision had seen no longer counts either: a restriction by volume, near-identical bodies, " +
+				"cadence or a burst sets aside all sends until it began, one by strikes all strikes, one by reports all reports. What comes later counts from none.",
+			refuses: []domain.Code{domain.NotFound}}, (*call).undoRestriction),
 	}
 }
 
+// decisionView is what a restriction was decided from (R43). It names nobody and holds no text.
+type decisionView struct {
+	Version        string  `json:"version" doc:"of the rules that decided" example:"behaviour/2"`
+	Sends          int     `json:"sends" doc:"accepted sends that were looked at" example:"20"`
+	Strikes        int     `json:"strikes" doc:"in 30 days" example:"0"`
+	Reporters      int     `json:"reporters" doc:"distinct, in 30 days" example:"1"`
+	Deliveries     int     `json:"deliveries" doc:"in 30 days; counted only for who was reported" example:"64"`
+	ReportShareLow float64 `json:"report_share_low" doc:"lower end of the 95 % Wilson interval of reporters / deliveries" example:"0.0028"`
+	Similar        int     `json:"similar" doc:"near-identical bodies in 24 h, beside the one at hand" example:"0"`
+}
+
 type restrictionView struct {
-	ID        string  `json:"id"`
-	Trigger   string  `json:"trigger" example:"volume_hour"`
-	Value     float64 `json:"value" example:"21"`
-	Limit     float64 `json:"limit" example:"20"`
-	Step      int     `json:"step" doc:"1: 24 h, 2: 72 h, 3: 7 d" example:"1"`
-	StartedAt stamp   `json:"started_at"`
-	Until     stamp   `json:"until"`
-	UndoneAt  *stamp  `json:"undone_at"`
+	ID        string        `json:"id"`
+	Trigger   string        `json:"trigger" example:"volume_hour"`
+	Value     float64       `json:"value" example:"21"`
+	Limit     float64       `json:"limit" example:"20"`
+	Step      int           `json:"step" doc:"1: 24 h, 2: 72 h, 3: 7 d" example:"1"`
+	StartedAt stamp         `json:"started_at"`
+	Until     stamp         `json:"until"`
+	UndoneAt  *stamp        `json:"undone_at"`
+	Decision  *decisionView `json:"decision,omitempty" doc:"not in an export, nor where it is kept no more"`
+}
+
+// decisionViewOf shows what d saw; nil for none.
+func decisionViewOf(d *spam.Decision) *decisionView {
+	if d == nil {
+		return nil
+	}
+	s := d.Signals
+	return &decisionView{Version: d.Version, Sends: len(s.Sends), Strikes: len(s.Strikes), Reporters: s.Reporters, Deliveries: s.Deliveries,
+		ReportShareLow: spam.ReportShareLow(s.Reporters, s.Deliveries), Similar: s.Similar}
 }
 
 func restrictionViewOf(r mailroom.RestrictionRow) restrictionView {
@@ -51,7 +78,9 @@ func (c *call) restrictions() (items[restrictionView], error) {
 	}
 	answer := items[restrictionView]{Items: make([]restrictionView, 0, len(rows))}
 	for _, r := range rows {
-		answer.Items = append(answer.Items, restrictionViewOf(r))
+		view := restrictionViewOf(r.RestrictionRow)
+		view.Decision = decisionViewOf(r.Decision)
+		answer.Items = append(answer.Items, view)
 	}
 	return answer, nil
 }
@@ -59,7 +88,7 @@ func (c *call) restrictions() (items[restrictionView], error) {
 func (c *call) undoRestriction() (nothing, error) {
 	id := c.r.PathValue("id")
 	if mailroom.CheckText(id) != nil {
-		return nothing{}, domain.Refuse(domain.NotFound, "there is no such restriction in force")
+		return nothing{}, domain.Refuse(domain.NotFound, "there is no such restriction, or it is undone already")
 	}
 	return nothing{}, c.api.Room.UndoRestriction(c.ctx, c.viewer, id)
 }

@@ -288,10 +288,40 @@ func (r *room) Bans(_ context.Context, p mailroom.Page) ([]domain.Ban, error) {
 	}), err
 }
 
-func (r *room) Restrictions(_ context.Context, member domain.MemberID) ([]mailroom.RestrictionRow, error) {
+func (r *room) Restrictions(_ context.Context, member domain.MemberID) (list []mailroom.DecidedRestriction, err error) {
 	leave, err := r.enter()
 	defer leave()
-	return slices.DeleteFunc(slices.Clone(r.penalty), func(p mailroom.RestrictionRow) bool { return p.Member != member }), err
+	for _, p := range r.penalty {
+		if p.Member == member {
+			list = append(list, mailroom.DecidedRestriction{RestrictionRow: p, Decision: &spam.Decision{Version: spam.BehaviourVersion,
+				Signals: spam.Signals{Sends: make([]time.Time, 20), Reporters: 1, Deliveries: 64}}})
+		}
+	}
+	return list, err
+}
+
+// Replay knows the restrictions, and of the audit what it was given.
+func (r *room) Replay(_ context.Context, id string, o mailroom.OtherSettings) (mailroom.Replayed, error) {
+	leave, err := r.enter()
+	defer leave()
+	for _, p := range r.penalty {
+		if p.ID == id && err == nil {
+			limits := spam.DefaultLimits()
+			out := mailroom.Replayed{AuditEntry: mailroom.AuditEntry{ID: id, At: p.StartedAt, Kind: "restrict", Sender: p.Member}, Version: spam.BehaviourVersion,
+				Was: spam.Trigger{Name: p.Trigger, Value: p.Value, Limit: p.Limit}, Limits: &limits, Whole: true}
+			if o.VolumeHour != nil {
+				limits.VolumeHour = *o.VolumeHour
+			}
+			if p.Value > float64(limits.VolumeHour) {
+				out.Would = &spam.Trigger{Name: p.Trigger, Value: p.Value, Limit: float64(limits.VolumeHour)}
+			}
+			return out, nil
+		}
+	}
+	if slices.ContainsFunc(r.audit, func(e mailroom.AuditEntry) bool { return e.ID == id }) {
+		return mailroom.Replayed{}, cmp.Or(err, error(domain.Refuse(domain.Conflict, "this decision keeps nothing to decide again from")))
+	}
+	return mailroom.Replayed{}, cmp.Or(err, error(domain.Refuse(domain.NotFound, "there is no such decision")))
 }
 
 func (r *room) UndoRestriction(_ context.Context, _ mailroom.Viewer, id string) error {
@@ -682,10 +712,11 @@ func (r *room) Analytics(_ context.Context, by string, _, _ time.Time) (mailroom
 	return report, err
 }
 
-func (r *room) Audit(_ context.Context, p mailroom.Page) ([]mailroom.AuditEntry, error) {
+func (r *room) Audit(_ context.Context, sender domain.MemberID, p mailroom.Page) ([]mailroom.AuditEntry, error) {
 	leave, err := r.enter()
 	defer leave()
-	return paged(slices.Clone(r.audit), p, func(e mailroom.AuditEntry) mailroom.Cursor { return mailroom.Cursor{At: e.At, ID: e.ID} }), err
+	mine := slices.DeleteFunc(slices.Clone(r.audit), func(e mailroom.AuditEntry) bool { return sender != "" && e.Sender != sender })
+	return paged(mine, p, func(e mailroom.AuditEntry) mailroom.Cursor { return mailroom.Cursor{At: e.At, ID: e.ID} }), err
 }
 
 func (r *room) CRMStatus(context.Context) (mailroom.CRMStatus, error) {

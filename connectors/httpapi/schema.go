@@ -27,7 +27,6 @@ var known = map[reflect.Type]func() schema{
 	reflect.TypeFor[domain.ID]():       func() schema { return schema{"type": "string", "format": "uuid"} },
 	reflect.TypeFor[domain.Status]():   func() schema { return schema{"type": "string", "enum": statusNames()} },
 	reflect.TypeFor[json.RawMessage](): func() schema { return schema{} },
-	reflect.TypeFor[float64]():         func() schema { return schema{"type": "number"} },
 	reflect.TypeFor[bool]():            func() schema { return schema{"type": "boolean"} },
 	reflect.TypeFor[map[string]int]():  func() schema { return schema{"type": "object", "additionalProperties": schema{"type": "integer"}} },
 	reflect.TypeFor[map[string]string](): func() schema {
@@ -70,6 +69,12 @@ func (c *components) of(t reflect.Type, tag reflect.StructTag) schema {
 		return s
 	case reflect.Int, reflect.Int64:
 		s := schema{"type": "integer"}
+		if low, high := bounds(tag); high != unbounded {
+			s["minimum"], s["maximum"] = low, high
+		}
+		return s
+	case reflect.Float64:
+		s := schema{"type": "number"}
 		if low, high := bounds(tag); high != unbounded {
 			s["minimum"], s["maximum"] = low, high
 		}

@@ -2,6 +2,8 @@ package record
 
 import (
 	"bytes"
+	"maps"
+	"slices"
 	"time"
 
 	"inmail/domain"
@@ -27,7 +29,6 @@ var eraseOwn = []string{
 // Where the other side stays, the id becomes "erased" ($2) and what was written goes.
 var eraseSides = []string{
 	`UPDATE reports SET sender = $2, reason = '' WHERE sender = $1`,
-	`UPDATE reports SET reporter = $2, reason = '' WHERE reporter = $1`,
 	`UPDATE audit SET sender = $2, detail = $3 WHERE sender = $1 AND sender <> ''`,
 	`UPDATE audit SET recipient = $2, detail = $3 WHERE recipient = $1 AND recipient <> ''`,
 }
@@ -81,12 +82,15 @@ func (t *tx) EraseMember(id domain.MemberID, limit int) (touched []domain.ID, do
 	}
 	for i, sql := range eraseSides {
 		args := []any{id, domain.Erased}
-		if i >= 2 {
+		if i >= 1 {
 			args = append(args, []byte{})
 		}
 		if _, err := t.exec("erase a member from reports and audit", sql, args...); err != nil {
 			return nil, false, err
 		}
+	}
+	if err := t.eraseReporter(id); err != nil {
+		return nil, false, err
 	}
 	if _, err := t.exec("keep the counts of an erased member", mergeCounts, id, string(domain.Erased)); err != nil {
 		return nil, false, err
@@ -115,6 +119,33 @@ func (t *tx) EraseMember(id domain.MemberID, limit int) (touched []domain.ID, do
 		return nil, false, err
 	}
 	return touched, len(touched) < limit, nil
+}
+
+const (
+	reportedBy    = `SELECT sender, min(inmail::text) FROM reports WHERE reporter = $1 GROUP BY sender`
+	eraseReporter = `UPDATE reports SET reporter = $3, reason = '' WHERE reporter = $1 AND sender = $2`
+)
+
+// eraseReporter takes a reporter out of its reports. Towards each sender it stays one reporter, apart from others who were erased,
+// under the first InMail that it reported of that sender (R41 c): a name that no member can have and that leads to nobody.
+func (t *tx) eraseReporter(id domain.MemberID) error {
+	first := map[domain.MemberID]string{}
+	err := t.query("look whom an erased member reported", reportedBy, func(r row) error {
+		var sender domain.MemberID
+		var inmail string
+		err := r.Scan((*string)(&sender), &inmail)
+		first[sender] = inmail
+		return err
+	}, id)
+	if err != nil {
+		return err
+	}
+	for _, sender := range slices.Sorted(maps.Keys(first)) {
+		if _, err := t.exec("erase a reporter", eraseReporter, id, sender, string(domain.Erased)+" "+first[sender]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // dropSnapshotOf removes stored figures that name the member; the next ones are computed within seconds.

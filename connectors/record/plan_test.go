@@ -44,9 +44,10 @@ func TestPlans(t *testing.T) {
 							errs = append(errs, sent, inbox)
 						}
 						_, replies := tx.Replies(ids[0], p)
-						_, audit := tx.Audit(p)
+						_, audit := tx.Audit("", p)
+						_, decisions := tx.Audit("s7", p)
 						_, failures := tx.Failures(p)
-						errs = append(errs, replies, audit, failures)
+						errs = append(errs, replies, audit, decisions, failures)
 					}
 					return errors.Join(errs...)
 				},

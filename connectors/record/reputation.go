@@ -17,9 +17,15 @@ const (
 			ORDER BY s.accepted_at DESC LIMIT $2) AS newest ON TRUE
 		ORDER BY r.sender, newest.at DESC`
 	recentStrikes = `SELECT member, at FROM strikes WHERE member IN (SELECT unnest($1::text[])) AND at >= $2 ORDER BY member, at DESC`
-	reporters     = `SELECT n.sender, count(*), min(n.newest) FROM (
-			SELECT sender, reporter, max(at) AS newest FROM reports WHERE sender IN (SELECT unnest($1::text[])) AND at >= $2 GROUP BY sender, reporter) AS n
+	// reporters leaves out what an undone restriction by reports had seen.
+	reporters = `SELECT n.sender, count(*), min(n.newest) FROM (
+			SELECT p.sender, p.reporter, max(p.at) AS newest FROM reports p WHERE p.sender IN (SELECT unnest($1::text[])) AND p.at >= $2
+				AND p.at > coalesce((SELECT max(u.started_at) FROM restrictions u
+					WHERE u.member = p.sender AND u.trigger_name = 'reports' AND u.undone_at IS NOT NULL), 0)
+			GROUP BY p.sender, p.reporter) AS n
 		GROUP BY n.sender`
+	undone = `SELECT member, trigger_name, started_at FROM restrictions
+		WHERE member IN (SELECT unnest($1::text[])) AND started_at >= $2 AND undone_at IS NOT NULL`
 	deliveries = `SELECT sender, count(*) FROM inmails WHERE sender IN (SELECT unnest($1::text[])) AND accepted_at >= $2 AND sent_at >= $3 GROUP BY sender`
 )
 
@@ -70,7 +76,10 @@ func (t *tx) Signals(senders []domain.MemberID, need spam.Limits) (map[domain.Me
 		reported = append(reported, id)
 		return err
 	}, asked, since)
-	if err != nil || len(reported) == 0 {
+	if err != nil {
+		return nil, err
+	}
+	if err := t.setAside(signals, asked); err != nil || len(reported) == 0 {
 		return signals, err
 	}
 	err = t.query("count deliveries", deliveries, func(r row) error {
@@ -83,6 +92,23 @@ func (t *tx) Signals(senders []domain.MemberID, need spam.Limits) (map[domain.Me
 		return err
 	}, reported, millis(t.now.Add(-spam.RecordWindow-longestQueue)), since)
 	return signals, err
+}
+
+// setAside takes out of signals what operators have set aside.
+func (t *tx) setAside(signals map[domain.MemberID]spam.Signals, senders []domain.MemberID) error {
+	by := map[domain.MemberID]spam.Undone{}
+	err := t.query("read undone restrictions", undone, func(r row) error {
+		var id domain.MemberID
+		var trigger string
+		var started int64
+		err := r.Scan((*string)(&id), &trigger, &started)
+		by[id] = by[id].Undo(trigger, instant(started))
+		return err
+	}, senders, millis(t.now.Add(-spam.RecordWindow)))
+	for id, u := range by {
+		signals[id] = signals[id].After(u)
+	}
+	return err
 }
 
 func scanMemberTime(r row) (id domain.MemberID, at time.Time, err error) {
@@ -198,6 +224,16 @@ func (t *tx) PutRestriction(member domain.MemberID, id string, r spam.Restrictio
 	return err
 }
 
+// Restriction returns one by its id; nil when there is none.
+func (t *tx) Restriction(id string) (found *mailroom.RestrictionRow, err error) {
+	err = t.query("read a restriction", restrictionColumns+`WHERE id = $1`, func(r row) error {
+		x, err := scanRestriction(r)
+		found = &x
+		return err
+	}, id)
+	return found, err
+}
+
 // UndoRestriction ends a restriction now; one that is undone already stays as it was.
 func (t *tx) UndoRestriction(id string) error {
 	_, err := t.exec("undo a restriction", `UPDATE restrictions SET undone_at = $2 WHERE id = $1 AND undone_at IS NULL`, id, millis(t.now))
@@ -305,33 +341,54 @@ func (t *tx) AppendAudit(entries []mailroom.AuditEntry) error {
 	return err
 }
 
-// Audit lists decisions, newest first by (At, ID).
-func (t *tx) Audit(page mailroom.Page) (entries []mailroom.AuditEntry, err error) {
+const auditColumns = `SELECT id, at, kind, inmail, sender, recipient, refusals, made_by, detail FROM audit WHERE `
+
+func scanAudit(r row) (e mailroom.AuditEntry, err error) {
+	var at int64
+	var inmail *string
+	var codes string
+	if err := r.Scan(&e.ID, &at, &e.Kind, &inmail, (*string)(&e.Sender), (*string)(&e.Recipient), &codes, &e.By, &e.Detail); err != nil {
+		return e, err
+	}
+	if inmail != nil {
+		e.InMail = domain.ID(*inmail)
+	}
+	for _, code := range strings.Fields(codes) {
+		e.Refusals = append(e.Refusals, domain.Code(code))
+	}
+	if len(e.Detail) == 0 {
+		e.Detail = nil
+	}
+	e.At = instant(at)
+	return e, nil
+}
+
+// Audit lists decisions, newest first by (At, ID): those on one sender, or with "" all.
+func (t *tx) Audit(sender domain.MemberID, page mailroom.Page) (entries []mailroom.AuditEntry, err error) {
 	var c conditions
 	c.and("TRUE")
+	if sender != "" {
+		c.and("sender = " + c.arg(sender) + " AND sender <> ''")
+	}
 	c.after("at", "id", page.After, page.After.ID)
-	sql := `SELECT id, at, kind, inmail, sender, recipient, refusals, made_by, detail FROM audit WHERE ` + c.sql +
-		` ORDER BY at DESC, id DESC LIMIT ` + c.arg(limit(page))
-	err = t.query("read the audit", sql, func(r row) error {
-		var e mailroom.AuditEntry
-		var at int64
-		var inmail *string
-		var codes string
-		if err := r.Scan(&e.ID, &at, &e.Kind, &inmail, (*string)(&e.Sender), (*string)(&e.Recipient), &codes, &e.By, &e.Detail); err != nil {
-			return err
-		}
-		if inmail != nil {
-			e.InMail = domain.ID(*inmail)
-		}
-		for _, code := range strings.Fields(codes) {
-			e.Refusals = append(e.Refusals, domain.Code(code))
-		}
-		if len(e.Detail) == 0 {
-			e.Detail = nil
-		}
-		e.At = instant(at)
+	err = t.query("read the audit", auditColumns+c.sql+` ORDER BY at DESC, id DESC LIMIT `+c.arg(limit(page)), func(r row) error {
+		e, err := scanAudit(r)
 		entries = append(entries, e)
-		return nil
+		return err
 	}, c.args...)
 	return entries, err
+}
+
+// Decisions returns those of ids that are in the audit.
+func (t *tx) Decisions(ids []string) (map[string]mailroom.AuditEntry, error) {
+	found := make(map[string]mailroom.AuditEntry, len(ids))
+	if len(ids) == 0 {
+		return found, nil
+	}
+	err := t.query("read decisions", auditColumns+`id IN (SELECT unnest($1::text[]))`, func(r row) error {
+		e, err := scanAudit(r)
+		found[e.ID] = e
+		return err
+	}, ids)
+	return found, err
 }

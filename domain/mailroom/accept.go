@@ -280,7 +280,7 @@ func (b *acceptance) judge(d *draft, common map[Pair][]string) (Accepted, error)
 	if sender != nil {
 		b.accountTypes = append(b.accountTypes, sender.AccountType)
 	}
-	if text.spammy && sender != nil {
+	if text.verdict != nil && sender != nil {
 		b.strikes = append(b.strikes, Strike{d.From, now})
 		if err := b.strike(d.From, now); err != nil {
 			return Accepted{}, err
@@ -300,19 +300,23 @@ func (b *acceptance) judge(d *draft, common map[Pair][]string) (Accepted, error)
 		}
 	}
 	if len(refusals) > 0 {
-		return b.refuse(d, refusals, now)
+		return b.refuse(d, refusals, text, now)
 	}
 	return b.accept(d, sender, common[Pair{d.From, d.To}], now)
 }
 
-func (b *acceptance) refuse(d *draft, refusals []*domain.Refusal, now time.Time) (Accepted, error) {
+func (b *acceptance) refuse(d *draft, refusals []*domain.Refusal, text content, now time.Time) (Accepted, error) {
 	codes := make([]domain.Code, len(refusals))
 	for i, r := range refusals {
 		codes[i] = r.Code
 	}
+	detail, err := text.detail(now)
+	if err != nil {
+		return Accepted{}, err
+	}
 	b.refused = append(b.refused, codes[0])
 	b.audit = append(b.audit, AuditEntry{ID: string(b.room.ids.NewID()), At: now, Kind: "send",
-		Sender: b.ledger.known(d.From), Recipient: b.ledger.known(d.To), Refusals: codes})
+		Sender: b.ledger.known(d.From), Recipient: b.ledger.known(d.To), Refusals: codes, Detail: detail})
 	a := Accepted{Err: refusals[0].Tell()}
 	return a, b.remember(d, a, now)
 }

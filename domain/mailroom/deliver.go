@@ -128,11 +128,15 @@ func (b *delivery) decide(m *domain.InMail) error {
 		for i, r := range refusals {
 			codes[i] = r.Code
 		}
-		if text.spammy {
+		if text.verdict != nil {
 			b.strikes = append(b.strikes, Strike{m.Sender, now})
 		}
+		detail, err := text.detail(now)
+		if err != nil {
+			return err
+		}
 		b.audit = append(b.audit, AuditEntry{ID: string(b.room.ids.NewID()), At: now, Kind: "deliver", InMail: m.ID,
-			Sender: b.ledger.known(m.Sender), Recipient: b.ledger.known(m.Recipient), Refusals: codes})
+			Sender: b.ledger.known(m.Sender), Recipient: b.ledger.known(m.Recipient), Refusals: codes, Detail: detail})
 		return b.apply(m, domain.EventRefuse, codes[0])
 	}
 	sender := b.ledger.members[m.Sender]

@@ -113,14 +113,14 @@ func (r *Room) accounts(tx Tx, ids []domain.MemberID) (map[domain.MemberID]domai
 type content struct {
 	model    *spam.Model // that judged it; nil: nothing was learnt
 	refusals []*domain.Refusal
-	spammy   bool // a strike is due
+	verdict  *spam.Verdict // of a spammy text, for which a strike is due; else nil
 }
 
 // judgeContent judges a text by R22–R26 and the filter (R42).
 func judgeContent(m *spam.Model, text domain.Text) content {
 	c := content{model: m, refusals: text.Refusals()}
 	if verdict := spam.Judge(m, text.Subject, text.Source); verdict.Spam {
-		c.refusals, c.spammy = append(c.refusals, spamRefusal(verdict)), true
+		c.refusals, c.verdict = append(c.refusals, spamRefusal(verdict)), &verdict
 	}
 	return c
 }

@@ -242,15 +242,6 @@ func (r *Room) Bans(ctx context.Context, p Page) (bans []domain.Ban, err error) 
 	return bans, wrap("list the banned", err)
 }
 
-// Audit lists the decisions, newest first, with all true codes of each (R18, R21).
-func (r *Room) Audit(ctx context.Context, p Page) (entries []AuditEntry, err error) {
-	err = r.record.View(ctx, func(tx Tx) (err error) {
-		entries, err = tx.Audit(p)
-		return err
-	})
-	return entries, wrap("list the audit", err)
-}
-
 // unique returns the different ids, sorted.
 func unique(ids []domain.MemberID) []domain.MemberID {
 	ids = slices.Clone(ids)

@@ -244,7 +244,8 @@ type Conversations interface {
 
 // Reputation is the part of the record that the filter and its restrictions live on (R41–R44).
 type Reputation interface {
-	// Signals returns what was seen of each sender until Now, as far back as need says.
+	// Signals returns what was seen of each sender until Now, as far back as need says, without what an operator's
+	// undo has set aside (spam.Undone).
 	Signals(senders []domain.MemberID, need spam.Limits) (map[domain.MemberID]spam.Signals, error)
 	// NoteSends keeps the fingerprints of accepted bodies for the window of the similarity check.
 	NoteSends(sends []SendNote) error
@@ -256,12 +257,16 @@ type Reputation interface {
 	// Restricted returns the restriction of each sender that holds at Now; absent when there is none.
 	Restricted(senders []domain.MemberID) (map[domain.MemberID]spam.Restriction, error)
 	PutRestriction(member domain.MemberID, id string, r spam.Restriction) error
+	// Restriction returns one by its id; nil when there is none.
+	Restriction(id string) (*RestrictionRow, error)
 	UndoRestriction(id string) error
 	// Report keeps an abuse report, once for each InMail; again is ErrConflict (R44).
 	Report(id domain.ID, sender, reporter domain.MemberID, reason string) error
-	// AppendAudit appends decisions; Audit lists them, newest first by (At, ID).
+	// AppendAudit appends decisions; Audit lists them, newest first by (At, ID), those on one sender or with "" all.
 	AppendAudit(entries []AuditEntry) error
-	Audit(page Page) ([]AuditEntry, error)
+	Audit(sender domain.MemberID, page Page) ([]AuditEntry, error)
+	// Decisions returns those of ids that are in the audit.
+	Decisions(ids []string) (map[string]AuditEntry, error)
 	// Model returns the learnt filter as stored, nil when nothing was learnt; PutModel replaces it.
 	Model() ([]byte, error)
 	PutModel(blob []byte) error
@@ -302,7 +307,7 @@ type AuditEntry struct {
 	Recipient domain.MemberID
 	Refusals  []domain.Code
 	By        string // the key id of an operator, where one acted
-	Detail    []byte // JSON: trigger, value, limit, version, signals (R43)
+	Detail    []byte // JSON: of restrict a spam.Decision, of a refusal for spam_content a spam.ContentDecision (R43)
 }
 
 // Lesson is one InMail that teaches the filter.

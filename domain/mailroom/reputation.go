@@ -59,6 +59,7 @@ func (l *ledger) recentPrints(tx Tx, sender domain.MemberID, now time.Time) ([]s
 		if err != nil {
 			return nil, err
 		}
+		stored = spam.PrintsAfter(stored, l.signals[sender].Undone)
 		l.printed[sender] = true
 		l.prints[sender] = append(l.prints[sender], stored...)
 	}
@@ -130,14 +131,15 @@ func (r *Room) restrict(tx Tx, member domain.MemberID, t spam.Trigger, signals s
 		return spam.Restriction{}, err
 	}
 	restriction := spam.Restrict(now, t, previous)
-	if err := tx.PutRestriction(member, string(r.ids.NewID()), restriction); err != nil {
+	id := string(r.ids.NewID()) // of both: a restriction's decision is found under its own id
+	if err := tx.PutRestriction(member, id, restriction); err != nil {
 		return restriction, err
 	}
-	detail, err := json.Marshal(spam.NewDecision(now, t, signals))
+	detail, err := json.Marshal(spam.NewDecision(now, t, signals, r.limits))
 	if err != nil {
 		return restriction, fmt.Errorf("keep a decision: %w", err)
 	}
-	return restriction, tx.AppendAudit([]AuditEntry{{ID: string(r.ids.NewID()), At: now, Kind: "restrict", Sender: member,
+	return restriction, tx.AppendAudit([]AuditEntry{{ID: id, At: now, Kind: "restrict", Sender: member,
 		Refusals: []domain.Code{domain.Restricted}, Detail: detail}})
 }
 
@@ -262,34 +264,11 @@ func (r *Room) Standing(ctx context.Context, member domain.MemberID) (s spam.Sta
 		if err != nil {
 			return err
 		}
-		seen.Similar, seen.SimilarAt = spam.MostAlike(prints)
+		seen.Similar, seen.SimilarAt = spam.MostAlike(spam.PrintsAfter(prints, seen.Undone))
 		s = spam.StandingOf(tx.Now(), seen, r.limits, holds)
 		return nil
 	})
 	return s, wrap("tell the standing", err)
-}
-
-// Restrictions lists all restrictions of a member, newest first, for an operator.
-func (r *Room) Restrictions(ctx context.Context, member domain.MemberID) (rows []RestrictionRow, err error) {
-	err = r.record.View(ctx, func(tx Tx) (err error) {
-		rows, err = tx.Restrictions(member)
-		return err
-	})
-	return rows, wrap("list restrictions", err)
-}
-
-// UndoRestriction takes a restriction back, by an operator, with a note in the audit; it no longer counts on the ladder.
-func (r *Room) UndoRestriction(ctx context.Context, v Viewer, id string) error {
-	err := r.record.Update(ctx, func(tx Tx) error {
-		if err := tx.UndoRestriction(id); err != nil {
-			if errors.Is(err, ErrConflict) {
-				return refuse(domain.NotFound, "there is no such restriction in force")
-			}
-			return err
-		}
-		return tx.AppendAudit([]AuditEntry{{ID: string(r.ids.NewID()), At: tx.Now(), Kind: "undo", By: v.KeyID}})
-	})
-	return wrap("undo a restriction", err)
 }
 
 // stateModelVersion counts the versions of the learnt filter, so that each process reads it only when it changed.

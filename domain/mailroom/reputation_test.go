@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -172,7 +173,7 @@ func reputationRules(t *testing.T) {
 		w.ok(w.room.Report(w.ctx, as(recipient(2)), ids[2], "not asked for"))
 		_, err = w.accept(own("a", 6))
 		w.until(err)
-		audit, err := w.room.Audit(w.ctx, mailroom.Page{Limit: 5})
+		audit, err := w.room.Audit(w.ctx, "", mailroom.Page{Limit: 5})
 		w.ok(err)
 		found := false
 		for _, e := range audit {
@@ -266,21 +267,152 @@ func reputationRules(t *testing.T) {
 			}
 		}
 	})
-	with(t, "R43_an_operator_undoes", shipped, func(w *world) {
+	// burst sends until burst_minute restricts the sender, and returns the restriction.
+	burst := func(w *world) mailroom.DecidedRestriction {
+		w.t.Helper()
 		w.member("a", "recruiter_50")
-		w.members(20)
+		w.members(40)
 		for i := range 10 {
-			w.clock.advance(time.Duration(1+i*i%5) * 900 * time.Millisecond)
+			w.clock.advance(100 * time.Millisecond)
 			_, err := w.accept(own("a", i))
 			w.ok(err)
 		}
 		_, err := w.accept(own("a", 10))
 		w.until(err)
-		w.clock.advance(2 * time.Minute)
-		rows, err := w.room.Restrictions(w.ctx, "a")
+		list, err := w.room.Restrictions(w.ctx, "a")
 		w.ok(err)
-		w.ok(w.room.UndoRestriction(w.ctx, operator, rows[0].ID))
-		_, err = w.accept(own("a", 10))
+		return list[0]
+	}
+	with(t, "R43_an_operator_undoes", shipped, func(w *world) {
+		r := burst(w)
+		w.ok(w.room.UndoRestriction(w.ctx, operator, r.ID))
+		w.clock.advance(time.Millisecond) // what the burst was judged by does not count again, as a burst or as even gaps
+		for i := range 10 {
+			_, err := w.accept(own("a", 10+i))
+			w.ok(err)
+		}
+		_, err := w.accept(own("a", 20)) // but as many again do
+		w.until(err)
+		s, err := w.room.Standing(w.ctx, "a")
 		w.ok(err)
+		for _, n := range s.Triggers {
+			if n.Trigger == "burst_minute" && n.Value != 10 {
+				w.t.Errorf("the standing counts %g sends in the minute, want the 10 after the undo", n.Value)
+			}
+		}
+		w.want(w.room.UndoRestriction(w.ctx, operator, r.ID), domain.NotFound)
+		w.want(w.room.UndoRestriction(w.ctx, operator, "nothing"), domain.NotFound)
+		audit, err := w.room.Audit(w.ctx, "a", mailroom.Page{Limit: 10})
+		w.ok(err)
+		undone := 0
+		for _, e := range audit {
+			if e.Sender != "a" {
+				w.t.Errorf("the audit of one sender has %+v", e)
+			}
+			if e.Kind == "undo" && strings.Contains(string(e.Detail), r.ID) {
+				undone++
+			}
+		}
+		if undone != 1 {
+			w.t.Errorf("the audit has %d undos, want 1", undone)
+		}
+	})
+	with(t, "R43_undone_reports_count_no_more", shipped, func(w *world) {
+		w.member("a", "recruiter_50")
+		w.members(10)
+		var ids []domain.ID
+		for i := range 6 {
+			ids = append(ids, w.queued("a", recipient(i)))
+			w.clock.advance(time.Duration(5+i) * time.Minute)
+		}
+		w.work()
+		report := func(i int) { w.ok(w.room.Report(w.ctx, as(recipient(i)), ids[i], "no")) }
+		for i := range 3 {
+			report(i)
+		}
+		list, err := w.room.Restrictions(w.ctx, "a")
+		w.ok(err)
+		w.ok(w.room.UndoRestriction(w.ctx, operator, list[0].ID))
+		w.clock.advance(time.Minute)
+		for i := 3; i < 5; i++ {
+			report(i)
+			_, err := w.accept(own("a", 7+i-3))
+			w.ok(err)
+		}
+		report(5) // the third after the undo
+		_, err = w.accept(own("a", 9))
+		w.until(err)
+	})
+	with(t, "R43_a_restriction_is_replayed", shipped, func(w *world) {
+		r := burst(w)
+		if d := r.Decision; d == nil || d.Version == "" || d.Trigger.Value != 11 || len(d.Signals.Sends) != 10 {
+			w.t.Fatalf("the decision is %+v", d)
+		}
+		for limit, would := range map[int]bool{10: true, 11: false} {
+			gaps := 100 // a burst is even, too
+			got, err := w.room.Replay(w.ctx, r.ID, mailroom.OtherSettings{BurstMinute: &limit, RegularGaps: &gaps})
+			w.ok(err)
+			if (got.Would != nil) != would || !got.Whole || got.Was.Value != 11 || got.Limits.VolumeHour != 20 || got.Sender != "a" {
+				w.t.Errorf("under a limit of %d: %+v, would %+v", limit, got, got.Would)
+			}
+		}
+		zero, half := 0, 0.5
+		_, err := w.room.Replay(w.ctx, r.ID, mailroom.OtherSettings{VolumeHour: &zero})
+		w.want(err, domain.BadRequest)
+		_, err = w.room.Replay(w.ctx, r.ID, mailroom.OtherSettings{RefuseScore: &half})
+		w.want(err, domain.BadRequest)
+		_, err = w.room.Replay(w.ctx, "nothing", mailroom.OtherSettings{})
+		w.want(err, domain.NotFound)
+	})
+	with(t, "R43_a_refused_text_is_replayed_by_its_score", shipped, func(w *world) {
+		w.member("a", "recruiter_50")
+		w.members(2)
+		_, err := w.accept(mailroom.Send{From: "a", To: recipient(0), Subject: "You have won", Body: "Claim your prize now: https://bit.ly/x1 before it is too late!!!"})
+		w.want(err, domain.SpamContent)
+		_, err = w.accept(mailroom.Send{From: "a", To: "a", Subject: "To myself", Body: "A note."})
+		w.want(err, domain.Self)
+		audit, err := w.room.Audit(w.ctx, "a", mailroom.Page{Limit: 10})
+		w.ok(err)
+		if strings.Contains(string(audit[1].Detail), "prize now") {
+			w.t.Errorf("the audit keeps the text: %s", audit[1].Detail)
+		}
+		bar := 0.999
+		got, err := w.room.Replay(w.ctx, audit[1].ID, mailroom.OtherSettings{})
+		w.ok(err)
+		if got.Was.Name != "spam_content" || got.Would == nil || got.Was.Value < 0.5 || !strings.HasPrefix(got.Version, "content/") {
+			w.t.Errorf("as it was: %+v, would %+v", got, got.Would)
+		}
+		got, err = w.room.Replay(w.ctx, audit[1].ID, mailroom.OtherSettings{RefuseScore: &bar})
+		w.ok(err)
+		if got.Would != nil {
+			w.t.Errorf("under a bar of %g it scored %g: %+v", bar, got.Was.Value, got.Would)
+		}
+		_, err = w.room.Replay(w.ctx, audit[0].ID, mailroom.OtherSettings{})
+		w.want(err, domain.Conflict)
+	})
+	twice := func(p *domain.Policy) { shipped(p); p.AllowSecondInMail = true }
+	with(t, "R41_erased_reporters_stay_distinct", twice, func(w *world) {
+		w.member("a", "recruiter_50")
+		w.members(6)
+		var ids []domain.ID
+		for i := range 4 {
+			ids = append(ids, w.queued("a", recipient(i)))
+			w.clock.advance(time.Duration(5+i) * time.Minute)
+		}
+		ids = append(ids, w.queued("a", recipient(0)))
+		w.work()
+		for _, r := range []struct{ by, of int }{{0, 0}, {0, 4}, {1, 1}} { // two reporters, one of them twice
+			w.ok(w.room.Report(w.ctx, as(recipient(r.by)), ids[r.of], "no"))
+		}
+		for i := range 2 {
+			w.ok(w.room.Erase(w.ctx, operator, recipient(i)))
+			_, err := w.room.FinishErasures(w.ctx, &org{})
+			w.ok(err)
+		}
+		_, err := w.accept(own("a", 4))
+		w.ok(err)
+		w.ok(w.room.Report(w.ctx, as(recipient(2)), ids[2], "no"))
+		_, err = w.accept(own("a", 5))
+		w.until(err)
 	})
 }

@@ -8,7 +8,8 @@
 // Behaviour: Decide, Struck and Reported look at what was seen of a sender (Signals)
 // under Limits and name the limit that was passed; Restrict says for how long that
 // restricts; StandingOf tells the sender how near each limit is. Print and Similar
-// find near-identical bodies.
+// find near-identical bodies. A Decision keeps what it saw, so that it can be replayed
+// under other limits; when an operator undoes one, what it saw counts no more (Undone).
 package spam
 
 import (

@@ -389,7 +389,7 @@ func TestRules(t *testing.T) {
 
 	t.Run("R43_explained_and_replayed", func(t *testing.T) {
 		s := Signals{Sends: scattered(t0, 20, time.Hour-ms), Deliveries: 7}
-		stored, err := json.Marshal(NewDecision(t0, *Decide(t0, s, limits), s))
+		stored, err := json.Marshal(NewDecision(t0, *Decide(t0, s, limits), s, limits))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -406,6 +406,13 @@ func TestRules(t *testing.T) {
 		if got := d.Replay(higher); got != nil {
 			t.Errorf("under a limit of 21: %+v", got)
 		}
+		if higher.VolumeHour, higher.VolumeDay = 60, 60; !d.Whole(higher) {
+			t.Error("all 20 sends were kept, and it is said that more may have been")
+		}
+		d.Signals.Sends = append(d.Signals.Sends, scattered(t0.Add(-time.Hour), 20, 20*time.Hour)...)
+		if d.Whole(higher) || !d.Whole(limits) {
+			t.Error("40 sends were kept, which is all that was: a limit of 60 cannot be replayed from them, one of 40 can")
+		}
 		for name, s := range map[string]Signals{
 			Strikes: {Strikes: sendsBefore(t0, 0, time.Hour, 2*time.Hour)},
 			Reports: {Reporters: 3, Deliveries: 3},
@@ -417,6 +424,58 @@ func TestRules(t *testing.T) {
 			if got := d.Replay(milder); got != nil {
 				t.Errorf("%s under a limit of 4: %+v", name, got)
 			}
+		}
+	})
+
+	t.Run("R43_a_refusal_is_replayed_from_its_score", func(t *testing.T) {
+		v := Judge(nil, "You have won", "Claim your prize now: https://bit.ly/x1 before it is too late!!!")
+		stored, err := json.Marshal(NewContentDecision(t0, v))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, word := range []string{"prize now", "bit.ly", "won"} {
+			if strings.Contains(string(stored), word) {
+				t.Errorf("the decision holds %q of the message: %s", word, stored)
+			}
+		}
+		var d ContentDecision
+		if err := json.Unmarshal(stored, &d); err != nil {
+			t.Fatal(err)
+		}
+		if d.Bar != RefuseScore || !d.Replay(d.Bar) || !d.Replay(v.Score) || d.Replay(v.Score+1e-9) {
+			t.Errorf("a score of %g under a bar of %g: %+v", v.Score, d.Bar, d)
+		}
+	})
+
+	t.Run("R43_what_is_undone_counts_no_more", func(t *testing.T) {
+		s := Signals{Sends: make10(t0, 10*ms), Strikes: sendsBefore(t0, time.Hour, 2*time.Hour)}
+		want(t, Decide(t0, s, limits), BurstMinute, 11, 10)
+		// A burst is even and many, too: undone as a burst, it is nothing else either.
+		after := s.After(Undone{}.Undo(BurstMinute, t0))
+		if got := Decide(t0.Add(ms), after, limits); got != nil {
+			t.Errorf("the send after the undo: %+v", got)
+		}
+		if len(after.Strikes) != 2 {
+			t.Errorf("strikes are another kind of evidence: %v", after.Strikes)
+		}
+		later := t0.Add(time.Second)
+		next := after
+		for range 10 {
+			next = next.WithSend(later)
+		}
+		if got := Decide(later, next, limits); got == nil || got.Name != BurstMinute || got.Value != 11 {
+			t.Errorf("eleven sends after the undo: %+v", got)
+		}
+		if got := Struck(t0, s.After(Undone{}.Undo(Strikes, t0)).WithStrike(t0.Add(ms)), limits); got != nil {
+			t.Errorf("the first strike after the undo of three: %+v", got)
+		}
+		prints := []SentPrint{{At: t0}, {At: t0.Add(ms)}}
+		if got := PrintsAfter(prints, Undone{}.Undo(SimilarDay, t0)); len(got) != 1 || !got[0].At.Equal(t0.Add(ms)) {
+			t.Errorf("fingerprints after the undo: %v", got)
+		}
+		u := Undone{}.Undo(Reports, t0).Undo(Reports, t0.Add(-time.Hour))
+		if diff := cmp.Diff(Undone{Reports: t0}, u); diff != "" {
+			t.Errorf("the latest undone decision holds (-want +got):\n%s", diff)
 		}
 	})
 

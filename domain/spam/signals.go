@@ -15,6 +15,7 @@ type Signals struct {
 	Deliveries int         `json:"deliveries"`           // in RecordWindow
 	Similar    int         `json:"similar"`              // accepted bodies near-identical to the one at hand, in SimilarWindow
 	SimilarAt  time.Time   `json:"similar_at,omitzero"`  // the oldest of them; only for Nearness.EasesAt
+	Undone     Undone      `json:"undone,omitzero"`      // what operators have set aside, and what is in none of the above
 }
 
 // WithSend returns s after one more accepted send.

@@ -262,7 +262,7 @@ CREATE TABLE audit (
 	detail    BYTEA NOT NULL
 );
 CREATE INDEX audit_newest ON audit (at /*postgres , id*/);
-CREATE INDEX audit_sender ON audit (sender) WHERE sender <> '';
+CREATE INDEX audit_sender ON audit (sender, at /*postgres , id*/) WHERE sender <> '';
 CREATE INDEX audit_recipient ON audit (recipient) WHERE recipient <> '';
 
 -- The filter that is learnt here, and what it is still to learn from.

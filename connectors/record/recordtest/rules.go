@@ -877,6 +877,12 @@ func restriction(t *testing.T, w *world) {
 		t.Error("holds at its end")
 	}
 	w.update(func(tx mailroom.Tx) error { return tx.UndoRestriction(ids[1]) }) // again moves nothing
+	if got := read(w, func(tx mailroom.Tx) (*mailroom.RestrictionRow, error) { return tx.Restriction(ids[0]) }); got == nil || got.Member != "ada" || !got.UndoneAt.IsZero() {
+		t.Errorf("one restriction by its id: %+v", got)
+	}
+	if got := read(w, func(tx mailroom.Tx) (*mailroom.RestrictionRow, error) { return tx.Restriction(string(newID())) }); got != nil {
+		t.Errorf("an unknown restriction: %+v", got)
+	}
 	want := []mailroom.RestrictionRow{{ID: ids[1], Member: "ada", Restriction: longer, UndoneAt: start}, {ID: ids[0], Member: "ada", Restriction: r}}
 	got := read(w, func(tx mailroom.Tx) ([]mailroom.RestrictionRow, error) { return tx.Restrictions("ada") })
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -891,9 +897,22 @@ func auditKeeps(t *testing.T, w *world) {
 		{ID: string(newID()), At: start, Kind: "restrict", InMail: newID(), Sender: "ada", By: "key-1"},
 	}
 	w.update(func(tx mailroom.Tx) error { return tx.AppendAudit(entries) })
-	got := read(w, func(tx mailroom.Tx) ([]mailroom.AuditEntry, error) { return tx.Audit(page(10)) })
+	w.update(func(tx mailroom.Tx) error {
+		return tx.AppendAudit([]mailroom.AuditEntry{{ID: string(newID()), At: start.Add(-time.Second), Kind: "ban"}, {ID: string(newID()), At: start.Add(-time.Hour), Kind: "send", Sender: "bob"}})
+	})
+	got := read(w, func(tx mailroom.Tx) ([]mailroom.AuditEntry, error) { return tx.Audit("", page(2)) })
 	if diff := cmp.Diff(entries, got); diff != "" {
 		t.Errorf("audit (-want +got):\n%s", diff)
+	}
+	got = read(w, func(tx mailroom.Tx) ([]mailroom.AuditEntry, error) { return tx.Audit("ada", page(10)) })
+	if diff := cmp.Diff(entries, got); diff != "" {
+		t.Errorf("audit of one sender (-want +got):\n%s", diff)
+	}
+	byID := read(w, func(tx mailroom.Tx) (map[string]mailroom.AuditEntry, error) {
+		return tx.Decisions([]string{entries[1].ID, "nothing"})
+	})
+	if diff := cmp.Diff(map[string]mailroom.AuditEntry{entries[1].ID: entries[1]}, byID); diff != "" {
+		t.Errorf("decisions by id (-want +got):\n%s", diff)
 	}
 }
 

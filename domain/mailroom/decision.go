@@ -1,0 +1,206 @@
+package mailroom
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"inmail/domain"
+	"inmail/domain/spam"
+)
+
+// Audit lists the decisions, newest first, with all true codes of each (R18, R21, R43): those on one sender, or with "" all.
+func (r *Room) Audit(ctx context.Context, sender domain.MemberID, p Page) (entries []AuditEntry, err error) {
+	err = r.record.View(ctx, func(tx Tx) (err error) {
+		entries, err = tx.Audit(sender, p)
+		return err
+	})
+	return entries, wrap("list the audit", err)
+}
+
+// DecidedRestriction is a restriction with what its decision saw; nil where that is kept no more.
+type DecidedRestriction struct {
+	RestrictionRow
+	Decision *spam.Decision
+}
+
+// Restrictions lists all restrictions of a member, newest first, for an operator.
+func (r *Room) Restrictions(ctx context.Context, member domain.MemberID) (list []DecidedRestriction, err error) {
+	err = r.record.View(ctx, func(tx Tx) error {
+		rows, err := tx.Restrictions(member)
+		if err != nil {
+			return err
+		}
+		ids := make([]string, len(rows))
+		for i, row := range rows {
+			ids[i] = row.ID
+		}
+		entries, err := tx.Decisions(ids)
+		if err != nil {
+			return err
+		}
+		list = make([]DecidedRestriction, len(rows))
+		for i, row := range rows {
+			list[i].RestrictionRow = row
+			if detail := entries[row.ID].Detail; len(detail) > 0 {
+				list[i].Decision = new(spam.Decision)
+				if err := json.Unmarshal(detail, list[i].Decision); err != nil {
+					return fmt.Errorf("read the decision %s: %w", row.ID, err)
+				}
+			}
+		}
+		return nil
+	})
+	return list, wrap("list restrictions", err)
+}
+
+// UndoRestriction takes a restriction back, by an operator, with a note in the audit. It no longer counts on the ladder (R42), and
+// what its decision had seen no longer counts for a next one (spam.Undone): the sender sends on as if it had not been.
+func (r *Room) UndoRestriction(ctx context.Context, v Viewer, id string) error {
+	err := r.record.Update(ctx, func(tx Tx) error {
+		row, err := tx.Restriction(id)
+		if err != nil {
+			return err
+		}
+		if row != nil {
+			if err := tx.LockMembers([]domain.MemberID{row.Member}); err != nil {
+				return err
+			}
+			if row, err = tx.Restriction(id); err != nil { // again: it may have been undone, or erased, while we waited
+				return err
+			}
+		}
+		if row == nil || !row.UndoneAt.IsZero() {
+			return refuse(domain.NotFound, "there is no such restriction, or it is undone already")
+		}
+		if err := tx.UndoRestriction(id); err != nil {
+			return err
+		}
+		detail, err := json.Marshal(map[string]string{"restriction": id, "trigger": row.Trigger})
+		if err != nil {
+			return fmt.Errorf("note an undo: %w", err)
+		}
+		return tx.AppendAudit([]AuditEntry{{ID: string(r.ids.NewID()), At: tx.Now(), Kind: "undo", Sender: row.Member, By: v.KeyID, Detail: detail}})
+	})
+	return wrap("undo a restriction", err)
+}
+
+// OtherSettings are what a decision is replayed under; nil leaves what was in force.
+type OtherSettings struct {
+	VolumeHour   *int
+	VolumeDay    *int
+	Strikes      *int
+	SimilarDay   *int
+	RegularGaps  *int
+	BurstMinute  *int
+	ReportersMin *int
+	ReportShare  *float64
+	RefuseScore  *float64 // of a refusal for spam_content; the others are of restrictions
+}
+
+// limits returns l with what o says instead, and whether it says anything.
+func (o OtherSettings) limits(l spam.Limits) (spam.Limits, bool) {
+	said := false
+	for to, from := range map[*int]*int{&l.VolumeHour: o.VolumeHour, &l.VolumeDay: o.VolumeDay, &l.Strikes: o.Strikes, &l.SimilarDay: o.SimilarDay,
+		&l.RegularGaps: o.RegularGaps, &l.BurstMinute: o.BurstMinute, &l.ReportersMin: o.ReportersMin} {
+		if from != nil {
+			*to, said = *from, true
+		}
+	}
+	if o.ReportShare != nil {
+		l.ReportShare, said = *o.ReportShare, true
+	}
+	return l, said
+}
+
+// Replayed says what a decision was, and what it would have been under other settings.
+type Replayed struct {
+	AuditEntry
+	Version string
+	Was     spam.Trigger  // what was measured against which limit
+	Would   *spam.Trigger // nil: it would have passed
+	Limits  *spam.Limits  // that a restriction was replayed under; nil for a refusal for spam_content
+	// Whole says that everything which the replay looks at was kept; else a replay that passes is only likely
+	// (spam.Decision.Whole).
+	Whole bool
+}
+
+// Replay decides again what a decision of the audit decided, under other settings (R43). Restrictions are replayed from what was
+// seen, a refusal for spam_content from its score: its text is stored nowhere (R27), so that it is not read anew. Nothing is
+// changed by it. Any other decision is a conflict: it keeps nothing to decide again from.
+func (r *Room) Replay(ctx context.Context, id string, o OtherSettings) (Replayed, error) {
+	var out Replayed
+	err := r.record.View(ctx, func(tx Tx) error {
+		found, err := tx.Decisions([]string{id})
+		if err != nil {
+			return err
+		}
+		entry, there := found[id]
+		if !there {
+			return refuse(domain.NotFound, "there is no such decision")
+		}
+		var kept struct {
+			spam.Decision
+			Content *spam.ContentDecision `json:"content"`
+		}
+		if len(entry.Detail) > 0 {
+			if err := json.Unmarshal(entry.Detail, &kept); err != nil {
+				return fmt.Errorf("read the decision %s: %w", id, err)
+			}
+		}
+		switch {
+		case kept.Content != nil:
+			out, err = replayContent(*kept.Content, o)
+		case kept.Trigger.Name != "":
+			out, err = replayRestriction(kept.Decision, o)
+		default:
+			err = refuse(domain.Conflict, "this decision keeps nothing to decide again from; a restriction and a refusal for spam_content do, until their sender is erased")
+		}
+		out.AuditEntry = entry
+		return err
+	})
+	return out, wrap("replay a decision", err)
+}
+
+func replayRestriction(d spam.Decision, o OtherSettings) (Replayed, error) {
+	if o.RefuseScore != nil {
+		return Replayed{}, refuse(domain.BadRequest, "refuse_score has no part in a restriction")
+	}
+	limits, _ := o.limits(d.Limits)
+	if err := limits.Validate(); err != nil {
+		return Replayed{}, refuse(domain.BadRequest, "%s", err)
+	}
+	return Replayed{Version: d.Version, Was: d.Trigger, Would: d.Replay(limits), Limits: &limits, Whole: d.Whole(limits)}, nil
+}
+
+func replayContent(d spam.ContentDecision, o OtherSettings) (Replayed, error) {
+	if _, said := o.limits(spam.Limits{}); said {
+		return Replayed{}, refuse(domain.BadRequest, "only refuse_score has a part in a refusal for spam_content")
+	}
+	bar := d.Bar
+	if o.RefuseScore != nil {
+		bar = *o.RefuseScore
+	}
+	if !(bar > 0 && bar <= 1) { // not a number is neither
+		return Replayed{}, refuse(domain.BadRequest, "refuse_score: %g is outside 0..1, without 0", bar)
+	}
+	out := Replayed{Version: d.Verdict.Version, Whole: true,
+		Was: spam.Trigger{Name: string(domain.SpamContent), Value: d.Verdict.Score, Limit: d.Bar, At: d.At}}
+	if d.Replay(bar) {
+		out.Would = &spam.Trigger{Name: string(domain.SpamContent), Value: d.Verdict.Score, Limit: bar, At: d.At}
+	}
+	return out, nil
+}
+
+// detail is what the audit keeps of a refusal for spam_content; nil when the text was not judged to be spam.
+func (c content) detail(now time.Time) ([]byte, error) {
+	if c.verdict == nil {
+		return nil, nil
+	}
+	detail, err := json.Marshal(map[string]spam.ContentDecision{"content": spam.NewContentDecision(now, *c.verdict)})
+	if err != nil {
+		return nil, fmt.Errorf("keep a decision: %w", err)
+	}
+	return detail, nil
+}
