@@ -87,7 +87,9 @@ func newBoard(file, title, description, jobs string) *builder {
 		Link(dashboard.NewDashboardLinkBuilder("InMail").Type(dashboard.DashboardLinkTypeDashboards).Tags([]string{tag}).
 			AsDropdown(false).IncludeVars(true).KeepTime(true)).
 		Annotation(dashboard.NewAnnotationQueryBuilder().Name("Restarts").Enable(true).IconColor("orange").Datasource(source).
-			Expr(ours("changes(" + selector("process_start_time_seconds") + "[$__rate_interval]) > 0")).TitleFormat("Restart").TextFormat("{{instance}}"))
+			Expr(ours("changes(" + selector("process_start_time_seconds") + "[$__rate_interval]) > 0")).TitleFormat("Restart").TextFormat("{{instance}}")).
+		Annotation(dashboard.NewAnnotationQueryBuilder().Name("Alerts").Enable(true).IconColor("red").Datasource(source).
+			Expr("job_alertname_severity:alerts_calling:max{" + recorded + "}").TitleFormat("{{alertname}}").TextFormat("{{severity}}, {{job}}"))
 }
 
 func labelVariable(name, title, query string) *dashboard.QueryVariableBuilder {

@@ -59,8 +59,8 @@ func Delivery() (Dashboard, error) {
 			units.Seconds, quantiles("inmail_delivery_lag_seconds")...), limits(DeliveryObjective.Within/5, DeliveryObjective.Within)), "p50", "p95", "p99")).
 		WithPanel(heat("Delivery lag, spread", "Are all deliveries slow, or is there a second group that is?", "inmail_delivery_lag_seconds")).
 		WithRow(dashboard.NewRowBuilder("Expire")).
-		WithPanel(paint(lines("Expired", "How many InMails run out unopened, and in what bursts?",
-			units.CountsPerSecond, series(perSecond("", "inmail_expired_total"), "Expiries")).Span(12), "Expiries")).
+		WithPanel(paint(lines("Expired per hour", "How many InMails run out unopened, and in what bursts?",
+			units.Short, series(perHour("", "inmail_expired_total"), "Expiries")).Span(12), "Expiries")).
 		WithPanel(paint(limited(lines("Expiry lag", "How long after its 168 h is an expiry persisted and counted? Quantiles of the last hour; the line is the objective's 60 s.",
 			units.Seconds, quantilesOf("sum by (le) (job_le:inmail_expiry_lag_seconds_bucket:rate1h{"+recorded+"})")...),
 			limits(ExpiryObjective.Within/2, ExpiryObjective.Within)).Span(12), "p50", "p95", "p99")).

@@ -95,14 +95,14 @@ func Outreach() (Dashboard, error) {
 			units.Short, latest(thirteen("job_cohort_week:inmail_cohort_messages:sum"), "Delivered"),
 			latest(thirteen("job_cohort_week:inmail_cohort_opened:sum"), "Opened"),
 			latest(thirteen("job_cohort_week:inmail_cohort_replied:sum"), "Replied")), "Delivered", "Opened", "Replied")).
-		WithPanel(paint(lines("Steps per second", "When in the day are InMails delivered, previewed, opened, answered, expired and retracted?",
-			units.CountsPerSecond,
-			series(perSecond("", "inmail_delivered_total"), "Deliveries"), series(perSecond("", "inmail_previewed_total"), "Previews"),
-			series(perSecond("", "inmail_opened_total"), "Openings"), series(perSecond("", "inmail_replied_total"), "Replies"),
-			series(perSecond("", "inmail_expired_total"), "Expiries"), series(perSecond("", "inmail_retracted_total"), "Retractions")).Span(16),
+		WithPanel(paint(lines("Steps per hour", "When in the day are InMails delivered, previewed, opened, answered, expired and retracted?",
+			units.Short,
+			series(perHour("", "inmail_delivered_total"), "Deliveries"), series(perHour("", "inmail_previewed_total"), "Previews"),
+			series(perHour("", "inmail_opened_total"), "Openings"), series(perHour("", "inmail_replied_total"), "Replies"),
+			series(perHour("", "inmail_expired_total"), "Expiries"), series(perHour("", "inmail_retracted_total"), "Retractions")).Span(16),
 			"Deliveries", "Previews", "Openings", "Replies", "Expiries", "Retractions")).
 		WithRow(dashboard.NewRowBuilder("Who sends, and about what")).
-		WithPanel(grid("By account type", "Do some kinds of account reach people better than others? Recent InMails, young ones included.",
+		WithPanel(grid("By account type", "Do some kinds of account reach people better than others? InMails of this week and the three before; those sent in the last 7 days still wait for openings.",
 			"account_type", "Account type",
 			column{"Delivered", "sum by (account_type) (" + once("inmail_recent_messages") + ")"},
 			column{"Opened", cut("inmail_recent_messages", "account_type", openedOutcomes)},
@@ -110,7 +110,7 @@ func Outreach() (Dashboard, error) {
 			column{"Opened so far", share("inmail_recent_messages", "account_type", openedOutcomes)},
 			column{"Replied so far", share("inmail_recent_messages", "account_type", repliedOutcomes)}).
 			OverrideByRegexp("so far$", unit(units.PercentUnit)).Span(12)).
-		WithPanel(grid("By tag", "Which subjects and campaigns do people open and answer? Tags outside the allow-list are together under other; one InMail counts under each of its tags.",
+		WithPanel(grid("By tag", "Which subjects and campaigns do people open and answer? InMails of the last 13 weeks, young ones included; tags outside the allow-list are together under other; one InMail counts under each of its tags.",
 			"tag", "Tag",
 			column{"Delivered", "sum by (tag) (" + once("inmail_tag_messages") + ")"},
 			column{"Opened", cut("inmail_tag_messages", "tag", openedOutcomes)},

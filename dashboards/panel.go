@@ -28,6 +28,11 @@ func perSecond(by, metric string, matchers ...string) string {
 	return sumBy(by) + "(rate(" + selector(metric, matchers...) + "[$__rate_interval]))"
 }
 
+// perHour is perSecond for what is too rare to be read by the second.
+func perHour(by, metric string, matchers ...string) string {
+	return "3600 * " + perSecond(by, metric, matchers...)
+}
+
 // ours keeps of expr what comes from our own processes. Every program in Go tells the same of itself,
 // and a board that shows all jobs shows all there are in that Prometheus.
 func ours(expr string) string {

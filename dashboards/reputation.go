@@ -36,8 +36,8 @@ func Reputation() (Dashboard, error) {
 			units.CountsPerSecond, series(because("spam_content"), "Spam content"), series(because("restricted"), "While restricted")).Span(12),
 			"Spam content", "While restricted")).
 		WithRow(dashboard.NewRowBuilder("Reports")).
-		WithPanel(paint(lines("Reports", "When do recipients report InMails?",
-			units.CountsPerSecond, series(perSecond("", "inmail_reports_total"), "Reports")).Span(12), "Reports")).
+		WithPanel(paint(lines("Reports per hour", "When do recipients report InMails, and is it becoming more?",
+			units.Short, series(perHour("", "inmail_reports_total"), "Reports")).Span(12), "Reports")).
 		WithPanel(paint(limited(lines("Reports per delivery", "Is the share of reported InMails of a day rising? The line is where InMailAbuseReportsHigh asks somebody to look.",
 			units.PercentUnit, series(reported, "Reported share")).AxisSoftMax(2*reportsLimit).Span(12), limits(reportsLimit/2, reportsLimit)), "Reported share")).
 		WithRow(dashboard.NewRowBuilder("Refusals")).
