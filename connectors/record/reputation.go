@@ -1,6 +1,7 @@
 package record
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -256,7 +257,7 @@ func (t *tx) RestrictedByTrigger() (map[string]int, error) {
 	return counts, err
 }
 
-const insertReport = `INSERT INTO reports (inmail, sender, reporter, reason, at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (inmail) DO NOTHING`
+const insertReport = `INSERT INTO reports (inmail, sender, reporter, reason, at, taught) VALUES ($1, $2, $3, $4, $5, FALSE) ON CONFLICT (inmail) DO NOTHING`
 
 // Report keeps an abuse report, once for each InMail; again is ErrConflict, and stores nothing (R44).
 func (t *tx) Report(id domain.ID, sender, reporter domain.MemberID, reason string) error {
@@ -338,6 +339,34 @@ func (t *tx) AppendAudit(entries []mailroom.AuditEntry) error {
 		rows.add(e.ID, millis(e.At), e.Kind, e.InMail, e.Sender, e.Recipient, strings.Join(codes, " "), e.By, blob(e.Detail))
 	}
 	_, err := t.execBatch("append to the audit", appendAudit, &rows)
+	return err
+}
+
+const (
+	newestReports = `SELECT inmail, sender, reporter, at, taught FROM reports WHERE at >= $1 ORDER BY at DESC, inmail DESC LIMIT $2`
+	markTaught    = `UPDATE reports SET taught = TRUE WHERE inmail IN (SELECT unnest($1::uuid[]))`
+)
+
+// Reported returns the newest reports since then, up to limit, in the order of (At, InMail).
+func (t *tx) Reported(since time.Time, limit int) (reports []mailroom.ReportRow, err error) {
+	err = t.query("read reports", newestReports, func(r row) error {
+		var x mailroom.ReportRow
+		var at int64
+		err := r.Scan((*string)(&x.InMail), (*string)(&x.Sender), &x.Reporter, &at, &x.Taught)
+		x.At = instant(at)
+		reports = append(reports, x)
+		return err
+	}, millis(since), limit)
+	slices.Reverse(reports)
+	return reports, err
+}
+
+// Taught notes that the filter has learned from the reports of these InMails.
+func (t *tx) Taught(ids []domain.ID) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	_, err := t.exec("note what was learned", markTaught, ids)
 	return err
 }
 

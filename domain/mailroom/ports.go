@@ -273,6 +273,10 @@ type Reputation interface {
 	// Lesson notes that an InMail is to be learnt from; TakeLessons returns and removes up to limit.
 	AppendLessons(ls []Lesson) error
 	TakeLessons(limit int) ([]Lesson, error)
+	// Reported returns the newest reports since then, up to limit, by (At, InMail); Taught notes that the filter has
+	// learned from those of InMails.
+	Reported(since time.Time, limit int) ([]ReportRow, error)
+	Taught(ids []domain.ID) error
 }
 
 // SendNote is what is kept of an accepted body: its fingerprint, not its words.
@@ -308,6 +312,16 @@ type AuditEntry struct {
 	Refusals  []domain.Code
 	By        string // the key id of an operator, where one acted
 	Detail    []byte // JSON: of restrict a spam.Decision, of a refusal for spam_content a spam.ContentDecision (R43)
+}
+
+// ReportRow is a stored abuse report. Reporter tells reporters apart and is not always a member's id: who was erased goes on
+// under another name.
+type ReportRow struct {
+	InMail   domain.ID
+	Sender   domain.MemberID
+	Reporter string
+	At       time.Time
+	Taught   bool
 }
 
 // Lesson is one InMail that teaches the filter.

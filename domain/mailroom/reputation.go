@@ -85,11 +85,16 @@ func printsOf(tx Tx, sender domain.MemberID, now time.Time) ([]spam.SentPrint, e
 
 // fingerprint is what is kept of a body: no words, and the recipient's own name and profile taken out first.
 func (l *ledger) fingerprint(d *draft) spam.Fingerprint {
+	return printOf(d.text, l.members[d.To])
+}
+
+// printOf is the fingerprint of a text to somebody; nil: whose profile is not known.
+func printOf(text domain.Text, to *domain.Member) spam.Fingerprint {
 	var drop []string
-	if to := l.members[d.To]; to != nil {
+	if to != nil {
 		drop = append([]string{to.Name, to.Headline, to.Company}, to.Skills...)
 	}
-	return spam.Print(d.text.Body.Text(), drop...)
+	return spam.Print(text.Body.Text(), drop...)
 }
 
 // restrict makes the restriction that a trigger leads to (R42), and the refusal of the send that set it off.
@@ -302,47 +307,4 @@ func (r *Room) model(tx Tx) (*spam.Model, error) {
 	}
 	r.filter.model, r.filter.version = m, string(version)
 	return m, nil
-}
-
-// Learn folds up to limit lessons into the filter's model and returns how many; reports teach spam, replies good.
-func (r *Room) Learn(ctx context.Context, limit int) (learnt int, err error) {
-	err = r.record.Update(ctx, func(tx Tx) error {
-		learnt = 0
-		lessons, err := tx.TakeLessons(limit)
-		if err != nil || len(lessons) == 0 {
-			return err
-		}
-		blob, err := tx.Model()
-		if err != nil {
-			return err
-		}
-		m := spam.NewModel() // a copy of its own: the cached one is in use
-		if len(blob) > 0 {
-			if err := m.UnmarshalBinary(blob); err != nil {
-				return fmt.Errorf("read the filter's model: %w", err)
-			}
-		}
-		ids := make([]domain.ID, len(lessons))
-		for i, l := range lessons {
-			ids[i] = l.InMail
-		}
-		found, err := tx.InMails(ids)
-		if err != nil {
-			return err
-		}
-		for _, l := range lessons {
-			if im := found[l.InMail]; im != nil && im.Body != "" { // erased ones teach nothing
-				m.Observe(im.Subject, im.Body, l.Spam)
-				learnt++
-			}
-		}
-		if blob, err = m.MarshalBinary(); err != nil {
-			return err
-		}
-		if err := tx.PutModel(blob); err != nil {
-			return err
-		}
-		return tx.SetState(stateModelVersion, []byte(r.ids.NewID()))
-	})
-	return learnt, wrap("learn", err)
 }

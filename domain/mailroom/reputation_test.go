@@ -10,6 +10,7 @@ import (
 
 	"inmail/domain"
 	"inmail/domain/mailroom"
+	"inmail/domain/spam"
 )
 
 // words is a text of its own for every n, so that no two bodies are alike.
@@ -415,4 +416,97 @@ func reputationRules(t *testing.T) {
 		_, err = w.accept(own("a", 5))
 		w.until(err)
 	})
+	readers := func(p *domain.Policy) { p.AllowSecondInMail = true }
+	with(t, "R42_two_readers_teach_the_filter_nothing", readers, func(w *world) { w.reportedLetters(2, false) })
+	with(t, "R42_three_readers_teach_the_filter", readers, func(w *world) { w.reportedLetters(3, true) })
+	with(t, "R42_lessons_fade", readers, func(w *world) {
+		w.reportedLetters(3, true)
+		for month := range 24 { // nobody reports or answers any more
+			w.clock.advance(spam.FadeEvery)
+			_, err := w.room.Learn(w.ctx, 100)
+			w.ok(err)
+			verdict := spam.Judge(w.model(), offer(0).Subject, offer(0).Body)
+			if month == 23 && verdict.Score != verdict.Cold {
+				w.t.Errorf("after two years the reports still weigh: %+v", verdict)
+			}
+		}
+	})
+}
+
+// offer is a letter that is clean to the cold filter, n of one class.
+func offer(n int) mailroom.Send {
+	return mailroom.Send{From: "a", Subject: "An hour for your onboarding", Body: fmt.Sprintf("Hello, we help teams of your size to shorten the first weeks of new colleagues. "+
+		"A short plan for each role, a person to ask, and a look back after thirty days: that is all. Would a call in week %d suit you, or shall I send two pages first? Kind regards", n)}
+}
+
+// reportedLetters lets so many readers report an offer eight times each, in an install whose filter has seen much, and holds whether the next
+// such letter is refused.
+func (w *world) reportedLetters(readers int, refused bool) {
+	w.t.Helper()
+	w.teach(spam.Sample(12))
+	w.clock.set(time.Date(2026, 11, 1, 9, 0, 0, 0, time.UTC))
+	w.member("a", "recruiter_50")
+	w.members(40)
+	if v := spam.Judge(w.model(), offer(99).Subject, offer(99).Body); v.Spam {
+		w.t.Fatalf("the letter is no clean one: %+v", v)
+	}
+	var ids []domain.ID
+	for n := range 40 {
+		s := offer(n)
+		s.To = recipient(n % readers)
+		if n >= 8*readers {
+			s.To = recipient(readers + n%8) // who neither reports nor answers
+		}
+		id, err := w.accept(s)
+		w.ok(err)
+		ids = append(ids, id)
+		w.clock.advance(time.Minute)
+	}
+	w.work()
+	for n := range 8 * readers {
+		w.ok(w.room.Report(w.ctx, as(recipient(n%readers)), ids[n], "not asked for"))
+		if n%3 == 0 {
+			_, err := w.room.Learn(w.ctx, 100)
+			w.ok(err)
+		}
+	}
+	_, err := w.room.Learn(w.ctx, 100)
+	w.ok(err)
+	w.member("b", "recruiter_50") // another sender of such letters, whom nobody has reported
+	next := offer(99)
+	next.From, next.To = "b", recipient(39)
+	_, err = w.accept(next)
+	if refused {
+		w.want(err, domain.SpamContent)
+	} else {
+		w.ok(err)
+	}
+}
+
+// teach stores a model that has learned from examples.
+func (w *world) teach(examples []spam.Example) {
+	w.t.Helper()
+	m := spam.NewModel()
+	for _, e := range examples {
+		m.Observe(e.Subject, e.Body, e.Spam)
+	}
+	blob, err := m.MarshalBinary()
+	w.ok(err)
+	w.ok(w.record.Update(w.ctx, func(tx mailroom.Tx) error {
+		return errors.Join(tx.PutModel(blob), tx.SetState("model_version", []byte("taught")))
+	}))
+}
+
+// model reads the filter's model as it is stored.
+func (w *world) model() *spam.Model {
+	w.t.Helper()
+	m := spam.NewModel()
+	w.ok(w.record.View(w.ctx, func(tx mailroom.Tx) error {
+		blob, err := tx.Model()
+		if err != nil || len(blob) == 0 {
+			return err
+		}
+		return m.UnmarshalBinary(blob)
+	}))
+	return m
 }

@@ -3,7 +3,8 @@
 //
 // Content: Judge reads a message and says whether it is refused, from signals that
 // need no learning (phrases.go, structure.go) and from what a Model has learned of
-// reports and replies. Evaluate measures that.
+// reports and replies. A reply teaches it at once, a report only with others like it
+// (Teach), and what was learned fades (Fade). Evaluate measures what it finds.
 //
 // Behaviour: Decide, Struck and Reported look at what was seen of a sender (Signals)
 // under Limits and name the limit that was passed; Restrict says for how long that

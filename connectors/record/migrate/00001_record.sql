@@ -244,9 +244,11 @@ CREATE TABLE reports (
 	sender   TEXT COLLATE "C" NOT NULL,
 	reporter TEXT COLLATE "C" NOT NULL,
 	at       BIGINT NOT NULL,
+	taught   BOOLEAN NOT NULL, -- the filter has learned from it
 	reason   TEXT NOT NULL
 );
 CREATE INDEX reports_sender ON reports (sender, at);
+CREATE INDEX reports_newest ON reports (at);
 CREATE INDEX reports_reporter ON reports (reporter);
 
 -- The audit: decisions, with every true code (R18, R21, R43).

@@ -934,6 +934,29 @@ func oneReport(t *testing.T, w *world) {
 	if got := read(w, func(tx mailroom.Tx) ([]byte, error) { return tx.State("after") }); string(got) != "x" {
 		t.Error("what followed the conflict was not stored")
 	}
+	other, when := newID(), w.Now()
+	w.clock.advance(time.Hour)
+	w.update(func(tx mailroom.Tx) error {
+		return errors.Join(tx.Report(other, "ada", "carl", "x"), tx.Taught([]domain.ID{id, newID()}), tx.Taught(nil))
+	})
+	rows := func(since time.Time, limit int) []mailroom.ReportRow {
+		return read(w, func(tx mailroom.Tx) ([]mailroom.ReportRow, error) { return tx.Reported(since, limit) })
+	}
+	first := mailroom.ReportRow{InMail: id, Sender: "ada", Reporter: "bob", At: when, Taught: true}
+	second := mailroom.ReportRow{InMail: other, Sender: "ada", Reporter: "carl", At: w.Now()}
+	for _, c := range []struct {
+		since time.Time
+		limit int
+		want  []mailroom.ReportRow
+	}{{when, 10, []mailroom.ReportRow{first, second}}, {when, 1, []mailroom.ReportRow{second}}, {when.Add(time.Millisecond), 10, []mailroom.ReportRow{second}}} {
+		if diff := cmp.Diff(c.want, rows(c.since, c.limit)); diff != "" {
+			t.Errorf("the newest %d reports since %s (-want +got):\n%s", c.limit, c.since, diff)
+		}
+	}
+	w.update(func(tx mailroom.Tx) error { _, _, err := tx.EraseMember("bob", 10); return err })
+	if got := rows(when, 10)[0].Reporter; got == "bob" || got == "carl" || got == string(domain.Erased) {
+		t.Errorf("an erased reporter goes on as %q, want a name of its own", got)
+	}
 }
 
 func receipts(t *testing.T, w *world) {

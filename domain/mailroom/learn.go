@@ -1,0 +1,148 @@
+package mailroom
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"inmail/domain"
+	"inmail/domain/spam"
+)
+
+// stateModelFaded is when the filter's model has faded last.
+const stateModelFaded = "model_faded"
+
+// maxReported is how many reports are looked at for others like a new one.
+const maxReported = 1000
+
+// Learn folds up to limit lessons into the filter's model, lets it fade when that is due, and returns from how many InMails it
+// learned. A reply teaches good at once. A report teaches spam only when enough distinct readers have reported letters like it
+// (spam.Teach), and never a letter that its own reader has answered.
+func (r *Room) Learn(ctx context.Context, limit int) (learnt int, err error) {
+	err = r.record.Update(ctx, func(tx Tx) error {
+		learnt = 0
+		lessons, err := tx.TakeLessons(limit)
+		if err != nil {
+			return err
+		}
+		due, err := fadeDue(tx)
+		if err != nil || len(lessons) == 0 && due == 0 {
+			return err
+		}
+		blob, err := tx.Model()
+		if err != nil {
+			return err
+		}
+		m := spam.NewModel() // a copy of its own: the cached one is in use
+		if len(blob) > 0 {
+			if err := m.UnmarshalBinary(blob); err != nil {
+				return fmt.Errorf("read the filter's model: %w", err)
+			}
+		}
+		for range due {
+			m.Fade()
+		}
+		if learnt, err = r.learn(tx, m, lessons); err != nil || learnt == 0 && (due == 0 || len(blob) == 0) {
+			return err // nothing has changed
+		}
+		if blob, err = m.MarshalBinary(); err != nil {
+			return err
+		}
+		if err := tx.PutModel(blob); err != nil {
+			return err
+		}
+		return tx.SetState(stateModelVersion, []byte(r.ids.NewID()))
+	})
+	return learnt, wrap("learn", err)
+}
+
+// fadeDue returns how many times the model is to fade now, and notes that it has. The count begins with the first lesson that is
+// looked for.
+func fadeDue(tx Tx) (due int, err error) {
+	last, err := state[time.Time](tx, stateModelFaded)
+	if err != nil {
+		return 0, err
+	}
+	if last == nil {
+		return 0, setState(tx, stateModelFaded, tx.Now())
+	}
+	if due = int(tx.Now().Sub(*last) / spam.FadeEvery); due <= 0 {
+		return 0, nil
+	}
+	return due, setState(tx, stateModelFaded, last.Add(time.Duration(due)*spam.FadeEvery))
+}
+
+// learn lets m observe what lessons bring, and returns from how many InMails it learned.
+func (r *Room) learn(tx Tx, m *spam.Model, lessons []Lesson) (learnt int, err error) {
+	var answered []domain.ID
+	reported := false
+	for _, l := range lessons {
+		if l.Spam {
+			reported = true
+		} else {
+			answered = append(answered, l.InMail)
+		}
+	}
+	found, err := tx.InMails(answered)
+	if err != nil {
+		return 0, err
+	}
+	for _, id := range answered {
+		if im := found[id]; im != nil && im.Body != "" { // erased ones teach nothing
+			m.Observe(im.Subject, im.Body, false)
+			learnt++
+		}
+	}
+	if !reported {
+		return learnt, nil
+	}
+	n, err := r.learnReports(tx, m)
+	return learnt + n, err
+}
+
+// learnReports lets m observe the reported letters that teach now.
+func (r *Room) learnReports(tx Tx, m *spam.Model) (learnt int, err error) {
+	rows, err := tx.Reported(tx.Now().Add(-spam.RecordWindow), maxReported)
+	if err != nil {
+		return 0, err
+	}
+	ids, senders := make([]domain.ID, len(rows)), make([]domain.MemberID, len(rows))
+	for i, row := range rows {
+		ids[i], senders[i] = row.InMail, row.Sender
+	}
+	found, err := tx.InMails(ids)
+	if err != nil {
+		return 0, err
+	}
+	signals, err := tx.Signals(unique(senders), r.limits)
+	if err != nil {
+		return 0, err
+	}
+	recipients := make([]domain.MemberID, 0, len(found))
+	for _, im := range found {
+		recipients = append(recipients, im.Recipient)
+	}
+	members, err := tx.Members(unique(recipients))
+	if err != nil {
+		return 0, err
+	}
+	var reports []spam.ReportedBody
+	var of []*domain.InMail // of each of reports
+	deliveries := map[string]int{}
+	for _, row := range rows {
+		im := found[row.InMail]
+		if im == nil || im.Body == "" || !im.RepliedAt.IsZero() || !row.At.After(signals[row.Sender].Undone.Reports) {
+			continue
+		}
+		deliveries[string(row.Sender)] = signals[row.Sender].Deliveries
+		reports = append(reports, spam.ReportedBody{Sender: string(row.Sender), Reporter: row.Reporter, Taught: row.Taught,
+			Print: printOf(domain.ReadText(im.Subject, im.Body, false), members[im.Recipient])})
+		of = append(of, im)
+	}
+	var taught []domain.ID
+	for _, i := range spam.Teach(reports, deliveries, r.limits) {
+		m.Observe(of[i].Subject, of[i].Body, true)
+		taught = append(taught, of[i].ID)
+	}
+	return len(taught), tx.Taught(taught)
+}
