@@ -24,7 +24,7 @@ import (
 )
 
 // TestPanels lets a real Prometheus scrape the sample while six weeks go by, one from scrape to scrape, until every panel, every recorded
-// series and each part of every alert has something to show. People go on writing meanwhile: a rate needs events of the last
+// series and each part of every alert has something to show, for all jobs and for those that a reader chooses. People go on writing meanwhile: a rate needs events of the last
 // half minute.
 func TestPanels(t *testing.T) {
 	s := newServer(t, []string{"--sample", "--data", t.TempDir()}, slices.Concat(calmEnv, travelling)...)
@@ -41,11 +41,15 @@ func TestPanels(t *testing.T) {
 		}
 	}))
 	t.Cleanup(target.Close)
-	prometheus := paneltest.Prometheus(t, strings.TrimPrefix(target.URL, "http://"))
+	address := strings.TrimPrefix(target.URL, "http://")
+	prometheus := paneltest.Prometheus(t, address)
+	chosen := paneltest.Everything() // as Grafana puts in what a reader has chosen
+	chosen["job"], chosen["instance"] = "(inmail|inmail-domain)", "("+strings.ReplaceAll(regexp.QuoteMeta(address), `\`, `\\`)+")"
 	shown := make(chan struct{})
 	go func() {
 		defer close(shown)
 		paneltest.Await(t, prometheus, paneltest.Everything(), patience)
+		paneltest.Await(t, prometheus, chosen, patience)
 	}()
 	t.Cleanup(func() { <-shown })
 	for waiting := true; waiting; {
