@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"inmail/domain"
 )
 
 // crmRun is a walk over the whole record, as the server tells it.
@@ -146,6 +148,8 @@ func (c *remote) watch(ctx context.Context, bar *progress, name, kind, id string
 			return run, raw, nil
 		case string(raw) != last || run.State == "waiting":
 			moved, last = time.Now(), string(raw)
+		case run.State == "stopped" && run.needsPerson():
+			return run, nil, errors.New(run.far())
 		case run.State == "asked" && time.Since(moved) > c.stall:
 			return run, nil, fmt.Errorf("no worker has come to it for %s: start one (inmail serve), or look at inmail queue status", c.stall)
 		case time.Since(moved) > 5*c.stall:
@@ -204,6 +208,12 @@ func (c *remote) pushed(ctx context.Context, bar *progress, before time.Time) (s
 	}
 }
 
+// needsPerson says whether a walk stopped for what more tries do not mend.
+func (r crmRun) needsPerson() bool {
+	class := domain.FailureClass(r.Fault)
+	return class == domain.LoginFailed || class == domain.Configuration || class == domain.BadData
+}
+
 // far says in a few words how far a walk is.
 func (r crmRun) far() string {
 	so := ""
@@ -219,6 +229,9 @@ func (r crmRun) far() string {
 		words = "waits for the org's calls until " + moment(r.WaitsUntil)
 	case "stopped":
 		words = "stopped (" + plain(r.Fault) + "), goes on by itself"
+		if r.needsPerson() {
+			words = "stopped (" + plain(r.Fault) + "): when that is mended, ask again; inmail crm check tells what is wrong"
+		}
 	}
 	if so == "" {
 		return words

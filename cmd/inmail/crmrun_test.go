@@ -196,10 +196,11 @@ func (a *jsonAnswer) Write(b []byte) (int, error) {
 func TestWatching(t *testing.T) {
 	const id = "019abf5e-8c00-7a31-9c55-0d6a3f6b7e21"
 	for name, row := range map[string]struct{ run, want string }{
-		"no worker comes":   {`{"id":"` + id + `","state":"asked"}`, "no worker has come to it for 1ms"},
-		"it does not move":  {`{"id":"` + id + `","state":"running","backfilled":{"inmails":100,"total":5000}}`, "it has not moved for 5ms: 100 of 5000, running"},
-		"it stopped":        {`{"id":"` + id + `","state":"stopped","fault":"login"}`, "it has not moved for 5ms: stopped (login), goes on by itself"},
-		"another has begun": {`{"id":"019abf5e-8c00-7a31-9c55-ffffffffffff","state":"running"}`, "another backfill has begun meanwhile"},
+		"no worker comes":    {`{"id":"` + id + `","state":"asked"}`, "no worker has come to it for 1ms"},
+		"it does not move":   {`{"id":"` + id + `","state":"running","backfilled":{"inmails":100,"total":5000}}`, "it has not moved for 5ms: 100 of 5000, running"},
+		"it stopped":         {`{"id":"` + id + `","state":"stopped","fault":"login"}`, "stopped (login): when that is mended, ask again; inmail crm check tells what is wrong"},
+		"it stopped a while": {`{"id":"` + id + `","state":"stopped","fault":"locked"}`, "it has not moved for 5ms: stopped (locked), goes on by itself"},
+		"another has begun":  {`{"id":"019abf5e-8c00-7a31-9c55-ffffffffffff","state":"running"}`, "another backfill has begun meanwhile"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

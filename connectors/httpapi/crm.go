@@ -74,7 +74,7 @@ type crmRuns struct {
 
 type crmRun struct {
 	ID         domain.ID    `json:"id" example:"019abf5e-8c00-7a31-9c55-0d6a3f6b7e21"`
-	State      string       `json:"state" enum:"asked,running,waiting,stopped,done" doc:"waiting: until the org takes more calls; stopped: by a fault, it goes on by itself" example:"done"`
+	State      string       `json:"state" enum:"asked,running,waiting,stopped,done" doc:"waiting: until the org takes more calls; stopped: by a fault; it goes on by itself, but after login, configuration and bad_data only when it is asked for again" example:"done"`
 	AskedAt    stamp        `json:"asked_at"`
 	StartedAt  *stamp       `json:"started_at"`
 	MovedAt    *stamp       `json:"moved_at" doc:"when it last went on"`

@@ -215,6 +215,8 @@ func (b *budget) refresh(ctx context.Context, now time.Time) {
 		if blob, err := b.shared.Get(ctx, limitKey); err == nil && json.Unmarshal(blob, &known) == nil {
 			b.used, b.max = known[0], known[1]
 		}
+	} else {
+		b.keepLimit(ctx)
 	}
 	b.report()
 }
@@ -234,12 +236,18 @@ func (b *budget) note(ctx context.Context, header string) {
 	changed := most != b.max
 	b.used, b.max = used, most
 	if changed {
-		blob, _ := json.Marshal([2]int{used, most})
-		if err := b.shared.Put(ctx, limitKey, blob, keptHours); err != nil {
-			b.log.WarnContext(ctx, "keep the org's limit", "error", err)
-		}
+		b.keepLimit(ctx)
 	}
 	b.report()
+}
+
+// keepLimit keeps the org's limit for workers that begin before they have called. It is called with the lock held, when the limit changes
+// and every hour, so that it does not expire while it is true.
+func (b *budget) keepLimit(ctx context.Context) {
+	blob, _ := json.Marshal([2]int{b.used, b.max}) // of numbers: cannot fail
+	if err := b.shared.Put(ctx, limitKey, blob, keptHours); err != nil {
+		b.log.WarnContext(ctx, "keep the org's limit", "error", err)
+	}
 }
 
 // report tells the metric. It is called with the lock held.

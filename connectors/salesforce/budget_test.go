@@ -131,6 +131,23 @@ func TestOrgIsUsedUpByOthers(t *testing.T) {
 	})
 }
 
+// The limit is known to a worker that begins, however long ago it last changed.
+func TestLimitIsKept(t *testing.T) {
+	o := newOrg(t, allowing(1000, 0.2))
+	shared := NewMemory(o.clock)
+	join := func(_ *Config, d *Deps) { d.Shared = shared }
+	old := o.connect(join)
+	for hour := range 40 {
+		if a := pushBy(t, old, plain(hour))[0]; a.Class != domain.Taken {
+			t.Fatalf("hour %d: %+v", hour, a)
+		}
+		o.clock.move(time.Hour)
+	}
+	if b := o.connect(join).Budget(); b.Max != 1000 {
+		t.Errorf("%+v", b)
+	}
+}
+
 // Receipts go on where reconcile and backfill must stop.
 func TestReceiptsGoBeforeBackground(t *testing.T) {
 	o := newOrg(t, allowing(100, 0.2), func(_ *sandbox.Options, _ *Config, d *Deps) { d.Record = newLedger() })

@@ -65,7 +65,7 @@ type Connector struct {
 	jobRows     int          // at most so many rows a bulk job
 	bulkAbove   int          // so many rows or fewer are no bulk job
 	longest     atomic.Int64 // characters of a query that this org takes in one piece
-	conversions conversions
+	moves       moves
 	ownersAlone ownersAlone
 	backfilling sync.Mutex
 }

@@ -37,6 +37,9 @@ const (
 	sessionKept = 12 * time.Hour
 	// failureKept is how long a failed login is not tried again: the org locks users out.
 	failureKept = 10 * time.Minute
+	// loginTurn is how long the others wait for the one worker that logs in, and how often they look.
+	loginTurn = 30 * time.Second
+	loginLook = 200 * time.Millisecond
 )
 
 // login is how this installation logs in.
@@ -87,6 +90,11 @@ func (c *Connector) session(ctx context.Context, ended string) (session, error) 
 		c.current.Store(&s)
 		return s, nil
 	}
+	if s, ok := c.loginOfAnother(ctx, ended); ok {
+		c.current.Store(&s)
+		return s, nil
+	}
+	defer c.endLogin(ctx, ended)
 	if f := c.failedLogin(ctx); f != nil {
 		return session{}, f
 	}
@@ -101,6 +109,42 @@ func (c *Connector) session(ctx context.Context, ended string) (session, error) 
 	c.current.Store(&s)
 	c.shareSession(ctx, s)
 	return s, nil
+}
+
+// loginOfAnother waits for the session of another worker that is logging in in place of the same ended one: an org takes a few thousand
+// logins an hour, and locks out who fails often. There is none when nobody else does, when that one failed, or when it takes too long.
+func (c *Connector) loginOfAnother(ctx context.Context, ended string) (session, bool) {
+	at, err := c.shared.Add(ctx, c.loginKey(ended), 1, loginTurn)
+	if err != nil || at == 1 {
+		return session{}, false
+	}
+	for range loginTurn / loginLook {
+		if c.wait(ctx, loginLook) != nil {
+			return session{}, false
+		}
+		if s, ok := c.sharedSession(ctx); ok && s.token != ended {
+			return s, true
+		}
+		if at, err := c.shared.Add(ctx, c.loginKey(ended), 0, loginTurn); err != nil || at == 0 { // it ended without one
+			return session{}, false
+		}
+	}
+	return session{}, false
+}
+
+// endLogin tells those who wait that this worker's login has ended, whatever became of it.
+func (c *Connector) endLogin(ctx context.Context, ended string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+	defer cancel()
+	if err := c.shared.Put(ctx, c.loginKey(ended), nil, 0); err != nil {
+		c.log.WarnContext(ctx, "tell that a login has ended", "error", err)
+	}
+}
+
+// loginKey names the logins in place of one ended session.
+func (c *Connector) loginKey(ended string) string {
+	sum := sha256.Sum256([]byte("ended " + c.login.print + " " + ended))
+	return "login:" + c.login.print + ":" + hex.EncodeToString(sum[:8])
 }
 
 // logIn asks the org for a session. Every error is a *Fault.

@@ -88,6 +88,85 @@ func TestEndedSessionIsReplacedOnce(t *testing.T) {
 	}
 }
 
+// Of several processes that find the same session ended, one logs in, and the others take what it got.
+func TestOneProcessLogsIn(t *testing.T) {
+	o := newOrg(t)
+	shared := NewMemory(o.clock)
+	looked, asked, release := make(chan struct{}, 1000), make(chan struct{}), make(chan struct{})
+	first := &tamper{next: newTransport(o.config), before: func(req *http.Request) *http.Response {
+		if strings.HasSuffix(req.URL.Path, "/token") {
+			close(asked)
+			<-release
+		}
+		return nil
+	}}
+	join := func(_ *Config, d *Deps) {
+		d.Shared = shared
+		d.Wait = func(ctx context.Context, pause time.Duration) error {
+			looked <- struct{}{}
+			o.clock.move(time.Millisecond)
+			select { // a look is not the org's time
+			case <-time.After(time.Millisecond):
+			case <-ctx.Done():
+			}
+			return ctx.Err()
+		}
+	}
+	sessions := make(chan session, 3)
+	log := func(c *Connector) {
+		s, err := c.session(context.Background(), "")
+		if err != nil {
+			t.Error(err)
+		}
+		sessions <- s
+	}
+	go log(o.connect(join, func(_ *Config, d *Deps) { d.Transport = first }))
+	<-asked
+	for range 2 {
+		go log(o.connect(join))
+	}
+	<-looked
+	if n := o.logins(); n != 0 {
+		t.Errorf("%d logins beside the one that is under way", n)
+	}
+	close(release)
+	got := []session{<-sessions, <-sessions, <-sessions}
+	if got[0] != got[1] || got[1] != got[2] || o.logins() != 1 {
+		t.Errorf("%d logins, one session: %v", o.logins(), got[0] == got[1] && got[1] == got[2])
+	}
+	t.Run("one that died is not waited for long", func(t *testing.T) {
+		c := o.connect(func(_ *Config, d *Deps) {
+			d.Shared = shared
+			d.Wait = func(ctx context.Context, pause time.Duration) error { o.clock.move(pause); return ctx.Err() }
+		})
+		if _, err := shared.Add(context.Background(), c.loginKey(got[0].token), 1, loginTurn); err != nil { // it wanted to, and was killed
+			t.Fatal(err)
+		}
+		before := o.clock.Now()
+		s, err := c.session(context.Background(), got[0].token)
+		if err != nil || s == got[0] || o.logins() != 2 {
+			t.Errorf("%d logins, %v", o.logins(), err)
+		}
+		if waited := o.clock.Now().Sub(before); waited > loginTurn {
+			t.Errorf("waited %v", waited)
+		}
+	})
+	t.Run("one that failed is not waited for at all", func(t *testing.T) {
+		c := o.connect(join, func(c *Config, _ *Deps) { c.ClientSecret = "another" })
+		for range 2 {
+			if _, err := c.session(context.Background(), ""); asFault(err).Class != domain.LoginFailed {
+				t.Errorf("%v", err)
+			}
+		}
+		if n := o.logins(); n != 3 {
+			t.Errorf("%d logins", n)
+		}
+		if v, err := shared.Add(context.Background(), c.loginKey(""), 0, time.Minute); err != nil || v != 0 {
+			t.Errorf("its turn is still taken: %d, %v", v, err)
+		}
+	})
+}
+
 func TestSessionThatEndsAgainAndAgain(t *testing.T) {
 	o := newOrg(t)
 	o.inject(sandbox.Fault{Kind: sandbox.SessionExpired, Next: 1})

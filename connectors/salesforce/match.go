@@ -22,28 +22,36 @@ func parentsOf(l domain.Link) parents {
 	return parents{Match: l.Match, LeadID: l.LeadID, ContactID: l.ContactID, AccountID: l.AccountID}
 }
 
-// conversions remembers into which Contact Leads were converted, which never changes: an InMail that was sent with the id of
-// such a Lead need not be asked about again. It forgets all when it is full.
-type conversions struct {
+// moves remembers where records went, which never changes: into which Contact a Lead was converted, into which record one was
+// merged. An InMail that was sent with the id of such a one need not be asked about again. It forgets all when it is full.
+type moves struct {
 	mu sync.Mutex
 	to map[string]string
 }
 
-const maxConversions = 10_000
+const maxKeptMoves = 10_000
 
-func (cs *conversions) learn(lead, contact string) {
-	cs.mu.Lock()
-	defer cs.mu.Unlock()
-	if cs.to == nil || len(cs.to) >= maxConversions {
-		cs.to = map[string]string{}
+func (ms *moves) learn(from, to string) {
+	ms.mu.Lock()
+	defer ms.mu.Unlock()
+	if ms.to == nil || len(ms.to) >= maxKeptMoves {
+		ms.to = map[string]string{}
 	}
-	cs.to[lead] = contact
+	ms.to[from] = to
 }
 
-func (cs *conversions) of(lead string) string {
-	cs.mu.Lock()
-	defer cs.mu.Unlock()
-	return cs.to[lead]
+// end is the id that a record has now, as far as is known; its own when it never moved.
+func (ms *moves) end(id string) string {
+	ms.mu.Lock()
+	defer ms.mu.Unlock()
+	for range maxMoves {
+		next := ms.to[id]
+		if next == "" {
+			break
+		}
+		id = next
+	}
+	return id
 }
 
 // given are the ids that came with an InMail, as far as they are ids of the right objects, with 18 characters.
@@ -61,13 +69,13 @@ func (c *Connector) mustMatch(p *domain.Push) bool {
 	switch {
 	case l.Match == domain.NoMatch || l.Class == domain.LostReference:
 		return true
-	case ids.AccountID != "" && ids.AccountID != l.AccountID:
+	case ids.AccountID != "" && c.moves.end(ids.AccountID) != l.AccountID:
 		return true
 	case ids.ContactID != "":
-		return ids.ContactID != l.ContactID
+		return c.moves.end(ids.ContactID) != l.ContactID
 	case ids.LeadID != "":
-		moved := c.conversions.of(ids.LeadID)
-		return ids.LeadID != l.LeadID && (moved == "" || moved != l.ContactID)
+		now := c.moves.end(ids.LeadID)
+		return now != l.LeadID && now != l.ContactID
 	}
 	return false
 }
@@ -242,8 +250,11 @@ func (m *matching) readID(record []byte) error {
 			m.unknown[next] = true
 		}
 	}
-	if p.Converted && p.ContactID != "" {
-		m.c.conversions.learn(p.ID, p.ContactID)
+	switch {
+	case p.Deleted && p.Master != "":
+		m.c.moves.learn(p.ID, p.Master)
+	case p.Converted && p.ContactID != "":
+		m.c.moves.learn(p.ID, p.ContactID)
 	}
 	return nil
 }

@@ -196,6 +196,37 @@ func testConverted(t *testing.T) {
 }
 
 func testMerged(t *testing.T) {
+	t.Run("what is known of a merge is not asked again", func(t *testing.T) {
+		o := newOrg(t)
+		two := func(object string, fields sandbox.Fields) (winner, loser string) {
+			winner, loser = o.make(object, fields), o.make(object, fields)
+			if err := o.Merge(winner, loser); err != nil {
+				t.Fatal(err)
+			}
+			return winner, loser
+		}
+		lead, oldLead := two("Lead", sandbox.Fields{"LastName": "L", "Company": "Acme"})
+		contact, oldContact := two("Contact", sandbox.Fields{"LastName": "C"})
+		account, oldAccount := two("Account", sandbox.Fields{"Name": "Acme"})
+		for i, row := range []struct {
+			given domain.CRMIDs
+			want  parents
+		}{
+			{domain.CRMIDs{LeadID: oldLead}, parents{Match: domain.Matched, LeadID: lead}},
+			{domain.CRMIDs{ContactID: oldContact, AccountID: oldAccount}, parents{Match: domain.Matched, ContactID: contact, AccountID: account}},
+		} {
+			p := sent(i, "robin")
+			p.InMail.CRM = row.given
+			a := o.push(p)[0]
+			if diff := cmp.Diff(row.want, o.where(a)); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			p = o.event(p, a, domain.EventOpen)
+			if n := o.calls(func() { a = o.push(p)[0] }); n != 1 || a.Class != domain.Taken {
+				t.Errorf("%d calls, %+v", n, a)
+			}
+		}
+	})
 	for _, object := range []string{"Lead", "Contact"} {
 		t.Run(object, func(t *testing.T) {
 			o := newOrg(t)

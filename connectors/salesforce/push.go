@@ -18,7 +18,7 @@ import (
 // Bounds of a push.
 const (
 	collection   = 200             // rows in one (SALESFORCE.md 2.2)
-	pushTimeout  = 4 * time.Minute // for all calls of a push; shorter than the lease under which its rows were claimed
+	pushTimeout  = 4 * time.Minute // for all calls of a push; shorter than its task may take, so that its answers are stored
 	isolations   = 16              // calls that may be spent on finding rows that spoil their collection
 	lostTries    = 3               // after so many lost references a row goes without parents
 	unclearTries = 8               // after so many answers that say nothing a row is for a person to look at

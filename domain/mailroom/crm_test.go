@@ -271,7 +271,18 @@ func TestRuns(t *testing.T) {
 		w.ok(w.room.TakeTurn(w.ctx, mailroom.Reconcile.Turn(), w.room.NewHolder(), 5*time.Minute))
 		look(6*time.Minute, nil) // somebody works at it
 		look(7*time.Minute, again)
-		run.Fault = "login" // asked for in vain, it rests longer
+		run.Fault = "login" // a person must mend that
+		w.ok(w.room.NoteRun(w.ctx, mailroom.Reconcile, run))
+		look(7*time.Minute+100*time.Hour, nil)
+		if same, err := w.room.AskRun(w.ctx, mailroom.Reconcile); err != nil || same != id {
+			w.t.Errorf("who asks again gets %s, %v", same, err)
+		}
+		if s, err := w.room.CRMStatus(w.ctx); err != nil || s.Runs[mailroom.Reconcile].Fault != "" {
+			w.t.Errorf("asked again it is %+v, %v", s.Runs[mailroom.Reconcile], err)
+		}
+		asked(w)
+		w.clock.set(t0.Add(7 * time.Minute))
+		run.Fault = "locked" // asked for in vain, it rests longer
 		w.ok(w.room.NoteRun(w.ctx, mailroom.Reconcile, run))
 		look(7*time.Minute+15*time.Minute-time.Millisecond, nil)
 		look(7*time.Minute+15*time.Minute, again)

@@ -99,7 +99,7 @@ type Run struct {
 	MovedAt    time.Time `json:"moved_at"`    // when it last went on
 	WaitsUntil time.Time `json:"waits_until"` // zero: it does not wait for the org's calls
 	EndedAt    time.Time `json:"ended_at"`    // zero: it goes on
-	Fault      string    `json:"fault"`       // why the last try stopped, a class of failure or fault; empty: it did not
+	Fault      string    `json:"fault"`       // why the last try stopped: a class of failure, or fault; empty: it did not
 
 	Compared   *Comparison       `json:"compared,omitempty"`   // of a reconcile
 	Backfilled *BackfillProgress `json:"backfilled,omitempty"` // of a backfill
@@ -112,6 +112,15 @@ const (
 	askAgain = 2 * time.Minute
 	restOf   = 15 * time.Minute
 )
+
+// needsPerson says whether a walk stopped for what more tries do not mend: it goes on when somebody asks again.
+func (r *Run) needsPerson() bool {
+	switch domain.FailureClass(r.Fault) {
+	case domain.LoginFailed, domain.Configuration, domain.BadData:
+		return true
+	}
+	return false
+}
 
 // goesOn says whether a walk is still to end.
 func (r *Run) goesOn() bool { return r != nil && r.EndedAt.IsZero() }
@@ -134,12 +143,17 @@ func (r *Room) AskRun(ctx context.Context, kind RunKind) (id domain.ID, err erro
 		if err != nil {
 			return err
 		}
-		if !run.goesOn() {
+		switch {
+		case !run.goesOn():
 			run = &Run{ID: r.ids.NewID(), AskedAt: tx.Now()}
-			err = setState(tx, kind.state(), run)
+		case run.needsPerson(): // who asks has mended it
+			run.AskedAt, run.Fault = tx.Now(), ""
+		default:
+			id = run.ID
+			return nil
 		}
 		id = run.ID
-		return err
+		return setState(tx, kind.state(), run)
 	})
 	if err == nil {
 		err = r.queue.Enqueue(ctx, Task{Type: kind.task(), Queue: QueueCRM, IDs: []string{string(kind), string(id)}})
@@ -237,7 +251,7 @@ func standing(tx Tx) (due []Task, err error) {
 		if run != nil && run.Fault != "" {
 			rest = restOf
 		}
-		if !run.goesOn() || tx.Now().Before(run.stoodStill().Add(rest)) {
+		if !run.goesOn() || run.needsPerson() || tx.Now().Before(run.stoodStill().Add(rest)) {
 			continue
 		}
 		worker, err := state[held](tx, kind.Turn().state())
