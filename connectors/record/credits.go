@@ -162,6 +162,18 @@ func (t *tx) recount(id domain.MemberID, start time.Time) error {
 	return err
 }
 
+// recountAll reads all InMails once: it is asked when an operator has changed the policy, and the program starts.
+const recountAll = `INSERT INTO credits (member, period_start, used, returned)
+	SELECT i.sender, $1, count(*), 0 FROM inmails i JOIN members m ON m.id = i.sender AND m.anchor_day = 0 WHERE i.sent_at >= $1 GROUP BY i.sender
+	ON CONFLICT (member, period_start) DO UPDATE SET used = excluded.used`
+
+// RecountUsage counts the usage of the period that now holds anew for all members who have no anchor day of their own,
+// after the policy's has changed (R08).
+func (t *tx) RecountUsage(anchorDay int) error {
+	_, err := t.exec("count the usage anew", recountAll, millis(domain.PeriodStart(t.now, anchorDay)))
+	return err
+}
+
 // inFlight reads inmails_pair alone, which holds the status of what is live.
 const inFlight = `SELECT r.sender, (SELECT count(*) FROM inmails i WHERE i.sender = r.sender
 		AND i.status IN ('queued', 'sent', 'opened') AND i.status = 'queued')

@@ -66,7 +66,40 @@ func New(ctx context.Context, c Config, record Record, queue Queue, clock Clock,
 	if err != nil {
 		return nil, fmt.Errorf("read the key of confirmation tokens: %w", err)
 	}
+	if err := r.noteAnchorDay(ctx); err != nil {
+		return nil, fmt.Errorf("note the anchor day: %w", err)
+	}
 	return r, nil
+}
+
+// stateAnchorDay is the policy anchor_day under which usage was last kept.
+const stateAnchorDay = "anchor_day"
+
+// noteAnchorDay counts the usage of the period that now holds anew when the policy's anchor day is another than when the record was
+// last opened: what was sent in it stays spent (R08). Processes of one record have one policy; while they are
+// changed one by one, each counts by its own.
+func (r *Room) noteAnchorDay(ctx context.Context) error {
+	noted := false
+	err := r.record.View(ctx, func(tx Tx) error {
+		last, err := state[int](tx, stateAnchorDay)
+		noted = last != nil && *last == r.policy.AnchorDay
+		return err
+	})
+	if err != nil || noted {
+		return err
+	}
+	return r.record.Update(ctx, func(tx Tx) error {
+		last, err := state[int](tx, stateAnchorDay)
+		if err != nil {
+			return err
+		}
+		if last != nil && *last != r.policy.AnchorDay {
+			if err := tx.RecountUsage(r.policy.AnchorDay); err != nil {
+				return err
+			}
+		}
+		return setState(tx, stateAnchorDay, r.policy.AnchorDay)
+	})
 }
 
 const stateConfirmKey = "confirm_key"

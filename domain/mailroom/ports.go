@@ -99,6 +99,9 @@ type Members interface {
 	// counted anew from what was sent in it (R08). allowance answers for a plan's name.
 	// anchorDay is for members who have none.
 	PutMembers(ms []*domain.Member, anchorDay int, allowance func(plan string) int) error
+	// RecountUsage counts the usage of the period that now holds anew for all members who have no anchor day of their
+	// own, after the policy's has changed to anchorDay (R08).
+	RecountUsage(anchorDay int) error
 	// Accounts returns what credits are computed from, one for each of ids that exists: anchorDay is for
 	// members who have none. allPeriods: with all periods and plans (rollover), else the current one.
 	Accounts(ids []domain.MemberID, anchorDay int, allPeriods bool, allowance func(plan string) int) (map[domain.MemberID]domain.Account, error)

@@ -105,6 +105,38 @@ func TestRules(t *testing.T) {
 			w.t.Errorf("%d left, want 2", got)
 		}
 	})
+	on(t, "R08_a_new_anchor_day_of_the_policy_forgets_nothing", func(w *world) {
+		w.member("a", "job_seeker_5")
+		w.member("own", "job_seeker_5", func(m *domain.Member) { m.AnchorDay = 10 })
+		w.members(4)
+		w.sent("a", recipient(3)) // on 23 November: in the period that holds only from the 22nd
+		w.clock.set(time.Date(2026, 12, 21, 9, 0, 0, 0, time.UTC))
+		for i := range 3 {
+			w.sent("a", recipient(i))
+		}
+		w.sent("own", recipient(0))
+		restart := func(anchor int) {
+			policy := w.room.Policy()
+			policy.AnchorDay = anchor
+			var err error
+			w.room, err = mailroom.New(w.ctx, mailroom.Config{Plans: domain.ShippedPlans(), Policy: policy}, w.record, w.queue, w.clock, uuids{}, w.seen)
+			w.ok(err)
+		}
+		for _, c := range []struct{ anchor, left int }{{20, 2}, {22, 1}, {1, 2}, {1, 2}, {21, 2}} {
+			restart(c.anchor)
+			if a, own := w.left("a"), w.left("own"); a != c.left || own != 4 {
+				w.t.Errorf("from the %dth: %d and %d left, want %d, and 4 of who has a day of its own", c.anchor, a, own, c.left)
+			}
+		}
+		w.sent("a", recipient(3)) // and it goes on counting
+		if got := w.left("a"); got != 1 {
+			w.t.Errorf("%d left after one more, want 1", got)
+		}
+		restart(22) // the period since 22 November holds all five
+		if got := w.left("a"); got != 0 {
+			w.t.Errorf("from the 22nd: %d left, want 0", got)
+		}
+	})
 	with(t, "R09_rollover", func(p *domain.Policy) { p.RolloverPeriods = 1 }, func(w *world) {
 		w.member("a", "job_seeker_5")
 		w.members(3)
