@@ -11,6 +11,17 @@ import (
 	"inmail/domain/mailroom"
 )
 
+// TestWaitingForATurnHasAnEnd: a task that waits for its turn gives its worker back some day.
+func TestWaitingForATurnHasAnEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		err := (&Jobs{}).inTurn(t.Context(), mailroom.TurnWrite, "", func() error { return mailroom.ErrTurnTaken })
+		if took := time.Since(began); !errors.Is(err, mailroom.ErrTurnTaken) || took != turnWait {
+			t.Errorf("%v after %v", err, took)
+		}
+	})
+}
+
 // TestHold holds that work under a lease ends before anybody else may have it.
 func TestHold(t *testing.T) {
 	const lease = 3 * time.Second

@@ -112,6 +112,9 @@ func (j *Jobs) pushDue(ctx context.Context) error {
 		}
 		return nil
 	})
+	if errors.Is(err, mailroom.ErrTurnTaken) { // whoever has it pushes what is due, and the next slot looks again
+		return nil
+	}
 	if err != nil {
 		return err
 	}
