@@ -188,6 +188,24 @@ func CreditsAt(now time.Time, a Account, rolloverPeriods int) Credits {
 // its way. Delivery itself looks at Remaining alone (R10).
 func (c Credits) Available() int { return max(0, c.Remaining-c.InFlight) }
 
+// EnoughAt returns when the account, which begins its periods on anchorDay, will have had credits for n more sends if it keeps its
+// plan and spends them as they come: now, or the start of a later period; false when its allowance is 0 and they never
+// come. What lapses in between is none of n's.
+func (c Credits) EnoughAt(now time.Time, n, anchorDay int) (time.Time, bool) {
+	missing := n - c.Available()
+	if missing <= 0 {
+		return now, true
+	}
+	if c.Allowance <= 0 {
+		return time.Time{}, false
+	}
+	at := c.PeriodEnd
+	for missing -= c.Allowance; missing > 0; missing -= c.Allowance {
+		at = PeriodEnd(at, anchorDay)
+	}
+	return at, true
+}
+
 // carried plays all periods from the one in which the account was made to the one before current:
 // what a period leaves unused may be spent in the n periods after it, oldest first (R09).
 func carried(current time.Time, a Account, usage map[int64]Usage, n int) int {

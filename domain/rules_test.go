@@ -76,6 +76,26 @@ func left(plan string, used int) int {
 }
 
 // TestRules proves the rules that need no store.
+// TestEnoughAt holds when a campaign can have been sent (R08, R10).
+func TestEnoughAt(t *testing.T) {
+	now := time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
+	day := func(y int, m time.Month, d int) time.Time { return time.Date(y, m, d, 0, 0, 0, 0, time.UTC) }
+	for _, c := range []struct {
+		allowance, used, inFlight, n, anchor int
+		at                                   time.Time
+	}{
+		{10, 3, 1, 6, 1, now}, {10, 3, 1, 7, 1, day(2026, 12, 1)}, {10, 3, 1, 16, 1, day(2026, 12, 1)}, {10, 3, 1, 17, 1, day(2027, 1, 1)},
+		{10, 3, 1, 7, 31, day(2026, 11, 30)}, {10, 3, 1, 17, 31, day(2026, 12, 31)}, {5, 5, 0, 10_000, 1, day(2193, 7, 1)},
+		{10, 12, 0, 0, 1, now}, {0, 0, 0, 0, 1, now}, {0, 0, 0, 1, 1, time.Time{}},
+	} {
+		a := Account{AnchorDay: c.anchor, Allowance: c.allowance, InFlight: c.inFlight, Usage: []Usage{{PeriodStart: PeriodStart(now, c.anchor), Used: c.used}}}
+		at, ever := CreditsAt(now, a, 0).EnoughAt(now, c.n, c.anchor)
+		if !at.Equal(c.at) || ever == c.at.IsZero() {
+			t.Errorf("%+v: %s, %v", c, at, ever)
+		}
+	}
+}
+
 func TestRules(t *testing.T) {
 	t.Run("R01_an_address_never_prints", func(t *testing.T) {
 		e := Email("ann@example.org")

@@ -21,11 +21,11 @@ func (a *API) analyticsEndpoints() []endpoint {
 		method: "GET", path: "/v1/analytics", name: "getAnalytics", group: "Analytics", access: anyKey, status: http.StatusOK,
 		does: "Report open and response rates by one cut (R57 to R59, R62)",
 		more: "Rates are null until complete; in cuts other than week they are over the complete weeks. opened, replied and retracted count every InMail that ever was, so they overlap. " +
-			"A member who cuts by sender sees its own row.",
+			"A member who cuts by sender sees its own row. Counts are kept by ISO week of sending (UTC): a from or to inside a week takes the whole week, its first days or its last too.",
 		query: []parameter{
 			{name: "by", doc: "the cut", schema: schema{"type": "string", "enum": cutNames, "default": "week"}},
-			{name: "from", doc: "weeks from the one that holds this time or date on", schema: schema{"type": "string", "examples": []any{"2026-11-01"}}},
-			{name: "to", doc: "weeks until the one that holds this time or date", schema: schema{"type": "string", "examples": []any{"2026-11-30T00:00:00Z"}}},
+			{name: "from", doc: "the first week: the whole ISO week that holds this time or date, in UTC", schema: schema{"type": "string", "examples": []any{"2026-11-01"}}},
+			{name: "to", doc: "the last week: the whole ISO week that holds this time or date, in UTC", schema: schema{"type": "string", "examples": []any{"2026-11-30T00:00:00Z"}}},
 		},
 	}, (*call).analytics)}
 }

@@ -40,7 +40,11 @@ func TestPreflight(t *testing.T) {
 	w.ask(w.sender, "POST", "/v1/preflight", `{"to":["nobody","maria","jo","maria"]}`).want(200, "").
 		has("items.0.to", "nobody", "items.0.refusals.0.code", "unknown_recipient", "items.1.ok", true, "items.2.refusals.0.code", "self", "items.3.to", "maria", "items.4", nil)
 	w.ask(w.sender, "POST", "/v1/preflight", `{"to":["maria"],"subject":"","body":""}`).want(200, "").has("items.0.refusals.0.code", "subject_required")
-	w.ask(w.sender, "POST", "/v1/preflight", `{"to":[]}`).want(200, "").has("", object{"items": []any{}})
+	w.ask(w.sender, "POST", "/v1/preflight", `{"to":[]}`).want(200, "").has("items", []any{}, "totals",
+		object{"recipients": 0, "ok": 0, "refused": object{}, "credits": object{"needed": 0, "available": 1, "missing": 0, "enough_at": nil}})
+	w.ask(w.sender, "POST", "/v1/preflight", `{"to":["nobody","maria","jo","maria"]}`).want(200, "").
+		has("totals.ok", 2, "totals.refused", object{"self": 1, "unknown_recipient": 1}, "totals.credits",
+			object{"needed": 2, "available": 1, "missing": 1, "enough_at": "2026-11-23T09:00:00.000Z"})
 	w.ask(w.operator, "POST", "/v1/preflight", `{"to":["maria"]}`, "Inmail-Member: ghost").want(200, "").has("items.0.refusals.0.code", "unknown_sender", "items.0.credits", nil)
 	for _, bad := range []string{`{"to":"maria"}`, `{"to":"maria","subject":"x"}`, `{"to":"maria","body":"x"}`, `{"to":["maria"],"subject":"x"}`, `{"to":["maria"],"body":"x"}`,
 		`{"to":["maria","no good"]}`, `{"to":[["maria"]]}`, `{"to":[null]}`, `{"to":null}`, `{"to":{}}`, `{"subject":"x","body":"x"}`} {

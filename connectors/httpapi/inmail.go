@@ -24,6 +24,7 @@ type reading interface {
 // preflighter judges an InMail without sending it.
 type preflighter interface {
 	Preflight(ctx context.Context, from domain.MemberID, to []domain.MemberID, text *mailroom.Draft) ([]mailroom.Check, error)
+	Totals(ctx context.Context, from domain.MemberID, checks []mailroom.Check) (mailroom.Totals, error)
 }
 
 // labels changes what a sender writes on an InMail for itself.
@@ -47,7 +48,8 @@ func (a *API) inmailEndpoints() []endpoint {
 			method: "POST", path: "/v1/preflight", name: "preflight", group: "InMails", access: memberOnly, status: http.StatusOK, message: true,
 			does: "Judge an InMail, or up to 10,000 recipients, without sending",
 			more: "Stores nothing and spends nothing. All that refuses is listed in R21's order. With a list in `to`, subject and body may be left out together; " +
-				"the answers stand in the order asked.",
+				"the answers stand in the order asked, each as if it alone were sent now, and `totals` says what they come to: whom nothing refuses, the others by what is " +
+				"reported first, and when there will be credits for all whom no other rule keeps away.",
 			refuses: []domain.Code{domain.AttachmentUnsupported},
 		}, (*call).preflight),
 		gives(endpoint{
@@ -262,7 +264,33 @@ func refusalsOf(rs []*domain.Refusal) []refusal {
 }
 
 type verdicts struct {
-	Items []verdict `json:"items"`
+	Items  []verdict `json:"items"`
+	Totals totals    `json:"totals"`
+}
+
+// totals is what a preflight of many comes to; who stands in it twice counts once.
+type totals struct {
+	Recipients int            `json:"recipients" example:"3"`
+	OK         int            `json:"ok" doc:"whom nothing refuses" example:"1"`
+	Refused    map[string]int `json:"refused" doc:"the others, by the first code of each"`
+	Credits    campaign       `json:"credits"`
+}
+
+// campaign is what reaching everybody would take.
+type campaign struct {
+	Needed    int    `json:"needed" doc:"one for each whom nothing refuses, or only the sender's own credits or restriction" example:"2"`
+	Available int    `json:"available" doc:"now; what is on its way is taken off" example:"1"`
+	Missing   int    `json:"missing" example:"1"`
+	EnoughAt  *stamp `json:"enough_at" doc:"when there will have been as many with this plan, if they are spent as they come: now, or the start of a later period; null: never"`
+}
+
+func totalsOf(t mailroom.Totals) totals {
+	v := totals{Recipients: t.Recipients, OK: t.OK, Refused: make(map[string]int, len(t.Refused)),
+		Credits: campaign{Needed: t.Needed, Available: t.Available, Missing: max(0, t.Needed-t.Available), EnoughAt: stampOrNull(t.EnoughAt)}}
+	for code, n := range t.Refused {
+		v.Refused[string(code)] = n
+	}
+	return v
 }
 
 func (c *call) preflight(in *preflightBody) (either[verdict, verdicts], error) {
@@ -284,7 +312,11 @@ func (c *call) preflight(in *preflightBody) (either[verdict, verdicts], error) {
 		found = append(found, v)
 	}
 	if in.To.many {
-		return second[verdict](verdicts{found}), nil
+		t, err := c.api.Room.Totals(c.ctx, c.viewer.Member, checks)
+		if err != nil {
+			return none, err
+		}
+		return second[verdict](verdicts{found, totalsOf(t)}), nil
 	}
 	found[0].To = ""
 	return first[verdict, verdicts](found[0]), nil

@@ -424,6 +424,20 @@ func (r *room) Preflight(_ context.Context, from domain.MemberID, to []domain.Me
 	return checks, err
 }
 
+func (r *room) Totals(_ context.Context, _ domain.MemberID, checks []mailroom.Check) (mailroom.Totals, error) {
+	leave, err := r.enter()
+	defer leave()
+	t := mailroom.Totals{Recipients: len(checks), Refused: map[domain.Code]int{}, Available: 1}
+	for _, c := range checks {
+		if c.OK {
+			t.OK, t.Needed, t.EnoughAt = t.OK+1, t.Needed+1, r.now
+		} else {
+			t.Refused[c.Refusals[0].Code]++
+		}
+	}
+	return t, err
+}
+
 func (r *room) person(id domain.MemberID) mailroom.Person {
 	m, ok := r.members[id]
 	if !ok {

@@ -137,6 +137,41 @@ func TestRules(t *testing.T) {
 			w.t.Errorf("from the 22nd: %d left, want 0", got)
 		}
 	})
+	on(t, "R10_what_a_campaign_takes", func(w *world) {
+		w.member("a", "job_seeker_5")
+		w.members(12)
+		w.member("shut", "basic_0", func(m *domain.Member) { m.AcceptsInMail = false })
+		for i := range 4 {
+			w.sent("a", recipient(i))
+		}
+		var to []domain.MemberID
+		for i := range 12 {
+			to = append(to, recipient(i))
+		}
+		to = append(to, "shut", "nobody", "a", recipient(11))
+		total := func() mailroom.Totals {
+			checks, err := w.room.Preflight(w.ctx, "a", to, nil)
+			w.ok(err)
+			got, err := w.room.Totals(w.ctx, "a", checks)
+			w.ok(err)
+			return got
+		}
+		// Four wait for an answer, three cannot be reached; eight remain, for one credit now and seven later.
+		want := mailroom.Totals{Recipients: 15, OK: 8, Needed: 8, Available: 1, EnoughAt: time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC),
+			Refused: map[domain.Code]int{domain.AwaitingReply: 4, domain.RecipientUnavailable: 1, domain.UnknownRecipient: 1, domain.Self: 1}}
+		if diff := cmp.Diff(want, total()); diff != "" {
+			w.t.Errorf("totals (-want +got):\n%s", diff)
+		}
+		w.sent("a", recipient(4)) // the last credit
+		want.OK, want.Needed, want.Available = 0, 7, 0
+		want.Refused = map[domain.Code]int{domain.NoCredits: 15}
+		if diff := cmp.Diff(want, total()); diff != "" {
+			w.t.Errorf("totals with no credit left (-want +got):\n%s", diff)
+		}
+		if got := w.seen.delivered; got != 5 || w.left("a") != 0 {
+			w.t.Errorf("%d delivered, %d left: a preflight spends nothing", got, w.left("a"))
+		}
+	})
 	with(t, "R09_rollover", func(p *domain.Policy) { p.RolloverPeriods = 1 }, func(w *world) {
 		w.member("a", "job_seeker_5")
 		w.members(3)
