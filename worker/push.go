@@ -144,12 +144,15 @@ func (j *Jobs) pushOnce(ctx context.Context, holder domain.ID) (more bool, err e
 		j.Log.ErrorContext(ctx, "push to Salesforce", "inmails", len(pushes), "error", err)
 	}
 	j.push.heard(answers)
-	now := j.Room.Now()
+	now, budget := j.Room.Now(), j.CRM.Budget()
 	retryAt := make([]time.Time, len(answers))
 	var pause domain.FailureClass
 	for i := range answers {
 		what := after(answers[i], now, j.push.silent)
 		retryAt[i] = what.again
+		if answers[i].Class == domain.LimitReached && now.Before(budget.ParkedUntil) {
+			retryAt[i] = now.Add(time.Second) // the parked sync holds it, and who resumes means it too
+		}
 		answers[i].Link.Dead = what.dead
 		if what.pause {
 			pause = answers[i].Class
@@ -164,7 +167,7 @@ func (j *Jobs) pushOnce(ctx context.Context, holder domain.ID) (more bool, err e
 		}
 		j.Log.WarnContext(ctx, "the sync is paused", "class", pause, "for", pauseFor)
 	}
-	if err := j.Room.StorePushes(keep, answers, retryAt, j.CRM.Budget()); err != nil {
+	if err := j.Room.StorePushes(keep, answers, retryAt, budget); err != nil {
 		return false, err
 	}
 	return claim.More, nil
@@ -216,7 +219,7 @@ func after(a domain.PushAnswer, now time.Time, silent int) consequence {
 		}
 		return consequence{again: now.Add(time.Hour)}
 	case domain.LoginFailed, domain.Configuration:
-		return consequence{again: now.Add(pauseFor), pause: true}
+		return consequence{again: now.Add(time.Second), pause: true} // the paused sync holds it until then, and who resumes means it too
 	case domain.LostReference:
 		if a.Link.Attempts >= lostTries {
 			return consequence{dead: true}
