@@ -505,7 +505,12 @@ type org struct {
 	process *process // nil: it is stopped
 }
 
-const orgSecret = "a-secret-of-the-test"
+// Who may log in to it: by client credentials, and by a name.
+const (
+	orgSecret   = "a-secret-of-the-test"
+	orgUser     = "inmail@sandbox.invalid"
+	orgPassword = "a-password-of-the-test"
+)
 
 // newOrg runs a sandbox; args are further flags of inmail sandbox.
 func newOrg(t *testing.T, args ...string) *org {
@@ -521,7 +526,7 @@ func newOrg(t *testing.T, args ...string) *org {
 func (o *org) start() {
 	o.t.Helper()
 	cmd := exec.Command(program(o.t), o.args...)
-	cmd.Env = append(os.Environ(), "INMAIL_SALESFORCE_CLIENT_SECRET="+orgSecret)
+	cmd.Env = append(os.Environ(), "INMAIL_SALESFORCE_CLIENT_SECRET="+orgSecret, "INMAIL_SALESFORCE_USERNAME="+orgUser, "INMAIL_SALESFORCE_PASSWORD="+orgPassword)
 	o.process = startProcess(o.t, "inmail sandbox", &lockedBuffer{}, cmd)
 	eventually(o.t, "the sandbox answers", func() error { _, err := o.records("Account"); return err })
 }
