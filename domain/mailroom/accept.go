@@ -99,6 +99,7 @@ func (r *Room) AcceptRead(ctx context.Context, letters []Letter) (answers []Acce
 		return nil, nil, fmt.Errorf("accept %d sends: %w", len(letters), err)
 	}
 	b.tell()
+	r.judged.found(b.ledger.model, b.judged)
 	queued = make([]domain.ID, len(b.inmails))
 	for i, m := range b.inmails {
 		queued[i] = m.ID
@@ -114,7 +115,8 @@ type draft struct {
 	content content
 	reading *advice.Reading
 	digest  [32]byte
-	bad     error // bad_request: it is not judged by the rules at all
+	judged  textDigest // of what is stored
+	bad     error      // bad_request: it is not judged by the rules at all
 }
 
 func readDraft(s Send) draft {
@@ -147,6 +149,7 @@ func readDraft(s Send) draft {
 	}
 	d.text = domain.ReadText(s.Subject, s.Body, s.Attachments)
 	d.digest = d.digestOf()
+	d.judged = digestText(d.text.Subject, d.text.Source)
 	return d
 }
 
@@ -194,6 +197,7 @@ type acceptance struct {
 	strikes      []Strike
 	audit        []AuditEntry
 	newAnswers   []Answer
+	judged       []textDigest
 	refused      []domain.Code
 	accountTypes []domain.AccountType
 }
@@ -330,6 +334,7 @@ func (b *acceptance) accept(d *draft, sender *domain.Member, common []string, no
 	}, now)
 	b.inmails = append(b.inmails, m)
 	b.receipts = append(b.receipts, receipt)
+	b.judged = append(b.judged, d.judged)
 	print := b.ledger.fingerprint(d)
 	b.notes = append(b.notes, SendNote{Sender: d.From, At: now, Fingerprint: print.Bytes()})
 	b.ledger.accepted(d.From, d.To, print, now)

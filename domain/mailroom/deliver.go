@@ -118,7 +118,7 @@ func (b *delivery) decide(m *domain.InMail) error {
 	if now.Sub(m.AcceptedAt) >= b.room.policy.QueueMaxAge {
 		return b.apply(m, domain.EventFail, domain.TooOld)
 	}
-	text := judgeContent(b.ledger.model, domain.ReadText(m.Subject, m.Body, false))
+	text := b.content(m)
 	refusals := b.ledger.refusals(m.Sender, m.Recipient, text, now)
 	if len(refusals) > 0 && refusals[0].Code == domain.Restricted && b.judgedBefore(m) {
 		refusals = refusals[1:]
@@ -149,6 +149,14 @@ func (b *delivery) decide(m *domain.InMail) error {
 	b.counts = append(b.counts, domain.CountsFor(m, "", m.Outcome())...)
 	b.ledger.delivered(m.Sender, m.Recipient, start)
 	return nil
+}
+
+// content is what the text of m leads to; one that was found good by the same filter a moment ago is not parsed again.
+func (b *delivery) content(m *domain.InMail) content {
+	if b.room.judged.good(b.ledger.model, digestText(m.Subject, m.Body)) {
+		return content{model: b.ledger.model}
+	}
+	return judgeContent(b.ledger.model, domain.ReadText(m.Subject, m.Body, false))
 }
 
 // judgedBefore says whether the sender's restriction is about how many were sent, and began no sooner than this one was

@@ -44,6 +44,7 @@ type Room struct {
 		model   *spam.Model
 		version string
 	}
+	judged verdicts
 }
 
 // New builds a Room. It reads, or makes once, the key of the confirmation tokens, so that all

@@ -13,6 +13,7 @@ import (
 
 	"inmail/domain"
 	"inmail/domain/mailroom"
+	"inmail/domain/spam"
 )
 
 // TestRules proves on every record the rules that need one.
@@ -409,6 +410,37 @@ func TestRules(t *testing.T) {
 		want := []domain.Code{domain.NoCredits, domain.ProfileNotVisible, domain.OptedOut, domain.SubjectRequired, domain.LinkNotAllowed, domain.AttachmentUnsupported}
 		if diff := cmp.Diff(want, audit[0].Refusals); diff != "" {
 			w.t.Errorf("audit (-want +got):\n%s", diff)
+		}
+	})
+	with(t, "R21_judged_again_by_what_was_learnt_since", func(p *domain.Policy) { p.AllowSecondInMail = true }, func(w *world) {
+		w.member("a", "recruiter_50")
+		w.member("b", "basic_0")
+		before, after := w.queued("a", "b"), w.queued("a", "b") // the same text, accepted as good
+		deliver := func(id domain.ID) domain.Status {
+			outcomes, err := w.room.Deliver(w.ctx, []domain.ID{id})
+			w.ok(err)
+			return outcomes[0].Status
+		}
+		if got := deliver(before); got != domain.Sent {
+			w.t.Fatalf("before: %s", got)
+		}
+		m, text := spam.NewModel(), w.inmail(after)
+		for _, e := range spam.Sample(4) {
+			m.Observe(e.Subject, e.Body, e.Spam)
+		}
+		for range 50 {
+			m.Observe(text.Subject, text.Body, true)
+		}
+		learnt, err := m.MarshalBinary()
+		w.ok(err)
+		w.ok(w.record.Update(w.ctx, func(tx mailroom.Tx) error {
+			return errors.Join(tx.PutModel(learnt), tx.SetState("model_version", []byte("another")))
+		}))
+		if got := deliver(after); got != domain.Refused {
+			w.t.Errorf("after: %s, want refused", got)
+		}
+		if got := w.inmail(after).Reason; got != domain.SpamContent {
+			w.t.Errorf("for %s, want %s", got, domain.SpamContent)
 		}
 	})
 	on(t, "R21_judged_again_at_delivery", func(w *world) {
