@@ -38,10 +38,7 @@ func scanInMail(r row, more ...any) (*domain.InMail, error) {
 	if err != nil {
 		return nil, err
 	}
-	m.Tags, m.Advice = readTags(tags), strings.Fields(advice)
-	if len(m.Advice) == 0 {
-		m.Advice = nil
-	}
+	m.Tags, m.Advice = readTags(tags), readAdvice(advice)
 	m.AcceptedAt, m.SentAt, m.ExpiresAt, m.PreviewedAt = instant(accepted), instant(sent), instant(expires), instant(previewed)
 	m.OpenedAt, m.RepliedAt, m.EndedAt = instant(opened), instant(replied), instant(ended)
 	return &m, nil
@@ -60,6 +57,14 @@ func readTags(stored string) []string {
 		return nil
 	}
 	return strings.Split(strings.Trim(stored, "\n"), "\n")
+}
+
+// readAdvice reads codes with blanks between.
+func readAdvice(stored string) []string {
+	if stored == "" {
+		return nil
+	}
+	return strings.Fields(stored)
 }
 
 // isInInbox says whether an InMail of this status is listed for its recipient, if the clock has not expired it.
@@ -152,21 +157,44 @@ func (t *tx) byID(what, sql string, ids []domain.ID) (map[domain.ID]*domain.InMa
 	return found, err
 }
 
-// claimDue walks the index of what expires from its oldest end, so its cost is that of what it finds (R33).
-const claimDue = `SELECT ` + inmailColumns + withoutTexts + ` FROM inmails i WHERE i.status = 'sent' AND i.expires_at <= $1
-	ORDER BY i.expires_at LIMIT $2 FOR UPDATE SKIP LOCKED`
+// expireDue walks the index of what expires from its oldest end, so its cost is that of what it finds. It does to all of them
+// what Apply does to one: RETURNING tells how each was before.
+const (
+	expireDue = `WITH due AS (SELECT i.id FROM inmails i WHERE i.status = 'sent' AND i.expires_at <= $1
+			ORDER BY i.expires_at LIMIT $2 FOR UPDATE SKIP LOCKED)
+		UPDATE inmails SET status = 'expired', in_inbox = FALSE, ended_at = expires_at, seq = seq + 1, version = version + 1,
+			unsynced_at = coalesce(unsynced_at, $1), push_at = coalesce(push_at, $1)
+		WHERE id IN (SELECT id FROM due) AND status = 'sent'
+		RETURNING id, sender, recipient, category, tags, seq - 1, version - 1, accepted_at, sent_at, expires_at, account_type, words, advice`
+	expiryReceipts = `INSERT INTO receipts (inmail, seq, status, at, reason)
+		SELECT i.id, i.seq, 'expired', i.ended_at, '' FROM inmails i WHERE i.id IN (SELECT unnest($1::uuid[]))`
+)
 
-// ClaimDue locks up to limit unopened InMails whose window is over at Now, oldest first, skipping what another
-// transaction holds (R33). Their texts are not read.
-func (t *tx) ClaimDue(limit int) (due []*domain.InMail, err error) {
+// ExpireDue stores what EventExpire does to up to limit unopened InMails whose window is over at Now, oldest first, skipping what
+// another transaction holds (R33). It returns them as they were.
+func (t *tx) ExpireDue(limit int) (due []*domain.InMail, err error) {
 	if limit <= 0 {
 		return nil, nil
 	}
-	err = t.query("claim what has expired", claimDue, func(r row) error {
-		m, err := scanInMail(r)
-		due = append(due, m)
+	var ids []domain.ID
+	err = t.change("expire what is due", expireDue, func(r row) error {
+		m := &domain.InMail{Status: domain.Sent}
+		var tags, advice string
+		var accepted, sent, expires int64
+		err := r.Scan((*string)(&m.ID), (*string)(&m.Sender), (*string)(&m.Recipient), &m.Category, &tags, &m.Seq, &m.Version,
+			&accepted, &sent, &expires, (*string)(&m.AccountType), &m.Words, &advice)
+		m.Tags, m.Advice = readTags(tags), readAdvice(advice)
+		m.AcceptedAt, m.SentAt, m.ExpiresAt = instant(accepted), instant(sent), instant(expires)
+		due, ids = append(due, m), append(ids, m.ID)
 		return err
 	}, millis(t.now), limit)
+	if err != nil || len(ids) == 0 {
+		return due, err
+	}
+	n, err := t.exec("append the receipts of expiries", expiryReceipts, ids)
+	if err == nil && n != int64(len(ids)) {
+		err = t.conflict("append the receipts of expiries")
+	}
 	return due, err
 }
 

@@ -52,7 +52,7 @@ func TestPlans(t *testing.T) {
 					return errors.Join(errs...)
 				},
 				"sweeps": func(tx mailroom.Tx) error {
-					_, due := tx.ClaimDue(1000)
+					_, due := tx.ExpireDue(1000)
 					_, queued := tx.QueuedBefore(s.now, 500)
 					_, walk := tx.PushesAfter(ids[0], 500)
 					_, texts := tx.DropTexts(s.now.Add(-time.Hour), 500)

@@ -136,6 +136,14 @@ func (t *tx) query(what, sql string, each func(row) error, args ...any) error {
 	return t.fail(what, t.s.query(t.ctx, sql, args, each))
 }
 
+// change is a query that writes.
+func (t *tx) change(what, sql string, each func(row) error, args ...any) error {
+	if !t.write {
+		return t.fail(what, errNotWritable)
+	}
+	return t.query(what, sql, each, args...)
+}
+
 func (t *tx) execBatch(what, sql string, b *batch) (int64, error) {
 	if len(b.rows) == 0 {
 		return 0, nil

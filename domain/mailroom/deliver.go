@@ -244,24 +244,18 @@ func (r *Room) Expire(ctx context.Context, limit int) (int, error) {
 	var now time.Time
 	err := r.record.Update(ctx, func(tx Tx) error {
 		now = tx.Now()
-		due, err := tx.ClaimDue(limit)
+		due, err := tx.ExpireDue(limit)
 		if err != nil {
 			return err
 		}
 		expired = due
-		changes := make([]Change, 0, len(due))
 		var counts []domain.Count
-		for _, m := range due {
-			c := Change{InMail: m, FromStatus: m.Status, FromVersion: m.Version}
+		for _, m := range due { // the record has moved them all at once: each must have been free to go
 			before := m.Outcome()
-			if c.Receipts, err = m.Apply(domain.EventExpire, now, ""); err != nil {
+			if _, err := m.Apply(domain.EventExpire, now, ""); err != nil {
 				return fmt.Errorf("InMail %s: %w", m.ID, err)
 			}
-			changes = append(changes, c)
 			counts = append(counts, domain.CountsFor(m, before, m.Outcome())...)
-		}
-		if err := tx.Save(changes); err != nil {
-			return err
 		}
 		return tx.Count(counts)
 	})

@@ -170,10 +170,10 @@ type InMails interface {
 	// ClaimQueued locks those of ids that are queued and that no other transaction holds, in the order
 	// of ids; the others are left out.
 	ClaimQueued(ids []domain.ID) ([]*domain.InMail, error)
-	// ClaimDue locks up to limit unopened InMails whose window is over at Now, oldest first, skipping what
-	// another transaction holds (R33).
-	// Their texts are not read.
-	ClaimDue(limit int) ([]*domain.InMail, error)
+	// ExpireDue stores what EventExpire does to up to limit unopened InMails whose window is over at Now, oldest first,
+	// skipping what another transaction holds (R33): state, receipt, version and mark, in statements over all of them. It
+	// returns them as they were before, without texts; counts are the caller's to move.
+	ExpireDue(limit int) ([]*domain.InMail, error)
 	// QueuedBefore returns up to limit queued InMails accepted before t, oldest first.
 	QueuedBefore(t time.Time, limit int) ([]domain.ID, error)
 	// Save stores changed InMails, guarded by the state and version that each was loaded with, and appends

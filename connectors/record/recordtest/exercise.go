@@ -315,7 +315,7 @@ func emptyBatches(t *testing.T, w *world) {
 		inmails, read := tx.InMails(nil)
 		_, locked := tx.LockInMails(nil)
 		claimed, claim := tx.ClaimQueued(nil)
-		due, dueErr := tx.ClaimDue(0)
+		due, dueErr := tx.ExpireDue(0)
 		_, inFlight := tx.InFlight(nil)
 		previewed, preview := tx.SetPreviewed(nil)
 		answers, first := tx.FirstAnswers(nil)

@@ -35,7 +35,8 @@ func Rules(t *testing.T, engines Engines) {
 		{"R29_two_claimers_deliver_once", claimRace},
 		{"R30_first_listing_is_noted_once", firstListing},
 		{"R32_R33_the_clock_expires_every_view", clockExpires},
-		{"R33_due_ones_are_claimed_oldest_first_and_once", claimDue},
+		{"R33_due_ones_expire_oldest_first_and_once", expireDue},
+		{"R33_a_sweep_does_what_the_rule_does", sweepIsApply},
 		{"R36_retracted_leaves_the_inbox", retractedLeaves},
 		{"R37_retracted_conversation_goes_on", retractedConversation},
 		{"R38_two_opens", twoOpens},
@@ -483,7 +484,112 @@ func clockExpires(t *testing.T, w *world) {
 	}
 }
 
-func claimDue(t *testing.T, w *world) {
+// sweepIsApply expires one of each pair of twins by Apply and Save, the other by the sweep: what is stored of the two is the same.
+func sweepIsApply(t *testing.T, w *world) {
+	w.members("ada", "bob", "cy")
+	type twins struct{ applied, swept domain.ID }
+	shapes := map[string]func(m *domain.InMail){
+		"bare":   func(*domain.InMail) {},
+		"long":   func(m *domain.InMail) { m.Words = 150 },
+		"tagged": func(m *domain.InMail) { m.Tags, m.Category = []string{"hiring", "spring"}, "follow_up" },
+		"advised": func(m *domain.InMail) {
+			m.Advice, m.CRM = []string{"no_name", "weak_subject"}, domain.CRMIDs{LeadID: "00Q000000000001"}
+		},
+		"from another": func(m *domain.InMail) { m.Sender, m.AccountType = "cy", domain.SalesNavigatorTeam },
+	}
+	sent := func(shape func(*domain.InMail)) domain.ID {
+		m, receipt := domain.New(domain.InMail{ID: newID(), Sender: "ada", Recipient: "bob", Subject: "Subject", Body: "Body", Preview: "Body",
+			AccountType: domain.Recruiter}, w.Now())
+		shape(m)
+		w.update(func(tx mailroom.Tx) error { return tx.Insert([]*domain.InMail{m}, []domain.Receipt{receipt}) })
+		w.apply(m.ID, domain.EventDeliver)
+		return m.ID
+	}
+	push := func() { // what was claimed and taken is in sync: an expiry must mark it again
+		pushes := claim(w, 100)
+		answers := []domain.PushAnswer{}
+		for _, p := range pushes {
+			answers = append(answers, taken(p))
+		}
+		w.update(func(tx mailroom.Tx) error {
+			return tx.StoreAnswers(answers, slices.Repeat([]time.Time{{}}, len(answers)))
+		})
+	}
+	pairs := map[string]twins{}
+	for name, shape := range shapes {
+		pairs["in sync, "+name] = twins{sent(shape), sent(shape)}
+	}
+	push()
+	for name, shape := range shapes {
+		pairs["unsynced, "+name] = twins{sent(shape), sent(shape)}
+	}
+	opened, young := sent(shapes["bare"]), domain.ID("")
+	w.apply(opened, domain.EventOpen)
+	w.advance(time.Minute)
+	young = sent(shapes["bare"])
+	w.advance(domain.Window - time.Minute)
+	before := sum(w, domain.ByAll)["/"+string(domain.ExpiredUnopened)]
+	for _, p := range pairs {
+		w.apply(p.applied, domain.EventExpire)
+	}
+	var was map[domain.ID]*domain.InMail
+	var swept []*domain.InMail
+	w.update(func(tx mailroom.Tx) (err error) {
+		ids := []domain.ID{}
+		for _, p := range pairs {
+			ids = append(ids, p.swept)
+		}
+		if was, err = tx.InMails(ids); err != nil {
+			return err
+		}
+		swept, err = tx.ExpireDue(1000)
+		return err
+	})
+	if len(swept) != len(pairs) {
+		t.Fatalf("swept %d, want %d", len(swept), len(pairs))
+	}
+	for _, m := range swept {
+		want := *was[m.ID]
+		want.Subject, want.Preview, want.Body, want.CRM = "", "", "", domain.CRMIDs{}
+		if diff := cmp.Diff(&want, m); diff != "" {
+			t.Errorf("as it was (-want +got):\n%s", diff)
+		}
+	}
+	if got := sum(w, domain.ByAll)["/"+string(domain.ExpiredUnopened)]; got != before+len(pairs) {
+		t.Errorf("%d counted as expired, want those that Apply moved: the sweep counts nothing by itself", got)
+	}
+	type stored struct {
+		InMail   domain.InMail
+		Receipts []domain.Receipt
+	}
+	look := func(id domain.ID) stored {
+		s := stored{InMail: *w.inmail(id), Receipts: read(w, func(tx mailroom.Tx) ([]domain.Receipt, error) { return tx.Receipts(id) })}
+		s.InMail.ID = ""
+		for i := range s.Receipts {
+			s.Receipts[i].InMail = ""
+		}
+		return s
+	}
+	due := map[domain.ID]bool{}
+	for _, p := range claim(w, 100) {
+		due[p.InMail.ID] = true
+	}
+	for name, p := range pairs {
+		if diff := cmp.Diff(look(p.applied), look(p.swept)); diff != "" {
+			t.Errorf("%s: the sweep does otherwise (-Apply +sweep):\n%s", name, diff)
+		}
+		if !due[p.applied] || !due[p.swept] {
+			t.Errorf("%s: due to be pushed: %v by Apply, %v by the sweep", name, due[p.applied], due[p.swept])
+		}
+	}
+	for what, id := range map[string]domain.ID{"opened": opened, "younger": young} {
+		if got := w.inmail(id).Status; got == domain.Expired {
+			t.Errorf("one that is %s has expired", what)
+		}
+	}
+}
+
+func expireDue(t *testing.T, w *world) {
 	w.members("ada", "bob")
 	var all []domain.ID
 	for range 30 {
@@ -492,33 +598,24 @@ func claimDue(t *testing.T, w *world) {
 	}
 	w.set(start.Add(domain.Window + 19*time.Second)) // the first twenty are due
 	var first []domain.ID
-	w.view(func(tx mailroom.Tx) error { return nil })
 	if err := w.rec.Update(t.Context(), func(tx mailroom.Tx) error {
-		due, err := tx.ClaimDue(5)
+		due, err := tx.ExpireDue(5)
 		first = idsOf(due)
 		return errors.Join(err, errNothing)
 	}); !errors.Is(err, errNothing) {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(all[:5], first); diff != "" {
-		t.Errorf("oldest first (-want +got):\n%s", diff)
+	if diff := cmp.Diff(all[:5], first, cmpopts.SortSlices(func(a, b domain.ID) bool { return a < b })); diff != "" {
+		t.Errorf("the oldest (-want +got):\n%s", diff)
 	}
 	expired := make([]int, 3)
 	errs := race(len(expired), func(i int) error {
 		for {
 			n := 0
 			err := w.rec.Update(t.Context(), func(tx mailroom.Tx) error {
-				due, err := tx.ClaimDue(7)
-				if err != nil {
-					return err
-				}
+				due, err := tx.ExpireDue(7)
 				n = len(due)
-				for _, m := range due {
-					if err := move(tx, m, domain.EventExpire); err != nil {
-						return err
-					}
-				}
-				return nil
+				return err
 			})
 			if err != nil || n == 0 {
 				return err
