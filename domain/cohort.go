@@ -103,9 +103,9 @@ func CountsFor(m *InMail, from, to Outcome) []Count {
 	if from == to {
 		return nil
 	}
-	week := CohortOf(m.SentAt)
-	var counts []Count
-	for _, cell := range cells(m) {
+	week, cells := CohortOf(m.SentAt), cells(m)
+	counts := make([]Count, 0, 2*len(cells)+1)
+	for _, cell := range cells {
 		if from != "" {
 			counts = append(counts, Count{week, cell.Dimension, cell.Key, from, -1})
 		}

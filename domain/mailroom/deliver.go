@@ -249,15 +249,16 @@ func (r *Room) Expire(ctx context.Context, limit int) (int, error) {
 			return err
 		}
 		expired = due
-		var counts []domain.Count
 		for _, m := range due { // the record has moved them all at once: each must have been free to go
 			before := m.Outcome()
 			if _, err := m.Apply(domain.EventExpire, now, ""); err != nil {
 				return fmt.Errorf("InMail %s: %w", m.ID, err)
 			}
-			counts = append(counts, domain.CountsFor(m, before, m.Outcome())...)
+			if err := tx.Count(domain.CountsFor(m, before, m.Outcome())); err != nil {
+				return err
+			}
 		}
-		return tx.Count(counts)
+		return nil
 	})
 	if err != nil {
 		return 0, fmt.Errorf("expire: %w", err)
