@@ -7,7 +7,7 @@ func commands(o *options) []*cobra.Command {
 	return []*cobra.Command{
 		serveCommand(o), migrateCommand(o), configCommand(o), versionCommand(o), sandboxCommand(o),
 		sendCommand(o), inboxCommand(o), openCommand(o), replyCommand(o), sentCommand(o), retractCommand(o),
-		creditsCommand(o), standingCommand(o), adviseCommand(o),
+		creditsCommand(o), standingCommand(o), adviseCommand(o), preflightCommand(o),
 		importCommand(o), benchCommand(o), reportCommand(o), memberCommand(o), restrictionCommand(o), crmCommand(o), queueCommand(o),
 	}
 }
