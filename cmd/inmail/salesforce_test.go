@@ -245,7 +245,7 @@ func inTurns(t *testing.T, n int, do func(i int) error) {
 }
 
 // storm is a fault for three answers of ten: each kind of refusal, of a lost or a spoiled answer as likely as any other, drawn by the
-// org's seed. Beside them some logins fail, some rows are locked or doubled, and four answers take 25 s, which is beyond the client's
+// org's seed. Beside them some logins fail, some rows are locked or doubled, and two answers take 25 s, which is beyond the client's
 // patience: their calls are carried out when nobody waits any more.
 func storm() (faults []sandbox.Fault) {
 	kinds := []sandbox.FaultKind{sandbox.UnavailableHTML, sandbox.ServerError, sandbox.BadGateway, sandbox.GatewayTimeout, sandbox.EmptyErrorList,
@@ -256,7 +256,7 @@ func storm() (faults []sandbox.Fault) {
 		faults = append(faults, sandbox.Fault{Kind: kind, Rate: each / (1 - float64(i)*each)})
 	}
 	for _, kind := range []sandbox.FaultKind{sandbox.SlowBefore, sandbox.SlowAfter} {
-		faults = append(faults, sandbox.Fault{Kind: kind, Rate: 0.2, Next: 2, Delay: 25 * time.Second})
+		faults = append(faults, sandbox.Fault{Kind: kind, Rate: 0.2, Next: 1, Delay: 25 * time.Second})
 	}
 	return append(faults, sandbox.Fault{Kind: sandbox.BadGateway, Resource: "token", Rate: 0.3},
 		sandbox.Fault{Kind: sandbox.RowLock, Rate: 0.01}, sandbox.Fault{Kind: sandbox.RowDuplicate, Rate: 0.005})
@@ -366,7 +366,7 @@ func TestSalesforceStorm(t *testing.T) {
 			o.leads(0, matched)
 			faults := storm()
 			o.control("POST", "faults", faults, nil)
-			s := newServer(t, args, append(append(env, "INMAIL_TIME_TRAVEL=1", "INMAIL_CRM_PUSH_EVERY=100ms", "INMAIL_SALESFORCE_TIMEOUT=4s"), calmEnv...)...)
+			s := newServer(t, args, append(append(env, "INMAIL_TIME_TRAVEL=1", "INMAIL_CRM_PUSH_EVERY=100ms", "INMAIL_SALESFORCE_TIMEOUT=8s"), calmEnv...)...)
 			s.Start()
 			s.network(senders, "recruiter_50", n)
 
