@@ -290,7 +290,7 @@ func (m *matching) byPerson() []*query {
 	leads := &query{n: len(members) + len(emails), read: m.reader(1), soql: func(part []int) string {
 		return "SELECT Id, InMail_Member_Id__c, Email FROM Lead WHERE IsConverted = false AND (" + condition(part) + ")"
 	}}
-	return []*query{contacts, leads}
+	return []*query{leads, contacts} // in this order one who is converted between the two is found twice, and not missed
 }
 
 // reader notes a Contact (0) or Lead (1) under what it may be found by. A record that two queries name is noted once.
