@@ -50,9 +50,5 @@ func (t *tx) PutAnswers(answers []mailroom.Answer) error {
 	for _, a := range answers {
 		rows.add(a.Sender, a.Key, a.Digest[:], a.InMail, blob(a.Body), millis(a.At))
 	}
-	n, err := t.execBatch("keep first answers", putAnswers, &rows)
-	if err == nil && n != int64(len(answers)) {
-		return t.conflict("keep first answers")
-	}
-	return err
+	return t.laterBatch("keep first answers", putAnswers, &rows, len(answers))
 }

@@ -57,8 +57,7 @@ func (t *tx) storeCounts() error {
 		}
 	}
 	t.counts = nil
-	_, err := t.execBatch("move counts", moveCounts, &rows)
-	return err
+	return t.laterBatch("move counts", moveCounts, &rows, anyNumber)
 }
 
 // Counts returns the sums of a dimension between two cohorts (both included; empty: open end), by cohort,

@@ -20,7 +20,8 @@ const (
 // noteAllowances notes the allowance of each plan that differs from the last one noted, with its time (R07, R09):
 // for a new member the time at which the account was made.
 func (t *tx) noteAllowances(ids []domain.MemberID, members map[domain.MemberID]*domain.Member, allowance func(plan string) int) error {
-	noted, err := t.allowances(ids)
+	noted := map[domain.MemberID][]domain.PlanChange{}
+	err := t.allowances(ids, func(id domain.MemberID, p domain.PlanChange) { noted[id] = append(noted[id], p) })
 	if err != nil {
 		return err
 	}
@@ -39,21 +40,20 @@ func (t *tx) noteAllowances(ids []domain.MemberID, members map[domain.MemberID]*
 	return err
 }
 
-func (t *tx) allowances(ids []domain.MemberID) (map[domain.MemberID][]domain.PlanChange, error) {
-	of := map[domain.MemberID][]domain.PlanChange{}
+// allowances tells each plan change of ids, by member and time.
+func (t *tx) allowances(ids []domain.MemberID, each func(id domain.MemberID, p domain.PlanChange)) error {
 	if len(ids) == 0 {
-		return of, nil
+		return nil
 	}
-	err := t.query("read allowances", selectAllowances, func(r row) error {
+	return t.query("read allowances", selectAllowances, func(r row) error {
 		var id domain.MemberID
 		var since int64
 		var p domain.PlanChange
 		err := r.Scan((*string)(&id), &since, &p.Allowance)
 		p.Since = instant(since)
-		of[id] = append(of[id], p)
+		each(id, p)
 		return err
 	}, ids)
-	return of, err
 }
 
 const (
@@ -108,14 +108,12 @@ func (t *tx) Accounts(ids []domain.MemberID, anchorDay int, allPeriods bool, all
 	if err != nil || !allPeriods {
 		return accounts, err
 	}
-	plans, err := t.allowances(ids)
-	for id, ps := range plans {
+	return accounts, t.allowances(ids, func(id domain.MemberID, p domain.PlanChange) {
 		if a, known := accounts[id]; known {
-			a.Plans = ps
+			a.Plans = append(a.Plans, p)
 			accounts[id] = a
 		}
-	}
-	return accounts, err
+	})
 }
 
 // spend moves credits. The member is locked (LockMembers), so that what was read before is still so (R10).
@@ -143,8 +141,7 @@ func (t *tx) Spend(moves []mailroom.CreditMove) error {
 	for _, k := range periods {
 		rows.add(k.member, k.start, sums[k][0], sums[k][1])
 	}
-	_, err := t.execBatch("move credits", spend, &rows)
-	return err
+	return t.laterBatch("move credits", spend, &rows, anyNumber)
 }
 
 // recount counts what was delivered since start. An InMail is delivered at most the longest queue_max_age after it

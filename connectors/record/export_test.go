@@ -2,6 +2,7 @@ package record
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -22,7 +23,7 @@ func Plans(ctx context.Context, r *Record, fn func(tx mailroom.Tx) error) (map[s
 	if err := fn(t); err != nil {
 		return nil, err
 	}
-	if err := t.storeCounts(); err != nil {
+	if err := errors.Join(t.storeCounts(), t.flush()); err != nil {
 		return nil, err
 	}
 	plans := map[string][]string{}
@@ -108,22 +109,13 @@ func (w *watched) note(sql string, args []any, rows [][]any) {
 	w.statements = append(w.statements, statement{sql, args, rows})
 }
 
-func (w *watched) exec(ctx context.Context, sql string, args []any) (int64, error) {
-	w.note(sql, args, [][]any{nil})
-	return w.session.exec(ctx, sql, args)
-}
-
-func (w *watched) query(ctx context.Context, sql string, args []any, each func(row) error) error {
-	w.note(sql, args, [][]any{nil})
-	return w.session.query(ctx, sql, args, each)
-}
-
-func (w *watched) execRows(ctx context.Context, sql string, args []any, rows [][]any) (int64, error) {
-	w.note(sql, args, rows)
-	return w.session.execRows(ctx, sql, args, rows)
-}
-
-func (w *watched) queryRows(ctx context.Context, sql string, args []any, rows [][]any, each func(row) error) error {
-	w.note(sql, args, rows)
-	return w.session.queryRows(ctx, sql, args, rows, each)
+func (w *watched) run(ctx context.Context, steps []step) (int, error) {
+	for _, st := range steps {
+		if st.rows == nil {
+			w.note(st.sql, st.args, [][]any{nil})
+		} else {
+			w.note(st.sql, st.args, st.rows)
+		}
+	}
+	return w.session.run(ctx, steps)
 }

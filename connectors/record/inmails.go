@@ -100,10 +100,10 @@ func (t *tx) Insert(ms []*domain.InMail, receipts []domain.Receipt) error {
 			millis(m.ExpiresAt), millis(m.PreviewedAt), millis(m.OpenedAt), millis(m.RepliedAt), millis(m.EndedAt),
 			string(m.AccountType), m.Words, strings.Join(m.Advice, " "), m.CRM.LeadID, m.CRM.ContactID, m.CRM.AccountID)
 	}
-	if _, err := t.execBatch("insert InMails", insertInMails, &rows); err != nil {
+	if err := t.laterBatch("insert InMails", insertInMails, &rows, len(ms)); err != nil {
 		return err
 	}
-	if _, err := t.execBatch("insert the texts of InMails", insertTexts, &texts); err != nil {
+	if err := t.laterBatch("insert the texts of InMails", insertTexts, &texts, len(ms)); err != nil {
 		return err
 	}
 	return t.appendReceipts(receipts)
@@ -191,11 +191,7 @@ func (t *tx) ExpireDue(limit int) (due []*domain.InMail, err error) {
 	if err != nil || len(ids) == 0 {
 		return due, err
 	}
-	n, err := t.exec("append the receipts of expiries", expiryReceipts, ids)
-	if err == nil && n != int64(len(ids)) {
-		err = t.conflict("append the receipts of expiries")
-	}
-	return due, err
+	return due, t.later("append the receipts of expiries", expiryReceipts, &batch{args: []any{ids}}, len(ids))
 }
 
 const queuedBefore = `SELECT id FROM inmails WHERE status = 'queued' AND accepted_at < $1 ORDER BY accepted_at LIMIT $2`
@@ -250,12 +246,8 @@ func (t *tx) Save(changes []mailroom.Change) error {
 			m.CRM.LeadID, m.CRM.ContactID, m.CRM.AccountID)
 		receipts = append(receipts, c.Receipts...)
 	}
-	n, err := t.execBatch("save InMails", saveInMails, &rows)
-	if err != nil {
+	if err := t.laterBatch("save InMails", saveInMails, &rows, len(changes)); err != nil {
 		return err
-	}
-	if n != int64(len(changes)) {
-		return t.conflict("save InMails")
 	}
 	return t.appendReceipts(receipts)
 }

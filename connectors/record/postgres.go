@@ -92,23 +92,23 @@ func (p *postgres) close() {
 	}
 }
 
-// begin starts a transaction: one that writes sees what others commit (READ COMMITTED) and locks rows, one
-// that reads has a snapshot.
+// What a transaction begins with: one that writes sees what others commit and locks rows, one that reads has a snapshot.
+const (
+	beginWrite = "begin isolation level read committed"
+	beginRead  = "begin isolation level repeatable read read only"
+)
+
+// begin takes a connection. The transaction begins on the server with its first statement, in the same round trip.
 func (p *postgres) begin(ctx context.Context, write bool) (session, error) {
-	options := pgx.TxOptions{IsoLevel: pgx.ReadCommitted}
-	if !write {
-		options = pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	}
 	conn, err := p.pool.Acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
-	tx, err := conn.BeginTx(ctx, options)
-	if err != nil {
-		conn.Release()
-		return nil, err
+	s := &postgresSession{conn: conn, begin: beginRead}
+	if write {
+		s.begin = beginWrite
 	}
-	return &postgresSession{conn: conn, tx: tx}, nil
+	return s, nil
 }
 
 func (p *postgres) shard(s session) int {
@@ -116,67 +116,116 @@ func (p *postgres) shard(s session) int {
 }
 
 type postgresSession struct {
-	conn *pgxpool.Conn
-	tx   pgx.Tx
+	conn  *pgxpool.Conn
+	begin string // what is still to be said before the first statement; "" once it was
 }
 
-func (s *postgresSession) exec(ctx context.Context, sql string, args []any) (int64, error) {
-	tag, err := s.tx.Exec(ctx, sql, postgresArgs(args)...)
-	return tag.RowsAffected(), err
-}
-
-func (s *postgresSession) query(ctx context.Context, sql string, args []any, each func(row) error) error {
-	return s.answer(ctx, sql, postgresArgs(args), each)
-}
-
-func (s *postgresSession) execRows(ctx context.Context, sql string, args []any, rows [][]any) (int64, error) {
-	columns, err := postgresColumns(rows)
-	if err != nil {
-		return 0, err
+// run sends all steps at once; the server runs them in their order.
+func (s *postgresSession) run(ctx context.Context, steps []step) (failed int, err error) {
+	var b pgx.Batch
+	if s.begin != "" {
+		b.Queue(s.begin)
 	}
-	tag, err := s.tx.Exec(ctx, sql, append(postgresArgs(args), columns...)...)
-	return tag.RowsAffected(), err
+	for i, st := range steps {
+		args := postgresArgs(st.args)
+		if st.rows != nil {
+			columns, err := postgresColumns(st.rows)
+			if err != nil {
+				return i, err
+			}
+			args = append(args, columns...)
+		}
+		b.Queue(st.sql, args...)
+	}
+	answers := s.conn.SendBatch(ctx, &b)
+	defer func() {
+		if closing := answers.Close(); err == nil && closing != nil {
+			failed, err = len(steps)-1, closing
+		}
+	}()
+	if s.begin != "" {
+		if _, err := answers.Exec(); err != nil {
+			return 0, err
+		}
+		s.begin = ""
+	}
+	for i, st := range steps {
+		if err := st.read(answers); err != nil {
+			return i, err
+		}
+	}
+	return 0, nil
 }
 
-func (s *postgresSession) queryRows(ctx context.Context, sql string, args []any, rows [][]any, each func(row) error) error {
-	columns, err := postgresColumns(rows)
-	if err != nil {
+// read reads what a step was answered.
+func (st step) read(answers pgx.BatchResults) error {
+	if st.each == nil {
+		tag, err := answers.Exec()
+		if err == nil && st.done != nil {
+			err = st.done(tag.RowsAffected())
+		}
 		return err
 	}
-	return s.answer(ctx, sql, append(postgresArgs(args), columns...), each)
-}
-
-func (s *postgresSession) answer(ctx context.Context, sql string, args []any, each func(row) error) error {
-	rows, err := s.tx.Query(ctx, sql, args...)
+	rows, err := answers.Query()
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
 	for rows.Next() {
-		if err := each(rows); err != nil {
+		if err := st.each(rows); err != nil {
 			return err
 		}
 	}
 	return rows.Err()
 }
 
-// commit is not given up when the caller does: once it is sent, only its answer tells what happened.
-func (s *postgresSession) commit(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endWithin)
-	defer cancel()
-	err := s.tx.Commit(ctx)
-	s.release()
+func (s *postgresSession) exec(ctx context.Context, sql string, args []any) (int64, error) {
+	return s.execRows(ctx, sql, args, nil)
+}
+
+func (s *postgresSession) query(ctx context.Context, sql string, args []any, each func(row) error) error {
+	return s.queryRows(ctx, sql, args, nil, each)
+}
+
+func (s *postgresSession) execRows(ctx context.Context, sql string, args []any, rows [][]any) (n int64, err error) {
+	_, err = s.run(ctx, []step{{sql: sql, args: args, rows: rows, done: func(touched int64) error { n = touched; return nil }}})
+	return n, err
+}
+
+func (s *postgresSession) queryRows(ctx context.Context, sql string, args []any, rows [][]any, each func(row) error) error {
+	_, err := s.run(ctx, []step{{sql: sql, args: args, rows: rows, each: each}})
 	return err
 }
 
+// commit is not given up when the caller does: once it is sent, only its answer tells what happened.
+func (s *postgresSession) commit(ctx context.Context) error {
+	defer s.release()
+	if s.begin != "" { // nothing was ever asked
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endWithin)
+	defer cancel()
+	tag, err := s.conn.Exec(ctx, "commit")
+	if err == nil && tag.String() != "COMMIT" {
+		err = pgx.ErrTxCommitRollback
+	}
+	return err
+}
+
+// rollback ends the transaction. A connection of which that is not certain is closed by the pool.
 func (s *postgresSession) rollback() {
 	if s.conn == nil {
 		return
 	}
+	defer s.release()
+	if s.begin != "" || s.conn.Conn().IsClosed() {
+		return
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), endWithin)
 	defer cancel()
-	_ = s.tx.Rollback(ctx) // a connection that cannot roll back is closed by pgx, which does as well
-	s.release()
+	if _, err := s.conn.Exec(ctx, "rollback"); err != nil {
+		_ = s.conn.Conn().Close(ctx)
+	}
 }
 
 func (s *postgresSession) release() {

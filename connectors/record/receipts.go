@@ -12,8 +12,7 @@ func (t *tx) appendReceipts(receipts []domain.Receipt) error {
 	for _, r := range receipts {
 		rows.add(r.InMail, r.Seq, string(r.Status), millis(r.At), string(r.Reason))
 	}
-	_, err := t.execBatch("append receipts", insertReceipts, &rows)
-	return err
+	return t.laterBatch("append receipts", insertReceipts, &rows, len(receipts))
 }
 
 const selectReceipts = `SELECT seq, status, at, reason FROM receipts WHERE inmail = $1 ORDER BY seq`

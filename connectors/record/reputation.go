@@ -33,9 +33,26 @@ const (
 // Signals returns what was seen of each sender until Now, as far back as need says (R41). Deliveries
 // are counted only of who was reported: without a report nothing is judged by them. Similar and SimilarAt are the caller's to set.
 func (t *tx) Signals(senders []domain.MemberID, need spam.Limits) (map[domain.MemberID]spam.Signals, error) {
+	seen, err := t.see(senders, need)
+	if err != nil {
+		return nil, err
+	}
+	return seen.signals, t.weigh(seen)
+}
+
+// sight is what was seen of senders, before it is weighed.
+type sight struct {
+	signals  map[domain.MemberID]spam.Signals
+	reported []domain.MemberID
+	undone   map[domain.MemberID]spam.Undone
+}
+
+// see asks for everything that can be asked for at once.
+func (t *tx) see(senders []domain.MemberID, need spam.Limits) (*sight, error) {
 	signals := make(map[domain.MemberID]spam.Signals, len(senders))
+	seen := &sight{signals: signals, undone: map[domain.MemberID]spam.Undone{}}
 	if len(senders) == 0 {
-		return signals, nil
+		return seen, nil
 	}
 	asked := distinct(senders)
 	var rows batch
@@ -65,7 +82,6 @@ func (t *tx) Signals(senders []domain.MemberID, need spam.Limits) (map[domain.Me
 	if err != nil {
 		return nil, err
 	}
-	var reported []domain.MemberID
 	err = t.query("count reporters", reporters, func(r row) error {
 		var id domain.MemberID
 		var n int
@@ -74,42 +90,40 @@ func (t *tx) Signals(senders []domain.MemberID, need spam.Limits) (map[domain.Me
 		s := signals[id]
 		s.Reporters, s.ReportedAt = n, instant(oldest)
 		signals[id] = s
-		reported = append(reported, id)
+		seen.reported = append(seen.reported, id)
 		return err
 	}, asked, since)
 	if err != nil {
 		return nil, err
 	}
-	if err := t.setAside(signals, asked); err != nil || len(reported) == 0 {
-		return signals, err
-	}
-	err = t.query("count deliveries", deliveries, func(r row) error {
-		var id domain.MemberID
-		var n int
-		err := r.Scan((*string)(&id), &n)
-		s := signals[id]
-		s.Deliveries = n
-		signals[id] = s
-		return err
-	}, reported, millis(t.now.Add(-spam.RecordWindow-longestQueue)), since)
-	return signals, err
-}
-
-// setAside takes out of signals what operators have set aside.
-func (t *tx) setAside(signals map[domain.MemberID]spam.Signals, senders []domain.MemberID) error {
-	by := map[domain.MemberID]spam.Undone{}
-	err := t.query("read undone restrictions", undone, func(r row) error {
+	return seen, t.query("read undone restrictions", undone, func(r row) error {
 		var id domain.MemberID
 		var trigger string
 		var started int64
 		err := r.Scan((*string)(&id), &trigger, &started)
-		by[id] = by[id].Undo(trigger, instant(started))
+		seen.undone[id] = seen.undone[id].Undo(trigger, instant(started))
 		return err
-	}, senders, millis(t.now.Add(-spam.RecordWindow)))
-	for id, u := range by {
-		signals[id] = signals[id].After(u)
+	}, asked, since)
+}
+
+// weigh takes out of what was seen what operators have set aside, and counts the deliveries of those who were reported.
+func (t *tx) weigh(seen *sight) error {
+	for id, u := range seen.undone {
+		seen.signals[id] = seen.signals[id].After(u)
 	}
-	return err
+	if len(seen.reported) == 0 {
+		return nil
+	}
+	since := t.now.Add(-spam.RecordWindow)
+	return t.query("count deliveries", deliveries, func(r row) error {
+		var id domain.MemberID
+		var n int
+		err := r.Scan((*string)(&id), &n)
+		s := seen.signals[id]
+		s.Deliveries = n
+		seen.signals[id] = s
+		return err
+	}, seen.reported, millis(since.Add(-longestQueue)), millis(since))
 }
 
 func scanMemberTime(r row) (id domain.MemberID, at time.Time, err error) {
@@ -136,11 +150,11 @@ func (t *tx) NoteSends(sends []mailroom.SendNote) error {
 		rows.add(s.Sender, millis(s.At), blob(s.Fingerprint))
 		senders = append(senders, s.Sender)
 	}
-	if _, err := t.exec("remove old fingerprints", purgeFingerprints, millis(t.now.Add(-spam.SimilarWindow)), distinct(senders)); err != nil {
+	old := batch{args: []any{millis(t.now.Add(-spam.SimilarWindow)), distinct(senders)}}
+	if err := t.later("remove old fingerprints", purgeFingerprints, &old, anyNumber); err != nil {
 		return err
 	}
-	_, err := t.execBatch("keep fingerprints", insertFingerprints, &rows)
-	return err
+	return t.laterBatch("keep fingerprints", insertFingerprints, &rows, len(sends))
 }
 
 const fingerprints = `SELECT at, fingerprint FROM fingerprints WHERE sender = $1 AND at >= $2 ORDER BY at DESC`
@@ -173,11 +187,11 @@ func (t *tx) Strike(strikes []mailroom.Strike) error {
 		rows.add(s.Member, millis(s.At))
 		members = append(members, s.Member)
 	}
-	if _, err := t.exec("remove old strikes", purgeStrikes, millis(t.now.Add(-spam.RecordWindow)), distinct(members)); err != nil {
+	old := batch{args: []any{millis(t.now.Add(-spam.RecordWindow)), distinct(members)}}
+	if err := t.later("remove old strikes", purgeStrikes, &old, anyNumber); err != nil {
 		return err
 	}
-	_, err := t.execBatch("keep strikes", insertStrikes, &rows)
-	return err
+	return t.laterBatch("keep strikes", insertStrikes, &rows, len(strikes))
 }
 
 const restrictionColumns = `SELECT id, member, trigger_name, value, bound, step, started_at, until, coalesce(undone_at, 0) FROM restrictions `
@@ -338,8 +352,7 @@ func (t *tx) AppendAudit(entries []mailroom.AuditEntry) error {
 		}
 		rows.add(e.ID, millis(e.At), e.Kind, e.InMail, e.Sender, e.Recipient, strings.Join(codes, " "), e.By, blob(e.Detail))
 	}
-	_, err := t.execBatch("append to the audit", appendAudit, &rows)
-	return err
+	return t.laterBatch("append to the audit", appendAudit, &rows, len(entries))
 }
 
 const (

@@ -260,6 +260,28 @@ type sqliteSession struct {
 	write bool
 }
 
+// run has no round trip to save.
+func (s *sqliteSession) run(ctx context.Context, steps []step) (failed int, err error) {
+	for i, st := range steps {
+		rows := st.rows
+		if rows == nil {
+			rows = [][]any{nil}
+		}
+		if st.each != nil {
+			err = s.queryRows(ctx, st.sql, st.args, rows, st.each)
+		} else {
+			var n int64
+			if n, err = s.execRows(ctx, st.sql, st.args, rows); err == nil && st.done != nil {
+				err = st.done(n)
+			}
+		}
+		if err != nil {
+			return i, err
+		}
+	}
+	return 0, nil
+}
+
 func (s *sqliteSession) exec(ctx context.Context, sql string, args []any) (int64, error) {
 	return s.execRows(ctx, sql, args, [][]any{nil})
 }

@@ -2,10 +2,12 @@ package record
 
 const putState = `INSERT INTO state (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value`
 
+const selectState = `SELECT value FROM state WHERE name = $1`
+
 // State returns a small named value; nil when there is none.
 func (t *tx) State(name string) (value []byte, err error) {
 	each, _ := one(&value)
-	err = t.query("read a state", `SELECT value FROM state WHERE name = $1`, each, name)
+	err = t.query("read a state", selectState, each, name)
 	return value, err
 }
 

@@ -24,11 +24,24 @@ type engine interface {
 type session interface {
 	exec(ctx context.Context, sql string, args []any) (int64, error)
 	query(ctx context.Context, sql string, args []any, each func(row) error) error
+	// run runs steps one after the other, in as few round trips as the engine needs. failed is the first that failed; none
+	// after it ran.
+	run(ctx context.Context, steps []step) (failed int, err error)
 	// execRows runs a statement whose last parameters are unnest's columns, for all rows at once.
 	execRows(ctx context.Context, sql string, args []any, rows [][]any) (int64, error)
 	queryRows(ctx context.Context, sql string, args []any, rows [][]any, each func(row) error) error
 	commit(ctx context.Context) error
 	rollback()
+}
+
+// step is one statement of a transaction.
+type step struct {
+	what string // is being tried
+	sql  string
+	args []any
+	rows [][]any             // what unnest's columns are made of; nil: there are none
+	each func(row) error     // of a query
+	done func(n int64) error // of a statement that answers no rows: how many it touched; may be nil
 }
 
 // row is one line of an answer.
@@ -90,6 +103,9 @@ func (r *Record) once(ctx context.Context, write bool, fn func(tx mailroom.Tx) e
 	if err := t.storeCounts(); err != nil {
 		return err
 	}
+	if err := t.flush(); err != nil {
+		return err
+	}
 	if t.failed != nil {
 		return t.failed
 	}
@@ -112,6 +128,9 @@ type tx struct {
 	shard  int
 	failed error // the first statement that failed: what follows it must not be committed
 	counts map[cell]int64
+
+	pending   []step // what was asked for and waits to go with the next
+	gathering bool   // see together
 }
 
 var _ mailroom.Tx = (*tx)(nil)
@@ -127,13 +146,13 @@ type batch struct {
 
 func (b *batch) add(columns ...any) { b.rows = append(b.rows, columns) }
 
-func (t *tx) exec(what, sql string, args ...any) (int64, error) {
-	n, err := t.s.exec(t.ctx, sql, args)
-	return n, t.fail(what, err)
+func (t *tx) exec(what, sql string, args ...any) (n int64, err error) {
+	err = t.do(step{what: what, sql: sql, args: args, done: func(touched int64) error { n = touched; return nil }})
+	return n, err
 }
 
 func (t *tx) query(what, sql string, each func(row) error, args ...any) error {
-	return t.fail(what, t.s.query(t.ctx, sql, args, each))
+	return t.do(step{what: what, sql: sql, args: args, each: each})
 }
 
 // change is a query that writes.
@@ -144,19 +163,79 @@ func (t *tx) change(what, sql string, each func(row) error, args ...any) error {
 	return t.query(what, sql, each, args...)
 }
 
-func (t *tx) execBatch(what, sql string, b *batch) (int64, error) {
+func (t *tx) execBatch(what, sql string, b *batch) (n int64, err error) {
 	if len(b.rows) == 0 {
 		return 0, nil
 	}
-	n, err := t.s.execRows(t.ctx, sql, b.args, b.rows)
-	return n, t.fail(what, err)
+	err = t.do(step{what: what, sql: sql, args: b.args, rows: b.rows, done: func(touched int64) error { n = touched; return nil }})
+	return n, err
 }
 
 func (t *tx) queryBatch(what, sql string, b *batch, each func(row) error) error {
 	if len(b.rows) == 0 {
 		return nil
 	}
-	return t.fail(what, t.s.queryRows(t.ctx, sql, b.args, b.rows, each))
+	return t.do(step{what: what, sql: sql, args: b.args, rows: b.rows, each: each})
+}
+
+// anyNumber of rows may be touched.
+const anyNumber = -1
+
+// later runs a statement with the next one whose answer is waited for, at the latest before the commit. What it does is seen
+// by whatever is read after it. When it touches another number of rows than want the transaction fails with ErrConflict.
+func (t *tx) later(what, sql string, b *batch, want int) error {
+	if !t.write {
+		return t.fail(what, errNotWritable)
+	}
+	t.pending = append(t.pending, step{what: what, sql: sql, args: b.args, rows: b.rows, done: func(n int64) error {
+		if want != anyNumber && n != int64(want) {
+			return mailroom.ErrConflict
+		}
+		return nil
+	}})
+	return nil
+}
+
+// laterBatch is later for a statement over rows; none is nothing.
+func (t *tx) laterBatch(what, sql string, b *batch, want int) error {
+	if len(b.rows) == 0 {
+		return nil
+	}
+	return t.later(what, sql, b, want)
+}
+
+// together runs the queries that ask makes in one round trip where the engine has one. Their answers are there when together
+// returns, and not before: ask must not look at them.
+func (t *tx) together(ask func() error) error {
+	t.gathering = true
+	err := ask()
+	t.gathering = false
+	if err != nil {
+		return err
+	}
+	return t.flush()
+}
+
+// do runs a step and what waits before it.
+func (t *tx) do(s step) error {
+	t.pending = append(t.pending, s)
+	if t.gathering {
+		return nil
+	}
+	return t.flush()
+}
+
+func (t *tx) flush() error {
+	if len(t.pending) == 0 {
+		return nil
+	}
+	steps := t.pending
+	t.pending = nil
+	failed, err := t.s.run(t.ctx, steps)
+	if err != nil {
+		return t.fail(steps[failed].what, err)
+	}
+	return nil
 }
 
 // fail notes an error, so that the transaction cannot be committed, and says what was tried.

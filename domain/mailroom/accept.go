@@ -214,16 +214,19 @@ func (b *acceptance) run() error {
 			keys = append(keys, d.answerKey())
 		}
 	}
-	var err error
-	if b.ledger, err = b.room.open(b.tx, pairs, forAccept); err != nil {
-		return err
-	}
-	if err := b.loadAnswers(keys); err != nil {
-		return err
-	}
-	common, err := b.commonNames()
+	ledger, facts, err := b.room.open(b.tx, pairs, forAccept, Ask{Common: true, Keys: keys})
 	if err != nil {
 		return err
+	}
+	b.ledger = ledger
+	for _, a := range facts.Answers {
+		if a != nil {
+			b.first[a.AnswerKey] = *a
+		}
+	}
+	common := make(map[Pair][]string, len(pairs))
+	for i, p := range pairs {
+		common[p] = facts.Common[i]
 	}
 	for i, d := range b.drafts {
 		if b.answers[i], err = b.judge(d, common); err != nil {
@@ -231,41 +234,6 @@ func (b *acceptance) run() error {
 		}
 	}
 	return b.store()
-}
-
-func (b *acceptance) loadAnswers(keys []AnswerKey) error {
-	if len(keys) == 0 {
-		return nil
-	}
-	found, err := b.tx.FirstAnswers(keys)
-	if err != nil {
-		return err
-	}
-	for _, a := range found {
-		if a != nil {
-			b.first[a.AnswerKey] = *a
-		}
-	}
-	return nil
-}
-
-// commonNames asks for common connections only where the advice can need them.
-func (b *acceptance) commonNames() (map[Pair][]string, error) {
-	var ask []Pair
-	for _, d := range b.drafts {
-		if d.bad == nil {
-			ask = append(ask, Pair{d.From, d.To})
-		}
-	}
-	names, err := b.tx.CommonConnections(ask)
-	if err != nil {
-		return nil, err
-	}
-	common := make(map[Pair][]string, len(ask))
-	for i, p := range ask {
-		common[p] = names[i]
-	}
-	return common, nil
 }
 
 // judge decides one send and notes what is to be stored of it.

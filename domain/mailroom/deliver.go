@@ -76,11 +76,10 @@ func (b *delivery) run(ids []domain.ID) error {
 	for i, m := range queued {
 		pairs[i] = Pair{m.Sender, m.Recipient}
 	}
-	if b.ledger, err = b.room.open(b.tx, pairs, forDeliver); err != nil {
+	if b.ledger, _, err = b.room.open(b.tx, pairs, forDeliver, Ask{}); err != nil {
 		return err
 	}
-	senders, recipients := idsOf(pairs)
-	for _, id := range unique(slices.Concat(senders, recipients)) {
+	for _, id := range sidesOf(pairs) {
 		if id != domain.Erased && b.ledger.members[id] == nil {
 			b.gone = append(b.gone, id)
 		}

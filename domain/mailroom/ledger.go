@@ -33,54 +33,32 @@ const (
 	forDeliver purpose = false
 )
 
-// open locks the senders and loads the facts for pairs.
-func (r *Room) open(tx Tx, pairs []Pair, p purpose) (*ledger, error) {
-	senders, recipients := idsOf(pairs)
-	if err := tx.LockMembers(senders); err != nil {
-		return nil, err
-	}
-	return r.load(tx, pairs, senders, recipients, p)
+// open locks the senders and loads the facts for pairs, with what more is asked for.
+func (r *Room) open(tx Tx, pairs []Pair, p purpose, more Ask) (*ledger, Facts, error) {
+	more.Lock = true
+	return r.load(tx, pairs, p, more)
 }
 
 // load reads the facts for pairs without locking, for preflight, which decides nothing.
-func (r *Room) load(tx Tx, pairs []Pair, senders, recipients []domain.MemberID, p purpose) (*ledger, error) {
-	l := &ledger{room: r, accepting: p == forAccept, between: make(map[Pair]*Between, len(pairs)),
-		prints: map[domain.MemberID][]spam.SentPrint{}, printed: map[domain.MemberID]bool{}}
-	all := slices.Concat(senders, recipients)
-	slices.Sort(all)
-	var err error
-	if l.members, err = tx.Members(slices.Compact(all)); err != nil {
-		return nil, err
+func (r *Room) load(tx Tx, pairs []Pair, p purpose, more Ask) (*ledger, Facts, error) {
+	ask := more
+	ask.Pairs, ask.AnchorDay, ask.AllPeriods, ask.Allowance = pairs, r.policy.AnchorDay, r.policy.RolloverPeriods > 0, r.allowance
+	ask.State = stateModelVersion
+	if p == forAccept {
+		ask.Signals = &r.limits
 	}
-	if l.accounts, err = r.accounts(tx, senders); err != nil {
-		return nil, err
-	}
-	if l.restricted, err = tx.Restricted(senders); err != nil {
-		return nil, err
-	}
-	found := make([]*domain.Member, 0, len(recipients))
-	for _, id := range recipients {
-		if m := l.members[id]; m != nil {
-			found = append(found, m)
-		}
-	}
-	if l.banned, err = tx.BannedAmong(found); err != nil {
-		return nil, err
-	}
-	answers, err := tx.Pairs(pairs)
+	f, err := tx.Facts(ask)
 	if err != nil {
-		return nil, err
+		return nil, f, err
 	}
+	l := &ledger{room: r, accepting: p == forAccept, members: f.Members, accounts: f.Accounts, restricted: f.Restricted,
+		banned: f.Banned, signals: f.Signals, between: make(map[Pair]*Between, len(pairs)),
+		prints: map[domain.MemberID][]spam.SentPrint{}, printed: map[domain.MemberID]bool{}}
 	for i, pair := range pairs {
-		l.between[pair] = &answers[i]
+		l.between[pair] = &f.Between[i]
 	}
-	if l.model, err = r.model(tx); err != nil {
-		return nil, err
-	}
-	if l.accepting {
-		l.signals, err = tx.Signals(senders, r.limits)
-	}
-	return l, err
+	l.model, err = r.modelAt(tx, f.State)
+	return l, f, err
 }
 
 // known is the id of a member who is there. Ids of others are kept nowhere: one may be of a member who was erased (R60).
@@ -190,13 +168,12 @@ func addUsage(usage []domain.Usage, start time.Time) []domain.Usage {
 	return append(usage, domain.Usage{PeriodStart: start, Used: 1})
 }
 
-// idsOf returns the different senders and recipients of pairs, sorted.
-func idsOf(pairs []Pair) (senders, recipients []domain.MemberID) {
+// sidesOf returns the different members of both sides of pairs, sorted.
+func sidesOf(pairs []Pair) []domain.MemberID {
+	ids := make([]domain.MemberID, 0, 2*len(pairs))
 	for _, p := range pairs {
-		senders = append(senders, p.From)
-		recipients = append(recipients, p.To)
+		ids = append(ids, p.From, p.To)
 	}
-	slices.Sort(senders)
-	slices.Sort(recipients)
-	return slices.Compact(senders), slices.Compact(recipients)
+	slices.Sort(ids)
+	return slices.Compact(ids)
 }

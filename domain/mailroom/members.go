@@ -146,8 +146,7 @@ func (r *Room) Unblock(ctx context.Context, pairs []Pair) ([]error, error) {
 func (r *Room) relate(ctx context.Context, what string, pairs []Pair, do func(Tx, []Pair) error) (errs []error, err error) {
 	err = r.record.Update(ctx, func(tx Tx) error {
 		errs = make([]error, len(pairs))
-		a, b := idsOf(pairs)
-		found, err := tx.Members(unique(slices.Concat(a, b)))
+		found, err := tx.Members(sidesOf(pairs))
 		if err != nil {
 			return err
 		}

@@ -78,6 +78,9 @@ type Record interface {
 // answer; empty in, empty out. A method that is not "for update" locks nothing.
 type Tx interface {
 	Now() time.Time // one time for the whole transaction
+	// Facts returns all that sends are judged by, in fewer round trips than its parts: first it locks the senders of the
+	// pairs when it is asked to (LockMembers), and then it reads.
+	Facts(ask Ask) (Facts, error)
 	Members
 	InMails
 	Conversations
@@ -85,6 +88,33 @@ type Tx interface {
 	CRMLinks
 	Figures
 	Keys
+}
+
+// Ask says what Facts are about.
+type Ask struct {
+	Pairs      []Pair
+	Lock       bool // the senders
+	AnchorDay  int  // these three as for Accounts
+	AllPeriods bool
+	Allowance  func(plan string) int
+	Signals    *spam.Limits // as for Signals; nil: not asked
+	Common     bool         // also what the two of each pair share
+	Keys       []AnswerKey  // whose first answers are looked for
+	State      string       // the name of a state
+}
+
+// Facts are what Members, Accounts with InFlight, Restricted, BannedAmong, Pairs, Signals, CommonConnections, FirstAnswers and
+// State answer. Members are those of both sides, Banned is asked of the recipients, the rest of the senders.
+type Facts struct {
+	Members    map[domain.MemberID]*domain.Member
+	Accounts   map[domain.MemberID]domain.Account
+	Restricted map[domain.MemberID]spam.Restriction
+	Banned     map[domain.MemberID]bool
+	Between    []Between
+	Signals    map[domain.MemberID]spam.Signals
+	Common     [][]string
+	Answers    []*Answer
+	State      []byte
 }
 
 // Members is the part of the record that knows people and what lies between them.

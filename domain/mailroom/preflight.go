@@ -50,16 +50,9 @@ func (r *Room) Preflight(ctx context.Context, from domain.MemberID, to []domain.
 	}
 	checks := make([]Check, len(to))
 	err := r.record.View(ctx, func(tx Tx) error {
-		senders, recipients := idsOf(pairs)
-		l, err := r.load(tx, pairs, senders, recipients, forAccept)
+		l, facts, err := r.load(tx, pairs, forAccept, Ask{Common: text != nil})
 		if err != nil {
 			return err
-		}
-		common := make([][]string, len(pairs))
-		if text != nil {
-			if common, err = tx.CommonConnections(pairs); err != nil {
-				return err
-			}
 		}
 		var content []*domain.Refusal
 		if text != nil {
@@ -79,7 +72,7 @@ func (r *Room) Preflight(ctx context.Context, from domain.MemberID, to []domain.
 			checks[i] = Check{To: id, Credits: c.Credits, Refusals: told(refusals)}
 			checks[i].OK = len(checks[i].Refusals) == 0
 			if text != nil {
-				checks[i].Advice = advise(d.reading, l.members[id], common[i])
+				checks[i].Advice = advise(d.reading, l.members[id], facts.Common[i])
 			}
 		}
 		return nil

@@ -286,11 +286,10 @@ func (r *Room) lastModel() *spam.Model {
 	return r.filter.model
 }
 
-// model returns the learnt filter, read again only when it has changed; nil when nothing was learnt.
-func (r *Room) model(tx Tx) (*spam.Model, error) {
-	version, err := tx.State(stateModelVersion)
-	if err != nil || len(version) == 0 {
-		return nil, err
+// modelAt returns the learnt filter of a version, read again only when it is another than the last; nil when nothing was learnt.
+func (r *Room) modelAt(tx Tx, version []byte) (*spam.Model, error) {
+	if len(version) == 0 {
+		return nil, nil
 	}
 	r.filter.Lock()
 	defer r.filter.Unlock()

@@ -1,0 +1,85 @@
+package record
+
+import (
+	"slices"
+
+	"inmail/domain"
+	"inmail/domain/mailroom"
+)
+
+// Facts returns all that sends are judged by. What stands alone goes to PostgreSQL together with the lock of the senders:
+// statements run in their order, and each sees what was committed before it began, so all that follows the lock is read under
+// it. What hangs on their answers goes together after them.
+func (t *tx) Facts(ask mailroom.Ask) (f mailroom.Facts, err error) {
+	if len(ask.Pairs) == 0 && len(ask.Keys) == 0 && ask.State == "" {
+		return f, nil
+	}
+	var senders, recipients []domain.MemberID
+	for _, p := range ask.Pairs {
+		senders, recipients = append(senders, p.From), append(recipients, p.To)
+	}
+	slices.Sort(senders)
+	slices.Sort(recipients)
+	senders, recipients = slices.Compact(senders), slices.Compact(recipients)
+	seen := &sight{}
+	var inFlight map[domain.MemberID]int
+	err = t.together(func() error {
+		if ask.Lock {
+			if err := t.LockMembers(senders); err != nil {
+				return err
+			}
+		}
+		if f.Members, err = t.Members(distinct(slices.Concat(senders, recipients))); err != nil {
+			return err
+		}
+		if f.Accounts, err = t.Accounts(senders, ask.AnchorDay, ask.AllPeriods, ask.Allowance); err != nil {
+			return err
+		}
+		if inFlight, err = t.InFlight(senders); err != nil {
+			return err
+		}
+		if f.Restricted, err = t.Restricted(senders); err != nil {
+			return err
+		}
+		if f.Between, err = t.Pairs(ask.Pairs); err != nil {
+			return err
+		}
+		if ask.Signals != nil {
+			if seen, err = t.see(senders, *ask.Signals); err != nil {
+				return err
+			}
+			f.Signals = seen.signals
+		}
+		if ask.Common {
+			if f.Common, err = t.CommonConnections(ask.Pairs); err != nil {
+				return err
+			}
+		}
+		if f.Answers, err = t.FirstAnswers(ask.Keys); err != nil || ask.State == "" {
+			return err
+		}
+		each, _ := one(&f.State)
+		return t.query("read a state", selectState, each, ask.State)
+	})
+	if err != nil {
+		return f, err
+	}
+	for id, n := range inFlight {
+		a := f.Accounts[id]
+		a.InFlight = n
+		f.Accounts[id] = a
+	}
+	found := make([]*domain.Member, 0, len(recipients))
+	for _, id := range recipients {
+		if m := f.Members[id]; m != nil {
+			found = append(found, m)
+		}
+	}
+	err = t.together(func() (err error) {
+		if f.Banned, err = t.BannedAmong(found); err != nil {
+			return err
+		}
+		return t.weigh(seen)
+	})
+	return f, err
+}
