@@ -75,7 +75,8 @@ type Record interface {
 }
 
 // Tx is one transaction of the record. All methods take batches and answer row by row where they
-// answer; empty in, empty out. A method that is not "for update" locks nothing.
+// answer; empty in, empty out. A method that is not "for update" locks nothing. What stores may wait for the next that reads, and
+// for the commit where nothing does, and be told there that it failed; the transaction fails then, whatever was returned.
 type Tx interface {
 	Now() time.Time // one time for the whole transaction
 	// Facts returns all that sends are judged by, in fewer round trips than its parts: first it locks the senders of the

@@ -40,6 +40,7 @@ func Exercise(t *testing.T, engines Engines) {
 		{"Batches/AnswerInTheOrderAsked", orderKept},
 		{"Batches/OfFiveThousand", largeBatch},
 		{"IDs/ThatAreNoneAreUnknown", garbageIDs},
+		{"Facts/AreWhatTheirPartsAnswer", factsAreParts},
 		{"Members/TheIDErasedIsRefused", erasedIsRefused},
 		{"Members/TheLastOfOneIDCounts", lastMemberCounts},
 		{"Lists/AreWalkedWhileTheyGrow", growingLists},
@@ -129,12 +130,25 @@ func aroundFailure(t *testing.T, w *world) {
 			return err
 		}
 		inner = insert(tx) // the id is taken
+		_, next := tx.State("s")
+		inner = errors.Join(inner, next)
 		return nil
 	})
 	if inner == nil || err == nil {
-		t.Errorf("a second InMail with one id answers %v, and the transaction %v", inner, err)
+		t.Errorf("a second InMail with one id and the next read answer %v, and the transaction %v", inner, err)
 	}
 	nothingStored(w, "a statement failed")
+	err = w.rec.Update(t.Context(), func(tx mailroom.Tx) error {
+		if err := tx.SetState("s", []byte("x")); err != nil {
+			return err
+		}
+		_ = insert(tx) // and nothing is read after it
+		return nil
+	})
+	if err == nil {
+		t.Error("a transaction that ends with a second InMail with one id is committed")
+	}
+	nothingStored(w, "the last statement failed")
 }
 
 func refusalAsItIs(t *testing.T, w *world) {
@@ -330,6 +344,79 @@ func emptyBatches(t *testing.T, w *world) {
 			tx.PutBans(nil), tx.Insert(nil, nil), tx.Save(nil), tx.PutAnswers(nil), tx.InsertReplies(nil), tx.NoteSends(nil), tx.Strike(nil),
 			tx.AppendAudit(nil), tx.AppendLessons(nil), tx.StoreAnswers(nil, nil), tx.Resync(nil), tx.Count(nil))
 	})
+}
+
+// factsAreParts asks for everything together and one by one, with and without the lock.
+func factsAreParts(t *testing.T, w *world) {
+	w.members("ada", "bob", "cy", "dora", "eve")
+	w.sent("ada", "bob", 3)
+	w.queued("ada", "cy", 2)
+	reported := w.sentOne("cy", "bob")
+	pairs := []mailroom.Pair{{From: "ada", To: "bob"}, {From: "cy", To: "bob"}, {From: "ada", To: "cy"}, {From: "dora", To: "nobody"}, {From: "ada", To: "bob"}}
+	answer := mailroom.Answer{AnswerKey: mailroom.AnswerKey{Sender: "ada", Key: "k"}, Body: []byte("{}"), At: w.Now()}
+	w.update(func(tx mailroom.Tx) error {
+		return errors.Join(
+			tx.Connect([]mailroom.Pair{{From: "ada", To: "eve"}, {From: "bob", To: "eve"}, {From: "ada", To: "cy"}}),
+			tx.Block([]mailroom.Pair{{From: "bob", To: "cy"}}),
+			tx.PutBans([]domain.Ban{{Kind: domain.BanMember, Value: "bob", At: w.Now()}}),
+			tx.Spend([]mailroom.CreditMove{{Member: "ada", PeriodStart: domain.PeriodStart(w.Now(), 1), Used: 3}}),
+			tx.Strike([]mailroom.Strike{{Member: "ada", At: w.Now()}}),
+			tx.Report(reported, "cy", "bob", "spam"),
+			tx.PutRestriction("cy", "r1", spam.Restriction{Trigger: spam.VolumeDay, StartedAt: w.Now(), Until: w.Now().Add(time.Hour)}),
+			tx.PutRestriction("ada", "r2", spam.Restriction{Trigger: spam.VolumeHour, StartedAt: w.Now(), Until: w.Now().Add(time.Hour)}),
+			tx.UndoRestriction("r2"),
+			tx.PutAnswers([]mailroom.Answer{answer}),
+			tx.SetState("model", []byte("7")))
+	})
+	limits := spam.DefaultLimits()
+	senders, recipients := []domain.MemberID{"ada", "cy", "dora"}, []domain.MemberID{"bob", "cy", "nobody"}
+	keys := []mailroom.AnswerKey{{Sender: "ada", Key: "other"}, answer.AnswerKey}
+	for _, all := range []bool{false, true} {
+		want := read(w, func(tx mailroom.Tx) (f mailroom.Facts, err error) {
+			errs := make([]error, 9)
+			f.Members, errs[0] = tx.Members(slices.Concat(senders, recipients))
+			f.Accounts, errs[1] = tx.Accounts(senders, 1, all, plan(10))
+			inFlight, err := tx.InFlight(senders)
+			for id, n := range inFlight {
+				a := f.Accounts[id]
+				a.InFlight = n
+				f.Accounts[id] = a
+			}
+			f.Restricted, errs[2] = tx.Restricted(senders)
+			var found []*domain.Member
+			for _, id := range recipients {
+				if m := f.Members[id]; m != nil {
+					found = append(found, m)
+				}
+			}
+			f.Banned, errs[3] = tx.BannedAmong(found)
+			f.Between, errs[4] = tx.Pairs(pairs)
+			f.Signals, errs[5] = tx.Signals(senders, limits)
+			f.Common, errs[6] = tx.CommonConnections(pairs)
+			f.Answers, errs[7] = tx.FirstAnswers(keys)
+			f.State, errs[8] = tx.State("model")
+			return f, errors.Join(append(errs, err)...)
+		})
+		if len(want.Members) != 4 || want.Accounts["ada"].InFlight != 2 || !want.Banned["bob"] || want.Signals["cy"].Deliveries != 1 || len(want.Common[0]) != 1 {
+			t.Fatalf("the world is not what the test takes it for: %+v", want)
+		}
+		ask := mailroom.Ask{Pairs: pairs, AnchorDay: 1, AllPeriods: all, Allowance: plan(10), Signals: &limits, Common: true, Keys: keys, State: "model"}
+		got := read(w, func(tx mailroom.Tx) (mailroom.Facts, error) { return tx.Facts(ask) })
+		if diff := gocmp.Diff(want, got); diff != "" {
+			t.Errorf("together (-parts +facts):\n%s", diff)
+		}
+		ask.Lock = true
+		w.update(func(tx mailroom.Tx) (err error) { got, err = tx.Facts(ask); return err })
+		if diff := gocmp.Diff(want, got); diff != "" {
+			t.Errorf("together and locked (-parts +facts):\n%s", diff)
+		}
+	}
+	none := read(w, func(tx mailroom.Tx) (mailroom.Facts, error) {
+		return tx.Facts(mailroom.Ask{Pairs: pairs[:1], AnchorDay: 1, Allowance: plan(10)})
+	})
+	if none.Signals != nil || none.Common != nil || len(none.Answers) != 0 || none.State != nil || len(none.Members) != 2 {
+		t.Errorf("what was not asked for came too: %+v", none)
+	}
 }
 
 func orderKept(t *testing.T, w *world) {

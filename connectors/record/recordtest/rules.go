@@ -817,8 +817,10 @@ func staleSave(t *testing.T, w *world) {
 		t.Fatalf("a stale save answers %v, want ErrConflict", err)
 	}
 	err := w.rec.Update(t.Context(), func(tx mailroom.Tx) error {
-		if err := stale(tx); !errors.Is(err, mailroom.ErrConflict) {
-			t.Errorf("a stale save answers %v, want ErrConflict", err)
+		err := stale(tx)
+		_, next := tx.State("s")
+		if err := errors.Join(err, next); !errors.Is(err, mailroom.ErrConflict) {
+			t.Errorf("a stale save and the next read answer %v, want ErrConflict", err)
 		}
 		return nil // committing around it
 	})
