@@ -91,7 +91,7 @@ type installation struct {
 
 func newInstallation(t *testing.T, name string) *installation {
 	t.Helper()
-	o := newOrg(t, "--journal", filepath.Join(t.TempDir(), "org.journal"))
+	o := newOrg(t, "--file", filepath.Join(t.TempDir(), "org.db"))
 	env := slices.Concat(o.env(), calmEnv, []string{"INMAIL_DATABASE_URL=" + database(t), "INMAIL_REDIS_URL=" + newRedis(t).url(),
 		"INMAIL_SNAPSHOT_EVERY=" + (config.Defaults().Program.SnapshotEvery / lapse).String()})
 	in := &installation{name: name, org: o}

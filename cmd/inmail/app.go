@@ -361,12 +361,12 @@ func (a *app) startSandbox(c salesforce.Config) (salesforce.Config, error) {
 	a.sandbox, err = sandbox.New(sandbox.Options{
 		Credentials: embeddedCredentials(c),
 		Clock:       a.clock.Now, DailyLimit: 100_000, ControlKey: a.operatorKey,
-		Journal: filepath.Join(a.settings.Record.Data, "sandbox.journal"),
+		File: filepath.Join(a.settings.Record.Data, "sandbox.db"),
 	})
 	if err != nil {
 		return c, fmt.Errorf("start the Salesforce sandbox: %w", err)
 	}
-	a.onStop("Salesforce sandbox's journal", func(context.Context) error { return a.sandbox.Close() })
+	a.onStop("Salesforce sandbox's org", func(context.Context) error { return a.sandbox.Close() })
 	if err := a.seedSandbox(); err != nil {
 		return c, err
 	}

@@ -43,7 +43,7 @@ var scenes = []struct {
 	}},
 	{"postgres_redis", func(t *testing.T, env ...string) *scene {
 		folder := t.TempDir()
-		o := newOrg(t, "--journal", filepath.Join(folder, "org.journal"))
+		o := newOrg(t, "--file", filepath.Join(folder, "org.db"))
 		s := &scene{folders: []string{folder}, database: database(t), redis: newRedis(t), org: o.url}
 		s.server = newServer(t, nil, slices.Concat(env, o.env(), []string{"INMAIL_DATABASE_URL=" + s.database, "INMAIL_REDIS_URL=" + s.redis.url()})...)
 		return s

@@ -12,14 +12,14 @@ import (
 )
 
 func sandboxCommand(o *options) *cobra.Command {
-	var listen, journal, clientID string
+	var listen, file, clientID string
 	var seed uint64
 	cmd := &cobra.Command{
 		Use: "sandbox", Short: "Run the Salesforce sandbox alone", Args: exactly(0),
 		Long: `A small, strict Salesforce for trying and testing. It is not Salesforce. The secret of its client credentials is
 taken from INMAIL_SALESFORCE_CLIENT_SECRET, or made and printed; with INMAIL_SALESFORCE_USERNAME and INMAIL_SALESFORCE_PASSWORD
 set, its user may log in by these too. The control paths are under /sandbox/.`,
-		Example: "  INMAIL_SALESFORCE_CLIENT_SECRET=try-me-try-me inmail sandbox --journal org.journal",
+		Example: "  INMAIL_SALESFORCE_CLIENT_SECRET=try-me-try-me inmail sandbox --file org.db",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			secret := os.Getenv("INMAIL_SALESFORCE_CLIENT_SECRET")
 			made := secret == ""
@@ -31,7 +31,7 @@ set, its user may log in by these too. The control paths are under /sandbox/.`,
 			if name, password := os.Getenv("INMAIL_SALESFORCE_USERNAME"), os.Getenv("INMAIL_SALESFORCE_PASSWORD"); name != "" && password != "" {
 				user.Username, user.Password = name, password
 			}
-			org, err := sandbox.New(sandbox.Options{Journal: journal, DailyLimit: 100_000, Seed: seed, Credentials: sandbox.Credentials{
+			org, err := sandbox.New(sandbox.Options{File: file, DailyLimit: 100_000, Seed: seed, Credentials: sandbox.Credentials{
 				ClientID: clientID, ClientSecret: secret, Users: []sandbox.User{user},
 			}})
 			if err != nil {
@@ -55,7 +55,7 @@ set, its user may log in by these too. The control paths are under /sandbox/.`,
 		},
 	}
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8090", "address of the sandbox")
-	cmd.Flags().StringVar(&journal, "journal", "", "file that keeps the org; empty: in memory only")
+	cmd.Flags().StringVar(&file, "file", "", "SQLite database that the org lives in; empty: a temporary one")
 	cmd.Flags().Uint64Var(&seed, "seed", 0, "draws the faults that come by rate")
 	cmd.Flags().StringVar(&clientID, "client-id", "inmail", "consumer key that is let in")
 	return cmd

@@ -1,7 +1,9 @@
 package sandbox
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strconv"
@@ -51,19 +53,22 @@ type job struct {
 	object    *object
 	operation string
 	key       *field
-	uploaded  bool
-	data      string
-	header    []string
-	results   []jobRow
+	upload    *spool
+	stored    *spool // the list of the rows that were stored, and that of those that were not
+	refused   *spool
+	numFailed int
 
 	// query
-	query string
-	rows  [][]string
+	query  string
+	result *spool
+	starts []int64 // where each row of the result begins, and the last one ends
+
+	header  []string
+	numRows int
 }
 
 // jobRow is what became of one row.
 type jobRow struct {
-	cells   []string
 	id      string
 	created bool
 	err     *apiError // nil: it was stored
@@ -290,7 +295,7 @@ func (c *call) setState(js *jobs, j *job, state string) reply {
 		if j.state != jobOpen {
 			return jobError("INVALIDJOBSTATE", "Closing already %s Job not allowed", j.state)
 		}
-		if !j.uploaded {
+		if j.upload == nil {
 			return jobError("INVALIDJOBSTATE", "the job has no data")
 		}
 		j.state, j.outcome = jobUploadComplete, jobComplete
@@ -299,16 +304,17 @@ func (c *call) setState(js *jobs, j *job, state string) reply {
 			j.fail("InternalServerError : failed on request")
 			break
 		}
-		if refused := c.process(js, j); refused != nil {
-			return refuse(refused)
-		}
+		c.process(js, j)
 	default:
 		return jobError("INVALIDJOBSTATE", "state must be UploadComplete or Aborted")
 	}
 	return jsonReply(http.StatusOK, j.appendInfo(nil))
 }
 
-func (j *job) fail(problem string) { j.outcome, j.problem, j.results = jobFailed, problem, nil }
+func (j *job) fail(problem string) {
+	j.outcome, j.problem, j.numRows, j.numFailed = jobFailed, problem, 0, 0
+	j.stored, j.refused = nil, nil
+}
 
 // upload answers PUT /jobs/ingest/{id}/batches: once for each job.
 func (c *call) upload(j *job) reply {
@@ -317,55 +323,95 @@ func (c *call) upload(j *job) reply {
 		return methodNotAllowed(c.method, "PUT")
 	case j.state != jobOpen:
 		return jobError("INVALIDJOBSTATE", "Job is not in Open state: %s", j.state)
-	case j.uploaded:
+	case j.upload != nil:
 		return jobError("INVALIDJOBSTATE", "a job takes one upload")
-	case len(c.body) == 0:
+	case c.csv.size == 0:
 		return jobError("INVALIDJOB", "the upload is empty")
 	}
-	j.data, j.uploaded = string(c.body), true
+	j.upload = c.csv
 	return reply{status: http.StatusCreated}
 }
 
-// process reads the data and stores its rows. What is wrong with the data as a whole fails
-// the job; what is wrong with a row fails that row.
-func (c *call) process(js *jobs, j *job) *apiError {
-	rows, columns, err := j.parse(c.who)
-	j.data = ""
-	if err != "" {
-		j.fail(err)
-		return nil
+// process reads the data twice, to check it and to store its rows. What is wrong with the
+// data as a whole fails the job; what is wrong with a row fails that row.
+func (c *call) process(js *jobs, j *job) {
+	defer func() { j.upload = &spool{} }() // it was read, and takes no more room
+	rows, columns, problem := j.parse(c.who)
+	if problem != "" {
+		j.fail(problem)
+		return
 	}
-	if !js.batches.add(c.at, (len(rows)+rowsPerBatch-1)/rowsPerBatch, maxBatchesPerDay) {
+	if !js.batches.add(c.at, (rows+rowsPerBatch-1)/rowsPerBatch, maxBatchesPerDay) {
 		j.fail("ExceededQuota : ApiBatchItems Limit exceeded.")
-		return nil
+		return
 	}
-	j.results = make([]jobRow, len(rows))
-	keys := c.jobKeys(j, rows, columns)
-	// A chunk of 200 rows is a transaction of its own, as in the org.
-	for from := 0; from < len(rows); from += maxCollection {
-		to := min(from+maxCollection, len(rows))
-		tx := c.sandbox.store.begin(c.sandbox.now, c.who)
-		for i := from; i < to; i++ {
-			j.results[i] = c.processRow(tx, j, columns, rows[i], keys[i])
-		}
-		if err := tx.commit(); err != nil {
-			for i := from; i < to; i++ {
-				j.results[i] = jobRow{cells: rows[i], err: &apiError{Code: "UNKNOWN_EXCEPTION", Message: "An unexpected error occurred."}}
-			}
-		}
+	if err := c.processRows(j, columns, rows); err != nil {
+		c.failed(err)
+		j.fail("InternalServerError : the results are lost")
 	}
-	return nil
+	c.sandbox.store.scrubDue()
 }
 
-// parse reads header and rows, and says what is wrong with them as the org does.
-func (j *job) parse(who caller) (rows [][]string, columns []*field, problem string) {
-	r := newCSVReader(j.data, j.format)
+func (c *call) processRows(j *job, columns []*field, left int) (err error) {
+	for list, second := range map[**spool]string{&j.stored: "sf__Created", &j.refused: "sf__Error"} {
+		if *list, err = newSpool(c.sandbox.store.folder); err != nil {
+			return err
+		}
+		_, _ = (*list).Write(appendCSV(nil, j.format, append([]string{"sf__Id", second}, j.header...)...)) // Flush tells
+	}
+	r := newCSVReader(j.upload.all(), j.format)
+	_, err = r.next() // the header
+	// A chunk of 200 rows is a transaction of its own, as in the org.
+	for ; left > 0 && err == nil; left -= maxCollection {
+		chunk := make([][]string, min(left, maxCollection))
+		for i := range chunk {
+			if chunk[i], err = r.next(); err != nil {
+				return err
+			}
+		}
+		c.processChunk(j, columns, chunk)
+	}
+	return errors.Join(err, j.stored.Flush(), j.refused.Flush())
+}
+
+// processChunk stores rows, and notes what became of each.
+func (c *call) processChunk(j *job, columns []*field, chunk [][]string) {
+	results := make([]jobRow, len(chunk))
+	keys := jobKeys(j, chunk, columns)
+	tx := c.sandbox.store.begin(c.sandbox.now, c.who)
+	defer tx.rollback()
+	for i, cells := range chunk {
+		results[i] = c.processRow(tx, j, columns, cells, keys[i])
+	}
+	if err := tx.keep(); err != nil {
+		c.failed(err)
+		for i := range results {
+			results[i] = jobRow{err: &apiError{Code: "UNKNOWN_EXCEPTION", Message: "An unexpected error occurred."}}
+		}
+	}
+	for i, r := range results {
+		list, says := j.stored, strconv.FormatBool(r.created)
+		if j.numRows++; r.err != nil {
+			j.numFailed++
+			list, says = j.refused, r.err.csv()
+		}
+		_, _ = list.Write(appendCSV(nil, j.format, append([]string{r.id, says}, chunk[i]...)...))
+	}
+}
+
+// parse checks the data, counts its rows, and says what is wrong as the org does.
+func (j *job) parse(who caller) (rows int, columns []*field, problem string) {
+	refuse := func(format string, args ...any) (int, []*field, string) { return 0, nil, fmt.Sprintf(format, args...) }
+	if err := j.upload.Flush(); err != nil {
+		return refuse("InternalServerError : %v", err)
+	}
+	r := newCSVReader(j.upload.all(), j.format)
 	header, err := r.next()
 	if err != nil {
-		return nil, nil, "ClientInputError : " + err.Error()
+		return refuse("ClientInputError : %v", err)
 	}
 	if len(header) > maxColumns {
-		return nil, nil, fmt.Sprintf("InvalidBatch : more than %d fields", maxColumns)
+		return refuse("InvalidBatch : more than %d fields", maxColumns)
 	}
 	j.header = header
 	seen := map[*field]bool{}
@@ -373,9 +419,9 @@ func (j *job) parse(who caller) (rows [][]string, columns []*field, problem stri
 		f := who.visible(j.object, name)
 		switch {
 		case f == nil:
-			return nil, nil, "InvalidBatch : Field name not found : " + name
+			return refuse("InvalidBatch : Field name not found : %s", name)
 		case seen[f]:
-			return nil, nil, "InvalidBatch : Duplicate field name : " + name
+			return refuse("InvalidBatch : Duplicate field name : %s", name)
 		}
 		seen[f] = true
 		columns = append(columns, f)
@@ -383,27 +429,26 @@ func (j *job) parse(who caller) (rows [][]string, columns []*field, problem stri
 	id := j.object.fields[posID]
 	switch {
 	case j.key != nil && !seen[j.key]:
-		return nil, nil, "InvalidBatch : Field name not found : " + j.key.name
+		return refuse("InvalidBatch : Field name not found : %s", j.key.name)
 	case (j.operation == "delete" || j.operation == "hardDelete") && (len(columns) != 1 || !seen[id]):
-		return nil, nil, "InvalidBatch : a delete takes the field Id and no other"
+		return refuse("InvalidBatch : a delete takes the field Id and no other")
 	case j.operation == "update" && !seen[id]:
-		return nil, nil, "InvalidBatch : Field name not found : Id"
+		return refuse("InvalidBatch : Field name not found : Id")
 	}
 	for {
 		line := r.line
 		row, err := r.next()
 		if err != nil {
-			return nil, nil, "ClientInputError : " + err.Error()
+			return refuse("ClientInputError : %v", err)
 		}
 		if row == nil {
 			return rows, columns, ""
 		}
 		if problem := checkRow(row, len(columns), line); problem != "" {
-			return nil, nil, problem
+			return refuse("%s", problem)
 		}
-		rows = append(rows, row)
-		if len(rows) > maxJobRows {
-			return nil, nil, "InvalidBatch : too many rows"
+		if rows++; rows > maxJobRows {
+			return refuse("InvalidBatch : too many rows")
 		}
 	}
 }
@@ -428,30 +473,25 @@ func checkRow(row []string, columns, line int) string {
 
 // jobKeys reads the external ids of an upsert. A key that comes twice in one chunk fails
 // both rows.
-func (c *call) jobKeys(j *job, rows [][]string, columns []*field) []rowKey {
+func jobKeys(j *job, chunk [][]string, columns []*field) []rowKey {
 	if j.key == nil {
-		return make([]rowKey, len(rows))
+		return make([]rowKey, len(chunk))
 	}
 	at := slices.Index(columns, j.key)
-	var keys []rowKey
-	for from := 0; from < len(rows); from += maxCollection {
-		chunk := rows[from:min(from+maxCollection, len(rows))]
-		texts := make([]any, len(chunk))
-		for i, cells := range chunk {
-			if cells[at] != "" && cells[at] != csvNull {
-				texts[i] = cells[at]
-			}
+	texts := make([]any, len(chunk))
+	for i, cells := range chunk {
+		if cells[at] != "" && cells[at] != csvNull {
+			texts[i] = cells[at]
 		}
-		keys = append(keys, readKeys(j.key, texts, readCSVValue)...)
 	}
-	return keys
+	return readKeys(j.key, texts, readCSVValue)
 }
 
 // csvNull is the cell that sets a field to null; an empty cell leaves it as it is.
 const csvNull = "#N/A"
 
 func (c *call) processRow(tx *txn, j *job, columns []*field, cells []string, key rowKey) jobRow {
-	result := jobRow{cells: cells}
+	var result jobRow
 	if e := c.rows.strike(); e != nil {
 		result.err = e
 		return result
@@ -504,8 +544,8 @@ func (tx *txn) deleteRow(o *object, id string, hard bool) (string, []*apiError) 
 	if e := tx.remove(o, r.id()); e != nil {
 		return "", one(e)
 	}
-	if hard {
-		tx.put(o, r.id(), nil)
+	if gone := tx.find(r.id()); hard && gone != nil {
+		tx.put(gone, nil)
 	}
 	return r.id(), nil
 }
@@ -515,28 +555,25 @@ func (j *job) ingestResults(which string) reply {
 	if j.state != jobComplete && j.state != jobFailed && j.state != jobAborted {
 		return jobError("INVALIDJOBSTATE", "Job has not ended: %s", j.state)
 	}
-	var out []byte
+	var list *spool
 	switch which {
 	case "successfulResults":
-		out = appendCSV(out, j.format, append([]string{"sf__Id", "sf__Created"}, j.header...)...)
-		for _, r := range j.results {
-			if r.err == nil {
-				out = appendCSV(out, j.format, append([]string{r.id, strconv.FormatBool(r.created)}, r.cells...)...)
-			}
-		}
+		list = j.stored
 	case "failedResults":
-		out = appendCSV(out, j.format, append([]string{"sf__Id", "sf__Error"}, j.header...)...)
-		for _, r := range j.results {
-			if r.err != nil {
-				out = appendCSV(out, j.format, append([]string{r.id, r.err.csv()}, r.cells...)...)
-			}
-		}
+		list = j.refused
 	case "unprocessedrecords":
-		out = appendCSV(out, j.format, j.header...)
 	default:
 		return notFound()
 	}
-	return reply{status: http.StatusOK, mimeType: "text/csv", body: out}
+	if list == nil {
+		columns := map[string][]string{"successfulResults": {"sf__Id", "sf__Created"}, "failedResults": {"sf__Id", "sf__Error"}}[which]
+		return csvReply(appendCSV(nil, j.format, append(columns, j.header...)...), nil)
+	}
+	return csvReply([]byte{}, list.all())
+}
+
+func csvReply(head []byte, rest io.Reader) reply {
+	return reply{status: http.StatusOK, mimeType: "text/csv", body: head, rest: rest}
 }
 
 // csv is an error as failedResults holds it.
@@ -560,13 +597,7 @@ func (j *job) appendInfo(out []byte) []byte {
 	out = fmt.Appendf(out, `,"createdById":"%s","createdDate":"%s","systemModstamp":"%s","state":"%s","concurrencyMode":"Parallel","contentType":"CSV","apiVersion":%s,"lineEnding":"%s","columnDelimiter":"%s","jobType":"%s"`,
 		j.user, j.made.UTC().Format(dateTimeLayout), j.made.UTC().Format(dateTimeLayout), j.state, j.version, j.lineEnding, j.columnDelimiter, kind)
 	if j.state == jobComplete || j.state == jobFailed {
-		failed := 0
-		for _, r := range j.results {
-			if r.err != nil {
-				failed++
-			}
-		}
-		out = fmt.Appendf(out, `,"numberRecordsProcessed":%d,"numberRecordsFailed":%d,"retries":0,"totalProcessingTime":1`, len(j.results)+len(j.rows), failed)
+		out = fmt.Appendf(out, `,"numberRecordsProcessed":%d,"numberRecordsFailed":%d,"retries":0,"totalProcessingTime":1`, j.numRows, j.numFailed)
 	}
 	if j.state == jobFailed {
 		out = append(out, `,"errorMessage":`...)

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -133,7 +134,7 @@ func TestBulkJobsThatFail(t *testing.T) {
 		"quote_in_a_cell":     {"InMail_Id__c\na\"b\n", "ClientInputError : line 2: a quote inside a cell that is not quoted"},
 		"quote_never_closed":  {"InMail_Id__c\n\"a\n", "ClientInputError : line 2: a quote that is not closed"},
 		"text_behind_a_quote": {"InMail_Id__c\n\"a\"b\n", "ClientInputError : line 2: text behind a closing quote"},
-		"not_utf_8":           {"InMail_Id__c\n\xff\n", "ClientInputError : line 1: the data is not UTF-8"},
+		"not_utf_8":           {"InMail_Id__c\n\xff\n", "ClientInputError : line 2: the data is not UTF-8"},
 		"cell_too_long":       {"InMail_Id__c\n" + strings.Repeat("a", maxCell+1), "InvalidBatch : line 2 has a cell of more than 131072 characters"},
 		"row_too_long":        {"InMail_Id__c,Subject__c,Body__c,Preview__c\n" + strings.Repeat(strings.Repeat("a", maxCell)+",", 3) + strings.Repeat("a", maxCell), "InvalidBatch : line 2 has more than 400000 characters"},
 	}
@@ -308,7 +309,7 @@ func FuzzCSV(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data string, crlf bool) {
 		format := csvFormat{',', crlf}
-		r := newCSVReader(data, format)
+		r := newCSVReader(strings.NewReader(data), format)
 		var rows [][]string
 		for {
 			row, err := r.next()
@@ -325,7 +326,7 @@ func FuzzCSV(f *testing.F) {
 		for _, row := range rows {
 			out = appendCSV(out, format, row...)
 		}
-		again := newCSVReader(string(out), format)
+		again := newCSVReader(bytes.NewReader(out), format)
 		for _, want := range rows {
 			got, err := again.next()
 			if err != nil || !slices.Equal(got, want) {

@@ -30,38 +30,49 @@ func (c *call) newQueryJob(js *jobs) reply {
 	if refused != nil {
 		return refuse(refused)
 	}
-	c.sandbox.store.mu.RLock()
-	defer c.sandbox.store.mu.RUnlock()
-	p, refused := newPlan(c.sandbox.schema, j.query, parsed, c.who, c.at, j.operation == "queryAll")
-	if refused != nil {
-		return refuse(refused)
-	}
-	if p.count || p.isGrouped() || p.offset > 0 {
-		return jobError("API_ERROR", "COUNT, GROUP BY and OFFSET are not supported in a bulk query")
-	}
-	if !js.queries.add(c.at, 1, maxQueryJobsPerDay) {
-		return jobError("LIMIT_EXCEEDED", "DailyBulkV2QueryJobs limit exceeded")
-	}
-	j.rows = p.table(c.sandbox.store, j)
-	js.add(j)
-	return jsonReply(http.StatusOK, j.appendInfo(nil))
+	return c.reading(func(v *view) reply {
+		p, refused := newPlan(v.schema, j.query, parsed, c.who, c.at, j.operation == "queryAll")
+		if refused != nil {
+			return refuse(refused)
+		}
+		if p.count || p.isGrouped() || p.offset > 0 {
+			return jobError("API_ERROR", "COUNT, GROUP BY and OFFSET are not supported in a bulk query")
+		}
+		if !js.queries.add(c.at, 1, maxQueryJobsPerDay) {
+			return jobError("LIMIT_EXCEEDED", "DailyBulkV2QueryJobs limit exceeded")
+		}
+		if err := j.run(v, p); err != nil {
+			return c.failed(err)
+		}
+		js.add(j)
+		return jsonReply(http.StatusOK, j.appendInfo(nil))
+	})
 }
 
-// table runs a plan and gives its rows as cells. Null is an empty cell.
-func (p *plan) table(st *store, j *job) [][]string {
+// run runs a plan and keeps its rows. Null is an empty cell.
+func (j *job) run(v *view, p *plan) (err error) {
+	if j.result, err = newSpool(v.folder); err != nil {
+		return err
+	}
 	for _, c := range p.columns {
 		j.header = append(j.header, c.label)
 	}
-	records := p.matches(st)
-	p.sortRecords(st, records)
-	records = cut(records, 0, p.limit)
-	rows := make([][]string, len(records))
-	for i, r := range records {
-		for _, c := range p.columns {
-			rows[i] = append(rows[i], c.path.leaf().text(c.path.value(st, r, p.now)))
+	cells := make([]string, len(p.columns))
+	p.each(v, func(n uint64, r *record) {
+		if r == nil {
+			r = v.find(newID(p.object.prefix, n))
 		}
-	}
-	return rows
+		if r == nil {
+			return // the database fails
+		}
+		for i, c := range p.columns {
+			cells[i] = c.path.leaf().text(c.path.value(v, r, p.now))
+		}
+		j.starts = append(j.starts, j.result.size)
+		_, _ = j.result.Write(appendCSV(nil, j.format, cells...)) // Flush tells
+	})
+	j.numRows, j.starts = len(j.starts), append(j.starts, j.result.size)
+	return j.result.Flush()
 }
 
 // queryResults answers GET /jobs/query/{id}/results?maxRecords=&locator=.
@@ -79,22 +90,19 @@ func (c *call) queryResults(j *job) reply {
 	}
 	if locator := c.query.Get("locator"); locator != "" {
 		n, err := strconv.Atoi(strings.TrimPrefix(locator, "MT"))
-		if err != nil || !strings.HasPrefix(locator, "MT") || n < 1 || n >= len(j.rows) {
+		if err != nil || !strings.HasPrefix(locator, "MT") || n < 1 || n >= j.numRows {
 			return jobError("INVALIDJOB", "locator %q is not known", locator)
 		}
 		from = n
 	}
-	to := min(from+size, len(j.rows))
-	out := appendCSV(nil, j.format, j.header...)
-	for _, r := range j.rows[from:to] {
-		out = appendCSV(out, j.format, r...)
-	}
+	to := min(from+size, j.numRows)
 	next := "null"
-	if to < len(j.rows) {
+	if to < j.numRows {
 		next = "MT" + strconv.Itoa(to)
 	}
-	header := http.Header{}
-	header.Set("Sforce-Locator", next)
-	header.Set("Sforce-NumberOfRecords", fmt.Sprint(to-from))
-	return reply{status: http.StatusOK, mimeType: "text/csv", header: header, body: out}
+	r := csvReply(appendCSV(nil, j.format, j.header...), j.result.part(j.starts[from], j.starts[to]))
+	r.header = http.Header{}
+	r.header.Set("Sforce-Locator", next)
+	r.header.Set("Sforce-NumberOfRecords", fmt.Sprint(to-from))
+	return r
 }

@@ -316,7 +316,7 @@ func (c *call) retrieve(objectName string) reply {
 		}
 		fields = append(fields, f)
 	}
-	return c.reading(func(st *store) reply {
+	return c.reading(func(v *view) reply {
 		out := []byte{'['}
 		for i, id := range ids {
 			if i > 0 {
@@ -326,7 +326,7 @@ func (c *call) retrieve(objectName string) reply {
 			if !ok {
 				return refuse(&apiError{Code: "MALFORMED_ID", Message: "bad id " + id})
 			}
-			r := st.live(full)
+			r := v.live(full)
 			if r == nil || r.object != o {
 				out = append(out, "null"...)
 				continue

@@ -224,11 +224,5 @@ func (s *Sandbox) changeLimits(r *http.Request, _ string) (any, error) {
 // showHistory answers the history: all of it, or of one object (?object=) or key (?key=).
 func (s *Sandbox) showHistory(r *http.Request, _ string) (any, error) {
 	object, key := r.URL.Query().Get("object"), r.URL.Query().Get("key")
-	items := []Change{}
-	for _, c := range s.History() {
-		if (object == "" || c.Object == object) && (key == "" || c.Key == key) {
-			items = append(items, c)
-		}
-	}
-	return map[string]any{"items": items}, nil
+	return map[string]any{"items": append([]Change{}, s.history(object, key)...)}, nil
 }

@@ -23,7 +23,7 @@ var carried = []string{"FirstName", "LastName", "Salutation", "Title", "Email", 
 // convert turns a lead into a contact of an account. Its tasks move to the contact; the
 // lookups of custom objects stay on the lead (SALESFORCE.md 3.3).
 func (tx *txn) convert(leadID string, to Conversion) (Converted, []*apiError) {
-	leads := tx.store.schema.object("Lead")
+	leads := tx.schema.object("Lead")
 	lead, refused := tx.target(leads, leadID)
 	if refused != nil {
 		return Converted{}, one(refused)
@@ -47,8 +47,8 @@ func (tx *txn) convert(leadID string, to Conversion) (Converted, []*apiError) {
 	if _, errs := d.save(); errs != nil {
 		return Converted{}, errs
 	}
-	tasks := tx.store.schema.object("Task")
-	for _, t := range tx.store.holding(tasks, tasks.must("WhoId"), lead.id()) {
+	tasks := tx.schema.object("Task")
+	for _, t := range tx.holding(tasks, tasks.must("WhoId"), lead.id()) {
 		d := tx.newDraft(tasks, t)
 		d.set("WhoId", out.ContactID)
 		if d.get("WhatId") == nil {
@@ -63,15 +63,16 @@ func (tx *txn) convert(leadID string, to Conversion) (Converted, []*apiError) {
 
 // destinations finds or makes the account and the contact.
 func (tx *txn) destinations(lead *record, to Conversion) (Converted, []*apiError) {
-	accounts, contacts := tx.store.schema.object("Account"), tx.store.schema.object("Contact")
+	accounts, contacts := tx.schema.object("Account"), tx.schema.object("Contact")
 	out := Converted{AccountID: to.AccountID}
+	var existing *record
 	if to.ContactID != "" {
-		c, refused := tx.target(contacts, to.ContactID)
-		if refused != nil {
+		var refused *apiError
+		if existing, refused = tx.target(contacts, to.ContactID); refused != nil {
 			return out, one(refused)
 		}
-		out.ContactID = c.id()
-		if of, _ := c.get("AccountId").(string); to.AccountID == "" && of != "" {
+		out.ContactID = existing.id()
+		if of, _ := existing.get("AccountId").(string); to.AccountID == "" && of != "" {
 			out.AccountID = of
 		}
 	}
@@ -102,7 +103,6 @@ func (tx *txn) destinations(lead *record, to Conversion) (Converted, []*apiError
 		return out, errs
 	}
 	// An existing contact keeps what it has.
-	existing := tx.store.find(out.ContactID)
 	in := row{}
 	if existing.get("AccountId") == nil {
 		in = append(in, assignment{"AccountId", out.AccountID})

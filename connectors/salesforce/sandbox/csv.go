@@ -1,7 +1,10 @@
 package sandbox
 
 import (
+	"bufio"
+	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"unicode/utf8"
 )
@@ -26,21 +29,37 @@ func (e *csvError) Error() string { return fmt.Sprintf("line %d: %s", e.line, e.
 // whole cells.
 type csvReader struct {
 	format csvFormat
-	data   string
+	in     *bufio.Reader
+	data   string // the row that is being read
 	line   int
 }
 
-func newCSVReader(data string, format csvFormat) *csvReader {
-	return &csvReader{format: format, data: data, line: 1}
+func newCSVReader(in io.Reader, format csvFormat) *csvReader {
+	return &csvReader{format: format, in: bufio.NewReaderSize(in, 64<<10), line: 1}
+}
+
+// more reads lines until their quotes are even, as in a whole row.
+func (r *csvReader) more() error {
+	var row strings.Builder
+	for quotes := 0; ; {
+		text, err := r.in.ReadString('\n')
+		row.WriteString(text)
+		if quotes += strings.Count(text, `"`); err != nil || quotes%2 == 0 {
+			if r.data = row.String(); errors.Is(err, io.EOF) {
+				return nil
+			}
+			return err
+		}
+	}
 }
 
 // next returns the next row, or nil at the end.
 func (r *csvReader) next() ([]string, error) {
-	if r.data == "" {
-		return nil, nil
+	if err := r.more(); r.data == "" || err != nil {
+		return nil, err
 	}
-	if !utf8.ValidString(r.data) && r.line == 1 {
-		return nil, &csvError{1, "the data is not UTF-8"}
+	if !utf8.ValidString(r.data) {
+		return nil, &csvError{r.line, "the data is not UTF-8"}
 	}
 	var row []string
 	for {

@@ -77,7 +77,7 @@ func (c *call) runGraph(g graphBody, halt bool) (replies []reply, failed bool) {
 		}
 		return reply{status: http.StatusOK}
 	})
-	if answer.body != nil { // the journal could not be written
+	if answer.body != nil { // the database could not be written
 		for i := range replies {
 			replies[i] = answer
 		}

@@ -5,10 +5,18 @@ import (
 	"strings"
 )
 
-// group is one row of a grouped query: its first record, and all of them.
+// group is one row of a grouped query.
 type group struct {
-	values  []any // by column
-	records []*record
+	sums   []sum // by column
+	values []any
+}
+
+// sum is what an aggregate needs of the records of its group.
+type sum struct {
+	count int
+	total float64
+	value any // of the first record; of the least or greatest for MIN and MAX
+	seen  map[string]bool
 }
 
 // resolveHaving compiles HAVING: comparisons of aggregates and of grouped fields.
@@ -74,35 +82,40 @@ func (c column) leaf() *field {
 }
 
 // groups makes the rows of an aggregate query, in the order in which they first occur.
-func (p *plan) groups(st *store, records []*record) []*group {
+func (p *plan) groups(v *view) []*group {
 	byKey := map[string]*group{}
 	var order []*group
-	if len(p.groupBy) == 0 {
-		all := &group{}
-		byKey[""] = all
-		order = append(order, all)
+	of := func(key string) *group {
+		g := byKey[key]
+		if g == nil {
+			g = &group{sums: make([]sum, len(p.columns))}
+			byKey[key] = g
+			order = append(order, g)
+		}
+		return g
 	}
-	for _, r := range records {
+	if len(p.groupBy) == 0 {
+		of("")
+	}
+	p.matches(v, naturalOrder, func(r *record) bool {
 		var key strings.Builder
 		for _, g := range p.groupBy {
-			v := g.value(st, r, p.now)
-			if v != nil {
-				key.WriteString(strconv.Quote(comparable(g.leaf(), v)))
+			held := g.value(v, r, p.now)
+			if held != nil {
+				key.WriteString(strconv.Quote(g.leaf().key(held)))
 			}
 			key.WriteByte(0)
 		}
-		g := byKey[key.String()]
-		if g == nil {
-			g = &group{}
-			byKey[key.String()] = g
-			order = append(order, g)
+		g := of(key.String())
+		for i, c := range p.columns {
+			g.sums[i].add(c, c.path.value(v, r, p.now))
 		}
-		g.records = append(g.records, r)
-	}
+		return true
+	})
 	var kept []*group
 	for _, g := range order {
-		for _, c := range p.columns {
-			g.values = append(g.values, p.aggregate(st, c, g.records))
+		for i, c := range p.columns {
+			g.values = append(g.values, g.sums[i].result(c))
 		}
 		if p.having == nil || p.having(g) {
 			kept = append(kept, g)
@@ -111,46 +124,48 @@ func (p *plan) groups(st *store, records []*record) []*group {
 	return kept
 }
 
-func (p *plan) aggregate(st *store, c column, records []*record) any {
-	if c.function == "" {
-		return c.path.value(st, records[0], p.now)
-	}
-	var values []any
-	for _, r := range records {
-		if v := c.path.value(st, r, p.now); v != nil {
-			values = append(values, v)
-		}
+// add takes in the value of one more record.
+func (s *sum) add(c column, v any) {
+	if v == nil {
+		return
 	}
 	f := c.path.leaf()
+	s.count++
+	switch c.function {
+	case "COUNT_DISTINCT":
+		if s.seen == nil {
+			s.seen = map[string]bool{}
+		}
+		s.seen[f.key(v)] = true
+	case "SUM", "AVG":
+		s.total += v.(float64)
+	case "MIN", "MAX":
+		if s.value == nil {
+			s.value = v
+		} else if order := compareValues(f, v, s.value); c.function == "MIN" && order < 0 || c.function == "MAX" && order > 0 {
+			s.value = v
+		}
+	default:
+		if s.value == nil {
+			s.value = v
+		}
+	}
+}
+
+func (s *sum) result(c column) any {
 	switch c.function {
 	case "COUNT":
-		return float64(len(values))
+		return float64(s.count)
 	case "COUNT_DISTINCT":
-		seen := map[string]bool{}
-		for _, v := range values {
-			seen[comparable(f, v)] = true
-		}
-		return float64(len(seen))
-	}
-	if len(values) == 0 {
-		return nil
-	}
-	switch c.function {
+		return float64(len(s.seen))
 	case "SUM", "AVG":
-		sum := 0.0
-		for _, v := range values {
-			sum += v.(float64)
+		switch {
+		case s.count == 0:
+			return nil
+		case c.function == "AVG":
+			return s.total / float64(s.count)
 		}
-		if c.function == "AVG" {
-			sum /= float64(len(values))
-		}
-		return sum
+		return s.total
 	}
-	best := values[0]
-	for _, v := range values[1:] {
-		if order := compareValues(f, v, best); c.function == "MIN" && order < 0 || c.function == "MAX" && order > 0 {
-			best = v
-		}
-	}
-	return best
+	return s.value
 }

@@ -1,6 +1,9 @@
 package sandbox
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+)
 
 // Change is one committed change of an InMail__c or of a Task that carries an event id. The
 // org keeps all of them, so that a test can check that no state ever went backwards and no
@@ -18,38 +21,55 @@ type Change struct {
 	NewSequence *float64 `json:"new_sequence,omitempty"`
 }
 
-// history is the list of changes in the order in which they were committed.
-type history struct{ changes []Change }
+const createHistory = `CREATE TABLE IF NOT EXISTS history (n INTEGER PRIMARY KEY, object TEXT NOT NULL, key TEXT NOT NULL, change TEXT NOT NULL)`
 
 // tracked says which objects the history follows, and by which field it names a record.
 var tracked = map[string]string{"InMail__c": "InMail_Id__c", "Task": "InMail_Event_Id__c"}
 
 // note adds what a transaction changed, one entry a record: several steps on one record are
 // one change.
-func (h *history) note(tx *txn) {
-	first := map[string]int{}
-	last := map[string]int{}
+func (tx *txn) note() {
+	changes := map[string]*change{}
 	var order []string
-	for i, c := range tx.log {
-		if tracked[c.table.object.name] == "" {
+	for _, step := range tx.steps {
+		r := step.now
+		if r == nil {
+			r = step.old
+		}
+		if tracked[r.object.name] == "" {
 			continue
 		}
-		if _, seen := first[c.id]; !seen {
-			first[c.id] = i
-			order = append(order, c.id)
+		if c := changes[r.id()]; c != nil {
+			c.now = step.now
+			continue
 		}
-		last[c.id] = i
+		changes[r.id()] = &change{step.old, step.now}
+		order = append(order, r.id())
 	}
 	for _, id := range order {
-		old, now := tx.log[first[id]].old, tx.log[last[id]].new
+		old, now := changes[id].old, changes[id].now
 		if old == nil && now == nil {
 			continue
 		}
 		if c, ok := describeChange(old, now); ok {
 			c.At, c.ID = tx.at, id
-			h.changes = append(h.changes, c)
+			text, err := json.Marshal(c)
+			if tx.exec("INSERT INTO history (object, key, change) VALUES (?, ?, ?)", c.Object, c.Key, string(text)); err != nil {
+				tx.err = err
+			}
 		}
 	}
+}
+
+// history reads what was noted of an object and a key; empty ones stand for all.
+func (v *view) history(object, key string) (changes []Change) {
+	v.rows(func(cells []any) bool {
+		var c Change
+		v.err = json.Unmarshal([]byte(cells[0].(string)), &c)
+		changes = append(changes, c)
+		return true
+	}, "SELECT change FROM history WHERE ?1 IN ('', object) AND ?2 IN ('', key) ORDER BY n", object, key)
+	return changes
 }
 
 func describeChange(old, now *record) (Change, bool) {

@@ -15,11 +15,11 @@ import (
 	"testing"
 )
 
-// journalOfChild makes the test binary a sandbox that serves until it is killed.
-const journalOfChild = "INMAIL_SANDBOX_TEST_JOURNAL"
+// fileOfChild makes the test binary a sandbox that serves until it is killed.
+const fileOfChild = "INMAIL_SANDBOX_TEST_FILE"
 
 func TestMain(m *testing.M) {
-	if path := os.Getenv(journalOfChild); path != "" {
+	if path := os.Getenv(fileOfChild); path != "" {
 		if err := serveUntilKilled(path); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 }
 
 func serveUntilKilled(path string) error {
-	s, err := New(Options{Credentials: testCredentials(), DailyLimit: 1_000_000, Journal: path})
+	s, err := New(Options{Credentials: testCredentials(), DailyLimit: 1_000_000, File: path})
 	if err != nil {
 		return err
 	}
@@ -44,10 +44,10 @@ func serveUntilKilled(path string) error {
 // TestKill9 kills a process that serves an org while eight clients write to it: all that was
 // answered as stored is there afterwards.
 func TestKill9(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "journal")
+	path := filepath.Join(t.TempDir(), "org.db")
 	for round := range 3 {
 		child := exec.Command(os.Args[0])
-		child.Env = append(os.Environ(), journalOfChild+"="+path)
+		child.Env = append(os.Environ(), fileOfChild+"="+path)
 		out, err := child.StdoutPipe()
 		if err != nil {
 			t.Fatal(err)

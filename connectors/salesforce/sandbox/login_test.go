@@ -292,7 +292,7 @@ func TestOptionsRefused(t *testing.T) {
 		"run_as_nobody":   {Credentials: Credentials{RunAs: "x", Users: []User{{Username: "a"}}}},
 		"negative_limit":  {DailyLimit: -1},
 		"negative_life":   {SessionLife: -1},
-		"journal":         {Journal: t.TempDir()},
+		"file":            {File: t.TempDir()},
 	} {
 		if _, err := New(o); err == nil {
 			t.Errorf("%s was accepted", name)

@@ -2,7 +2,9 @@ package sandbox
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -20,15 +22,15 @@ func (p planner) resolveWhere(q *soql) *apiError {
 		return refused
 	}
 	p.match = match
-	p.lookup = p.chooseIndex(q.where)
+	p.narrowBy(q.where)
 	return nil
 }
 
 // compile turns a condition into a function over records.
-func (p planner) compile(c *condition) (func(*store, *record) bool, *apiError) {
+func (p planner) compile(c *condition) (func(*view, *record) bool, *apiError) {
 	switch c.op {
 	case "AND", "OR", "NOT":
-		var parts []func(*store, *record) bool
+		var parts []func(*view, *record) bool
 		for _, part := range c.parts {
 			compiled, refused := p.compile(part)
 			if refused != nil {
@@ -37,12 +39,12 @@ func (p planner) compile(c *condition) (func(*store, *record) bool, *apiError) {
 			parts = append(parts, compiled)
 		}
 		if c.op == "NOT" {
-			return func(st *store, r *record) bool { return !parts[0](st, r) }, nil
+			return func(v *view, r *record) bool { return !parts[0](v, r) }, nil
 		}
 		or := c.op == "OR"
-		return func(st *store, r *record) bool {
+		return func(v *view, r *record) bool {
 			for _, part := range parts {
-				if part(st, r) == or {
+				if part(v, r) == or {
 					return or
 				}
 			}
@@ -62,38 +64,69 @@ func (p planner) compile(c *condition) (func(*store, *record) bool, *apiError) {
 	}
 	if len(pt.hops) == 0 && pt.field.formula == nil {
 		pos := pt.field.pos
-		return func(_ *store, r *record) bool { return t(r.values[pos]) }, nil
+		return func(_ *view, r *record) bool { return t(r.values[pos]) }, nil
 	}
-	return func(st *store, r *record) bool { return t(pt.value(st, r, p.now)) }, nil
+	return func(v *view, r *record) bool { return t(pt.value(v, r, p.now)) }, nil
 }
 
-// chooseIndex finds a comparison that every match must meet and that an index answers.
-func (p planner) chooseIndex(c *condition) *lookup {
+// narrowing is what every match must meet and SQL can check with an index.
+type narrowing struct {
+	conditions []string
+	args       []any
+	keyed      bool   // one of them is about an indexed field other than Id
+	field      *field // that those are about; nil when there are several
+}
+
+// narrowBy adds what a condition, which every match must meet, asks of indexed fields.
+func (p planner) narrowBy(c *condition) {
 	if c.op == "AND" {
 		for _, part := range c.parts {
-			if l := p.chooseIndex(part); l != nil {
-				return l
-			}
+			p.narrowBy(part)
 		}
-		return nil
-	}
-	if c.op != "=" && c.op != "IN" {
-		return nil
+		return
 	}
 	pt, refused := p.path(c.field)
+	if refused != nil || len(pt.hops) > 0 || !slices.Contains([]string{"=", "IN", "<", "<=", ">", ">="}, c.op) {
+		return
+	}
+	f, equal := pt.field, c.op == "=" || c.op == "IN"
 	// Deleted records are in no index but that of the ids.
-	if refused != nil || len(pt.hops) > 0 || pt.field.pos != posID && (p.deleted || !pt.field.indexed()) {
-		return nil
+	if f.pos != posID && (p.deleted || !f.indexed()) {
+		return
 	}
-	l := &lookup{field: pt.field}
-	for _, v := range c.values {
-		value, refused := p.constant(pt.field, v)
-		if refused != nil || value == nil {
-			return nil
+	values := []any{}
+	for _, literal := range c.values {
+		value, refused := p.constant(f, literal)
+		text, ok := value.(string)
+		if refused != nil || !ok {
+			return
 		}
-		l.values = append(l.values, value)
+		if f.pos != posID {
+			values = append(values, f.key(text))
+		} else if n, ok := idNumber(text); ok && p.schema.objectOf(text) == p.object {
+			values = append(values, n)
+		} else if !equal {
+			return // where a foreign id stands among ours is for match to say
+		}
 	}
-	return l
+	column, n := "n", &p.narrow
+	if f.pos != posID {
+		column = f.sqlKey()
+		if !n.keyed {
+			n.keyed, n.field = true, f
+		} else if n.field != f {
+			n.field = nil
+		}
+	}
+	if !equal {
+		n.conditions, n.args = append(n.conditions, column+" "+c.op+" ?"), append(n.args, values[0])
+		return
+	}
+	list, err := json.Marshal(values)
+	if err != nil {
+		panic(fmt.Sprintf("sandbox: keys: %v", err)) // texts and numbers only
+	}
+	n.conditions, n.args = append(n.conditions, column+" IN (SELECT value FROM json_each(?))"), append(n.args, string(list))
 }
 
 // test compiles a comparison of a field with literals, after checking that the two fit.
@@ -122,14 +155,14 @@ func (p planner) test(c *condition, f *field) (test, *apiError) {
 				return nil, refused
 			}
 			null = null || value == nil
-			set[comparable(f, value)] = value != nil
+			set[f.key(value)] = value != nil
 		}
 		in := c.op == "IN"
 		return func(v any) bool {
 			if v == nil {
 				return null == in
 			}
-			return set[comparable(f, v)] == in
+			return set[f.key(v)] == in
 		}, nil
 	}
 	if c.values[0].kind == "dateLiteral" {
@@ -322,14 +355,6 @@ func (p planner) constant(f *field, v literal) (any, *apiError) {
 	return t, nil
 }
 
-// comparable is the form of a value in a set.
-func comparable(f *field, v any) string {
-	if text, ok := v.(string); ok && !f.exact() {
-		return strings.ToLower(text)
-	}
-	return f.text(v)
-}
-
 // exact reports whether texts of the field are compared with regard to case.
 func (f *field) exact() bool { return f.kind == kindID || f.kind == kindReference || f.caseSensitive }
 
@@ -341,7 +366,7 @@ func compareValues(f *field, a, b any) int {
 		if f.exact() {
 			return strings.Compare(a, b.(string))
 		}
-		return compareFold(a, b.(string))
+		return strings.Compare(strings.ToLower(a), strings.ToLower(b.(string)))
 	case float64:
 		return cmp.Compare(a, b.(float64))
 	case time.Time:
@@ -356,23 +381,6 @@ func compareValues(f *field, a, b any) int {
 		return -1
 	}
 	panic(fmt.Sprintf("sandbox: %s holds a %T", f.name, a))
-}
-
-// compareFold compares two texts in lower case; texts in lower-case ASCII cost nothing more.
-func compareFold(a, b string) int {
-	if lowerASCII(a) && lowerASCII(b) {
-		return strings.Compare(a, b)
-	}
-	return strings.Compare(strings.ToLower(a), strings.ToLower(b))
-}
-
-func lowerASCII(s string) bool {
-	for i := range len(s) {
-		if s[i] >= 0x80 || s[i] >= 'A' && s[i] <= 'Z' {
-			return false
-		}
-	}
-	return true
 }
 
 // wild is one piece of a LIKE pattern: a character, any one (_), or any number (%).

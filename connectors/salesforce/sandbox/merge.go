@@ -9,7 +9,7 @@ const maxLosers = 2
 // winner, the losers go to the recycle bin with MasterRecordId naming it.
 func (tx *txn) merge(winnerID string, loserIDs []string) *apiError {
 	full, _ := canonicalID(winnerID)
-	o := tx.store.schema.objectOf(full)
+	o := tx.schema.objectOf(full)
 	if o == nil || o.field("MasterRecordId") == nil {
 		return &apiError{Code: "INVALID_TYPE", Message: "only leads, contacts and accounts can be merged"}
 	}
@@ -34,18 +34,21 @@ func (tx *txn) merge(winnerID string, loserIDs []string) *apiError {
 			return &apiError{Code: "INVALID_CROSS_REFERENCE_KEY", Message: "a record cannot be merged with itself"}
 		}
 		tx.adopt(o, winner.id(), loser.id())
-		values := append([]any{}, tx.store.find(loser.id()).values...)
+		if loser = tx.find(loser.id()); loser == nil {
+			return nil // the database fails, and with it the commit
+		}
+		values := append([]any{}, loser.values...)
 		values[posDeleted], values[posModstamp] = true, tx.at
 		values[o.must("MasterRecordId").pos] = winner.id()
-		tx.put(o, loser.id(), &record{object: o, values: values, gone: &deletion{}})
+		tx.put(loser, &record{object: o, values: values, gone: &deletion{}})
 	}
 	return nil
 }
 
 // adopt moves every lookup from the loser to the winner.
 func (tx *txn) adopt(o *object, winner, loser string) {
-	for _, child := range tx.store.schema.children[o] {
-		for _, c := range tx.store.holding(child.object, child.field, loser) {
+	for _, child := range tx.schema.children[o] {
+		for _, c := range tx.holding(child.object, child.field, loser) {
 			tx.setField(c, child.field, winner)
 		}
 	}

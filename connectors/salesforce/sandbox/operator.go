@@ -29,8 +29,8 @@ func (s *Sandbox) operator() caller {
 // act runs a change by the operator in a transaction.
 func (s *Sandbox) act(change func(*txn) []*apiError) error {
 	tx := s.store.begin(s.now, s.operator())
-	if errs := change(tx); len(errs) > 0 {
-		tx.rollback()
+	defer tx.rollback()
+	if errs := change(tx); len(errs) > 0 && tx.err == nil {
 		return fmt.Errorf("sandbox: %w", errs[0])
 	}
 	return tx.commit()
@@ -93,7 +93,7 @@ func (s *Sandbox) Edit(id string, in Fields) error {
 // ofID finds object and full id of an id.
 func (tx *txn) ofID(id string) (*object, string, *apiError) {
 	full, ok := canonicalID(id)
-	o := tx.store.schema.objectOf(full)
+	o := tx.schema.objectOf(full)
 	if !ok || o == nil {
 		return nil, "", &apiError{Code: "MALFORMED_ID", Message: "bad id " + id}
 	}
@@ -156,30 +156,33 @@ func (s *Sandbox) Merge(winner string, losers ...string) error {
 }
 
 // Record returns a record with all of its fields, deleted ones too; false when there is none.
-func (s *Sandbox) Record(id string) (Fields, bool) {
+func (s *Sandbox) Record(id string) (fields Fields, found bool) {
 	full, _ := canonicalID(id)
-	s.store.mu.RLock()
-	defer s.store.mu.RUnlock()
-	r := s.store.find(full)
-	if r == nil {
-		return nil, false
-	}
-	return r.fields(s.now()), true
+	s.look(func(v *view) {
+		if r := v.find(full); r != nil {
+			fields, found = r.fields(s.now()), true
+		}
+	})
+	return fields, found
 }
 
 // Records returns all records of an object in the order of their making, deleted ones too.
 func (s *Sandbox) Records(object string) []Fields {
-	o := s.schema.object(object)
+	o, out := s.schema.object(object), []Fields{}
 	if o == nil {
 		return nil
 	}
-	s.store.mu.RLock()
-	defer s.store.mu.RUnlock()
-	out := []Fields{}
-	for _, slot := range s.store.tables[o].slots {
-		out = append(out, slot.record.fields(s.now()))
-	}
+	s.look(func(v *view) {
+		v.query(v.tables[o], func(r *record) bool { out = append(out, r.fields(s.now())); return true }, v.tables[o].all+" ORDER BY n")
+	})
 	return out
+}
+
+// look reads for a caller who cannot be told that the database fails.
+func (s *Sandbox) look(do func(*view)) {
+	if err := s.store.look(do); err != nil {
+		s.options.Log.Error("sandbox not read", "error", err)
+	}
 }
 
 // fields gives a record's values: times as time.Time, numbers as float64.

@@ -21,8 +21,8 @@ type plan struct {
 	now     time.Time
 	columns []column
 	count   bool
-	match   func(*store, *record) bool
-	lookup  *lookup // an index that holds all candidates, or nil
+	match   func(*view, *record) bool
+	narrow  narrowing // what the indexes can answer of it
 	groupBy []*path
 	having  func(*group) bool
 	orderBy []sortKey
@@ -53,12 +53,6 @@ type path struct {
 	hops  []*field
 	field *field
 	poly  string // Name, Type, Id, …: what is asked of a polymorphic parent
-}
-
-// lookup says that all matches hold one of these values in an indexed field.
-type lookup struct {
-	field  *field
-	values []any
 }
 
 // polymorphic are the fields that any target of Who or What can be asked for.
@@ -128,8 +122,8 @@ func (p planner) path(n name) (*path, *apiError) {
 }
 
 // value follows the path from a record; nil where a parent is missing.
-func (pt *path) value(st *store, r *record, now time.Time) any {
-	parent := pt.follow(st, r, len(pt.hops))
+func (pt *path) value(v *view, r *record, now time.Time) any {
+	parent := pt.follow(v, r, len(pt.hops))
 	switch {
 	case parent == nil:
 		return nil
@@ -146,13 +140,13 @@ func (pt *path) value(st *store, r *record, now time.Time) any {
 }
 
 // follow returns the record that n hops lead to. A deleted parent is still seen, as in the org.
-func (pt *path) follow(st *store, r *record, n int) *record {
+func (pt *path) follow(v *view, r *record, n int) *record {
 	for _, hop := range pt.hops[:n] {
 		id, _ := r.at(hop).(string)
 		if id == "" {
 			return nil
 		}
-		if r = st.find(id); r == nil {
+		if r = v.find(id); r == nil {
 			return nil
 		}
 	}

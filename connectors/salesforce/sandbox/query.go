@@ -1,7 +1,7 @@
 package sandbox
 
 import (
-	"container/list"
+	"bytes"
 	"fmt"
 	"net/http"
 	"slices"
@@ -21,66 +21,109 @@ const (
 	maxGroupedRow = 2000
 )
 
-// matches returns the records of a plan in its order, before offset and limit are applied
-// to grouped rows.
-func (p *plan) matches(st *store) []*record {
-	var found []*record
-	consider := func(r *record) {
-		if r == nil || r.deleted() && !p.deleted {
+// naturalOrder is that of the records' making.
+const naturalOrder = "ORDER BY n"
+
+// statement selects, in an order of SQL, the records that indexes leave of the table.
+func (p *plan) statement(t *table, order string) string {
+	where := slices.Clone(p.narrow.conditions)
+	if !p.deleted {
+		where = append(where, "gone IS NULL") // as in the indexes
+	}
+	if !strings.HasPrefix(order, naturalOrder) {
+		where = append(where, p.orderBy[0].path.field.sqlKey()+" IS NOT NULL")
+	}
+	if len(where) == 0 {
+		return t.all + " " + order
+	}
+	text := strings.Join(where, " AND ")
+	if p.narrow.keyed && strings.HasPrefix(order, naturalOrder) {
+		text = "n IN (SELECT n FROM " + t.name + " WHERE " + text + ")" // sorts numbers, not records
+	}
+	return t.all + " WHERE " + text + " " + order
+}
+
+// matches calls do with each record that the query finds, in an order of SQL, until it says
+// false. What indexes cannot say is checked for each record.
+func (p *plan) matches(v *view, order string, do func(*record) bool) {
+	t := v.tables[p.object]
+	v.query(t, func(r *record) bool { return p.match != nil && !p.match(v, r) || do(v.remember(r)) }, p.statement(t, order), p.narrow.args...)
+}
+
+// sqlOrder is the order of the query where an index has it, so that nothing needs sorting.
+func (p *plan) sqlOrder() (order string, ok bool) {
+	if len(p.orderBy) == 0 {
+		return naturalOrder, true
+	}
+	k := p.orderBy[0]
+	if len(p.orderBy) > 1 || len(k.path.hops) > 0 {
+		return "", false
+	}
+	f, backwards := k.path.field, map[bool]string{true: " DESC"}[k.desc]
+	if f.pos == posID {
+		return naturalOrder + backwards, true
+	}
+	// The index has no nulls and no deleted records, and backwards equal ones are backwards too.
+	whole := f.required && !p.narrow.keyed
+	if p.deleted || !f.indexed() || f.kind.number() || k.desc && !f.unique || !whole && p.narrow.field != f {
+		return "", false
+	}
+	return "ORDER BY " + f.sqlKey() + backwards, true
+}
+
+// each calls do with the number of each row of the answer, in the order of the query, with
+// offset and limit applied; and with the record where it is at hand.
+func (p *plan) each(v *view, do func(n uint64, r *record)) {
+	skip, left := p.offset, p.limit
+	if order, ok := p.sqlOrder(); ok {
+		if left == 0 {
 			return
 		}
-		if p.match == nil || p.match(st, r) {
-			found = append(found, r)
-		}
-	}
-	t := st.tables[p.object]
-	switch {
-	case p.lookup == nil:
-		for _, s := range t.slots {
-			consider(s.record)
-		}
-	case p.lookup.field.pos == posID:
-		seen := map[any]bool{}
-		for _, id := range p.lookup.values {
-			if s := t.byID[id.(string)]; s != nil && !seen[id] {
-				consider(s.record)
+		p.matches(v, order, func(r *record) bool {
+			if skip > 0 {
+				skip--
+				return true
 			}
-			seen[id] = true
-		}
-		byID(found)
-	default:
-		seen := map[string]bool{}
-		for _, v := range p.lookup.values {
-			if key := p.lookup.field.key(v); !seen[key] {
-				seen[key] = true
-				for _, r := range st.holding(p.object, p.lookup.field, v) {
-					consider(r)
-				}
-			}
-		}
-		byID(found)
-	}
-	return found
-}
-
-func byID(records []*record) {
-	slices.SortFunc(records, func(a, b *record) int { return strings.Compare(a.id(), b.id()) })
-}
-
-// sortRecords orders records by the plan's keys; equal ones stay in the order of their making.
-func (p *plan) sortRecords(st *store, records []*record) {
-	if len(p.orderBy) == 0 {
+			do(r.number(), r)
+			left--
+			return left != 0
+		})
 		return
 	}
-	keys := make(map[*record][]any, len(records))
-	for _, r := range records {
-		row := make([]any, len(p.orderBy))
-		for i, k := range p.orderBy {
-			row[i] = k.path.value(st, r, p.now)
-		}
-		keys[r] = row
+	for _, n := range cut(p.sorted(v), skip, left) {
+		do(n.number, nil)
 	}
-	slices.SortStableFunc(records, func(a, b *record) int { return p.order(keys[a], keys[b]) })
+}
+
+// sortable is a row that is being sorted: its keys, and its number.
+type sortable struct {
+	keys   []any
+	number uint64
+}
+
+// sorted sorts what the query finds; equal rows stay in the order of their making. With a
+// limit it keeps no more than about twice as many.
+func (p *plan) sorted(v *view) []sortable {
+	var rows []sortable
+	sort := func() {
+		slices.SortStableFunc(rows, func(a, b sortable) int { return p.order(a.keys, b.keys) })
+		if p.limit >= 0 {
+			rows = rows[:min(len(rows), p.offset+p.limit)]
+		}
+	}
+	p.matches(v, naturalOrder, func(r *record) bool {
+		keys := make([]any, len(p.orderBy))
+		for i, k := range p.orderBy {
+			keys[i] = k.path.value(v, r, p.now)
+		}
+		rows = append(rows, sortable{keys, r.number()})
+		if p.limit >= 0 && len(rows) >= 2*(p.offset+p.limit)+pageSize {
+			sort()
+		}
+		return true
+	})
+	sort()
+	return rows
 }
 
 func (p *plan) order(a, b []any) int {
@@ -164,12 +207,12 @@ func (c *call) queries(deleted bool, path []string) reply {
 	if refused != nil {
 		return refuse(refused)
 	}
-	return c.reading(func(st *store) reply {
-		p, refused := newPlan(st.schema, text, parsed, c.who, c.at, deleted)
+	return c.reading(func(v *view) reply {
+		p, refused := newPlan(v.schema, text, parsed, c.who, c.at, deleted)
 		if refused != nil {
 			return refuse(refused)
 		}
-		return c.run(st, p, size)
+		return c.run(v, p, size)
 	})
 }
 
@@ -187,26 +230,32 @@ func (c *call) pageSize() (int, *apiError) {
 	return n, nil
 }
 
-func (c *call) run(st *store, p *plan, size int) reply {
-	records := p.matches(st)
+func (c *call) run(v *view, p *plan, size int) reply {
 	if p.count {
-		n := len(cut(records, p.offset, p.limit))
-		return jsonReply(http.StatusOK, fmt.Appendf(nil, `{"totalSize":%d,"done":true,"records":[]}`, n))
+		return jsonReply(http.StatusOK, fmt.Appendf(nil, `{"totalSize":%d,"done":true,"records":[]}`, p.countAll(v)))
 	}
 	if p.isGrouped() {
-		return p.groupedReply(st, records)
+		return p.groupedReply(v)
 	}
-	p.sortRecords(st, records)
-	records = cut(records, p.offset, p.limit)
-	cursor := &cursor{plan: p, records: records, size: size, version: c.version, user: c.who.user, at: c.at}
-	if len(records) > size {
-		c.sandbox.cursors.keep(cursor)
+	q := &cursor{plan: p, size: size, version: c.version, user: c.who.user, at: c.at}
+	p.each(v, func(n uint64, _ *record) { q.rows = append(q.rows, n) })
+	if len(q.rows) > size {
+		c.sandbox.cursors.keep(q)
 	}
-	return cursor.page(st, 0)
+	return q.page(v, 0)
 }
 
-func (p *plan) groupedReply(st *store, records []*record) reply {
-	groups := p.groups(st, records)
+func (p *plan) countAll(v *view) (n int64) {
+	if p.match == nil && p.limit < 0 && p.offset == 0 && !p.deleted {
+		return v.scalar("SELECT count(*) FROM " + v.tables[p.object].name + " WHERE gone IS NULL")
+	}
+	p.orderBy = nil
+	p.each(v, func(uint64, *record) { n++ })
+	return n
+}
+
+func (p *plan) groupedReply(v *view) reply {
+	groups := p.groups(v)
 	if len(p.orderBy) > 0 {
 		slices.SortStableFunc(groups, func(a, b *group) int {
 			for _, k := range p.orderBy {
@@ -242,33 +291,33 @@ func (p *plan) groupedReply(st *store, records []*record) reply {
 	return jsonReply(http.StatusOK, append(out, `]}`...))
 }
 
-// cursor is the result of a query that is read page by page.
+// cursor is the result of a query that is read page by page: which rows it has is settled
+// once, what they hold is read with their page.
 type cursor struct {
 	id      string
 	plan    *plan
-	records []*record
+	rows    []uint64 // their numbers
 	size    int
 	version string
 	user    string
 	at      time.Time
 }
 
-// page answers the records from a position on.
-func (q *cursor) page(st *store, from int) reply {
-	to := min(from+q.size, len(q.records))
-	done := to == len(q.records)
-	out := fmt.Appendf(nil, `{"totalSize":%d,"done":%t`, len(q.records), done)
+// page answers the records from a position on. One that was purged meanwhile is left out.
+func (q *cursor) page(v *view, from int) reply {
+	to := min(from+q.size, len(q.rows))
+	done := to == len(q.rows)
+	out := fmt.Appendf(nil, `{"totalSize":%d,"done":%t`, len(q.rows), done)
 	if !done {
 		out = fmt.Appendf(out, `,"nextRecordsUrl":"/services/data/v%s/query/%s-%d"`, q.version, q.id, to)
 	}
 	out = append(out, `,"records":[`...)
-	for i, r := range q.records[from:to] {
-		if i > 0 {
-			out = append(out, ',')
+	for _, n := range q.rows[from:to] {
+		if r := v.find(newID(q.plan.object.prefix, n)); r != nil {
+			out = append(q.plan.appendRecord(out, v, r, q.version), ',')
 		}
-		out = q.plan.appendRecord(out, st, r, q.version)
 	}
-	return jsonReply(http.StatusOK, append(out, `]}`...))
+	return jsonReply(http.StatusOK, append(bytes.TrimSuffix(out, []byte(",")), `]}`...))
 }
 
 // appendAttributes opens a record's object with its type and address.
@@ -285,7 +334,7 @@ func appendAttributes(out []byte, r *record, version string) []byte {
 }
 
 // appendRecord writes a record with the columns of the plan; paths become nested objects.
-func (p *plan) appendRecord(out []byte, st *store, r *record, version string) []byte {
+func (p *plan) appendRecord(out []byte, v *view, r *record, version string) []byte {
 	out = appendAttributes(out, r, version)
 	written := map[string]bool{}
 	for i, c := range p.columns {
@@ -298,7 +347,7 @@ func (p *plan) appendRecord(out []byte, st *store, r *record, version string) []
 		if !written[relation] {
 			written[relation] = true
 			out = append(append(append(out, ',', '"'), relation...), '"', ':')
-			out = p.appendParent(out, st, r, p.columns[i:], 0, version)
+			out = p.appendParent(out, v, r, p.columns[i:], 0, version)
 		}
 	}
 	return append(out, '}')
@@ -306,9 +355,9 @@ func (p *plan) appendRecord(out []byte, st *store, r *record, version string) []
 
 // appendParent writes the parent that the first column's path reaches at a depth, with the
 // fields that all columns ask of it.
-func (p *plan) appendParent(out []byte, st *store, child *record, columns []column, depth int, version string) []byte {
+func (p *plan) appendParent(out []byte, v *view, child *record, columns []column, depth int, version string) []byte {
 	hop := columns[0].path.hops[depth]
-	parent := columns[0].path.follow(st, child, depth+1)
+	parent := columns[0].path.follow(v, child, depth+1)
 	if parent == nil {
 		return append(out, "null"...)
 	}
@@ -325,14 +374,14 @@ func (p *plan) appendParent(out []byte, st *store, child *record, columns []colu
 		if len(c.path.hops) == depth+1 {
 			label := c.path.leaf().name
 			out = append(append(append(out, ',', '"'), label...), '"', ':')
-			out = c.path.leaf().appendJSON(out, c.path.value(st, child, p.now))
+			out = c.path.leaf().appendJSON(out, c.path.value(v, child, p.now))
 			continue
 		}
 		relation := c.path.hops[depth+1].relationship
 		if !written[relation] {
 			written[relation] = true
 			out = append(append(append(out, ',', '"'), relation...), '"', ':')
-			out = p.appendParent(out, st, child, columns[i:], depth+1, version)
+			out = p.appendParent(out, v, child, columns[i:], depth+1, version)
 		}
 	}
 	return append(out, '}')
@@ -342,46 +391,35 @@ func sameHops(a, b *path, n int) bool {
 	return len(a.hops) >= n && slices.Equal(a.hops[:n], b.hops[:n])
 }
 
-// cursors keeps the open results of each user, the newest ten.
+// cursors keeps the open results of each user, the ten most recently used, those last.
 type cursors struct {
 	mu   sync.Mutex
 	next uint64
-	byID map[string]*list.Element
-	used map[string]*list.List // by user, most recently used first
+	used map[string][]*cursor
 }
 
 func (cs *cursors) keep(q *cursor) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
-	if cs.byID == nil {
-		cs.byID, cs.used = map[string]*list.Element{}, map[string]*list.List{}
+	if cs.used == nil {
+		cs.used = map[string][]*cursor{}
 	}
 	cs.next++
 	q.id = newID(cursorPrefix, cs.next)
-	mine := cs.used[q.user]
-	if mine == nil {
-		mine = list.New()
-		cs.used[q.user] = mine
-	}
-	cs.byID[q.id] = mine.PushFront(q)
-	if mine.Len() > maxCursors {
-		oldest := mine.Remove(mine.Back()).(*cursor)
-		delete(cs.byID, oldest.id)
-	}
+	mine := append(cs.used[q.user], q)
+	cs.used[q.user] = slices.Delete(mine, 0, max(0, len(mine)-maxCursors))
 }
 
 func (cs *cursors) find(id, user string, now time.Time) *cursor {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
-	e := cs.byID[id]
-	if e == nil {
+	mine := cs.used[user]
+	i := slices.IndexFunc(mine, func(q *cursor) bool { return q.id == id && now.Sub(q.at) <= cursorLife })
+	if i < 0 {
 		return nil
 	}
-	q := e.Value.(*cursor)
-	if q.user != user || now.Sub(q.at) > cursorLife {
-		return nil
-	}
-	cs.used[user].MoveToFront(e)
+	q := mine[i]
+	cs.used[user] = append(slices.Delete(mine, i, i+1), q)
 	return q
 }
 
@@ -395,8 +433,8 @@ func (c *call) nextPage(locator string) reply {
 		return refuse(bad)
 	}
 	q := c.sandbox.cursors.find(full, c.who.user, c.at)
-	if q == nil || from < 0 || from > len(q.records) {
+	if q == nil || from < 0 || from > len(q.rows) {
 		return refuse(bad)
 	}
-	return c.reading(func(st *store) reply { return q.page(st, from) })
+	return c.reading(func(v *view) reply { return q.page(v, from) })
 }

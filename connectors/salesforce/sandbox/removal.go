@@ -6,13 +6,13 @@ func (tx *txn) remove(o *object, id string) *apiError {
 	if !tx.who.may(toRemove, o) {
 		return denied(o)
 	}
-	r := tx.store.live(id)
+	r := tx.live(id)
 	if r == nil {
 		return &apiError{Code: "ENTITY_IS_DELETED", Message: "entity is deleted"}
 	}
 	gone := &deletion{}
-	for _, child := range tx.store.schema.children[o] {
-		for _, c := range tx.store.holding(child.object, child.field, id) {
+	for _, child := range tx.schema.children[o] {
+		for _, c := range tx.holding(child.object, child.field, id) {
 			switch {
 			case c.id() == id:
 			case child.field.onDelete == restrict:
@@ -26,16 +26,19 @@ func (tx *txn) remove(o *object, id string) *apiError {
 		}
 	}
 	for _, along := range gone.With {
-		if c := tx.store.live(along); c != nil {
+		if c := tx.live(along); c != nil {
 			if e := tx.remove(c.object, along); e != nil {
 				return e
 			}
 		}
 	}
-	values := append([]any{}, tx.store.find(id).values...)
+	if r = tx.live(id); r == nil { // a child may have taken it along
+		return nil
+	}
+	values := append([]any{}, r.values...)
 	values[posDeleted] = true
 	values[posModstamp] = tx.at
-	tx.put(o, id, &record{object: o, values: values, gone: gone})
+	tx.put(r, &record{object: o, values: values, gone: gone})
 	return nil
 }
 
@@ -44,13 +47,13 @@ func (tx *txn) setField(r *record, f *field, v any) {
 	values := append([]any{}, r.values...)
 	values[f.pos] = v
 	values[posModstamp] = tx.at
-	tx.put(r.object, r.id(), &record{object: r.object, values: values, gone: r.gone})
+	tx.put(r, &record{object: r.object, values: values, gone: r.gone})
 }
 
 // undelete takes a record out of the recycle bin, with what was deleted along with it, and
 // gives lookups back that were cleared, unless they have a new value.
 func (tx *txn) undelete(id string) *apiError {
-	r := tx.store.find(id)
+	r := tx.find(id)
 	if r == nil {
 		return &apiError{Code: "INVALID_CROSS_REFERENCE_KEY", Message: "invalid cross reference id"}
 	}
@@ -68,19 +71,19 @@ func (tx *txn) undelete(id string) *apiError {
 		values[master.pos] = nil
 	}
 	gone := r.gone
-	tx.put(r.object, id, &record{object: r.object, values: values})
+	tx.put(r, &record{object: r.object, values: values})
 	if gone == nil {
 		return nil
 	}
 	for _, along := range gone.With {
-		if c := tx.store.find(along); c != nil && c.deleted() {
+		if c := tx.find(along); c != nil && c.deleted() {
 			if e := tx.undelete(along); e != nil {
 				return e
 			}
 		}
 	}
 	for _, cleared := range gone.Cleared {
-		c := tx.store.find(cleared.ID)
+		c := tx.find(cleared.ID)
 		if c == nil {
 			continue
 		}
@@ -93,10 +96,10 @@ func (tx *txn) undelete(id string) *apiError {
 
 // purge takes a record out of the recycle bin for good.
 func (tx *txn) purge(id string) *apiError {
-	r := tx.store.find(id)
+	r := tx.find(id)
 	if r == nil || !r.deleted() {
 		return &apiError{Code: "INVALID_CROSS_REFERENCE_KEY", Message: "Entity is not in the recycle bin"}
 	}
-	tx.put(r.object, id, nil)
+	tx.put(r, nil)
 	return nil
 }

@@ -36,7 +36,8 @@ type call struct {
 	query   url.Values
 	header  http.Header
 	body    []byte
-	parsed  any // the body of a subrequest, parsed already
+	csv     *spool // the body of a bulk upload, which is in no memory
+	parsed  any    // the body of a subrequest, parsed already
 	who     caller
 	at      time.Time
 	tx      *txn // set inside a composite that is all or none
@@ -49,6 +50,7 @@ type reply struct {
 	header   http.Header // Location and the like; nil: none
 	mimeType string      // empty: JSON
 	body     []byte      // nil: no content
+	rest     io.Reader   // what follows the body; nil: nothing
 }
 
 func jsonReply(status int, body []byte) reply { return reply{status: status, body: body} }
@@ -151,7 +153,7 @@ func (s *Sandbox) rest(w http.ResponseWriter, r *http.Request, version string, p
 	if !hit.before(s, w, r) {
 		return
 	}
-	body, refused := readBody(r, path)
+	body, upload, refused := readBody(r, path, s.store.folder)
 	if refused != nil {
 		s.finish(w, r, refuse(refused), hit)
 		return
@@ -165,7 +167,7 @@ func (s *Sandbox) rest(w http.ResponseWriter, r *http.Request, version string, p
 	}
 	c := &call{
 		sandbox: s, method: method, version: number, path: path, query: r.URL.Query(), header: r.Header,
-		body: body, who: who, at: now, rows: hit.rows,
+		body: body, csv: upload, who: who, at: now, rows: hit.rows,
 	}
 	s.finish(w, r, c.dispatch(), hit)
 }
@@ -256,10 +258,10 @@ func (c *call) composites(path []string) reply {
 }
 
 // readBody reads a request's body, gzipped or not, and checks what it says it is and what
-// answer it accepts.
-func readBody(r *http.Request, path []string) ([]byte, *apiError) {
+// answer it accepts. That of a bulk upload is in a spool.
+func readBody(r *http.Request, path []string, folder string) ([]byte, *spool, *apiError) {
 	if accept := r.Header.Get("Accept"); strings.Contains(accept, "xml") && !strings.Contains(accept, "json") && !strings.Contains(accept, "*") {
-		return nil, &apiError{Code: "NOT_ACCEPTABLE", Message: "This sandbox answers JSON and CSV only"}
+		return nil, nil, &apiError{Code: "NOT_ACCEPTABLE", Message: "This sandbox answers JSON and CSV only"}
 	}
 	csv := r.Method == http.MethodPut && len(path) == 4 && path[0] == "jobs" && path[3] == "batches"
 	limit := int64(maxJSONBody)
@@ -270,25 +272,30 @@ func readBody(r *http.Request, path []string) ([]byte, *apiError) {
 	if strings.EqualFold(r.Header.Get("Content-Encoding"), "gzip") {
 		unzipped, err := gzip.NewReader(r.Body)
 		if err != nil {
-			return nil, &apiError{Code: "JSON_PARSER_ERROR", Message: "The body is not gzip"}
+			return nil, nil, &apiError{Code: "JSON_PARSER_ERROR", Message: "The body is not gzip"}
 		}
 		in = unzipped
 	} else if r.Header.Get("Content-Encoding") != "" {
-		return nil, &apiError{Code: "UNSUPPORTED_MEDIA_TYPE", Message: "Content-Encoding is not supported"}
+		return nil, nil, &apiError{Code: "UNSUPPORTED_MEDIA_TYPE", Message: "Content-Encoding is not supported"}
 	}
 	var body bytes.Buffer
-	if r.ContentLength > 0 && r.ContentLength <= limit {
-		body.Grow(int(r.ContentLength))
+	var upload *spool
+	var n int64
+	var err error
+	if !csv {
+		body.Grow(int(max(0, min(r.ContentLength, limit))))
+		n, err = body.ReadFrom(io.LimitReader(in, limit+1))
+	} else if upload, err = newSpool(folder); err == nil {
+		n, err = io.Copy(upload, io.LimitReader(in, limit+1))
 	}
-	n, err := io.Copy(&body, io.LimitReader(in, limit+1))
 	if err != nil {
-		return nil, &apiError{Code: "JSON_PARSER_ERROR", Message: "The body cannot be read"}
+		return nil, nil, &apiError{Code: "JSON_PARSER_ERROR", Message: "The body cannot be read"}
 	}
 	if n > limit {
-		return nil, &apiError{Code: "EXCEEDED_MAX_SIZE_REQUEST", Message: fmt.Sprintf("The request exceeds %d bytes", limit)}
+		return nil, nil, &apiError{Code: "EXCEEDED_MAX_SIZE_REQUEST", Message: fmt.Sprintf("The request exceeds %d bytes", limit)}
 	}
 	if n == 0 {
-		return nil, nil
+		return nil, upload, nil
 	}
 	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	want := "application/json"
@@ -297,9 +304,9 @@ func readBody(r *http.Request, path []string) ([]byte, *apiError) {
 	}
 	charset := strings.ToLower(params["charset"])
 	if err != nil || kind != want || charset != "" && charset != "utf-8" {
-		return nil, &apiError{Code: "UNSUPPORTED_MEDIA_TYPE", Message: "Content-Type must be " + want + " in UTF-8"}
+		return nil, nil, &apiError{Code: "UNSUPPORTED_MEDIA_TYPE", Message: "Content-Type must be " + want + " in UTF-8"}
 	}
-	return body.Bytes(), nil
+	return body.Bytes(), upload, nil
 }
 
 // object returns the JSON object of the body.
@@ -328,24 +335,32 @@ func (c *call) write(do func(*txn) reply) reply {
 		return do(c.tx)
 	}
 	tx := c.sandbox.store.begin(c.sandbox.now, c.who)
+	defer tx.rollback()
 	r := do(tx)
-	if r.status >= 300 {
-		tx.rollback()
+	if r.status >= 300 && tx.err == nil {
 		return r
 	}
 	if err := tx.commit(); err != nil {
-		return refuse(&apiError{Code: "UNKNOWN_EXCEPTION", Message: "An unexpected error occurred."})
+		return c.failed(err)
 	}
 	return r
 }
 
-// reading runs a function while nobody writes.
-func (c *call) reading(do func(*store) reply) reply {
-	if c.tx == nil {
-		c.sandbox.store.mu.RLock()
-		defer c.sandbox.store.mu.RUnlock()
+// reading runs a function on one state of the org.
+func (c *call) reading(do func(*view) reply) (r reply) {
+	if c.tx != nil {
+		return do(&c.tx.view)
 	}
-	return do(c.sandbox.store)
+	if err := c.sandbox.store.look(func(v *view) { r = do(v) }); err != nil {
+		return c.failed(err)
+	}
+	return r
+}
+
+// failed answers that the database failed.
+func (c *call) failed(err error) reply {
+	c.sandbox.options.Log.Error("sandbox database failed", "error", err)
+	return refuse(&apiError{Code: "UNKNOWN_EXCEPTION", Message: "An unexpected error occurred."})
 }
 
 // minGzip is the size from which an answer is compressed for a client that asks for it.
@@ -376,18 +391,20 @@ func (s *Sandbox) write(w http.ResponseWriter, r *http.Request, a reply) {
 		a.mimeType = "application/json"
 	}
 	h.Set("Content-Type", a.mimeType+";charset=UTF-8")
-	if len(a.body) >= minGzip && strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
-		var packed bytes.Buffer
-		z, _ := gzip.NewWriterLevel(&packed, gzip.BestSpeed)
-		if _, err := z.Write(a.body); err == nil && z.Close() == nil {
-			h.Set("Content-Encoding", "gzip")
-			a.body = packed.Bytes()
-		}
+	var out io.Writer = w
+	if (len(a.body) >= minGzip || a.rest != nil) && strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+		h.Set("Content-Encoding", "gzip")
+		z, _ := gzip.NewWriterLevel(w, gzip.BestSpeed)
+		defer z.Close()
+		out = z
+	} else if a.rest == nil {
+		h.Set("Content-Length", strconv.Itoa(len(a.body)))
 	}
-	h.Set("Content-Length", strconv.Itoa(len(a.body)))
 	w.WriteHeader(a.status)
 	// A client that went away reads no answer; there is nobody to tell.
-	_, _ = w.Write(a.body)
+	if _, err := out.Write(a.body); err == nil && a.rest != nil {
+		_, _ = io.Copy(out, a.rest)
+	}
 }
 
 // versions lists the supported versions; it needs no session.

@@ -25,7 +25,7 @@ type Options struct {
 	Credentials Credentials
 	// Clock says what time it is; nil: time.Now.
 	Clock func() time.Time
-	// Sleep waits for the slow faults and before a journal is scrubbed; nil: it really waits.
+	// Sleep waits for the slow faults; nil: it really waits.
 	// It returns early, with the context's error, when that ends.
 	Sleep func(context.Context, time.Duration) error
 	// DailyLimit is how many API calls the org takes in 24 hours; 0: 15,000.
@@ -41,9 +41,9 @@ type Options struct {
 	PermissionSetUnassigned bool
 	// Seed makes the faults that come by rate repeatable.
 	Seed uint64
-	// Journal is a file that every commit is appended to before it is answered, and that New
-	// reads, so that the org outlives the process; empty: it lives in memory only.
-	Journal string
+	// File is the SQLite database that the org lives in: a commit is in it, or in the log
+	// beside it, before it is answered. Empty: a temporary one, which ends with the process.
+	File string
 	// Log is told what no answer can say; nil: slog.Default.
 	Log *slog.Logger
 	// ControlKey is asked for, as a Bearer token, under /sandbox/; empty: no key is needed.
@@ -68,8 +68,8 @@ type Sandbox struct {
 	jobs        jobs
 }
 
-// New makes an org, with what its journal holds. It fails when the package holds a rule or
-// formula that the sandbox cannot evaluate, and when the journal cannot be read.
+// New makes an org, with what its file holds. It fails when the package holds a rule or
+// formula that the sandbox cannot evaluate, and when the file cannot be used.
 func New(o Options) (*Sandbox, error) {
 	if o.Clock == nil {
 		o.Clock = time.Now
@@ -101,7 +101,7 @@ func New(o Options) (*Sandbox, error) {
 		return nil, err
 	}
 	s := &Sandbox{
-		options: o, schema: schema, store: newStore(schema), users: map[string]User{},
+		options: o, schema: schema, users: map[string]User{},
 		sessions: sessions{byToken: map[string]session{}, logins: map[string][]time.Time{}},
 		usage:    newUsage(o.DailyLimit, o.LongCalls), faults: newFaults(o.Seed),
 		rights: map[bool]map[bool]*access{false: {}, true: {}},
@@ -116,16 +116,11 @@ func New(o Options) (*Sandbox, error) {
 	s.assigned.Store(!o.PermissionSetUnassigned)
 	s.soapAllowed.Store(!o.SOAPDisabled)
 	s.oldest.Store(oldestVersion)
-	if o.Journal != "" {
-		if err := s.store.openJournal(o.Journal); err != nil {
-			return nil, err
-		}
-	}
-	if err := s.addUsers(); err != nil {
+	if s.store, err = openStore(schema, o.File, o.Log); err != nil {
 		return nil, err
 	}
-	if o.Journal != "" {
-		s.scrubber()
+	if err := s.addUsers(); err != nil {
+		return nil, errors.Join(err, s.store.close())
 	}
 	return s, nil
 }
@@ -143,7 +138,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 
 func (s *Sandbox) now() time.Time { return s.options.Clock() }
 
-// addUsers makes a User record for each user of the credentials.
+// addUsers makes a User record for each user of the credentials, and for no other.
 func (s *Sandbox) addUsers() error {
 	c := s.options.Credentials
 	users := c.Users
@@ -152,6 +147,7 @@ func (s *Sandbox) addUsers() error {
 	}
 	tx := s.store.begin(s.now, caller{user: newID("005", operatorNumber), system: true})
 	defer tx.rollback()
+	tx.exec("DELETE FROM " + tx.tables[s.schema.object("User")].name)
 	for i, u := range users {
 		id := newID("005", uint64(i)+1)
 		if u.LastName == "" {
@@ -174,13 +170,12 @@ func (s *Sandbox) addUsers() error {
 	if err := tx.addUser(newID("005", operatorNumber), User{Username: operatorName, FirstName: "Sandbox", LastName: "Operator"}); err != nil {
 		return err
 	}
-	tx.keep()
-	return nil
+	return tx.commit()
 }
 
 // addUser makes the record of a user.
 func (tx *txn) addUser(id string, u User) error {
-	o := tx.store.schema.object("User")
+	o := tx.schema.object("User")
 	d := tx.newDraft(o, nil)
 	for name, v := range map[string]string{"Username": u.Username, "FirstName": u.FirstName, "LastName": u.LastName, "Email": u.Email} {
 		value, refused := o.must(name).convertText(v)
@@ -218,6 +213,14 @@ func (s *Sandbox) Serve(ctx context.Context, l net.Listener) error {
 	return <-stopped
 }
 
+// Close closes the org's database. Calls that come later are refused.
+func (s *Sandbox) Close() (err error) {
+	if s.store.path != "" {
+		err = s.store.scrub() // or SQLite moves the log into the file as it is
+	}
+	return errors.Join(err, s.store.close())
+}
+
 // ExpireSessions ends every session: the next call of each client is answered 401.
 func (s *Sandbox) ExpireSessions() { s.sessions.end("") }
 
@@ -246,9 +249,10 @@ func (s *Sandbox) SpendCalls(n int) { s.usage.spend(s.now(), n) }
 func (s *Sandbox) CallsToday() (used, limit int) { return s.usage.today(s.now()) }
 
 // History is every committed change of InMail__c, and of Tasks that carry an event id, in the
-// order in which they were committed.
-func (s *Sandbox) History() []Change {
-	s.store.mu.RLock()
-	defer s.store.mu.RUnlock()
-	return append([]Change{}, s.store.history.changes...)
+// order in which they were committed; nil when the database cannot be read.
+func (s *Sandbox) History() []Change { return s.history("", "") }
+
+func (s *Sandbox) history(object, key string) (changes []Change) {
+	s.look(func(v *view) { changes = v.history(object, key) })
+	return changes
 }

@@ -66,10 +66,10 @@ func (tx *txn) target(o *object, id string) (*record, *apiError) {
 	if !ok {
 		return nil, &apiError{Code: "MALFORMED_ID", Message: fmt.Sprintf("%s ID: id value of incorrect type: %s", o.label, id), Fields: []string{"Id"}}
 	}
-	if tx.store.schema.objectOf(full) != o {
+	if tx.schema.objectOf(full) != o {
 		return nil, &apiError{Code: "INVALID_CROSS_REFERENCE_KEY", Message: "invalid cross reference id"}
 	}
-	r := tx.store.find(full)
+	r := tx.find(full)
 	switch {
 	case r == nil:
 		return nil, &apiError{Code: "INVALID_CROSS_REFERENCE_KEY", Message: "invalid cross reference id"}
@@ -95,7 +95,7 @@ func (c caller) externalKey(o *object, name string) (*field, *apiError) {
 
 // upsert updates the record that holds the key, or inserts one. created says which.
 func (tx *txn) upsert(o *object, key *field, value any, in row, read reader) (id string, created bool, errs []*apiError) {
-	switch found := tx.store.holding(o, key, value); len(found) {
+	switch found := tx.holding(o, key, value); len(found) {
 	case 0:
 		id, errs = tx.insert(o, in, read)
 		return id, true, errs
@@ -200,7 +200,7 @@ func (d *draft) fillParent(f *field, in any) *apiError {
 	if in == nil {
 		return first(d.assign(f, nil))
 	}
-	parent := d.tx.store.schema.object(f.refersTo[0])
+	parent := d.tx.schema.object(f.refersTo[0])
 	inner, ok := in.(row)
 	if !ok {
 		return &apiError{Code: "JSON_PARSER_ERROR", Message: fmt.Sprintf("Cannot deserialize instance of %s from a value that is no object", parent.name)}
@@ -222,7 +222,7 @@ func (d *draft) fillParent(f *field, in any) *apiError {
 	if refused != nil {
 		return refused
 	}
-	found := d.tx.store.holding(parent, key, value)
+	found := d.tx.holding(parent, key, value)
 	switch {
 	case value == nil || len(found) == 0:
 		return &apiError{Code: "INVALID_FIELD", Message: fmt.Sprintf("Foreign key external ID: %s not found for field %s in entity %s", key.text(value), key.name, parent.name)}
@@ -298,7 +298,7 @@ func (d *draft) checkReferences() []*apiError {
 }
 
 func (d *draft) checkReference(f *field, id string) *apiError {
-	target := d.tx.store.schema.objectOf(id)
+	target := d.tx.schema.objectOf(id)
 	if target == nil {
 		return f.refuse("FIELD_INTEGRITY_EXCEPTION", "id value of incorrect type: %s", id)
 	}
@@ -309,7 +309,7 @@ func (d *draft) checkReference(f *field, id string) *apiError {
 	if !fits {
 		return f.refuse("FIELD_INTEGRITY_EXCEPTION", "id value of incorrect type: %s", id)
 	}
-	r := d.tx.store.find(id)
+	r := d.tx.find(id)
 	switch {
 	case r == nil:
 		return &apiError{Code: "INVALID_CROSS_REFERENCE_KEY", Message: "invalid cross reference id", Fields: []string{f.name}}
@@ -356,10 +356,10 @@ func (d *draft) checkRules() []*apiError {
 func (d *draft) checkUnique() *apiError {
 	for _, f := range d.object.fields {
 		v := d.values[f.pos]
-		if !f.unique || v == nil {
+		if !f.unique || v == nil || d.old != nil && !d.old.deleted() && v == d.old.at(f) {
 			continue
 		}
-		for _, other := range d.tx.store.holding(d.object, f, v) {
+		for _, other := range d.tx.holding(d.object, f, v) {
 			if d.old == nil || other.id() != d.old.id() {
 				return &apiError{Code: "DUPLICATE_VALUE", Fields: []string{},
 					Message: fmt.Sprintf("duplicate value found: %s duplicates value on record with id: %s", f.name, other.id())}
@@ -371,10 +371,9 @@ func (d *draft) checkUnique() *apiError {
 
 // store puts the draft into the table, with its audit fields.
 func (d *draft) store() string {
-	t := d.tx.store.tables[d.object]
+	t := d.tx.tables[d.object]
 	if d.old == nil {
-		t.lastID++
-		d.values[posID] = newID(d.object.prefix, t.lastID)
+		d.values[posID] = newID(d.object.prefix, t.newNumber())
 		d.values[posCreatedDate], d.values[posCreatedBy] = d.tx.at, d.tx.who.user
 		if name := d.object.nameAt; name != nil && name.autoNumber != "" {
 			d.values[name.pos] = t.autoNumber(name.autoNumber)
@@ -390,7 +389,7 @@ func (d *draft) stamp() string {
 	}
 	d.values[posModifiedDate], d.values[posModifiedBy] = d.tx.at, d.tx.who.user
 	d.values[posModstamp] = d.tx.at
-	id := d.values[posID].(string)
-	d.tx.put(d.object, id, &record{object: d.object, values: d.values})
-	return id
+	r := &record{object: d.object, values: d.values}
+	d.tx.put(d.old, r)
+	return r.id()
 }

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 	"sync/atomic"
@@ -109,9 +110,13 @@ func (f *field) groupable() bool {
 	return !f.long() && f.kind != kindDouble && f.kind != kindCurrency
 }
 
-// indexed reports whether the store keeps an index over the field.
+// indexed reports whether the store keeps an index over the field: a key, a lookup or an
+// e-mail address. Who owns, made or changed a record is asked too seldom to keep three for it.
 func (f *field) indexed() bool {
-	return f.unique || f.externalID || f.kind == kindReference || f.kind == kindEmail
+	if f.kind == kindReference {
+		return !slices.Equal(f.refersTo, []string{"User"})
+	}
+	return f.unique || f.externalID || f.kind == kindEmail
 }
 
 // object is one sObject: its fields in order and the rules that its records keep.

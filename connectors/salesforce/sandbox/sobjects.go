@@ -103,8 +103,8 @@ func (c *call) oneByID(o *object, id string) reply {
 	}
 	switch c.method {
 	case http.MethodGet:
-		return c.reading(func(st *store) reply {
-			r, refused := findLive(st, full)
+		return c.reading(func(v *view) reply {
+			r, refused := findLive(v, full)
 			if refused != nil {
 				return refuse(refused)
 			}
@@ -125,8 +125,8 @@ func (c *call) oneByID(o *object, id string) reply {
 	return methodNotAllowed(c.method, "DELETE", "GET", "HEAD", "PATCH")
 }
 
-func findLive(st *store, id string) (*record, *apiError) {
-	r := st.find(id)
+func findLive(v *view, id string) (*record, *apiError) {
+	r := v.find(id)
 	switch {
 	case r == nil:
 		return nil, &apiError{Code: "NOT_FOUND", Message: "The requested resource does not exist"}
@@ -158,7 +158,7 @@ func (c *call) deleteOne(tx *txn, o *object, id string) reply {
 
 // beforeWrite checks what a write of one record, which must be there, asks for first.
 func (c *call) beforeWrite(tx *txn, id string) *apiError {
-	old, refused := findLive(tx.store, id)
+	old, refused := findLive(&tx.view, id)
 	if refused == nil {
 		refused = c.unmodifiedSince(old)
 	}
@@ -226,8 +226,8 @@ func (c *call) oneByKey(o *object, name, text string) reply {
 	}
 	switch c.method {
 	case http.MethodGet:
-		return c.reading(func(st *store) reply {
-			r, several := c.theOne(st, o, key, value)
+		return c.reading(func(v *view) reply {
+			r, several := c.theOne(v, o, key, value)
 			if r == nil {
 				return several
 			}
@@ -235,7 +235,7 @@ func (c *call) oneByKey(o *object, name, text string) reply {
 		})
 	case http.MethodDelete:
 		return c.write(func(tx *txn) reply {
-			r, several := c.theOne(tx.store, o, key, value)
+			r, several := c.theOne(&tx.view, o, key, value)
 			if r == nil {
 				return several
 			}
@@ -258,8 +258,8 @@ func (c *call) oneByKey(o *object, name, text string) reply {
 
 // theOne finds the record that holds a key: none is not found, several are a list of their
 // addresses with status 300.
-func (c *call) theOne(st *store, o *object, key *field, value any) (*record, reply) {
-	switch found := st.holding(o, key, value); len(found) {
+func (c *call) theOne(v *view, o *object, key *field, value any) (*record, reply) {
+	switch found := v.holding(o, key, value); len(found) {
 	case 0:
 		return nil, notFound()
 	case 1:
@@ -277,7 +277,7 @@ func (c *call) theOne(st *store, o *object, key *field, value any) (*record, rep
 }
 
 func (c *call) upsertOne(tx *txn, o *object, key *field, value any, text string, in row) reply {
-	if len(tx.store.holding(o, key, value)) == 0 {
+	if len(tx.holding(o, key, value)) == 0 {
 		if e := c.rows.strike(); e != nil {
 			return refuse(e)
 		}
@@ -294,7 +294,7 @@ func (c *call) upsertOne(tx *txn, o *object, key *field, value any, text string,
 		}
 		return c.saved(o, id, http.StatusCreated, true)
 	}
-	r, several := c.theOne(tx.store, o, key, value)
+	r, several := c.theOne(&tx.view, o, key, value)
 	if r == nil {
 		return several
 	}

@@ -298,7 +298,7 @@ func (tx *txn) taskAccount(d *draft) any {
 	if !strings.HasPrefix(who, "003") {
 		return nil
 	}
-	contact := tx.store.live(who)
+	contact := tx.live(who)
 	if contact == nil {
 		return nil
 	}

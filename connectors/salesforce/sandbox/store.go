@@ -1,269 +1,370 @@
 package sandbox
 
 import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
 	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"modernc.org/sqlite"
 )
 
-// record is one version of a row. It never changes: an update puts a new version into the
-// row's slot, so that readers may keep what they have found and a rollback puts back what
-// was there.
-type record struct {
-	object *object
-	values []any
-	gone   *deletion // set while the record is in the recycle bin
+// applicationID marks a file as an org of the sandbox, in the header that SQLite keeps: "INSB".
+const applicationID = 0x494e5342
+
+const (
+	databasePage = 4096
+	readerCount  = 3
+)
+
+func init() {
+	sqlite.MustRegisterDeterministicScalarFunction("fold", 1, func(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
+		if text, ok := args[0].(string); ok {
+			return strings.ToLower(text), nil
+		}
+		return args[0], nil
+	})
 }
 
-// deletion remembers what a deletion did, so that undeleting the record undoes it.
-type deletion struct {
-	With    []string     `json:"with,omitempty"`    // records deleted along with it
-	Cleared []clearedRef `json:"cleared,omitempty"` // lookups that were set to null
+// store is the org's data, in an SQLite database: however much it is, memory holds the page
+// caches of a few connections. One connection writes; others read at the same time, each in
+// a snapshot of its own. An org without a file has one connection for both.
+type store struct {
+	schema          *schema
+	tables          map[*object]*table
+	path            string // empty: a temporary database, which SQLite keeps in a file without a name
+	folder          string // where large results are kept; empty: the system's for temporary files
+	log             *slog.Logger
+	writer, readers *sql.DB
+	looking         sync.RWMutex // held by readers, and against them while the log is emptied
+	due             atomic.Bool  // a text was overwritten and is not scrubbed
 }
 
-// clearedRef is a lookup that pointed at the deleted record.
-type clearedRef struct {
-	ID    string `json:"id"`
-	Field string `json:"field"`
-}
-
-func (r *record) id() string          { return r.values[posID].(string) }
-func (r *record) deleted() bool       { return r.values[posDeleted] == true }
-func (r *record) at(f *field) any     { return r.values[f.pos] }
-func (r *record) flag(f *field) bool  { return r.values[f.pos] == true }
-func (r *record) get(name string) any { return r.values[r.object.must(name).pos] }
-
-// value is a field's value at now: formula fields are computed when they are asked for. A
-// formula that fails there is null, where the org shows #Error!.
-func (r *record) value(f *field, now time.Time) any {
-	if f.formula == nil {
-		return r.values[f.pos]
+func openStore(s *schema, path string, log *slog.Logger) (*store, error) {
+	st := &store{schema: s, tables: map[*object]*table{}, path: path, log: log}
+	for _, o := range s.objects {
+		st.tables[o] = newTable(o)
 	}
-	v, err := f.formula.evaluate(&scope{object: r.object, now: now, row: r.at})
+	if err := st.open(); err != nil {
+		return nil, errors.Join(fmt.Errorf("sandbox: open the org %s: %w; if it is not one, or a journal of a version before the first release, move it away", path, err), st.close())
+	}
+	return st, nil
+}
+
+func (st *store) open() (err error) {
+	source, pragmas := "file:", []string{"busy_timeout(20)", fmt.Sprintf("page_size(%d)", databasePage), "temp_store(MEMORY)", "secure_delete(ON)", "synchronous(NORMAL)"}
+	if st.path != "" {
+		path, err := filepath.Abs(st.path)
+		if err != nil {
+			return err
+		}
+		file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) // SQLite lets others read what it makes
+		if err != nil {
+			return err
+		}
+		if err := file.Close(); err != nil {
+			return err
+		}
+		st.folder, source = filepath.Dir(path), (&url.URL{Scheme: "file", Path: path}).String()
+		pragmas = append(pragmas, "journal_mode(WAL)", "wal_autocheckpoint(0)") // see scrub.go
+	}
+	pool := func(size int, lock string, cacheKiB int) (*sql.DB, error) {
+		q := url.Values{"_txlock": {lock}, "_pragma": append(pragmas, fmt.Sprintf("cache_size(-%d)", cacheKiB))}
+		db, err := sql.Open("sqlite", source+"?"+q.Encode())
+		if err == nil {
+			db.SetMaxOpenConns(size)
+			db.SetMaxIdleConns(size)
+		}
+		return db, err
+	}
+	if st.writer, err = pool(1, "immediate", 8192); err != nil {
+		return err
+	}
+	st.readers = st.writer
+	if err := st.arrange(); err != nil || st.path == "" {
+		return err
+	}
+	if st.readers, err = pool(readerCount, "deferred", 1024); err != nil {
+		return err
+	}
+	return st.scrub() // what a process that was killed has left
+}
+
+// arrange makes what is missing in the database.
+func (st *store) arrange() error {
+	tx, err := st.writer.Begin()
 	if err != nil {
-		return nil
+		return err
 	}
+	defer tx.Rollback() //nolint:errcheck // unless it was committed
+	var id, others int
+	if err := tx.QueryRow("SELECT application_id, (SELECT count(*) FROM sqlite_master) FROM pragma_application_id").Scan(&id, &others); err != nil {
+		return err
+	}
+	if id != applicationID && (id != 0 || others > 0) {
+		return errors.New("it is the database of another program")
+	}
+	for _, text := range []string{
+		fmt.Sprintf("PRAGMA application_id = %d", applicationID),
+		"CREATE TABLE IF NOT EXISTS counters (object TEXT PRIMARY KEY, last_id INTEGER NOT NULL, last_no INTEGER NOT NULL)",
+		createHistory,
+	} {
+		if _, err := tx.Exec(text); err != nil {
+			return err
+		}
+	}
+	for _, t := range st.tables {
+		if err := t.arrange(tx); err != nil {
+			return fmt.Errorf("%s: %w", t.object.name, err)
+		}
+	}
+	return tx.Commit()
+}
+
+func (st *store) close() (err error) {
+	for _, db := range []*sql.DB{st.readers, st.writer} {
+		if db != nil {
+			err = errors.Join(err, db.Close())
+		}
+	}
+	return err
+}
+
+// view is a state of the org, seen as a whole: the snapshot of a reader, or what a
+// transaction has made of it. When the database fails it finds nothing more and keeps the
+// error: who reads asks for it at the end.
+type view struct {
+	*store
+	sql   *sql.Tx
+	stmts map[string]*sql.Stmt
+	seen  map[string]*record // records found or stored in this view, at most maxSeen
+	err   error
+}
+
+// maxSeen bounds what a view remembers: a page of a query, or the rows of a large composite.
+const maxSeen = 2000
+
+func (st *store) view(db *sql.DB) view {
+	v := view{store: st, stmts: map[string]*sql.Stmt{}, seen: map[string]*record{}}
+	v.sql, v.err = db.BeginTx(context.Background(), nil)
 	return v
 }
 
-func (r *record) modified() time.Time { t, _ := r.values[posModifiedDate].(time.Time); return t }
-
-// slot holds the current version of a row; indexes and pages point at slots.
-type slot struct{ record *record }
-
-// table holds the rows of one object in the order in which they were made.
-type table struct {
-	object  *object
-	slots   []*slot
-	byID    map[string]*slot
-	indexes map[int]map[string][]*slot // by field position, then by key; rows not deleted only
-	lastID  uint64
-	lastNo  uint64 // of the auto number
-}
-
-// store is the org's data. Readers hold the lock for reading, a transaction for writing.
-type store struct {
-	mu      sync.RWMutex
-	schema  *schema
-	tables  map[*object]*table
-	journal *journal
-	history history
-}
-
-func newStore(s *schema) *store {
-	st := &store{schema: s, tables: map[*object]*table{}}
-	for _, o := range s.objects {
-		t := &table{object: o, byID: map[string]*slot{}, indexes: map[int]map[string][]*slot{}}
-		for _, f := range o.fields {
-			if f.indexed() {
-				t.indexes[f.pos] = map[string][]*slot{}
-			}
-		}
-		st.tables[o] = t
+// look runs a function on a snapshot of the org.
+func (st *store) look(do func(*view)) error {
+	st.looking.RLock()
+	defer st.looking.RUnlock()
+	v := st.view(st.readers)
+	if v.err != nil {
+		return v.err
 	}
-	return st
+	defer v.sql.Rollback() //nolint:errcheck // nothing was written
+	do(&v)
+	return v.err
+}
+
+// prepare keeps a statement until the view ends.
+func (v *view) prepare(text string) *sql.Stmt {
+	s := v.stmts[text]
+	if s == nil && v.err == nil {
+		s, v.err = v.sql.Prepare(text)
+		v.stmts[text] = s
+	}
+	return s
+}
+
+func (v *view) exec(text string, args ...any) {
+	if s := v.prepare(text); v.err == nil {
+		_, v.err = s.Exec(args...)
+	}
+}
+
+// rows calls do with each row of an answer, cut into its cells, until it says false.
+func (v *view) rows(do func(cells []any) bool, text string, args ...any) {
+	s := v.prepare(text)
+	if v.err != nil {
+		return
+	}
+	rows, err := s.Query(args...)
+	if v.err = err; err != nil {
+		return
+	}
+	defer rows.Close()
+	columns, err := rows.Columns()
+	cells, into := make([]any, len(columns)), make([]any, len(columns))
+	for i := range cells {
+		into[i] = &cells[i]
+	}
+	for err == nil && rows.Next() {
+		if err = rows.Scan(into...); err == nil && (!do(cells) || v.err != nil) {
+			return
+		}
+	}
+	v.err = errors.Join(err, rows.Err())
+}
+
+// query calls do with each record that a SELECT of a table's records finds, until it says false.
+func (v *view) query(t *table, do func(*record) bool, text string, args ...any) {
+	v.rows(func(cells []any) bool {
+		var r *record
+		if r, v.err = t.record(cells); v.err != nil {
+			return false
+		}
+		return do(r)
+	}, text, args...)
+}
+
+// scalar reads one number.
+func (v *view) scalar(text string) (n int64) {
+	v.rows(func(cells []any) bool { n, _ = cells[0].(int64); return false }, text)
+	return n
+}
+
+// remember keeps a record at hand, unless a newer version is.
+func (v *view) remember(r *record) *record {
+	if at := v.seen[r.id()]; at != nil {
+		return at
+	}
+	if len(v.seen) < maxSeen {
+		v.seen[r.id()] = r
+	}
+	return r
 }
 
 // find returns the record of an 18-character id, deleted or not, or nil.
-func (st *store) find(id string) *record {
-	o := st.schema.objectOf(id)
-	if o == nil {
+func (v *view) find(id string) (found *record) {
+	if r := v.seen[id]; r != nil {
+		return r
+	}
+	o := v.schema.objectOf(id)
+	n, ok := idNumber(id)
+	if o == nil || !ok || newID(o.prefix, n) != id {
 		return nil
 	}
-	s := st.tables[o].byID[id]
-	if s == nil {
-		return nil
-	}
-	return s.record
+	t := v.tables[o]
+	v.query(t, func(r *record) bool { found = v.remember(r); return false }, t.all+" WHERE n = ?", n)
+	return found
 }
 
 // live returns the record of an id unless it is deleted or unknown.
-func (st *store) live(id string) *record {
-	r := st.find(id)
+func (v *view) live(id string) *record {
+	r := v.find(id)
 	if r == nil || r.deleted() {
 		return nil
 	}
 	return r
 }
 
-// holding returns the records that are not deleted whose indexed field has that value.
-func (st *store) holding(o *object, f *field, value any) []*record {
-	slots := st.tables[o].indexes[f.pos][f.key(value)]
-	found := make([]*record, len(slots))
-	for i, s := range slots {
-		found[i] = s.record
+// holding returns the records that are not deleted whose indexed field has that value, in
+// the order of their making.
+func (v *view) holding(o *object, f *field, value any) (found []*record) {
+	t, key := v.tables[o], stored(value)
+	if text, ok := key.(string); ok {
+		key = f.key(text)
 	}
+	v.query(t, func(r *record) bool { found = append(found, v.remember(r)); return true },
+		t.all+" WHERE gone IS NULL AND "+f.sqlKey()+" = ? ORDER BY n", key)
 	return found
 }
 
-func (t *table) index(s *slot, r *record) {
-	if r == nil || r.deleted() {
-		return
-	}
-	for pos, index := range t.indexes {
-		if v := r.values[pos]; v != nil {
-			key := t.object.fields[pos].key(v)
-			index[key] = append(index[key], s)
-		}
-	}
-}
-
-func (t *table) unindex(s *slot, r *record) {
-	if r == nil || r.deleted() {
-		return
-	}
-	for pos, index := range t.indexes {
-		v := r.values[pos]
-		if v == nil {
-			continue
-		}
-		key := t.object.fields[pos].key(v)
-		slots := index[key]
-		if len(slots) == 1 {
-			delete(index, key)
-			continue
-		}
-		for i, other := range slots {
-			if other == s {
-				index[key] = slices.Delete(slots, i, i+1)
-				break
-			}
-		}
-	}
-}
-
-// put makes r the current version of its row; nil takes the row away.
-func (t *table) put(id string, r *record) {
-	s := t.byID[id]
-	if s == nil {
-		s = &slot{}
-		t.byID[id] = s
-		t.slots = append(t.slots, s)
-		if n, ok := idNumber(id); ok && n > t.lastID {
-			t.lastID = n
-		}
-	}
-	t.unindex(s, s.record)
-	s.record = r
-	if r == nil {
-		delete(t.byID, id)
-		for i := len(t.slots) - 1; i >= 0; i-- {
-			if t.slots[i] == s {
-				t.slots = slices.Delete(t.slots, i, i+1)
-				break
-			}
-		}
-		return
-	}
-	t.index(s, r)
-}
-
-// txn is one transaction: it holds the store's lock until it ends, and undoes what it did
-// when it is rolled back, in whole or to a mark.
+// txn is one transaction: it is the only one that writes, and undoes what it did when it is
+// rolled back, in whole or to a mark.
 type txn struct {
-	store *store
+	view
 	at    time.Time // whole seconds, UTC: the audit fields of all it writes
 	who   caller
-	log   []change
+	steps []change
 }
 
 // change is one step of a transaction.
-type change struct {
-	table    *table
-	id       string
-	old, new *record // nil: the row was not there, or was purged
-}
+type change struct{ old, now *record } // nil: the row was not there, or was purged
 
-// begin starts a transaction for a caller. The clock is asked when the lock is held, so that
-// times rise with the commits.
+// begin starts a transaction for a caller. The clock is asked when nobody else can write, so
+// that times rise with the commits. A transaction that could not begin refuses to commit.
 func (st *store) begin(clock func() time.Time, who caller) *txn {
-	st.mu.Lock()
-	return &txn{store: st, at: clock().UTC().Truncate(time.Second), who: who}
+	tx := &txn{view: st.view(st.writer), who: who}
+	tx.at = clock().UTC().Truncate(time.Second)
+	return tx
 }
 
-func (tx *txn) put(o *object, id string, r *record) {
-	t := tx.store.tables[o]
-	var old *record
-	if s := t.byID[id]; s != nil {
-		old = s.record
+// put stores a new version of a record in place of the current one; nil is no row.
+func (tx *txn) put(old, now *record) {
+	tx.steps = append(tx.steps, change{old, now})
+	tx.write(old, now)
+}
+
+func (tx *txn) write(old, now *record) {
+	either := now
+	if now == nil {
+		either = old
 	}
-	tx.log = append(tx.log, change{t, id, old, r})
-	t.put(id, r)
+	if text, args := tx.tables[either.object].change(old, now); text != "" {
+		tx.exec(text, args...)
+	}
+	delete(tx.seen, either.id())
+	if now != nil {
+		tx.remember(now)
+	}
 }
 
 // mark is a point that the transaction can be rolled back to.
-func (tx *txn) mark() int { return len(tx.log) }
+func (tx *txn) mark() int { return len(tx.steps) }
 
+// rollbackTo writes back what was there. Savepoints would do it too, at the price of two
+// statements for each row that is not rolled back; the history needs the steps anyway.
 func (tx *txn) rollbackTo(mark int) {
-	for i := len(tx.log) - 1; i >= mark; i-- {
-		tx.log[i].table.put(tx.log[i].id, tx.log[i].old)
+	for i := len(tx.steps) - 1; i >= mark; i-- {
+		tx.write(tx.steps[i].now, tx.steps[i].old)
 	}
-	tx.log = tx.log[:mark]
+	tx.steps = tx.steps[:mark]
 }
 
-// rollback undoes everything and ends the transaction.
+// rollback undoes everything and ends the transaction, unless it has ended.
 func (tx *txn) rollback() {
-	tx.rollbackTo(0)
-	tx.store.mu.Unlock()
+	if tx.sql != nil {
+		_ = tx.sql.Rollback() // where that fails nothing was kept either
+	}
 }
 
-// commit writes the journal, adds to the history and ends the transaction. When the journal
-// cannot be written nothing of it happened.
+// commit keeps what the transaction did, and nothing of what it has overwritten.
 func (tx *txn) commit() error {
-	defer tx.store.mu.Unlock()
-	if len(tx.log) == 0 {
+	err := tx.keep()
+	tx.scrubDue()
+	return err
+}
+
+// keep adds to the history and ends the transaction. When the database cannot be written
+// nothing of it happened.
+func (tx *txn) keep() error {
+	defer tx.rollback()
+	if tx.err == nil && len(tx.steps) == 0 {
 		return nil
 	}
-	if err := tx.store.journal.append(tx); err != nil {
-		tx.rollbackTo(0)
-		return fmt.Errorf("sandbox: write the journal: %w", err)
+	tx.note()
+	for _, t := range tx.tables {
+		if t.raised { // what fails to be stored was used by nothing that is stored
+			tx.exec("UPDATE counters SET last_id = ?, last_no = ? WHERE object = ?", t.lastID, t.lastNo, t.object.name)
+			t.raised = false
+		}
 	}
-	tx.store.history.note(tx)
+	if tx.err == nil {
+		tx.err = tx.sql.Commit()
+	}
+	if tx.err != nil {
+		return fmt.Errorf("sandbox: store a transaction: %w", tx.err)
+	}
+	if slices.ContainsFunc(tx.steps, change.losesText) {
+		tx.due.Store(true)
+	}
 	return nil
 }
-
-// autoNumber gives the next number in a display format, IM-{0000000}.
-func (t *table) autoNumber(format string) string {
-	t.lastNo++
-	before, rest, _ := strings.Cut(format, "{")
-	zeros, after, _ := strings.Cut(rest, "}")
-	return fmt.Sprintf("%s%0*d%s", before, len(zeros), t.lastNo, after)
-}
-
-// autoNumberOf reads the number back out of a name.
-func autoNumberOf(format, name string) (uint64, bool) {
-	before, rest, _ := strings.Cut(format, "{")
-	_, after, _ := strings.Cut(rest, "}")
-	var n uint64
-	digits := strings.TrimSuffix(strings.TrimPrefix(name, before), after)
-	if _, err := fmt.Sscanf(digits, "%d", &n); err != nil {
-		return 0, false
-	}
-	return n, true
-}
-
-// keep forgets how to undo what the transaction did, so that a rollback keeps it. It is for
-// what is made anew at each start and belongs in no journal.
-func (tx *txn) keep() { tx.log = nil }

@@ -1,0 +1,46 @@
+package sandbox
+
+import "time"
+
+// record is one version of a row. It never changes: an update stores a new version.
+type record struct {
+	object *object
+	values []any
+	gone   *deletion // set while the record is in the recycle bin
+}
+
+// deletion remembers what a deletion did, so that undeleting the record undoes it.
+type deletion struct {
+	With    []string     `json:"with,omitempty"`    // records deleted along with it
+	Cleared []clearedRef `json:"cleared,omitempty"` // lookups that were set to null
+}
+
+// clearedRef is a lookup that pointed at the deleted record.
+type clearedRef struct {
+	ID    string `json:"id"`
+	Field string `json:"field"`
+}
+
+func (r *record) id() string          { return r.values[posID].(string) }
+func (r *record) deleted() bool       { return r.values[posDeleted] == true }
+func (r *record) at(f *field) any     { return r.values[f.pos] }
+func (r *record) flag(f *field) bool  { return r.values[f.pos] == true }
+func (r *record) get(name string) any { return r.values[r.object.must(name).pos] }
+
+// number is the number in the record's id: the row's key.
+func (r *record) number() uint64 { n, _ := idNumber(r.id()); return n }
+
+// value is a field's value at now: formula fields are computed when they are asked for. A
+// formula that fails there is null, where the org shows #Error!.
+func (r *record) value(f *field, now time.Time) any {
+	if f.formula == nil {
+		return r.values[f.pos]
+	}
+	v, err := f.formula.evaluate(&scope{object: r.object, now: now, row: r.at})
+	if err != nil {
+		return nil
+	}
+	return v
+}
+
+func (r *record) modified() time.Time { t, _ := r.values[posModifiedDate].(time.Time); return t }
