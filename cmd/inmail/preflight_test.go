@@ -1,62 +1,196 @@
 package main
 
 import (
+	"bytes"
+	"database/sql"
+	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"inmail/domain/mailroom"
 )
 
-func TestPreflight(t *testing.T) {
-	r := newRunning(t)
-	r.people()
-	r.delivered("r1", "A question about Tuesday")
-	folder := t.TempDir()
-	write := func(name, text string) string {
-		path := filepath.Join(folder, name)
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+// TestPreflightOfTenThousand asks a server about 10,000 recipients in one request: the answers stand in the order asked and are
+// those that single requests give, and nothing is stored or spent. How long it took stands in the log beside single requests.
+func TestPreflightOfTenThousand(t *testing.T) {
+	for _, engine := range []string{"sqlite", "postgres"} {
+		t.Run(engine, func(t *testing.T) {
+			data, url := t.TempDir(), ""
+			env := calmEnv
+			if engine == "postgres" {
+				url = database(t)
+				env = append([]string{"INMAIL_DATABASE_URL=" + url}, calmEnv...)
+			}
+			s := newServer(t, []string{"--data", data}, env...)
+			s.Start()
+			to := s.hall(engine == "sqlite") // embedded mode has a Salesforce of its own
+			ask := map[string]any{"to": to, "subject": "A question about queues", "category": "Recruiting",
+				"body": "Dear Recipient 7,\n\nwhat you wrote on queues stayed with me. How does your team test **its own**? We could show you what we do: a model that is held against the real thing, every night."}
+			body, err := json.Marshal(ask)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(body) > 1<<20 {
+				t.Fatalf("the request has %d bytes: it would be refused", len(body))
+			}
+			before, credits := rowsOf(t, data, url), s.must(http.StatusOK, "GET", "/v1/credits", "sender", nil)
+
+			began := time.Now()
+			answer := s.must(http.StatusOK, "POST", "/v1/preflight", "sender", body)
+			together := time.Since(began)
+			items := answer["items"].([]any)
+			if len(items) != len(to) {
+				t.Fatalf("%d answers for %d recipients", len(items), len(to))
+			}
+			codes := map[string]int{}
+			for i, item := range items {
+				item := item.(map[string]any)
+				if item["to"] != to[i] {
+					t.Fatalf("answer %d is of %v, not of %s", i, item["to"], to[i])
+				}
+				for _, kind := range []string{"refusals", "advice"} {
+					for _, hit := range item[kind].([]any) {
+						codes[hit.(map[string]any)["code"].(string)]++
+					}
+				}
+			}
+			for _, code := range []string{"self", "unknown_recipient", "connected", "recipient_unavailable", "profile_not_visible", "awaiting_reply", "no_name", "mention_common_connection"} {
+				if codes[code] == 0 {
+					t.Errorf("nobody is told %s: %v", code, codes)
+				}
+			}
+
+			const singles = 100
+			began = time.Now()
+			for k := range singles {
+				i := k*len(to)/singles + k%23 // every kind of recipient is among them
+				ask["to"] = to[i]
+				alone := s.must(http.StatusOK, "POST", "/v1/preflight", "sender", ask)
+				among := items[i].(map[string]any)
+				delete(among, "to")
+				if diff := cmp.Diff(alone, among); diff != "" {
+					t.Errorf("%s (-alone +among all):\n%s", to[i], diff)
+				}
+			}
+			oneByOne := time.Since(began) * time.Duration(len(to)/singles)
+			t.Logf("%d recipients in one request of %d bytes: %s; one by one, by %d of them: %s, %.0f times as long",
+				len(to), len(body), together.Round(time.Millisecond), singles, oneByOne.Round(time.Millisecond), oneByOne.Seconds()/together.Seconds())
+
+			if diff := cmp.Diff(before, rowsOf(t, data, url)); diff != "" {
+				t.Errorf("rows (-before +after):\n%s", diff)
+			}
+			if diff := cmp.Diff(credits, s.must(http.StatusOK, "GET", "/v1/credits", "sender", nil)); diff != "" {
+				t.Errorf("credits (-before +after):\n%s", diff)
+			}
+		})
+	}
+}
+
+// hall imports a sender and 10,000 recipients of whom some cannot be reached, lets everything come to rest, where there is
+// a Salesforce there too, and returns their ids in no order.
+func (s *server) hall(salesforce bool) []string {
+	s.t.Helper()
+	var people, bonds bytes.Buffer
+	fmt.Fprintln(&people, `{"member":{"id":"sender","name":"Ada Sender","account_type":"recruiter","plan":"recruiter_50"}}`)
+	fmt.Fprintln(&people, `{"member":{"id":"friend","name":"Grace Friend"}}`)
+	fmt.Fprintln(&bonds, `{"connection":["sender","friend"]}`)
+	to := make([]string, mailroom.MaxPreflight)
+	var awaiting []string
+	for i := range to {
+		to[i] = fmt.Sprintf("r%d", i*7919%len(to))
+		more := ""
+		switch i % 23 {
+		case 1:
+			fmt.Fprintf(&bonds, `{"connection":["sender",%q]}`+"\n", to[i])
+		case 2:
+			fmt.Fprintf(&bonds, `{"connection":["friend",%q]}`+"\n", to[i])
+		case 3:
+			fmt.Fprintf(&bonds, `{"block":[%q,"sender"]}`+"\n", to[i])
+		case 4:
+			more = `,"accepts_inmail":false`
+		case 5:
+			more = `,"profile_visible":false`
+		case 6:
+			if len(awaiting) < 30 {
+				awaiting = append(awaiting, to[i])
+			}
+		case 7:
+			to[i] = fmt.Sprintf("nobody%d", i)
+			continue
+		}
+		fmt.Fprintf(&people, `{"member":{"id":%q,"name":"Recipient %d","headline":"Builds queues","company":"Company %d","skills":["queues","models"]%s}}`+"\n",
+			to[i], i, i%100, more)
+	}
+	to[4711] = "sender"
+	for _, lines := range []*bytes.Buffer{&people, &bonds} {
+		if out := s.must(http.StatusOK, "POST", "/v1/import", "", lines.Bytes(), "Content-Type", "application/x-ndjson"); out["accepted"] != out["lines"] {
+			s.t.Fatalf("import: %v", out)
+		}
+	}
+	for i, id := range awaiting {
+		s.must(http.StatusAccepted, "POST", "/v1/inmails", "sender", map[string]any{"to": id, "subject": fmt.Sprintf("The fair, stand %d", i),
+			"body": fmt.Sprintf("We met at the fair, at stand %d. Shall we talk on?", i)})
+	}
+	s.eventually("everything has come to rest", func() error {
+		sent := s.must(http.StatusOK, "GET", "/v1/sent?status=sent&limit=50", "sender", nil)["items"].([]any)
+		if len(sent) != len(awaiting) {
+			return fmt.Errorf("%d of %d are delivered", len(sent), len(awaiting))
+		}
+		if left := s.must(http.StatusOK, "GET", "/v1/crm/status", "", nil)["unsynced"]; salesforce && left != float64(0) {
+			return fmt.Errorf("%v are not in Salesforce", left)
+		}
+		return nil
+	})
+	return to
+}
+
+// rowsOf counts the rows of every table of the record: of SQLite in the data folder, or of the PostgreSQL at url.
+func rowsOf(t *testing.T, data, url string) map[string]int {
+	t.Helper()
+	driver, source, tables := "pgx", url, `SELECT table_name FROM information_schema.tables WHERE table_schema = 'public' AND table_type = 'BASE TABLE'`
+	if url == "" {
+		driver, source, tables = "sqlite", filepath.Join(data, "inmail.db"), `SELECT name FROM sqlite_master WHERE type = 'table'`
+		if _, err := os.Stat(source); err != nil {
 			t.Fatal(err)
 		}
-		return path
 	}
-	list := write("list", "r1\nr2\n\nr3\nfriend\nnobody\n")
-	letter := write("letter", "Subject: Your talk on queues\n\nMaria, your talk at Nordhafen stayed with me. How do you test your queues?\n")
-
-	screen(t, `
-recipients       5
-may be sent now  2
-refused          awaiting_reply 1, connected 1, unknown_recipient 1
-credits          2 needed, 24 there now
-
-TO      CODE               DETAIL
-r1      awaiting_reply     an earlier InMail to this member is not answered yet; wait for the reply, or until it expires or is retracted
-friend  connected          you are connected with this member; use regular messaging, which costs no credit
-nobody  unknown_recipient  there is no member with this id; check the recipient
-`, must(t, exitDone, "preflight", list, "--member", "lena.hart"))
-	if got := must(t, exitDone, "preflight", list, "--member", "lena.hart", "--letter", letter); !strings.Contains(got.out, "\nadvice ") {
-		t.Errorf("no advice on the letter in\n%s", got.out)
+	db, err := sql.Open(driver, source)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if got := must(t, exitDone, "preflight", list, "--member", "basic.bo"); !strings.Contains(got.out, "4 needed, 0 there now; with this plan they never come\n") {
-		t.Errorf("of a basic account it says\n%s", got.out)
+	defer db.Close()
+	found, err := db.QueryContext(t.Context(), tables)
+	if err != nil {
+		t.Fatal(err)
 	}
-	many := make([]string, 30)
-	for i := range many {
-		many[i] = "none" + strings.Repeat("x", i)
+	defer found.Close()
+	var names []string
+	for found.Next() {
+		var name string
+		if err := found.Scan(&name); err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, name)
 	}
-	if got := must(t, exitDone, "preflight", write("many", strings.Join(many, "\n")), "--member", "lena.hart"); !strings.HasSuffix(got.out, "\nand 10 more; --json tells all\n") {
-		t.Errorf("of thirty unknown ones it says\n%s", got.out)
+	if err := found.Err(); err != nil {
+		t.Fatal(err)
 	}
-	most := make([]string, 10_000)
-	for i := range most {
-		most[i] = fmt.Sprintf("member.with.an.id.that.is.rather.long.%d", i)
+	counts := map[string]int{}
+	for _, name := range names {
+		var n int
+		if err := db.QueryRowContext(t.Context(), `SELECT count(*) FROM "`+name+`"`).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		counts[name] = n
 	}
-	if got := must(t, exitDone, "preflight", write("most", strings.Join(most, "\n")), "--member", "lena.hart"); !strings.HasPrefix(got.out, "recipients       10000\n") {
-		t.Errorf("of ten thousand it says\n%s", cut(got.out, 300))
+	if counts["members"] < 9000 {
+		t.Fatalf("the tables are not those of the record: %v", counts)
 	}
-	if out := must(t, exitDone, "sent", "--member", "lena.hart").out; strings.Count(out, "\n") != 2 {
-		t.Errorf("something was sent:\n%s", out)
-	}
-	must(t, exitUsage, "preflight", write("bad", "not an id!"), "--member", "lena.hart")
-	must(t, exitFailed, "preflight", filepath.Join(folder, "missing"), "--member", "lena.hart")
+	return counts
 }

@@ -172,12 +172,13 @@ func (t *tx) Pairs(ps []mailroom.Pair) ([]mailroom.Between, error) {
 	return answers, err
 }
 
-// commonConnections numbers what each pair shares, in the order of the ids.
-const commonConnections = `SELECT f.n, m.name FROM (
-		SELECT r.n AS n, x.b, row_number() OVER (PARTITION BY r.n ORDER BY x.b) AS place
-		FROM unnest($1::int[], $2::text[], $3::text[]) AS r(n, a, b)
-		JOIN connections x ON x.a = r.a JOIN connections y ON y.a = r.b AND y.b = x.b) AS f
-	JOIN members m ON m.id = f.b WHERE f.place <= 3 ORDER BY f.n, f.place`
+// commonConnections walks the connections of each recipient and looks each up among the sender's, until three are found: of the
+// two it is most often the sender who has many.
+const commonConnections = `SELECT r.n, m.name FROM unnest($1::int[], $2::text[], $3::text[]) AS r(n, a, b)
+	JOIN LATERAL (SELECT x.b FROM connections x
+		WHERE x.a = r.b AND (SELECT count(*) FROM connections y WHERE y.a = r.a AND y.b = x.b) > 0
+		ORDER BY x.b LIMIT 3) AS shared ON TRUE
+	JOIN members m ON m.id = shared.b ORDER BY r.n, shared.b`
 
 // CommonConnections returns, for each pair, up to three names of people whom both are connected to (R48).
 func (t *tx) CommonConnections(ps []mailroom.Pair) ([][]string, error) {
