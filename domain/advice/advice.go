@@ -58,8 +58,8 @@ func Advise(m Message, readingEase float64) []Hit {
 
 // Reading is a message that was read once, for any number of recipients: what is said of the text alone stands in it.
 type Reading struct {
-	body      richtext.Document
 	subject   *text
+	preview   *text
 	all       mentions
 	inEnglish bool
 
@@ -68,7 +68,7 @@ type Reading struct {
 
 // Read reads a message; its parameters are those of Message and Advise.
 func Read(subject string, body richtext.Document, category string, readingEase float64) *Reading {
-	r := &Reading{body: body, subject: read(richtext.Subject(subject))}
+	r := &Reading{subject: read(richtext.Subject(subject)), preview: read(body.Preview(richtext.MaxPreview))}
 	words := read(body.Text())
 	r.all, r.inEnglish = mentions{r.subject, words}, english(words)
 	r.longParagraph, r.over100Words, r.heavyFormatting = longParagraph(body), over100Words(words), heavyFormatting(body)
@@ -93,7 +93,7 @@ func (r *Reading) For(recipient Profile, commonConnections []string) []Hit {
 	add(NoSpecifics, noSpecifics(r.all, recipient))
 	add(WeakSubject, weakSubject(r.subject, recipient))
 	if r.inEnglish {
-		add(WeakPreview, weakPreview(r.body, recipient))
+		add(WeakPreview, weakPreview(r.preview, recipient))
 	}
 	add(LongParagraph, r.longParagraph)
 	add(HardToRead, r.hardToRead)

@@ -5,8 +5,6 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
-
-	"inmail/domain/richtext"
 )
 
 // MinSubjectWords and MaxSubject bound a strong subject: words, and code points (R46).
@@ -50,10 +48,8 @@ func allCapitals(s string) bool {
 
 // weakPreview says that the preview, all that the recipient sees before opening, holds nothing but
 // greeting and introduction (R46, R30). English only.
-func weakPreview(d richtext.Document, p Profile) string {
-	line := d.Preview(richtext.MaxPreview)
-	cutOff := strings.HasSuffix(line, "…")
-	t := read(line)
+func weakPreview(t *text, p Profile) string {
+	cutOff := strings.HasSuffix(t.plain, "…")
 	if len(t.words) == 0 {
 		return ""
 	}
