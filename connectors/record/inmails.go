@@ -157,14 +157,15 @@ func (t *tx) byID(what, sql string, ids []domain.ID) (map[domain.ID]*domain.InMa
 	return found, err
 }
 
-// expireDue walks the index of what expires from its oldest end, so its cost is that of what it finds. It does to all of them
-// what Apply does to one: RETURNING tells how each was before.
+// claimDue walks the index of what expires from its oldest end, so its cost is that of what it finds. expireDue does to all of
+// it what Apply does to one: RETURNING tells how each was before. Its guard is that nothing has ended them, and not the status:
+// when PostgreSQL believes that few are sent, it begins with those.
 const (
-	expireDue = `WITH due AS (SELECT i.id FROM inmails i WHERE i.status = 'sent' AND i.expires_at <= $1
-			ORDER BY i.expires_at LIMIT $2 FOR UPDATE SKIP LOCKED)
-		UPDATE inmails SET status = 'expired', in_inbox = FALSE, ended_at = expires_at, seq = seq + 1, version = version + 1,
+	claimDue = `SELECT i.id FROM inmails i WHERE i.status = 'sent' AND i.expires_at <= $1
+		ORDER BY i.expires_at LIMIT $2 FOR UPDATE SKIP LOCKED`
+	expireDue = `UPDATE inmails SET status = 'expired', in_inbox = FALSE, ended_at = expires_at, seq = seq + 1, version = version + 1,
 			unsynced_at = coalesce(unsynced_at, $1), push_at = coalesce(push_at, $1)
-		WHERE id IN (SELECT id FROM due) AND status = 'sent'
+		WHERE id IN (SELECT unnest($2::uuid[])) AND ended_at IS NULL
 		RETURNING id, sender, recipient, category, tags, seq - 1, version - 1, accepted_at, sent_at, expires_at, account_type, words, advice`
 	expiryReceipts = `INSERT INTO receipts (inmail, seq, status, at, reason)
 		SELECT i.id, i.seq, 'expired', i.ended_at, '' FROM inmails i WHERE i.id IN (SELECT unnest($1::uuid[]))`
@@ -177,6 +178,15 @@ func (t *tx) ExpireDue(limit int) (due []*domain.InMail, err error) {
 		return nil, nil
 	}
 	var ids []domain.ID
+	err = t.query("find what is due", claimDue, func(r row) error {
+		var id domain.ID
+		err := r.Scan((*string)(&id))
+		ids = append(ids, id)
+		return err
+	}, millis(t.now), limit)
+	if err != nil || len(ids) == 0 {
+		return nil, err
+	}
 	err = t.change("expire what is due", expireDue, func(r row) error {
 		m := &domain.InMail{Status: domain.Sent}
 		var tags, advice string
@@ -185,11 +195,14 @@ func (t *tx) ExpireDue(limit int) (due []*domain.InMail, err error) {
 			&accepted, &sent, &expires, (*string)(&m.AccountType), &m.Words, &advice)
 		m.Tags, m.Advice = readTags(tags), readAdvice(advice)
 		m.AcceptedAt, m.SentAt, m.ExpiresAt = instant(accepted), instant(sent), instant(expires)
-		due, ids = append(due, m), append(ids, m.ID)
+		due = append(due, m)
 		return err
-	}, millis(t.now), limit)
-	if err != nil || len(ids) == 0 {
-		return due, err
+	}, millis(t.now), ids)
+	if err != nil {
+		return nil, err
+	}
+	if len(due) != len(ids) {
+		return nil, t.conflict("expire what is due")
 	}
 	return due, t.later("append the receipts of expiries", expiryReceipts, &batch{args: []any{ids}}, len(ids))
 }
