@@ -79,7 +79,7 @@ preview: You wrote that your team tests its queues by killing workers. Would you
 			t.Errorf("printed\n%s", got.out)
 		}
 		t.Setenv("INMAIL_POLICY_READING_EASE", "101")
-		if got := must(t, exitFailed, "advise", hard); !strings.Contains(got.err, "reading_ease") {
+		if got := must(t, exitUsage, "advise", hard); !strings.Contains(got.err, "reading_ease") {
 			t.Errorf("said %q", got.err)
 		}
 	})

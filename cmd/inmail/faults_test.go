@@ -27,9 +27,11 @@ var deployments = []struct {
 // TestKilledTwentyTimes kills the process 20 times with signal 9 while 5,000 InMails are sent: all are delivered once, credits and
 // receipts are exact, and Salesforce has each once with its state (R10, R28, R29, R53).
 func TestKilledTwentyTimes(t *testing.T) {
+	t.Parallel() // it mostly waits
 	const n, senders, kills = 5000, 100, 20
 	for _, d := range deployments {
 		t.Run(d.name, func(t *testing.T) {
+			t.Parallel()
 			args, env, o := d.setup(t)
 			s := newServer(t, args, append(env, calmEnv...)...)
 			s.Start()
@@ -133,6 +135,7 @@ func letter(i int) map[string]any {
 
 // TestRedisGone flushes Redis and stops it for 30 seconds under load: the API goes on accepting, and all is delivered after.
 func TestRedisGone(t *testing.T) {
+	t.Parallel() // it mostly waits
 	const n, senders = 3000, 60
 	o, redis := newOrg(t), newRedis(t)
 	s := newServer(t, nil, append(append(o.env(), "INMAIL_DATABASE_URL="+database(t), "INMAIL_REDIS_URL="+redis.url()), calmEnv...)...)
@@ -169,6 +172,7 @@ func TestRedisGone(t *testing.T) {
 // TestExpiredWithoutWorkers moves the clock past 168 h while no worker runs: reads say expired; with workers it is persisted
 // once (R32, R33).
 func TestExpiredWithoutWorkers(t *testing.T) {
+	t.Parallel() // it mostly waits
 	o := newOrg(t)
 	env := append(append(o.env(), "INMAIL_DATABASE_URL="+database(t), "INMAIL_REDIS_URL="+newRedis(t).url(), "INMAIL_TIME_TRAVEL=1"), calmEnv...)
 	all := newServer(t, nil, env...)

@@ -357,11 +357,12 @@ func lived(row map[string]any, tags []string) error {
 // way, then again while the server is killed every five seconds: all converge, each record and each Task is there once, and the org's own
 // history never went back (R53).
 func TestSalesforceStorm(t *testing.T) {
+	t.Parallel() // it mostly waits
 	const n, senders, matched = 2500, 50, 1000
 	for i, kills := range []bool{false, true} {
 		d := deployments[i]
 		t.Run(map[bool]string{false: "", true: "killed_"}[kills]+d.name, func(t *testing.T) {
-			t.Parallel() // both mostly wait
+			t.Parallel()
 			args, env, o := d.setup(t, "--seed", fmt.Sprint(seedOf(t)))
 			o.leads(0, matched)
 			faults := storm()
@@ -795,6 +796,7 @@ func TestSalesforceDrift(t *testing.T) {
 // TestSalesforceBackfill brings a whole record to a new org by Bulk, killed twice on the way: complete and exact. INMAIL_TEST_BACKFILL
 // is how many InMails; the tests take 20,000.
 func TestSalesforceBackfill(t *testing.T) {
+	t.Parallel() // it mostly waits
 	n, each, recipients, matched := 20_000, 40, 2000, 100
 	if more := os.Getenv("INMAIL_TEST_BACKFILL"); more != "" {
 		var err error
