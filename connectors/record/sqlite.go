@@ -52,8 +52,8 @@ func openSQLite(ctx context.Context, cfg Config) (*sqlite, error) {
 	if err != nil {
 		return nil, err
 	}
-	db.SetMaxOpenConns(cfg.Readers + 2) // with the writer and a migration
-	db.SetMaxIdleConns(cfg.Readers + 2)
+	db.SetMaxOpenConns(cfg.Readers + 1) // with the writer
+	db.SetMaxIdleConns(cfg.Readers + 1)
 	s := &sqlite{cfg: cfg, db: db, writer: make(chan *sqliteConn, 1), readers: make(chan *sqliteConn, cfg.Readers)}
 	s.writer <- &sqliteConn{setup: "PRAGMA cache_size = -16384"} // KiB; it touches every index, a reader one or two
 	for range cfg.Readers {
@@ -402,6 +402,13 @@ func sqliteValues(values, args, row []any) []any {
 	return values
 }
 
+// migrate brings the schema up to date. Its transactions write from their beginning on: of programs that start together one waits
+// for the other.
 func (s *sqlite) migrate(ctx context.Context, apply bool) error {
-	return up(ctx, goose.DialectSQLite3, s.db, forSQLiteDDL, apply)
+	db, err := sql.Open("sqlite", dsn(s.cfg)+"&_txlock=immediate")
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	return up(ctx, goose.DialectSQLite3, db, forSQLiteDDL, apply)
 }

@@ -244,11 +244,9 @@ CREATE TABLE reports (
 	sender   TEXT COLLATE "C" NOT NULL,
 	reporter TEXT COLLATE "C" NOT NULL,
 	at       BIGINT NOT NULL,
-	taught   BOOLEAN NOT NULL, -- the filter has learned from it
 	reason   TEXT NOT NULL
 );
 CREATE INDEX reports_sender ON reports (sender, at);
-CREATE INDEX reports_newest ON reports (at);
 CREATE INDEX reports_reporter ON reports (reporter);
 
 -- The audit: decisions, with every true code (R18, R21, R43).
@@ -264,7 +262,7 @@ CREATE TABLE audit (
 	detail    BYTEA NOT NULL
 );
 CREATE INDEX audit_newest ON audit (at /*postgres , id*/);
-CREATE INDEX audit_sender ON audit (sender, at /*postgres , id*/) WHERE sender <> '';
+CREATE INDEX audit_sender ON audit (sender) WHERE sender <> '';
 CREATE INDEX audit_recipient ON audit (recipient) WHERE recipient <> '';
 
 -- The filter that is learnt here, and what it is still to learn from.

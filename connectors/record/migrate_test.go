@@ -1,0 +1,45 @@
+package record
+
+import (
+	"database/sql"
+	"io/fs"
+	"path/filepath"
+	"testing"
+
+	"github.com/pressly/goose/v3"
+)
+
+// A record that the first version made is brought up to date, and keeps what it holds.
+func TestMigrateFromTheFirstVersion(t *testing.T) {
+	db, err := sql.Open("sqlite", filepath.Join(t.TempDir(), "inmail.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	files, err := fs.Sub(migrations, "migrate")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := goose.NewProvider(goose.DialectSQLite3, db, translated{files, forSQLiteDDL},
+		goose.WithTableName(versions), goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.UpTo(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	const id = "019abf5e-8c00-7a31-9c55-0d6a3f6b7e21"
+	if _, err := db.Exec(`INSERT INTO reports (inmail, sender, reporter, at, reason) VALUES (?, 's', 'r', 1, '')`, id); err != nil {
+		t.Fatal(err)
+	}
+	if err := up(t.Context(), goose.DialectSQLite3, db, forSQLiteDDL, false); err == nil {
+		t.Error("who may not migrate is not told that the schema is old")
+	}
+	if err := up(t.Context(), goose.DialectSQLite3, db, forSQLiteDDL, true); err != nil {
+		t.Fatal(err)
+	}
+	var taught bool
+	if err := db.QueryRow(`SELECT taught FROM reports WHERE inmail = ?`, id).Scan(&taught); err != nil || !taught {
+		t.Errorf("a report of the first version has taught: %v, %v", taught, err)
+	}
+}
