@@ -48,7 +48,8 @@ func TestAlerts(t *testing.T) {
 			north.killWorker(t, p)
 			north.fillDeadLetters(t, p)
 			p.paged(t, north, "InMailSendsWaiting", "InMailDeliveryStalled",
-				"InMailDeliveryLate") // what had waited for the worker did arrive late
+				"InMailDeliveryLate",   // what had waited for the worker did arrive late
+				"InMailSalesforceLate") // who is killed while it writes keeps its turn for 30 s, half an hour of the rules
 		})
 		t.Run("salesforce_stopped", func(t *testing.T) {
 			t.Parallel()

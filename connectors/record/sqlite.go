@@ -10,9 +10,11 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	"github.com/pressly/goose/v3"
-	_ "modernc.org/sqlite" // the driver "sqlite"
+	sqlitedriver "modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // applicationID marks the file as ours, in the header that SQLite keeps for it: "INML".
@@ -61,11 +63,35 @@ func openSQLite(ctx context.Context, cfg Config) (*sqlite, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, cfg.LockTimeout+cfg.ConnectTimeout)
 	defer cancel()
-	if err := s.claimFile(ctx); err != nil {
+	if err := s.claimPatiently(ctx); err != nil {
 		s.close()
 		return nil, err
 	}
 	return s, nil
+}
+
+// claimPatiently claims the file until ctx ends. Of programs that make a file together one turns its log on, and SQLite tells the others
+// at once that it is locked, however long they would wait for a lock.
+func (s *sqlite) claimPatiently(ctx context.Context) error {
+	err := s.claimFile(ctx)
+	for busy(err) {
+		select {
+		case <-time.After(busyPause):
+		case <-ctx.Done():
+			return err
+		}
+		if again := s.claimFile(ctx); ctx.Err() == nil {
+			err = again
+		}
+	}
+	return err
+}
+
+const busyPause = 10 * time.Millisecond
+
+func busy(err error) bool {
+	var e *sqlitedriver.Error
+	return errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_BUSY
 }
 
 // dsn names the file with what every connection sets.

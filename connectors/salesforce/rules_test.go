@@ -107,11 +107,15 @@ func testNeverBackwards(t *testing.T) {
 }
 
 // checkHistory holds the org's own history against R53: no state went back, no Task came twice or was changed.
-func checkHistory(t *testing.T, o *org) {
+//
+// moved are the keys of Tasks that the conversion of their Lead may have moved to its Contact.
+func checkHistory(t *testing.T, o *org, moved ...string) {
 	t.Helper()
 	inserted := map[string]bool{}
 	for _, h := range o.History() {
 		switch {
+		case h.Object == "Task" && h.Kind == "update" && slices.Contains(moved, h.Key):
+			moved = slices.Delete(moved, slices.Index(moved, h.Key), slices.Index(moved, h.Key)+1) // once
 		case h.Object == "Task" && h.Kind != "insert":
 			t.Errorf("Task %s had the change %s", h.Key, h.Kind)
 		case h.Kind == "insert" && inserted[h.Object+h.Key]:
