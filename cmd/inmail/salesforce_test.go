@@ -654,7 +654,7 @@ func TestSalesforceDailyLimit(t *testing.T) {
 		return nil
 	})
 	st, err = s.crmStatus()
-	if err != nil || st.Budget.Why != "limit" || st.Budget.ParkedUntil.Sub(time.Now()) < 23*time.Hour {
+	if err != nil || st.Budget.Why != "limit" || time.Until(st.Budget.ParkedUntil) < 23*time.Hour {
 		t.Errorf("parked until %v (%s), %v", st.Budget.ParkedUntil, st.Budget.Why, err)
 	}
 	open(150, len(ids))
