@@ -223,7 +223,7 @@ func TestHeadLimits(t *testing.T) {
 	}
 }
 
-// TestTooLargeOverTheWire: the client hears why before the connection ends.
+// TestTooLargeOverTheWire: the client hears why before the connection ends, also one that listens only when it has said everything.
 func TestTooLargeOverTheWire(t *testing.T) {
 	w := newWorld(t, anyPort)
 	s := w.serve()
@@ -241,6 +241,30 @@ func TestTooLargeOverTheWire(t *testing.T) {
 				t.Errorf("status %s", resp.Status)
 			}
 		})
+	}
+}
+
+// TestRefusedUnread: a request that is refused for its key is heard out before the answer.
+func TestRefusedUnread(t *testing.T) {
+	w := newWorld(t, anyPort)
+	s := w.serve()
+	c, err := net.Dial("tcp", s.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := c.SetDeadline(time.Now().Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	body := make([]byte, maxUnheard-1) // more than the buffers between us hold
+	if _, err := fmt.Fprintf(c, "POST /v1/inmails HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", len(body)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Write(body); err != nil {
+		t.Fatalf("the server hung up on who was speaking: %v", err)
+	}
+	if line, err := bufio.NewReader(c).ReadString('\n'); err != nil || !strings.HasPrefix(line, "HTTP/1.1 401 ") {
+		t.Errorf("%q, %v", line, err)
 	}
 }
 
