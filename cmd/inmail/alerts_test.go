@@ -6,10 +6,8 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"net/url"
 	"path/filepath"
 	"slices"
-
 	"strings"
 	"sync"
 	"testing"
@@ -215,25 +213,15 @@ type told struct {
 
 // series returns what matches a selector, with every sample there is.
 func (p *watcher) series(selector string) ([]told, error) {
-	resp, err := client.Get(p.url + "/api/v1/query?query=" + url.QueryEscape(selector+"[1h]"))
-	if err != nil {
+	var result []struct {
+		Metric map[string]string
+		Values [][2]any
+	}
+	if err := promQuery(p.url, selector+"[1h]", &result); err != nil {
 		return nil, err
 	}
-	defer resp.Body.Close()
-	var answer struct {
-		Error string
-		Data  struct {
-			Result []struct {
-				Metric map[string]string
-				Values [][2]any
-			}
-		}
-	}
-	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil || answer.Error != "" {
-		return nil, fmt.Errorf("%s: %s %w", selector, answer.Error, err)
-	}
 	var all []told
-	for _, r := range answer.Data.Result {
+	for _, r := range result {
 		s := told{labels: r.Metric}
 		for _, v := range r.Values {
 			s.at = append(s.at, time.UnixMilli(int64(v[0].(float64)*1000)))

@@ -223,27 +223,37 @@ func promFigures(base, label, metric, opened, replied string) (map[string]figure
 	return figures, nil
 }
 
-// promValues asks Prometheus for an instant vector by one label.
-func promValues(base, expr, label string) (map[string]float64, error) {
+// promQuery asks Prometheus and reads the series of its answer into result.
+func promQuery(base, expr string, result any) error {
 	resp, err := client.Get(base + "/api/v1/query?query=" + url.QueryEscape(expr))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer resp.Body.Close()
 	var answer struct {
 		Error string
-		Data  struct {
-			Result []struct {
-				Metric map[string]string
-				Value  [2]any
-			}
-		}
+		Data  struct{ Result json.RawMessage }
 	}
-	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil || answer.Error != "" {
-		return nil, fmt.Errorf("%s: %s %w", expr, answer.Error, err)
+	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
+		return fmt.Errorf("%s: %w", expr, err)
+	}
+	if answer.Error != "" {
+		return fmt.Errorf("%s: %s", expr, answer.Error)
+	}
+	return json.Unmarshal(answer.Data.Result, result)
+}
+
+// promValues asks Prometheus for an instant vector by one label.
+func promValues(base, expr, label string) (map[string]float64, error) {
+	var result []struct {
+		Metric map[string]string
+		Value  [2]any
+	}
+	if err := promQuery(base, expr, &result); err != nil {
+		return nil, err
 	}
 	values := map[string]float64{}
-	for _, r := range answer.Data.Result {
+	for _, r := range result {
 		v, err := strconv.ParseFloat(r.Value[1].(string), 64)
 		if err != nil {
 			return nil, err
