@@ -64,7 +64,7 @@ func RefusalCodes() []Code { return slices.Clone(order) }
 func (c Code) Error() string { return string(c) }
 
 // Tell returns what a sender may know of c: who blocked, opted out or banned is not told apart (R18).
-func (c Code) Tell() Code {
+func (c Code) ForSender() Code {
 	switch c {
 	case Blocked, OptedOut, Banned:
 		return RecipientUnavailable
@@ -94,8 +94,8 @@ func (r *Refusal) Error() string { return string(r.Code) + ": " + r.Detail }
 func (r *Refusal) Unwrap() error { return r.Code }
 
 // Tell returns the refusal as the sender may see it (R18): same shape, the reason not told apart.
-func (r *Refusal) Tell() *Refusal {
-	if r.Code.Tell() == r.Code {
+func (r *Refusal) ForSender() *Refusal {
+	if r.Code.ForSender() == r.Code {
 		return r
 	}
 	return Refuse(RecipientUnavailable, "this member cannot be reached by InMail; try another member or another way")

@@ -313,7 +313,7 @@ func TestRules(t *testing.T) {
 	t.Run("R18_three_reasons_are_told_as_one", func(t *testing.T) {
 		var told []*Refusal
 		for _, code := range []Code{Blocked, OptedOut, Banned} {
-			told = append(told, (&Refusal{Code: code, Detail: "the true reason of " + string(code)}).Tell())
+			told = append(told, (&Refusal{Code: code, Detail: "the true reason of " + string(code)}).ForSender())
 		}
 		for _, r := range told {
 			if diff := cmp.Diff(told[0], r); diff != "" || r.Code != RecipientUnavailable {
@@ -321,7 +321,7 @@ func TestRules(t *testing.T) {
 			}
 		}
 		for _, code := range RefusalCodes() {
-			if code != Blocked && code != OptedOut && code != Banned && code.Tell() != code {
+			if code != Blocked && code != OptedOut && code != Banned && code.ForSender() != code {
 				t.Errorf("%s is hidden from the sender", code)
 			}
 		}
@@ -477,8 +477,8 @@ func TestRules(t *testing.T) {
 		want(t, CheckToken(key, "m1", token, expires), Conflict)
 		want(t, CheckToken(key, "m2", token, t0), Conflict)
 		want(t, CheckToken(other, "m1", token, t0), Conflict)
-		for _, bad := range []string{"", "x", token + "x", token[:10], strings.ToUpper(token)} {
-			want(t, CheckToken(key, "m1", bad, t0), Conflict)
+		for _, invalid := range []string{"", "x", token + "x", token[:10], strings.ToUpper(token)} {
+			want(t, CheckToken(key, "m1", invalid, t0), Conflict)
 		}
 	})
 	t.Run("R35_asking_changes_nothing", func(t *testing.T) {
@@ -616,8 +616,8 @@ func TestRules(t *testing.T) {
 				t.Errorf("%q: %v", good, err)
 			}
 		}
-		for _, bad := range []string{"", "  ", strings.Repeat("ü", 41), "a\x00b"} {
-			_, err := NormalTag(bad)
+		for _, invalid := range []string{"", "  ", strings.Repeat("ü", 41), "a\x00b"} {
+			_, err := NormalTag(invalid)
 			want(t, err, BadRequest)
 		}
 		eleven := strings.Split("a b c d e f g h i j k", " ")

@@ -17,7 +17,7 @@ type Handler func(ctx context.Context, ids []string) error
 
 // Jobs are the handlers of all task types over one room.
 type Jobs struct {
-	Room       *mailroom.Room
+	Service    *mailroom.Service
 	CRM        Salesforce
 	Depth      func(ctx context.Context, queue string) (int, error) // tasks that wait in a queue
 	Log        *slog.Logger
@@ -50,15 +50,15 @@ const (
 
 // expire persists what the clock has expired (R33).
 func (j *Jobs) expire(ctx context.Context, _ []string) error {
-	return sweep(ctx, func() (int, error) { return j.Room.Expire(ctx, sweepBatch) })
+	return sweep(ctx, func() (int, error) { return j.Service.Expire(ctx, sweepBatch) })
 }
 
 // retain drops texts by age, then their bytes from the files.
 func (j *Jobs) retain(ctx context.Context, _ []string) error {
-	if err := sweep(ctx, func() (int, error) { return j.Room.DropTexts(ctx, sweepBatch) }); err != nil {
+	if err := sweep(ctx, func() (int, error) { return j.Service.DropTexts(ctx, sweepBatch) }); err != nil {
 		return err
 	}
-	return j.Room.Scrub(ctx)
+	return j.Service.Scrub(ctx)
 }
 
 // sweep repeats a batch until it comes back short.
@@ -90,7 +90,7 @@ func (j *Jobs) redrive(ctx context.Context, _ []string) error {
 		return fmt.Errorf("look how many sends wait: %w", err)
 	}
 	if waiting == 0 {
-		n, err := j.Room.Redrive(ctx, RedriveAge, redriveLimit)
+		n, err := j.Service.Redrive(ctx, RedriveAge, redriveLimit)
 		if err != nil {
 			return err
 		}
@@ -98,7 +98,7 @@ func (j *Jobs) redrive(ctx context.Context, _ []string) error {
 			j.Log.InfoContext(ctx, "asked again for what was still queued", "inmails", n)
 		}
 	}
-	erasing, err := j.Room.Erasing(ctx)
+	erasing, err := j.Service.Erasing(ctx)
 	if err != nil || !erasing {
 		return err
 	}
@@ -107,7 +107,7 @@ func (j *Jobs) redrive(ctx context.Context, _ []string) error {
 
 // erase carries erasures to their end (R60).
 func (j *Jobs) erase(ctx context.Context, _ []string) error {
-	_, err := j.Room.FinishErasures(ctx, j.CRM)
+	_, err := j.Service.FinishErasures(ctx, j.CRM)
 	return err
 }
 
@@ -117,7 +117,7 @@ const learnLimit = 500
 // snapshot stores the figures that /metrics/domain and the analytics read, and teaches the filter what was
 // reported and answered since.
 func (j *Jobs) snapshot(ctx context.Context, _ []string) error {
-	if _, err := j.Room.Learn(ctx, learnLimit); err != nil {
+	if _, err := j.Service.Learn(ctx, learnLimit); err != nil {
 		return err
 	}
 	return j.Snapshot(ctx)

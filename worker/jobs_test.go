@@ -22,7 +22,7 @@ import (
 // office is the jobs over a room with a real record.
 type office struct {
 	t       *testing.T
-	room    *mailroom.Room
+	svc     *mailroom.Service
 	record  *counted
 	queue   *asked
 	clock   *hands
@@ -100,11 +100,11 @@ func newOffice(t *testing.T) *office {
 	}
 	t.Cleanup(rec.Close)
 	o.record = &counted{Record: rec, claims: make(chan int, 100), held: map[domain.ID]int{}}
-	o.room, err = mailroom.New(t.Context(), mailroom.Config{Plans: domain.ShippedPlans(), Policy: domain.DefaultPolicy()}, o.record, o.queue, o.clock, uuids{}, nobody{})
+	o.svc, err = mailroom.New(t.Context(), mailroom.Config{Plans: domain.ShippedPlans(), Policy: domain.DefaultPolicy()}, o.record, o.queue, o.clock, uuids{}, nobody{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.jobs = &worker.Jobs{Room: o.room, CRM: worker.NoSalesforce{}, Log: slog.New(slog.DiscardHandler),
+	o.jobs = &worker.Jobs{Service: o.svc, CRM: worker.NoSalesforce{}, Log: slog.New(slog.DiscardHandler),
 		Depth: func(context.Context, string) (int, error) { return o.waiting, nil }}
 	return o
 }
@@ -121,11 +121,11 @@ func (o *office) accept(n int) (ids []string) {
 		members = append(members, to)
 		sends = append(sends, mailroom.Send{From: "s", To: to.ID, Subject: "A question", Body: fmt.Sprintf("What do you think of idea %d?", i)})
 	}
-	errs, err := o.room.PutMembers(o.t.Context(), members)
+	errs, err := o.svc.PutMembers(o.t.Context(), members)
 	if err := errors.Join(append(errs, err)...); err != nil {
 		o.t.Fatal(err)
 	}
-	answers, err := o.room.Accept(o.t.Context(), sends)
+	answers, err := o.svc.Accept(o.t.Context(), sends)
 	if err != nil {
 		o.t.Fatal(err)
 	}

@@ -70,7 +70,7 @@ type pusher struct {
 }
 
 // heard notes whether a push brought an answer to any row.
-func (p *pusher) heard(answers []domain.PushAnswer) {
+func (p *pusher) noteSilence(answers []domain.PushAnswer) {
 	p.silent++
 	if slices.ContainsFunc(answers, func(a domain.PushAnswer) bool { return !a.OfCall }) {
 		p.silent = 0
@@ -102,8 +102,8 @@ func (j *Jobs) crmPush(ctx context.Context, _ []string) error {
 }
 
 func (j *Jobs) pushDue(ctx context.Context) error {
-	holder := j.Room.NewHolder()
-	err := j.inTurn(ctx, mailroom.TurnWrite, holder, func() error {
+	holder := j.Service.NewHolder()
+	err := j.withLease(ctx, mailroom.LeaseWrite, holder, func() error {
 		for range pushLimit {
 			more, err := j.pushOnce(ctx, holder)
 			if err != nil || !more {
@@ -112,30 +112,30 @@ func (j *Jobs) pushDue(ctx context.Context) error {
 		}
 		return nil
 	})
-	if errors.Is(err, mailroom.ErrTurnTaken) { // whoever has it pushes what is due, and the next slot looks again
+	if errors.Is(err, mailroom.ErrLeaseTaken) { // whoever has it pushes what is due, and the next slot looks again
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	if err := j.Room.ForgetInCRM(ctx, j.CRM); err != nil {
+	if err := j.Service.ForgetInCRM(ctx, j.CRM); err != nil {
 		return err
 	}
-	return j.Room.RedriveRuns(ctx)
+	return j.Service.RedriveRuns(ctx)
 }
 
 // pushOnce pushes one claim, and says whether more may be due.
 func (j *Jobs) pushOnce(ctx context.Context, holder domain.ID) (more bool, err error) {
-	claim, err := j.Room.ClaimPushes(ctx, holder, PushBatch, PushLease)
+	claim, err := j.Service.ClaimPushes(ctx, holder, PushBatch, PushLease)
 	if err != nil || len(claim.Pushes) == 0 {
 		return claim.More, err
 	}
 	pushes := claim.Pushes
-	held, release := hold(ctx, j.Log, leaseBeat, func(ctx context.Context) error {
-		if err := j.Room.TakeTurn(ctx, mailroom.TurnWrite, holder, PushLease); err != nil {
+	held, release := keepAlive(ctx, j.Log, leaseBeat, func(ctx context.Context) error {
+		if err := j.Service.TakeLease(ctx, mailroom.LeaseWrite, holder, PushLease); err != nil {
 			return err
 		}
-		return j.Room.KeepPushes(ctx, pushes, PushLease)
+		return j.Service.KeepPushes(ctx, pushes, PushLease)
 	})
 	answers, err := j.CRM.Push(held, pushes)
 	release()
@@ -143,12 +143,12 @@ func (j *Jobs) pushOnce(ctx context.Context, holder domain.ID) (more bool, err e
 		answers = unknown(pushes)
 		j.Log.ErrorContext(ctx, "push to Salesforce", "inmails", len(pushes), "error", err)
 	}
-	j.push.heard(answers)
-	now, budget := j.Room.Now(), j.CRM.Budget()
+	j.push.noteSilence(answers)
+	now, budget := j.Service.Now(), j.CRM.Budget()
 	retryAt := make([]time.Time, len(answers))
 	var pause domain.FailureClass
 	for i := range answers {
-		what := after(answers[i], now, j.push.silent)
+		what := consequenceOf(answers[i], now, j.push.silent)
 		retryAt[i] = what.again
 		if answers[i].Class == domain.LimitReached && now.Before(budget.ParkedUntil) {
 			retryAt[i] = now.Add(time.Second) // the parked sync holds it, and who resumes means it too
@@ -162,12 +162,12 @@ func (j *Jobs) pushOnce(ctx context.Context, holder domain.ID) (more bool, err e
 	keep, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 	defer cancel()
 	if pause != "" {
-		if err := j.Room.PauseCRM(keep, string(pause), now.Add(pauseFor)); err != nil {
+		if err := j.Service.PauseCRM(keep, string(pause), now.Add(pauseFor)); err != nil {
 			return false, err
 		}
 		j.Log.WarnContext(ctx, "the sync is paused", "class", pause, "for", pauseFor)
 	}
-	if err := j.Room.StorePushes(keep, answers, retryAt, budget); err != nil {
+	if err := j.Service.StorePushes(keep, answers, retryAt, budget); err != nil {
 		return false, err
 	}
 	return claim.More, nil
@@ -203,11 +203,11 @@ const lostTries = 5
 
 // heardSoon bounds the tries that count for the pause of a row whose call failed as a whole, while the org answers others: half a minute.
 // It is long enough for rows that fail together for what they hold together to come back apart.
-const heardSoon = 6
+const answeredTries = 6
 
 // after is the one table from the class of a failure to what follows (SALESFORCE.md 2.5). silent is how many pushes in a row the org has
 // answered nothing at all.
-func after(a domain.PushAnswer, now time.Time, silent int) consequence {
+func consequenceOf(a domain.PushAnswer, now time.Time, silent int) consequence {
 	switch a.Class {
 	case domain.Taken, domain.Stale:
 		return consequence{}
@@ -230,7 +230,7 @@ func after(a domain.PushAnswer, now time.Time, silent int) consequence {
 	}
 	tries := a.Link.Attempts
 	if a.OfCall {
-		tries = min(tries, heardSoon+max(silent-1, 0))
+		tries = min(tries, answeredTries+max(silent-1, 0))
 	}
 	return consequence{again: now.Add(backoff(tries))}
 }

@@ -62,13 +62,13 @@ func (j *Jobs) deliver(ctx context.Context, ids []string) error {
 		inmails[i] = domain.ID(id)
 	}
 	for pause, looks := heldPause, 0; ; pause, looks = 4*pause, looks+1 {
-		outcomes, err := j.Room.Deliver(ctx, inmails)
+		outcomes, err := j.Service.Deliver(ctx, inmails)
 		if err != nil {
 			return err
 		}
 		inmails = inmails[:0]
 		for _, o := range outcomes {
-			if o.Held {
+			if o.Locked {
 				inmails = append(inmails, o.ID)
 			}
 		}

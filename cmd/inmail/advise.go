@@ -123,7 +123,7 @@ func judge(m newInMail, readingEase float64) verdict {
 
 // sayVerdict prints a verdict, and makes a refusal the command's.
 func (o *options) sayVerdict(cmd *cobra.Command, answer json.RawMessage) error {
-	if err := tell(o, cmd, answer, verdict.text); err != nil {
+	if err := printAnswer(o, cmd, answer, verdict.text); err != nil {
 		return err
 	}
 	var v verdict

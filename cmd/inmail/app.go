@@ -40,7 +40,7 @@ type app struct {
 	process  *metrics.Process
 	record   *record.Record
 	queue    *queue.Broker
-	room     *mailroom.Room
+	service  *mailroom.Service
 	crm      *salesforce.Connector // nil: no Salesforce is configured
 	sandbox  *sandbox.Sandbox      // nil: a real org, or none
 	jobs     *worker.Jobs
@@ -90,7 +90,7 @@ func (a *app) make(ctx context.Context) (err error) {
 		return err
 	}
 	a.onStop("queue", func(context.Context) error { return a.queue.Close() })
-	a.room, err = mailroom.New(ctx, mailroom.Config{Plans: s.Plans, Policy: s.Policy}, a.record, a.queue, a.clock, uuids{}, a.process)
+	a.service, err = mailroom.New(ctx, mailroom.Config{Plans: s.Plans, Policy: s.Policy}, a.record, a.queue, a.clock, uuids{}, a.process)
 	return err
 }
 
@@ -131,7 +131,7 @@ func (a *app) Start(ctx context.Context) error {
 		if err := a.dropFirstOrg(); err != nil {
 			return err
 		}
-		if err := a.room.FreePushes(ctx); err != nil {
+		if err := a.service.FreePushes(ctx); err != nil {
 			return err
 		}
 	}
@@ -173,7 +173,7 @@ func (a *app) installOperatorKey(ctx context.Context) error {
 	if len(key) < safeKey {
 		a.log.WarnContext(ctx, "the operator key is so short that it can be guessed; use a longer one", "characters", len(key), "safe", safeKey)
 	}
-	return a.room.InstallKey(ctx, operatorKeyID, key)
+	return a.service.InstallKey(ctx, operatorKeyID, key)
 }
 
 func (a *app) ownOperatorKey() (string, error) {
@@ -196,7 +196,7 @@ func (a *app) ownOperatorKey() (string, error) {
 
 // newJobs joins the jobs with what they need.
 func newJobs(a *app) *worker.Jobs {
-	return &worker.Jobs{Room: a.room, CRM: a.salesforceOrNone(), Depth: a.queue.Depth, Log: a.log, Snapshot: a.snapshot, Deliveries: a.writers()}
+	return &worker.Jobs{Service: a.service, CRM: a.salesforceOrNone(), Depth: a.queue.Depth, Log: a.log, Snapshot: a.snapshot, Deliveries: a.writers()}
 }
 
 // startWorkers begins to work on the queue.
@@ -232,30 +232,30 @@ const (
 )
 
 // desk is the room with the connector beside it, for what both must hear of.
-type desk struct {
-	*mailroom.Room
+type serviceWithCRM struct {
+	*mailroom.Service
 	crm *salesforce.Connector // nil: no Salesforce is configured
 }
 
 // ResumeCRM lets the sync go on: the room forgets the pause, and the connector what the org refused a while ago.
-func (d desk) ResumeCRM(ctx context.Context) error {
+func (d serviceWithCRM) ResumeCRM(ctx context.Context) error {
 	if d.crm != nil {
 		if err := d.crm.Resume(ctx); err != nil {
 			return err
 		}
 	}
-	return d.Room.ResumeCRM(ctx)
+	return d.Service.ResumeCRM(ctx)
 }
 
 // sender puts the group commit in front of the room: each caller reads its own send, and all share the transaction.
 type sender struct {
-	room  *mailroom.Room
-	group *worker.Group[mailroom.Letter, mailroom.Accepted]
+	service *mailroom.Service
+	group   *worker.Group[*mailroom.Letter, mailroom.Accepted]
 }
 
 // Accept implements httpapi.Sender.
 func (s sender) Accept(ctx context.Context, send mailroom.Send) (mailroom.Accepted, error) {
-	accepted, err := s.group.Do(ctx, s.room.Read(send))
+	accepted, err := s.group.Do(ctx, s.service.Read(send))
 	if errors.Is(err, worker.ErrBusy) {
 		err = fmt.Errorf("%w: %w", mailroom.ErrUnavailable, err)
 	}
@@ -273,20 +273,20 @@ func (a *app) writers() int {
 // startAPI listens and serves. A process without the role api has the pages of health and metrics all the same: what it
 // counts is told by nobody else.
 func (a *app) startAPI() error {
-	announcer := worker.NewAnnouncer(a.room.Announce)
+	announcer := worker.NewAnnouncer(a.service.Announce)
 	a.onStop("announcing", announcer.Stop)
 	group := worker.NewGroup(worker.GroupLimits{Batch: acceptBatch, Waiting: acceptWaiting, Parallel: a.writers(), Timeout: acceptTimeout},
-		func(ctx context.Context, letters []mailroom.Letter) ([]mailroom.Accepted, error) {
-			answers, queued, err := a.room.AcceptRead(ctx, letters)
+		func(ctx context.Context, letters []*mailroom.Letter) ([]mailroom.Accepted, error) {
+			answers, queued, err := a.service.AcceptRead(ctx, letters)
 			announcer.Announce(queued)
 			return answers, err
 		})
 	domainRegistry := prometheus.NewRegistry()
-	domainRegistry.MustRegister(metrics.NewDomain(a.room.StoredSnapshot, a.log))
+	domainRegistry.MustRegister(metrics.NewDomain(a.service.StoredSnapshot, a.log))
 	parts := httpapi.Parts{
 		PagesOnly: !a.settings.Has(config.RoleAPI),
-		Config:    a.settings.HTTP, Room: desk{a.room, a.crm}, Sender: sender{a.room, group}, Probes: a.probes(), Metrics: metrics.Handler(a.registry),
-		Domain: metrics.Handler(domainRegistry), Queues: a.queue.Page("/queues"), QueueDesk: queueDesk{a.queue}, AnchorDay: a.settings.Policy.AnchorDay, Registry: a.registry, Log: a.log,
+		Config:    a.settings.HTTP, Service: serviceWithCRM{a.service, a.crm}, Sender: sender{a.service, group}, Probes: a.probes(), Metrics: metrics.Handler(a.registry),
+		Domain: metrics.Handler(domainRegistry), Queues: a.queue.Page("/queues"), QueueInspector: queueInspector{a.queue}, AnchorDay: a.settings.Policy.AnchorDay, Registry: a.registry, Log: a.log,
 	}
 	if a.settings.Program.TimeTravel {
 		parts.Advance = func(_ context.Context, d time.Duration) (time.Time, error) { return a.clock.Advance(d) }
@@ -313,7 +313,7 @@ func (a *app) startAPI() error {
 // snapshot computes and stores the figures, and measures itself by the wall clock.
 func (a *app) snapshot(ctx context.Context) error {
 	began := time.Now()
-	return a.room.TakeSnapshot(ctx, a.settings.Program.MetricsTags, func() time.Duration { return time.Since(began) })
+	return a.service.TakeSnapshot(ctx, a.settings.Program.MetricsTags, func() time.Duration { return time.Since(began) })
 }
 
 // Stop ends the parts in the reverse of the order in which they were made, each within what ctx leaves, and returns what went
@@ -344,7 +344,7 @@ func (a *app) connectSalesforce(ctx context.Context) error {
 	}
 	var err error
 	a.crm, err = salesforce.New(c, salesforce.Deps{Observer: a.process, Log: a.log, Clock: a.clock, Text: a.settings.Policy.CRMText,
-		Shared: a.queue.Shared(), Record: a.room, Alone: worker.Turn(a.room, a.log)})
+		Shared: a.queue.Shared(), Record: a.service, Alone: worker.Exclusively(a.service, a.log)})
 	if err != nil { // it reads settings and the key file that they name, and calls nobody
 		return usageError{fmt.Errorf("settings: %w", err)}
 	}
@@ -411,12 +411,12 @@ func (a *app) salesforceOrNone() worker.Salesforce {
 // probes are what /readyz asks: without the record nothing can be answered, without the rest something waits.
 func (a *app) probes() []httpapi.Probe {
 	probes := []httpapi.Probe{
-		{Name: "record", Critical: true, Check: a.room.Ready},
+		{Name: "record", Critical: true, Check: a.service.Ready},
 		{Name: "queue", Check: a.queue.Ping},
 	}
 	if a.crm != nil {
 		probes = append(probes, httpapi.Probe{Name: "salesforce", Check: func(ctx context.Context) error {
-			status, err := a.room.CRMStatus(ctx)
+			status, err := a.service.CRMStatus(ctx)
 			if err == nil && status.Pause != nil {
 				err = fmt.Errorf("the sync is paused: %s", status.Pause.Why)
 			}

@@ -183,7 +183,7 @@ func (b *bencher) prepare(ctx context.Context) error {
 		ms = append(ms, m)
 	}
 	for chunk := range slices.Chunk(ms, 500) {
-		errs, err := b.room.PutMembers(ctx, chunk)
+		errs, err := b.service.PutMembers(ctx, chunk)
 		if err := errors.Join(append(errs, err)...); err != nil {
 			return fmt.Errorf("bench: make members: %w", err)
 		}
@@ -360,7 +360,7 @@ func (b *bencher) deliver(ctx context.Context) error {
 
 // delivered counts what was ever delivered.
 func (b *bencher) delivered(ctx context.Context) (int, error) {
-	report, err := b.room.Analytics(ctx, "week", time.Time{}, time.Time{})
+	report, err := b.service.Analytics(ctx, "week", time.Time{}, time.Time{})
 	n := 0
 	for _, row := range report.Rows {
 		n += row.Delivered
@@ -402,7 +402,7 @@ func (b *bencher) alone(ctx context.Context) error {
 			return fmt.Errorf("bench: %w", err)
 		}
 		err = b.until(ctx, "it is in the inbox", func() (bool, error) {
-			page, err := b.room.Inbox(ctx, s.To, mailroom.Filter{}, mailroom.Page{Limit: 1})
+			page, err := b.service.Inbox(ctx, s.To, mailroom.Filter{}, mailroom.Page{Limit: 1})
 			return len(page.Items) > 0 && page.Items[0].ID == accepted.ID, err
 		})
 		if err != nil {
@@ -491,7 +491,7 @@ func (b *bencher) expire(ctx context.Context) error {
 		for k := n; k < min(n+500, from+b.sizes.expiries); k++ {
 			sends = append(sends, b.letter(k))
 		}
-		answers, err := b.room.Accept(ctx, sends)
+		answers, err := b.service.Accept(ctx, sends)
 		if err != nil {
 			return err
 		}
@@ -515,7 +515,7 @@ func (b *bencher) expire(ctx context.Context) error {
 	began, used := time.Now(), processorTime()
 	expired := 0
 	for {
-		n, err := b.room.Expire(ctx, 1000)
+		n, err := b.service.Expire(ctx, 1000)
 		if err != nil {
 			return err
 		}
@@ -592,7 +592,7 @@ func (b *bencher) pushAll(ctx context.Context) error {
 	for n := from; n < from+b.sizes.pushes; n++ {
 		sends = append(sends, b.letter(n))
 	}
-	answers, err := b.room.Accept(ctx, sends)
+	answers, err := b.service.Accept(ctx, sends)
 	if err != nil {
 		return err
 	}
@@ -609,7 +609,7 @@ func (b *bencher) pushAll(ctx context.Context) error {
 		if a.Err != nil {
 			return fmt.Errorf("bench: %w", a.Err)
 		}
-		if _, err := b.room.Open(ctx, mailroom.Viewer{Member: sends[i].To}, a.ID); err != nil {
+		if _, err := b.service.Open(ctx, mailroom.Viewer{Member: sends[i].To}, a.ID); err != nil {
 			return err
 		}
 	}
@@ -631,7 +631,7 @@ func (b *bencher) drain(ctx context.Context) error {
 		if err := push(ctx, nil); err != nil {
 			return false, err
 		}
-		status, err := b.room.CRMStatus(ctx)
+		status, err := b.service.CRMStatus(ctx)
 		return status.Unsynced == 0, err
 	})
 }

@@ -425,7 +425,7 @@ func without(query url.Values) url.Values {
 }
 
 // tell prints an answer: as it came with --json, else as text makes it.
-func tell[A any](o *options, cmd *cobra.Command, answer json.RawMessage, text func(A) string) error {
+func printAnswer[A any](o *options, cmd *cobra.Command, answer json.RawMessage, text func(A) string) error {
 	if o.json {
 		return o.say(cmd.OutOrStdout(), answer, "")
 	}

@@ -173,7 +173,7 @@ func (r *running) deliver(ids ...string) {
 	for i, id := range ids {
 		asked[i] = domain.ID(id)
 	}
-	outcomes, err := r.room.Deliver(r.t.Context(), asked)
+	outcomes, err := r.service.Deliver(r.t.Context(), asked)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -445,7 +445,7 @@ func TestKey(t *testing.T) {
 // newMemberKey makes a key and returns the answer.
 func (r *running) newMemberKey(member domain.MemberID) string {
 	r.t.Helper()
-	_, key, err := r.room.CreateKey(r.t.Context(), "member", member)
+	_, key, err := r.service.CreateKey(r.t.Context(), "member", member)
 	if err != nil {
 		r.t.Fatal(err)
 	}

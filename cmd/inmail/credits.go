@@ -31,7 +31,7 @@ func creditsCommand(o *options) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return tell(o, cmd, answer, creditsAnswer.text)
+		return printAnswer(o, cmd, answer, creditsAnswer.text)
 	})
 }
 

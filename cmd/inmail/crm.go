@@ -85,7 +85,7 @@ which wait for a person or for their next change, are not among them: they have 
 		if err != nil {
 			return err
 		}
-		return tell(o, cmd, answer, crmStatus.text)
+		return printAnswer(o, cmd, answer, crmStatus.text)
 	})
 }
 
@@ -222,7 +222,7 @@ changes next.`,
 		if asCSV {
 			return failuresCSV(cmd, answer)
 		}
-		return tell(o, cmd, answer, func(a struct{ Items []crmFailure }) string { return failuresText(a.Items, show) })
+		return printAnswer(o, cmd, answer, func(a struct{ Items []crmFailure }) string { return failuresText(a.Items, show) })
 	})
 }
 
@@ -296,7 +296,7 @@ func crmRetryCommand(o *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return tell(o, cmd, answer, retryAnswer.text)
+			return printAnswer(o, cmd, answer, retryAnswer.text)
 		}
 		var sum retryAnswer
 		for _, id := range args {

@@ -25,7 +25,7 @@ type crmRun struct {
 	Fault      string
 	Compared   *struct {
 		InMails, Waiting, Resynced, Moved, Retried, Matched, Calls int
-		MendCalls                                                  int `json:"mend_calls"`
+		RepairCalls                                                int `json:"repair_calls"`
 		Drift                                                      map[string]int
 	}
 	Backfilled *struct {
@@ -265,7 +265,7 @@ func (r crmRun) compared() string {
 		found += fmt.Sprintf(", %d found", f.Matched)
 	}
 	t.row("looked for again", found)
-	t.row("calls", fmt.Sprintf("%d, about %d more to mend it", f.Calls, f.MendCalls))
+	t.row("calls", fmt.Sprintf("%d, about %d more to mend it", f.Calls, f.RepairCalls))
 	return t.String()
 }
 

@@ -26,7 +26,7 @@ func (r *running) works() {
 	go func() {
 		defer close(done)
 		for ctx.Err() == nil {
-			s, err := r.room.CRMStatus(ctx)
+			s, err := r.service.CRMStatus(ctx)
 			for kind, run := range s.Runs {
 				taskType := mailroom.TaskCRMReconcile
 				if kind == mailroom.Backfill || kind == mailroom.BackfillDry {
@@ -84,7 +84,7 @@ func TestReconcileFromATerminal(t *testing.T) {
 	if got := must(t, exitDone, "crm", "status").out; !strings.Contains(got, "reconcile     asked, no worker has come to it\n") {
 		t.Errorf("status printed\n%s", got)
 	}
-	if err := r.room.NoteRun(t.Context(), mailroom.Reconcile, ended(r, mailroom.Reconcile)); err != nil { // as if it had been
+	if err := r.service.NoteRun(t.Context(), mailroom.Reconcile, ended(r, mailroom.Reconcile)); err != nil { // as if it had been
 		t.Fatal(err)
 	}
 	r.works()
@@ -104,7 +104,7 @@ calls               2, about 4 more to mend it
 		t.Errorf("a dry run mended %v", r)
 	}
 	run := read[crmRun](t, must(t, exitDone, "crm", "reconcile", "--dry-run", "--json"))
-	if run.State != "done" || run.Compared == nil || run.Compared.Drift["missing"] != 1 || run.Compared.MendCalls != 4 {
+	if run.State != "done" || run.Compared == nil || run.Compared.Drift["missing"] != 1 || run.Compared.RepairCalls != 4 {
 		t.Errorf("JSON is %+v", run)
 	}
 	if got := must(t, exitDone, "crm", "reconcile", "--wait").out; !strings.Contains(got, "edited by hand      1\n") || !strings.Contains(got, "calls               3, about 3 more") {
@@ -121,7 +121,7 @@ calls               2, about 4 more to mend it
 // ended is the last run of a kind as one that came to its end.
 func ended(r *running, kind mailroom.RunKind) mailroom.Run {
 	r.t.Helper()
-	s, err := r.room.CRMStatus(r.t.Context())
+	s, err := r.service.CRMStatus(r.t.Context())
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -160,7 +160,7 @@ func TestBackfillFromATerminal(t *testing.T) {
 		}
 	})
 	t.Run("Ctrl-C only stops watching", func(t *testing.T) {
-		if err := r.room.PauseCRM(t.Context(), "operator", time.Time{}); err != nil {
+		if err := r.service.PauseCRM(t.Context(), "operator", time.Time{}); err != nil {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithCancelCause(t.Context())

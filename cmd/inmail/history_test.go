@@ -128,7 +128,7 @@ func newHistory(t *testing.T, rt *rapid.T, place func(*testing.T, *config.Settin
 	for i := range historyRecipients {
 		members = append(members, domain.NewMember(historyRecipient(i), fmt.Sprintf("Reader %d", i)))
 	}
-	errs, err := a.room.PutMembers(t.Context(), members)
+	errs, err := a.service.PutMembers(t.Context(), members)
 	h.ok(errors.Join(append(errs, err)...))
 	return h
 }
@@ -188,7 +188,7 @@ func (h *randomHistory) send() {
 		h.n++
 		words := rapid.SampledFrom(historyBodies).Draw(h.rt, "words") + 1
 		s.Body = fmt.Sprintf("number%d", h.n) + strings.Repeat(" queue", words-1)
-		answers, err := h.a.room.Accept(h.ctx(), []mailroom.Send{s})
+		answers, err := h.a.service.Accept(h.ctx(), []mailroom.Send{s})
 		h.ok(err)
 		var refusal *domain.Refusal
 		if errors.As(answers[0].Err, &refusal) {
@@ -217,14 +217,14 @@ func (h *randomHistory) someTags() []string {
 // deliver hands ids to a worker twice: a job may run twice.
 func (h *randomHistory) deliver(ids ...domain.ID) {
 	for range 2 {
-		outcomes, err := h.a.room.Deliver(h.ctx(), ids)
+		outcomes, err := h.a.service.Deliver(h.ctx(), ids)
 		h.ok(err)
 		for _, o := range outcomes {
 			if o.Status != domain.Sent {
 				continue
 			}
 			p := h.seen[o.ID]
-			sender, err := h.a.room.Member(h.ctx(), domain.MemberID(p.Sender))
+			sender, err := h.a.service.Member(h.ctx(), domain.MemberID(p.Sender))
 			h.ok(err)
 			p.Sent, p.AccountType = h.now(), string(sender.AccountType)
 		}
@@ -312,14 +312,14 @@ func (h *randomHistory) done(err error) bool {
 }
 
 func (h *randomHistory) open(id domain.ID, p *past) {
-	_, err := h.a.room.Open(h.ctx(), mailroom.Viewer{Member: h.to[id]}, id)
+	_, err := h.a.service.Open(h.ctx(), mailroom.Viewer{Member: h.to[id]}, id)
 	if h.done(err) && p.Opened.IsZero() {
 		p.Opened = h.now()
 	}
 }
 
 func (h *randomHistory) reply(id domain.ID, p *past) {
-	_, err := h.a.room.Reply(h.ctx(), mailroom.Viewer{Member: h.to[id]}, id, "Gladly.")
+	_, err := h.a.service.Reply(h.ctx(), mailroom.Viewer{Member: h.to[id]}, id, "Gladly.")
 	if !h.done(err) {
 		return
 	}
@@ -333,11 +333,11 @@ func (h *randomHistory) reply(id domain.ID, p *past) {
 
 func (h *randomHistory) retract(id domain.ID, p *past) {
 	v := mailroom.Viewer{Member: domain.MemberID(p.Sender)}
-	token, _, _, err := h.a.room.AskRetraction(h.ctx(), v, id)
+	token, _, _, err := h.a.service.AskRetraction(h.ctx(), v, id)
 	if !h.done(err) {
 		return
 	}
-	_, err = h.a.room.ConfirmRetraction(h.ctx(), v, id, token)
+	_, err = h.a.service.ConfirmRetraction(h.ctx(), v, id, token)
 	if h.done(err) && p.Back.IsZero() {
 		p.Back = h.now()
 	}
@@ -350,20 +350,20 @@ func (h *randomHistory) tag() {
 	}
 	id := rapid.SampledFrom(h.ids).Draw(h.rt, "tagged")
 	tags := h.someTags()
-	_, err := h.a.room.Tag(h.ctx(), mailroom.Viewer{Operator: true}, id, tags)
+	_, err := h.a.service.Tag(h.ctx(), mailroom.Viewer{Operator: true}, id, tags)
 	h.ok(err)
 	h.seen[id].Tags = tags
 }
 
 func (h *randomHistory) report(id domain.ID, _ *past) {
-	h.done(h.a.room.Report(h.ctx(), mailroom.Viewer{Member: h.to[id]}, id, "not asked for"))
+	h.done(h.a.service.Report(h.ctx(), mailroom.Viewer{Member: h.to[id]}, id, "not asked for"))
 }
 
 // plan changes what a sender pays with: what was sent stays where it was counted (R59).
 func (h *randomHistory) plan() {
 	id := historySender(rapid.IntRange(0, len(historyPlans)-1).Draw(h.rt, "whose plan"))
 	plan := rapid.SampledFrom([]string{"recruiter_50", "sales_navigator_team_25", "job_seeker_5"}).Draw(h.rt, "plan")
-	_, err := h.a.room.ChangeMember(h.ctx(), id, func(m *domain.Member) error {
+	_, err := h.a.service.ChangeMember(h.ctx(), id, func(m *domain.Member) error {
 		m.Plan, m.AccountType = plan, domain.ShippedPlans()[plan].AccountType
 		return nil
 	})
@@ -376,10 +376,10 @@ func (h *randomHistory) erase() {
 	if rapid.Bool().Draw(h.rt, "a sender") {
 		who = historySender(rapid.IntRange(0, len(historyPlans)-1).Draw(h.rt, "erased sender"))
 	}
-	if !h.done(h.a.room.Erase(h.ctx(), mailroom.Viewer{Operator: true}, who)) {
+	if !h.done(h.a.service.Erase(h.ctx(), mailroom.Viewer{Operator: true}, who)) {
 		return
 	}
-	_, err := h.a.room.FinishErasures(h.ctx(), h.a.crm)
+	_, err := h.a.service.FinishErasures(h.ctx(), h.a.crm)
 	h.ok(err)
 	for _, p := range h.seen {
 		if p.Sender == string(who) {
@@ -390,7 +390,7 @@ func (h *randomHistory) erase() {
 
 // expire does what the sweep does, and notes what the clock has decided.
 func (h *randomHistory) expire() {
-	_, err := h.a.room.Expire(h.ctx(), 1000)
+	_, err := h.a.service.Expire(h.ctx(), 1000)
 	h.ok(err)
 	for _, p := range h.seen {
 		if end := p.Sent.Add(168 * time.Hour); !p.Sent.IsZero() && p.Opened.IsZero() && p.Back.IsZero() && !h.now().Before(end) {
@@ -415,7 +415,7 @@ func (h *randomHistory) look() {
 	h.expire()
 	h.receipts()
 	for _, cut := range cutsOfHistory {
-		report, err := h.a.room.Analytics(h.ctx(), cut.by, time.Time{}, time.Time{})
+		report, err := h.a.service.Analytics(h.ctx(), cut.by, time.Time{}, time.Time{})
 		h.ok(err)
 		want := recount(h.delivered(), cut.keys, h.now())
 		h.same("the room by "+cut.by, want, report.Rows)
@@ -445,7 +445,7 @@ func (h *randomHistory) partOfTime() {
 		return p.Sent.Before(mondayOf(from)) || !p.Sent.Before(mondayOf(to).AddDate(0, 0, 7))
 	})
 	cut := rapid.SampledFrom(cutsOfHistory).Draw(h.rt, "cut")
-	report, err := h.a.room.Analytics(h.ctx(), cut.by, from, to)
+	report, err := h.a.service.Analytics(h.ctx(), cut.by, from, to)
 	h.ok(err)
 	h.same(fmt.Sprintf("the room by %s from %s to %s", cut.by, from, to), recount(within, cut.keys, h.now()), report.Rows)
 }
@@ -553,7 +553,7 @@ func (h *randomHistory) same(view string, want, got any, also ...gocmp.Option) {
 // receipts reads the same facts from what the record keeps of each InMail (R54).
 func (h *randomHistory) receipts() {
 	for _, id := range h.ids {
-		view, err := h.a.room.View(h.ctx(), mailroom.Viewer{Operator: true}, id)
+		view, err := h.a.service.View(h.ctx(), mailroom.Viewer{Operator: true}, id)
 		h.ok(err)
 		m, p := view.InMail, past{}
 		for i, r := range view.Receipts {
@@ -740,7 +740,7 @@ func (h *randomHistory) metrics() map[string]float64 {
 func (h *randomHistory) inSalesforce() {
 	h.expire()
 	h.ok(h.a.jobs.Handlers()[mailroom.TaskCRMPush](h.ctx(), nil))
-	status, err := h.a.room.CRMStatus(h.ctx())
+	status, err := h.a.service.CRMStatus(h.ctx())
 	h.ok(err)
 	if status.Unsynced != 0 {
 		h.rt.Fatalf("%d are not in Salesforce", status.Unsynced)

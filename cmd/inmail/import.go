@@ -77,7 +77,7 @@ func (o *options) importDirectly(cmd *cobra.Command, path string) (err error) {
 			err = e
 		}
 	}()
-	found, fault := a.room.Import(cmd.Context(), io.TeeReader(in, progress), nil)
+	found, fault := a.service.Import(cmd.Context(), io.TeeReader(in, progress), nil)
 	progress.done()
 	report := importReport{Lines: found.Lines, Accepted: found.Accepted, Rejected: []rejectedLine{}}
 	for _, r := range found.Rejected {
@@ -141,7 +141,7 @@ type rejectedLine struct {
 
 // sayImported prints the report; rejected lines make the command fail, for not all was done.
 func (o *options) sayImported(cmd *cobra.Command, answer json.RawMessage) error {
-	if err := tell(o, cmd, answer, importReport.text); err != nil {
+	if err := printAnswer(o, cmd, answer, importReport.text); err != nil {
 		return err
 	}
 	var r importReport

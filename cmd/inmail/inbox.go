@@ -56,7 +56,7 @@ inmail open and inmail reply. Listing opens nothing.`,
 		if err != nil {
 			return err
 		}
-		return tell(o, cmd, answer, inboxAnswer.text)
+		return printAnswer(o, cmd, answer, inboxAnswer.text)
 	})
 }
 

@@ -37,7 +37,7 @@ for nobody: show where it stands, its receipts and its conversation; that opens 
 		if err != nil {
 			return err
 		}
-		return tell(o, cmd, opened, openedInMail.text)
+		return printAnswer(o, cmd, opened, openedInMail.text)
 	})
 }
 
@@ -95,7 +95,7 @@ func (o *options) showSent(cmd *cobra.Command, c *remote, path string, view json
 	if err != nil {
 		return err
 	}
-	return tell(o, cmd, answer, shownInMail.text)
+	return printAnswer(o, cmd, answer, shownInMail.text)
 }
 
 // repliesOf reads a whole conversation.

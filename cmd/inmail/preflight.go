@@ -40,7 +40,7 @@ judged as if it alone were sent to now, by every rule. Nothing is stored, sent o
 		if err != nil {
 			return err
 		}
-		return tell(o, cmd, answer, campaignAnswer.text)
+		return printAnswer(o, cmd, answer, campaignAnswer.text)
 	})
 	return cmd
 }

@@ -31,7 +31,7 @@ func queueStatusCommand(o *options) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return tell(o, cmd, answer, queueStatusText)
+		return printAnswer(o, cmd, answer, queueStatusText)
 	})
 }
 
@@ -71,7 +71,7 @@ func queueFailuresCommand(o *options) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return tell(o, cmd, answer, queueFailuresText)
+		return printAnswer(o, cmd, answer, queueFailuresText)
 	})
 }
 
@@ -123,6 +123,6 @@ func queueRetryCommand(o *options) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return tell(o, cmd, answer, retryAnswer.text)
+		return printAnswer(o, cmd, answer, retryAnswer.text)
 	})
 }

@@ -26,6 +26,6 @@ write. The text comes from --body, from a file, or with - from the standard inpu
 		if err != nil {
 			return err
 		}
-		return tell(o, cmd, answer, func(a idAnswer) string { return "replied " + a.ID + "\n" })
+		return printAnswer(o, cmd, answer, func(a idAnswer) string { return "replied " + a.ID + "\n" })
 	})
 }

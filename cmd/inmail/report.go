@@ -41,13 +41,13 @@ far", as counts and not as a rate. Other cuts are over their complete weeks; a +
 			answers[cut] = answer
 		}
 		if by != "" {
-			return tell(o, cmd, answers[by], ratesAnswer.text)
+			return printAnswer(o, cmd, answers[by], ratesAnswer.text)
 		}
 		if o.json {
 			return o.say(cmd.OutOrStdout(), answers, "")
 		}
 		for _, cut := range cuts {
-			if err := tell(o, cmd, answers[cut], ratesAnswer.text); err != nil {
+			if err := printAnswer(o, cmd, answers[cut], ratesAnswer.text); err != nil {
 				return err
 			}
 		}

@@ -31,7 +31,7 @@ func restrictionListCommand(o *options) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return tell(o, cmd, answer, restrictionsAnswer.text)
+		return printAnswer(o, cmd, answer, restrictionsAnswer.text)
 	})
 }
 
@@ -108,7 +108,7 @@ spam_content the score and the reasons are told; the text of what was refused is
 		if err != nil {
 			return err
 		}
-		return tell(o, cmd, answer, decisionsAnswer.text)
+		return printAnswer(o, cmd, answer, decisionsAnswer.text)
 	})
 }
 
@@ -206,7 +206,7 @@ was then.`,
 		if err != nil {
 			return err
 		}
-		return tell(o, cmd, answer, replayAnswer.text)
+		return printAnswer(o, cmd, answer, replayAnswer.text)
 	})
 }
 

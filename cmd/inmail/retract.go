@@ -117,7 +117,7 @@ func (r retraction) confirm(token string) error {
 	if err != nil {
 		return err
 	}
-	return tell(r.o, r.cmd, answer, func(a struct{ Undone bool }) string {
+	return printAnswer(r.o, r.cmd, answer, func(a struct{ Undone bool }) string {
 		if a.Undone {
 			return "retracted; nobody had read it\n"
 		}

@@ -223,7 +223,7 @@ func (s *server) liveOn(ctx context.Context, i, senders int, id string) error {
 }
 
 // inTurns does n things by 16 clients, and reports the first faults.
-func inTurns(t *testing.T, n int, do func(i int) error) {
+func inParallel(t *testing.T, n int, do func(i int) error) {
 	t.Helper()
 	work := make(chan int)
 	var wg sync.WaitGroup
@@ -379,7 +379,7 @@ func TestSalesforceStorm(t *testing.T) {
 				ids = s.load(n, senders, &sent)
 				ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
 				defer cancel()
-				inTurns(t, n, func(i int) error { return s.liveOn(ctx, i, senders, ids[fmt.Sprintf("k%d", i)]) })
+				inParallel(t, n, func(i int) error { return s.liveOn(ctx, i, senders, ids[fmt.Sprintf("k%d", i)]) })
 			}()
 			m := &mover{s: s, parked: map[time.Time]bool{}, last: time.Now()}
 			look, beat := time.NewTicker(100*time.Millisecond), time.NewTicker(5*time.Second)

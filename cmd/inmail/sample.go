@@ -24,7 +24,7 @@ func (a *app) loadSample(ctx context.Context, out io.Writer) error {
 	now := time.Now().UTC()
 	sample := config.NewSample(now)
 	a.leads = sample.Leads
-	if _, err := a.room.Member(ctx, sample.Members[0].ID); err == nil {
+	if _, err := a.service.Member(ctx, sample.Members[0].ID); err == nil {
 		_, err := fmt.Fprintln(out, "the sample is in the record already; nothing is loaded")
 		return err
 	} else if !errors.Is(err, domain.NotFound) {
@@ -97,18 +97,18 @@ func (h *history) play(ctx context.Context) error {
 
 // people makes the members and their connections.
 func (h *history) people(ctx context.Context, s config.Sample) error {
-	errs, err := h.app.room.PutMembers(ctx, s.Members)
+	errs, err := h.app.service.PutMembers(ctx, s.Members)
 	if err := errors.Join(append(errs, err)...); err != nil {
 		return err
 	}
-	errs, err = h.app.room.Connect(ctx, s.Connections)
+	errs, err = h.app.service.Connect(ctx, s.Connections)
 	return errors.Join(append(errs, err)...)
 }
 
 // upkeep is what the workers would have done meanwhile.
 func (h *history) upkeep(ctx context.Context) error {
 	for {
-		n, err := h.app.room.Expire(ctx, 1000)
+		n, err := h.app.service.Expire(ctx, 1000)
 		if err != nil {
 			return err
 		}
@@ -116,27 +116,27 @@ func (h *history) upkeep(ctx context.Context) error {
 			break
 		}
 	}
-	_, err := h.app.room.Learn(ctx, 1000)
+	_, err := h.app.service.Learn(ctx, 1000)
 	return err
 }
 
 func (h *history) event(ctx context.Context, e config.SampleEvent) error {
 	switch {
 	case e.Block != nil:
-		errs, err := h.app.room.Block(ctx, []mailroom.Pair{*e.Block})
+		errs, err := h.app.service.Block(ctx, []mailroom.Pair{*e.Block})
 		return errors.Join(append(errs, err)...)
 	case e.Connect != nil:
-		errs, err := h.app.room.Connect(ctx, []mailroom.Pair{*e.Connect})
+		errs, err := h.app.service.Connect(ctx, []mailroom.Pair{*e.Connect})
 		return errors.Join(append(errs, err)...)
 	case e.Ban != nil:
-		return h.app.room.Ban(ctx, mailroom.Viewer{Operator: true, KeyID: "sample"}, *e.Ban)
+		return h.app.service.Ban(ctx, mailroom.Viewer{Operator: true, KeyID: "sample"}, *e.Ban)
 	}
 	return h.send(ctx, *e.Send)
 }
 
 // send hands an InMail in and notes what becomes of it. A refusal is part of the story.
 func (h *history) send(ctx context.Context, s config.SampleSend) error {
-	answers, err := h.app.room.Accept(ctx, []mailroom.Send{s.Send})
+	answers, err := h.app.service.Accept(ctx, []mailroom.Send{s.Send})
 	if err != nil || answers[0].Err != nil {
 		return err
 	}
@@ -149,31 +149,31 @@ func (h *history) send(ctx context.Context, s config.SampleSend) error {
 }
 
 func (h *history) deliver(ctx context.Context, id domain.ID, s config.SampleSend) error {
-	outcomes, err := h.app.room.Deliver(ctx, []domain.ID{id})
+	outcomes, err := h.app.service.Deliver(ctx, []domain.ID{id})
 	if err != nil || outcomes[0].Status != domain.Sent {
 		return err
 	}
-	room, t0 := h.app.room, h.app.clock.Now()
+	service, t0 := h.app.service, h.app.clock.Now()
 	to, from := mailroom.Viewer{Member: s.To}, mailroom.Viewer{Member: s.From}
 	if s.Opened > 0 {
 		h.do(t0.Add(s.Opened-time.Minute), func(ctx context.Context) error {
-			_, err := room.Inbox(ctx, s.To, mailroom.Filter{}, mailroom.Page{Limit: 20})
+			_, err := service.Inbox(ctx, s.To, mailroom.Filter{}, mailroom.Page{Limit: 20})
 			return err
 		})
 		h.do(t0.Add(s.Opened), func(ctx context.Context) error {
-			_, err := room.Open(ctx, to, id)
+			_, err := service.Open(ctx, to, id)
 			if err == nil && s.Reported {
-				err = room.Report(ctx, to, id, "I did not ask for this")
+				err = service.Report(ctx, to, id, "I did not ask for this")
 			}
 			return unlessRefused(err)
 		})
 	}
 	if s.Replied > 0 {
 		h.do(t0.Add(s.Replied), func(ctx context.Context) error {
-			_, err := room.Reply(ctx, to, id, s.Reply)
+			_, err := service.Reply(ctx, to, id, s.Reply)
 			if err == nil && s.Answered {
 				h.do(t0.Add(s.Replied+3*time.Hour), func(ctx context.Context) error {
-					_, err := room.Reply(ctx, from, id, "Thank you, that helps. I will come back to you this week.")
+					_, err := service.Reply(ctx, from, id, "Thank you, that helps. I will come back to you this week.")
 					return unlessRefused(err)
 				})
 			}
@@ -182,9 +182,9 @@ func (h *history) deliver(ctx context.Context, id domain.ID, s config.SampleSend
 	}
 	if s.Retracted > 0 {
 		h.do(t0.Add(s.Retracted), func(ctx context.Context) error {
-			token, _, _, err := room.AskRetraction(ctx, from, id)
+			token, _, _, err := service.AskRetraction(ctx, from, id)
 			if err == nil {
-				_, err = room.ConfirmRetraction(ctx, from, id, token)
+				_, err = service.ConfirmRetraction(ctx, from, id, token)
 			}
 			return unlessRefused(err)
 		})
@@ -231,11 +231,11 @@ func (a *app) sayWhatCame(ctx context.Context, out io.Writer, asJSON bool) error
 	poll := time.NewTicker(200 * time.Millisecond)
 	defer poll.Stop()
 	for {
-		status, err := a.room.CRMStatus(ctx)
+		status, err := a.service.CRMStatus(ctx)
 		if err != nil {
 			return err
 		}
-		snapshot, err := a.room.StoredSnapshot(ctx)
+		snapshot, err := a.service.StoredSnapshot(ctx)
 		if err != nil {
 			return err
 		}
@@ -267,7 +267,7 @@ func (a *app) sayWhatCame(ctx context.Context, out io.Writer, asJSON bool) error
 
 func (a *app) summarise(ctx context.Context) (summary, error) {
 	s := summary{API: "http://" + a.apiAddress, Refused: map[string]int{}, Calls: map[string]int{}, LeadMatched: map[string]int{}}
-	report, err := a.room.Analytics(ctx, "week", time.Time{}, time.Time{})
+	report, err := a.service.Analytics(ctx, "week", time.Time{}, time.Time{})
 	if err != nil {
 		return s, err
 	}
@@ -289,7 +289,7 @@ func (a *app) summarise(ctx context.Context) (summary, error) {
 	s.OpenRate, s.Response = percent(opened, openOf), percent(inTime, responseOf)
 	page := mailroom.Page{Limit: 200}
 	for {
-		entries, err := a.room.Audit(ctx, "", page)
+		entries, err := a.service.Audit(ctx, "", page)
 		if err != nil {
 			return s, err
 		}
@@ -304,7 +304,7 @@ func (a *app) summarise(ctx context.Context) (summary, error) {
 		last := entries[len(entries)-1]
 		page.After = mailroom.Cursor{At: last.At, ID: last.ID}
 	}
-	status, err := a.room.CRMStatus(ctx)
+	status, err := a.service.CRMStatus(ctx)
 	if err != nil {
 		return s, err
 	}

@@ -211,7 +211,7 @@ func (s *stand) fill(t *testing.T) {
 	for i := range few {
 		members = append(members, domain.NewMember(domain.MemberID(fmt.Sprintf("r%d", i)), fmt.Sprintf("Recipient %d", i)))
 	}
-	errs, err := a.room.PutMembers(ctx, members)
+	errs, err := a.service.PutMembers(ctx, members)
 	if err := errors.Join(append(errs, err)...); err != nil {
 		t.Fatal(err)
 	}
@@ -222,7 +222,7 @@ func (s *stand) fill(t *testing.T) {
 			sends = append(sends, mailroom.Send{From: domain.MemberID(fmt.Sprintf("s%d", i/each)), To: domain.MemberID(fmt.Sprintf("r%d", i)),
 				Subject: "A question about queues", Body: "What you wrote on queues stayed with me. How do you test yours?", Tags: []string{fmt.Sprintf("tag %d", i%37)}})
 		}
-		answers, err := a.room.Accept(ctx, sends)
+		answers, err := a.service.Accept(ctx, sends)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -233,7 +233,7 @@ func (s *stand) fill(t *testing.T) {
 			}
 			ids = append(ids, answer.ID)
 		}
-		outcomes, err := a.room.Deliver(ctx, ids)
+		outcomes, err := a.service.Deliver(ctx, ids)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -244,7 +244,7 @@ func (s *stand) fill(t *testing.T) {
 		}
 	}
 	a.clock.Unpin()
-	if _, err := a.room.Expire(ctx, few); err != nil {
+	if _, err := a.service.Expire(ctx, few); err != nil {
 		t.Fatal(err)
 	}
 	bringToSalesforce(t, a)
@@ -253,9 +253,9 @@ func (s *stand) fill(t *testing.T) {
 // bringToSalesforce stores for everything that waits that the org took it.
 func bringToSalesforce(t *testing.T, a *app) {
 	t.Helper()
-	holder := a.room.NewHolder()
+	holder := a.service.NewHolder()
 	for {
-		claim, err := a.room.ClaimPushes(t.Context(), holder, few, time.Minute)
+		claim, err := a.service.ClaimPushes(t.Context(), holder, few, time.Minute)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -269,7 +269,7 @@ func bringToSalesforce(t *testing.T, a *app) {
 			link.PushedVersion, link.PushedSeq, link.SentTask = p.InMail.Version, p.InMail.Seq, true
 			answers[i] = domain.PushAnswer{Link: link}
 		}
-		if err := a.room.StorePushes(t.Context(), answers, make([]time.Time, len(answers)), mailroom.Budget{}); err != nil {
+		if err := a.service.StorePushes(t.Context(), answers, make([]time.Time, len(answers)), mailroom.Budget{}); err != nil {
 			t.Fatal(err)
 		}
 	}

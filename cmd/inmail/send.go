@@ -74,7 +74,7 @@ is printed with its id and refuses nothing. The same --key again sends nothing t
 		if err != nil {
 			return err
 		}
-		return tell(o, cmd, answer, func(a queuedAnswer) string { return a.Status + " " + a.ID + "\n" + adviceText(a.Advice) })
+		return printAnswer(o, cmd, answer, func(a queuedAnswer) string { return a.Status + " " + a.ID + "\n" + adviceText(a.Advice) })
 	})
 }
 

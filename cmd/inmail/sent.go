@@ -75,7 +75,7 @@ func sentCommand(o *options) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return tell(o, cmd, answer, sentAnswer.text)
+		return printAnswer(o, cmd, answer, sentAnswer.text)
 	})
 }
 

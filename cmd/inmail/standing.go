@@ -50,7 +50,7 @@ retracting go on, and it lifts by itself.`,
 		if err != nil {
 			return err
 		}
-		return tell(o, cmd, answer, standingAnswer.text)
+		return printAnswer(o, cmd, answer, standingAnswer.text)
 	})
 }
 

@@ -27,15 +27,15 @@ func TestKeyring(t *testing.T) {
 			}
 		}
 		ask(200)
-		asked := w.room.authentications
-		w.room.now = epoch.Add(2*time.Second - time.Millisecond)
+		asked := w.fakeService.authentications
+		w.fakeService.now = epoch.Add(2*time.Second - time.Millisecond)
 		ask(200)
-		if w.room.authentications != asked {
+		if w.fakeService.authentications != asked {
 			t.Error("asked again at once")
 		}
-		delete(w.room.keys, sha256.Sum256([]byte(w.receiver))) // by another replica
+		delete(w.fakeService.keys, sha256.Sum256([]byte(w.receiver))) // by another replica
 		ask(200)
-		w.room.now = epoch.Add(2 * time.Second)
+		w.fakeService.now = epoch.Add(2 * time.Second)
 		ask(401)
 	})
 	t.Run("asks always when it may not believe", func(t *testing.T) {
@@ -43,14 +43,14 @@ func TestKeyring(t *testing.T) {
 		for range 3 {
 			w.ask(w.receiver, "GET", "/v1/inbox", nil).want(200, "")
 		}
-		if w.room.authentications != 3 {
-			t.Errorf("asked %d times", w.room.authentications)
+		if w.fakeService.authentications != 3 {
+			t.Errorf("asked %d times", w.fakeService.authentications)
 		}
 	})
 	t.Run("does not remember who is not known", func(t *testing.T) {
 		w := newWorld(t)
 		w.ask("inm_soon", "GET", "/v1/inbox", nil).want(401, "unauthorized")
-		w.room.keys[sha256.Sum256([]byte("inm_soon"))] = mailroom.Key{ID: "1", Role: mailroom.RoleMember, Member: "jo"}
+		w.fakeService.keys[sha256.Sum256([]byte("inm_soon"))] = mailroom.Key{ID: "1", Role: mailroom.RoleMember, Member: "jo"}
 		w.ask("inm_soon", "GET", "/v1/inbox", nil).want(200, "")
 	})
 	t.Run("keeps no answer that was asked for before a key was deleted", func(t *testing.T) {
@@ -111,19 +111,19 @@ func TestRateLimit(t *testing.T) {
 	}
 	ask(w.receiver, 200) // a key of its own
 	w.ask("", "GET", "/livez", nil).want(200, "")
-	w.room.now = epoch.Add(1999 * time.Millisecond)
+	w.fakeService.now = epoch.Add(1999 * time.Millisecond)
 	if after := ask(w.sender, 429); after != "1" {
 		t.Errorf("Retry-After is %q", after)
 	}
-	w.room.now = epoch.Add(2000 * time.Millisecond)
+	w.fakeService.now = epoch.Add(2000 * time.Millisecond)
 	ask(w.sender, 200)
 	ask(w.sender, 429)
-	w.room.now = epoch.Add(time.Hour)
+	w.fakeService.now = epoch.Add(time.Hour)
 	for range 3 { // no more than the burst
 		ask(w.sender, 200)
 	}
 	ask(w.sender, 429)
-	w.room.now = epoch // the clock stepped back: nothing is won and nothing lost
+	w.fakeService.now = epoch // the clock stepped back: nothing is won and nothing lost
 	ask(w.sender, 429)
 
 	l := newLimiter(1, 1)

@@ -43,7 +43,7 @@ func creditsOf(c domain.Credits) *credits {
 }
 
 func (c *call) credits() (*credits, error) {
-	m, found, err := c.api.Room.Credits(c.ctx, c.viewer.Member)
+	m, found, err := c.api.Service.Credits(c.ctx, c.viewer.Member)
 	answer := creditsOf(found)
 	answer.AccountType, answer.Plan = string(m.AccountType), m.Plan
 	return answer, err
@@ -76,7 +76,7 @@ type warning struct {
 }
 
 func (c *call) standing() (standingAnswer, error) {
-	s, err := c.api.Room.Standing(c.ctx, c.viewer.Member)
+	s, err := c.api.Service.Standing(c.ctx, c.viewer.Member)
 	if err != nil {
 		return standingAnswer{}, err
 	}

@@ -90,7 +90,7 @@ func (c *call) analytics() (analyticsAnswer, error) {
 	if err != nil {
 		return analyticsAnswer{}, err
 	}
-	report, err := c.api.Room.Analytics(c.ctx, by, from, to)
+	report, err := c.api.Service.Analytics(c.ctx, by, from, to)
 	if err != nil {
 		return analyticsAnswer{}, err
 	}

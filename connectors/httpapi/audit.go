@@ -11,7 +11,7 @@ import (
 )
 
 // auditBook is the append-only list of decisions.
-type auditBook interface {
+type auditService interface {
 	Audit(ctx context.Context, sender domain.MemberID, p mailroom.Page) ([]mailroom.AuditEntry, error)
 	Replay(ctx context.Context, id string, o mailroom.OtherSettings) (mailroom.Replayed, error)
 }
@@ -58,7 +58,7 @@ func (c *call) audit() (items[auditEntry], error) {
 			return items[auditEntry]{}, under("sender", err)
 		}
 	}
-	found, err := c.api.Room.Audit(c.ctx, sender, beyond(p))
+	found, err := c.api.Service.Audit(c.ctx, sender, beyond(p))
 	if err != nil {
 		return items[auditEntry]{}, err
 	}
@@ -121,7 +121,7 @@ func (c *call) replayDecision(in *otherSettings) (replayAnswer, error) {
 	if mailroom.CheckText(id) != nil {
 		return replayAnswer{}, domain.Refuse(domain.NotFound, "there is no such decision")
 	}
-	r, err := c.api.Room.Replay(c.ctx, id, mailroom.OtherSettings(*in))
+	r, err := c.api.Service.Replay(c.ctx, id, mailroom.OtherSettings(*in))
 	if err != nil {
 		return replayAnswer{}, err
 	}

@@ -9,7 +9,7 @@ import (
 )
 
 // bannedBook is the platform's list of whom nobody may InMail (R17).
-type bannedBook interface {
+type bannedService interface {
 	Ban(ctx context.Context, v mailroom.Viewer, b domain.Ban) error
 	Unban(ctx context.Context, v mailroom.Viewer, kind domain.BanKind, value string) error
 	Bans(ctx context.Context, p mailroom.Page) ([]domain.Ban, error)
@@ -44,12 +44,12 @@ func banViewOf(b domain.Ban) banView {
 }
 
 func (c *call) ban(in *banBody) (nothing, error) {
-	return nothing{}, c.api.Room.Ban(c.ctx, c.viewer,
+	return nothing{}, c.api.Service.Ban(c.ctx, c.viewer,
 		domain.Ban{Kind: domain.BanKind(c.r.PathValue("kind")), Value: c.r.PathValue("value"), Reason: in.Reason})
 }
 
 func (c *call) unban() (nothing, error) {
-	return nothing{}, c.api.Room.Unban(c.ctx, c.viewer, domain.BanKind(c.r.PathValue("kind")), c.r.PathValue("value"))
+	return nothing{}, c.api.Service.Unban(c.ctx, c.viewer, domain.BanKind(c.r.PathValue("kind")), c.r.PathValue("value"))
 }
 
 func (c *call) bans() (items[banView], error) {
@@ -57,7 +57,7 @@ func (c *call) bans() (items[banView], error) {
 	if err != nil {
 		return items[banView]{}, err
 	}
-	found, err := c.api.Room.Bans(c.ctx, beyond(p))
+	found, err := c.api.Service.Bans(c.ctx, beyond(p))
 	if err != nil {
 		return items[banView]{}, err
 	}

@@ -41,13 +41,13 @@ func bare(w http.ResponseWriter, r *http.Request) {
 
 // BenchmarkPost compares POST /v1/inmails, with key, checks, metrics and log, with the bare handler: alone, and over loopback.
 func BenchmarkPost(b *testing.B) {
-	room := newRoom()
-	_, key, err := room.CreateKey(b.Context(), mailroom.RoleOperator, "")
+	fakeService := newFakeService()
+	_, key, err := fakeService.CreateKey(b.Context(), mailroom.RoleOperator, "")
 	if err != nil {
 		b.Fatal(err)
 	}
-	api, err := New(Parts{Config: Default(), Room: room, Sender: instant{}, Registry: prometheus.NewRegistry(), Metrics: text(""), Domain: text(""),
-		Log: slog.New(slog.NewJSONHandler(io.Discard, nil)), Now: room.Now})
+	api, err := New(Parts{Config: Default(), Service: fakeService, Sender: instant{}, Registry: prometheus.NewRegistry(), Metrics: text(""), Domain: text(""),
+		Log: slog.New(slog.NewJSONHandler(io.Discard, nil)), Now: fakeService.Now})
 	if err != nil {
 		b.Fatal(err)
 	}

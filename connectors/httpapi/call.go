@@ -68,20 +68,20 @@ func (c *call) refuse(err error) {
 	refusal, fault := refusalOf(err)
 	c.fault = fault
 	c.writeProblem(refusal)
-	c.hearOut()
+	c.drain()
 	if errors.Is(err, context.Canceled) && c.r.Context().Err() != nil {
 		c.status, c.fault = statusClientGone, nil
 	}
 }
 
 // maxUnheard is how much of a refused request is read to its end, in bytes.
-const maxUnheard = 8 << 20
+const maxDrained = 8 << 20
 
-// hearOut reads what is left of a request that was refused before it was read. Many clients listen only when they have said everything:
+// drain reads what is left of a request that was refused before it was read. Many clients listen only when they have said everything:
 // a connection that is closed before takes the answer from them. One that waits to be asked for its body is not.
-func (c *call) hearOut() {
+func (c *call) drain() {
 	if c.r.ContentLength != 0 && c.r.Header.Get("Expect") == "" {
-		_, _ = io.CopyN(io.Discard, c.r.Body, maxUnheard)
+		_, _ = io.CopyN(io.Discard, c.r.Body, maxDrained)
 	}
 }
 

@@ -53,7 +53,7 @@ func TestPreflight(t *testing.T) {
 	many := func(n int) string { return `{"to":["m` + strings.Repeat(`","m`, n-1) + `"]}` }
 	w.ask(w.sender, "POST", "/v1/preflight", many(10_000)).want(200, "").has("items.9999.ok", false)
 	w.ask(w.sender, "POST", "/v1/preflight", many(10_001)).want(400, "bad_request").has("got", 10001, "limit", 10000)
-	if len(w.room.inmails)+len(w.room.audit) > 0 {
+	if len(w.fakeService.inmails)+len(w.fakeService.audit) > 0 {
 		t.Error("asking left something behind")
 	}
 }
@@ -62,7 +62,7 @@ func TestViewsByWhoAsks(t *testing.T) {
 	w := newWorld(t)
 	id := w.sent()
 	target := "/v1/inmails/" + string(id)
-	w.room.links = []domain.Link{{InMail: id, RecordID: "a015g00000AbCdEAAV", Match: domain.Matched, LeadID: "00Q5g00000AbCdEEAV", Class: domain.BadData, FailedAt: epoch}}
+	w.fakeService.links = []domain.Link{{InMail: id, RecordID: "a015g00000AbCdEAAV", Match: domain.Matched, LeadID: "00Q5g00000AbCdEEAV", Class: domain.BadData, FailedAt: epoch}}
 	w.ask(w.sender, "GET", target, nil).want(200, "").has("status", "sent", "sent_at", "2026-11-23T09:00:00.000Z", "expires_at", "2026-11-30T09:00:00.000Z", "undone", nil,
 		"crm", object{"lead_id": "00Q5g00000AbCdEEAV", "match": "matched", "record_id": "a015g00000AbCdEAAV"}, "receipts.1.status", "sent")
 	w.ask(w.operator, "GET", target, nil, "Inmail-Member: jo").want(200, "").has("from", nil)
@@ -100,9 +100,9 @@ func TestSetCRM(t *testing.T) {
 func TestLists(t *testing.T) {
 	w := newWorld(t)
 	for i := range 7 {
-		w.room.now = epoch.Add(time.Duration(i/2) * time.Second) // some share their time
+		w.fakeService.now = epoch.Add(time.Duration(i/2) * time.Second) // some share their time
 		id := w.sent()
-		w.room.links = append(w.room.links, domain.Link{InMail: id, Class: domain.BadData, FailedAt: w.room.now, Dead: true}, domain.Link{InMail: w.room.id(), Class: domain.Locked, FailedAt: w.room.now})
+		w.fakeService.links = append(w.fakeService.links, domain.Link{InMail: id, Class: domain.BadData, FailedAt: w.fakeService.now, Dead: true}, domain.Link{InMail: w.fakeService.id(), Class: domain.Locked, FailedAt: w.fakeService.now})
 		w.ask(w.receiver, "POST", "/v1/inmails/"+string(id)+"/replies", `{"body":"yes"}`).want(201, "")
 		for n := range 6 {
 			w.ask(w.sender, "POST", "/v1/inmails/"+string(id)+"/replies", fmt.Sprintf(`{"body":"%d"}`, n)).want(201, "")
@@ -111,7 +111,7 @@ func TestLists(t *testing.T) {
 		w.ask(w.operator, "POST", "/v1/keys", `{"role":"operator"}`).want(201, "")
 		w.ask(w.sender, "POST", "/v1/inmails", object{"to": "nobody", "subject": "A talk", "body": "Hello"}).want(422, "unknown_recipient")
 	}
-	conversation := "/v1/inmails/" + string(w.room.links[0].InMail) + "/replies"
+	conversation := "/v1/inmails/" + string(w.fakeService.links[0].InMail) + "/replies"
 	for target, list := range map[string]struct {
 		key, name string
 		n         int
@@ -199,7 +199,7 @@ func TestFailuresOfAClass(t *testing.T) {
 		if i%100 == 0 {
 			class = domain.BadData
 		}
-		w.room.links = append(w.room.links, domain.Link{InMail: w.room.id(), Class: class, FailedAt: epoch.Add(time.Duration(i) * time.Second)})
+		w.fakeService.links = append(w.fakeService.links, domain.Link{InMail: w.fakeService.id(), Class: class, FailedAt: epoch.Add(time.Duration(i) * time.Second)})
 	}
 	a := w.ask(w.operator, "GET", "/v1/crm/failures?class=bad_data&limit=3", nil).want(200, "").has("items.2.class", "bad_data", "items.3", nil)
 	w.ask(w.operator, "GET", "/v1/crm/failures?class=bad_data&limit=3&cursor="+a.text("next_cursor"), nil).want(200, "").has("items.1.class", "bad_data", "items.2", nil, "next_cursor", nil)
@@ -320,8 +320,8 @@ func TestImport(t *testing.T) {
 		w.ask(w.operator, "POST", "/v1/import", lines, headers...).want(200, "").
 			has("", object{"lines": 2, "accepted": 1, "rejected": []any{object{"line": 2, "code": "bad_request", "detail": "syntax error at byte 3"}}})
 	}
-	if w.room.imported != lines {
-		t.Errorf("imported %q", w.room.imported)
+	if w.fakeService.imported != lines {
+		t.Errorf("imported %q", w.fakeService.imported)
 	}
 	w.ask(w.operator, "POST", "/v1/import", lines, "Content-Type: -", "Content-Type: application/x-ndjson; charset=latin1").want(415, "unsupported_media_type")
 	w.ask(w.operator, "POST", "/v1/import", lines, "Content-Type: -", "Content-Type: multipart/form-data; boundary=x").want(415, "unsupported_media_type")
@@ -364,7 +364,7 @@ func TestCredits(t *testing.T) {
 
 func TestAnalytics(t *testing.T) {
 	w := newWorld(t)
-	w.room.report = mailroom.Report{Rows: []rates.Row{
+	w.fakeService.report = mailroom.Report{Rows: []rates.Row{
 		{Key: "jo", Delivered: 4, Opened: 2, Replied: 1, InTime: 1, Expired: 1, Retracted: 1, Open: &rates.Rate{Value: .5, Low: .25, High: .75}, Complete: true, OpenOf: 4},
 		{Key: "maria", Delivered: 1, Pending: 1},
 	}}
@@ -384,7 +384,7 @@ func TestAnalytics(t *testing.T) {
 func TestCRM(t *testing.T) {
 	w := newWorld(t)
 	id := w.sent()
-	w.room.links = []domain.Link{{InMail: id, Class: domain.BadData, Detail: "REQUIRED_FIELD_MISSING", Attempts: 3, FailedAt: epoch, Dead: true}}
+	w.fakeService.links = []domain.Link{{InMail: id, Class: domain.BadData, Detail: "REQUIRED_FIELD_MISSING", Attempts: 3, FailedAt: epoch, Dead: true}}
 	w.ask(w.operator, "GET", "/v1/crm/status", nil).want(200, "").has("unsynced", 1, "lag_seconds", 90, "oldest_unsynced_at", "2026-11-23T08:58:30.000Z", "dead_letters", object{"bad_data": 1},
 		"paused", nil, "drift", object{"at": "2026-11-23T09:00:00.000Z", "kinds": object{"missing": 1}}, "budget.parked_until", nil)
 	w.ask(w.operator, "GET", "/v1/crm/failures", nil).want(200, "").has("items.0", object{"inmail": id, "class": "bad_data", "detail": "REQUIRED_FIELD_MISSING", "attempts": 3, "at": "2026-11-23T09:00:00.000Z", "dead": true})
@@ -411,12 +411,12 @@ func TestCRM(t *testing.T) {
 		"done":    {ID: "019abf5e-8c00-7000-8000-000000000001", AskedAt: epoch, StartedAt: epoch, MovedAt: epoch, EndedAt: epoch},
 	} {
 		run.Backfilled = &mailroom.BackfillProgress{Total: 5300, Prepared: 3000, InMails: 2000, Records: 1990, Tasks: 900, Pushed: 10, Failed: 8, Jobs: 2, Calls: 21}
-		run.Compared = &mailroom.Comparison{Compared: 5300, Calls: 4, MendCalls: 3}
+		run.Compared = &mailroom.Comparison{Compared: 5300, Calls: 4, RepairCalls: 3}
 		run.Plan = &mailroom.BackfillPlan{InMails: 5300, Tasks: 7950, Bytes: 1000, Jobs: 2, Calls: 30}
-		w.room.runs[mailroom.Backfill] = run
+		w.fakeService.runs[mailroom.Backfill] = run
 		w.ask(w.operator, "GET", "/v1/crm/status", nil).want(200, "").has("runs.backfill.state", state, "runs.backfill.fault", run.Fault,
 			"runs.backfill.backfilled", object{"total": 5300, "prepared": 3000, "inmails": 2000, "records": 1990, "tasks": 900, "pushed": 10, "failed": 8, "jobs": 2, "calls": 21},
-			"runs.backfill.compared", object{"inmails": 5300, "waiting": 0, "drift": object{}, "resynced": 0, "moved": 0, "retried": 0, "matched": 0, "calls": 4, "mend_calls": 3},
+			"runs.backfill.compared", object{"inmails": 5300, "waiting": 0, "drift": object{}, "resynced": 0, "moved": 0, "retried": 0, "matched": 0, "calls": 4, "repair_calls": 3},
 			"runs.backfill.plan", object{"inmails": 5300, "tasks": 7950, "bytes": 1000, "jobs": 2, "calls": 30})
 	}
 	w.ask(w.operator, "POST", "/v1/crm/pause", `{"for":"2h"}`).want(200, "")
@@ -430,7 +430,7 @@ func TestCRM(t *testing.T) {
 
 func TestAudit(t *testing.T) {
 	w := newWorld(t)
-	w.room.audit = []mailroom.AuditEntry{{ID: "1", At: epoch, Kind: "restrict", Sender: "jo", Detail: []byte(`{"trigger":"volume_hour","value":21}`), By: "k"}}
+	w.fakeService.audit = []mailroom.AuditEntry{{ID: "1", At: epoch, Kind: "restrict", Sender: "jo", Detail: []byte(`{"trigger":"volume_hour","value":21}`), By: "k"}}
 	w.ask(w.operator, "GET", "/v1/audit", nil).want(200, "").has("items", []any{object{"id": "1", "at": "2026-11-23T09:00:00.000Z", "kind": "restrict", "sender": "jo", "refusals": []any{},
 		"detail": object{"trigger": "volume_hour", "value": 21}, "by": "k"}})
 	w.ask(w.operator, "POST", "/v1/audit/1/replay", `{}`).want(409, "conflict")
@@ -442,7 +442,7 @@ func TestAudit(t *testing.T) {
 func TestClock(t *testing.T) {
 	w := newWorld(t)
 	for advance, now := range map[string]string{"0s": "2026-11-23T09:00:00.000Z", "0": "2026-11-23T09:00:00.000Z", "1h30m": "2026-11-23T10:30:00.000Z", "+1.5h": "2026-11-23T10:30:00.000Z", "1ms": "2026-11-23T09:00:00.001Z"} {
-		w.room.now = epoch
+		w.fakeService.now = epoch
 		w.ask(w.operator, "POST", "/v1/clock", object{"advance": advance}).want(200, "").has("now", now)
 	}
 	for _, bad := range []any{"-1s", "", "1", "1d", "h", 3600, nil, "9999999999h"} {

@@ -42,24 +42,24 @@ func TestMain(m *testing.M) {
 // world is an API over a room in memory, with its log and its metrics.
 type world struct {
 	*testing.T
-	room     *room
-	api      *API
-	log      *bytes.Buffer
-	registry *prometheus.Registry
-	document func() *contracttest.Document // what answers are held against
-	operator string                        // keys
-	sender   string
-	receiver string
-	outsider string
+	fakeService *fakeService
+	api         *API
+	log         *bytes.Buffer
+	registry    *prometheus.Registry
+	document    func() *contracttest.Document // what answers are held against
+	operator    string                        // keys
+	sender      string
+	receiver    string
+	outsider    string
 }
 
 // newWorld has an operator and three members: jo writes, maria reads, eve is neither.
 func newWorld(t *testing.T, change ...func(*Parts)) *world {
 	t.Helper()
-	w := &world{T: t, document: theContract, room: newRoom(), log: new(bytes.Buffer), registry: prometheus.NewRegistry()}
-	p := Parts{Config: Default(), Room: w.room, Sender: w.room, Registry: w.registry, Advance: w.room.advance,
-		Metrics: text("metrics"), Domain: text("domain metrics"), Queues: page("<html>queues</html>"), QueueDesk: deskOf(w.room),
-		Log: slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Now: w.room.Now}
+	w := &world{T: t, document: theContract, fakeService: newFakeService(), log: new(bytes.Buffer), registry: prometheus.NewRegistry()}
+	p := Parts{Config: Default(), Service: w.fakeService, Sender: w.fakeService, Registry: w.registry, Advance: w.fakeService.advance,
+		Metrics: text("metrics"), Domain: text("domain metrics"), Queues: page("<html>queues</html>"), QueueInspector: inspectorOf(w.fakeService),
+		Log: slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Now: w.fakeService.Now}
 	for _, c := range change {
 		c(&p)
 	}
@@ -70,14 +70,14 @@ func newWorld(t *testing.T, change ...func(*Parts)) *world {
 	for _, id := range []domain.MemberID{"jo", "maria", "eve"} {
 		m := domain.NewMember(id, strings.ToUpper(string(id)))
 		m.Email, m.AccountType, m.Plan = domain.Email(id+"@example.com"), domain.PremiumBusiness, "premium_business_10"
-		w.room.members[id] = m
+		w.fakeService.members[id] = m
 	}
 	w.operator, w.sender, w.receiver, w.outsider = w.key("operator", ""), w.key("member", "jo"), w.key("member", "maria"), w.key("member", "eve")
 	return w
 }
 
 func (w *world) key(role mailroom.Role, member domain.MemberID) string {
-	_, key, err := w.room.CreateKey(w.Context(), role, member)
+	_, key, err := w.fakeService.CreateKey(w.Context(), role, member)
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -220,8 +220,8 @@ type object = map[string]any
 
 // theContract is the document, as it is served by an API with all its parts.
 var theContract = sync.OnceValue(func() *contracttest.Document {
-	api, err := New(Parts{Config: Default(), Room: newRoom(), Sender: newRoom(), Registry: prometheus.NewRegistry(), Advance: newRoom().advance,
-		Metrics: text(""), Domain: text(""), Queues: page(""), QueueDesk: deskOf(newRoom()), Log: slog.New(slog.DiscardHandler)})
+	api, err := New(Parts{Config: Default(), Service: newFakeService(), Sender: newFakeService(), Registry: prometheus.NewRegistry(), Advance: newFakeService().advance,
+		Metrics: text(""), Domain: text(""), Queues: page(""), QueueInspector: inspectorOf(newFakeService()), Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		panic(err)
 	}

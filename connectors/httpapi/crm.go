@@ -12,7 +12,7 @@ import (
 )
 
 // crmDesk is the sync with Salesforce, as operators handle it.
-type crmDesk interface {
+type crmService interface {
 	Now() time.Time
 	CRMStatus(ctx context.Context) (mailroom.CRMStatus, error)
 	CRMFailures(ctx context.Context, p mailroom.Page) ([]domain.Link, error)
@@ -87,15 +87,15 @@ type crmRun struct {
 }
 
 type crmCompared struct {
-	InMails   int            `json:"inmails" doc:"compared so far" example:"5300"`
-	Waiting   int            `json:"waiting" doc:"of them on their way to the org" example:"0"`
-	Drift     map[string]int `json:"drift" doc:"missing, extra, stale, edited"`
-	Resynced  int            `json:"resynced" doc:"made due to be pushed again; of a dry run: would be" example:"0"`
-	Moved     int            `json:"moved" doc:"hung on another Lead, Contact or Account; of a dry run: would be" example:"0"`
-	Retried   int            `json:"retried" doc:"unmatched and ambiguous ones that were looked for again; of a dry run: would be" example:"0"`
-	Matched   int            `json:"matched" doc:"of them those that now have a person" example:"0"`
-	Calls     int            `json:"calls" doc:"API calls made" example:"4"`
-	MendCalls int            `json:"mend_calls" doc:"about how many more it takes to push what was made due; of a dry run: all that mending would take" example:"0"`
+	InMails     int            `json:"inmails" doc:"compared so far" example:"5300"`
+	Waiting     int            `json:"waiting" doc:"of them on their way to the org" example:"0"`
+	Drift       map[string]int `json:"drift" doc:"missing, extra, stale, edited"`
+	Resynced    int            `json:"resynced" doc:"made due to be pushed again; of a dry run: would be" example:"0"`
+	Moved       int            `json:"moved" doc:"hung on another Lead, Contact or Account; of a dry run: would be" example:"0"`
+	Retried     int            `json:"retried" doc:"unmatched and ambiguous ones that were looked for again; of a dry run: would be" example:"0"`
+	Matched     int            `json:"matched" doc:"of them those that now have a person" example:"0"`
+	Calls       int            `json:"calls" doc:"API calls made" example:"4"`
+	RepairCalls int            `json:"repair_calls" doc:"about how many more it takes to push what was made due; of a dry run: all that mending would take" example:"0"`
 }
 
 type crmFilled struct {
@@ -139,7 +139,7 @@ type crmDrift struct {
 }
 
 func (c *call) crmStatus() (crmStatus, error) {
-	s, err := c.api.Room.CRMStatus(c.ctx)
+	s, err := c.api.Service.CRMStatus(c.ctx)
 	if err != nil {
 		return crmStatus{}, err
 	}
@@ -148,7 +148,7 @@ func (c *call) crmStatus() (crmStatus, error) {
 			ParkedUntil: stampOrNull(s.Budget.ParkedUntil), Why: s.Budget.Why},
 		Drift: crmDrift{At: stampOrNull(s.Drift.At), Kinds: map[string]int{}}}
 	if !s.OldestUnsynced.IsZero() {
-		answer.LagSeconds = max(0, c.api.Room.Now().Sub(s.OldestUnsynced).Seconds())
+		answer.LagSeconds = max(0, c.api.Service.Now().Sub(s.OldestUnsynced).Seconds())
 	}
 	for class, n := range s.Dead {
 		answer.DeadLetters[string(class)] = n
@@ -159,7 +159,7 @@ func (c *call) crmStatus() (crmStatus, error) {
 	if s.Pause != nil {
 		answer.Paused = &crmPause{Why: s.Pause.Why, Since: stamp(s.Pause.Since), Until: stampOrNull(s.Pause.Until)}
 	}
-	now := c.api.Room.Now()
+	now := c.api.Service.Now()
 	answer.Runs = crmRuns{Reconcile: runOf(s, mailroom.Reconcile, now), ReconcileDry: runOf(s, mailroom.ReconcileDry, now),
 		Backfill: runOf(s, mailroom.Backfill, now), BackfillDry: runOf(s, mailroom.BackfillDry, now)}
 	return answer, nil
@@ -188,7 +188,7 @@ func runOf(s mailroom.CRMStatus, kind mailroom.RunKind, now time.Time) *crmRun {
 		drift := map[string]int{}
 		maps.Copy(drift, f.Drift)
 		run.Compared = &crmCompared{InMails: f.Compared, Waiting: f.Waiting, Drift: drift, Resynced: f.Resynced, Moved: f.Moved, Retried: f.Retried,
-			Matched: f.Matched, Calls: f.Calls, MendCalls: f.MendCalls}
+			Matched: f.Matched, Calls: f.Calls, RepairCalls: f.RepairCalls}
 	}
 	if b := r.Backfilled; b != nil {
 		run.Backfilled = &crmFilled{Total: b.Total, Prepared: b.Prepared, InMails: b.InMails, Records: b.Records, Tasks: b.Tasks, Pushed: b.Pushed,
@@ -234,11 +234,11 @@ func (c *call) crmFailures() (items[crmFailure], error) {
 // failuresOf gathers a page, and one more, of one class of failure; all of them for "".
 func (c *call) failuresOf(class domain.FailureClass, p mailroom.Page) ([]domain.Link, error) {
 	if class == "" {
-		return c.api.Room.CRMFailures(c.ctx, beyond(p))
+		return c.api.Service.CRMFailures(c.ctx, beyond(p))
 	}
 	var found []domain.Link
 	for after := p.After; ; {
-		links, err := c.api.Room.CRMFailures(c.ctx, mailroom.Page{Limit: maxLimit, After: after})
+		links, err := c.api.Service.CRMFailures(c.ctx, mailroom.Page{Limit: maxLimit, After: after})
 		if err != nil {
 			return nil, err
 		}
@@ -263,7 +263,7 @@ func (c *call) retryOne() (retryAnswer, error) {
 	if !ok {
 		return retryAnswer{}, domain.Refuse(domain.NotFound, "there is no such InMail")
 	}
-	n, err := c.api.Room.RetryCRM(c.ctx, id, "")
+	n, err := c.api.Service.RetryCRM(c.ctx, id, "")
 	return retryAnswer{n}, err
 }
 
@@ -274,7 +274,7 @@ type retryBody struct {
 func (c *call) retryMany(in *retryBody) (retryAnswer, error) {
 	var class domain.FailureClass
 	set(&class, (*domain.FailureClass)(in.Class))
-	n, err := c.api.Room.RetryCRM(c.ctx, "", class)
+	n, err := c.api.Service.RetryCRM(c.ctx, "", class)
 	return retryAnswer{n}, err
 }
 
@@ -300,7 +300,7 @@ func (c *call) askRun(in *runBody, kind, dry mailroom.RunKind) (asked, error) {
 	if in.DryRun != nil && *in.DryRun {
 		kind = dry
 	}
-	id, err := c.api.Room.AskRun(c.ctx, kind)
+	id, err := c.api.Service.AskRun(c.ctx, kind)
 	return asked{"asked", id}, err
 }
 
@@ -315,11 +315,11 @@ type pauseAnswer struct {
 func (c *call) pauseCRM(in *pauseBody) (pauseAnswer, error) {
 	var until time.Time
 	if in.For != nil {
-		until = c.api.Room.Now().Add(in.For.length())
+		until = c.api.Service.Now().Add(in.For.length())
 	}
-	return pauseAnswer{"paused"}, c.api.Room.PauseCRM(c.ctx, "operator", until)
+	return pauseAnswer{"paused"}, c.api.Service.PauseCRM(c.ctx, "operator", until)
 }
 
 func (c *call) resumeCRM() (pauseAnswer, error) {
-	return pauseAnswer{"running"}, c.api.Room.ResumeCRM(c.ctx)
+	return pauseAnswer{"running"}, c.api.Service.ResumeCRM(c.ctx)
 }

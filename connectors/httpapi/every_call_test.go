@@ -123,9 +123,9 @@ func TestEveryCall(t *testing.T) {
 			t.Run("while keys cannot be looked up", func(t *testing.T) {
 				w := newWorld(t)
 				key, headers := s.as(w)
-				w.room.fault = fmt.Errorf("look up a key: %w", mailroom.ErrUnavailable)
+				w.fakeService.fault = fmt.Errorf("look up a key: %w", mailroom.ErrUnavailable)
 				w.ask(key, s.method, s.target, s.body, headers...).want(503, "unavailable")
-				w.room.fault = errors.New("look up a key: disk on fire")
+				w.fakeService.fault = errors.New("look up a key: disk on fire")
 				w.ask(key, s.method, s.target, s.body, headers...).want(500, "internal")
 			})
 		})
@@ -136,7 +136,7 @@ func TestEveryCall(t *testing.T) {
 func (s sample) faults(t *testing.T) {
 	t.Run("while the record is down", func(t *testing.T) {
 		w, key, headers := s.warm(t)
-		w.room.fault = fmt.Errorf("accept 3 sends: %w", mailroom.ErrUnavailable)
+		w.fakeService.fault = fmt.Errorf("accept 3 sends: %w", mailroom.ErrUnavailable)
 		a := w.ask(key, s.method, s.target, s.body, headers...).want(503, "unavailable")
 		if a.header.Get("Retry-After") == "" || !strings.Contains(w.log.String(), "request failed") {
 			t.Errorf("Retry-After %q, log %s", a.header.Get("Retry-After"), w.log)
@@ -144,17 +144,17 @@ func (s sample) faults(t *testing.T) {
 	})
 	t.Run("while somebody else changes the same", func(t *testing.T) {
 		w, key, headers := s.warm(t)
-		w.room.fault = fmt.Errorf("save an InMail: %w", mailroom.ErrConflict)
+		w.fakeService.fault = fmt.Errorf("save an InMail: %w", mailroom.ErrConflict)
 		w.ask(key, s.method, s.target, s.body, headers...).want(503, "unavailable")
 	})
 	t.Run("while it takes too long", func(t *testing.T) {
 		w, key, headers := s.warm(t)
-		w.room.fault = fmt.Errorf("accept 3 sends: %w", context.DeadlineExceeded)
+		w.fakeService.fault = fmt.Errorf("accept 3 sends: %w", context.DeadlineExceeded)
 		w.ask(key, s.method, s.target, s.body, headers...).want(503, "unavailable")
 	})
 	t.Run("with a fault", func(t *testing.T) {
 		w, key, headers := s.warm(t)
-		w.room.fault = errors.New("insert 3 rows: secret place")
+		w.fakeService.fault = errors.New("insert 3 rows: secret place")
 		a := w.ask(key, s.method, s.target, s.body, headers...).want(500, "internal")
 		if strings.Contains(string(a.body), "secret") || !strings.Contains(w.log.String(), "secret place") {
 			t.Errorf("the fault belongs into the log and nowhere else: %s, log %s", a.body, w.log)
@@ -162,7 +162,7 @@ func (s sample) faults(t *testing.T) {
 	})
 	t.Run("with a panic", func(t *testing.T) {
 		w, key, headers := s.warm(t)
-		w.room.explode = "secret text"
+		w.fakeService.explode = "secret text"
 		a := w.ask(key, s.method, s.target, s.body, headers...).want(500, "internal")
 		if strings.Contains(string(a.body)+w.log.String(), "secret") || !strings.Contains(w.log.String(), "request panicked") {
 			t.Errorf("a panic's text stays inside: %s, log %s", a.body, w.log)
@@ -199,7 +199,7 @@ func (s sample) faults(t *testing.T) {
 func (s sample) warm(t *testing.T) (*world, string, []string) {
 	w := newWorld(t)
 	key, headers := s.as(w)
-	if _, err := w.api.keys.find(t.Context(), key, w.room.Now()); err != nil {
+	if _, err := w.api.keys.find(t.Context(), key, w.fakeService.Now()); err != nil {
 		t.Fatal(err)
 	}
 	return w, key, headers

@@ -84,7 +84,7 @@ func (c *call) exportMember() (exportView, error) {
 	if err != nil {
 		return exportView{}, err
 	}
-	e, err := c.api.Room.Export(c.ctx, id)
+	e, err := c.api.Service.Export(c.ctx, id)
 	if err != nil {
 		return exportView{}, err
 	}

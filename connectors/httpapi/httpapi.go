@@ -28,14 +28,14 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// UseCases is what the API asks: *mailroom.Room has it all.
+// UseCases is what the API asks: *mailroom.Service has it all.
 type UseCases interface {
 	authenticator
-	memberBook
+	memberService
 	exporter
 	relations
-	bannedBook
-	restrictionBook
+	bannedService
+	restrictionService
 	keyStore
 	importer
 	reading
@@ -45,33 +45,33 @@ type UseCases interface {
 	preflighter
 	account
 	statistician
-	auditBook
-	crmDesk
+	auditService
+	crmService
 }
 
-var _ UseCases = (*mailroom.Room)(nil)
+var _ UseCases = (*mailroom.Service)(nil)
 
-// Sender accepts one InMail: the group commit in front of mailroom.Room.Accept.
+// Sender accepts one InMail: the group commit in front of mailroom.Service.Accept.
 type Sender interface {
 	Accept(ctx context.Context, send mailroom.Send) (mailroom.Accepted, error)
 }
 
 // Parts is what an API is built of.
 type Parts struct {
-	Config    Config
-	Room      UseCases
-	Sender    Sender
-	Probes    []Probe               // what /readyz asks
-	Metrics   http.Handler          // /metrics
-	Domain    http.Handler          // /metrics/domain
-	Queues    http.Handler          // /queues, for operators; nil: not there
-	Advance   Advance               // /v1/clock; nil: not there
-	QueueDesk QueueDesk             // /v1/queue; nil: not there
-	Registry  prometheus.Registerer // where the request metrics go
-	PagesOnly bool                  // only the pages of health and metrics, in a process without the role api
-	Log       *slog.Logger
-	AnchorDay int              // the policy's, shown for members who have none of their own (R08); 0: 1
-	Now       func() time.Time // the wall clock, for key cache and rate limit; nil: time.Now
+	Config         Config
+	Service        UseCases
+	Sender         Sender
+	Probes         []Probe               // what /readyz asks
+	Metrics        http.Handler          // /metrics
+	Domain         http.Handler          // /metrics/domain
+	Queues         http.Handler          // /queues, for operators; nil: not there
+	Advance        Advance               // /v1/clock; nil: not there
+	QueueInspector QueueInspector        // /v1/queue; nil: not there
+	Registry       prometheus.Registerer // where the request metrics go
+	PagesOnly      bool                  // only the pages of health and metrics, in a process without the role api
+	Log            *slog.Logger
+	AnchorDay      int              // the policy's, shown for members who have none of their own (R08); 0: 1
+	Now            func() time.Time // the wall clock, for key cache and rate limit; nil: time.Now
 }
 
 // API answers HTTP requests. It is an http.Handler; Server runs it.
@@ -91,8 +91,8 @@ func New(p Parts) (*API, error) {
 	if err := p.Config.Validate(); err != nil {
 		return nil, err
 	}
-	if p.Room == nil || p.Sender == nil || p.Metrics == nil || p.Domain == nil || p.Registry == nil || p.Log == nil {
-		return nil, errors.New("httpapi: Room, Sender, Metrics, Domain, Registry and Log are needed")
+	if p.Service == nil || p.Sender == nil || p.Metrics == nil || p.Domain == nil || p.Registry == nil || p.Log == nil {
+		return nil, errors.New("httpapi: Service, Sender, Metrics, Domain, Registry and Log are needed")
 	}
 	if p.Now == nil {
 		p.Now = time.Now
@@ -101,7 +101,7 @@ func New(p Parts) (*API, error) {
 		p.AnchorDay = 1
 	}
 	a := &API{Parts: p, mux: http.NewServeMux(),
-		keys:    newKeyring(p.Room, p.Config.KeyCache),
+		keys:    newKeyring(p.Service, p.Config.KeyCache),
 		limiter: newLimiter(p.Config.RateLimit, p.Config.RateBurst)}
 	var err error
 	if a.durations, err = newDurations(p.Registry); err != nil {
@@ -109,7 +109,7 @@ func New(p Parts) (*API, error) {
 	}
 	a.endpoints = slices.Concat(a.inmailEndpoints(), a.inboxEndpoints(), a.replyEndpoints(), a.retractionEndpoints(),
 		a.memberEndpoints(), a.exportEndpoints(), a.relationEndpoints(), a.accountEndpoints(), a.analyticsEndpoints(), a.bannedEndpoints(), a.restrictionEndpoints(),
-		a.keyEndpoints(), a.importEndpoints(), a.crmEndpoints(), a.auditEndpoints(), a.clockEndpoints(), a.healthEndpoints(), a.queueEndpoints(), a.queueDeskEndpoints())
+		a.keyEndpoints(), a.importEndpoints(), a.crmEndpoints(), a.auditEndpoints(), a.clockEndpoints(), a.healthEndpoints(), a.queueEndpoints(), a.queuePageEndpoints())
 	if p.PagesOnly {
 		a.endpoints = a.healthEndpoints()
 	}

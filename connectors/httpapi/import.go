@@ -47,7 +47,7 @@ func (c *call) importLines() (importReport, error) {
 	}
 	connection := http.NewResponseController(c)
 	body := &patient{Reader: c.r.Body, connection: connection, each: c.api.Config.ReadTimeout}
-	report, err := c.api.Room.Import(c.ctx, body, nil)
+	report, err := c.api.Service.Import(c.ctx, body, nil)
 	if err != nil && body.failed {
 		return importReport{}, domain.Refuse(domain.BadRequest, "the body ended early; what was read until then was kept, and may be sent again under the same keys")
 	}

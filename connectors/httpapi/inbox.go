@@ -66,7 +66,7 @@ func (c *call) inbox() (inboxAnswer, error) {
 	if err != nil {
 		return inboxAnswer{}, err
 	}
-	page, err := c.api.Room.Inbox(c.ctx, c.viewer.Member, f, p)
+	page, err := c.api.Service.Inbox(c.ctx, c.viewer.Member, f, p)
 	if err != nil {
 		return inboxAnswer{}, err
 	}
@@ -97,7 +97,7 @@ func (c *call) open() (openAnswer, error) {
 	if err != nil {
 		return openAnswer{}, err
 	}
-	m, err := c.api.Room.Open(c.ctx, c.viewer, id)
+	m, err := c.api.Service.Open(c.ctx, c.viewer, id)
 	if err != nil {
 		return openAnswer{}, err
 	}
@@ -118,5 +118,5 @@ func (c *call) report(in *reportBody) (nothing, error) {
 	if err != nil {
 		return nothing{}, err
 	}
-	return nothing{}, c.api.Room.Report(c.ctx, c.viewer, id, in.Reason)
+	return nothing{}, c.api.Service.Report(c.ctx, c.viewer, id, in.Reason)
 }

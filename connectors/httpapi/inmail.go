@@ -23,7 +23,7 @@ type reading interface {
 
 // preflighter judges an InMail without sending it.
 type preflighter interface {
-	Preflight(ctx context.Context, from domain.MemberID, to []domain.MemberID, text *mailroom.Draft) ([]mailroom.Check, error)
+	Preflight(ctx context.Context, from domain.MemberID, to []domain.MemberID, text *mailroom.Send) ([]mailroom.Check, error)
 	Totals(ctx context.Context, from domain.MemberID, checks []mailroom.Check) (mailroom.Totals, error)
 }
 
@@ -79,7 +79,7 @@ func (a *API) inmailEndpoints() []endpoint {
 func sendRefusals() []domain.Code {
 	codes := domain.RefusalCodes()
 	for i, c := range codes {
-		codes[i] = c.Tell()
+		codes[i] = c.ForSender()
 	}
 	slices.Sort(codes)
 	return slices.Compact(codes)
@@ -224,7 +224,7 @@ func (recipients) schema(c *components) schema {
 }
 
 // draft returns the text to be judged; nil when only the recipients are asked about.
-func (in *preflightBody) draft() (*mailroom.Draft, error) {
+func (in *preflightBody) text() (*mailroom.Send, error) {
 	switch {
 	case in.Subject == nil && in.Body == nil && in.To.many:
 		return nil, nil
@@ -233,7 +233,7 @@ func (in *preflightBody) draft() (*mailroom.Draft, error) {
 	case in.Body == nil:
 		return nil, domain.Refuse(domain.BadRequest, "body: required")
 	}
-	return &mailroom.Draft{Subject: *in.Subject, Body: *in.Body, Attachments: bool(in.Attachment || in.Attachments),
+	return &mailroom.Send{Subject: *in.Subject, Body: *in.Body, Attachments: bool(in.Attachment || in.Attachments),
 		Category: in.Category, Tags: in.Tags}, nil
 }
 
@@ -295,11 +295,11 @@ func totalsOf(t mailroom.Totals) totals {
 
 func (c *call) preflight(in *preflightBody) (either[verdict, verdicts], error) {
 	var none either[verdict, verdicts]
-	text, err := in.draft()
+	text, err := in.text()
 	if err != nil {
 		return none, err
 	}
-	checks, err := c.api.Room.Preflight(c.ctx, c.viewer.Member, in.To.ids, text)
+	checks, err := c.api.Service.Preflight(c.ctx, c.viewer.Member, in.To.ids, text)
 	if err != nil {
 		return none, err
 	}
@@ -312,7 +312,7 @@ func (c *call) preflight(in *preflightBody) (either[verdict, verdicts], error) {
 		found = append(found, v)
 	}
 	if in.To.many {
-		t, err := c.api.Room.Totals(c.ctx, c.viewer.Member, checks)
+		t, err := c.api.Service.Totals(c.ctx, c.viewer.Member, checks)
 		if err != nil {
 			return none, err
 		}
@@ -394,7 +394,7 @@ func (c *call) viewInMail() (either[sentView, inboxEntry], error) {
 	if err != nil {
 		return none, err
 	}
-	v, err := c.api.Room.View(c.ctx, c.viewer, id)
+	v, err := c.api.Service.View(c.ctx, c.viewer, id)
 	if err != nil {
 		return none, err
 	}
@@ -423,7 +423,7 @@ func (c *call) sent() (items[sentView], error) {
 	if err != nil {
 		return items[sentView]{}, err
 	}
-	found, err := c.api.Room.Sent(c.ctx, c.viewer.Member, f, beyond(p))
+	found, err := c.api.Service.Sent(c.ctx, c.viewer.Member, f, beyond(p))
 	if err != nil {
 		return items[sentView]{}, err
 	}
@@ -501,7 +501,7 @@ func (c *call) tag(in *tagsBody) (tagsBody, error) {
 	if err != nil {
 		return tagsBody{}, err
 	}
-	tags, err := c.api.Room.Tag(c.ctx, c.viewer, id, in.Tags)
+	tags, err := c.api.Service.Tag(c.ctx, c.viewer, id, in.Tags)
 	if tags == nil {
 		tags = []string{}
 	}
@@ -513,6 +513,6 @@ func (c *call) setCRM(in *crmIDs) (crmIDs, error) {
 	if err != nil {
 		return crmIDs{}, err
 	}
-	ids, err := c.api.Room.SetCRM(c.ctx, c.viewer, id, in.ids())
+	ids, err := c.api.Service.SetCRM(c.ctx, c.viewer, id, in.ids())
 	return crmIDsOf(ids), err
 }

@@ -78,7 +78,7 @@ func TestBadBodies(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			w.ask(w.sender, "POST", "/v1/inmails", body).want(400, "bad_request")
-			if len(w.room.inmails)+len(w.room.audit) > 0 {
+			if len(w.fakeService.inmails)+len(w.fakeService.audit) > 0 {
 				t.Error("it reached the use case")
 			}
 		})

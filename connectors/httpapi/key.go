@@ -40,7 +40,7 @@ type newKey struct {
 func (c *call) createKey(in *keyBody) (newKey, error) {
 	var member domain.MemberID
 	set(&member, in.Member)
-	id, key, err := c.api.Room.CreateKey(c.ctx, mailroom.Role(in.Role), member)
+	id, key, err := c.api.Service.CreateKey(c.ctx, mailroom.Role(in.Role), member)
 	return newKey{ID: id, Key: key}, err
 }
 
@@ -60,7 +60,7 @@ func (c *call) listKeys() (items[keyView], error) {
 	if err != nil {
 		return items[keyView]{}, err
 	}
-	found, err := c.api.Room.Keys(c.ctx, beyond(p))
+	found, err := c.api.Service.Keys(c.ctx, beyond(p))
 	if err != nil {
 		return items[keyView]{}, err
 	}
@@ -72,7 +72,7 @@ func (c *call) deleteKey() (nothing, error) {
 	if mailroom.CheckText(id) != nil {
 		return nothing{}, domain.Refuse(domain.NotFound, "there is no key with this id")
 	}
-	err := c.api.Room.DeleteKey(c.ctx, id)
+	err := c.api.Service.DeleteKey(c.ctx, id)
 	c.api.keys.forget(func(k mailroom.Key) bool { return k.ID == id })
 	return nothing{}, err
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // memberBook is who knows the members.
-type memberBook interface {
+type memberService interface {
 	PutMembers(ctx context.Context, ms []domain.Member) (errs []error, err error)
 	ChangeMember(ctx context.Context, id domain.MemberID, change func(*domain.Member) error) (domain.Member, error)
 	Member(ctx context.Context, id domain.MemberID) (domain.Member, error)
@@ -134,7 +134,7 @@ func (c *call) putMember(in *memberBody) (memberView, error) {
 		return memberView{}, err
 	}
 	members := []domain.Member{in.member(id)}
-	errs, err := c.api.Room.PutMembers(c.ctx, members)
+	errs, err := c.api.Service.PutMembers(c.ctx, members)
 	if err == nil {
 		err = errs[0]
 	}
@@ -146,7 +146,7 @@ func (c *call) getMember() (either[memberView, publicMember], error) {
 	if err != nil {
 		return either[memberView, publicMember]{}, err
 	}
-	m, err := c.api.Room.Member(c.ctx, id)
+	m, err := c.api.Service.Member(c.ctx, id)
 	return c.memberFor(m), err
 }
 
@@ -196,7 +196,7 @@ func (c *call) changeMember(in *memberChange) (either[memberView, publicMember],
 	if err != nil {
 		return none, err
 	}
-	m, err := c.api.Room.ChangeMember(c.ctx, id, func(m *domain.Member) error {
+	m, err := c.api.Service.ChangeMember(c.ctx, id, func(m *domain.Member) error {
 		if !c.viewer.Operator && (c.viewer.Member != m.ID || !in.ownOnly()) {
 			return domain.Refuse(domain.Forbidden, "a member may change its own accepts_inmail and profile_visible; the rest is an operator's")
 		}
@@ -218,7 +218,7 @@ func (c *call) eraseMember() (erasure, error) {
 	if err != nil {
 		return erasure{}, err
 	}
-	err = c.api.Room.Erase(c.ctx, c.viewer, id)
+	err = c.api.Service.Erase(c.ctx, c.viewer, id)
 	c.api.keys.forget(func(k mailroom.Key) bool { return k.Member == id })
 	return erasure{"erasing"}, err
 }

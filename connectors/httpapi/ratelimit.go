@@ -40,7 +40,7 @@ func (l *limiter) take(key string, now time.Time) (wait time.Duration, ok bool) 
 	defer l.mu.Unlock()
 	b, known := l.buckets[key]
 	if !known {
-		l.makeRoom(now)
+		l.makeSpace(now)
 		b = bucket{tokens: l.burst, at: now}
 	}
 	tokens := l.filled(b, now)
@@ -56,7 +56,7 @@ func (l *limiter) filled(b bucket, now time.Time) float64 {
 }
 
 // makeRoom forgets buckets that are full by now; when none is, it forgets them all rather than grow.
-func (l *limiter) makeRoom(now time.Time) {
+func (l *limiter) makeSpace(now time.Time) {
 	if len(l.buckets) < maxBuckets {
 		return
 	}

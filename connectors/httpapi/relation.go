@@ -21,13 +21,13 @@ func (a *API) relationEndpoints() []endpoint {
 	notThere := []domain.Code{domain.NotFound}
 	return []endpoint{
 		gives(endpoint{method: "PUT", path: connection, name: "connect", group: "Members", access: operatorOnly, status: http.StatusNoContent,
-			does: "Make two members 1st-degree connections, both ways (R12)", refuses: notThere}, pair("a", "b", a.Room.Connect)),
+			does: "Make two members 1st-degree connections, both ways (R12)", refuses: notThere}, pair("a", "b", a.Service.Connect)),
 		gives(endpoint{method: "DELETE", path: connection, name: "disconnect", group: "Members", access: operatorOnly, status: http.StatusNoContent,
-			does: "End a connection", refuses: notThere}, pair("a", "b", a.Room.Disconnect)),
+			does: "End a connection", refuses: notThere}, pair("a", "b", a.Service.Disconnect)),
 		gives(endpoint{method: "PUT", path: block, name: "block", group: "Members", access: anyKey, status: http.StatusNoContent,
-			does: "Block a member, by the one who blocks or an operator (R16)", refuses: []domain.Code{domain.NotFound, domain.Forbidden}}, own(pair("id", "other", a.Room.Block))),
+			does: "Block a member, by the one who blocks or an operator (R16)", refuses: []domain.Code{domain.NotFound, domain.Forbidden}}, own(pair("id", "other", a.Service.Block))),
 		gives(endpoint{method: "DELETE", path: block, name: "unblock", group: "Members", access: anyKey, status: http.StatusNoContent,
-			does: "Take a block back", refuses: []domain.Code{domain.NotFound, domain.Forbidden}}, own(pair("id", "other", a.Room.Unblock))),
+			does: "Take a block back", refuses: []domain.Code{domain.NotFound, domain.Forbidden}}, own(pair("id", "other", a.Service.Unblock))),
 	}
 }
 
@@ -63,7 +63,7 @@ func own(do func(*call) (nothing, error)) func(*call) (nothing, error) {
 		if _, err := c.memberIn("other"); err != nil {
 			return nothing{}, err
 		}
-		if _, err := c.api.Room.Member(c.ctx, id); err != nil {
+		if _, err := c.api.Service.Member(c.ctx, id); err != nil {
 			return nothing{}, err
 		}
 		return nothing{}, domain.Refuse(domain.Forbidden, "a member blocks for itself alone")

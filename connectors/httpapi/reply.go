@@ -49,12 +49,12 @@ func (c *call) reply(in *replyBody) (idAnswer, error) {
 	}
 	if in.Attachment || in.Attachments {
 		// Whether the InMail is there, and for whom, is told before what is wrong with the reply.
-		if _, err := c.api.Room.View(c.ctx, c.viewer, id); err != nil {
+		if _, err := c.api.Service.View(c.ctx, c.viewer, id); err != nil {
 			return idAnswer{}, err
 		}
 		return idAnswer{}, domain.Refuse(domain.AttachmentUnsupported, "InMails carry no attachments; send a link instead")
 	}
-	reply, err := c.api.Room.Reply(c.ctx, c.viewer, id, in.Body)
+	reply, err := c.api.Service.Reply(c.ctx, c.viewer, id, in.Body)
 	return idAnswer{reply}, err
 }
 
@@ -79,7 +79,7 @@ func (c *call) replies() (items[replyView], error) {
 	if err != nil {
 		return items[replyView]{}, err
 	}
-	found, err := c.api.Room.Replies(c.ctx, c.viewer, id, beyond(p))
+	found, err := c.api.Service.Replies(c.ctx, c.viewer, id, beyond(p))
 	if err != nil {
 		return items[replyView]{}, err
 	}

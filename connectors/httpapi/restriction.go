@@ -10,7 +10,7 @@ import (
 )
 
 // restrictionBook is what was decided against senders (R42), for operators.
-type restrictionBook interface {
+type restrictionService interface {
 	Restrictions(ctx context.Context, member domain.MemberID) ([]mailroom.DecidedRestriction, error)
 	UndoRestriction(ctx context.Context, v mailroom.Viewer, id string) error
 }
@@ -72,7 +72,7 @@ func (c *call) restrictions() (items[restrictionView], error) {
 	if err := member.Validate(); err != nil {
 		return items[restrictionView]{}, under("member", err)
 	}
-	rows, err := c.api.Room.Restrictions(c.ctx, member)
+	rows, err := c.api.Service.Restrictions(c.ctx, member)
 	if err != nil {
 		return items[restrictionView]{}, err
 	}
@@ -90,5 +90,5 @@ func (c *call) undoRestriction() (nothing, error) {
 	if mailroom.CheckText(id) != nil {
 		return nothing{}, domain.Refuse(domain.NotFound, "there is no such restriction, or it is undone already")
 	}
-	return nothing{}, c.api.Room.UndoRestriction(c.ctx, c.viewer, id)
+	return nothing{}, c.api.Service.UndoRestriction(c.ctx, c.viewer, id)
 }

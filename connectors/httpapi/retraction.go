@@ -46,13 +46,13 @@ func (c *call) retract(in *retractBody) (either[retractOffer, retracted], error)
 		return none, err
 	}
 	if in.Confirm == nil {
-		token, expires, undone, err := c.api.Room.AskRetraction(c.ctx, c.viewer, id)
+		token, expires, undone, err := c.api.Service.AskRetraction(c.ctx, c.viewer, id)
 		if err != nil {
 			return none, err
 		}
 		return first[retractOffer, retracted](retractOffer{Confirm: token, ExpiresAt: stamp(expires), UndoneIfConfirmedNow: undone}), nil
 	}
-	undone, err := c.api.Room.ConfirmRetraction(c.ctx, c.viewer, id, *in.Confirm)
+	undone, err := c.api.Service.ConfirmRetraction(c.ctx, c.viewer, id, *in.Confirm)
 	if err != nil {
 		return none, err
 	}

@@ -15,7 +15,7 @@ import (
 func (w *world) sent() domain.ID {
 	w.Helper()
 	id := domain.ID(w.ask(w.sender, "POST", "/v1/inmails", object{"to": "maria", "subject": "A talk", "body": "Hello **Maria**"}).want(202, "").text("id"))
-	w.room.apply(id, domain.EventDeliver, "")
+	w.fakeService.apply(id, domain.EventDeliver, "")
 	return id
 }
 
@@ -49,7 +49,7 @@ func TestRules(t *testing.T) {
 	t.Run("R15_own_flags_alone", func(t *testing.T) {
 		w := newWorld(t)
 		w.ask(w.receiver, "PATCH", "/v1/members/maria", `{"accepts_inmail":false,"profile_visible":false}`).want(200, "").has("email", nil)
-		if m := w.room.members["maria"]; m.AcceptsInMail || m.ProfileVisible {
+		if m := w.fakeService.members["maria"]; m.AcceptsInMail || m.ProfileVisible {
 			t.Errorf("the flags stayed: %+v", m)
 		}
 		for _, body := range []string{`{"name":"M"}`, `{"plan":"premium_business_10"}`, `{"accepts_inmail":true,"profile_shared":true}`, `{"skills":[]}`, `{"email":"x@example.com"}`,
@@ -59,7 +59,7 @@ func TestRules(t *testing.T) {
 		w.ask(w.receiver, "PATCH", "/v1/members/jo", `{"accepts_inmail":true}`).want(403, "forbidden")
 		w.ask(w.receiver, "PATCH", "/v1/members/nobody", `{"accepts_inmail":true}`).want(404, "not_found")
 		w.ask(w.operator, "PATCH", "/v1/members/jo", `{"name":"x"}`, "Inmail-Member: maria").want(403, "forbidden")
-		if w.room.members["maria"].AcceptsInMail || w.room.members["jo"].Name != "JO" {
+		if w.fakeService.members["maria"].AcceptsInMail || w.fakeService.members["jo"].Name != "JO" {
 			t.Error("what was forbidden was done")
 		}
 	})
@@ -95,7 +95,7 @@ func TestRules(t *testing.T) {
 			told[reason+" send"] = w.ask(w.sender, "POST", "/v1/inmails", object{"to": "maria", "subject": "A talk", "body": "Hello"}).want(422, "recipient_unavailable").body
 			told[reason+" preflight"] = w.ask(w.sender, "POST", "/v1/preflight", object{"to": "maria", "subject": "A talk", "body": "Hello"}).want(200, "").body
 			told[reason+" bulk"] = w.ask(w.sender, "POST", "/v1/preflight", `{"to":["maria"]}`).want(200, "").body
-			w.room.apply(late, domain.EventRefuse, domain.Code(reason))
+			w.fakeService.apply(late, domain.EventRefuse, domain.Code(reason))
 			view := w.ask(w.sender, "GET", "/v1/inmails/"+string(late), nil).want(200, "").has("reason", "recipient_unavailable", "receipts.1.reason", "recipient_unavailable")
 			told[reason+" receipts"] = view.body
 			told[reason+" list"] = w.ask(w.operator, "GET", "/v1/sent", nil, "Inmail-Member: jo").want(200, "").body
@@ -117,7 +117,7 @@ func TestRules(t *testing.T) {
 		for _, to := range []any{[]string{"maria"}, []string{"maria", "eve"}, []string{}, "maria,eve", object{"id": "maria"}, 7, nil, true, "", "maria eve", strings.Repeat("m", 65), "erased"} {
 			w.ask(w.sender, "POST", "/v1/inmails", object{"to": to, "subject": "A talk", "body": "Hello"}).want(400, "bad_request")
 		}
-		if len(w.room.inmails) > 0 {
+		if len(w.fakeService.inmails) > 0 {
 			t.Error("something was sent")
 		}
 	})
@@ -163,7 +163,7 @@ func TestRules(t *testing.T) {
 			}
 		}
 		w.ask("", "POST", "/v1/inmails", form.String(), "Content-Type: -", "Content-Type: "+m.FormDataContentType()).want(401, "unauthorized")
-		if len(w.room.inmails) != 1 {
+		if len(w.fakeService.inmails) != 1 {
 			t.Error("something was sent")
 		}
 	})
@@ -176,7 +176,7 @@ func TestRules(t *testing.T) {
 				w.ask(w.sender, "POST", "/v1/preflight", body).want(200, "").has("ok", false, "refusals.0.code", "attachment_not_supported")
 			}
 		}
-		if len(w.room.inmails) > 0 {
+		if len(w.fakeService.inmails) > 0 {
 			t.Error("something was sent")
 		}
 		// An earlier rule is told first (R21).
@@ -239,8 +239,8 @@ func TestRules(t *testing.T) {
 		}
 		first := post(body, "Idempotency-Key: a key").want(202, "")
 		again := post(body, "Idempotency-Key: a key").want(202, "")
-		if !bytes.Equal(first.body, again.body) || len(w.room.inmails) != 1 {
-			t.Errorf("first %s, again %s, %d sent", first.body, again.body, len(w.room.inmails))
+		if !bytes.Equal(first.body, again.body) || len(w.fakeService.inmails) != 1 {
+			t.Errorf("first %s, again %s, %d sent", first.body, again.body, len(w.fakeService.inmails))
 		}
 		body["body"] = "Hello!"
 		post(body, "Idempotency-Key: a key").want(409, "idempotency_conflict")
@@ -258,7 +258,7 @@ func TestRules(t *testing.T) {
 		w.ask(w.receiver, "GET", "/v1/inbox", nil).want(200, "").has("", object{"items": []any{entry}, "next_cursor": nil, "unread_count": 1})
 		w.ask(w.receiver, "GET", "/v1/inmails/"+string(id), nil).want(200, "").has("", entry)
 		w.ask(w.operator, "GET", "/v1/inmails/"+string(id), nil, "Inmail-Member: maria").want(200, "").has("", entry)
-		if w.room.inmails[id].Status != domain.Sent {
+		if w.fakeService.inmails[id].Status != domain.Sent {
 			t.Error("looking opened it")
 		}
 	})
@@ -270,7 +270,7 @@ func TestRules(t *testing.T) {
 		w.ask(w.operator, "POST", open, nil, "Inmail-Member: jo").want(403, "forbidden")
 		w.ask(w.outsider, "POST", open, nil).want(404, "not_found")
 		w.ask(w.operator, "POST", open, nil).want(400, "bad_request")
-		if w.room.inmails[id].Status != domain.Sent {
+		if w.fakeService.inmails[id].Status != domain.Sent {
 			t.Error("somebody else opened it")
 		}
 		w.ask(w.receiver, "POST", open, "{}").want(200, "")
@@ -302,14 +302,14 @@ func TestRules(t *testing.T) {
 		}
 		w.ask(w.receiver, "POST", "/v1/inmails/"+id+"/open", nil).want(410, "retracted")
 		w.ask(w.sender, "GET", "/v1/inmails/"+id, nil).want(200, "").has("status", "retracted", "undone", true)
-		w.room.now = epoch.Add(16 * time.Minute)
+		w.fakeService.now = epoch.Add(16 * time.Minute)
 		w.ask(w.sender, "POST", retract, confirm).want(409, "conflict")
 	})
 	t.Run("R37_opened_refused", func(t *testing.T) {
 		w := newWorld(t)
-		w.room.policy = domain.RefuseOpened
+		w.fakeService.policy = domain.RefuseOpened
 		id := w.sent()
-		w.room.apply(id, domain.EventOpen, "")
+		w.fakeService.apply(id, domain.EventOpen, "")
 		w.ask(w.sender, "POST", "/v1/inmails/"+string(id)+"/retract", "{}").want(409, "already_opened")
 	})
 	t.Run("R40_conversation", func(t *testing.T) {
@@ -326,7 +326,7 @@ func TestRules(t *testing.T) {
 		w.ask(w.operator, "GET", replies, nil).want(200, "")
 		w.ask(w.operator, "POST", replies, `{"body":"me too"}`).want(400, "bad_request")
 		w.ask(w.receiver, "PUT", "/v1/members/maria/blocks/jo", nil).want(204, "")
-		w.room.pairs["block{jo maria}"] = mailroom.Pair{From: "jo", To: "maria"}
+		w.fakeService.pairs["block{jo maria}"] = mailroom.Pair{From: "jo", To: "maria"}
 		w.ask(w.receiver, "POST", replies, `{"body":"hm"}`).want(422, "recipient_unavailable")
 	})
 	t.Run("R42_until", func(t *testing.T) {
@@ -397,7 +397,7 @@ func (w *world) sentQueued() domain.ID {
 
 // restrict restricts a member for a day.
 func (w *world) restrict(member domain.MemberID) {
-	row := mailroom.RestrictionRow{ID: string(w.room.id()), Member: member}
+	row := mailroom.RestrictionRow{ID: string(w.fakeService.id()), Member: member}
 	row.Trigger, row.Value, row.Limit, row.Step, row.StartedAt, row.Until = "volume_hour", 21, 20, 1, epoch, epoch.Add(24*time.Hour)
-	w.room.penalty = append(w.room.penalty, row)
+	w.fakeService.penalty = append(w.fakeService.penalty, row)
 }

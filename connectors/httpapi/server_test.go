@@ -256,7 +256,7 @@ func TestRefusedUnread(t *testing.T) {
 	if err := c.SetDeadline(time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
-	body := make([]byte, maxUnheard-1) // more than the buffers between us hold
+	body := make([]byte, maxDrained-1) // more than the buffers between us hold
 	if _, err := fmt.Fprintf(c, "POST /v1/inmails HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", len(body)); err != nil {
 		t.Fatal(err)
 	}
@@ -303,7 +303,7 @@ func TestConfig(t *testing.T) {
 	if _, err := New(Parts{Config: Config{}}); err == nil {
 		t.Error("an API without settings was made")
 	}
-	if _, err := New(Parts{Config: Default()}); err == nil || !strings.Contains(err.Error(), "Room") {
+	if _, err := New(Parts{Config: Default()}); err == nil || !strings.Contains(err.Error(), "Service") {
 		t.Errorf("an API without parts: %v", err)
 	}
 	for _, port := range []string{"127.0.0.1:http", "127.0.0.1:65536", "127.0.0.1:-1"} {

@@ -23,7 +23,7 @@ type backfill struct {
 	So     Progress `json:"so"`
 	JobID  string   `json:"job_id,omitempty"` // of the job that is under way
 	Closed bool     `json:"closed,omitempty"` // its data is uploaded: the org works
-	told   func()   // tells how far it is
+	notify func()   // tells how far it is
 }
 
 const backfillState = "crm_backfill"
@@ -42,17 +42,17 @@ func (c *Connector) BackfillAll(ctx context.Context, progress func(Progress)) (P
 	defer c.backfilling.Unlock()
 	ctx, made := countCalls(withUrgency(ctx, background))
 	b := &backfill{}
-	b.told = func() {
+	b.notify = func() {
 		b.So.Calls += made.take()
 		if progress != nil {
 			progress(b.So)
 		}
 	}
 	err := c.resumeBackfill(ctx, b)
-	b.told()
+	b.notify()
 	for err == nil && !b.So.Done {
 		err = c.fillChunk(ctx, b)
-		b.told()
+		b.notify()
 	}
 	if err != nil {
 		return b.So, c.waits(fmt.Errorf("backfill Salesforce: %w", err))
@@ -68,7 +68,7 @@ func (c *Connector) resumeBackfill(ctx context.Context, b *backfill) error {
 		return fmt.Errorf("read how far the backfill came: %w", err)
 	}
 	if blob == nil || json.Unmarshal(blob, b) != nil || b.So.Done {
-		*b = backfill{told: b.told, So: Progress{StartedAt: c.clock.Now()}}
+		*b = backfill{notify: b.notify, So: Progress{StartedAt: c.clock.Now()}}
 		if b.So.Total, err = c.countInMails(ctx); err != nil {
 			return err
 		}
@@ -77,7 +77,7 @@ func (c *Connector) resumeBackfill(ctx context.Context, b *backfill) error {
 	b.So.Prepared = b.So.InMails // its chunk begins anew
 	if b.JobID != "" {
 		if b.Closed {
-			_, err = c.awaitJob(ctx, b.JobID, b.told)
+			_, err = c.awaitJob(ctx, b.JobID, b.notify)
 		} else {
 			err = c.abortJob(ctx, b.JobID)
 		}
@@ -93,11 +93,11 @@ func (c *Connector) resumeBackfill(ctx context.Context, b *backfill) error {
 func (c *Connector) countInMails(ctx context.Context) (n int, err error) {
 	var after domain.ID
 	for {
-		pushes, err := c.record.PushesAfter(ctx, after, walkPage)
+		pushes, err := c.record.PushesAfter(ctx, after, pageSize)
 		if err != nil {
 			return n, fmt.Errorf("walk the record: %w", err)
 		}
-		if n += len(pushes); len(pushes) < walkPage {
+		if n += len(pushes); len(pushes) < pageSize {
 			return n, nil
 		}
 		after = pushes[len(pushes)-1].InMail.ID
@@ -149,8 +149,8 @@ func (c *Connector) taskColumns() []string {
 func (c *Connector) gather(ctx context.Context, b *backfill) (*chunk, error) {
 	ch := &chunk{to: b.So.After, events: map[string]bool{}, records: newSheet(inMailObject, "upsert", inMailKey, c.recordColumns()...),
 		tasks: newSheet(taskObject, "insert", taskKey, c.taskColumns()...)}
-	for ch.records.rows < c.jobRows && ch.records.data.Len() < maxUpload-walkPage*16_000 {
-		page := min(walkPage, c.jobRows-ch.records.rows)
+	for ch.records.rows < c.jobRows && ch.records.data.Len() < maxUpload-pageSize*16_000 {
+		page := min(pageSize, c.jobRows-ch.records.rows)
 		pushes, err := c.record.PushesAfter(ctx, ch.to, page)
 		if err != nil {
 			return nil, fmt.Errorf("walk the record: %w", err)
@@ -166,7 +166,7 @@ func (c *Connector) gather(ctx context.Context, b *backfill) (*chunk, error) {
 			ch.add(c, w)
 		}
 		b.So.Prepared += len(pushes)
-		b.told()
+		b.notify()
 		if len(pushes) < page {
 			ch.last = true
 			return ch, nil
@@ -204,7 +204,7 @@ func (c *Connector) fillChunk(ctx context.Context, b *backfill) error {
 	} else if left, err = c.runChunk(ctx, b, ch); err != nil {
 		return err
 	}
-	for part := range slices.Chunk(left, healBatch) {
+	for part := range slices.Chunk(left, repairBatch) {
 		if err := c.record.Resync(ctx, part); err != nil {
 			return fmt.Errorf("leave InMails to ordinary pushes: %w", err)
 		}
@@ -269,7 +269,7 @@ func (c *Connector) runChunk(ctx context.Context, b *backfill, ch *chunk) (left 
 	for what, n := range counts {
 		c.observer.Pushed(what[0], what[1], n)
 	}
-	for part := range slices.Chunk(answers, walkPage) {
+	for part := range slices.Chunk(answers, pageSize) {
 		if err := c.record.StorePushes(ctx, part, make([]time.Time, len(part)), c.Budget()); err != nil {
 			return nil, fmt.Errorf("keep what the org took: %w", err)
 		}
@@ -294,7 +294,7 @@ func (c *Connector) runJob(ctx context.Context, b *backfill, s *sheet) (map[stri
 	if err := c.keepBackfill(ctx, b); err != nil {
 		return nil, err
 	}
-	if j, err = c.awaitJob(ctx, j.ID, b.told); err != nil {
+	if j, err = c.awaitJob(ctx, j.ID, b.notify); err != nil {
 		return nil, err
 	}
 	rows, err := c.results(ctx, j.ID, s)
@@ -321,7 +321,7 @@ func (c *Connector) PlanBackfill(ctx context.Context) (Plan, error) {
 	records := newSheet(inMailObject, "upsert", inMailKey, c.recordColumns()...)
 	var after domain.ID
 	for {
-		pushes, err := c.record.PushesAfter(ctx, after, walkPage)
+		pushes, err := c.record.PushesAfter(ctx, after, pageSize)
 		if err != nil {
 			return p, fmt.Errorf("walk the record: %w", err)
 		}
@@ -334,7 +334,7 @@ func (c *Connector) PlanBackfill(ctx context.Context) (Plan, error) {
 		}
 		p.Bytes += records.data.Len()
 		records.data.Reset()
-		if len(pushes) < walkPage {
+		if len(pushes) < pageSize {
 			break
 		}
 		after = pushes[len(pushes)-1].InMail.ID
@@ -344,7 +344,7 @@ func (c *Connector) PlanBackfill(ctx context.Context) (Plan, error) {
 		return p, nil
 	}
 	p.Jobs = max((p.InMails+c.jobRows-1)/c.jobRows, (p.Bytes+maxUpload-1)/maxUpload)
-	p.Calls = (p.InMails + walkPage - 1) / walkPage
+	p.Calls = (p.InMails + pageSize - 1) / pageSize
 	if p.Tasks > 0 {
 		p.Jobs *= 2
 	}

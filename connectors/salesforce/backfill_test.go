@@ -81,22 +81,22 @@ func TestBackfillInBulk(t *testing.T) {
 	if err != nil || plan.InMails != n || plan.Jobs != 2 || plan.Tasks != n+n/2 || plan.Bytes == 0 || o.Calls()["jobs/ingest"] != 0 {
 		t.Errorf("%+v, %v", plan, err)
 	}
-	var told []Progress
+	var notify []Progress
 	var so Progress
 	calls := o.calls(func() {
-		so, err = o.crm.BackfillAll(context.Background(), func(p Progress) { told = append(told, p) })
+		so, err = o.crm.BackfillAll(context.Background(), func(p Progress) { notify = append(notify, p) })
 	})
 	if err != nil || !so.Done || so.InMails != n || so.Records != n || so.Jobs != 2 || so.Pushed != 0 || so.Failed != 0 || so.Calls != calls+1 { // and the login
 		t.Fatalf("%+v, %v in %d calls", so, err, calls)
 	}
-	for i, p := range told { // it moves page by page, and never back
-		if !p.Bulk || p.Total != n || i > 0 && (p.Prepared < told[i-1].Prepared || p.Calls < told[i-1].Calls || p.InMails < told[i-1].InMails) {
-			t.Errorf("told %+v", told)
+	for i, p := range notify { // it moves page by page, and never back
+		if !p.Bulk || p.Total != n || i > 0 && (p.Prepared < notify[i-1].Prepared || p.Calls < notify[i-1].Calls || p.InMails < notify[i-1].InMails) {
+			t.Errorf("told %+v", notify)
 			break
 		}
 	}
-	if len(told) < 8 {
-		t.Errorf("told %d times", len(told))
+	if len(notify) < 8 {
+		t.Errorf("told %d times", len(notify))
 	}
 	checkFilled(t, o, l)
 	t.Logf("%d InMails with %d Tasks in %d calls, planned %d: %v", n, so.Tasks, calls, plan.Calls, o.Calls())
@@ -227,7 +227,7 @@ func TestBackfillWhoseJobsFail(t *testing.T) {
 			if err != nil || !so.Done || so.InMails != n {
 				t.Fatalf("%+v, %v", so, err)
 			}
-			if told := o.tally.pushed["InMail__c locked"]; name != "polls" && (told == 0 || o.tally.pushed["InMail__c failed"] != 0) {
+			if notify := o.tally.pushed["InMail__c locked"]; name != "polls" && (notify == 0 || o.tally.pushed["InMail__c failed"] != 0) {
 				t.Errorf("%d left to ordinary pushes, told %v", so.Pushed, o.tally.pushed)
 			}
 			if name != "polls" && so.Pushed == 0 {
@@ -272,7 +272,7 @@ func TestBackfillWaitsForTheBudget(t *testing.T) {
 
 // What the org answers to a row of a job has the classes of every row.
 func TestBulkFaults(t *testing.T) {
-	for told, want := range map[string]struct {
+	for notify, want := range map[string]struct {
 		class  domain.FailureClass
 		detail string
 	}{
@@ -282,9 +282,9 @@ func TestBulkFaults(t *testing.T) {
 		"something else": {domain.BadData, "UNREADABLE_CODE"},
 		"":               {domain.BadData, "UNREADABLE_CODE"},
 	} {
-		f := bulkFault(told)
+		f := bulkFault(notify)
 		if f.Class != want.class || f.Detail() != want.detail {
-			t.Errorf("%q: %s, %s", told, f.Class, f.Detail())
+			t.Errorf("%q: %s, %s", notify, f.Class, f.Detail())
 		}
 	}
 	f := bulkFault("DUPLICATE_VALUE:duplicate value found: InMail_Event_Id__c duplicates value on record with id: 00T000000000001:--")

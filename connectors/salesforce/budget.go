@@ -44,7 +44,7 @@ type budget struct {
 	clock  mailroom.Clock
 	shared Shared
 	log    *slog.Logger
-	tell   func(ratio float64)
+	notify func(ratio float64)
 	slots  chan struct{} // calls at once
 
 	mu     sync.Mutex
@@ -62,8 +62,8 @@ type rest struct {
 	Why   domain.FailureClass `json:"why"`
 }
 
-func newBudget(next http.RoundTripper, config Config, clock mailroom.Clock, shared Shared, log *slog.Logger, tell func(float64)) *budget {
-	return &budget{next: next, share: config.Budget, clock: clock, shared: shared, log: log, tell: tell,
+func newBudget(next http.RoundTripper, config Config, clock mailroom.Clock, shared Shared, log *slog.Logger, notify func(float64)) *budget {
+	return &budget{next: next, share: config.Budget, clock: clock, shared: shared, log: log, notify: notify,
 		slots: make(chan struct{}, config.Concurrency), past: map[int64]int{}}
 }
 
@@ -253,7 +253,7 @@ func (b *budget) keepLimit(ctx context.Context) {
 // report tells the metric. It is called with the lock held.
 func (b *budget) report() {
 	if allowed := b.allowed(); allowed > 0 {
-		b.tell(float64(b.ours()) / float64(allowed))
+		b.notify(float64(b.ours()) / float64(allowed))
 	}
 }
 

@@ -154,9 +154,9 @@ func TestReceiptsGoBeforeBackground(t *testing.T) {
 	for i := range 15 { // with the login 16 of 20: four fifths
 		o.push(plain(i))
 	}
-	for _, heal := range []bool{true, false} {
+	for _, repairs := range []bool{true, false} {
 		var waits *mailroom.Waits
-		if _, err := o.crm.Compare(context.Background(), heal, nil); asFault(err).Class != domain.LimitReached || !errors.As(err, &waits) || !waits.Until.After(testNow) {
+		if _, err := o.crm.Compare(context.Background(), repairs, nil); asFault(err).Class != domain.LimitReached || !errors.As(err, &waits) || !waits.Until.After(testNow) {
 			t.Errorf("%v", err)
 		}
 	}

@@ -152,11 +152,11 @@ func (c *Connector) job(ctx context.Context, method, path string, body any) (j j
 }
 
 // awaitJob waits until a job has ended, each time a little longer. told is called after each look.
-func (c *Connector) awaitJob(ctx context.Context, id string, told func()) (jobInfo, error) {
+func (c *Connector) awaitJob(ctx context.Context, id string, notify func()) (jobInfo, error) {
 	pause := firstPoll
 	for range maxPolls {
 		j, err := c.job(ctx, http.MethodGet, "jobs/ingest/"+id, nil)
-		told()
+		notify()
 		if err != nil && asFault(err).Class != domain.Locked {
 			return j, err
 		}
@@ -217,8 +217,8 @@ func readResults(data []byte, key string, rows map[string]bulkRow) error {
 }
 
 // bulkFault reads CODE:message:fields --
-func bulkFault(told string) *Fault {
-	code, rest, _ := strings.Cut(told, ":")
+func bulkFault(notify string) *Fault {
+	code, rest, _ := strings.Cut(notify, ":")
 	e := orgError{Code: code, message: strings.Clone(rest)}
 	if i := strings.LastIndexByte(rest, ':'); i >= 0 {
 		for _, f := range strings.Split(strings.TrimSuffix(rest[i+1:], "--"), ",") {

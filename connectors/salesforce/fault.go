@@ -55,7 +55,7 @@ func (f *Fault) ClassName() string { return string(f.Class) }
 func (f *Fault) Detail() string {
 	var parts []string
 	for _, e := range f.Errors {
-		if text := e.detail(); !slices.Contains(parts, text) && len(parts) < maxTold {
+		if text := e.detail(); !slices.Contains(parts, text) && len(parts) < maxReported {
 			parts = append(parts, text)
 		}
 	}
@@ -71,7 +71,7 @@ func (f *Fault) Detail() string {
 }
 
 // maxTold bounds how many errors, and how many fields of each, are told.
-const maxTold = 5
+const maxReported = 5
 
 // codeForm and fieldForm are what a code and a field may look like: the org's own names, and nothing that could be a text.
 var (
@@ -86,7 +86,7 @@ func (e orgError) detail() string {
 	}
 	var fields []string
 	for _, f := range e.Fields {
-		if fieldForm.MatchString(f) && len(fields) < maxTold {
+		if fieldForm.MatchString(f) && len(fields) < maxReported {
 			fields = append(fields, f)
 		}
 	}

@@ -451,10 +451,10 @@ func TestNothingIsTold(t *testing.T) {
 		p := marked(0)
 		p.Email = "mark@mark.example"
 		answers := o.push(p, marked(1))
-		told := out.String() + fmt.Sprintf("%+v %#v", answers, answers)
+		notify := out.String() + fmt.Sprintf("%+v %#v", answers, answers)
 		for _, mark := range []string{"MARK", "mark@", testSecret, "SELECT"} {
-			if strings.Contains(told, mark) {
-				t.Errorf("%s: %q in %s", kind, mark, told)
+			if strings.Contains(notify, mark) {
+				t.Errorf("%s: %q in %s", kind, mark, notify)
 			}
 		}
 	}

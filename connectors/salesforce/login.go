@@ -38,8 +38,8 @@ const (
 	// failureKept is how long a failed login is not tried again: the org locks users out.
 	failureKept = 10 * time.Minute
 	// loginTurn is how long the others wait for the one worker that logs in, and how often they look.
-	loginTurn = 30 * time.Second
-	loginLook = 200 * time.Millisecond
+	loginLease = 30 * time.Second
+	loginLook  = 200 * time.Millisecond
 )
 
 // login is how this installation logs in.
@@ -48,7 +48,7 @@ type login struct {
 	key    *rsa.PrivateKey // of JWT bearer
 	print  string          // stands for all login settings in the names of what workers share
 	seal   cipher.AEAD     // what is shared is sealed with a key made of the secrets
-	turn   chan struct{}   // one login at a time in a process
+	busy   chan struct{}   // one login at a time in a process
 }
 
 // newLogin prepares the login that the settings describe. secret is the client secret, the password or the private key.
@@ -68,7 +68,7 @@ func newLogin(c Config, m method, key *rsa.PrivateKey, secret []byte) (*login, e
 	if err != nil {
 		return nil, fmt.Errorf("seal sessions: %w", err)
 	}
-	return &login{method: m, key: key, print: hex.EncodeToString(print[:8]), seal: seal, turn: make(chan struct{}, 1)}, nil
+	return &login{method: m, key: key, print: hex.EncodeToString(print[:8]), seal: seal, busy: make(chan struct{}, 1)}, nil
 }
 
 // session returns the session of all workers, other than the one whose token is known to have ended. It logs in when there is
@@ -78,8 +78,8 @@ func (c *Connector) session(ctx context.Context, ended string) (session, error) 
 		return *s, nil
 	}
 	select {
-	case c.login.turn <- struct{}{}:
-		defer func() { <-c.login.turn }()
+	case c.login.busy <- struct{}{}:
+		defer func() { <-c.login.busy }()
 	case <-ctx.Done():
 		return session{}, unanswered(0, fmt.Errorf("wait for a login: %w", ctx.Err()))
 	}
@@ -114,18 +114,18 @@ func (c *Connector) session(ctx context.Context, ended string) (session, error) 
 // loginOfAnother waits for the session of another worker that is logging in in place of the same ended one: an org takes a few thousand
 // logins an hour, and locks out who fails often. There is none when nobody else does, when that one failed, or when it takes too long.
 func (c *Connector) loginOfAnother(ctx context.Context, ended string) (session, bool) {
-	at, err := c.shared.Add(ctx, c.loginKey(ended), 1, loginTurn)
+	at, err := c.shared.Add(ctx, c.loginKey(ended), 1, loginLease)
 	if err != nil || at == 1 {
 		return session{}, false
 	}
-	for range loginTurn / loginLook {
+	for range loginLease / loginLook {
 		if c.wait(ctx, loginLook) != nil {
 			return session{}, false
 		}
 		if s, ok := c.sharedSession(ctx); ok && s.token != ended {
 			return s, true
 		}
-		if at, err := c.shared.Add(ctx, c.loginKey(ended), 0, loginTurn); err != nil || at == 0 { // it ended without one
+		if at, err := c.shared.Add(ctx, c.loginKey(ended), 0, loginLease); err != nil || at == 0 { // it ended without one
 			return session{}, false
 		}
 	}

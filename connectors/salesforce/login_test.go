@@ -139,7 +139,7 @@ func TestOneProcessLogsIn(t *testing.T) {
 			d.Shared = shared
 			d.Wait = func(ctx context.Context, pause time.Duration) error { o.clock.move(pause); return ctx.Err() }
 		})
-		if _, err := shared.Add(context.Background(), c.loginKey(got[0].token), 1, loginTurn); err != nil { // it wanted to, and was killed
+		if _, err := shared.Add(context.Background(), c.loginKey(got[0].token), 1, loginLease); err != nil { // it wanted to, and was killed
 			t.Fatal(err)
 		}
 		before := o.clock.Now()
@@ -147,7 +147,7 @@ func TestOneProcessLogsIn(t *testing.T) {
 		if err != nil || s == got[0] || o.logins() != 2 {
 			t.Errorf("%d logins, %v", o.logins(), err)
 		}
-		if waited := o.clock.Now().Sub(before); waited > loginTurn {
+		if waited := o.clock.Now().Sub(before); waited > loginLease {
 			t.Errorf("waited %v", waited)
 		}
 	})
@@ -379,7 +379,7 @@ func TestSessionForAnUnsafeAddressIsRefused(t *testing.T) {
 // A worker that waits for a login that takes long gives up when its context ends.
 func TestWaitingForALoginHasAnEnd(t *testing.T) {
 	o := newOrg(t)
-	o.crm.login.turn <- struct{}{} // somebody logs in
+	o.crm.login.busy <- struct{}{} // somebody logs in
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
 	defer cancel()
 	answers, err := o.crm.Push(ctx, []domain.Push{plain(0)})

@@ -41,7 +41,7 @@ const (
 type Comparison = mailroom.Comparison
 
 // walk is a reconcile on its way, as it is kept between runs.
-type walk struct {
+type comparison struct {
 	After     domain.ID  `json:"after"`
 	StartedAt time.Time  `json:"started_at"`
 	So        Comparison `json:"so"`
@@ -49,9 +49,9 @@ type walk struct {
 
 // Bounds of a walk.
 const (
-	walkPage  = 1000           // InMails a query; five queries a call
-	walkLife  = 24 * time.Hour // an older one begins anew
-	healBatch = 500
+	pageSize    = 1000           // InMails a query; five queries a call
+	walkLife    = 24 * time.Hour // an older one begins anew
+	repairBatch = 500
 )
 
 const reconcileState = "crm_reconcile"
@@ -63,14 +63,14 @@ var errNoRecord = errors.New("salesforce: no record was given to compare with")
 // or ambiguous is looked for again. An unknown record of the org is counted and left. It goes on where it stopped, and stops with a
 // *mailroom.Waits when the budget for it is spent. Without heal it changes nothing anywhere and goes from the beginning. progress, if
 // any, is told after each step.
-func (c *Connector) Compare(ctx context.Context, heal bool, progress func(Comparison)) (Comparison, error) {
+func (c *Connector) Compare(ctx context.Context, repairs bool, progress func(Comparison)) (Comparison, error) {
 	if c.record == nil {
 		return Comparison{}, errNoRecord
 	}
 	ctx, calls := countCalls(withUrgency(ctx, background))
-	w := &walk{StartedAt: c.clock.Now()}
-	if heal {
-		if err := c.resumeWalk(ctx, w); err != nil {
+	w := &comparison{StartedAt: c.clock.Now()}
+	if repairs {
+		if err := c.resumeComparison(ctx, w); err != nil {
 			return w.So, err
 		}
 	}
@@ -78,13 +78,13 @@ func (c *Connector) Compare(ctx context.Context, heal bool, progress func(Compar
 		w.So.Drift = map[string]int{missing: 0, extra: 0, stale: 0, edited: 0}
 	}
 	for !w.So.Done {
-		err := c.step(ctx, w, heal)
+		err := c.step(ctx, w, repairs)
 		w.So.Calls += calls.take()
 		if err != nil {
 			return w.So, c.waits(fmt.Errorf("compare the org with the record: %w", err))
 		}
-		if heal {
-			if err := c.keepWalk(ctx, w); err != nil {
+		if repairs {
+			if err := c.keepComparison(ctx, w); err != nil {
 				return w.So, err
 			}
 		}
@@ -105,12 +105,12 @@ func (c *Connector) waits(err error) error {
 	return err
 }
 
-func (c *Connector) resumeWalk(ctx context.Context, w *walk) error {
+func (c *Connector) resumeComparison(ctx context.Context, w *comparison) error {
 	blob, err := c.record.State(ctx, reconcileState)
 	if err != nil {
 		return fmt.Errorf("read how far the last reconcile came: %w", err)
 	}
-	var old walk
+	var old comparison
 	if json.Unmarshal(blob, &old) == nil && !old.So.Done && w.StartedAt.Sub(old.StartedAt) < walkLife {
 		*w = old
 	}
@@ -118,7 +118,7 @@ func (c *Connector) resumeWalk(ctx context.Context, w *walk) error {
 }
 
 // keepWalk keeps how far the walk has come; at its end what it found.
-func (c *Connector) keepWalk(ctx context.Context, w *walk) error {
+func (c *Connector) keepComparison(ctx context.Context, w *comparison) error {
 	var blob []byte
 	if !w.So.Done {
 		blob, _ = json.Marshal(w) // of texts, numbers and times: cannot fail
@@ -148,10 +148,10 @@ func (r orgRow) number(name string) int  { n, _ := r[name].(float64); return int
 func (c *Connector) read(ctx context.Context, after domain.ID) (spans []span, err error) {
 	for range maxHeavy {
 		s := span{after: after, rows: map[domain.ID]orgRow{}}
-		if s.pushes, err = c.record.PushesAfter(ctx, after, walkPage); err != nil {
+		if s.pushes, err = c.record.PushesAfter(ctx, after, pageSize); err != nil {
 			return nil, fmt.Errorf("walk the record: %w", err)
 		}
-		if len(s.pushes) < walkPage {
+		if len(s.pushes) < pageSize {
 			return append(spans, s), nil
 		}
 		after = s.pushes[len(s.pushes)-1].InMail.ID
@@ -200,7 +200,7 @@ func (s *span) note(record []byte) error {
 }
 
 // step compares up to five pages and mends what differs.
-func (c *Connector) step(ctx context.Context, w *walk, heal bool) error {
+func (c *Connector) step(ctx context.Context, w *comparison, repairs bool) error {
 	spans, err := c.read(ctx, w.After)
 	if err != nil {
 		return err
@@ -225,7 +225,7 @@ func (c *Connector) step(ctx context.Context, w *walk, heal bool) error {
 	for kind, n := range found.kinds() {
 		w.So.Drift[kind] += n
 	}
-	if err := c.mend(ctx, w, found, heal); err != nil {
+	if err := c.repair(ctx, w, found, repairs); err != nil {
 		return err
 	}
 	last := spans[len(spans)-1]
@@ -427,7 +427,7 @@ func (c *Connector) confirm(ctx context.Context, spans []span, first *findings, 
 }
 
 // mend makes due what is to be pushed from scratch, moves what hangs wrong, and looks again for whom nobody was found.
-func (c *Connector) mend(ctx context.Context, w *walk, found *findings, heal bool) error {
+func (c *Connector) repair(ctx context.Context, w *comparison, found *findings, repairs bool) error {
 	var resync []domain.ID
 	var moved []domain.Push
 	for _, d := range found.differences {
@@ -443,18 +443,18 @@ func (c *Connector) mend(ctx context.Context, w *walk, found *findings, heal boo
 	}
 	w.So.Resynced += len(resync)
 	w.So.Retried += len(found.unmatched)
-	w.So.MendCalls += callsOf(len(resync))
-	if !heal {
+	w.So.RepairCalls += callsOf(len(resync))
+	if !repairs {
 		w.So.Moved += len(moved)
-		w.So.MendCalls += callsOf(len(moved)) + (len(found.unmatched)+walkPage-1)/walkPage
+		w.So.RepairCalls += callsOf(len(moved)) + (len(found.unmatched)+pageSize-1)/pageSize
 		return nil
 	}
-	for part := range slices.Chunk(resync, healBatch) {
+	for part := range slices.Chunk(resync, repairBatch) {
 		if err := c.record.Resync(ctx, part); err != nil {
 			return fmt.Errorf("make due what drifted: %w", err)
 		}
 	}
-	for part := range slices.Chunk(moved, walkPage) {
+	for part := range slices.Chunk(moved, pageSize) {
 		works := c.newest(part)
 		n, err := c.carryAlone(ctx, works, c.findParents(ctx, works))
 		w.So.Moved += n
@@ -462,7 +462,7 @@ func (c *Connector) mend(ctx context.Context, w *walk, found *findings, heal boo
 			return err
 		}
 	}
-	for part := range slices.Chunk(found.unmatched, walkPage) {
+	for part := range slices.Chunk(found.unmatched, pageSize) {
 		n, err := c.rematch(ctx, part)
 		w.So.Matched += n
 		if err != nil {
@@ -473,7 +473,7 @@ func (c *Connector) mend(ctx context.Context, w *walk, found *findings, heal boo
 }
 
 // callsOf is about how many API calls it takes to push so many InMails: matching, records, Tasks.
-func callsOf(n int) int { return 3 * ((n + walkPage - 1) / walkPage) }
+func callsOf(n int) int { return 3 * ((n + pageSize - 1) / pageSize) }
 
 // rematch looks again for the people of InMails that had none, and writes those whose answer is another one now.
 func (c *Connector) rematch(ctx context.Context, pushes []domain.Push) (matched int, err error) {

@@ -38,7 +38,7 @@ func drift(kinds map[string]int) map[string]int {
 	return all
 }
 
-func TestReconcileFindsEveryKindAndHeals(t *testing.T) {
+func TestReconcileFindsEveryKindAndRepairs(t *testing.T) {
 	var pushes []domain.Push
 	for i := range 12 {
 		pushes = append(pushes, sent(i, domain.MemberID(fmt.Sprint("robin", i))))
@@ -84,7 +84,7 @@ func TestReconcileFindsEveryKindAndHeals(t *testing.T) {
 	l.drift.At = time.Time{}
 	var dry Comparison
 	calls := o.calls(func() { dry, err = o.crm.Compare(context.Background(), false, nil) })
-	if err != nil || !cmp.Equal(dry.Drift, want) || dry.Resynced != 5 || dry.Moved != 4 || dry.Waiting != 2 || dry.Calls != calls || dry.MendCalls != 6 || !dry.Done {
+	if err != nil || !cmp.Equal(dry.Drift, want) || dry.Resynced != 5 || dry.Moved != 4 || dry.Waiting != 2 || dry.Calls != calls || dry.RepairCalls != 6 || !dry.Done {
 		t.Errorf("dry: %+v, %v, want %v", dry, err, want)
 	}
 	if r, _ := o.Record(record(1)); r["Subject__c"] != "somebody else's words" || l.drift.At != (time.Time{}) {

@@ -43,63 +43,55 @@ const MaxCategory = 40
 
 // Accept reads sends, accepts them as AcceptRead does, and asks the queue for those that were accepted. A queue that is
 // away is no reason to refuse: the record has them, and redrive asks again.
-func (r *Room) Accept(ctx context.Context, sends []Send) ([]Accepted, error) {
-	letters := make([]Letter, len(sends))
+func (svc *Service) Accept(ctx context.Context, sends []Send) ([]Accepted, error) {
+	letters := make([]*Letter, len(sends))
 	for i, s := range sends {
-		letters[i] = r.Read(s)
+		letters[i] = svc.Read(s)
 	}
-	answers, queued, err := r.AcceptRead(ctx, letters)
+	answers, queued, err := svc.AcceptRead(ctx, letters)
 	if len(queued) > 0 {
-		_ = r.Announce(ctx, queued)
+		_ = svc.Announce(ctx, queued)
 	}
 	return answers, err
 }
 
 // Announce asks workers to deliver what was accepted.
-func (r *Room) Announce(ctx context.Context, ids []domain.ID) error {
+func (svc *Service) Announce(ctx context.Context, ids []domain.ID) error {
 	task := Task{Type: TaskSend, IDs: make([]string, len(ids)), Queue: QueueSends}
 	for i, id := range ids {
 		task.IDs[i] = string(id)
 	}
-	return wrap("ask for what was accepted", r.queue.Enqueue(ctx, task))
+	return wrap("ask for what was accepted", svc.queue.Enqueue(ctx, task))
 }
 
-// Letter is a Send that was read: whatever can be said of it without the record. Those who send at once read at once,
-// and the transaction that they share stays short.
-type Letter struct{ draft *draft }
-
 // Read reads a send. What is wrong with it is said when it is accepted.
-func (r *Room) Read(s Send) Letter {
-	d := readDraft(s)
-	if d.bad == nil {
-		d.content = judgeContent(r.lastModel(), d.text)
-		d.reading = advice.Read(d.text.Subject, d.text.Body, d.Category, r.policy.ReadingEase)
+func (svc *Service) Read(s Send) *Letter {
+	d := readLetter(s)
+	if d.err == nil {
+		d.content = judgeContent(svc.lastModel(), d.text)
+		d.reading = advice.Read(d.text.Subject, d.text.Body, d.Category, svc.policy.ReadingEase)
 	}
-	return Letter{&d}
+	return d
 }
 
 // AcceptRead judges letters by every rule that can be judged now, in R21's order, and stores those that
 // pass as queued, in one transaction; answers[i] is for letters[i]. What is refused is not stored (R27):
 // the audit keeps its codes. An error is the batch's: nothing of it was stored. The caller announces
 // what was queued; a send that was accepted before under its key is not in it (R28).
-func (r *Room) AcceptRead(ctx context.Context, letters []Letter) (answers []Accepted, queued []domain.ID, err error) {
+func (svc *Service) AcceptRead(ctx context.Context, letters []*Letter) (answers []Accepted, queued []domain.ID, err error) {
 	if len(letters) == 0 {
 		return nil, nil, nil
 	}
-	drafts := make([]*draft, len(letters))
-	for i, l := range letters {
-		drafts[i] = l.draft
-	}
 	var b *acceptance
-	err = r.record.Update(ctx, func(tx Tx) error {
-		b = &acceptance{room: r, tx: tx, drafts: drafts, answers: make([]Accepted, len(drafts)), first: map[AnswerKey]Answer{}}
+	err = svc.record.Update(ctx, func(tx Tx) error {
+		b = &acceptance{svc: svc, tx: tx, letters: letters, answers: make([]Accepted, len(letters)), first: map[AnswerKey]Answer{}}
 		return b.run()
 	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("accept %d sends: %w", len(letters), err)
 	}
-	b.tell()
-	r.judged.found(b.ledger.model, b.judged)
+	b.notify()
+	svc.verdicts.found(b.ledger.model, b.judged)
 	queued = make([]domain.ID, len(b.inmails))
 	for i, m := range b.inmails {
 		queued[i] = m.ID
@@ -107,44 +99,44 @@ func (r *Room) AcceptRead(ctx context.Context, letters []Letter) (answers []Acce
 	return b.answers, queued, nil
 }
 
-// draft is a Send with its text read and its fields brought into their one form, before any
-// transaction is open.
-type draft struct {
+// Letter is a Send that was read: its fields are in their one form, and its text was judged as far as that goes without
+// the record. Callers that send at once read at once, so the transaction that they share stays short.
+type Letter struct {
 	Send
 	text    domain.Text
 	content content
 	reading *advice.Reading
 	digest  [32]byte
 	judged  textDigest // of what is stored
-	bad     error      // bad_request: it is not judged by the rules at all
+	err     error      // bad_request: it is not judged by the rules at all
 }
 
-func readDraft(s Send) draft {
-	d := draft{Send: s}
+func readLetter(s Send) *Letter {
+	d := &Letter{Send: s}
 	for _, id := range []domain.MemberID{s.From, s.To} {
 		if err := id.Validate(); err != nil {
-			d.bad = err
+			d.err = err
 			return d
 		}
 	}
 	for _, t := range []string{s.Subject, s.Body, s.Category, strings.Join(s.Tags, "")} {
 		if err := CheckText(t); err != nil {
-			d.bad = err
+			d.err = err
 			return d
 		}
 	}
-	if d.bad = checkKey(s.Key); d.bad != nil {
+	if d.err = checkKey(s.Key); d.err != nil {
 		return d
 	}
-	if d.Tags, d.bad = domain.NormalTags(s.Tags); d.bad != nil {
+	if d.Tags, d.err = domain.NormalTags(s.Tags); d.err != nil {
 		return d
 	}
 	d.Category = norm.NFC.String(strings.TrimSpace(s.Category))
 	if n := utf8.RuneCountInString(d.Category); n > MaxCategory || strings.ContainsFunc(d.Category, unicode.IsControl) {
-		d.bad = &domain.Refusal{Code: domain.BadRequest, Got: n, Limit: MaxCategory, Detail: "a category has at most 40 characters, none of them a control character"}
+		d.err = &domain.Refusal{Code: domain.BadRequest, Got: n, Limit: MaxCategory, Detail: "a category has at most 40 characters, none of them a control character"}
 		return d
 	}
-	if d.CRM, d.bad = normalCRM(s.CRM); d.bad != nil {
+	if d.CRM, d.err = normalCRM(s.CRM); d.err != nil {
 		return d
 	}
 	d.text = domain.ReadText(s.Subject, s.Body, s.Attachments)
@@ -177,16 +169,16 @@ func CheckText(s string) error {
 
 // digestOf tells requests under one key apart (R28): the same fields are the same request, however
 // their JSON was written.
-func (d *draft) digestOf() [32]byte {
+func (d *Letter) digestOf() [32]byte {
 	b, _ := json.Marshal([]any{d.To, d.Send.Subject, d.Send.Body, d.Attachments, d.Tags, d.Category, d.CRM}) // strings marshal always
 	return sha256.Sum256(b)
 }
 
 // acceptance is the judging of one batch inside its transaction.
 type acceptance struct {
-	room    *Room
+	svc     *Service
 	tx      Tx
-	drafts  []*draft
+	letters []*Letter
 	answers []Accepted
 	ledger  *ledger
 	first   map[AnswerKey]Answer // answers under keys: stored ones and those of this batch
@@ -203,10 +195,10 @@ type acceptance struct {
 }
 
 func (b *acceptance) run() error {
-	pairs := make([]Pair, 0, len(b.drafts))
+	pairs := make([]Pair, 0, len(b.letters))
 	keys := make([]AnswerKey, 0)
-	for _, d := range b.drafts {
-		if d.bad != nil {
+	for _, d := range b.letters {
+		if d.err != nil {
 			continue
 		}
 		pairs = append(pairs, Pair{d.From, d.To})
@@ -214,7 +206,7 @@ func (b *acceptance) run() error {
 			keys = append(keys, d.answerKey())
 		}
 	}
-	ledger, facts, err := b.room.open(b.tx, pairs, forAccept, Ask{Common: true, Keys: keys})
+	ledger, facts, err := b.svc.open(b.tx, pairs, forAccept, Ask{Common: true, Keys: keys})
 	if err != nil {
 		return err
 	}
@@ -228,7 +220,7 @@ func (b *acceptance) run() error {
 	for i, p := range pairs {
 		common[p] = facts.Common[i]
 	}
-	for i, d := range b.drafts {
+	for i, d := range b.letters {
 		if b.answers[i], err = b.judge(d, common); err != nil {
 			return err
 		}
@@ -237,9 +229,9 @@ func (b *acceptance) run() error {
 }
 
 // judge decides one send and notes what is to be stored of it.
-func (b *acceptance) judge(d *draft, common map[Pair][]string) (Accepted, error) {
-	if d.bad != nil {
-		return Accepted{Err: d.bad}, nil
+func (b *acceptance) judge(d *Letter, common map[Pair][]string) (Accepted, error) {
+	if d.err != nil {
+		return Accepted{Err: d.err}, nil
 	}
 	key := d.answerKey()
 	if a, again := b.first[key]; again && d.Key != "" {
@@ -277,7 +269,7 @@ func (b *acceptance) judge(d *draft, common map[Pair][]string) (Accepted, error)
 	return b.accept(d, sender, common[Pair{d.From, d.To}], now)
 }
 
-func (b *acceptance) refuse(d *draft, refusals []*domain.Refusal, text content, now time.Time) (Accepted, error) {
+func (b *acceptance) refuse(d *Letter, refusals []*domain.Refusal, text content, now time.Time) (Accepted, error) {
 	codes := make([]domain.Code, len(refusals))
 	for i, r := range refusals {
 		codes[i] = r.Code
@@ -287,16 +279,16 @@ func (b *acceptance) refuse(d *draft, refusals []*domain.Refusal, text content, 
 		return Accepted{}, err
 	}
 	b.refused = append(b.refused, codes[0])
-	b.audit = append(b.audit, AuditEntry{ID: string(b.room.ids.NewID()), At: now, Kind: "send",
+	b.audit = append(b.audit, AuditEntry{ID: string(b.svc.ids.NewID()), At: now, Kind: "send",
 		Sender: b.ledger.known(d.From), Recipient: b.ledger.known(d.To), Refusals: codes, Detail: detail})
-	a := Accepted{Err: refusals[0].Tell()}
+	a := Accepted{Err: refusals[0].ForSender()}
 	return a, b.remember(d, a, now)
 }
 
-func (b *acceptance) accept(d *draft, sender *domain.Member, common []string, now time.Time) (Accepted, error) {
+func (b *acceptance) accept(d *Letter, sender *domain.Member, common []string, now time.Time) (Accepted, error) {
 	hits := advise(d.reading, b.ledger.members[d.To], common)
 	m, receipt := domain.New(domain.InMail{
-		ID: b.room.ids.NewID(), Sender: d.From, Recipient: d.To, Subject: d.text.Subject, Body: d.text.Source,
+		ID: b.svc.ids.NewID(), Sender: d.From, Recipient: d.To, Subject: d.text.Subject, Body: d.text.Source,
 		Preview: d.text.Preview(), Category: d.Category, Tags: d.Tags, CRM: d.CRM, AccountType: sender.AccountType,
 		Words: advice.Words(d.text.Body.Text()), Advice: adviceCodes(hits),
 	}, now)
@@ -312,7 +304,7 @@ func (b *acceptance) accept(d *draft, sender *domain.Member, common []string, no
 
 // remember keeps the first answer under the key of a send, for the same question later (R28): of the advice its codes alone,
 // as the rest quotes the text and names people (R60). Of a sender who is not there nothing is kept.
-func (b *acceptance) remember(d *draft, a Accepted, now time.Time) error {
+func (b *acceptance) remember(d *Letter, a Accepted, now time.Time) error {
 	if d.Key == "" || b.ledger.members[d.From] == nil {
 		return nil
 	}
@@ -340,7 +332,7 @@ type firstAnswer struct {
 }
 
 // answerKey is under what the first answer is kept. Of the sender's key only its digest: people put names and ids into theirs (R60).
-func (d *draft) answerKey() AnswerKey {
+func (d *Letter) answerKey() AnswerKey {
 	sum := sha256.Sum256([]byte(d.Key))
 	return AnswerKey{d.From, hex.EncodeToString(sum[:])}
 }
@@ -348,7 +340,7 @@ func (d *draft) answerKey() AnswerKey {
 // replay gives the first answer again; another request under the same key is a conflict (R28). What the advice said is worked
 // out anew from the text, which is the same, for it is not kept; where the recipient has changed or is gone since, the code
 // stands alone.
-func (b *acceptance) replay(a Answer, d *draft, common []string) (Accepted, error) {
+func (b *acceptance) replay(a Answer, d *Letter, common []string) (Accepted, error) {
 	if a.Digest != d.digest {
 		return Accepted{Err: refuse(domain.IdempotencyConflict, "this Idempotency-Key was used for another InMail; use a new key for a new InMail")}, nil
 	}
@@ -389,12 +381,12 @@ func (b *acceptance) store() error {
 }
 
 // tell reports to the observer what was committed.
-func (b *acceptance) tell() {
+func (b *acceptance) notify() {
 	for _, t := range b.accountTypes {
-		b.room.seen.Attempted(t)
+		b.svc.observer.Attempted(t)
 	}
 	for _, c := range b.refused {
-		b.room.seen.RefusedSend(c)
+		b.svc.observer.RefusedSend(c)
 	}
 }
 

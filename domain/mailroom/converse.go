@@ -18,15 +18,15 @@ type ReplyView struct {
 
 // Reply writes into the conversation of an InMail: the recipient of a live one first, which opens it and
 // costs nothing (R39); after that both, in order, without end (R40). Blocks hold here too (R16).
-func (r *Room) Reply(ctx context.Context, v Viewer, id domain.ID, body string) (domain.ID, error) {
+func (svc *Service) Reply(ctx context.Context, v Viewer, id domain.ID, body string) (domain.ID, error) {
 	if err := CheckText(body); err != nil {
 		return "", err
 	}
 	text := domain.ReadText("", body, false)
-	reply := &domain.Reply{ID: r.ids.NewID(), InMail: id, From: v.Member, Body: body}
+	reply := &domain.Reply{ID: svc.ids.NewID(), InMail: id, From: v.Member, Body: body}
 	var m *domain.InMail
 	var receipts []domain.Receipt
-	err := r.record.Update(ctx, func(tx Tx) (err error) {
+	err := svc.record.Update(ctx, func(tx Tx) (err error) {
 		if m, err = one(tx.LockInMails, id); err != nil {
 			return err
 		}
@@ -41,7 +41,7 @@ func (r *Room) Reply(ctx context.Context, v Viewer, id domain.ID, body string) (
 		if !recipient {
 			reply.To = m.Recipient
 		}
-		if err := r.mayWrite(tx, reply); err != nil {
+		if err := svc.mayWrite(tx, reply); err != nil {
 			return err
 		}
 		if refusals := domain.CheckBody(body, text.Body); len(refusals) > 0 {
@@ -57,14 +57,14 @@ func (r *Room) Reply(ctx context.Context, v Viewer, id domain.ID, body string) (
 		receipts = change.Receipts
 		m.Replies++
 		m.Version++
-		if err := r.move(tx, change, before); err != nil {
+		if err := svc.move(tx, change, before); err != nil {
 			return err
 		}
 		if err := tx.InsertReplies([]*domain.Reply{reply}); err != nil {
 			return err
 		}
 		if replied(receipts) {
-			return r.firstReply(tx, m)
+			return svc.firstReply(tx, m)
 		}
 		return nil
 	})
@@ -74,9 +74,9 @@ func (r *Room) Reply(ctx context.Context, v Viewer, id domain.ID, body string) (
 	for _, receipt := range receipts {
 		switch receipt.Status {
 		case domain.Opened:
-			r.seen.Opened(m.OpenedAt.Sub(m.SentAt))
+			svc.observer.Opened(m.OpenedAt.Sub(m.SentAt))
 		case domain.Replied:
-			r.seen.Replied(m.RepliedAt.Sub(m.SentAt))
+			svc.observer.Replied(m.RepliedAt.Sub(m.SentAt))
 		}
 	}
 	return reply.ID, nil
@@ -88,7 +88,7 @@ func replied(receipts []domain.Receipt) bool {
 
 // mayWrite refuses a message between members of whom one has blocked the other, or is gone; told to
 // the writer as recipient_unavailable (R16, R18).
-func (r *Room) mayWrite(tx Tx, reply *domain.Reply) error {
+func (svc *Service) mayWrite(tx Tx, reply *domain.Reply) error {
 	between, err := tx.Pairs([]Pair{{reply.From, reply.To}})
 	if err != nil {
 		return err
@@ -98,21 +98,21 @@ func (r *Room) mayWrite(tx Tx, reply *domain.Reply) error {
 		return err
 	}
 	if between[0].Blocked || other[reply.To] == nil {
-		return domain.Refuse(domain.Blocked, "one of the two has blocked the other").Tell()
+		return domain.Refuse(domain.Blocked, "one of the two has blocked the other").ForSender()
 	}
 	return nil
 }
 
 // firstReply does what follows from the first reply, once: the figure of replies in time (R58), the credit that a policy
 // gives back (R11), and a lesson for the filter.
-func (r *Room) firstReply(tx Tx, m *domain.InMail) error {
-	if m.InTime(r.responseWindow()) {
+func (svc *Service) firstReply(tx Tx, m *domain.InMail) error {
+	if m.InTime(svc.responseWindow()) {
 		if err := tx.Count(domain.RepliedInTimeCounts(m)); err != nil {
 			return err
 		}
 	}
-	if domain.ReturnsCredit(m.SentAt, m.RepliedAt, r.policy.CreditBackOnReplyDays) {
-		if err := r.giveBack(tx, m); err != nil {
+	if domain.ReturnsCredit(m.SentAt, m.RepliedAt, svc.policy.CreditBackOnReplyDays) {
+		if err := svc.giveBack(tx, m); err != nil {
 			return err
 		}
 	}
@@ -120,8 +120,8 @@ func (r *Room) firstReply(tx Tx, m *domain.InMail) error {
 }
 
 // giveBack returns the credit of m: to the period that paid for it while that holds, else to the current one (R11).
-func (r *Room) giveBack(tx Tx, m *domain.InMail) error {
-	accounts, err := tx.Accounts([]domain.MemberID{m.Sender}, r.policy.AnchorDay, false, r.allowance)
+func (svc *Service) giveBack(tx Tx, m *domain.InMail) error {
+	accounts, err := tx.Accounts([]domain.MemberID{m.Sender}, svc.policy.AnchorDay, false, svc.allowance)
 	if err != nil {
 		return err
 	}
@@ -137,15 +137,15 @@ func (r *Room) giveBack(tx Tx, m *domain.InMail) error {
 	return tx.Spend([]CreditMove{move})
 }
 
-func (r *Room) responseWindow() time.Duration {
-	return time.Duration(r.policy.ResponseWindowDays) * 24 * time.Hour
+func (svc *Service) responseWindow() time.Duration {
+	return time.Duration(svc.policy.ResponseWindowDays) * 24 * time.Hour
 }
 
 // Replies lists a conversation for either side, oldest first by (At, ID); the other side's messages are
 // read from then on.
-func (r *Room) Replies(ctx context.Context, v Viewer, id domain.ID, p Page) ([]ReplyView, error) {
+func (svc *Service) Replies(ctx context.Context, v Viewer, id domain.ID, p Page) ([]ReplyView, error) {
 	var views []ReplyView
-	err := r.record.Update(ctx, func(tx Tx) error {
+	err := svc.record.Update(ctx, func(tx Tx) error {
 		m, err := one(tx.InMails, id)
 		if err != nil {
 			return err
@@ -153,14 +153,14 @@ func (r *Room) Replies(ctx context.Context, v Viewer, id domain.ID, p Page) ([]R
 		if _, _, err := v.side(m); err != nil {
 			return err
 		}
-		views, err = r.conversation(tx, m, v.Member, p)
+		views, err = svc.conversation(tx, m, v.Member, p)
 		return err
 	})
 	return views, wrap("list replies", err)
 }
 
 // conversation reads replies and marks those to reader as read; a bare operator reads nothing.
-func (r *Room) conversation(tx Tx, m *domain.InMail, reader domain.MemberID, p Page) ([]ReplyView, error) {
+func (svc *Service) conversation(tx Tx, m *domain.InMail, reader domain.MemberID, p Page) ([]ReplyView, error) {
 	replies, err := tx.Replies(m.ID, p)
 	if err != nil {
 		return nil, err
@@ -170,7 +170,7 @@ func (r *Room) conversation(tx Tx, m *domain.InMail, reader domain.MemberID, p P
 			return nil, err
 		}
 	}
-	people, err := r.people(tx, []domain.MemberID{m.Sender, m.Recipient})
+	people, err := svc.people(tx, []domain.MemberID{m.Sender, m.Recipient})
 	if err != nil {
 		return nil, err
 	}

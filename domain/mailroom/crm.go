@@ -69,14 +69,14 @@ const putOff = 5 * time.Minute
 // ClaimPushes takes up to limit unsynced InMails for holder alone until the lease ends, and with them the turn to write; nothing while
 // the sync is paused or parked, ErrTurnTaken while another writes. What a backfill in bulk is about to bring is left to it: calls go
 // to what the org has already, and to what is newer.
-func (r *Room) ClaimPushes(ctx context.Context, holder domain.ID, limit int, lease time.Duration) (claim Claim, err error) {
-	err = r.record.Update(ctx, func(tx Tx) error {
+func (svc *Service) ClaimPushes(ctx context.Context, holder domain.ID, limit int, lease time.Duration) (claim Claim, err error) {
+	err = svc.record.Update(ctx, func(tx Tx) error {
 		claim = Claim{}
 		rests, err := syncRests(tx)
 		if err != nil || rests {
 			return err
 		}
-		if err := turnFree(tx, TurnWrite, holder); err != nil {
+		if err := leaseFree(tx, LeaseWrite, holder); err != nil {
 			return err
 		}
 		claimed, err := tx.ClaimUnsynced(limit, lease)
@@ -87,7 +87,7 @@ func (r *Room) ClaimPushes(ctx context.Context, holder domain.ID, limit int, lea
 		if claim.Pushes, err = leaveToBackfill(tx, claimed); err != nil || len(claim.Pushes) == 0 {
 			return err
 		}
-		return takeTurn(tx, TurnWrite, holder, lease)
+		return takeLease(tx, LeaseWrite, holder, lease)
 	})
 	if err != nil {
 		return Claim{}, wrap("claim unsynced links", err)
@@ -101,7 +101,7 @@ func leaveToBackfill(tx Tx, claimed []domain.Push) ([]domain.Push, error) {
 	if err != nil || run == nil || run.Backfilled == nil || !run.EndedAt.IsZero() {
 		return claimed, err
 	}
-	worker, err := state[held](tx, Backfill.Turn().state())
+	worker, err := state[leaseHolder](tx, Backfill.Lease().state())
 	if err != nil || !worker.lives(tx.Now()) && !tx.Now().Before(run.WaitsUntil) {
 		return claimed, err
 	}
@@ -133,22 +133,22 @@ func syncRests(tx Tx) (bool, error) {
 }
 
 // KeepPushes holds what this worker claimed while it is still pushing. A worker that dies holds nothing for longer than a lease.
-func (r *Room) KeepPushes(ctx context.Context, pushes []domain.Push, lease time.Duration) error {
+func (svc *Service) KeepPushes(ctx context.Context, pushes []domain.Push, lease time.Duration) error {
 	ids := make([]domain.ID, len(pushes))
 	for i, p := range pushes {
 		ids[i] = p.InMail.ID
 	}
-	return wrap("hold claimed links", r.record.Update(ctx, func(tx Tx) error { return tx.ExtendLeases(ids, lease) }))
+	return wrap("hold claimed links", svc.record.Update(ctx, func(tx Tx) error { return tx.ExtendLeases(ids, lease) }))
 }
 
 // FreePushes ends the claims and turns that an earlier process left, for a process that is alone on the record.
-func (r *Room) FreePushes(ctx context.Context) error {
-	return wrap("end claims", r.record.Update(ctx, func(tx Tx) error {
-		turns := []Turn{TurnWrite}
+func (svc *Service) FreePushes(ctx context.Context) error {
+	return wrap("end claims", svc.record.Update(ctx, func(tx Tx) error {
+		leases := []Lease{LeaseWrite}
 		for _, kind := range runKinds {
-			turns = append(turns, kind.Turn())
+			leases = append(leases, kind.Lease())
 		}
-		for _, t := range turns {
+		for _, t := range leases {
 			if err := tx.SetState(t.state(), nil); err != nil {
 				return err
 			}
@@ -162,8 +162,8 @@ func (p *Pause) holds(now time.Time) bool {
 }
 
 // StorePushes stores what became of pushes, and when the failed ones go again (zero: not by themselves).
-func (r *Room) StorePushes(ctx context.Context, answers []domain.PushAnswer, retryAt []time.Time, budget Budget) error {
-	err := r.record.Update(ctx, func(tx Tx) error {
+func (svc *Service) StorePushes(ctx context.Context, answers []domain.PushAnswer, retryAt []time.Time, budget Budget) error {
+	err := svc.record.Update(ctx, func(tx Tx) error {
 		if err := setState(tx, stateCRMBudget, budget); err != nil {
 			return err
 		}
@@ -173,16 +173,16 @@ func (r *Room) StorePushes(ctx context.Context, answers []domain.PushAnswer, ret
 }
 
 // PauseCRM stops the sync until somebody resumes it, or until a time; a restart remembers it.
-func (r *Room) PauseCRM(ctx context.Context, why string, until time.Time) error {
-	err := r.record.Update(ctx, func(tx Tx) error {
+func (svc *Service) PauseCRM(ctx context.Context, why string, until time.Time) error {
+	err := svc.record.Update(ctx, func(tx Tx) error {
 		return setState(tx, stateCRMPause, Pause{Why: why, Since: tx.Now(), Until: until})
 	})
 	return wrap("pause the sync", err)
 }
 
 // ResumeCRM lets the sync go on, by hand; parked ones too.
-func (r *Room) ResumeCRM(ctx context.Context) error {
-	err := r.record.Update(ctx, func(tx Tx) error {
+func (svc *Service) ResumeCRM(ctx context.Context) error {
+	err := svc.record.Update(ctx, func(tx Tx) error {
 		if err := tx.SetState(stateCRMPause, nil); err != nil {
 			return err
 		}
@@ -192,8 +192,8 @@ func (r *Room) ResumeCRM(ctx context.Context) error {
 }
 
 // CRMStatus tells how far Salesforce is behind and why.
-func (r *Room) CRMStatus(ctx context.Context) (s CRMStatus, err error) {
-	err = r.record.View(ctx, func(tx Tx) (err error) {
+func (svc *Service) CRMStatus(ctx context.Context) (s CRMStatus, err error) {
+	err = svc.record.View(ctx, func(tx Tx) (err error) {
 		if s.Backlog, err = tx.Backlog(); err != nil {
 			return err
 		}
@@ -223,8 +223,8 @@ func (r *Room) CRMStatus(ctx context.Context) (s CRMStatus, err error) {
 }
 
 // CRMFailures lists links whose last push failed, newest first by (FailedAt, InMail).
-func (r *Room) CRMFailures(ctx context.Context, p Page) (links []domain.Link, err error) {
-	err = r.record.View(ctx, func(tx Tx) (err error) {
+func (svc *Service) CRMFailures(ctx context.Context, p Page) (links []domain.Link, err error) {
+	err = svc.record.View(ctx, func(tx Tx) (err error) {
 		links, err = tx.Failures(p)
 		return err
 	})
@@ -232,8 +232,8 @@ func (r *Room) CRMFailures(ctx context.Context, p Page) (links []domain.Link, er
 }
 
 // RetryCRM makes failed pushes due again: one InMail, a class, or all when both are empty. It returns how many.
-func (r *Room) RetryCRM(ctx context.Context, id domain.ID, class domain.FailureClass) (n int, err error) {
-	err = r.record.Update(ctx, func(tx Tx) error {
+func (svc *Service) RetryCRM(ctx context.Context, id domain.ID, class domain.FailureClass) (n int, err error) {
+	err = svc.record.Update(ctx, func(tx Tx) error {
 		if id != "" {
 			links, err := tx.Links([]domain.ID{id})
 			if err != nil {
@@ -249,7 +249,7 @@ func (r *Room) RetryCRM(ctx context.Context, id domain.ID, class domain.FailureC
 	if err != nil {
 		return 0, wrap("retry failed pushes", err)
 	}
-	_ = r.queue.Enqueue(ctx, Task{Type: TaskCRMPush, Queue: QueueCRM}) // else the schedule comes by
+	_ = svc.queue.Enqueue(ctx, Task{Type: TaskCRMPush, Queue: QueueCRM}) // else the schedule comes by
 	return n, nil
 }
 
@@ -275,8 +275,8 @@ func setState(tx Tx, name string, v any) error {
 }
 
 // PushesAfter walks all InMails by id, with names and links: up to limit after an id.
-func (r *Room) PushesAfter(ctx context.Context, after domain.ID, limit int) (pushes []domain.Push, err error) {
-	err = r.record.View(ctx, func(tx Tx) (err error) {
+func (svc *Service) PushesAfter(ctx context.Context, after domain.ID, limit int) (pushes []domain.Push, err error) {
+	err = svc.record.View(ctx, func(tx Tx) (err error) {
 		pushes, err = tx.PushesAfter(after, limit)
 		return err
 	})
@@ -284,18 +284,18 @@ func (r *Room) PushesAfter(ctx context.Context, after domain.ID, limit int) (pus
 }
 
 // Resync makes InMails due to be pushed from scratch, as reconcile found them missing or different.
-func (r *Room) Resync(ctx context.Context, ids []domain.ID) error {
-	return wrap("make InMails due again", r.record.Update(ctx, func(tx Tx) error { return tx.Resync(ids) }))
+func (svc *Service) Resync(ctx context.Context, ids []domain.ID) error {
+	return wrap("make InMails due again", svc.record.Update(ctx, func(tx Tx) error { return tx.Resync(ids) }))
 }
 
 // SetDrift keeps what a reconcile found.
-func (r *Room) SetDrift(ctx context.Context, found Drift) error {
-	return wrap("keep the drift", r.record.Update(ctx, func(tx Tx) error { return setState(tx, stateCRMDrift, found) }))
+func (svc *Service) SetDrift(ctx context.Context, found Drift) error {
+	return wrap("keep the drift", svc.record.Update(ctx, func(tx Tx) error { return setState(tx, stateCRMDrift, found) }))
 }
 
 // State returns a small named value of the sync, nil when there is none.
-func (r *Room) State(ctx context.Context, name string) (value []byte, err error) {
-	err = r.record.View(ctx, func(tx Tx) (err error) {
+func (svc *Service) State(ctx context.Context, name string) (value []byte, err error) {
+	err = svc.record.View(ctx, func(tx Tx) (err error) {
 		value, err = tx.State(name)
 		return err
 	})
@@ -303,6 +303,6 @@ func (r *Room) State(ctx context.Context, name string) (value []byte, err error)
 }
 
 // SetState keeps a small named value of the sync; nil takes it away.
-func (r *Room) SetState(ctx context.Context, name string, value []byte) error {
-	return wrap("keep a state", r.record.Update(ctx, func(tx Tx) error { return tx.SetState(name, value) }))
+func (svc *Service) SetState(ctx context.Context, name string, value []byte) error {
+	return wrap("keep a state", svc.record.Update(ctx, func(tx Tx) error { return tx.SetState(name, value) }))
 }

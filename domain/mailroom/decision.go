@@ -11,8 +11,8 @@ import (
 )
 
 // Audit lists the decisions, newest first, with all true codes of each (R18, R21, R43): those on one sender, or with "" all.
-func (r *Room) Audit(ctx context.Context, sender domain.MemberID, p Page) (entries []AuditEntry, err error) {
-	err = r.record.View(ctx, func(tx Tx) (err error) {
+func (svc *Service) Audit(ctx context.Context, sender domain.MemberID, p Page) (entries []AuditEntry, err error) {
+	err = svc.record.View(ctx, func(tx Tx) (err error) {
 		entries, err = tx.Audit(sender, p)
 		return err
 	})
@@ -26,8 +26,8 @@ type DecidedRestriction struct {
 }
 
 // Restrictions lists all restrictions of a member, newest first, for an operator.
-func (r *Room) Restrictions(ctx context.Context, member domain.MemberID) (list []DecidedRestriction, err error) {
-	err = r.record.View(ctx, func(tx Tx) error {
+func (svc *Service) Restrictions(ctx context.Context, member domain.MemberID) (list []DecidedRestriction, err error) {
+	err = svc.record.View(ctx, func(tx Tx) error {
 		rows, err := tx.Restrictions(member)
 		if err != nil {
 			return err
@@ -57,8 +57,8 @@ func (r *Room) Restrictions(ctx context.Context, member domain.MemberID) (list [
 
 // UndoRestriction takes a restriction back, by an operator, with a note in the audit. It no longer counts on the ladder (R42), and
 // what its decision had seen no longer counts for a next one (spam.Undone): the sender sends on as if it had not been.
-func (r *Room) UndoRestriction(ctx context.Context, v Viewer, id string) error {
-	err := r.record.Update(ctx, func(tx Tx) error {
+func (svc *Service) UndoRestriction(ctx context.Context, v Viewer, id string) error {
+	err := svc.record.Update(ctx, func(tx Tx) error {
 		row, err := tx.Restriction(id)
 		if err != nil {
 			return err
@@ -81,7 +81,7 @@ func (r *Room) UndoRestriction(ctx context.Context, v Viewer, id string) error {
 		if err != nil {
 			return fmt.Errorf("note an undo: %w", err)
 		}
-		return tx.AppendAudit([]AuditEntry{{ID: string(r.ids.NewID()), At: tx.Now(), Kind: "undo", Sender: row.Member, By: v.KeyID, Detail: detail}})
+		return tx.AppendAudit([]AuditEntry{{ID: string(svc.ids.NewID()), At: tx.Now(), Kind: "undo", Sender: row.Member, By: v.KeyID, Detail: detail}})
 	})
 	return wrap("undo a restriction", err)
 }
@@ -129,9 +129,9 @@ type Replayed struct {
 // Replay decides again what a decision of the audit decided, under other settings (R43). Restrictions are replayed from what was
 // seen, a refusal for spam_content from its score: its text is stored nowhere (R27), so that it is not read anew. Nothing is
 // changed by it. Any other decision is a conflict: it keeps nothing to decide again from.
-func (r *Room) Replay(ctx context.Context, id string, o OtherSettings) (Replayed, error) {
+func (svc *Service) Replay(ctx context.Context, id string, o OtherSettings) (Replayed, error) {
 	var out Replayed
-	err := r.record.View(ctx, func(tx Tx) error {
+	err := svc.record.View(ctx, func(tx Tx) error {
 		found, err := tx.Decisions([]string{id})
 		if err != nil {
 			return err

@@ -14,27 +14,27 @@ type Outcome struct {
 	ID     domain.ID
 	Status domain.Status // sent, refused or failed; "" when it was not ours to decide: decided already, or held by another worker
 	Reason domain.Code
-	Held   bool // still queued, but another transaction holds it: a push that claims it, or another worker that decides it
+	Locked bool // still queued, but another transaction holds it: a push that claims it, or another worker that decides it
 }
 
 // Deliver decides each of ids and stores all in one transaction: sent with its credit, receipt and
 // counts, refused by a rule that has come to hold since it was accepted (R21), or failed as too old
 // (R61). outcomes[i] answers ids[i]. An error is the batch's: nothing of it was stored.
-func (r *Room) Deliver(ctx context.Context, ids []domain.ID) ([]Outcome, error) {
+func (svc *Service) Deliver(ctx context.Context, ids []domain.ID) ([]Outcome, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
 	var b *delivery
-	err := r.record.Update(ctx, func(tx Tx) error {
-		b = &delivery{room: r, tx: tx, outcomes: map[domain.ID]Outcome{}}
+	err := svc.record.Update(ctx, func(tx Tx) error {
+		b = &delivery{svc: svc, tx: tx, outcomes: map[domain.ID]Outcome{}}
 		return b.run(ids)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("deliver %d InMails: %w", len(ids), err)
 	}
-	b.tell()
+	b.notify()
 	if len(b.gone) > 0 {
-		r.askErase(ctx)
+		svc.askErase(ctx)
 	}
 	outcomes := make([]Outcome, len(ids))
 	for i, id := range ids {
@@ -46,7 +46,7 @@ func (r *Room) Deliver(ctx context.Context, ids []domain.ID) ([]Outcome, error) 
 
 // delivery is the deciding of one batch inside its transaction.
 type delivery struct {
-	room     *Room
+	svc      *Service
 	tx       Tx
 	ledger   *ledger
 	outcomes map[domain.ID]Outcome
@@ -65,7 +65,7 @@ func (b *delivery) run(ids []domain.ID) error {
 		return err
 	}
 	if len(queued) < len(ids) {
-		if err := b.markHeld(ids, queued); err != nil {
+		if err := b.markLocked(ids, queued); err != nil {
 			return err
 		}
 	}
@@ -76,7 +76,7 @@ func (b *delivery) run(ids []domain.ID) error {
 	for i, m := range queued {
 		pairs[i] = Pair{m.Sender, m.Recipient}
 	}
-	if b.ledger, _, err = b.room.open(b.tx, pairs, forDeliver, Ask{}); err != nil {
+	if b.ledger, _, err = b.svc.open(b.tx, pairs, forDeliver, Ask{}); err != nil {
 		return err
 	}
 	for _, id := range sidesOf(pairs) {
@@ -94,7 +94,7 @@ func (b *delivery) run(ids []domain.ID) error {
 }
 
 // markHeld tells those of ids that are queued and were not claimed from those that are decided already.
-func (b *delivery) markHeld(ids []domain.ID, claimed []*domain.InMail) error {
+func (b *delivery) markLocked(ids []domain.ID, claimed []*domain.InMail) error {
 	ours := make(map[domain.ID]bool, len(claimed))
 	for _, m := range claimed {
 		ours[m.ID] = true
@@ -105,7 +105,7 @@ func (b *delivery) markHeld(ids []domain.ID, claimed []*domain.InMail) error {
 	}
 	for id, m := range found {
 		if m.Status == domain.Queued {
-			b.outcomes[id] = Outcome{ID: id, Held: true}
+			b.outcomes[id] = Outcome{ID: id, Locked: true}
 		}
 	}
 	return nil
@@ -114,7 +114,7 @@ func (b *delivery) markHeld(ids []domain.ID, claimed []*domain.InMail) error {
 // decide moves one InMail out of the queue.
 func (b *delivery) decide(m *domain.InMail) error {
 	now := b.tx.Now()
-	if now.Sub(m.AcceptedAt) >= b.room.policy.QueueMaxAge {
+	if now.Sub(m.AcceptedAt) >= b.svc.policy.QueueMaxAge {
 		return b.apply(m, domain.EventFail, domain.TooOld)
 	}
 	text := b.content(m)
@@ -134,7 +134,7 @@ func (b *delivery) decide(m *domain.InMail) error {
 		if err != nil {
 			return err
 		}
-		b.audit = append(b.audit, AuditEntry{ID: string(b.room.ids.NewID()), At: now, Kind: "deliver", InMail: m.ID,
+		b.audit = append(b.audit, AuditEntry{ID: string(b.svc.ids.NewID()), At: now, Kind: "deliver", InMail: m.ID,
 			Sender: b.ledger.known(m.Sender), Recipient: b.ledger.known(m.Recipient), Refusals: codes, Detail: detail})
 		return b.apply(m, domain.EventRefuse, codes[0])
 	}
@@ -152,7 +152,7 @@ func (b *delivery) decide(m *domain.InMail) error {
 
 // content is what the text of m leads to; one that was found good by the same filter a moment ago is not parsed again.
 func (b *delivery) content(m *domain.InMail) content {
-	if b.room.judged.good(b.ledger.model, digestText(m.Subject, m.Body)) {
+	if b.svc.verdicts.good(b.ledger.model, digestText(m.Subject, m.Body)) {
 		return content{model: b.ledger.model}
 	}
 	return judgeContent(b.ledger.model, domain.ReadText(m.Subject, m.Body, false))
@@ -197,7 +197,7 @@ func (b *delivery) store() error {
 		return err
 	}
 	if len(b.gone) > 0 {
-		if err := b.room.beginErasing(b.tx, b.gone...); err != nil {
+		if err := b.svc.beginErasing(b.tx, b.gone...); err != nil {
 			return err
 		}
 	}
@@ -205,22 +205,22 @@ func (b *delivery) store() error {
 }
 
 // tell reports to the observer what was committed.
-func (b *delivery) tell() {
+func (b *delivery) notify() {
 	for _, m := range b.decided {
 		switch m.Status {
 		case domain.Sent:
-			b.room.seen.Delivered(m.AccountType, m.SentAt.Sub(m.AcceptedAt))
+			b.svc.observer.Delivered(m.AccountType, m.SentAt.Sub(m.AcceptedAt))
 		case domain.Refused:
-			b.room.seen.RefusedSend(m.Reason)
+			b.svc.observer.RefusedSend(m.Reason)
 		}
 	}
 }
 
 // Redrive asks the queue again for everything that was accepted at least age ago and is still queued:
 // what a dead worker or a flushed Redis forgot (R29). It returns how many it asked for.
-func (r *Room) Redrive(ctx context.Context, age time.Duration, limit int) (int, error) {
+func (svc *Service) Redrive(ctx context.Context, age time.Duration, limit int) (int, error) {
 	var due []domain.ID
-	err := r.record.View(ctx, func(tx Tx) (err error) {
+	err := svc.record.View(ctx, func(tx Tx) (err error) {
 		due, err = tx.QueuedBefore(tx.Now().Add(-age), limit)
 		return err
 	})
@@ -230,7 +230,7 @@ func (r *Room) Redrive(ctx context.Context, age time.Duration, limit int) (int, 
 	if len(due) == 0 {
 		return 0, nil
 	}
-	if err := r.Announce(ctx, due); err != nil {
+	if err := svc.Announce(ctx, due); err != nil {
 		return 0, fmt.Errorf("redrive %d InMails: %w", len(due), err)
 	}
 	return len(due), nil
@@ -238,10 +238,10 @@ func (r *Room) Redrive(ctx context.Context, age time.Duration, limit int) (int, 
 
 // Expire persists up to limit expiries that the clock has decided (R32, R33), each once with one
 // receipt, and returns how many.
-func (r *Room) Expire(ctx context.Context, limit int) (int, error) {
+func (svc *Service) Expire(ctx context.Context, limit int) (int, error) {
 	var expired []*domain.InMail
 	var now time.Time
-	err := r.record.Update(ctx, func(tx Tx) error {
+	err := svc.record.Update(ctx, func(tx Tx) error {
 		now = tx.Now()
 		due, err := tx.ExpireDue(limit)
 		if err != nil {
@@ -263,7 +263,7 @@ func (r *Room) Expire(ctx context.Context, limit int) (int, error) {
 		return 0, fmt.Errorf("expire: %w", err)
 	}
 	for _, m := range expired {
-		r.seen.Expired(now.Sub(m.ExpiresAt))
+		svc.observer.Expired(now.Sub(m.ExpiresAt))
 	}
 	return len(expired), nil
 }

@@ -53,9 +53,9 @@ func digestOf(salt []byte, id domain.MemberID) []byte {
 
 // Erase makes a member unknown at once, with its keys, and asks the workers to take every name, id and text of it out of the
 // record and of Salesforce (R60). The counts stay.
-func (r *Room) Erase(ctx context.Context, v Viewer, id domain.MemberID) error {
-	err := r.record.Update(ctx, func(tx Tx) error {
-		if err := r.beginErasing(tx, id); err != nil {
+func (svc *Service) Erase(ctx context.Context, v Viewer, id domain.MemberID) error {
+	err := svc.record.Update(ctx, func(tx Tx) error {
+		if err := svc.beginErasing(tx, id); err != nil {
 			return err
 		}
 		if err := tx.LockMembers([]domain.MemberID{id}); err != nil {
@@ -64,7 +64,7 @@ func (r *Room) Erase(ctx context.Context, v Viewer, id domain.MemberID) error {
 		if err := exists(tx, id); err != nil {
 			return err
 		}
-		if err := tx.AppendAudit([]AuditEntry{{ID: string(r.ids.NewID()), At: tx.Now(), Kind: "erase", By: v.KeyID}}); err != nil {
+		if err := tx.AppendAudit([]AuditEntry{{ID: string(svc.ids.NewID()), At: tx.Now(), Kind: "erase", By: v.KeyID}}); err != nil {
 			return err
 		}
 		touched, _, err := tx.EraseMember(id, eraseBatch)
@@ -76,18 +76,18 @@ func (r *Room) Erase(ctx context.Context, v Viewer, id domain.MemberID) error {
 	if err != nil {
 		return wrap("erase a member", err)
 	}
-	r.askErase(ctx)
+	svc.askErase(ctx)
 	return nil
 }
 
 // askErase asks the workers to carry erasures on, and to tell Salesforce; else redrive and the schedule do.
-func (r *Room) askErase(ctx context.Context) {
-	_ = r.queue.Enqueue(ctx, Task{Type: TaskErase, Queue: QueueUpkeep}, Task{Type: TaskCRMPush, Queue: QueueCRM})
+func (svc *Service) askErase(ctx context.Context) {
+	_ = svc.queue.Enqueue(ctx, Task{Type: TaskErase, Queue: QueueUpkeep}, Task{Type: TaskCRMPush, Queue: QueueCRM})
 }
 
 // beginErasing notes members whose traces are to be taken out, and that the files are to be scrubbed.
-func (r *Room) beginErasing(tx Tx, ids ...domain.MemberID) error {
-	if err := tx.SetState(stateScrub, []byte(r.ids.NewID())); err != nil {
+func (svc *Service) beginErasing(tx Tx, ids ...domain.MemberID) error {
+	if err := tx.SetState(stateScrub, []byte(svc.ids.NewID())); err != nil {
 		return err
 	}
 	pending, err := erasing(tx)
@@ -113,25 +113,25 @@ func erasing(tx Tx) ([]domain.MemberID, error) {
 
 // FinishErasures carries on what Erase began until nothing is left, in the record, in Salesforce and in the files. It returns how
 // many members were finished. It may run twice at once, and be cut off at any point: the next one goes on there.
-func (r *Room) FinishErasures(ctx context.Context, crm Forgetter) (finished int, err error) {
+func (svc *Service) FinishErasures(ctx context.Context, crm Forgetter) (finished int, err error) {
 	for {
-		id, err := r.firstErasing(ctx)
+		id, err := svc.firstErasing(ctx)
 		if err != nil {
 			return finished, wrap("finish an erasure", err)
 		}
 		if id == "" {
 			break
 		}
-		if err := r.finishErasure(ctx, crm, id); err != nil {
+		if err := svc.finishErasure(ctx, crm, id); err != nil {
 			return finished, wrap("finish an erasure", err)
 		}
 		finished++
 	}
-	return finished, r.scrubIfDue(ctx)
+	return finished, svc.scrubIfDue(ctx)
 }
 
-func (r *Room) firstErasing(ctx context.Context) (id domain.MemberID, err error) {
-	err = r.record.View(ctx, func(tx Tx) error {
+func (svc *Service) firstErasing(ctx context.Context) (id domain.MemberID, err error) {
+	err = svc.record.View(ctx, func(tx Tx) error {
 		id = ""
 		pending, err := erasing(tx)
 		if len(pending) > 0 {
@@ -143,19 +143,19 @@ func (r *Room) firstErasing(ctx context.Context) (id domain.MemberID, err error)
 }
 
 // finishErasure takes one member out of everything.
-func (r *Room) finishErasure(ctx context.Context, crm Forgetter, id domain.MemberID) error {
+func (svc *Service) finishErasure(ctx context.Context, crm Forgetter, id domain.MemberID) error {
 	for done := false; !done; {
 		var err error
-		if done, err = r.eraseSome(ctx, id); err != nil {
+		if done, err = svc.eraseSome(ctx, id); err != nil {
 			return err
 		}
 	}
-	r.askErase(ctx) // what was emptied is due for Salesforce at once
+	svc.askErase(ctx) // what was emptied is due for Salesforce at once
 	forget, cancel := context.WithTimeout(ctx, forgetTimeout)
 	forgot := crm.Forget(forget, []domain.MemberID{id}) == nil
 	cancel()
-	return r.record.Update(ctx, func(tx Tx) error {
-		if err := r.beginErasing(tx); err != nil { // its turn: the list may have grown
+	return svc.record.Update(ctx, func(tx Tx) error {
+		if err := svc.beginErasing(tx); err != nil { // its turn: the list may have grown
 			return err
 		}
 		pending, err := erasing(tx)
@@ -167,7 +167,7 @@ func (r *Room) finishErasure(ctx context.Context, crm Forgetter, id domain.Membe
 			return nil // another worker was faster
 		}
 		if !forgot {
-			if err := r.rememberToForget(tx, id); err != nil {
+			if err := svc.rememberToForget(tx, id); err != nil {
 				return err
 			}
 		}
@@ -180,9 +180,9 @@ func (r *Room) finishErasure(ctx context.Context, crm Forgetter, id domain.Membe
 
 // eraseSome erases one batch of a member. It is done when a whole pass found nothing more: what others wrote while an earlier one
 // waited for their locks is found by the next.
-func (r *Room) eraseSome(ctx context.Context, id domain.MemberID) (done bool, err error) {
-	err = r.record.Update(ctx, func(tx Tx) error {
-		if err := tx.SetState(stateScrub, []byte(r.ids.NewID())); err != nil {
+func (svc *Service) eraseSome(ctx context.Context, id domain.MemberID) (done bool, err error) {
+	err = svc.record.Update(ctx, func(tx Tx) error {
+		if err := tx.SetState(stateScrub, []byte(svc.ids.NewID())); err != nil {
 			return err
 		}
 		touched, finished, err := tx.EraseMember(id, eraseBatch)
@@ -196,7 +196,7 @@ func (r *Room) eraseSome(ctx context.Context, id domain.MemberID) (done bool, er
 }
 
 // rememberToForget keeps the digest of an id that Salesforce may still hold.
-func (r *Room) rememberToForget(tx Tx, id domain.MemberID) error {
+func (svc *Service) rememberToForget(tx Tx, id domain.MemberID) error {
 	due, err := state[[]digest](tx, stateForgetting)
 	if err != nil {
 		return err
@@ -204,15 +204,15 @@ func (r *Room) rememberToForget(tx Tx, id domain.MemberID) error {
 	if due == nil {
 		due = &[]digest{}
 	}
-	salt := r.ids.NewSecret()
+	salt := svc.ids.NewSecret()
 	return setState(tx, stateForgetting, append(*due, digest{Salt: salt[:], Sum: digestOf(salt[:], id)}))
 }
 
 // ForgetInCRM takes out of Salesforce the ids of members whom it could not forget when they were erased. It does nothing while
 // the sync is paused or parked, and asks for nothing when nothing is due.
-func (r *Room) ForgetInCRM(ctx context.Context, crm Forgetter) error {
+func (svc *Service) ForgetInCRM(ctx context.Context, crm Forgetter) error {
 	var due []digest
-	err := r.record.View(ctx, func(tx Tx) error {
+	err := svc.record.View(ctx, func(tx Tx) error {
 		due = nil
 		found, err := state[[]digest](tx, stateForgetting)
 		if err != nil || found == nil || len(*found) == 0 {
@@ -230,8 +230,8 @@ func (r *Room) ForgetInCRM(ctx context.Context, crm Forgetter) error {
 	if err := crm.ForgetThose(ctx, anyOf(due)); err != nil {
 		return wrap("let Salesforce forget members", err)
 	}
-	err = r.record.Update(ctx, func(tx Tx) error {
-		if err := tx.SetState(stateScrub, []byte(r.ids.NewID())); err != nil {
+	err = svc.record.Update(ctx, func(tx Tx) error {
+		if err := tx.SetState(stateScrub, []byte(svc.ids.NewID())); err != nil {
 			return err
 		}
 		found, err := state[[]digest](tx, stateForgetting)
@@ -256,15 +256,15 @@ func anyOf(due []digest) func(domain.MemberID) bool {
 }
 
 // scrubIfDue empties the unused parts of the record's files, if something was erased since that was last done.
-func (r *Room) scrubIfDue(ctx context.Context) error {
-	due, err := r.scrubDue(ctx)
+func (svc *Service) scrubIfDue(ctx context.Context) error {
+	due, err := svc.scrubDue(ctx)
 	if err != nil || due == "" {
 		return wrap("look whether to scrub", err)
 	}
-	if err := r.record.Scrub(ctx); err != nil {
+	if err := svc.record.Scrub(ctx); err != nil {
 		return wrap("scrub the record", err)
 	}
-	err = r.record.Update(ctx, func(tx Tx) error {
+	err = svc.record.Update(ctx, func(tx Tx) error {
 		now, err := tx.State(stateScrub)
 		if err != nil || string(now) != due {
 			return err // more was erased meanwhile
@@ -274,8 +274,8 @@ func (r *Room) scrubIfDue(ctx context.Context) error {
 	return wrap("note that the record is scrubbed", err)
 }
 
-func (r *Room) scrubDue(ctx context.Context) (due string, err error) {
-	err = r.record.View(ctx, func(tx Tx) error {
+func (svc *Service) scrubDue(ctx context.Context) (due string, err error) {
+	err = svc.record.View(ctx, func(tx Tx) error {
 		value, err := tx.State(stateScrub)
 		due = string(value)
 		return err
@@ -284,30 +284,30 @@ func (r *Room) scrubDue(ctx context.Context) (due string, err error) {
 }
 
 // Erasing says whether an erasure waits to be finished, its files included.
-func (r *Room) Erasing(ctx context.Context) (waits bool, err error) {
-	id, err := r.firstErasing(ctx)
+func (svc *Service) Erasing(ctx context.Context) (waits bool, err error) {
+	id, err := svc.firstErasing(ctx)
 	if err != nil || id != "" {
 		return id != "", wrap("look for erasures", err)
 	}
-	due, err := r.scrubDue(ctx)
+	due, err := svc.scrubDue(ctx)
 	return due != "", wrap("look for erasures", err)
 }
 
 // DropTexts empties texts that are older than the policy retain_days, up to limit, and returns how many. What is left of such an
 // InMail is as it was, but for subject, preview and body: it opens with empty texts, and every count stays.
-func (r *Room) DropTexts(ctx context.Context, limit int) (n int, err error) {
-	if r.policy.RetainDays == 0 {
+func (svc *Service) DropTexts(ctx context.Context, limit int) (n int, err error) {
+	if svc.policy.RetainDays == 0 {
 		return 0, nil
 	}
-	err = r.record.Update(ctx, func(tx Tx) (err error) {
-		n, err = tx.DropTexts(tx.Now().Add(-time.Duration(r.policy.RetainDays)*24*time.Hour), limit)
+	err = svc.record.Update(ctx, func(tx Tx) (err error) {
+		n, err = tx.DropTexts(tx.Now().Add(-time.Duration(svc.policy.RetainDays)*24*time.Hour), limit)
 		if err != nil || n == 0 {
 			return err
 		}
-		return tx.SetState(stateScrub, []byte(r.ids.NewID()))
+		return tx.SetState(stateScrub, []byte(svc.ids.NewID()))
 	})
 	return n, wrap("drop old texts", err)
 }
 
 // Scrub empties the unused parts of the record's files, if something was erased or dropped since that was last done.
-func (r *Room) Scrub(ctx context.Context) error { return r.scrubIfDue(ctx) }
+func (svc *Service) Scrub(ctx context.Context) error { return svc.scrubIfDue(ctx) }

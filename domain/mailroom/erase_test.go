@@ -113,7 +113,7 @@ func (w *world) somewhere(c record.Config, marks ...string) {
 // finish carries erasures to their end.
 func (w *world) finish(o *org) int {
 	w.t.Helper()
-	n, err := w.room.FinishErasures(w.ctx, o)
+	n, err := w.svc.FinishErasures(w.ctx, o)
 	w.ok(err)
 	return n
 }
@@ -136,20 +136,20 @@ func eraseRules(t *testing.T) {
 		w.member("a", "recruiter_25")
 		w.member("b", "basic_0")
 		w.member("zq-gone", "basic_0", func(m *domain.Member) { m.Name = "Zqname Mark" })
-		w.pairs(w.room.Connect, "a", "zq-gone")
-		w.pairs(w.room.Connect, "b", "zq-gone")
+		w.pairs(w.svc.Connect, "a", "zq-gone")
+		w.pairs(w.svc.Connect, "b", "zq-gone")
 		send := mailroom.Send{From: "a", To: "b", Key: "k", Subject: "HELLO ZQTEXT", Body: strings.Repeat("I and we and I want what we said in zqtext. ", 30)}
-		first, err := w.room.Accept(w.ctx, []mailroom.Send{send})
+		first, err := w.svc.Accept(w.ctx, []mailroom.Send{send})
 		w.ok(err)
 		if len(first[0].Advice) < 3 {
 			w.t.Fatalf("the advice is %v", first[0].Advice)
 		}
 		w.somewhere(c, "zqtext", "Zqname")
-		w.ok(w.room.Erase(w.ctx, operator, "b"))
-		w.ok(w.room.Erase(w.ctx, operator, "zq-gone"))
+		w.ok(w.svc.Erase(w.ctx, operator, "b"))
+		w.ok(w.svc.Erase(w.ctx, operator, "zq-gone"))
 		w.finish(&org{})
 		w.nowhere(c, "zqtext", "ZQTEXT", "Zqname", "zq-gone")
-		again, err := w.room.Accept(w.ctx, []mailroom.Send{send})
+		again, err := w.svc.Accept(w.ctx, []mailroom.Send{send})
 		w.ok(err)
 		codes := func(a mailroom.Accepted) (codes []string) {
 			for _, hit := range a.Advice {
@@ -164,7 +164,7 @@ func eraseRules(t *testing.T) {
 	each("R60_an_unknown_id_is_kept_nowhere", nil, func(w *world, c record.Config) {
 		w.member("a", "recruiter_25")
 		w.member("zq-gone", "recruiter_25")
-		w.ok(w.room.Erase(w.ctx, operator, "zq-gone"))
+		w.ok(w.svc.Erase(w.ctx, operator, "zq-gone"))
 		w.finish(&org{})
 		for _, s := range []mailroom.Send{text("a", "zq-gone"), text("zq-gone", "a")} {
 			s.Key = "k-" + string(s.From)
@@ -182,19 +182,19 @@ func eraseRules(t *testing.T) {
 		for i := range 40 {
 			w.sent("zq-gone", recipient(i))
 		}
-		w.ok(w.room.Erase(w.ctx, operator, "zq-gone"))
+		w.ok(w.svc.Erase(w.ctx, operator, "zq-gone"))
 		ctx, cancel := context.WithCancel(w.ctx)
 		cut := &cutOff{org: org{}, cancel: cancel} // dies while Salesforce is being told
-		if _, err := w.room.FinishErasures(ctx, cut); err == nil {
+		if _, err := w.svc.FinishErasures(ctx, cut); err == nil {
 			w.t.Fatal("it was not cut off")
 		}
-		waits, err := w.room.Erasing(w.ctx)
+		waits, err := w.svc.Erasing(w.ctx)
 		w.ok(err)
 		if !waits {
 			w.t.Fatal("nobody would go on")
 		}
 		w.finish(&org{})
-		if waits, err = w.room.Erasing(w.ctx); err != nil || waits {
+		if waits, err = w.svc.Erasing(w.ctx); err != nil || waits {
 			w.t.Errorf("it still waits: %v, %v", waits, err)
 		}
 		w.nowhere(c, "zq-gone")
@@ -202,14 +202,14 @@ func eraseRules(t *testing.T) {
 	each("R60_what_raced_with_the_erasure", nil, func(w *world, c record.Config) {
 		w.member("a", "recruiter_25")
 		w.member("zq-gone", "recruiter_25")
-		w.ok(w.room.Erase(w.ctx, operator, "zq-gone"))
+		w.ok(w.svc.Erase(w.ctx, operator, "zq-gone"))
 		w.finish(&org{})
 		// A send that was judged before and stored after.
 		late, receipt := domain.New(domain.InMail{ID: uuids{}.NewID(), Sender: "a", Recipient: "zq-gone", Subject: "zqtext", Body: "zqtext",
 			Preview: "zqtext", AccountType: domain.Recruiter}, w.clock.Now())
 		w.ok(w.record.Update(w.ctx, func(tx mailroom.Tx) error { return tx.Insert([]*domain.InMail{late}, []domain.Receipt{receipt}) }))
 		w.somewhere(c, "zq-gone", "zqtext")
-		_, err := w.room.Deliver(w.ctx, []domain.ID{late.ID})
+		_, err := w.svc.Deliver(w.ctx, []domain.ID{late.ID})
 		w.ok(err)
 		w.finish(&org{})
 		w.nowhere(c, "zq-gone", "zqtext")
@@ -222,7 +222,7 @@ func eraseRules(t *testing.T) {
 		for i := range 8 {
 			id := domain.MemberID(fmt.Sprintf("zq-gone-%d", i))
 			w.member(id, "recruiter_50")
-			erasures = append(erasures, func() error { return w.room.Erase(w.ctx, operator, id) })
+			erasures = append(erasures, func() error { return w.svc.Erase(w.ctx, operator, id) })
 		}
 		w.members(12)
 		for i := range 8 {
@@ -234,7 +234,7 @@ func eraseRules(t *testing.T) {
 		w.ok(errors.Join(together(erasures...)...))
 		for range 3 {
 			workers = append(workers, func() error {
-				_, err := w.room.FinishErasures(w.ctx, &org{})
+				_, err := w.svc.FinishErasures(w.ctx, &org{})
 				if errors.Is(err, mailroom.ErrUnavailable) { // another one scrubs: this one comes again
 					err = nil
 				}
@@ -250,40 +250,40 @@ func eraseRules(t *testing.T) {
 	})
 	each("R60_the_id_is_free_when_all_is_gone", nil, func(w *world, _ record.Config) {
 		w.member("a", "recruiter_25")
-		w.ok(w.room.Erase(w.ctx, operator, "a"))
-		errs, err := w.room.PutMembers(w.ctx, []domain.Member{domain.NewMember("a", "Another"), domain.NewMember("b", "Bo")})
+		w.ok(w.svc.Erase(w.ctx, operator, "a"))
+		errs, err := w.svc.PutMembers(w.ctx, []domain.Member{domain.NewMember("a", "Another"), domain.NewMember("b", "Bo")})
 		w.ok(err)
 		w.want(errs[0], domain.Conflict)
 		w.ok(errs[1])
 		w.finish(&org{})
 		w.member("a", "recruiter_25")
 		w.finish(&org{})
-		if m, err := w.room.Member(w.ctx, "a"); err != nil || m.Name != "Member A" {
+		if m, err := w.svc.Member(w.ctx, "a"); err != nil || m.Name != "Member A" {
 			w.t.Errorf("the new member is %q, %v", m.Name, err)
 		}
 	})
 	each("R60_Salesforce_was_away", nil, func(w *world, c record.Config) {
 		w.member("zq-gone", "basic_0")
 		o := &org{down: true, people: map[domain.MemberID]bool{"zq-gone": true, "other": true}}
-		w.ok(w.room.Erase(w.ctx, operator, "zq-gone"))
+		w.ok(w.svc.Erase(w.ctx, operator, "zq-gone"))
 		w.finish(o)
 		w.nowhere(c, "zq-gone") // nobody waits for Salesforce with the id in the record
-		if err := w.room.ForgetInCRM(w.ctx, o); err == nil || !o.people["zq-gone"] {
+		if err := w.svc.ForgetInCRM(w.ctx, o); err == nil || !o.people["zq-gone"] {
 			w.t.Fatal("a Salesforce that is down forgot")
 		}
-		w.ok(w.room.PauseCRM(w.ctx, "operator", time.Time{}))
+		w.ok(w.svc.PauseCRM(w.ctx, "operator", time.Time{}))
 		o.down = false
-		w.ok(w.room.ForgetInCRM(w.ctx, o))
+		w.ok(w.svc.ForgetInCRM(w.ctx, o))
 		if !o.people["zq-gone"] {
 			w.t.Error("a paused sync spoke to Salesforce")
 		}
-		w.ok(w.room.ResumeCRM(w.ctx))
-		w.ok(w.room.ForgetInCRM(w.ctx, o))
+		w.ok(w.svc.ResumeCRM(w.ctx))
+		w.ok(w.svc.ForgetInCRM(w.ctx, o))
 		if diff := cmp.Diff(map[domain.MemberID]bool{"other": true}, o.people); diff != "" {
 			w.t.Errorf("Salesforce knows (-want +got):\n%s", diff)
 		}
 		o.people["zq-gone"] = true // another one of that id, later
-		w.ok(w.room.ForgetInCRM(w.ctx, o))
+		w.ok(w.svc.ForgetInCRM(w.ctx, o))
 		if !o.people["zq-gone"] {
 			w.t.Error("it was forgotten a second time")
 		}
@@ -293,19 +293,19 @@ func eraseRules(t *testing.T) {
 		w.member("b", "recruiter_25")
 		w.member("r0-sender", "recruiter_25")
 		w.members(2)
-		w.pairs(w.room.Connect, "a", "r0")
-		w.pairs(w.room.Block, "a", "r1")
-		w.ok(w.room.Ban(w.ctx, operator, domain.Ban{Kind: domain.BanMember, Value: "r1"}))
-		_, _, err := w.room.CreateKey(w.ctx, mailroom.RoleMember, "a")
+		w.pairs(w.svc.Connect, "a", "r0")
+		w.pairs(w.svc.Block, "a", "r1")
+		w.ok(w.svc.Ban(w.ctx, operator, domain.Ban{Kind: domain.BanMember, Value: "r1"}))
+		_, _, err := w.svc.CreateKey(w.ctx, mailroom.RoleMember, "a")
 		w.ok(err)
 		unread, answered := w.sent("a", "b"), w.sent("b", "a")
-		_, err = w.room.Reply(w.ctx, as("a"), answered, "An answer")
+		_, err = w.svc.Reply(w.ctx, as("a"), answered, "An answer")
 		w.ok(err)
-		w.ok(w.room.Report(w.ctx, as("a"), answered, "a reason"))
+		w.ok(w.svc.Report(w.ctx, as("a"), answered, "a reason"))
 		back := w.sent("r0-sender", "a")
 		_, err = w.retract(back, "r0-sender")
 		w.ok(err)
-		e, err := w.room.Export(w.ctx, "a")
+		e, err := w.svc.Export(w.ctx, "a")
 		w.ok(err)
 		type line struct {
 			ID       domain.ID
@@ -335,7 +335,7 @@ func eraseRules(t *testing.T) {
 		if w.inmail(unread).Status != domain.Sent {
 			w.t.Error("the export opened an InMail")
 		}
-		_, err = w.room.Export(w.ctx, "nobody")
+		_, err = w.svc.Export(w.ctx, "nobody")
 		w.want(err, domain.NotFound)
 	})
 	each("R60_retain_days", func(p *domain.Policy) { p.RetainDays = 30 }, func(w *world, c record.Config) {
@@ -350,16 +350,16 @@ func eraseRules(t *testing.T) {
 			return id
 		}
 		old, answered := letter("r0"), letter("r1")
-		_, err := w.room.Open(w.ctx, as("r0"), old)
+		_, err := w.svc.Open(w.ctx, as("r0"), old)
 		w.ok(err)
-		_, err = w.room.Reply(w.ctx, as("r1"), answered, "zqtext in a reply")
+		_, err = w.svc.Reply(w.ctx, as("r1"), answered, "zqtext in a reply")
 		w.ok(err)
 		w.somewhere(c, "zqtext")
 		before := w.outcomes(domain.ByAll)
 		retain := func() (n int) {
-			n, err := w.room.DropTexts(w.ctx, 100)
+			n, err := w.svc.DropTexts(w.ctx, 100)
 			w.ok(err)
-			w.ok(w.room.Scrub(w.ctx))
+			w.ok(w.svc.Scrub(w.ctx))
 			return n
 		}
 		w.clock.advance(30 * 24 * time.Hour)
@@ -374,11 +374,11 @@ func eraseRules(t *testing.T) {
 		if diff := cmp.Diff(before, w.outcomes(domain.ByAll)); diff != "" {
 			w.t.Errorf("counts (-before +after):\n%s", diff)
 		}
-		opened, err := w.room.Open(w.ctx, as("r0"), old)
+		opened, err := w.svc.Open(w.ctx, as("r0"), old)
 		if err != nil || opened.Subject != "" || opened.Body != "" || opened.From.Name != "Member A" {
 			w.t.Errorf("it opens as %+v, %v", opened, err)
 		}
-		if opened, err = w.room.Open(w.ctx, as("r1"), answered); err != nil || len(opened.Replies) != 1 || opened.Replies[0].Body != "" {
+		if opened, err = w.svc.Open(w.ctx, as("r1"), answered); err != nil || len(opened.Replies) != 1 || opened.Replies[0].Body != "" {
 			w.t.Errorf("the conversation opens as %+v, %v", opened, err)
 		}
 		young := letter("r2")

@@ -57,8 +57,8 @@ type ExportedInMail struct {
 const exportPage = 200
 
 // Export gathers everything that is held on a member, at one moment. It opens nothing (R31).
-func (r *Room) Export(ctx context.Context, id domain.MemberID) (e Export, err error) {
-	err = r.record.View(ctx, func(tx Tx) error {
+func (svc *Service) Export(ctx context.Context, id domain.MemberID) (e Export, err error) {
+	err = svc.record.View(ctx, func(tx Tx) error {
 		e = Export{At: tx.Now()}
 		found, err := tx.Members([]domain.MemberID{id})
 		if err != nil {
@@ -68,11 +68,11 @@ func (r *Room) Export(ctx context.Context, id domain.MemberID) (e Export, err er
 			return refuse(domain.NotFound, "there is no member with this id")
 		}
 		e.Member = *found[id]
-		accounts, err := r.accounts(tx, []domain.MemberID{id})
+		accounts, err := svc.accounts(tx, []domain.MemberID{id})
 		if err != nil {
 			return err
 		}
-		e.Credits = domain.CreditsAt(tx.Now(), accounts[id], r.policy.RolloverPeriods)
+		e.Credits = domain.CreditsAt(tx.Now(), accounts[id], svc.policy.RolloverPeriods)
 		if e.Holdings, err = tx.Holdings(id); err != nil {
 			return err
 		}
@@ -84,7 +84,7 @@ func (r *Room) Export(ctx context.Context, id domain.MemberID) (e Export, err er
 			return err
 		}
 		for part := range slices.Chunk(ids, exportPage) {
-			if err := r.exportSome(tx, &e, part); err != nil {
+			if err := svc.exportSome(tx, &e, part); err != nil {
 				return err
 			}
 		}
@@ -94,7 +94,7 @@ func (r *Room) Export(ctx context.Context, id domain.MemberID) (e Export, err er
 }
 
 // exportSome adds InMails to an export.
-func (r *Room) exportSome(tx Tx, e *Export, ids []domain.ID) error {
+func (svc *Service) exportSome(tx Tx, e *Export, ids []domain.ID) error {
 	found, err := tx.InMails(ids)
 	if err != nil {
 		return err
@@ -103,13 +103,13 @@ func (r *Room) exportSome(tx Tx, e *Export, ids []domain.ID) error {
 	for _, m := range found {
 		people = append(people, m.Sender, m.Recipient)
 	}
-	known, err := r.people(tx, people)
+	known, err := svc.people(tx, people)
 	if err != nil {
 		return err
 	}
 	for _, id := range ids {
 		m := found[id]
-		x := ExportedInMail{InMail: m, Status: m.StatusAt(tx.Now()), Reason: m.Reason.Tell(), From: known[m.Sender], To: known[m.Recipient]}
+		x := ExportedInMail{InMail: m, Status: m.StatusAt(tx.Now()), Reason: m.Reason.ForSender(), From: known[m.Sender], To: known[m.Recipient]}
 		if m.Sender == e.Member.ID {
 			receipts, err := tx.Receipts(id)
 			if err != nil {
@@ -117,7 +117,7 @@ func (r *Room) exportSome(tx Tx, e *Export, ids []domain.ID) error {
 			}
 			x.Receipts = m.Path(receipts, tx.Now())
 			for i := range x.Receipts {
-				x.Receipts[i].Reason = x.Receipts[i].Reason.Tell()
+				x.Receipts[i].Reason = x.Receipts[i].Reason.ForSender()
 			}
 		} else if m.Undone {
 			m.Subject, m.Preview, m.Body = "", "", ""

@@ -29,7 +29,7 @@ var cuts = map[string]domain.Dimension{
 
 // Analytics reports the rates of one cut over the weeks from the one that holds from to the one that holds to; a zero time is an
 // open end.
-func (r *Room) Analytics(ctx context.Context, by string, from, to time.Time) (Report, error) {
+func (svc *Service) Analytics(ctx context.Context, by string, from, to time.Time) (Report, error) {
 	dimension, ok := cuts[by]
 	if !ok {
 		return Report{}, refuse(domain.BadRequest, "by is one of week, tag, account_type, category, sender, length, advice")
@@ -37,8 +37,8 @@ func (r *Room) Analytics(ctx context.Context, by string, from, to time.Time) (Re
 	if !from.IsZero() && !to.IsZero() && to.Before(from) {
 		return Report{}, refuse(domain.BadRequest, "to lies before from; exchange them")
 	}
-	report := Report{By: by, Open: rates.OpenRate, Response: rates.ResponseRate, WindowDays: r.policy.ResponseWindowDays}
-	err := r.record.View(ctx, func(tx Tx) error {
+	report := Report{By: by, Open: rates.OpenRate, Response: rates.ResponseRate, WindowDays: svc.policy.ResponseWindowDays}
+	err := svc.record.View(ctx, func(tx Tx) error {
 		report.Now = tx.Now()
 		counts, err := tx.Counts(dimension, cohortOf(from), cohortOf(to))
 		if err != nil {
@@ -48,7 +48,7 @@ func (r *Room) Analytics(ctx context.Context, by string, from, to time.Time) (Re
 		if by == "week" {
 			make = rates.ByWeek
 		}
-		report.Rows, err = make(counts, tx.Now(), r.policy.ResponseWindowDays)
+		report.Rows, err = make(counts, tx.Now(), svc.policy.ResponseWindowDays)
 		return err
 	})
 	return report, wrap("compute rates", err)
@@ -103,10 +103,10 @@ var withins = []struct {
 
 // TakeSnapshot computes the figures and stores them. tags is the allow-list of tags that are told by name; all others are
 // folded into "other". measure tells how long it took, by a clock that does not travel.
-func (r *Room) TakeSnapshot(ctx context.Context, tags []string, measure func() time.Duration) error {
+func (svc *Service) TakeSnapshot(ctx context.Context, tags []string, measure func() time.Duration) error {
 	var s Snapshot
-	err := r.record.View(ctx, func(tx Tx) (err error) {
-		s, err = r.figures(tx, tags)
+	err := svc.record.View(ctx, func(tx Tx) (err error) {
+		s, err = svc.figures(tx, tags)
 		return err
 	})
 	if err != nil {
@@ -117,13 +117,13 @@ func (r *Room) TakeSnapshot(ctx context.Context, tags []string, measure func() t
 	if err != nil {
 		return wrap("keep the snapshot", err)
 	}
-	return wrap("store the snapshot", r.record.Update(ctx, func(tx Tx) error { return tx.PutSnapshot(blob) }))
+	return wrap("store the snapshot", svc.record.Update(ctx, func(tx Tx) error { return tx.PutSnapshot(blob) }))
 }
 
 // StoredSnapshot returns the figures as last stored; nil when none were.
-func (r *Room) StoredSnapshot(ctx context.Context) (*Snapshot, error) {
+func (svc *Service) StoredSnapshot(ctx context.Context) (*Snapshot, error) {
 	var s *Snapshot
-	err := r.record.View(ctx, func(tx Tx) error {
+	err := svc.record.View(ctx, func(tx Tx) error {
 		blob, _, err := tx.Snapshot()
 		if err != nil || blob == nil {
 			return err
@@ -134,7 +134,7 @@ func (r *Room) StoredSnapshot(ctx context.Context) (*Snapshot, error) {
 	return s, wrap("read the snapshot", err)
 }
 
-func (r *Room) figures(tx Tx, tags []string) (Snapshot, error) {
+func (svc *Service) figures(tx Tx, tags []string) (Snapshot, error) {
 	now := tx.Now()
 	s := Snapshot{At: now}
 	first := domain.CohortOf(now.AddDate(0, 0, -7*(SnapshotWeeks-1)))
@@ -143,7 +143,7 @@ func (r *Room) figures(tx Tx, tags []string) (Snapshot, error) {
 	if err != nil {
 		return s, err
 	}
-	if s.Weeks, err = r.weeks(all); err != nil {
+	if s.Weeks, err = svc.weeks(all); err != nil {
 		return s, err
 	}
 	byType, err := tx.Counts(domain.ByAccountType, recent, "")
@@ -180,7 +180,7 @@ func (r *Room) figures(tx Tx, tags []string) (Snapshot, error) {
 }
 
 // weeks gathers the counts of all InMails by cohort.
-func (r *Room) weeks(counts []domain.Count) ([]WeekFigures, error) {
+func (svc *Service) weeks(counts []domain.Count) ([]WeekFigures, error) {
 	byWeek := map[domain.Cohort]*WeekFigures{}
 	for _, c := range counts {
 		w := byWeek[c.Cohort]
@@ -190,7 +190,7 @@ func (r *Room) weeks(counts []domain.Count) ([]WeekFigures, error) {
 				return nil, err
 			}
 			w = &WeekFigures{Cohort: c.Cohort, Outcomes: map[domain.Outcome]int{}, OpenComplete: rates.OpenComplete(monday),
-				ResponseComplete: rates.ResponseComplete(monday, r.policy.ResponseWindowDays)}
+				ResponseComplete: rates.ResponseComplete(monday, svc.policy.ResponseWindowDays)}
 			byWeek[c.Cohort] = w
 		}
 		if c.Outcome == domain.RepliedInTime {

@@ -114,8 +114,8 @@ func (m *importInMail) send() Send {
 // Import reads NDJSON: members, connections, blocks and InMails, one a line, each InMail through every check (R19, R21).
 // Lines of one kind that follow each other share transactions. progress, when not nil, hears the lines done so far.
 // An error is a fault that ended the import; the report says what was kept until then.
-func (r *Room) Import(ctx context.Context, in io.Reader, progress func(lines int)) (ImportReport, error) {
-	im := &importer{room: r, ctx: ctx}
+func (svc *Service) Import(ctx context.Context, in io.Reader, progress func(lines int)) (ImportReport, error) {
+	im := &importer{svc: svc, ctx: ctx}
 	lines := bufio.NewReaderSize(in, MaxImportLine+1)
 	for {
 		line, tooLong, err := readLine(lines)
@@ -156,7 +156,7 @@ func readLine(in *bufio.Reader) (line []byte, tooLong bool, err error) {
 
 // importer gathers lines of one kind into a batch.
 type importer struct {
-	room    *Room
+	svc     *Service
 	ctx     context.Context
 	report  ImportReport
 	kind    string
@@ -212,14 +212,14 @@ func (im *importer) flush() error {
 	var err error
 	switch im.kind {
 	case "member":
-		errs, err = im.room.PutMembers(im.ctx, im.members)
+		errs, err = im.svc.PutMembers(im.ctx, im.members)
 	case "connection":
-		errs, err = im.room.Connect(im.ctx, im.pairs)
+		errs, err = im.svc.Connect(im.ctx, im.pairs)
 	case "block":
-		errs, err = im.room.Block(im.ctx, im.pairs)
+		errs, err = im.svc.Block(im.ctx, im.pairs)
 	case "inmail":
 		var answers []Accepted
-		answers, err = im.room.Accept(im.ctx, im.sends)
+		answers, err = im.svc.Accept(im.ctx, im.sends)
 		for _, a := range answers {
 			errs = append(errs, a.Err)
 		}

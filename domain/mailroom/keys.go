@@ -16,7 +16,7 @@ var ErrNoKey = errors.New("no such key")
 const KeyPrefix = "inm_"
 
 // CreateKey makes a key and shows it once: only its SHA-256 is kept. A member key acts as one member, who exists.
-func (r *Room) CreateKey(ctx context.Context, role Role, member domain.MemberID) (id, key string, err error) {
+func (svc *Service) CreateKey(ctx context.Context, role Role, member domain.MemberID) (id, key string, err error) {
 	switch {
 	case role == RoleOperator && member != "":
 		return "", "", refuse(domain.BadRequest, "an operator key has no member")
@@ -25,19 +25,19 @@ func (r *Room) CreateKey(ctx context.Context, role Role, member domain.MemberID)
 	case role != RoleOperator && role != RoleMember:
 		return "", "", refuse(domain.BadRequest, "role is operator or member")
 	}
-	secret := r.ids.NewSecret()
-	id, key = string(r.ids.NewID()), KeyPrefix+hex.EncodeToString(secret[:])
-	err = r.putKey(ctx, id, key, role, member)
+	secret := svc.ids.NewSecret()
+	id, key = string(svc.ids.NewID()), KeyPrefix+hex.EncodeToString(secret[:])
+	err = svc.putKey(ctx, id, key, role, member)
 	return id, key, wrap("make a key", err)
 }
 
 // InstallKey stores a key that was made elsewhere (INMAIL_OPERATOR_KEY) under a fixed id; the same id is replaced.
-func (r *Room) InstallKey(ctx context.Context, id, key string) error {
-	return wrap("install a key", r.putKey(ctx, id, key, RoleOperator, ""))
+func (svc *Service) InstallKey(ctx context.Context, id, key string) error {
+	return wrap("install a key", svc.putKey(ctx, id, key, RoleOperator, ""))
 }
 
-func (r *Room) putKey(ctx context.Context, id, key string, role Role, member domain.MemberID) error {
-	return r.record.Update(ctx, func(tx Tx) error {
+func (svc *Service) putKey(ctx context.Context, id, key string, role Role, member domain.MemberID) error {
+	return svc.record.Update(ctx, func(tx Tx) error {
 		if member != "" {
 			if err := member.Validate(); err != nil {
 				return err
@@ -51,9 +51,9 @@ func (r *Room) putKey(ctx context.Context, id, key string, role Role, member dom
 }
 
 // Authenticate finds the key that a caller showed; ErrNoKey when there is none.
-func (r *Room) Authenticate(ctx context.Context, key string) (Key, error) {
+func (svc *Service) Authenticate(ctx context.Context, key string) (Key, error) {
 	var found *Key
-	err := r.record.View(ctx, func(tx Tx) (err error) {
+	err := svc.record.View(ctx, func(tx Tx) (err error) {
 		found, err = tx.KeyByHash(sha256.Sum256([]byte(key)))
 		return err
 	})
@@ -67,8 +67,8 @@ func (r *Room) Authenticate(ctx context.Context, key string) (Key, error) {
 }
 
 // Keys lists the keys, newest first; the keys themselves are not kept.
-func (r *Room) Keys(ctx context.Context, p Page) (keys []Key, err error) {
-	err = r.record.View(ctx, func(tx Tx) (err error) {
+func (svc *Service) Keys(ctx context.Context, p Page) (keys []Key, err error) {
+	err = svc.record.View(ctx, func(tx Tx) (err error) {
 		keys, err = tx.ListKeys(p)
 		return err
 	})
@@ -76,8 +76,8 @@ func (r *Room) Keys(ctx context.Context, p Page) (keys []Key, err error) {
 }
 
 // DeleteKey makes a key unknown from now on; not_found when it is already.
-func (r *Room) DeleteKey(ctx context.Context, id string) error {
-	err := r.record.Update(ctx, func(tx Tx) error {
+func (svc *Service) DeleteKey(ctx context.Context, id string) error {
+	err := svc.record.Update(ctx, func(tx Tx) error {
 		gone, err := tx.DeleteKey(id)
 		if err == nil && !gone {
 			return refuse(domain.NotFound, "there is no key with this id")

@@ -9,7 +9,7 @@ import (
 
 // Tag replaces the tags of an InMail, by its sender or an operator, at any time; the figures move with them (R56).
 // It returns the tags in their one form.
-func (r *Room) Tag(ctx context.Context, v Viewer, id domain.ID, tags []string) ([]string, error) {
+func (svc *Service) Tag(ctx context.Context, v Viewer, id domain.ID, tags []string) ([]string, error) {
 	for _, t := range tags {
 		if err := CheckText(t); err != nil {
 			return nil, err
@@ -19,24 +19,24 @@ func (r *Room) Tag(ctx context.Context, v Viewer, id domain.ID, tags []string) (
 	if err != nil {
 		return nil, err
 	}
-	err = r.label(ctx, v, id, func(tx Tx, m *domain.InMail) (changed bool, err error) {
+	err = svc.label(ctx, v, id, func(tx Tx, m *domain.InMail) (changed bool, err error) {
 		if slices.Equal(m.Tags, normal) {
 			return false, nil
 		}
 		old := m.Tags
 		m.Tags = normal
-		return true, tx.Count(domain.RetagCounts(m, old, r.responseWindow()))
+		return true, tx.Count(domain.RetagCounts(m, old, svc.responseWindow()))
 	})
 	return normal, wrap("tag", err)
 }
 
 // SetCRM replaces the Salesforce ids that a sender names; an explicit id wins over matching (R55). It returns them as stored.
-func (r *Room) SetCRM(ctx context.Context, v Viewer, id domain.ID, ids domain.CRMIDs) (domain.CRMIDs, error) {
+func (svc *Service) SetCRM(ctx context.Context, v Viewer, id domain.ID, ids domain.CRMIDs) (domain.CRMIDs, error) {
 	normal, err := normalCRM(ids)
 	if err != nil {
 		return ids, err
 	}
-	err = r.label(ctx, v, id, func(tx Tx, m *domain.InMail) (bool, error) {
+	err = svc.label(ctx, v, id, func(tx Tx, m *domain.InMail) (bool, error) {
 		changed := m.CRM != normal
 		m.CRM = normal
 		return changed, nil
@@ -45,8 +45,8 @@ func (r *Room) SetCRM(ctx context.Context, v Viewer, id domain.ID, ids domain.CR
 }
 
 // label changes what is written on an InMail but not its state: no receipt follows, Salesforce learns of it.
-func (r *Room) label(ctx context.Context, v Viewer, id domain.ID, change func(Tx, *domain.InMail) (bool, error)) error {
-	return r.record.Update(ctx, func(tx Tx) error {
+func (svc *Service) label(ctx context.Context, v Viewer, id domain.ID, change func(Tx, *domain.InMail) (bool, error)) error {
+	return svc.record.Update(ctx, func(tx Tx) error {
 		m, err := one(tx.LockInMails, id)
 		if err != nil {
 			return err

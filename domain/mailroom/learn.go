@@ -18,8 +18,8 @@ const maxReported = 1000
 // Learn folds up to limit lessons into the filter's model, lets it fade when that is due, and returns from how many InMails it
 // learned. A reply teaches good at once. A report teaches spam only when enough distinct readers have reported letters like it
 // (spam.Teach), and never a letter that its own reader has answered.
-func (r *Room) Learn(ctx context.Context, limit int) (learnt int, err error) {
-	err = r.record.Update(ctx, func(tx Tx) error {
+func (svc *Service) Learn(ctx context.Context, limit int) (learnt int, err error) {
+	err = svc.record.Update(ctx, func(tx Tx) error {
 		learnt = 0
 		lessons, err := tx.TakeLessons(limit)
 		if err != nil {
@@ -42,7 +42,7 @@ func (r *Room) Learn(ctx context.Context, limit int) (learnt int, err error) {
 		for range due {
 			m.Fade()
 		}
-		if learnt, err = r.learn(tx, m, lessons); err != nil || learnt == 0 && (due == 0 || len(blob) == 0) {
+		if learnt, err = svc.learn(tx, m, lessons); err != nil || learnt == 0 && (due == 0 || len(blob) == 0) {
 			return err // nothing has changed
 		}
 		if blob, err = m.MarshalBinary(); err != nil {
@@ -51,7 +51,7 @@ func (r *Room) Learn(ctx context.Context, limit int) (learnt int, err error) {
 		if err := tx.PutModel(blob); err != nil {
 			return err
 		}
-		return tx.SetState(stateModelVersion, []byte(r.ids.NewID()))
+		return tx.SetState(stateModelVersion, []byte(svc.ids.NewID()))
 	})
 	return learnt, wrap("learn", err)
 }
@@ -73,7 +73,7 @@ func fadeDue(tx Tx) (due int, err error) {
 }
 
 // learn lets m observe what lessons bring, and returns from how many InMails it learned.
-func (r *Room) learn(tx Tx, m *spam.Model, lessons []Lesson) (learnt int, err error) {
+func (svc *Service) learn(tx Tx, m *spam.Model, lessons []Lesson) (learnt int, err error) {
 	var answered []domain.ID
 	reported := false
 	for _, l := range lessons {
@@ -96,12 +96,12 @@ func (r *Room) learn(tx Tx, m *spam.Model, lessons []Lesson) (learnt int, err er
 	if !reported {
 		return learnt, nil
 	}
-	n, err := r.learnReports(tx, m)
+	n, err := svc.learnReports(tx, m)
 	return learnt + n, err
 }
 
 // learnReports lets m observe the reported letters that teach now.
-func (r *Room) learnReports(tx Tx, m *spam.Model) (learnt int, err error) {
+func (svc *Service) learnReports(tx Tx, m *spam.Model) (learnt int, err error) {
 	rows, err := tx.Reported(tx.Now().Add(-spam.RecordWindow), maxReported)
 	if err != nil {
 		return 0, err
@@ -114,7 +114,7 @@ func (r *Room) learnReports(tx Tx, m *spam.Model) (learnt int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	signals, err := tx.Signals(unique(senders), r.limits)
+	signals, err := tx.Signals(unique(senders), svc.limits)
 	if err != nil {
 		return 0, err
 	}
@@ -140,7 +140,7 @@ func (r *Room) learnReports(tx Tx, m *spam.Model) (learnt int, err error) {
 		of = append(of, im)
 	}
 	var taught []domain.ID
-	for _, i := range spam.Teach(reports, deliveries, r.limits) {
+	for _, i := range spam.Teach(reports, deliveries, svc.limits) {
 		m.Observe(of[i].Subject, of[i].Body, true)
 		taught = append(taught, of[i].ID)
 	}

@@ -11,7 +11,7 @@ import (
 // ledger is what one batch of judgements stands on: facts that were loaded once, under the senders'
 // locks, and that move on as the batch goes, so that the second send of a batch sees the first.
 type ledger struct {
-	room       *Room
+	svc        *Service
 	members    map[domain.MemberID]*domain.Member
 	accounts   map[domain.MemberID]domain.Account
 	restricted map[domain.MemberID]spam.Restriction
@@ -34,30 +34,30 @@ const (
 )
 
 // open locks the senders and loads the facts for pairs, with what more is asked for.
-func (r *Room) open(tx Tx, pairs []Pair, p purpose, more Ask) (*ledger, Facts, error) {
+func (svc *Service) open(tx Tx, pairs []Pair, p purpose, more Ask) (*ledger, Facts, error) {
 	more.Lock = true
-	return r.load(tx, pairs, p, more)
+	return svc.load(tx, pairs, p, more)
 }
 
 // load reads the facts for pairs without locking, for preflight, which decides nothing.
-func (r *Room) load(tx Tx, pairs []Pair, p purpose, more Ask) (*ledger, Facts, error) {
+func (svc *Service) load(tx Tx, pairs []Pair, p purpose, more Ask) (*ledger, Facts, error) {
 	ask := more
-	ask.Pairs, ask.AnchorDay, ask.AllPeriods, ask.Allowance = pairs, r.policy.AnchorDay, r.policy.RolloverPeriods > 0, r.allowance
+	ask.Pairs, ask.AnchorDay, ask.AllPeriods, ask.Allowance = pairs, svc.policy.AnchorDay, svc.policy.RolloverPeriods > 0, svc.allowance
 	ask.State = stateModelVersion
 	if p == forAccept {
-		ask.Signals = &r.limits
+		ask.Signals = &svc.limits
 	}
 	f, err := tx.Facts(ask)
 	if err != nil {
 		return nil, f, err
 	}
-	l := &ledger{room: r, accepting: p == forAccept, members: f.Members, accounts: f.Accounts, restricted: f.Restricted,
+	l := &ledger{svc: svc, accepting: p == forAccept, members: f.Members, accounts: f.Accounts, restricted: f.Restricted,
 		banned: f.Banned, signals: f.Signals, between: make(map[Pair]*Between, len(pairs)),
 		prints: map[domain.MemberID][]spam.SentPrint{}, printed: map[domain.MemberID]bool{}}
 	for i, pair := range pairs {
 		l.between[pair] = &f.Between[i]
 	}
-	l.model, err = r.modelAt(tx, f.State)
+	l.model, err = svc.modelAt(tx, f.State)
 	return l, f, err
 }
 
@@ -70,8 +70,8 @@ func (l *ledger) known(id domain.MemberID) domain.MemberID {
 }
 
 // accounts loads what credits are computed from, with what is on its way.
-func (r *Room) accounts(tx Tx, ids []domain.MemberID) (map[domain.MemberID]domain.Account, error) {
-	accounts, err := tx.Accounts(ids, r.policy.AnchorDay, r.policy.RolloverPeriods > 0, r.allowance)
+func (svc *Service) accounts(tx Tx, ids []domain.MemberID) (map[domain.MemberID]domain.Account, error) {
+	accounts, err := tx.Accounts(ids, svc.policy.AnchorDay, svc.policy.RolloverPeriods > 0, svc.allowance)
 	if err != nil {
 		return nil, err
 	}
@@ -120,12 +120,12 @@ func (l *ledger) refusals(from, to domain.MemberID, text content, now time.Time)
 
 // reach is the case of one pair without its text.
 func (l *ledger) reach(from, to domain.MemberID, now time.Time) domain.Case {
-	credits := domain.CreditsAt(now, l.accounts[from], l.room.policy.RolloverPeriods)
+	credits := domain.CreditsAt(now, l.accounts[from], l.svc.policy.RolloverPeriods)
 	between := l.between[Pair{from, to}]
 	c := domain.Case{
 		Now: now, From: from, To: to, Sender: l.members[from], Recipient: l.members[to],
 		Left: credits.Remaining, Credits: credits, Connected: between.Connected, Blocked: between.Blocked,
-		Banned: l.banned[to], Awaiting: between.Awaiting, AllowTwice: l.room.policy.AllowSecondInMail,
+		Banned: l.banned[to], Awaiting: between.Awaiting, AllowTwice: l.svc.policy.AllowSecondInMail,
 	}
 	if l.accepting {
 		c.Left = credits.Available()

@@ -35,7 +35,7 @@ func TestRandomLife(t *testing.T) {
 			"reply":   func(rt *rapid.T) { l.act(rt, "reply") },
 			"retract": func(rt *rapid.T) { l.act(rt, "retract") },
 			"report":  func(rt *rapid.T) { l.act(rt, "report") },
-			"expire":  func(*rapid.T) { _, err := w.room.Expire(w.ctx, 100); w.ok(err) },
+			"expire":  func(*rapid.T) { _, err := w.svc.Expire(w.ctx, 100); w.ok(err) },
 			"advance": func(rt *rapid.T) {
 				w.clock.advance(time.Duration(rapid.SampledFrom([]int{1, 40, 167, 168, 400}).Draw(rt, "hours")) * time.Hour)
 			},
@@ -72,7 +72,7 @@ func (l *life) send(rt *rapid.T) {
 func (l *life) deliver(*rapid.T) {
 	for range 2 { // twice: a job may run twice
 		for _, id := range l.ids {
-			outcomes, err := l.w.room.Deliver(l.w.ctx, []domain.ID{id})
+			outcomes, err := l.w.svc.Deliver(l.w.ctx, []domain.ID{id})
 			l.w.ok(err)
 			if o := outcomes[0]; o.Status != "" {
 				if l.status[id] != domain.Queued {
@@ -100,12 +100,12 @@ func (l *life) act(rt *rapid.T, what string) {
 	var err error
 	switch what {
 	case "open":
-		_, err = l.w.room.Open(l.w.ctx, as(m.Recipient), id)
+		_, err = l.w.svc.Open(l.w.ctx, as(m.Recipient), id)
 	case "reply":
-		_, err = l.w.room.Reply(l.w.ctx, as(m.Recipient), id, "Gladly.")
+		_, err = l.w.svc.Reply(l.w.ctx, as(m.Recipient), id, "Gladly.")
 		live = live || m.Status == domain.Retracted && !m.RepliedAt.IsZero()
 	case "report":
-		err = l.w.room.Report(l.w.ctx, as(m.Recipient), id, "no")
+		err = l.w.svc.Report(l.w.ctx, as(m.Recipient), id, "no")
 		if errors.Is(err, domain.Conflict) {
 			return
 		}
@@ -129,7 +129,7 @@ func (l *life) check(rt *rapid.T) {
 			}
 			delivered += n
 		}
-		_, c, err := l.w.room.Credits(l.w.ctx, sender)
+		_, c, err := l.w.svc.Credits(l.w.ctx, sender)
 		l.w.ok(err)
 		if c.Used > c.Allowance || c.Remaining < 0 {
 			rt.Fatalf("%s used %d of %d, %d remain", sender, c.Used, c.Allowance, c.Remaining)

@@ -28,32 +28,32 @@ type Config struct {
 	Policy domain.Policy
 }
 
-// Room joins the ports and the rules. Build it with New; its methods are safe for concurrent use.
-type Room struct {
-	record  Record
-	queue   Queue
-	clock   Clock
-	ids     IDs
-	seen    Observer
-	plans   domain.Plans
-	policy  domain.Policy
-	limits  spam.Limits
-	confirm []byte   // the key of confirmation tokens (R35)
-	filter  struct { // the learnt filter as last read
+// Service joins the ports and the rules. Build it with New; its methods are safe for concurrent use.
+type Service struct {
+	record   Record
+	queue    Queue
+	clock    Clock
+	ids      IDs
+	observer Observer
+	plans    domain.Plans
+	policy   domain.Policy
+	limits   spam.Limits
+	confirm  []byte   // the key of confirmation tokens (R35)
+	filter   struct { // the learnt filter as last read
 		sync.Mutex
 		model   *spam.Model
 		version string
 	}
-	judged verdicts
+	verdicts verdicts
 }
 
-// New builds a Room. It reads, or makes once, the key of the confirmation tokens, so that all
+// New builds a Service. It reads, or makes once, the key of the confirmation tokens, so that all
 // replicas accept each other's.
-func New(ctx context.Context, c Config, record Record, queue Queue, clock Clock, ids IDs, seen Observer) (*Room, error) {
+func New(ctx context.Context, c Config, record Record, queue Queue, clock Clock, ids IDs, observer Observer) (*Service, error) {
 	if err := errors.Join(c.Plans.Validate(), c.Policy.Validate()); err != nil {
 		return nil, err
 	}
-	r := &Room{record: record, queue: queue, clock: clock, ids: ids, seen: seen, plans: c.Plans, policy: c.Policy, limits: limitsOf(c.Policy)}
+	r := &Service{record: record, queue: queue, clock: clock, ids: ids, observer: observer, plans: c.Plans, policy: c.Policy, limits: limitsOf(c.Policy)}
 	err := record.Update(ctx, func(tx Tx) error {
 		key, err := tx.State(stateConfirmKey)
 		if err != nil || len(key) == 32 {
@@ -79,46 +79,46 @@ const stateAnchorDay = "anchor_day"
 // noteAnchorDay counts the usage of the period that now holds anew when the policy's anchor day is another than when the record was
 // last opened: what was sent in it stays spent (R08). Processes of one record have one policy; while they are
 // changed one by one, each counts by its own.
-func (r *Room) noteAnchorDay(ctx context.Context) error {
+func (svc *Service) noteAnchorDay(ctx context.Context) error {
 	noted := false
-	err := r.record.View(ctx, func(tx Tx) error {
+	err := svc.record.View(ctx, func(tx Tx) error {
 		last, err := state[int](tx, stateAnchorDay)
-		noted = last != nil && *last == r.policy.AnchorDay
+		noted = last != nil && *last == svc.policy.AnchorDay
 		return err
 	})
 	if err != nil || noted {
 		return err
 	}
-	return r.record.Update(ctx, func(tx Tx) error {
+	return svc.record.Update(ctx, func(tx Tx) error {
 		last, err := state[int](tx, stateAnchorDay)
 		if err != nil {
 			return err
 		}
-		if last != nil && *last != r.policy.AnchorDay {
-			if err := tx.RecountUsage(r.policy.AnchorDay); err != nil {
+		if last != nil && *last != svc.policy.AnchorDay {
+			if err := tx.RecountUsage(svc.policy.AnchorDay); err != nil {
 				return err
 			}
 		}
-		return setState(tx, stateAnchorDay, r.policy.AnchorDay)
+		return setState(tx, stateAnchorDay, svc.policy.AnchorDay)
 	})
 }
 
 const stateConfirmKey = "confirm_key"
 
 // Policy returns the policies in force.
-func (r *Room) Policy() domain.Policy { return r.policy }
+func (svc *Service) Policy() domain.Policy { return svc.policy }
 
 // Plans returns the plans in force.
-func (r *Room) Plans() domain.Plans { return r.plans }
+func (svc *Service) Plans() domain.Plans { return svc.plans }
 
 // Now returns the time by which the room decides.
-func (r *Room) Now() time.Time { return r.clock.Now() }
+func (svc *Service) Now() time.Time { return svc.clock.Now() }
 
 // Ready says whether the record answers.
-func (r *Room) Ready(ctx context.Context) error { return r.record.Ping(ctx) }
+func (svc *Service) Ready(ctx context.Context) error { return svc.record.Ping(ctx) }
 
 // allowance answers for a plan's name; a plan that has left the configuration allows nothing.
-func (r *Room) allowance(plan string) int { return r.plans[plan].Allowance }
+func (svc *Service) allowance(plan string) int { return svc.plans[plan].Allowance }
 
 // Viewer is who asks. An operator who acts for a member is that member (API.md): then Operator is
 // false and Member is set. A bare operator has no Member.

@@ -10,19 +10,19 @@ import (
 
 // PutMembers inserts or replaces members; errs[i] answers ms[i] and is nil or a *domain.Refusal. A change
 // of plan or account type takes effect at once (R07). What is refused does not keep the others out.
-func (r *Room) PutMembers(ctx context.Context, ms []domain.Member) (errs []error, err error) {
+func (svc *Service) PutMembers(ctx context.Context, ms []domain.Member) (errs []error, err error) {
 	errs = make([]error, len(ms))
 	var good []int // of ms
 	var ids []domain.MemberID
 	for i := range ms {
-		if errs[i] = r.checkMember(&ms[i]); errs[i] == nil {
+		if errs[i] = svc.checkMember(&ms[i]); errs[i] == nil {
 			good, ids = append(good, i), append(ids, ms[i].ID)
 		}
 	}
 	if len(good) == 0 {
 		return errs, nil
 	}
-	err = r.record.Update(ctx, func(tx Tx) error {
+	err = svc.record.Update(ctx, func(tx Tx) error {
 		if err := tx.LockMembers(unique(ids)); err != nil {
 			return err
 		}
@@ -39,7 +39,7 @@ func (r *Room) PutMembers(ctx context.Context, ms []domain.Member) (errs []error
 			ms[i].CreatedAt = tx.Now()
 			free = append(free, &ms[i])
 		}
-		return tx.PutMembers(free, r.policy.AnchorDay, r.allowance)
+		return tx.PutMembers(free, svc.policy.AnchorDay, svc.allowance)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("store %d members: %w", len(good), err)
@@ -47,20 +47,20 @@ func (r *Room) PutMembers(ctx context.Context, ms []domain.Member) (errs []error
 	return errs, nil
 }
 
-func (r *Room) checkMember(m *domain.Member) error {
+func (svc *Service) checkMember(m *domain.Member) error {
 	for _, t := range append([]string{m.Name, m.Headline, m.PhotoURL, m.Company, m.Email.Reveal(), m.Team}, m.Skills...) {
 		if err := CheckText(t); err != nil {
 			return err
 		}
 	}
-	return m.Validate(r.plans)
+	return m.Validate(svc.plans)
 }
 
 // ChangeMember applies change to a stored member and returns it as it then is. change may refuse.
 // A new account type without a new plan gets the type's smallest (API.md).
-func (r *Room) ChangeMember(ctx context.Context, id domain.MemberID, change func(*domain.Member) error) (domain.Member, error) {
+func (svc *Service) ChangeMember(ctx context.Context, id domain.MemberID, change func(*domain.Member) error) (domain.Member, error) {
 	var m domain.Member
-	err := r.record.Update(ctx, func(tx Tx) error {
+	err := svc.record.Update(ctx, func(tx Tx) error {
 		if err := tx.LockMembers([]domain.MemberID{id}); err != nil {
 			return err
 		}
@@ -79,18 +79,18 @@ func (r *Room) ChangeMember(ctx context.Context, id domain.MemberID, change func
 		if m.AccountType != before.AccountType && m.Plan == before.Plan {
 			m.Plan = ""
 		}
-		if err := r.checkMember(&m); err != nil {
+		if err := svc.checkMember(&m); err != nil {
 			return err
 		}
-		return tx.PutMembers([]*domain.Member{&m}, r.policy.AnchorDay, r.allowance)
+		return tx.PutMembers([]*domain.Member{&m}, svc.policy.AnchorDay, svc.allowance)
 	})
 	return m, wrap("change a member", err)
 }
 
 // Member returns a stored member; not_found when there is none.
-func (r *Room) Member(ctx context.Context, id domain.MemberID) (domain.Member, error) {
+func (svc *Service) Member(ctx context.Context, id domain.MemberID) (domain.Member, error) {
 	var m domain.Member
-	err := r.record.View(ctx, func(tx Tx) error {
+	err := svc.record.View(ctx, func(tx Tx) error {
 		found, err := tx.Members([]domain.MemberID{id})
 		if err != nil {
 			return err
@@ -105,46 +105,46 @@ func (r *Room) Member(ctx context.Context, id domain.MemberID) (domain.Member, e
 }
 
 // Credits returns a member and what is left to send at this moment (R02–R11).
-func (r *Room) Credits(ctx context.Context, id domain.MemberID) (domain.Member, domain.Credits, error) {
-	m, err := r.Member(ctx, id)
+func (svc *Service) Credits(ctx context.Context, id domain.MemberID) (domain.Member, domain.Credits, error) {
+	m, err := svc.Member(ctx, id)
 	if err != nil {
 		return m, domain.Credits{}, err
 	}
 	var c domain.Credits
-	err = r.record.View(ctx, func(tx Tx) error {
-		accounts, err := r.accounts(tx, []domain.MemberID{id})
+	err = svc.record.View(ctx, func(tx Tx) error {
+		accounts, err := svc.accounts(tx, []domain.MemberID{id})
 		if err != nil {
 			return err
 		}
-		c = domain.CreditsAt(tx.Now(), accounts[id], r.policy.RolloverPeriods)
+		c = domain.CreditsAt(tx.Now(), accounts[id], svc.policy.RolloverPeriods)
 		return nil
 	})
 	return m, c, wrap("compute credits", err)
 }
 
 // Connect makes pairs 1st-degree connections, both ways (R12); errs[i] answers pairs[i].
-func (r *Room) Connect(ctx context.Context, pairs []Pair) ([]error, error) {
-	return r.relate(ctx, "connect", pairs, Tx.Connect)
+func (svc *Service) Connect(ctx context.Context, pairs []Pair) ([]error, error) {
+	return svc.relate(ctx, "connect", pairs, Tx.Connect)
 }
 
 // Disconnect ends connections; one that is not there is fine.
-func (r *Room) Disconnect(ctx context.Context, pairs []Pair) ([]error, error) {
-	return r.relate(ctx, "disconnect", pairs, Tx.Disconnect)
+func (svc *Service) Disconnect(ctx context.Context, pairs []Pair) ([]error, error) {
+	return svc.relate(ctx, "disconnect", pairs, Tx.Disconnect)
 }
 
 // Block keeps To from reaching From with InMails and replies, and From from reaching To (R16).
-func (r *Room) Block(ctx context.Context, pairs []Pair) ([]error, error) {
-	return r.relate(ctx, "block", pairs, Tx.Block)
+func (svc *Service) Block(ctx context.Context, pairs []Pair) ([]error, error) {
+	return svc.relate(ctx, "block", pairs, Tx.Block)
 }
 
 // Unblock restores what Block took (R16); no block is fine.
-func (r *Room) Unblock(ctx context.Context, pairs []Pair) ([]error, error) {
-	return r.relate(ctx, "unblock", pairs, Tx.Unblock)
+func (svc *Service) Unblock(ctx context.Context, pairs []Pair) ([]error, error) {
+	return svc.relate(ctx, "unblock", pairs, Tx.Unblock)
 }
 
 // relate does one thing to all pairs of two different members who exist.
-func (r *Room) relate(ctx context.Context, what string, pairs []Pair, do func(Tx, []Pair) error) (errs []error, err error) {
-	err = r.record.Update(ctx, func(tx Tx) error {
+func (svc *Service) relate(ctx context.Context, what string, pairs []Pair, do func(Tx, []Pair) error) (errs []error, err error) {
+	err = svc.record.Update(ctx, func(tx Tx) error {
 		errs = make([]error, len(pairs))
 		found, err := tx.Members(sidesOf(pairs))
 		if err != nil {
@@ -173,7 +173,7 @@ func (r *Room) relate(ctx context.Context, what string, pairs []Pair, do func(Tx
 const MaxBan = 200
 
 // Ban puts a member or a company on the platform's list, at once (R17), and notes who did it in the audit.
-func (r *Room) Ban(ctx context.Context, v Viewer, b domain.Ban) error {
+func (svc *Service) Ban(ctx context.Context, v Viewer, b domain.Ban) error {
 	if err := checkBan(b.Kind, b.Value); err != nil {
 		return err
 	}
@@ -184,32 +184,32 @@ func (r *Room) Ban(ctx context.Context, v Viewer, b domain.Ban) error {
 		return &domain.Refusal{Code: domain.BadRequest, Got: len(b.Reason), Limit: MaxBan, Detail: "the reason is too long"}
 	}
 	b.By = v.KeyID
-	err := r.record.Update(ctx, func(tx Tx) error {
+	err := svc.record.Update(ctx, func(tx Tx) error {
 		b.At = tx.Now()
 		if err := tx.PutBans([]domain.Ban{b}); err != nil {
 			return err
 		}
-		return tx.AppendAudit([]AuditEntry{r.banAudit(tx, "ban", b.Kind, b.Value, v)})
+		return tx.AppendAudit([]AuditEntry{svc.banAudit(tx, "ban", b.Kind, b.Value, v)})
 	})
 	return wrap("ban", err)
 }
 
 // Unban takes an entry off the list; not_found when it is not on it.
-func (r *Room) Unban(ctx context.Context, v Viewer, kind domain.BanKind, value string) error {
+func (svc *Service) Unban(ctx context.Context, v Viewer, kind domain.BanKind, value string) error {
 	if err := checkBan(kind, value); err != nil {
 		return err
 	}
-	err := r.record.Update(ctx, func(tx Tx) error {
+	err := svc.record.Update(ctx, func(tx Tx) error {
 		if err := tx.DeleteBan(kind, value); err != nil {
 			return err
 		}
-		return tx.AppendAudit([]AuditEntry{r.banAudit(tx, "unban", kind, value, v)})
+		return tx.AppendAudit([]AuditEntry{svc.banAudit(tx, "unban", kind, value, v)})
 	})
 	return wrap("unban", err)
 }
 
-func (r *Room) banAudit(tx Tx, what string, kind domain.BanKind, value string, v Viewer) AuditEntry {
-	e := AuditEntry{ID: string(r.ids.NewID()), At: tx.Now(), Kind: what, By: v.KeyID}
+func (svc *Service) banAudit(tx Tx, what string, kind domain.BanKind, value string, v Viewer) AuditEntry {
+	e := AuditEntry{ID: string(svc.ids.NewID()), At: tx.Now(), Kind: what, By: v.KeyID}
 	if kind == domain.BanMember {
 		e.Recipient = domain.MemberID(value)
 	}
@@ -233,8 +233,8 @@ func checkBan(kind domain.BanKind, value string) error {
 }
 
 // Bans lists the banned, newest first.
-func (r *Room) Bans(ctx context.Context, p Page) (bans []domain.Ban, err error) {
-	err = r.record.View(ctx, func(tx Tx) (err error) {
+func (svc *Service) Bans(ctx context.Context, p Page) (bans []domain.Ban, err error) {
+	err = svc.record.View(ctx, func(tx Tx) (err error) {
 		bans, err = tx.Bans(p)
 		return err
 	})

@@ -23,11 +23,11 @@ const MaxRepliesWithOpen = 200
 
 // Open gives the recipient the full message and sets opened_at once (R31); nobody else ever opens it.
 // Opening again gives the same. What is gone answers expired or retracted (R32, R36, R37).
-func (r *Room) Open(ctx context.Context, v Viewer, id domain.ID) (OpenedInMail, error) {
+func (svc *Service) Open(ctx context.Context, v Viewer, id domain.ID) (OpenedInMail, error) {
 	var opened OpenedInMail
 	var m *domain.InMail
 	var first bool
-	err := r.record.Update(ctx, func(tx Tx) (err error) {
+	err := svc.record.Update(ctx, func(tx Tx) (err error) {
 		if m, err = one(tx.LockInMails, id); err != nil {
 			return err
 		}
@@ -40,24 +40,24 @@ func (r *Room) Open(ctx context.Context, v Viewer, id domain.ID) (OpenedInMail, 
 			return err
 		}
 		if first = len(change.Receipts) > 0; first {
-			if err := r.move(tx, change, before); err != nil {
+			if err := svc.move(tx, change, before); err != nil {
 				return err
 			}
 		}
-		opened, err = r.opened(tx, m, v.Member)
+		opened, err = svc.opened(tx, m, v.Member)
 		return err
 	})
 	if err != nil {
 		return OpenedInMail{}, wrap("open", err)
 	}
 	if first {
-		r.seen.Opened(m.OpenedAt.Sub(m.SentAt))
+		svc.observer.Opened(m.OpenedAt.Sub(m.SentAt))
 	}
 	return opened, nil
 }
 
 // move stores one change with the counts that follow from it.
-func (r *Room) move(tx Tx, c Change, before domain.Outcome) error {
+func (svc *Service) move(tx Tx, c Change, before domain.Outcome) error {
 	if err := tx.Save([]Change{c}); err != nil {
 		return err
 	}
@@ -65,15 +65,15 @@ func (r *Room) move(tx Tx, c Change, before domain.Outcome) error {
 }
 
 // opened reads what the recipient of an opened InMail sees; the replies to them are read from then on.
-func (r *Room) opened(tx Tx, m *domain.InMail, reader domain.MemberID) (OpenedInMail, error) {
-	people, err := r.people(tx, []domain.MemberID{m.Sender})
+func (svc *Service) opened(tx Tx, m *domain.InMail, reader domain.MemberID) (OpenedInMail, error) {
+	people, err := svc.people(tx, []domain.MemberID{m.Sender})
 	if err != nil {
 		return OpenedInMail{}, err
 	}
 	o := OpenedInMail{ID: m.ID, Subject: m.Subject, Body: m.Body, From: people[m.Sender], OpenedAt: m.OpenedAt,
 		BodyHTML: domain.ReadText("", m.Body, false).Body.HTML()}
 	if m.Replies > 0 {
-		if o.Replies, err = r.conversation(tx, m, reader, Page{Limit: MaxRepliesWithOpen}); err != nil {
+		if o.Replies, err = svc.conversation(tx, m, reader, Page{Limit: MaxRepliesWithOpen}); err != nil {
 			return OpenedInMail{}, err
 		}
 	}

@@ -10,14 +10,6 @@ import (
 	"inmail/domain/spam"
 )
 
-// Draft is the text of a preflight; it is judged and forgotten (R27).
-type Draft struct {
-	Subject, Body string
-	Attachments   bool
-	Category      string
-	Tags          []string
-}
-
 // Check answers one recipient of a preflight.
 type Check struct {
 	To       domain.MemberID
@@ -30,9 +22,9 @@ type Check struct {
 // MaxPreflight is the most recipients of one preflight.
 const MaxPreflight = 10_000
 
-// Preflight judges an InMail to each of to as if it were sent now, and stores and spends nothing; text nil leaves
-// the content unjudged. The answers stand in the order asked.
-func (r *Room) Preflight(ctx context.Context, from domain.MemberID, to []domain.MemberID, text *Draft) ([]Check, error) {
+// Preflight judges an InMail to each of to as if it were sent now, and stores and spends nothing (R27). Of text only the
+// content counts, not its sides; nil leaves the content unjudged. The answers stand in the order asked.
+func (svc *Service) Preflight(ctx context.Context, from domain.MemberID, to []domain.MemberID, text *Send) ([]Check, error) {
 	if len(to) > MaxPreflight {
 		return nil, &domain.Refusal{Code: domain.BadRequest, Got: len(to), Limit: MaxPreflight, Detail: "a preflight has at most 10000 recipients"}
 	}
@@ -43,18 +35,19 @@ func (r *Room) Preflight(ctx context.Context, from domain.MemberID, to []domain.
 		}
 		pairs[i] = Pair{from, id}
 	}
-	d := &draft{}
+	d := &Letter{}
 	if text != nil {
-		send := Send{From: from, To: from, Subject: text.Subject, Body: text.Body, Attachments: text.Attachments, Category: text.Category, Tags: text.Tags}
-		if d = r.Read(send).draft; d.bad != nil {
-			return nil, d.bad
+		letter := *text
+		letter.From, letter.To = from, from // of the sides, reading asks only whether they are ids
+		if d = svc.Read(letter); d.err != nil {
+			return nil, d.err
 		}
 	}
 	checks := make([]Check, len(to))
 	var common [][]string
 	var members map[domain.MemberID]*domain.Member
-	err := r.record.View(ctx, func(tx Tx) error {
-		l, facts, err := r.load(tx, pairs, forAccept, Ask{Common: text != nil})
+	err := svc.record.View(ctx, func(tx Tx) error {
+		l, facts, err := svc.load(tx, pairs, forAccept, Ask{Common: text != nil})
 		if err != nil {
 			return err
 		}
@@ -69,12 +62,12 @@ func (r *Room) Preflight(ctx context.Context, from domain.MemberID, to []domain.
 			c.Content = content
 			refusals := c.Refusals()
 			if len(refusals) == 0 { // as in a send: only what nothing else refuses can set a restriction off (R41)
-				next := draft{Send: Send{From: from, To: id}, text: d.text}
+				next := Letter{Send: Send{From: from, To: id}, text: d.text}
 				if refusals, err = behaviour.refusals(&next, text != nil); err != nil {
 					return err
 				}
 			}
-			checks[i] = Check{To: id, Credits: c.Credits, Refusals: told(refusals)}
+			checks[i] = Check{To: id, Credits: c.Credits, Refusals: forSender(refusals)}
 			checks[i].OK = len(checks[i].Refusals) == 0
 		}
 		return nil
@@ -108,9 +101,9 @@ type foresight struct {
 }
 
 // refusals judges d as the sender's next send; without a text its likeness to others stays unjudged.
-func (f *foresight) refusals(d *draft, withText bool) ([]*domain.Refusal, error) {
-	now, room := f.tx.Now(), f.ledger.room
-	trigger := spam.Decide(now, f.ledger.signals[d.From], room.limits)
+func (f *foresight) refusals(d *Letter, withText bool) ([]*domain.Refusal, error) {
+	now, svc := f.tx.Now(), f.ledger.svc
+	trigger := spam.Decide(now, f.ledger.signals[d.From], svc.limits)
 	if withText {
 		var err error
 		if trigger, err = f.ledger.trigger(f.tx, d, now); err != nil {
@@ -131,11 +124,11 @@ func (f *foresight) refusals(d *draft, withText bool) ([]*domain.Refusal, error)
 }
 
 // told gives refusals as the sender may see them: three reasons become one, said once (R18).
-func told(refusals []*domain.Refusal) []*domain.Refusal {
+func forSender(refusals []*domain.Refusal) []*domain.Refusal {
 	var out []*domain.Refusal
 	said := map[domain.Code]bool{}
 	for _, r := range refusals {
-		if r = r.Tell(); !said[r.Code] {
+		if r = r.ForSender(); !said[r.Code] {
 			said[r.Code] = true
 			out = append(out, r)
 		}

@@ -21,7 +21,7 @@ func byBehaviour(trigger string) bool {
 }
 
 // trigger judges the sender's behaviour with this send as the n+1-th; nil lets it pass (R41).
-func (l *ledger) trigger(tx Tx, d *draft, now time.Time) (*spam.Trigger, error) {
+func (l *ledger) trigger(tx Tx, d *Letter, now time.Time) (*spam.Trigger, error) {
 	signals := l.signals[d.From]
 	if l.mayRepeat(signals, now) {
 		prints, err := l.recentPrints(tx, d.From, now)
@@ -37,7 +37,7 @@ func (l *ledger) trigger(tx Tx, d *draft, now time.Time) (*spam.Trigger, error) 
 		}
 		l.signals[d.From] = signals
 	}
-	return spam.Decide(now, signals, l.room.limits), nil
+	return spam.Decide(now, signals, l.svc.limits), nil
 }
 
 // mayRepeat says whether a sender has sent enough in the window for near-identical bodies to matter; if not, none are
@@ -49,7 +49,7 @@ func (l *ledger) mayRepeat(s spam.Signals, now time.Time) bool {
 			n++
 		}
 	}
-	return n >= min(l.room.limits.SimilarDay, l.room.limits.SendsNeeded())
+	return n >= min(l.svc.limits.SimilarDay, l.svc.limits.SendsNeeded())
 }
 
 // recentPrints returns the fingerprints of a sender's window, those of this batch included.
@@ -84,7 +84,7 @@ func printsOf(tx Tx, sender domain.MemberID, now time.Time) ([]spam.SentPrint, e
 }
 
 // fingerprint is what is kept of a body: no words, and the recipient's own name and profile taken out first.
-func (l *ledger) fingerprint(d *draft) spam.Fingerprint {
+func (l *ledger) fingerprint(d *Letter) spam.Fingerprint {
 	return printOf(d.text, l.members[d.To])
 }
 
@@ -99,7 +99,7 @@ func printOf(text domain.Text, to *domain.Member) spam.Fingerprint {
 
 // restrict makes the restriction that a trigger leads to (R42), and the refusal of the send that set it off.
 func (b *acceptance) restrict(member domain.MemberID, t spam.Trigger, now time.Time) (*domain.Refusal, error) {
-	r, err := b.room.restrict(b.tx, member, t, b.ledger.signals[member], now)
+	r, err := b.svc.restrict(b.tx, member, t, b.ledger.signals[member], now)
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +122,7 @@ func (b *acceptance) strike(member domain.MemberID, now time.Time) error {
 	if _, already := b.ledger.restricted[member]; already {
 		return nil
 	}
-	if t := spam.Struck(now, signals, b.room.limits); t != nil {
+	if t := spam.Struck(now, signals, b.svc.limits); t != nil {
 		_, err := b.restrict(member, *t, now)
 		return err
 	}
@@ -130,17 +130,17 @@ func (b *acceptance) strike(member domain.MemberID, now time.Time) error {
 }
 
 // restrict stores a restriction one step up the ladder, with the decision that led to it (R42, R43).
-func (r *Room) restrict(tx Tx, member domain.MemberID, t spam.Trigger, signals spam.Signals, now time.Time) (spam.Restriction, error) {
+func (svc *Service) restrict(tx Tx, member domain.MemberID, t spam.Trigger, signals spam.Signals, now time.Time) (spam.Restriction, error) {
 	previous, err := onLadder(tx, member)
 	if err != nil {
 		return spam.Restriction{}, err
 	}
 	restriction := spam.Restrict(now, t, previous)
-	id := string(r.ids.NewID()) // of both: a restriction's decision is found under its own id
+	id := string(svc.ids.NewID()) // of both: a restriction's decision is found under its own id
 	if err := tx.PutRestriction(member, id, restriction); err != nil {
 		return restriction, err
 	}
-	detail, err := json.Marshal(spam.NewDecision(now, t, signals, r.limits))
+	detail, err := json.Marshal(spam.NewDecision(now, t, signals, svc.limits))
 	if err != nil {
 		return restriction, fmt.Errorf("keep a decision: %w", err)
 	}
@@ -181,14 +181,14 @@ const MaxReportReason = 1000
 
 // Report takes a recipient's report of abuse, once for each InMail (R44). Three distinct reporters, and a share of the
 // deliveries, restrict the sender (R41 c). The sender never learns who reported.
-func (r *Room) Report(ctx context.Context, v Viewer, id domain.ID, reason string) error {
+func (svc *Service) Report(ctx context.Context, v Viewer, id domain.ID, reason string) error {
 	if err := CheckText(reason); err != nil {
 		return err
 	}
 	if len(reason) > MaxReportReason {
 		return &domain.Refusal{Code: domain.BadRequest, Got: len(reason), Limit: MaxReportReason, Detail: "the reason is too long"}
 	}
-	err := r.record.Update(ctx, func(tx Tx) error {
+	err := svc.record.Update(ctx, func(tx Tx) error {
 		m, err := one(tx.InMails, id)
 		if err != nil {
 			return err
@@ -214,17 +214,17 @@ func (r *Room) Report(ctx context.Context, v Viewer, id domain.ID, reason string
 		if err := tx.AppendLessons([]Lesson{{InMail: id, Spam: true}}); err != nil {
 			return err
 		}
-		return r.judgeReports(tx, m.Sender)
+		return svc.judgeReports(tx, m.Sender)
 	})
 	if err != nil {
 		return wrap("report", err)
 	}
-	r.seen.Reported()
+	svc.observer.Reported()
 	return nil
 }
 
 // judgeReports restricts a sender whom enough recipients have reported.
-func (r *Room) judgeReports(tx Tx, sender domain.MemberID) error {
+func (svc *Service) judgeReports(tx Tx, sender domain.MemberID) error {
 	senders := []domain.MemberID{sender}
 	active, err := tx.Restricted(senders)
 	if err != nil {
@@ -233,26 +233,26 @@ func (r *Room) judgeReports(tx Tx, sender domain.MemberID) error {
 	if _, already := active[sender]; already {
 		return nil
 	}
-	signals, err := tx.Signals(senders, r.limits)
+	signals, err := tx.Signals(senders, svc.limits)
 	if err != nil {
 		return err
 	}
-	t := spam.Reported(tx.Now(), signals[sender], r.limits)
+	t := spam.Reported(tx.Now(), signals[sender], svc.limits)
 	if t == nil {
 		return nil
 	}
-	_, err = r.restrict(tx, sender, *t, signals[sender], tx.Now())
+	_, err = svc.restrict(tx, sender, *t, signals[sender], tx.Now())
 	return err
 }
 
 // Standing tells a sender how near each limit is and when it eases, and the restriction that holds, if any (R43).
-func (r *Room) Standing(ctx context.Context, member domain.MemberID) (s spam.Standing, err error) {
-	err = r.record.View(ctx, func(tx Tx) error {
+func (svc *Service) Standing(ctx context.Context, member domain.MemberID) (s spam.Standing, err error) {
+	err = svc.record.View(ctx, func(tx Tx) error {
 		if err := exists(tx, member); err != nil {
 			return err
 		}
 		one := []domain.MemberID{member}
-		signals, err := tx.Signals(one, r.limits)
+		signals, err := tx.Signals(one, svc.limits)
 		if err != nil {
 			return err
 		}
@@ -264,13 +264,13 @@ func (r *Room) Standing(ctx context.Context, member domain.MemberID) (s spam.Sta
 		if a, ok := active[member]; ok {
 			holds = &a
 		}
-		seen := signals[member]
+		observer := signals[member]
 		prints, err := printsOf(tx, member, tx.Now())
 		if err != nil {
 			return err
 		}
-		seen.Similar, seen.SimilarAt = spam.MostAlike(spam.PrintsAfter(prints, seen.Undone))
-		s = spam.StandingOf(tx.Now(), seen, r.limits, holds)
+		observer.Similar, observer.SimilarAt = spam.MostAlike(spam.PrintsAfter(prints, observer.Undone))
+		s = spam.StandingOf(tx.Now(), observer, svc.limits, holds)
 		return nil
 	})
 	return s, wrap("tell the standing", err)
@@ -280,21 +280,21 @@ func (r *Room) Standing(ctx context.Context, member domain.MemberID) (s spam.Sta
 const stateModelVersion = "model_version"
 
 // lastModel returns the learnt filter as it was last read; nil before it was.
-func (r *Room) lastModel() *spam.Model {
-	r.filter.Lock()
-	defer r.filter.Unlock()
-	return r.filter.model
+func (svc *Service) lastModel() *spam.Model {
+	svc.filter.Lock()
+	defer svc.filter.Unlock()
+	return svc.filter.model
 }
 
 // modelAt returns the learnt filter of a version, read again only when it is another than the last; nil when nothing was learnt.
-func (r *Room) modelAt(tx Tx, version []byte) (*spam.Model, error) {
+func (svc *Service) modelAt(tx Tx, version []byte) (*spam.Model, error) {
 	if len(version) == 0 {
 		return nil, nil
 	}
-	r.filter.Lock()
-	defer r.filter.Unlock()
-	if r.filter.version == string(version) {
-		return r.filter.model, nil
+	svc.filter.Lock()
+	defer svc.filter.Unlock()
+	if svc.filter.version == string(version) {
+		return svc.filter.model, nil
 	}
 	blob, err := tx.Model()
 	if err != nil {
@@ -304,6 +304,6 @@ func (r *Room) modelAt(tx Tx, version []byte) (*spam.Model, error) {
 	if err := m.UnmarshalBinary(blob); err != nil {
 		return nil, fmt.Errorf("read the filter's model: %w", err)
 	}
-	r.filter.model, r.filter.version = m, string(version)
+	svc.filter.model, svc.filter.version = m, string(version)
 	return m, nil
 }

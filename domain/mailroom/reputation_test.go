@@ -63,9 +63,9 @@ func reputationRules(t *testing.T) {
 		w.members(60)
 		mine := func(i int) mailroom.Send { return own("a", i) }
 		pass(w, 0, 20, 2*time.Minute, mine)
-		text := mailroom.Draft{Subject: mine(20).Subject, Body: mine(20).Body}
-		for _, text := range []*mailroom.Draft{&text, nil} { // a preflight says what the send will meet, and sets nothing off
-			checks, err := w.room.Preflight(w.ctx, "a", []domain.MemberID{recipient(20), recipient(0)}, text)
+		text := mailroom.Send{Subject: mine(20).Subject, Body: mine(20).Body}
+		for _, text := range []*mailroom.Send{&text, nil} { // a preflight says what the send will meet, and sets nothing off
+			checks, err := w.svc.Preflight(w.ctx, "a", []domain.MemberID{recipient(20), recipient(0)}, text)
 			w.ok(err)
 			if refused := checks[0].Refusals; len(refused) != 1 || !refused[0].Until.Equal(w.clock.Now().Add(24*time.Hour)) {
 				w.t.Errorf("preflight with text %v: %v, want restricted for 24 h", text != nil, refused)
@@ -79,7 +79,7 @@ func reputationRules(t *testing.T) {
 		if !until.Equal(w.clock.Now().Add(24 * time.Hour)) {
 			w.t.Errorf("restricted until %s, want 24 h from now", until)
 		}
-		if got := w.seen.delivered; got != 20 {
+		if got := w.observer.delivered; got != 20 {
 			w.t.Errorf("%d delivered, want the 20 within the limit", got)
 		}
 		w.clock.set(until.Add(-time.Millisecond))
@@ -115,7 +115,7 @@ func reputationRules(t *testing.T) {
 		for i := range batch {
 			batch[i] = own("a", i)
 		}
-		answers, err := w.room.Accept(w.ctx, batch)
+		answers, err := w.svc.Accept(w.ctx, batch)
 		w.ok(err)
 		for i, a := range answers[:10] {
 			if a.Err != nil {
@@ -167,14 +167,14 @@ func reputationRules(t *testing.T) {
 		}
 		w.work()
 		for i := range 2 {
-			w.ok(w.room.Report(w.ctx, as(recipient(i)), ids[i], "not asked for"))
+			w.ok(w.svc.Report(w.ctx, as(recipient(i)), ids[i], "not asked for"))
 		}
 		_, err := w.accept(own("a", 5))
 		w.ok(err)
-		w.ok(w.room.Report(w.ctx, as(recipient(2)), ids[2], "not asked for"))
+		w.ok(w.svc.Report(w.ctx, as(recipient(2)), ids[2], "not asked for"))
 		_, err = w.accept(own("a", 6))
 		w.until(err)
-		audit, err := w.room.Audit(w.ctx, "", mailroom.Page{Limit: 5})
+		audit, err := w.svc.Audit(w.ctx, "", mailroom.Page{Limit: 5})
 		w.ok(err)
 		found := false
 		for _, e := range audit {
@@ -237,9 +237,9 @@ func reputationRules(t *testing.T) {
 		w.work()
 		_, err := w.accept(own("a", 10))
 		w.until(err)
-		_, err = w.room.Reply(w.ctx, as(recipient(0)), first, "Gladly.")
+		_, err = w.svc.Reply(w.ctx, as(recipient(0)), first, "Gladly.")
 		w.ok(err)
-		_, err = w.room.Reply(w.ctx, as("a"), first, "Thank you.")
+		_, err = w.svc.Reply(w.ctx, as("a"), first, "Thank you.")
 		w.ok(err)
 		_, err = w.retract(first, "a")
 		w.ok(err)
@@ -253,17 +253,17 @@ func reputationRules(t *testing.T) {
 			w.ok(err)
 			w.clock.advance(time.Duration(60+i*7) * time.Second)
 		}
-		s, err := w.room.Standing(w.ctx, "a")
+		s, err := w.svc.Standing(w.ctx, "a")
 		w.ok(err)
-		seen := map[string]bool{}
+		observer := map[string]bool{}
 		for _, n := range s.Triggers {
-			seen[n.Trigger] = true
+			observer[n.Trigger] = true
 			if n.Trigger == "volume_hour" && (n.Value != 5 || n.Limit != 20 || n.Headroom != 15 || !n.EasesAt.Equal(t0.Add(time.Hour))) {
 				w.t.Errorf("volume_hour: %+v", n)
 			}
 		}
 		for _, name := range []string{"volume_hour", "volume_day", "strikes", "reports", "similar_day", "regular_gaps", "burst_minute"} {
-			if !seen[name] {
+			if !observer[name] {
 				w.t.Errorf("no row for %s", name)
 			}
 		}
@@ -280,13 +280,13 @@ func reputationRules(t *testing.T) {
 		}
 		_, err := w.accept(own("a", 10))
 		w.until(err)
-		list, err := w.room.Restrictions(w.ctx, "a")
+		list, err := w.svc.Restrictions(w.ctx, "a")
 		w.ok(err)
 		return list[0]
 	}
 	with(t, "R43_an_operator_undoes", shipped, func(w *world) {
 		r := burst(w)
-		w.ok(w.room.UndoRestriction(w.ctx, operator, r.ID))
+		w.ok(w.svc.UndoRestriction(w.ctx, operator, r.ID))
 		w.clock.advance(time.Millisecond) // what the burst was judged by does not count again, as a burst or as even gaps
 		for i := range 10 {
 			_, err := w.accept(own("a", 10+i))
@@ -294,16 +294,16 @@ func reputationRules(t *testing.T) {
 		}
 		_, err := w.accept(own("a", 20)) // but as many again do
 		w.until(err)
-		s, err := w.room.Standing(w.ctx, "a")
+		s, err := w.svc.Standing(w.ctx, "a")
 		w.ok(err)
 		for _, n := range s.Triggers {
 			if n.Trigger == "burst_minute" && n.Value != 10 {
 				w.t.Errorf("the standing counts %g sends in the minute, want the 10 after the undo", n.Value)
 			}
 		}
-		w.want(w.room.UndoRestriction(w.ctx, operator, r.ID), domain.NotFound)
-		w.want(w.room.UndoRestriction(w.ctx, operator, "nothing"), domain.NotFound)
-		audit, err := w.room.Audit(w.ctx, "a", mailroom.Page{Limit: 10})
+		w.want(w.svc.UndoRestriction(w.ctx, operator, r.ID), domain.NotFound)
+		w.want(w.svc.UndoRestriction(w.ctx, operator, "nothing"), domain.NotFound)
+		audit, err := w.svc.Audit(w.ctx, "a", mailroom.Page{Limit: 10})
 		w.ok(err)
 		undone := 0
 		for _, e := range audit {
@@ -327,13 +327,13 @@ func reputationRules(t *testing.T) {
 			w.clock.advance(time.Duration(5+i) * time.Minute)
 		}
 		w.work()
-		report := func(i int) { w.ok(w.room.Report(w.ctx, as(recipient(i)), ids[i], "no")) }
+		report := func(i int) { w.ok(w.svc.Report(w.ctx, as(recipient(i)), ids[i], "no")) }
 		for i := range 3 {
 			report(i)
 		}
-		list, err := w.room.Restrictions(w.ctx, "a")
+		list, err := w.svc.Restrictions(w.ctx, "a")
 		w.ok(err)
-		w.ok(w.room.UndoRestriction(w.ctx, operator, list[0].ID))
+		w.ok(w.svc.UndoRestriction(w.ctx, operator, list[0].ID))
 		w.clock.advance(time.Minute)
 		for i := 3; i < 5; i++ {
 			report(i)
@@ -351,18 +351,18 @@ func reputationRules(t *testing.T) {
 		}
 		for limit, would := range map[int]bool{10: true, 11: false} {
 			gaps := 100 // a burst is even, too
-			got, err := w.room.Replay(w.ctx, r.ID, mailroom.OtherSettings{BurstMinute: &limit, RegularGaps: &gaps})
+			got, err := w.svc.Replay(w.ctx, r.ID, mailroom.OtherSettings{BurstMinute: &limit, RegularGaps: &gaps})
 			w.ok(err)
 			if (got.Would != nil) != would || !got.Whole || got.Was.Value != 11 || got.Limits.VolumeHour != 20 || got.Sender != "a" {
 				w.t.Errorf("under a limit of %d: %+v, would %+v", limit, got, got.Would)
 			}
 		}
 		zero, half := 0, 0.5
-		_, err := w.room.Replay(w.ctx, r.ID, mailroom.OtherSettings{VolumeHour: &zero})
+		_, err := w.svc.Replay(w.ctx, r.ID, mailroom.OtherSettings{VolumeHour: &zero})
 		w.want(err, domain.BadRequest)
-		_, err = w.room.Replay(w.ctx, r.ID, mailroom.OtherSettings{RefuseScore: &half})
+		_, err = w.svc.Replay(w.ctx, r.ID, mailroom.OtherSettings{RefuseScore: &half})
 		w.want(err, domain.BadRequest)
-		_, err = w.room.Replay(w.ctx, "nothing", mailroom.OtherSettings{})
+		_, err = w.svc.Replay(w.ctx, "nothing", mailroom.OtherSettings{})
 		w.want(err, domain.NotFound)
 	})
 	with(t, "R43_a_refused_text_is_replayed_by_its_score", shipped, func(w *world) {
@@ -372,23 +372,23 @@ func reputationRules(t *testing.T) {
 		w.want(err, domain.SpamContent)
 		_, err = w.accept(mailroom.Send{From: "a", To: "a", Subject: "To myself", Body: "A note."})
 		w.want(err, domain.Self)
-		audit, err := w.room.Audit(w.ctx, "a", mailroom.Page{Limit: 10})
+		audit, err := w.svc.Audit(w.ctx, "a", mailroom.Page{Limit: 10})
 		w.ok(err)
 		if strings.Contains(string(audit[1].Detail), "prize now") {
 			w.t.Errorf("the audit keeps the text: %s", audit[1].Detail)
 		}
 		bar := 0.999
-		got, err := w.room.Replay(w.ctx, audit[1].ID, mailroom.OtherSettings{})
+		got, err := w.svc.Replay(w.ctx, audit[1].ID, mailroom.OtherSettings{})
 		w.ok(err)
 		if got.Was.Name != "spam_content" || got.Would == nil || got.Was.Value < 0.5 || !strings.HasPrefix(got.Version, "content/") {
 			w.t.Errorf("as it was: %+v, would %+v", got, got.Would)
 		}
-		got, err = w.room.Replay(w.ctx, audit[1].ID, mailroom.OtherSettings{RefuseScore: &bar})
+		got, err = w.svc.Replay(w.ctx, audit[1].ID, mailroom.OtherSettings{RefuseScore: &bar})
 		w.ok(err)
 		if got.Would != nil {
 			w.t.Errorf("under a bar of %g it scored %g: %+v", bar, got.Was.Value, got.Would)
 		}
-		_, err = w.room.Replay(w.ctx, audit[0].ID, mailroom.OtherSettings{})
+		_, err = w.svc.Replay(w.ctx, audit[0].ID, mailroom.OtherSettings{})
 		w.want(err, domain.Conflict)
 	})
 	twice := func(p *domain.Policy) { shipped(p); p.AllowSecondInMail = true }
@@ -403,16 +403,16 @@ func reputationRules(t *testing.T) {
 		ids = append(ids, w.queued("a", recipient(0)))
 		w.work()
 		for _, r := range []struct{ by, of int }{{0, 0}, {0, 4}, {1, 1}} { // two reporters, one of them twice
-			w.ok(w.room.Report(w.ctx, as(recipient(r.by)), ids[r.of], "no"))
+			w.ok(w.svc.Report(w.ctx, as(recipient(r.by)), ids[r.of], "no"))
 		}
 		for i := range 2 {
-			w.ok(w.room.Erase(w.ctx, operator, recipient(i)))
-			_, err := w.room.FinishErasures(w.ctx, &org{})
+			w.ok(w.svc.Erase(w.ctx, operator, recipient(i)))
+			_, err := w.svc.FinishErasures(w.ctx, &org{})
 			w.ok(err)
 		}
 		_, err := w.accept(own("a", 4))
 		w.ok(err)
-		w.ok(w.room.Report(w.ctx, as(recipient(2)), ids[2], "no"))
+		w.ok(w.svc.Report(w.ctx, as(recipient(2)), ids[2], "no"))
 		_, err = w.accept(own("a", 5))
 		w.until(err)
 	})
@@ -423,7 +423,7 @@ func reputationRules(t *testing.T) {
 		w.reportedLetters(3, true)
 		for month := range 24 { // nobody reports or answers any more
 			w.clock.advance(spam.FadeEvery)
-			_, err := w.room.Learn(w.ctx, 100)
+			_, err := w.svc.Learn(w.ctx, 100)
 			w.ok(err)
 			verdict := spam.Judge(w.model(), offer(0).Subject, offer(0).Body)
 			if month == 23 && verdict.Score != verdict.Cold {
@@ -464,13 +464,13 @@ func (w *world) reportedLetters(readers int, refused bool) {
 	}
 	w.work()
 	for n := range 8 * readers {
-		w.ok(w.room.Report(w.ctx, as(recipient(n%readers)), ids[n], "not asked for"))
+		w.ok(w.svc.Report(w.ctx, as(recipient(n%readers)), ids[n], "not asked for"))
 		if n%3 == 0 {
-			_, err := w.room.Learn(w.ctx, 100)
+			_, err := w.svc.Learn(w.ctx, 100)
 			w.ok(err)
 		}
 	}
-	_, err := w.room.Learn(w.ctx, 100)
+	_, err := w.svc.Learn(w.ctx, 100)
 	w.ok(err)
 	w.member("b", "recruiter_50") // another sender of such letters, whom nobody has reported
 	next := offer(99)

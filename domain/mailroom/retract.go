@@ -9,8 +9,8 @@ import (
 
 // AskRetraction is the first of two steps: it gives a token that confirms within 15 minutes, says what confirming now
 // would do, and changes nothing (R34, R35).
-func (r *Room) AskRetraction(ctx context.Context, v Viewer, id domain.ID) (token string, expires time.Time, undone bool, err error) {
-	err = r.record.View(ctx, func(tx Tx) error {
+func (svc *Service) AskRetraction(ctx context.Context, v Viewer, id domain.ID) (token string, expires time.Time, undone bool, err error) {
+	err = svc.record.View(ctx, func(tx Tx) error {
 		m, err := one(tx.InMails, id)
 		if err != nil {
 			return err
@@ -18,11 +18,11 @@ func (r *Room) AskRetraction(ctx context.Context, v Viewer, id domain.ID) (token
 		if err := v.asSender(m); err != nil {
 			return err
 		}
-		if undone, err = m.AskRetraction(tx.Now(), r.policy.RetractOpened); err != nil {
+		if undone, err = m.AskRetraction(tx.Now(), svc.policy.RetractOpened); err != nil {
 			return err
 		}
 		expires = tx.Now().Add(domain.ConfirmFor)
-		token = domain.ConfirmToken(r.confirm, id, expires)
+		token = domain.ConfirmToken(svc.confirm, id, expires)
 		return nil
 	})
 	return token, expires, undone, wrap("ask for a retraction", err)
@@ -30,10 +30,10 @@ func (r *Room) AskRetraction(ctx context.Context, v Viewer, id domain.ID) (token
 
 // ConfirmRetraction is the second step: it retracts, once, judged by the state and the window of this moment
 // (R34–R38). Confirming again with a token that still holds gives the same answer.
-func (r *Room) ConfirmRetraction(ctx context.Context, v Viewer, id domain.ID, token string) (undone bool, err error) {
+func (svc *Service) ConfirmRetraction(ctx context.Context, v Viewer, id domain.ID, token string) (undone bool, err error) {
 	var m *domain.InMail
 	var first bool
-	err = r.record.Update(ctx, func(tx Tx) (err error) {
+	err = svc.record.Update(ctx, func(tx Tx) (err error) {
 		if m, err = one(tx.LockInMails, id); err != nil {
 			return err
 		}
@@ -41,10 +41,10 @@ func (r *Room) ConfirmRetraction(ctx context.Context, v Viewer, id domain.ID, to
 			return err
 		}
 		// The window is judged before the token, which ends sooner: who comes too late is not told to ask for a new one.
-		if _, err := m.AskRetraction(tx.Now(), r.policy.RetractOpened); err != nil {
+		if _, err := m.AskRetraction(tx.Now(), svc.policy.RetractOpened); err != nil {
 			return err
 		}
-		if err := domain.CheckToken(r.confirm, id, token, tx.Now()); err != nil {
+		if err := domain.CheckToken(svc.confirm, id, token, tx.Now()); err != nil {
 			return err
 		}
 		change := Change{InMail: m, FromStatus: m.Status, FromVersion: m.Version}
@@ -55,13 +55,13 @@ func (r *Room) ConfirmRetraction(ctx context.Context, v Viewer, id domain.ID, to
 		if first = len(change.Receipts) > 0; !first {
 			return nil
 		}
-		return r.move(tx, change, before)
+		return svc.move(tx, change, before)
 	})
 	if err != nil {
 		return false, wrap("retract", err)
 	}
 	if first {
-		r.seen.Retracted(!m.Undone)
+		svc.observer.Retracted(!m.Undone)
 	}
 	return m.Undone, nil
 }

@@ -48,7 +48,7 @@ func TestRules(t *testing.T) {
 			w.sent("a", recipient(i))
 		}
 		set := func(at domain.AccountType, plan string) {
-			_, err := w.room.ChangeMember(w.ctx, "a", func(m *domain.Member) error {
+			_, err := w.svc.ChangeMember(w.ctx, "a", func(m *domain.Member) error {
 				m.AccountType, m.Plan = at, plan
 				return nil
 			})
@@ -100,7 +100,7 @@ func TestRules(t *testing.T) {
 		for i := range 3 {
 			w.sent("a", recipient(i))
 		}
-		_, err := w.room.ChangeMember(w.ctx, "a", func(m *domain.Member) error { m.AnchorDay = 20; return nil })
+		_, err := w.svc.ChangeMember(w.ctx, "a", func(m *domain.Member) error { m.AnchorDay = 20; return nil })
 		w.ok(err)
 		if got := w.left("a"); got != 2 {
 			w.t.Errorf("%d left, want 2", got)
@@ -117,10 +117,10 @@ func TestRules(t *testing.T) {
 		}
 		w.sent("own", recipient(0))
 		restart := func(anchor int) {
-			policy := w.room.Policy()
+			policy := w.svc.Policy()
 			policy.AnchorDay = anchor
 			var err error
-			w.room, err = mailroom.New(w.ctx, mailroom.Config{Plans: domain.ShippedPlans(), Policy: policy}, w.record, w.queue, w.clock, uuids{}, w.seen)
+			w.svc, err = mailroom.New(w.ctx, mailroom.Config{Plans: domain.ShippedPlans(), Policy: policy}, w.record, w.queue, w.clock, uuids{}, w.observer)
 			w.ok(err)
 		}
 		for _, c := range []struct{ anchor, left int }{{20, 2}, {22, 1}, {1, 2}, {1, 2}, {21, 2}} {
@@ -151,9 +151,9 @@ func TestRules(t *testing.T) {
 		}
 		to = append(to, "shut", "nobody", "a", recipient(11))
 		total := func() mailroom.Totals {
-			checks, err := w.room.Preflight(w.ctx, "a", to, nil)
+			checks, err := w.svc.Preflight(w.ctx, "a", to, nil)
 			w.ok(err)
-			got, err := w.room.Totals(w.ctx, "a", checks)
+			got, err := w.svc.Totals(w.ctx, "a", checks)
 			w.ok(err)
 			return got
 		}
@@ -169,7 +169,7 @@ func TestRules(t *testing.T) {
 		if diff := cmp.Diff(want, total()); diff != "" {
 			w.t.Errorf("totals with no credit left (-want +got):\n%s", diff)
 		}
-		if got := w.seen.delivered; got != 5 || w.left("a") != 0 {
+		if got := w.observer.delivered; got != 5 || w.left("a") != 0 {
 			w.t.Errorf("%d delivered, %d left: a preflight spends nothing", got, w.left("a"))
 		}
 	})
@@ -194,7 +194,7 @@ func TestRules(t *testing.T) {
 		var sends []func() error
 		for i := range 30 {
 			sends = append(sends, func() error {
-				answers, err := w.room.Accept(w.ctx, []mailroom.Send{text("a", recipient(i))})
+				answers, err := w.svc.Accept(w.ctx, []mailroom.Send{text("a", recipient(i))})
 				if err != nil {
 					return err
 				}
@@ -205,8 +205,8 @@ func TestRules(t *testing.T) {
 			w.t.Errorf("%d accepted, want 10", got)
 		}
 		w.work()
-		if w.seen.delivered != 10 || w.left("a") != 0 {
-			w.t.Errorf("%d delivered, %d left; want 10 and 0", w.seen.delivered, w.left("a"))
+		if w.observer.delivered != 10 || w.left("a") != 0 {
+			w.t.Errorf("%d delivered, %d left; want 10 and 0", w.observer.delivered, w.left("a"))
 		}
 	})
 	on(t, "R10_delivery_itself_never_overspends", func(w *world) {
@@ -220,11 +220,11 @@ func TestRules(t *testing.T) {
 		w.member("a", "job_seeker_5")
 		var workers []func() error
 		for i := range 5 {
-			workers = append(workers, func() error { _, err := w.room.Deliver(w.ctx, ids[2*i:2*i+2]); return err })
+			workers = append(workers, func() error { _, err := w.svc.Deliver(w.ctx, ids[2*i:2*i+2]); return err })
 		}
 		w.ok(errors.Join(together(workers...)...))
-		if w.seen.delivered != 5 || w.seen.refused[domain.NoCredits] != 5 {
-			w.t.Errorf("%d delivered, refused %v; want 5 and 5", w.seen.delivered, w.seen.refused)
+		if w.observer.delivered != 5 || w.observer.refused[domain.NoCredits] != 5 {
+			w.t.Errorf("%d delivered, refused %v; want 5 and 5", w.observer.delivered, w.observer.refused)
 		}
 	})
 	on(t, "R10_a_refusal_takes_none", func(w *world) {
@@ -242,7 +242,7 @@ func TestRules(t *testing.T) {
 		w.members(3)
 		first, second, late := w.sent("a", recipient(0)), w.sent("a", recipient(1)), w.sent("a", recipient(2))
 		for range 2 {
-			_, err := w.room.Reply(w.ctx, as(recipient(0)), first, "Gladly.")
+			_, err := w.svc.Reply(w.ctx, as(recipient(0)), first, "Gladly.")
 			w.ok(err)
 		}
 		if got := w.left("a"); got != 3 {
@@ -254,7 +254,7 @@ func TestRules(t *testing.T) {
 			w.t.Errorf("%d left after a retraction, want 3: it gives nothing back", got)
 		}
 		w.clock.advance(72*time.Hour + time.Millisecond)
-		_, err = w.room.Reply(w.ctx, as(recipient(2)), late, "Gladly.")
+		_, err = w.svc.Reply(w.ctx, as(recipient(2)), late, "Gladly.")
 		w.ok(err)
 		if got := w.left("a"); got != 3 {
 			w.t.Errorf("%d left after a late reply, want 3", got)
@@ -264,7 +264,7 @@ func TestRules(t *testing.T) {
 		w.member("a", "job_seeker_5")
 		w.member("b", "basic_0")
 		id := w.sent("a", "b")
-		errs, err := w.room.Connect(w.ctx, []mailroom.Pair{{From: "b", To: "a"}})
+		errs, err := w.svc.Connect(w.ctx, []mailroom.Pair{{From: "b", To: "a"}})
 		w.ok(errors.Join(append(errs, err)...))
 		if items, _ := w.inbox("b"); len(items) != 1 || items[0].ID != id {
 			w.t.Error("a connection made later removed the InMail")
@@ -272,7 +272,7 @@ func TestRules(t *testing.T) {
 		w.clock.advance(domain.Window)
 		_, err = w.accept(text("a", "b"))
 		w.want(err, domain.Connected)
-		errs, err = w.room.Disconnect(w.ctx, []mailroom.Pair{{From: "a", To: "b"}})
+		errs, err = w.svc.Disconnect(w.ctx, []mailroom.Pair{{From: "a", To: "b"}})
 		w.ok(errors.Join(append(errs, err)...))
 		w.sent("a", "b")
 	})
@@ -289,11 +289,11 @@ func TestRules(t *testing.T) {
 		w.member("a", "job_seeker_5")
 		w.member("b", "basic_0")
 		id := w.sent("a", "b")
-		_, err := w.room.Reply(w.ctx, as("b"), id, "Gladly.")
+		_, err := w.svc.Reply(w.ctx, as("b"), id, "Gladly.")
 		w.ok(err)
 		w.member("b", "basic_0", func(m *domain.Member) { m.AcceptsInMail = false })
 		for _, who := range []domain.MemberID{"a", "b"} {
-			_, err := w.room.Reply(w.ctx, as(who), id, "And more.")
+			_, err := w.svc.Reply(w.ctx, as(who), id, "And more.")
 			w.ok(err)
 		}
 		_, err = w.accept(text("a", "b"))
@@ -303,20 +303,20 @@ func TestRules(t *testing.T) {
 		w.member("a", "job_seeker_5")
 		w.member("b", "basic_0")
 		id := w.sent("a", "b")
-		_, err := w.room.Reply(w.ctx, as("b"), id, "Gladly.")
+		_, err := w.svc.Reply(w.ctx, as("b"), id, "Gladly.")
 		w.ok(err)
 		pair := []mailroom.Pair{{From: "b", To: "a"}}
-		errs, err := w.room.Block(w.ctx, pair)
+		errs, err := w.svc.Block(w.ctx, pair)
 		w.ok(errors.Join(append(errs, err)...))
 		for _, who := range []domain.MemberID{"a", "b"} {
-			_, err := w.room.Reply(w.ctx, as(who), id, "And more.")
+			_, err := w.svc.Reply(w.ctx, as(who), id, "And more.")
 			w.want(err, domain.RecipientUnavailable)
 		}
 		_, err = w.accept(text("a", "b"))
 		w.want(err, domain.RecipientUnavailable)
-		errs, err = w.room.Unblock(w.ctx, pair)
+		errs, err = w.svc.Unblock(w.ctx, pair)
 		w.ok(errors.Join(append(errs, err)...))
-		_, err = w.room.Reply(w.ctx, as("a"), id, "Here again.")
+		_, err = w.svc.Reply(w.ctx, as("a"), id, "Here again.")
 		w.ok(err)
 		w.sent("a", "b")
 	})
@@ -324,17 +324,17 @@ func TestRules(t *testing.T) {
 		w.member("a", "job_seeker_5")
 		w.member("b", "basic_0", func(m *domain.Member) { m.Company = "ACME  Corp" })
 		id := w.queued("a", "b") // accepted before, delivered after
-		w.ok(w.room.Ban(w.ctx, mailroom.Viewer{Operator: true, KeyID: "op"}, domain.Ban{Kind: domain.BanCompany, Value: "acme corp", Reason: "asked us"}))
+		w.ok(w.svc.Ban(w.ctx, mailroom.Viewer{Operator: true, KeyID: "op"}, domain.Ban{Kind: domain.BanCompany, Value: "acme corp", Reason: "asked us"}))
 		w.work()
 		if m := w.inmail(id); m.Reason != domain.Banned {
 			w.t.Errorf("%s for %q, want refused for banned", m.Status, m.Reason)
 		}
-		bans, err := w.room.Bans(w.ctx, mailroom.Page{Limit: 10})
+		bans, err := w.svc.Bans(w.ctx, mailroom.Page{Limit: 10})
 		w.ok(err)
 		if len(bans) != 1 || bans[0].By != "op" || bans[0].Reason != "asked us" || !bans[0].At.Equal(t0) {
 			w.t.Errorf("the list holds %+v", bans)
 		}
-		w.ok(w.room.Unban(w.ctx, operator, domain.BanCompany, "Acme Corp"))
+		w.ok(w.svc.Unban(w.ctx, operator, domain.BanCompany, "Acme Corp"))
 		w.sent("a", "b")
 	})
 	on(t, "R18_the_sender_cannot_tell", func(w *world) {
@@ -342,21 +342,21 @@ func TestRules(t *testing.T) {
 		w.member("op", "basic_0", func(m *domain.Member) { m.AcceptsInMail = false })
 		w.member("bl", "basic_0")
 		w.member("bn", "basic_0")
-		w.ok(w.room.Ban(w.ctx, operator, domain.Ban{Kind: domain.BanMember, Value: "bn"}))
-		_, err := w.room.Block(w.ctx, []mailroom.Pair{{From: "bl", To: "a"}})
+		w.ok(w.svc.Ban(w.ctx, operator, domain.Ban{Kind: domain.BanMember, Value: "bn"}))
+		_, err := w.svc.Block(w.ctx, []mailroom.Pair{{From: "bl", To: "a"}})
 		w.ok(err)
 		for who, reason := range map[domain.MemberID]domain.Code{"op": domain.OptedOut, "bl": domain.Blocked, "bn": domain.Banned} {
 			_, err := w.accept(text("a", who))
-			var told *domain.Refusal
-			if !errors.As(err, &told) || told.Code != domain.RecipientUnavailable || strings.Contains(err.Error(), string(reason)) {
+			var forSender *domain.Refusal
+			if !errors.As(err, &forSender) || forSender.Code != domain.RecipientUnavailable || strings.Contains(err.Error(), string(reason)) {
 				w.t.Errorf("to %s the sender is told %v", who, err)
 			}
-			checks, err := w.room.Preflight(w.ctx, "a", []domain.MemberID{who}, nil)
+			checks, err := w.svc.Preflight(w.ctx, "a", []domain.MemberID{who}, nil)
 			w.ok(err)
 			if len(checks[0].Refusals) != 1 || checks[0].Refusals[0].Code != domain.RecipientUnavailable {
 				w.t.Errorf("preflight to %s tells %v", who, checks[0].Refusals)
 			}
-			audit, err := w.room.Audit(w.ctx, "", mailroom.Page{Limit: 1})
+			audit, err := w.svc.Audit(w.ctx, "", mailroom.Page{Limit: 1})
 			w.ok(err)
 			if diff := cmp.Diff([]domain.Code{reason}, audit[0].Refusals); diff != "" {
 				w.t.Errorf("the audit of %s (-want +got):\n%s", who, diff)
@@ -367,7 +367,7 @@ func TestRules(t *testing.T) {
 		w.member("a", "job_seeker_5")
 		w.member("b", "basic_0")
 		id := w.queued("a", "b")
-		_, err := w.room.Block(w.ctx, []mailroom.Pair{{From: "b", To: "a"}})
+		_, err := w.svc.Block(w.ctx, []mailroom.Pair{{From: "b", To: "a"}})
 		w.ok(err)
 		w.work()
 		if got := w.path(as("a"), id); got != "queued refused(recipient_unavailable)" {
@@ -386,12 +386,12 @@ func TestRules(t *testing.T) {
 		w.work()
 		_, err = w.accept(text("a", "b"))
 		w.want(err, domain.AwaitingReply)
-		_, err = w.room.Open(w.ctx, as("b"), first)
+		_, err = w.svc.Open(w.ctx, as("b"), first)
 		w.ok(err)
 		w.clock.advance(2 * domain.Window) // opened and unanswered: still waiting
 		_, err = w.accept(text("a", "b"))
 		w.want(err, domain.AwaitingReply)
-		_, err = w.room.Reply(w.ctx, as("b"), first, "Gladly.")
+		_, err = w.svc.Reply(w.ctx, as("b"), first, "Gladly.")
 		w.ok(err)
 		second := w.sent("a", "b") // answered
 		_, err = w.retract(second, "a")
@@ -405,7 +405,7 @@ func TestRules(t *testing.T) {
 		w.member("b", "basic_0", func(m *domain.Member) { m.AcceptsInMail, m.ProfileVisible = false, false })
 		_, err := w.accept(mailroom.Send{From: "a", To: "b", Subject: "", Body: "[x](ftp://x.example)", Attachments: true})
 		w.want(err, domain.NoCredits)
-		audit, err := w.room.Audit(w.ctx, "", mailroom.Page{Limit: 10})
+		audit, err := w.svc.Audit(w.ctx, "", mailroom.Page{Limit: 10})
 		w.ok(err)
 		want := []domain.Code{domain.NoCredits, domain.ProfileNotVisible, domain.OptedOut, domain.SubjectRequired, domain.LinkNotAllowed, domain.AttachmentUnsupported}
 		if diff := cmp.Diff(want, audit[0].Refusals); diff != "" {
@@ -417,7 +417,7 @@ func TestRules(t *testing.T) {
 		w.member("b", "basic_0")
 		before, after := w.queued("a", "b"), w.queued("a", "b") // the same text, accepted as good
 		deliver := func(id domain.ID) domain.Status {
-			outcomes, err := w.room.Deliver(w.ctx, []domain.ID{id})
+			outcomes, err := w.svc.Deliver(w.ctx, []domain.ID{id})
 			w.ok(err)
 			return outcomes[0].Status
 		}
@@ -445,8 +445,8 @@ func TestRules(t *testing.T) {
 	})
 	on(t, "R21_judged_again_at_delivery", func(w *world) {
 		changes := map[domain.Code]func(id domain.MemberID){
-			domain.Connected: func(id domain.MemberID) { w.room.Connect(w.ctx, []mailroom.Pair{{From: "a", To: id}}) },
-			domain.Blocked:   func(id domain.MemberID) { w.room.Block(w.ctx, []mailroom.Pair{{From: id, To: "a"}}) },
+			domain.Connected: func(id domain.MemberID) { w.svc.Connect(w.ctx, []mailroom.Pair{{From: "a", To: id}}) },
+			domain.Blocked:   func(id domain.MemberID) { w.svc.Block(w.ctx, []mailroom.Pair{{From: id, To: "a"}}) },
 			domain.OptedOut: func(id domain.MemberID) {
 				w.member(id, "basic_0", func(m *domain.Member) { m.AcceptsInMail = false })
 			},
@@ -454,7 +454,7 @@ func TestRules(t *testing.T) {
 				w.member(id, "basic_0", func(m *domain.Member) { m.ProfileShared = false })
 			},
 			domain.Banned: func(id domain.MemberID) {
-				w.ok(w.room.Ban(w.ctx, operator, domain.Ban{Kind: domain.BanMember, Value: string(id)}))
+				w.ok(w.svc.Ban(w.ctx, operator, domain.Ban{Kind: domain.BanMember, Value: string(id)}))
 			},
 		}
 		w.member("a", "recruiter_50")
@@ -474,7 +474,7 @@ func TestRules(t *testing.T) {
 		w.member("b", "basic_0")
 		_, err := w.accept(text("a", "b"))
 		w.want(err, domain.NoCredits)
-		sent, err := w.room.Sent(w.ctx, "a", mailroom.Filter{}, mailroom.Page{Limit: 10})
+		sent, err := w.svc.Sent(w.ctx, "a", mailroom.Filter{}, mailroom.Page{Limit: 10})
 		w.ok(err)
 		if len(sent) != 0 || len(w.queue.take()) != 0 {
 			w.t.Errorf("%d InMails are stored", len(sent))
@@ -485,10 +485,10 @@ func TestRules(t *testing.T) {
 		w.member("b", "basic_0")
 		send := text("a", "b")
 		send.Key = "k1"
-		first, err := w.room.Accept(w.ctx, []mailroom.Send{send})
+		first, err := w.svc.Accept(w.ctx, []mailroom.Send{send})
 		w.ok(err)
 		w.work()
-		again, err := w.room.Accept(w.ctx, []mailroom.Send{send, send})
+		again, err := w.svc.Accept(w.ctx, []mailroom.Send{send, send})
 		w.ok(err)
 		if diff := cmp.Diff([]mailroom.Accepted{first[0], first[0]}, again); diff != "" {
 			w.t.Errorf("answers (-first +again):\n%s", diff)
@@ -525,7 +525,7 @@ func TestRules(t *testing.T) {
 		var fs []func() error
 		for range 8 {
 			fs = append(fs, func() error {
-				answers, err := w.room.Accept(w.ctx, []mailroom.Send{send})
+				answers, err := w.svc.Accept(w.ctx, []mailroom.Send{send})
 				if err == nil && answers[0].Err == nil {
 					mu.Lock()
 					ids[answers[0].ID] = true
@@ -549,12 +549,12 @@ func TestRules(t *testing.T) {
 		}
 		var fs []func() error
 		for range 6 {
-			fs = append(fs, func() error { _, err := w.room.Deliver(w.ctx, ids); return err })
+			fs = append(fs, func() error { _, err := w.svc.Deliver(w.ctx, ids); return err })
 		}
 		w.ok(errors.Join(together(fs...)...))
 		w.work()
-		if w.seen.delivered != 10 || w.left("a") != 15 {
-			w.t.Errorf("%d delivered, %d left; want 10 and 15", w.seen.delivered, w.left("a"))
+		if w.observer.delivered != 10 || w.left("a") != 15 {
+			w.t.Errorf("%d delivered, %d left; want 10 and 15", w.observer.delivered, w.left("a"))
 		}
 		items, unread := w.inbox(recipient(0))
 		if len(items) != 1 || unread != 1 || items[0].From != (mailroom.Person{ID: "a", Name: "Member A", PhotoURL: "https://example.org/a.png"}) {
@@ -575,7 +575,7 @@ func TestRules(t *testing.T) {
 		var got []domain.ID
 		page := mailroom.Page{Limit: 2}
 		for {
-			part, err := w.room.Inbox(w.ctx, "b", mailroom.Filter{}, page)
+			part, err := w.svc.Inbox(w.ctx, "b", mailroom.Filter{}, page)
 			w.ok(err)
 			if part.Unread != 7 {
 				w.t.Errorf("unread %d, want 7", part.Unread)
@@ -604,8 +604,8 @@ func TestRules(t *testing.T) {
 		w.clock.advance(time.Hour)
 		items, _ := w.inbox("b")
 		m := w.inmail(id)
-		if !first.Equal(t0.Add(time.Hour)) || !m.PreviewedAt.Equal(first) || w.seen.previewed != 1 {
-			w.t.Errorf("previewed at %s, then %s, %d times", first, m.PreviewedAt, w.seen.previewed)
+		if !first.Equal(t0.Add(time.Hour)) || !m.PreviewedAt.Equal(first) || w.observer.previewed != 1 {
+			w.t.Errorf("previewed at %s, then %s, %d times", first, m.PreviewedAt, w.observer.previewed)
 		}
 		if m.Status != domain.Sent || !items[0].Unread || items[0].Preview == "" || strings.Contains(items[0].Preview, "\n") {
 			w.t.Errorf("%s, item %+v", m.Status, items[0])
@@ -616,20 +616,20 @@ func TestRules(t *testing.T) {
 		w.member("b", "basic_0")
 		w.member("c", "basic_0")
 		id := w.sent("a", "b")
-		_, err := w.room.Open(w.ctx, as("a"), id)
+		_, err := w.svc.Open(w.ctx, as("a"), id)
 		w.want(err, domain.Forbidden)
-		_, err = w.room.Open(w.ctx, as("c"), id)
+		_, err = w.svc.Open(w.ctx, as("c"), id)
 		w.want(err, domain.NotFound)
-		_, err = w.room.Open(w.ctx, operator, id)
+		_, err = w.svc.Open(w.ctx, operator, id)
 		w.want(err, domain.Forbidden)
 		for _, v := range []mailroom.Viewer{as("a"), as("b"), operator} {
-			_, err := w.room.View(w.ctx, v, id)
+			_, err := w.svc.View(w.ctx, v, id)
 			w.ok(err)
 		}
 		if m := w.inmail(id); m.Status != domain.Sent {
 			w.t.Fatalf("a reader opened it: %s", m.Status)
 		}
-		opened, err := w.room.Open(w.ctx, as("b"), id)
+		opened, err := w.svc.Open(w.ctx, as("b"), id)
 		w.ok(err)
 		if opened.Body != text("a", "b").Body || !opened.OpenedAt.Equal(t0) {
 			w.t.Errorf("opened %+v", opened)
@@ -643,7 +643,7 @@ func TestRules(t *testing.T) {
 		w.members(3)
 		opened, dead := w.sent("a", recipient(0)), w.sent("a", recipient(1))
 		w.clock.advance(domain.Window - time.Millisecond)
-		_, err := w.room.Open(w.ctx, as(recipient(0)), opened)
+		_, err := w.svc.Open(w.ctx, as(recipient(0)), opened)
 		w.ok(err)
 		if items, unread := w.inbox(recipient(1)); len(items) != 1 || unread != 1 {
 			w.t.Errorf("a millisecond before: %d items, %d unread", len(items), unread)
@@ -652,11 +652,11 @@ func TestRules(t *testing.T) {
 		if items, unread := w.inbox(recipient(1)); len(items) != 0 || unread != 0 {
 			w.t.Errorf("at 168 h: %d items, %d unread", len(items), unread)
 		}
-		_, err = w.room.Open(w.ctx, as(recipient(1)), dead)
+		_, err = w.svc.Open(w.ctx, as(recipient(1)), dead)
 		w.want(err, domain.ExpiredCode)
-		_, err = w.room.Reply(w.ctx, as(recipient(1)), dead, "Late.")
+		_, err = w.svc.Reply(w.ctx, as(recipient(1)), dead, "Late.")
 		w.want(err, domain.ExpiredCode)
-		_, err = w.room.View(w.ctx, as(recipient(1)), dead)
+		_, err = w.svc.View(w.ctx, as(recipient(1)), dead)
 		w.want(err, domain.ExpiredCode)
 		if items, _ := w.inbox(recipient(0)); len(items) != 1 {
 			w.t.Error("an opened InMail expired")
@@ -673,7 +673,7 @@ func TestRules(t *testing.T) {
 		if got := w.path(as("a"), ids[0]); got != "queued sent expired" { // no job has run
 			w.t.Errorf("the sender sees %q", got)
 		}
-		expired, err := w.room.Sent(w.ctx, "a", mailroom.Filter{Status: domain.Expired}, mailroom.Page{Limit: 200})
+		expired, err := w.svc.Sent(w.ctx, "a", mailroom.Filter{Status: domain.Expired}, mailroom.Page{Limit: 200})
 		w.ok(err)
 		if len(expired) != 20 {
 			w.t.Errorf("%d are listed as expired, want 20", len(expired))
@@ -683,7 +683,7 @@ func TestRules(t *testing.T) {
 		for range 4 {
 			sweeps = append(sweeps, func() error {
 				for {
-					n, err := w.room.Expire(w.ctx, 3)
+					n, err := w.svc.Expire(w.ctx, 3)
 					if err != nil || n == 0 {
 						return err
 					}
@@ -691,8 +691,8 @@ func TestRules(t *testing.T) {
 			})
 		}
 		w.ok(errors.Join(together(sweeps...)...))
-		if w.seen.expired != 20 {
-			w.t.Errorf("%d persisted, want 20 once each", w.seen.expired)
+		if w.observer.expired != 20 {
+			w.t.Errorf("%d persisted, want 20 once each", w.observer.expired)
 		}
 		if got := w.path(as("a"), ids[0]); got != "queued sent expired" {
 			w.t.Errorf("the sender sees %q", got)
@@ -722,28 +722,28 @@ func TestRules(t *testing.T) {
 		w.member("b", "basic_0")
 		id := w.sent("a", "b")
 		w.clock.advance(domain.Window - time.Minute)
-		token, expires, undone, err := w.room.AskRetraction(w.ctx, as("a"), id)
+		token, expires, undone, err := w.svc.AskRetraction(w.ctx, as("a"), id)
 		w.ok(err)
 		if !undone || !expires.Equal(w.clock.Now().Add(15*time.Minute)) {
 			w.t.Errorf("undone %v, token until %s", undone, expires)
 		}
 		w.clock.advance(time.Minute)
-		_, err = w.room.ConfirmRetraction(w.ctx, as("a"), id, token)
+		_, err = w.svc.ConfirmRetraction(w.ctx, as("a"), id, token)
 		w.want(err, domain.TooLate)
 		w.clock.advance(time.Hour) // the token has ended too: asking for another would not help
-		_, err = w.room.ConfirmRetraction(w.ctx, as("a"), id, token)
+		_, err = w.svc.ConfirmRetraction(w.ctx, as("a"), id, token)
 		w.want(err, domain.TooLate)
 	})
 	on(t, "R35_both_steps_repeat_safely", func(w *world) {
 		w.member("a", "job_seeker_5")
 		w.member("b", "basic_0")
 		id := w.sent("a", "b")
-		first, _, _, err := w.room.AskRetraction(w.ctx, as("a"), id)
+		first, _, _, err := w.svc.AskRetraction(w.ctx, as("a"), id)
 		w.ok(err)
-		_, _, _, err = w.room.AskRetraction(w.ctx, as("a"), id)
+		_, _, _, err = w.svc.AskRetraction(w.ctx, as("a"), id)
 		w.ok(err)
 		for range 3 {
-			undone, err := w.room.ConfirmRetraction(w.ctx, as("a"), id, first)
+			undone, err := w.svc.ConfirmRetraction(w.ctx, as("a"), id, first)
 			w.ok(err)
 			if !undone {
 				w.t.Error("undone false, want true every time")
@@ -753,7 +753,7 @@ func TestRules(t *testing.T) {
 			w.t.Errorf("path %q", got)
 		}
 		w.clock.advance(15 * time.Minute)
-		_, err = w.room.ConfirmRetraction(w.ctx, as("a"), id, first)
+		_, err = w.svc.ConfirmRetraction(w.ctx, as("a"), id, first)
 		w.want(err, domain.Conflict)
 	})
 	on(t, "R36_unopened_is_undone", func(w *world) {
@@ -766,16 +766,16 @@ func TestRules(t *testing.T) {
 		if !undone || len(items) != 0 || unread != 0 {
 			w.t.Errorf("undone %v, %d items, %d unread", undone, len(items), unread)
 		}
-		_, err = w.room.Open(w.ctx, as("b"), id)
+		_, err = w.svc.Open(w.ctx, as("b"), id)
 		w.want(err, domain.RetractedCode)
-		_, err = w.room.Reply(w.ctx, as("b"), id, "Hm.")
+		_, err = w.svc.Reply(w.ctx, as("b"), id, "Hm.")
 		w.want(err, domain.RetractedCode)
 	})
 	on(t, "R37_opened_is_hidden_and_the_talk_goes_on", func(w *world) {
 		w.member("a", "job_seeker_5")
 		w.member("b", "basic_0")
 		id := w.sent("a", "b")
-		_, err := w.room.Reply(w.ctx, as("b"), id, "Gladly.")
+		_, err := w.svc.Reply(w.ctx, as("b"), id, "Gladly.")
 		w.ok(err)
 		undone, err := w.retract(id, "a")
 		w.ok(err)
@@ -783,11 +783,11 @@ func TestRules(t *testing.T) {
 		if undone || len(items) != 0 {
 			w.t.Errorf("undone %v, %d items", undone, len(items))
 		}
-		_, err = w.room.Open(w.ctx, as("b"), id)
+		_, err = w.svc.Open(w.ctx, as("b"), id)
 		w.want(err, domain.RetractedCode)
-		_, err = w.room.Reply(w.ctx, as("b"), id, "Still here.")
+		_, err = w.svc.Reply(w.ctx, as("b"), id, "Still here.")
 		w.ok(err)
-		replies, err := w.room.Replies(w.ctx, as("a"), id, mailroom.Page{Limit: 10})
+		replies, err := w.svc.Replies(w.ctx, as("a"), id, mailroom.Page{Limit: 10})
 		w.ok(err)
 		if len(replies) != 2 {
 			w.t.Errorf("%d replies, want 2", len(replies))
@@ -800,7 +800,7 @@ func TestRules(t *testing.T) {
 		w.member("a", "job_seeker_5")
 		w.member("b", "basic_0")
 		id := w.sent("a", "b")
-		_, err := w.room.Open(w.ctx, as("b"), id)
+		_, err := w.svc.Open(w.ctx, as("b"), id)
 		w.ok(err)
 		_, err = w.retract(id, "a")
 		w.want(err, domain.AlreadyOpened)
@@ -811,13 +811,13 @@ func TestRules(t *testing.T) {
 		for i := range 20 {
 			to := recipient(i)
 			id := w.sent("a", to)
-			token, _, _, err := w.room.AskRetraction(w.ctx, as("a"), id)
+			token, _, _, err := w.svc.AskRetraction(w.ctx, as("a"), id)
 			w.ok(err)
 			errs := together(
-				func() error { _, err := w.room.Open(w.ctx, as(to), id); return err },
-				func() error { _, err := w.room.Open(w.ctx, as(to), id); return err },
-				func() error { _, err := w.room.ConfirmRetraction(w.ctx, as("a"), id, token); return err },
-				func() error { _, err := w.room.ConfirmRetraction(w.ctx, as("a"), id, token); return err },
+				func() error { _, err := w.svc.Open(w.ctx, as(to), id); return err },
+				func() error { _, err := w.svc.Open(w.ctx, as(to), id); return err },
+				func() error { _, err := w.svc.ConfirmRetraction(w.ctx, as("a"), id, token); return err },
+				func() error { _, err := w.svc.ConfirmRetraction(w.ctx, as("a"), id, token); return err },
 			)
 			m := w.inmail(id)
 			openFirst := errs[0] == nil || errs[1] == nil
@@ -841,12 +841,12 @@ func TestRules(t *testing.T) {
 			ids = append(ids, w.sent("a", recipient(i)))
 		}
 		w.clock.advance(domain.Window - time.Millisecond)
-		fs := []func() error{func() error { w.clock.advance(time.Millisecond); _, err := w.room.Expire(w.ctx, 100); return err }}
+		fs := []func() error{func() error { w.clock.advance(time.Millisecond); _, err := w.svc.Expire(w.ctx, 100); return err }}
 		for i, id := range ids {
-			fs = append(fs, func() error { _, err := w.room.Open(w.ctx, as(recipient(i)), id); return err })
+			fs = append(fs, func() error { _, err := w.svc.Open(w.ctx, as(recipient(i)), id); return err })
 		}
 		errs := together(fs...)
-		_, err := w.room.Expire(w.ctx, 100)
+		_, err := w.svc.Expire(w.ctx, 100)
 		w.ok(errors.Join(errs[0], err))
 		for i, id := range ids {
 			m := w.inmail(id)
@@ -867,7 +867,7 @@ func TestRules(t *testing.T) {
 		w.member("b", "basic_0")
 		id := w.sent("a", "b")
 		w.clock.advance(time.Hour)
-		reply, err := w.room.Reply(w.ctx, as("b"), id, "**Gladly.**")
+		reply, err := w.svc.Reply(w.ctx, as("b"), id, "**Gladly.**")
 		w.ok(err)
 		if got := w.path(as("a"), id); got != "queued sent opened replied" {
 			w.t.Errorf("path %q", got)
@@ -884,18 +884,18 @@ func TestRules(t *testing.T) {
 		w.member("a", "job_seeker_5")
 		w.member("b", "basic_0")
 		id := w.sent("a", "b")
-		_, err := w.room.Reply(w.ctx, as("a"), id, "One more thing.")
+		_, err := w.svc.Reply(w.ctx, as("a"), id, "One more thing.")
 		w.want(err, domain.Conflict)
 		for i, who := range []domain.MemberID{"b", "a", "a", "b"} {
 			w.clock.advance(time.Duration(i) * domain.Window) // replies never expire
-			_, err := w.room.Reply(w.ctx, as(who), id, fmt.Sprintf("%d", i))
+			_, err := w.svc.Reply(w.ctx, as(who), id, fmt.Sprintf("%d", i))
 			w.ok(err)
 		}
-		_, err = w.room.Reply(w.ctx, as("a"), id, strings.Repeat("x", 3001))
+		_, err = w.svc.Reply(w.ctx, as("a"), id, strings.Repeat("x", 3001))
 		w.want(err, domain.BodyTooLong)
-		_, err = w.room.Reply(w.ctx, as("a"), id, "![x](https://example.org/x.png)")
+		_, err = w.svc.Reply(w.ctx, as("a"), id, "![x](https://example.org/x.png)")
 		w.want(err, domain.ImageNotSupported)
-		replies, err := w.room.Replies(w.ctx, as("a"), id, mailroom.Page{Limit: 10})
+		replies, err := w.svc.Replies(w.ctx, as("a"), id, mailroom.Page{Limit: 10})
 		w.ok(err)
 		var order string
 		for _, r := range replies {
@@ -912,31 +912,31 @@ func TestRules(t *testing.T) {
 		w.member("a", "job_seeker_5")
 		w.member("b", "basic_0")
 		id := w.sent("a", "b")
-		w.want(w.room.Report(w.ctx, as("a"), id, "x"), domain.Forbidden)
-		w.ok(w.room.Report(w.ctx, as("b"), id, "I never asked for this"))
-		w.want(w.room.Report(w.ctx, as("b"), id, "again"), domain.Conflict)
+		w.want(w.svc.Report(w.ctx, as("a"), id, "x"), domain.Forbidden)
+		w.ok(w.svc.Report(w.ctx, as("b"), id, "I never asked for this"))
+		w.want(w.svc.Report(w.ctx, as("b"), id, "again"), domain.Conflict)
 	})
 	on(t, "R56_tags_move_the_figures", func(w *world) {
 		w.member("a", "job_seeker_5")
 		w.member("b", "basic_0")
 		id := w.sent("a", "b")
-		tags, err := w.room.Tag(w.ctx, as("a"), id, []string{" Q4 ", "Pipeline", "q4"})
+		tags, err := w.svc.Tag(w.ctx, as("a"), id, []string{" Q4 ", "Pipeline", "q4"})
 		w.ok(err)
 		if diff := cmp.Diff([]string{"pipeline", "q4"}, tags); diff != "" {
 			w.t.Errorf("tags (-want +got):\n%s", diff)
 		}
-		_, err = w.room.Tag(w.ctx, as("b"), id, nil)
+		_, err = w.svc.Tag(w.ctx, as("b"), id, nil)
 		w.want(err, domain.Forbidden)
-		_, err = w.room.Open(w.ctx, as("b"), id)
+		_, err = w.svc.Open(w.ctx, as("b"), id)
 		w.ok(err)
-		_, err = w.room.Tag(w.ctx, as("a"), id, []string{"q4"})
+		_, err = w.svc.Tag(w.ctx, as("a"), id, []string{"q4"})
 		w.ok(err)
 		if diff := cmp.Diff(map[string]int{"q4 opened": 1}, w.outcomes(domain.ByTag)); diff != "" {
 			w.t.Errorf("counts (-want +got):\n%s", diff)
 		}
-		listed, err := w.room.Sent(w.ctx, "a", mailroom.Filter{Tag: "q4"}, mailroom.Page{Limit: 10})
+		listed, err := w.svc.Sent(w.ctx, "a", mailroom.Filter{Tag: "q4"}, mailroom.Page{Limit: 10})
 		w.ok(err)
-		none, err := w.room.Sent(w.ctx, "a", mailroom.Filter{Tag: "pipeline"}, mailroom.Page{Limit: 10})
+		none, err := w.svc.Sent(w.ctx, "a", mailroom.Filter{Tag: "pipeline"}, mailroom.Page{Limit: 10})
 		w.ok(err)
 		if len(listed) != 1 || len(none) != 0 {
 			w.t.Errorf("%d with q4, %d with pipeline", len(listed), len(none))
@@ -967,7 +967,7 @@ func TestRules(t *testing.T) {
 		id := w.queued("a", "b")
 		w.queue.down = false
 		w.clock.advance(5 * time.Second)
-		n, err := w.room.Redrive(w.ctx, 3*time.Second, 100)
+		n, err := w.svc.Redrive(w.ctx, 3*time.Second, 100)
 		w.ok(err)
 		w.work()
 		if m := w.inmail(id); n != 1 || m.Status != domain.Sent {

@@ -20,14 +20,14 @@ type Totals struct {
 }
 
 // Totals adds up the checks of one preflight. It reads what the sender has and stores nothing.
-func (r *Room) Totals(ctx context.Context, from domain.MemberID, checks []Check) (Totals, error) {
+func (svc *Service) Totals(ctx context.Context, from domain.MemberID, checks []Check) (Totals, error) {
 	t := Totals{Refused: map[domain.Code]int{}}
-	seen := make(map[domain.MemberID]bool, len(checks))
+	observer := make(map[domain.MemberID]bool, len(checks))
 	for _, c := range checks {
-		if seen[c.To] {
+		if observer[c.To] {
 			continue
 		}
-		seen[c.To] = true
+		observer[c.To] = true
 		t.Recipients++
 		if c.OK {
 			t.OK++
@@ -38,13 +38,13 @@ func (r *Room) Totals(ctx context.Context, from domain.MemberID, checks []Check)
 			t.Needed++
 		}
 	}
-	err := r.record.View(ctx, func(tx Tx) error {
-		accounts, err := r.accounts(tx, []domain.MemberID{from})
+	err := svc.record.View(ctx, func(tx Tx) error {
+		accounts, err := svc.accounts(tx, []domain.MemberID{from})
 		a, there := accounts[from]
 		if err != nil || !there {
 			return err
 		}
-		credits := domain.CreditsAt(tx.Now(), a, r.policy.RolloverPeriods)
+		credits := domain.CreditsAt(tx.Now(), a, svc.policy.RolloverPeriods)
 		t.Available = credits.Available()
 		t.EnoughAt, _ = credits.EnoughAt(tx.Now(), t.Needed, a.AnchorDay)
 		return nil

@@ -92,9 +92,9 @@ func (v Viewer) asSender(m *domain.InMail) error {
 
 // View shows one InMail: to its sender with receipts, to its recipient as the inbox entry, 410 when that is gone, to a
 // bare operator with true reasons. It opens nothing (R31).
-func (r *Room) View(ctx context.Context, v Viewer, id domain.ID) (View, error) {
+func (svc *Service) View(ctx context.Context, v Viewer, id domain.ID) (View, error) {
 	var view View
-	err := r.record.View(ctx, func(tx Tx) error {
+	err := svc.record.View(ctx, func(tx Tx) error {
 		m, err := one(tx.InMails, id)
 		if err != nil {
 			return err
@@ -112,14 +112,14 @@ func (r *Room) View(ctx context.Context, v Viewer, id domain.ID) (View, error) {
 		if err != nil {
 			return err
 		}
-		views, err := r.views(tx, []*domain.InMail{m}, v)
+		views, err := svc.views(tx, []*domain.InMail{m}, v)
 		if err != nil {
 			return err
 		}
 		view = views[0]
 		view.Receipts = m.Path(receipts, tx.Now())
 		for i := range view.Receipts {
-			view.Receipts[i].Reason = v.tell(view.Receipts[i].Reason)
+			view.Receipts[i].Reason = v.notify(view.Receipts[i].Reason)
 		}
 		if recipient {
 			entry := inboxItem(Entry{InMail: m}, view.From, tx.Now())
@@ -134,17 +134,17 @@ func (r *Room) View(ctx context.Context, v Viewer, id domain.ID) (View, error) {
 }
 
 // tell masks a reason for everyone but a bare operator (R18).
-func (v Viewer) tell(c domain.Code) domain.Code {
+func (v Viewer) notify(c domain.Code) domain.Code {
 	if v.Operator {
 		return c
 	}
-	return c.Tell()
+	return c.ForSender()
 }
 
 // Sent lists what a member sent, newest first by (AcceptedAt, ID), without receipts.
-func (r *Room) Sent(ctx context.Context, member domain.MemberID, f Filter, p Page) ([]View, error) {
+func (svc *Service) Sent(ctx context.Context, member domain.MemberID, f Filter, p Page) ([]View, error) {
 	var views []View
-	err := r.record.View(ctx, func(tx Tx) error {
+	err := svc.record.View(ctx, func(tx Tx) error {
 		if err := exists(tx, member); err != nil {
 			return err
 		}
@@ -152,7 +152,7 @@ func (r *Room) Sent(ctx context.Context, member domain.MemberID, f Filter, p Pag
 		if err != nil {
 			return err
 		}
-		views, err = r.views(tx, ms, Viewer{Member: member})
+		views, err = svc.views(tx, ms, Viewer{Member: member})
 		return err
 	})
 	return views, wrap("list what was sent", err)
@@ -160,10 +160,10 @@ func (r *Room) Sent(ctx context.Context, member domain.MemberID, f Filter, p Pag
 
 // Inbox lists what is live in a member's inbox, newest first by (SentAt, ID), and how much is unread.
 // The first listing of an InMail sets previewed_at and opens nothing (R30).
-func (r *Room) Inbox(ctx context.Context, member domain.MemberID, f Filter, p Page) (InboxPage, error) {
+func (svc *Service) Inbox(ctx context.Context, member domain.MemberID, f Filter, p Page) (InboxPage, error) {
 	var page InboxPage
 	var fresh []domain.ID
-	err := r.record.View(ctx, func(tx Tx) error {
+	err := svc.record.View(ctx, func(tx Tx) error {
 		page, fresh = InboxPage{}, nil
 		if err := exists(tx, member); err != nil {
 			return err
@@ -175,7 +175,7 @@ func (r *Room) Inbox(ctx context.Context, member domain.MemberID, f Filter, p Pa
 		if page.More = len(entries) > p.Limit; page.More {
 			entries = entries[:p.Limit] // what is not shown is not previewed (R30)
 		}
-		people, err := r.people(tx, senders(entries))
+		people, err := svc.people(tx, senders(entries))
 		if err != nil {
 			return err
 		}
@@ -189,33 +189,33 @@ func (r *Room) Inbox(ctx context.Context, member domain.MemberID, f Filter, p Pa
 		return err
 	})
 	if err == nil && len(fresh) > 0 {
-		err = r.preview(ctx, fresh)
+		err = svc.preview(ctx, fresh)
 	}
 	return page, wrap("list an inbox", err)
 }
 
 // preview notes first listings, in a transaction of its own so that lists are reads.
-func (r *Room) preview(ctx context.Context, ids []domain.ID) error {
+func (svc *Service) preview(ctx context.Context, ids []domain.ID) error {
 	var n int
-	err := r.record.Update(ctx, func(tx Tx) (err error) {
+	err := svc.record.Update(ctx, func(tx Tx) (err error) {
 		n, err = tx.SetPreviewed(ids)
 		return err
 	})
 	if err == nil && n > 0 {
-		r.seen.Previewed(n)
+		svc.observer.Previewed(n)
 	}
 	return wrap("note first listings", err)
 }
 
 // views joins InMails with the people and links that their senders see.
-func (r *Room) views(tx Tx, ms []*domain.InMail, v Viewer) ([]View, error) {
+func (svc *Service) views(tx Tx, ms []*domain.InMail, v Viewer) ([]View, error) {
 	var people []domain.MemberID
 	ids := make([]domain.ID, len(ms))
 	for i, m := range ms {
 		people = append(people, m.Sender, m.Recipient)
 		ids[i] = m.ID
 	}
-	known, err := r.people(tx, people)
+	known, err := svc.people(tx, people)
 	if err != nil {
 		return nil, err
 	}
@@ -225,7 +225,7 @@ func (r *Room) views(tx Tx, ms []*domain.InMail, v Viewer) ([]View, error) {
 	}
 	views := make([]View, len(ms))
 	for i, m := range ms {
-		views[i] = View{InMail: m, Status: m.StatusAt(tx.Now()), Reason: v.tell(m.Reason), From: known[m.Sender], To: known[m.Recipient]}
+		views[i] = View{InMail: m, Status: m.StatusAt(tx.Now()), Reason: v.notify(m.Reason), From: known[m.Sender], To: known[m.Recipient]}
 		if l, ok := links[m.ID]; ok {
 			views[i].Link = &l
 		}
@@ -234,7 +234,7 @@ func (r *Room) views(tx Tx, ms []*domain.InMail, v Viewer) ([]View, error) {
 }
 
 // people returns what others see of members; who is erased or unknown has no id and the name "erased".
-func (r *Room) people(tx Tx, ids []domain.MemberID) (map[domain.MemberID]Person, error) {
+func (svc *Service) people(tx Tx, ids []domain.MemberID) (map[domain.MemberID]Person, error) {
 	members, err := tx.Members(unique(ids))
 	if err != nil {
 		return nil, err

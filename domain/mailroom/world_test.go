@@ -20,13 +20,13 @@ import (
 
 // world is a room over a real record, with a clock that the test moves and a queue that the test works off.
 type world struct {
-	t      *testing.T
-	ctx    context.Context
-	room   *mailroom.Room
-	record *record.Record
-	clock  *testClock
-	queue  *testQueue
-	seen   *counter
+	t        *testing.T
+	ctx      context.Context
+	svc      *mailroom.Service
+	record   *record.Record
+	clock    *testClock
+	queue    *testQueue
+	observer *counter
 }
 
 // t0 is a Monday, at nine.
@@ -146,14 +146,14 @@ func calm() domain.Policy {
 
 func newWorld(t *testing.T, c record.Config, p domain.Policy) *world {
 	t.Helper()
-	w := &world{t: t, ctx: context.Background(), clock: &testClock{}, queue: &testQueue{}, seen: &counter{refused: map[domain.Code]int{}}}
+	w := &world{t: t, ctx: context.Background(), clock: &testClock{}, queue: &testQueue{}, observer: &counter{refused: map[domain.Code]int{}}}
 	w.clock.set(t0)
 	var err error
 	if w.record, err = record.Open(w.ctx, c, w.clock); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(w.record.Close)
-	w.room, err = mailroom.New(w.ctx, mailroom.Config{Plans: domain.ShippedPlans(), Policy: p}, w.record, w.queue, w.clock, uuids{}, w.seen)
+	w.svc, err = mailroom.New(w.ctx, mailroom.Config{Plans: domain.ShippedPlans(), Policy: p}, w.record, w.queue, w.clock, uuids{}, w.observer)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,7 +169,7 @@ func (w *world) member(id domain.MemberID, plan string, change ...func(*domain.M
 	for _, c := range change {
 		c(&m)
 	}
-	errs, err := w.room.PutMembers(w.ctx, []domain.Member{m})
+	errs, err := w.svc.PutMembers(w.ctx, []domain.Member{m})
 	w.ok(errors.Join(append(errs, err)...))
 }
 
@@ -180,7 +180,7 @@ func (w *world) members(n int) {
 	for i := range ms {
 		ms[i] = domain.NewMember(recipient(i), fmt.Sprintf("Member %d", i))
 	}
-	errs, err := w.room.PutMembers(w.ctx, ms)
+	errs, err := w.svc.PutMembers(w.ctx, ms)
 	w.ok(errors.Join(append(errs, err)...))
 }
 
@@ -209,7 +209,7 @@ func text(from, to domain.MemberID) mailroom.Send {
 // accept hands one send in.
 func (w *world) accept(s mailroom.Send) (domain.ID, error) {
 	w.t.Helper()
-	answers, err := w.room.Accept(w.ctx, []mailroom.Send{s})
+	answers, err := w.svc.Accept(w.ctx, []mailroom.Send{s})
 	w.ok(err)
 	return answers[0].ID, answers[0].Err
 }
@@ -242,7 +242,7 @@ func (w *world) work() {
 			for i, id := range task.IDs {
 				ids[i] = domain.ID(id)
 			}
-			_, err := w.room.Deliver(w.ctx, ids)
+			_, err := w.svc.Deliver(w.ctx, ids)
 			w.ok(err)
 		}
 	}
@@ -251,7 +251,7 @@ func (w *world) work() {
 // inmail reads an InMail as it is stored.
 func (w *world) inmail(id domain.ID) *domain.InMail {
 	w.t.Helper()
-	view, err := w.room.View(w.ctx, mailroom.Viewer{Operator: true}, id)
+	view, err := w.svc.View(w.ctx, mailroom.Viewer{Operator: true}, id)
 	w.ok(err)
 	return view.InMail
 }
@@ -259,7 +259,7 @@ func (w *world) inmail(id domain.ID) *domain.InMail {
 // receipts reads the path of an InMail as its sender sees it.
 func (w *world) path(v mailroom.Viewer, id domain.ID) string {
 	w.t.Helper()
-	view, err := w.room.View(w.ctx, v, id)
+	view, err := w.svc.View(w.ctx, v, id)
 	w.ok(err)
 	var path []string
 	for i, r := range view.Receipts {
@@ -278,7 +278,7 @@ func (w *world) path(v mailroom.Viewer, id domain.ID) string {
 // inbox lists what a member has.
 func (w *world) inbox(id domain.MemberID) (items []mailroom.InboxItem, unread int) {
 	w.t.Helper()
-	page, err := w.room.Inbox(w.ctx, id, mailroom.Filter{}, mailroom.Page{Limit: 200})
+	page, err := w.svc.Inbox(w.ctx, id, mailroom.Filter{}, mailroom.Page{Limit: 200})
 	w.ok(err)
 	return page.Items, page.Unread
 }
@@ -286,7 +286,7 @@ func (w *world) inbox(id domain.MemberID) (items []mailroom.InboxItem, unread in
 // left returns what a member may still send.
 func (w *world) left(id domain.MemberID) int {
 	w.t.Helper()
-	_, c, err := w.room.Credits(w.ctx, id)
+	_, c, err := w.svc.Credits(w.ctx, id)
 	w.ok(err)
 	return c.Remaining
 }
@@ -298,11 +298,11 @@ var operator = mailroom.Viewer{Operator: true}
 // retract takes an InMail back in its two steps.
 func (w *world) retract(id domain.ID, by domain.MemberID) (undone bool, err error) {
 	w.t.Helper()
-	token, _, _, err := w.room.AskRetraction(w.ctx, as(by), id)
+	token, _, _, err := w.svc.AskRetraction(w.ctx, as(by), id)
 	if err != nil {
 		return false, err
 	}
-	return w.room.ConfirmRetraction(w.ctx, as(by), id, token)
+	return w.svc.ConfirmRetraction(w.ctx, as(by), id, token)
 }
 
 // outcomes sums the counts of a dimension by outcome.

@@ -252,7 +252,7 @@ func failedPushes(t *testing.T, w *world) {
 }
 
 // walkPushes walks all InMails by id.
-func walkPushes(t *testing.T, w *world) {
+func pagePushes(t *testing.T, w *world) {
 	w.members("ada", "bob")
 	all := append(w.queued("ada", "bob", 5), w.sent("ada", "bob", 4)...)
 	claim(w, 3)

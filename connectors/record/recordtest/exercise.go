@@ -53,7 +53,7 @@ func Exercise(t *testing.T, engines Engines) {
 		{"Lessons/AreTakenOnce", lessons},
 		{"Pushes/ThatFail", failedPushes},
 		{"Pushes/AreHeldByAHeartbeat", heldLeases},
-		{"Pushes/AreWalkedByID", walkPushes},
+		{"Pushes/AreWalkedByID", pagePushes},
 		{"Texts/AreDroppedByAge", dropTexts},
 		{"Scrub/LeavesEverythingInPlace", scrubbed},
 	} {
@@ -665,7 +665,7 @@ func lists() []list {
 }
 
 // walk pages through a list; between is called after each page.
-func (l list) walk(w *world, size int, between func(i int)) (places []mailroom.Cursor) {
+func (l list) pages(w *world, size int, between func(i int)) (places []mailroom.Cursor) {
 	w.t.Helper()
 	var after mailroom.Cursor
 	for i := 0; ; i++ {
@@ -701,8 +701,8 @@ func growingLists(t *testing.T, w *world) {
 			l.grow(w, 1)
 			w.advance(time.Millisecond)
 		}
-		before := l.walk(w, 200, func(int) {})
-		places := l.walk(w, 5, func(i int) {
+		before := l.pages(w, 200, func(int) {})
+		places := l.pages(w, 5, func(i int) {
 			if i < 3 { // new ones come while it is read
 				l.grow(w, 2)
 				w.advance(time.Millisecond)
@@ -730,7 +730,7 @@ func equalTimes(t *testing.T, w *world) {
 		w.advance(time.Millisecond)
 		l.grow(w, 12)
 		for _, size := range []int{1, 5, 24} {
-			places := l.walk(w, size, func(int) {})
+			places := l.pages(w, size, func(int) {})
 			l.sorted(w, places)
 			if len(places) != 24 {
 				t.Errorf("%s by %d: %d listed, want 24", l.name, size, len(places))

@@ -17,7 +17,7 @@ func (s *Sandbox) control(w http.ResponseWriter, r *http.Request, path []string)
 	if key := s.options.ControlKey; key != "" {
 		token, refused := bearer(r)
 		if refused != nil || !same(token, key) {
-			s.tell(w, http.StatusUnauthorized, map[string]string{"error": "the control key of this sandbox is needed"})
+			s.writeControl(w, http.StatusUnauthorized, map[string]string{"error": "the control key of this sandbox is needed"})
 			return
 		}
 	}
@@ -32,18 +32,18 @@ func (s *Sandbox) control(w http.ResponseWriter, r *http.Request, path []string)
 	}
 	handle, ok := s.controls()[r.Method+" "+name]
 	if !ok {
-		s.tell(w, http.StatusNotFound, map[string]string{"error": "no such control of this sandbox", "path": "/sandbox/" + name})
+		s.writeControl(w, http.StatusNotFound, map[string]string{"error": "no such control of this sandbox", "path": "/sandbox/" + name})
 		return
 	}
 	answer, err := handle(r, one)
 	if err != nil {
-		s.tell(w, http.StatusBadRequest, map[string]string{"error": err.Error()})
+		s.writeControl(w, http.StatusBadRequest, map[string]string{"error": err.Error()})
 		return
 	}
-	s.tell(w, http.StatusOK, answer)
+	s.writeControl(w, http.StatusOK, answer)
 }
 
-func (s *Sandbox) tell(w http.ResponseWriter, status int, answer any) {
+func (s *Sandbox) writeControl(w http.ResponseWriter, status int, answer any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("X-Sandbox", "InMail Salesforce sandbox")
 	w.WriteHeader(status)

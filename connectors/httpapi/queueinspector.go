@@ -8,8 +8,8 @@ import (
 	"inmail/domain"
 )
 
-// QueueDesk is the job queue as an operator works on it.
-type QueueDesk interface {
+// QueueInspector is the job queue as an operator works on it.
+type QueueInspector interface {
 	// Status counts the tasks by queue and state.
 	Status(ctx context.Context) (QueueStatus, error)
 	// Failures lists up to limit tasks that failed, those that failed last first.
@@ -63,8 +63,8 @@ func NewQueueFailure(f QueueFailure, at, next time.Time) QueueFailure {
 // queueFailureLimit is how many failed tasks are listed.
 const queueFailureLimit = 200
 
-func (a *API) queueDeskEndpoints() []endpoint {
-	if a.QueueDesk == nil {
+func (a *API) queueEndpoints() []endpoint {
+	if a.QueueInspector == nil {
 		return nil
 	}
 	return []endpoint{
@@ -77,10 +77,10 @@ func (a *API) queueDeskEndpoints() []endpoint {
 	}
 }
 
-func (c *call) queueStatus() (QueueStatus, error) { return c.api.QueueDesk.Status(c.ctx) }
+func (c *call) queueStatus() (QueueStatus, error) { return c.api.QueueInspector.Status(c.ctx) }
 
 func (c *call) queueFailures() ([]QueueFailure, error) {
-	return c.api.QueueDesk.Failures(c.ctx, queueFailureLimit)
+	return c.api.QueueInspector.Failures(c.ctx, queueFailureLimit)
 }
 
 type retryQueueBody struct {
@@ -92,6 +92,6 @@ type retriedAnswer struct {
 }
 
 func (c *call) retryQueue(in *retryQueueBody) (retriedAnswer, error) {
-	n, err := c.api.QueueDesk.Retry(c.ctx, in.IDs)
+	n, err := c.api.QueueInspector.Retry(c.ctx, in.IDs)
 	return retriedAnswer{n}, err
 }

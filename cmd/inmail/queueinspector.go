@@ -10,11 +10,11 @@ import (
 	"inmail/domain"
 )
 
-// queueDesk shows the queue to the API.
-type queueDesk struct{ broker *queue.Broker }
+// queueInspector shows the queue to the API.
+type queueInspector struct{ broker *queue.Broker }
 
-// Status implements httpapi.QueueDesk.
-func (d queueDesk) Status(ctx context.Context) (httpapi.QueueStatus, error) {
+// Status implements httpapi.QueueInspector.
+func (d queueInspector) Status(ctx context.Context) (httpapi.QueueStatus, error) {
 	s, err := d.broker.Status(ctx)
 	if err != nil {
 		return httpapi.QueueStatus{}, err
@@ -27,8 +27,8 @@ func (d queueDesk) Status(ctx context.Context) (httpapi.QueueStatus, error) {
 	return out, nil
 }
 
-// Failures implements httpapi.QueueDesk.
-func (d queueDesk) Failures(ctx context.Context, limit int) ([]httpapi.QueueFailure, error) {
+// Failures implements httpapi.QueueInspector.
+func (d queueInspector) Failures(ctx context.Context, limit int) ([]httpapi.QueueFailure, error) {
 	failures, err := d.broker.Failures(ctx, limit)
 	out := make([]httpapi.QueueFailure, 0, len(failures))
 	for _, f := range failures {
@@ -42,8 +42,8 @@ func (d queueDesk) Failures(ctx context.Context, limit int) ([]httpapi.QueueFail
 	return out, err
 }
 
-// Retry implements httpapi.QueueDesk.
-func (d queueDesk) Retry(ctx context.Context, ids []string) (int, error) {
+// Retry implements httpapi.QueueInspector.
+func (d queueInspector) Retry(ctx context.Context, ids []string) (int, error) {
 	n, err := d.broker.Retry(ctx, ids...)
 	if errors.Is(err, queue.ErrNoTask) {
 		return n, domain.Refuse(domain.NotFound, "no failed task has one of these ids; inmail queue failures lists them")

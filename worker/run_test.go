@@ -21,14 +21,14 @@ func (c *company) do(j *worker.Jobs) error {
 
 func (c *company) ask(kind mailroom.RunKind) {
 	c.t.Helper()
-	if _, err := c.room.AskRun(c.t.Context(), kind); err != nil {
+	if _, err := c.svc.AskRun(c.t.Context(), kind); err != nil {
 		c.t.Fatal(err)
 	}
 }
 
 func (c *company) status() mailroom.CRMStatus {
 	c.t.Helper()
-	s, err := c.room.CRMStatus(c.t.Context())
+	s, err := c.svc.CRMStatus(c.t.Context())
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -76,7 +76,7 @@ func TestRuns(t *testing.T) {
 		if diff := cmp.Diff(map[string]int{"missing": 1, "extra": 0, "stale": 0, "edited": 1}, run.Compared.Drift); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
-		if run.Compared.Resynced != 2 || run.Compared.MendCalls != 3 || run.Compared.Calls != 2 || !run.Compared.Done {
+		if run.Compared.Resynced != 2 || run.Compared.RepairCalls != 3 || run.Compared.Calls != 2 || !run.Compared.Done {
 			t.Errorf("%+v", run.Compared)
 		}
 		if len(c.org.History()) != before || s.Unsynced != unsynced || !s.Drift.At.IsZero() {
@@ -125,8 +125,8 @@ func TestRuns(t *testing.T) {
 	t.Run("one_works_at_it_and_the_others_come_later", func(t *testing.T) {
 		c, j := open(t)
 		c.ask(mailroom.Backfill)
-		other := c.room.NewHolder()
-		if err := c.room.TakeTurn(t.Context(), mailroom.Backfill.Turn(), other, worker.PushLease); err != nil {
+		other := c.svc.NewHolder()
+		if err := c.svc.TakeLease(t.Context(), mailroom.Backfill.Lease(), other, worker.PushLease); err != nil {
 			t.Fatal(err)
 		}
 		if err := c.do(j); again(err) != worker.PushLease {

@@ -26,11 +26,11 @@ import (
 // company is several worker processes over one record and one org.
 type company struct {
 	*office
-	org    *sandbox.Sandbox
-	config salesforce.Config
-	wall   *wall
-	writes *writes
-	turned chan struct{} // one for each claim that was turned away
+	org     *sandbox.Sandbox
+	config  salesforce.Config
+	wall    *wall
+	writes  *writes
+	refused chan struct{} // one for each claim that was turned away
 }
 
 // wall is a clock that all processes see.
@@ -110,7 +110,7 @@ func parentsIn(req *http.Request) (parents []string) {
 
 func newCompany(t *testing.T) *company {
 	t.Helper()
-	c := &company{wall: &wall{}, turned: make(chan struct{}, 1000),
+	c := &company{wall: &wall{}, refused: make(chan struct{}, 1000),
 		writes: &writes{next: http.DefaultTransport, held: make(chan struct{}), release: make(chan struct{}), met: make(chan string, 100), inFlight: map[string]int{}}}
 	c.wall.at.Store(time.Date(2026, 11, 18, 9, 0, 0, 0, time.UTC).UnixMilli())
 	cfg := record.Default()
@@ -121,7 +121,7 @@ func newCompany(t *testing.T) *company {
 	}
 	t.Cleanup(rec.Close)
 	c.office = &office{t: t, record: &counted{Record: rec, claims: make(chan int, 100)}, queue: &asked{}}
-	c.room = c.process(nil).Room
+	c.svc = c.process(nil).Service
 	c.org, err = sandbox.New(sandbox.Options{Clock: c.wall.Now, DailyLimit: 100_000, Credentials: sandbox.Credentials{ClientID: "app", ClientSecret: "secret of the app",
 		Users: []sandbox.User{{Username: "inmail@sandbox.invalid", FirstName: "InMail", LastName: "Integration", Integration: true}}}})
 	if err != nil {
@@ -135,15 +135,15 @@ func newCompany(t *testing.T) *company {
 }
 
 // turnedAway tells of claims that another's turn refused.
-type turnedAway struct {
+type refusedRecord struct {
 	mailroom.Record
-	tell chan struct{}
+	notify chan struct{}
 }
 
-func (r turnedAway) Update(ctx context.Context, fn func(mailroom.Tx) error) error {
+func (r refusedRecord) Update(ctx context.Context, fn func(mailroom.Tx) error) error {
 	err := r.Record.Update(ctx, fn)
-	if errors.Is(err, mailroom.ErrTurnTaken) {
-		r.tell <- struct{}{}
+	if errors.Is(err, mailroom.ErrLeaseTaken) {
+		r.notify <- struct{}{}
 	}
 	return err
 }
@@ -151,18 +151,18 @@ func (r turnedAway) Update(ctx context.Context, fn func(mailroom.Tx) error) erro
 // process is one more worker process; crm is its connector, nil: none.
 func (c *company) process(crm worker.Salesforce) *worker.Jobs {
 	c.t.Helper()
-	room, err := mailroom.New(c.t.Context(), mailroom.Config{Plans: domain.ShippedPlans(), Policy: domain.DefaultPolicy()}, turnedAway{c.record, c.turned}, c.queue, c.wall, uuids{}, nobody{})
+	svc, err := mailroom.New(c.t.Context(), mailroom.Config{Plans: domain.ShippedPlans(), Policy: domain.DefaultPolicy()}, refusedRecord{c.record, c.refused}, c.queue, c.wall, uuids{}, nobody{})
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	return &worker.Jobs{Room: room, CRM: crm, Log: slog.New(slog.DiscardHandler), Depth: func(context.Context, string) (int, error) { return 0, nil }}
+	return &worker.Jobs{Service: svc, CRM: crm, Log: slog.New(slog.DiscardHandler), Depth: func(context.Context, string) (int, error) { return 0, nil }}
 }
 
 // connected is a process with a connector of its own.
 func (c *company) connected() *worker.Jobs {
 	c.t.Helper()
 	j := c.process(nil)
-	crm, err := salesforce.New(c.config, salesforce.Deps{Clock: c.wall, Transport: c.writes, Record: j.Room, Alone: worker.Turn(j.Room, j.Log),
+	crm, err := salesforce.New(c.config, salesforce.Deps{Clock: c.wall, Transport: c.writes, Record: j.Service, Alone: worker.Exclusively(j.Service, j.Log),
 		Wait: func(ctx context.Context, d time.Duration) error { c.wall.pass(d); return ctx.Err() }})
 	if err != nil {
 		c.t.Fatal(err)
@@ -176,7 +176,7 @@ func (c *company) children(lead string, n int) []string {
 	c.t.Helper()
 	ids := c.accept(n)
 	for _, id := range ids {
-		if _, err := c.room.SetCRM(c.t.Context(), mailroom.Viewer{Operator: true}, domain.ID(id), domain.CRMIDs{LeadID: lead}); err != nil {
+		if _, err := c.svc.SetCRM(c.t.Context(), mailroom.Viewer{Operator: true}, domain.ID(id), domain.CRMIDs{LeadID: lead}); err != nil {
 			c.t.Fatal(err)
 		}
 	}
@@ -226,7 +226,7 @@ func TestWritersOfOneParent(t *testing.T) {
 		due()
 		two := second()
 		select {
-		case <-c.turned: // it waits for its turn
+		case <-c.refused: // it waits for its turn
 		case parent := <-c.writes.met:
 			t.Errorf("two processes write children of %s at once", parent)
 		case <-time.After(30 * time.Second):
@@ -284,16 +284,16 @@ func TestWritersOfOneParent(t *testing.T) {
 		lead := c.lead()
 		c.children(lead, 2)
 		killedAt := c.wall.Now()
-		dead := c.process(nil).Room
+		dead := c.process(nil).Service
 		if claim, err := dead.ClaimPushes(t.Context(), dead.NewHolder(), 1, worker.PushLease); err != nil || len(claim.Pushes) != 1 {
 			t.Fatalf("%+v, %v", claim, err)
 		}
 		c.writes.once.Do(func() {})
 		done := push(c.connected())
-		soon(t, "the first look", c.turned)
+		soon(t, "the first look", c.refused)
 		c.wall.pass(worker.PushLease - time.Millisecond)
 		for range 2 { // the second look is at the new time for sure
-			soon(t, "a look before the lease has ended", c.turned)
+			soon(t, "a look before the lease has ended", c.refused)
 		}
 		if n := c.hanging(lead); n != 0 {
 			t.Errorf("%d were pushed %d ms after the kill", n, c.wall.since(killedAt))
@@ -318,11 +318,11 @@ func (c *company) more(lead string, n int) {
 		members = append(members, to)
 		sends = append(sends, mailroom.Send{From: "s", To: to.ID, Subject: "One more question", Body: "May I ask you, too, what you think of this idea?", CRM: domain.CRMIDs{LeadID: lead}})
 	}
-	errs, err := c.room.PutMembers(c.t.Context(), members)
+	errs, err := c.svc.PutMembers(c.t.Context(), members)
 	if err := errors.Join(append(errs, err)...); err != nil {
 		c.t.Fatal(err)
 	}
-	answers, err := c.room.Accept(c.t.Context(), sends)
+	answers, err := c.svc.Accept(c.t.Context(), sends)
 	if err != nil {
 		c.t.Fatal(err)
 	}

@@ -6,10 +6,10 @@ import (
 	"inmail/domain"
 )
 
-// queueEndpoints show the queue's own page to operators, under /queues and below. A browser sends the
+// queuePageEndpoints show the queue's own page to operators, under /queues and below. A browser sends the
 // password of Basic authentication, which is the operator's key, along with what other sites ask for:
 // so anything but reading must come from the page itself.
-func (a *API) queueEndpoints() []endpoint {
+func (a *API) queuePageEndpoints() []endpoint {
 	if a.Queues == nil {
 		return nil
 	}

@@ -23,8 +23,8 @@ func (l *later) Class() string             { return "waits" }
 
 // crmReconcile compares the org with the record and mends what differs.
 func (j *Jobs) crmReconcile(ctx context.Context, ids []string) error {
-	return j.run(ctx, mailroom.Reconcile, ids, func(ctx context.Context, kind mailroom.RunKind, tell func(func(*mailroom.Run))) error {
-		note := func(so mailroom.Comparison) { tell(func(r *mailroom.Run) { r.Compared = &so }) }
+	return j.run(ctx, mailroom.Reconcile, ids, func(ctx context.Context, kind mailroom.RunKind, notify func(func(*mailroom.Run))) error {
+		note := func(so mailroom.Comparison) { notify(func(r *mailroom.Run) { r.Compared = &so }) }
 		so, err := j.CRM.Compare(ctx, kind == mailroom.Reconcile, note)
 		note(so)
 		return err
@@ -33,15 +33,15 @@ func (j *Jobs) crmReconcile(ctx context.Context, ids []string) error {
 
 // crmBackfill brings everything to the org in bulk.
 func (j *Jobs) crmBackfill(ctx context.Context, ids []string) error {
-	return j.run(ctx, mailroom.Backfill, ids, func(ctx context.Context, kind mailroom.RunKind, tell func(func(*mailroom.Run))) error {
+	return j.run(ctx, mailroom.Backfill, ids, func(ctx context.Context, kind mailroom.RunKind, notify func(func(*mailroom.Run))) error {
 		if kind == mailroom.BackfillDry {
 			plan, err := j.CRM.PlanBackfill(ctx)
 			if err == nil {
-				tell(func(r *mailroom.Run) { r.Plan = &plan })
+				notify(func(r *mailroom.Run) { r.Plan = &plan })
 			}
 			return err
 		}
-		note := func(so mailroom.BackfillProgress) { tell(func(r *mailroom.Run) { r.Backfilled = &so }) }
+		note := func(so mailroom.BackfillProgress) { notify(func(r *mailroom.Run) { r.Backfilled = &so }) }
 		so, err := j.CRM.BackfillAll(ctx, note)
 		note(so)
 		return err
@@ -51,7 +51,7 @@ func (j *Jobs) crmBackfill(ctx context.Context, ids []string) error {
 // run works at a walk of the kind that its task names, of usual where it names none: the schedule asks so. One worker of all works
 // at one. What stops it is kept with it, and it goes on where it stopped.
 func (j *Jobs) run(ctx context.Context, usual mailroom.RunKind, ids []string,
-	walk func(ctx context.Context, kind mailroom.RunKind, tell func(func(*mailroom.Run))) error) error {
+	work func(ctx context.Context, kind mailroom.RunKind, notify func(func(*mailroom.Run))) error) error {
 	kind, id := usual, domain.ID("")
 	if len(ids) == 2 {
 		kind, id = mailroom.RunKind(ids[0]), domain.ID(ids[1])
@@ -59,23 +59,23 @@ func (j *Jobs) run(ctx context.Context, usual mailroom.RunKind, ids []string,
 	if _, none := j.CRM.(NoSalesforce); none && id == "" {
 		return nil
 	}
-	work := func(ctx context.Context) error {
-		run, left, err := j.Room.BeginRun(ctx, kind, id)
+	once := func(ctx context.Context) error {
+		run, left, err := j.Service.BeginRun(ctx, kind, id)
 		if err != nil || !left {
 			return err
 		}
-		tell := func(change func(*mailroom.Run)) {
+		notify := func(change func(*mailroom.Run)) {
 			change(&run)
-			if err := j.Room.NoteRun(ctx, kind, run); err != nil && ctx.Err() == nil {
+			if err := j.Service.NoteRun(ctx, kind, run); err != nil && ctx.Err() == nil {
 				j.Log.WarnContext(ctx, "cannot note how far a walk is", "kind", kind, "run", run.ID, "error", err)
 			}
 		}
-		walked := walk(ctx, kind, tell)
-		again := j.ended(&run, walked)
+		err = work(ctx, kind, notify)
+		again := j.ended(&run, err)
 		// Also when the task's time is over: whoever waits for the end is to see it.
 		keep, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaseBeat)
 		defer cancel()
-		if err := j.Room.NoteRun(keep, kind, run); err != nil {
+		if err := j.Service.NoteRun(keep, kind, run); err != nil {
 			return errors.Join(err, again)
 		}
 		if again != nil {
@@ -83,18 +83,18 @@ func (j *Jobs) run(ctx context.Context, usual mailroom.RunKind, ids []string,
 		}
 		return nil
 	}
-	holder := j.Room.NewHolder()
-	err := j.holding(ctx, kind.Turn(), holder, work)
-	if errors.Is(err, mailroom.ErrTurnTaken) { // whoever has it works at the same walk, or has died and holds it no longer than its lease
+	holder := j.Service.NewHolder()
+	err := j.holdLease(ctx, kind.Lease(), holder, once)
+	if errors.Is(err, mailroom.ErrLeaseTaken) { // whoever has it works at the same walk, or has died and holds it no longer than its lease
 		return &later{after: PushLease, err: err}
 	}
-	j.endTurn(ctx, kind.Turn(), holder)
+	j.endLease(ctx, kind.Lease(), holder)
 	return err
 }
 
 // ended notes in a run how its walk ended, and returns why it is to come again; nil when there is nothing left of it.
 func (j *Jobs) ended(run *mailroom.Run, err error) error {
-	now := j.Room.Now()
+	now := j.Service.Now()
 	var waits *mailroom.Waits
 	var classed interface{ ClassName() string }
 	switch {

@@ -12,11 +12,11 @@ import (
 )
 
 // TestWaitingForATurnHasAnEnd: a task that waits for its turn gives its worker back some day.
-func TestWaitingForATurnHasAnEnd(t *testing.T) {
+func TestWaitingForALeaseHasAnEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
-		err := (&Jobs{}).inTurn(t.Context(), mailroom.TurnWrite, "", func() error { return mailroom.ErrTurnTaken })
-		if took := time.Since(began); !errors.Is(err, mailroom.ErrTurnTaken) || took != turnWait {
+		err := (&Jobs{}).withLease(t.Context(), mailroom.LeaseWrite, "", func() error { return mailroom.ErrLeaseTaken })
+		if took := time.Since(began); !errors.Is(err, mailroom.ErrLeaseTaken) || took != leaseWait {
 			t.Errorf("%v after %v", err, took)
 		}
 	})
@@ -32,7 +32,7 @@ func TestHold(t *testing.T) {
 	last := func(t *testing.T, prolong func(ctx context.Context, n int) error) time.Duration {
 		t.Helper()
 		n, good := 0, time.Now()
-		held, release := hold(t.Context(), quiet, beat, func(ctx context.Context) error {
+		held, release := keepAlive(t.Context(), quiet, beat, func(ctx context.Context) error {
 			n++
 			asked := time.Now()
 			err := prolong(ctx, n)
@@ -62,7 +62,7 @@ func TestHold(t *testing.T) {
 				if n < 3 {
 					return nil
 				}
-				return mailroom.ErrTurnTaken
+				return mailroom.ErrLeaseTaken
 			})
 			if d != beat {
 				t.Errorf("ended %v after it was last prolonged, want %v", d, beat)

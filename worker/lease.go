@@ -14,32 +14,32 @@ import (
 // The times of a turn. Its lease is that of a claim: PushLease.
 const (
 	leaseBeat = PushLease / 3           // how often a lease is prolonged
-	turnLook  = 200 * time.Millisecond  // how often one who waits looks whether the turn is free
-	turnWait  = PushLease + time.Minute // how long one waits; then the next task does
+	leasePoll = 200 * time.Millisecond  // how often one who waits looks whether the turn is free
+	leaseWait = PushLease + time.Minute // how long one waits; then the next task does
 )
 
 // Turn returns what lets a connector write outside of a push: it runs write while no push writes, in any process.
-func Turn(room *mailroom.Room, log *slog.Logger) func(ctx context.Context, write func(context.Context) error) error {
-	j := &Jobs{Room: room, Log: log}
+func Exclusively(svc *mailroom.Service, log *slog.Logger) func(ctx context.Context, write func(context.Context) error) error {
+	j := &Jobs{Service: svc, Log: log}
 	return func(ctx context.Context, write func(context.Context) error) error {
-		holder := room.NewHolder()
-		return j.inTurn(ctx, mailroom.TurnWrite, holder, func() error {
-			return j.holding(ctx, mailroom.TurnWrite, holder, write)
+		holder := svc.NewHolder()
+		return j.withLease(ctx, mailroom.LeaseWrite, holder, func() error {
+			return j.holdLease(ctx, mailroom.LeaseWrite, holder, write)
 		})
 	}
 }
 
 // inTurn runs do, which begins by taking a turn, and again as long as another has that; then it ends the turn.
-func (j *Jobs) inTurn(ctx context.Context, t mailroom.Turn, holder domain.ID, do func() error) error {
-	waited, cancel := context.WithTimeout(ctx, turnWait)
+func (j *Jobs) withLease(ctx context.Context, t mailroom.Lease, holder domain.ID, do func() error) error {
+	waited, cancel := context.WithTimeout(ctx, leaseWait)
 	defer cancel()
 	for {
 		err := do()
-		if !errors.Is(err, mailroom.ErrTurnTaken) {
-			j.endTurn(ctx, t, holder)
+		if !errors.Is(err, mailroom.ErrLeaseTaken) {
+			j.endLease(ctx, t, holder)
 			return err
 		}
-		look := time.NewTimer(turnLook)
+		look := time.NewTimer(leasePoll)
 		select {
 		case <-look.C:
 		case <-waited.Done():
@@ -50,20 +50,20 @@ func (j *Jobs) inTurn(ctx context.Context, t mailroom.Turn, holder domain.ID, do
 }
 
 // endTurn ends a turn, also when the task's time is over: the others need not wait for the lease.
-func (j *Jobs) endTurn(ctx context.Context, t mailroom.Turn, holder domain.ID) {
+func (j *Jobs) endLease(ctx context.Context, t mailroom.Lease, holder domain.ID) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaseBeat)
 	defer cancel()
-	if err := j.Room.EndTurn(ctx, t, holder); err != nil {
+	if err := j.Service.EndLease(ctx, t, holder); err != nil {
 		j.Log.WarnContext(ctx, "the turn ends with its lease", "turn", t, "error", err)
 	}
 }
 
 // holding takes a turn, and runs do with a context that ends when the turn is lost.
-func (j *Jobs) holding(ctx context.Context, t mailroom.Turn, holder domain.ID, do func(context.Context) error) error {
-	if err := j.Room.TakeTurn(ctx, t, holder, PushLease); err != nil {
+func (j *Jobs) holdLease(ctx context.Context, t mailroom.Lease, holder domain.ID, do func(context.Context) error) error {
+	if err := j.Service.TakeLease(ctx, t, holder, PushLease); err != nil {
 		return err
 	}
-	held, release := hold(ctx, j.Log, leaseBeat, func(ctx context.Context) error { return j.Room.TakeTurn(ctx, t, holder, PushLease) })
+	held, release := keepAlive(ctx, j.Log, leaseBeat, func(ctx context.Context) error { return j.Service.TakeLease(ctx, t, holder, PushLease) })
 	defer release()
 	return do(held)
 }
@@ -71,7 +71,7 @@ func (j *Jobs) holding(ctx context.Context, t mailroom.Turn, holder domain.ID, d
 // hold prolongs a lease, beat by beat of which it has three, until the function that it returns is called. The context that it
 // returns ends as soon as another holds the lease, and before the lease ends because it could not be prolonged: what is under way must not
 // meet the next holder's work.
-func hold(ctx context.Context, log *slog.Logger, beat time.Duration, prolong func(context.Context) error) (held context.Context, release func()) {
+func keepAlive(ctx context.Context, log *slog.Logger, beat time.Duration, prolong func(context.Context) error) (held context.Context, release func()) {
 	held, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {
@@ -95,7 +95,7 @@ func hold(ctx context.Context, log *slog.Logger, beat time.Duration, prolong fun
 				safe = asked.Add(2 * beat)
 			case held.Err() != nil:
 				return
-			case errors.Is(err, mailroom.ErrTurnTaken) || !time.Now().Before(safe):
+			case errors.Is(err, mailroom.ErrLeaseTaken) || !time.Now().Before(safe):
 				log.WarnContext(ctx, "lost the lease of what is under way", "error", err)
 				return
 			default:

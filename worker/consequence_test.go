@@ -8,7 +8,7 @@ import (
 )
 
 // TestAfter holds the one table from the class of a failure to what follows.
-func TestAfter(t *testing.T) {
+func TestConsequences(t *testing.T) {
 	now := time.Date(2026, 11, 18, 9, 0, 0, 0, time.UTC)
 	reset := now.Add(6 * time.Hour)
 	for name, c := range map[string]struct {
@@ -44,7 +44,7 @@ func TestAfter(t *testing.T) {
 		"a_class_that_nobody_knows_here_yet": {class: "new", attempts: 1, least: 500 * time.Millisecond, most: time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := after(domain.PushAnswer{Class: c.class, Until: c.until, OfCall: c.ofCall, Link: domain.Link{Attempts: c.attempts}}, now, c.silent)
+			got := consequenceOf(domain.PushAnswer{Class: c.class, Until: c.until, OfCall: c.ofCall, Link: domain.Link{Attempts: c.attempts}}, now, c.silent)
 			if got.dead != c.dead || got.pause != c.pause {
 				t.Errorf("dead %v, pause %v; want %v, %v", got.dead, got.pause, c.dead, c.pause)
 			}
@@ -82,7 +82,7 @@ func TestBackoff(t *testing.T) {
 }
 
 // TestHeard counts pushes that the org answered nothing of: one answer to one row ends the silence.
-func TestHeard(t *testing.T) {
+func TestSilence(t *testing.T) {
 	unheard, row := domain.PushAnswer{Class: domain.Locked, OfCall: true}, domain.PushAnswer{Class: domain.Locked}
 	var p pusher
 	for i, step := range []struct {
@@ -92,7 +92,7 @@ func TestHeard(t *testing.T) {
 		{[]domain.PushAnswer{unheard}, 1}, {[]domain.PushAnswer{unheard, unheard}, 2}, {[]domain.PushAnswer{unheard, row}, 0},
 		{[]domain.PushAnswer{unheard}, 1}, {[]domain.PushAnswer{{Class: domain.Taken}}, 0},
 	} {
-		if p.heard(step.answers); p.silent != step.silent {
+		if p.noteSilence(step.answers); p.silent != step.silent {
 			t.Errorf("after push %d: %d silent, want %d", i+1, p.silent, step.silent)
 		}
 	}

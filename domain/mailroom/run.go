@@ -9,16 +9,16 @@ import (
 
 // Comparison is what a reconcile found and did.
 type Comparison struct {
-	Compared  int            `json:"compared"`   // InMails of the record
-	Waiting   int            `json:"waiting"`    // of them on their way to the org: not compared further
-	Drift     map[string]int `json:"drift"`      // by kind: missing, extra, stale, edited
-	Resynced  int            `json:"resynced"`   // made due to be pushed again
-	Moved     int            `json:"moved"`      // hung on another Lead, Contact or Account
-	Retried   int            `json:"retried"`    // unmatched and ambiguous ones that were looked for again
-	Matched   int            `json:"matched"`    // of them those that now have a person
-	Calls     int            `json:"calls"`      // API calls so far, of comparing and of what was mended at once
-	MendCalls int            `json:"mend_calls"` // about how many more it takes to push what was made due; of a dry run all that mending would take
-	Done      bool           `json:"done"`       // the walk reached the end
+	Compared    int            `json:"compared"`     // InMails of the record
+	Waiting     int            `json:"waiting"`      // of them on their way to the org: not compared further
+	Drift       map[string]int `json:"drift"`        // by kind: missing, extra, stale, edited
+	Resynced    int            `json:"resynced"`     // made due to be pushed again
+	Moved       int            `json:"moved"`        // hung on another Lead, Contact or Account
+	Retried     int            `json:"retried"`      // unmatched and ambiguous ones that were looked for again
+	Matched     int            `json:"matched"`      // of them those that now have a person
+	Calls       int            `json:"calls"`        // API calls so far, of comparing and of what was mended at once
+	RepairCalls int            `json:"repair_calls"` // about how many more it takes to push what was made due; of a dry run all that mending would take
+	Done        bool           `json:"done"`         // the walk reached the end
 }
 
 // BackfillProgress is how far a backfill is.
@@ -80,7 +80,7 @@ const (
 var runKinds = []RunKind{Reconcile, ReconcileDry, Backfill, BackfillDry}
 
 // Turn is the turn at walks of a kind: one worker of all works at one.
-func (k RunKind) Turn() Turn { return Turn("crm_" + k) }
+func (k RunKind) Lease() Lease { return Lease("crm_" + k) }
 
 func (k RunKind) task() (taskType string) {
 	if k == Backfill || k == BackfillDry {
@@ -126,7 +126,7 @@ func (r *Run) needsPerson() bool {
 func (r *Run) goesOn() bool { return r != nil && r.EndedAt.IsZero() }
 
 // stoodStill is when a walk last moved, or is to move by itself.
-func (r *Run) stoodStill() time.Time {
+func (r *Run) lastMoved() time.Time {
 	last := r.AskedAt
 	for _, t := range []time.Time{r.MovedAt, r.WaitsUntil} {
 		if t.After(last) {
@@ -137,15 +137,15 @@ func (r *Run) stoodStill() time.Time {
 }
 
 // AskRun asks the workers for a walk and returns its id: that of the one which goes on already, where there is one.
-func (r *Room) AskRun(ctx context.Context, kind RunKind) (id domain.ID, err error) {
-	err = r.record.Update(ctx, func(tx Tx) error {
+func (svc *Service) AskRun(ctx context.Context, kind RunKind) (id domain.ID, err error) {
+	err = svc.record.Update(ctx, func(tx Tx) error {
 		run, err := state[Run](tx, kind.state())
 		if err != nil {
 			return err
 		}
 		switch {
 		case !run.goesOn():
-			run = &Run{ID: r.ids.NewID(), AskedAt: tx.Now()}
+			run = &Run{ID: svc.ids.NewID(), AskedAt: tx.Now()}
 		case run.needsPerson(): // who asks has mended it
 			run.AskedAt, run.Fault = tx.Now(), ""
 		default:
@@ -156,22 +156,22 @@ func (r *Room) AskRun(ctx context.Context, kind RunKind) (id domain.ID, err erro
 		return setState(tx, kind.state(), run)
 	})
 	if err == nil {
-		err = r.queue.Enqueue(ctx, Task{Type: kind.task(), Queue: QueueCRM, IDs: []string{string(kind), string(id)}})
+		err = svc.queue.Enqueue(ctx, Task{Type: kind.task(), Queue: QueueCRM, IDs: []string{string(kind), string(id)}})
 	}
 	return id, wrap("ask for a "+string(kind), err)
 }
 
 // BeginRun notes that a worker has come to a walk, and says whether there is anything left of it. Without an id a new one begins,
 // unless one goes on: the schedule asks so.
-func (r *Room) BeginRun(ctx context.Context, kind RunKind, id domain.ID) (run Run, left bool, err error) {
-	err = r.record.Update(ctx, func(tx Tx) error {
+func (svc *Service) BeginRun(ctx context.Context, kind RunKind, id domain.ID) (run Run, left bool, err error) {
+	err = svc.record.Update(ctx, func(tx Tx) error {
 		last, err := state[Run](tx, kind.state())
 		if err != nil {
 			return err
 		}
 		switch {
 		case id == "" && !last.goesOn():
-			last = &Run{ID: r.ids.NewID(), AskedAt: tx.Now()}
+			last = &Run{ID: svc.ids.NewID(), AskedAt: tx.Now()}
 		case id == "":
 		case last == nil || last.ID < id: // asked for, and lost by the record
 			last = &Run{ID: id, AskedAt: tx.Now()}
@@ -189,8 +189,8 @@ func (r *Room) BeginRun(ctx context.Context, kind RunKind, id domain.ID) (run Ru
 }
 
 // NoteRun keeps how far a walk is, unless another of its kind has begun since. What one that ended made due is pushed at once.
-func (r *Room) NoteRun(ctx context.Context, kind RunKind, run Run) error {
-	err := r.record.Update(ctx, func(tx Tx) error {
+func (svc *Service) NoteRun(ctx context.Context, kind RunKind, run Run) error {
+	err := svc.record.Update(ctx, func(tx Tx) error {
 		last, err := state[Run](tx, kind.state())
 		if err != nil || last != nil && last.ID != run.ID {
 			return err
@@ -199,22 +199,22 @@ func (r *Room) NoteRun(ctx context.Context, kind RunKind, run Run) error {
 		return setState(tx, kind.state(), run)
 	})
 	if err == nil && !run.EndedAt.IsZero() && (kind == Reconcile || kind == Backfill) {
-		_ = r.queue.Enqueue(ctx, Task{Type: TaskCRMPush, Queue: QueueCRM}) // for what it made due; else the schedule comes by
+		_ = svc.queue.Enqueue(ctx, Task{Type: TaskCRMPush, Queue: QueueCRM}) // for what it made due; else the schedule comes by
 	}
 	return wrap("note how far a "+string(kind)+" is", err)
 }
 
 // RedriveRuns asks again for walks that stand still: their worker died, or the queue forgot them.
-func (r *Room) RedriveRuns(ctx context.Context) error {
+func (svc *Service) RedriveRuns(ctx context.Context) error {
 	var due []Task
-	if err := r.record.View(ctx, func(tx Tx) (err error) {
-		due, err = standing(tx)
+	if err := svc.record.View(ctx, func(tx Tx) (err error) {
+		due, err = stalledRuns(tx)
 		return err
 	}); err != nil || len(due) == 0 {
 		return wrap("look for walks that stand still", err)
 	}
-	err := r.record.Update(ctx, func(tx Tx) (err error) {
-		if due, err = standing(tx); err != nil {
+	err := svc.record.Update(ctx, func(tx Tx) (err error) {
+		if due, err = stalledRuns(tx); err != nil {
 			return err
 		}
 		for _, t := range due { // the next look finds them moving
@@ -231,13 +231,13 @@ func (r *Room) RedriveRuns(ctx context.Context) error {
 		return nil
 	})
 	if err == nil && len(due) > 0 {
-		err = r.queue.Enqueue(ctx, due...)
+		err = svc.queue.Enqueue(ctx, due...)
 	}
 	return wrap("ask again for walks that stand still", err)
 }
 
 // standing are the tasks of walks that stand still although the sync does not rest.
-func standing(tx Tx) (due []Task, err error) {
+func stalledRuns(tx Tx) (due []Task, err error) {
 	rests, err := syncRests(tx)
 	if err != nil || rests {
 		return nil, err
@@ -251,10 +251,10 @@ func standing(tx Tx) (due []Task, err error) {
 		if run != nil && run.Fault != "" {
 			rest = restOf
 		}
-		if !run.goesOn() || run.needsPerson() || tx.Now().Before(run.stoodStill().Add(rest)) {
+		if !run.goesOn() || run.needsPerson() || tx.Now().Before(run.lastMoved().Add(rest)) {
 			continue
 		}
-		worker, err := state[held](tx, kind.Turn().state())
+		worker, err := state[leaseHolder](tx, kind.Lease().state())
 		if err != nil {
 			return nil, err
 		}
