@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"inmail/domain"
+	"inmail/domain/mailroom"
 )
 
 // Probe asks whether a part of the system answers.
@@ -40,6 +41,7 @@ func (a *API) healthEndpoints() []endpoint {
 type health struct {
 	Status string            `json:"status" enum:"ok,degraded" example:"ok"`
 	Parts  map[string]string `json:"parts,omitempty" doc:"each part: ok or down"`
+	Causes map[string]string `json:"causes,omitempty" doc:"of each part that is down: why"`
 }
 
 // ready asks all parts at once. What is wrong with one is for the log: the page has no key.
@@ -58,19 +60,24 @@ func (c *call) ready() (health, error) {
 	all.Wait()
 	answer := health{Status: "ok", Parts: map[string]string{}}
 	var missing string
+	causes := map[string]string{}
 	for i, p := range probes {
 		answer.Parts[p.Name] = "ok"
 		if errs[i] == nil {
 			continue
 		}
 		answer.Parts[p.Name], answer.Status = "down", "degraded"
+		causes[p.Name] = string(mailroom.CauseOf(errs[i]))
 		c.api.Log.WarnContext(ctx, "part is down", "part", p.Name, "error", errs[i].Error())
 		if p.Critical {
 			missing = p.Name
 		}
 	}
 	if missing != "" {
-		return health{}, domain.Refuse(unavailable, "the %s cannot be reached; nothing can be answered until it is back", missing)
+		return health{}, domain.Refuse(unavailable, "the %s %s; nothing can be accepted until it works again", missing, causes[missing])
+	}
+	if len(causes) > 0 {
+		answer.Causes = causes
 	}
 	return answer, nil
 }

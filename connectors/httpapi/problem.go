@@ -92,7 +92,7 @@ func refusalOf(err error) (r *domain.Refusal, fault error) {
 	case errors.As(err, &code):
 		return domain.Refuse(code, "%s", code), nil
 	case errors.Is(err, mailroom.ErrUnavailable):
-		return domain.Refuse(unavailable, "the record cannot be reached now; try again"), err
+		return domain.Refuse(unavailable, "the record %s; try again later", mailroom.CauseOf(err)), err
 	case errors.Is(err, mailroom.ErrConflict):
 		return domain.Refuse(unavailable, "this was changed by somebody else at the same moment, and nothing was done; try again"), err
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):

@@ -2,11 +2,14 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
@@ -74,31 +77,75 @@ func (b *Broker) Where() string {
 	return b.address.String()
 }
 
-// Ping asks Redis whether it is there and lets us in. It waits no longer than the timeouts of the configuration; the error
-// says which setting is at fault and what to do.
+// probeKey is the key that a probe writes; it is kept for probeTTL.
+const (
+	probeKey = "inmail:probe"
+	probeTTL = time.Minute
+)
+
+// Ping does what enqueueing does: it writes to Redis. It waits no longer than the timeouts of the configuration; the error says
+// which setting is at fault and what to do, and knows the cause for everybody (mailroom.CauseOf).
 func (b *Broker) Ping(ctx context.Context) error {
-	if err := b.redis.Ping(ctx).Err(); err != nil {
+	if err := b.redis.Set(ctx, probeKey, "", probeTTL).Err(); err != nil {
 		return b.explain(err)
 	}
 	return nil
 }
 
+// outage is a Redis that does not serve.
+type outage struct {
+	where, remedy string
+	why           mailroom.Cause
+	err           error
+}
+
+func (o *outage) Error() string {
+	return fmt.Sprintf("redis_url: %s does not serve: %v; %s", o.where, o.err, o.remedy)
+}
+
+// Unwrap returns what the client said.
+func (o *outage) Unwrap() error { return o.err }
+
+// Cause says in words for everybody why the queue cannot work now.
+func (o *outage) Cause() mailroom.Cause { return o.why }
+
+// outages says what a text in Redis's answer means, the first that is found.
+var outages = []struct {
+	text, remedy string
+	why          mailroom.Cause
+}{
+	{"WRONGPASS", "correct user and password in redis_url", mailroom.CauseRefused},
+	{"NOAUTH", "correct user and password in redis_url", mailroom.CauseRefused},
+	{"invalid password", "correct user and password in redis_url", mailroom.CauseRefused},
+	{"NOPERM", "correct user and password in redis_url", mailroom.CauseRefused},
+	{"OOM ", "Redis is full: give it more memory (maxmemory)", mailroom.CauseFull},
+	{"MISCONF", "Redis cannot write its file: make room on its disk, and see its log", mailroom.CauseFull},
+	{"READONLY", "this Redis is a replica: let redis_url name the master, or its sentinels", mailroom.CauseReadOnly},
+	{"NOREPLICAS", "its replicas are away, and it takes no writes without them (min-replicas-to-write)", mailroom.CauseReadOnly},
+	{"MASTERDOWN", "this Redis is a replica without its master: let redis_url name the master", mailroom.CauseReadOnly},
+	{"CLUSTERDOWN", "a part of the cluster is down: start its nodes again", mailroom.CauseUnreachable},
+	{"LOADING", "Redis reads its file and serves in a moment", mailroom.CauseStarting},
+	{"BUSY ", "a script keeps Redis busy: SCRIPT KILL ends it", mailroom.CauseBusy},
+	{"max number of clients", "raise Redis's maxclients", mailroom.CauseBusy},
+	{"DB index is out of range", "correct the database number at the end of redis_url", mailroom.CauseRefused},
+	{"certificate", "trust the server's certificate authority (SSL_CERT_FILE), or correct the host in redis_url", mailroom.CauseRefused},
+	{"sentinel", "correct the sentinels and master= in redis_url", mailroom.CauseUnreachable},
+}
+
 // explain turns an error of Redis into one that an operator can act on.
 func (b *Broker) explain(err error) error {
-	remedy := "start Redis there, or correct redis_url"
-	switch text := err.Error(); {
-	case strings.Contains(text, "WRONGPASS"), strings.Contains(text, "NOAUTH"), strings.Contains(text, "invalid password"), strings.Contains(text, "NOPERM"):
-		remedy = "correct user and password in redis_url"
-	case strings.Contains(text, "OOM "):
-		remedy = "Redis is full: give it more memory (maxmemory)"
-	case strings.Contains(text, "DB index is out of range"):
-		remedy = "correct the database number at the end of redis_url"
-	case strings.Contains(text, "certificate"):
-		remedy = "trust the server's certificate authority (SSL_CERT_FILE), or correct the host in redis_url"
-	case strings.Contains(text, "sentinel"), strings.Contains(text, "all sentinels"):
-		remedy = "correct the sentinels and master= in redis_url"
+	o := &outage{where: b.Where(), remedy: "start Redis there, or correct redis_url", why: mailroom.CauseUnreachable, err: err}
+	for _, known := range outages {
+		if strings.Contains(err.Error(), known.text) {
+			o.remedy, o.why = known.remedy, known.why
+			return o
+		}
 	}
-	return fmt.Errorf("redis_url: %s does not serve: %w; %s", b.Where(), err, remedy)
+	var network net.Error
+	if errors.Is(err, context.DeadlineExceeded) || errors.As(err, &network) && network.Timeout() {
+		o.remedy, o.why = "look whether it hangs, and whether a firewall lets its port through", mailroom.CauseSilent
+	}
+	return o
 }
 
 // Warnings returns what is wrong with how Redis is set up, in plain words: it must not drop keys when it is full, which would

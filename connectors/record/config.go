@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 )
@@ -37,6 +38,27 @@ func Default() Config {
 // FileName is the file of SQLite in the data folder.
 const FileName = "inmail.db"
 
+// socketHost finds the folder of a Unix socket in the host's place, as libpq lets it be written: postgres://u@%2Fvar%2Frun/db.
+var socketHost = regexp.MustCompile(`^(postgres(?:ql)?://(?:[^/?#@]*@)?)((?:%2[Ff]|%2[Ee])[^/?#]*)(.*)$`)
+
+// dsn returns the URL as pgx reads it: the folder of a socket stands in the parameter host.
+func (c Config) dsn() string {
+	m := socketHost.FindStringSubmatch(c.URL)
+	if m == nil {
+		return c.URL
+	}
+	folder, port, _ := strings.Cut(m[2], ":")
+	path, query, _ := strings.Cut(m[3], "?")
+	socket := "host=" + folder
+	if port != "" {
+		socket += "&port=" + port
+	}
+	if query != "" {
+		socket += "&" + query
+	}
+	return m[1] + path + "?" + socket
+}
+
 // minFile is the least that SQLite's file must be allowed to grow to: the empty schema.
 const minFile = 1 << 20
 
@@ -52,7 +74,7 @@ func (c Config) Validate() error {
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
 	if c.URL != "" {
-		u, err := url.Parse(c.URL)
+		u, err := url.Parse(c.dsn())
 		switch {
 		case err != nil:
 			fault("database_url: is not a URL; write postgres://user:password@host:5432/database")
@@ -86,11 +108,14 @@ func (c Config) Validate() error {
 // Masked returns the URL as it may be shown: no password, and no parameter that could hold one. Of what is
 // no URL nothing is shown.
 func (c Config) Masked() string {
-	u, err := url.Parse(c.URL)
-	if err != nil || u.Host == "" {
+	u, err := url.Parse(c.dsn())
+	if err != nil || u.Host == "" && !u.Query().Has("host") {
 		return "(masked)"
 	}
 	masked := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}
+	if u.Host == "" {
+		masked.RawQuery = url.Values{"host": {u.Query().Get("host")}}.Encode()
+	}
 	if u.User != nil {
 		masked.User = url.User(u.User.Username())
 	}

@@ -8,6 +8,8 @@ import (
 	"io"
 	"io/fs"
 	"net"
+	"strings"
+	"syscall"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	sqlitedriver "modernc.org/sqlite"
@@ -26,8 +28,9 @@ type Fault struct {
 	Text   string // what it means
 	Remedy string // "" where there is none to tell
 	kind   error  // mailroom.ErrUnavailable, mailroom.ErrConflict, or nil
-	cause  error  // context.Canceled and the like, which hold no value
-	again  bool   // ended for another transaction; nothing was stored
+	why    mailroom.Cause
+	cause  error // context.Canceled and the like, which hold no value
+	again  bool  // ended for another transaction; nothing was stored
 }
 
 // Error gives it all in one line.
@@ -41,6 +44,12 @@ func (f *Fault) Error() string {
 	}
 	return s
 }
+
+// Cause says in words for everybody why the record cannot work now; "" where the fault is another.
+func (f *Fault) Cause() mailroom.Cause { return f.why }
+
+// unavailable notes that the record cannot be used now, and why.
+func (f *Fault) unavailable(why mailroom.Cause) { f.kind, f.why = mailroom.ErrUnavailable, why }
 
 // Unwrap lets errors.Is find the kind and the cause.
 func (f *Fault) Unwrap() []error {
@@ -84,30 +93,55 @@ func explain(tried string, err error) error {
 	case errors.As(err, &postgres):
 		f.ofPostgres(postgres)
 	case errors.As(err, &connect) && !errors.Is(err, context.Canceled):
-		f.unreachable()
+		f.ofConnecting(err)
 	case errors.As(err, &lite):
 		f.ofSQLite(lite)
 	case errors.Is(err, context.Canceled):
 		f.Text, f.cause = "given up, as its caller did", context.Canceled
 	case errors.Is(err, context.DeadlineExceeded):
 		f.Text, f.Remedy = "took too long", "look what the database is busy with, or raise database_timeout"
-		f.kind, f.cause = mailroom.ErrUnavailable, context.DeadlineExceeded
+		f.unavailable(mailroom.CauseSilent)
+		f.cause = context.DeadlineExceeded
 	case errors.As(err, &network), pgconn.SafeToRetry(err):
-		f.unreachable()
+		f.ofConnecting(err)
 	case isClosed(err):
-		f.Text, f.kind = "the connection to the database was lost", mailroom.ErrUnavailable
+		f.Text = "the connection to the database was lost"
+		f.unavailable(mailroom.CauseUnreachable)
 	case errors.As(err, &mine):
 		return fmt.Errorf("%s: %w", tried, err)
 	case errors.Is(err, sql.ErrConnDone), errors.Is(err, sql.ErrTxDone):
-		f.Text, f.kind = "the record is closed", mailroom.ErrUnavailable
+		f.Text = "the record is closed"
+		f.unavailable(mailroom.CauseStarting)
 	default: // the text may quote what could not be encoded or scanned
 		f.Text = fmt.Sprintf("an error of the driver that was not expected, a %T", innermost(err))
 	}
 	return f
 }
 
-func (f *Fault) unreachable() {
-	f.Text, f.Remedy, f.kind = "the database cannot be reached", "check that it runs and that database_url names its host and port", mailroom.ErrUnavailable
+// ofConnecting reads why a connection could not be made. The texts of pgx and the net package quote the address, and may
+// quote the user: only what they mean is kept.
+func (f *Fault) ofConnecting(err error) {
+	var name *net.DNSError
+	f.unavailable(mailroom.CauseUnreachable)
+	switch text := err.Error(); {
+	case errors.As(err, &name) && name.IsNotFound:
+		f.Text, f.Remedy = "the host of database_url has no address", "correct the host, or its entry in the DNS"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		f.Text, f.Remedy = "nothing listens at the host and port of database_url", "start PostgreSQL there, or correct the port"
+	case errors.Is(err, fs.ErrNotExist):
+		f.Text, f.Remedy = "there is no socket of PostgreSQL in the folder of database_url", "start PostgreSQL, or correct the folder and the port"
+	case errors.Is(err, fs.ErrPermission):
+		f.Text, f.Remedy = "the socket of PostgreSQL may not be opened by this user", "give it the right, or connect by host and port"
+	case strings.Contains(text, "server refused TLS connection"):
+		f.Text, f.Remedy = "the database offers no TLS, which sslmode asks for", "turn TLS on there, or set sslmode=prefer where the way is safe"
+	case strings.Contains(text, "x509:"), strings.Contains(text, "tls:"):
+		f.Text, f.Remedy = "the database's certificate is not trusted", "name its authority (sslrootcert), or correct the host"
+	case errors.Is(err, context.DeadlineExceeded), pgconn.Timeout(err):
+		f.Text, f.Remedy = "the database does not answer", "check that it runs, that a firewall lets the port through, and what it is busy with"
+		f.why = mailroom.CauseSilent
+	default:
+		f.Text, f.Remedy = "the database cannot be reached", "check that it runs and that database_url names its host and port"
+	}
 }
 
 // own is an error whose text is ours and quotes no value.
@@ -133,65 +167,102 @@ func isClosed(err error) bool {
 	return errors.Is(err, net.ErrClosed) || errors.Is(err, fs.ErrClosed) || pgconn.Timeout(err) || isEOF(err)
 }
 
+// meaning is what an SQLSTATE or a result code of SQLite means here.
+type meaning struct {
+	text, remedy string
+	why          mailroom.Cause // "": the record works, the statement was at fault
+}
+
+// sqlStates are the SQLSTATEs that an operator can act on.
+var sqlStates = map[string]meaning{
+	"28P01": {"the database refused the user or the password", "check both in the URL, and pg_hba.conf", ""},
+	"28000": {"the database refused the user or the password", "check both in the URL, and pg_hba.conf", ""},
+	"3D000": {"the database does not exist", "create it: createdb --template=template0 --encoding=UTF8 NAME", ""},
+	"3F000": {"the schema that search_path names does not exist", "create it: CREATE SCHEMA NAME, or correct search_path in the URL", ""},
+	"42501": {"the user has no right to do this", "grant the rights that the README of the record lists", ""},
+	"42P01": {"a table or column is missing", "bring the schema up to date: inmail migrate", ""},
+	"42703": {"a table or column is missing", "bring the schema up to date: inmail migrate", ""},
+	"08P01": {"a pooler between here and the database refused the connection",
+		"set what the README of the record says of PgBouncer (ignore_startup_parameters)", mailroom.CauseRefused},
+	"25006": {"the database only reads: it is a standby, or was set so",
+		"let the URL name the primary (target_session_attrs=read-write)", mailroom.CauseReadOnly},
+	"25P03": {"the transaction stood still for too long and was ended", "look what stopped this process", mailroom.CauseBusy},
+	"26000": {"a pooler gave the connection to another between two statements",
+		"use its session mode, or add default_query_exec_mode=exec to the URL", mailroom.CauseRefused},
+	"42P05": {"a pooler gave the connection to another between two statements",
+		"use its session mode, or add default_query_exec_mode=exec to the URL", mailroom.CauseRefused},
+	"53100": {"the database's disk is full", "make room on it", mailroom.CauseFull},
+	"53200": {"the database has no memory left", "give its machine more, or lower work_mem", mailroom.CauseBusy},
+	"53300": {"the database has no connection left", "lower database_connections, or raise its max_connections", mailroom.CauseBusy},
+	"55P03": {"waited too long for a lock", "", mailroom.CauseBusy},
+	"57014": {"the statement took too long or was cancelled", "look what the database is busy with, or raise database_timeout",
+		mailroom.CauseSilent},
+	"57P01": {"the database is starting or shutting down", "", mailroom.CauseStarting},
+	"57P02": {"the database is starting or shutting down", "", mailroom.CauseStarting},
+	"57P03": {"the database is starting or shutting down", "", mailroom.CauseStarting},
+	"58030": {"the database's disk failed", "check the disk and the database's log", mailroom.CauseDamaged},
+	"XX001": {"a file of the database is damaged", "restore the last backup (README of the record)", mailroom.CauseDamaged},
+	"XX002": {"an index of the database is damaged", "rebuild it: REINDEX DATABASE NAME", mailroom.CauseDamaged},
+}
+
+// take makes a fault of a meaning.
+func (f *Fault) take(m meaning) {
+	f.Text, f.Remedy = m.text, m.remedy
+	if m.why != "" {
+		f.unavailable(m.why)
+	}
+}
+
 // ofPostgres reads an SQLSTATE.
 func (f *Fault) ofPostgres(e *pgconn.PgError) {
 	f.Code = "SQLSTATE " + e.Code
-	switch e.Code {
-	case "28P01", "28000":
-		f.Text, f.Remedy = "the database refused the user or the password", "check both in the URL, and pg_hba.conf"
-	case "3D000":
-		f.Text, f.Remedy = "the database does not exist", "create it: createdb --template=template0 --encoding=UTF8 NAME"
-	case "42501":
-		f.Text, f.Remedy = "the user has no right to do this", "grant the rights that the README of the record lists"
-	case "53300":
-		f.Text, f.Remedy, f.kind = "the database has no connection left", "lower database_connections, or raise its max_connections", mailroom.ErrUnavailable
-	case "53100":
-		f.Text, f.Remedy, f.kind = "the database's disk is full", "make room on it", mailroom.ErrUnavailable
-	case "25006":
-		f.Text, f.Remedy, f.kind = "the database only reads: it is a standby, or was set so", "let the URL name the primary (target_session_attrs=read-write)", mailroom.ErrUnavailable
-	case "40001", "40P01":
-		f.Text, f.again, f.kind = "another transaction was in its way", true, mailroom.ErrUnavailable
-	case "55P03":
-		f.Text, f.kind = "waited too long for a lock", mailroom.ErrUnavailable
-	case "57014":
-		f.Text, f.Remedy, f.kind = "the statement took too long or was cancelled", "look what the database is busy with, or raise database_timeout", mailroom.ErrUnavailable
-	case "57P01", "57P02", "57P03":
-		f.Text, f.kind = "the database is starting or shutting down", mailroom.ErrUnavailable
-	case "42P01", "42703":
-		f.Text, f.Remedy = "a table or column is missing", "bring the schema up to date: inmail migrate"
-	default:
-		f.Text = "the database refused the statement"
-		if e.ConstraintName != "" {
-			f.Text += ": constraint " + e.ConstraintName
-		} else if e.ColumnName != "" {
-			f.Text += ": column " + e.ColumnName
-		}
-		switch e.Code[:min(2, len(e.Code))] {
-		case "08", "53", "57", "58":
-			f.kind = mailroom.ErrUnavailable
-		case "42": // the statement itself is wrong: its text is ours and holds no value
-			f.Text += ": " + e.Message
-		}
+	if e.Code == "40001" || e.Code == "40P01" {
+		f.Text, f.again = "another transaction was in its way", true
+		f.unavailable(mailroom.CauseBusy)
+		return
 	}
+	if m, known := sqlStates[e.Code]; known {
+		f.take(m)
+		return
+	}
+	f.Text = "the database refused the statement"
+	if e.ConstraintName != "" {
+		f.Text += ": constraint " + e.ConstraintName
+	} else if e.ColumnName != "" {
+		f.Text += ": column " + e.ColumnName
+	}
+	switch e.Code[:min(2, len(e.Code))] {
+	case "08":
+		f.unavailable(mailroom.CauseUnreachable)
+	case "53", "57", "58":
+		f.unavailable(mailroom.CauseBusy)
+	case "42": // the statement itself is wrong: its text is ours and holds no value
+		f.Text += ": " + e.Message
+	}
+}
+
+// sqliteCodes are the result codes of SQLite that an operator can act on.
+var sqliteCodes = map[int]meaning{
+	sqlite3.SQLITE_BUSY:     {"another process holds the file", "let one inmail at a time use a data folder", mailroom.CauseBusy},
+	sqlite3.SQLITE_LOCKED:   {"another process holds the file", "let one inmail at a time use a data folder", mailroom.CauseBusy},
+	sqlite3.SQLITE_FULL:     {"the disk, or what database_max_bytes gives, is full", "make room, or raise the limit", mailroom.CauseFull},
+	sqlite3.SQLITE_IOERR:    {"the disk failed", "check the disk and the system's log", mailroom.CauseDamaged},
+	sqlite3.SQLITE_READONLY: {"the file or its folder cannot be written", "give this user the right to write both", mailroom.CauseReadOnly},
+	sqlite3.SQLITE_CANTOPEN: {"the file or its folder cannot be written", "give this user the right to write both", mailroom.CauseReadOnly},
+	sqlite3.SQLITE_PERM:     {"the file or its folder cannot be written", "give this user the right to write both", mailroom.CauseReadOnly},
+	sqlite3.SQLITE_NOTADB:   {"the file is not a record of InMail", "move it away, or name another folder", mailroom.CauseDamaged},
+	sqlite3.SQLITE_CORRUPT:  {"the file is damaged", "restore the last backup (README of the record)", mailroom.CauseDamaged},
 }
 
 // ofSQLite reads a result code.
 func (f *Fault) ofSQLite(e *sqlitedriver.Error) {
 	code := e.Code()
 	f.Code = fmt.Sprintf("SQLite %d", code)
+	if m, known := sqliteCodes[code&0xff]; known {
+		f.take(m)
+		return
+	}
 	switch code & 0xff {
-	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
-		f.Text, f.Remedy, f.kind = "another process holds the file", "let one inmail at a time use a data folder", mailroom.ErrUnavailable
-	case sqlite3.SQLITE_FULL:
-		f.Text, f.Remedy, f.kind = "the disk, or what database_max_bytes gives, is full", "make room, or raise the limit", mailroom.ErrUnavailable
-	case sqlite3.SQLITE_IOERR:
-		f.Text, f.Remedy, f.kind = "the disk failed", "check the disk and the system's log", mailroom.ErrUnavailable
-	case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM:
-		f.Text, f.Remedy, f.kind = "the file or its folder cannot be written", "give this user the right to write both", mailroom.ErrUnavailable
-	case sqlite3.SQLITE_NOTADB:
-		f.Text, f.Remedy = "the file is not a record of InMail", "move it away, or name another folder"
-	case sqlite3.SQLITE_CORRUPT:
-		f.Text, f.Remedy = "the file is damaged", "restore the last backup (README of the record)"
 	case sqlite3.SQLITE_INTERRUPT:
 		f.Text, f.cause = "given up, as its caller did", context.Canceled
 	case sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH:

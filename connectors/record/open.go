@@ -22,6 +22,9 @@ type Record struct {
 	engine engine
 	clock  mailroom.Clock
 	closed atomic.Bool
+
+	circuit circuit
+	probe   probe
 }
 
 var _ mailroom.Record = (*Record)(nil)
@@ -47,6 +50,9 @@ func Open(ctx context.Context, cfg Config, clock mailroom.Clock) (*Record, error
 	if err := r.engine.migrate(ctx, cfg.Migrate); err != nil {
 		r.engine.close()
 		return nil, fmt.Errorf("the record %s: %w", r.Where(), explain("open", err))
+	}
+	r.circuit.alive = func(ctx context.Context) error {
+		return explain("look whether the database lives", r.engine.alive(ctx))
 	}
 	return r, nil
 }
@@ -80,6 +86,7 @@ func (r *Record) Where() string {
 // Close waits for the transactions under way, at most ten seconds, and closes the record.
 func (r *Record) Close() {
 	if !r.closed.Swap(true) {
+		r.circuit.close()
 		r.engine.close()
 	}
 }

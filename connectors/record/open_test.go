@@ -176,7 +176,7 @@ func TestOpenPostgresRefuses(t *testing.T) {
 		address := listener.Addr().String()
 		_ = listener.Close()
 		cfg := config(func(u *url.URL) { u.Host, u.User = address, url.UserPassword("ada", "hunter2") })
-		if err := refused(t, cfg, "postgres://ada@"+address, "cannot be reached", "check that it runs"); !errors.Is(err, mailroom.ErrUnavailable) {
+		if err := refused(t, cfg, "postgres://ada@"+address, "nothing listens", "start PostgreSQL there"); !errors.Is(err, mailroom.ErrUnavailable) {
 			t.Errorf("%v is not ErrUnavailable", err)
 		}
 	})
@@ -186,7 +186,7 @@ func TestOpenPostgresRefuses(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer listener.Close()
-		refused(t, config(func(u *url.URL) { u.Host = listener.Addr().String() }), listener.Addr().String(), "cannot be reached")
+		refused(t, config(func(u *url.URL) { u.Host = listener.Addr().String() }), listener.Addr().String(), "does not answer")
 	})
 	t.Run("a user who is not known", func(t *testing.T) {
 		cfg := config(func(u *url.URL) { u.User = url.UserPassword("nobody_"+uuid.NewString()[:8], "hunter2") })

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
@@ -15,6 +16,10 @@ import (
 
 // shards of a count in PostgreSQL: enough that transactions on different connections seldom meet.
 const shards = 8
+
+// idleInTransaction is how long a transaction may be open with nothing asked of the server. Between two statements of ours lie
+// milliseconds: nothing outside is waited for (STYLE H11).
+const idleInTransaction = 8 * time.Second
 
 // endWithin is how long a rollback or a commit that was sent may take, whatever became of the caller.
 const endWithin = 10 * time.Second
@@ -27,7 +32,7 @@ type postgres struct {
 }
 
 func openPostgres(ctx context.Context, cfg Config) (*postgres, error) {
-	pc, err := pgxpool.ParseConfig(cfg.URL)
+	pc, err := pgxpool.ParseConfig(cfg.dsn())
 	if err != nil {
 		return nil, ownf("database_url: %s cannot be read; write postgres://user:password@host:5432/database", cfg.Masked())
 	}
@@ -36,11 +41,12 @@ func openPostgres(ctx context.Context, cfg Config) (*postgres, error) {
 	pc.ConnConfig.ConnectTimeout = cfg.ConnectTimeout
 	pc.MaxConnIdleTime = 5 * time.Minute
 	for name, value := range map[string]string{
-		"application_name":                    "inmail",
-		"timezone":                            "UTC",
-		"lock_timeout":                        milliseconds(cfg.LockTimeout),
-		"statement_timeout":                   milliseconds(cfg.Timeout),
-		"idle_in_transaction_session_timeout": milliseconds(2 * cfg.Timeout),
+		"application_name":  "inmail",
+		"timezone":          "UTC",
+		"lock_timeout":      milliseconds(cfg.LockTimeout),
+		"statement_timeout": milliseconds(cfg.Timeout),
+		// A process that stops inside a transaction holds what it locked for no longer than this.
+		"idle_in_transaction_session_timeout": milliseconds(min(idleInTransaction, 2*cfg.Timeout)),
 		// Every statement is a short walk along an index in its order, from each row to the next. A bitmap reads all that a member
 		// has to sort it for one page. A scan or a hash of a table is fast while it is small, but a prepared statement keeps the
 		// plan until the statistics are next taken. And compiling takes longer than any of them.
@@ -62,14 +68,14 @@ func openPostgres(ctx context.Context, cfg Config) (*postgres, error) {
 	p := &postgres{pool: pool, cfg: cfg}
 	within, cancel := context.WithTimeout(ctx, cfg.ConnectTimeout)
 	defer cancel()
-	err = p.ping(within)
+	err = pool.Ping(within)
 	if err == nil {
 		return p, nil
 	}
 	pool.Close()
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 		f := &Fault{Tried: "connect"}
-		f.unreachable()
+		f.ofConnecting(err)
 		return nil, f
 	}
 	return nil, err
@@ -77,7 +83,18 @@ func openPostgres(ctx context.Context, cfg Config) (*postgres, error) {
 
 func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 
-func (p *postgres) ping(ctx context.Context) error { return p.pool.Ping(ctx) }
+// alive asks on a connection of its own, so that a pool which waits for a slow database is not taken for a dead one.
+func (p *postgres) alive(ctx context.Context) error {
+	conn, err := pgx.ConnectConfig(ctx, p.pool.Config().ConnConfig)
+	if err == nil {
+		defer conn.Close(context.WithoutCancel(ctx))
+		err = conn.Ping(ctx)
+	}
+	if answer := (*pgconn.PgError)(nil); errors.As(err, &answer) {
+		return nil // a refusal is a sign of life
+	}
+	return err
+}
 
 // close waits for the transactions under way, at most so long; what is left is cut off when the program ends.
 func (p *postgres) close() {

@@ -54,8 +54,8 @@ func openSQLite(ctx context.Context, cfg Config) (*sqlite, error) {
 	if err != nil {
 		return nil, err
 	}
-	db.SetMaxOpenConns(cfg.Readers + 1) // with the writer
-	db.SetMaxIdleConns(cfg.Readers + 1)
+	db.SetMaxOpenConns(cfg.Readers + 2) // with the writer, and one that asks whether the file answers
+	db.SetMaxIdleConns(cfg.Readers + 2)
 	s := &sqlite{cfg: cfg, db: db, writer: make(chan *sqliteConn, 1), readers: make(chan *sqliteConn, cfg.Readers)}
 	s.writer <- &sqliteConn{setup: "PRAGMA cache_size = -16384"} // KiB; it touches every index, a reader one or two
 	for range cfg.Readers {
@@ -172,17 +172,14 @@ func (s *sqlite) claimFile(ctx context.Context) error {
 	return err
 }
 
-func (s *sqlite) ping(ctx context.Context) error {
-	c, err := take(ctx, s.readers)
+func (s *sqlite) alive(ctx context.Context) error {
+	conn, err := s.db.Conn(ctx) // of its own: all readers may be busy
 	if err != nil {
 		return err
 	}
-	defer func() { s.readers <- c }()
-	if err := c.open(ctx, s.db); err != nil {
-		return err
-	}
+	defer conn.Close()
 	var n int
-	return c.conn.QueryRowContext(ctx, "SELECT count(*) FROM snapshots").Scan(&n)
+	return conn.QueryRowContext(ctx, "SELECT count(*) FROM snapshots").Scan(&n)
 }
 
 // close waits for the transactions under way, at most so long.

@@ -2,6 +2,7 @@ package record
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -12,7 +13,8 @@ import (
 // engine is one of the two databases.
 type engine interface {
 	begin(ctx context.Context, write bool) (session, error)
-	ping(ctx context.Context) error
+	// alive asks the database for a sign of life, beside all transactions; any answer is one.
+	alive(ctx context.Context) error
 	migrate(ctx context.Context, apply bool) error
 	scrub(ctx context.Context) error
 	close()
@@ -72,20 +74,27 @@ func (r *Record) View(ctx context.Context, fn func(tx mailroom.Tx) error) error 
 	return r.once(ctx, false, fn)
 }
 
-// Ping answers whether the record can be read.
-func (r *Record) Ping(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, r.cfg.ConnectTimeout)
-	defer cancel()
-	if r.closed.Load() {
-		return explain("reach the record", errClosed)
-	}
-	return explain("reach the record", r.engine.ping(ctx))
-}
-
+// once runs fn in one transaction. It fails at once while the database hangs (circuit), and gives up when that is found out
+// meanwhile; an error then is the database's.
 func (r *Record) once(ctx context.Context, write bool, fn func(tx mailroom.Tx) error) error {
 	if r.closed.Load() {
 		return explain("begin a transaction", errClosed)
 	}
+	ctx, leave, err := r.circuit.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	err = r.run(ctx, write, fn)
+	var fault *Fault
+	if err != nil && errors.As(context.Cause(ctx), &fault) {
+		return fault
+	}
+	r.noteDamage(err)
+	return err
+}
+
+func (r *Record) run(ctx context.Context, write bool, fn func(tx mailroom.Tx) error) error {
 	s, err := r.engine.begin(ctx, write)
 	if err != nil {
 		return explain("begin a transaction", err)

@@ -2,6 +2,7 @@ package mailroom
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"inmail/domain"
@@ -145,17 +146,23 @@ func (svc *Service) responseWindow() time.Duration {
 // read from then on.
 func (svc *Service) Replies(ctx context.Context, v Viewer, id domain.ID, p Page) ([]ReplyView, error) {
 	var views []ReplyView
-	err := svc.record.Update(ctx, func(tx Tx) error {
-		m, err := one(tx.InMails, id)
-		if err != nil {
+	list := func(reader domain.MemberID) func(tx Tx) error {
+		return func(tx Tx) error {
+			m, err := one(tx.InMails, id)
+			if err != nil {
+				return err
+			}
+			if _, _, err := v.side(m); err != nil {
+				return err
+			}
+			views, err = svc.conversation(tx, m, reader, p)
 			return err
 		}
-		if _, _, err := v.side(m); err != nil {
-			return err
-		}
-		views, err = svc.conversation(tx, m, v.Member, p)
-		return err
-	})
+	}
+	err := svc.record.Update(ctx, list(v.Member))
+	if errors.Is(err, ErrUnavailable) { // a record that cannot be written can be read all the same: they stay unread
+		err = svc.record.View(ctx, list(""))
+	}
 	return views, wrap("list replies", err)
 }
 

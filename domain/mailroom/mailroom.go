@@ -22,6 +22,31 @@ var ErrConflict = errors.New("the record has changed meanwhile")
 // The same may work later.
 var ErrUnavailable = errors.New("the record is not available")
 
+// Cause is why a part cannot work now, in words that everybody may hear: /readyz, the answer to a client and the command
+// line say the same. An error that knows its cause has the method Cause() Cause.
+type Cause string
+
+// The causes. Each is said after the name of the part: "the record does not answer".
+const (
+	CauseUnreachable Cause = "cannot be reached"
+	CauseSilent      Cause = "does not answer"
+	CauseStarting    Cause = "is starting or shutting down"
+	CauseFull        Cause = "has no room left"
+	CauseReadOnly    Cause = "only reads"
+	CauseDamaged     Cause = "is damaged"
+	CauseBusy        Cause = "is too busy"
+	CauseRefused     Cause = "refuses this program"
+)
+
+// CauseOf returns the cause that err knows, else that the part cannot be reached.
+func CauseOf(err error) Cause {
+	var knows interface{ Cause() Cause }
+	if errors.As(err, &knows) && knows.Cause() != "" {
+		return knows.Cause()
+	}
+	return CauseUnreachable
+}
+
 // Config is what the use cases are told when they are built.
 type Config struct {
 	Plans  domain.Plans

@@ -68,6 +68,7 @@ type Observer interface {
 type Record interface {
 	Update(ctx context.Context, fn func(tx Tx) error) error
 	View(ctx context.Context, fn func(tx Tx) error) error
+	// Ping does what the service does: it writes a row and commits it. Its error knows the Cause.
 	Ping(ctx context.Context) error
 	// Scrub leaves no byte of what was deleted in any file of the record: free pages and write-ahead log
 	// too (R60).

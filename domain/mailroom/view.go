@@ -2,6 +2,7 @@ package mailroom
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -189,7 +190,10 @@ func (svc *Service) Inbox(ctx context.Context, member domain.MemberID, f Filter,
 		return err
 	})
 	if err == nil && len(fresh) > 0 {
-		err = svc.preview(ctx, fresh)
+		// A record that cannot be written can be read all the same: the next listing notes what this one could not.
+		if err = svc.preview(ctx, fresh); errors.Is(err, ErrUnavailable) {
+			err = nil
+		}
 	}
 	return page, wrap("list an inbox", err)
 }

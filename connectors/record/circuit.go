@@ -1,0 +1,118 @@
+package record
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// The times of the circuit.
+const (
+	circuitPatience = 2 * time.Second        // a transaction may be silent for so long before the database is asked whether it lives
+	circuitTry      = time.Second            // how long the database may take to say that it lives
+	circuitPause    = 250 * time.Millisecond // between two looks
+)
+
+// circuit answers at once for a database that hangs. It does not count errors: it looks whether transactions wait for longer than
+// circuitPatience, asks the database then whether it can work (alive), and opens when there is no answer. While it is open it asks
+// again and again, and closes with the first answer. The zero value is closed and must be given alive before use.
+type circuit struct {
+	alive func(ctx context.Context) error
+	pause func(d time.Duration) <-chan time.Time // nil: time.After
+
+	mu      sync.Mutex
+	waiting map[*waiter]struct{} // transactions under way
+	open    error                // nil: the circuit is closed
+	looking bool                 // a goroutine looks after those that wait
+	closed  bool                 // nobody is looked after any more
+	changed func(open error)     // told when the circuit opens and when it closes (nil); may be nil
+}
+
+// waiter is one transaction under way.
+type waiter struct {
+	since  time.Time
+	giveUp context.CancelCauseFunc
+}
+
+// enter begins a transaction: it fails at once while the circuit is open. The context that it returns ends when the circuit opens,
+// with the fault as its cause; leave must be called when the transaction has ended.
+func (c *circuit) enter(ctx context.Context) (waited context.Context, leave func(), err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.open != nil {
+		return nil, nil, c.open
+	}
+	waited, giveUp := context.WithCancelCause(ctx)
+	w := &waiter{since: time.Now(), giveUp: giveUp}
+	if c.waiting == nil {
+		c.waiting = map[*waiter]struct{}{}
+	}
+	c.waiting[w] = struct{}{}
+	if !c.looking {
+		c.looking = true
+		go c.look()
+	}
+	return waited, func() {
+		c.mu.Lock()
+		delete(c.waiting, w)
+		c.mu.Unlock()
+		giveUp(nil)
+	}, nil
+}
+
+// look watches over the transactions under way, and ends when there are none and the circuit is closed.
+func (c *circuit) look() {
+	after := c.pause
+	if after == nil {
+		after = time.After
+	}
+	for {
+		<-after(circuitPause)
+		c.mu.Lock()
+		if c.closed || c.open == nil && len(c.waiting) == 0 {
+			c.looking = false
+			c.mu.Unlock()
+			return
+		}
+		ask := c.open != nil
+		for w := range c.waiting {
+			ask = ask || time.Since(w.since) >= circuitPatience
+		}
+		c.mu.Unlock()
+		if ask {
+			c.set(c.ask())
+		}
+	}
+}
+
+// close ends the looking.
+func (c *circuit) close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
+}
+
+// ask says whether the database lives; nil: it does.
+func (c *circuit) ask() error {
+	ctx, cancel := context.WithTimeout(context.Background(), circuitTry)
+	defer cancel()
+	return c.alive(ctx)
+}
+
+// set opens the circuit for a fault, or closes it for nil. Those that wait give up when it opens: nothing of theirs is committed, or
+// their commit is on its way and its answer is waited for.
+func (c *circuit) set(fault error) {
+	c.mu.Lock()
+	changed := (fault == nil) != (c.open == nil)
+	c.open = fault
+	if fault != nil {
+		for w := range c.waiting {
+			w.giveUp(fault)
+		}
+	}
+	notify := c.changed
+	c.mu.Unlock()
+	if changed && notify != nil {
+		notify(fault)
+	}
+}
