@@ -135,6 +135,11 @@ func (a *app) Start(ctx context.Context) error {
 			return err
 		}
 	}
+	if warnings, err := a.queue.Warnings(ctx); err == nil { // a Redis that is away is told by /readyz
+		for _, warning := range warnings {
+			a.log.WarnContext(ctx, warning)
+		}
+	}
 	a.jobs = newJobs(a)
 	if a.settings.Has(config.RoleWorker) {
 		if err := a.startWorkers(); err != nil {

@@ -1,0 +1,142 @@
+package record_test
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"inmail/connectors/record/recordtest"
+	"inmail/domain/mailroom"
+)
+
+// pgbouncer starts a PgBouncer before the server of the tests and returns its address. settings are lines of its [pgbouncer].
+func pgbouncer(t *testing.T, settings string) (address string) {
+	t.Helper()
+	program, err := exec.LookPath("pgbouncer")
+	if err != nil {
+		t.Fatal("pgbouncer is missing; install it (Debian: apt-get install pgbouncer), or run make test")
+	}
+	server := recordtest.Server(t)
+	folder := t.TempDir()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address = listener.Addr().String()
+	_, port, _ := net.SplitHostPort(address)
+	_ = listener.Close()
+	write(t, filepath.Join(folder, "users.txt"), fmt.Sprintf("%q \"\"\n", server.User.Username()))
+	write(t, filepath.Join(folder, "pgbouncer.ini"), fmt.Sprintf(`[databases]
+* = host=%s port=%s
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = %s
+unix_socket_dir =
+auth_type = trust
+auth_file = %s/users.txt
+%s
+`, server.Hostname(), server.Port(), port, folder, settings))
+	cmd := exec.Command(program, filepath.Join(folder, "pgbouncer.ini"))
+	if os.Getuid() == 0 { // it refuses to run as root
+		nobody, err := user.Lookup("nobody")
+		if err != nil {
+			t.Fatal(err)
+		}
+		uid, _ := strconv.Atoi(nobody.Uid)
+		gid, _ := strconv.Atoi(nobody.Gid)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
+		for _, path := range []string{folder, filepath.Dir(folder), filepath.Join(folder, "users.txt"), filepath.Join(folder, "pgbouncer.ini")} {
+			if err := os.Chmod(path, 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	var said strings.Builder
+	cmd.Stdout, cmd.Stderr = &said, &said
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() { _ = cmd.Wait(); close(ended) }()
+	t.Cleanup(func() {
+		_ = cmd.Process.Signal(syscall.SIGINT)
+		<-ended
+		if t.Failed() {
+			t.Log(said.String())
+		}
+	})
+	for began := time.Now(); ; time.Sleep(20 * time.Millisecond) {
+		conn, err := net.Dial("tcp", address)
+		if err == nil {
+			_ = conn.Close()
+			return address
+		}
+		select {
+		case <-ended:
+			t.Fatal("pgbouncer ended")
+		default:
+		}
+		if time.Since(began) > 2*time.Minute {
+			t.Fatalf("pgbouncer does not listen: %v", err)
+		}
+	}
+}
+
+// readmeOfPgBouncer is the setting of PgBouncer that the README names.
+const readmeOfPgBouncer = "ignore_startup_parameters = extra_float_digits,timezone,lock_timeout,statement_timeout," +
+	"idle_in_transaction_session_timeout,enable_bitmapscan,enable_seqscan,enable_hashjoin,enable_mergejoin,random_page_cost,jit"
+
+// TestFieldPgBouncer is F37 with a real PgBouncer: what it refuses is said with the remedy, and what the README says of both ways of
+// pooling works.
+func TestFieldPgBouncer(t *testing.T) {
+	through := func(t *testing.T, settings, query string) error {
+		cfg := postgresConfig(t)
+		u, err := url.Parse(cfg.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		u.Host, u.RawQuery = pgbouncer(t, settings), query
+		cfg.URL = u.String()
+		if !strings.Contains(settings, "ignore_startup_parameters") {
+			return refused(t, cfg, "a pooler", "ignore_startup_parameters")
+		}
+		rec := open(t, cfg)
+		for i := range 50 {
+			err := rec.Update(t.Context(), func(tx mailroom.Tx) error {
+				if err := tx.SetState("a", []byte(strconv.Itoa(i))); err != nil {
+					return err
+				}
+				_, err := tx.State("a")
+				return err
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return rec.Ping(t.Context())
+	}
+	t.Run("F37_pgbouncer_as_it_comes", func(t *testing.T) {
+		if err := through(t, "pool_mode = session", ""); err == nil {
+			t.Error("it let the settings pass")
+		}
+	})
+	t.Run("F37_pgbouncer_session", func(t *testing.T) {
+		if err := through(t, "pool_mode = session\n"+readmeOfPgBouncer, ""); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("F37_pgbouncer_transaction", func(t *testing.T) {
+		if err := through(t, "pool_mode = transaction\n"+readmeOfPgBouncer, "default_query_exec_mode=exec"); err != nil {
+			t.Error(err)
+		}
+	})
+}
