@@ -135,11 +135,6 @@ func (a *app) Start(ctx context.Context) error {
 			return err
 		}
 	}
-	if warnings, err := a.queue.Warnings(ctx); err == nil { // a Redis that is away is told by /readyz
-		for _, warning := range warnings {
-			a.log.WarnContext(ctx, warning)
-		}
-	}
 	a.jobs = newJobs(a)
 	if a.settings.Has(config.RoleWorker) {
 		if err := a.startWorkers(); err != nil {
@@ -423,7 +418,7 @@ func (a *app) probes() []httpapi.Probe {
 		probes = append(probes, httpapi.Probe{Name: "salesforce", Check: func(ctx context.Context) error {
 			status, err := a.service.CRMStatus(ctx)
 			if err == nil && status.Pause != nil {
-				err = fmt.Errorf("the sync is paused: %s", status.Pause.Why)
+				err = mailroom.Because(mailroom.CausePaused, fmt.Errorf("the sync is paused: %s", status.Pause.Why))
 			}
 			return err
 		}})

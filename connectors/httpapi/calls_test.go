@@ -466,12 +466,16 @@ func TestHealth(t *testing.T) {
 	w.ask("", "GET", "/livez", nil).want(200, "").has("", object{"status": "ok"})
 	w.ask("", "GET", "/readyz", nil).want(200, "").has("", object{"status": "ok", "parts": object{"record": "ok", "queue": "ok", "salesforce": "ok"}})
 	down["queue"] = errors.New("dial redis.internal:6379")
-	a := w.ask("", "GET", "/readyz?verbose=1", nil).want(200, "").has("", object{"status": "degraded", "parts": object{"record": "ok", "queue": "down", "salesforce": "ok"}})
+	a := w.ask("", "GET", "/readyz?verbose=1", nil).want(200, "").has("", object{"status": "degraded", "parts": object{"record": "ok", "queue": "down", "salesforce": "ok"},
+		"causes": object{"queue": "cannot be reached"}})
 	if strings.Contains(string(a.body), "internal") || !strings.Contains(w.log.String(), "redis.internal") {
 		t.Errorf("why is for the log alone: %s, log %s", a.body, w.log)
 	}
-	down["record"] = errors.New("disk full")
-	w.ask("", "GET", "/readyz", nil).want(503, "unavailable")
+	down["record"] = mailroom.Because(mailroom.CauseFull, errors.New("write to /secret/place"))
+	full := w.ask("", "GET", "/readyz", nil).want(503, "unavailable")
+	if !strings.Contains(string(full.body), "the record has no room left") || strings.Contains(string(full.body), "secret") {
+		t.Errorf("it does not say why, or says too much: %s", full.body)
+	}
 	w.ask("", "GET", "/livez", nil).want(200, "")
 	down["record"] = nil
 	w.api.stopping.Store(true)

@@ -36,7 +36,22 @@ const (
 	CauseDamaged     Cause = "is damaged"
 	CauseBusy        Cause = "is too busy"
 	CauseRefused     Cause = "refuses this program"
+	CausePaused      Cause = "is paused"
 )
+
+// Because is err with its cause.
+func Because(why Cause, err error) error { return &because{err, why} }
+
+type because struct {
+	error
+	why Cause
+}
+
+// Cause implements what CauseOf looks for.
+func (b *because) Cause() Cause { return b.why }
+
+// Unwrap returns the error without its cause.
+func (b *because) Unwrap() error { return b.error }
 
 // CauseOf returns the cause that err knows, else that the part cannot be reached.
 func CauseOf(err error) Cause {
