@@ -9,6 +9,12 @@ CHECKS  := check-format check-vet check-static check-vulnerabilities check-impor
 FUZZ    ?= 10s
 .PHONY: $(CHECKS)
 
+# Go takes the toolchain that go.mod names, which it fetches as a module, also where its installation says "local".
+# make GOTOOLCHAIN=local TARGET keeps to the Go that is installed.
+ifeq ($(shell cd / && go env GOTOOLCHAIN 2> /dev/null),local)
+export GOTOOLCHAIN := auto
+endif
+
 help: ## Print this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-17s %s\n", $$1, $$2}'
 
