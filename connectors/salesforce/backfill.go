@@ -125,15 +125,6 @@ type chunk struct {
 	last    bool // the record ends here
 }
 
-// recordColumns are the columns of the records' sheet.
-func (c *Connector) recordColumns() []string {
-	columns := []string{inMailKey, "Status__c", "Status_Sequence__c", "Subject__c", "Preview__c", "Body__c", "Refused_Reason__c", "Replies__c",
-		"Tags__c", "Category__c", "Sender_Member__c", "Sender_Name__c", "Recipient_Member__c", "Recipient_Name__c", "Sent_At__c",
-		"Expires_At__c", "Opened_At__c", "Replied_At__c", "Expired_At__c", "Retracted_At__c", "Open_Rate_Cohort__c", "Match__c", "Lead__c",
-		"Contact__c", "Account__c"}
-	return columns
-}
-
 func (c *Connector) taskColumns() []string {
 	columns := []string{taskKey, "Subject", "Description", "Status", "ActivityDate", "WhoId", "WhatId"}
 	if c.config.TaskType != "" {
@@ -147,7 +138,7 @@ func (c *Connector) taskColumns() []string {
 
 // gather reads the record from where the backfill is, matches page by page, and writes the sheets.
 func (c *Connector) gather(ctx context.Context, b *backfill) (*chunk, error) {
-	ch := &chunk{to: b.So.After, events: map[string]bool{}, records: newSheet(inMailObject, "upsert", inMailKey, c.recordColumns()...),
+	ch := &chunk{to: b.So.After, events: map[string]bool{}, records: newSheet(inMailObject, "upsert", inMailKey, columnNames(nil)...),
 		tasks: newSheet(taskObject, "insert", taskKey, c.taskColumns()...)}
 	for ch.records.rows < c.jobRows && ch.records.data.Len() < maxUpload-pageSize*16_000 {
 		page := min(pageSize, c.jobRows-ch.records.rows)
@@ -318,7 +309,7 @@ func (c *Connector) PlanBackfill(ctx context.Context) (Plan, error) {
 		return Plan{}, errNoRecord
 	}
 	var p Plan
-	records := newSheet(inMailObject, "upsert", inMailKey, c.recordColumns()...)
+	records := newSheet(inMailObject, "upsert", inMailKey, columnNames(nil)...)
 	var after domain.ID
 	for {
 		pushes, err := c.record.PushesAfter(ctx, after, pageSize)

@@ -161,16 +161,10 @@ func (c *Connector) read(ctx context.Context, after domain.ID) (spans []span, er
 	return spans, nil
 }
 
-// compared are the fields that a reconcile looks at. A body is asked for only where it is sent.
+// comparedFields are the fields that a reconcile looks at. A body is asked for only where it is sent.
 func (c *Connector) comparedFields() string {
-	names := []string{inMailKey, "Status__c", "Status_Sequence__c", "Subject__c", "Preview__c", "Refused_Reason__c", "Replies__c", "Tags__c",
-		"Category__c", "Sender_Member__c", "Sender_Name__c", "Recipient_Member__c", "Recipient_Name__c", "Sent_At__c", "Expires_At__c",
-		"Opened_At__c", "Replied_At__c", "Expired_At__c", "Retracted_At__c", "Match__c", "Lead__c", "Contact__c", "Account__c",
-		"Open_Rate_Cohort__c", "Lead__r.IsConverted"}
-	if c.text == domain.CRMTextFull {
-		names = append(names, "Body__c")
-	}
-	return strings.Join(names, ", ")
+	names := columnNames(func(field column) bool { return field.from != domain.CRMTextFull || field.leaves(c.text) })
+	return strings.Join(append(names, "Lead__r.IsConverted"), ", ")
 }
 
 // query asks for the org's records in the span. The ranges of all spans together leave no key out, however the
@@ -307,7 +301,7 @@ func (c *Connector) judge(p domain.Push, r orgRow, there bool) (d difference, ok
 	case converted(r):
 		d.kind, d.moved = stale, true
 		return d, true
-	case r.text("Lead__c") != l.LeadID || r.text("Contact__c") != l.ContactID || r.text("Account__c") != l.AccountID || r.text("Match__c") != string(l.Match):
+	case hangsElsewhere(l, r):
 		d.kind, d.moved = edited, true
 		return d, true
 	}
@@ -319,19 +313,25 @@ func converted(r orgRow) bool {
 	return lead["IsConverted"] == true
 }
 
-// texts are the fields that the policy crm_text decides on.
-var texts = []string{"Subject__c", "Preview__c", "Body__c"}
+// hangsElsewhere compares what an InMail hangs on with what stands there.
+func hangsElsewhere(l domain.Link, r orgRow) bool {
+	for _, c := range parentColumns {
+		if !sameValue(c.name, c.value(parentsOf(l)), r[c.name]) {
+			return true
+		}
+	}
+	return false
+}
 
 // fieldsDiffer compares what is written with what stands there. A text may be missing, or be there from a time of another policy:
 // a policy counts from its change on.
 func (c *Connector) fieldsDiffer(p domain.Push, r orgRow) bool {
-	expected := fieldsOf(&p, domain.CRMTextFull)
-	for name, want := range expected {
-		got, asked := r[name]
-		if !asked || slices.Contains(texts, name) && got == nil {
+	for _, field := range columns {
+		got, asked := r[field.name]
+		if !asked || field.from != "" && got == nil {
 			continue
 		}
-		if !sameValue(name, want, got) {
+		if !sameValue(field.name, field.value(&p), got) {
 			return true
 		}
 	}

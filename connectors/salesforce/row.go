@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"inmail/domain"
+	"inmail/domain/mailroom"
+	"inmail/domain/richtext"
 )
 
 // The objects and keys that rows go to.
@@ -17,81 +19,143 @@ const (
 	taskKey      = "InMail_Event_Id__c"
 )
 
-// statusNames are the values of Status__c.
-var statusNames = map[domain.Status]string{
-	domain.Queued: "Queued", domain.Sent: "Sent", domain.Opened: "Opened", domain.Replied: "Replied",
-	domain.Expired: "Expired", domain.Retracted: "Retracted", domain.Refused: "Refused", domain.Failed: "Failed",
-}
+// statusNames are the values of Status__c: the statuses, each with a capital.
+var statusNames = func() map[domain.Status]string {
+	names := map[domain.Status]string{}
+	for _, status := range domain.Statuses() {
+		names[status] = strings.ToUpper(string(status[:1])) + string(status[1:])
+	}
+	return names
+}()
 
-// Lengths of fields, in UTF-16 units, as the package makes them.
+// Lengths of fields, in UTF-16 units, as the package makes them: the rules' own where one bounds the text.
 const (
-	subjectLength  = 200
-	previewLength  = 140
+	subjectLength  = domain.MaxSubject
+	previewLength  = richtext.MaxPreview
 	bodyLength     = 32768
 	reasonLength   = 80
 	nameLength     = 120
-	memberLength   = 64
-	categoryLength = 40
+	memberLength   = domain.MaxMemberID
+	categoryLength = mailroom.MaxCategory
 	taskSubject    = 255
 )
+
+// column is a field of InMail__c that the connector writes.
+type column struct {
+	name  string
+	value func(p *domain.Push) any // as the org is sent it; nil empties the field
+	// from is the first policy crm_text with which the value leaves: preview or full; empty: with every policy, for it
+	// holds no words of the InMail.
+	from domain.CRMText
+}
+
+// leaves says whether a column's value may go to the org under a policy.
+func (c column) leaves(policy domain.CRMText) bool {
+	switch c.from {
+	case domain.CRMTextPreview:
+		return policy != domain.CRMTextNone
+	case domain.CRMTextFull:
+		return policy == domain.CRMTextFull
+	}
+	return true
+}
+
+// columns are the fields of InMail__c that say what an InMail is. Pushes, the sheets of a backfill and both sides
+// of a reconcile are made from this list and from parentColumns; the tests hold the package's fields against the two.
+var columns = []column{
+	{name: inMailKey, value: func(p *domain.Push) any { return string(p.InMail.ID) }},
+	{name: "Status__c", value: func(p *domain.Push) any { return statusNames[p.InMail.Status] }},
+	{name: "Status_Sequence__c", value: func(p *domain.Push) any { return p.InMail.Seq }},
+	{name: "Subject__c", from: domain.CRMTextPreview,
+		value: func(p *domain.Push) any { return orNull(p.InMail.Subject, subjectLength) }},
+	{name: "Preview__c", from: domain.CRMTextPreview,
+		value: func(p *domain.Push) any { return orNull(p.InMail.Preview, previewLength) }},
+	{name: "Body__c", from: domain.CRMTextFull,
+		value: func(p *domain.Push) any { return orNull(p.InMail.Body, bodyLength) }},
+	{name: "Refused_Reason__c", value: func(p *domain.Push) any { return orNull(string(p.InMail.Reason), reasonLength) }},
+	{name: "Replies__c", value: func(p *domain.Push) any { return p.InMail.Replies }},
+	{name: "Tags__c", value: func(p *domain.Push) any { return orNull(tags(p.InMail.Tags), 0) }},
+	{name: "Category__c", value: func(p *domain.Push) any { return orNull(p.InMail.Category, categoryLength) }},
+	{name: "Sender_Member__c", value: func(p *domain.Push) any { return member(p.InMail.Sender) }},
+	{name: "Sender_Name__c", value: func(p *domain.Push) any { return nameOf(p.InMail.Sender, p.SenderName) }},
+	{name: "Recipient_Member__c", value: func(p *domain.Push) any { return member(p.InMail.Recipient) }},
+	{name: "Recipient_Name__c", value: func(p *domain.Push) any { return nameOf(p.InMail.Recipient, p.RecipientName) }},
+	{name: "Sent_At__c", value: func(p *domain.Push) any { return datetime(p.InMail.SentAt) }},
+	{name: "Expires_At__c", value: func(p *domain.Push) any { return datetime(p.InMail.ExpiresAt) }},
+	{name: "Opened_At__c", value: func(p *domain.Push) any { return datetime(p.InMail.OpenedAt) }},
+	{name: "Replied_At__c", value: func(p *domain.Push) any { return datetime(repliedAt(&p.InMail)) }},
+	{name: "Expired_At__c", value: func(p *domain.Push) any { return endedAs(p, domain.Expired) }},
+	{name: "Retracted_At__c", value: func(p *domain.Push) any { return endedAs(p, domain.Retracted) }},
+	{name: "Open_Rate_Cohort__c", value: func(p *domain.Push) any { return cohortOf(p.InMail.SentAt) }},
+}
+
+// parentColumns are the fields of InMail__c that say what an InMail hangs on. They are written only when that changes.
+var parentColumns = []struct {
+	name  string
+	value func(at parents) any
+}{
+	{"Match__c", func(at parents) any { return orNull(string(at.Match), 0) }},
+	{"Lead__c", func(at parents) any { return orNull(at.LeadID, 0) }},
+	{"Contact__c", func(at parents) any { return orNull(at.ContactID, 0) }},
+	{"Account__c", func(at parents) any { return orNull(at.AccountID, 0) }},
+}
+
+// columnNames are the names of the fields of InMail__c that are written: of the columns those that keep wants (nil:
+// all), and of the parents.
+func columnNames(keep func(column) bool) (names []string) {
+	for _, c := range columns {
+		if keep == nil || keep(c) {
+			names = append(names, c.name)
+		}
+	}
+	for _, c := range parentColumns {
+		names = append(names, c.name)
+	}
+	return names
+}
 
 // fieldsOf maps an InMail to its record, but for its parents. What is empty is sent as null: what people changed there
 // is overwritten, and what was erased goes (R60). Never an e-mail address (R01).
 func fieldsOf(p *domain.Push, policy domain.CRMText) map[string]any {
-	m := &p.InMail
-	row := map[string]any{
-		inMailKey:             string(m.ID),
-		"Status__c":           statusNames[m.Status],
-		"Status_Sequence__c":  m.Seq,
-		"Subject__c":          nil,
-		"Preview__c":          nil,
-		"Body__c":             nil,
-		"Refused_Reason__c":   orNull(string(m.Reason), reasonLength),
-		"Replies__c":          m.Replies,
-		"Tags__c":             orNull(tags(m.Tags), 0),
-		"Category__c":         orNull(m.Category, categoryLength),
-		"Sender_Member__c":    member(m.Sender),
-		"Sender_Name__c":      nil,
-		"Recipient_Member__c": member(m.Recipient),
-		"Recipient_Name__c":   nil,
-	}
-	if m.Sender != domain.Erased {
-		row["Sender_Name__c"] = orNull(withoutAddress(p.SenderName), nameLength)
-	}
-	if m.Recipient != domain.Erased {
-		row["Recipient_Name__c"] = orNull(withoutAddress(p.RecipientName), nameLength)
-	}
-	if policy != domain.CRMTextNone {
-		row["Subject__c"] = orNull(m.Subject, subjectLength)
-		row["Preview__c"] = orNull(m.Preview, previewLength)
-	}
-	if policy == domain.CRMTextFull {
-		row["Body__c"] = orNull(m.Body, bodyLength)
-	}
-	var expired, retracted time.Time
-	switch m.Status {
-	case domain.Expired:
-		expired = m.EndedAt
-	case domain.Retracted:
-		retracted = m.EndedAt
-	}
-	for name, at := range map[string]time.Time{"Sent_At__c": m.SentAt, "Expires_At__c": m.ExpiresAt, "Opened_At__c": m.OpenedAt,
-		"Replied_At__c": repliedAt(m), "Expired_At__c": expired, "Retracted_At__c": retracted} {
-		row[name] = datetime(at)
-	}
-	row["Open_Rate_Cohort__c"] = nil
-	if !m.SentAt.IsZero() {
-		row["Open_Rate_Cohort__c"] = string(domain.CohortOf(m.SentAt))
+	row := make(map[string]any, len(columns)+len(parentColumns))
+	for _, c := range columns {
+		row[c.name] = nil
+		if c.leaves(policy) {
+			row[c.name] = c.value(p)
+		}
 	}
 	return row
 }
 
 // setParents puts what an InMail hangs on into its record.
 func setParents(row map[string]any, at parents) {
-	row["Match__c"] = orNull(string(at.Match), 0)
-	row["Lead__c"] = orNull(at.LeadID, 0)
-	row["Contact__c"] = orNull(at.ContactID, 0)
-	row["Account__c"] = orNull(at.AccountID, 0)
+	for _, c := range parentColumns {
+		row[c.name] = c.value(at)
+	}
+}
+
+// nameOf is a member's name; of an erased one null (R60).
+func nameOf(id domain.MemberID, name string) any {
+	if id == domain.Erased {
+		return nil
+	}
+	return orNull(withoutAddress(name), nameLength)
+}
+
+// endedAs is when an InMail ended, where it ended in that status; else null.
+func endedAs(p *domain.Push, status domain.Status) any {
+	if p.InMail.Status != status {
+		return nil
+	}
+	return datetime(p.InMail.EndedAt)
+}
+
+// cohortOf is the week of T0 (R57); null while the InMail is not sent.
+func cohortOf(sentAt time.Time) any {
+	if sentAt.IsZero() {
+		return nil
+	}
+	return string(domain.CohortOf(sentAt))
 }
 
 // repliedAt is the first reply's time for an org that keeps whole seconds, cut off: a part of a second later, where the reply came

@@ -3,6 +3,7 @@ package salesforce
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"unicode/utf16"
 	"unicode/utf8"
 
+	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	sfpackage "inmail/connectors/salesforce/package"
@@ -49,6 +51,57 @@ func anyInMail(t *rapid.T, id domain.ID) domain.Push {
 		m.Sender = domain.Erased
 	}
 	return domain.Push{InMail: *m, SenderName: anyText(200).Draw(t, "sender"), RecipientName: anyText(200).Draw(t, "recipient"), Email: "robin@example.com"}
+}
+
+// The list of columns is the package's list of stored fields, so that none is forgotten in either; and pushes, the sheets of
+// a backfill and both sides of a reconcile take all of it.
+func TestColumnsAreTheFieldsOfThePackage(t *testing.T) {
+	model, err := sfpackage.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	object, _ := model.Object(inMailObject)
+	var stored []string
+	for _, f := range object.Fields {
+		if !f.Computed() {
+			stored = append(stored, f.Name)
+		}
+	}
+	listed := columnNames(nil)
+	slices.Sort(listed)
+	slices.Sort(stored)
+	if diff := cmp.Diff(stored, listed); diff != "" {
+		t.Errorf("stored fields of the package (-) and columns (+):\n%s", diff)
+	}
+	p := sent(0, "robin")
+	row := fieldsOf(&p, domain.CRMTextFull)
+	setParents(row, parents{})
+	if diff := cmp.Diff(listed, slices.Sorted(maps.Keys(row))); diff != "" {
+		t.Errorf("columns (-) and what is pushed (+):\n%s", diff)
+	}
+	o := newOrg(t, func(_ *sandbox.Options, _ *Config, d *Deps) { d.Text = domain.CRMTextFull })
+	asked := strings.Split(o.crm.comparedFields(), ", ")
+	for _, name := range listed {
+		if !slices.Contains(asked, name) {
+			t.Errorf("a reconcile does not ask for %s", name)
+		}
+	}
+	// A value of each that stands otherwise in the org is drift.
+	p.InMail.Status, p.InMail.Seq, p.Link = domain.Sent, 2, domain.Link{RecordID: "a", PushedSeq: 2, PushedVersion: p.InMail.Version}
+	row = fieldsOf(&p, domain.CRMTextFull)
+	setParents(row, parentsOf(p.Link))
+	for _, name := range listed {
+		if name == inMailKey {
+			continue
+		}
+		other := answeredRow(t, row)
+		if other[name] = "edited"; name == "Status_Sequence__c" {
+			other[name] = 9
+		}
+		if d, differs := o.crm.judge(p, answeredRow(t, sandbox.Fields(other)), true); !differs || d.kind != edited {
+			t.Errorf("%s edited in the org: %v, %s", name, differs, d.kind)
+		}
+	}
 }
 
 // Every field that is sent is one of the package's, of its type and within its length.
