@@ -2,6 +2,7 @@ package domain
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -29,9 +30,52 @@ const (
 	RetractedReplied  Outcome = "retracted_replied"
 )
 
+type outcomeRow struct {
+	name      Outcome
+	opened    bool // stands above the line of the open rate (R57)
+	replied   bool // was answered at some time; whether in time is counted by itself (R58)
+	retracted bool
+}
+
+// outcomes lists all of them with what each counts as. The rates, the PromQL of boards and recording rules and the
+// figures of the tests are made from it, so that a new outcome is a line here.
+var outcomes = []outcomeRow{
+	{name: PendingUnopened},
+	{name: OutcomeOpened, opened: true},
+	{name: OutcomeReplied, opened: true, replied: true},
+	{name: ExpiredUnopened},
+	{name: RetractedUnopened, retracted: true},
+	{name: RetractedOpened, opened: true, retracted: true},
+	{name: RetractedReplied, opened: true, replied: true, retracted: true},
+}
+
 // Outcomes returns all of them.
-func Outcomes() []Outcome {
-	return []Outcome{PendingUnopened, OutcomeOpened, OutcomeReplied, ExpiredUnopened, RetractedUnopened, RetractedOpened, RetractedReplied}
+func Outcomes() []Outcome { return OutcomesThat(func(Outcome) bool { return true }) }
+
+// OutcomesThat returns those that count as asked: OutcomesThat(Outcome.Opened).
+func OutcomesThat(count func(Outcome) bool) []Outcome {
+	var names []Outcome
+	for _, o := range outcomes {
+		if count(o.name) {
+			names = append(names, o.name)
+		}
+	}
+	return names
+}
+
+// Opened says that the InMail was opened, whatever came later (R57).
+func (o Outcome) Opened() bool {
+	return slices.ContainsFunc(outcomes, func(row outcomeRow) bool { return row.name == o && row.opened })
+}
+
+// Replied says that the InMail was answered, whatever came later.
+func (o Outcome) Replied() bool {
+	return slices.ContainsFunc(outcomes, func(row outcomeRow) bool { return row.name == o && row.replied })
+}
+
+// Retracted says that the sender took the InMail back.
+func (o Outcome) Retracted() bool {
+	return slices.ContainsFunc(outcomes, func(row outcomeRow) bool { return row.name == o && row.retracted })
 }
 
 // RepliedInTime is counted beside the outcomes, not among them: a first reply within the policy

@@ -20,18 +20,29 @@ const (
 	JobSeeker          AccountType = "job_seeker"
 )
 
-// AccountTypes returns all of them in the order of the rules.
-func AccountTypes() []AccountType {
-	return []AccountType{Basic, PremiumBusiness, SalesNavigatorTeam, Recruiter, JobSeeker}
+type accountType struct {
+	name      AccountType
+	low, high int
+	shipped   []int
 }
 
-// bounds are the allowances that a plan of a type may have, both ends included (R02–R06).
-var bounds = map[AccountType][2]int{
-	Basic:              {0, 0},
-	PremiumBusiness:    {10, 10},
-	SalesNavigatorTeam: {10, 25},
-	Recruiter:          {25, 50},
-	JobSeeker:          {5, 5},
+// accountTypes lists them in the order of the rules, each with the allowances that a plan of it may have, both ends
+// included, and those of the plans that are shipped. Everything that needs the list takes it from here.
+var accountTypes = []accountType{
+	{Basic, 0, 0, []int{0}},                         // R02
+	{PremiumBusiness, 10, 10, []int{10}},            // R03
+	{SalesNavigatorTeam, 10, 25, []int{10, 15, 25}}, // R04
+	{Recruiter, 25, 50, []int{25, 35, 50}},          // R05
+	{JobSeeker, 5, 5, []int{5}},                     // R06
+}
+
+// AccountTypes returns all of them in the order of the rules.
+func AccountTypes() []AccountType {
+	var names []AccountType
+	for _, t := range accountTypes {
+		names = append(names, t.name)
+	}
+	return names
 }
 
 // Plan is how many InMails an account may send in a period.
@@ -43,19 +54,15 @@ type Plan struct {
 // Plans are the plans that can be had, by name.
 type Plans map[string]Plan
 
-// ShippedPlans returns the plans that exist without configuration (R02–R06).
+// ShippedPlans returns the plans that exist without configuration (R02–R06), each named by its type and allowance.
 func ShippedPlans() Plans {
-	return Plans{
-		"basic_0":                 {Basic, 0},
-		"premium_business_10":     {PremiumBusiness, 10},
-		"sales_navigator_team_10": {SalesNavigatorTeam, 10},
-		"sales_navigator_team_15": {SalesNavigatorTeam, 15},
-		"sales_navigator_team_25": {SalesNavigatorTeam, 25},
-		"recruiter_25":            {Recruiter, 25},
-		"recruiter_35":            {Recruiter, 35},
-		"recruiter_50":            {Recruiter, 50},
-		"job_seeker_5":            {JobSeeker, 5},
+	plans := Plans{}
+	for _, t := range accountTypes {
+		for _, allowance := range t.shipped {
+			plans[fmt.Sprintf("%s_%d", t.name, allowance)] = Plan{t.name, allowance}
+		}
 	}
+	return plans
 }
 
 // Validate reports every plan whose allowance lies outside the bounds of its type, naming the plan
@@ -64,14 +71,14 @@ func (ps Plans) Validate() error {
 	var faults []error
 	for _, name := range ps.names() {
 		p := ps[name]
-		b, ok := bounds[p.AccountType]
-		if !ok {
+		i := slices.IndexFunc(accountTypes, func(t accountType) bool { return t.name == p.AccountType })
+		if i < 0 {
 			faults = append(faults, fmt.Errorf("plan %s: account_type %q is not one of %v", name, p.AccountType, AccountTypes()))
 			continue
 		}
-		if p.Allowance < b[0] || p.Allowance > b[1] {
+		if b := accountTypes[i]; p.Allowance < b.low || p.Allowance > b.high {
 			faults = append(faults, fmt.Errorf("plan %s: allowance %d is outside %d..%d, the bounds of %s; choose a number within them",
-				name, p.Allowance, b[0], b[1], p.AccountType))
+				name, p.Allowance, b.low, b.high, p.AccountType))
 		}
 	}
 	for _, t := range AccountTypes() {

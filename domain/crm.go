@@ -1,6 +1,9 @@
 package domain
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Match says whether an InMail found its Lead or Contact (R55).
 type Match string
@@ -12,6 +15,9 @@ const (
 	Unmatched Match = "Unmatched"
 	Ambiguous Match = "Ambiguous"
 )
+
+// Matches returns the answers of matching, those that were given.
+func Matches() []Match { return []Match{Matched, Unmatched, Ambiguous} }
 
 // FailureClass says what follows when Salesforce did not take a row (SALESFORCE.md 2.5).
 type FailureClass string
@@ -28,6 +34,13 @@ const (
 	BadData       FailureClass = "bad_data"       // the org refuses this row: a dead letter
 	Configuration FailureClass = "configuration"  // the org refuses every such row: paused and shown
 )
+
+// failures lists the classes in which a link can wait; every list of classes is made from it.
+var failures = []FailureClass{Locked, LimitReached, SessionEnded, LoginFailed, LostReference, BadData, Configuration}
+
+// FailureClasses returns the classes of failure that a stored link can have: all but Taken, and Stale, which leaves
+// nothing to do.
+func FailureClasses() []FailureClass { return slices.Clone(failures) }
 
 // Link is the Salesforce side of one InMail, as the record keeps it.
 type Link struct {

@@ -12,8 +12,12 @@ import (
 // ID names an InMail or a reply: a UUIDv7 in lower case.
 type ID string
 
-// Window is how long an unopened InMail lives, and how long it can be retracted (R32, R34).
-const Window = 168 * time.Hour
+// Window is how long an unopened InMail lives, and how long it can be retracted (R32, R34). It is a number of whole
+// days, for people and Salesforce count in them. WindowHours is the same for texts.
+const (
+	Window      = 168 * time.Hour
+	WindowHours = int(Window / time.Hour)
+)
 
 // Status is where an InMail stands.
 type Status string
@@ -55,7 +59,7 @@ type InMail struct {
 
 	AcceptedAt  time.Time
 	SentAt      time.Time // T0
-	ExpiresAt   time.Time // T0 + 168 h
+	ExpiresAt   time.Time // T0 + Window
 	PreviewedAt time.Time
 	OpenedAt    time.Time
 	RepliedAt   time.Time // of the first reply
@@ -109,7 +113,7 @@ func (m *InMail) Live(now time.Time) bool {
 	return false
 }
 
-// StatusAt is the status that the clock gives: an unopened InMail is expired from T0 + 168 h on,
+// StatusAt is the status that the clock gives: an unopened InMail is expired from T0 + Window on,
 // whether or not a job has persisted it (R32, R33).
 func (m *InMail) StatusAt(now time.Time) Status {
 	if m.Status == Sent && !now.Before(m.ExpiresAt) {
@@ -125,7 +129,7 @@ func (m *InMail) Gone(now time.Time) error {
 	case Sent, Opened, Replied:
 		return nil
 	case Expired:
-		return Refuse(ExpiredCode, "nobody opened this InMail within %d hours; it expired at %s", int(Window.Hours()), m.ExpiresAt.Format(time.RFC3339))
+		return Refuse(ExpiredCode, "nobody opened this InMail within %d hours; it expired at %s", WindowHours, m.ExpiresAt.Format(time.RFC3339))
 	case Retracted:
 		return Refuse(RetractedCode, "the sender retracted this InMail at %s", m.EndedAt.Format(time.RFC3339))
 	}

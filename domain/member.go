@@ -116,7 +116,7 @@ func (m *Member) Validate(plans Plans) error {
 		return &Refusal{Code: BadRequest, Got: m.AnchorDay, Limit: 31, Detail: "anchor_day is a day of the month, 1 to 31"}
 	}
 	if !slices.Contains(AccountTypes(), m.AccountType) {
-		return Refuse(BadRequest, "account_type is one of basic, premium_business, sales_navigator_team, recruiter, job_seeker")
+		return Refuse(BadRequest, "account_type is one of %s", OneOf(AccountTypes()))
 	}
 	if m.Plan == "" {
 		m.Plan = plans.Smallest(m.AccountType)
@@ -141,6 +141,9 @@ const (
 	BanMember  BanKind = "member"
 	BanCompany BanKind = "company"
 )
+
+// BanKinds returns both.
+func BanKinds() []BanKind { return []BanKind{BanMember, BanCompany} }
 
 // Ban is an entry of the platform's list of whom nobody may InMail (R17).
 type Ban struct {

@@ -2,7 +2,7 @@ package domain
 
 import (
 	"fmt"
-	"slices"
+	"strings"
 	"time"
 )
 
@@ -35,7 +35,7 @@ const (
 
 // The other answers that a use case can give instead of doing what was asked.
 const (
-	RecipientUnavailable Code = "recipient_unavailable" // what a sender is told of R15–R17 (R18)
+	RecipientUnavailable Code = "recipient_unavailable" // what a sender is told of the hidden ones (R18)
 	IdempotencyConflict  Code = "idempotency_conflict"  // R28
 	TooLate              Code = "too_late"              // R34
 	AlreadyOpened        Code = "already_opened"        // R37
@@ -49,25 +49,46 @@ const (
 	Conflict             Code = "conflict"
 )
 
-// order is R21's: the place of a code in it is the place in which it is judged and reported.
-var order = []Code{
-	Restricted, NoCredits, Self, UnknownSender, UnknownRecipient, Connected, ProfileNotVisible, OptedOut,
-	Blocked, Banned, AwaitingReply, SubjectRequired, SubjectTooLong, BodyRequired, BodyTooLong,
-	LinkNotAllowed, ImageNotSupported, AttachmentUnsupported, SpamContent,
+// refusals is R21's order: the place of a code in it is the place in which it is judged and reported. hidden codes
+// reach the sender as recipient_unavailable (R18).
+var refusals = []struct {
+	code   Code
+	hidden bool
+}{
+	{code: Restricted}, {code: NoCredits}, {code: Self}, {code: UnknownSender}, {code: UnknownRecipient}, {code: Connected},
+	{code: ProfileNotVisible}, {code: OptedOut, hidden: true}, {code: Blocked, hidden: true}, {code: Banned, hidden: true},
+	{code: AwaitingReply}, {code: SubjectRequired}, {code: SubjectTooLong}, {code: BodyRequired}, {code: BodyTooLong},
+	{code: LinkNotAllowed}, {code: ImageNotSupported}, {code: AttachmentUnsupported}, {code: SpamContent},
 }
 
 // RefusalCodes returns every code that a send can be refused with, in R21's order. Metrics make
 // their series from it, so that the first refusal of a kind is an increase.
-func RefusalCodes() []Code { return slices.Clone(order) }
+func RefusalCodes() []Code {
+	var codes []Code
+	for _, r := range refusals {
+		codes = append(codes, r.code)
+	}
+	return codes
+}
+
+// OneOf lists the values of a closed list for people: "basic, recruiter".
+func OneOf[S ~string](values []S) string {
+	texts := make([]string, len(values))
+	for i, v := range values {
+		texts[i] = string(v)
+	}
+	return strings.Join(texts, ", ")
+}
 
 // Error makes a Code an error that says its own name.
 func (c Code) Error() string { return string(c) }
 
 // Tell returns what a sender may know of c: who blocked, opted out or banned is not told apart (R18).
 func (c Code) ForSender() Code {
-	switch c {
-	case Blocked, OptedOut, Banned:
-		return RecipientUnavailable
+	for _, r := range refusals {
+		if r.code == c && r.hidden {
+			return RecipientUnavailable
+		}
 	}
 	return c
 }

@@ -12,7 +12,7 @@ import (
 const ConfirmFor = 15 * time.Minute
 
 // retractable judges a retraction at now: by the sender only is judged where the sender is known;
-// here the window [T0, T0 + 168 h) and the state (R34, R37).
+// here the window [T0, T0 + Window) and the state (R34, R37).
 func (m *InMail) retractable(now time.Time) error {
 	switch m.Status {
 	case Sent, Opened, Replied:

@@ -344,7 +344,7 @@ func TestRules(t *testing.T) {
 		if diff := cmp.Diff(wanted, codes(c.Refusals())); diff != "" {
 			t.Errorf("refusals (-want +got):\n%s", diff)
 		}
-		if !slices.IsSortedFunc(codes(c.Refusals()), func(a, b Code) int { return slices.Index(order, a) - slices.Index(order, b) }) {
+		if !slices.IsSortedFunc(codes(c.Refusals()), func(a, b Code) int { return slices.Index(RefusalCodes(), a) - slices.Index(RefusalCodes(), b) }) {
 			t.Error("not in the order of the rule")
 		}
 	})
@@ -363,7 +363,7 @@ func TestRules(t *testing.T) {
 				c.Recipient = nil
 			}
 			got := codes(c.Refusals())
-			if !slices.IsSortedFunc(got, func(a, b Code) int { return slices.Index(order, a) - slices.Index(order, b) }) {
+			if !slices.IsSortedFunc(got, func(a, b Code) int { return slices.Index(RefusalCodes(), a) - slices.Index(RefusalCodes(), b) }) {
 				t.Fatalf("%v is not in the order of the rule", got)
 			}
 			if len(got) != len(slices.Compact(slices.Clone(got))) {

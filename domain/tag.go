@@ -1,6 +1,7 @@
 package domain
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"unicode"
@@ -16,11 +17,11 @@ const (
 )
 
 // NormalTag brings a tag into its one form: NFC, lower case, trimmed, inner blanks one space (R56).
-// It refuses, with bad_request, what is empty or longer than 40 characters then.
+// It refuses, with bad_request, what is empty or longer than MaxTag then.
 func NormalTag(tag string) (string, error) {
 	t := strings.Join(strings.Fields(norm.NFC.String(strings.ToLower(norm.NFC.String(tag)))), " ")
 	if n := utf8.RuneCountInString(t); n < 1 || n > MaxTag {
-		return "", &Refusal{Code: BadRequest, Got: n, Limit: MaxTag, Detail: "a tag has 1 to 40 characters"}
+		return "", &Refusal{Code: BadRequest, Got: n, Limit: MaxTag, Detail: fmt.Sprintf("a tag has 1 to %d characters", MaxTag)}
 	}
 	if strings.ContainsFunc(t, unicode.IsControl) {
 		return "", Refuse(BadRequest, "a tag holds no control characters")
@@ -29,7 +30,7 @@ func NormalTag(tag string) (string, error) {
 }
 
 // NormalTags normalises the tags of one InMail, sorts them and takes out doubles (R56). More than
-// 10 different ones are refused with bad_request.
+// MaxTags different ones are refused with bad_request.
 func NormalTags(tags []string) ([]string, error) {
 	normal := make([]string, 0, len(tags))
 	for _, tag := range tags {
@@ -42,7 +43,7 @@ func NormalTags(tags []string) ([]string, error) {
 	slices.Sort(normal)
 	normal = slices.Compact(normal)
 	if len(normal) > MaxTags {
-		return nil, &Refusal{Code: BadRequest, Got: len(normal), Limit: MaxTags, Detail: "an InMail has at most 10 tags"}
+		return nil, &Refusal{Code: BadRequest, Got: len(normal), Limit: MaxTags, Detail: fmt.Sprintf("an InMail has at most %d tags", MaxTags)}
 	}
 	return normal, nil
 }

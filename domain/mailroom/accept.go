@@ -133,7 +133,7 @@ func readLetter(s Send) *Letter {
 	}
 	d.Category = norm.NFC.String(strings.TrimSpace(s.Category))
 	if n := utf8.RuneCountInString(d.Category); n > MaxCategory || strings.ContainsFunc(d.Category, unicode.IsControl) {
-		d.err = &domain.Refusal{Code: domain.BadRequest, Got: n, Limit: MaxCategory, Detail: "a category has at most 40 characters, none of them a control character"}
+		d.err = &domain.Refusal{Code: domain.BadRequest, Got: n, Limit: MaxCategory, Detail: fmt.Sprintf("a category has at most %d characters, none of them a control character", MaxCategory)}
 		return d
 	}
 	if d.CRM, d.err = normalCRM(s.CRM); d.err != nil {
@@ -151,7 +151,7 @@ const MaxKey = 255
 // checkKey refuses a key that is too long or holds more than printable ASCII (R28); an empty one is none.
 func checkKey(key string) error {
 	if len(key) > MaxKey || strings.IndexFunc(key, func(r rune) bool { return r < ' ' || r > '~' }) >= 0 {
-		return &domain.Refusal{Code: domain.BadRequest, Got: len(key), Limit: MaxKey, Detail: "an idempotency key has 1 to 255 printable ASCII characters"}
+		return &domain.Refusal{Code: domain.BadRequest, Got: len(key), Limit: MaxKey, Detail: fmt.Sprintf("an idempotency key has 1 to %d printable ASCII characters", MaxKey)}
 	}
 	return nil
 }
@@ -279,7 +279,7 @@ func (b *acceptance) refuse(d *Letter, refusals []*domain.Refusal, text content,
 		return Accepted{}, err
 	}
 	b.refused = append(b.refused, codes[0])
-	b.audit = append(b.audit, AuditEntry{ID: string(b.svc.ids.NewID()), At: now, Kind: "send",
+	b.audit = append(b.audit, AuditEntry{ID: string(b.svc.ids.NewID()), At: now, Kind: DecidedSend,
 		Sender: b.ledger.known(d.From), Recipient: b.ledger.known(d.To), Refusals: codes, Detail: detail})
 	a := Accepted{Err: refusals[0].ForSender()}
 	return a, b.remember(d, a, now)

@@ -81,7 +81,7 @@ func (svc *Service) UndoRestriction(ctx context.Context, v Viewer, id string) er
 		if err != nil {
 			return fmt.Errorf("note an undo: %w", err)
 		}
-		return tx.AppendAudit([]AuditEntry{{ID: string(svc.ids.NewID()), At: tx.Now(), Kind: "undo", Sender: row.Member, By: v.KeyID, Detail: detail}})
+		return tx.AppendAudit([]AuditEntry{{ID: string(svc.ids.NewID()), At: tx.Now(), Kind: DecidedUndo, Sender: row.Member, By: v.KeyID, Detail: detail}})
 	})
 	return wrap("undo a restriction", err)
 }

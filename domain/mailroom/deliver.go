@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"inmail/domain"
+	"inmail/domain/spam"
 )
 
 // Outcome answers one id of Deliver.
@@ -134,7 +135,7 @@ func (b *delivery) decide(m *domain.InMail) error {
 		if err != nil {
 			return err
 		}
-		b.audit = append(b.audit, AuditEntry{ID: string(b.svc.ids.NewID()), At: now, Kind: "deliver", InMail: m.ID,
+		b.audit = append(b.audit, AuditEntry{ID: string(b.svc.ids.NewID()), At: now, Kind: DecidedDelivery, InMail: m.ID,
 			Sender: b.ledger.known(m.Sender), Recipient: b.ledger.known(m.Recipient), Refusals: codes, Detail: detail})
 		return b.apply(m, domain.EventRefuse, codes[0])
 	}
@@ -163,7 +164,7 @@ func (b *delivery) content(m *domain.InMail) content {
 // nothing is accepted once the restriction holds.
 func (b *delivery) judgedBefore(m *domain.InMail) bool {
 	r := b.ledger.restricted[m.Sender]
-	return byBehaviour(r.Trigger) && !m.AcceptedAt.After(r.StartedAt)
+	return spam.ByBehaviour(r.Trigger) && !m.AcceptedAt.After(r.StartedAt)
 }
 
 func (b *delivery) apply(m *domain.InMail, e domain.Event, reason domain.Code) error {

@@ -64,7 +64,7 @@ func (svc *Service) Erase(ctx context.Context, v Viewer, id domain.MemberID) err
 		if err := exists(tx, id); err != nil {
 			return err
 		}
-		if err := tx.AppendAudit([]AuditEntry{{ID: string(svc.ids.NewID()), At: tx.Now(), Kind: "erase", By: v.KeyID}}); err != nil {
+		if err := tx.AppendAudit([]AuditEntry{{ID: string(svc.ids.NewID()), At: tx.Now(), Kind: DecidedErase, By: v.KeyID}}); err != nil {
 			return err
 		}
 		touched, _, err := tx.EraseMember(id, eraseBatch)

@@ -21,18 +21,33 @@ type Report struct {
 	Rows       []rates.Row
 }
 
+// CutByWeek is the cut whose rows are weeks; the rows of every other are keys of its dimension.
+const CutByWeek = "week"
+
 // cuts are the words of ?by= and the dimensions they read.
-var cuts = map[string]domain.Dimension{
-	"week": domain.ByAll, "tag": domain.ByTag, "account_type": domain.ByAccountType, "category": domain.ByCategory,
-	"sender": domain.BySender, "length": domain.ByLength, "advice": domain.ByAdvice,
+var cuts = []struct {
+	word string
+	by   domain.Dimension
+}{
+	{CutByWeek, domain.ByAll}, {"tag", domain.ByTag}, {"account_type", domain.ByAccountType}, {"category", domain.ByCategory},
+	{"sender", domain.BySender}, {"length", domain.ByLength}, {"advice", domain.ByAdvice},
+}
+
+// Cuts returns the words of ?by=.
+func Cuts() []string {
+	var words []string
+	for _, c := range cuts {
+		words = append(words, c.word)
+	}
+	return words
 }
 
 // Analytics reports the rates of one cut over the weeks from the one that holds from to the one that holds to; a zero time is an
 // open end.
 func (svc *Service) Analytics(ctx context.Context, by string, from, to time.Time) (Report, error) {
-	dimension, ok := cuts[by]
-	if !ok {
-		return Report{}, refuse(domain.BadRequest, "by is one of week, tag, account_type, category, sender, length, advice")
+	cut := slices.Index(Cuts(), by)
+	if cut < 0 {
+		return Report{}, refuse(domain.BadRequest, "by is one of %s", domain.OneOf(Cuts()))
 	}
 	if !from.IsZero() && !to.IsZero() && to.Before(from) {
 		return Report{}, refuse(domain.BadRequest, "to lies before from; exchange them")
@@ -40,12 +55,12 @@ func (svc *Service) Analytics(ctx context.Context, by string, from, to time.Time
 	report := Report{By: by, Open: rates.OpenRate, Response: rates.ResponseRate, WindowDays: svc.policy.ResponseWindowDays}
 	err := svc.record.View(ctx, func(tx Tx) error {
 		report.Now = tx.Now()
-		counts, err := tx.Counts(dimension, cohortOf(from), cohortOf(to))
+		counts, err := tx.Counts(cuts[cut].by, cohortOf(from), cohortOf(to))
 		if err != nil {
 			return err
 		}
 		make := rates.ByKey
-		if by == "week" {
+		if by == CutByWeek {
 			make = rates.ByWeek
 		}
 		report.Rows, err = make(counts, tx.Now(), svc.policy.ResponseWindowDays)
@@ -257,8 +272,8 @@ func add[K comparable](m map[K]map[domain.Outcome]int, key K, c domain.Count) {
 
 // Explain names the rates as a person reads them.
 func (r Report) Explain() string {
-	return fmt.Sprintf("open rate: opened of delivered, by week of sending, published 14 days after the week began (%s); response rate: first replies within %d days (%s); intervals are 95 %% Wilson",
-		r.Open, r.WindowDays, r.Response)
+	return fmt.Sprintf("open rate: opened of delivered, by week of sending, published %d days after the week began (%s); response rate: first replies within %d days (%s); intervals are 95 %% Wilson",
+		rates.OpenCompleteDays, r.Open, r.WindowDays, r.Response)
 }
 
 // Horizons returns the names of the horizons of ExpiringSoon.

@@ -189,7 +189,7 @@ func (svc *Service) Ban(ctx context.Context, v Viewer, b domain.Ban) error {
 		if err := tx.PutBans([]domain.Ban{b}); err != nil {
 			return err
 		}
-		return tx.AppendAudit([]AuditEntry{svc.banAudit(tx, "ban", b.Kind, b.Value, v)})
+		return tx.AppendAudit([]AuditEntry{svc.banAudit(tx, DecidedBan, b.Kind, b.Value, v)})
 	})
 	return wrap("ban", err)
 }
@@ -203,7 +203,7 @@ func (svc *Service) Unban(ctx context.Context, v Viewer, kind domain.BanKind, va
 		if err := tx.DeleteBan(kind, value); err != nil {
 			return err
 		}
-		return tx.AppendAudit([]AuditEntry{svc.banAudit(tx, "unban", kind, value, v)})
+		return tx.AppendAudit([]AuditEntry{svc.banAudit(tx, DecidedUnban, kind, value, v)})
 	})
 	return wrap("unban", err)
 }
@@ -225,11 +225,11 @@ func checkBan(kind domain.BanKind, value string) error {
 		return domain.MemberID(value).Validate()
 	case domain.BanCompany:
 		if n := len(domain.FoldCompany(value)); n < 1 || n > MaxBan {
-			return &domain.Refusal{Code: domain.BadRequest, Got: n, Limit: MaxBan, Detail: "a company's name has 1 to 200 bytes"}
+			return &domain.Refusal{Code: domain.BadRequest, Got: n, Limit: MaxBan, Detail: fmt.Sprintf("a company's name has 1 to %d bytes", MaxBan)}
 		}
 		return nil
 	}
-	return refuse(domain.BadRequest, "the kind of a ban is member or company")
+	return refuse(domain.BadRequest, "the kind of a ban is one of %s", domain.OneOf(domain.BanKinds()))
 }
 
 // Bans lists the banned, newest first.

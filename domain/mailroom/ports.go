@@ -55,7 +55,7 @@ type Observer interface {
 	Previewed(n int)                                   // first listings
 	Opened(after time.Duration)                        // since T0
 	Replied(after time.Duration)                       // the first reply, since T0
-	Expired(lag time.Duration)                         // since T0 + 168 h
+	Expired(lag time.Duration)                         // since T0 + Window
 	Retracted(opened bool)                             //
 	Reported()                                         //
 	Pushed(object, result string, n int)               // rows that went to Salesforce
@@ -335,12 +335,28 @@ type RestrictionRow struct {
 	UndoneAt time.Time
 }
 
+// The kinds of decision that are kept.
+const (
+	DecidedSend     = "send"
+	DecidedDelivery = "deliver"
+	DecidedRestrict = "restrict"
+	DecidedUndo     = "undo"
+	DecidedBan      = "ban"
+	DecidedUnban    = "unban"
+	DecidedErase    = "erase"
+)
+
+// AuditKinds returns all of them.
+func AuditKinds() []string {
+	return []string{DecidedSend, DecidedDelivery, DecidedRestrict, DecidedUndo, DecidedBan, DecidedUnban, DecidedErase}
+}
+
 // AuditEntry is one decision: an attempt that was refused with all true codes in R21's order, or a
 // restriction, a ban, an undo.
 type AuditEntry struct {
 	ID        string
 	At        time.Time
-	Kind      string // send, deliver, restrict, undo, ban, unban, erase
+	Kind      string // one of AuditKinds
 	InMail    domain.ID
 	Sender    domain.MemberID
 	Recipient domain.MemberID
@@ -431,6 +447,9 @@ const (
 	RoleOperator Role = "operator"
 	RoleMember   Role = "member"
 )
+
+// Roles returns both.
+func Roles() []Role { return []Role{RoleOperator, RoleMember} }
 
 // Key is a stored API key; the key itself is not kept, only its SHA-256.
 type Key struct {

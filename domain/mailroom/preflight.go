@@ -2,6 +2,7 @@ package mailroom
 
 import (
 	"context"
+	"fmt"
 	"runtime"
 	"sync"
 
@@ -26,7 +27,7 @@ const MaxPreflight = 10_000
 // content counts, not its sides; nil leaves the content unjudged. The answers stand in the order asked.
 func (svc *Service) Preflight(ctx context.Context, from domain.MemberID, to []domain.MemberID, text *Send) ([]Check, error) {
 	if len(to) > MaxPreflight {
-		return nil, &domain.Refusal{Code: domain.BadRequest, Got: len(to), Limit: MaxPreflight, Detail: "a preflight has at most 10000 recipients"}
+		return nil, &domain.Refusal{Code: domain.BadRequest, Got: len(to), Limit: MaxPreflight, Detail: fmt.Sprintf("a preflight has at most %d recipients", MaxPreflight)}
 	}
 	pairs := make([]Pair, len(to))
 	for i, id := range to {

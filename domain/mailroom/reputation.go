@@ -11,15 +11,6 @@ import (
 	"inmail/domain/spam"
 )
 
-// byBehaviour says whether a trigger is about how much and how regularly was sent, not about what (R41 a, d).
-func byBehaviour(trigger string) bool {
-	switch trigger {
-	case spam.VolumeHour, spam.VolumeDay, spam.SimilarDay, spam.RegularGaps, spam.BurstMinute:
-		return true
-	}
-	return false
-}
-
 // trigger judges the sender's behaviour with this send as the n+1-th; nil lets it pass (R41).
 func (l *ledger) trigger(tx Tx, d *Letter, now time.Time) (*spam.Trigger, error) {
 	signals := l.signals[d.From]
@@ -144,7 +135,7 @@ func (svc *Service) restrict(tx Tx, member domain.MemberID, t spam.Trigger, sign
 	if err != nil {
 		return restriction, fmt.Errorf("keep a decision: %w", err)
 	}
-	return restriction, tx.AppendAudit([]AuditEntry{{ID: id, At: now, Kind: "restrict", Sender: member,
+	return restriction, tx.AppendAudit([]AuditEntry{{ID: id, At: now, Kind: DecidedRestrict, Sender: member,
 		Refusals: []domain.Code{domain.Restricted}, Detail: detail}})
 }
 

@@ -15,7 +15,7 @@ import (
 
 // The names of the definitions; a change of meaning gets a new number.
 const (
-	OpenRate     = "open_rate/1"     // opened / delivered, by ISO week of T0, complete when the week's 168 h are over
+	OpenRate     = "open_rate/1"     // opened / delivered, by ISO week of T0, complete when the window of each of the week's InMails is over
 	ResponseRate = "response_rate/1" // first replies within the response window / delivered, by week of T0
 )
 
@@ -51,7 +51,7 @@ type Row struct {
 	Open      *Rate
 	Response  *Rate
 	// Complete says that nothing in the row is still "so far" for the open rate: every week in it is over with
-	// its 168 h (R57). ResponseComplete says the same of the response rate (R58).
+	// its last window (R57). ResponseComplete says the same of the response rate (R58).
 	Complete         bool
 	ResponseComplete bool
 	// OpenOf and ResponseOf are how many deliveries the two rates are of: those of the complete weeks.
@@ -72,35 +72,61 @@ func Monday(c domain.Cohort) (time.Time, error) {
 	return monday, nil
 }
 
-// OpenComplete returns when the open rate of a week is complete: 14 days after its Monday 00:00, when
-// the last InMail of the week has had its 168 h (R57).
-func OpenComplete(monday time.Time) time.Time { return monday.AddDate(0, 0, 14) }
+const (
+	day     = 24 * time.Hour
+	oneWeek = 7 * day
+)
+
+// OpenCompleteDays is how many days after its Monday 00:00 the open rate of a week is complete: when the last InMail of
+// the week has had its Window (R57).
+const OpenCompleteDays = int((oneWeek + domain.Window) / day)
+
+// OpenComplete returns when the open rate of a week is complete (R57), in UTC as its Monday is.
+func OpenComplete(monday time.Time) time.Time { return monday.Add(oneWeek + domain.Window) }
 
 // ResponseComplete returns when the response rate of a week is complete: its end and the window (R58).
 func ResponseComplete(monday time.Time, windowDays int) time.Time {
-	return monday.AddDate(0, 0, 7+windowDays)
+	return monday.Add(oneWeek + time.Duration(windowDays)*day)
+}
+
+// AgesToOpen are the bounds, in seconds, by which the ages of InMails at their opening are counted. The last one is the
+// end of the Window, after which nobody opens (R32); before it stand six more of its equal parts.
+func AgesToOpen() []float64 {
+	ages := []float64{60, 300, 900, 3600, 3 * 3600, 6 * 3600, 12 * 3600}
+	for part := time.Duration(1); part <= 7; part++ {
+		ages = append(ages, (domain.Window * part / 7).Seconds())
+	}
+	return ages
+}
+
+// AgesToReply are the bounds, in seconds, by which the ages of InMails at their first reply are counted. The last one is
+// the end of the response window as it is without configuration (R58).
+func AgesToReply() []float64 {
+	last := (time.Duration(domain.DefaultPolicy().ResponseWindowDays) * day).Seconds()
+	ages := []float64{300, 900, 3600, 3 * 3600, 6 * 3600, 12 * 3600}
+	for _, days := range []time.Duration{1, 2, 4, 7, 14, 21} {
+		if age := (days * day).Seconds(); age < last {
+			ages = append(ages, age)
+		}
+	}
+	return append(ages, last)
 }
 
 // tally is the counts of one key in one week.
 type tally map[domain.Outcome]int
 
-func (t tally) opened() int {
-	return t[domain.OutcomeOpened] + t[domain.OutcomeReplied] + t[domain.RetractedOpened] + t[domain.RetractedReplied]
-}
-
-func (t tally) replied() int { return t[domain.OutcomeReplied] + t[domain.RetractedReplied] }
-
-func (t tally) retracted() int {
-	return t[domain.RetractedUnopened] + t[domain.RetractedOpened] + t[domain.RetractedReplied]
-}
-
-func (t tally) delivered() int {
-	n := 0
-	for _, o := range domain.Outcomes() {
+// those adds up the outcomes that count as asked.
+func (t tally) those(count func(domain.Outcome) bool) (n int) {
+	for _, o := range domain.OutcomesThat(count) {
 		n += t[o]
 	}
 	return n
 }
+
+func (t tally) opened() int    { return t.those(domain.Outcome.Opened) }
+func (t tally) replied() int   { return t.those(domain.Outcome.Replied) }
+func (t tally) retracted() int { return t.those(domain.Outcome.Retracted) }
+func (t tally) delivered() int { return t.those(func(domain.Outcome) bool { return true }) }
 
 // ByWeek makes a row of each week, oldest first.
 func ByWeek(counts []domain.Count, now time.Time, windowDays int) ([]Row, error) {

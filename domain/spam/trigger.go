@@ -13,6 +13,33 @@ const (
 	BurstMinute = "burst_minute"
 )
 
+// triggers lists them, each with whether it is about how much and how regularly was sent, not about what (R41 a, d).
+var triggers = []struct {
+	name      string
+	behaviour bool
+}{
+	{VolumeHour, true}, {VolumeDay, true}, {Strikes, false}, {Reports, false}, {SimilarDay, true}, {RegularGaps, true}, {BurstMinute, true},
+}
+
+// Triggers returns the names of all triggers, in the order of R41.
+func Triggers() []string {
+	var names []string
+	for _, t := range triggers {
+		names = append(names, t.name)
+	}
+	return names
+}
+
+// ByBehaviour says whether a trigger is about how much and how regularly was sent, not about what (R41 a, d).
+func ByBehaviour(trigger string) bool {
+	for _, t := range triggers {
+		if t.name == trigger {
+			return t.behaviour
+		}
+	}
+	return false
+}
+
 // A Trigger is a limit of R41 that was passed.
 type Trigger struct {
 	Name  string    `json:"name"`
