@@ -1,7 +1,9 @@
 package dashboards_test
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"maps"
 	"os"
 	"regexp"
@@ -11,13 +13,17 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/grafana/grafana-foundation-sdk/go/units"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 
+	"inmail/connectors/metrics"
 	"inmail/dashboards"
 	"inmail/domain"
+	"inmail/domain/mailroom"
 )
 
 // rateInterval stands for $__rate_interval where a query is parsed: a range that nobody writes.
@@ -263,23 +269,39 @@ func TestQueriesKeepToTheContract(t *testing.T) {
 	}
 }
 
-// The codes that boards paint and tests expect are the domain's.
-func TestKnownValuesAreTheDomains(t *testing.T) {
-	var reasons, outcomes, types []string
-	for _, c := range domain.RefusalCodes() {
-		reasons = append(reasons, string(c))
+// The contract is what the program tells: each metric of ours under its name, with its kind, labels and buckets. Only
+// what HTTP, the queue and the runtime tell is looked at elsewhere, on the pages of a running program.
+func TestContractIsWhatTheProgramTells(t *testing.T) {
+	registry := prometheus.NewPedanticRegistry()
+	metrics.NewProcess(registry, []string{"inmail:send"}).Ran("inmail:send", time.Second, true)
+	week := mailroom.WeekFigures{Cohort: "2026-W47"}
+	snapshot := &mailroom.Snapshot{Weeks: []mailroom.WeekFigures{week}, Tags: map[string]map[domain.Outcome]int{"a": {}},
+		Drift: map[string]int{"edited": 1}, Dead: map[domain.FailureClass]int{domain.BadData: 1}}
+	registry.MustRegister(metrics.NewDomain(func(context.Context) (*mailroom.Snapshot, error) { return snapshot, nil }, slog.New(slog.DiscardHandler)))
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, o := range domain.Outcomes() {
-		outcomes = append(outcomes, string(o))
-	}
-	for _, a := range domain.AccountTypes() {
-		types = append(types, string(a))
-	}
-	for label, want := range map[string][]string{"reason": reasons, "outcome": outcomes, "account_type": types} {
-		got := slices.Sorted(slices.Values(dashboards.Known[label]))
-		if diff := cmp.Diff(slices.Sorted(slices.Values(want)), got); diff != "" {
-			t.Errorf("%s (-domain +here):\n%s", label, diff)
+	told := map[string]dashboards.Metric{}
+	for _, f := range families {
+		m := dashboards.Metric{Name: f.GetName(), Kind: dashboards.Kind(strings.ToLower(f.GetType().String()))}
+		for _, label := range f.Metric[0].Label {
+			m.Labels = append(m.Labels, label.GetName())
 		}
+		for _, b := range f.Metric[0].GetHistogram().GetBucket() {
+			m.Buckets = append(m.Buckets, b.GetUpperBound())
+		}
+		told[m.Name] = m
+	}
+	agreed := map[string]dashboards.Metric{}
+	for _, m := range dashboards.Metrics {
+		if strings.HasPrefix(m.Name, "inmail_") && !strings.HasPrefix(m.Name, "inmail_http_") {
+			m.Page, m.Absent, m.Labels = 0, false, slices.Sorted(slices.Values(m.Labels))
+			agreed[m.Name] = m
+		}
+	}
+	if diff := cmp.Diff(agreed, told, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("metrics (-contract +program):\n%s", diff)
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/stat"
 	"github.com/grafana/grafana-foundation-sdk/go/timeseries"
 	"github.com/grafana/grafana-foundation-sdk/go/units"
+
+	"inmail/domain"
 )
 
 // Delivery answers whether InMails arrive: the way from accepting to the inbox and to expiry, with
@@ -23,7 +25,7 @@ func Delivery() (Dashboard, error) {
 	b := newBoard("delivery", "Delivery", "Whether InMails arrive, and expire, in time: accepting, queue, delivery, expiry, jobs, HTTP and what capacity is left.", `{__name__="inmail_delivered_total"}`).
 		WithRow(dashboard.NewRowBuilder("Are the objectives kept?")).
 		WithPanel(lateNow(DeliveryObjective, "Delivered late, last hour", "What share of the InMails delivered in the last hour took longer than 5 s from being accepted?")).
-		WithPanel(lateNow(ExpiryObjective, "Expired late, last hour", "What share of the InMails expired in the last hour was persisted more than 60 s after its 168 h were over?")).
+		WithPanel(lateNow(ExpiryObjective, "Expired late, last hour", fmt.Sprintf("What share of the InMails expired in the last hour was persisted more than 60 s after its %d h were over?", domain.WindowHours))).
 		WithPanel(lateNow(HTTPObjective, "HTTP failures, last hour", "What share of the HTTP answers of the last hour was a failure of ours (5xx)?")).
 		WithPanel(number("Oldest send waiting", "How long has the oldest send waited for a worker? Past a minute nobody is working.",
 			units.Seconds, latest(`max(`+selector("asynq_queue_latency_seconds", `queue=~"sends.*"`)+`)`, "")).
@@ -61,7 +63,7 @@ func Delivery() (Dashboard, error) {
 		WithRow(dashboard.NewRowBuilder("Expire")).
 		WithPanel(paint(lines("Expired per hour", "How many InMails run out unopened, and in what bursts?",
 			units.Short, series(perHour("", "inmail_expired_total"), "Expiries")).Span(12), "Expiries")).
-		WithPanel(paint(limited(lines("Expiry lag", "How long after its 168 h is an expiry persisted and counted? Quantiles of the last hour; the line is the objective's 60 s.",
+		WithPanel(paint(limited(lines("Expiry lag", fmt.Sprintf("How long after its %d h is an expiry persisted and counted? Quantiles of the last hour; the line is the objective's 60 s.", domain.WindowHours),
 			units.Seconds, quantilesOf("sum by (le) (job_le:inmail_expiry_lag_seconds_bucket:rate1h{"+recorded+"})")...),
 			limits(ExpiryObjective.Within/2, ExpiryObjective.Within)).Span(12), "p50", "p95", "p99")).
 		WithRow(dashboard.NewRowBuilder("Jobs")).

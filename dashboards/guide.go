@@ -12,7 +12,7 @@ import (
 // Generated returns every file that is made from this code, by its name in this folder. readme is
 // README.md as it stands: its marked sections are written anew, the rest is kept.
 func Generated(readme string) (map[string]string, error) {
-	files := map[string]string{"rules/objectives.yml": Rules()}
+	files := map[string]string{"rules/objectives.yml": Rules(), "rules/cohorts.yml": cohortRules()}
 	var boards []Dashboard
 	for _, b := range All() {
 		text, err := b.JSON()

@@ -3,6 +3,10 @@ package dashboards
 import (
 	"slices"
 	"strings"
+
+	"inmail/domain"
+	"inmail/domain/rates"
+	"inmail/domain/spam"
 )
 
 // Page is where a metric is told, which decides how instances are put together.
@@ -58,9 +62,9 @@ var Metrics = []Metric{
 	{Name: "inmail_expiry_lag_seconds", Kind: Histogram,
 		Buckets: []float64{.1, .25, .5, 1, 2, 5, 10, 30, 60, 120, 300, 900, 3600}},
 	{Name: "inmail_time_to_open_seconds", Kind: Histogram,
-		Buckets: []float64{60, 300, 900, 3600, 3 * 3600, 6 * 3600, 12 * 3600, 86400, 2 * 86400, 3 * 86400, 4 * 86400, 5 * 86400, 6 * 86400, 7 * 86400}},
+		Buckets: rates.AgesToOpen()},
 	{Name: "inmail_time_to_reply_seconds", Kind: Histogram,
-		Buckets: []float64{300, 900, 3600, 3 * 3600, 6 * 3600, 12 * 3600, 86400, 2 * 86400, 4 * 86400, 7 * 86400, 14 * 86400, 21 * 86400, 30 * 86400}},
+		Buckets: rates.AgesToReply()},
 	{Name: "inmail_crm_push_records_total", Kind: Counter, Labels: []string{"object", "result"}},
 	{Name: "inmail_crm_api_calls_total", Kind: Counter, Labels: []string{"resource"}},
 	{Name: "inmail_crm_push_duration_seconds", Kind: Histogram, Labels: []string{"resource"},
@@ -123,14 +127,18 @@ func Find(name string) (Metric, bool) {
 // Known holds the values of the labels that have our codes and no others. A metric by one of them has
 // a series for each value from the start, so that the first increase of a counter is seen.
 var Known = map[string][]string{
-	"account_type": {"basic", "premium_business", "sales_navigator_team", "recruiter", "job_seeker"},
-	"outcome": {"pending_unopened", "opened", "replied", "expired_unopened",
-		"retracted_unopened", "retracted_opened", "retracted_replied"},
-	"reason": {"restricted", "no_credits", "self", "unknown_sender", "unknown_recipient", "connected",
-		"profile_not_visible", "opted_out", "blocked", "banned", "awaiting_reply", "subject_required",
-		"subject_too_long", "body_required", "body_too_long", "link_not_allowed", "image_not_supported",
-		"attachment_not_supported", "spam_content"},
-	"trigger": {"volume_hour", "volume_day", "strikes", "reports", "similar_day", "regular_gaps", "burst_minute"},
-	"queue":   {"sends", "crm", "upkeep"},
-	"state":   {"active", "pending", "scheduled", "retry", "archived", "completed"},
+	"account_type": texts(domain.AccountTypes()),
+	"outcome":      texts(domain.Outcomes()),
+	"reason":       texts(domain.RefusalCodes()),
+	"trigger":      spam.Triggers(),
+	"queue":        {"sends", "crm", "upkeep"},
+	"state":        {"active", "pending", "scheduled", "retry", "archived", "completed"},
+}
+
+func texts[S ~string](values []S) []string {
+	all := make([]string, len(values))
+	for i, v := range values {
+		all[i] = string(v)
+	}
+	return all
 }

@@ -55,11 +55,11 @@ var (
 	}
 	ExpiryObjective = Objective{
 		Name: "inmail_expiries_late", Events: "inmail_expiries", Alert: "InMailExpiryLate", Target: 0.999, Within: 60,
-		Says:  "99.9 % of the expiries are persisted within 60 s of the end of their 168 h",
+		Says:  "99.9 % of the expiries are persisted within 60 s of the end of their time",
 		Total: `sum by (job) (rate(inmail_expiry_lag_seconds_count[%s]))`,
 		Good:  `sum by (job) (rate(inmail_expiry_lag_seconds_bucket{le=~"60(\\.0)?"}[%s]))`,
 		Level: 100, Fast: "ticket", Slow: "ticket",
-		Summary: "Expiries are persisted late", Missed: "of the expiries were persisted more than 60 s after their 168 h",
+		Summary: "Expiries are persisted late", Missed: "of the expiries were persisted more than 60 s after their time",
 	}
 	HTTPObjective = Objective{
 		Name: "inmail_http_errors", Events: "inmail_http_requests", Alert: "InMailHTTPErrors", Target: 0.999,

@@ -1,16 +1,34 @@
 package dashboards
 
 import (
+	"fmt"
+	"strings"
+
 	"github.com/grafana/grafana-foundation-sdk/go/common"
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 	"github.com/grafana/grafana-foundation-sdk/go/units"
+
+	"inmail/domain"
+	"inmail/domain/rates"
 )
 
 // The outcomes of an InMail that was opened, and of one that was answered, whatever came later (R57, R58).
-const (
-	openedOutcomes  = `outcome=~"opened|replied|retracted_opened|retracted_replied"`
-	repliedOutcomes = `outcome=~"replied|retracted_replied"`
+var (
+	openedOutcomes    = outcomesThat(domain.Outcome.Opened)
+	repliedOutcomes   = outcomesThat(domain.Outcome.Replied)
+	retractedOutcomes = outcomesThat(domain.Outcome.Retracted)
 )
+
+// outcomesThat matches the outcomes that count as asked.
+func outcomesThat(count func(domain.Outcome) bool) string {
+	return `outcome=~"` + strings.Join(texts(domain.OutcomesThat(count)), "|") + `"`
+}
+
+// only matches one outcome.
+func only(o domain.Outcome) string { return `outcome="` + string(o) + `"` }
+
+// replyDays is how long after T0 a first reply counts for the response rate, where nothing else is configured (R58).
+var replyDays = domain.DefaultPolicy().ResponseWindowDays
 
 // anyPage finds the jobs of both metrics pages: a board that shows figures of both lets the reader
 // choose among both.
@@ -49,11 +67,11 @@ func Outreach() (Dashboard, error) {
 		Time("now-7d", "now").
 		WithRow(dashboard.NewRowBuilder("Where we stand")).
 		WithPanel(number("Open rate of the last complete week",
-			"Of the InMails sent in the last week that is over for everybody (14 days after its Monday), what share was opened?",
+			fmt.Sprintf("Of the InMails sent in the last week that is over for everybody (%d days after its Monday), what share was opened?", rates.OpenCompleteDays),
 			units.PercentUnit, latest(`max by (cohort_week) (job_cohort_week:inmail_cohort_open:latest_ratio{`+recorded+`})`, "{{cohort_week}}")).
 			TextMode(common.BigValueTextModeValueAndName)).
 		WithPanel(number("Response rate of the last complete week",
-			"Of the InMails sent in the last week whose 30 days for an answer are over for everybody, what share was answered in writing?",
+			fmt.Sprintf("Of the InMails sent in the last week whose %d days for an answer are over for everybody, what share was answered in writing?", replyDays),
 			units.PercentUnit, latest(`max by (cohort_week) (job_cohort_week:inmail_cohort_reply:latest_ratio{`+recorded+`})`, "{{cohort_week}}")).
 			TextMode(common.BigValueTextModeValueAndName)).
 		WithPanel(number("Waiting to be opened", "How many delivered InMails are neither opened, expired nor retracted now?",
@@ -66,14 +84,14 @@ func Outreach() (Dashboard, error) {
 			"Is the open rate rising or falling? Complete weeks do not change any more; the weeks marked “so far” still wait for openings and are lower than they will be.",
 			units.PercentUnit, column{"Complete", open("1") + none}, column{"So far", open("0") + none}).Max(1)).
 		WithPanel(byWeek("Response rate by week",
-			"Is the response rate rising or falling? A week is complete 30 days after its end; until then “so far”.",
+			fmt.Sprintf("Is the response rate rising or falling? A week is complete %d days after its end; until then “so far”.", replyDays),
 			units.PercentUnit, column{"Complete", response("1") + none}, column{"So far", response("0") + none}).Max(1)).
 		WithPanel(byWeek("What became of each week",
 			"How many InMails were delivered in each week, and what state is each in now? The parts add up to what was delivered.",
 			units.Short,
-			column{"Replied", became(`outcome="replied"`)}, column{"Opened", became(`outcome="opened"`)},
-			column{"Unopened", became(`outcome="pending_unopened"`)}, column{"Expired", became(`outcome="expired_unopened"`)},
-			column{"Retracted", became(`outcome=~"retracted_.+"`)}).Span(24)).
+			column{"Replied", became(only(domain.OutcomeReplied))}, column{"Opened", became(only(domain.OutcomeOpened))},
+			column{"Unopened", became(only(domain.PendingUnopened))}, column{"Expired", became(only(domain.ExpiredUnopened))},
+			column{"Retracted", became(retractedOutcomes)}).Span(24)).
 		WithPanel(grid("The weeks in figures",
 			"What are the exact figures of a week, which of its rates are final, and when do the others become final? Opened and replied count every InMail that ever was, so that they overlap with retracted; the response rate counts replies in time.",
 			"cohort_week", "Week",
@@ -81,8 +99,8 @@ func Outreach() (Dashboard, error) {
 			column{"Opened", week("job_cohort_week:inmail_cohort_opened:sum")},
 			column{"Replied", week("job_cohort_week:inmail_cohort_replied:sum")},
 			column{"Replied in time", week("job_cohort_week:inmail_cohort_replied_in_time_messages:max")},
-			column{"Expired", became(`outcome="expired_unopened"`)},
-			column{"Retracted", became(`outcome=~"retracted_.+"`)},
+			column{"Expired", became(only(domain.ExpiredUnopened))},
+			column{"Retracted", became(retractedOutcomes)},
 			column{"Open rate", open("1")}, column{"Opened so far", open("0")},
 			column{"Response rate", response("1")}, column{"Replied so far", response("0")},
 			column{"Open rate final at", "1000 * max by (cohort_week) (" + selector("inmail_cohort_open_complete_timestamp_seconds") + ")"},
@@ -102,7 +120,7 @@ func Outreach() (Dashboard, error) {
 			series(perHour("", "inmail_expired_total"), "Expiries"), series(perHour("", "inmail_retracted_total"), "Retractions")).Span(16),
 			"Deliveries", "Previews", "Openings", "Replies", "Expiries", "Retractions")).
 		WithRow(dashboard.NewRowBuilder("Who sends, and about what")).
-		WithPanel(grid("By account type", "Do some kinds of account reach people better than others? InMails of this week and the three before; those sent in the last 7 days still wait for openings.",
+		WithPanel(grid("By account type", fmt.Sprintf("Do some kinds of account reach people better than others? InMails of this week and the three before; those sent in the last %d days still wait for openings.", domain.WindowHours/24),
 			"account_type", "Account type",
 			column{"Delivered", "sum by (account_type) (" + once("inmail_recent_messages") + ")"},
 			column{"Opened", cut("inmail_recent_messages", "account_type", openedOutcomes)},
@@ -120,9 +138,9 @@ func Outreach() (Dashboard, error) {
 			OverrideByRegexp("so far$", unit(units.PercentUnit)).Span(12).
 			WithTransformation(sorted("Delivered", true))).
 		WithRow(dashboard.NewRowBuilder("How fast people answer")).
-		WithPanel(paint(lines("Time to open", "How long does an InMail lie unopened? Quantiles of those opened in the last day; nobody opens after 7 days.",
+		WithPanel(paint(lines("Time to open", fmt.Sprintf("How long does an InMail lie unopened? Quantiles of those opened in the last day; nobody opens after %d days.", domain.WindowHours/24),
 			units.Seconds, quantilesOf(lasting("inmail_time_to_open_seconds"))...), "p50", "p95", "p99")).
-		WithPanel(paint(lines("Time to reply", "How long does the first answer take? Quantiles of those answered in the last day; past 30 days the histogram ends.",
+		WithPanel(paint(lines("Time to reply", fmt.Sprintf("How long does the first answer take? Quantiles of those answered in the last day; past %d days the histogram ends.", replyDays),
 			units.Seconds, quantilesOf(lasting("inmail_time_to_reply_seconds"))...), "p50", "p95", "p99")).
 		WithPanel(heat("Openings by age", "At what age are InMails opened: at once, or in a second wave days later?", "inmail_time_to_open_seconds")).
 		WithRow(dashboard.NewRowBuilder("What is about to be lost, and how fresh this is")).

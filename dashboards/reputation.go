@@ -1,8 +1,12 @@
 package dashboards
 
 import (
+	"fmt"
+
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 	"github.com/grafana/grafana-foundation-sdk/go/units"
+
+	"inmail/domain/spam"
 )
 
 // Reputation answers whether recipients are being bothered: who is restricted and why (R41–R43),
@@ -24,7 +28,8 @@ func Reputation() (Dashboard, error) {
 			units.Short, latest("sum("+restricted+")", ""))).
 		WithPanel(number("Reports, last day", "How many InMails were reported as abuse in the last 24 hours?",
 			units.Short, latest(day("job:inmail_reports:increase1d"), "")).Decimals(0)).
-		WithPanel(number("Reports per delivery, last day", "What share of a day's deliveries is reported? A sender is restricted from 2 %; all senders together at 1 % is a campaign gone wrong.",
+		WithPanel(number("Reports per delivery, last day", fmt.Sprintf("What share of a day's deliveries is reported? A sender is restricted from %g %%; all senders together at %g %% is a campaign gone wrong.",
+			100*spam.DefaultLimits().ReportShare, 100*reportsLimit),
 			units.PercentUnit, latest(reported, "")).Decimals(2).Thresholds(limits(reportsLimit/2, reportsLimit))).
 		WithPanel(number("Refused, last day", "What share of a day's attempts do the rules refuse?",
 			units.PercentUnit, latest(over(day("job_reason:inmail_sends_refused:increase1d"), day("job:inmail_send_attempts:increase1d")), "")).Decimals(1).

@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"inmail/domain"
+	"inmail/domain/rates"
 )
 
 // Process counts what this process did. It is the mailroom's Observer. Make it with NewProcess.
@@ -38,8 +39,8 @@ type Process struct {
 var (
 	LagBuckets      = []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120, 300}
 	ExpiryBuckets   = []float64{.1, .25, .5, 1, 2, 5, 10, 30, 60, 120, 300, 900, 3600}
-	ToOpenBuckets   = []float64{60, 300, 900, 3600, 10800, 21600, 43200, 86400, 172800, 259200, 345600, 432000, 518400, 604800}
-	ToReplyBuckets  = []float64{300, 900, 3600, 10800, 21600, 43200, 86400, 172800, 345600, 604800, 1209600, 1814400, 2592000}
+	ToOpenBuckets   = rates.AgesToOpen()
+	ToReplyBuckets  = rates.AgesToReply()
 	JobBuckets      = []float64{.001, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 600}
 	PushTookBuckets = []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 20, 30, 60, 120}
 )
@@ -52,11 +53,18 @@ var (
 	Objects = []string{"InMail__c", "Task"}
 	// Results are what became of a pushed row: what the org did with it, or the class of its failure. failed stays at 0, for
 	// those who read it: every failure has a class.
-	Results = []string{"created", "updated", "unchanged", "failed", string(domain.Locked), string(domain.LimitReached), string(domain.SessionEnded),
-		string(domain.LoginFailed), string(domain.LostReference), string(domain.BadData), string(domain.Configuration), string(domain.Stale)}
+	Results = append([]string{"created", "updated", "unchanged", "failed", string(domain.Stale)}, classes()...)
 	// JobResults are how a job ended.
 	JobResults = []string{"done", "failed"}
 )
+
+// classes are the classes of failure, as labels.
+func classes() (names []string) {
+	for _, c := range domain.FailureClasses() {
+		names = append(names, string(c))
+	}
+	return names
+}
 
 // NewProcess registers the process's metrics. taskTypes are the jobs it may run.
 func NewProcess(reg prometheus.Registerer, taskTypes []string) *Process {
@@ -91,7 +99,7 @@ func NewProcess(reg prometheus.Registerer, taskTypes []string) *Process {
 		retracted:   counters("inmail_retracted_total", "InMails retracted, by whether they had been opened.", "opened"),
 		reports:     counter("inmail_reports_total", "Abuse reports."),
 		deliveryLag: histogram("inmail_delivery_lag_seconds", "From accepted to delivered.", LagBuckets),
-		expiryLag:   histogram("inmail_expiry_lag_seconds", "From the end of the 168 h to persisted.", ExpiryBuckets),
+		expiryLag:   histogram("inmail_expiry_lag_seconds", "From the end of the window to persisted.", ExpiryBuckets),
 		timeToOpen:  histogram("inmail_time_to_open_seconds", "From delivered to first opened.", ToOpenBuckets),
 		timeToReply: histogram("inmail_time_to_reply_seconds", "From delivered to the first reply.", ToReplyBuckets),
 		pushed:      counters("inmail_crm_push_records_total", "Rows that went to Salesforce, by object and what became of them.", "object", "result"),

@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -9,6 +10,8 @@ import (
 
 	"inmail/domain"
 	"inmail/domain/mailroom"
+	"inmail/domain/rates"
+	"inmail/domain/spam"
 )
 
 // Domain collects /metrics/domain from the stored snapshot: the same whichever replica answers, and as cheap with ten million
@@ -32,7 +35,7 @@ func describe(name, help string, labels ...string) *prometheus.Desc {
 
 var (
 	cohortMessages = describe("inmail_cohort_messages", "InMails delivered in an ISO week by where they stand; outcomes exclude each other and add up to delivered.", "cohort_week", "outcome")
-	openComplete   = describe("inmail_cohort_open_complete_timestamp_seconds", "When the open rate of a week is complete: 14 days after its Monday.", "cohort_week")
+	openComplete   = describe("inmail_cohort_open_complete_timestamp_seconds", fmt.Sprintf("When the open rate of a week is complete: %d days after its Monday.", rates.OpenCompleteDays), "cohort_week")
 	replyComplete  = describe("inmail_cohort_reply_complete_timestamp_seconds", "When the response rate of a week is complete: its end and the response window.", "cohort_week")
 	inTime         = describe("inmail_cohort_replied_in_time_messages", "InMails of a week whose first reply came within the response window, whatever became of them later.", "cohort_week")
 	recentMessages = describe("inmail_recent_messages", "InMails delivered in this ISO week and the three before, by account type and outcome.", "account_type", "outcome")
@@ -48,9 +51,6 @@ var (
 	snapshotAt     = describe("inmail_snapshot_timestamp_seconds", "When these figures were computed; 0 when they never were.")
 	snapshotTook   = describe("inmail_snapshot_duration_seconds", "How long computing these figures took.")
 )
-
-// Triggers are the names of R41's limits, as labels.
-var Triggers = []string{"volume_hour", "volume_day", "strikes", "reports", "similar_day", "regular_gaps", "burst_minute"}
 
 // Describe sends the descriptions.
 func (d *Domain) Describe(ch chan<- *prometheus.Desc) {
@@ -100,7 +100,7 @@ func (d *Domain) Collect(ch chan<- prometheus.Metric) {
 	for _, within := range mailroom.Horizons() {
 		gauge(expiringSoon, float64(s.ExpiringSoon[within]), within)
 	}
-	for _, t := range Triggers {
+	for _, t := range spam.Triggers() {
 		gauge(restricted, float64(s.Restricted[t]), t)
 	}
 	gauge(unsynced, float64(s.Unsynced))
