@@ -26,7 +26,7 @@ func (a *API) accountEndpoints() []endpoint {
 
 // credits are computed for the moment they are asked for (R08).
 type credits struct {
-	AccountType string `json:"account_type,omitempty" doc:"not in a preflight" enum:"basic,premium_business,sales_navigator_team,recruiter,job_seeker" example:"premium_business"`
+	AccountType string `json:"account_type,omitempty" doc:"not in a preflight" list:"account_type" example:"premium_business"`
 	Plan        string `json:"plan,omitempty" doc:"not in a preflight" example:"premium_business_10"`
 	Allowance   int    `json:"allowance" example:"10"`
 	Carried     int    `json:"carried" doc:"from earlier periods (R09, R11)" example:"0"`

@@ -23,15 +23,12 @@ func (a *API) analyticsEndpoints() []endpoint {
 		more: "Rates are null until complete; in cuts other than week they are over the complete weeks. opened, replied and retracted count every InMail that ever was, so they overlap. " +
 			"A member who cuts by sender sees its own row. Counts are kept by ISO week of sending (UTC): a from or to inside a week takes the whole week, its first days or its last too.",
 		query: []parameter{
-			{name: "by", doc: "the cut", schema: schema{"type": "string", "enum": cutNames, "default": "week"}},
+			{name: "by", doc: "the cut", schema: schema{"type": "string", "enum": mailroom.Cuts(), "default": mailroom.CutByWeek}},
 			{name: "from", doc: "the first week: the whole ISO week that holds this time or date, in UTC", schema: schema{"type": "string", "examples": []any{"2026-11-01"}}},
 			{name: "to", doc: "the last week: the whole ISO week that holds this time or date, in UTC", schema: schema{"type": "string", "examples": []any{"2026-11-30T00:00:00Z"}}},
 		},
 	}, (*call).analytics)}
 }
-
-// cutNames are the words of ?by=.
-var cutNames = []string{"week", "tag", "account_type", "category", "sender", "length", "advice"}
 
 type analyticsAnswer struct {
 	Definition         string    `json:"definition" example:"open_rate/1"`
@@ -77,10 +74,10 @@ func rateRowOf(r rates.Row) rateRow {
 func (c *call) analytics() (analyticsAnswer, error) {
 	by := c.query.Get("by")
 	if !c.query.Has("by") {
-		by = "week"
+		by = mailroom.CutByWeek
 	}
-	if !slices.Contains(cutNames, by) {
-		return analyticsAnswer{}, domain.Refuse(domain.BadRequest, "by: one of week, tag, account_type, category, sender, length, advice")
+	if !slices.Contains(mailroom.Cuts(), by) {
+		return analyticsAnswer{}, domain.Refuse(domain.BadRequest, "by: one of %s", domain.OneOf(mailroom.Cuts()))
 	}
 	from, err := timeIn(c.query, "from")
 	if err != nil {

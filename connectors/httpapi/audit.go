@@ -38,7 +38,7 @@ func (a *API) auditEndpoints() []endpoint {
 type auditEntry struct {
 	ID        string          `json:"id" example:"019abf5e-8c00-7a31-9c55-0d6a3f6b7e21"`
 	At        stamp           `json:"at"`
-	Kind      string          `json:"kind" doc:"send, deliver, restrict, undo, ban, unban or erase" example:"send"`
+	Kind      string          `json:"kind" list:"audit_kind" example:"send"`
 	InMail    domain.ID       `json:"inmail,omitempty" example:"019abf5e-8c00-7a31-9c55-0d6a3f6b7e21"`
 	Sender    domain.MemberID `json:"sender,omitempty" example:"jo-berg"`
 	Recipient domain.MemberID `json:"recipient,omitempty" example:"maria-lopez"`

@@ -28,11 +28,11 @@ func (a *API) bannedEndpoints() []endpoint {
 }
 
 type banBody struct {
-	Reason string `json:"reason" doc:"at most 200 bytes" example:"legal hold 2026-118"`
+	Reason string `json:"reason" doc:"at most {MaxBan} bytes" example:"legal hold 2026-118"`
 }
 
 type banView struct {
-	Kind   string `json:"kind" enum:"member,company" example:"company"`
+	Kind   string `json:"kind" list:"ban_kind" example:"company"`
 	Value  string `json:"value" example:"Nordhafen Logistik"`
 	Reason string `json:"reason" example:"legal hold 2026-118"`
 	By     string `json:"by" doc:"the id of the key that made it"`

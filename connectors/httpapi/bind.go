@@ -16,7 +16,8 @@ import (
 // same fields and tags that the OpenAPI document is made from, so that the two cannot drift. A field
 // is required unless its json tag says omitempty; null is no value; a name given twice is refused.
 //
-// Tags: json (name and omitempty), enum (the values a text may have, by commas), min and max (bounds of a
+// Tags: json (name and omitempty), enum (the values a text may have, by commas), list (the same, as
+// one of lists), min and max (bounds of a
 // number, or of the length of a list), doc and example (for the document).
 type binding struct {
 	fields   []boundField
@@ -209,7 +210,11 @@ func enum(tag reflect.StructTag) []string {
 	if values := tag.Get("enum"); values != "" {
 		return strings.Split(values, ",")
 	}
-	return nil
+	name := tag.Get("list")
+	if name != "" && lists[name] == nil {
+		panic("httpapi: there is no list " + name)
+	}
+	return lists[name]
 }
 
 const unbounded = 1 << 52

@@ -243,7 +243,7 @@ func uuidOf(s string) (domain.ID, bool) {
 	return domain.ID(strings.ToLower(s)), true
 }
 
-// idempotencyKey reads the header of that name: 1 to 255 printable ASCII characters (R28); "" when there
+// idempotencyKey reads the header of that name: 1 to MaxKey printable ASCII characters (R28); "" when there
 // is none.
 func (c *call) idempotencyKey() (string, error) {
 	keys := c.r.Header.Values("Idempotency-Key")
@@ -252,8 +252,9 @@ func (c *call) idempotencyKey() (string, error) {
 	}
 	key := keys[0]
 	printable := !strings.ContainsFunc(key, func(r rune) bool { return r < ' ' || r > '~' || r == utf8.RuneError })
-	if len(keys) > 1 || len(key) < 1 || len(key) > 255 || !printable {
-		return "", &domain.Refusal{Code: domain.BadRequest, Got: len(key), Limit: 255, Detail: "Idempotency-Key: one of 1 to 255 printable ASCII characters"}
+	if len(keys) > 1 || len(key) < 1 || len(key) > mailroom.MaxKey || !printable {
+		return "", &domain.Refusal{Code: domain.BadRequest, Got: len(key), Limit: mailroom.MaxKey,
+			Detail: fmt.Sprintf("Idempotency-Key: one of 1 to %d printable ASCII characters", mailroom.MaxKey)}
 	}
 	return key, nil
 }

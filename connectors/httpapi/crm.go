@@ -51,8 +51,7 @@ func (a *API) crmEndpoints() []endpoint {
 }
 
 // classNames are the classes of failure that a stored link can have.
-var classNames = []string{string(domain.Locked), string(domain.LimitReached), string(domain.SessionEnded), string(domain.LoginFailed),
-	string(domain.LostReference), string(domain.BadData), string(domain.Configuration)}
+var classNames = lists["failure_class"]
 
 type crmStatus struct {
 	Unsynced         int            `json:"unsynced" doc:"InMails that wait to be pushed: their newest state is not in Salesforce, and goes there by itself. Dead letters, which do not, are left out" example:"0"`
@@ -268,7 +267,7 @@ func (c *call) retryOne() (retryAnswer, error) {
 }
 
 type retryBody struct {
-	Class *string `json:"class,omitempty" enum:"locked,limit,session,login,lost_reference,bad_data,configuration" example:"bad_data"`
+	Class *string `json:"class,omitempty" list:"failure_class" example:"bad_data"`
 }
 
 func (c *call) retryMany(in *retryBody) (retryAnswer, error) {

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"encoding/base64"
 	"encoding/binary"
+	"fmt"
 	"hash/crc32"
 	"net/url"
 	"strconv"
@@ -75,7 +76,7 @@ func (l list) page(q url.Values) (mailroom.Page, error) {
 	if q.Has("limit") {
 		n, err := strconv.Atoi(q.Get("limit"))
 		if err != nil || n < 1 || n > maxLimit {
-			return p, &domain.Refusal{Code: domain.BadRequest, Got: n, Limit: maxLimit, Detail: "limit: a number of 1 to 200"}
+			return p, &domain.Refusal{Code: domain.BadRequest, Got: n, Limit: maxLimit, Detail: fmt.Sprintf("limit: a number of 1 to %d", maxLimit)}
 		}
 		p.Limit = n
 	}

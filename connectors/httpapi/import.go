@@ -31,7 +31,7 @@ func (a *API) importEndpoints() []endpoint {
 type importReport struct {
 	Lines    int            `json:"lines" example:"3"`
 	Accepted int            `json:"accepted" example:"2"`
-	Rejected []rejectedLine `json:"rejected" doc:"by line; at most 10,000 are listed"`
+	Rejected []rejectedLine `json:"rejected" doc:"by line; at most {MaxRejected} are listed"`
 }
 
 type rejectedLine struct {

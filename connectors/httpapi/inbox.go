@@ -17,7 +17,7 @@ func (a *API) inboxEndpoints() []endpoint {
 		}, (*call).inbox),
 		gives(endpoint{
 			method: "POST", path: "/v1/inmails/{id}/open", name: "openInMail", group: "Inbox", access: memberOnly, status: http.StatusOK,
-			does: "Open an InMail, as its recipient", more: "Sets opened_at once; only the recipient opens (R31). The first 200 replies come with it.",
+			does: "Open an InMail, as its recipient", more: withLimits("Sets opened_at once; only the recipient opens (R31). The first {MaxRepliesWithOpen} replies come with it."),
 			refuses: []domain.Code{domain.NotFound, domain.Forbidden, domain.ExpiredCode, domain.RetractedCode},
 		}, (*call).open),
 		takes(endpoint{
@@ -35,7 +35,7 @@ type inboxEntry struct {
 	InMailID  domain.ID     `json:"inmail_id,omitempty" doc:"of a reply: the InMail that it belongs to"`
 	From      person        `json:"from"`
 	Subject   string        `json:"subject" example:"Our talk at the fair in Hamburg"`
-	Preview   string        `json:"preview" doc:"one line of at most 140 characters (R30)" example:"Hello Maria, thank you for your time at the fair."`
+	Preview   string        `json:"preview" doc:"one line of at most {MaxPreview} characters (R30)" example:"Hello Maria, thank you for your time at the fair."`
 	Unread    bool          `json:"unread"`
 	Status    domain.Status `json:"status" doc:"of the InMail" example:"sent"`
 	SentAt    stamp         `json:"sent_at"`
@@ -89,7 +89,7 @@ type openAnswer struct {
 	BodyHTML string      `json:"body_html" doc:"the same, safe to show" example:"<p>Would <strong>Tuesday</strong> suit you?</p>"`
 	From     person      `json:"from"`
 	OpenedAt stamp       `json:"opened_at"`
-	Replies  []replyView `json:"replies" doc:"the first 200, oldest first"`
+	Replies  []replyView `json:"replies" doc:"the first {MaxRepliesWithOpen}, oldest first"`
 }
 
 func (c *call) open() (openAnswer, error) {

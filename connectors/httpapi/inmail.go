@@ -3,6 +3,7 @@ package httpapi
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -40,13 +41,13 @@ func (a *API) inmailEndpoints() []endpoint {
 			does: "Send one InMail to one member",
 			more: "Checks what can be checked now, in R21's order, and answers 202 when the InMail is queued; it is checked again when it is delivered. " +
 				"There are no drafts (R27). The same Idempotency-Key gives the first answer again and sends nothing (R28).",
-			headers: []parameter{{name: "Idempotency-Key", doc: "1 to 255 printable ASCII characters; the same key of the same sender is the same InMail (R28)",
-				schema: schema{"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$", "examples": []any{"order-4711"}}}},
+			headers: []parameter{{name: "Idempotency-Key", doc: withLimits("1 to {MaxKey} printable ASCII characters; the same key of the same sender is the same InMail (R28)"),
+				schema: schema{"type": "string", "minLength": 1, "maxLength": mailroom.MaxKey, "pattern": "^[ -~]+$", "examples": []any{"order-4711"}}}},
 			refuses: append(sendRefusals(), domain.IdempotencyConflict),
 		}, (*call).sendInMail),
 		takes(endpoint{
 			method: "POST", path: "/v1/preflight", name: "preflight", group: "InMails", access: memberOnly, status: http.StatusOK, message: true,
-			does: "Judge an InMail, or up to 10,000 recipients, without sending",
+			does: withLimits("Judge an InMail, or up to {MaxPreflight} recipients, without sending"),
 			more: "Stores nothing and spends nothing. All that refuses is listed in R21's order. With a list in `to`, subject and body may be left out together; " +
 				"the answers stand in the order asked, each as if it alone were sent now, and `totals` says what they come to: whom nothing refuses, the others by what is " +
 				"reported first, and when there will be credits for all whom no other rule keeps away.",
@@ -89,10 +90,10 @@ func sendRefusals() []domain.Code {
 // their order (R21).
 type sendBody struct {
 	To          domain.MemberID `json:"to" doc:"exactly one recipient (R19)" example:"maria-lopez"`
-	Subject     string          `json:"subject" doc:"one line, 1 to 200 characters after trimming (R22)" example:"Our talk at the fair in Hamburg"`
-	Body        string          `json:"body" doc:"1 to 3,000 characters as read (R23), formatted as R24 allows" example:"Hello Maria, thank you for your time at the fair. Would **Tuesday** suit you?"`
-	Tags        []string        `json:"tags,omitempty" doc:"0 to 10 of 1 to 40 characters; kept in their one form (R56)" example:"[\"hamburg fair\"]"`
-	Category    string          `json:"category,omitempty" doc:"at most 40 characters; rates are reported by it (R52)" example:"follow_up"`
+	Subject     string          `json:"subject" doc:"one line, 1 to {MaxSubject} characters after trimming (R22)" example:"Our talk at the fair in Hamburg"`
+	Body        string          `json:"body" doc:"1 to {MaxBody} characters as read (R23), formatted as R24 allows" example:"Hello Maria, thank you for your time at the fair. Would **Tuesday** suit you?"`
+	Tags        []string        `json:"tags,omitempty" doc:"0 to {MaxTags} of 1 to {MaxTag} characters; kept in their one form (R56)" example:"[\"hamburg fair\"]"`
+	Category    string          `json:"category,omitempty" doc:"at most {MaxCategory} characters; rates are reported by it (R52)" example:"follow_up"`
 	CRM         *crmIDs         `json:"crm,omitempty" doc:"explicit Salesforce ids win over matching (R55)"`
 	Attachment  anything        `json:"attachment,omitempty" doc:"always refused, attachment_not_supported (R26)"`
 	Attachments anything        `json:"attachments,omitempty" doc:"always refused, attachment_not_supported (R26)"`
@@ -181,7 +182,7 @@ func (c *call) sendInMail(in *sendBody) (sendAnswer, error) {
 
 // preflightBody is an InMail, or a list of recipients with or without one.
 type preflightBody struct {
-	To          recipients `json:"to" doc:"one member, or a list of up to 10,000"`
+	To          recipients `json:"to" doc:"one member, or a list of up to {MaxPreflight}"`
 	Subject     *string    `json:"subject,omitempty" example:"Our talk at the fair in Hamburg"`
 	Body        *string    `json:"body,omitempty" example:"Hello Maria, thank you for your time at the fair."`
 	Tags        []string   `json:"tags,omitempty" example:"[\"hamburg fair\"]"`
@@ -212,7 +213,7 @@ func (t *recipients) readJSON(r *reader) error {
 	t.many = true
 	return r.list(func(i int) error {
 		if i >= mailroom.MaxPreflight {
-			return &domain.Refusal{Code: domain.BadRequest, Got: i + 1, Limit: mailroom.MaxPreflight, Detail: "at most 10000 recipients; ask in parts"}
+			return &domain.Refusal{Code: domain.BadRequest, Got: i + 1, Limit: mailroom.MaxPreflight, Detail: fmt.Sprintf("at most %d recipients; ask in parts", mailroom.MaxPreflight)}
 		}
 		return id()
 	})
@@ -353,7 +354,7 @@ type sentView struct {
 	CRM        crmView       `json:"crm"`
 	AcceptedAt stamp         `json:"accepted_at"`
 	SentAt     *stamp        `json:"sent_at" doc:"null until it is delivered"`
-	ExpiresAt  *stamp        `json:"expires_at" doc:"168 h after sent_at (R32); null until it is delivered"`
+	ExpiresAt  *stamp        `json:"expires_at" doc:"{WindowHours} h after sent_at (R32); null until it is delivered"`
 }
 
 // crmView is the Salesforce side of an InMail: the ids that were given, else those that were found.
@@ -361,7 +362,7 @@ type crmView struct {
 	LeadID    string `json:"lead_id,omitempty" example:"00Q5g00000AbCdEEAV"`
 	ContactID string `json:"contact_id,omitempty" example:"0035g00000AbCdEAAV"`
 	AccountID string `json:"account_id,omitempty" example:"0015g00000AbCdEAAV"`
-	Match     string `json:"match,omitempty" enum:"matched,unmatched,ambiguous" example:"matched" doc:"R55; absent until Salesforce was asked"`
+	Match     string `json:"match,omitempty" list:"match" example:"matched" doc:"R55; absent until Salesforce was asked"`
 	RecordID  string `json:"record_id,omitempty" example:"a015g00000AbCdEAAV" doc:"of the InMail's own record"`
 }
 
@@ -451,13 +452,7 @@ func pageParameters() []parameter {
 	}
 }
 
-func statusNames() []string {
-	var names []string
-	for _, s := range domain.Statuses() {
-		names = append(names, string(s))
-	}
-	return names
-}
+func statusNames() []string { return texts(domain.Statuses()) }
 
 // filterIn reads ?status=, ?tag= and ?expires_before=.
 func filterIn(q url.Values) (f mailroom.Filter, err error) {
@@ -490,7 +485,7 @@ func timeIn(q url.Values, name string) (time.Time, error) {
 }
 
 type tagsBody struct {
-	Tags []string `json:"tags" doc:"0 to 10 of 1 to 40 characters" example:"[\"hamburg fair\"]"`
+	Tags []string `json:"tags" doc:"0 to {MaxTags} of 1 to {MaxTag} characters" example:"[\"hamburg fair\"]"`
 }
 
 func (c *call) tag(in *tagsBody) (tagsBody, error) {

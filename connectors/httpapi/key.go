@@ -28,7 +28,7 @@ func (a *API) keyEndpoints() []endpoint {
 }
 
 type keyBody struct {
-	Role   string           `json:"role" enum:"operator,member" example:"member"`
+	Role   string           `json:"role" list:"role" example:"member"`
 	Member *domain.MemberID `json:"member,omitempty" doc:"of a member key: whom it acts as" example:"maria-lopez"`
 }
 
@@ -46,7 +46,7 @@ func (c *call) createKey(in *keyBody) (newKey, error) {
 
 type keyView struct {
 	ID        string          `json:"id" example:"019abf5e-8c00-7a31-9c55-0d6a3f6b7e21"`
-	Role      string          `json:"role" enum:"operator,member" example:"member"`
+	Role      string          `json:"role" list:"role" example:"member"`
 	Member    domain.MemberID `json:"member,omitempty" example:"maria-lopez"`
 	CreatedAt stamp           `json:"created_at"`
 }

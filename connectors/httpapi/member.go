@@ -52,7 +52,7 @@ type memberBody struct {
 	ProfileShared  *bool    `json:"profile_shared,omitempty" example:"true"`
 	ProfileVisible *bool    `json:"profile_visible,omitempty" example:"true"`
 	AcceptsInMail  *bool    `json:"accepts_inmail,omitempty" example:"true"`
-	AccountType    string   `json:"account_type,omitempty" enum:"basic,premium_business,sales_navigator_team,recruiter,job_seeker" example:"sales_navigator_team"`
+	AccountType    string   `json:"account_type,omitempty" list:"account_type" example:"sales_navigator_team"`
 	Plan           string   `json:"plan,omitempty" example:"sales_navigator_team_15"`
 	AnchorDay      int      `json:"anchor_day,omitempty" min:"1" max:"31" doc:"day of the month on which the credit period begins (R08)" example:"15"`
 	Team           string   `json:"team,omitempty" example:"North"`
@@ -90,7 +90,7 @@ type memberView struct {
 	ProfileShared  bool            `json:"profile_shared" example:"true"`
 	ProfileVisible bool            `json:"profile_visible" example:"true"`
 	AcceptsInMail  bool            `json:"accepts_inmail" example:"true"`
-	AccountType    string          `json:"account_type" enum:"basic,premium_business,sales_navigator_team,recruiter,job_seeker" example:"sales_navigator_team"`
+	AccountType    string          `json:"account_type" list:"account_type" example:"sales_navigator_team"`
 	Plan           string          `json:"plan" example:"sales_navigator_team_15"`
 	AnchorDay      int             `json:"anchor_day" doc:"the member's own, or the policy's" example:"15"`
 	Team           string          `json:"team" example:"North"`
@@ -160,7 +160,7 @@ type memberChange struct {
 	ProfileShared  *bool     `json:"profile_shared,omitempty" example:"true"`
 	ProfileVisible *bool     `json:"profile_visible,omitempty" doc:"a member may change its own" example:"true"`
 	AcceptsInMail  *bool     `json:"accepts_inmail,omitempty" doc:"a member may change its own" example:"false"`
-	AccountType    *string   `json:"account_type,omitempty" enum:"basic,premium_business,sales_navigator_team,recruiter,job_seeker" example:"recruiter"`
+	AccountType    *string   `json:"account_type,omitempty" list:"account_type" example:"recruiter"`
 	Plan           *string   `json:"plan,omitempty" example:"recruiter_35"`
 	AnchorDay      *int      `json:"anchor_day,omitempty" min:"1" max:"31" example:"15"`
 	Team           *string   `json:"team,omitempty" example:"North"`

@@ -134,7 +134,7 @@ func (c *components) property(f reflect.StructField, optional bool) schema {
 		s = schema{"anyOf": []any{s, schema{"type": "null"}}}
 	}
 	if text := f.Tag.Get("doc"); text != "" {
-		s["description"] = text
+		s["description"] = withLimits(text)
 	}
 	if e, ok := exampleIn(f); ok {
 		s["examples"] = []any{e}

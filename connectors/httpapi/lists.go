@@ -1,0 +1,69 @@
+package httpapi
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"inmail/domain"
+	"inmail/domain/mailroom"
+	"inmail/domain/richtext"
+)
+
+// lists are the closed lists that the tag list of a field names. What is read and what the document says follow them, so
+// that a new value of the domain is taken and told without a change here.
+var lists = map[string][]string{
+	"account_type":  texts(domain.AccountTypes()),
+	"failure_class": texts(domain.FailureClasses()),
+	"match":         lowered(texts(domain.Matches())),
+	"ban_kind":      texts(domain.BanKinds()),
+	"role":          texts(mailroom.Roles()),
+	"audit_kind":    mailroom.AuditKinds(),
+}
+
+// limits are the bounds that a text of the document names in braces, as in "at most {MaxTags}".
+var limits = map[string]int{
+	"MaxSubject": domain.MaxSubject, "MaxBody": domain.MaxBody, "MaxPreview": richtext.MaxPreview,
+	"MaxTags": domain.MaxTags, "MaxTag": domain.MaxTag, "MaxCategory": mailroom.MaxCategory, "MaxKey": mailroom.MaxKey,
+	"MaxPreflight": mailroom.MaxPreflight, "MaxRejected": mailroom.MaxRejected, "MaxRepliesWithOpen": mailroom.MaxRepliesWithOpen,
+	"MaxBan": mailroom.MaxBan, "WindowHours": domain.WindowHours,
+}
+
+var limitName = regexp.MustCompile(`\{([A-Z]\w*)\}`)
+
+// withLimits puts the numbers into a text that names limits. It panics on a name that is none: a fault of the program
+// that shows when the routes are made.
+func withLimits(text string) string {
+	return limitName.ReplaceAllStringFunc(text, func(name string) string {
+		n, known := limits[name[1:len(name)-1]]
+		if !known {
+			panic(fmt.Sprintf("httpapi: %q names the limit %s, which is none", text, name))
+		}
+		return thousands(n)
+	})
+}
+
+// thousands is a number as people read it: 10,000.
+func thousands(n int) string {
+	s := strconv.Itoa(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+func texts[S ~string](values []S) []string {
+	all := make([]string, len(values))
+	for i, v := range values {
+		all[i] = string(v)
+	}
+	return all
+}
+
+func lowered(values []string) []string {
+	for i, v := range values {
+		values[i] = strings.ToLower(v)
+	}
+	return values
+}
