@@ -26,6 +26,7 @@ import (
 	"inmail/connectors/record"
 	"inmail/connectors/salesforce"
 	"inmail/domain"
+	"inmail/domain/mailroom"
 )
 
 // Role is a part of the program that a process may run.
@@ -66,11 +67,23 @@ type Program struct {
 // Defaults returns the settings in force where nothing is set.
 func Defaults() Settings {
 	return Settings{
-		Program: Program{LogLevel: "info", CRMPushEvery: 10 * time.Second, SnapshotEvery: 15 * time.Second,
+		Program: Program{LogLevel: "info",
+			CRMPushEvery: every(mailroom.TaskCRMPush), SnapshotEvery: every(mailroom.TaskSnapshot),
 			Roles: []Role{RoleAPI, RoleWorker, RoleScheduler}},
 		Record: record.Default(), Queue: queue.Default(), HTTP: httpapi.Default(), Salesforce: salesforce.Default(),
 		Policy: domain.DefaultPolicy(), Plans: domain.ShippedPlans(),
 	}
+}
+
+// every is how often the task table asks for a type.
+func every(taskType string) time.Duration {
+	kind, _ := mailroom.TaskKindOf(taskType)
+	return kind.Every
+}
+
+// Every returns the intervals of the periodic tasks that have a setting for it, by task type.
+func (p Program) Every() map[string]time.Duration {
+	return map[string]time.Duration{mailroom.TaskCRMPush: p.CRMPushEvery, mailroom.TaskSnapshot: p.SnapshotEvery}
 }
 
 // Sources is where settings come from, the later before the earlier: a YAML file, the environment, flags.
@@ -133,12 +146,9 @@ func (s Settings) Validate() error {
 	if !slices.Contains([]string{"debug", "info", "warn", "error"}, p.LogLevel) {
 		fault("log_level: %q is not one of debug, info, warn, error", p.LogLevel)
 	}
-	for _, f := range []struct {
-		name string
-		got  time.Duration
-	}{{"crm_push_every", p.CRMPushEvery}, {"snapshot_every", p.SnapshotEvery}} {
-		if f.got < 100*time.Millisecond || f.got > time.Hour {
-			fault("%s: %s is outside 100ms..1h", f.name, f.got)
+	for _, kind := range mailroom.TaskKinds() {
+		if got, set := p.Every()[kind.Type]; set && (got < 100*time.Millisecond || got > time.Hour) {
+			fault("%s: %s is outside 100ms..1h", kind.Setting, got)
 		}
 	}
 	if len(p.MetricsTags) > 20 {

@@ -8,7 +8,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"inmail/domain"
+	"inmail/domain/mailroom"
 )
 
 func write(t *testing.T, name, text string) string {
@@ -30,6 +33,25 @@ func TestDefaultsAreEmbeddedAndValid(t *testing.T) {
 	}
 	if s.HTTP.Listen != "127.0.0.1:8080" || s.Record.Data != "./data" || s.Program.CRMPushEvery != 10*time.Second || s.Program.SnapshotEvery != 15*time.Second {
 		t.Errorf("defaults are %+v %+v", s.HTTP.Listen, s.Program)
+	}
+}
+
+// TestIntervalsAreThoseOfTheTaskTable: a task type that names a setting for its interval has one, with the
+// table's interval as default, and no setting is for a type that names none.
+func TestIntervalsAreThoseOfTheTaskTable(t *testing.T) {
+	s := Defaults()
+	want := map[string]time.Duration{}
+	for _, kind := range mailroom.TaskKinds() {
+		if kind.Setting == "" {
+			continue
+		}
+		want[kind.Type] = kind.Every
+		if value := s.settings()[kind.Setting].value; !value.IsValid() || value.Interface() != kind.Every {
+			t.Errorf("%s: the setting %q is %v by default, want %s", kind.Type, kind.Setting, value, kind.Every)
+		}
+	}
+	if diff := cmp.Diff(want, s.Program.Every()); diff != "" {
+		t.Errorf("intervals that are set (-table +settings):\n%s", diff)
 	}
 }
 

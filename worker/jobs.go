@@ -3,6 +3,8 @@
 // run twice, late or never: redrive finds what is due and asks again.
 package worker
 
+//go:generate go run ./generate -readme README.md
+
 import (
 	"context"
 	"fmt"
@@ -26,7 +28,8 @@ type Jobs struct {
 	push       pusher
 }
 
-// Handlers returns the handler of each task type of API.md.
+// Handlers returns the handler of each task type. The queue does not start while its table
+// (mailroom.TaskKinds) has others.
 func (j *Jobs) Handlers() map[string]Handler {
 	return map[string]Handler{
 		mailroom.TaskSend:         j.send(),

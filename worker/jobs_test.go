@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"testing"
@@ -152,6 +153,18 @@ func (o *office) queued() (n int) {
 	return n
 }
 
+// TestHandlers: every task type has a handler, and every handler a task type.
+func TestHandlers(t *testing.T) {
+	var want []string
+	for _, kind := range mailroom.TaskKinds() {
+		want = append(want, kind.Type)
+	}
+	slices.Sort(want)
+	if diff := cmp.Diff(want, slices.Sorted(maps.Keys((&worker.Jobs{}).Handlers()))); diff != "" {
+		t.Errorf("handlers (-task types +handlers):\n%s", diff)
+	}
+}
+
 func TestRedrive(t *testing.T) {
 	t.Run("R29_what_the_queue_forgot_is_asked_for_again", func(t *testing.T) {
 		o := newOffice(t)
@@ -160,7 +173,7 @@ func TestRedrive(t *testing.T) {
 		if err := o.jobs.Handlers()[mailroom.TaskRedrive](t.Context(), nil); err != nil {
 			t.Fatal(err)
 		}
-		want := []mailroom.Task{{Type: mailroom.TaskSend, Queue: mailroom.QueueSends, IDs: ids}}
+		want := []mailroom.Task{{Type: mailroom.TaskSend, IDs: ids}}
 		if diff := cmp.Diff(want, o.queue.tasks); diff != "" {
 			t.Errorf("asked (-want +got):\n%s", diff)
 		}

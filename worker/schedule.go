@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -13,24 +14,25 @@ import (
 // Periodic is a task that is asked for again and again. Several schedulers ask for the same slot under the same
 // id, so it runs once (DESIGN, When things die).
 type Periodic struct {
-	Type  string
-	Queue string
-	Every time.Duration
+	Type    string
+	Every   time.Duration // how long a slot is
+	AtStart bool          // asked for when the schedule starts, too: in the middle of a slot
 }
 
-// Schedule returns what runs by itself. Intervals are real time, whatever clock decides.
-func Schedule(pushEvery, snapshotEvery time.Duration) []Periodic {
-	return []Periodic{
-		{mailroom.TaskExpire, mailroom.QueueUpkeep, time.Second},
-		{mailroom.TaskRedrive, mailroom.QueueUpkeep, 3 * time.Second},
-		{mailroom.TaskCRMPush, mailroom.QueueCRM, pushEvery},
-		{mailroom.TaskSnapshot, mailroom.QueueUpkeep, snapshotEvery},
-		{mailroom.TaskRetain, mailroom.QueueUpkeep, time.Hour},
-		{mailroom.TaskCRMReconcile, mailroom.QueueCRM, 24 * time.Hour},
+// Schedule returns what runs by itself: every row of the task table that has slots. every holds the
+// intervals that settings make others than the table's, by task type. Intervals are real time, whatever
+// clock decides.
+func Schedule(every map[string]time.Duration) (periodic []Periodic) {
+	for _, kind := range mailroom.TaskKinds() {
+		if kind.Every > 0 {
+			slot := cmp.Or(every[kind.Type], kind.Every)
+			periodic = append(periodic, Periodic{Type: kind.Type, Every: slot, AtStart: kind.AtStart})
+		}
 	}
+	return periodic
 }
 
-// Run asks for every periodic task at the beginning of each of its slots, and once at the start, until ctx ends.
+// Run asks for every periodic task at the beginning of each of its slots, until ctx ends.
 func Run(ctx context.Context, queue mailroom.Queue, periodic []Periodic, log *slog.Logger) {
 	var wg sync.WaitGroup
 	for _, p := range periodic {
@@ -41,6 +43,9 @@ func Run(ctx context.Context, queue mailroom.Queue, periodic []Periodic, log *sl
 
 func (p Periodic) run(ctx context.Context, queue mailroom.Queue, log *slog.Logger) {
 	failing := false
+	if !p.AtStart && !p.rest(ctx, time.Now()) {
+		return
+	}
 	for {
 		now := time.Now()
 		err := queue.Enqueue(ctx, p.task(now))
@@ -55,17 +60,25 @@ func (p Periodic) run(ctx context.Context, queue mailroom.Queue, log *slog.Logge
 				log.InfoContext(ctx, "periodic tasks are asked for again", "type", p.Type)
 			}
 		}
-		next := time.NewTimer(now.Truncate(p.Every).Add(p.Every).Sub(now))
-		select {
-		case <-next.C:
-		case <-ctx.Done():
-			next.Stop()
+		if !p.rest(ctx, now) {
 			return
 		}
 	}
 }
 
+// rest waits from now until the next slot begins. It says false when ctx ended before.
+func (p Periodic) rest(ctx context.Context, now time.Time) bool {
+	next := time.NewTimer(now.Truncate(p.Every).Add(p.Every).Sub(now))
+	defer next.Stop()
+	select {
+	case <-next.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
 // task is the task of the slot that holds now.
 func (p Periodic) task(now time.Time) mailroom.Task {
-	return mailroom.Task{Type: p.Type, Queue: p.Queue, ID: fmt.Sprintf("%s:%d", p.Type, now.UnixMilli()/p.Every.Milliseconds())}
+	return mailroom.Task{Type: p.Type, ID: fmt.Sprintf("%s:%d", p.Type, now.UnixMilli()/p.Every.Milliseconds())}
 }

@@ -37,11 +37,13 @@ func (q *asked) Enqueue(_ context.Context, tasks ...mailroom.Task) error {
 func pass(d time.Duration) { <-time.After(d) }
 
 func TestSchedule(t *testing.T) {
-	every := []worker.Periodic{{Type: mailroom.TaskExpire, Queue: mailroom.QueueUpkeep, Every: time.Second}}
-	run := func(ctx context.Context, q mailroom.Queue, log *slog.Logger) (ended chan struct{}) {
+	start := func(ctx context.Context, q mailroom.Queue, p worker.Periodic, log *slog.Logger) (ended chan struct{}) {
 		ended = make(chan struct{})
-		go func() { worker.Run(ctx, q, every, log); close(ended) }()
+		go func() { worker.Run(ctx, q, []worker.Periodic{p}, log); close(ended) }()
 		return ended
+	}
+	run := func(ctx context.Context, q mailroom.Queue, log *slog.Logger) (ended chan struct{}) {
+		return start(ctx, q, worker.Periodic{Type: mailroom.TaskExpire, Every: time.Second, AtStart: true}, log)
 	}
 	t.Run("at_once_and_then_at_the_beginning_of_each_slot", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
@@ -66,6 +68,41 @@ func TestSchedule(t *testing.T) {
 				t.Errorf("ids %v: not one for each slot", ids)
 			}
 		})
+	})
+	t.Run("only_at_the_beginning_of_each_slot", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			pass(1300 * time.Millisecond)
+			ctx, cancel := context.WithCancel(t.Context())
+			var q asked
+			began := time.Now()
+			later := worker.Periodic{Type: mailroom.TaskExpire, Every: time.Second}
+			ended := start(ctx, &q, later, slog.New(slog.DiscardHandler))
+			pass(2 * time.Second)
+			cancel()
+			<-ended
+			var offsets []time.Duration
+			for _, at := range q.times {
+				offsets = append(offsets, at.Sub(began))
+			}
+			if diff := cmp.Diff([]time.Duration{700 * time.Millisecond, 1700 * time.Millisecond}, offsets); diff != "" {
+				t.Errorf("asked at (-want +got):\n%s", diff)
+			}
+		})
+	})
+	t.Run("every_row_with_slots_and_no_other", func(t *testing.T) {
+		var want []worker.Periodic
+		for _, kind := range mailroom.TaskKinds() {
+			switch {
+			case kind.Type == mailroom.TaskSnapshot:
+				want = append(want, worker.Periodic{Type: kind.Type, Every: time.Minute, AtStart: true})
+			case kind.Every > 0:
+				want = append(want, worker.Periodic{Type: kind.Type, Every: kind.Every, AtStart: kind.AtStart})
+			}
+		}
+		got := worker.Schedule(map[string]time.Duration{mailroom.TaskSnapshot: time.Minute})
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("the schedule (-want +got):\n%s", diff)
+		}
 	})
 	t.Run("two_schedulers_ask_for_a_slot_under_one_id", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {

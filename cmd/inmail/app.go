@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"maps"
 	"net"
 	"os"
 	"path/filepath"
@@ -81,7 +80,7 @@ func (a *app) make(ctx context.Context) (err error) {
 	if err := a.openData(); err != nil {
 		return err
 	}
-	a.process = metrics.NewProcess(a.registry, taskTypes())
+	a.process = metrics.NewProcess(a.registry)
 	if a.record, err = record.Open(ctx, s.Record, a.clock); err != nil {
 		return err
 	}
@@ -219,7 +218,7 @@ func (a *app) startSchedule() {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		worker.Run(ctx, a.queue, worker.Schedule(a.settings.Program.CRMPushEvery, a.settings.Program.SnapshotEvery), a.log)
+		worker.Run(ctx, a.queue, worker.Schedule(a.settings.Program.Every()), a.log)
 	}()
 	a.onStop("schedule", func(context.Context) error { cancel(); <-done; return nil })
 }
@@ -424,11 +423,6 @@ func (a *app) probes() []httpapi.Probe {
 		}})
 	}
 	return probes
-}
-
-// taskTypes are the jobs of API.md, for the series of their metrics.
-func taskTypes() []string {
-	return slices.Sorted(maps.Keys((&worker.Jobs{}).Handlers()))
 }
 
 // version is the version of the program as the Go tool knows it.

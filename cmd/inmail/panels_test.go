@@ -313,8 +313,8 @@ func emptyPages(t *testing.T, s *server) {
 		}
 	}
 	process := s.samples("/metrics")
-	for _, job := range taskTypes() {
-		for _, l := range product(each("result", metrics.JobResults...), each("type", job)) {
+	for _, job := range mailroom.TaskKinds() {
+		for _, l := range product(each("result", metrics.JobResults...), each("type", job.Type)) {
 			if _, ok := process["inmail_job_duration_seconds_count{"+l+"}"]; !ok {
 				t.Errorf("no series for the jobs with %s", l)
 			}

@@ -11,18 +11,19 @@ import (
 	"time"
 
 	"inmail/connectors/queue"
+	"inmail/connectors/queue/queuetest"
 	"inmail/domain/mailroom"
 )
 
 func TestQueue(t *testing.T) {
 	r := newRunning(t)
 	var failing atomic.Bool
-	workers, err := r.queue.Start(map[string]queue.Handler{mailroom.TaskCRMReconcile: func(context.Context, []string) error {
+	workers, err := r.queue.Start(queuetest.Only(mailroom.TaskCRMReconcile, func(context.Context, []string) error {
 		if failing.Load() {
 			return errors.New("the org is away")
 		}
 		return nil
-	}}, nil)
+	}), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

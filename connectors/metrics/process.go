@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"inmail/domain"
+	"inmail/domain/mailroom"
 	"inmail/domain/rates"
 )
 
@@ -66,8 +67,8 @@ func classes() (names []string) {
 	return names
 }
 
-// NewProcess registers the process's metrics. taskTypes are the jobs it may run.
-func NewProcess(reg prometheus.Registerer, taskTypes []string) *Process {
+// NewProcess registers the process's metrics.
+func NewProcess(reg prometheus.Registerer) *Process {
 	counter := func(name, help string) prometheus.Counter {
 		c := prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
 		reg.MustRegister(c)
@@ -109,12 +110,12 @@ func NewProcess(reg prometheus.Registerer, taskTypes []string) *Process {
 		jobs:        histograms("inmail_job_duration_seconds", "How long a job took, by task type and how it ended.", JobBuckets, "type", "result"),
 	}
 	reg.MustRegister(p.budget)
-	p.makeSeries(taskTypes)
+	p.makeSeries()
 	return p
 }
 
 // makeSeries makes every series that can be known, at 0.
-func (p *Process) makeSeries(taskTypes []string) {
+func (p *Process) makeSeries() {
 	for _, t := range domain.AccountTypes() {
 		p.attempts.WithLabelValues(string(t))
 		p.delivered.WithLabelValues(string(t))
@@ -134,9 +135,9 @@ func (p *Process) makeSeries(taskTypes []string) {
 		p.calls.WithLabelValues(r)
 		p.pushTook.WithLabelValues(r)
 	}
-	for _, t := range taskTypes {
+	for _, kind := range mailroom.TaskKinds() {
 		for _, r := range JobResults {
-			p.jobs.WithLabelValues(t, r)
+			p.jobs.WithLabelValues(kind.Type, r)
 		}
 	}
 }

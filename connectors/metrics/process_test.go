@@ -16,7 +16,7 @@ import (
 // TestEveryClassHasASeries: the first failure of each class is an increase, because its series is there at 0.
 func TestEveryClassHasASeries(t *testing.T) {
 	registry := prometheus.NewRegistry()
-	NewProcess(registry, nil)
+	NewProcess(registry)
 	families, err := registry.Gather()
 	if err != nil {
 		t.Fatal(err)

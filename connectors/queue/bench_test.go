@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"inmail/connectors/queue"
+	"inmail/connectors/queue/queuetest"
 	"inmail/domain/mailroom"
 )
 
@@ -38,8 +39,8 @@ func numbered(n int) []string {
 // BenchmarkEnqueue asks for one task at a time, from one caller and from 64, and for tasks of 500 ids.
 func BenchmarkEnqueue(b *testing.B) {
 	both(b, func(b *testing.B, q *queue.Broker) {
-		for _, ids := range []int{1, queue.MaxIDs} {
-			task := mailroom.Task{Type: mailroom.TaskSend, Queue: mailroom.QueueSends, IDs: numbered(ids)}
+		for _, ids := range []int{1, mailroom.MaxTaskIDs} {
+			task := mailroom.Task{Type: mailroom.TaskSend, IDs: numbered(ids)}
 			b.Run(fmt.Sprintf("%d_ids/alone", ids), func(b *testing.B) {
 				for b.Loop() {
 					if err := q.Enqueue(b.Context(), task); err != nil {
@@ -73,7 +74,7 @@ func BenchmarkIdle(b *testing.B) {
 		var took []time.Duration
 		for b.Loop() {
 			began := time.Now()
-			if err := q.Enqueue(b.Context(), mailroom.Task{Type: mailroom.TaskSend, Queue: mailroom.QueueSends, IDs: []string{"a"}}); err != nil {
+			if err := q.Enqueue(b.Context(), mailroom.Task{Type: mailroom.TaskSend, IDs: []string{"a"}}); err != nil {
 				b.Fatal(err)
 			}
 			<-ran
@@ -90,7 +91,7 @@ func BenchmarkWork(b *testing.B) {
 	both(b, func(b *testing.B, q *queue.Broker) {
 		tasks := make([]mailroom.Task, b.N)
 		for i, id := range numbered(b.N) {
-			tasks[i] = mailroom.Task{Type: mailroom.TaskSend, Queue: mailroom.QueueSends, IDs: []string{id}}
+			tasks[i] = mailroom.Task{Type: mailroom.TaskSend, IDs: []string{id}}
 		}
 		if err := q.Enqueue(b.Context(), tasks...); err != nil {
 			b.Fatal(err)
@@ -113,7 +114,7 @@ func BenchmarkWork(b *testing.B) {
 
 func serveBench(b *testing.B, q *queue.Broker, handler queue.Handler) {
 	b.Helper()
-	server, err := q.Start(map[string]queue.Handler{mailroom.TaskSend: handler}, nil)
+	server, err := q.Start(queuetest.Only(mailroom.TaskSend, handler), nil)
 	if err != nil {
 		b.Fatal(err)
 	}

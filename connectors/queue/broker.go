@@ -21,7 +21,8 @@ import (
 type Broker struct {
 	config    Config
 	address   address
-	queues    []string // all, the shards of sends first
+	names     map[string][]string // the names in Redis of each queue of API.md
+	queues    []string            // all names
 	log       *slog.Logger
 	redis     redis.UniversalClient
 	client    *asynq.Client
@@ -42,7 +43,7 @@ func Open(cfg Config, log *slog.Logger) (*Broker, error) {
 		return nil, fmt.Errorf("open the queue: %w", err)
 	}
 	quietRedis.Do(func() { redis.SetLogger(redisLog{log}) })
-	b := &Broker{config: cfg, log: log}
+	b := &Broker{config: cfg, log: log, names: map[string][]string{}}
 	b.address, _ = parseAddress(cfg.URL) // Validate has read it
 	if cfg.InProcess() {
 		var err error
@@ -50,7 +51,10 @@ func Open(cfg Config, log *slog.Logger) (*Broker, error) {
 			return nil, err
 		}
 	}
-	b.queues = queueNames(b.address.scheme == "redis-cluster")
+	for _, queue := range mailroom.Queues() {
+		b.names[queue] = queueNames(queue, b.address.scheme == "redis-cluster")
+		b.queues = append(b.queues, b.names[queue]...)
+	}
 	b.redis = b.address.connect(cfg)
 	b.client = asynq.NewClientFromRedisClient(b.redis)
 	b.inspector = asynq.NewInspectorFromRedisClient(b.redis)

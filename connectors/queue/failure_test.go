@@ -65,14 +65,3 @@ func TestRetryDelay(t *testing.T) {
 		}
 	}
 }
-
-func TestEveryKindSurvivesADeadWorker(t *testing.T) {
-	for name, k := range kinds {
-		if k.retries < 3 {
-			t.Errorf("%q is tried again %d times: a task whose worker died would be archived", name, k.retries)
-		}
-		if k.timeout <= 0 || k.keep <= 0 {
-			t.Errorf("%q has no limit: %+v", name, k)
-		}
-	}
-}

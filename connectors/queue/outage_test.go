@@ -22,6 +22,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"inmail/connectors/queue"
+	"inmail/connectors/queue/queuetest"
 	"inmail/domain/mailroom"
 )
 
@@ -40,7 +41,7 @@ func dial(t *testing.T, url string, log *slog.Logger) *queue.Broker {
 	return b
 }
 
-var task = mailroom.Task{Type: mailroom.TaskSend, Queue: mailroom.QueueSends, IDs: []string{"a"}}
+var task = mailroom.Task{Type: mailroom.TaskSend, IDs: []string{"a"}}
 
 // TestRedisComesLate: a process starts while Redis is down, refuses at once what it cannot enqueue, says so once, and goes on by
 // itself when Redis is there.
@@ -49,10 +50,10 @@ func TestRedisComesLate(t *testing.T) {
 	var log syncBuffer
 	b := dial(t, "redis://:secret@"+address, slog.New(slog.NewTextHandler(&log, nil)))
 	ran := make(chan []string, 10)
-	server, err := b.Start(map[string]queue.Handler{mailroom.TaskSend: func(_ context.Context, ids []string) error {
+	server, err := b.Start(queuetest.Only(mailroom.TaskSend, func(_ context.Context, ids []string) error {
 		ran <- ids
 		return nil
-	}}, nil)
+	}), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +157,7 @@ func TestWarnsOfEviction(t *testing.T) {
 	if err != nil || len(status.Warnings) != 1 {
 		t.Errorf("status %+v, %v", status, err)
 	}
-	server, err := b.Start(map[string]queue.Handler{mailroom.TaskSend: func(context.Context, []string) error { return nil }}, nil)
+	server, err := b.Start(queuetest.Only(mailroom.TaskSend, func(context.Context, []string) error { return nil }), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -190,10 +191,10 @@ func TestSentinelFailsOver(t *testing.T) {
 
 	b := dial(t, "redis-sentinel://"+sentinel+"/0?master=main", discard())
 	ran := make(chan []string, 10)
-	server, err := b.Start(map[string]queue.Handler{mailroom.TaskSend: func(_ context.Context, ids []string) error {
+	server, err := b.Start(queuetest.Only(mailroom.TaskSend, func(_ context.Context, ids []string) error {
 		ran <- ids
 		return nil
-	}}, nil)
+	}), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

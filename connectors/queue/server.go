@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -44,22 +46,26 @@ const (
 	healthInterval = 15 * time.Second
 )
 
-// Start begins to work on all queues with a handler for each task type; observe may be nil. It does not wait for Redis: while
-// that is down nothing comes, and when it is back work goes on.
+// Start begins to work on all queues with a handler for each task type; observe may be nil. The error names
+// every task type that has no handler and every handler that has no task type: nothing was started then. It
+// does not wait for Redis: while that is down nothing comes, and when it is back work goes on.
 func (b *Broker) Start(handlers map[string]Handler, observe Observer) (*Server, error) {
-	if len(handlers) == 0 {
-		return nil, errors.New("start the queue's workers: no handlers")
+	if err := checkHandlers(handlers); err != nil {
+		return nil, fmt.Errorf("start the queue's workers: %w", err)
 	}
 	if observe == nil {
 		observe = func(string, string, time.Duration) {}
 	}
 	s := &Server{broker: b, handlers: handlers, observe: observe, stopped: make(chan struct{})}
-	sends := b.queues[:len(b.queues)-2]
-	for range b.config.Pullers {
-		s.add(sends, share(b.config.Concurrency, b.config.Pullers), b.config.CheckInterval)
+	for _, queue := range mailroom.Queues() {
+		pullers, concurrency, checkInterval, err := b.config.workers(queue)
+		if err != nil {
+			return nil, fmt.Errorf("start the queue's workers: %w", err)
+		}
+		for range pullers {
+			s.add(b.names[queue], share(concurrency, pullers), checkInterval)
+		}
 	}
-	s.add([]string{mailroom.QueueCRM}, b.config.CRMConcurrency, restCheckInterval)
-	s.add([]string{mailroom.QueueUpkeep}, b.config.UpkeepConcurrency, restCheckInterval)
 	for _, server := range s.servers {
 		if err := server.Start(asynq.HandlerFunc(s.process)); err != nil {
 			s.Stop(context.Background())
@@ -68,6 +74,36 @@ func (b *Broker) Start(handlers map[string]Handler, observe Observer) (*Server, 
 	}
 	go s.watch()
 	return s, nil
+}
+
+// checkHandlers holds handlers against the table of task types.
+func checkHandlers(handlers map[string]Handler) error {
+	var faults []error
+	for _, kind := range mailroom.TaskKinds() {
+		if handlers[kind.Type] == nil {
+			faults = append(faults, fmt.Errorf("the task type %s has no handler", kind.Type))
+		}
+	}
+	for _, taskType := range slices.Sorted(maps.Keys(handlers)) {
+		if _, known := mailroom.TaskKindOf(taskType); !known {
+			faults = append(faults, fmt.Errorf("the handler of %s has no task type", taskType))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// workers returns how a process works on a queue of API.md: how many pullers take tasks off it, how many
+// tasks are in hand at once, and how often it is looked at while it is empty.
+func (c Config) workers(queue string) (pullers, concurrency int, checkInterval time.Duration, err error) {
+	switch queue {
+	case mailroom.QueueSends:
+		return c.Pullers, c.Concurrency, c.CheckInterval, nil
+	case mailroom.QueueCRM:
+		return 1, c.CRMConcurrency, restCheckInterval, nil
+	case mailroom.QueueUpkeep:
+		return 1, c.UpkeepConcurrency, restCheckInterval, nil
+	}
+	return 0, 0, 0, fmt.Errorf("no setting says how many workers the queue %s has", queue)
 }
 
 // share is one puller's part of the concurrency, rounded up.

@@ -20,7 +20,7 @@ import (
 // The collectors that the program registers keep to the contract, with nothing yet done or stored.
 func TestPagesOfTheCollectors(t *testing.T) {
 	process, domain := prometheus.NewRegistry(), prometheus.NewRegistry()
-	metrics.NewProcess(process, []string{mailroom.TaskCRMPush})
+	metrics.NewProcess(process)
 	domain.MustRegister(metrics.NewDomain(
 		func(context.Context) (*mailroom.Snapshot, error) { return nil, nil }, slog.New(slog.DiscardHandler)))
 	pages := http.NewServeMux()

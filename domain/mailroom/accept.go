@@ -57,7 +57,7 @@ func (svc *Service) Accept(ctx context.Context, sends []Send) ([]Accepted, error
 
 // Announce asks workers to deliver what was accepted.
 func (svc *Service) Announce(ctx context.Context, ids []domain.ID) error {
-	task := Task{Type: TaskSend, IDs: make([]string, len(ids)), Queue: QueueSends}
+	task := Task{Type: TaskSend, IDs: make([]string, len(ids))}
 	for i, id := range ids {
 		task.IDs[i] = string(id)
 	}

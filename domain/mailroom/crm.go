@@ -249,7 +249,7 @@ func (svc *Service) RetryCRM(ctx context.Context, id domain.ID, class domain.Fai
 	if err != nil {
 		return 0, wrap("retry failed pushes", err)
 	}
-	_ = svc.queue.Enqueue(ctx, Task{Type: TaskCRMPush, Queue: QueueCRM}) // else the schedule comes by
+	_ = svc.queue.Enqueue(ctx, Task{Type: TaskCRMPush}) // else the schedule comes by
 	return n, nil
 }
 

@@ -216,7 +216,7 @@ func TestClaims(t *testing.T) {
 func TestRuns(t *testing.T) {
 	asked := func(w *world) (tasks []string) {
 		for _, task := range w.queue.take() {
-			if task.Queue == mailroom.QueueCRM {
+			if kind, _ := mailroom.TaskKindOf(task.Type); kind.Queue == mailroom.QueueCRM {
 				tasks = append(tasks, fmt.Sprint(task.Type, task.IDs))
 			}
 		}

@@ -82,7 +82,7 @@ func (svc *Service) Erase(ctx context.Context, v Viewer, id domain.MemberID) err
 
 // askErase asks the workers to carry erasures on, and to tell Salesforce; else redrive and the schedule do.
 func (svc *Service) askErase(ctx context.Context) {
-	_ = svc.queue.Enqueue(ctx, Task{Type: TaskErase, Queue: QueueUpkeep}, Task{Type: TaskCRMPush, Queue: QueueCRM})
+	_ = svc.queue.Enqueue(ctx, Task{Type: TaskErase}, Task{Type: TaskCRMPush})
 }
 
 // beginErasing notes members whose traces are to be taken out, and that the files are to be scrubbed.

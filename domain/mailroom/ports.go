@@ -17,31 +17,6 @@ type IDs interface {
 	NewSecret() [32]byte // random bytes, for keys
 }
 
-// Task asks workers to look at something. It carries ids and never a text (R01, R27).
-type Task struct {
-	Type  string   // one of the task types of API.md
-	IDs   []string // InMails or members; empty for a sweep
-	ID    string   // identity of a periodic task, <name>:<slot>; empty: every Enqueue is a task of its own
-	Queue string   // sends, crm or upkeep
-}
-
-// The task types and queues of API.md.
-const (
-	TaskSend         = "inmail:send"
-	TaskExpire       = "inmail:expire"
-	TaskRedrive      = "inmail:redrive"
-	TaskCRMPush      = "crm:push"
-	TaskCRMReconcile = "crm:reconcile"
-	TaskCRMBackfill  = "crm:backfill"
-	TaskSnapshot     = "analytics:snapshot"
-	TaskErase        = "member:erase"
-	TaskRetain       = "record:retain"
-
-	QueueSends  = "sends"
-	QueueCRM    = "crm"
-	QueueUpkeep = "upkeep"
-)
-
 // Queue asks workers to look. Losing what was asked loses nothing: the record says what is due.
 type Queue interface {
 	Enqueue(ctx context.Context, tasks ...Task) error

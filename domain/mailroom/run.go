@@ -156,7 +156,7 @@ func (svc *Service) AskRun(ctx context.Context, kind RunKind) (id domain.ID, err
 		return setState(tx, kind.state(), run)
 	})
 	if err == nil {
-		err = svc.queue.Enqueue(ctx, Task{Type: kind.task(), Queue: QueueCRM, IDs: []string{string(kind), string(id)}})
+		err = svc.queue.Enqueue(ctx, Task{Type: kind.task(), IDs: []string{string(kind), string(id)}})
 	}
 	return id, wrap("ask for a "+string(kind), err)
 }
@@ -199,7 +199,7 @@ func (svc *Service) NoteRun(ctx context.Context, kind RunKind, run Run) error {
 		return setState(tx, kind.state(), run)
 	})
 	if err == nil && !run.EndedAt.IsZero() && (kind == Reconcile || kind == Backfill) {
-		_ = svc.queue.Enqueue(ctx, Task{Type: TaskCRMPush, Queue: QueueCRM}) // for what it made due; else the schedule comes by
+		_ = svc.queue.Enqueue(ctx, Task{Type: TaskCRMPush}) // for what it made due; else the schedule comes by
 	}
 	return wrap("note how far a "+string(kind)+" is", err)
 }
@@ -259,7 +259,7 @@ func stalledRuns(tx Tx) (due []Task, err error) {
 			return nil, err
 		}
 		if !worker.lives(tx.Now()) {
-			due = append(due, Task{Type: kind.task(), Queue: QueueCRM, IDs: []string{string(kind), string(run.ID)}})
+			due = append(due, Task{Type: kind.task(), IDs: []string{string(kind), string(run.ID)}})
 		}
 	}
 	return due, nil

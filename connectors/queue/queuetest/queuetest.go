@@ -57,9 +57,10 @@ func Exercise(t *testing.T, engines Engines) {
 	each("EnqueueSplitsAt500", splitsAt500)
 	each("EnqueueAsksForASlotOnce", asksForASlotOnce)
 	each("EnqueueNothing", enqueuesNothing)
-	each("EnqueueRefusesAnUnknownQueue", refusesAnUnknownQueue)
+	each("EnqueueRefusesAnUnknownType", refusesAnUnknownType)
 	each("EnqueueGivesUpWithItsCaller", givesUpWithItsCaller)
 	each("DepthCountsWhatWaits", depthCountsWhatWaits)
+	each("StartNamesAMissingHandler", startNamesAMissingHandler)
 	each("ServerRunsEveryTaskAtLeastOnce", runsAtLeastOnce)
 	each("ServerTriesAgainAfterAnError", triesAgainAfterAnError)
 	each("ServerTriesAgainAfterAPanic", triesAgainAfterAPanic)
@@ -127,13 +128,21 @@ func newRecorder(answer func(ctx context.Context, r run) error) *recorder {
 
 func (r *recorder) handlers() map[string]queue.Handler {
 	handlers := map[string]queue.Handler{}
-	for _, taskType := range []string{mailroom.TaskSend, mailroom.TaskExpire, mailroom.TaskCRMPush, mailroom.TaskSnapshot} {
-		handlers[taskType] = func(ctx context.Context, ids []string) error {
-			call := run{taskType, ids}
+	for _, kind := range mailroom.TaskKinds() {
+		handlers[kind.Type] = func(ctx context.Context, ids []string) error {
+			call := run{kind.Type, ids}
 			r.runs <- call
 			return r.answer(ctx, call)
 		}
 	}
+	return handlers
+}
+
+// Only returns the handlers of a test that asks for tasks of one type alone: those of the others fail.
+func Only(taskType string, handler queue.Handler) map[string]queue.Handler {
+	refuse := func(_ context.Context, r run) error { return fmt.Errorf("%s: nobody asks for it here", r.Type) }
+	handlers := newRecorder(refuse).handlers()
+	handlers[taskType] = handler
 	return handlers
 }
 
@@ -198,7 +207,7 @@ func enqueue(t *testing.T, b *queue.Broker, tasks ...mailroom.Task) {
 
 // send is a task of type inmail:send.
 func send(ids ...string) mailroom.Task {
-	return mailroom.Task{Type: mailroom.TaskSend, Queue: mailroom.QueueSends, IDs: ids}
+	return mailroom.Task{Type: mailroom.TaskSend, IDs: ids}
 }
 
 // numbered returns n ids in order.
@@ -276,7 +285,7 @@ func asksForASlotOnce(t *testing.T, open opener) {
 	q := open(t, quick(), discard())
 	schedulers := []*queue.Broker{q.Broker, another(t, q)}
 	slot := func(n int) mailroom.Task {
-		return mailroom.Task{Type: mailroom.TaskSnapshot, Queue: mailroom.QueueUpkeep, ID: fmt.Sprintf("analytics:snapshot:%d", n)}
+		return mailroom.Task{Type: mailroom.TaskSnapshot, ID: fmt.Sprintf("analytics:snapshot:%d", n)}
 	}
 	const slots = 20
 	ask := func() {
@@ -317,11 +326,11 @@ func enqueuesNothing(t *testing.T, open opener) {
 	}
 }
 
-func refusesAnUnknownQueue(t *testing.T, open opener) {
+func refusesAnUnknownType(t *testing.T, open opener) {
 	q := open(t, quick(), discard())
-	err := q.Enqueue(t.Context(), send("a"), mailroom.Task{Type: mailroom.TaskSend, Queue: "default", IDs: []string{"b"}})
-	if err == nil || !strings.Contains(err.Error(), `"default"`) {
-		t.Errorf("got %v, want an error that names the queue", err)
+	err := q.Enqueue(t.Context(), send("a"), mailroom.Task{Type: "inmail:later", IDs: []string{"b"}})
+	if err == nil || !strings.Contains(err.Error(), `"inmail:later"`) {
+		t.Errorf("got %v, want an error that names the type", err)
 	}
 	if got := count(t, q.Broker, unfinished); got != 0 {
 		t.Errorf("%d tasks of a refused call were enqueued", got)
@@ -336,6 +345,31 @@ func givesUpWithItsCaller(t *testing.T, open opener) {
 		t.Error("a caller who is gone was told that the task is enqueued")
 	}
 	enqueue(t, q.Broker, send("b")) // and it is not Redis that is down
+}
+
+// startNamesAMissingHandler: neither a task without a handler nor a handler without a task is found out
+// only when it is asked for.
+func startNamesAMissingHandler(t *testing.T, open opener) {
+	q := open(t, quick(), discard())
+	handlers := newRecorder(nil).handlers()
+	delete(handlers, mailroom.TaskErase)
+	handlers[mailroom.TaskRedrive] = nil
+	handlers["inmail:later"] = handlers[mailroom.TaskSend]
+	server, err := q.Start(handlers, nil)
+	if err == nil {
+		stop(t, server)
+		t.Fatal("started without two handlers and with one too many")
+	}
+	for _, want := range []string{
+		"the task type member:erase has no handler",
+		"the task type inmail:redrive has no handler",
+		"the handler of inmail:later has no task type",
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+	serve(t, q.Broker, newRecorder(nil).handlers())
 }
 
 func depthCountsWhatWaits(t *testing.T, open opener) {
@@ -478,7 +512,7 @@ func keepsTheAttemptsOfWhatWaits(t *testing.T, open opener) {
 	q := open(t, quick(), discard())
 	r := newRecorder(func(context.Context, run) error { return fmt.Errorf("push: %w", parked{}) })
 	serve(t, q.Broker, r.handlers())
-	enqueue(t, q.Broker, mailroom.Task{Type: mailroom.TaskCRMPush, Queue: mailroom.QueueCRM})
+	enqueue(t, q.Broker, mailroom.Task{Type: mailroom.TaskCRMPush})
 	r.next(t)
 	var failures []queue.Failure
 	eventually(t, "the task waits", func() bool {
@@ -506,12 +540,12 @@ func deliversBesideASlowSalesforce(t *testing.T, open opener) {
 	serve(t, q.Broker, r.handlers())
 	defer close(release)
 	for range 3 * cfg.CRMConcurrency {
-		enqueue(t, q.Broker, mailroom.Task{Type: mailroom.TaskCRMPush, Queue: mailroom.QueueCRM})
+		enqueue(t, q.Broker, mailroom.Task{Type: mailroom.TaskCRMPush})
 	}
 	for range cfg.CRMConcurrency {
 		r.next(t)
 	}
-	enqueue(t, q.Broker, send("a"), mailroom.Task{Type: mailroom.TaskExpire, Queue: mailroom.QueueUpkeep})
+	enqueue(t, q.Broker, send("a"), mailroom.Task{Type: mailroom.TaskExpire})
 	types := []string{r.next(t).Type, r.next(t).Type}
 	slices.Sort(types)
 	if diff := cmp.Diff([]string{mailroom.TaskExpire, mailroom.TaskSend}, types); diff != "" {
@@ -523,7 +557,11 @@ func deliversBesideASlowSalesforce(t *testing.T, open opener) {
 func keepsATypeThatNobodyHandles(t *testing.T, open opener) {
 	q := open(t, quick(), discard())
 	serve(t, q.Broker, newRecorder(nil).handlers())
-	enqueue(t, q.Broker, mailroom.Task{Type: "inmail:later", Queue: mailroom.QueueSends, IDs: []string{"a"}})
+	newer := asynq.NewTask("inmail:later", []byte(`{"ids":["a"]}`))
+	client := asynq.NewClientFromRedisClient(q.Redis)
+	if _, err := client.EnqueueContext(t.Context(), newer, asynq.Queue(mailroom.QueueUpkeep)); err != nil {
+		t.Fatal(err)
+	}
 	eventually(t, "it waits for another worker", func() bool {
 		failures, err := q.Failures(t.Context(), 10)
 		if err != nil {
@@ -678,7 +716,7 @@ func flushedRedisGoesOn(t *testing.T, open opener) {
 	enqueue(t, q.Broker, send("before"))
 	r.next(t)
 	flush(t, q.Redis)
-	enqueue(t, q.Broker, send("after"), mailroom.Task{Type: mailroom.TaskExpire, Queue: mailroom.QueueUpkeep})
+	enqueue(t, q.Broker, send("after"), mailroom.Task{Type: mailroom.TaskExpire})
 	got := []string{r.next(t).Type, r.next(t).Type}
 	slices.Sort(got)
 	if diff := cmp.Diff([]string{mailroom.TaskExpire, mailroom.TaskSend}, got); diff != "" {
@@ -838,7 +876,7 @@ func collectorCountsEveryQueue(t *testing.T, open opener) {
 	q := open(t, quick(), discard())
 	registry := prometheus.NewPedanticRegistry()
 	registry.MustRegister(q.Collector())
-	enqueue(t, q.Broker, mailroom.Task{Type: mailroom.TaskCRMPush, Queue: mailroom.QueueCRM})
+	enqueue(t, q.Broker, mailroom.Task{Type: mailroom.TaskCRMPush})
 	families, err := registry.Gather()
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,123 @@
+package mailroom
+
+import (
+	"slices"
+	"time"
+)
+
+// Task asks workers to look at something. It carries ids and never a text (R01, R27). Its queue, time-out
+// and retries follow from its type (TaskKind).
+type Task struct {
+	Type string   // one of the task types below
+	IDs  []string // what the handler is to look at, as the type says; empty for a sweep
+	ID   string   // identity of a periodic task, <name>:<slot>; empty: every Enqueue is a task of its own
+}
+
+// MaxTaskIDs is how many ids a task carries. The queue makes several tasks of more.
+const MaxTaskIDs = 500
+
+// The queues of API.md. Each has workers of its own, so that none waits for what is slow in another.
+const (
+	QueueSends  = "sends"
+	QueueCRM    = "crm"
+	QueueUpkeep = "upkeep"
+)
+
+// Queues returns the names of all queues.
+func Queues() []string { return []string{QueueSends, QueueCRM, QueueUpkeep} }
+
+// The task types of API.md.
+const (
+	TaskSend         = "inmail:send"
+	TaskExpire       = "inmail:expire"
+	TaskRedrive      = "inmail:redrive"
+	TaskCRMPush      = "crm:push"
+	TaskCRMReconcile = "crm:reconcile"
+	TaskCRMBackfill  = "crm:backfill"
+	TaskSnapshot     = "analytics:snapshot"
+	TaskErase        = "member:erase"
+	TaskRetain       = "record:retain"
+)
+
+// TaskKind says all of the tasks of a type but what they do, which is the handler's. The queue, the
+// schedule, the metrics, the settings' defaults and worker/README.md read it. A new job is a row here and a
+// handler in worker.Jobs.Handlers.
+type TaskKind struct {
+	Type    string
+	Queue   string        // one of Queues
+	Every   time.Duration // how long a slot of the schedule is, in real time; 0: the schedule does not ask
+	Setting string        // the setting that can make Every another; empty: none can
+	AtStart bool          // whether a schedule also asks when it starts, or only when a slot begins
+	Timeout time.Duration // a handler that takes longer is given up, and the task is tried again
+	Retries int           // tries after the first; then the task is archived
+	Keep    time.Duration // how long a slot is remembered after its task ran: longer than Every; 0: no slots
+	AskedBy string        // who asks beside the schedule, as Markdown; empty: nobody does
+	Does    string        // what the handler does, as Markdown
+}
+
+// taskKinds is the table of all task types. No row has fewer than three retries: a worker that dies costs
+// its task one of them, and a task that has none left is archived and does not run again.
+var taskKinds = []TaskKind{
+	{
+		Type: TaskSend, Queue: QueueSends, Timeout: 30 * time.Second, Retries: 5,
+		AskedBy: "every accept; `inmail:redrive`",
+		Does:    "judges each InMail again and delivers, refuses or fails it, the batch in one transaction",
+	},
+	{
+		Type: TaskExpire, Queue: QueueUpkeep, Every: time.Second, AtStart: true,
+		Timeout: time.Minute, Retries: 3, Keep: 5 * time.Minute,
+		Does: "persists what the clock has expired, batch by batch",
+	},
+	{
+		Type: TaskRedrive, Queue: QueueUpkeep, Every: 3 * time.Second, AtStart: true,
+		Timeout: time.Minute, Retries: 3, Keep: 5 * time.Minute,
+		Does: "asks again for what was accepted a few seconds ago and is still queued, " +
+			"unless sends wait in the queue; finishes erasures",
+	},
+	{
+		Type: TaskCRMPush, Queue: QueueCRM, Every: 10 * time.Second, Setting: "crm_push_every", AtStart: true,
+		Timeout: 5 * time.Minute, Retries: 3, Keep: 5 * time.Minute,
+		AskedBy: "a retry by hand; an erasure; a run that made rows due",
+		Does:    "claims unsynced InMails, pushes them with no transaction open, stores the answers",
+	},
+	{
+		Type: TaskCRMReconcile, Queue: QueueCRM, Every: 24 * time.Hour, AtStart: true,
+		Timeout: time.Hour, Retries: 3, Keep: 48 * time.Hour,
+		AskedBy: "by hand, dry or not; `crm:push`, where one stands still",
+		Does:    "compares the org with the record and mends what differs; a dry one counts",
+	},
+	{
+		Type: TaskCRMBackfill, Queue: QueueCRM, Timeout: 6 * time.Hour, Retries: 5,
+		AskedBy: "by hand, dry or not; `crm:push`, where one stands still",
+		Does:    "brings everything to the org in bulk, and goes on where it stopped; a dry one counts",
+	},
+	{
+		Type: TaskSnapshot, Queue: QueueUpkeep, Every: 15 * time.Second, Setting: "snapshot_every", AtStart: true,
+		Timeout: time.Minute, Retries: 3, Keep: 5 * time.Minute,
+		Does: "folds lessons into the spam filter, computes and stores the figures",
+	},
+	{
+		Type: TaskErase, Queue: QueueUpkeep, Timeout: 2 * time.Minute, Retries: 5,
+		AskedBy: "an erasure",
+		Does: "takes names, ids and texts out of the record, batch by batch, lets Salesforce forget the id, " +
+			"and scrubs the files; cut off anywhere, redrive goes on",
+	},
+	{
+		Type: TaskRetain, Queue: QueueUpkeep, Every: time.Hour, AtStart: true,
+		Timeout: 10 * time.Minute, Retries: 3, Keep: 48 * time.Hour,
+		Does: "empties texts older than the policy `retain_days`, then their bytes in the files; " +
+			"such an InMail opens with empty texts, counts stay",
+	},
+}
+
+// TaskKinds returns the table of all task types.
+func TaskKinds() []TaskKind { return slices.Clone(taskKinds) }
+
+// TaskKindOf returns the row of a type; known is false where the table has none.
+func TaskKindOf(taskType string) (kind TaskKind, known bool) {
+	i := slices.IndexFunc(taskKinds, func(k TaskKind) bool { return k.Type == taskType })
+	if i < 0 {
+		return TaskKind{}, false
+	}
+	return taskKinds[i], true
+}

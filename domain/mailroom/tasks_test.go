@@ -1,0 +1,40 @@
+package mailroom_test
+
+import (
+	"slices"
+	"testing"
+
+	"inmail/domain/mailroom"
+)
+
+// TestTaskKinds holds what every row of the task table must keep.
+func TestTaskKinds(t *testing.T) {
+	seen := map[string]bool{}
+	for _, k := range mailroom.TaskKinds() {
+		if seen[k.Type] {
+			t.Errorf("%s stands twice", k.Type)
+		}
+		seen[k.Type] = true
+		if !slices.Contains(mailroom.Queues(), k.Queue) {
+			t.Errorf("%s: there is no queue %q", k.Type, k.Queue)
+		}
+		if k.Timeout <= 0 || k.Retries < 3 {
+			t.Errorf("%s: time-out %s, %d retries: a dead worker would be its end", k.Type, k.Timeout, k.Retries)
+		}
+		if k.Every > 0 && k.Keep <= k.Every {
+			t.Errorf("%s: a slot of %s is remembered for %s: it would run twice", k.Type, k.Every, k.Keep)
+		}
+		if k.Every == 0 && (k.AtStart || k.Keep != 0 || k.Setting != "" || k.AskedBy == "") {
+			t.Errorf("%s has no slots, so whoever asks for it is named and nothing said of its slots: %+v", k.Type, k)
+		}
+		if k.Does == "" {
+			t.Errorf("%s: what does it do?", k.Type)
+		}
+		if got, known := mailroom.TaskKindOf(k.Type); !known || got != k {
+			t.Errorf("%s is found as %+v, %v", k.Type, got, known)
+		}
+	}
+	if _, known := mailroom.TaskKindOf("inmail:later"); known {
+		t.Error("a type without a row is known")
+	}
+}
