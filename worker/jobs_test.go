@@ -80,16 +80,7 @@ func (w *watchedTx) ClaimQueued(ids []domain.ID) ([]*domain.InMail, error) {
 
 type nobody struct{}
 
-func (nobody) Attempted(domain.AccountType)                {}
-func (nobody) RefusedSend(domain.Code)                     {}
-func (nobody) Delivered(domain.AccountType, time.Duration) {}
-func (nobody) Previewed(int)                               {}
-func (nobody) Opened(time.Duration)                        {}
-func (nobody) Replied(time.Duration)                       {}
-func (nobody) Expired(time.Duration)                       {}
-func (nobody) Retracted(bool)                              {}
-func (nobody) Reported()                                   {}
-func (nobody) Pushed(string, string, int)                  {}
+func (nobody) Notify(mailroom.Notice) {}
 
 func newOffice(t *testing.T) *office {
 	o := &office{t: t, queue: &asked{}, clock: &hands{now: time.Date(2026, 11, 18, 9, 0, 0, 0, time.UTC)}}

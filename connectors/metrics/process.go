@@ -4,6 +4,7 @@
 package metrics
 
 import (
+	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -142,50 +143,33 @@ func (p *Process) makeSeries() {
 	}
 }
 
-// Attempted counts a judged send.
-func (p *Process) Attempted(t domain.AccountType) { p.attempts.WithLabelValues(string(t)).Inc() }
-
-// RefusedSend counts a refusal by its true code.
-func (p *Process) RefusedSend(c domain.Code) { p.refused.WithLabelValues(string(c)).Inc() }
-
-// Delivered counts a delivery and how long it took.
-func (p *Process) Delivered(t domain.AccountType, lag time.Duration) {
-	p.delivered.WithLabelValues(string(t)).Inc()
-	p.deliveryLag.Observe(lag.Seconds())
-}
-
-// Previewed counts first listings.
-func (p *Process) Previewed(n int) { p.previewed.Add(float64(n)) }
-
-// Opened counts a first opening and how long after delivery it came.
-func (p *Process) Opened(after time.Duration) {
-	p.opened.Inc()
-	p.timeToOpen.Observe(after.Seconds())
-}
-
-// Replied counts a first reply and how long after delivery it came.
-func (p *Process) Replied(after time.Duration) {
-	p.replied.Inc()
-	p.timeToReply.Observe(after.Seconds())
-}
-
-// Expired counts an expiry and how long after the window it was persisted.
-func (p *Process) Expired(lag time.Duration) {
-	p.expired.Inc()
-	p.expiryLag.Observe(lag.Seconds())
-}
-
-// Retracted counts a retraction.
-func (p *Process) Retracted(opened bool) {
-	label := "false"
-	if opened {
-		label = "true"
+// Notify counts what happened (mailroom.Observer).
+func (p *Process) Notify(n mailroom.Notice) {
+	switch n := n.(type) {
+	case mailroom.SendAttempted:
+		p.attempts.WithLabelValues(string(n.AccountType)).Inc()
+	case mailroom.SendRefused:
+		p.refused.WithLabelValues(string(n.Code)).Inc()
+	case mailroom.Delivered:
+		p.delivered.WithLabelValues(string(n.AccountType)).Inc()
+		p.deliveryLag.Observe(n.Lag.Seconds())
+	case mailroom.Previewed:
+		p.previewed.Add(float64(n.N))
+	case mailroom.Opened:
+		p.opened.Inc()
+		p.timeToOpen.Observe(n.After.Seconds())
+	case mailroom.Replied:
+		p.replied.Inc()
+		p.timeToReply.Observe(n.After.Seconds())
+	case mailroom.Expired:
+		p.expired.Inc()
+		p.expiryLag.Observe(n.Lag.Seconds())
+	case mailroom.Retracted:
+		p.retracted.WithLabelValues(strconv.FormatBool(n.WasOpened)).Inc()
+	case mailroom.Reported:
+		p.reports.Inc()
 	}
-	p.retracted.WithLabelValues(label).Inc()
 }
-
-// Reported counts an abuse report.
-func (p *Process) Reported() { p.reports.Inc() }
 
 // Pushed counts rows that went to Salesforce. object is one of Objects, result one of Results.
 func (p *Process) Pushed(object, result string, n int) {

@@ -1,9 +1,11 @@
 package metrics
 
 import (
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"reflect"
 	"slices"
 	"strconv"
 	"testing"
@@ -11,6 +13,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
+
+	"inmail/domain/mailroom"
 )
 
 // TestEveryClassHasASeries: the first failure of each class is an increase, because its series is there at 0.
@@ -38,6 +42,35 @@ func TestEveryClassHasASeries(t *testing.T) {
 			t.Errorf("results of %s (-want +got):\n%s", object, diff)
 		}
 	}
+}
+
+// TestEveryNoticeCounts: a notice that nothing counts was forgotten here.
+func TestEveryNoticeCounts(t *testing.T) {
+	for _, empty := range mailroom.Notices() {
+		filled := reflect.New(reflect.TypeOf(empty)).Elem()
+		for i := range filled.NumField() {
+			if field := filled.Field(i); field.CanInt() {
+				field.SetInt(1) // of Previewed, 0 is nothing
+			}
+		}
+		registry := prometheus.NewRegistry()
+		process := NewProcess(registry)
+		before := page(t, registry)
+		process.Notify(filled.Interface().(mailroom.Notice))
+		if page(t, registry) == before {
+			t.Errorf("nothing counts %T", empty)
+		}
+	}
+}
+
+// page returns all that a registry tells.
+func page(t *testing.T, registry *prometheus.Registry) string {
+	t.Helper()
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprint(families)
 }
 
 func family(t *testing.T, families []*dto.MetricFamily, name string) *dto.MetricFamily {

@@ -380,13 +380,13 @@ func (b *acceptance) store() error {
 	return nil
 }
 
-// tell reports to the observer what was committed.
+// notify reports to the observer what was committed.
 func (b *acceptance) notify() {
 	for _, t := range b.accountTypes {
-		b.svc.observer.Attempted(t)
+		b.svc.observer.Notify(SendAttempted{t})
 	}
 	for _, c := range b.refused {
-		b.svc.observer.RefusedSend(c)
+		b.svc.observer.Notify(SendRefused{c})
 	}
 }
 

@@ -75,9 +75,9 @@ func (svc *Service) Reply(ctx context.Context, v Viewer, id domain.ID, body stri
 	for _, receipt := range receipts {
 		switch receipt.Status {
 		case domain.Opened:
-			svc.observer.Opened(m.OpenedAt.Sub(m.SentAt))
+			svc.observer.Notify(Opened{m.OpenedAt.Sub(m.SentAt)})
 		case domain.Replied:
-			svc.observer.Replied(m.RepliedAt.Sub(m.SentAt))
+			svc.observer.Notify(Replied{m.RepliedAt.Sub(m.SentAt)})
 		}
 	}
 	return reply.ID, nil

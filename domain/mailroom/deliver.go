@@ -205,14 +205,14 @@ func (b *delivery) store() error {
 	return b.tx.Count(b.counts)
 }
 
-// tell reports to the observer what was committed.
+// notify reports to the observer what was committed.
 func (b *delivery) notify() {
 	for _, m := range b.decided {
 		switch m.Status {
 		case domain.Sent:
-			b.svc.observer.Delivered(m.AccountType, m.SentAt.Sub(m.AcceptedAt))
+			b.svc.observer.Notify(Delivered{m.AccountType, m.SentAt.Sub(m.AcceptedAt)})
 		case domain.Refused:
-			b.svc.observer.RefusedSend(m.Reason)
+			b.svc.observer.Notify(SendRefused{m.Reason})
 		}
 	}
 }
@@ -264,7 +264,7 @@ func (svc *Service) Expire(ctx context.Context, limit int) (int, error) {
 		return 0, fmt.Errorf("expire: %w", err)
 	}
 	for _, m := range expired {
-		svc.observer.Expired(now.Sub(m.ExpiresAt))
+		svc.observer.Notify(Expired{now.Sub(m.ExpiresAt)})
 	}
 	return len(expired), nil
 }

@@ -51,7 +51,7 @@ func (svc *Service) Open(ctx context.Context, v Viewer, id domain.ID) (OpenedInM
 		return OpenedInMail{}, wrap("open", err)
 	}
 	if first {
-		svc.observer.Opened(m.OpenedAt.Sub(m.SentAt))
+		svc.observer.Notify(Opened{m.OpenedAt.Sub(m.SentAt)})
 	}
 	return opened, nil
 }

@@ -22,20 +22,6 @@ type Queue interface {
 	Enqueue(ctx context.Context, tasks ...Task) error
 }
 
-// Observer is told what happened, after it was committed. It must not block.
-type Observer interface {
-	Attempted(t domain.AccountType)                    // a send was judged
-	RefusedSend(code domain.Code)                      // by the true code, at accept or delivery
-	Delivered(t domain.AccountType, lag time.Duration) // lag since accepted
-	Previewed(n int)                                   // first listings
-	Opened(after time.Duration)                        // since T0
-	Replied(after time.Duration)                       // the first reply, since T0
-	Expired(lag time.Duration)                         // since T0 + Window
-	Retracted(opened bool)                             //
-	Reported()                                         //
-	Pushed(object, result string, n int)               // rows that went to Salesforce
-}
-
 // Record is the SQL record. Update runs fn in one transaction and commits; View reads in one
 // snapshot. When fn or the commit fails nothing of it was stored, and the error is returned as it
 // is when it is a *domain.Refusal. Both give up when ctx ends. fn may be run again only when

@@ -210,7 +210,7 @@ func (svc *Service) Report(ctx context.Context, v Viewer, id domain.ID, reason s
 	if err != nil {
 		return wrap("report", err)
 	}
-	svc.observer.Reported()
+	svc.observer.Notify(Reported{})
 	return nil
 }
 

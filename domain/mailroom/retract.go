@@ -61,7 +61,7 @@ func (svc *Service) ConfirmRetraction(ctx context.Context, v Viewer, id domain.I
 		return false, wrap("retract", err)
 	}
 	if first {
-		svc.observer.Retracted(!m.Undone)
+		svc.observer.Notify(Retracted{WasOpened: !m.Undone})
 	}
 	return m.Undone, nil
 }

@@ -206,7 +206,7 @@ func (svc *Service) preview(ctx context.Context, ids []domain.ID) error {
 		return err
 	})
 	if err == nil && n > 0 {
-		svc.observer.Previewed(n)
+		svc.observer.Notify(Previewed{n})
 	}
 	return wrap("note first listings", err)
 }

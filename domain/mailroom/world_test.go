@@ -70,34 +70,25 @@ func (uuids) NewSecret() [32]byte { return [32]byte{1} }
 
 // counter is the observer.
 type counter struct {
-	mu                                                       sync.Mutex
-	attempts, delivered, opened, replied, expired, retracted int
-	refused                                                  map[domain.Code]int
-	previewed                                                int
+	mu                            sync.Mutex
+	delivered, previewed, expired int
+	refused                       map[domain.Code]int
 }
 
-func (c *counter) count(n *int) {
+// Notify counts the notices that tests ask for.
+func (c *counter) Notify(n mailroom.Notice) {
 	c.mu.Lock()
-	*n++
-	c.mu.Unlock()
-}
-func (c *counter) Attempted(domain.AccountType)                { c.count(&c.attempts) }
-func (c *counter) Delivered(domain.AccountType, time.Duration) { c.count(&c.delivered) }
-func (c *counter) Opened(time.Duration)                        { c.count(&c.opened) }
-func (c *counter) Replied(time.Duration)                       { c.count(&c.replied) }
-func (c *counter) Expired(time.Duration)                       { c.count(&c.expired) }
-func (c *counter) Retracted(bool)                              { c.count(&c.retracted) }
-func (c *counter) Reported()                                   {}
-func (c *counter) Pushed(string, string, int)                  {}
-func (c *counter) Previewed(n int) {
-	c.mu.Lock()
-	c.previewed += n
-	c.mu.Unlock()
-}
-func (c *counter) RefusedSend(code domain.Code) {
-	c.mu.Lock()
-	c.refused[code]++
-	c.mu.Unlock()
+	defer c.mu.Unlock()
+	switch n := n.(type) {
+	case mailroom.SendRefused:
+		c.refused[n.Code]++
+	case mailroom.Delivered:
+		c.delivered++
+	case mailroom.Previewed:
+		c.previewed += n.N
+	case mailroom.Expired:
+		c.expired++
+	}
 }
 
 // engines are the records that every rule is proved on.
