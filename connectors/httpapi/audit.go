@@ -8,6 +8,7 @@ import (
 	"inmail/domain"
 	"inmail/domain/mailroom"
 	"inmail/domain/spam"
+	"inmail/domain/strictjson"
 )
 
 // auditBook is the append-only list of decisions.
@@ -55,7 +56,7 @@ func (c *call) audit() (items[auditEntry], error) {
 	sender := domain.MemberID(c.query.Get("sender"))
 	if c.query.Has("sender") {
 		if err := sender.Validate(); err != nil {
-			return items[auditEntry]{}, under("sender", err)
+			return items[auditEntry]{}, strictjson.Under("sender", err)
 		}
 	}
 	found, err := c.api.Service.Audit(c.ctx, sender, beyond(p))

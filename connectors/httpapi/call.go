@@ -10,7 +10,6 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,6 +19,7 @@ import (
 
 	"inmail/domain"
 	"inmail/domain/mailroom"
+	"inmail/domain/strictjson"
 )
 
 // maxBody is the longest JSON body, in bytes (API.md).
@@ -139,16 +139,16 @@ func (c *call) readQuery(e *endpoint) error {
 			return domain.Refuse(domain.BadRequest, "%s: given twice", name)
 		}
 		if err := mailroom.CheckText(values[0]); err != nil {
-			return under(name, err)
+			return strictjson.Under(name, err)
 		}
 	}
 	c.query = q
 	return nil
 }
 
-// readBody reads a JSON body into v, which is of the type that b was made for. It is read once and
+// readBody reads a JSON body into v, a pointer to the type that b was made for. It is read once and
 // checked while it is read. An empty one is refused, unless none is needed.
-func (c *call) readBody(e *endpoint, b *binding, v reflect.Value) error {
+func (c *call) readBody(e *endpoint, b *strictjson.Shape, v any) error {
 	if c.r.ContentLength == 0 {
 		return noBody(e, b)
 	}
@@ -173,14 +173,14 @@ func (c *call) readBody(e *endpoint, b *binding, v reflect.Value) error {
 	if in.Len() == 0 {
 		return noBody(e, b)
 	}
-	return b.decode(in.Bytes(), v)
+	return b.Read("body", in.Bytes(), v)
 }
 
-func noBody(e *endpoint, b *binding) error {
-	if e.bodyOptional || b.names == "none" {
+func noBody(e *endpoint, b *strictjson.Shape) error {
+	if e.bodyOptional || b.Names() == "none" {
 		return nil
 	}
-	return domain.Refuse(domain.BadRequest, "this call needs a JSON body with: %s", b.names)
+	return domain.Refuse(domain.BadRequest, "this call needs a JSON body with: %s", b.Names())
 }
 
 func bodyTooLarge() error {
@@ -211,7 +211,7 @@ func (c *call) checkMediaType(e *endpoint, want string) error {
 // memberIn reads a member id from the path.
 func (c *call) memberIn(name string) (domain.MemberID, error) {
 	id := domain.MemberID(c.r.PathValue(name))
-	return id, under(name, id.Validate())
+	return id, strictjson.Under(name, id.Validate())
 }
 
 // inmail reads the id of an InMail from the path. What is no UUID cannot be there: not_found.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"inmail/domain"
+	"inmail/domain/strictjson"
 )
 
 // An endpoint is one row of the contract: how it is asked, who may, what it takes and gives and how it can
@@ -58,18 +59,18 @@ type nothing struct{}
 // takes makes an endpoint whose body is a B and whose answer is an A. The body is read before anything
 // is looked up: what is wrong with it (400, 413, 415) is told before whether the thing is there.
 func takes[B, A any](e endpoint, handle func(*call, *B) (A, error)) endpoint {
-	body := bind(reflect.TypeFor[B]())
+	body := strictjson.ShapeOf(reflect.TypeFor[B]())
 	e.takes = reflect.TypeFor[B]()
 	return answers[A](e, func(c *call) (answer A, err error) {
 		in := new(B)
-		if err := c.readBody(&e, body, reflect.ValueOf(in).Elem()); err != nil {
+		if err := c.readBody(&e, body, in); err != nil {
 			return answer, err
 		}
 		return handle(c, in)
 	})
 }
 
-var emptyBody = bind(reflect.TypeFor[nothing]())
+var emptyBody = strictjson.ShapeOf(reflect.TypeFor[nothing]())
 
 // gives makes an endpoint without a body whose answer is an A. A body that came all the same may be an
 // empty object and nothing else; that of a GET is not read.
@@ -78,7 +79,7 @@ func gives[A any](e endpoint, handle func(*call) (A, error)) endpoint {
 		return answers(e, handle)
 	}
 	return answers(e, func(c *call) (answer A, err error) {
-		if err := c.readBody(&e, emptyBody, reflect.ValueOf(new(nothing)).Elem()); err != nil {
+		if err := c.readBody(&e, emptyBody, new(nothing)); err != nil {
 			return answer, err
 		}
 		return handle(c)

@@ -13,6 +13,7 @@ import (
 	"inmail/domain"
 	"inmail/domain/advice"
 	"inmail/domain/mailroom"
+	"inmail/domain/strictjson"
 )
 
 // reading is what shows InMails and lists of them.
@@ -100,14 +101,7 @@ type sendBody struct {
 }
 
 // anything notes that a field was given, whatever is in it.
-type anything bool
-
-func (a *anything) readJSON(r *reader) error {
-	*a = true
-	return r.skip()
-}
-
-func (anything) schema(*components) schema { return schema{} }
+type anything = strictjson.Anything
 
 // crmIDs are Salesforce ids as they come and go.
 type crmIDs struct {
@@ -198,20 +192,21 @@ type recipients struct {
 	many bool
 }
 
-func (t *recipients) readJSON(r *reader) error {
+// ReadJSON reads one id or a list of ids.
+func (t *recipients) ReadJSON(r *strictjson.Reader) error {
 	id := func() error {
-		s, err := r.text()
+		s, err := r.Text()
 		if err != nil {
 			return err
 		}
 		t.ids = append(t.ids, domain.MemberID(s))
 		return domain.MemberID(s).Validate()
 	}
-	if r.peek() != '[' {
+	if r.Peek() != '[' {
 		return id()
 	}
 	t.many = true
-	return r.list(func(i int) error {
+	return r.List(func(i int) error {
 		if i >= mailroom.MaxPreflight {
 			return &domain.Refusal{Code: domain.BadRequest, Got: i + 1, Limit: mailroom.MaxPreflight, Detail: fmt.Sprintf("at most %d recipients; ask in parts", mailroom.MaxPreflight)}
 		}
@@ -464,7 +459,7 @@ func filterIn(q url.Values) (f mailroom.Filter, err error) {
 	}
 	if q.Has("tag") {
 		if f.Tag, err = domain.NormalTag(q.Get("tag")); err != nil {
-			return f, under("tag", err)
+			return f, strictjson.Under("tag", err)
 		}
 	}
 	f.ExpiresBefore, err = timeIn(q, "expires_before")
@@ -490,7 +485,7 @@ type tagsBody struct {
 
 func (c *call) tag(in *tagsBody) (tagsBody, error) {
 	if _, err := domain.NormalTags(in.Tags); err != nil {
-		return tagsBody{}, under("tags", err) // before whether the InMail is there
+		return tagsBody{}, strictjson.Under("tags", err) // before whether the InMail is there
 	}
 	id, err := c.inmail()
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"inmail/domain"
 	"inmail/domain/mailroom"
 	"inmail/domain/spam"
+	"inmail/domain/strictjson"
 )
 
 // restrictionBook is what was decided against senders (R42), for operators.
@@ -70,7 +71,7 @@ func restrictionViewOf(r mailroom.RestrictionRow) restrictionView {
 func (c *call) restrictions() (items[restrictionView], error) {
 	member := domain.MemberID(c.query.Get("member"))
 	if err := member.Validate(); err != nil {
-		return items[restrictionView]{}, under("member", err)
+		return items[restrictionView]{}, strictjson.Under("member", err)
 	}
 	rows, err := c.api.Service.Restrictions(c.ctx, member)
 	if err != nil {

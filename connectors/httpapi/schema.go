@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"inmail/domain"
+	"inmail/domain/strictjson"
 )
 
 // A schema is a JSON Schema 2020-12, as OpenAPI 3.1 holds it.
@@ -27,6 +28,7 @@ var known = map[reflect.Type]func() schema{
 	reflect.TypeFor[domain.ID]():       func() schema { return schema{"type": "string", "format": "uuid"} },
 	reflect.TypeFor[domain.Status]():   func() schema { return schema{"type": "string", "enum": statusNames()} },
 	reflect.TypeFor[json.RawMessage](): func() schema { return schema{} },
+	reflect.TypeFor[anything]():        func() schema { return schema{} },
 	reflect.TypeFor[bool]():            func() schema { return schema{"type": "boolean"} },
 	reflect.TypeFor[map[string]int]():  func() schema { return schema{"type": "object", "additionalProperties": schema{"type": "integer"}} },
 	reflect.TypeFor[map[string]string](): func() schema {
@@ -63,25 +65,25 @@ func (c *components) of(t reflect.Type, tag reflect.StructTag) schema {
 		return c.of(t.Elem(), tag)
 	case reflect.String:
 		s := schema{"type": "string"}
-		if values := enum(tag); values != nil {
+		if values := strictjson.Values(t, tag); values != nil {
 			s["enum"] = values
 		}
 		return s
 	case reflect.Int, reflect.Int64:
 		s := schema{"type": "integer"}
-		if low, high := bounds(tag); high != unbounded {
+		if low, high := strictjson.Bounds(tag); high != strictjson.Unbounded {
 			s["minimum"], s["maximum"] = low, high
 		}
 		return s
 	case reflect.Float64:
 		s := schema{"type": "number"}
-		if low, high := bounds(tag); high != unbounded {
+		if low, high := strictjson.Bounds(tag); high != strictjson.Unbounded {
 			s["minimum"], s["maximum"] = low, high
 		}
 		return s
 	case reflect.Slice:
 		s := schema{"type": "array", "items": c.of(t.Elem(), "")}
-		if _, high := bounds(tag); high != unbounded {
+		if _, high := strictjson.Bounds(tag); high != strictjson.Unbounded {
 			s["maxItems"] = high
 		}
 		return s
@@ -106,7 +108,7 @@ func (c *components) object(t reflect.Type) schema {
 	properties, required := schema{}, []string{}
 	for i := range t.NumField() {
 		f := t.Field(i)
-		field, optional := jsonName(f)
+		field, optional := strictjson.Name(f)
 		properties[field] = c.property(f, optional)
 		if !optional {
 			required = append(required, field)

@@ -1,4 +1,4 @@
-package httpapi
+package strictjson
 
 import (
 	"errors"
@@ -12,14 +12,14 @@ import (
 	"inmail/domain"
 )
 
-// A binding reads JSON objects into one Go type: the plan is made once, when the program starts, from the
-// same fields and tags that the OpenAPI document is made from, so that the two cannot drift. A field
-// is required unless its json tag says omitempty; null is no value; a name given twice is refused.
+// A Shape reads JSON objects into one Go type. It is made once, when the program starts, from the same fields and tags
+// that the OpenAPI document is made from, so that the two cannot drift. A field is required unless its json tag says
+// omitempty; null is no value; a name given twice is refused.
 //
 // Tags: json (name and omitempty), enum (the values a text may have, by commas), list (the same, as
 // one of lists), min and max (bounds of a
 // number, or of the length of a list), doc and example (for the document).
-type binding struct {
+type Shape struct {
 	fields   []boundField
 	byName   map[string]int
 	required uint64
@@ -29,28 +29,31 @@ type binding struct {
 type boundField struct {
 	name  string
 	index int
-	read  func(*reader, reflect.Value) error
+	read  func(*Reader, reflect.Value) error
 }
 
-// jsonReadable is a type that reads itself.
-type jsonReadable interface{ readJSON(*reader) error }
+// readable is a type that reads itself.
+type readable interface{ ReadJSON(*Reader) error }
 
 // validated is a type that knows its bounds, as domain.MemberID does.
 type validated interface{ Validate() error }
 
+// listed is a text type that may have these values alone. It wins over the tag enum.
+type listed interface{ Values() []string }
+
 var (
-	jsonReadableType = reflect.TypeFor[jsonReadable]()
-	validatedType    = reflect.TypeFor[validated]()
+	readableType  = reflect.TypeFor[readable]()
+	validatedType = reflect.TypeFor[validated]()
 )
 
-// bind plans how a struct type is read. It panics on a type that it cannot read: a fault of the program
-// that shows when the routes are made.
-func bind(t reflect.Type) *binding {
-	b := &binding{byName: map[string]int{}}
+// ShapeOf plans how a struct type is read. It panics on a type that it cannot read: a fault of the program
+// that shows when it starts.
+func ShapeOf(t reflect.Type) *Shape {
+	b := &Shape{byName: map[string]int{}}
 	var names []string
 	for i := range t.NumField() {
 		f := t.Field(i)
-		name, optional := jsonName(f)
+		name, optional := Name(f)
 		b.byName[name] = len(b.fields)
 		if !optional {
 			b.required |= 1 << len(b.fields)
@@ -59,7 +62,7 @@ func bind(t reflect.Type) *binding {
 		names = append(names, name)
 	}
 	if len(b.fields) > 64 {
-		panic(fmt.Sprintf("httpapi: %s has more than 64 fields", t))
+		panic(fmt.Sprintf("strictjson: %s has more than 64 fields", t))
 	}
 	if b.names = strings.Join(names, ", "); b.names == "" {
 		b.names = "none"
@@ -67,25 +70,29 @@ func bind(t reflect.Type) *binding {
 	return b
 }
 
-// jsonName returns the name of a field in JSON and whether it may be left out.
-func jsonName(f reflect.StructField) (name string, optional bool) {
+// Name returns the name of a field in JSON and whether it may be left out.
+func Name(f reflect.StructField) (name string, optional bool) {
 	name, rest, _ := strings.Cut(f.Tag.Get("json"), ",")
 	if name == "" {
-		panic(fmt.Sprintf("httpapi: field %s has no json tag", f.Name))
+		panic(fmt.Sprintf("strictjson: field %s has no json tag", f.Name))
 	}
 	return name, rest == "omitempty"
 }
 
-// decode reads one whole JSON text into v, a struct of the type that b was made for.
-func (b *binding) decode(in []byte, v reflect.Value) error {
-	r := reader{in: in}
-	if err := b.read(&r, v); err != nil {
+// Names returns the names of all fields for people; none where there is none.
+func (b *Shape) Names() string { return b.names }
+
+// Read reads one whole JSON text into v, a pointer to a struct of the type that b was made for. what is what people call
+// the text in refusals: body or line.
+func (b *Shape) Read(what string, in []byte, v any) error {
+	r := Reader{what: what, in: in}
+	if err := b.read(&r, reflect.ValueOf(v).Elem()); err != nil {
 		return err
 	}
 	return r.end()
 }
 
-func (b *binding) read(r *reader, v reflect.Value) error {
+func (b *Shape) read(r *Reader, v reflect.Value) error {
 	var seen uint64
 	err := r.object(func(name string) error {
 		i, known := b.byName[name]
@@ -97,7 +104,7 @@ func (b *binding) read(r *reader, v reflect.Value) error {
 			return domain.Refuse(domain.BadRequest, "%s: given twice", f.name)
 		}
 		seen |= 1 << i
-		return under(f.name, f.read(r, v.Field(f.index)))
+		return Under(f.name, f.read(r, v.Field(f.index)))
 	})
 	if err != nil {
 		return err
@@ -108,8 +115,8 @@ func (b *binding) read(r *reader, v reflect.Value) error {
 	return nil
 }
 
-// under says in which field something was wrong.
-func under(field string, err error) error {
+// Under says in which field something was wrong.
+func Under(field string, err error) error {
 	var r *domain.Refusal
 	if !errors.As(err, &r) {
 		return err
@@ -120,22 +127,22 @@ func under(field string, err error) error {
 }
 
 // readerOf returns how a value of type t is read.
-func readerOf(t reflect.Type, tag reflect.StructTag) func(*reader, reflect.Value) error {
-	if reflect.PointerTo(t).Implements(jsonReadableType) {
-		return func(r *reader, v reflect.Value) error { return v.Addr().Interface().(jsonReadable).readJSON(r) }
+func readerOf(t reflect.Type, tag reflect.StructTag) func(*Reader, reflect.Value) error {
+	if reflect.PointerTo(t).Implements(readableType) {
+		return func(r *Reader, v reflect.Value) error { return v.Addr().Interface().(readable).ReadJSON(r) }
 	}
 	switch t.Kind() {
 	case reflect.String:
 		return textReader(t, tag)
 	case reflect.Bool:
-		return func(r *reader, v reflect.Value) error {
+		return func(r *Reader, v reflect.Value) error {
 			b, err := r.boolean()
 			v.SetBool(b)
 			return err
 		}
 	case reflect.Int:
-		low, high := bounds(tag)
-		return func(r *reader, v reflect.Value) error {
+		low, high := Bounds(tag)
+		return func(r *Reader, v reflect.Value) error {
 			n, err := r.integer()
 			if err == nil && (n < low || n > high) {
 				err = &domain.Refusal{Code: domain.BadRequest, Got: n, Limit: high, Detail: fmt.Sprintf("a number of %d to %d", low, high)}
@@ -144,8 +151,8 @@ func readerOf(t reflect.Type, tag reflect.StructTag) func(*reader, reflect.Value
 			return err
 		}
 	case reflect.Float64:
-		low, high := bounds(tag)
-		return func(r *reader, v reflect.Value) error {
+		low, high := Bounds(tag)
+		return func(r *Reader, v reflect.Value) error {
 			f, err := r.float()
 			if err == nil && (f < float64(low) || f > float64(high)) {
 				err = domain.Refuse(domain.BadRequest, "a number of %d to %d", low, high)
@@ -155,23 +162,23 @@ func readerOf(t reflect.Type, tag reflect.StructTag) func(*reader, reflect.Value
 		}
 	case reflect.Pointer:
 		read := readerOf(t.Elem(), tag)
-		return func(r *reader, v reflect.Value) error {
+		return func(r *Reader, v reflect.Value) error {
 			v.Set(reflect.New(t.Elem()))
 			return read(r, v.Elem())
 		}
 	case reflect.Slice:
 		return listReader(t, tag)
 	case reflect.Struct:
-		return bind(t).read
+		return ShapeOf(t).read
 	}
-	panic(fmt.Sprintf("httpapi: cannot read a %s from JSON", t))
+	panic(fmt.Sprintf("strictjson: cannot read a %s from JSON", t))
 }
 
-func textReader(t reflect.Type, tag reflect.StructTag) func(*reader, reflect.Value) error {
-	values := enum(tag)
+func textReader(t reflect.Type, tag reflect.StructTag) func(*Reader, reflect.Value) error {
+	values := Values(t, tag)
 	checks := t.Implements(validatedType)
-	return func(r *reader, v reflect.Value) error {
-		s, err := r.text()
+	return func(r *Reader, v reflect.Value) error {
+		s, err := r.Text()
 		if err != nil {
 			return err
 		}
@@ -186,12 +193,12 @@ func textReader(t reflect.Type, tag reflect.StructTag) func(*reader, reflect.Val
 	}
 }
 
-func listReader(t reflect.Type, tag reflect.StructTag) func(*reader, reflect.Value) error {
+func listReader(t reflect.Type, tag reflect.StructTag) func(*Reader, reflect.Value) error {
 	read := readerOf(t.Elem(), "")
-	_, high := bounds(tag)
-	return func(r *reader, v reflect.Value) error {
+	_, high := Bounds(tag)
+	return func(r *Reader, v reflect.Value) error {
 		v.Set(reflect.MakeSlice(t, 0, 0))
-		return r.list(func(i int) error {
+		return r.List(func(i int) error {
 			if i >= high {
 				return &domain.Refusal{Code: domain.BadRequest, Got: i + 1, Limit: high, Detail: fmt.Sprintf("at most %d", high)}
 			}
@@ -205,8 +212,11 @@ func listReader(t reflect.Type, tag reflect.StructTag) func(*reader, reflect.Val
 	}
 }
 
-// enum returns the values that a text may have; nil: any.
-func enum(tag reflect.StructTag) []string {
+// Values returns the values that a text of type t may have; nil: any.
+func Values(t reflect.Type, tag reflect.StructTag) []string {
+	if l, ok := reflect.Zero(t).Interface().(listed); ok {
+		return l.Values()
+	}
 	if values := tag.Get("enum"); values != "" {
 		return strings.Split(values, ",")
 	}
@@ -217,11 +227,12 @@ func enum(tag reflect.StructTag) []string {
 	return lists[name]
 }
 
-const unbounded = 1 << 52
+// Unbounded is the bound of what has none.
+const Unbounded = 1 << 52
 
-// bounds returns the tags min and max.
-func bounds(tag reflect.StructTag) (low, high int) {
-	low, high = -unbounded, unbounded
+// Bounds returns the tags min and max.
+func Bounds(tag reflect.StructTag) (low, high int) {
+	low, high = -Unbounded, Unbounded
 	if s := tag.Get("min"); s != "" {
 		low = mustInt(s)
 	}
@@ -234,7 +245,16 @@ func bounds(tag reflect.StructTag) (low, high int) {
 func mustInt(s string) int {
 	n, err := strconv.Atoi(s)
 	if err != nil {
-		panic("httpapi: a bound is no number: " + s)
+		panic("strictjson: a bound is no number: " + s)
 	}
 	return n
+}
+
+// Anything notes that a field was given, whatever is in it.
+type Anything bool
+
+// ReadJSON steps over the value.
+func (a *Anything) ReadJSON(r *Reader) error {
+	*a = true
+	return r.Skip()
 }
