@@ -23,7 +23,7 @@ type caller struct {
 	system      bool // the org itself, or the sandbox's operator: may write read-only fields
 }
 
-// verb is what a caller wants to do with the records of an object.
+// verb is an action on the records of an object, for which a permission is needed.
 type verb int
 
 const (
@@ -86,16 +86,19 @@ func (c caller) visible(o *object, name string) *field {
 
 // denied is the answer to a caller without the permission.
 func denied(o *object) *apiError {
-	return &apiError{Code: "INSUFFICIENT_ACCESS_OR_READONLY", Message: "insufficient access rights on entity: " + o.name}
+	return &apiError{Code: "INSUFFICIENT_ACCESS_OR_READONLY",
+		Message: "insufficient access rights on entity: " + o.name}
 }
 
-// administrator sees everything, the package's part as soon as its permission set is assigned.
+// administrator returns the rights to everything; the package is part of that once its permission set is
+// assigned.
 func administrator(assigned bool) *access { return &access{all: true, packaged: assigned} }
 
-// integration is the profile Minimum Access - API Only Integrations with the package's
-// permission set, or without it: then it sees nothing.
+// integration returns the rights of the profile Minimum Access - API Only Integrations with the package's
+// permission set. Without the set the profile sees nothing but users.
 func (s *schema) integration(model sfpackage.Model, assigned bool) (*access, error) {
-	a := &access{packaged: assigned, objects: map[*object]sfpackage.ObjectAccess{}, fields: map[*field]sfpackage.FieldAccess{}}
+	a := &access{packaged: assigned, objects: map[*object]sfpackage.ObjectAccess{},
+		fields: map[*field]sfpackage.FieldAccess{}}
 	if u := s.object("User"); u != nil {
 		a.objects[u] = sfpackage.ObjectAccess{Read: true}
 	}
@@ -109,7 +112,8 @@ func (s *schema) integration(model sfpackage.Model, assigned bool) (*access, err
 	for name, granted := range set.Objects {
 		o := s.object(name)
 		if o == nil {
-			return nil, fmt.Errorf("sandbox: permission set %s is about %s, which is not here", set.Name, name)
+			return nil, fmt.Errorf("sandbox: permission set %s names %s, which the sandbox does not have", set.Name,
+				name)
 		}
 		a.objects[o] = granted
 	}
@@ -120,16 +124,18 @@ func (s *schema) integration(model sfpackage.Model, assigned bool) (*access, err
 	}
 	for name, granted := range set.Fields {
 		objectName, fieldName, _ := strings.Cut(name, ".")
-		if objectName == "Event" { // the org keeps one permission for Task and Event; events are not here
+		if objectName == "Event" { // the org has one permission for Task and Event; the sandbox has no events
 			continue
 		}
 		o := s.object(objectName)
 		if o == nil || o.field(fieldName) == nil {
-			return nil, fmt.Errorf("sandbox: permission set %s is about %s, which is not here", set.Name, name)
+			return nil, fmt.Errorf("sandbox: permission set %s names %s, which the sandbox does not have", set.Name,
+				name)
 		}
 		f := o.field(fieldName)
 		if f.required {
-			return nil, fmt.Errorf("sandbox: permission set %s cannot be deployed to the required field %s", set.Name, name)
+			return nil, fmt.Errorf("sandbox: permission set %s cannot be deployed to the required field %s", set.Name,
+				name)
 		}
 		a.fields[f] = granted
 	}

@@ -26,7 +26,7 @@ const (
 	jobPrefix          = "750"
 )
 
-// jobState is where a job stands.
+// jobState is the state of a job, in the words of the API.
 type jobState string
 
 const (
@@ -43,7 +43,7 @@ type job struct {
 	id, version, user string
 	made              time.Time
 	state             jobState
-	outcome           jobState // what it becomes when it has been asked for often enough
+	outcome           jobState // the final state, which the job shows after it was polled often enough
 	problem           string   // why it failed
 	format            csvFormat
 	lineEnding        string
@@ -54,20 +54,20 @@ type job struct {
 	operation string
 	key       *field
 	upload    *spool
-	stored    *spool // the list of the rows that were stored, and that of those that were not
-	refused   *spool
+	stored    *spool // the result list of the rows that were stored
+	refused   *spool // the result list of the rows that were refused
 	numFailed int
 
 	// query
 	query  string
 	result *spool
-	starts []int64 // where each row of the result begins, and the last one ends
+	starts []int64 // byte offset at which each row of the result begins, then the end of the last row
 
 	header  []string
 	numRows int
 }
 
-// jobRow is what became of one row.
+// jobRow is the outcome of one row.
 type jobRow struct {
 	id      string
 	created bool
@@ -79,19 +79,19 @@ type jobs struct {
 	mu      sync.Mutex
 	byID    map[string]*job
 	next    uint64
-	fail    bool // the next job that is closed fails, on request
+	fail    bool // a fault was injected: the next job that is closed fails
 	batches tally
 	queries tally
 }
 
-// tally counts what happened in the last 24 hours. It has a lock of its own: limits are
-// asked for while other locks are held.
+// tally counts the events of the last 24 hours. It has its own mutex, because limits are read while other
+// locks are held.
 type tally struct {
 	mu    sync.Mutex
 	times []time.Time
 }
 
-// add notes n more, unless that would exceed the limit.
+// add counts n more events. It returns false, and counts nothing, when that would exceed the limit.
 func (t *tally) add(now time.Time, n, limit int) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -123,7 +123,7 @@ func (js *jobs) failNext() {
 	js.fail = true
 }
 
-// add gives a job its id. The lock is held.
+// add gives a job its id. The caller holds the lock.
 func (js *jobs) add(j *job) {
 	if js.byID == nil {
 		js.byID = map[string]*job{}
@@ -180,7 +180,7 @@ func jobError(code, format string, args ...any) reply {
 	return refuse(&apiError{Code: code, Message: fmt.Sprintf(format, args...)})
 }
 
-// texts reads a body whose members are texts, from a list of names.
+// texts reads a JSON object whose members are all strings and have one of the known names.
 func (c *call) texts(known ...string) (map[string]string, *apiError) {
 	body, refused := c.object()
 	if refused != nil {
@@ -190,14 +190,15 @@ func (c *call) texts(known ...string) (map[string]string, *apiError) {
 	for _, a := range body {
 		text, ok := a.value.(string)
 		if !ok || !slices.Contains(known, a.name) {
-			return nil, &apiError{Code: "INVALIDJOB", Message: fmt.Sprintf("Unrecognized or malformed field %q", a.name)}
+			return nil, &apiError{Code: "INVALIDJOB",
+				Message: fmt.Sprintf("Unrecognized or malformed field %q", a.name)}
 		}
 		out[a.name] = text
 	}
 	return out, nil
 }
 
-// readFormat reads how a job's data is written.
+// readFormat reads the CSV format of a job's data.
 func (j *job) readFormat(in map[string]string) *apiError {
 	j.lineEnding, j.columnDelimiter = in["lineEnding"], in["columnDelimiter"]
 	if j.lineEnding == "" {
@@ -208,7 +209,9 @@ func (j *job) readFormat(in map[string]string) *apiError {
 	}
 	delimiter, ok := delimiters[j.columnDelimiter]
 	if kind := in["contentType"]; !ok || j.lineEnding != "LF" && j.lineEnding != "CRLF" || kind != "" && kind != "CSV" {
-		return &apiError{Code: "INVALIDJOB", Message: "contentType must be CSV, lineEnding LF or CRLF, columnDelimiter one of BACKQUOTE, CARET, COMMA, PIPE, SEMICOLON, TAB"}
+		return &apiError{Code: "INVALIDJOB",
+			Message: "contentType must be CSV, lineEnding LF or CRLF, columnDelimiter one of BACKQUOTE, CARET, " +
+				"COMMA, PIPE, SEMICOLON, TAB"}
 	}
 	j.format = csvFormat{delimiter, j.lineEnding == "CRLF"}
 	return nil
@@ -268,8 +271,8 @@ func (c *call) job(js *jobs, j *job) reply {
 	return methodNotAllowed(c.method, "DELETE", "GET", "PATCH")
 }
 
-// move brings a job one state further each time it is asked for. Its rows are stored when it
-// is closed; the states in between are shown so that a client has to wait as it must.
+// move advances a job by one state each time it is polled. Its rows are stored when it is closed; the
+// states in between are shown so that a client has to poll as it must in the org.
 func (j *job) move(now time.Time) {
 	switch {
 	case j.state == jobOpen && now.Sub(j.made) > maxJobOpen:
@@ -332,10 +335,10 @@ func (c *call) upload(j *job) reply {
 	return reply{status: http.StatusCreated}
 }
 
-// process reads the data twice, to check it and to store its rows. What is wrong with the
-// data as a whole fails the job; what is wrong with a row fails that row.
+// process reads the data twice: once to check it, once to store its rows. A fault of the data as a whole
+// fails the job; a fault of one row fails that row.
 func (c *call) process(js *jobs, j *job) {
-	defer func() { j.upload = &spool{} }() // it was read, and takes no more room
+	defer func() { j.upload = &spool{} }() // it was read; its file is no longer needed
 	rows, columns, problem := j.parse(c.who)
 	if problem != "" {
 		j.fail(problem)
@@ -357,11 +360,12 @@ func (c *call) processRows(j *job, columns []*field, left int) (err error) {
 		if *list, err = newSpool(c.sandbox.store.folder); err != nil {
 			return err
 		}
-		_, _ = (*list).Write(appendCSV(nil, j.format, append([]string{"sf__Id", second}, j.header...)...)) // Flush tells
+		columns := append([]string{"sf__Id", second}, j.header...)
+		_, _ = (*list).Write(appendCSV(nil, j.format, columns...)) // Flush returns the error
 	}
 	r := newCSVReader(j.upload.all(), j.format)
 	_, err = r.next() // the header
-	// A chunk of 200 rows is a transaction of its own, as in the org.
+	// Each chunk of 200 rows is one transaction, as in the org.
 	for ; left > 0 && err == nil; left -= maxCollection {
 		chunk := make([][]string, min(left, maxCollection))
 		for i := range chunk {
@@ -374,7 +378,7 @@ func (c *call) processRows(j *job, columns []*field, left int) (err error) {
 	return errors.Join(err, j.stored.Flush(), j.refused.Flush())
 }
 
-// processChunk stores rows, and notes what became of each.
+// processChunk stores rows and writes the outcome of each into the result lists.
 func (c *call) processChunk(j *job, columns []*field, chunk [][]string) {
 	results := make([]jobRow, len(chunk))
 	keys := jobKeys(j, chunk, columns)
@@ -383,7 +387,7 @@ func (c *call) processChunk(j *job, columns []*field, chunk [][]string) {
 	for i, cells := range chunk {
 		results[i] = c.processRow(tx, j, columns, cells, keys[i])
 	}
-	if err := tx.keep(); err != nil {
+	if err := tx.finish(); err != nil {
 		c.failed(err)
 		for i := range results {
 			results[i] = jobRow{err: &apiError{Code: "UNKNOWN_EXCEPTION", Message: "An unexpected error occurred."}}
@@ -399,7 +403,7 @@ func (c *call) processChunk(j *job, columns []*field, chunk [][]string) {
 	}
 }
 
-// parse checks the data, counts its rows, and says what is wrong as the org does.
+// parse checks the data and counts its rows. problem is empty, or the reason of failure in the org's words.
 func (j *job) parse(who caller) (rows int, columns []*field, problem string) {
 	refuse := func(format string, args ...any) (int, []*field, string) { return 0, nil, fmt.Sprintf(format, args...) }
 	if err := j.upload.Flush(); err != nil {
@@ -471,8 +475,7 @@ func checkRow(row []string, columns, line int) string {
 	return ""
 }
 
-// jobKeys reads the external ids of an upsert. A key that comes twice in one chunk fails
-// both rows.
+// jobKeys reads the external ids of an upsert. A key that occurs twice in one chunk fails both rows.
 func jobKeys(j *job, chunk [][]string, columns []*field) []rowKey {
 	if j.key == nil {
 		return make([]rowKey, len(chunk))
@@ -535,7 +538,7 @@ func (c *call) processRow(tx *txn, j *job, columns []*field, cells []string, key
 	return result
 }
 
-// deleteRow deletes a record of a job, and takes it out of the recycle bin for hardDelete.
+// deleteRow deletes a record of a job; with hard it is purged from the recycle bin too.
 func (tx *txn) deleteRow(o *object, id string, hard bool) (string, []*apiError) {
 	r, refused := tx.target(o, id)
 	if refused != nil {
@@ -566,7 +569,8 @@ func (j *job) ingestResults(which string) reply {
 		return notFound()
 	}
 	if list == nil {
-		columns := map[string][]string{"successfulResults": {"sf__Id", "sf__Created"}, "failedResults": {"sf__Id", "sf__Error"}}[which]
+		columns := map[string][]string{"successfulResults": {"sf__Id", "sf__Created"},
+			"failedResults": {"sf__Id", "sf__Error"}}[which]
 		return csvReply(appendCSV(nil, j.format, append(columns, j.header...)...), nil)
 	}
 	return csvReply([]byte{}, list.all())
@@ -576,16 +580,17 @@ func csvReply(head []byte, rest io.Reader) reply {
 	return reply{status: http.StatusOK, mimeType: "text/csv", body: head, rest: rest}
 }
 
-// csv is an error as failedResults holds it.
+// csv writes an error as failedResults shows it.
 func (e *apiError) csv() string {
 	return fmt.Sprintf("%s:%s:%s --", e.Code, e.Message, strings.Join(e.Fields, ","))
 }
 
-// appendInfo writes what a job is and where it stands.
+// appendInfo writes the description and state of a job.
 func (j *job) appendInfo(out []byte) []byte {
 	out = fmt.Appendf(out, `{"id":"%s","operation":"%s"`, j.id, j.operation)
 	if j.object != nil {
-		out = fmt.Appendf(out, `,"object":"%s","contentUrl":"services/data/v%s/jobs/ingest/%s/batches"`, j.object.name, j.version, j.id)
+		out = fmt.Appendf(out, `,"object":"%s","contentUrl":"services/data/v%s/jobs/ingest/%s/batches"`,
+			j.object.name, j.version, j.id)
 		if j.key != nil {
 			out = fmt.Appendf(out, `,"externalIdFieldName":"%s"`, j.key.name)
 		}
@@ -594,10 +599,15 @@ func (j *job) appendInfo(out []byte) []byte {
 	if j.object == nil {
 		kind = "V2Query"
 	}
-	out = fmt.Appendf(out, `,"createdById":"%s","createdDate":"%s","systemModstamp":"%s","state":"%s","concurrencyMode":"Parallel","contentType":"CSV","apiVersion":%s,"lineEnding":"%s","columnDelimiter":"%s","jobType":"%s"`,
-		j.user, j.made.UTC().Format(dateTimeLayout), j.made.UTC().Format(dateTimeLayout), j.state, j.version, j.lineEnding, j.columnDelimiter, kind)
+	out = fmt.Appendf(out, `,"createdById":"%s","createdDate":"%s","systemModstamp":"%s","state":"%s",`+
+		`"concurrencyMode":"Parallel","contentType":"CSV","apiVersion":%s,"lineEnding":"%s","columnDelimiter":"%s",`+
+		`"jobType":"%s"`,
+		j.user, j.made.UTC().Format(dateTimeLayout), j.made.UTC().Format(dateTimeLayout), j.state, j.version,
+		j.lineEnding, j.columnDelimiter, kind)
 	if j.state == jobComplete || j.state == jobFailed {
-		out = fmt.Appendf(out, `,"numberRecordsProcessed":%d,"numberRecordsFailed":%d,"retries":0,"totalProcessingTime":1`, j.numRows, j.numFailed)
+		out = fmt.Appendf(out,
+			`,"numberRecordsProcessed":%d,"numberRecordsFailed":%d,"retries":0,"totalProcessingTime":1`, j.numRows,
+			j.numFailed)
 	}
 	if j.state == jobFailed {
 		out = append(out, `,"errorMessage":`...)

@@ -321,7 +321,7 @@ func FuzzCSV(f *testing.F) {
 			}
 			rows = append(rows, row)
 		}
-		// What was read is read again from how the org would write it.
+		// Rows that were read must survive being written and read again.
 		var out []byte
 		for _, row := range rows {
 			out = appendCSV(out, format, row...)

@@ -19,7 +19,8 @@ func (c *call) newQueryJob(js *jobs) reply {
 	if refused != nil {
 		return refuse(refused)
 	}
-	j := &job{version: c.version, user: c.who.user, made: c.at, state: jobUploadComplete, outcome: jobComplete, operation: in["operation"], query: in["query"]}
+	j := &job{version: c.version, user: c.who.user, made: c.at, state: jobUploadComplete, outcome: jobComplete,
+		operation: in["operation"], query: in["query"]}
 	if j.operation != "query" && j.operation != "queryAll" {
 		return jobError("INVALIDJOB", "InvalidJob : operation %q is not known", j.operation)
 	}
@@ -49,7 +50,7 @@ func (c *call) newQueryJob(js *jobs) reply {
 	})
 }
 
-// run runs a plan and keeps its rows. Null is an empty cell.
+// run writes the rows of a plan to the job's result. Null is an empty cell.
 func (j *job) run(v *view, p *plan) (err error) {
 	if j.result, err = newSpool(v.folder); err != nil {
 		return err
@@ -63,13 +64,13 @@ func (j *job) run(v *view, p *plan) (err error) {
 			r = v.find(newID(p.object.prefix, n))
 		}
 		if r == nil {
-			return // the database fails
+			return // the database failed
 		}
 		for i, c := range p.columns {
 			cells[i] = c.path.leaf().text(c.path.value(v, r, p.now))
 		}
 		j.starts = append(j.starts, j.result.size)
-		_, _ = j.result.Write(appendCSV(nil, j.format, cells...)) // Flush tells
+		_, _ = j.result.Write(appendCSV(nil, j.format, cells...)) // Flush returns the error
 	})
 	j.numRows, j.starts = len(j.starts), append(j.starts, j.result.size)
 	return j.result.Flush()

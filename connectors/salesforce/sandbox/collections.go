@@ -33,7 +33,8 @@ func (c *call) collections(path []string) reply {
 			id, _ := in.lookup("Id")
 			text, _ := id.(string)
 			if text == "" {
-				return saveResult{errs: one(&apiError{Code: "MISSING_ARGUMENT", Message: "Id not specified in an update call"})}
+				return saveResult{errs: one(&apiError{Code: "MISSING_ARGUMENT",
+					Message: "Id not specified in an update call"})}
 			}
 			errs := tx.update(o, text, in, readJSONValue)
 			full, _ := canonicalID(text)
@@ -65,7 +66,8 @@ func (c *call) rowsBody() (rows []row, allOrNone bool, refused *apiError) {
 		case "allOrNone":
 			b, ok := a.value.(bool)
 			if !ok {
-				return nil, false, &apiError{Code: "JSON_PARSER_ERROR", Message: "Cannot deserialize instance of boolean: allOrNone"}
+				return nil, false, &apiError{Code: "JSON_PARSER_ERROR",
+					Message: "Cannot deserialize instance of boolean: allOrNone"}
 			}
 			allOrNone = b
 		case "records":
@@ -81,14 +83,17 @@ func (c *call) rowsBody() (rows []row, allOrNone bool, refused *apiError) {
 				rows = append(rows, r)
 			}
 		default:
-			return nil, false, &apiError{Code: "JSON_PARSER_ERROR", Message: fmt.Sprintf("Unrecognized field %q", a.name)}
+			return nil, false, &apiError{Code: "JSON_PARSER_ERROR",
+				Message: fmt.Sprintf("Unrecognized field %q", a.name)}
 		}
 	}
 	switch {
 	case len(rows) == 0:
 		return nil, false, &apiError{Code: "REQUIRED_FIELD_MISSING", Message: "records is missing or empty"}
 	case len(rows) > maxCollection:
-		return nil, false, &apiError{Code: "EXCEEDED_ID_LIMIT", Message: fmt.Sprintf("record limit reached. cannot submit more than %d records into this call", maxCollection)}
+		return nil, false, &apiError{Code: "EXCEEDED_ID_LIMIT",
+			Message: fmt.Sprintf("record limit reached. cannot submit more than %d records into this call",
+				maxCollection)}
 	}
 	return rows, allOrNone, nil
 }
@@ -101,19 +106,21 @@ func (c *call) typedRows() (rows []row, objects []*object, allOrNone bool, refus
 	return rows, objects, allOrNone, refused
 }
 
-// rowTypes finds the object of each row. Rows of mixed types are worked on in chunks, a
-// chunk for each run of one type: at most ten.
+// rowTypes finds the object of each row. Rows of mixed types are processed in chunks, one for each run of
+// the same type, at most ten.
 func (c *call) rowTypes(rows []row) ([]*object, *apiError) {
 	objects := make([]*object, len(rows))
 	chunks := 0
 	for i, r := range rows {
 		name := r.sobjectType()
 		if name == "" {
-			return nil, &apiError{Code: "INVALID_TYPE", Message: fmt.Sprintf("attributes.type is missing in record %d", i)}
+			return nil, &apiError{Code: "INVALID_TYPE",
+				Message: fmt.Sprintf("attributes.type is missing in record %d", i)}
 		}
 		o := c.sandbox.schema.object(name)
 		if o == nil || !c.who.sees(o) {
-			return nil, &apiError{Code: "INVALID_TYPE", Message: fmt.Sprintf("sObject type '%s' is not supported.", name)}
+			return nil, &apiError{Code: "INVALID_TYPE",
+				Message: fmt.Sprintf("sObject type '%s' is not supported.", name)}
 		}
 		if i == 0 || o != objects[i-1] {
 			chunks++
@@ -121,7 +128,8 @@ func (c *call) rowTypes(rows []row) ([]*object, *apiError) {
 		objects[i] = o
 	}
 	if chunks > maxChunks {
-		return nil, &apiError{Code: "LIMIT_EXCEEDED", Message: fmt.Sprintf("records of mixed types make %d chunks, at most %d are allowed", chunks, maxChunks)}
+		return nil, &apiError{Code: "LIMIT_EXCEEDED",
+			Message: fmt.Sprintf("records of mixed types make %d chunks, at most %d are allowed", chunks, maxChunks)}
 	}
 	return objects, nil
 }
@@ -138,7 +146,7 @@ func (c *call) saveRows(save func(*txn, *object, row) saveResult) reply {
 	})
 }
 
-// eachRow saves rows in order. With allOrNone one failure undoes all.
+// eachRow saves rows in order. With allOrNone one failure rolls all of them back.
 func (c *call) eachRow(tx *txn, n int, allOrNone bool, save func(int) saveResult) []saveResult {
 	results := make([]saveResult, n)
 	mark, failed := tx.mark(), false
@@ -157,7 +165,9 @@ func (c *call) eachRow(tx *txn, n int, allOrNone bool, save func(int) saveResult
 		tx.rollbackTo(mark)
 		for i := range results {
 			if results[i].errs == nil {
-				results[i].errs = one(&apiError{Code: "ALL_OR_NONE_OPERATION_ROLLED_BACK", Message: "Record rolled back because not all records were valid and the request was using AllOrNone header"})
+				results[i].errs = one(&apiError{Code: "ALL_OR_NONE_OPERATION_ROLLED_BACK",
+					Message: "Record rolled back because not all records were valid and the request was using " +
+						"AllOrNone header"})
 			}
 		}
 	}
@@ -204,7 +214,8 @@ func (c *call) upsertRows(objectName, keyName string) reply {
 	}
 	for _, other := range objects {
 		if other != o {
-			return refuse(&apiError{Code: "INVALID_TYPE", Message: "all records of an upsert must be of type " + o.name})
+			return refuse(&apiError{Code: "INVALID_TYPE",
+				Message: "all records of an upsert must be of type " + o.name})
 		}
 	}
 	keys := upsertKeys(key, rows)
@@ -220,14 +231,14 @@ func (c *call) upsertRows(objectName, keyName string) reply {
 	})
 }
 
-// rowKey is the external id of one row, or why it has none that can be used.
+// rowKey is the external id of one row, or the errors that make it unusable.
 type rowKey struct {
 	value any
 	errs  []*apiError
 }
 
-// upsertKeys reads the external id of each row. A key that comes twice in one request fails
-// every row that has it: the org does not let the last one win (SALESFORCE.md 2.2).
+// upsertKeys reads the external id of each row. A key that occurs twice in one request fails every row that
+// has it: the org does not let the last one win (SALESFORCE.md 2.2).
 func upsertKeys(key *field, rows []row) []rowKey {
 	texts := make([]any, len(rows))
 	for i, r := range rows {
@@ -236,7 +247,8 @@ func upsertKeys(key *field, rows []row) []rowKey {
 	keys := readKeys(key, texts, readJSONValue)
 	for i, r := range rows {
 		if _, named := r.lookup("Id"); named {
-			keys[i] = rowKey{errs: one(&apiError{Code: "INVALID_FIELD", Message: "The Id field should not be specified in the sobject data.", Fields: []string{"Id"}})}
+			keys[i] = rowKey{errs: one(&apiError{Code: "INVALID_FIELD",
+				Message: "The Id field should not be specified in the sobject data.", Fields: []string{"Id"}})}
 		}
 	}
 	return keys
@@ -251,7 +263,8 @@ func readKeys(key *field, in []any, read reader) []rowKey {
 		case refused != nil:
 			keys[i].errs = one(refused)
 		case value == nil:
-			keys[i].errs = one(&apiError{Code: "MISSING_ARGUMENT", Message: key.name + " not specified", Fields: []string{key.name}})
+			keys[i].errs = one(&apiError{Code: "MISSING_ARGUMENT", Message: key.name + " not specified",
+				Fields: []string{key.name}})
 		default:
 			keys[i].value = value
 			count[key.key(value)]++
@@ -273,7 +286,9 @@ func (c *call) deleteRows() reply {
 		return refuse(&apiError{Code: "MISSING_ARGUMENT", Message: "ids is missing"})
 	}
 	if len(ids) > maxCollection {
-		return refuse(&apiError{Code: "EXCEEDED_ID_LIMIT", Message: fmt.Sprintf("record limit reached. cannot submit more than %d records into this call", maxCollection)})
+		return refuse(&apiError{Code: "EXCEEDED_ID_LIMIT",
+			Message: fmt.Sprintf("record limit reached. cannot submit more than %d records into this call",
+				maxCollection)})
 	}
 	return c.write(func(tx *txn) reply {
 		results := c.eachRow(tx, len(ids), c.query.Get("allOrNone") == "true", func(i int) saveResult {
@@ -294,8 +309,8 @@ func (c *call) deleteRows() reply {
 	})
 }
 
-// retrieve answers POST and GET of /composite/sobjects/T: up to 2,000 records by id, in the
-// order of the ids, null where there is none.
+// retrieve answers POST and GET of /composite/sobjects/T: up to 2,000 records in the order of their ids,
+// null for an unknown id.
 func (c *call) retrieve(objectName string) reply {
 	o := c.sandbox.schema.object(objectName)
 	if o == nil || !c.who.sees(o) {
@@ -306,13 +321,16 @@ func (c *call) retrieve(objectName string) reply {
 		return refuse(refused)
 	}
 	if len(ids) > maxRetrieve {
-		return refuse(&apiError{Code: "EXCEEDED_ID_LIMIT", Message: fmt.Sprintf("record limit reached. cannot submit more than %d records into this call", maxRetrieve)})
+		return refuse(&apiError{Code: "EXCEEDED_ID_LIMIT",
+			Message: fmt.Sprintf("record limit reached. cannot submit more than %d records into this call",
+				maxRetrieve)})
 	}
 	var fields []*field
 	for _, name := range names {
 		f := c.who.visible(o, name)
 		if f == nil {
-			return refuse(&apiError{Code: "INVALID_FIELD", Message: fmt.Sprintf("No such column '%s' on sobject of type %s", name, o.name)})
+			return refuse(&apiError{Code: "INVALID_FIELD",
+				Message: fmt.Sprintf("No such column '%s' on sobject of type %s", name, o.name)})
 		}
 		fields = append(fields, f)
 	}
@@ -355,7 +373,8 @@ func (c *call) retrieveBody() (ids, fields []string, refused *apiError) {
 			return nil, nil, refused
 		}
 	default:
-		return nil, nil, &apiError{Code: "METHOD_NOT_ALLOWED", Message: fmt.Sprintf("HTTP Method '%s' not allowed. Allowed are GET,HEAD,POST", c.method)}
+		return nil, nil, &apiError{Code: "METHOD_NOT_ALLOWED",
+			Message: fmt.Sprintf("HTTP Method '%s' not allowed. Allowed are GET,HEAD,POST", c.method)}
 	}
 	if len(ids) == 0 || ids[0] == "" || len(fields) == 0 || fields[0] == "" {
 		return nil, nil, &apiError{Code: "MISSING_ARGUMENT", Message: "ids and fields are both required"}

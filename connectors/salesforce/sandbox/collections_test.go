@@ -52,7 +52,7 @@ func TestCollectionUpsert(t *testing.T) {
 			t.Errorf("it was not rolled back: %v", got)
 		}
 		if after := len(g.History()); after != before {
-			t.Errorf("the history holds %d changes of what was rolled back", after-before)
+			t.Errorf("the history has %d changes of what was rolled back", after-before)
 		}
 	})
 	t.Run("more_than_200", func(t *testing.T) {
@@ -66,7 +66,7 @@ func TestCollectionUpsert(t *testing.T) {
 		}
 	})
 	path := "composite/sobjects/InMail__c/InMail_Id__c"
-	whole := map[string]struct {
+	refused := map[string]struct {
 		status int
 		code   string
 		path   string
@@ -83,7 +83,7 @@ func TestCollectionUpsert(t *testing.T) {
 		"no_key":          {404, "NOT_FOUND", "composite/sobjects/InMail__c/Subject__c", map[string]any{"records": typed("InMail__c", []Fields{{"Subject__c": "z"}})}},
 		"before_46":       {404, "NOT_FOUND", "/services/data/v45.0/" + path, map[string]any{"records": typed("InMail__c", []Fields{{"InMail_Id__c": "z"}})}},
 	}
-	for name, c := range whole {
+	for name, c := range refused {
 		t.Run(name, func(t *testing.T) {
 			g.t = t
 			g.refused(c.status, c.code, "PATCH", c.path, c.body)

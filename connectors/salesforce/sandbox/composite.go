@@ -13,7 +13,7 @@ import (
 // Limits of a composite (SALESFORCE.md 2.2).
 const (
 	maxSubrequests = 25
-	maxHeavy       = 5 // of them queries or collections
+	maxHeavy       = 5 // at most so many of them are queries or collections
 )
 
 // subrequest is one step of a composite.
@@ -23,7 +23,7 @@ type subrequest struct {
 	header           http.Header
 }
 
-// answered is what a reference may point at.
+// answered is the answer of a subrequest, to which later ones may refer.
 type answered struct {
 	body any
 	ok   bool
@@ -51,7 +51,9 @@ func (c *call) composite() reply {
 		}
 	}
 	if heavy > maxHeavy {
-		return refuse(&apiError{Code: "LIMIT_EXCEEDED", Message: fmt.Sprintf("a composite may hold at most %d queries and collections, this one holds %d", maxHeavy, heavy)})
+		return refuse(&apiError{Code: "LIMIT_EXCEEDED",
+			Message: fmt.Sprintf("a composite may have at most %d queries and collections, this one has %d", maxHeavy,
+				heavy)})
 	}
 	if !allOrNone {
 		replies, _ := c.steps(subs, false)
@@ -69,14 +71,14 @@ func (c *call) composite() reply {
 	})
 }
 
-// readComposite reads a list of subrequests: of a composite, or of one graph, which has an id
-// and is always all or none.
+// readComposite reads a list of subrequests, of a composite or of one graph. A graph has an id and is
+// always all or none.
 func readComposite(body row, inGraph bool) (subs []subrequest, allOrNone bool, refused *apiError) {
 	most := maxSubrequests
 	if inGraph {
 		most = maxNodes
 	}
-	bad := func(format string, args ...any) ([]subrequest, bool, *apiError) {
+	invalid := func(format string, args ...any) ([]subrequest, bool, *apiError) {
 		return nil, false, &apiError{Code: "JSON_PARSER_ERROR", Message: fmt.Sprintf(format, args...)}
 	}
 	var list []any
@@ -96,27 +98,28 @@ func readComposite(body row, inGraph bool) (subs []subrequest, allOrNone bool, r
 			list, ok = a.value.([]any)
 		}
 		if !ok {
-			return bad("Unrecognized or malformed field %q", a.name)
+			return invalid("Unrecognized or malformed field %q", a.name)
 		}
 	}
 	if len(list) == 0 {
-		return bad("compositeRequest is missing or empty")
+		return invalid("compositeRequest is missing or empty")
 	}
 	if len(list) > most {
-		return nil, false, &apiError{Code: "LIMIT_EXCEEDED", Message: fmt.Sprintf("a composite may hold at most %d subrequests, this one holds %d", most, len(list))}
+		return nil, false, &apiError{Code: "LIMIT_EXCEEDED",
+			Message: fmt.Sprintf("a composite may have at most %d subrequests, this one has %d", most, len(list))}
 	}
 	seen := map[string]bool{}
 	for _, item := range list {
 		members, ok := item.(row)
 		if !ok {
-			return bad("a subrequest must be an object")
+			return invalid("a subrequest must be an object")
 		}
 		s, refused := readSubrequest(members)
 		if refused != nil {
 			return nil, false, refused
 		}
 		if seen[s.ref] {
-			return bad("referenceId %q is not unique", s.ref)
+			return invalid("referenceId %q is not unique", s.ref)
 		}
 		seen[s.ref] = true
 		subs = append(subs, s)
@@ -145,7 +148,7 @@ func readSubrequest(members row) (subrequest, *apiError) {
 				value, isValue := h.value.(string)
 				name := http.CanonicalHeaderKey(h.name)
 				if !isValue || name == "Accept" || name == "Authorization" || name == "Content-Type" {
-					return s, &apiError{Code: "JSON_PARSER_ERROR", Message: "httpHeaders may not hold " + h.name}
+					return s, &apiError{Code: "JSON_PARSER_ERROR", Message: "httpHeaders may not contain " + h.name}
 				}
 				s.header.Set(name, value)
 			}
@@ -153,12 +156,15 @@ func readSubrequest(members row) (subrequest, *apiError) {
 			ok = false
 		}
 		if !ok {
-			return s, &apiError{Code: "JSON_PARSER_ERROR", Message: fmt.Sprintf("Unrecognized or malformed field %q", a.name)}
+			return s, &apiError{Code: "JSON_PARSER_ERROR",
+				Message: fmt.Sprintf("Unrecognized or malformed field %q", a.name)}
 		}
 	}
 	switch {
 	case !refName.MatchString(s.ref):
-		return s, &apiError{Code: "JSON_PARSER_ERROR", Message: fmt.Sprintf("referenceId %q must start with a letter and hold letters, digits and underscores", s.ref)}
+		return s, &apiError{Code: "JSON_PARSER_ERROR",
+			Message: fmt.Sprintf("referenceId %q must start with a letter and consist of letters, digits and "+
+				"underscores", s.ref)}
 	case s.url == "" || s.method == "":
 		return s, &apiError{Code: "JSON_PARSER_ERROR", Message: "method and url are required in " + s.ref}
 	}
@@ -186,7 +192,8 @@ func (s *Sandbox) isHeavy(address string) bool {
 	if !ok {
 		return false
 	}
-	return path[0] == "query" || path[0] == "queryAll" || len(path) > 1 && path[0] == "composite" && path[1] == "sobjects"
+	return path[0] == "query" || path[0] == "queryAll" ||
+		len(path) > 1 && path[0] == "composite" && path[1] == "sobjects"
 }
 
 // allowed reports whether a resource may be a subrequest.
@@ -200,10 +207,10 @@ func allowed(path []string) bool {
 	return false
 }
 
-var halted = &apiError{Code: "PROCESSING_HALTED", Message: "The transaction was rolled back since another operation in the same transaction failed."}
+var halted = &apiError{Code: "PROCESSING_HALTED",
+	Message: "The transaction was rolled back since another operation in the same transaction failed."}
 
-// steps runs subrequests in order. In one that is all or none, a failure halts the rest and
-// undoes what was before.
+// steps runs subrequests in order. With atomic a failure halts the rest; the caller rolls back.
 func (c *call) steps(subs []subrequest, atomic bool) (replies []reply, failed bool) {
 	replies = make([]reply, len(subs))
 	known := map[string]answered{}
@@ -232,7 +239,7 @@ func (c *call) steps(subs []subrequest, atomic bool) (replies []reply, failed bo
 	return replies, failed
 }
 
-// step runs one subrequest after putting in what its references stand for.
+// step resolves the references of one subrequest and runs it.
 func (c *call) step(s subrequest, known map[string]answered) reply {
 	address, refused := resolveText(s.url, known)
 	if refused != nil {
@@ -259,7 +266,7 @@ func (c *call) step(s subrequest, known map[string]answered) reply {
 
 var reference = regexp.MustCompile(`@\{([^}]*)\}`)
 
-// resolveText puts the values of references into a text.
+// resolveText replaces the references in a text by their values.
 func resolveText(text string, known map[string]answered) (string, *apiError) {
 	var refused *apiError
 	out := reference.ReplaceAllStringFunc(text, func(match string) string {
@@ -279,7 +286,7 @@ func resolveText(text string, known map[string]answered) (string, *apiError) {
 	return out, refused
 }
 
-// resolve puts the values of references into all texts of a body.
+// resolve replaces the references in all texts of a body by their values.
 func resolve(v any, known map[string]answered) (any, *apiError) {
 	switch v := v.(type) {
 	case string:
@@ -313,9 +320,10 @@ func resolve(v any, known map[string]answered) (any, *apiError) {
 
 var refStep = regexp.MustCompile(`^([A-Za-z0-9_]+)((?:\[[0-9]+\])*)$`)
 
-// lookupReference follows ref.id, ref.records[0].Id or ref[0].id.
+// lookupReference returns the value of a reference such as ref.id, ref.records[0].Id or ref[0].id.
 func lookupReference(text string, known map[string]answered) (any, *apiError) {
-	unknown := &apiError{Code: "PROCESSING_HALTED", Message: fmt.Sprintf("Invalid reference specified. No value for %s found", text)}
+	unknown := &apiError{Code: "PROCESSING_HALTED",
+		Message: fmt.Sprintf("Invalid reference specified. No value for %s found", text)}
 	var v any
 	for i, part := range strings.Split(text, ".") {
 		m := refStep.FindStringSubmatch(part)
@@ -383,7 +391,7 @@ func compositeReply(subs []subrequest, replies []reply) reply {
 	return jsonReply(http.StatusOK, append(appendSubreplies([]byte(`{"compositeResponse":`), subs, replies), '}'))
 }
 
-// appendValue writes a parsed JSON value again.
+// appendValue writes a parsed JSON value.
 func appendValue(out []byte, v any) []byte {
 	switch v := v.(type) {
 	case nil:

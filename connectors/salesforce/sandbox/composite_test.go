@@ -229,7 +229,7 @@ func TestGraph(t *testing.T) {
 		}
 		return out
 	}
-	t.Run("each_in_whole_or_not_at_all", func(t *testing.T) {
+	t.Run("each_all_or_none", func(t *testing.T) {
 		got := send(
 			graph("1", account("a", "one"), sub("POST", "sobjects/Contact", "c", Fields{"LastName": "C", "AccountId": "@{a.id}"})),
 			graph("2", account("a", "two"), account("b", "")),

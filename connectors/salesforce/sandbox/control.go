@@ -11,13 +11,14 @@ import (
 // maxControlBody bounds a body under /sandbox/.
 const maxControlBody = 64 << 20
 
-// control answers /sandbox/…: what no Salesforce has, for tests and for whoever runs the
-// sandbox. Every answer says so.
+// control answers /sandbox/…: control paths that no Salesforce has, for tests and operators. Every answer
+// has the header X-Sandbox.
 func (s *Sandbox) control(w http.ResponseWriter, r *http.Request, path []string) {
 	if key := s.options.ControlKey; key != "" {
 		token, refused := bearer(r)
 		if refused != nil || !same(token, key) {
-			s.writeControl(w, http.StatusUnauthorized, map[string]string{"error": "the control key of this sandbox is needed"})
+			s.writeControl(w, http.StatusUnauthorized,
+				map[string]string{"error": "the control key of this sandbox is needed"})
 			return
 		}
 	}
@@ -32,7 +33,8 @@ func (s *Sandbox) control(w http.ResponseWriter, r *http.Request, path []string)
 	}
 	handle, ok := s.controls()[r.Method+" "+name]
 	if !ok {
-		s.writeControl(w, http.StatusNotFound, map[string]string{"error": "no such control of this sandbox", "path": "/sandbox/" + name})
+		s.writeControl(w, http.StatusNotFound,
+			map[string]string{"error": "no such control of this sandbox", "path": "/sandbox/" + name})
 		return
 	}
 	answer, err := handle(r, one)
@@ -47,11 +49,11 @@ func (s *Sandbox) writeControl(w http.ResponseWriter, status int, answer any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("X-Sandbox", "InMail Salesforce sandbox")
 	w.WriteHeader(status)
-	// A client that went away reads no answer.
+	// The write fails only when the client has disconnected.
 	_ = json.NewEncoder(w).Encode(answer)
 }
 
-// done is the answer of a control that has nothing else to say.
+// done is the answer of a control that returns nothing.
 var done = map[string]bool{"done": true}
 
 type control func(r *http.Request, id string) (any, error)
@@ -60,7 +62,8 @@ type control func(r *http.Request, id string) (any, error)
 func (s *Sandbox) controls() map[string]control {
 	return map[string]control{
 		"GET ": func(*http.Request, string) (any, error) {
-			return map[string]any{"sandbox": "InMail Salesforce sandbox: not Salesforce", "organization": orgID, "versions": []int{int(s.oldest.Load()), newestVersion}}, nil
+			return map[string]any{"sandbox": "InMail Salesforce sandbox: not Salesforce", "organization": orgID,
+				"versions": []int{int(s.oldest.Load()), newestVersion}}, nil
 		},
 		"GET records": func(r *http.Request, _ string) (any, error) {
 			name := r.URL.Query().Get("type")
@@ -105,7 +108,7 @@ func (s *Sandbox) controls() map[string]control {
 			return done, s.Merge(in.Winner, in.Losers...)
 		},
 		"GET faults": func(*http.Request, string) (any, error) {
-			return map[string]any{"items": s.faults.standing(), "struck": s.Struck()}, nil
+			return map[string]any{"items": s.faults.active(), "struck": s.Struck()}, nil
 		},
 		"POST faults": func(r *http.Request, _ string) (any, error) {
 			in, err := decode[[]Fault](r)
@@ -170,7 +173,7 @@ func decode[T any](r *http.Request) (T, error) {
 	return in, nil
 }
 
-// seed makes records: [{"type": "Lead", "fields": {…}}, …], all of them or none.
+// seed creates records: [{"type": "Lead", "fields": {…}}, …], all of them or none.
 func (s *Sandbox) seed(r *http.Request, _ string) (any, error) {
 	in, err := decode[[]struct {
 		Type   string `json:"type"`
@@ -184,7 +187,8 @@ func (s *Sandbox) seed(r *http.Request, _ string) (any, error) {
 		for i, item := range in {
 			o := s.schema.object(item.Type)
 			if o == nil {
-				return one(&apiError{Code: "INVALID_TYPE", Message: fmt.Sprintf("record %d: there is no object %q", i, item.Type)})
+				return one(&apiError{Code: "INVALID_TYPE",
+					Message: fmt.Sprintf("record %d: there is no object %q", i, item.Type)})
 			}
 			values, err := rowOf(item.Fields)
 			if err != nil {
@@ -201,7 +205,7 @@ func (s *Sandbox) seed(r *http.Request, _ string) (any, error) {
 	return map[string]any{"ids": ids}, err
 }
 
-// changeLimits sets the daily limit, or uses calls up: {"daily": 1000} or {"spend": 900}.
+// changeLimits sets the daily limit or uses up calls: {"daily": 1000} or {"spend": 900}.
 func (s *Sandbox) changeLimits(r *http.Request, _ string) (any, error) {
 	in, err := decode[struct {
 		Daily *int `json:"daily"`
@@ -221,7 +225,7 @@ func (s *Sandbox) changeLimits(r *http.Request, _ string) (any, error) {
 	return map[string]int{"used": used, "limit": limit}, nil
 }
 
-// showHistory answers the history: all of it, or of one object (?object=) or key (?key=).
+// showHistory answers the whole history, or that of one object (?object=) or key (?key=).
 func (s *Sandbox) showHistory(r *http.Request, _ string) (any, error) {
 	object, key := r.URL.Query().Get("object"), r.URL.Query().Get("key")
 	return map[string]any{"items": append([]Change{}, s.history(object, key)...)}, nil

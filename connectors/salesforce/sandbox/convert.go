@@ -2,23 +2,24 @@ package sandbox
 
 import "time"
 
-// Conversion says where a lead goes.
+// Conversion names the account and the contact that a lead is converted into.
 type Conversion struct {
 	AccountID string `json:"account_id,omitempty"` // empty: a new account named after the company
 	ContactID string `json:"contact_id,omitempty"` // empty: a new contact
-	// MapMemberID carries InMail_Member_Id__c over to the contact, as after the
-	// administrator has mapped the two fields; a new org does not.
+	// MapMemberID copies InMail_Member_Id__c to the contact, as an org does after its administrator has
+	// mapped the two fields. A new org does not.
 	MapMemberID bool `json:"map_member_id,omitempty"`
 }
 
-// Converted says where a lead went.
+// Converted names the account and the contact that a lead was converted into.
 type Converted struct {
 	AccountID string `json:"account_id"`
 	ContactID string `json:"contact_id"`
 }
 
-// carried are the lead's fields that a conversion copies into the contact.
-var carried = []string{"FirstName", "LastName", "Salutation", "Title", "Email", "Phone", "MobilePhone", "Fax", "LeadSource", "Description", "OwnerId"}
+// carried lists the fields that a conversion copies from the lead to the contact.
+var carried = []string{"FirstName", "LastName", "Salutation", "Title", "Email", "Phone", "MobilePhone", "Fax",
+	"LeadSource", "Description", "OwnerId"}
 
 // convert turns a lead into a contact of an account. Its tasks move to the contact; the
 // lookups of custom objects stay on the lead (SALESFORCE.md 3.3).
@@ -48,7 +49,7 @@ func (tx *txn) convert(leadID string, to Conversion) (Converted, []*apiError) {
 		return Converted{}, errs
 	}
 	tasks := tx.schema.object("Task")
-	for _, t := range tx.holding(tasks, tasks.must("WhoId"), lead.id()) {
+	for _, t := range tx.findBy(tasks, tasks.must("WhoId"), lead.id()) {
 		d := tx.newDraft(tasks, t)
 		d.set("WhoId", out.ContactID)
 		if d.get("WhatId") == nil {
@@ -61,7 +62,7 @@ func (tx *txn) convert(leadID string, to Conversion) (Converted, []*apiError) {
 	return out, nil
 }
 
-// destinations finds or makes the account and the contact.
+// destinations finds or creates the account and the contact.
 func (tx *txn) destinations(lead *record, to Conversion) (Converted, []*apiError) {
 	accounts, contacts := tx.schema.object("Account"), tx.schema.object("Contact")
 	out := Converted{AccountID: to.AccountID}
@@ -83,7 +84,8 @@ func (tx *txn) destinations(lead *record, to Conversion) (Converted, []*apiError
 		}
 		out.AccountID = a.id()
 	} else {
-		id, errs := tx.insert(accounts, row{{"Name", lead.get("Company")}, {"OwnerId", lead.get("OwnerId")}}, readJSONValue)
+		id, errs := tx.insert(accounts, row{{"Name", lead.get("Company")}, {"OwnerId", lead.get("OwnerId")}},
+			readJSONValue)
 		if errs != nil {
 			return out, errs
 		}

@@ -9,15 +9,17 @@ import (
 	"unicode/utf8"
 )
 
-// csvFormat is how a bulk job's data is written.
+// csvFormat is the CSV dialect of a bulk job.
 type csvFormat struct {
 	delimiter byte
 	crlf      bool // lines end in CRLF, else in LF
 }
 
-var delimiters = map[string]byte{"BACKQUOTE": '`', "CARET": '^', "COMMA": ',', "PIPE": '|', "SEMICOLON": ';', "TAB": '\t'}
+var delimiters = map[string]byte{
+	"BACKQUOTE": '`', "CARET": '^', "COMMA": ',', "PIPE": '|', "SEMICOLON": ';', "TAB": '\t',
+}
 
-// csvError is why data cannot be read.
+// csvError is the line and the reason of data that cannot be read.
 type csvError struct {
 	line   int
 	reason string
@@ -25,12 +27,12 @@ type csvError struct {
 
 func (e *csvError) Error() string { return fmt.Sprintf("line %d: %s", e.line, e.reason) }
 
-// csvReader reads rows strictly: RFC 4180, one line ending throughout, quotes only around
-// whole cells.
+// csvReader reads rows strictly: RFC 4180, the same line ending throughout, quotes only around entire
+// cells.
 type csvReader struct {
 	format csvFormat
 	in     *bufio.Reader
-	data   string // the row that is being read
+	data   string // what is left of the current row
 	line   int
 }
 
@@ -38,7 +40,7 @@ func newCSVReader(in io.Reader, format csvFormat) *csvReader {
 	return &csvReader{format: format, in: bufio.NewReaderSize(in, 64<<10), line: 1}
 }
 
-// more reads lines until their quotes are even, as in a whole row.
+// more reads lines into data until their quotes are balanced: then the row is complete.
 func (r *csvReader) more() error {
 	var row strings.Builder
 	for quotes := 0; ; {
@@ -84,7 +86,7 @@ func (r *csvReader) next() ([]string, error) {
 	}
 }
 
-// lineEnd takes a line ending of the job's kind.
+// lineEnd consumes a line ending of the job's kind, if one follows.
 func (r *csvReader) lineEnd() bool {
 	end := "\n"
 	if r.format.crlf {
@@ -142,7 +144,7 @@ func (r *csvReader) quoted() (string, error) {
 	}
 }
 
-// appendCSV writes one row, every cell quoted, as the org answers.
+// appendCSV writes one row with every cell quoted, as the org does.
 func appendCSV(out []byte, format csvFormat, cells ...string) []byte {
 	for i, cell := range cells {
 		if i > 0 {

@@ -7,10 +7,10 @@ import (
 	sfpackage "inmail/connectors/salesforce/package"
 )
 
-// activity is where the package keeps the fields that Tasks have.
+// activity is the object under which the package declares the fields of Tasks.
 const activity = "Activity"
 
-// addPackage makes the package's own objects and adds its fields and rules to standard ones.
+// addPackage adds the package's own objects, and its fields and rules of standard objects.
 func (s *schema) addPackage(model sfpackage.Model) error {
 	made := 0
 	for _, po := range model.Objects {
@@ -47,8 +47,7 @@ func (s *schema) packageTarget(name string) *object {
 	return s.object(name)
 }
 
-// compile compiles the formulas and validation rules of an object, when all of its fields
-// are known.
+// compile compiles the formulas and validation rules of an object, after all of its fields are known.
 func (o *object) compile(po sfpackage.Object) error {
 	for _, pf := range po.Fields {
 		if !pf.Computed() {
@@ -88,11 +87,12 @@ func customObject(po sfpackage.Object, prefix string) *object {
 
 // customKinds translates types of the metadata into those of a describe.
 var customKinds = map[sfpackage.FieldType]kind{
-	sfpackage.Text: kindString, sfpackage.LongTextArea: kindTextArea, sfpackage.Number: kindDouble, sfpackage.Date: kindDate,
-	sfpackage.DateTime: kindDateTime, sfpackage.Picklist: kindPicklist, sfpackage.MultiselectPicklist: kindMultiselect, sfpackage.Lookup: kindReference,
+	sfpackage.Text: kindString, sfpackage.LongTextArea: kindTextArea, sfpackage.Number: kindDouble,
+	sfpackage.Date: kindDate, sfpackage.DateTime: kindDateTime, sfpackage.Picklist: kindPicklist,
+	sfpackage.MultiselectPicklist: kindMultiselect, sfpackage.Lookup: kindReference,
 }
 
-// Lengths that a describe gives for fields whose metadata has none.
+// Lengths in a describe of fields whose metadata has no length.
 const (
 	picklistLength    = 255
 	multiselectLength = 4099
@@ -104,7 +104,8 @@ func customField(pf sfpackage.Field) (*field, error) {
 	f := &field{
 		name: pf.Name, label: pf.Label, length: pf.Length, precision: pf.Precision, scale: pf.Scale,
 		required: pf.Required, unique: pf.Unique, externalID: pf.ExternalID, caseSensitive: pf.CaseSensitive,
-		restricted: pf.Restricted, values: pf.Values, createable: true, updateable: true, packaged: true, permissionable: !pf.Required,
+		restricted: pf.Restricted, values: pf.Values, createable: true, updateable: true, packaged: true,
+		permissionable: !pf.Required,
 	}
 	var known bool
 	if f.kind, known = customKinds[pf.Type]; !known {

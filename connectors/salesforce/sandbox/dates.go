@@ -8,9 +8,9 @@ import (
 
 var unixEpoch = time.Unix(0, 0).UTC()
 
-// dateLiterals are SOQL's names for spans of days, as counted at a day: first day, and the
-// day after the last. n is the number behind the colon, for those that take one. Weeks
-// start on Sunday, as in an org with a US locale; days are UTC.
+// dateLiterals maps the names of SOQL's date ranges to the first day and the day after the last, as seen
+// from a day. n is the number after the colon of those that take one. Weeks start on Sunday, as in an org
+// with a US locale; days are UTC.
 var dateLiterals = map[string]func(day time.Time, n int) (from, to time.Time){
 	"TODAY":       func(d time.Time, _ int) (time.Time, time.Time) { return d, d.AddDate(0, 0, 1) },
 	"YESTERDAY":   func(d time.Time, _ int) (time.Time, time.Time) { return d.AddDate(0, 0, -1), d },
@@ -42,7 +42,7 @@ func year(d time.Time, n int) (from, to time.Time) {
 	return from, from.AddDate(1, 0, 0)
 }
 
-// span is a range of time: from, and the instant after its end.
+// span is a range of time; to is the instant after its end.
 type span struct{ from, to time.Time }
 
 // dateRange resolves a date literal such as LAST_N_DAYS:7 at now.

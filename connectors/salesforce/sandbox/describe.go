@@ -25,15 +25,18 @@ func (c *call) describeReply(v any) reply {
 	return jsonReply(http.StatusOK, body)
 }
 
-// outline is what both describes say of an object.
+// outline returns what both describes contain of an object.
 func (c *call) outline(o *object) map[string]any {
 	address := "/services/data/v" + c.version + "/sobjects/" + o.name
 	return map[string]any{
 		"name": o.name, "label": o.label, "labelPlural": o.plural, "keyPrefix": o.prefix, "custom": o.custom(),
-		"createable": c.who.may(toCreate, o), "updateable": c.who.may(toEdit, o), "deletable": c.who.may(toRemove, o), "undeletable": c.who.may(toRemove, o), "mergeable": o.byRelationship["masterrecord"] != nil,
-		"queryable": true, "retrieveable": true, "searchable": true, "layoutable": true, "triggerable": true, "replicateable": true,
-		"activateable": false, "customSetting": false, "deprecatedAndHidden": false, "feedEnabled": false, "mruEnabled": true,
-		"urls": map[string]string{"sobject": address, "describe": address + "/describe", "rowTemplate": address + "/{ID}"},
+		"createable": c.who.may(toCreate, o), "updateable": c.who.may(toEdit, o), "deletable": c.who.may(toRemove, o),
+		"undeletable": c.who.may(toRemove, o), "mergeable": o.byRelationship["masterrecord"] != nil,
+		"queryable": true, "retrieveable": true, "searchable": true, "layoutable": true, "triggerable": true,
+		"replicateable": true, "activateable": false, "customSetting": false, "deprecatedAndHidden": false,
+		"feedEnabled": false, "mruEnabled": true,
+		"urls": map[string]string{"sobject": address, "describe": address + "/describe",
+			"rowTemplate": address + "/{ID}"},
 	}
 }
 
@@ -62,7 +65,8 @@ func (c *call) describe(o *object) reply {
 		}
 		children = append(children, map[string]any{
 			"childSObject": child.object.name, "field": child.field.name, "relationshipName": name,
-			"cascadeDelete": child.field.onDelete == cascade, "restrictedDelete": child.field.onDelete == restrict, "deprecatedAndHidden": false,
+			"cascadeDelete": child.field.onDelete == cascade, "restrictedDelete": child.field.onDelete == restrict,
+			"deprecatedAndHidden": false,
 		})
 	}
 	all["fields"], all["childRelationships"] = fields, children
@@ -81,7 +85,8 @@ func (c *call) describeField(o *object, f *field) map[string]any {
 	}
 	values := []map[string]any{}
 	for _, v := range f.values {
-		values = append(values, map[string]any{"value": v, "label": v, "active": true, "defaultValue": v == f.fallback, "validFor": nil})
+		values = append(values,
+			map[string]any{"value": v, "label": v, "active": true, "defaultValue": v == f.fallback, "validFor": nil})
 	}
 	var formula any
 	if f.formula != nil {
@@ -94,14 +99,19 @@ func (c *call) describeField(o *object, f *field) map[string]any {
 	nillable := !f.required && f.kind != kindBoolean && f.pos > posModstamp
 	writable := f.formula == nil && c.who.writes(f) && !o.readOnly
 	return map[string]any{
-		"name": f.name, "label": f.label, "type": f.kind, "length": f.longest(), "byteLength": f.longest() * 3, "precision": precision, "scale": f.scale, "digits": digits,
-		"createable": writable && f.createable, "updateable": writable && f.updateable, "nillable": nillable, "defaultedOnCreate": f.fallback != nil || f.name == "OwnerId" || f.autoNumber != "",
-		"unique": f.unique, "externalId": f.externalID, "idLookup": f.externalID || f.pos == posID, "caseSensitive": f.caseSensitive, "restrictedPicklist": f.restricted,
-		"custom": f.custom(), "calculated": f.formula != nil, "calculatedFormula": formula, "autoNumber": f.autoNumber != "", "nameField": f.nameField,
-		"filterable": f.filterable(), "sortable": f.sortable(), "groupable": f.groupable(), "aggregatable": f.filterable() && f.kind != kindMultiselect,
-		"referenceTo": refersTo, "relationshipName": relationship, "polymorphicForeignKey": len(f.refersTo) > 1, "picklistValues": values,
+		"name": f.name, "label": f.label, "type": f.kind, "length": f.maxLength(), "byteLength": f.maxLength() * 3,
+		"precision": precision, "scale": f.scale, "digits": digits, "createable": writable && f.createable,
+		"updateable": writable && f.updateable, "nillable": nillable,
+		"defaultedOnCreate": f.fallback != nil || f.name == "OwnerId" || f.autoNumber != "", "unique": f.unique,
+		"externalId": f.externalID, "idLookup": f.externalID || f.pos == posID, "caseSensitive": f.caseSensitive,
+		"restrictedPicklist": f.restricted, "custom": f.custom(), "calculated": f.formula != nil,
+		"calculatedFormula": formula, "autoNumber": f.autoNumber != "", "nameField": f.nameField,
+		"filterable": f.filterable(), "sortable": f.sortable(), "groupable": f.groupable(),
+		"aggregatable": f.filterable() && f.kind != kindMultiselect, "referenceTo": refersTo,
+		"relationshipName": relationship, "polymorphicForeignKey": len(f.refersTo) > 1, "picklistValues": values,
 		"permissionable": f.permissionable, "soapType": soapType(f.kind), "defaultValue": f.fallback,
-		"cascadeDelete": f.onDelete == cascade, "restrictedDelete": f.onDelete == restrict, "deprecatedAndHidden": false, "encrypted": false, "htmlFormatted": false,
+		"cascadeDelete": f.onDelete == cascade, "restrictedDelete": f.onDelete == restrict,
+		"deprecatedAndHidden": false, "encrypted": false, "htmlFormatted": false,
 	}
 }
 

@@ -16,18 +16,18 @@ import (
 // FaultKind names what goes wrong. The string is also its name under /sandbox/faults.
 type FaultKind string
 
-// What can go wrong. Those that refuse do so before anything is stored, unless their comment
-// says otherwise.
+// The kinds of fault. Those that refuse do so before anything is stored, unless their comment says
+// otherwise.
 const (
 	RowLock         FaultKind = "row_lock"           // rows fail with UNABLE_TO_LOCK_ROW
-	RowDuplicate    FaultKind = "row_duplicate"      // rows fail with DUPLICATE_VALUE, as a concurrent insert makes them
-	SessionExpired  FaultKind = "session_expired"    // 401, and the session really is over
+	RowDuplicate    FaultKind = "row_duplicate"      // rows fail with DUPLICATE_VALUE, as in a race of two inserts
+	SessionExpired  FaultKind = "session_expired"    // 401, and the session has ended
 	LimitTotal      FaultKind = "limit_total"        // 403 REQUEST_LIMIT_EXCEEDED, TotalRequests
 	LimitConcurrent FaultKind = "limit_concurrent"   // 403 REQUEST_LIMIT_EXCEEDED, ConcurrentRequests
-	UnavailableHTML FaultKind = "unavailable_html"   // 503 with a page for people
+	UnavailableHTML FaultKind = "unavailable_html"   // 503 with an HTML page
 	ServerError     FaultKind = "server_error"       // 500 UNKNOWN_EXCEPTION
-	BadGateway      FaultKind = "bad_gateway"        // 502 with a page for people
-	GatewayTimeout  FaultKind = "gateway_timeout"    // 504 with a page for people
+	BadGateway      FaultKind = "bad_gateway"        // 502 with an HTML page
+	GatewayTimeout  FaultKind = "gateway_timeout"    // 504 with an HTML page
 	TimeoutAfter    FaultKind = "timeout_after"      // 504 after the commit
 	QueryTimeout    FaultKind = "query_timeout"      // 400 QUERY_TIMEOUT
 	InMaintenance   FaultKind = "org_in_maintenance" // 503 ORG_IN_MAINTENANCE
@@ -35,7 +35,7 @@ const (
 	SlowBefore      FaultKind = "slow_before"        // waits Delay, then does the work
 	SlowAfter       FaultKind = "slow_after"         // does the work, then waits Delay before the answer
 	DropBefore      FaultKind = "drop_before"        // the connection ends without an answer
-	DropAfter       FaultKind = "drop_after"         // the same, after the commit
+	DropAfter       FaultKind = "drop_after"         // the connection ends after the commit, without an answer
 	TruncatedBody   FaultKind = "truncated_body"     // after the commit, half of the answer
 	EmptyBody       FaultKind = "empty_body"         // after the commit, the status without a body
 	EmptyErrorList  FaultKind = "empty_error_list"   // 500 whose body is []
@@ -45,24 +45,24 @@ const (
 	BulkJobFails    FaultKind = "bulk_job_fails"     // the next job that is closed ends as Failed
 )
 
-// Fault is a standing order: what goes wrong, where, and how often.
+// Fault is an injected fault: its kind, the calls that it hits, and how often.
 type Fault struct {
 	Kind FaultKind `json:"kind"`
 	// Resource limits it to one resource, such as composite, query, sobjects, token or
 	// jobs/ingest; empty means every call of the REST API.
 	Resource string `json:"resource,omitempty"`
-	// Rate is the share of calls, or of rows for the row kinds, that it hits: 0 to 1. With
-	// 0 it hits each.
+	// Rate is the share of calls that the fault hits, 0 to 1; for the row kinds it is the share of rows. 0
+	// hits all of them.
 	Rate float64 `json:"rate,omitempty"`
-	// Skip lets so many calls (rows) pass before it starts.
+	// Skip is the number of calls (rows) that pass before the first hit.
 	Skip int `json:"skip,omitempty"`
-	// Next ends it after so many hits; 0: it stays until it is cleared.
+	// Next is the number of hits after which the fault ends; 0: it stays until it is cleared.
 	Next int `json:"next,omitempty"`
-	// Delay is how long the slow kinds wait, by the injected Sleep.
+	// Delay is how long the slow kinds wait, by Options.Sleep.
 	Delay time.Duration `json:"delay,omitempty"`
 }
 
-// Validate says what is wrong with a fault.
+// Validate returns what is wrong with a fault, or nil.
 func (f Fault) Validate() error {
 	switch {
 	case !slices.Contains(faultKinds, f.Kind):
@@ -83,15 +83,19 @@ func (f Fault) Validate() error {
 	return nil
 }
 
-var faultKinds = []FaultKind{RowLock, RowDuplicate, SessionExpired, LimitTotal, LimitConcurrent, UnavailableHTML, ServerError, BadGateway,
-	GatewayTimeout, TimeoutAfter, QueryTimeout, InMaintenance, APIDisabled, SlowBefore, SlowAfter, DropBefore, DropAfter, TruncatedBody,
-	EmptyBody, EmptyErrorList, InvalidGrant, InvalidClient, InvalidLogin, BulkJobFails}
+var faultKinds = []FaultKind{
+	RowLock, RowDuplicate, SessionExpired, LimitTotal, LimitConcurrent, UnavailableHTML, ServerError, BadGateway,
+	GatewayTimeout, TimeoutAfter, QueryTimeout, InMaintenance, APIDisabled, SlowBefore, SlowAfter, DropBefore,
+	DropAfter, TruncatedBody, EmptyBody, EmptyErrorList, InvalidGrant, InvalidClient, InvalidLogin, BulkJobFails,
+}
 
-// resources are the names by which calls are counted and faults aimed.
-var resources = []string{"token", "soap", "versions", "resources", "query", "queryAll", "limits", "describe", "sobjects", "composite",
-	"composite/sobjects", "composite/graph", "composite/tree", "jobs/ingest", "jobs/query", "other"}
+// resources are the names by which calls are counted and to which faults are limited.
+var resources = []string{
+	"token", "soap", "versions", "resources", "query", "queryAll", "limits", "describe", "sobjects", "composite",
+	"composite/sobjects", "composite/graph", "composite/tree", "jobs/ingest", "jobs/query", "other",
+}
 
-// faults holds the standing orders.
+// faults are the faults that are active, and how often each kind has struck.
 type faults struct {
 	mu     sync.Mutex
 	random *rand.Rand
@@ -103,16 +107,16 @@ func newFaults(seed uint64) *faults {
 	return &faults{random: rand.New(rand.NewPCG(seed, seed)), struck: map[FaultKind]int{}}
 }
 
-// add appends orders, or none of them when one is not valid.
-func (fs *faults) add(orders ...Fault) error {
-	for _, f := range orders {
+// add activates faults. When one is not valid it activates none.
+func (fs *faults) add(added ...Fault) error {
+	for _, f := range added {
 		if err := f.Validate(); err != nil {
 			return err
 		}
 	}
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
-	for _, f := range orders {
+	for _, f := range added {
 		fs.list = append(fs.list, &f)
 	}
 	return nil
@@ -124,7 +128,7 @@ func (fs *faults) clear() {
 	fs.list = nil
 }
 
-func (fs *faults) standing() []Fault {
+func (fs *faults) active() []Fault {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	out := []Fault{}
@@ -140,7 +144,7 @@ func (fs *faults) counts() map[FaultKind]int {
 	return maps.Clone(fs.struck)
 }
 
-// strikes decides whether an order hits now, and takes the hit off its count.
+// strikes reports whether a fault hits now, and counts the hit.
 func (fs *faults) strikes(f *Fault) bool {
 	if f.Skip > 0 {
 		f.Skip--
@@ -160,15 +164,15 @@ func (fs *faults) strikes(f *Fault) bool {
 
 func rowKind(k FaultKind) bool { return k == RowLock || k == RowDuplicate }
 
-// hit is what goes wrong with one request.
+// hit is the fault that strikes one request.
 type hit struct {
-	kind      FaultKind // empty: nothing
+	kind      FaultKind // empty: no fault
 	delay     time.Duration
 	rows      rowFault
 	bulkFails bool
 }
 
-// pick finds the first order that hits a request of the resource.
+// pick returns the first fault that hits a request of the resource.
 func (fs *faults) pick(resource string) hit {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
@@ -190,14 +194,14 @@ func (fs *faults) pick(resource string) hit {
 	return h
 }
 
-// rowFault decides for each row of a request whether it is hit.
+// rowFault decides for each row of a request whether a fault hits it.
 type rowFault struct {
 	faults   *faults
 	resource string
-	within   string // the resource of a composite's subrequest
+	within   string // the resource of a subrequest; empty outside of composites
 }
 
-// strike returns the error that the next row is to fail with, or nil.
+// strike returns the error with which the next row fails, or nil.
 func (rf rowFault) strike() *apiError {
 	if rf.faults == nil {
 		return nil
@@ -213,17 +217,19 @@ func (rf rowFault) strike() *apiError {
 		if f.Kind == RowLock {
 			return &apiError{Code: "UNABLE_TO_LOCK_ROW", Message: "unable to obtain exclusive access to this record"}
 		}
-		return &apiError{Code: "DUPLICATE_VALUE", Message: "duplicate value found: <unknown> duplicates value on record with id: <unknown>"}
+		return &apiError{Code: "DUPLICATE_VALUE",
+			Message: "duplicate value found: <unknown> duplicates value on record with id: <unknown>"}
 	}
 	return nil
 }
 
 func page(status int, text string) reply {
 	return reply{status: status, mimeType: "text/html",
-		body: []byte("<!DOCTYPE html>\n<html><head><title>" + text + "</title></head><body><h1>" + text + "</h1><p>InMail Salesforce sandbox</p></body></html>\n")}
+		body: []byte("<!DOCTYPE html>\n<html><head><title>" + text + "</title></head><body><h1>" + text +
+			"</h1><p>InMail Salesforce sandbox</p></body></html>\n")}
 }
 
-// refusal is the answer of the kinds that refuse before the work; ok is false for the others.
+// refusal returns the answer of a kind that refuses before the work; ok is false for the other kinds.
 func (k FaultKind) refusal() (a reply, ok bool) {
 	switch k {
 	case LimitTotal:
@@ -233,7 +239,9 @@ func (k FaultKind) refusal() (a reply, ok bool) {
 	case UnavailableHTML:
 		return page(http.StatusServiceUnavailable, "We are down for maintenance."), true
 	case ServerError:
-		return refuse(&apiError{Code: "UNKNOWN_EXCEPTION", Message: "An unexpected error occurred. Please include this ErrorId if you contact support: 0000000000-00000"}), true
+		return refuse(&apiError{Code: "UNKNOWN_EXCEPTION",
+			Message: "An unexpected error occurred. Please include this ErrorId if you contact support: " +
+				"0000000000-00000"}), true
 	case BadGateway:
 		return page(http.StatusBadGateway, "Bad Gateway"), true
 	case GatewayTimeout:
@@ -243,28 +251,31 @@ func (k FaultKind) refusal() (a reply, ok bool) {
 	case InMaintenance:
 		return refuse(&apiError{Code: "ORG_IN_MAINTENANCE", Message: "The organization is in maintenance"}), true
 	case APIDisabled:
-		return refuse(&apiError{Code: "API_CURRENTLY_DISABLED", Message: "API is currently disabled for this organization"}), true
+		return refuse(&apiError{Code: "API_CURRENTLY_DISABLED",
+			Message: "API is currently disabled for this organization"}), true
 	case EmptyErrorList:
 		return jsonReply(http.StatusInternalServerError, []byte("[]")), true
 	case SessionExpired:
 		return refuse(&apiError{Code: "INVALID_SESSION_ID", Message: "Session expired or invalid"}), true
 	case InvalidGrant:
-		return jsonReply(http.StatusBadRequest, []byte(`{"error":"invalid_grant","error_description":"authentication failure"}`)), true
+		return jsonReply(http.StatusBadRequest,
+			[]byte(`{"error":"invalid_grant","error_description":"authentication failure"}`)), true
 	case InvalidClient:
-		return jsonReply(http.StatusBadRequest, []byte(`{"error":"invalid_client","error_description":"invalid client credentials"}`)), true
+		return jsonReply(http.StatusBadRequest,
+			[]byte(`{"error":"invalid_client","error_description":"invalid client credentials"}`)), true
 	case InvalidLogin:
 		return soapFault(invalidLogin), true
 	}
 	return reply{}, false
 }
 
-// before acts on a request ahead of the work, and reports whether the work is still to be done.
+// before applies a fault that strikes before the work. It reports whether the work is still to be done.
 func (h hit) before(s *Sandbox, w http.ResponseWriter, r *http.Request) bool {
 	switch h.kind {
 	case DropBefore:
 		panic(http.ErrAbortHandler)
 	case SlowBefore:
-		arrive(w, r)
+		bufferRequest(w, r)
 		s.wait(r, h.delay)
 		return true
 	case SessionExpired:
@@ -279,7 +290,7 @@ func (h hit) before(s *Sandbox, w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-// after acts on an answer behind the work, and reports whether the answer is still to be sent.
+// after applies a fault that strikes after the work. It reports whether the answer is still to be sent.
 func (h hit) after(s *Sandbox, w http.ResponseWriter, r *http.Request, a reply) bool {
 	switch h.kind {
 	case DropAfter:
@@ -303,16 +314,16 @@ func (h hit) after(s *Sandbox, w http.ResponseWriter, r *http.Request, a reply) 
 	return true
 }
 
-// wait keeps a call waiting, also when its client has gone away: an org that has the request
-// goes on with it.
+// wait blocks a call for d. It ignores that the client disconnects: an org that has received a request
+// completes it.
 func (s *Sandbox) wait(r *http.Request, d time.Duration) {
 	if s.options.Sleep(context.WithoutCancel(r.Context()), d) != nil {
 		panic(http.ErrAbortHandler)
 	}
 }
 
-// arrive reads the whole request, so that the client can go away without taking it along.
-func arrive(w http.ResponseWriter, r *http.Request) {
+// bufferRequest reads the request to its end, so that a client which disconnects later does not cancel it.
+func bufferRequest(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxCSVBody+1))
 	if err != nil {
 		panic(http.ErrAbortHandler)

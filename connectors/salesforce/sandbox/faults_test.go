@@ -58,7 +58,7 @@ func TestFaultsThatRefuse(t *testing.T) {
 		g.t = t
 		g.inject(Fault{Kind: SessionExpired, Next: 1})
 		g.refused(401, "INVALID_SESSION_ID", "PATCH", path, body)
-		g.refused(401, "INVALID_SESSION_ID", "PATCH", path, body) // the session is really over
+		g.refused(401, "INVALID_SESSION_ID", "PATCH", path, body) // the session has ended
 		g.login()
 	})
 	t.Run("drop_before", func(t *testing.T) {
@@ -72,7 +72,7 @@ func TestFaultsThatRefuse(t *testing.T) {
 	})
 }
 
-// try sends a call that may be cut off, and returns why it was.
+// try sends a call that may be cut off and returns the error.
 func (g *org) try(method, path string, body any) error {
 	g.t.Helper()
 	in, err := rowsReader(body)
@@ -167,18 +167,18 @@ func TestFaultsAreCounted(t *testing.T) {
 		close(ended)
 	}()
 	<-gt.waiting
-	var told struct {
+	var answer struct {
 		Struck   map[FaultKind]int
 		UnderWay int `json:"under_way"`
 	}
-	g.control("GET", "calls", nil, &told)
-	if told.UnderWay != 1 {
-		t.Errorf("%d calls are under way while one waits", told.UnderWay)
+	g.control("GET", "calls", nil, &answer)
+	if answer.UnderWay != 1 {
+		t.Errorf("%d calls are under way while one waits", answer.UnderWay)
 	}
 	close(gt.open)
 	<-ended
-	g.control("GET", "faults", nil, &told)
-	if diff := cmp.Diff(map[FaultKind]int{ServerError: 2, RowLock: 3, SlowBefore: 1}, told.Struck); diff != "" {
+	g.control("GET", "faults", nil, &answer)
+	if diff := cmp.Diff(map[FaultKind]int{ServerError: 2, RowLock: 3, SlowBefore: 1}, answer.Struck); diff != "" {
 		t.Errorf("struck (-want +got):\n%s", diff)
 	}
 	g.ClearFaults()
@@ -230,11 +230,11 @@ func TestFaultsRefused(t *testing.T) {
 		}
 	}
 	if status, _ := g.do("GET", "limits", nil); status != http.StatusOK {
-		t.Error("the good one beside a bad one was taken")
+		t.Error("a valid fault beside an invalid one was added")
 	}
 }
 
-// gate is a Sleep that holds every waiter until it is opened.
+// gate is a Sleep that blocks every caller until it is opened.
 type gate struct {
 	waiting chan time.Duration
 	open    chan struct{}

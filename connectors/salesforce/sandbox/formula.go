@@ -9,9 +9,9 @@ import (
 	"unicode"
 )
 
-// formula is a compiled formula: of a formula field, or of a validation rule, where true
-// refuses the row. What it does not know is an error when the org is made, so that nothing
-// passes because it was not understood.
+// formula is a compiled formula, of a formula field or of a validation rule (where true refuses the row).
+// An unknown function or field is an error when the org is made, so that no rule passes because it was not
+// understood.
 type formula struct {
 	source string
 	root   expr
@@ -22,10 +22,10 @@ type rule struct {
 	name    string
 	refuses *formula
 	message string
-	field   string // where the org shows the message; empty: on top of the page
+	field   string // the field beside which the org shows the message; empty: on top of the page
 }
 
-// scope is what a formula may look at: the row as it will be, and as it was (nil: new).
+// scope is the input of a formula: the row after the write and before it (nil: an insert).
 type scope struct {
 	object *object
 	now    time.Time
@@ -43,7 +43,7 @@ func dateOf(t time.Time) date { return date(math.Floor(float64(t.Unix()) / 86400
 
 func (d date) time() time.Time { return time.Unix(int64(d)*86400, 0).UTC() }
 
-// evaluate computes the formula and gives the value as a record holds it.
+// evaluate computes the formula and returns the value in the form that records use.
 func (f *formula) evaluate(s *scope) (any, error) {
 	v, err := f.root(s)
 	if err != nil {
@@ -142,7 +142,8 @@ func (p *formulaParser) accept(tokens ...string) (string, error) {
 }
 
 // binary parses operands joined by operators of one rank.
-func (p *formulaParser) binary(operand func() (expr, error), join func(op string, a, b expr) expr, operators ...string) (expr, error) {
+func (p *formulaParser) binary(operand func() (expr, error), join func(op string, a, b expr) expr,
+	operators ...string) (expr, error) {
 	left, err := operand()
 	if err != nil {
 		return nil, err
@@ -288,8 +289,8 @@ func operand(f *field, s *scope, row func(*field) any) (any, error) {
 	return v, nil
 }
 
-// call parses the arguments of a function. PRIORVALUE, ISCHANGED and ISNEW look at the row
-// as it was, so they take a field's name and are compiled here.
+// call parses the arguments of a function. PRIORVALUE, ISCHANGED and ISNEW read the old row; they take the
+// name of a field and are compiled here.
 func (p *formulaParser) call(function string) (expr, error) {
 	if err := p.expect("("); err != nil {
 		return nil, err
@@ -395,8 +396,7 @@ func negate(e expr) expr {
 
 func blank(v any) bool { return v == nil || v == "" }
 
-// compare joins two operands by a comparison. With a blank on one side only = and <> decide;
-// every other comparison is false.
+// compare joins two operands by a comparison. With a blank on either side only = and <> can be true.
 func compare(op string, a, b expr) expr {
 	return func(s *scope) (any, error) {
 		left, right, err := both(s, a, b)
@@ -472,8 +472,8 @@ func orderOf(a, b float64) int {
 	return 0
 }
 
-// arithmetic joins two operands: numbers, a date or time and a number of days, or the days
-// between two of them. With a blank on one side the result is blank.
+// arithmetic joins two operands: numbers, or a date or time and a number of days; the difference of two
+// dates or times is in days. With a blank on either side the result is blank.
 func arithmetic(op string, a, b expr) expr {
 	return func(s *scope) (any, error) {
 		left, right, err := both(s, a, b)

@@ -11,7 +11,7 @@ import (
 
 // function is a formula function over evaluated arguments.
 type function struct {
-	least, most int // how many arguments
+	least, most int // bounds of the number of arguments
 	apply       func(s *scope, args []any) (any, error)
 }
 
@@ -66,7 +66,7 @@ func makeCall(name string, args []expr) (expr, error) {
 	}, nil
 }
 
-// functions are those that take their arguments as values.
+// functions are the functions whose arguments are all evaluated first.
 var functions = map[string]function{
 	"ISNEW":      {0, 0, func(s *scope, _ []any) (any, error) { return s.old == nil, nil }},
 	"ISBLANK":    {1, 1, func(_ *scope, a []any) (any, error) { return blank(a[0]), nil }},
@@ -74,19 +74,22 @@ var functions = map[string]function{
 	"BLANKVALUE": {2, 2, func(_ *scope, a []any) (any, error) { return orElse(a[0], a[1]), nil }},
 	"ISPICKVAL":  {2, 2, func(_ *scope, a []any) (any, error) { return asText(a[0]) == asText(a[1]), nil }},
 	"TEXT":       {1, 1, func(_ *scope, a []any) (any, error) { return asText(a[0]), nil }},
-	"LEN":        {1, 1, func(_ *scope, a []any) (any, error) { return float64(utf8.RuneCountInString(asText(a[0]))), nil }},
-	"LOWER":      {1, 1, func(_ *scope, a []any) (any, error) { return strings.ToLower(asText(a[0])), nil }},
-	"UPPER":      {1, 1, func(_ *scope, a []any) (any, error) { return strings.ToUpper(asText(a[0])), nil }},
-	"TRIM":       {1, 1, func(_ *scope, a []any) (any, error) { return strings.TrimSpace(asText(a[0])), nil }},
-	"CONTAINS":   {2, 2, func(_ *scope, a []any) (any, error) { return strings.Contains(asText(a[0]), asText(a[1])), nil }},
-	"BEGINS":     {2, 2, func(_ *scope, a []any) (any, error) { return strings.HasPrefix(asText(a[0]), asText(a[1])), nil }},
-	"LEFT":       {2, 2, func(_ *scope, a []any) (any, error) { return part(a[0], a[1], true) }},
-	"RIGHT":      {2, 2, func(_ *scope, a []any) (any, error) { return part(a[0], a[1], false) }},
-	"VALUE":      {1, 1, func(_ *scope, a []any) (any, error) { return valueOf(a[0]) }},
-	"NOW":        {0, 0, func(s *scope, _ []any) (any, error) { return s.now, nil }},
-	"TODAY":      {0, 0, func(s *scope, _ []any) (any, error) { return dateOf(s.now), nil }},
-	"DATE":       {3, 3, func(_ *scope, a []any) (any, error) { return makeDate(a) }},
-	"DATEVALUE":  {1, 1, func(_ *scope, a []any) (any, error) { return dateValue(a[0]) }},
+	"LEN": {1, 1,
+		func(_ *scope, a []any) (any, error) { return float64(utf8.RuneCountInString(asText(a[0]))), nil }},
+	"LOWER": {1, 1, func(_ *scope, a []any) (any, error) { return strings.ToLower(asText(a[0])), nil }},
+	"UPPER": {1, 1, func(_ *scope, a []any) (any, error) { return strings.ToUpper(asText(a[0])), nil }},
+	"TRIM":  {1, 1, func(_ *scope, a []any) (any, error) { return strings.TrimSpace(asText(a[0])), nil }},
+	"CONTAINS": {2, 2,
+		func(_ *scope, a []any) (any, error) { return strings.Contains(asText(a[0]), asText(a[1])), nil }},
+	"BEGINS": {2, 2,
+		func(_ *scope, a []any) (any, error) { return strings.HasPrefix(asText(a[0]), asText(a[1])), nil }},
+	"LEFT":      {2, 2, func(_ *scope, a []any) (any, error) { return part(a[0], a[1], true) }},
+	"RIGHT":     {2, 2, func(_ *scope, a []any) (any, error) { return part(a[0], a[1], false) }},
+	"VALUE":     {1, 1, func(_ *scope, a []any) (any, error) { return valueOf(a[0]) }},
+	"NOW":       {0, 0, func(s *scope, _ []any) (any, error) { return s.now, nil }},
+	"TODAY":     {0, 0, func(s *scope, _ []any) (any, error) { return dateOf(s.now), nil }},
+	"DATE":      {3, 3, func(_ *scope, a []any) (any, error) { return makeDate(a) }},
+	"DATEVALUE": {1, 1, func(_ *scope, a []any) (any, error) { return dateValue(a[0]) }},
 	"DATETIMEVALUE": {1, 1, func(_ *scope, a []any) (any, error) {
 		d, err := dateValue(a[0])
 		if day, ok := d.(date); ok {
@@ -94,11 +97,13 @@ var functions = map[string]function{
 		}
 		return nil, err
 	}},
-	"YEAR": {1, 1, func(_ *scope, a []any) (any, error) { return ofDay(a[0], func(t time.Time) int { return t.Year() }) }},
+	"YEAR": {1, 1,
+		func(_ *scope, a []any) (any, error) { return ofDay(a[0], func(t time.Time) int { return t.Year() }) }},
 	"MONTH": {1, 1, func(_ *scope, a []any) (any, error) {
 		return ofDay(a[0], func(t time.Time) int { return int(t.Month()) })
 	}},
-	"DAY": {1, 1, func(_ *scope, a []any) (any, error) { return ofDay(a[0], func(t time.Time) int { return t.Day() }) }},
+	"DAY": {1, 1,
+		func(_ *scope, a []any) (any, error) { return ofDay(a[0], func(t time.Time) int { return t.Day() }) }},
 	"WEEKDAY": {1, 1, func(_ *scope, a []any) (any, error) {
 		return ofDay(a[0], func(t time.Time) int { return int(t.Weekday()) + 1 })
 	}},
@@ -189,7 +194,7 @@ func ofNumber(v any, apply func(float64) float64) (any, error) {
 	return apply(n), nil
 }
 
-// modulo takes the sign of the divisor, as the org's does.
+// modulo has the sign of the divisor, as in the org.
 func modulo(a, b any) (any, error) {
 	n, ok := a.(float64)
 	d, also := b.(float64)

@@ -18,7 +18,7 @@ import (
 	salesforce "github.com/k-capehart/go-salesforce/v3"
 )
 
-// newRSA makes a key pair; the private key as PEM, as clients take it.
+// newRSA makes a key pair. It returns the private key as PEM too, the form that clients take.
 func newRSA(t testing.TB) (*rsa.PrivateKey, string) {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
@@ -28,8 +28,7 @@ func newRSA(t testing.TB) (*rsa.PrivateKey, string) {
 	return key, string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}))
 }
 
-// goClient logs go-salesforce in to an org that runs on the real clock, which that client
-// cannot do without.
+// goClient logs go-salesforce in to an org. That client needs the real clock.
 func goClient(t *testing.T) (*org, *salesforce.Salesforce) {
 	t.Helper()
 	g := newOrg(t, func(o *Options) { o.Clock = time.Now })
@@ -237,6 +236,6 @@ func TestGoSalesforceBulk(t *testing.T) {
 		t.Errorf("export: %v, %d lines, first %v", err, len(lines), lines[1])
 	}
 	if got := len(g.Records("InMail__c")); got != 499 {
-		t.Errorf("the org holds %d records, want 499", got)
+		t.Errorf("the org has %d records, want 499", got)
 	}
 }

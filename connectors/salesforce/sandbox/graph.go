@@ -11,8 +11,8 @@ const (
 	maxGraphs       = 75
 	maxNodes        = 500
 	maxDepth        = 15
-	maxKinds        = 15 // different nodes: version, method and object
-	maxFailedGraphs = 14 // after so many failures the rest is not tried
+	maxKinds        = 15 // distinct combinations of version, method and object
+	maxFailedGraphs = 14 // after so many failures the remaining graphs are not tried
 	graphSince      = "50.0"
 )
 
@@ -22,7 +22,7 @@ type graphBody struct {
 	subs []subrequest
 }
 
-// graph answers POST /composite/graph: each graph is stored in whole or not at all.
+// graph answers POST /composite/graph. Each graph is stored completely or not at all.
 func (c *call) graph() reply {
 	switch {
 	case c.version < graphSince:
@@ -61,11 +61,12 @@ func (c *call) graph() reply {
 func (c *call) runGraph(g graphBody, halt bool) (replies []reply, failed bool) {
 	if halt {
 		for range g.subs {
-			replies = append(replies, refuse(&apiError{Code: "PROCESSING_HALTED", Message: "Processing halted: too many graphs of this request have failed."}))
+			replies = append(replies, refuse(&apiError{Code: "PROCESSING_HALTED",
+				Message: "Processing halted: too many graphs of this request have failed."}))
 		}
 		return replies, true
 	}
-	if c.tx != nil { // a graph is no subrequest
+	if c.tx != nil { // a graph cannot be a subrequest
 		return nil, true
 	}
 	answer := c.write(func(tx *txn) reply {
@@ -87,16 +88,17 @@ func (c *call) runGraph(g graphBody, halt bool) (replies []reply, failed bool) {
 }
 
 func (c *call) readGraphs(body row) ([]graphBody, *apiError) {
-	bad := func(format string, args ...any) ([]graphBody, *apiError) {
+	invalid := func(format string, args ...any) ([]graphBody, *apiError) {
 		return nil, &apiError{Code: "JSON_PARSER_ERROR", Message: fmt.Sprintf(format, args...)}
 	}
 	list, _ := body.lookup("graphs")
 	items, ok := list.([]any)
 	if !ok || len(body) != 1 || len(items) == 0 {
-		return bad("graphs must be a list that is not empty, and nothing else may stand beside it")
+		return invalid("graphs must be a list that is not empty, and the only member of the body")
 	}
 	if len(items) > maxGraphs {
-		return nil, &apiError{Code: "LIMIT_EXCEEDED", Message: fmt.Sprintf("a request may hold at most %d graphs, this one holds %d", maxGraphs, len(items))}
+		return nil, &apiError{Code: "LIMIT_EXCEEDED",
+			Message: fmt.Sprintf("a request may have at most %d graphs, this one has %d", maxGraphs, len(items))}
 	}
 	var graphs []graphBody
 	nodes := 0
@@ -104,12 +106,12 @@ func (c *call) readGraphs(body row) ([]graphBody, *apiError) {
 	for _, item := range items {
 		members, ok := item.(row)
 		if !ok {
-			return bad("a graph must be an object")
+			return invalid("a graph must be an object")
 		}
 		id, _ := members.lookup("graphId")
 		name, _ := id.(string)
 		if name == "" || seen[name] {
-			return bad("graphId is missing or not unique")
+			return invalid("graphId is missing or not unique")
 		}
 		seen[name] = true
 		subs, refused := c.readGraph(members)
@@ -117,14 +119,15 @@ func (c *call) readGraphs(body row) ([]graphBody, *apiError) {
 			return nil, refused
 		}
 		if nodes += len(subs); nodes > maxNodes {
-			return nil, &apiError{Code: "LIMIT_EXCEEDED", Message: fmt.Sprintf("a request may hold at most %d nodes", maxNodes)}
+			return nil, &apiError{Code: "LIMIT_EXCEEDED",
+				Message: fmt.Sprintf("a request may have at most %d nodes", maxNodes)}
 		}
 		graphs = append(graphs, graphBody{name, subs})
 	}
 	return graphs, nil
 }
 
-// readGraph reads one graph and checks what holds for it as a whole.
+// readGraph reads one graph and checks the limits of a graph.
 func (c *call) readGraph(members row) ([]subrequest, *apiError) {
 	subs, _, refused := readComposite(members, true)
 	if refused != nil {
@@ -144,11 +147,13 @@ func (c *call) readGraph(members row) ([]subrequest, *apiError) {
 			depth[s.ref] = max(depth[s.ref], depth[parent]+1)
 		}
 		if depth[s.ref] > maxDepth {
-			return nil, &apiError{Code: "LIMIT_EXCEEDED", Message: fmt.Sprintf("a graph may be at most %d deep", maxDepth)}
+			return nil, &apiError{Code: "LIMIT_EXCEEDED",
+				Message: fmt.Sprintf("a graph may be at most %d deep", maxDepth)}
 		}
 	}
 	if len(kinds) > maxKinds {
-		return nil, &apiError{Code: "LIMIT_EXCEEDED", Message: fmt.Sprintf("a graph may hold at most %d different nodes", maxKinds)}
+		return nil, &apiError{Code: "LIMIT_EXCEEDED",
+			Message: fmt.Sprintf("a graph may have at most %d different nodes", maxKinds)}
 	}
 	return subs, nil
 }

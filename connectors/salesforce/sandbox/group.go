@@ -11,12 +11,12 @@ type group struct {
 	values []any
 }
 
-// sum is what an aggregate needs of the records of its group.
+// sum accumulates the values of one column in one group.
 type sum struct {
-	count int
-	total float64
-	value any // of the first record; of the least or greatest for MIN and MAX
-	seen  map[string]bool
+	count    int
+	total    float64
+	value    any // least for MIN, greatest for MAX, else that of the first record
+	distinct map[string]bool
 }
 
 // resolveHaving compiles HAVING: comparisons of aggregates and of grouped fields.
@@ -70,7 +70,7 @@ func (p planner) compileHaving(c *condition) (func(*group) bool, *apiError) {
 	return func(g *group) bool { return t(g.values[column]) }, nil
 }
 
-// leaf is the field that says how the column's values look.
+// leaf returns the field that determines how the column's values are written.
 func (c column) leaf() *field {
 	switch c.function {
 	case "COUNT", "COUNT_DISTINCT":
@@ -81,7 +81,7 @@ func (c column) leaf() *field {
 	return c.path.leaf()
 }
 
-// groups makes the rows of an aggregate query, in the order in which they first occur.
+// groups returns the rows of an aggregate query, in the order in which their keys first occur.
 func (p *plan) groups(v *view) []*group {
 	byKey := map[string]*group{}
 	var order []*group
@@ -100,9 +100,9 @@ func (p *plan) groups(v *view) []*group {
 	p.matches(v, naturalOrder, func(r *record) bool {
 		var key strings.Builder
 		for _, g := range p.groupBy {
-			held := g.value(v, r, p.now)
-			if held != nil {
-				key.WriteString(strconv.Quote(g.leaf().key(held)))
+			value := g.value(v, r, p.now)
+			if value != nil {
+				key.WriteString(strconv.Quote(g.leaf().key(value)))
 			}
 			key.WriteByte(0)
 		}
@@ -124,7 +124,7 @@ func (p *plan) groups(v *view) []*group {
 	return kept
 }
 
-// add takes in the value of one more record.
+// add includes the value of one more record.
 func (s *sum) add(c column, v any) {
 	if v == nil {
 		return
@@ -133,16 +133,17 @@ func (s *sum) add(c column, v any) {
 	s.count++
 	switch c.function {
 	case "COUNT_DISTINCT":
-		if s.seen == nil {
-			s.seen = map[string]bool{}
+		if s.distinct == nil {
+			s.distinct = map[string]bool{}
 		}
-		s.seen[f.key(v)] = true
+		s.distinct[f.key(v)] = true
 	case "SUM", "AVG":
 		s.total += v.(float64)
 	case "MIN", "MAX":
 		if s.value == nil {
 			s.value = v
-		} else if order := compareValues(f, v, s.value); c.function == "MIN" && order < 0 || c.function == "MAX" && order > 0 {
+		} else if order := compareValues(f, v, s.value); c.function == "MIN" && order < 0 ||
+			c.function == "MAX" && order > 0 {
 			s.value = v
 		}
 	default:
@@ -157,7 +158,7 @@ func (s *sum) result(c column) any {
 	case "COUNT":
 		return float64(s.count)
 	case "COUNT_DISTINCT":
-		return float64(len(s.seen))
+		return float64(len(s.distinct))
 	case "SUM", "AVG":
 		switch {
 		case s.count == 0:

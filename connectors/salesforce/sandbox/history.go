@@ -5,9 +5,8 @@ import (
 	"time"
 )
 
-// Change is one committed change of an InMail__c or of a Task that carries an event id. The
-// org keeps all of them, so that a test can check that no state ever went backwards and no
-// Task came twice.
+// Change is one committed change of an InMail__c, or of a Task that has an event id. The org keeps all of
+// them, so that a test can check that no state ever went backwards and no Task was stored twice.
 type Change struct {
 	At     time.Time `json:"at"`     // of the transaction, UTC
 	Object string    `json:"object"` // InMail__c or Task
@@ -21,14 +20,15 @@ type Change struct {
 	NewSequence *float64 `json:"new_sequence,omitempty"`
 }
 
-const createHistory = `CREATE TABLE IF NOT EXISTS history (n INTEGER PRIMARY KEY, object TEXT NOT NULL, key TEXT NOT NULL, change TEXT NOT NULL)`
+const createHistory = `CREATE TABLE IF NOT EXISTS history
+	(n INTEGER PRIMARY KEY, object TEXT NOT NULL, key TEXT NOT NULL, change TEXT NOT NULL)`
 
-// tracked says which objects the history follows, and by which field it names a record.
+// tracked maps the objects that the history follows to the field that identifies their records.
 var tracked = map[string]string{"InMail__c": "InMail_Id__c", "Task": "InMail_Event_Id__c"}
 
-// note adds what a transaction changed, one entry a record: several steps on one record are
-// one change.
-func (tx *txn) note() {
+// appendHistory stores the changes of a transaction, one entry for each record: several steps on one record
+// are one change.
+func (tx *txn) appendHistory() {
 	changes := map[string]*change{}
 	var order []string
 	for _, step := range tx.steps {
@@ -54,14 +54,15 @@ func (tx *txn) note() {
 		if c, ok := describeChange(old, now); ok {
 			c.At, c.ID = tx.at, id
 			text, err := json.Marshal(c)
-			if tx.exec("INSERT INTO history (object, key, change) VALUES (?, ?, ?)", c.Object, c.Key, string(text)); err != nil {
+			if tx.exec("INSERT INTO history (object, key, change) VALUES (?, ?, ?)", c.Object, c.Key,
+				string(text)); err != nil {
 				tx.err = err
 			}
 		}
 	}
 }
 
-// history reads what was noted of an object and a key; empty ones stand for all.
+// history reads the changes of an object and a key; an empty argument matches all.
 func (v *view) history(object, key string) (changes []Change) {
 	v.rows(func(cells []any) bool {
 		var c Change
@@ -84,16 +85,16 @@ func describeChange(old, now *record) (Change, bool) {
 	case !now.deleted() && old.deleted():
 		c.Kind = "undelete"
 	}
-	seen := now
-	if seen == nil {
-		seen = old
+	last := now
+	if last == nil {
+		last = old
 	}
-	c.Object = seen.object.name
-	key := seen.object.field(tracked[c.Object])
+	c.Object = last.object.name
+	key := last.object.field(tracked[c.Object])
 	if key == nil {
 		return c, false
 	}
-	c.Key, _ = seen.at(key).(string)
+	c.Key, _ = last.at(key).(string)
 	if c.Object == "Task" {
 		return c, c.Key != ""
 	}

@@ -2,17 +2,17 @@ package sandbox
 
 import "strings"
 
-// base62 holds the digits of a record id, in the order in which ids rise.
+// base62 lists the digits of a record id in ascending order.
 const base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
-// checksumAlphabet holds the 32 characters of an id's suffix (SALESFORCE.md 2.7).
+// checksumAlphabet lists the 32 characters of an id's suffix (SALESFORCE.md 2.7).
 const checksumAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 
-// instance is the part of an id between prefix and number: it names the org's instance.
+// instance is the part of an id between prefix and number. It names the org's instance.
 const instance = "SB0"
 
-// checksum returns the three characters that make an 18-character id of a 15-character
-// one: of each five characters, bit i is set when character i is an upper-case letter.
+// checksum returns the three characters that extend a 15-character id to 18: for each five characters of
+// the id, bit i is set when character i is an upper-case letter.
 func checksum(id15 string) string {
 	var suffix [3]byte
 	for part := range suffix {
@@ -54,10 +54,9 @@ func idNumber(id string) (uint64, bool) {
 	return n, true
 }
 
-// canonicalID returns the 18-character form of an id and whether it is well formed: 15
-// characters, which are case sensitive, or 18 whose last three are their checksum. An 18-
-// character id with another checksum is refused: the org would mend its case, but what it
-// mends then is unknown.
+// canonicalID returns the 18-character form of an id and whether it is well formed: 15 characters, which
+// are case sensitive, or 18 whose last three are their checksum. 18 characters with another checksum are
+// refused: the org would correct the case of such an id, but it is not known which ids it corrects.
 func canonicalID(id string) (string, bool) {
 	if len(id) != 15 && len(id) != 18 {
 		return "", false

@@ -18,7 +18,7 @@ func installJsforce(t *testing.T) {
 	t.Helper()
 	for _, program := range []string{"node", "npm"} {
 		if _, err := exec.LookPath(program); err != nil {
-			t.Fatalf("%s is not here: install Node.js 20 or newer, which brings node and npm", program)
+			t.Fatalf("%s is missing: install Node.js 20 or newer, which includes node and npm", program)
 		}
 	}
 	lock, err := os.ReadFile(filepath.Join(jsforceFolder, "package-lock.json"))

@@ -15,7 +15,8 @@ import (
 	"testing"
 )
 
-// fileOfChild makes the test binary a sandbox that serves until it is killed.
+// fileOfChild is the environment variable that makes the test binary a sandbox which serves until it is
+// killed.
 const fileOfChild = "INMAIL_SANDBOX_TEST_FILE"
 
 func TestMain(m *testing.M) {
@@ -41,8 +42,8 @@ func serveUntilKilled(path string) error {
 	return http.Serve(l, s.Handler())
 }
 
-// TestKill9 kills a process that serves an org while eight clients write to it: all that was
-// answered as stored is there afterwards.
+// TestKill9 kills a process that serves an org while eight clients write to it. All records that were
+// acknowledged are there afterwards.
 func TestKill9(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "org.db")
 	for round := range 3 {
@@ -90,7 +91,7 @@ func TestKill9(t *testing.T) {
 			t.Fatal(err)
 		}
 		wait.Wait()
-		_ = child.Wait() // says that it was killed
+		_ = child.Wait() // the error is that it was killed
 		again := reopen(t, path)
 		for key, id := range stored {
 			if got := again.value(id, "InMail_Id__c"); got != key {
@@ -103,7 +104,7 @@ func TestKill9(t *testing.T) {
 	}
 }
 
-// tryUpsert stores one record, and says whether it was answered.
+// tryUpsert stores one record; ok is whether the org acknowledged it.
 func (g *org) tryUpsert(key string) (id string, ok bool) {
 	body := fmt.Sprintf(`{"records":[{"attributes":{"type":"InMail__c"},"InMail_Id__c":%q,"Subject__c":"text"}]}`, key)
 	req, err := http.NewRequest("PATCH", g.server.URL+"/services/data/v67.0/composite/sobjects/InMail__c/InMail_Id__c", strings.NewReader(body))

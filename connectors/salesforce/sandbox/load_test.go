@@ -11,8 +11,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestManyClientsAtOnce has 16 clients upsert 50,000 InMails, each twice, with overlap, while
-// others read: every row is stored once, and no state goes backwards.
+// TestManyClientsAtOnce has 16 clients upsert 50,000 InMails, each twice and overlapping, while others
+// read. Every row is stored once, and no state goes backwards.
 func TestManyClientsAtOnce(t *testing.T) {
 	const clients, records, batch = 16, 50_000, 200
 	g := newOrg(t, func(o *Options) { o.Credentials.Users[0].Integration = true })
@@ -34,7 +34,7 @@ func TestManyClientsAtOnce(t *testing.T) {
 				}
 				if b[0]%2000 == 0 {
 					if got := g.query(fmt.Sprintf("SELECT Id FROM InMail__c WHERE InMail_Id__c = 'id-%05d'", b[0])); len(got) != 1 {
-						t.Errorf("%d records hold one id", len(got))
+						t.Errorf("%d records have one id", len(got))
 					}
 				}
 			}
@@ -56,18 +56,18 @@ func TestManyClientsAtOnce(t *testing.T) {
 		}
 		last[c.Key] = *c.NewSequence
 	}
-	// A reconcile by key reads all of it in pages.
-	seen, where := 0, ""
+	// A reconcile reads all records by key, in pages.
+	read, where := 0, ""
 	for {
 		got := g.query("SELECT InMail_Id__c, Status__c FROM InMail__c" + where + " ORDER BY InMail_Id__c LIMIT 2000")
 		if len(got) == 0 {
 			break
 		}
-		seen += len(got)
+		read += len(got)
 		where = " WHERE InMail_Id__c > '" + got[len(got)-1]["InMail_Id__c"].(string) + "'"
 	}
-	if seen != records {
-		t.Errorf("the walk by key saw %d records, want %d", seen, records)
+	if read != records {
+		t.Errorf("the run by key read %d records, want %d", read, records)
 	}
 }
 
@@ -93,9 +93,9 @@ func BenchmarkUpsertOfAThousand(b *testing.B) {
 	}
 }
 
-// TestAnyOrderOfChanges plays inserts, updates, deletions, conversions, merges and rollbacks
-// in any order. After each step the indexes agree with the records, and no lookup of a live
-// record points at a deleted one but through a conversion.
+// TestAnyOrderOfChanges runs inserts, updates, deletions, conversions, merges and rollbacks in random
+// order. After each step the indexes agree with the records, and no lookup of a live record points at a
+// deleted one, except through a conversion.
 func TestAnyOrderOfChanges(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		s, err := New(Options{Clock: testClock})
@@ -111,7 +111,7 @@ func TestAnyOrderOfChanges(t *testing.T) {
 			return rapid.SampledFrom(leads).Draw(r, "lead")
 		}
 		key := func() string { return rapid.SampledFrom([]string{"a", "b", "c"}).Draw(r, "key") }
-		// What is refused is refused: the steps ignore it, the check below does not.
+		// Steps ignore refusals; the check below must hold all the same.
 		steps := map[string]func(*rapid.T){
 			"insert": func(*rapid.T) {
 				if id, err := s.Insert("Lead", Fields{"LastName": "L", "Company": "C", "InMail_Member_Id__c": key()}); err == nil {
@@ -148,19 +148,19 @@ func TestAnyOrderOfChanges(t *testing.T) {
 
 // checkIndexes compares the indexes with the records.
 func (s *Sandbox) checkIndexes(r *rapid.T) {
-	err := s.store.look(func(v *view) {
+	err := s.store.snapshot(func(v *view) {
 		for _, t := range v.tables {
-			held := map[*field]int{}
+			counts := map[*field]int{}
 			v.query(t, func(row *record) bool {
 				for _, f := range t.fields {
 					value := row.values[f.pos]
 					if !f.indexed() || row.deleted() || value == nil {
 						continue
 					}
-					held[f]++
-					found := v.holding(t.object, f, value)
+					counts[f]++
+					found := v.findBy(t.object, f, value)
 					if f.unique && len(found) != 1 {
-						r.Fatalf("%d records hold %s %v", len(found), f.name, value)
+						r.Fatalf("%d records have %s %v", len(found), f.name, value)
 					}
 					if f.kind == kindReference && f.name != "MasterRecordId" && v.live(value.(string)) == nil && f.name != "ConvertedContactId" {
 						r.Fatalf("%s of a live %s points at %v, which is not there", f.name, t.object.name, value)
@@ -168,7 +168,7 @@ func (s *Sandbox) checkIndexes(r *rapid.T) {
 				}
 				return true
 			}, t.all)
-			for f, n := range held {
+			for f, n := range counts {
 				if entries := v.scalar("SELECT count(*) FROM " + t.name + " WHERE gone IS NULL AND " + f.sqlKey() + " IS NOT NULL"); int64(n) != entries {
 					r.Fatalf("the index of %s.%s has %d entries for %d records", t.object.name, f.name, entries, n)
 				}
@@ -183,6 +183,6 @@ func (s *Sandbox) checkIndexes(r *rapid.T) {
 // count is how many records of an object are stored.
 func (s *Sandbox) count(object string) (n int64) {
 	o := s.schema.object(object)
-	_ = s.store.look(func(v *view) { n = v.scalar("SELECT count(*) FROM " + v.tables[o].name) })
+	_ = s.store.snapshot(func(v *view) { n = v.scalar("SELECT count(*) FROM " + v.tables[o].name) })
 	return n
 }

@@ -19,7 +19,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// Credentials are what the org lets in. The caller makes them; there are no defaults.
+// Credentials are the users and the app that the org accepts. There are no defaults.
 type Credentials struct {
 	ClientID     string           // consumer key of the app; empty: no OAuth
 	ClientSecret string           // empty: neither client_credentials nor password
@@ -38,9 +38,8 @@ type User struct {
 	Email           string
 	Inactive        bool
 	PasswordExpired bool // a SOAP login answers a restricted session
-	// Integration is the profile Minimum Access - API Only Integrations: the user may do what
-	// the package's permission set InMail_Integration gives and nothing else. Without it the
-	// user is an administrator.
+	// Integration is the profile Minimum Access - API Only Integrations: the user may do what the package's
+	// permission set InMail_Integration grants and nothing else. Without it the user is an administrator.
 	Integration bool
 }
 
@@ -48,8 +47,8 @@ type User struct {
 const (
 	defaultSessionLife = 2 * time.Hour
 	loginsPerHour      = 3600
-	// maxAssertionLife is how far ahead the exp of a JWT may lie. The documentation says
-	// three minutes; go-salesforce, which is used with real orgs, sends five.
+	// maxAssertionLife is how far ahead the exp of a JWT may be. The documentation says three minutes;
+	// go-salesforce, which is used with real orgs, sends five.
 	maxAssertionLife = 5 * time.Minute
 	maxFormBody      = 64 << 10
 )
@@ -67,7 +66,7 @@ type sessions struct {
 type session struct {
 	user       string
 	from       time.Time
-	restricted bool // of an expired password: may do nothing
+	restricted bool // the password has expired: the session may do nothing
 }
 
 // newToken makes an access token: the org's id, an exclamation mark and 90 random characters.
@@ -109,7 +108,7 @@ func (ss *sessions) find(token string, now time.Time, life time.Duration) (sessi
 	return s, ok
 }
 
-// end closes a session; with an empty token, all of them.
+// end closes a session. An empty token closes all of them.
 func (ss *sessions) end(token string) {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
@@ -133,7 +132,7 @@ func bearer(r *http.Request) (string, *apiError) {
 	return strings.TrimSpace(token), nil
 }
 
-// authenticate finds who a request acts for.
+// authenticate returns the user of a request's session.
 func (s *Sandbox) authenticate(r *http.Request) (caller, *apiError) {
 	token, refused := bearer(r)
 	if refused != nil {
@@ -180,16 +179,17 @@ func (s *Sandbox) oauth(w http.ResponseWriter, r *http.Request, path []string) {
 	}
 }
 
-// form reads an urlencoded body. Parameters in the address are not taken: secrets do not
-// belong there.
+// form reads an urlencoded body. It ignores parameters in the address: secrets do not belong there.
 func (s *Sandbox) form(w http.ResponseWriter, r *http.Request) (url.Values, bool) {
 	if r.Method != http.MethodPost {
 		s.write(w, r, methodNotAllowed(r.Method, "POST"))
 		return nil, false
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxFormBody)
-	if err := r.ParseForm(); err != nil || !strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
-		s.oauthError(w, r, http.StatusBadRequest, "invalid_request", "the body must be application/x-www-form-urlencoded")
+	if err := r.ParseForm(); err != nil ||
+		!strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
+		s.oauthError(w, r, http.StatusBadRequest, "invalid_request",
+			"the body must be application/x-www-form-urlencoded")
 		return nil, false
 	}
 	return r.PostForm, true
@@ -269,7 +269,8 @@ func (s *Sandbox) passwordGrant(w http.ResponseWriter, r *http.Request, form url
 	s.grant(w, r, id, hit)
 }
 
-// checkPassword returns the id of the user whose name and password with token these are.
+// checkPassword returns the id of the user with this name and password (with the token appended), or
+// nothing.
 func (s *Sandbox) checkPassword(username, password string) string {
 	id := s.userID(username)
 	u, ok := s.users[id]
@@ -279,7 +280,7 @@ func (s *Sandbox) checkPassword(username, password string) string {
 	return id
 }
 
-// userID finds a user by its name, whatever the case.
+// userID finds a user by name, in any case.
 func (s *Sandbox) userID(username string) string {
 	for id, u := range s.users {
 		if username != "" && strings.EqualFold(u.Username, username) {
@@ -289,7 +290,8 @@ func (s *Sandbox) userID(username string) string {
 	return ""
 }
 
-// jwtBearer checks an assertion: RS256 by a registered key, iss, sub, aud and exp.
+// jwtBearer grants a session for an assertion that is signed by a registered key (RS256) and whose iss,
+// sub, aud and exp are right.
 func (s *Sandbox) jwtBearer(w http.ResponseWriter, r *http.Request, form url.Values, hit hit) {
 	id, description := s.checkAssertion(form.Get("assertion"), r)
 	if description != "" {
@@ -299,7 +301,7 @@ func (s *Sandbox) jwtBearer(w http.ResponseWriter, r *http.Request, form url.Val
 	s.grant(w, r, id, hit)
 }
 
-// numericDate is an exp, which some clients send as a text.
+// numericDate is an exp, which some clients send as a string.
 type numericDate int64
 
 func (d *numericDate) UnmarshalJSON(data []byte) error {
@@ -315,7 +317,7 @@ type assertion struct {
 	Expires  numericDate `json:"exp"`
 }
 
-// The claims are checked by checkAssertion itself; these satisfy the library's interface.
+// These methods satisfy the library's interface; checkAssertion checks the claims itself.
 func (assertion) GetExpirationTime() (*jwt.NumericDate, error) { return nil, nil }
 func (assertion) GetIssuedAt() (*jwt.NumericDate, error)       { return nil, nil }
 func (assertion) GetNotBefore() (*jwt.NumericDate, error)      { return nil, nil }
@@ -325,14 +327,15 @@ func (a assertion) GetAudience() (jwt.ClaimStrings, error) {
 	return jwt.ClaimStrings{a.Audience}, nil
 }
 
-// checkAssertion returns the user that a JWT speaks for, or why it is refused.
+// checkAssertion returns the user that a JWT is issued for, or the reason why it is refused.
 func (s *Sandbox) checkAssertion(text string, r *http.Request) (id, description string) {
 	var claims assertion
 	signed := false
 	for _, key := range s.options.Credentials.JWTKeys {
 		claims = assertion{}
 		parser := jwt.NewParser(jwt.WithValidMethods([]string{"RS256"}), jwt.WithoutClaimsValidation())
-		if _, err := parser.ParseWithClaims(text, &claims, func(*jwt.Token) (any, error) { return key, nil }); err == nil {
+		if _, err := parser.ParseWithClaims(text, &claims,
+			func(*jwt.Token) (any, error) { return key, nil }); err == nil {
 			signed = true
 			break
 		}
@@ -344,7 +347,8 @@ func (s *Sandbox) checkAssertion(text string, r *http.Request) (id, description 
 		return "", "invalid assertion"
 	case s.options.Credentials.ClientID == "" || claims.Issuer != s.options.Credentials.ClientID:
 		return "", "invalid app access"
-	case claims.Audience != "https://login.salesforce.com" && claims.Audience != "https://test.salesforce.com" && claims.Audience != s.origin(r):
+	case claims.Audience != "https://login.salesforce.com" && claims.Audience != "https://test.salesforce.com" &&
+		claims.Audience != s.origin(r):
 		return "", "audience is invalid"
 	case !expires.After(now):
 		return "", "expired authorization code"
@@ -396,7 +400,7 @@ func (s *Sandbox) userinfo(w http.ResponseWriter, r *http.Request) {
 	s.identity(w, r, orgID, who.user)
 }
 
-// identity answers the address that a token's id names.
+// identity answers the address in the id of a token.
 func (s *Sandbox) identity(w http.ResponseWriter, r *http.Request, org, user string) {
 	who, refused := s.authenticate(r)
 	if refused != nil || org != orgID || user != who.user {
@@ -406,11 +410,13 @@ func (s *Sandbox) identity(w http.ResponseWriter, r *http.Request, org, user str
 	u := s.users[who.user]
 	body, _ := json.Marshal(map[string]any{
 		"id": s.origin(r) + "/id/" + orgID + "/" + user, "user_id": user, "organization_id": orgID, "sub": user,
-		"username": u.Username, "preferred_username": u.Username, "display_name": strings.TrimSpace(u.FirstName + " " + u.LastName),
-		"email": u.Email, "active": !u.Inactive, "user_type": "STANDARD",
+		"username": u.Username, "preferred_username": u.Username,
+		"display_name": strings.TrimSpace(u.FirstName + " " + u.LastName),
+		"email":        u.Email, "active": !u.Inactive, "user_type": "STANDARD",
 		"urls": map[string]string{
-			"rest": s.origin(r) + "/services/data/v{version}/", "sobjects": s.origin(r) + "/services/data/v{version}/sobjects/",
-			"query": s.origin(r) + "/services/data/v{version}/query/",
+			"rest":     s.origin(r) + "/services/data/v{version}/",
+			"sobjects": s.origin(r) + "/services/data/v{version}/sobjects/",
+			"query":    s.origin(r) + "/services/data/v{version}/query/",
 		},
 	})
 	s.write(w, r, jsonReply(http.StatusOK, body))

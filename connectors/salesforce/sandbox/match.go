@@ -26,7 +26,7 @@ func (p planner) resolveWhere(q *soql) *apiError {
 	return nil
 }
 
-// compile turns a condition into a function over records.
+// compile turns a condition into a predicate on records.
 func (p planner) compile(c *condition) (func(*view, *record) bool, *apiError) {
 	switch c.op {
 	case "AND", "OR", "NOT":
@@ -69,15 +69,16 @@ func (p planner) compile(c *condition) (func(*view, *record) bool, *apiError) {
 	return func(v *view, r *record) bool { return t(pt.value(v, r, p.now)) }, nil
 }
 
-// narrowing is what every match must meet and SQL can check with an index.
+// narrowing is the part of a condition that every match must meet and that SQL can check with an index.
 type narrowing struct {
 	conditions []string
 	args       []any
-	keyed      bool   // one of them is about an indexed field other than Id
-	field      *field // that those are about; nil when there are several
+	keyed      bool   // there is a condition on an indexed field other than Id
+	field      *field // the field of those conditions; nil when there are several
 }
 
-// narrowBy adds what a condition, which every match must meet, asks of indexed fields.
+// narrowBy adds the parts of a condition that are about indexed fields. Every match must meet the
+// condition.
 func (p planner) narrowBy(c *condition) {
 	if c.op == "AND" {
 		for _, part := range c.parts {
@@ -90,7 +91,7 @@ func (p planner) narrowBy(c *condition) {
 		return
 	}
 	f, equal := pt.field, c.op == "=" || c.op == "IN"
-	// Deleted records are in no index but that of the ids.
+	// Only the index of the ids contains deleted records.
 	if f.pos != posID && (p.deleted || !f.indexed()) {
 		return
 	}
@@ -106,7 +107,7 @@ func (p planner) narrowBy(c *condition) {
 		} else if n, ok := idNumber(text); ok && p.schema.objectOf(text) == p.object {
 			values = append(values, n)
 		} else if !equal {
-			return // where a foreign id stands among ours is for match to say
+			return // match decides how the id of another object compares
 		}
 	}
 	column, n := "n", &p.narrow
@@ -124,9 +125,10 @@ func (p planner) narrowBy(c *condition) {
 	}
 	list, err := json.Marshal(values)
 	if err != nil {
-		panic(fmt.Sprintf("sandbox: keys: %v", err)) // texts and numbers only
+		panic(fmt.Sprintf("sandbox: keys: %v", err)) // cannot happen: they are texts and numbers
 	}
-	n.conditions, n.args = append(n.conditions, column+" IN (SELECT value FROM json_each(?))"), append(n.args, string(list))
+	n.conditions, n.args = append(n.conditions, column+" IN (SELECT value FROM json_each(?))"),
+		append(n.args, string(list))
 }
 
 // test compiles a comparison of a field with literals, after checking that the two fit.
@@ -172,16 +174,16 @@ func (p planner) test(c *condition, f *field) (test, *apiError) {
 	if refused != nil {
 		return nil, refused
 	}
-	// What less or more than null (or '', which is null) selects in the org is not known.
+	// It is not known what < and > select in the org when compared with null (or with '', which is null).
 	if value == nil && c.op != "=" && c.op != "!=" {
 		return nil, &apiError{Code: "INVALID_QUERY_FILTER_OPERATOR",
-			Message: pointAt(p.source, c.values[0].at) + "operator " + c.op + " with null or an empty text is not supported by this sandbox"}
+			Message: pointAt(p.source, c.values[0].at) + "operator " + c.op +
+				" with null or an empty text is not supported by this sandbox"}
 	}
 	return testOrder(c.op, f, value), nil
 }
 
-// testOrder compares with one value. Null is equal to null only, and neither less nor more
-// than anything.
+// testOrder compares with one value. Null equals only null, and is neither less nor greater than any value.
 func testOrder(op string, f *field, value any) test {
 	return func(v any) bool {
 		if v == nil || value == nil {
@@ -204,7 +206,7 @@ func testOrder(op string, f *field, value any) test {
 	}
 }
 
-// testSpan compares a day or time with the span that a date literal names.
+// testSpan compares a day or time with the range that a date literal names.
 func (p planner) testSpan(c *condition, f *field) (test, *apiError) {
 	if f.kind != kindDate && f.kind != kindDateTime {
 		return nil, p.mismatch(c, f)
@@ -239,8 +241,8 @@ func (p planner) testSpan(c *condition, f *field) (test, *apiError) {
 	}, nil
 }
 
-// testSelected compiles INCLUDES and EXCLUDES: one of the literals must be selected in
-// whole, where 'a;b' asks for both.
+// testSelected compiles INCLUDES and EXCLUDES. One of the literals must match; 'a;b' matches when both a
+// and b are selected.
 func (p planner) testSelected(c *condition, f *field) (test, *apiError) {
 	var wanted [][]string
 	for _, v := range c.values {
@@ -251,16 +253,16 @@ func (p planner) testSelected(c *condition, f *field) (test, *apiError) {
 	}
 	return func(v any) bool {
 		text, _ := v.(string)
-		held := map[string]bool{}
+		selected := map[string]bool{}
 		for part := range strings.SplitSeq(strings.ToLower(text), ";") {
-			held[part] = true
+			selected[part] = true
 		}
-		for _, all := range wanted {
-			whole := text != ""
-			for _, one := range all {
-				whole = whole && held[one]
+		for _, values := range wanted {
+			all := text != ""
+			for _, value := range values {
+				all = all && selected[value]
 			}
-			if whole {
+			if all {
 				return c.op == "INCLUDES"
 			}
 		}
@@ -320,7 +322,8 @@ func (p planner) constant(f *field, v literal) (any, *apiError) {
 		}
 		id, ok := canonicalID(unescape(v.text, false))
 		if !ok {
-			return nil, &apiError{Code: "INVALID_QUERY_FILTER_OPERATOR", Message: pointAt(p.source, v.at) + "invalid ID field: " + v.text}
+			return nil, &apiError{Code: "INVALID_QUERY_FILTER_OPERATOR",
+				Message: pointAt(p.source, v.at) + "invalid ID field: " + v.text}
 		}
 		return id, nil
 	case f.kind.text() || f.kind == kindPicklist || f.kind == kindMultiselect:
@@ -355,11 +358,10 @@ func (p planner) constant(f *field, v literal) (any, *apiError) {
 	return t, nil
 }
 
-// exact reports whether texts of the field are compared with regard to case.
+// exact reports whether comparisons of the field are case sensitive.
 func (f *field) exact() bool { return f.kind == kindID || f.kind == kindReference || f.caseSensitive }
 
-// compareValues orders two values of a field that are not null. Texts are ordered without
-// regard to case.
+// compareValues orders two values of a field that are not null. Texts are compared without regard to case.
 func compareValues(f *field, a, b any) int {
 	switch a := a.(type) {
 	case string:
@@ -380,7 +382,7 @@ func compareValues(f *field, a, b any) int {
 		}
 		return -1
 	}
-	panic(fmt.Sprintf("sandbox: %s holds a %T", f.name, a))
+	panic(fmt.Sprintf("sandbox: %s has a %T", f.name, a))
 }
 
 // wild is one piece of a LIKE pattern: a character, any one (_), or any number (%).
@@ -412,7 +414,7 @@ func likePattern(text string) []wild {
 	return pattern
 }
 
-// like matches without recursion: on a mismatch it goes back to the last %.
+// like matches without recursion: on a mismatch it backtracks to the last %.
 func like(pattern []wild, text []rune) bool {
 	p, t, star, from := 0, 0, -1, 0
 	for t < len(text) {

@@ -2,11 +2,11 @@ package sandbox
 
 import "fmt"
 
-// maxLosers is how many records one merge takes in.
+// maxLosers is how many records one merge can absorb.
 const maxLosers = 2
 
-// merge makes one record of several of one object: what hangs on the losers moves to the
-// winner, the losers go to the recycle bin with MasterRecordId naming it.
+// merge joins records of one object: lookups to the losers move to the winner, and the losers go to the
+// recycle bin with MasterRecordId naming the winner.
 func (tx *txn) merge(winnerID string, loserIDs []string) *apiError {
 	full, _ := canonicalID(winnerID)
 	o := tx.schema.objectOf(full)
@@ -14,7 +14,8 @@ func (tx *txn) merge(winnerID string, loserIDs []string) *apiError {
 		return &apiError{Code: "INVALID_TYPE", Message: "only leads, contacts and accounts can be merged"}
 	}
 	if len(loserIDs) == 0 || len(loserIDs) > maxLosers {
-		return &apiError{Code: "LIMIT_EXCEEDED", Message: fmt.Sprintf("a merge takes 1 to %d losers, not %d", maxLosers, len(loserIDs))}
+		return &apiError{Code: "LIMIT_EXCEEDED",
+			Message: fmt.Sprintf("a merge takes 1 to %d losers, not %d", maxLosers, len(loserIDs))}
 	}
 	winner, refused := tx.target(o, full)
 	if refused != nil {
@@ -33,9 +34,9 @@ func (tx *txn) merge(winnerID string, loserIDs []string) *apiError {
 		if loser.id() == winner.id() {
 			return &apiError{Code: "INVALID_CROSS_REFERENCE_KEY", Message: "a record cannot be merged with itself"}
 		}
-		tx.adopt(o, winner.id(), loser.id())
+		tx.moveLookups(o, winner.id(), loser.id())
 		if loser = tx.find(loser.id()); loser == nil {
-			return nil // the database fails, and with it the commit
+			return nil // the database failed: the commit will fail too
 		}
 		values := append([]any{}, loser.values...)
 		values[posDeleted], values[posModstamp] = true, tx.at
@@ -45,10 +46,10 @@ func (tx *txn) merge(winnerID string, loserIDs []string) *apiError {
 	return nil
 }
 
-// adopt moves every lookup from the loser to the winner.
-func (tx *txn) adopt(o *object, winner, loser string) {
+// moveLookups points every lookup of the loser at the winner.
+func (tx *txn) moveLookups(o *object, winner, loser string) {
 	for _, child := range tx.schema.children[o] {
-		for _, c := range tx.holding(child.object, child.field, loser) {
+		for _, c := range tx.findBy(child.object, child.field, loser) {
 			tx.setField(c, child.field, winner)
 		}
 	}

@@ -9,24 +9,24 @@ import (
 	"time"
 )
 
-// The sandbox's operator is a person at the org's screen: an administrator whose writes are
-// checked like any other, and under whose name they stand in LastModifiedById.
+// The operator of the sandbox stands for a person at the org's screen: an administrator whose writes are
+// checked like any other, and whose name appears in LastModifiedById.
 
 // operatorName is the user name of the operator. It cannot log in.
 const operatorName = "operator@sandbox.invalid"
 
-// operatorNumber is the number of its id, far from those of the credentials' users.
+// operatorNumber is the number in the operator's id, far from those of the credentials' users.
 const operatorNumber = 100_000
 
-// Fields are the values of a record by field name. Values that go in may be nil, string,
-// bool, any number, or time.Time; what comes out is as the REST API has it.
+// Fields are the values of a record by field name. On input a value is nil, string, bool, any number or
+// time.Time; on output it has the form of the REST API.
 type Fields map[string]any
 
 func (s *Sandbox) operator() caller {
 	return caller{user: newID("005", operatorNumber), viewAllData: true, access: administrator(true)}
 }
 
-// act runs a change by the operator in a transaction.
+// act runs a change in a transaction of the operator.
 func (s *Sandbox) act(change func(*txn) []*apiError) error {
 	tx := s.store.begin(s.now, s.operator())
 	defer tx.rollback()
@@ -36,7 +36,7 @@ func (s *Sandbox) act(change func(*txn) []*apiError) error {
 	return tx.commit()
 }
 
-// rowOf turns fields into a row as a JSON body would hold it.
+// rowOf turns fields into a row, as if they came in a JSON body.
 func rowOf(in Fields) (row, error) {
 	var out row
 	for _, name := range slices.Sorted(maps.Keys(in)) {
@@ -52,7 +52,7 @@ func rowOf(in Fields) (row, error) {
 		case float64:
 			out = append(out, assignment{name, json.Number(strconv.FormatFloat(v, 'f', -1, 64))})
 		default:
-			return nil, fmt.Errorf("sandbox: field %s holds a %T", name, v)
+			return nil, fmt.Errorf("sandbox: field %s has a %T", name, v)
 		}
 	}
 	return out, nil
@@ -90,7 +90,7 @@ func (s *Sandbox) Edit(id string, in Fields) error {
 	})
 }
 
-// ofID finds object and full id of an id.
+// ofID returns the object and the 18-character form of an id.
 func (tx *txn) ofID(id string) (*object, string, *apiError) {
 	full, ok := canonicalID(id)
 	o := tx.schema.objectOf(full)
@@ -100,7 +100,7 @@ func (tx *txn) ofID(id string) (*object, string, *apiError) {
 	return o, full, nil
 }
 
-// Delete moves a record to the recycle bin, with all that follows from it.
+// Delete moves a record to the recycle bin, with all consequences for its children.
 func (s *Sandbox) Delete(id string) error {
 	return s.act(func(tx *txn) []*apiError {
 		o, full, refused := tx.ofID(id)
@@ -122,7 +122,7 @@ func (s *Sandbox) Undelete(id string) error {
 	})
 }
 
-// Purge empties the recycle bin of one record.
+// Purge removes a record from the recycle bin.
 func (s *Sandbox) Purge(id string) error {
 	return s.act(func(tx *txn) []*apiError {
 		_, full, refused := tx.ofID(id)
@@ -155,10 +155,10 @@ func (s *Sandbox) Merge(winner string, losers ...string) error {
 	return s.act(func(tx *txn) []*apiError { return errorList(tx.merge(winner, losers)) })
 }
 
-// Record returns a record with all of its fields, deleted ones too; false when there is none.
+// Record returns all fields of a record, also of a deleted one; false when there is none.
 func (s *Sandbox) Record(id string) (fields Fields, found bool) {
 	full, _ := canonicalID(id)
-	s.look(func(v *view) {
+	s.snapshot(func(v *view) {
 		if r := v.find(full); r != nil {
 			fields, found = r.fields(s.now()), true
 		}
@@ -166,26 +166,27 @@ func (s *Sandbox) Record(id string) (fields Fields, found bool) {
 	return fields, found
 }
 
-// Records returns all records of an object in the order of their making, deleted ones too.
+// Records returns all records of an object in the order of their creation, deleted ones too.
 func (s *Sandbox) Records(object string) []Fields {
 	o, out := s.schema.object(object), []Fields{}
 	if o == nil {
 		return nil
 	}
-	s.look(func(v *view) {
-		v.query(v.tables[o], func(r *record) bool { out = append(out, r.fields(s.now())); return true }, v.tables[o].all+" ORDER BY n")
+	s.snapshot(func(v *view) {
+		v.query(v.tables[o], func(r *record) bool { out = append(out, r.fields(s.now())); return true },
+			v.tables[o].all+" ORDER BY n")
 	})
 	return out
 }
 
-// look reads for a caller who cannot be told that the database fails.
-func (s *Sandbox) look(do func(*view)) {
-	if err := s.store.look(do); err != nil {
+// snapshot reads for callers that return no error: it logs when the database fails.
+func (s *Sandbox) snapshot(do func(*view)) {
+	if err := s.store.snapshot(do); err != nil {
 		s.options.Log.Error("sandbox not read", "error", err)
 	}
 }
 
-// fields gives a record's values: times as time.Time, numbers as float64.
+// fields returns a record's values: times as time.Time, numbers as float64.
 func (r *record) fields(now time.Time) Fields {
 	out := Fields{}
 	for _, f := range r.object.fields {

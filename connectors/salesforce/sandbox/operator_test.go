@@ -105,7 +105,7 @@ func TestMerge(t *testing.T) {
 		}
 	}
 	if got := g.query("SELECT Lead__c FROM InMail__c")[0]["Lead__c"]; got != a || g.value(task, "WhoId") != a {
-		t.Errorf("what hung on the loser hangs on %v and %v", got, g.value(task, "WhoId"))
+		t.Errorf("the lookups of the loser point at %v and %v", got, g.value(task, "WhoId"))
 	}
 	if got := g.upsert(Fields{"InMail_Id__c": "a", "Lead__c": b}); got[0] != "ENTITY_IS_DELETED" {
 		t.Errorf("a lookup to the loser: %v", got)
@@ -294,7 +294,7 @@ func TestControlPaths(t *testing.T) {
 	var items struct{ Items []map[string]any }
 	for path, want := range map[string]int{"history": 2, "history?key=x": 1, "history?object=Task": 0, "records?type=InMail__c": 2, "faults": 0} {
 		if g.control("GET", path, nil, &items); len(items.Items) != want {
-			t.Errorf("%s holds %d, want %d", path, len(items.Items), want)
+			t.Errorf("%s has %d, want %d", path, len(items.Items), want)
 		}
 	}
 	var calls struct{ Requests map[string]int }

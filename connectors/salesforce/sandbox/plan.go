@@ -22,7 +22,7 @@ type plan struct {
 	columns []column
 	count   bool
 	match   func(*view, *record) bool
-	narrow  narrowing // what the indexes can answer of it
+	narrow  narrowing // the part that indexes can answer
 	groupBy []*path
 	having  func(*group) bool
 	orderBy []sortKey
@@ -33,7 +33,7 @@ type plan struct {
 
 // column is one item of the answer.
 type column struct {
-	label    string // how a CSV heads it and how an aggregate is named
+	label    string // the heading in a CSV, and the name of an aggregate
 	path     *path
 	function string
 }
@@ -41,22 +41,23 @@ type column struct {
 // sortKey is one item of ORDER BY: a path, or an aggregate by its column.
 type sortKey struct {
 	path      *path
-	column    int // in a grouped query
+	column    int // position of the column, in a grouped query
 	desc      bool
 	nullsLast bool
 }
 
-// path is a resolved field path: the references to follow, then a field. A polymorphic step
-// (Who, What) ends at one of the fields that all of its targets share.
+// path is a resolved field path: the references to follow, then a field. A polymorphic reference (Who,
+// What) can only be followed to one of the fields in polymorphic.
 type path struct {
-	names []string // as the query wrote them, the last the field
+	names []string // as written in the query; the last is the field
 	hops  []*field
 	field *field
-	poly  string // Name, Type, Id, …: what is asked of a polymorphic parent
+	poly  string // Name, Type, Id, …: the field of a polymorphic parent
 }
 
-// polymorphic are the fields that any target of Who or What can be asked for.
-var polymorphic = map[string]string{"id": "Id", "name": "Name", "type": "Type", "firstname": "FirstName", "lastname": "LastName", "email": "Email", "phone": "Phone", "title": "Title"}
+// polymorphic lists the fields that a query may ask of any target of Who or What.
+var polymorphic = map[string]string{"id": "Id", "name": "Name", "type": "Type", "firstname": "FirstName",
+	"lastname": "LastName", "email": "Email", "phone": "Phone", "title": "Title"}
 
 // planner resolves names for one query.
 type planner struct {
@@ -68,13 +69,19 @@ type planner struct {
 func newPlan(s *schema, source string, q *soql, who caller, now time.Time, deleted bool) (*plan, *apiError) {
 	o := s.object(q.from)
 	if o == nil || !who.sees(o) {
-		return nil, &apiError{Code: "INVALID_TYPE", Message: fmt.Sprintf("sObject type '%s' is not supported. If you are attempting to use a custom object, be sure to append the '__c' after the entity name. Please reference your WSDL or the describe call for the appropriate names.", q.from)}
+		return nil, &apiError{Code: "INVALID_TYPE",
+			Message: fmt.Sprintf("sObject type '%s' is not supported. If you are attempting to use a custom "+
+				"object, be sure to append the '__c' after the entity name. Please reference your WSDL or the "+
+				"describe call for the appropriate names.", q.from)}
 	}
-	p := planner{&plan{source: source, object: o, who: who, now: now, count: q.count, limit: q.limit, offset: q.offset, deleted: deleted}, s}
+	p := planner{&plan{source: source, object: o, who: who, now: now, count: q.count, limit: q.limit,
+		offset: q.offset, deleted: deleted}, s}
 	if q.offset > maxOffset {
-		return nil, &apiError{Code: "NUMBER_OUTSIDE_VALID_RANGE", Message: fmt.Sprintf("Maximum SOQL offset allowed is %d", maxOffset)}
+		return nil, &apiError{Code: "NUMBER_OUTSIDE_VALID_RANGE",
+			Message: fmt.Sprintf("Maximum SOQL offset allowed is %d", maxOffset)}
 	}
-	for _, step := range []func(*soql) *apiError{p.resolveGroups, p.resolveColumns, p.resolveWhere, p.resolveHaving, p.resolveOrder} {
+	for _, step := range []func(*soql) *apiError{p.resolveGroups, p.resolveColumns, p.resolveWhere, p.resolveHaving,
+		p.resolveOrder} {
 		if refused := step(q); refused != nil {
 			return nil, refused
 		}
@@ -99,7 +106,10 @@ func (p planner) path(n name) (*path, *apiError) {
 	for i, text := range names[:len(names)-1] {
 		hop := o.byRelationship[strings.ToLower(text)]
 		if hop == nil || !p.who.reads(hop) {
-			return nil, p.invalid(n.at, "Didn't understand relationship '%s' in field path. If you are attempting to use a custom relationship, be sure to append the '__r' after the custom relationship name. Please reference your WSDL or the describe call for the appropriate names.", text)
+			return nil, p.invalid(n.at,
+				"Didn't understand relationship '%s' in field path. If you are attempting to use a custom "+
+					"relationship, be sure to append the '__r' after the custom relationship name. Please reference "+
+					"your WSDL or the describe call for the appropriate names.", text)
 		}
 		found.hops = append(found.hops, hop)
 		if len(hop.refersTo) == 1 {
@@ -116,7 +126,10 @@ func (p planner) path(n name) (*path, *apiError) {
 	last := names[len(names)-1]
 	found.field = p.who.visible(o, last)
 	if found.field == nil || !p.who.sees(o) {
-		return nil, p.invalid(n.at, "No such column '%s' on entity '%s'. If you are attempting to use a custom field, be sure to append the '__c' after the custom field name. Please reference your WSDL or the describe call for the appropriate names.", last, o.name)
+		return nil, p.invalid(n.at,
+			"No such column '%s' on entity '%s'. If you are attempting to use a custom field, be sure to append "+
+				"the '__c' after the custom field name. Please reference your WSDL or the describe call for the "+
+				"appropriate names.", last, o.name)
 	}
 	return found, nil
 }
@@ -139,7 +152,7 @@ func (pt *path) value(v *view, r *record, now time.Time) any {
 	return parent.value(pt.field, now)
 }
 
-// follow returns the record that n hops lead to. A deleted parent is still seen, as in the org.
+// follow returns the record at the end of n references. A deleted parent is visible, as in the org.
 func (pt *path) follow(v *view, r *record, n int) *record {
 	for _, hop := range pt.hops[:n] {
 		id, _ := r.at(hop).(string)
@@ -153,7 +166,7 @@ func (pt *path) follow(v *view, r *record, n int) *record {
 	return r
 }
 
-// leaf is the field that says how the path's values look.
+// leaf returns the field that determines how the path's values are written.
 func (pt *path) leaf() *field {
 	if pt.field != nil {
 		return pt.field
@@ -299,7 +312,8 @@ func (p planner) resolveOrder(q *soql) *apiError {
 			if len(p.groupBy) > 0 || o.function != "" {
 				key.column = p.columnOf(o, pt)
 				if key.column < 0 {
-					return p.malformed(o.at, "Ordered field must be grouped or aggregated, and selected here: %s", o.text)
+					return p.malformed(o.at, "Ordered field must be grouped or aggregated, and selected here: %s",
+						o.text)
 				}
 			}
 		}

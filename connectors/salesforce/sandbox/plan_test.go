@@ -7,8 +7,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestQueryPlans holds which queries read a part of a table only, and which need no sorting:
-// with a million records the others take seconds.
+// TestQueryPlans checks which queries read only a part of a table, and which need no sort. Others take
+// seconds with a million records.
 func TestQueryPlans(t *testing.T) {
 	g := newOrg(t)
 	const byNumber, list, each = "SEARCH InMail__c USING INTEGER PRIMARY KEY (rowid=?)", "LIST SUBQUERY 1", "SCAN json_each VIRTUAL TABLE INDEX 1:"
@@ -42,7 +42,7 @@ func TestQueryPlans(t *testing.T) {
 		if !ok {
 			order = naturalOrder
 		}
-		err := g.store.look(func(v *view) {
+		err := g.store.snapshot(func(v *view) {
 			text := p.statement(v.tables[p.object], order)
 			rows, err := v.sql.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+text, p.narrow.args...)
 			if err != nil {

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// Pages of a query (SALESFORCE.md 2.7), and how long and how many the org keeps for a user.
+// Limits of a query's pages and of the cursors that the org keeps for a user (SALESFORCE.md 2.7).
 const (
 	pageSize      = 2000
 	minPageSize   = 200
@@ -21,14 +21,14 @@ const (
 	maxGroupedRow = 2000
 )
 
-// naturalOrder is that of the records' making.
+// naturalOrder is the order in which the records were created.
 const naturalOrder = "ORDER BY n"
 
-// statement selects, in an order of SQL, the records that indexes leave of the table.
+// statement returns the SQL that selects, in an order, the records that the indexes do not exclude.
 func (p *plan) statement(t *table, order string) string {
 	where := slices.Clone(p.narrow.conditions)
 	if !p.deleted {
-		where = append(where, "gone IS NULL") // as in the indexes
+		where = append(where, "gone IS NULL") // the same condition as in the indexes
 	}
 	if !strings.HasPrefix(order, naturalOrder) {
 		where = append(where, p.orderBy[0].path.field.sqlKey()+" IS NOT NULL")
@@ -38,19 +38,20 @@ func (p *plan) statement(t *table, order string) string {
 	}
 	text := strings.Join(where, " AND ")
 	if p.narrow.keyed && strings.HasPrefix(order, naturalOrder) {
-		text = "n IN (SELECT n FROM " + t.name + " WHERE " + text + ")" // sorts numbers, not records
+		text = "n IN (SELECT n FROM " + t.name + " WHERE " + text + ")" // so that numbers are sorted, not records
 	}
 	return t.all + " WHERE " + text + " " + order
 }
 
-// matches calls do with each record that the query finds, in an order of SQL, until it says
-// false. What indexes cannot say is checked for each record.
+// matches calls do with each record that the query finds, in an order of SQL, until it returns false.
+// Conditions that no index can check are checked for each record.
 func (p *plan) matches(v *view, order string, do func(*record) bool) {
 	t := v.tables[p.object]
-	v.query(t, func(r *record) bool { return p.match != nil && !p.match(v, r) || do(v.remember(r)) }, p.statement(t, order), p.narrow.args...)
+	v.query(t, func(r *record) bool { return p.match != nil && !p.match(v, r) || do(v.remember(r)) },
+		p.statement(t, order), p.narrow.args...)
 }
 
-// sqlOrder is the order of the query where an index has it, so that nothing needs sorting.
+// sqlOrder returns the order of the query when an index has it, so that nothing needs sorting.
 func (p *plan) sqlOrder() (order string, ok bool) {
 	if len(p.orderBy) == 0 {
 		return naturalOrder, true
@@ -63,16 +64,16 @@ func (p *plan) sqlOrder() (order string, ok bool) {
 	if f.pos == posID {
 		return naturalOrder + backwards, true
 	}
-	// The index has no nulls and no deleted records, and backwards equal ones are backwards too.
-	whole := f.required && !p.narrow.keyed
-	if p.deleted || !f.indexed() || f.kind.number() || k.desc && !f.unique || !whole && p.narrow.field != f {
+	// The index lacks nulls and deleted records. Read backwards, it would reverse equal rows as well.
+	complete := f.required && !p.narrow.keyed
+	if p.deleted || !f.indexed() || f.kind.number() || k.desc && !f.unique || !complete && p.narrow.field != f {
 		return "", false
 	}
 	return "ORDER BY " + f.sqlKey() + backwards, true
 }
 
-// each calls do with the number of each row of the answer, in the order of the query, with
-// offset and limit applied; and with the record where it is at hand.
+// each calls do with the number of each row of the answer, in the order of the query, with offset and limit
+// applied. r is nil when the record is not in memory.
 func (p *plan) each(v *view, do func(n uint64, r *record)) {
 	skip, left := p.offset, p.limit
 	if order, ok := p.sqlOrder(); ok {
@@ -95,14 +96,14 @@ func (p *plan) each(v *view, do func(n uint64, r *record)) {
 	}
 }
 
-// sortable is a row that is being sorted: its keys, and its number.
+// sortable is a row to be sorted: its keys and its number.
 type sortable struct {
 	keys   []any
 	number uint64
 }
 
-// sorted sorts what the query finds; equal rows stay in the order of their making. With a
-// limit it keeps no more than about twice as many.
+// sorted sorts the rows that the query finds. Equal rows stay in the order of their creation. With a limit
+// it keeps at most about twice as many rows in memory.
 func (p *plan) sorted(v *view) []sortable {
 	var rows []sortable
 	sort := func() {
@@ -225,7 +226,8 @@ func (c *call) pageSize() (int, *apiError) {
 	text, ok := strings.CutPrefix(strings.ReplaceAll(option, " ", ""), "batchSize=")
 	n, err := strconv.Atoi(text)
 	if !ok || err != nil || n < minPageSize || n > pageSize {
-		return 0, &apiError{Code: "INVALID_QUERY_OPTIONS", Message: fmt.Sprintf("batchSize must be from %d to %d", minPageSize, pageSize)}
+		return 0, &apiError{Code: "INVALID_QUERY_OPTIONS",
+			Message: fmt.Sprintf("batchSize must be from %d to %d", minPageSize, pageSize)}
 	}
 	return n, nil
 }
@@ -268,7 +270,9 @@ func (p *plan) groupedReply(v *view) reply {
 	}
 	groups = cut(groups, p.offset, p.limit)
 	if len(groups) > maxGroupedRow {
-		return refuse(&apiError{Code: "EXCEEDED_ID_LIMIT", Message: "Aggregate query does not support queryMore(), use LIMIT to restrict the results to a single batch"})
+		return refuse(&apiError{Code: "EXCEEDED_ID_LIMIT",
+			Message: "Aggregate query does not support queryMore(), use LIMIT to restrict the results to a single " +
+				"batch"})
 	}
 	out := fmt.Appendf(nil, `{"totalSize":%d,"done":true,"records":[`, len(groups))
 	for i, g := range groups {
@@ -291,8 +295,8 @@ func (p *plan) groupedReply(v *view) reply {
 	return jsonReply(http.StatusOK, append(out, `]}`...))
 }
 
-// cursor is the result of a query that is read page by page: which rows it has is settled
-// once, what they hold is read with their page.
+// cursor is the result of a query that is read page by page. Its rows are fixed by the query; their values
+// are read with their page.
 type cursor struct {
 	id      string
 	plan    *plan
@@ -303,7 +307,7 @@ type cursor struct {
 	at      time.Time
 }
 
-// page answers the records from a position on. One that was purged meanwhile is left out.
+// page answers the records from a position on. Records that were purged in the meantime are left out.
 func (q *cursor) page(v *view, from int) reply {
 	to := min(from+q.size, len(q.rows))
 	done := to == len(q.rows)
@@ -353,8 +357,8 @@ func (p *plan) appendRecord(out []byte, v *view, r *record, version string) []by
 	return append(out, '}')
 }
 
-// appendParent writes the parent that the first column's path reaches at a depth, with the
-// fields that all columns ask of it.
+// appendParent writes the parent that the first column's path reaches at a depth, with the fields that all
+// columns ask of it.
 func (p *plan) appendParent(out []byte, v *view, child *record, columns []column, depth int, version string) []byte {
 	hop := columns[0].path.hops[depth]
 	parent := columns[0].path.follow(v, child, depth+1)
@@ -362,7 +366,8 @@ func (p *plan) appendParent(out []byte, v *view, child *record, columns []column
 		return append(out, "null"...)
 	}
 	if len(hop.refersTo) > 1 {
-		out = fmt.Appendf(out, `{"attributes":{"type":"Name","url":"/services/data/v%s/sobjects/%s/%s"}`, version, parent.object.name, parent.id())
+		out = fmt.Appendf(out, `{"attributes":{"type":"Name","url":"/services/data/v%s/sobjects/%s/%s"}`, version,
+			parent.object.name, parent.id())
 	} else {
 		out = appendAttributes(out, parent, version)
 	}
@@ -391,7 +396,7 @@ func sameHops(a, b *path, n int) bool {
 	return len(a.hops) >= n && slices.Equal(a.hops[:n], b.hops[:n])
 }
 
-// cursors keeps the open results of each user, the ten most recently used, those last.
+// cursors keeps the ten most recently used results of each user, the latest at the end.
 type cursors struct {
 	mu   sync.Mutex
 	next uint64
@@ -423,18 +428,18 @@ func (cs *cursors) find(id, user string, now time.Time) *cursor {
 	return q
 }
 
-// nextPage answers a nextRecordsUrl: the cursor, a dash, and where to go on.
+// nextPage answers a nextRecordsUrl: the id of the cursor, a dash, and the position.
 func (c *call) nextPage(locator string) reply {
-	bad := &apiError{Code: "INVALID_QUERY_LOCATOR", Message: "invalid query locator"}
+	invalid := &apiError{Code: "INVALID_QUERY_LOCATOR", Message: "invalid query locator"}
 	id, text, _ := strings.Cut(locator, "-")
 	from, err := strconv.Atoi(text)
 	full, ok := canonicalID(id)
 	if err != nil || !ok {
-		return refuse(bad)
+		return refuse(invalid)
 	}
 	q := c.sandbox.cursors.find(full, c.who.user, c.at)
 	if q == nil || from < 0 || from > len(q.rows) {
-		return refuse(bad)
+		return refuse(invalid)
 	}
 	return c.reading(func(v *view) reply { return q.page(v, from) })
 }

@@ -6,10 +6,10 @@ import "time"
 type record struct {
 	object *object
 	values []any
-	gone   *deletion // set while the record is in the recycle bin
+	gone   *deletion // nil unless the record is in the recycle bin
 }
 
-// deletion remembers what a deletion did, so that undeleting the record undoes it.
+// deletion lists the effects of a deletion, so that undeleting the record can undo them.
 type deletion struct {
 	With    []string     `json:"with,omitempty"`    // records deleted along with it
 	Cleared []clearedRef `json:"cleared,omitempty"` // lookups that were set to null
@@ -30,8 +30,8 @@ func (r *record) get(name string) any { return r.values[r.object.must(name).pos]
 // number is the number in the record's id: the row's key.
 func (r *record) number() uint64 { n, _ := idNumber(r.id()); return n }
 
-// value is a field's value at now: formula fields are computed when they are asked for. A
-// formula that fails there is null, where the org shows #Error!.
+// value returns a field's value at now: formula fields are computed on reading. A formula that fails is
+// null, where the org shows #Error!.
 func (r *record) value(f *field, now time.Time) any {
 	if f.formula == nil {
 		return r.values[f.pos]

@@ -2,8 +2,7 @@ package sandbox
 
 import "net/http"
 
-// apiError is one error as the org answers it: rows name the code statusCode, whole answers
-// name it errorCode.
+// apiError is one error of the org. Rows name its code statusCode, entire answers name it errorCode.
 type apiError struct {
 	Code    string
 	Message string
@@ -12,14 +11,15 @@ type apiError struct {
 
 func (e *apiError) Error() string { return e.Code + ": " + e.Message }
 
-// status is the HTTP status of an answer that is this error alone.
+// status is the HTTP status of an answer that consists of this error.
 func (e *apiError) status() int {
 	switch e.Code {
 	case "NOT_FOUND", "ENTITY_IS_DELETED":
 		return http.StatusNotFound
 	case "INVALID_SESSION_ID", "INVALID_AUTH_HEADER":
 		return http.StatusUnauthorized
-	case "REQUEST_LIMIT_EXCEEDED", "INSUFFICIENT_ACCESS", "INSUFFICIENT_ACCESS_OR_READONLY", "API_CURRENTLY_DISABLED", "API_DISABLED_FOR_ORG":
+	case "REQUEST_LIMIT_EXCEEDED", "INSUFFICIENT_ACCESS", "INSUFFICIENT_ACCESS_OR_READONLY", "API_CURRENTLY_DISABLED",
+		"API_DISABLED_FOR_ORG":
 		return http.StatusForbidden
 	case "METHOD_NOT_ALLOWED":
 		return http.StatusMethodNotAllowed

@@ -1,7 +1,7 @@
 package sandbox
 
-// remove moves a record to the recycle bin, with what the relationships of its children say:
-// some go along, some lose their lookup, some keep it from going.
+// remove moves a record to the recycle bin. The relationships of its children decide whether they are
+// deleted too, lose their lookup, or prevent the deletion.
 func (tx *txn) remove(o *object, id string) *apiError {
 	if !tx.who.may(toRemove, o) {
 		return denied(o)
@@ -12,11 +12,13 @@ func (tx *txn) remove(o *object, id string) *apiError {
 	}
 	gone := &deletion{}
 	for _, child := range tx.schema.children[o] {
-		for _, c := range tx.holding(child.object, child.field, id) {
+		for _, c := range tx.findBy(child.object, child.field, id) {
 			switch {
 			case c.id() == id:
 			case child.field.onDelete == restrict:
-				return &apiError{Code: "DELETE_FAILED", Message: "Your attempt to delete the record could not be completed because it is associated with " + c.id()}
+				return &apiError{Code: "DELETE_FAILED",
+					Message: "Your attempt to delete the record could not be completed because it is associated " +
+						"with " + c.id()}
 			case child.field.onDelete == cascade:
 				gone.With = append(gone.With, c.id())
 			default:
@@ -32,7 +34,7 @@ func (tx *txn) remove(o *object, id string) *apiError {
 			}
 		}
 	}
-	if r = tx.live(id); r == nil { // a child may have taken it along
+	if r = tx.live(id); r == nil { // the deletion of a child may have deleted it
 		return nil
 	}
 	values := append([]any{}, r.values...)
@@ -42,7 +44,7 @@ func (tx *txn) remove(o *object, id string) *apiError {
 	return nil
 }
 
-// setField changes one field as the org itself does: the last modification stays whose it was.
+// setField changes one field as the org itself does: LastModifiedById and LastModifiedDate stay.
 func (tx *txn) setField(r *record, f *field, v any) {
 	values := append([]any{}, r.values...)
 	values[f.pos] = v
@@ -50,8 +52,8 @@ func (tx *txn) setField(r *record, f *field, v any) {
 	tx.put(r, &record{object: r.object, values: values, gone: r.gone})
 }
 
-// undelete takes a record out of the recycle bin, with what was deleted along with it, and
-// gives lookups back that were cleared, unless they have a new value.
+// undelete takes a record out of the recycle bin, together with what was deleted with it, and restores
+// cleared lookups that have no new value.
 func (tx *txn) undelete(id string) *apiError {
 	r := tx.find(id)
 	if r == nil {
@@ -94,7 +96,7 @@ func (tx *txn) undelete(id string) *apiError {
 	return nil
 }
 
-// purge takes a record out of the recycle bin for good.
+// purge removes a record from the recycle bin for good.
 func (tx *txn) purge(id string) *apiError {
 	r := tx.find(id)
 	if r == nil || !r.deleted() {

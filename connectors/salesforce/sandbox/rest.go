@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// Versions of the API: the first that still answers when the org is made, and the newest that it has.
+// The oldest version of the API that a new org answers, and the newest.
 const (
 	oldestVersion = 31
 	newestVersion = 68
@@ -26,8 +26,7 @@ const (
 	maxCSVBody       = 100_000_000
 )
 
-// call is one API request on its way to a handler; a composite makes one for each of its
-// subrequests.
+// call is one API request on its way to a handler. A composite makes one for each subrequest.
 type call struct {
 	sandbox *Sandbox
 	method  string
@@ -36,21 +35,21 @@ type call struct {
 	query   url.Values
 	header  http.Header
 	body    []byte
-	csv     *spool // the body of a bulk upload, which is in no memory
-	parsed  any    // the body of a subrequest, parsed already
+	csv     *spool // the body of a bulk upload, which is in a file
+	parsed  any    // the parsed body of a subrequest
 	who     caller
 	at      time.Time
 	tx      *txn // set inside a composite that is all or none
 	rows    rowFault
 }
 
-// reply is an answer: of a whole request, or of a subrequest.
+// reply is the answer of a request or of a subrequest.
 type reply struct {
 	status   int
 	header   http.Header // Location and the like; nil: none
 	mimeType string      // empty: JSON
 	body     []byte      // nil: no content
-	rest     io.Reader   // what follows the body; nil: nothing
+	rest     io.Reader   // the rest of the body; nil: none
 }
 
 func jsonReply(status int, body []byte) reply { return reply{status: status, body: body} }
@@ -65,7 +64,8 @@ func notFound() reply {
 }
 
 func methodNotAllowed(method string, allowed ...string) reply {
-	r := refuse(&apiError{Code: "METHOD_NOT_ALLOWED", Message: fmt.Sprintf("HTTP Method '%s' not allowed. Allowed are %s", method, strings.Join(allowed, ","))})
+	r := refuse(&apiError{Code: "METHOD_NOT_ALLOWED",
+		Message: fmt.Sprintf("HTTP Method '%s' not allowed. Allowed are %s", method, strings.Join(allowed, ","))})
 	r.header = http.Header{"Allow": {strings.Join(allowed, ", ")}}
 	return r
 }
@@ -117,7 +117,7 @@ func (s *Sandbox) serve(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// tooLong reports whether URI and headers together exceed what the org reads.
+// tooLong reports whether URI and headers together exceed the limit.
 func tooLong(r *http.Request) bool {
 	size := len(r.Method) + len(r.RequestURI) + len(r.Host)
 	for name, values := range r.Header {
@@ -162,7 +162,7 @@ func (s *Sandbox) rest(w http.ResponseWriter, r *http.Request, version string, p
 		s.jobs.failNext()
 	}
 	method := r.Method
-	if method == http.MethodHead { // net/http leaves the body out
+	if method == http.MethodHead { // net/http omits the body
 		method = http.MethodGet
 	}
 	c := &call{
@@ -172,21 +172,22 @@ func (s *Sandbox) rest(w http.ResponseWriter, r *http.Request, version string, p
 	s.finish(w, r, c.dispatch(), hit)
 }
 
-// checkVersion reads v67.0. One that is retired is gone, one that never was is not found.
+// checkVersion reads v67.0. A retired version is answered 410, an unknown one 404.
 func (s *Sandbox) checkVersion(version string) (string, *apiError) {
 	number, ok := strings.CutPrefix(version, "v")
-	whole, isZero := strings.CutSuffix(number, ".0")
-	n, err := strconv.Atoi(whole)
-	if !ok || !isZero || err != nil || n > newestVersion || n < 1 || whole != strconv.Itoa(n) {
+	digits, isZero := strings.CutSuffix(number, ".0")
+	n, err := strconv.Atoi(digits)
+	if !ok || !isZero || err != nil || n > newestVersion || n < 1 || digits != strconv.Itoa(n) {
 		return "", &apiError{Code: "NOT_FOUND", Message: "The requested resource does not exist"}
 	}
 	if n < int(s.oldest.Load()) {
-		return "", &apiError{Code: "UNSUPPORTED_API_VERSION", Message: fmt.Sprintf("The requested API version %s is retired or unsupported", number)}
+		return "", &apiError{Code: "UNSUPPORTED_API_VERSION",
+			Message: fmt.Sprintf("The requested API version %s is retired or unsupported", number)}
 	}
 	return number, nil
 }
 
-// resourceOf names the resource that a call asks for, from a closed list.
+// resourceOf returns the resource of a call, from a closed list.
 func resourceOf(path []string) string {
 	at := func(i int) string {
 		if i < len(path) {
@@ -257,10 +258,11 @@ func (c *call) composites(path []string) reply {
 	return notFound()
 }
 
-// readBody reads a request's body, gzipped or not, and checks what it says it is and what
-// answer it accepts. That of a bulk upload is in a spool.
+// readBody reads a request's body, gzipped or not, and checks Content-Type and Accept. The body of a bulk
+// upload goes into a spool.
 func readBody(r *http.Request, path []string, folder string) ([]byte, *spool, *apiError) {
-	if accept := r.Header.Get("Accept"); strings.Contains(accept, "xml") && !strings.Contains(accept, "json") && !strings.Contains(accept, "*") {
+	if accept := r.Header.Get("Accept"); strings.Contains(accept, "xml") && !strings.Contains(accept, "json") &&
+		!strings.Contains(accept, "*") {
 		return nil, nil, &apiError{Code: "NOT_ACCEPTABLE", Message: "This sandbox answers JSON and CSV only"}
 	}
 	csv := r.Method == http.MethodPut && len(path) == 4 && path[0] == "jobs" && path[3] == "batches"
@@ -292,7 +294,8 @@ func readBody(r *http.Request, path []string, folder string) ([]byte, *spool, *a
 		return nil, nil, &apiError{Code: "JSON_PARSER_ERROR", Message: "The body cannot be read"}
 	}
 	if n > limit {
-		return nil, nil, &apiError{Code: "EXCEEDED_MAX_SIZE_REQUEST", Message: fmt.Sprintf("The request exceeds %d bytes", limit)}
+		return nil, nil, &apiError{Code: "EXCEEDED_MAX_SIZE_REQUEST",
+			Message: fmt.Sprintf("The request exceeds %d bytes", limit)}
 	}
 	if n == 0 {
 		return nil, upload, nil
@@ -304,7 +307,8 @@ func readBody(r *http.Request, path []string, folder string) ([]byte, *spool, *a
 	}
 	charset := strings.ToLower(params["charset"])
 	if err != nil || kind != want || charset != "" && charset != "utf-8" {
-		return nil, nil, &apiError{Code: "UNSUPPORTED_MEDIA_TYPE", Message: "Content-Type must be " + want + " in UTF-8"}
+		return nil, nil, &apiError{Code: "UNSUPPORTED_MEDIA_TYPE",
+			Message: "Content-Type must be " + want + " in UTF-8"}
 	}
 	return body.Bytes(), upload, nil
 }
@@ -314,7 +318,8 @@ func (c *call) object() (row, *apiError) {
 	v := c.parsed
 	if v == nil {
 		if len(c.body) == 0 {
-			return nil, &apiError{Code: "JSON_PARSER_ERROR", Message: "The HTTP entity body is required, but this request has no entity body."}
+			return nil, &apiError{Code: "JSON_PARSER_ERROR",
+				Message: "The HTTP entity body is required, but this request has no entity body."}
 		}
 		var refused *apiError
 		if v, refused = parseJSON(c.body); refused != nil {
@@ -328,7 +333,7 @@ func (c *call) object() (row, *apiError) {
 	return o, nil
 }
 
-// write runs a function in the call's transaction, or in one of its own that is committed
+// write runs a function in the call's transaction. Without one it opens a transaction, and commits it
 // unless the function refuses.
 func (c *call) write(do func(*txn) reply) reply {
 	if c.tx != nil {
@@ -346,34 +351,34 @@ func (c *call) write(do func(*txn) reply) reply {
 	return r
 }
 
-// reading runs a function on one state of the org.
+// reading runs a function on one snapshot of the org.
 func (c *call) reading(do func(*view) reply) (r reply) {
 	if c.tx != nil {
 		return do(&c.tx.view)
 	}
-	if err := c.sandbox.store.look(func(v *view) { r = do(v) }); err != nil {
+	if err := c.sandbox.store.snapshot(func(v *view) { r = do(v) }); err != nil {
 		return c.failed(err)
 	}
 	return r
 }
 
-// failed answers that the database failed.
+// failed logs a failure of the database and returns the answer to it.
 func (c *call) failed(err error) reply {
 	c.sandbox.options.Log.Error("sandbox database failed", "error", err)
 	return refuse(&apiError{Code: "UNKNOWN_EXCEPTION", Message: "An unexpected error occurred."})
 }
 
-// minGzip is the size from which an answer is compressed for a client that asks for it.
+// minGzip is the size in bytes from which an answer is compressed for a client that accepts gzip.
 const minGzip = 2048
 
-// finish sends an answer of the REST API, with the limits and as the fault has it.
+// finish sends an answer of the REST API, after the fault of the request was applied to it.
 func (s *Sandbox) finish(w http.ResponseWriter, r *http.Request, a reply, hit hit) {
 	if hit.after(s, w, r, a) {
 		s.write(w, r, a)
 	}
 }
 
-// write sends an answer. Every one but the list of versions says how many calls were used.
+// write sends an answer. Every answer but the list of versions has Sforce-Limit-Info.
 func (s *Sandbox) write(w http.ResponseWriter, r *http.Request, a reply) {
 	h := w.Header()
 	for name, values := range a.header {
@@ -401,7 +406,7 @@ func (s *Sandbox) write(w http.ResponseWriter, r *http.Request, a reply) {
 		h.Set("Content-Length", strconv.Itoa(len(a.body)))
 	}
 	w.WriteHeader(a.status)
-	// A client that went away reads no answer; there is nobody to tell.
+	// Writing fails only when the client has disconnected, so nobody needs the error.
 	if _, err := out.Write(a.body); err == nil && a.rest != nil {
 		_, _ = io.Copy(out, a.rest)
 	}
@@ -431,7 +436,7 @@ func versionLabel(n int) string {
 	return fmt.Sprintf("%s '%d", seasons[season], year)
 }
 
-// resources lists what the version offers.
+// resources lists the resources of the version.
 func (c *call) resources() reply {
 	out := []byte{'{'}
 	for i, name := range []string{"composite", "jobs", "limits", "query", "queryAll", "sobjects"} {

@@ -11,7 +11,7 @@ import (
 	"unicode/utf8"
 )
 
-// row is one record as a request holds it: what it says of which field, in its order.
+// row is one record of a request: its members in their order.
 type row []assignment
 
 // assignment is one member of a row. A value is nil, string, bool, json.Number, row or []any.
@@ -20,7 +20,7 @@ type assignment struct {
 	value any
 }
 
-// lookup returns what the row says of a field, whatever the case of the name.
+// lookup returns the value of a field, in any case of its name.
 func (r row) lookup(name string) (any, bool) {
 	for _, a := range r {
 		if strings.EqualFold(a.name, name) {
@@ -42,11 +42,12 @@ func (r row) sobjectType() string {
 // maxJSONDepth bounds how deep a body may nest.
 const maxJSONDepth = 32
 
-// parseJSON reads one JSON value, and nothing after it. Objects become rows, which keep the
-// order and refuse a name that comes twice: which of the two the org would take is unknown.
+// parseJSON reads one JSON value and nothing after it. Objects become rows, which keep the order of their
+// members. A name that occurs twice is refused, since it is not known which of the two the org would take.
 func parseJSON(body []byte) (any, *apiError) {
 	if !utf8.Valid(body) || loneSurrogate(body) {
-		return nil, &apiError{Code: "JSON_PARSER_ERROR", Message: "The body is not UTF-8, or escapes half of a character"}
+		return nil, &apiError{Code: "JSON_PARSER_ERROR",
+			Message: "The body is not UTF-8, or escapes half of a character"}
 	}
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.UseNumber()
@@ -61,15 +62,16 @@ func parseJSON(body []byte) (any, *apiError) {
 			err = errors.New("unexpected end of the body")
 		}
 		line, column := position(body, d.InputOffset())
-		return nil, &apiError{Code: "JSON_PARSER_ERROR", Message: fmt.Sprintf("%v at [line:%d, column:%d]", err, line, column)}
+		return nil, &apiError{Code: "JSON_PARSER_ERROR",
+			Message: fmt.Sprintf("%v at [line:%d, column:%d]", err, line, column)}
 	}
 	return v, nil
 }
 
-// loneSurrogate reports whether a text escapes one half of a surrogate pair without the
-// other, which Go's decoder would quietly replace.
+// loneSurrogate reports whether a text escapes one half of a surrogate pair without the other. Go's decoder
+// would silently replace it.
 func loneSurrogate(body []byte) bool {
-	high := false // the escape before this place was the first half
+	high := false // the preceding escape was the first half of a pair
 	for i := 0; i < len(body); i++ {
 		if body[i] != '\\' || i+1 == len(body) {
 			if high {

@@ -8,8 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// FuzzJSON holds the reader of bodies against encoding/json: what it takes is JSON, and comes
-// back with the same meaning.
+// FuzzJSON compares the reader of bodies with encoding/json: what it accepts is JSON with the same meaning.
 func FuzzJSON(f *testing.F) {
 	for _, seed := range []string{`{"a":[1,2.5e3,"x\u00e9\ud83d\ude00",null,true,{"b":{}}]}`, `"\\ud800"`, `[]`, `1 2`, `{"a":1,"A":2}`, `"\ud800"`} {
 		f.Add([]byte(seed))

@@ -1,7 +1,6 @@
-// Package sandbox is a small, strict Salesforce that lives in the process. It serves the
-// embedded default, the tests and the demo, and refuses everything that the real one refuses
-// before it stores; where it is not known what the real one does, it refuses (SALESFORCE.md 5).
-// README.md says what is faithful and what is not.
+// Package sandbox is a small, strict Salesforce within the process, for the embedded default, the tests and
+// the demo. It refuses before storing what the real one refuses; where the behaviour of the real one is not
+// known, it refuses too (SALESFORCE.md 5). README.md says what is faithful and what is not.
 package sandbox
 
 import (
@@ -17,16 +16,16 @@ import (
 	sfpackage "inmail/connectors/salesforce/package"
 )
 
-// banner is what a person who opens the root sees.
+// banner is the answer to the root path, for a person who opens it.
 const banner = "InMail Salesforce sandbox: not Salesforce, nothing here is real. Control paths are under /sandbox/.\n"
 
-// Options make an org. The zero value is a Developer org that nobody can log in to.
+// Options configure an org. The zero value is a Developer org that nobody can log in to.
 type Options struct {
 	Credentials Credentials
-	// Clock says what time it is; nil: time.Now.
+	// Clock returns the current time; nil: time.Now.
 	Clock func() time.Time
-	// Sleep waits for the slow faults; nil: it really waits.
-	// It returns early, with the context's error, when that ends.
+	// Sleep waits for the slow faults; nil: it really waits. It returns early, with the context's error,
+	// when the context ends.
 	Sleep func(context.Context, time.Duration) error
 	// DailyLimit is how many API calls the org takes in 24 hours; 0: 15,000.
 	DailyLimit int
@@ -36,21 +35,21 @@ type Options struct {
 	SessionLife time.Duration
 	// SOAPDisabled refuses every SOAP login, as a new org does.
 	SOAPDisabled bool
-	// PermissionSetUnassigned hides the package's object and fields, as before an
-	// administrator has assigned its permission set.
+	// PermissionSetUnassigned hides the package's object and fields, as before an administrator has
+	// assigned its permission set.
 	PermissionSetUnassigned bool
-	// Seed makes the faults that come by rate repeatable.
+	// Seed is the seed of the faults that have a rate, so that runs are repeatable.
 	Seed uint64
-	// File is the SQLite database that the org lives in: a commit is in it, or in the log
-	// beside it, before it is answered. Empty: a temporary one, which ends with the process.
+	// File is the path of the org's SQLite database. A commit is in the file, or in the log beside it,
+	// before it is acknowledged. Empty: a temporary database, which ends with the process.
 	File string
-	// Log is told what no answer can say; nil: slog.Default.
+	// Log receives failures that no answer can report; nil: slog.Default.
 	Log *slog.Logger
-	// ControlKey is asked for, as a Bearer token, under /sandbox/; empty: no key is needed.
+	// ControlKey is the Bearer token that paths under /sandbox/ require; empty: none.
 	ControlKey string
 }
 
-// Sandbox is an org. Its methods may be used by several goroutines at once.
+// Sandbox is an org. Its methods are safe for concurrent use.
 type Sandbox struct {
 	options     Options
 	schema      *schema
@@ -59,8 +58,8 @@ type Sandbox struct {
 	rights      map[bool]map[bool]*access // by User.Integration, then by whether the set is assigned
 	runAs       string                    // id of the user that client_credentials acts as
 	assigned    atomic.Bool               // the permission set is assigned
-	oldest      atomic.Int32              // version that still answers
-	soapAllowed atomic.Bool               // SOAP logins are let in
+	oldest      atomic.Int32              // oldest version that is answered
+	soapAllowed atomic.Bool               // SOAP logins are allowed
 	sessions    sessions
 	usage       *usage
 	faults      *faults
@@ -68,8 +67,8 @@ type Sandbox struct {
 	jobs        jobs
 }
 
-// New makes an org, with what its file holds. It fails when the package holds a rule or
-// formula that the sandbox cannot evaluate, and when the file cannot be used.
+// New makes an org from the contents of its file. It fails when the package has a rule or formula that the
+// sandbox cannot evaluate, or when the file cannot be used.
 func New(o Options) (*Sandbox, error) {
 	if o.Clock == nil {
 		o.Clock = time.Now
@@ -90,7 +89,8 @@ func New(o Options) (*Sandbox, error) {
 		o.SessionLife = defaultSessionLife
 	}
 	if o.DailyLimit < 0 || o.LongCalls < 0 || o.SessionLife < 0 {
-		return nil, fmt.Errorf("sandbox: DailyLimit %d, LongCalls %d and SessionLife %v must not be negative", o.DailyLimit, o.LongCalls, o.SessionLife)
+		return nil, fmt.Errorf("sandbox: DailyLimit %d, LongCalls %d and SessionLife %v must not be negative",
+			o.DailyLimit, o.LongCalls, o.SessionLife)
 	}
 	model, err := sfpackage.Load()
 	if err != nil {
@@ -138,7 +138,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 
 func (s *Sandbox) now() time.Time { return s.options.Clock() }
 
-// addUsers makes a User record for each user of the credentials, and for no other.
+// addUsers replaces the User records by those of the credentials.
 func (s *Sandbox) addUsers() error {
 	c := s.options.Credentials
 	users := c.Users
@@ -167,17 +167,19 @@ func (s *Sandbox) addUsers() error {
 	if s.runAs == "" {
 		return fmt.Errorf("sandbox: RunAs %q is no user", c.RunAs)
 	}
-	if err := tx.addUser(newID("005", operatorNumber), User{Username: operatorName, FirstName: "Sandbox", LastName: "Operator"}); err != nil {
+	if err := tx.addUser(newID("005", operatorNumber),
+		User{Username: operatorName, FirstName: "Sandbox", LastName: "Operator"}); err != nil {
 		return err
 	}
 	return tx.commit()
 }
 
-// addUser makes the record of a user.
+// addUser creates the record of a user.
 func (tx *txn) addUser(id string, u User) error {
 	o := tx.schema.object("User")
 	d := tx.newDraft(o, nil)
-	for name, v := range map[string]string{"Username": u.Username, "FirstName": u.FirstName, "LastName": u.LastName, "Email": u.Email} {
+	for name, v := range map[string]string{"Username": u.Username, "FirstName": u.FirstName, "LastName": u.LastName,
+		"Email": u.Email} {
 		value, refused := o.must(name).convertText(v)
 		if refused != nil {
 			return fmt.Errorf("sandbox: user %q: %w", u.Username, refused)
@@ -196,8 +198,8 @@ func (tx *txn) addUser(id string, u User) error {
 // Handler serves the org and its control paths.
 func (s *Sandbox) Handler() http.Handler { return http.HandlerFunc(s.serve) }
 
-// Serve serves the org on a listener until the context ends, then lets calls that are under
-// way finish, for at most five seconds.
+// Serve serves the org on a listener until the context ends. It then waits at most five seconds for calls
+// in progress.
 func (s *Sandbox) Serve(ctx context.Context, l net.Listener) error {
 	server := &http.Server{Handler: s.Handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
 	stopped := make(chan error, 1)
@@ -213,10 +215,10 @@ func (s *Sandbox) Serve(ctx context.Context, l net.Listener) error {
 	return <-stopped
 }
 
-// Close closes the org's database. Calls that come later are refused.
+// Close closes the org's database. Later calls are refused.
 func (s *Sandbox) Close() (err error) {
 	if s.store.path != "" {
-		err = s.store.scrub() // or SQLite moves the log into the file as it is
+		err = s.store.scrub() // first, because closing moves the log into the file unscrubbed
 	}
 	return errors.Join(err, s.store.close())
 }
@@ -224,35 +226,35 @@ func (s *Sandbox) Close() (err error) {
 // ExpireSessions ends every session: the next call of each client is answered 401.
 func (s *Sandbox) ExpireSessions() { s.sessions.end("") }
 
-// Inject adds standing faults, all or none of them.
-func (s *Sandbox) Inject(orders ...Fault) error { return s.faults.add(orders...) }
+// Inject activates faults. When one is not valid it activates none.
+func (s *Sandbox) Inject(faults ...Fault) error { return s.faults.add(faults...) }
 
-// ClearFaults takes all faults away.
+// ClearFaults removes all faults.
 func (s *Sandbox) ClearFaults() { s.faults.clear() }
 
-// Struck counts by kind how often faults have struck since the org was made.
+// Struck returns how often faults of each kind have struck since the org was made.
 func (s *Sandbox) Struck() map[FaultKind]int { return s.faults.counts() }
 
-// Calls counts the requests by resource since the org was made, refused ones included.
+// Calls returns the number of requests by resource since the org was made, including refused ones.
 func (s *Sandbox) Calls() map[string]int { requests, _ := s.usage.calls(); return requests }
 
-// Subrequests counts the subrequests of composites by resource; they are no API calls.
+// Subrequests returns the number of subrequests of composites by resource; they are no API calls.
 func (s *Sandbox) Subrequests() map[string]int { _, subrequests := s.usage.calls(); return subrequests }
 
-// UnderWay is how many calls the org is at work on; one whose client has given up is among them.
+// UnderWay is the number of calls in progress, including those whose client has disconnected.
 func (s *Sandbox) UnderWay() int { return s.usage.underWay() }
 
-// SpendCalls uses up n of the day's API calls, as a neighbour in the same org does.
+// SpendCalls uses up n of the day's API calls, as another integration in the same org would.
 func (s *Sandbox) SpendCalls(n int) { s.usage.spend(s.now(), n) }
 
-// CallsToday is how many API calls count for the last 24 hours, and how many the org takes.
+// CallsToday returns the API calls of the last 24 hours and the limit of the org.
 func (s *Sandbox) CallsToday() (used, limit int) { return s.usage.today(s.now()) }
 
-// History is every committed change of InMail__c, and of Tasks that carry an event id, in the
-// order in which they were committed; nil when the database cannot be read.
+// History returns every committed change of InMail__c, and of Tasks that have an event id, in the order of
+// the commits; nil when the database cannot be read.
 func (s *Sandbox) History() []Change { return s.history("", "") }
 
 func (s *Sandbox) history(object, key string) (changes []Change) {
-	s.look(func(v *view) { changes = v.history(object, key) })
+	s.snapshot(func(v *view) { changes = v.history(object, key) })
 	return changes
 }

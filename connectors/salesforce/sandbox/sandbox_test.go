@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// org is a sandbox behind a test server, with a clock that stands still.
+// org is a sandbox behind a test server, with a clock that moves only on demand.
 type org struct {
 	*Sandbox
 	t      testing.TB
@@ -48,7 +48,7 @@ func newOrg(t testing.TB, change ...func(*Options)) *org {
 		t.Fatal(err)
 	}
 	g.Sandbox = s
-	// A test may have closed it already.
+	// A second Close is harmless: a test may have closed it already.
 	t.Cleanup(func() { _ = s.Close() })
 	g.server = httptest.NewServer(s.Handler())
 	t.Cleanup(g.server.Close)
@@ -129,7 +129,7 @@ func rowsReader(body any) (io.Reader, error) {
 	return bytes.NewReader(data), err
 }
 
-// codes are the error codes of an answer: of a list of errors, of rows, or of a tree.
+// codes returns the error codes of an answer: of a list of errors, of rows, or of a tree.
 func codes(t testing.TB, body []byte) []string {
 	t.Helper()
 	type failure struct{ ErrorCode, StatusCode string }
@@ -167,7 +167,7 @@ func (g *org) refused(status int, code, method, path string, body any) {
 	}
 }
 
-// insert makes a record by the operator.
+// insert creates a record as the operator.
 func (g *org) insert(object string, in Fields) string {
 	g.t.Helper()
 	id, err := g.Insert(object, in)
@@ -177,7 +177,7 @@ func (g *org) insert(object string, in Fields) string {
 	return id
 }
 
-// value is a field of a record as the org holds it.
+// value returns a field of a stored record.
 func (g *org) value(id, field string) any {
 	g.t.Helper()
 	record, ok := g.Record(id)

@@ -5,13 +5,13 @@ import (
 	"strings"
 )
 
-// draft is a record on its way into the store.
+// draft is a record that is about to be stored.
 type draft struct {
 	tx      *txn
 	object  *object
 	old     *record // nil: an insert
 	values  []any
-	written []bool // by position: what the request named, as opposed to defaults
+	written []bool // by position: whether the request set the field, as opposed to a default
 	system  bool
 }
 
@@ -20,7 +20,8 @@ func (d *draft) set(name string, v any) { d.values[d.object.must(name).pos] = v 
 func (d *draft) at(f *field) any        { return d.values[f.pos] }
 
 func (tx *txn) newDraft(o *object, old *record) *draft {
-	d := &draft{tx: tx, object: o, old: old, values: make([]any, len(o.fields)), written: make([]bool, len(o.fields)), system: tx.who.system}
+	d := &draft{tx: tx, object: o, old: old, values: make([]any, len(o.fields)), written: make([]bool, len(o.fields)),
+		system: tx.who.system}
 	if old != nil {
 		copy(d.values, old.values)
 		return d
@@ -34,10 +35,11 @@ func (tx *txn) newDraft(o *object, old *record) *draft {
 	return d
 }
 
-// insert stores a new record, or says why not.
+// insert stores a new record, or returns why it is refused.
 func (tx *txn) insert(o *object, in row, read reader) (string, []*apiError) {
 	if _, named := in.lookup("Id"); named {
-		return "", one(&apiError{Code: "INVALID_FIELD_FOR_INSERT_UPDATE", Message: "cannot specify Id in an insert call", Fields: []string{"Id"}})
+		return "", one(&apiError{Code: "INVALID_FIELD_FOR_INSERT_UPDATE",
+			Message: "cannot specify Id in an insert call", Fields: []string{"Id"}})
 	}
 	d := tx.newDraft(o, nil)
 	if errs := d.fill(in, read); errs != nil {
@@ -46,7 +48,7 @@ func (tx *txn) insert(o *object, in row, read reader) (string, []*apiError) {
 	return d.save()
 }
 
-// update changes a record, or says why not.
+// update changes a record, or returns why that is refused.
 func (tx *txn) update(o *object, id string, in row, read reader) []*apiError {
 	old, refused := tx.target(o, id)
 	if refused != nil {
@@ -64,7 +66,8 @@ func (tx *txn) update(o *object, id string, in row, read reader) []*apiError {
 func (tx *txn) target(o *object, id string) (*record, *apiError) {
 	full, ok := canonicalID(id)
 	if !ok {
-		return nil, &apiError{Code: "MALFORMED_ID", Message: fmt.Sprintf("%s ID: id value of incorrect type: %s", o.label, id), Fields: []string{"Id"}}
+		return nil, &apiError{Code: "MALFORMED_ID",
+			Message: fmt.Sprintf("%s ID: id value of incorrect type: %s", o.label, id), Fields: []string{"Id"}}
 	}
 	if tx.schema.objectOf(full) != o {
 		return nil, &apiError{Code: "INVALID_CROSS_REFERENCE_KEY", Message: "invalid cross reference id"}
@@ -79,11 +82,12 @@ func (tx *txn) target(o *object, id string) (*record, *apiError) {
 	return r, nil
 }
 
-// externalKey returns the field by which rows of an object may be upserted.
+// externalKey returns the field of that name if rows of the object can be upserted by it.
 func (c caller) externalKey(o *object, name string) (*field, *apiError) {
 	f := c.visible(o, name)
 	if f == nil || !f.externalID || f.autoNumber != "" {
-		return nil, &apiError{Code: "NOT_FOUND", Message: "Provided external ID field does not exist or is not accessible: " + name}
+		return nil, &apiError{Code: "NOT_FOUND",
+			Message: "Provided external ID field does not exist or is not accessible: " + name}
 	}
 	// A key that is not unique is searched with the rights of an administrator (SALESFORCE.md 2.2).
 	if !f.unique && !c.viewAllData && !c.system {
@@ -93,9 +97,10 @@ func (c caller) externalKey(o *object, name string) (*field, *apiError) {
 	return f, nil
 }
 
-// upsert updates the record that holds the key, or inserts one. created says which.
-func (tx *txn) upsert(o *object, key *field, value any, in row, read reader) (id string, created bool, errs []*apiError) {
-	switch found := tx.holding(o, key, value); len(found) {
+// upsert updates the record with the key, or inserts one. created is true for an insert.
+func (tx *txn) upsert(o *object, key *field, value any, in row, read reader) (id string, created bool,
+	errs []*apiError) {
+	switch found := tx.findBy(o, key, value); len(found) {
 	case 0:
 		id, errs = tx.insert(o, in, read)
 		return id, true, errs
@@ -110,7 +115,7 @@ func (tx *txn) upsert(o *object, key *field, value any, in row, read reader) (id
 
 func one(e *apiError) []*apiError { return []*apiError{e} }
 
-// reader turns what a request holds for a field into its value.
+// reader converts a field's value of a request to a value of a record.
 type reader func(*field, any) (any, *apiError)
 
 func readJSONValue(f *field, in any) (any, *apiError) { return f.convertJSON(in) }
@@ -122,7 +127,7 @@ func readCSVValue(f *field, in any) (any, *apiError) {
 	return f.convertCSV(in.(string))
 }
 
-// fill takes the row's values into the draft. Errors of one stage are told together.
+// fill sets the row's values in the draft. It returns all errors of the values at once.
 func (d *draft) fill(in row, read reader) []*apiError {
 	who := d.tx.who
 	var errs []*apiError
@@ -158,14 +163,17 @@ func (d *draft) fill(in row, read reader) []*apiError {
 	}
 	if readOnly != nil {
 		return one(&apiError{Code: "INVALID_FIELD_FOR_INSERT_UPDATE", Fields: readOnly,
-			Message: fmt.Sprintf("Unable to create/update fields: %s. Please check the security settings of this field and verify that it is read/write for your profile or permission set.", strings.Join(readOnly, ", "))})
+			Message: fmt.Sprintf("Unable to create/update fields: %s. Please check the security settings of this "+
+				"field and verify that it is read/write for your profile or permission set.",
+				strings.Join(readOnly, ", "))})
 	}
 	return errs
 }
 
 func (d *draft) assign(f *field, v any) []*apiError {
 	if d.written[f.pos] {
-		return one(&apiError{Code: "INVALID_FIELD", Message: "field specified more than once: " + f.name, Fields: []string{f.name}})
+		return one(&apiError{Code: "INVALID_FIELD", Message: "field specified more than once: " + f.name,
+			Fields: []string{f.name}})
 	}
 	if v == nil && f.kind == kindBoolean {
 		return one(f.refuse("INVALID_TYPE_ON_FIELD_IN_RECORD", "a checkbox is true or false"))
@@ -188,14 +196,15 @@ func (d *draft) mayWrite(f *field) bool {
 	return f.updateable && d.tx.who.writes(f)
 }
 
-// fillParent resolves a parent that is named by its external id: "Account__r": {"Key__c": "A-1"}.
+// fillParent resolves a parent that is named by an external id: "Account__r": {"Key__c": "A-1"}.
 func (d *draft) fillParent(f *field, in any) *apiError {
 	if len(f.refersTo) != 1 {
 		return &apiError{Code: "INVALID_FIELD", Fields: []string{f.relationship},
 			Message: f.relationship + " can point at several objects: it cannot be set by an external id"}
 	}
 	if !d.mayWrite(f) {
-		return &apiError{Code: "INVALID_FIELD_FOR_INSERT_UPDATE", Message: "Unable to create/update fields: " + f.name + ".", Fields: []string{f.name}}
+		return &apiError{Code: "INVALID_FIELD_FOR_INSERT_UPDATE",
+			Message: "Unable to create/update fields: " + f.name + ".", Fields: []string{f.name}}
 	}
 	if in == nil {
 		return first(d.assign(f, nil))
@@ -203,7 +212,8 @@ func (d *draft) fillParent(f *field, in any) *apiError {
 	parent := d.tx.schema.object(f.refersTo[0])
 	inner, ok := in.(row)
 	if !ok {
-		return &apiError{Code: "JSON_PARSER_ERROR", Message: fmt.Sprintf("Cannot deserialize instance of %s from a value that is no object", parent.name)}
+		return &apiError{Code: "JSON_PARSER_ERROR",
+			Message: fmt.Sprintf("Cannot deserialize instance of %s from a value that is no object", parent.name)}
 	}
 	var named row
 	for _, a := range inner {
@@ -212,22 +222,29 @@ func (d *draft) fillParent(f *field, in any) *apiError {
 		}
 	}
 	if len(named) != 1 {
-		return &apiError{Code: "INVALID_FIELD", Fields: []string{f.relationship}, Message: f.relationship + ": more than one field for a foreign key reference, or none"}
+		return &apiError{Code: "INVALID_FIELD", Fields: []string{f.relationship},
+			Message: f.relationship + ": more than one field for a foreign key reference, or none"}
 	}
 	key := d.tx.who.visible(parent, named[0].name)
 	if key == nil || !key.externalID {
-		return &apiError{Code: "INVALID_FIELD", Message: fmt.Sprintf("Field name provided, %s is not an External ID or indexed field for %s", named[0].name, parent.name)}
+		return &apiError{Code: "INVALID_FIELD",
+			Message: fmt.Sprintf("Field name provided, %s is not an External ID or indexed field for %s",
+				named[0].name, parent.name)}
 	}
 	value, refused := key.convertJSON(named[0].value)
 	if refused != nil {
 		return refused
 	}
-	found := d.tx.holding(parent, key, value)
+	found := d.tx.findBy(parent, key, value)
 	switch {
 	case value == nil || len(found) == 0:
-		return &apiError{Code: "INVALID_FIELD", Message: fmt.Sprintf("Foreign key external ID: %s not found for field %s in entity %s", key.text(value), key.name, parent.name)}
+		return &apiError{Code: "INVALID_FIELD",
+			Message: fmt.Sprintf("Foreign key external ID: %s not found for field %s in entity %s", key.text(value),
+				key.name, parent.name)}
 	case len(found) > 1:
-		return &apiError{Code: "DUPLICATE_EXTERNAL_ID", Message: fmt.Sprintf("Foreign key external ID: %s, is not unique", key.text(value)), Fields: []string{key.name}}
+		return &apiError{Code: "DUPLICATE_EXTERNAL_ID",
+			Message: fmt.Sprintf("Foreign key external ID: %s, is not unique", key.text(value)),
+			Fields:  []string{key.name}}
 	}
 	return first(d.assign(f, found[0].id()))
 }
@@ -239,7 +256,7 @@ func first(errs []*apiError) *apiError {
 	return errs[0]
 }
 
-// save checks the draft as a whole and stores it.
+// save checks the complete draft and stores it.
 func (d *draft) save() (string, []*apiError) {
 	needed := toCreate
 	if d.old != nil {
@@ -282,8 +299,8 @@ func (d *draft) checkRequired() *apiError {
 		Message: fmt.Sprintf("Required fields are missing: [%s]", strings.Join(missing, ", "))}
 }
 
-// checkReferences checks every lookup that the request names, also one that it repeats
-// unchanged: a converted lead refuses both.
+// checkReferences checks every lookup that the request sets, also to its current value: a converted lead
+// refuses both.
 func (d *draft) checkReferences() []*apiError {
 	var errs []*apiError
 	for _, f := range d.object.fields {
@@ -312,18 +329,21 @@ func (d *draft) checkReference(f *field, id string) *apiError {
 	r := d.tx.find(id)
 	switch {
 	case r == nil:
-		return &apiError{Code: "INVALID_CROSS_REFERENCE_KEY", Message: "invalid cross reference id", Fields: []string{f.name}}
+		return &apiError{Code: "INVALID_CROSS_REFERENCE_KEY", Message: "invalid cross reference id",
+			Fields: []string{f.name}}
 	case r.deleted():
 		return &apiError{Code: "ENTITY_IS_DELETED", Message: "entity is deleted", Fields: []string{f.name}}
 	case f.name == "OwnerId" && !r.flag(target.must("IsActive")):
-		return &apiError{Code: "INACTIVE_OWNER_OR_USER", Message: fmt.Sprintf("operation performed with inactive user [%s] as owner of %s", id, d.object.name)}
+		return &apiError{Code: "INACTIVE_OWNER_OR_USER",
+			Message: fmt.Sprintf("operation performed with inactive user [%s] as owner of %s", id, d.object.name)}
 	case target.name == "Lead" && r.flag(target.must("IsConverted")) && !d.system:
-		return &apiError{Code: "CANNOT_UPDATE_CONVERTED_LEAD", Message: "cannot reference converted lead", Fields: []string{f.name}}
+		return &apiError{Code: "CANNOT_UPDATE_CONVERTED_LEAD", Message: "cannot reference converted lead",
+			Fields: []string{f.name}}
 	}
 	return nil
 }
 
-// checkRules runs the validation rules. One that fails to compute refuses the row.
+// checkRules runs the validation rules. A rule that cannot be computed refuses the row.
 func (d *draft) checkRules() []*apiError {
 	if d.system {
 		return nil
@@ -359,17 +379,18 @@ func (d *draft) checkUnique() *apiError {
 		if !f.unique || v == nil || d.old != nil && !d.old.deleted() && v == d.old.at(f) {
 			continue
 		}
-		for _, other := range d.tx.holding(d.object, f, v) {
+		for _, other := range d.tx.findBy(d.object, f, v) {
 			if d.old == nil || other.id() != d.old.id() {
 				return &apiError{Code: "DUPLICATE_VALUE", Fields: []string{},
-					Message: fmt.Sprintf("duplicate value found: %s duplicates value on record with id: %s", f.name, other.id())}
+					Message: fmt.Sprintf("duplicate value found: %s duplicates value on record with id: %s", f.name,
+						other.id())}
 			}
 		}
 	}
 	return nil
 }
 
-// store puts the draft into the table, with its audit fields.
+// store stores the draft with a new id and creation fields if it is an insert.
 func (d *draft) store() string {
 	t := d.tx.tables[d.object]
 	if d.old == nil {
@@ -382,7 +403,7 @@ func (d *draft) store() string {
 	return d.stamp()
 }
 
-// stamp puts the draft, which has its id, into the table under the transaction's name.
+// stamp sets the modification fields of a draft that has its id, and stores it.
 func (d *draft) stamp() string {
 	if d.object.derive != nil {
 		d.object.derive(d)

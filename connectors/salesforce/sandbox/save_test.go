@@ -11,7 +11,7 @@ import (
 	sfpackage "inmail/connectors/salesforce/package"
 )
 
-// TestRowsRefused sends each row that the org refuses, and checks that nothing of it is stored.
+// TestRowsRefused sends each kind of row that the org refuses, and checks that nothing of it is stored.
 func TestRowsRefused(t *testing.T) {
 	lead := func(more Fields) Fields {
 		in := Fields{"LastName": "Doe", "Company": "ACME"}
@@ -67,7 +67,7 @@ func TestRowsRefused(t *testing.T) {
 		{"lookup_of_another_type", "InMail__c", Fields{"InMail_Id__c": "a", "Lead__c": newID("003", 1)}, "FIELD_INTEGRITY_EXCEPTION"},
 		{"lookup_to_nobody", "InMail__c", Fields{"InMail_Id__c": "a", "Lead__c": newID("00Q", 999)}, "INVALID_CROSS_REFERENCE_KEY"},
 		{"parent_of_several_types_by_key", "Task", Fields{"Who": Fields{"InMail_Member_Id__c": "m"}}, "INVALID_FIELD"},
-		{"parent_by_a_key_nobody_holds", "InMail__c", Fields{"InMail_Id__c": "a", "Lead__r": Fields{"InMail_Member_Id__c": "m"}}, "INVALID_FIELD"},
+		{"parent_by_an_unknown_key", "InMail__c", Fields{"InMail_Id__c": "a", "Lead__r": Fields{"InMail_Member_Id__c": "m"}}, "INVALID_FIELD"},
 		{"parent_by_a_field_that_is_no_key", "InMail__c", Fields{"InMail_Id__c": "a", "Lead__r": Fields{"Email": "a@example.com"}}, "INVALID_FIELD"},
 		{"user", "User", Fields{"Username": "x@example.com", "LastName": "X"}, "INSUFFICIENT_ACCESS_OR_READONLY"},
 	}
@@ -91,7 +91,7 @@ func TestRowsRefused(t *testing.T) {
 		})
 	}
 	if n := len(g.History()); n != 0 {
-		t.Errorf("the history holds %d changes", n)
+		t.Errorf("the history has %d changes", n)
 	}
 }
 
@@ -204,7 +204,7 @@ func TestValidationRuleNeverBackwards(t *testing.T) {
 		}
 	}
 	if _, body := g.do("PATCH", "sobjects/InMail__c/InMail_Id__c/a", Fields{"Status_Sequence__c": 1}); !strings.Contains(string(body), sfpackage.OlderThanStored) {
-		t.Errorf("the answer does not hold the rule's message: %s", body)
+		t.Errorf("the answer lacks the rule's message: %s", body)
 	}
 }
 

@@ -54,7 +54,7 @@ const (
 	posModstamp
 )
 
-// field is one field of an object: what it holds, what it refuses, who may write it.
+// field is one field of an object: its type, its limits, and who may write it.
 type field struct {
 	name, label string
 	kind        kind
@@ -69,11 +69,11 @@ type field struct {
 	externalID    bool
 	restricted    bool // only the active values of the picklist
 	values        []string
-	fallback      any // what an insert without the field stores
+	fallback      any // the default of an insert
 
 	refersTo     []string // objects that a reference may point at
 	relationship string   // its name in field paths: Account, Lead__r, Who
-	children     string   // its name seen from the parent: InMails__r
+	children     string   // its name on the parent: InMails__r
 	onDelete     deleteRule
 
 	createable, updateable bool
@@ -81,13 +81,13 @@ type field struct {
 	autoNumber             string // display format, such as IM-{0000000}
 	formula                *formula
 	packaged               bool // comes from the package: hidden without its permission set
-	permissionable         bool // under field-level security; others are seen with the object
+	permissionable         bool // under field-level security; other fields are visible with the object
 
-	hidden    atomic.Bool  // nobody has it in the field-level security
-	shortened atomic.Int32 // what the length is now; 0: as deployed
+	hidden    atomic.Bool  // field-level security hides it from everybody
+	shortened atomic.Int32 // current length in UTF-16 units; 0: as deployed
 }
 
-// deleteRule says what becomes of a record whose parent is deleted.
+// deleteRule is what happens to a record when its parent is deleted.
 type deleteRule int
 
 const (
@@ -98,7 +98,7 @@ const (
 
 func (f *field) custom() bool { return strings.HasSuffix(f.name, "__c") }
 
-// long reports whether the field is a long text area: it can be neither filtered nor sorted.
+// long reports whether the field is a long text area, which can be neither filtered nor sorted.
 func (f *field) long() bool { return f.kind == kindTextArea && f.length > 255 }
 
 func (f *field) filterable() bool { return !f.long() }
@@ -110,8 +110,8 @@ func (f *field) groupable() bool {
 	return !f.long() && f.kind != kindDouble && f.kind != kindCurrency
 }
 
-// indexed reports whether the store keeps an index over the field: a key, a lookup or an
-// e-mail address. Who owns, made or changed a record is asked too seldom to keep three for it.
+// indexed reports whether the store has an index on the field: on a key, a lookup or an e-mail address.
+// Lookups to users (owner, creator, last modifier) are queried too seldom to be worth three indexes.
 func (f *field) indexed() bool {
 	if f.kind == kindReference {
 		return !slices.Equal(f.refersTo, []string{"User"})
@@ -130,8 +130,8 @@ type object struct {
 	byRelationship              map[string]*field
 	rules                       []*rule
 	nameAt                      *field
-	derive                      func(*draft)                 // fills what follows from other fields
-	check                       func(*txn, *draft) *apiError // refuses what no single field shows
+	derive                      func(*draft)                 // sets the fields that follow from others
+	check                       func(*txn, *draft) *apiError // checks conditions across fields
 }
 
 func (o *object) custom() bool { return strings.HasSuffix(o.name, "__c") }
@@ -139,7 +139,7 @@ func (o *object) custom() bool { return strings.HasSuffix(o.name, "__c") }
 // field returns the field of that name, whatever its case, or nil.
 func (o *object) field(name string) *field { return o.byName[strings.ToLower(name)] }
 
-// must returns a field that the object is known to have.
+// must returns a field of which it is known that the object has it.
 func (o *object) must(name string) *field {
 	f := o.field(name)
 	if f == nil {
@@ -157,7 +157,7 @@ func (o *object) add(f *field) {
 	}
 }
 
-// schema holds every object of the org.
+// schema contains every object of the org.
 type schema struct {
 	objects  []*object
 	byName   map[string]*object
@@ -165,7 +165,7 @@ type schema struct {
 	children map[*object][]childRelation
 }
 
-// childRelation is a reference field seen from the object that it points at.
+// childRelation is a reference field, indexed by the object that it points at.
 type childRelation struct {
 	object *object
 	field  *field
@@ -182,8 +182,8 @@ func (s *schema) objectOf(id string) *object {
 	return s.byPrefix[id[:3]]
 }
 
-// newSchema joins the standard objects and those of the package. A rule or formula that
-// cannot be evaluated here is an error: what is not understood must not pass.
+// newSchema joins the standard objects and those of the package. A rule or formula that cannot be evaluated
+// is an error, so that nothing passes because it was not understood.
 func newSchema(model sfpackage.Model) (*schema, error) {
 	s := &schema{
 		byName:   map[string]*object{},
@@ -217,7 +217,8 @@ func newSchema(model sfpackage.Model) (*schema, error) {
 			for _, target := range f.refersTo {
 				parent := s.object(target)
 				if parent == nil {
-					return nil, fmt.Errorf("sandbox: %s.%s refers to %s, which is not here", o.name, f.name, target)
+					return nil, fmt.Errorf("sandbox: %s.%s refers to %s, which the sandbox does not have", o.name,
+						f.name, target)
 				}
 				s.children[parent] = append(s.children[parent], childRelation{o, f})
 			}

@@ -10,16 +10,16 @@ import (
 	"slices"
 )
 
-// What was overwritten must stand in no file (R60). secure_delete overwrites a cell when it is
-// deleted. Two things are left: the write-ahead log, which holds older pages, and what SQLite
-// forgets in the gap of a page when it writes its cells anew, as in a split. So nothing moves
-// from the log into the file by itself: scrub does it, and empties the gaps of those pages
-// first. The file, which all pages reach through the log, has no such gaps.
+// Text that was overwritten must remain in no file (R60). secure_delete overwrites the cell of a deleted
+// row. Two copies are left: older pages in the write-ahead log, and cells in the unallocated gap of a page
+// that SQLite has rewritten, as in a split. Therefore checkpoints are not automatic: scrub runs them, after
+// it has emptied the gaps of the pages in the log. All pages reach the file through the log, so the file
+// has no such gaps.
 
-// logSize is how many bytes the log may hold.
+// logSize is the size of the log in bytes from which it is moved into the file.
 const logSize = 8 << 20
 
-// losesText reports whether a text of the old version is not in the new one.
+// losesText reports whether the new version lacks a text of the old one.
 func (c change) losesText() bool {
 	if c.old == nil || c.now == nil {
 		return c.old != nil
@@ -29,18 +29,18 @@ func (c change) losesText() bool {
 	})
 }
 
-// scrubDue scrubs when a commit has overwritten a text, before that is answered, or when the
-// log is long. What fails is tried again with the next commit.
+// scrubDue scrubs, before the commit is acknowledged, when the commit has overwritten a text or the log is
+// long. A failure is logged, and the next commit tries again.
 func (st *store) scrubDue() {
 	if st.path == "" {
 		return
 	}
 	info, err := os.Stat(st.path + "-wal")
-	if due := st.due.Swap(false); !due && err == nil && info.Size() < logSize {
+	if scrubPending := st.scrubPending.Swap(false); !scrubPending && err == nil && info.Size() < logSize {
 		return
 	}
 	if err := st.scrub(); err != nil {
-		st.due.Store(true)
+		st.scrubPending.Store(true)
 		st.log.Error("sandbox not scrubbed", "error", err)
 	}
 }
@@ -48,13 +48,13 @@ func (st *store) scrubDue() {
 // scrub moves the log into the file, without what is in the gaps of its pages.
 func (st *store) scrub() error {
 	ctx := context.Background()
-	c, err := st.writer.Conn(ctx) // nobody writes meanwhile
+	c, err := st.writer.Conn(ctx) // excludes writers: there is one such connection
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	st.looking.Lock() // and nobody reads: a reader would keep the log from being emptied
-	defer st.looking.Unlock()
+	st.readLock.Lock() // excludes readers, who would prevent the log from being emptied
+	defer st.readLock.Unlock()
 	if err := st.emptyGaps(ctx, c); err != nil {
 		return err
 	}
@@ -87,15 +87,15 @@ func (st *store) emptyGaps(ctx context.Context, c *sql.Conn) error {
 		if err == nil && emptyGap(number, page) {
 			_, err = tx.Exec("UPDATE sqlite_dbpage SET data = ? WHERE pgno = ?", page, number)
 		}
-		if err != nil && !errors.Is(err, sql.ErrNoRows) { // the file may have lost a page
+		if err != nil && !errors.Is(err, sql.ErrNoRows) { // a page may no longer exist
 			return err
 		}
 	}
 	return tx.Commit()
 }
 
-// pagesInLog lists the numbers of the pages in the write-ahead log, and perhaps such as an
-// earlier round has left there.
+// pagesInLog lists the numbers of the pages in the write-ahead log. It may include pages of an earlier
+// checkpoint, whose frames are still in the file.
 func pagesInLog(path string) ([]uint32, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
@@ -106,7 +106,7 @@ func pagesInLog(path string) ([]uint32, error) {
 	}
 	defer f.Close()
 	var pages []uint32
-	var number [4]byte // each page in the log begins with it
+	var number [4]byte // each frame of the log begins with the number of its page
 	for at := int64(32); err == nil; at += 24 + databasePage {
 		if _, err = f.ReadAt(number[:], at); err == nil {
 			pages = append(pages, binary.BigEndian.Uint32(number[:]))
@@ -119,9 +119,9 @@ func pagesInLog(path string) ([]uint32, error) {
 	return slices.Compact(pages), nil
 }
 
-// emptyGap overwrites what is between the list of cells and the cells of a B-tree page, and
-// reports whether anything was there (https://www.sqlite.org/fileformat2.html, 1.6). Pages of
-// other kinds begin with the number of a page, whose first byte is 0 in files under 64 GiB.
+// emptyGap overwrites the bytes between the list of cells and the cells of a B-tree page, and reports
+// whether any was not 0 (https://www.sqlite.org/fileformat2.html, 1.6). Pages of other kinds begin with a
+// page number, whose first byte is 0 in files under 64 GiB.
 func emptyGap(number uint32, page []byte) bool {
 	head := 0
 	if number == 1 {

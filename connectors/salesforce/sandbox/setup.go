@@ -5,26 +5,28 @@ import (
 	"net/http"
 )
 
-// What an administrator does in Setup, or Salesforce with a release: each takes effect with the next call.
+// The methods below do what an administrator does in Setup, or Salesforce with a release. Each takes effect
+// with the next call.
 
-// AssignPermissionSet gives the users the package's permission set, or takes it away.
+// AssignPermissionSet assigns the package's permission set to the users, or removes it.
 func (s *Sandbox) AssignPermissionSet(assigned bool) { s.assigned.Store(assigned) }
 
-// AllowSOAPLogin lets users log in by SOAP, or not, as a new org does not. Sessions that are open stay.
+// AllowSOAPLogin allows or refuses SOAP logins; a new org refuses them. Open sessions stay valid.
 func (s *Sandbox) AllowSOAPLogin(allowed bool) { s.soapAllowed.Store(allowed) }
 
-// RetireVersions makes a version the oldest that answers, as Salesforce does with a release: 41 retires 40.0 and all before. A version
-// may come back, which no real one does.
+// RetireVersions sets the oldest version that is answered, as Salesforce does with a release: 41 retires
+// 40.0 and all before. Unlike in Salesforce, a retired version can be brought back.
 func (s *Sandbox) RetireVersions(oldest int) error {
 	if oldest < oldestVersion || oldest > newestVersion {
-		return fmt.Errorf("sandbox: the oldest version must be from %d to %d, not %d", oldestVersion, newestVersion, oldest)
+		return fmt.Errorf("sandbox: the oldest version must be from %d to %d, not %d", oldestVersion, newestVersion,
+			oldest)
 	}
 	s.oldest.Store(int32(oldest))
 	return nil
 }
 
-// ShowField takes a field out of the field-level security of everybody, so that calls are answered as if it were not there, or puts
-// it back. A field that is required, or a part of every object, is always seen.
+// ShowField removes a field from everybody's field-level security, so that calls are answered as if it did
+// not exist, or restores it. Fields that are required, or that every object has, are always visible.
 func (s *Sandbox) ShowField(object, name string, shown bool) error {
 	f, err := s.fieldNamed(object, name)
 	if err != nil {
@@ -37,15 +39,16 @@ func (s *Sandbox) ShowField(object, name string, shown bool) error {
 	return nil
 }
 
-// ChangeLength makes a text field hold at most so many UTF-16 units; as many as it was deployed with, or fewer. Longer values that are
-// stored already stay as they are.
+// ChangeLength sets the length of a text field in UTF-16 units, from 1 to the length that was deployed.
+// Longer values that are already stored stay.
 func (s *Sandbox) ChangeLength(object, name string, length int) error {
 	f, err := s.fieldNamed(object, name)
 	if err != nil {
 		return err
 	}
 	if !f.kind.text() || length < 1 || length > f.length {
-		return fmt.Errorf("sandbox: %s.%s is a %s of %d, and cannot have the length %d", object, name, f.kind, f.length, length)
+		return fmt.Errorf("sandbox: %s.%s is a %s of %d, and cannot have the length %d", object, name, f.kind,
+			f.length, length)
 	}
 	f.shortened.Store(int32(length))
 	return nil
@@ -59,8 +62,8 @@ func (s *Sandbox) fieldNamed(object, name string) (*field, error) {
 	return o.field(name), nil
 }
 
-// longest is how many UTF-16 units the field holds.
-func (f *field) longest() int {
+// maxLength is the current length of the field in UTF-16 units.
+func (f *field) maxLength() int {
 	if n := f.shortened.Load(); n > 0 {
 		return int(n)
 	}

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// describedLength is the length of a field as a describe tells it; -1: the caller does not see the field.
+// describedLength returns the length of a field in a describe; -1: the caller cannot see the field.
 func (g *org) describedLength(object, field string) int {
 	g.t.Helper()
 	var got struct {
@@ -54,7 +54,7 @@ func TestSetup(t *testing.T) {
 		}
 		setup(g, "field", Fields{"object": "InMail__c", "field": "Subject__c", "shown": true}, http.StatusOK)
 		if got := g.query("SELECT Subject__c FROM InMail__c WHERE InMail_Id__c = 'a'"); got[0]["Subject__c"] != "A question" {
-			t.Errorf("shown again it holds %v", got)
+			t.Errorf("shown again its value is %v", got)
 		}
 	})
 	t.Run("shorter_field", func(t *testing.T) {
@@ -62,7 +62,7 @@ func TestSetup(t *testing.T) {
 		g.upsert(row("a", strings.Repeat("x", 200)))
 		setup(g, "field", Fields{"object": "InMail__c", "field": "Subject__c", "length": 10}, http.StatusOK)
 		if n := g.describedLength("InMail__c", "Subject__c"); n != 10 {
-			t.Errorf("the describe tells the length %d", n)
+			t.Errorf("the describe says the length %d", n)
 		}
 		if got := g.upsert(row("b", "0123456789"), row("c", "0123456789x"), row("d", "🙂🙂🙂🙂🙂🙂")); got[0] != "stored" || got[1] != "STRING_TOO_LONG" || got[2] != "STRING_TOO_LONG" {
 			t.Errorf("rows: %v", got)

@@ -12,7 +12,7 @@ import (
 	"github.com/simpleforce/simpleforce"
 )
 
-// quiet keeps simpleforce, which logs what it sends, out of the tests' output.
+// quiet keeps the log of simpleforce, which contains its requests, out of the tests' output.
 func quiet(t *testing.T) {
 	t.Helper()
 	before := log.Writer()

@@ -50,7 +50,8 @@ func (s *Sandbox) soap(w http.ResponseWriter, r *http.Request, path []string) {
 		return
 	}
 	if !strings.HasPrefix(r.Header.Get("Content-Type"), "text/xml") || r.Header["Soapaction"] == nil {
-		s.fault(w, r, &apiError{Code: "UNSUPPORTED_CLIENT", Message: "Content-Type must be text/xml, and SOAPAction is required"})
+		s.fault(w, r, &apiError{Code: "UNSUPPORTED_CLIENT",
+			Message: "Content-Type must be text/xml, and SOAPAction is required"})
 		return
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxFormBody))
@@ -70,10 +71,10 @@ func (s *Sandbox) soap(w http.ResponseWriter, r *http.Request, path []string) {
 	}
 }
 
-// soapVersion reads 64.0; a retired one is refused as SOAP does it.
+// soapVersion reads 64.0. A retired version is refused with a SOAP fault.
 func (s *Sandbox) soapVersion(text string) (int, *apiError) {
-	whole, ok := strings.CutSuffix(text, ".0")
-	n, err := strconv.Atoi(whole)
+	digits, ok := strings.CutSuffix(text, ".0")
+	n, err := strconv.Atoi(digits)
 	if !ok || err != nil || n < int(s.oldest.Load()) || n > newestVersion {
 		return 0, &apiError{Code: "UNSUPPORTED_API_VERSION", Message: "Invalid Api version specified on URL"}
 	}
@@ -82,11 +83,13 @@ func (s *Sandbox) soapVersion(text string) (int, *apiError) {
 
 func (s *Sandbox) soapLogin(w http.ResponseWriter, r *http.Request, version int, username, password string, hit hit) {
 	if !s.soapAllowed.Load() {
-		s.fault(w, r, &apiError{Code: "INVALID_OPERATION", Message: "SOAP API login() is disabled by default in this org."})
+		s.fault(w, r, &apiError{Code: "INVALID_OPERATION",
+			Message: "SOAP API login() is disabled by default in this org."})
 		return
 	}
 	if version > newestSOAPLogin {
-		s.fault(w, r, &apiError{Code: "INVALID_OPERATION", Message: fmt.Sprintf("SOAP API login() is not available in API version %d.0", version)})
+		s.fault(w, r, &apiError{Code: "INVALID_OPERATION",
+			Message: fmt.Sprintf("SOAP API login() is not available in API version %d.0", version)})
 		return
 	}
 	id := s.checkPassword(username, password)
@@ -101,24 +104,31 @@ func (s *Sandbox) soapLogin(w http.ResponseWriter, r *http.Request, version int,
 		return
 	}
 	server := fmt.Sprintf("%s/services/Soap/u/%d.0/%s", s.origin(r), version, orgID[:15])
-	body := fmt.Sprintf(`<loginResponse><result><metadataServerUrl>%s</metadataServerUrl><passwordExpired>%t</passwordExpired><sandbox>true</sandbox>`+
-		`<serverUrl>%s</serverUrl><sessionId>%s</sessionId><userId>%s</userId><userInfo><organizationId>%s</organizationId><organizationName>InMail Salesforce sandbox</organizationName>`+
-		`<sessionSecondsValid>%.0f</sessionSecondsValid><userEmail>%s</userEmail><userFullName>%s</userFullName><userId>%s</userId><userName>%s</userName></userInfo></result></loginResponse>`,
-		escapeXML(strings.Replace(server, "/u/", "/m/", 1)), u.PasswordExpired, escapeXML(server), escapeXML(token), id, orgID,
-		s.options.SessionLife.Seconds(), escapeXML(u.Email), escapeXML(strings.TrimSpace(u.FirstName+" "+u.LastName)), id, escapeXML(u.Username))
+	body := fmt.Sprintf(`<loginResponse><result><metadataServerUrl>%s</metadataServerUrl>`+
+		`<passwordExpired>%t</passwordExpired><sandbox>true</sandbox>`+
+		`<serverUrl>%s</serverUrl><sessionId>%s</sessionId><userId>%s</userId>`+
+		`<userInfo><organizationId>%s</organizationId><organizationName>InMail Salesforce sandbox</organizationName>`+
+		`<sessionSecondsValid>%.0f</sessionSecondsValid><userEmail>%s</userEmail><userFullName>%s</userFullName>`+
+		`<userId>%s</userId><userName>%s</userName></userInfo></result></loginResponse>`,
+		escapeXML(strings.Replace(server, "/u/", "/m/", 1)), u.PasswordExpired, escapeXML(server), escapeXML(token),
+		id, orgID,
+		s.options.SessionLife.Seconds(), escapeXML(u.Email), escapeXML(strings.TrimSpace(u.FirstName+" "+u.LastName)),
+		id, escapeXML(u.Username))
 	s.finish(w, r, soapReply(http.StatusOK, body), hit)
 }
 
 func (s *Sandbox) soapLogout(w http.ResponseWriter, r *http.Request, token string, hit hit) {
 	if _, ok := s.sessions.find(token, s.now(), s.options.SessionLife); !ok {
-		s.fault(w, r, &apiError{Code: "INVALID_SESSION_ID", Message: "INVALID_SESSION_ID: Invalid Session ID found in SessionHeader"})
+		s.fault(w, r, &apiError{Code: "INVALID_SESSION_ID",
+			Message: "INVALID_SESSION_ID: Invalid Session ID found in SessionHeader"})
 		return
 	}
 	s.sessions.end(token)
 	s.finish(w, r, soapReply(http.StatusOK, "<logoutResponse/>"), hit)
 }
 
-var invalidLogin = &apiError{Code: "INVALID_LOGIN", Message: "Invalid username, password, security token; or user locked out."}
+var invalidLogin = &apiError{Code: "INVALID_LOGIN",
+	Message: "Invalid username, password, security token; or user locked out."}
 
 func (s *Sandbox) fault(w http.ResponseWriter, r *http.Request, e *apiError) {
 	s.write(w, r, soapFault(e))
@@ -131,12 +141,14 @@ func soapFault(e *apiError) reply {
 		code = "sf:" + code
 	}
 	return soapReply(http.StatusInternalServerError, fmt.Sprintf(
-		`<soapenv:Fault><faultcode>%s</faultcode><faultstring>%s: %s</faultstring></soapenv:Fault>`, code, e.Code, escapeXML(e.Message)))
+		`<soapenv:Fault><faultcode>%s</faultcode><faultstring>%s: %s</faultstring></soapenv:Fault>`, code, e.Code,
+		escapeXML(e.Message)))
 }
 
 func soapReply(status int, body string) reply {
 	return reply{status: status, mimeType: "text/xml", body: []byte(`<?xml version="1.0" encoding="UTF-8"?>` +
-		`<soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/" xmlns="urn:partner.soap.sforce.com" xmlns:sf="urn:fault.partner.soap.sforce.com">` +
+		`<soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/" ` +
+		`xmlns="urn:partner.soap.sforce.com" xmlns:sf="urn:fault.partner.soap.sforce.com">` +
 		`<soapenv:Body>` + body + `</soapenv:Body></soapenv:Envelope>`)}
 }
 

@@ -42,7 +42,7 @@ func (c *call) sobjects(path []string) reply {
 	return notFound()
 }
 
-// recordPath is the address of a record under the version of the call.
+// recordPath returns the address of a record under the version of the call.
 func (c *call) recordPath(o *object, id string) string {
 	return "/services/data/v" + c.version + "/sobjects/" + o.name + "/" + id
 }
@@ -65,7 +65,7 @@ func (c *call) createOne(o *object) reply {
 	})
 }
 
-// saved answers what a write of one record made. Versions before 46.0 do not say created.
+// saved answers a successful write of one record. Answers before 46.0 lack created.
 func (c *call) saved(o *object, id string, status int, created bool) reply {
 	out := fmt.Appendf(nil, `{"id":"%s","success":true,"errors":[]`, id)
 	if c.method == http.MethodPatch {
@@ -90,7 +90,8 @@ func (c *call) rowBody(o *object) (row, *apiError) {
 		return nil, refused
 	}
 	if name := in.sobjectType(); name != "" && !strings.EqualFold(name, o.name) {
-		return nil, &apiError{Code: "INVALID_TYPE", Message: fmt.Sprintf("attributes.type is %s, the address says %s", name, o.name)}
+		return nil, &apiError{Code: "INVALID_TYPE",
+			Message: fmt.Sprintf("attributes.type is %s, the address says %s", name, o.name)}
 	}
 	return in, nil
 }
@@ -99,7 +100,8 @@ func (c *call) rowBody(o *object) (row, *apiError) {
 func (c *call) oneByID(o *object, id string) reply {
 	full, ok := canonicalID(id)
 	if !ok || c.sandbox.schema.objectOf(full) != o {
-		return refuse(&apiError{Code: "NOT_FOUND", Message: "Provided external ID field does not exist or is not accessible: " + id})
+		return refuse(&apiError{Code: "NOT_FOUND",
+			Message: "Provided external ID field does not exist or is not accessible: " + id})
 	}
 	switch c.method {
 	case http.MethodGet:
@@ -116,7 +118,8 @@ func (c *call) oneByID(o *object, id string) reply {
 			return refuse(refused)
 		}
 		if _, named := in.lookup("Id"); named {
-			return refuse(&apiError{Code: "INVALID_FIELD", Message: "The Id field should not be specified in the sobject data."})
+			return refuse(&apiError{Code: "INVALID_FIELD",
+				Message: "The Id field should not be specified in the sobject data."})
 		}
 		return c.write(func(tx *txn) reply { return c.updateOne(tx, o, full, in) })
 	case http.MethodDelete:
@@ -156,7 +159,7 @@ func (c *call) deleteOne(tx *txn, o *object, id string) reply {
 	return reply{status: http.StatusNoContent}
 }
 
-// beforeWrite checks what a write of one record, which must be there, asks for first.
+// beforeWrite checks the faults and conditions of a write to one existing record.
 func (c *call) beforeWrite(tx *txn, id string) *apiError {
 	old, refused := findLive(&tx.view, id)
 	if refused == nil {
@@ -168,7 +171,7 @@ func (c *call) beforeWrite(tx *txn, id string) *apiError {
 	return refused
 }
 
-// unmodifiedSince keeps the condition of If-Unmodified-Since.
+// unmodifiedSince checks the condition of If-Unmodified-Since.
 func (c *call) unmodifiedSince(r *record) *apiError {
 	since, err := http.ParseTime(c.header.Get("If-Unmodified-Since"))
 	if err == nil && r.modified().After(since) {
@@ -177,7 +180,7 @@ func (c *call) unmodifiedSince(r *record) *apiError {
 	return nil
 }
 
-// show answers a record with the fields that are asked for, or with all that may be seen.
+// show answers a record with the fields that are asked for, or with all visible ones.
 func (c *call) show(r *record) reply {
 	if since, err := http.ParseTime(c.header.Get("If-Modified-Since")); err == nil && !r.modified().After(since) {
 		return reply{status: http.StatusNotModified}
@@ -188,7 +191,8 @@ func (c *call) show(r *record) reply {
 		for name := range strings.SplitSeq(names, ",") {
 			f := c.who.visible(r.object, strings.TrimSpace(name))
 			if f == nil {
-				return refuse(&apiError{Code: "INVALID_FIELD", Message: fmt.Sprintf("No such column '%s' on sobject of type %s", name, r.object.name)})
+				return refuse(&apiError{Code: "INVALID_FIELD",
+					Message: fmt.Sprintf("No such column '%s' on sobject of type %s", name, r.object.name)})
 			}
 			fields = append(fields, f)
 		}
@@ -227,7 +231,7 @@ func (c *call) oneByKey(o *object, name, text string) reply {
 	switch c.method {
 	case http.MethodGet:
 		return c.reading(func(v *view) reply {
-			r, several := c.theOne(v, o, key, value)
+			r, several := c.findOne(v, o, key, value)
 			if r == nil {
 				return several
 			}
@@ -235,7 +239,7 @@ func (c *call) oneByKey(o *object, name, text string) reply {
 		})
 	case http.MethodDelete:
 		return c.write(func(tx *txn) reply {
-			r, several := c.theOne(&tx.view, o, key, value)
+			r, several := c.findOne(&tx.view, o, key, value)
 			if r == nil {
 				return several
 			}
@@ -248,7 +252,8 @@ func (c *call) oneByKey(o *object, name, text string) reply {
 		}
 		for _, named := range []string{key.name, "Id"} {
 			if _, there := in.lookup(named); there {
-				return refuse(&apiError{Code: "INVALID_FIELD", Message: "The " + named + " field should not be specified in the sobject data."})
+				return refuse(&apiError{Code: "INVALID_FIELD",
+					Message: "The " + named + " field should not be specified in the sobject data."})
 			}
 		}
 		return c.write(func(tx *txn) reply { return c.upsertOne(tx, o, key, value, text, in) })
@@ -256,10 +261,10 @@ func (c *call) oneByKey(o *object, name, text string) reply {
 	return methodNotAllowed(c.method, "DELETE", "GET", "HEAD", "PATCH")
 }
 
-// theOne finds the record that holds a key: none is not found, several are a list of their
-// addresses with status 300.
-func (c *call) theOne(v *view, o *object, key *field, value any) (*record, reply) {
-	switch found := v.holding(o, key, value); len(found) {
+// findOne returns the record with a key. No record is answered 404; several are answered 300, with the list
+// of their addresses.
+func (c *call) findOne(v *view, o *object, key *field, value any) (*record, reply) {
+	switch found := v.findBy(o, key, value); len(found) {
 	case 0:
 		return nil, notFound()
 	case 1:
@@ -277,7 +282,7 @@ func (c *call) theOne(v *view, o *object, key *field, value any) (*record, reply
 }
 
 func (c *call) upsertOne(tx *txn, o *object, key *field, value any, text string, in row) reply {
-	if len(tx.holding(o, key, value)) == 0 {
+	if len(tx.findBy(o, key, value)) == 0 {
 		if e := c.rows.strike(); e != nil {
 			return refuse(e)
 		}
@@ -294,7 +299,7 @@ func (c *call) upsertOne(tx *txn, o *object, key *field, value any, text string,
 		}
 		return c.saved(o, id, http.StatusCreated, true)
 	}
-	r, several := c.theOne(&tx.view, o, key, value)
+	r, several := c.findOne(&tx.view, o, key, value)
 	if r == nil {
 		return several
 	}

@@ -52,7 +52,7 @@ func TestUpsertOfOne(t *testing.T) {
 	})
 }
 
-func TestSeveralHoldTheKey(t *testing.T) {
+func TestSeveralRecordsWithOneKey(t *testing.T) {
 	g := newOrg(t)
 	var want []string
 	for range 2 {

@@ -24,7 +24,7 @@ type soql struct {
 	offset  int
 }
 
-// name is a field path as it stands in the query, with its place for error messages.
+// name is a field path as written in the query, with its position for error messages.
 type name struct {
 	text string
 	at   int
@@ -80,7 +80,7 @@ func malformed(source string, at int, format string, args ...any) *apiError {
 	return &apiError{Code: "MALFORMED_QUERY", Message: pointAt(source, at) + fmt.Sprintf(format, args...)}
 }
 
-// pointAt shows where in the query something is wrong, as the org does.
+// pointAt marks the position of an error in the query, as the org does.
 func pointAt(source string, at int) string {
 	at = min(at, len(source))
 	from := max(0, at-40)
@@ -100,7 +100,8 @@ func pointAt(source string, at int) string {
 // parseSOQL parses a query.
 func parseSOQL(source string) (*soql, *apiError) {
 	if utf8.RuneCountInString(source) > maxSOQL {
-		return nil, &apiError{Code: "QUERY_TOO_COMPLICATED", Message: fmt.Sprintf("SOQL statement is too long: at most %d characters", maxSOQL)}
+		return nil, &apiError{Code: "QUERY_TOO_COMPLICATED",
+			Message: fmt.Sprintf("SOQL statement is too long: at most %d characters", maxSOQL)}
 	}
 	if !utf8.ValidString(source) {
 		return nil, &apiError{Code: "MALFORMED_QUERY", Message: "query is not UTF-8"}
@@ -128,7 +129,8 @@ func scanSOQL(source string) ([]token, *apiError) {
 			}
 			tokens = append(tokens, token{"string", source[start+1 : end], start})
 			i = end + 1
-		case c >= '0' && c <= '9' || (c == '-' || c == '+' || c == '.') && i+1 < len(source) && (source[i+1] >= '0' && source[i+1] <= '9' || source[i+1] == '.'):
+		case c >= '0' && c <= '9' || (c == '-' || c == '+' || c == '.') && i+1 < len(source) &&
+			(source[i+1] >= '0' && source[i+1] <= '9' || source[i+1] == '.'):
 			for i++; i < len(source) && strings.IndexByte("0123456789.:-+TZtzeE", source[i]) >= 0; i++ {
 			}
 			kind, ok := numberOrDate(source[start:i])
@@ -143,7 +145,8 @@ func scanSOQL(source string) ([]token, *apiError) {
 			tokens = append(tokens, token{"word", source[start:i], start})
 		default:
 			i++
-			if two := source[start:min(start+2, len(source))]; two == "<=" || two == ">=" || two == "!=" || two == "<>" {
+			if two := source[start:min(start+2, len(source))]; two == "<=" || two == ">=" || two == "!=" ||
+				two == "<>" {
 				i++
 			} else if strings.IndexByte("(),=<>:", c) < 0 {
 				return nil, malformed(source, start, "unexpected token: '%c'", c)
@@ -154,8 +157,8 @@ func scanSOQL(source string) ([]token, *apiError) {
 	return append(tokens, token{"end", "<EOF>", len(source)}), nil
 }
 
-// stringEnd returns where the closing quote of a text stands. A backslash may only stand
-// before what can be escaped.
+// stringEnd returns the position of the closing quote of a text. A backslash is allowed only before a
+// character that can be escaped.
 func stringEnd(source string, start int) (int, *apiError) {
 	for i := start + 1; i < len(source); i++ {
 		switch source[i] {
@@ -177,7 +180,9 @@ func stringEnd(source string, start int) (int, *apiError) {
 					continue
 				}
 			}
-			return 0, &apiError{Code: "MALFORMED_QUERY", Message: pointAt(source, i-1) + "Invalid string literal. Illegal character sequence '\\" + string(source[i]) + "' in string literal."}
+			return 0, &apiError{Code: "MALFORMED_QUERY",
+				Message: pointAt(source, i-1) + "Invalid string literal. Illegal character sequence '\\" +
+					string(source[i]) + "' in string literal."}
 		}
 	}
 	return 0, malformed(source, start, "unexpected char: '''")
@@ -196,8 +201,8 @@ func numberOrDate(text string) (string, bool) {
 	return "", false
 }
 
-// unescape gives the text that a literal stands for. In a pattern of LIKE, \% and \_ stay
-// escaped: there they mean the characters themselves.
+// unescape returns the text that a literal denotes. In a pattern of LIKE, \% and \_ stay escaped, because
+// there they mean the characters themselves.
 func unescape(text string, pattern bool) string {
 	if !strings.Contains(text, `\`) {
 		return text
@@ -251,7 +256,7 @@ func (p *soqlParser) take() token {
 	return t
 }
 
-// word takes the next token if it is that word.
+// word consumes the next token if it is that word.
 func (p *soqlParser) word(text string) bool {
 	if t := p.peek(); t.kind == "word" && strings.EqualFold(t.text, text) {
 		p.at++
@@ -280,24 +285,30 @@ func (p *soqlParser) need(ok bool) *apiError {
 }
 
 // reserved are the words that cannot be a field or an alias.
-var reserved = map[string]bool{"AND": true, "ASC": true, "DESC": true, "EXCLUDES": true, "FROM": true, "GROUP": true, "HAVING": true,
-	"IN": true, "INCLUDES": true, "LIKE": true, "LIMIT": true, "NOT": true, "NULL": true, "NULLS": true, "OR": true, "SELECT": true,
-	"WHERE": true, "WITH": true, "ORDER": true, "OFFSET": true, "FOR": true, "USING": true, "ALL": true, "UPDATE": true}
+var reserved = map[string]bool{
+	"AND": true, "ASC": true, "DESC": true, "EXCLUDES": true, "FROM": true, "GROUP": true, "HAVING": true, "IN": true,
+	"INCLUDES": true, "LIKE": true, "LIMIT": true, "NOT": true, "NULL": true, "NULLS": true, "OR": true,
+	"SELECT": true, "WHERE": true, "WITH": true, "ORDER": true, "OFFSET": true, "FOR": true, "USING": true,
+	"ALL": true, "UPDATE": true,
+}
 
 func (p *soqlParser) name() (name, *apiError) {
 	t := p.peek()
-	if t.kind != "word" || reserved[strings.ToUpper(t.text)] || strings.HasSuffix(t.text, ".") || strings.Contains(t.text, "..") {
+	if t.kind != "word" || reserved[strings.ToUpper(t.text)] || strings.HasSuffix(t.text, ".") ||
+		strings.Contains(t.text, "..") {
 		return name{}, p.unexpected()
 	}
 	p.at++
 	return name{t.text, t.at}, nil
 }
 
-var aggregates = map[string]bool{"COUNT": true, "COUNT_DISTINCT": true, "MIN": true, "MAX": true, "SUM": true, "AVG": true}
+var aggregates = map[string]bool{"COUNT": true, "COUNT_DISTINCT": true, "MIN": true, "MAX": true, "SUM": true,
+	"AVG": true}
 
-// functionOf takes "NAME(" and returns the name in capitals, or nothing.
+// functionOf consumes "NAME(" and returns the name in capitals; empty: something else follows.
 func (p *soqlParser) functionOf() string {
-	if p.at+1 < len(p.tokens) && p.peek().kind == "word" && p.tokens[p.at+1].text == "(" && p.tokens[p.at+1].kind == "mark" {
+	if p.at+1 < len(p.tokens) && p.peek().kind == "word" && p.tokens[p.at+1].text == "(" &&
+		p.tokens[p.at+1].kind == "mark" {
 		function := strings.ToUpper(p.peek().text)
 		p.at += 2
 		return function
@@ -413,19 +424,19 @@ func (p *soqlParser) clauses(q *soql) *apiError {
 		}
 	}
 	if p.word("LIMIT") {
-		if q.limit, refused = p.whole(); refused != nil {
+		if q.limit, refused = p.integer(); refused != nil {
 			return refused
 		}
 	}
 	if p.word("OFFSET") {
-		if q.offset, refused = p.whole(); refused != nil {
+		if q.offset, refused = p.integer(); refused != nil {
 			return refused
 		}
 	}
 	return nil
 }
 
-func (p *soqlParser) whole() (int, *apiError) {
+func (p *soqlParser) integer() (int, *apiError) {
 	t := p.peek()
 	n, err := strconv.Atoi(t.text)
 	if t.kind != "number" || err != nil || n < 0 {
@@ -500,8 +511,8 @@ func (p *soqlParser) orderBy(q *soql) *apiError {
 // maxConditionDepth bounds how deep conditions may nest.
 const maxConditionDepth = 50
 
-// conditions parses a, or a list joined by AND or by OR. The two are not mixed without
-// parentheses: SOQL refuses that.
+// conditions parses a condition, or a list of them joined by AND or by OR. Mixing the two without
+// parentheses is refused, as in SOQL.
 func (p *soqlParser) conditions(having bool) (*condition, *apiError) {
 	p.depth++
 	defer func() { p.depth-- }()
@@ -630,7 +641,7 @@ func (p *soqlParser) literal() (literal, *apiError) {
 			v.kind, v.text = "dateLiteral", upper
 			p.at++
 			if p.mark(":") {
-				n, refused := p.whole()
+				n, refused := p.integer()
 				if refused != nil {
 					return v, refused
 				}

@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// people fills an org with leads, contacts and InMails to ask for.
+// people fills an org with leads, contacts and InMails to query.
 func people(t testing.TB) *org {
 	g := newOrg(t)
 	acme := g.insert("Account", Fields{"Name": "ACME", "NumberOfEmployees": 10, "AnnualRevenue": 139000000})
@@ -303,8 +303,8 @@ func TestQueryPages(t *testing.T) {
 	})
 	t.Run("cursor_that_is_old_or_none", func(t *testing.T) {
 		next := read(soql, nil).NextRecordsURL
-		for _, bad := range []string{"query/" + newID(cursorPrefix, 999) + "-2000", "query/x", next + "0000"} {
-			g.refused(400, "INVALID_QUERY_LOCATOR", "GET", bad, nil)
+		for _, invalid := range []string{"query/" + newID(cursorPrefix, 999) + "-2000", "query/x", next + "0000"} {
+			g.refused(400, "INVALID_QUERY_LOCATOR", "GET", invalid, nil)
 		}
 		g.now = g.now.Add(cursorLife + time.Second)
 		g.login()
@@ -356,12 +356,12 @@ func FuzzSOQL(f *testing.F) {
 		if refused != nil {
 			return
 		}
-		// With an index and without one the same records match.
+		// The same records must match with and without an index.
 		rows := func() (numbers []uint64) {
 			if p.isGrouped() {
 				return nil
 			}
-			if err := g.store.look(func(v *view) { p.each(v, func(n uint64, _ *record) { numbers = append(numbers, n) }) }); err != nil {
+			if err := g.store.snapshot(func(v *view) { p.each(v, func(n uint64, _ *record) { numbers = append(numbers, n) }) }); err != nil {
 				t.Fatal(err)
 			}
 			return numbers

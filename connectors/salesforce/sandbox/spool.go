@@ -6,9 +6,9 @@ import (
 	"os"
 )
 
-// spool is a file for what a bulk job holds: written once, from front to back, and read in
-// parts. It has no name, so that nobody else finds it and nothing of it outlives the process
-// (R60), and is closed when it is garbage.
+// spool is a temporary file of a bulk job's data: written once, from front to back, and read in parts. It
+// has no name, so that nobody else can open it and nothing of it outlives the process (R60). The garbage
+// collector closes it.
 type spool struct {
 	file *os.File
 	out  *bufio.Writer
@@ -20,7 +20,7 @@ func newSpool(folder string) (*spool, error) {
 	if err != nil {
 		return nil, err
 	}
-	_ = os.Remove(file.Name()) // where an open file cannot be removed it keeps its name
+	_ = os.Remove(file.Name()) // on systems that cannot remove an open file it keeps its name
 	return &spool{file: file, out: bufio.NewWriterSize(file, 64<<10)}, nil
 }
 
@@ -29,7 +29,7 @@ func (s *spool) Write(p []byte) (int, error) {
 	return s.out.Write(p)
 }
 
-// Flush must come before the first read, and tells the first error of all writes.
+// Flush must be called before the first read. It returns the first error of all writes.
 func (s *spool) Flush() error { return s.out.Flush() }
 
 // part reads what was flushed.

@@ -11,8 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestLargeJobs has jobs whose upload and results are larger than any buffer: they come back
-// whole, and beside the org there is never a file of theirs.
+// TestLargeJobs runs jobs whose upload and results are larger than any buffer. They are returned complete,
+// and no file of theirs is ever visible beside the org.
 func TestLargeJobs(t *testing.T) {
 	const rows = 3000
 	path := filepath.Join(t.TempDir(), "org.db")

@@ -2,7 +2,7 @@ package sandbox
 
 import "strings"
 
-// maker builds one standard object, a field a call.
+// maker builds one standard object; each call adds a field.
 type maker struct{ *object }
 
 func newObject(name, label, plural, prefix string) maker {
@@ -63,7 +63,7 @@ func (m maker) reference(name, label, relationship, children string, targets ...
 
 func (m maker) owner() {
 	m.reference("OwnerId", "Owner ID", "Owner", "", "User")
-	m.demand("OwnerId")
+	m.require("OwnerId")
 }
 
 // address adds the five parts of an address; the compound field itself is not served.
@@ -79,17 +79,17 @@ func (m maker) master(self string) {
 	m.readOnlyField("MasterRecordId", "Master Record ID", kindReference, 18).pointTo("MasterRecord", "", self)
 }
 
-// demand makes fields required: those are under no field-level security.
-func (m maker) demand(names ...string) {
+// require makes fields required. Required fields are not under field-level security.
+func (m maker) require(names ...string) {
 	for _, name := range names {
 		m.must(name).required, m.must(name).permissionable = true, false
 	}
 }
 
-// person adds a person's name: LastName is required, Name follows from the two.
+// person adds a person's name: LastName is required, and Name is derived.
 func (m maker) person() {
 	m.text("LastName", "Last Name", 80)
-	m.demand("LastName")
+	m.require("LastName")
 	m.text("FirstName", "First Name", 40).permissionable = false
 	m.picklist("Salutation", "Salutation", 40, "Mr.", "Ms.", "Mrs.", "Dr.", "Prof.").permissionable = false
 	m.readOnlyField("Name", "Full Name", kindString, 121).nameField = true
@@ -118,7 +118,8 @@ func standardObjects() []*object {
 }
 
 var industries = []string{"Agriculture", "Banking", "Consulting", "Education", "Engineering", "Finance", "Government",
-	"Healthcare", "Hospitality", "Insurance", "Manufacturing", "Media", "Retail", "Technology", "Telecommunications", "Other"}
+	"Healthcare", "Hospitality", "Insurance", "Manufacturing", "Media", "Retail", "Technology", "Telecommunications",
+	"Other"}
 
 var leadSources = []string{"Web", "Phone Inquiry", "Partner Referral", "Purchased List", "Other"}
 
@@ -127,9 +128,10 @@ func account() *object {
 	m.activities = true
 	m.master("Account")
 	m.text("Name", "Account Name", 255).nameField = true
-	m.demand("Name")
+	m.require("Name")
 	m.nameAt = m.must("Name")
-	m.picklist("Type", "Account Type", 255, "Prospect", "Customer - Direct", "Customer - Channel", "Channel Partner / Reseller", "Other")
+	m.picklist("Type", "Account Type", 255, "Prospect", "Customer - Direct", "Customer - Channel",
+		"Channel Partner / Reseller", "Other")
 	m.reference("ParentId", "Parent Account ID", "Parent", "ChildAccounts", "Account")
 	m.address("Billing", "Billing ")
 	m.address("Shipping", "Shipping ")
@@ -152,7 +154,7 @@ func campaign() *object {
 	m := newObject("Campaign", "Campaign", "Campaigns", "701")
 	m.activities = true
 	m.text("Name", "Campaign Name", 80).nameField = true
-	m.demand("Name")
+	m.require("Name")
 	m.nameAt = m.must("Name")
 	m.picklist("Type", "Type", 255, "Conference", "Webinar", "Trade Show", "Email", "Direct Mail", "Other")
 	m.picklist("Status", "Status", 255, "Planned", "In Progress", "Completed", "Aborted").fallback = "Planned"
@@ -206,9 +208,10 @@ func lead() *object {
 	m.field("Website", "Website", kindURL, 255)
 	m.field("Description", "Description", kindTextArea, 32000)
 	m.picklist("LeadSource", "Lead Source", 255, leadSources...)
-	status := m.picklist("Status", "Status", 255).restrictTo("Open - Not Contacted", "Working - Contacted", leadConverted, "Closed - Not Converted")
+	status := m.picklist("Status", "Status", 255).restrictTo("Open - Not Contacted", "Working - Contacted",
+		leadConverted, "Closed - Not Converted")
 	status.fallback = "Open - Not Contacted"
-	m.demand("Company", "Status")
+	m.require("Company", "Status")
 	m.picklist("Industry", "Industry", 255, industries...)
 	m.picklist("Rating", "Rating", 255, "Hot", "Warm", "Cold")
 	m.number("AnnualRevenue", "Annual Revenue", kindCurrency, 18, 0)
@@ -218,8 +221,10 @@ func lead() *object {
 	m.flag("DoNotCall", "Do Not Call")
 	m.readOnlyField("IsConverted", "Converted", kindBoolean, 0).fallback = false
 	m.readOnlyField("ConvertedDate", "Converted Date", kindDate, 0)
-	m.readOnlyField("ConvertedAccountId", "Converted Account ID", kindReference, 18).pointTo("ConvertedAccount", "", "Account")
-	m.readOnlyField("ConvertedContactId", "Converted Contact ID", kindReference, 18).pointTo("ConvertedContact", "", "Contact")
+	m.readOnlyField("ConvertedAccountId", "Converted Account ID", kindReference, 18).pointTo("ConvertedAccount", "",
+		"Account")
+	m.readOnlyField("ConvertedContactId", "Converted Contact ID", kindReference, 18).pointTo("ConvertedContact", "",
+		"Contact")
 	m.readOnlyField("ConvertedOpportunityId", "Converted Opportunity ID", kindString, 18)
 	m.derive = personName
 	m.check = func(_ *txn, d *draft) *apiError {
@@ -243,18 +248,19 @@ func task() *object {
 	m.must("Subject").permissionable = false
 	m.nameAt = m.must("Subject")
 	m.field("ActivityDate", "Due Date Only", kindDate, 0)
-	status := m.picklist("Status", "Status", 255).restrictTo("Not Started", "In Progress", "Completed", "Waiting on someone else", "Deferred")
+	status := m.picklist("Status", "Status", 255).restrictTo("Not Started", "In Progress", "Completed",
+		"Waiting on someone else", "Deferred")
 	status.fallback = "Not Started"
 	priority := m.picklist("Priority", "Priority", 255).restrictTo("High", "Normal", "Low")
 	priority.fallback = "Normal"
-	m.demand("Status", "Priority")
+	m.require("Status", "Priority")
 	m.readOnlyField("IsHighPriority", "High Priority", kindBoolean, 0).fallback = false
 	m.owner()
 	m.field("Description", "Description", kindTextArea, 32000)
 	m.readOnlyField("IsClosed", "Closed", kindBoolean, 0).fallback = false
 	m.readOnlyField("IsArchived", "Archived", kindBoolean, 0).fallback = false
 	m.readOnlyField("AccountId", "Account ID", kindReference, 18).pointTo("Account", "", "Account")
-	// Unrestricted: an org takes a Type that its list does not hold.
+	// Type is unrestricted: an org accepts a value outside of its list.
 	m.picklist("Type", "Type", 40, "Call", "Meeting", "Other", "Email")
 	m.number("CallDurationInSeconds", "Call Duration", kindInt, 8, 0)
 	m.picklist("CallType", "Call Type", 40).restrictTo("Internal", "Inbound", "Outbound")
@@ -286,7 +292,7 @@ func task() *object {
 	return m.object
 }
 
-// taskAccount is the account that a task counts to: that of WhatId, else the contact's.
+// taskAccount returns the account of a task: that of WhatId, else that of the contact.
 func (tx *txn) taskAccount(d *draft) any {
 	if what, _ := d.get("WhatId").(string); what != "" {
 		if strings.HasPrefix(what, "001") {
@@ -309,7 +315,7 @@ func user() *object {
 	m := newObject("User", "User", "Users", "005")
 	m.readOnly = true
 	m.text("Username", "Username", 80)
-	m.demand("Username")
+	m.require("Username")
 	m.person()
 	m.field("Email", "Email", kindEmail, 128)
 	m.text("Alias", "Alias", 8)

@@ -28,26 +28,27 @@ const (
 )
 
 func init() {
-	sqlite.MustRegisterDeterministicScalarFunction("fold", 1, func(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
-		if text, ok := args[0].(string); ok {
-			return strings.ToLower(text), nil
-		}
-		return args[0], nil
-	})
+	sqlite.MustRegisterDeterministicScalarFunction("fold", 1,
+		func(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
+			if text, ok := args[0].(string); ok {
+				return strings.ToLower(text), nil
+			}
+			return args[0], nil
+		})
 }
 
-// store is the org's data, in an SQLite database: however much it is, memory holds the page
-// caches of a few connections. One connection writes; others read at the same time, each in
-// a snapshot of its own. An org without a file has one connection for both.
+// store contains the org's data, in an SQLite database. Its memory is the page caches of a few connections,
+// however large the org is. One connection writes; others read at the same time, each in its own snapshot.
+// An org without a file has one connection for both.
 type store struct {
 	schema          *schema
 	tables          map[*object]*table
 	path            string // empty: a temporary database, which SQLite keeps in a file without a name
-	folder          string // where large results are kept; empty: the system's for temporary files
+	folder          string // folder for large results; empty: the system's temporary folder
 	log             *slog.Logger
 	writer, readers *sql.DB
-	looking         sync.RWMutex // held by readers, and against them while the log is emptied
-	due             atomic.Bool  // a text was overwritten and is not scrubbed
+	readLock        sync.RWMutex // locked for reading by readers, for writing while the log is emptied
+	scrubPending    atomic.Bool  // a text was overwritten and is not scrubbed yet
 }
 
 func openStore(s *schema, path string, log *slog.Logger) (*store, error) {
@@ -56,19 +57,22 @@ func openStore(s *schema, path string, log *slog.Logger) (*store, error) {
 		st.tables[o] = newTable(o)
 	}
 	if err := st.open(); err != nil {
-		return nil, errors.Join(fmt.Errorf("sandbox: open the org %s: %w; if it is not one, or a journal of a version before the first release, move it away", path, err), st.close())
+		return nil, errors.Join(fmt.Errorf("sandbox: open the org %s: %w; if it is not one, or a journal of a "+
+			"version before the first release, move it away", path, err), st.close())
 	}
 	return st, nil
 }
 
 func (st *store) open() (err error) {
-	source, pragmas := "file:", []string{"busy_timeout(20)", fmt.Sprintf("page_size(%d)", databasePage), "temp_store(MEMORY)", "secure_delete(ON)", "synchronous(NORMAL)"}
+	source, pragmas := "file:",
+		[]string{"busy_timeout(20)", fmt.Sprintf("page_size(%d)", databasePage), "temp_store(MEMORY)",
+			"secure_delete(ON)", "synchronous(NORMAL)"}
 	if st.path != "" {
 		path, err := filepath.Abs(st.path)
 		if err != nil {
 			return err
 		}
-		file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) // SQLite lets others read what it makes
+		file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) // SQLite would make a file that others can read
 		if err != nil {
 			return err
 		}
@@ -91,24 +95,25 @@ func (st *store) open() (err error) {
 		return err
 	}
 	st.readers = st.writer
-	if err := st.arrange(); err != nil || st.path == "" {
+	if err := st.migrate(); err != nil || st.path == "" {
 		return err
 	}
 	if st.readers, err = pool(readerCount, "deferred", 1024); err != nil {
 		return err
 	}
-	return st.scrub() // what a process that was killed has left
+	return st.scrub() // a process that was killed may have left overwritten text
 }
 
-// arrange makes what is missing in the database.
-func (st *store) arrange() error {
+// migrate creates what is missing in the database.
+func (st *store) migrate() error {
 	tx, err := st.writer.Begin()
 	if err != nil {
 		return err
 	}
 	defer tx.Rollback() //nolint:errcheck // unless it was committed
 	var id, others int
-	if err := tx.QueryRow("SELECT application_id, (SELECT count(*) FROM sqlite_master) FROM pragma_application_id").Scan(&id, &others); err != nil {
+	if err := tx.QueryRow("SELECT application_id, (SELECT count(*) FROM sqlite_master) FROM "+
+		"pragma_application_id").Scan(&id, &others); err != nil {
 		return err
 	}
 	if id != applicationID && (id != 0 || others > 0) {
@@ -116,7 +121,8 @@ func (st *store) arrange() error {
 	}
 	for _, text := range []string{
 		fmt.Sprintf("PRAGMA application_id = %d", applicationID),
-		"CREATE TABLE IF NOT EXISTS counters (object TEXT PRIMARY KEY, last_id INTEGER NOT NULL, last_no INTEGER NOT NULL)",
+		"CREATE TABLE IF NOT EXISTS counters (object TEXT PRIMARY KEY, last_id INTEGER NOT NULL, last_no INTEGER " +
+			"NOT NULL)",
 		createHistory,
 	} {
 		if _, err := tx.Exec(text); err != nil {
@@ -124,7 +130,7 @@ func (st *store) arrange() error {
 		}
 	}
 	for _, t := range st.tables {
-		if err := t.arrange(tx); err != nil {
+		if err := t.migrate(tx); err != nil {
 			return fmt.Errorf("%s: %w", t.object.name, err)
 		}
 	}
@@ -140,30 +146,29 @@ func (st *store) close() (err error) {
 	return err
 }
 
-// view is a state of the org, seen as a whole: the snapshot of a reader, or what a
-// transaction has made of it. When the database fails it finds nothing more and keeps the
-// error: who reads asks for it at the end.
+// view is one consistent state of the org: a reader's snapshot, or the state within a transaction. After a
+// failure of the database all reads return nothing; the caller must check err at the end.
 type view struct {
 	*store
-	sql   *sql.Tx
-	stmts map[string]*sql.Stmt
-	seen  map[string]*record // records found or stored in this view, at most maxSeen
-	err   error
+	sql    *sql.Tx
+	stmts  map[string]*sql.Stmt
+	cached map[string]*record // records read or stored in this view by id, at most maxCached
+	err    error
 }
 
-// maxSeen bounds what a view remembers: a page of a query, or the rows of a large composite.
-const maxSeen = 2000
+// maxCached bounds the records that a view caches: a page of a query, or the rows of a large composite.
+const maxCached = 2000
 
 func (st *store) view(db *sql.DB) view {
-	v := view{store: st, stmts: map[string]*sql.Stmt{}, seen: map[string]*record{}}
+	v := view{store: st, stmts: map[string]*sql.Stmt{}, cached: map[string]*record{}}
 	v.sql, v.err = db.BeginTx(context.Background(), nil)
 	return v
 }
 
-// look runs a function on a snapshot of the org.
-func (st *store) look(do func(*view)) error {
-	st.looking.RLock()
-	defer st.looking.RUnlock()
+// snapshot runs a function on a snapshot of the org.
+func (st *store) snapshot(do func(*view)) error {
+	st.readLock.RLock()
+	defer st.readLock.RUnlock()
 	v := st.view(st.readers)
 	if v.err != nil {
 		return v.err
@@ -173,7 +178,7 @@ func (st *store) look(do func(*view)) error {
 	return v.err
 }
 
-// prepare keeps a statement until the view ends.
+// prepare prepares a statement, or returns it if this view has prepared it before.
 func (v *view) prepare(text string) *sql.Stmt {
 	s := v.stmts[text]
 	if s == nil && v.err == nil {
@@ -189,7 +194,7 @@ func (v *view) exec(text string, args ...any) {
 	}
 }
 
-// rows calls do with each row of an answer, cut into its cells, until it says false.
+// rows calls do with the cells of each row of the result, until it returns false.
 func (v *view) rows(do func(cells []any) bool, text string, args ...any) {
 	s := v.prepare(text)
 	if v.err != nil {
@@ -213,7 +218,7 @@ func (v *view) rows(do func(cells []any) bool, text string, args ...any) {
 	v.err = errors.Join(err, rows.Err())
 }
 
-// query calls do with each record that a SELECT of a table's records finds, until it says false.
+// query calls do with each record that a SELECT on a table finds, until it returns false.
 func (v *view) query(t *table, do func(*record) bool, text string, args ...any) {
 	v.rows(func(cells []any) bool {
 		var r *record
@@ -230,20 +235,20 @@ func (v *view) scalar(text string) (n int64) {
 	return n
 }
 
-// remember keeps a record at hand, unless a newer version is.
+// remember caches a record. If the view has a newer version it returns that instead.
 func (v *view) remember(r *record) *record {
-	if at := v.seen[r.id()]; at != nil {
+	if at := v.cached[r.id()]; at != nil {
 		return at
 	}
-	if len(v.seen) < maxSeen {
-		v.seen[r.id()] = r
+	if len(v.cached) < maxCached {
+		v.cached[r.id()] = r
 	}
 	return r
 }
 
-// find returns the record of an 18-character id, deleted or not, or nil.
+// find returns the record with an 18-character id, deleted or not; nil: there is none.
 func (v *view) find(id string) (found *record) {
-	if r := v.seen[id]; r != nil {
+	if r := v.cached[id]; r != nil {
 		return r
 	}
 	o := v.schema.objectOf(id)
@@ -256,7 +261,7 @@ func (v *view) find(id string) (found *record) {
 	return found
 }
 
-// live returns the record of an id unless it is deleted or unknown.
+// live returns the record with an id; nil: there is none, or it is deleted.
 func (v *view) live(id string) *record {
 	r := v.find(id)
 	if r == nil || r.deleted() {
@@ -265,9 +270,9 @@ func (v *view) live(id string) *record {
 	return r
 }
 
-// holding returns the records that are not deleted whose indexed field has that value, in
-// the order of their making.
-func (v *view) holding(o *object, f *field, value any) (found []*record) {
+// findBy returns the records that are not deleted and whose indexed field has the value, in the order of
+// their creation.
+func (v *view) findBy(o *object, f *field, value any) (found []*record) {
 	t, key := v.tables[o], stored(value)
 	if text, ok := key.(string); ok {
 		key = f.key(text)
@@ -277,11 +282,10 @@ func (v *view) holding(o *object, f *field, value any) (found []*record) {
 	return found
 }
 
-// txn is one transaction: it is the only one that writes, and undoes what it did when it is
-// rolled back, in whole or to a mark.
+// txn is a write transaction; there is one at a time. It can be rolled back completely or to a mark.
 type txn struct {
 	view
-	at    time.Time // whole seconds, UTC: the audit fields of all it writes
+	at    time.Time // UTC, in whole seconds: the value of the audit fields
 	who   caller
 	steps []change
 }
@@ -289,15 +293,16 @@ type txn struct {
 // change is one step of a transaction.
 type change struct{ old, now *record } // nil: the row was not there, or was purged
 
-// begin starts a transaction for a caller. The clock is asked when nobody else can write, so
-// that times rise with the commits. A transaction that could not begin refuses to commit.
+// begin starts a transaction for a caller. It reads the clock after it has the write lock, so that times
+// rise with the commits. When the transaction could not begin, commit returns the error.
 func (st *store) begin(clock func() time.Time, who caller) *txn {
 	tx := &txn{view: st.view(st.writer), who: who}
 	tx.at = clock().UTC().Truncate(time.Second)
 	return tx
 }
 
-// put stores a new version of a record in place of the current one; nil is no row.
+// put stores a new version of a record in place of the current one. A nil old is an insert, a nil now is a
+// purge.
 func (tx *txn) put(old, now *record) {
 	tx.steps = append(tx.steps, change{old, now})
 	tx.write(old, now)
@@ -311,17 +316,17 @@ func (tx *txn) write(old, now *record) {
 	if text, args := tx.tables[either.object].change(old, now); text != "" {
 		tx.exec(text, args...)
 	}
-	delete(tx.seen, either.id())
+	delete(tx.cached, either.id())
 	if now != nil {
 		tx.remember(now)
 	}
 }
 
-// mark is a point that the transaction can be rolled back to.
+// mark returns a point to which the transaction can be rolled back.
 func (tx *txn) mark() int { return len(tx.steps) }
 
-// rollbackTo writes back what was there. Savepoints would do it too, at the price of two
-// statements for each row that is not rolled back; the history needs the steps anyway.
+// rollbackTo restores the versions before the mark. Savepoints would need two more statements for each row
+// that is not rolled back; the steps are recorded for the history anyway.
 func (tx *txn) rollbackTo(mark int) {
 	for i := len(tx.steps) - 1; i >= mark; i-- {
 		tx.write(tx.steps[i].now, tx.steps[i].old)
@@ -332,27 +337,27 @@ func (tx *txn) rollbackTo(mark int) {
 // rollback undoes everything and ends the transaction, unless it has ended.
 func (tx *txn) rollback() {
 	if tx.sql != nil {
-		_ = tx.sql.Rollback() // where that fails nothing was kept either
+		_ = tx.sql.Rollback() // when that fails nothing was stored either
 	}
 }
 
-// commit keeps what the transaction did, and nothing of what it has overwritten.
+// commit ends the transaction and scrubs the text that it has overwritten.
 func (tx *txn) commit() error {
-	err := tx.keep()
+	err := tx.finish()
 	tx.scrubDue()
 	return err
 }
 
-// keep adds to the history and ends the transaction. When the database cannot be written
-// nothing of it happened.
-func (tx *txn) keep() error {
+// finish writes the history and the counters and commits. After an error nothing of the transaction is
+// stored.
+func (tx *txn) finish() error {
 	defer tx.rollback()
 	if tx.err == nil && len(tx.steps) == 0 {
 		return nil
 	}
-	tx.note()
+	tx.appendHistory()
 	for _, t := range tx.tables {
-		if t.raised { // what fails to be stored was used by nothing that is stored
+		if t.raised { // a number that is not stored here was used by no stored record
 			tx.exec("UPDATE counters SET last_id = ?, last_no = ? WHERE object = ?", t.lastID, t.lastNo, t.object.name)
 			t.raised = false
 		}
@@ -364,7 +369,7 @@ func (tx *txn) keep() error {
 		return fmt.Errorf("sandbox: store a transaction: %w", tx.err)
 	}
 	if slices.ContainsFunc(tx.steps, change.losesText) {
-		tx.due.Store(true)
+		tx.scrubPending.Store(true)
 	}
 	return nil
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// state is all that an org holds, for comparing two.
+// state is all data of an org, to compare two orgs.
 type state struct {
 	Records map[string][]Fields
 	History []Change
@@ -56,7 +56,7 @@ func busy(t *testing.T, g *org) {
 	}
 }
 
-// reopen makes an org from its file, without letting the one before end in order.
+// reopen makes an org from a file, without closing the previous one.
 func reopen(t *testing.T, path string) *org {
 	t.Helper()
 	return newOrg(t, func(o *Options) { o.File = path })
@@ -124,9 +124,9 @@ func TestFileThatCannotBeWritten(t *testing.T) {
 	}
 }
 
-// TestOverwrittenTextLeavesTheFiles holds R60's promise for the sandbox's own files: what an
-// erasure has overwritten is in none of them when that is answered. Texts of many lengths
-// come and go, so that pages are split, joined and left with gaps.
+// TestOverwrittenTextLeavesTheFiles checks R60 for the sandbox's own files: text that an erasure has
+// overwritten is in none of them when the erasure is acknowledged. Texts of many lengths are stored and
+// overwritten, so that pages are split, joined and left with gaps.
 func TestOverwrittenTextLeavesTheFiles(t *testing.T) {
 	dir := t.TempDir()
 	g := newOrg(t, func(o *Options) { o.File = filepath.Join(dir, "org.db") })
@@ -188,7 +188,7 @@ func TestOverwrittenTextLeavesTheFiles(t *testing.T) {
 	}
 }
 
-// TestFileRefused holds that nothing is opened, or touched, that is not an org of ours.
+// TestFileRefused checks that a file which is not a sandbox's org is neither opened nor changed.
 func TestFileRefused(t *testing.T) {
 	for _, content := range []string{"{\"header\":{\"sandbox\":\"InMail Salesforce sandbox\",\"format\":1,\"counters\":{}}}\n", "dear diary"} {
 		path := filepath.Join(t.TempDir(), "org.db")
@@ -199,7 +199,7 @@ func TestFileRefused(t *testing.T) {
 			t.Errorf("%q: %v", content, err)
 		}
 		if after, err := os.ReadFile(path); err != nil || string(after) != content {
-			t.Errorf("the file holds %q, %v", after, err)
+			t.Errorf("the file contains %q, %v", after, err)
 		}
 	}
 	path := filepath.Join(t.TempDir(), "org.db")
@@ -211,8 +211,7 @@ func TestFileRefused(t *testing.T) {
 	}
 }
 
-// TestPackageChanged opens an org that was made when the package had not got a field and an
-// index.
+// TestPackageChanged opens an org that was made when the package lacked a field and an index.
 func TestPackageChanged(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "org.db")
 	g := newOrg(t, func(o *Options) { o.File = path })
@@ -245,8 +244,8 @@ func TestPackageChanged(t *testing.T) {
 	}
 }
 
-// TestMemoryIsBounded stores five times as many records and looks at the heap: what grows
-// with the org is on the disk.
+// TestMemoryIsBounded stores five times as many records and compares the heap: what grows with the org is
+// on disk.
 func TestMemoryIsBounded(t *testing.T) {
 	const few, mostGrowth = 2000, 1 << 20
 	g := newOrg(t, func(o *Options) { o.File = filepath.Join(t.TempDir(), "org.db") })
@@ -273,7 +272,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	small := fill(0, few)
 	large := fill(few, 5*few)
 	if large > small+mostGrowth {
-		t.Errorf("the heap holds %d KiB with %d records and %d KiB with %d", small>>10, few, large>>10, 5*few)
+		t.Errorf("the heap is %d KiB with %d records and %d KiB with %d", small>>10, few, large>>10, 5*few)
 	}
 }
 

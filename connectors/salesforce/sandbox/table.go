@@ -9,15 +9,15 @@ import (
 	"time"
 )
 
-// table is where the records of one object are: a row each, by the number in its id, with a
+// table stores the records of one object. A record is a row whose key is the number in its id, with a
 // column for every field but Id and the formulas.
 type table struct {
 	object             *object
 	name, columns, all string // quoted; all columns; SELECT of all records
 	fields             []*field
-	lastID             uint64 // guarded, like the next two, by whoever holds the writer
+	lastID             uint64 // guarded, like the next two, by the write transaction
 	lastNo             uint64 // of the auto number
-	raised             bool   // they have risen since they were stored
+	raised             bool   // one of them has risen since the counters were stored
 }
 
 func quoted(name string) string { return `"` + name + `"` }
@@ -34,7 +34,7 @@ func newTable(o *object) *table {
 	return t
 }
 
-// sqlKey is what an index of the field holds, in SQL, as key makes it of a value.
+// sqlKey is the SQL expression that an index on the field contains; it equals key of the value.
 func (f *field) sqlKey() string {
 	if f.exact() || f.kind.number() {
 		return quoted(f.name)
@@ -52,12 +52,13 @@ func (f *field) column() string {
 	return quoted(f.name) + " " + kind
 }
 
-// arrange makes the table, or adds what a newer package has. What fields of an older one
-// held stays, and is not seen.
-func (t *table) arrange(tx *sql.Tx) error {
+// migrate creates the table, or adds the columns and indexes of a newer package. Columns of an older
+// package stay, but are not visible.
+func (t *table) migrate(tx *sql.Tx) error {
 	columns, had := "n INTEGER PRIMARY KEY, gone TEXT", ""
 	var adding, indexes []string
-	if err := tx.QueryRow("SELECT coalesce(group_concat(name, ' '), '') FROM pragma_table_info(?)", t.object.name).Scan(&had); err != nil {
+	if err := tx.QueryRow("SELECT coalesce(group_concat(name, ' '), '') FROM pragma_table_info(?)",
+		t.object.name).Scan(&had); err != nil {
 		return err
 	}
 	for _, f := range t.fields {
@@ -65,21 +66,24 @@ func (t *table) arrange(tx *sql.Tx) error {
 		if had != "" && !slices.Contains(strings.Fields(had), f.name) {
 			adding = append(adding, "ALTER TABLE "+t.name+" ADD COLUMN "+f.column())
 		}
-		if f.indexed() { // of live records only
-			indexes = append(indexes, fmt.Sprintf("CREATE INDEX IF NOT EXISTS %s ON %s (%s) WHERE gone IS NULL AND %[3]s IS NOT NULL",
-				quoted(t.object.name+" by "+strings.ReplaceAll(f.sqlKey(), `"`, "")), t.name, f.sqlKey()))
+		if f.indexed() { // only of records that are not deleted
+			indexes = append(indexes,
+				fmt.Sprintf("CREATE INDEX IF NOT EXISTS %s ON %s (%s) WHERE gone IS NULL AND %[3]s IS NOT NULL",
+					quoted(t.object.name+" by "+strings.ReplaceAll(f.sqlKey(), `"`, "")), t.name, f.sqlKey()))
 		}
 	}
 	steps := slices.Concat([]string{"CREATE TABLE IF NOT EXISTS " + t.name + " (" + columns + ")"}, adding, indexes)
-	for _, step := range append(steps, "INSERT OR IGNORE INTO counters (object, last_id, last_no) VALUES ('"+t.object.name+"', 0, 0)") {
+	for _, step := range append(steps,
+		"INSERT OR IGNORE INTO counters (object, last_id, last_no) VALUES ('"+t.object.name+"', 0, 0)") {
 		if _, err := tx.Exec(step); err != nil {
 			return err
 		}
 	}
-	return tx.QueryRow("SELECT last_id, last_no FROM counters WHERE object = ?", t.object.name).Scan(&t.lastID, &t.lastNo)
+	return tx.QueryRow("SELECT last_id, last_no FROM counters WHERE object = ?", t.object.name).Scan(&t.lastID,
+		&t.lastNo)
 }
 
-// stored is a value as the table holds it.
+// stored returns a value in the form that the table stores.
 func stored(v any) any {
 	switch v := v.(type) {
 	case time.Time:
@@ -90,7 +94,7 @@ func stored(v any) any {
 		}
 		text, err := json.Marshal(v)
 		if err != nil {
-			panic(fmt.Sprintf("sandbox: a deletion: %v", err)) // it holds texts only
+			panic(fmt.Sprintf("sandbox: a deletion: %v", err)) // cannot happen: it consists of texts
 		}
 		return string(text)
 	}
@@ -110,18 +114,18 @@ func (t *table) record(cells []any) (*record, error) {
 	}
 	for i, f := range t.fields {
 		v := cells[2+i]
-		if whole, ok := v.(int64); ok && f.kind == kindBoolean {
-			v = whole != 0
+		if integer, ok := v.(int64); ok && f.kind == kindBoolean {
+			v = integer != 0
 		} else if ok {
-			v = time.Unix(whole, 0).UTC()
+			v = time.Unix(integer, 0).UTC()
 		}
 		r.values[f.pos] = v
 	}
 	return r, nil
 }
 
-// change says in SQL what makes one version of a record of another; nil is no row. It is
-// empty when nothing does.
+// change returns the SQL that turns one version of a record into another; nil means no row. The text is
+// empty when the two do not differ.
 func (t *table) change(old, now *record) (text string, args []any) {
 	switch {
 	case now == nil:
@@ -131,7 +135,8 @@ func (t *table) change(old, now *record) (text string, args []any) {
 		for _, f := range t.fields {
 			args = append(args, stored(now.at(f)))
 		}
-		return "INSERT INTO " + t.name + " (" + t.columns + ") VALUES (?" + strings.Repeat(", ?", len(args)-1) + ")", args
+		return "INSERT INTO " + t.name + " (" + t.columns + ") VALUES (?" +
+			strings.Repeat(", ?", len(args)-1) + ")", args
 	}
 	var sets []string
 	for _, f := range t.fields {
@@ -148,13 +153,13 @@ func (t *table) change(old, now *record) (text string, args []any) {
 	return "UPDATE " + t.name + " SET " + strings.Join(sets, ", ") + " WHERE n = ?", append(args, now.number())
 }
 
-// newNumber gives the next number of an id.
+// newNumber returns the next number of an id.
 func (t *table) newNumber() uint64 {
 	t.lastID, t.raised = t.lastID+1, true
 	return t.lastID
 }
 
-// autoNumber gives the next number in a display format, IM-{0000000}.
+// autoNumber returns the next number in a display format such as IM-{0000000}.
 func (t *table) autoNumber(format string) string {
 	t.lastNo, t.raised = t.lastNo+1, true
 	before, rest, _ := strings.Cut(format, "{")

@@ -12,13 +12,13 @@ const (
 	maxTreeLevels  = 5
 )
 
-// treeNode is one record of a tree, with its children behind it.
+// treeNode is one record of a tree; its children follow it.
 type treeNode struct {
 	object *object
 	ref    string
 	row    row
 	parent int    // index of the parent, -1 at the top
-	lookup *field // by which it hangs on the parent
+	lookup *field // the reference to the parent
 	level  int
 }
 
@@ -38,7 +38,7 @@ func (c *call) tree(objectName string) reply {
 	list, _ := body.lookup("records")
 	var nodes []treeNode
 	if len(body) != 1 {
-		return refuse(&apiError{Code: "JSON_PARSER_ERROR", Message: "records must stand alone"})
+		return refuse(&apiError{Code: "JSON_PARSER_ERROR", Message: "records must be the only member of the body"})
 	}
 	if refused := c.readTree(&nodes, list, o, -1, nil, 1); refused != nil {
 		return refuse(refused)
@@ -48,35 +48,37 @@ func (c *call) tree(objectName string) reply {
 
 // readTree flattens the records, parents first.
 func (c *call) readTree(nodes *[]treeNode, list any, o *object, parent int, lookup *field, level int) *apiError {
-	bad := func(format string, args ...any) *apiError {
+	invalid := func(format string, args ...any) *apiError {
 		return &apiError{Code: "JSON_PARSER_ERROR", Message: fmt.Sprintf(format, args...)}
 	}
 	items, ok := list.([]any)
 	if !ok || len(items) == 0 {
-		return bad("records must be a list that is not empty")
+		return invalid("records must be a list that is not empty")
 	}
 	if level > maxTreeLevels {
-		return &apiError{Code: "LIMIT_EXCEEDED", Message: fmt.Sprintf("a tree may be at most %d levels deep", maxTreeLevels)}
+		return &apiError{Code: "LIMIT_EXCEEDED",
+			Message: fmt.Sprintf("a tree may be at most %d levels deep", maxTreeLevels)}
 	}
 	for _, item := range items {
 		in, ok := item.(row)
 		if !ok {
-			return bad("a record must be an object")
+			return invalid("a record must be an object")
 		}
 		attributes, _ := in.lookup("attributes")
 		inner, _ := attributes.(row)
 		ref, _ := inner.lookup("referenceId")
 		name, _ := ref.(string)
 		if !strings.EqualFold(in.sobjectType(), o.name) || name == "" {
-			return bad("attributes must name the type %s and a referenceId", o.name)
+			return invalid("attributes must name the type %s and a referenceId", o.name)
 		}
 		for _, other := range *nodes {
 			if other.ref == name {
-				return bad("referenceId %q is not unique", name)
+				return invalid("referenceId %q is not unique", name)
 			}
 		}
 		if len(*nodes) == maxTreeRecords {
-			return &apiError{Code: "LIMIT_EXCEEDED", Message: fmt.Sprintf("a tree may hold at most %d records", maxTreeRecords)}
+			return &apiError{Code: "LIMIT_EXCEEDED",
+				Message: fmt.Sprintf("a tree may have at most %d records", maxTreeRecords)}
 		}
 		at := len(*nodes)
 		*nodes = append(*nodes, treeNode{object: o, ref: name, parent: parent, lookup: lookup, level: level})
@@ -96,10 +98,11 @@ func (c *call) readTree(nodes *[]treeNode, list any, o *object, parent int, look
 	return nil
 }
 
-// child finds a child relationship by the name that the parent has for it.
+// child returns the child relationship of that name on the parent.
 func (c *call) child(o *object, name string) *childRelation {
 	for i, child := range c.sandbox.schema.children[o] {
-		if child.field.children != "" && strings.EqualFold(child.field.children, name) && c.who.sees(child.object) && c.who.reads(child.field) {
+		if child.field.children != "" && strings.EqualFold(child.field.children, name) && c.who.sees(child.object) &&
+			c.who.reads(child.field) {
 			return &c.sandbox.schema.children[o][i]
 		}
 	}

@@ -10,14 +10,13 @@ import (
 // Limits of the org (SALESFORCE.md 2.4).
 const (
 	defaultDailyLimit = 15_000 // a Developer org
-	defaultLongCalls  = 5      // concurrent calls that have run 20 s or more, of such an org
+	defaultLongCalls  = 5      // of a Developer org: concurrent calls that have run 20 s or more
 	longCall          = 20 * time.Second
 	bucketSize        = 10 * time.Minute
 	bucketsPerDay     = 24 * 6
 )
 
-// usage counts API calls: by resource, and in the last 24 hours, which roll on by buckets of
-// ten minutes.
+// usage counts API calls: by resource, and those of the last 24 hours in buckets of ten minutes.
 type usage struct {
 	mu       sync.Mutex
 	daily    int
@@ -36,14 +35,14 @@ func newUsage(daily, long int) *usage {
 	}
 }
 
-// count notes a request that arrived, whatever becomes of it.
+// count counts a request on arrival, whatever its outcome.
 func (u *usage) count(resource string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.resource[resource]++
 }
 
-// countSub notes a subrequest of a composite, which is no call of its own.
+// countSub counts a subrequest of a composite, which is no API call.
 func (u *usage) countSub(resource string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -61,7 +60,8 @@ func (u *usage) forget(now time.Time) {
 	}
 }
 
-// admit counts a call against both limits, or refuses it. The function it returns ends the call.
+// admit counts a call against both limits, or refuses it. The caller must call the returned function when
+// the call ends.
 func (u *usage) admit(now time.Time) (func(), *apiError) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -91,10 +91,11 @@ func (u *usage) admit(now time.Time) (func(), *apiError) {
 
 var (
 	totalLimit      = &apiError{Code: "REQUEST_LIMIT_EXCEEDED", Message: "TotalRequests Limit exceeded."}
-	concurrentLimit = &apiError{Code: "REQUEST_LIMIT_EXCEEDED", Message: "ConcurrentRequests (Concurrent API Requests) Limit exceeded."}
+	concurrentLimit = &apiError{Code: "REQUEST_LIMIT_EXCEEDED",
+		Message: "ConcurrentRequests (Concurrent API Requests) Limit exceeded."}
 )
 
-// spend adds calls that others made: a neighbour that uses up the org's limit.
+// spend adds calls of other clients, who use up the same limit.
 func (u *usage) spend(now time.Time, n int) {
 	u.mu.Lock()
 	defer u.mu.Unlock()

@@ -11,25 +11,25 @@ import (
 	"time"
 )
 
-// A value of a record is nil, string, float64, bool or time.Time: texts, picklists, ids and
-// dates (2006-01-02) are strings, int and double are float64, datetimes are UTC in whole
-// seconds, as the org stores them.
+// A value of a record is nil, string, float64, bool or time.Time: texts, picklists, ids and dates
+// (2006-01-02) are strings, int and double are float64, datetimes are UTC in whole seconds, as the org
+// stores them.
 
-// dateTimeLayout is how a datetime is answered: milliseconds, and a zone without a colon.
+// dateTimeLayout is the form of a datetime in answers: milliseconds, and a zone without a colon.
 const dateTimeLayout = "2006-01-02T15:04:05.000-0700"
 
-// dateTimeInputs are the forms in which a datetime is taken; one without a zone is refused.
+// dateTimeInputs are the forms of a datetime that are accepted. One without a zone is refused.
 var dateTimeInputs = []string{
 	"2006-01-02T15:04:05.999999999Z07:00",
 	"2006-01-02T15:04:05.999999999-0700",
 }
 
-// parseDateTime reads a datetime, cut to whole seconds.
+// parseDateTime reads a datetime, truncated to whole seconds.
 func parseDateTime(text string) (time.Time, bool) {
 	return parseIn(text, dateTimeInputs)
 }
 
-// parseLiteral reads a datetime of a query, where the zone has a colon.
+// parseLiteral reads a datetime of a query, whose zone must have a colon.
 func parseLiteral(text string) (time.Time, bool) { return parseIn(text, dateTimeInputs[:1]) }
 
 func parseIn(text string, layouts []string) (time.Time, bool) {
@@ -41,7 +41,7 @@ func parseIn(text string, layouts []string) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// parseDate reads a date and gives it back as it is stored.
+// parseDate reads a date and returns it in the form that is stored.
 func parseDate(text string) (string, bool) {
 	t, err := time.Parse(time.DateOnly, text)
 	if err != nil || t.Year() < 1700 || t.Year() > 4000 {
@@ -50,8 +50,8 @@ func parseDate(text string) (string, bool) {
 	return text, true
 }
 
-// convertJSON turns what a JSON body holds for a field into its value. A value of another
-// JSON type is refused as the org's parser does.
+// convertJSON converts a field's value in a JSON body. A value of another JSON type is refused as by the
+// org's parser.
 func (f *field) convertJSON(in any) (any, *apiError) {
 	if in == nil {
 		return nil, nil
@@ -73,12 +73,12 @@ func (f *field) convertJSON(in any) (any, *apiError) {
 	return nil, f.notDeserialized(in)
 }
 
-// convertCSV turns a cell of a bulk upload into a value. The caller has dealt with empty
-// cells and #N/A.
+// convertCSV converts a cell of a bulk upload. The caller has handled empty cells and #N/A.
 func (f *field) convertCSV(cell string) (any, *apiError) {
-	bad := func() *apiError {
+	invalid := func() *apiError {
 		return &apiError{Code: "INVALID_TYPE_ON_FIELD_IN_RECORD", Fields: []string{f.name},
-			Message: fmt.Sprintf("Failed to deserialize field at col %s. Due to, '%s' is not a valid value for the type xsd:%s", f.name, cell, f.kind)}
+			Message: fmt.Sprintf("Failed to deserialize field at col %s. Due to, '%s' is not a valid value for the "+
+				"type xsd:%s", f.name, cell, f.kind)}
 	}
 	switch {
 	case f.kind == kindBoolean:
@@ -88,19 +88,19 @@ func (f *field) convertCSV(cell string) (any, *apiError) {
 		case "false", "0":
 			return false, nil
 		}
-		return nil, bad()
+		return nil, invalid()
 	case f.kind.number():
 		if !jsonNumber(cell) {
-			return nil, bad()
+			return nil, invalid()
 		}
 		return f.convertNumber(cell)
 	case f.kind == kindDate:
 		if _, ok := parseDate(cell); !ok {
-			return nil, bad()
+			return nil, invalid()
 		}
 	case f.kind == kindDateTime:
 		if _, ok := parseDateTime(cell); !ok {
-			return nil, bad()
+			return nil, invalid()
 		}
 	}
 	return f.convertText(cell)
@@ -126,12 +126,15 @@ func (f *field) notDeserialized(in any) *apiError {
 			shape = "VALUE_FALSE"
 		}
 	case []any:
-		return &apiError{Code: "JSON_PARSER_ERROR", Message: fmt.Sprintf("Cannot deserialize instance of %s from START_ARRAY value", f.kind)}
+		return &apiError{Code: "JSON_PARSER_ERROR",
+			Message: fmt.Sprintf("Cannot deserialize instance of %s from START_ARRAY value", f.kind)}
 	case row:
-		return &apiError{Code: "JSON_PARSER_ERROR", Message: fmt.Sprintf("Cannot deserialize instance of %s from START_OBJECT value", f.kind)}
+		return &apiError{Code: "JSON_PARSER_ERROR",
+			Message: fmt.Sprintf("Cannot deserialize instance of %s from START_OBJECT value", f.kind)}
 	}
 	return &apiError{Code: "JSON_PARSER_ERROR", Message: fmt.Sprintf(
-		"Cannot deserialize instance of %s from %s value %v or request may be missing a required field", f.kind, shape, in)}
+		"Cannot deserialize instance of %s from %s value %v or request may be missing a required field", f.kind,
+		shape, in)}
 }
 
 func (f *field) refuse(code, format string, args ...any) *apiError {
@@ -143,16 +146,16 @@ func (f *field) convertNumber(text string) (any, *apiError) {
 	if err != nil || math.IsInf(n, 0) || math.IsNaN(n) {
 		return nil, f.refuse("NUMBER_OUTSIDE_VALID_RANGE", "value outside of valid range on numeric field: %s", text)
 	}
-	whole := math.Pow10(f.precision - f.scale)
-	// Digits behind the scale: whether the org rounds or refuses is not known, so they are refused.
-	if shifted := n * math.Pow10(f.scale); math.Abs(n) >= whole || math.Abs(shifted-math.Round(shifted)) > 1e-6 {
+	limit := math.Pow10(f.precision - f.scale)
+	// More digits than the scale are refused: it is not known whether the org rounds them.
+	if shifted := n * math.Pow10(f.scale); math.Abs(n) >= limit || math.Abs(shifted-math.Round(shifted)) > 1e-6 {
 		return nil, f.refuse("NUMBER_OUTSIDE_VALID_RANGE", "value outside of valid range on numeric field: %s", text)
 	}
 	return math.Round(n*math.Pow10(f.scale)) / math.Pow10(f.scale), nil
 }
 
-// convertText checks a text for its field's kind. Outer white space is cut, and an empty
-// text is null, as the org stores it.
+// convertText checks a text for its field's kind. Outer white space is trimmed, and an empty text is null,
+// as the org stores it.
 func (f *field) convertText(text string) (any, *apiError) {
 	if refused := f.checkCharacters(text); refused != nil {
 		return nil, refused
@@ -192,13 +195,14 @@ func (f *field) convertText(text string) (any, *apiError) {
 			return nil, f.refuse("INVALID_EMAIL_ADDRESS", "invalid email address: %s", text)
 		}
 	}
-	if utf16Length(text) > f.longest() {
-		return nil, f.refuse("STRING_TOO_LONG", "data value too large: %s (max length=%d)", text, f.longest())
+	if utf16Length(text) > f.maxLength() {
+		return nil, f.refuse("STRING_TOO_LONG", "data value too large: %s (max length=%d)", text, f.maxLength())
 	}
 	return text, nil
 }
 
-// checkCharacters refuses what no XML document may hold: the org's other face is SOAP.
+// checkCharacters refuses characters that an XML document cannot contain: the same data is served by the
+// SOAP API.
 func (f *field) checkCharacters(text string) *apiError {
 	for _, r := range text {
 		if r < 0x20 && r != '\t' && r != '\n' && r != '\r' || r == 0xFFFE || r == 0xFFFF {
@@ -211,11 +215,12 @@ func (f *field) checkCharacters(text string) *apiError {
 func (f *field) convertPicklist(text string) (any, *apiError) {
 	if f.restricted {
 		if i := slices.IndexFunc(f.values, func(v string) bool { return v == text }); i < 0 {
-			return nil, f.refuse("INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", "bad value for restricted picklist field: %s", text)
+			return nil, f.refuse("INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST",
+				"bad value for restricted picklist field: %s", text)
 		}
 	}
-	if utf16Length(text) > f.longest() {
-		return nil, f.refuse("STRING_TOO_LONG", "data value too large: %s (max length=%d)", text, f.longest())
+	if utf16Length(text) > f.maxLength() {
+		return nil, f.refuse("STRING_TOO_LONG", "data value too large: %s (max length=%d)", text, f.maxLength())
 	}
 	return text, nil
 }
@@ -223,8 +228,8 @@ func (f *field) convertPicklist(text string) (any, *apiError) {
 // maxSelected is how many values of a multi-select picklist one record may hold.
 const maxSelected = 100
 
-// convertMultiselect keeps the values in their order, without doubles. An unrestricted one
-// takes values that the set does not know.
+// convertMultiselect keeps the values in their order, without duplicates. An unrestricted field accepts
+// values outside of its set.
 func (f *field) convertMultiselect(text string) (any, *apiError) {
 	var kept []string
 	for part := range strings.SplitSeq(text, ";") {
@@ -233,7 +238,8 @@ func (f *field) convertMultiselect(text string) (any, *apiError) {
 			continue
 		}
 		if f.restricted && !slices.Contains(f.values, part) {
-			return nil, f.refuse("INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", "bad value for restricted picklist field: %s", part)
+			return nil, f.refuse("INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST",
+				"bad value for restricted picklist field: %s", part)
 		}
 		if utf16Length(part) > 255 {
 			return nil, f.refuse("STRING_TOO_LONG", "data value too large: %s (max length=255)", part)
@@ -241,7 +247,8 @@ func (f *field) convertMultiselect(text string) (any, *apiError) {
 		kept = append(kept, part)
 	}
 	if len(kept) > maxSelected {
-		return nil, f.refuse("STRING_TOO_LONG", "data value too large: %d values (max selected=%d)", len(kept), maxSelected)
+		return nil, f.refuse("STRING_TOO_LONG", "data value too large: %d values (max selected=%d)", len(kept),
+			maxSelected)
 	}
 	if len(kept) == 0 {
 		return nil, nil
@@ -249,9 +256,8 @@ func (f *field) convertMultiselect(text string) (any, *apiError) {
 	return strings.Join(kept, ";"), nil
 }
 
-// utf16Length is a text's length as the org's platform counts it: a character outside the
-// basic plane, such as an emoji, counts two. Whether the org counts so everywhere is not
-// known; this is the reading that refuses more.
+// utf16Length is a text's length in UTF-16 units: a character outside the basic plane, such as an emoji,
+// counts two. It is not known whether the org counts so everywhere; this is the stricter reading.
 func utf16Length(text string) int {
 	n := 0
 	for _, r := range text {
@@ -289,10 +295,10 @@ func (f *field) appendJSON(out []byte, value any) []byte {
 	case float64:
 		return append(out, f.text(v)...)
 	}
-	panic(fmt.Sprintf("sandbox: %s holds a %T", f.name, value))
+	panic(fmt.Sprintf("sandbox: %s has a %T", f.name, value))
 }
 
-// text is a value as a CSV cell holds it and, for numbers and times, as JSON does.
+// text writes a value as in a CSV cell; numbers and times are the same in JSON.
 func (f *field) text(value any) string {
 	switch v := value.(type) {
 	case nil:
@@ -309,12 +315,12 @@ func (f *field) text(value any) string {
 		}
 		return javaDouble(v)
 	}
-	panic(fmt.Sprintf("sandbox: %s holds a %T", f.name, value))
+	panic(fmt.Sprintf("sandbox: %s has a %T", f.name, value))
 }
 
-// javaDouble writes a double the way the org does, which is Java's: always with a point
-// (5.0), and from ten million on with an exponent (1.0E7). A client that reads such a field
-// into an integer fails here as it would there.
+// javaDouble writes a double as Java does, because the org does: always with a point (5.0), and with an
+// exponent from ten million on (1.0E7). A client that reads such a field into an integer fails here as it
+// would there.
 func javaDouble(v float64) string {
 	magnitude := math.Abs(v)
 	if v == 0 {
@@ -335,7 +341,7 @@ func javaDouble(v float64) string {
 	return mantissa + "E" + strconv.Itoa(n)
 }
 
-// key is how a value is compared for uniqueness and found by an index.
+// key returns the form of a value that is compared for uniqueness and stored in indexes.
 func (f *field) key(value any) string {
 	switch v := value.(type) {
 	case string:
