@@ -6,7 +6,7 @@ import (
 	"io/fs"
 )
 
-// FieldType is the type of a field in the metadata's words.
+// FieldType is the type of a field, in the words of the metadata.
 type FieldType string
 
 // The types that the package uses. A formula field has the type of its result.
@@ -26,13 +26,13 @@ type Field struct {
 	Name, Label string
 	Type        FieldType
 	Description string // for administrators
-	Help        string // what users see beside the field
+	Help        string // the text that users see beside the field
 
 	Length           int // Text, LongTextArea: characters; 0 for others and for formulas
 	Precision, Scale int // Number: digits in all, digits after the point
-	// Required fields are demanded by the API as well, and must not stand in a permission set.
+	// Required fields are required by the API too, and must not be listed in a permission set.
 	Required      bool
-	ExternalID    bool // indexed, and a key for upsert
+	ExternalID    bool // indexed, and usable as the key of an upsert
 	Unique        bool
 	CaseSensitive bool   // of a Unique text
 	Default       string // a formula; empty: none
@@ -46,11 +46,11 @@ type Field struct {
 	Values     []string // of a picklist, in their order, from ValueSet where it names one
 	ValueSet   string   // the global value set
 
-	// Formula computes the field; nobody writes it. Empty: a stored field.
+	// Formula computes the field, which is then read-only. Empty: a stored field.
 	Formula string
 }
 
-// Computed says that the field is a formula.
+// Computed reports whether the field is a formula.
 func (f Field) Computed() bool { return f.Formula != "" }
 
 type xmlChoice struct {
@@ -101,7 +101,8 @@ func loadFields(files fs.FS, dir string, sets []ValueSet) ([]Field, error) {
 		f := Field{
 			Name: nameOf(p, suffix), Label: x.Label, Type: x.Type, Description: x.Description, Help: x.Help,
 			Length: x.Length, Precision: x.Precision, Scale: x.Scale,
-			Required: x.Required, ExternalID: x.ExternalID, Unique: x.Unique, CaseSensitive: x.CaseSensitive, Default: x.Default,
+			Required: x.Required, ExternalID: x.ExternalID, Unique: x.Unique, CaseSensitive: x.CaseSensitive,
+			Default:     x.Default,
 			ReferenceTo: x.ReferenceTo, RelationshipName: x.RelationshipName, DeleteConstraint: x.DeleteConstraint,
 			Restricted: x.Restricted, Values: choices(x.Values), ValueSet: x.ValueSet,
 			Formula: x.Formula,

@@ -13,8 +13,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// record is an InMail__c as an org stores it: texts and picklists as string, numbers as float64,
-// times as time.Time in whole seconds (an org keeps no more); nil or missing is blank.
+// record is an InMail__c as an org stores it: texts and picklists are string, numbers float64, times
+// time.Time in whole seconds (an org stores no fractions). A field that is nil or missing is blank.
 type record map[string]any
 
 // day is a date: days since 1970-01-01.
@@ -24,16 +24,16 @@ func (d day) midnight() time.Time { return time.Unix(int64(d)*86400, 0).UTC() }
 
 func dayOf(t time.Time) day { return day(math.Floor(float64(t.Unix()) / 86400)) }
 
-// org evaluates the package's formulas over a record at a time. It is written from Salesforce's
-// documentation of the functions, apart from all else that reads them, and knows just what the
-// package uses. The formulas are parsed as Go expressions, which they are but for line breaks.
+// org evaluates the package's formulas over one record. It follows Salesforce's documentation of the
+// functions, independently of all other code that reads them, and implements only the functions that the
+// package uses. The formulas are parsed as Go expressions, which they are except for line breaks.
 type org struct {
 	object Object
 	now    time.Time
-	prior  record // of an update; nil: the record is new
+	prior  record // before an update; nil: the record is new
 }
 
-// value is a field's value, computed if it is a formula.
+// value returns a field's value; a formula is computed.
 func (o org) value(r record, name string) any {
 	f, ok := o.object.Field(name)
 	if !ok {
@@ -182,8 +182,8 @@ func operate(op token.Token, a, b any) any {
 	panic(fmt.Sprintf("%T %s %T", a, op, b))
 }
 
-// keep says whether a record passes the filters of a list view or report.
-func (o org) keep(t rapid.TB, r record, filters []node, column string) bool {
+// passes reports whether a record passes the filters of a list view or report.
+func (o org) passes(t rapid.TB, r record, filters []node, column string) bool {
 	t.Helper()
 	for _, f := range filters {
 		name := strings.TrimPrefix(f.get(column), "InMail__c.")
@@ -222,7 +222,7 @@ type total struct {
 	rate            float64
 }
 
-// run gives the lines of a summary report, by the values of its groupings joined by " / ".
+// run returns the lines of a summary report by the values of its groupings, joined by " / ".
 func (o org) run(t rapid.TB, report node, records []record) map[string]total {
 	t.Helper()
 	over, under, ok := strings.Cut(report.at("aggregates").get("calculatedFormula"), " / ")
@@ -238,7 +238,7 @@ func (o org) run(t rapid.TB, report node, records []record) map[string]total {
 	}
 	lines := map[string]total{}
 	for _, r := range records {
-		if !o.keep(t, r, report.at("filter").all("criteriaItems"), "column") || !o.inTimeFrame(t, r, report.at("timeFrameFilter")) {
+		if !o.passes(t, r, report.at("filter").all("criteriaItems"), "column") || !o.inTimeFrame(t, r, report.at("timeFrameFilter")) {
 			continue
 		}
 		var key []string
@@ -255,7 +255,7 @@ func (o org) run(t rapid.TB, report node, records []record) map[string]total {
 		lines[strings.Join(key, " / ")] = line
 	}
 	for key, line := range lines {
-		line.rate = line.hits / line.delivered // a group is never without a delivered one: the filter sees to it
+		line.rate = line.hits / line.delivered // never 0: the filter leaves only delivered InMails
 		lines[key] = line
 	}
 	return lines

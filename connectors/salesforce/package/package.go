@@ -1,7 +1,7 @@
-// Package sfpackage holds what is deployed to a Salesforce org, in SFDX source format, and reads it:
-// objects, fields, validation rules and permission sets as Go values. The sandbox builds its org from
-// them and the connector's check compares a real org with them, so that package, sandbox and connector
-// cannot part. README.md beside this file is for the administrator of the org.
+// Package sfpackage contains what is deployed to a Salesforce org, in SFDX source format, and reads it:
+// objects, fields, validation rules and permission sets as Go values. The sandbox builds its org from them
+// and the connector's check compares a real org with them, so that package, sandbox and connector cannot
+// diverge. README.md beside this file is for the administrator of the org.
 package sfpackage
 
 import (
@@ -26,24 +26,23 @@ const (
 // Files is the SFDX project as it is deployed: sfdx-project.json and force-app.
 func Files() fs.FS { return source }
 
-// Model is what the package gives to an org, as far as programs care: not layouts, list views,
-// reports or the dashboard.
+// Model is the part of the package that programs use: no layouts, list views, reports or dashboards.
 type Model struct {
 	// APIVersion is sourceApiVersion of sfdx-project.json, such as "67.0": the metadata is written for it.
 	APIVersion string
-	// Objects by name: InMail__c, and the standard objects that get fields. Fields of Activity are
-	// those of Task and Event alike; the API and permission sets know them by these two names.
+	// Objects lists InMail__c and the standard objects that get fields, by name. Fields of Activity are
+	// those of both Task and Event; the API and permission sets use these two names.
 	Objects []Object
 	// ValueSets are the global value sets by name.
 	ValueSets []ValueSet
-	// PermissionSets by name.
+	// PermissionSets are the permission sets by name.
 	PermissionSets []PermissionSet
 }
 
 // Object is an object of the package, or a standard object with the fields that the package adds.
 type Object struct {
 	Name string // InMail__c; Lead
-	// Custom says that the package makes the object. Of a standard object it gives only Fields.
+	// Custom means that the package creates the object. For a standard object only Fields is set.
 	Custom             bool
 	Label, PluralLabel string
 	NameLabel          string // the label of the field Name
@@ -54,7 +53,7 @@ type Object struct {
 	Rules              []ValidationRule
 }
 
-// ValidationRule refuses a write for which its formula is true.
+// ValidationRule refuses a write when its formula is true.
 type ValidationRule struct {
 	Name    string
 	Active  bool
@@ -63,9 +62,9 @@ type ValidationRule struct {
 	Field   string // errorDisplayField; empty: the error is the record's
 }
 
-// OlderThanStored is the message of the rule Never_Backwards of InMail__c, which refuses an update
-// whose Status_Sequence__c is lower than the stored one (R53). Who gets it has nothing to mend: the
-// org knows more already.
+// OlderThanStored is the message of the rule Never_Backwards of InMail__c, which refuses an update whose
+// Status_Sequence__c is lower than the stored one (R53). The caller need not repair anything: the org
+// already has a newer state.
 const OlderThanStored = "InMail: older than what is stored"
 
 // ValueSet is a global value set.
@@ -75,8 +74,8 @@ type ValueSet struct {
 	Values []string // in their order
 }
 
-// Load reads the package. It fails only on a package that is broken, which the tests of this
-// folder see first; the error names the file.
+// Load reads the package. It fails only when a file of the package is malformed, which the tests of this
+// folder find first; the error names the file.
 func Load() (Model, error) { return load(source) }
 
 func load(files fs.FS) (Model, error) {
@@ -216,12 +215,13 @@ func loadRules(files fs.FS, dir string) ([]ValidationRule, error) {
 		if err := readXML(files, p, &x); err != nil {
 			return nil, err
 		}
-		rules = append(rules, ValidationRule{Name: nameOf(p, suffix), Active: x.Active, Formula: x.Formula, Message: x.Message, Field: x.Field})
+		rules = append(rules, ValidationRule{Name: nameOf(p, suffix), Active: x.Active, Formula: x.Formula,
+			Message: x.Message, Field: x.Field})
 	}
 	return rules, nil
 }
 
-// list gives the files of dir that end in suffix, by name. A folder that is not there is empty.
+// list returns the files of dir that end in suffix, by name. A missing folder is empty.
 func list(files fs.FS, dir, suffix string) ([]string, error) {
 	paths, err := fs.Glob(files, path.Join(dir, "*"+suffix))
 	if err != nil {

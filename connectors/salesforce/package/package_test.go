@@ -33,8 +33,8 @@ func mustObject(t testing.TB, m Model, name string) Object {
 	return o
 }
 
-// fixedModel is the stored model that reports of sales teams and other programs rely on. Names,
-// types and limits in it do not change.
+// fixedModel is the stored model on which reports of sales teams and other programs rely. Names, types and
+// limits in it do not change.
 var fixedModel = map[string]Field{
 	"InMail__c.InMail_Id__c":        {Type: Text, Length: 36, ExternalID: true, Unique: true, Required: true},
 	"InMail__c.Status__c":           {Type: Picklist, Restricted: true, Values: statuses()},
@@ -239,7 +239,7 @@ func TestPermissionSets(t *testing.T) {
 		}
 		for name, access := range p.Fields {
 			o, f, _ := strings.Cut(name, ".")
-			if slices.Contains([]string{"Lead", "Contact", "Account"}, o) && access.Edit != (f == "InMail_Member_Id__c") { // an erasure empties it (R60)
+			if slices.Contains([]string{"Lead", "Contact", "Account"}, o) && access.Edit != (f == "InMail_Member_Id__c") { // because an erasure empties it (R60)
 				t.Errorf("%s: may be edited is %v", name, access.Edit)
 			}
 		}
@@ -266,7 +266,8 @@ func TestPermissionSets(t *testing.T) {
 		}
 	})
 
-	// Task and Event share the field-level security of these fields; one that is left out counts as forbidden for both.
+	// Task and Event share the field-level security of these fields; one that is left out is forbidden for
+	// both.
 	t.Run("what Task and Event share is granted for both", func(t *testing.T) {
 		for _, p := range m.PermissionSets {
 			for _, f := range []string{"WhoId", "WhatId", "Description", "Type", "InMail_Event_Id__c"} {

@@ -8,13 +8,13 @@ import (
 
 // The permission sets of the package.
 const (
-	IntegrationSet = "InMail_Integration" // the integration user's: writes InMails, logs tasks
-	ReaderSet      = "InMail_Reader"      // sees InMails
+	IntegrationSet = "InMail_Integration" // for the integration user: writes InMails, logs tasks
+	ReaderSet      = "InMail_Reader"      // reads InMails
 	MatchingSet    = "InMail_Matching"    // may set InMail_Member_Id__c on Leads and Contacts
 )
 
-// PermissionSet is what a user gets who is assigned it. Required fields are in none: whoever has
-// the object has them.
+// PermissionSet is the rights of the users to whom it is assigned. It lists no required fields: they are
+// visible with the object.
 type PermissionSet struct {
 	Name, Label, Description string
 	Objects                  map[string]ObjectAccess
@@ -22,13 +22,13 @@ type PermissionSet struct {
 	System                   []string               // user permissions, such as EditTask
 }
 
-// ObjectAccess is what a permission set allows on an object. ViewAll and ModifyAll reach beyond
-// what is shared with the user.
+// ObjectAccess is the rights on an object. ViewAll and ModifyAll include records that are not shared with
+// the user.
 type ObjectAccess struct {
 	Create, Read, Edit, Delete, ViewAll, ModifyAll bool
 }
 
-// FieldAccess is field-level security: what a user may do with a field.
+// FieldAccess is field-level security: whether a user may read and edit a field.
 type FieldAccess struct {
 	Read, Edit bool
 }

@@ -34,7 +34,7 @@ func (n node) all(name string) []node {
 	return found
 }
 
-// at follows a path of single children; an element that is not there is empty.
+// at follows a path of single children. A missing element is empty.
 func (n node) at(names ...string) node {
 	for _, name := range names {
 		found := n.all(name)
@@ -56,14 +56,14 @@ func (n node) texts(name string) []string {
 	return texts
 }
 
-// deep gives every descendant of that name.
-func (n node) deep(name string) []node {
+// descendants returns every descendant of that name.
+func (n node) descendants(name string) []node {
 	var found []node
 	for _, c := range n.Children {
 		if c.XMLName.Local == name {
 			found = append(found, c)
 		}
-		found = append(found, c.deep(name)...)
+		found = append(found, c.descendants(name)...)
 	}
 	return found
 }
@@ -71,12 +71,12 @@ func (n node) deep(name string) []node {
 // component is one metadata file.
 type component struct {
 	file, kind, name string
-	folder           string // the folder it lies in: of a report, its report folder
+	folder           string // the name of its folder; for a report, the report folder
 	root             node
 }
 
-// roots of the kinds of file that the package may hold, by suffix. What is not here would change
-// what is the org's own (profiles, standard value sets, settings) or run code in it.
+// roots maps the suffixes of the files that the package may contain to their root elements. Other kinds
+// would change what belongs to the org (profiles, standard value sets, settings) or run code in it.
 var roots = map[string]string{
 	"object": "CustomObject", "field": "CustomField", "listView": "ListView", "compactLayout": "CompactLayout",
 	"validationRule": "ValidationRule", "layout": "Layout", "permissionset": "PermissionSet", "tab": "CustomTab",
@@ -86,7 +86,7 @@ var roots = map[string]string{
 
 const xmlNamespace = "http://soap.sforce.com/2006/04/metadata"
 
-// components reads every file of the package; what is wrong with a file as such fails the test.
+// components reads every file of the package. A file that cannot be read fails the test.
 func components(t *testing.T) map[string][]component {
 	t.Helper()
 	found := map[string][]component{}
@@ -102,7 +102,7 @@ func components(t *testing.T) map[string][]component {
 		suffix := strings.TrimPrefix(path.Ext(name), ".")
 		c := component{file: p, kind: roots[suffix], name: strings.TrimSuffix(name, "."+suffix), folder: path.Base(path.Dir(p))}
 		if c.kind == "" {
-			t.Errorf("%s: the package holds no files of this kind", p)
+			t.Errorf("%s: the package may not contain files of this kind", p)
 			return nil
 		}
 		data, err := fs.ReadFile(Files(), p)
@@ -128,14 +128,14 @@ func components(t *testing.T) map[string][]component {
 	return found
 }
 
-// listViewTokens, reportTokens and layoutFields are the standard fields that the files name in
-// each kind's own spelling.
+// listViewTokens, reportTokens and layoutFields are the standard fields that the files use, in the spelling
+// of each kind of file.
 var (
 	listViewTokens = []string{"NAME", "CREATED_DATE"}
 	reportTokens   = []string{"CUST_NAME", "CUST_CREATED_DATE", "RowCount"}
 	layoutFields   = []string{"Name", "OwnerId", "CreatedById", "LastModifiedById"}
 	typeFields     = []string{"Name", "Owner", "CreatedDate", "LastModifiedDate"}
-	// parentFields are those of Lead, Contact and Account that the report type reaches over a lookup.
+	// parentFields are the fields of Lead, Contact and Account that the report type reaches over a lookup.
 	parentFields = map[string][]string{
 		"Lead":    {"Company", "Title", "LeadSource", "Status", "Industry"},
 		"Contact": {"Title", "Department"},
@@ -156,7 +156,7 @@ func TestSource(t *testing.T) {
 		f, ok := inMail.Field(name)
 		return f, ok && f.Name == name // files spell it exactly
 	}
-	// own says that column, as in InMail__c.Status__c, is a field of InMail__c.
+	// own reports whether column, such as InMail__c.Status__c, is a field of InMail__c.
 	own := func(column string) bool {
 		name, ok := strings.CutPrefix(column, "InMail__c.")
 		_, known := field(name)
@@ -191,7 +191,7 @@ func TestSource(t *testing.T) {
 	t.Run("nothing replaces what belongs to the org", func(t *testing.T) {
 		for _, l := range all["Layout"] {
 			if !strings.HasPrefix(l.name, "InMail__c-") {
-				t.Errorf("%s would replace a layout of the org as a whole", l.file)
+				t.Errorf("%s would replace an entire layout of the org", l.file)
 			}
 		}
 		for _, o := range all["CustomObject"] {
@@ -201,7 +201,7 @@ func TestSource(t *testing.T) {
 		}
 		for _, o := range m.Objects {
 			if !o.Custom && len(o.Rules) > 0 {
-				t.Errorf("a validation rule on %s would stand in the way of other work", o.Name)
+				t.Errorf("a validation rule on %s would block other work", o.Name)
 			}
 			for _, f := range o.Fields {
 				if !o.Custom && f.Required {
@@ -257,7 +257,7 @@ func TestSource(t *testing.T) {
 		for _, o := range m.Objects {
 			for _, f := range o.Fields {
 				if f.Type == "Email" || strings.Contains(strings.ToLower(f.Name), "mail_address") || strings.Contains(strings.ToLower(f.Label), "e-mail") {
-					t.Errorf("%s.%s would hold an e-mail address", o.Name, f.Name)
+					t.Errorf("%s.%s would store an e-mail address", o.Name, f.Name)
 				}
 			}
 		}
@@ -380,7 +380,7 @@ func TestSource(t *testing.T) {
 	t.Run("layout, compact layout and search layouts name fields that exist", func(t *testing.T) {
 		for _, c := range all["Layout"] {
 			seen := map[string]bool{}
-			for _, item := range c.root.deep("layoutItems") {
+			for _, item := range c.root.descendants("layoutItems") {
 				name, behavior := item.get("field"), item.get("behavior")
 				f, known := field(name)
 				if !known && !slices.Contains(layoutFields, name) {
@@ -390,10 +390,10 @@ func TestSource(t *testing.T) {
 					t.Errorf("%s: %s twice", c.file, name)
 				}
 				seen[name] = true
-				// People read an InMail here and change it where it was sent.
+				// The fields are read-only, because InMails are changed where they are sent.
 				want := "Readonly"
 				if f.Required {
-					want = "Required" // the org takes no other
+					want = "Required" // the org accepts nothing else
 				} else if name == "OwnerId" {
 					want = "Edit"
 				}
@@ -415,7 +415,7 @@ func TestSource(t *testing.T) {
 			}
 			for _, name := range fields {
 				if f, ok := field(name); !ok || slices.Contains(notCompact, f.Type) {
-					t.Errorf("%s: %s does not exist or cannot stand there", c.file, name)
+					t.Errorf("%s: %s does not exist or is not allowed there", c.file, name)
 				}
 			}
 		}
@@ -433,7 +433,7 @@ func TestSource(t *testing.T) {
 					t.Errorf("%s: %s is %q", c.file, on, c.root.get(on))
 				}
 			}
-			// An org refuses an object that has one of the three without the others.
+			// An org refuses an object that has only some of the three.
 			for _, on := range []string{"enableBulkApi", "enableSharing", "enableStreamingApi"} {
 				if c.root.get(on) != "true" {
 					t.Errorf("%s: %s is %q", c.file, on, c.root.get(on))
@@ -448,7 +448,7 @@ func TestSource(t *testing.T) {
 				t.Errorf("%s: not a deployed report type of InMail__c with sections", c.file)
 			}
 			seen := map[string]bool{}
-			for _, column := range c.root.deep("columns") {
+			for _, column := range c.root.descendants("columns") {
 				name := column.get("field")
 				lookup, of, over := strings.Cut(name, ".")
 				f, known := field(lookup)
@@ -477,7 +477,7 @@ func TestSource(t *testing.T) {
 		names := map[string]bool{}
 		for _, c := range all["Report"] {
 			r := c.root
-			// An org that does not know a custom report type yet refuses, in the same deployment, a report that stands on it.
+			// An org refuses a report on a custom report type that is created by the same deployment.
 			if r.get("reportType") != "CustomEntity$InMail__c" {
 				t.Errorf("%s: reportType is %s", c.file, r.get("reportType"))
 			}
@@ -571,7 +571,7 @@ func TestSource(t *testing.T) {
 					if groups := childTexts(r.all("groupingsDown"), "field"); len(groups) != 1 || groups[0] != d.get("groupingColumn") {
 						t.Errorf("%s: %s: groups by %s, %s by %v", c.file, title, d.get("groupingColumn"), d.get("report"), groups)
 					}
-					// An org demands both of every chart, though its guide does not say so.
+					// An org requires both of every chart, though its guide does not say so.
 					if d.get("sortBy") == "" || d.get("chartAxisRange") == "" {
 						t.Errorf("%s: %s: a chart needs sortBy and chartAxisRange", c.file, title)
 					}
@@ -596,7 +596,7 @@ func TestSource(t *testing.T) {
 	})
 }
 
-// checkValues holds the value of a filter on a restricted picklist to its values.
+// checkValues checks that a filter on a restricted picklist uses values of the picklist.
 func checkValues(t *testing.T, c component, o Object, name, value string) {
 	t.Helper()
 	f, _ := o.Field(name)
@@ -658,8 +658,8 @@ func TestNumbersAreTheRules(t *testing.T) {
 	}
 }
 
-// TestREADME holds the administrator's guide to the package: what it names exists, and what an
-// administrator has to know of is named.
+// TestREADME compares the administrator's guide with the package: what it names exists, and what an
+// administrator must know of is named.
 func TestREADME(t *testing.T) {
 	data, err := os.ReadFile("README.md")
 	if err != nil {
