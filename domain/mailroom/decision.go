@@ -171,14 +171,14 @@ func replayRestriction(d spam.Decision, o OtherSettings) (Replayed, error) {
 	if err := limits.Validate(); err != nil {
 		return Replayed{}, refuse(domain.BadRequest, "%s", err)
 	}
-	return Replayed{Version: d.Version, Was: d.Trigger, Would: d.Replay(limits), Limits: &limits, Whole: d.Whole(limits)}, nil
+	return Replayed{Version: d.Version, Was: d.Trigger, Would: d.Replay(limits), Limits: &limits, Whole: d.Complete(limits)}, nil
 }
 
 func replayContent(d spam.ContentDecision, o OtherSettings) (Replayed, error) {
 	if _, said := o.limits(spam.Limits{}); said {
 		return Replayed{}, refuse(domain.BadRequest, "only refuse_score has a part in a refusal for spam_content")
 	}
-	bar := d.Bar
+	bar := d.Threshold
 	if o.RefuseScore != nil {
 		bar = *o.RefuseScore
 	}
@@ -186,7 +186,7 @@ func replayContent(d spam.ContentDecision, o OtherSettings) (Replayed, error) {
 		return Replayed{}, refuse(domain.BadRequest, "refuse_score: %g is outside 0..1, without 0", bar)
 	}
 	out := Replayed{Version: d.Verdict.Version, Whole: true,
-		Was: spam.Trigger{Name: string(domain.SpamContent), Value: d.Verdict.Score, Limit: d.Bar, At: d.At}}
+		Was: spam.Trigger{Name: string(domain.SpamContent), Value: d.Verdict.Score, Limit: d.Threshold, At: d.At}}
 	if d.Replay(bar) {
 		out.Would = &spam.Trigger{Name: string(domain.SpamContent), Value: d.Verdict.Score, Limit: bar, At: d.At}
 	}

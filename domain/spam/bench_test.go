@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// oneInMail has 60 words, as most InMails do.
+// oneInMail is a body of 60 words, a usual length.
 const oneInMail = "Hi Anna, I saw your talk about data pipelines in Berlin and liked how you handled late events. " +
 	"We are building a team for exactly that at Northwind, and I would love to hear what you think about it. " +
 	"It pays up to €95k, with two days at home, and we would help with the move. Free for a call on Tuesday? Best, Tom"
@@ -38,7 +38,7 @@ func BenchmarkPrint(b *testing.B) {
 	}
 }
 
-// BenchmarkSimilar compares a body with two thousand others of its sender.
+// BenchmarkSimilar compares a body with 2,000 others of its sender.
 func BenchmarkSimilar(b *testing.B) {
 	var others []Fingerprint
 	for i := range 2000 {

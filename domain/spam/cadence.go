@@ -5,13 +5,13 @@ import (
 	"time"
 )
 
-// sameGap is how far apart the longest and the shortest gap of a regular run may
-// be (R41 d); exactly that still is.
-const sameGap = time.Second
+// gapTolerance is the largest difference between the longest and the shortest gap of a regular run (R41 d); a
+// difference of exactly 1 s is still regular.
+const gapTolerance = time.Second
 
-// regularRun returns how many gaps in a row, counted from the one that a send now
-// would make, lie within sameGap of each other. n sends make n-1 gaps: with a limit
-// of 10 gaps the 11th send of an even cadence triggers.
+// regularRun returns how many gaps in a row, counted back from the gap that a send now would make, lie within
+// gapTolerance of each other. n sends make n-1 gaps: with a limit of 10 gaps the 11th send of an even cadence
+// triggers. sends are newest first.
 func regularRun(now time.Time, sends []time.Time) int {
 	var shortest, longest time.Duration
 	later := now
@@ -21,7 +21,7 @@ func regularRun(now time.Time, sends []time.Time) int {
 			shortest, longest = gap, gap
 		}
 		shortest, longest = min(shortest, gap), max(longest, gap)
-		if longest-shortest > sameGap {
+		if longest-shortest > gapTolerance {
 			return i
 		}
 		later = at
@@ -29,9 +29,8 @@ func regularRun(now time.Time, sends []time.Time) int {
 	return len(sends)
 }
 
-// pendingRun returns how many gaps between the newest sends a next send could still
-// make one longer, now or later, and until when (R43): from that instant on the run
-// is shorter.
+// pendingRun returns the length of the regular run between the newest sends that a next send, now or later,
+// could still lengthen, and until when it could (R43): from that instant on the run is shorter.
 func pendingRun(now time.Time, sends []time.Time) (run int, until time.Time) {
 	if len(sends) < 2 {
 		return 0, time.Time{}
@@ -43,9 +42,10 @@ func pendingRun(now time.Time, sends []time.Time) (run int, until time.Time) {
 			shortest, longest = gap, gap
 		}
 		shortest, longest = min(shortest, gap), max(longest, gap)
-		// Times are whole milliseconds: one after the last that fits is too late.
-		broken := sends[0].Add(shortest + sameGap + time.Millisecond)
-		if longest-shortest > sameGap || !now.Before(broken) {
+		// Times are whole milliseconds, so the run breaks one millisecond after the last gap within the
+		// tolerance.
+		broken := sends[0].Add(shortest + gapTolerance + time.Millisecond)
+		if longest-shortest > gapTolerance || !now.Before(broken) {
 			break
 		}
 		run, until = i+1, broken
@@ -53,15 +53,15 @@ func pendingRun(now time.Time, sends []time.Time) (run int, until time.Time) {
 	return run, until
 }
 
-// warningGaps are looked at for the warning before regular_gaps, and below
-// warningVariation of them a machine is likely: the gaps of people vary by more than
-// 0.6 (coefficient of variation).
+// The warning that precedes regular_gaps reads the newest warningGaps gaps. A coefficient of variation below
+// warningVariation makes a machine likely; that of people is above 0.6.
 const (
 	warningGaps      = 20
 	warningVariation = 0.25
 )
 
-// tooEven reports whether the newest 20 gaps vary as little as a machine's do.
+// tooEven reports whether the newest 20 gaps vary as little as those of a machine. With fewer gaps it is
+// false.
 func tooEven(sends []time.Time) bool {
 	if len(sends) <= warningGaps {
 		return false

@@ -1,16 +1,15 @@
-// Package spam judges what is sent and who sends it, as pure functions over texts and
-// counters (R41–R43). It has two halves.
+// Package spam judges messages and their senders, as pure functions over texts and counters (R41–R43).
+// It has two halves.
 //
-// Content: Judge reads a message and says whether it is refused, from signals that
-// need no learning (phrases.go, structure.go) and from what a Model has learned of
-// reports and replies. A reply teaches it at once, a report only with others like it
-// (Teach), and what was learned fades (Fade). Evaluate measures what it finds.
+// Content: Judge decides whether a message is refused. It adds the cold signals, which need no training
+// (phrases.go, structure.go), and the weight that a Model has learned from abuse reports and replies. A reply
+// trains the model at once, a report only together with similar ones (Teach); what was learned decays (Fade).
+// Evaluate measures how much spam is found.
 //
-// Behaviour: Decide, Struck and Reported look at what was seen of a sender (Signals)
-// under Limits and name the limit that was passed; Restrict says for how long that
-// restricts; StandingOf tells the sender how near each limit is. Print and Similar
-// find near-identical bodies. A Decision keeps what it saw, so that it can be replayed
-// under other limits; when an operator undoes one, what it saw counts no more (Undone).
+// Behaviour: Decide, Struck and Reported compare the counters of a sender (Signals) with Limits and return
+// the limit that was passed. Restrict says how long the sender is then restricted, and StandingOf reports how
+// near each limit is. Print and Similar find near-identical bodies (MinHash). A Decision keeps its Signals,
+// so that it can be replayed under other limits; after an operator undid it, they no longer count (Undone).
 package spam
 
 import (
@@ -21,55 +20,52 @@ import (
 	"strings"
 )
 
-// ContentVersion names the phrases, signals and features of this build. It
-// changes with any of them, for a stored model only fits its own features.
+// ContentVersion names the phrases, signals and features of this build. It changes with any of them, because
+// a stored model fits only the features that it was trained on.
 const ContentVersion = "content/1"
 
-// RefuseScore is the score from which on a message is refused (R42). Scores are
-// probabilities: what is refused is more likely spam than not.
+// RefuseScore is the lowest score that is refused (R42). Scores are probabilities, so a refused message is at
+// least as likely spam as not.
 const RefuseScore = 0.5
 
-// refusePoints of cold signals are RefuseScore: two pitches of different kinds,
-// or one and several lesser signs beside it.
+// refusePoints is how many points of cold signals make RefuseScore: pitches of two classes, or one pitch and
+// several lesser signals.
 const refusePoints = 10
 
-// logitPerPoint is how far a point moves the score, in log odds: a message without
-// any sign has odds of 1:20 before anything is learned.
+// logitPerPoint is how far one point moves the score, in log odds. With it a message without any signal has
+// odds of 1:20 before anything is learned.
 const logitPerPoint = 0.3
 
-// maxColdPoints count: however many signs there are, learning can outweigh them.
+// maxColdPoints caps the points of the cold signals, so that what was learned can outweigh them.
 const maxColdPoints = 20
 
-// A Verdict is what the content of one message says about it. Content alone
-// refuses that message (spam_content) and counts a strike; it never restricts an
-// account by itself (R41, R42).
+// A Verdict is the judgement of one message by its content. A spam verdict refuses that message
+// (spam_content) and counts a strike; by itself it never restricts an account (R41, R42).
 type Verdict struct {
 	Spam    bool     `json:"spam"`    // Score >= RefuseScore
-	Score   float64  `json:"score"`   // 0..1, from both parts
-	Cold    float64  `json:"cold"`    // 0..1, what the phrases and signals alone say
-	Learned float64  `json:"learned"` // 0..1, what was learned alone says; 0.5 is no opinion
-	Reasons []Reason `json:"reasons"` // the weightiest first; none if nothing was found
-	Version string   `json:"version"` // of the content rules, and how many spam and good messages were learned from
+	Score   float64  `json:"score"`   // 0..1, from the cold signals and the model
+	Cold    float64  `json:"cold"`    // 0..1, the score by the cold signals alone
+	Learned float64  `json:"learned"` // 0..1, the score by the model alone; 0.5 is no opinion
+	Reasons []Reason `json:"reasons"` // most points first; empty if nothing was found
+	Version string   `json:"version"` // ContentVersion, and how many spam and good messages trained the model
 }
 
-// A Reason is one sign of spam, to be told to the sender.
+// A Reason is one signal of spam, as the sender is shown it.
 type Reason struct {
-	Code   string  `json:"code"`   // of a closed list: prize, short_link, learned …
-	Points float64 `json:"points"` // above 0; 10 in all refuse, unless what was learned speaks for the message
-	Text   string  `json:"text"`   // what the message does, in plain words and none of its own
-	// Words are at most four words that gave it away, folded; empty if it is no
-	// matter of words. They are not part of the JSON: what was not accepted is
-	// stored nowhere (R27).
+	Code   string  `json:"code"`   // from a closed list: prize, short_link, learned …
+	Points float64 `json:"points"` // above 0; 10 in all refuse, unless the model speaks for the message
+	Text   string  `json:"text"`   // what the message does, in plain words that quote nothing of it
+	// Words are at most four words of the message that matched, folded; empty for signals that do not match
+	// words. The JSON leaves them out, because nothing of a refused message is stored (R27).
 	Words string `json:"-"`
 }
 
-// Judge decides by its content whether a message is spam (R42). body is the source as
-// it was sent: its formatting is seen through, and where its links lead counts. With a
-// nil or a fresh model the cold signals decide alone; what m has learned counts by how much of
-// both kinds it has seen. Judge only reads m: calls may run at once with each
-// other, not with Observe.
+// Judge decides by its content whether a message is spam (R42). body is the source as it was sent: formatting
+// hides nothing, and the targets of links count. With a nil or a fresh model the cold signals decide alone;
+// the weight of the model grows with the messages of both kinds that trained it (confidence). Judge only
+// reads m: calls may run at the same time as each other, but not as Observe.
 func Judge(m *Model, subject, body string) Verdict {
-	t := takeApart(subject, body)
+	t := parseMessage(subject, body)
 	reasons, points := t.coldReasons()
 	v := Verdict{
 		Cold:    logistic(coldLogit(points)),
@@ -80,13 +76,13 @@ func Judge(m *Model, subject, body string) Verdict {
 	if m != nil {
 		features := t.features(reasons)
 		learned := m.logit(features)
-		counted := float64(m.confidence() * learned) // no fused operation: the same on every machine
+		counted := float64(m.confidence() * learned) // the conversion forbids a fused operation: equal on all machines
 		v.Learned = logistic(learned)
 		v.Score = logistic(coldLogit(points) + counted)
 		v.Version = fmt.Sprintf("%s spam:%d good:%d", ContentVersion, m.spam, m.good)
 		if points := math.Round(counted/logitPerPoint*10) / 10; points >= 1 {
 			reasons = append(reasons, Reason{Code: "learned", Points: points,
-				Text: "reads like messages that were reported as abuse", Words: m.tellingWords(t.words)})
+				Text: "reads like messages that were reported as abuse", Words: m.topSpamWords(t.words)})
 		}
 	}
 	v.Spam = v.Score >= RefuseScore
@@ -95,19 +91,19 @@ func Judge(m *Model, subject, body string) Verdict {
 	return v
 }
 
-// coldLogit returns the log odds of cold points.
+// coldLogit returns the log odds of spam for a sum of points of cold signals.
 func coldLogit(points float64) float64 {
 	return float64((min(points, maxColdPoints) - refusePoints) * logitPerPoint)
 }
 
-// A message is a text taken apart once, for the signals and for the features.
+// A message is a parsed text, which both the cold signals and the features of the model read.
 type message struct {
 	raw, folded string
 	links       []link
 	words       []string
 }
 
-func takeApart(subject, body string) message {
+func parseMessage(subject, body string) message {
 	t := message{raw: body}
 	if subject != "" {
 		t.raw = subject + "\n" + body
@@ -118,7 +114,7 @@ func takeApart(subject, body string) message {
 	return t
 }
 
-// coldReasons returns the signs of spam that need no learning, and their points.
+// coldReasons returns the cold signals of the message as reasons, and the sum of their points.
 func (t message) coldReasons() (reasons []Reason, points float64) {
 	reasons = append(t.phraseReasons(), t.structure()...)
 	for _, r := range reasons {
@@ -130,11 +126,11 @@ func (t message) coldReasons() (reasons []Reason, points float64) {
 // phraseReasons returns one reason for each class that has a phrase in the text.
 func (t message) phraseReasons() []Reason {
 	plain, text := t.words, t.folded
-	if len(t.links) > 0 { // no phrase is looked for in an address
+	if len(t.links) > 0 { // addresses are not searched for phrases
 		text = withoutLinks(t.folded, t.links)
 		plain = splitWords(nil, text)
 	}
-	hits := findPhrases(plain, meantWords(text))
+	hits := findPhrases(plain, unmaskedWords(text))
 	if len(hits) == 0 {
 		return nil
 	}
@@ -156,7 +152,8 @@ func (t message) phraseReasons() []Reason {
 			}
 		}
 		if strongest != nil {
-			reasons = append(reasons, Reason{Code: c.code, Points: float64(classScore(found)), Text: c.says, Words: strongest.shown()})
+			reasons = append(reasons, Reason{Code: c.code, Points: float64(classScore(found)), Text: c.says,
+				Words: strongest.shown()})
 		}
 	}
 	if masked > 0 {
@@ -166,7 +163,7 @@ func (t message) phraseReasons() []Reason {
 	return reasons
 }
 
-// classScore returns the points of a class by how many of its phrases were found.
+// classScore returns the points of a class from the number of its phrases that were found, by kind.
 func classScore(found [phraseKinds]int) int {
 	switch {
 	case found[pitch] > 0:
@@ -179,6 +176,7 @@ func classScore(found [phraseKinds]int) int {
 	return min(topicPoints*found[topic], topicsPoints)
 }
 
+// withoutLinks replaces each link by a full stop, so that no phrase matches across it.
 func withoutLinks(folded string, links []link) string {
 	var rest strings.Builder
 	rest.Grow(len(folded))

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// inmails reads the InMails of testdata: written for this test, as people write them
-// and as mass mail does.
+// inmails reads the InMails of testdata, which were written for this test: good ones as people write them,
+// and mass mail.
 func inmails(t testing.TB) []Example {
 	t.Helper()
 	file, err := os.Open("testdata/inmails.tsv")
@@ -22,7 +22,7 @@ func inmails(t testing.TB) []Example {
 	return all
 }
 
-// points adds up what was told.
+// points returns the sum of the points of a verdict's reasons.
 func points(v Verdict) (sum float64) {
 	for _, r := range v.Reasons {
 		sum += r.Points
@@ -37,7 +37,7 @@ func TestColdSignalsRefuseNoGoodInMail(t *testing.T) {
 			continue
 		}
 		good++
-		// A good one stays well below: half of what refuses and a little more.
+		// A good message stays well below the 10 points that refuse.
 		if v := Judge(nil, "", e.Body); v.Spam || points(v) > 6 {
 			t.Errorf("%g points (%+v): %s", points(v), v.Reasons, e.Body)
 		}
@@ -64,7 +64,7 @@ func TestColdSignalsFindBadInMails(t *testing.T) {
 	}
 }
 
-// TestOneSignAloneRefusesNothing quotes each phrase as somebody might who warns of it.
+// TestOneSignAloneRefusesNothing quotes each phrase in a message, as somebody does who warns of it.
 func TestOneSignAloneRefusesNothing(t *testing.T) {
 	for _, c := range allClasses {
 		for _, phrases := range [][]string{c.pitch, c.hint, c.topic} {
@@ -87,14 +87,14 @@ func TestOneSignAloneRefusesNothing(t *testing.T) {
 }
 
 func TestPhrasesAreListedOnce(t *testing.T) {
-	seen := map[string]string{}
+	classOf := map[string]string{}
 	for _, c := range allClasses {
 		for _, phrases := range [][]string{c.pitch, c.hint, c.topic} {
 			for _, p := range phrases {
-				if before, twice := seen[p]; twice {
+				if before, twice := classOf[p]; twice {
 					t.Errorf("%q is in %s and in %s", p, before, c.code)
 				}
-				seen[p] = c.code
+				classOf[p] = c.code
 				plain := strings.NewReplacer("*", "it", "#", "20").Replace(p)
 				if words := splitWords(nil, Fold(plain)); strings.Join(words, " ") != Fold(plain) {
 					t.Errorf("%q can never be found: its words are %q", p, words)
@@ -190,7 +190,7 @@ func TestStructuralSignals(t *testing.T) {
 	}
 }
 
-// TestWordsStayOutOfWhatIsStored holds R27 for what is kept of a refusal.
+// TestWordsStayOutOfWhatIsStored checks R27: the stored form of a verdict contains no word of the message.
 func TestWordsStayOutOfWhatIsStored(t *testing.T) {
 	m := NewModel()
 	for _, e := range Sample(1) {

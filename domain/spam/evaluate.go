@@ -8,18 +8,17 @@ import (
 	"strings"
 )
 
-// An Example is a message of which it is known whether it is spam.
+// An Example is a message with its label.
 type Example struct {
 	Spam          bool
 	Subject, Body string
 }
 
-// maxExample is the longest line of ReadExamples, in bytes.
+// maxExample is the longest line that ReadExamples accepts, in bytes.
 const maxExample = 64 << 10
 
-// ReadExamples reads a message a line: spam or ham, a tab, the text, which becomes
-// the Body. Empty lines are skipped. The error names the first line that is
-// otherwise, counted from 1, and quotes no text.
+// ReadExamples reads one message a line: spam or ham, a tab, and the text, which becomes the Body. Empty
+// lines are skipped. The error names the first malformed line, counted from 1, and quotes no text.
 func ReadExamples(r io.Reader) ([]Example, error) {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, maxExample)
@@ -50,28 +49,27 @@ func ReadExamples(r io.Reader) ([]Example, error) {
 	return all, nil
 }
 
-// A Report is how well messages are judged that were not learned from.
+// A Report is how well messages are judged that the model was not trained on.
 type Report struct {
 	Cold    Rates // by a fresh model
-	Trained Rates // after learning from others
+	Trained Rates // by a model trained on other messages
 }
 
-// Rates are shares, 0..1, with the table that they come from. A share of nothing
-// is 0.
+// Rates are shares, 0..1, with the confusion matrix that they come from. A share of no messages is 0.
 type Rates struct {
 	Found       float64 // spam refused / spam
 	FalseAlarms float64 // good refused / good
 	Confusion   Confusion
 }
 
-// Confusion counts messages by what they are and by what was done.
+// Confusion is the confusion matrix: messages counted by label and verdict.
 type Confusion struct {
 	SpamRefused, SpamPassed int
 	GoodRefused, GoodPassed int
 }
 
-// Evaluate learns from train, each message once and in its order, as an install
-// does, and judges test with a fresh model and with the one that has learned.
+// Evaluate trains a model on train, each message once and in order, as an installation does. It then judges
+// test with a fresh model and with the trained one.
 func Evaluate(train, test []Example) Report {
 	fresh, trained := NewModel(), NewModel()
 	for _, e := range train {

@@ -8,24 +8,23 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Fold returns text as the phrases and the model read it: lower case, without
-// accents, zero-width marks, and the apostrophes and emphasis inside words; with
-// look-alike letters as the Latin ones that they imitate (Cyrillic а, full-width ａ,
-// bold 𝐚) and runs of blanks as one space. Digits and signs that stand for letters (fr33) stay: what
-// they stand for only shows beside the phrases (see meantWords).
+// Fold returns text as the phrases and the model read it: in lower case, without accents and zero-width
+// marks, without apostrophes and emphasis inside words, with confusable letters replaced by the Latin ones
+// that they look like (Cyrillic а, full-width ａ, bold 𝐚), and with runs of blanks as one space. Digits and
+// signs in place of letters (fr33) stay, because their meaning shows only when compared with the phrases (see
+// unmaskedWords).
 //
-// Fold is idempotent and linear in the length of text. Bytes that are not UTF-8
-// become U+FFFD.
+// Fold is idempotent and linear in the length of text. Bytes that are not UTF-8 become U+FFFD.
 func Fold(text string) string {
 	if ascii(text) {
 		return joinWords(foldASCII(text))
 	}
-	// Compatibility forms become plain letters here, and accents marks of their own.
+	// NFKD turns compatibility forms into plain letters and accents into separate marks.
 	decomposed := norm.NFKD.String(strings.ToValidUTF8(text, "\uFFFD"))
 	var out strings.Builder
 	out.Grow(len(decomposed))
-	blank := false  // one is due
-	accents := true // a mark here is an accent and no vowel
+	blank := false  // a space is due before the next character
+	accents := true // a mark after the last letter is an accent, not a vowel
 	for _, r := range decomposed {
 		if ' ' < r && r < 0x7F {
 			if blank {
@@ -65,7 +64,7 @@ func ascii(text string) bool {
 	return true
 }
 
-// foldASCII is Fold for the texts that have nothing else in them.
+// foldASCII is the fast path of Fold for ASCII texts, before joinWords.
 func foldASCII(text string) string {
 	out := make([]byte, 0, len(text))
 	blank := false
@@ -87,8 +86,7 @@ func foldASCII(text string) string {
 	return string(out)
 }
 
-// joinWords drops apostrophes and marks of emphasis inside words: don't is dont, and
-// fr**ee** is free.
+// joinWords removes apostrophes and emphasis marks inside words: don't becomes dont, fr**ee becomes free.
 func joinWords(folded string) string {
 	if !strings.ContainsAny(folded, wordJoiners) {
 		return folded
@@ -116,8 +114,8 @@ func joinWords(folded string) string {
 
 const wordJoiners = "'*~"
 
-// invisible reports whether r is drawn as nothing: zero-width and direction
-// marks, soft hyphens, variation selectors, tags and fillers.
+// invisible reports whether r is not drawn: zero-width and direction marks, soft hyphens, variation
+// selectors, tags and fillers.
 func invisible(r rune) bool {
 	switch r {
 	case '\u034F', '\u115F', '\u1160', '\u17B4', '\u17B5', '\u3164', '\uFFA0':
@@ -126,10 +124,10 @@ func invisible(r rune) bool {
 	return unicode.In(r, unicode.Cf, unicode.Variation_Selector)
 }
 
-// foldLetter writes the Latin letters that r, in lower case, looks like or is
-// typed as; r itself if there are none.
+// foldLetter writes the Latin letters that r, in lower case, looks like or is typed as, or r if there are
+// none.
 func foldLetter(out *strings.Builder, r rune) {
-	switch as := lookalikes[r]; {
+	switch as := confusables[r]; {
 	case as != "":
 		out.WriteString(as)
 	case '🅐' <= r && r < '🅐'+26:
@@ -141,12 +139,10 @@ func foldLetter(out *strings.Builder, r rune) {
 	}
 }
 
-// lookalikes maps lower-case letters of other scripts to the Latin letter that
-// they, or their capital, are drawn like, and Latin letters without a
-// decomposition to what is typed for them. It is applied to every word whatever
-// its script: a Russian word folds to something that nobody reads, but always to
-// the same.
-var lookalikes = letterMap(map[string]string{
+// confusables maps lower-case letters of other scripts to the Latin letter that they or their capital look
+// like, and Latin letters without a decomposition to the letters that are typed for them. It applies to every
+// word whatever its script: a Russian word becomes unreadable, but always the same.
+var confusables = letterMap(map[string]string{
 	// Cyrillic
 	"а": "a", "в": "b", "с": "c", "ԁ": "d", "е": "e", "һ": "h", "н": "h", "і": "i", "ј": "j", "к": "k", "ӏ": "l",
 	"м": "m", "о": "o", "р": "p", "ԛ": "q", "ѕ": "s", "т": "t", "ѵ": "v", "ԝ": "w", "х": "x", "у": "y", "ү": "y",

@@ -46,7 +46,7 @@ func FuzzFold(f *testing.F) {
 		if ascii(text) && strings.ToLower(strings.Join(strings.Fields(text), " ")) == "" && folded != "" && !strings.ContainsFunc(text, unicode.IsControl) {
 			t.Errorf("Fold(%q) = %q", text, folded)
 		}
-		// What judges a text takes any.
+		// Judge and Print accept any text.
 		v := Judge(nil, "", text)
 		if v.Score < 0 || v.Score > 1 || v.Spam != (v.Score >= RefuseScore) {
 			t.Errorf("%+v", v)

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// A Restriction is the time in which a sender's sends are refused restricted (R42):
-// from StartedAt on until just before Until. Reading, replying and retracting go on.
+// A Restriction is a period, from StartedAt until just before Until, in which all sends of a member are
+// refused with the code restricted (R42). Reading, replying and retracting stay possible.
 type Restriction struct {
 	Trigger   string    `json:"trigger"`
 	Value     float64   `json:"value"` // as measured
@@ -17,21 +17,21 @@ type Restriction struct {
 	Until     time.Time `json:"until"`
 }
 
-// Holds reports whether sends are refused now. It lifts by itself: at Until the next
-// send passes.
+// Holds reports whether the restriction refuses sends now. It ends by itself: a send at Until passes.
 func (r Restriction) Holds(now time.Time) bool {
 	return !now.Before(r.StartedAt) && now.Before(r.Until)
 }
 
-// steps of the ladder (R42).
+// steps are the lengths of the restrictions by their step, 1 to 3 (R42).
 var steps = [...]time.Duration{24 * time.Hour, 72 * time.Hour, 7 * 24 * time.Hour}
 
-// cleanTime without a restriction, from the end of the last one, leads a step down.
+// cleanTime is how long a sender must go without a restriction, from the end of the last one, to fall one
+// step.
 const cleanTime = 90 * 24 * time.Hour
 
-// Restrict returns the restriction that t leads to (R42). previous are the sender's
-// earlier ones in any order, without those that an operator has undone: each leads
-// one step up, to the third at most, and each clean 90 days one step down.
+// Restrict returns the restriction that follows from t (R42). previous are the sender's earlier restrictions
+// in any order, without those that an operator has undone: each raises the next one by a step, up to the
+// third, and each cleanTime lowers it by one.
 func Restrict(now time.Time, t Trigger, previous []Restriction) Restriction {
 	step := nextStep(now, previous)
 	return Restriction{
@@ -40,25 +40,26 @@ func Restrict(now time.Time, t Trigger, previous []Restriction) Restriction {
 	}
 }
 
-// nextStep walks the ladder from the first restriction to now.
+// nextStep computes the step of a restriction that starts now by replaying the previous ones, oldest first.
 func nextStep(now time.Time, previous []Restriction) int {
 	previous = slices.SortedFunc(slices.Values(previous), func(a, b Restriction) int {
 		return cmp.Or(a.StartedAt.Compare(b.StartedAt), a.Until.Compare(b.Until))
 	})
 	next := 1
-	var free time.Time // when the last of them ended
+	var cleanSince time.Time // the latest end so far; zero: no restriction yet
 	for _, r := range previous {
-		next = min(stepDown(next, free, r.StartedAt)+1, len(steps))
-		if r.Until.After(free) {
-			free = r.Until
+		next = min(stepDown(next, cleanSince, r.StartedAt)+1, len(steps))
+		if r.Until.After(cleanSince) {
+			cleanSince = r.Until
 		}
 	}
-	return stepDown(next, free, now)
+	return stepDown(next, cleanSince, now)
 }
 
-func stepDown(step int, free, until time.Time) int {
-	if free.IsZero() || until.Before(free) {
+// stepDown lowers step by one for each cleanTime between cleanSince and until, down to 1.
+func stepDown(step int, cleanSince, until time.Time) int {
+	if cleanSince.IsZero() || until.Before(cleanSince) {
 		return step
 	}
-	return max(1, step-int(min(until.Sub(free)/cleanTime, time.Duration(len(steps)))))
+	return max(1, step-int(min(until.Sub(cleanSince)/cleanTime, time.Duration(len(steps)))))
 }

@@ -9,8 +9,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestLadder plays restrictions after any clean times: the step never moves by more
-// than one up, never leaves 1..3, and does not depend on the order of the rows.
+// TestLadder draws restrictions after any clean times. The step never rises by more than one, stays in 1..3,
+// and does not depend on the order of the rows.
 func TestLadder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var previous []Restriction // oldest first

@@ -5,22 +5,20 @@ import (
 	"time"
 )
 
-// A ReportedBody is one abuse report with the body that it is about, as the filter looks
-// at it when it asks what to learn.
+// A ReportedBody is an abuse report with the fingerprint of the reported body, as Teach reads it.
 type ReportedBody struct {
 	Print            Fingerprint
 	Sender, Reporter string
-	Taught           bool // learned from already
+	Taught           bool // the model has already been trained on it
 }
 
-// Teach returns which of reports, those of RecordWindow, the filter may learn from as
-// spam now, by their indexes. Few readers must not decide for all: a report teaches
-// nothing until near-identical bodies (Similar) were reported by as many distinct
-// reporters as would restrict a sender of all that their senders delivered (R41 c):
-// ReportersMin, and ReportShare of deliveries, which is asked for each sender once.
-// However often one or two readers report, and however alike the letters are, the
-// filter is what it was. What an operator's undo has set aside teaches nothing either;
-// leave it out of reports.
+// Teach returns the indexes of the reports that the model may now be trained on as spam. reports are all of
+// RecordWindow, without those that an operator's undo has set aside; deliveries are counted by sender.
+//
+// A few readers must not decide for everybody. So a report qualifies only when near-identical bodies
+// (Similar) were reported by as many distinct reporters as R41 c asks to restrict a sender: at least
+// ReportersMin, and at least ReportShare of what the senders of these bodies delivered together. However
+// often one or two readers report, and however similar the bodies are, they do not train the model.
 func Teach(reports []ReportedBody, deliveries map[string]int, l Limits) []int {
 	var teach []int
 	for i, r := range reports {
@@ -45,22 +43,22 @@ func Teach(reports []ReportedBody, deliveries map[string]int, l Limits) []int {
 	return teach
 }
 
-// FadeEvery is how often what was learned fades. After three times it weighs half: a
-// lesson counts half as much after 90 days, and less than a tenth after a year.
+// FadeEvery is the interval of Fade. Three decays halve a weight, so a training example counts half as much
+// after 90 days and less than a tenth after a year.
 const FadeEvery = 30 * 24 * time.Hour
 
-// fadesTo is 2^(-1/3).
-const fadesTo = 0.7937005259840998
+// fadeFactor is what one Fade multiplies the weights with: 2^(-1/3), so that three halve them.
+const fadeFactor = 0.7937005259840998
 
-// Fade lets everything that was learned weigh a fifth less, and so much less be known of
-// both kinds (confidence): what nobody reports or answers any more is forgotten.
+// Fade decays the model by a fifth: all weights, and the numbers of messages that confidence rests on. What
+// nobody reports or answers any more is forgotten in time.
 func (m *Model) Fade() {
 	m.spam, m.good = faded(m.spam), faded(m.good)
 	for slot, z := range m.z {
-		weighs := max(0, math.Abs(float64(z))-sparsity) // only what is beyond makes a weight
+		weighs := max(0, math.Abs(float64(z))-ftrlL1) // only the part of z beyond the L1 threshold makes a weight
 		rest := math.Abs(float64(z)) - weighs
-		m.z[slot] = float32(math.Copysign(rest+float64(weighs*fadesTo), float64(z)))
+		m.z[slot] = float32(math.Copysign(rest+float64(weighs*fadeFactor), float64(z)))
 	}
 }
 
-func faded(seen uint64) uint64 { return uint64(float64(seen) * fadesTo) }
+func faded(messages uint64) uint64 { return uint64(float64(messages) * fadeFactor) }

@@ -11,7 +11,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// letter is a body of fifty words; one of another family shares few of them, one of the same family nine of ten.
+// letter returns the fingerprint of a body of 50 words. Variants of one family are near-identical: they
+// differ in two words at most. Bodies of two families share no word.
 func letter(family, variant int) Fingerprint {
 	words := make([]string, 50)
 	for i := range words {
@@ -49,8 +50,8 @@ func TestTeach(t *testing.T) {
 		"three of four hundred":               {by("a", "b", "c"), map[string]int{"s": 400}, nil},
 		"four of two hundred":                 {by("a", "b", "c", "d"), many, []int{0, 1, 2, 3}},
 		"the deliveries of all senders count": {two, many, nil},
-		"another letter is no company":        {other, few, nil},
-		"what was taught is company":          {taught, few, []int{3}},
+		"reports of another body":             {other, few, nil},
+		"reports trained on before count":     {taught, few, []int{3}},
 	} {
 		if diff := cmp.Diff(c.want, Teach(c.reports, c.deliveries, l)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
@@ -58,7 +59,7 @@ func TestTeach(t *testing.T) {
 	}
 }
 
-// TestTwoReadersTeachNothing draws reports by two readers, of any letters, as often as they like.
+// TestTwoReadersTeachNothing draws any number of reports of any bodies by the same two readers.
 func TestTwoReadersTeachNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		reports := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) ReportedBody {
@@ -68,7 +69,7 @@ func TestTwoReadersTeachNothing(t *testing.T) {
 		if got := Teach(reports, map[string]int{"s": rapid.IntRange(0, 50).Draw(t, "delivered")}, DefaultLimits()); got != nil {
 			t.Fatalf("two readers taught %v", got)
 		}
-		// A third one of a letter that both reported teaches that, and nothing of another family.
+		// A third reporter makes the body that all three reported qualify, and none of another family.
 		third := ReportedBody{Print: letter(1, 0), Sender: "s", Reporter: "c"}
 		both := map[string]bool{}
 		for _, r := range reports {
@@ -88,7 +89,8 @@ func TestTwoReadersTeachNothing(t *testing.T) {
 	})
 }
 
-// TestLessonsFade holds that a lesson weighs half after three times, and that a model that nobody teaches forgets.
+// TestLessonsFade checks that three decays halve what was learned, and that after five years without training
+// nothing is left.
 func TestLessonsFade(t *testing.T) {
 	m := trained(Sample(10))
 	quiet := slices.DeleteFunc(Sample(11), func(e Example) bool {
@@ -98,7 +100,7 @@ func TestLessonsFade(t *testing.T) {
 		t.Fatalf("only %d are found by what was learned", len(quiet))
 	}
 	logit := func(e Example) float64 {
-		msg := takeApart(e.Subject, e.Body)
+		msg := parseMessage(e.Subject, e.Body)
 		reasons, _ := msg.coldReasons()
 		return m.logit(msg.features(reasons))
 	}
@@ -106,7 +108,7 @@ func TestLessonsFade(t *testing.T) {
 	for i, e := range quiet {
 		before[i] = logit(e)
 	}
-	spam, good := m.Seen()
+	spam, good := m.Examples()
 	for range 3 {
 		m.Fade()
 	}
@@ -115,7 +117,7 @@ func TestLessonsFade(t *testing.T) {
 			t.Errorf("after 90 days a lesson weighs %.2f of what it did", share)
 		}
 	}
-	if s, g := m.Seen(); math.Abs(float64(s)-float64(spam)/2) > 3 || math.Abs(float64(g)-float64(good)/2) > 3 {
+	if s, g := m.Examples(); math.Abs(float64(s)-float64(spam)/2) > 3 || math.Abs(float64(g)-float64(good)/2) > 3 {
 		t.Errorf("after 90 days %d and %d count as seen, of %d and %d", s, g, spam, good)
 	}
 	for range 60 {
@@ -126,7 +128,7 @@ func TestLessonsFade(t *testing.T) {
 			t.Errorf("after five years it still weighs: %+v", v)
 		}
 	}
-	if s, g := m.Seen(); s != 0 || g != 0 {
+	if s, g := m.Examples(); s != 0 || g != 0 {
 		t.Errorf("after five years %d and %d count as seen", s, g)
 	}
 }

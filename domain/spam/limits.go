@@ -7,18 +7,21 @@ import (
 	"time"
 )
 
-// Limits are the numbers of R41. A send is judged as the one after those already
-// accepted: what a limit names still passes, the next one triggers.
+// Limits are the numbers of R41. For volumes and similar bodies the limit is the highest count that passes,
+// and the next send triggers; for strikes, gaps and reporters the limit itself triggers.
 type Limits struct {
-	VolumeHour  int `json:"volume_hour"`  // sends in 1 h; 1..1,000,000
-	VolumeDay   int `json:"volume_day"`   // sends in 24 h; 1..1,000,000
-	Strikes     int `json:"strikes"`      // messages refused as spam in 30 days, this many restrict; 1..1,000
-	SimilarDay  int `json:"similar_day"`  // near-identical bodies in 24 h; 1..1,000,000
-	RegularGaps int `json:"regular_gaps"` // gaps in a row within 1 s of each other, this many restrict; 2..1,000,000
-	BurstMinute int `json:"burst_minute"` // sends in 60 s; 1..1,000,000
+	VolumeHour  int `json:"volume_hour"`  // highest number of sends in 1 h; 1..1,000,000
+	VolumeDay   int `json:"volume_day"`   // highest number of sends in 24 h; 1..1,000,000
+	Strikes     int `json:"strikes"`      // so many messages refused as spam in 30 days trigger; 1..1,000
+	SimilarDay  int `json:"similar_day"`  // highest number of near-identical bodies in 24 h; 1..1,000,000
+	RegularGaps int `json:"regular_gaps"` // so many gaps in a row within 1 s of each other trigger; 2..1,000,000
+	BurstMinute int `json:"burst_minute"` // highest number of sends in 60 s; 1..1,000,000
 
-	ReportersMin int     `json:"reporters_min"` // distinct reporters in 30 days, this many restrict if ReportShare is reached too; 1..1,000
-	ReportShare  float64 `json:"report_share"`  // of deliveries in 30 days that distinct reporters reported; 0..1
+	// ReportersMin distinct reporters in 30 days trigger if they also are ReportShare of the deliveries;
+	// 1..1,000.
+	ReportersMin int `json:"reporters_min"`
+	// ReportShare is the share of the deliveries of 30 days that distinct reporters must have reported; 0..1.
+	ReportShare float64 `json:"report_share"`
 }
 
 // DefaultLimits returns the numbers that R41 names.
@@ -29,8 +32,7 @@ func DefaultLimits() Limits {
 	}
 }
 
-// Validate reports all numbers that are out of bounds, each with its setting, value
-// and bounds.
+// Validate reports all numbers that are out of bounds, each with its setting, value and bounds.
 func (l Limits) Validate() error {
 	var faults []error
 	within := func(setting string, got, low, high int) {
@@ -45,32 +47,31 @@ func (l Limits) Validate() error {
 	within("regular_gaps", l.RegularGaps, 2, 1_000_000)
 	within("burst_minute", l.BurstMinute, 1, 1_000_000)
 	within("reporters_min", l.ReportersMin, 1, 1000)
-	if !(l.ReportShare >= 0 && l.ReportShare <= 1) { // not a number is neither
+	if !(l.ReportShare >= 0 && l.ReportShare <= 1) { // also true for NaN
 		faults = append(faults, fmt.Errorf("report_share: %g is outside 0..1", l.ReportShare))
 	}
 	return errors.Join(faults...)
 }
 
-// SendsNeeded is how many of a sender's newest accepted sends decide: of more the
-// limits see nothing.
+// SendsNeeded returns how many of a sender's newest accepted sends the limits and the warning read at most.
 func (l Limits) SendsNeeded() int {
 	return max(l.VolumeHour, l.VolumeDay, l.BurstMinute, l.RegularGaps, warningGaps+1)
 }
 
-// reportersNeeded returns how many distinct reporters restrict: at least
-// ReportersMin, and at least ReportShare of the deliveries.
+// reportersNeeded returns how many distinct reporters restrict a sender: at least ReportersMin, and at least
+// ReportShare of the deliveries.
 func (l Limits) reportersNeeded(deliveries int) int {
-	const rounding = 1e-9 // 0.07 * 100 is a little more than 7
+	const rounding = 1e-9 // in floating point 0.07 * 100 is a little more than 7
 	return max(l.ReportersMin, int(math.Ceil(l.ReportShare*float64(deliveries)-rounding)))
 }
 
-// Windows of R41. A window is open at its old end: a send that is exactly 1 h old
-// has left the hour. What is newer than now (a clock that was set back) counts.
+// The windows of R41 exclude their old end: a send that is exactly 1 h old has left the hour. A send that is
+// newer than now, because the clock was set back, counts.
 const (
 	MinuteWindow  = time.Minute
 	HourWindow    = time.Hour
 	DayWindow     = 24 * time.Hour
-	SimilarWindow = 24 * time.Hour      // for fingerprints
-	RecordWindow  = 30 * 24 * time.Hour // for strikes, reports and deliveries
-	SendsWindow   = RecordWindow        // for Signals.Sends: a cadence is regular over days, too
+	SimilarWindow = 24 * time.Hour      // of fingerprints
+	RecordWindow  = 30 * 24 * time.Hour // of strikes, reports and deliveries
+	SendsWindow   = RecordWindow        // of Signals.Sends, because a regular cadence may stretch over days
 )

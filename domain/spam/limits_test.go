@@ -47,7 +47,7 @@ func TestReportersNeeded(t *testing.T) {
 	}
 }
 
-// anyLimits are small, so that sequences reach them.
+// anyLimits draws limits that are small enough for drawn sequences to reach them.
 func anyLimits(t *rapid.T) Limits {
 	return Limits{
 		VolumeHour:   rapid.IntRange(1, 12).Draw(t, "volume_hour"),
@@ -61,13 +61,13 @@ func anyLimits(t *rapid.T) Limits {
 	}
 }
 
-// anyGap lies at and around the edges of the windows.
+// anyGap draws a gap at or around the length of a window.
 func anyGap(t *rapid.T) time.Duration {
 	edge := rapid.SampledFrom([]time.Duration{0, time.Second, 20 * time.Second, time.Minute, 7 * time.Minute, time.Hour, 5 * time.Hour, 24 * time.Hour}).Draw(t, "gap")
 	return max(0, edge+time.Duration(rapid.IntRange(-1100, 1100).Draw(t, "off"))*ms)
 }
 
-// anySignals are those of a sender whose sends came at any gaps.
+// anySignals draws the signals of a sender.
 func anySignals(t *rapid.T, now time.Time) Signals {
 	var s Signals
 	at := now
@@ -92,10 +92,9 @@ func anySignals(t *rapid.T, now time.Time) Signals {
 	return s
 }
 
-// TestDecideAgainstTheWholeHistory plays sends in any rhythm. What Decide says from
-// the newest sends is what counting the whole history says, no limit is ever
-// exceeded, and each send that is refused was one too many.
-func TestDecideAgainstTheWholeHistory(t *testing.T) {
+// TestDecideMatchesAllSends draws sends at any gaps. Decide, which reads the newest sends only, must return
+// what counting all earlier sends gives.
+func TestDecideMatchesAllSends(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		l := anyLimits(t)
 		now := t0
@@ -138,8 +137,7 @@ func TestDecideAgainstTheWholeHistory(t *testing.T) {
 	})
 }
 
-// even reports whether the last gaps lie within 1 s of each other, each compared with
-// each.
+// even reports whether the last gaps lie within 1 s of each other, by comparing each with each.
 func even(times []time.Time, gaps int) bool {
 	if len(times) <= gaps {
 		return false
@@ -155,8 +153,8 @@ func even(times []time.Time, gaps int) bool {
 	return true
 }
 
-// TestHigherLimitsNeverTriggerMore holds that milder settings let pass what passed
-// before, and that more sends, strikes or reports never let pass what did not.
+// TestHigherLimitsNeverTriggerMore checks that what passed also passes under milder limits, and that more
+// sends, strikes or reports never make pass what did not.
 func TestHigherLimitsNeverTriggerMore(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		l, s := anyLimits(t), anySignals(t, t0)
@@ -184,7 +182,7 @@ func TestHigherLimitsNeverTriggerMore(t *testing.T) {
 				t.Errorf("%s: with more against the sender it passes", what)
 			}
 		}
-		// What volume refuses, one more send at once does not mend.
+		// What a volume limit refuses is also refused after one more send.
 		if d := Decide(t0, s, l); d != nil && d.Name != RegularGaps && d.Name != SimilarDay && Decide(t0, s.WithSend(t0), l) == nil {
 			t.Errorf("after one more send it passes: %+v", d)
 		}

@@ -6,14 +6,14 @@ import (
 	"unicode/utf8"
 )
 
-// A link is a web address in folded text, from start to end.
+// A link is a web address in folded text.
 type link struct {
-	start, end int
+	start, end int    // the address is folded[start:end]
 	host       string // without www.
 }
 
-// findLinks returns the web addresses of folded text in their order: with a scheme,
-// with www. or as a bare name (bit.ly/x). Mail addresses are none.
+// findLinks returns the web addresses of folded text in their order: those with a scheme, with www. and bare
+// names (bit.ly/x). E-mail addresses do not count.
 func findLinks(folded string) []link {
 	if !strings.Contains(folded, ".") && !strings.Contains(folded, "://") {
 		return nil
@@ -32,10 +32,10 @@ func findLinks(folded string) []link {
 	return all
 }
 
-// linkEnds are the characters that no address goes over.
+// linkEnds are the characters that end an address.
 const linkEnds = " <>\"'()[]{}|"
 
-// linkIn finds the address that a piece of text without linkEnds ends with.
+// linkIn finds the address at the end of a piece of text without linkEnds.
 func linkIn(piece string) (from int, host string, ok bool) {
 	for _, opening := range []string{"https://", "http://", "www."} {
 		if at := strings.Index(piece, opening); at >= 0 && !endsInWord(piece[:at]) {
@@ -47,7 +47,7 @@ func linkIn(piece string) (from int, host string, ok bool) {
 		return 0, "", false
 	}
 	from = strings.LastIndexAny(piece, ":;,") + 1
-	if from == len(piece) || '0' <= piece[from] && piece[from] <= '9' { // punctuation, or a port, behind it
+	if from == len(piece) || '0' <= piece[from] && piece[from] <= '9' { // the address ends in punctuation or a port
 		from = 0
 	}
 	host = hostOf(piece[from:])
@@ -56,7 +56,8 @@ func linkIn(piece string) (from int, host string, ok bool) {
 		return 0, "", false
 	}
 	for i := range len(host) {
-		if b := host[i]; !('a' <= b && b <= 'z' || '0' <= b && b <= '9' || b == '-' || b == '.' && i > 0 && host[i-1] != '.') {
+		b := host[i]
+		if !('a' <= b && b <= 'z' || '0' <= b && b <= '9' || b == '-' || b == '.' && i > 0 && host[i-1] != '.') {
 			return 0, "", false
 		}
 	}
@@ -68,12 +69,12 @@ func endsInWord(text string) bool {
 	return size > 0 && wordRune(r)
 }
 
-// bareDomains are those in which a name without scheme and www. is taken for an
-// address.
-var bareDomains = set("com", "net", "org", "info", "biz", "io", "co", "me", "ly", "gl", "gd", "gy", "cc", "tv", "ws", "to", "ru", "cn",
-	"tk", "ml", "at", "xyz", "top", "click", "link", "shop", "site", "online", "app", "dev", "uk", "de", "fr", "eu", "id")
+// bareDomains are the top-level domains in which a bare name, without scheme and www., counts as an address.
+var bareDomains = set("com", "net", "org", "info", "biz", "io", "co", "me", "ly", "gl", "gd", "gy", "cc", "tv", "ws",
+	"to", "ru", "cn", "tk", "ml", "at", "xyz", "top", "click", "link", "shop", "site", "online", "app", "dev",
+	"uk", "de", "fr", "eu", "id")
 
-// hostOf returns the host of a folded web address, without port, user and www.
+// hostOf returns the host of a folded web address, without user, port and www.
 func hostOf(address string) string {
 	if _, rest, ok := strings.Cut(address, "://"); ok {
 		address = rest
@@ -88,14 +89,13 @@ func hostOf(address string) string {
 	return strings.Trim(strings.TrimPrefix(address, "www."), ".,;!*~_")
 }
 
-// shortened reports whether the host hides where its links lead.
+// shortened reports whether the host is a link shortener, which hides the target.
 func (l link) shortened() bool { return shorteners[l.host] }
 
 var shorteners = set("bit.ly", "tinyurl.com", "t.co", "goo.gl", "ow.ly", "is.gd", "v.gd", "buff.ly", "rebrand.ly",
 	"cutt.ly", "shorturl.at", "rb.gy", "t.ly", "tiny.cc", "bl.ink", "lnkd.in", "adf.ly", "bit.do", "s.id", "clck.ru")
 
-// odd reports whether the host is a bare number or is written in punycode, as
-// look-alikes of well-known names are.
+// odd reports whether the host is an IP address or in punycode, as look-alikes of well-known names are.
 func (l link) odd() bool {
 	if _, err := netip.ParseAddr(l.host); err == nil {
 		return true
@@ -103,8 +103,8 @@ func (l link) odd() bool {
 	return strings.HasPrefix(l.host, "xn--") || strings.Contains(l.host, ".xn--")
 }
 
-// misleading reports whether folded text has a titled link, [title](address), whose
-// title is an address of another host than the one that it leads to.
+// misleading reports whether folded text has a link, [title](address), whose title is an address with another
+// host than its target. A subdomain of the other counts as the same host.
 func misleading(folded string) bool {
 	for {
 		before, after, found := strings.Cut(folded, "](")

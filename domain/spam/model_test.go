@@ -20,7 +20,7 @@ func toJSON(t *testing.T, v any) string {
 	return string(b)
 }
 
-// trained returns a model that has learned from examples.
+// trained returns a model that was trained on examples.
 func trained(examples []Example) *Model {
 	m := NewModel()
 	for _, e := range examples {
@@ -38,8 +38,8 @@ func stored(t testing.TB, m *Model) []byte {
 	return b
 }
 
-// TestModelIsTheSameOnEveryMachine holds the bytes that a replay must give, on every
-// architecture: a change of them is a new ContentVersion.
+// TestModelIsTheSameOnEveryMachine fixes the bytes of a model trained on sample 1, the same on every
+// architecture. A change that alters them needs a new ContentVersion.
 func TestModelIsTheSameOnEveryMachine(t *testing.T) {
 	const want = "deffc170de6b90db"
 	m := trained(Sample(1))
@@ -81,7 +81,8 @@ func TestConfidenceGrowsWithBothKinds(t *testing.T) {
 	}
 }
 
-// TestOneReportDoesNotRefuseTheNextLikeIt holds what one angry reader can do.
+// TestOneReportDoesNotRefuseTheNextLikeIt checks that one report of a good message does not make the same
+// message refused, and that six do.
 func TestOneReportDoesNotRefuseTheNextLikeIt(t *testing.T) {
 	taught := stored(t, trained(Sample(4)))
 	for _, e := range inmails(t) {
@@ -122,14 +123,14 @@ func TestRepliesOutweighAColdSign(t *testing.T) {
 
 func TestModelSurvivesStoring(t *testing.T) {
 	m := trained(Sample(6))
-	again := trained(Sample(7)) // holds something else before
+	again := trained(Sample(7)) // another model, to be replaced
 	if err := again.UnmarshalBinary(stored(t, m)); err != nil {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(stored(t, m), stored(t, again)) {
 		t.Error("stored twice it differs")
 	}
-	// Both go on alike.
+	// Trained further, both models stay the same.
 	for _, e := range Sample(8) {
 		m.Observe(e.Subject, e.Body, e.Spam)
 		again.Observe(e.Subject, e.Body, e.Spam)
@@ -137,8 +138,8 @@ func TestModelSurvivesStoring(t *testing.T) {
 			t.Fatalf("scores %g and %g", a.Score, b.Score)
 		}
 	}
-	if spam, good := again.Seen(); spam != 400 || good != 1200 {
-		t.Errorf("seen %d and %d", spam, good)
+	if spam, good := again.Examples(); spam != 400 || good != 1200 {
+		t.Errorf("%d and %d examples", spam, good)
 	}
 	if n := len(stored(t, m)); n > 320<<10+modelHeader+modelFooter {
 		t.Errorf("%d bytes", n)
@@ -149,9 +150,9 @@ func TestDamagedModelIsRefused(t *testing.T) {
 	m := trained(Sample(9)[:40])
 	good := stored(t, m)
 	for i := 0; i < len(good); i += 1 + i/50 { // each of the first bytes, then fewer
-		bad := slices.Clone(good)
-		bad[i] ^= 0x10
-		if err := NewModel().UnmarshalBinary(bad); !errors.Is(err, ErrModel) {
+		damaged := slices.Clone(good)
+		damaged[i] ^= 0x10
+		if err := NewModel().UnmarshalBinary(damaged); !errors.Is(err, ErrModel) {
 			t.Fatalf("byte %d changed: %v", i, err)
 		}
 	}
@@ -163,18 +164,18 @@ func TestDamagedModelIsRefused(t *testing.T) {
 	if err := NewModel().UnmarshalBinary(append(slices.Clone(good), 0)); !errors.Is(err, ErrModel) {
 		t.Errorf("a byte more: %v", err)
 	}
-	// A check sum that fits does not make sums of what are none.
+	// Values that cannot be sums are refused behind a correct checksum, too.
 	for what, damage := range map[string]func(m *Model){
 		"not a number":     func(m *Model) { m.z[3] = float32(math.NaN()) },
 		"infinite":         func(m *Model) { m.n[3] = float32(math.Inf(1)) },
 		"negative squares": func(m *Model) { m.n[3] = -1 },
 		"beyond all sums":  func(m *Model) { m.z[3] = 1e30 },
 	} {
-		bad := trained(Sample(9)[:40])
-		damage(bad)
+		damaged := trained(Sample(9)[:40])
+		damage(damaged)
 		kept := trained(Sample(9)[:2])
 		before := stored(t, kept)
-		if err := kept.UnmarshalBinary(stored(t, bad)); !errors.Is(err, ErrModel) {
+		if err := kept.UnmarshalBinary(stored(t, damaged)); !errors.Is(err, ErrModel) {
 			t.Errorf("%s: %v", what, err)
 		}
 		if !bytes.Equal(before, stored(t, kept)) {
@@ -193,11 +194,11 @@ func FuzzModel(f *testing.F) {
 			if !errors.Is(err, ErrModel) {
 				t.Errorf("%v", err)
 			}
-			// Behind the check sum as well.
+			// Fuzz the code behind the checksum as well.
 			if len(b) < modelFooter {
 				return
 			}
-			b = checked(b[:len(b)-modelFooter])
+			b = withChecksum(b[:len(b)-modelFooter])
 			if m.UnmarshalBinary(b) != nil {
 				return
 			}

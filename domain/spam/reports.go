@@ -2,10 +2,9 @@ package spam
 
 import "math"
 
-// ReportShareLow returns the lower end of the 95 % Wilson interval of reports among
-// deliveries, 0..1: what operators see beside the counts of R41 (c), so that one
-// report of two deliveries does not look like half. Without deliveries it is 0;
-// reports beyond the deliveries count as all of them.
+// ReportShareLow returns the lower end of the 95 % Wilson interval of the share of deliveries that were
+// reported, 0..1. Operators see it beside the counts of R41 c, so that one report of two deliveries does not
+// look like half. It is 0 without deliveries; more reports than deliveries count as all of them.
 func ReportShareLow(reports, deliveries int) float64 {
 	if deliveries <= 0 || reports <= 0 {
 		return 0

@@ -5,8 +5,7 @@ import (
 	"testing"
 )
 
-// TestReportShareLow holds values of the Wilson interval that were computed apart from
-// this code.
+// TestReportShareLow compares with values of the Wilson interval that were computed by other code.
 func TestReportShareLow(t *testing.T) {
 	for _, row := range []struct {
 		reports, deliveries int

@@ -12,10 +12,10 @@ import (
 
 const ms = time.Millisecond
 
-// t0 is when the sends of these tests are judged.
+// t0 is the time at which these tests judge.
 var t0 = time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
 
-// sendsBefore returns the times of sends that were so long ago.
+// sendsBefore returns the times that lie so long before now.
 func sendsBefore(now time.Time, ago ...time.Duration) []time.Time {
 	times := make([]time.Time, 0, len(ago))
 	for _, d := range ago {
@@ -24,8 +24,8 @@ func sendsBefore(now time.Time, ago ...time.Duration) []time.Time {
 	return times
 }
 
-// scattered returns n times, newest first, the oldest so long before now and the
-// others unevenly in between, none in the last minute.
+// scattered returns n times, newest first: the oldest lies so long before now, the others at uneven gaps in
+// between, none in the last minute.
 func scattered(now time.Time, n int, oldest time.Duration) []time.Time {
 	times := make([]time.Time, n)
 	for i := range times {
@@ -35,7 +35,7 @@ func scattered(now time.Time, n int, oldest time.Duration) []time.Time {
 	return times
 }
 
-// name returns which limit triggered, or "".
+// name returns the name of a trigger, "" for none.
 func name(t *Trigger) string {
 	if t == nil {
 		return ""
@@ -112,7 +112,7 @@ func TestRules(t *testing.T) {
 		if got := Decide(t0, Signals{Sends: sendsBefore(t0, append(ago, time.Minute)...)}, limits); got != nil {
 			t.Errorf("the 11th send, the first exactly a minute old: %+v", got)
 		}
-		// A burst is even as well; it is told as what it is.
+		// A burst is also regular; the trigger is burst_minute.
 		want(t, Decide(t0, Signals{Sends: make10(t0, 10*ms)}, limits), "burst_minute", 11, 10)
 	})
 
@@ -127,7 +127,7 @@ func TestRules(t *testing.T) {
 		if got := Decide(t0.Add(time.Second+ms), Signals{Sends: make10(t0, 90*time.Second)}, limits); got != nil {
 			t.Errorf("a gap longer by 1.001 s: %+v", got)
 		}
-		// Every gap against every other: one that creeps is not regular.
+		// All gaps are compared with each other: a gap that grows slowly is not regular.
 		creeping := []time.Time{t0}
 		for i := range 11 {
 			creeping = append([]time.Time{creeping[0].Add(90*time.Second + time.Duration(i)*200*ms)}, creeping...)
@@ -135,7 +135,7 @@ func TestRules(t *testing.T) {
 		if got := Decide(creeping[0], Signals{Sends: creeping[1:]}, limits); got != nil {
 			t.Errorf("gaps that grow by 0.2 s each: %+v", got)
 		}
-		// One that is off anywhere in the row ends it.
+		// One different gap anywhere in the run ends it.
 		for at := range 9 {
 			sends := make10(t0, 90*time.Second)
 			for i := range at + 1 {
@@ -145,7 +145,7 @@ func TestRules(t *testing.T) {
 				t.Errorf("the gap before send %d longer by 2 s: %+v", at, got)
 			}
 		}
-		// A cadence of days is one, too.
+		// A cadence of one send a day is regular, too.
 		want(t, Decide(t0, Signals{Sends: make10(t0, 24*time.Hour)}, limits), "regular_gaps", 10, 10)
 	})
 
@@ -406,11 +406,11 @@ func TestRules(t *testing.T) {
 		if got := d.Replay(higher); got != nil {
 			t.Errorf("under a limit of 21: %+v", got)
 		}
-		if higher.VolumeHour, higher.VolumeDay = 60, 60; !d.Whole(higher) {
+		if higher.VolumeHour, higher.VolumeDay = 60, 60; !d.Complete(higher) {
 			t.Error("all 20 sends were kept, and it is said that more may have been")
 		}
 		d.Signals.Sends = append(d.Signals.Sends, scattered(t0.Add(-time.Hour), 20, 20*time.Hour)...)
-		if d.Whole(higher) || !d.Whole(limits) {
+		if d.Complete(higher) || !d.Complete(limits) {
 			t.Error("40 sends were kept, which is all that was: a limit of 60 cannot be replayed from them, one of 40 can")
 		}
 		for name, s := range map[string]Signals{
@@ -435,22 +435,22 @@ func TestRules(t *testing.T) {
 		}
 		for _, word := range []string{"prize now", "bit.ly", "won"} {
 			if strings.Contains(string(stored), word) {
-				t.Errorf("the decision holds %q of the message: %s", word, stored)
+				t.Errorf("the decision contains %q of the message: %s", word, stored)
 			}
 		}
 		var d ContentDecision
 		if err := json.Unmarshal(stored, &d); err != nil {
 			t.Fatal(err)
 		}
-		if d.Bar != RefuseScore || !d.Replay(d.Bar) || !d.Replay(v.Score) || d.Replay(v.Score+1e-9) {
-			t.Errorf("a score of %g under a bar of %g: %+v", v.Score, d.Bar, d)
+		if d.Threshold != RefuseScore || !d.Replay(d.Threshold) || !d.Replay(v.Score) || d.Replay(v.Score+1e-9) {
+			t.Errorf("a score of %g under a bar of %g: %+v", v.Score, d.Threshold, d)
 		}
 	})
 
 	t.Run("R43_what_is_undone_counts_no_more", func(t *testing.T) {
 		s := Signals{Sends: make10(t0, 10*ms), Strikes: sendsBefore(t0, time.Hour, 2*time.Hour)}
 		want(t, Decide(t0, s, limits), BurstMinute, 11, 10)
-		// A burst is even and many, too: undone as a burst, it is nothing else either.
+		// A burst also passes other limits of sends: once undone, its sends count for none of them.
 		after := s.After(Undone{}.Undo(BurstMinute, t0))
 		if got := Decide(t0.Add(ms), after, limits); got != nil {
 			t.Errorf("the send after the undo: %+v", got)
@@ -475,7 +475,7 @@ func TestRules(t *testing.T) {
 		}
 		u := Undone{}.Undo(Reports, t0).Undo(Reports, t0.Add(-time.Hour))
 		if diff := cmp.Diff(Undone{Reports: t0}, u); diff != "" {
-			t.Errorf("the latest undone decision holds (-want +got):\n%s", diff)
+			t.Errorf("the latest undone decision counts (-want +got):\n%s", diff)
 		}
 	})
 

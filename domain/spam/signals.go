@@ -5,17 +5,26 @@ import (
 	"time"
 )
 
-// Signals is what was seen of one sender until now, and all that a decision of R41
-// looks at. Times are UTC to the millisecond.
+// Signals are the counters and times of one sender until now: all the input of a decision of R41. Times are
+// UTC to the millisecond.
 type Signals struct {
-	Sends      []time.Time `json:"sends"`                // accepted, in SendsWindow, newest first; at most Limits.SendsNeeded
-	Strikes    []time.Time `json:"strikes"`              // messages refused as spam, in RecordWindow, newest first
-	Reporters  int         `json:"reporters"`            // who reported the sender, each once, in RecordWindow
-	ReportedAt time.Time   `json:"reported_at,omitzero"` // of each reporter's newest report the oldest; only for Nearness.EasesAt
-	Deliveries int         `json:"deliveries"`           // in RecordWindow
-	Similar    int         `json:"similar"`              // accepted bodies near-identical to the one at hand, in SimilarWindow
-	SimilarAt  time.Time   `json:"similar_at,omitzero"`  // the oldest of them; only for Nearness.EasesAt
-	Undone     Undone      `json:"undone,omitzero"`      // what operators have set aside, and what is in none of the above
+	// Sends are the times of the accepted sends in SendsWindow, newest first, at most Limits.SendsNeeded.
+	Sends []time.Time `json:"sends"`
+	// Strikes are the times of the messages refused as spam in RecordWindow, newest first.
+	Strikes []time.Time `json:"strikes"`
+	// Reporters is how many distinct members reported the sender in RecordWindow.
+	Reporters int `json:"reporters"`
+	// ReportedAt is the oldest of the reporters' newest reports, zero without any; only Nearness.EasesAt
+	// needs it.
+	ReportedAt time.Time `json:"reported_at,omitzero"`
+	// Deliveries is how many InMails of the sender were delivered in RecordWindow.
+	Deliveries int `json:"deliveries"`
+	// Similar is how many accepted bodies in SimilarWindow are near-identical to the one being judged.
+	Similar int `json:"similar"`
+	// SimilarAt is the time of the oldest of them, zero without any; only Nearness.EasesAt needs it.
+	SimilarAt time.Time `json:"similar_at,omitzero"`
+	// Undone is the evidence that operators have set aside; the fields above do not contain it.
+	Undone Undone `json:"undone,omitzero"`
 }
 
 // WithSend returns s after one more accepted send.
@@ -30,7 +39,7 @@ func (s Signals) WithStrike(at time.Time) Signals {
 	return s
 }
 
-// within returns those of times, newest first, that are in the window that ends now.
+// within returns the times, newest first, that lie in the window that ends now.
 func within(now time.Time, window time.Duration, times []time.Time) []time.Time {
 	since := now.Add(-window)
 	for i, at := range times {

@@ -8,26 +8,24 @@ import (
 	"time"
 )
 
-// A Fingerprint is what is kept of a body for SimilarWindow so that near-identical
-// ones are found (R41 d); the text is not.
+// A Fingerprint is stored in place of a body for SimilarWindow, to find near-identical bodies (R41 d).
 //
-// It holds a MinHash signature, and 16 bits of a hash of each word, sorted. Each
-// value stands for one in 65,536 of all words there are, so the words cannot be read
-// out of it, nor their order; who guesses a word can test the guess, with as many
-// false hits. That is less than the record keeps of the same InMail, and it goes
-// after a day.
+// It consists of a MinHash signature and, sorted, 16 bits of a hash of each word. One word in 65,536 has the
+// same 16 bits, so neither the words nor their order can be read from them; somebody who guesses a word can
+// test the guess, with that rate of false hits. This reveals less than the record stores of the same InMail,
+// and it is deleted after a day.
 type Fingerprint struct {
-	signature [hashes]uint32
-	words     []uint16 // of the body without the recipient's own, sorted, doubles kept
-	own       []uint16 // the recipient's own, sorted, without doubles
+	signature [signatureSize]uint32
+	words     []uint16 // hashes of the body's words without the recipient's own; sorted, repeated words repeated
+	own       []uint16 // hashes of the recipient's own words; sorted, each once
 }
 
-// hashes of a signature: as many give the similarity of two to 0.06.
-const hashes = 64
+// signatureSize is the number of hash functions of a signature: 64 estimate the similarity of two bodies to
+// 0.06.
+const signatureSize = 64
 
-// Print returns the fingerprint of a body. own are the recipient's name and profile
-// texts, whose words do not count: what was written for one person alone makes no
-// difference between two bodies.
+// Print returns the fingerprint of a body. own are the recipient's name and profile texts: their words do not
+// count, so that the same template filled in for two recipients gives near-identical bodies.
 func Print(text string, own ...string) Fingerprint {
 	var f Fingerprint
 	mine := map[string]bool{}
@@ -42,7 +40,7 @@ func Print(text string, own ...string) Fingerprint {
 	folded := Fold(text)
 	words := splitWords(nil, folded)
 	if len(words) == 0 {
-		words = []string{folded} // signs and pictures only: one word
+		words = []string{folded} // a body of signs or emoji only is one word
 	}
 	words = slices.DeleteFunc(words, func(w string) bool { return mine[w] })
 	for _, w := range words {
@@ -55,50 +53,50 @@ func Print(text string, own ...string) Fingerprint {
 	return f
 }
 
-func shortHash(word string) uint16 { return uint16(newHash(oneWord).string(word).mixed()) }
+func shortHash(word string) uint16 { return uint16(newHash(unigram).string(word).finalize()) }
 
-// minHash returns for each of the hash functions the least value that a pair of
-// neighbouring words has.
-func minHash(words []string) (least [hashes]uint32) {
+// minHash returns the MinHash signature of the shingles of words: for each hash function the least value of
+// any shingle. A shingle is a pair of neighbouring words, or the word if there is only one.
+func minHash(words []string) (least [signatureSize]uint32) {
 	for i := range least {
 		least[i] = ^uint32(0)
 	}
-	note := func(shingle uint64) {
+	add := func(shingle uint64) {
 		for i := range least {
 			least[i] = min(least[i], uint32((shingle*hashFunctions[i].factor+hashFunctions[i].offset)>>32))
 		}
 	}
 	if len(words) == 1 {
-		note(newHash(oneWord).string(words[0]).mixed())
+		add(newHash(unigram).string(words[0]).finalize())
 	}
 	for i := range max(0, len(words)-1) {
-		note(newHash(twoWords).string(words[i]).byte(' ').string(words[i+1]).mixed())
+		add(newHash(bigram).string(words[i]).byte(' ').string(words[i+1]).finalize())
 	}
 	return least
 }
 
-// hashFunctions of MinHash: multiplication by an odd factor and an offset. They are
-// part of the stored form.
-var hashFunctions = func() (all [hashes]struct{ factor, offset uint64 }) {
+// hashFunctions are those of MinHash: multiplication by an odd factor, and an offset. Stored signatures
+// depend on them.
+var hashFunctions = func() (all [signatureSize]struct{ factor, offset uint64 }) {
 	for i := range all {
-		all[i].factor = newHash('f').byte(byte(i)).mixed() | 1
-		all[i].offset = newHash('o').byte(byte(i)).mixed()
+		all[i].factor = newHash('f').byte(byte(i)).finalize() | 1
+		all[i].offset = newHash('o').byte(byte(i)).finalize()
 	}
 	return all
 }()
 
-// Similar reports whether two bodies of one sender are near-identical (R41 d): nine
-// words of ten of the longer are also in the other, each as often. The words that
-// either recipient owns count in neither. Bodies whose signatures are too different
-// are not counted word by word; of near-identical ones in the same order of words
-// that misses none in practice (SPAM.md measured 0.4).
+// Similar reports whether two bodies of one sender are near-identical (R41 d): nine in ten words of the
+// longer one also occur, equally often, in the other. The own words of either recipient count in neither
+// body. Only bodies with similar signatures are compared word by word; as measured, a similarity of 0.4
+// misses no near-identical bodies whose words stand in the same order.
 func Similar(a, b Fingerprint) bool {
 	return a.candidate(b) && a.sameWords(b)
 }
 
-// candidateHashes of equal value are a similarity of 0.4.
+// candidateHashes is how many equal values make two bodies candidates: 26 of 64 are a similarity of 0.4.
 const candidateHashes = 26
 
+// candidate reports whether the signatures are similar enough for a comparison word by word.
 func (f Fingerprint) candidate(other Fingerprint) bool {
 	equal := 0
 	for i, h := range f.signature {
@@ -109,7 +107,7 @@ func (f Fingerprint) candidate(other Fingerprint) bool {
 	return equal >= candidateHashes
 }
 
-// sameWords counts word by word.
+// sameWords compares two bodies word by word, by merging their sorted hashes.
 func (f Fingerprint) sameWords(other Fingerprint) bool {
 	a, b := without(f.words, other.own), without(other.words, f.own)
 	same := 0
@@ -128,7 +126,7 @@ func (f Fingerprint) sameWords(other Fingerprint) bool {
 	return 10*same >= 9*max(len(a), len(b))
 }
 
-// without returns words that are not among own; both are sorted.
+// without returns the words that are not in own; both are sorted.
 func without(words, own []uint16) []uint16 {
 	if len(own) == 0 {
 		return words
@@ -142,7 +140,7 @@ func without(words, own []uint16) []uint16 {
 	return kept
 }
 
-// A SentPrint is the fingerprint of an accepted body with the time of its sending.
+// A SentPrint is the fingerprint of an accepted body, with the time of the send.
 type SentPrint struct {
 	At time.Time
 	Fingerprint
@@ -176,19 +174,17 @@ func MostAlike(prints []SentPrint) (count int, oldest time.Time) {
 	return count, oldest
 }
 
-// The stored form of a fingerprint, little endian: printVersion (1 byte), the
-// signature (256 bytes), the number of own words (2 bytes), these and the words of
-// the body (2 bytes each).
+// The stored form of a fingerprint, little endian: printVersion (1 byte), the signature (256 bytes), the
+// number of own words (2 bytes), the own words and then the words of the body (2 bytes each).
 const (
 	printVersion = 1
-	printHeader  = 1 + 4*hashes + 2
+	printHeader  = 1 + 4*signatureSize + 2
 )
 
-// ErrFingerprint is the error of ParseFingerprint for what is not a fingerprint of
-// this version.
+// ErrFingerprint is the error of ParseFingerprint for bytes that are not a fingerprint of this version.
 var ErrFingerprint = errors.New("not a fingerprint of this version")
 
-// Bytes returns the stored form: some 300 bytes and two for each word.
+// Bytes returns the stored form: 259 bytes and two for each word.
 func (f Fingerprint) Bytes() []byte {
 	own := f.own[:min(len(f.own), 1<<16-1)]
 	b := make([]byte, 0, printHeader+2*(len(own)+len(f.words)))
@@ -206,8 +202,7 @@ func (f Fingerprint) Bytes() []byte {
 	return b
 }
 
-// ParseFingerprint reads the stored form. Its error is ErrFingerprint with what is
-// wrong.
+// ParseFingerprint reads the stored form. Its error is ErrFingerprint with the reason.
 func ParseFingerprint(b []byte) (Fingerprint, error) {
 	if len(b) < printHeader || b[0] != printVersion {
 		return Fingerprint{}, fmt.Errorf("%w: %d bytes, or another version", ErrFingerprint, len(b))
@@ -219,7 +214,8 @@ func ParseFingerprint(b []byte) (Fingerprint, error) {
 	own := int(binary.LittleEndian.Uint16(b[printHeader-2:]))
 	rest := b[printHeader:]
 	if len(rest)%2 != 0 || len(rest)/2 < own {
-		return Fingerprint{}, fmt.Errorf("%w: %d bytes of words, %d of them the recipient's", ErrFingerprint, len(rest), own)
+		return Fingerprint{}, fmt.Errorf("%w: %d bytes of words, %d of them the recipient's",
+			ErrFingerprint, len(rest), own)
 	}
 	values := make([]uint16, len(rest)/2)
 	for i := range values {

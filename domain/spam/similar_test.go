@@ -21,8 +21,8 @@ func body(random *rand.Rand, n int) []string {
 	return words
 }
 
-// TestNearIdenticalBodiesAreFound changes up to one word in ten, anywhere: all must be
-// found. With a fifth changed none may be.
+// TestNearIdenticalBodiesAreFound changes one word in ten, anywhere: all pairs must be similar. With one in
+// five changed none may be.
 func TestNearIdenticalBodiesAreFound(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 3000 {
@@ -113,8 +113,8 @@ func TestMostAlike(t *testing.T) {
 	}
 }
 
-// TestFingerprintHoldsNoText looks for the words in what is stored.
-func TestFingerprintHoldsNoText(t *testing.T) {
+// TestFingerprintContainsNoText searches the stored form for the words of the body.
+func TestFingerprintContainsNoText(t *testing.T) {
 	stored := Print("A secret word: Zanzibarite", "Ann Lee").Bytes()
 	for _, word := range []string{"secret", "zanzibarite", "ann", "lee"} {
 		if bytes.Contains(bytes.ToLower(stored), []byte(word)) {

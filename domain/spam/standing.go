@@ -2,33 +2,32 @@ package spam
 
 import "time"
 
-// Standing is what a sender is told of its limits (R43).
+// Standing is the report on its limits that a sender can read (R43).
 type Standing struct {
-	Restricted *Restriction `json:"restricted"` // that holds now; nil: none
+	Restricted *Restriction `json:"restricted"` // the one in force now; nil: none
 	Triggers   []Nearness   `json:"triggers"`   // one for each limit, in the order of R41
-	Warnings   []Warning    `json:"warnings"`   // what is not a limit yet
+	Warnings   []Warning    `json:"warnings"`   // of behaviour that no limit restricts yet
 }
 
 // Nearness is how near one limit is.
 type Nearness struct {
 	Trigger  string  `json:"trigger"`
-	Value    float64 `json:"value"` // what counts now
+	Value    float64 `json:"value"` // the count now
 	Limit    float64 `json:"limit"`
-	Headroom float64 `json:"headroom"` // how many more pass before one triggers, at least
-	// EasesAt is when Headroom next grows or, where there is headroom, Value next
-	// falls, if nothing more comes; zero: there is nothing to fall, or the signals do
-	// not say.
+	Headroom float64 `json:"headroom"` // at least so many more pass before one triggers
+	// EasesAt is when, without further events, Headroom next grows or, where there is headroom, Value next
+	// falls. Zero: Value is 0, or the signals do not contain the time.
 	EasesAt time.Time `json:"eases_at,omitzero"`
 }
 
-// A Warning tells a sender what looks like a machine before it restricts.
+// A Warning tells a sender what looks like a machine, before a limit restricts it.
 type Warning struct {
 	Code string `json:"code"` // even_cadence
 	Text string `json:"text"`
 }
 
-// StandingOf returns how near each limit is (R43). active is the restriction that
-// holds, or nil; one that is over now is none.
+// StandingOf returns how near each limit is (R43). active is the sender's restriction, or nil; one that has
+// ended by now is ignored.
 func StandingOf(now time.Time, s Signals, l Limits, active *Restriction) Standing {
 	st := Standing{
 		Triggers: []Nearness{
@@ -52,15 +51,14 @@ func StandingOf(now time.Time, s Signals, l Limits, active *Restriction) Standin
 	return st
 }
 
-// nearness fills in what follows from the value: passing is the largest value that
-// a next one may make without triggering.
+// nearness computes the headroom of a value: passing is the highest value that does not trigger.
 func nearness(trigger string, value, limit, passing int, easesAt time.Time) Nearness {
 	return Nearness{Trigger: trigger, Value: float64(value), Limit: float64(limit),
 		Headroom: float64(max(0, passing-value)), EasesAt: easesAt}
 }
 
-// sendsNearness counts sends. It eases when the limit-th newest leaves the window, or
-// the oldest if there are fewer.
+// sendsNearness counts the sends in a window. It eases when the limit-th newest send leaves the window or,
+// with fewer sends, when the oldest does.
 func sendsNearness(trigger string, now time.Time, window time.Duration, sends []time.Time, limit int) Nearness {
 	counted := within(now, window, sends)
 	var eases time.Time
@@ -88,7 +86,7 @@ func similarNearness(now time.Time, s Signals, limit int) Nearness {
 	return nearness(SimilarDay, s.Similar, limit, limit, leaves(now, s.Similar, s.SimilarAt, SimilarWindow))
 }
 
-// leaves returns when the oldest of count leaves its window.
+// leaves returns when the oldest of count events leaves its window; zero if there is none in it.
 func leaves(now time.Time, count int, oldest time.Time, window time.Duration) time.Time {
 	if count == 0 || oldest.IsZero() || !oldest.Add(window).After(now) {
 		return time.Time{}
@@ -96,7 +94,7 @@ func leaves(now time.Time, count int, oldest time.Time, window time.Duration) ti
 	return oldest.Add(window)
 }
 
-// regularNearness counts the gaps that a next send could make one more of.
+// regularNearness counts the gaps of the run that the next send may still make longer.
 func regularNearness(now time.Time, sends []time.Time, limit int) Nearness {
 	run, until := pendingRun(now, sends)
 	return nearness(RegularGaps, run, limit, limit-1, until)

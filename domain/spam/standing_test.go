@@ -7,9 +7,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestStandingForetellsDecisions holds what a sender is told against what then
-// happens: without headroom the next send is refused, with headroom it is not, and
-// nothing eases before it is said to.
+// TestStandingForetellsDecisions compares the standing with the decisions that follow: without headroom the
+// next send is refused, with headroom it is not, and no limit eases before its EasesAt.
 func TestStandingForetellsDecisions(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		l, s := anyLimits(t), anySignals(t, t0)

@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// Points of what a text looks like, beside what it says (phrases.go). A fresh
-// install refuses at refusePoints.
+// The points of structural signals: how a text looks, whatever its phrases say (phrases.go). A fresh
+// installation refuses at refusePoints.
 const (
 	capitalPoints    = 2
 	repeatPoints     = 1 // repeated punctuation; twice that for a lot of it
@@ -18,52 +18,52 @@ const (
 	shortLinkPoints  = 4
 	oddHostPoints    = 5
 	misleadingPoints = 7
-	hiddenPoints     = 4 // letters split by marks that nobody sees; twice that for several
-	mixedPoints      = 4 // a word of two alphabets; twice that for several
+	hiddenPoints     = 4 // an invisible mark inside a word; twice that for two or more
+	mixedPoints      = 4 // a word of two alphabets; twice that for two or more
 	paidPoints       = 4
 )
 
-// structure returns the signals that lie in the look of a text and not in its words.
+// structure returns the structural signals, which lie in the look of a text and not in its words.
 func (t message) structure() []Reason {
 	var found []Reason
-	note := func(code string, points int, text string) {
+	add := func(code string, points int, text string) {
 		found = append(found, Reason{Code: code, Points: float64(points), Text: text})
 	}
-	l := look(t.raw)
+	l := inspect(t.raw)
 	if l.letters >= minLetters && 2*l.capitals > l.letters {
-		note("capitals", capitalPoints, "is mostly in capitals")
+		add("capitals", capitalPoints, "is mostly in capitals")
 	}
 	switch {
 	case l.marks >= 3*repeatedMarks:
-		note("punctuation", 2*repeatPoints, "repeats exclamation, question or money signs")
+		add("punctuation", 2*repeatPoints, "repeats exclamation, question or money signs")
 	case l.marks >= repeatedMarks:
-		note("punctuation", repeatPoints, "repeats exclamation, question or money signs")
+		add("punctuation", repeatPoints, "repeats exclamation, question or money signs")
 	}
 	if l.pictures >= manyPictures {
-		note("pictures", picturePoints, "is full of eye-catching pictures")
+		add("pictures", picturePoints, "is full of eye-catching pictures")
 	}
 	switch {
 	case l.hidden >= 2:
-		note("hidden_letters", 2*hiddenPoints, "hides marks inside of words")
+		add("hidden_letters", 2*hiddenPoints, "hides marks inside of words")
 	case l.hidden == 1:
-		note("hidden_letters", hiddenPoints, "hides a mark inside of a word")
+		add("hidden_letters", hiddenPoints, "hides a mark inside of a word")
 	}
 	switch {
 	case l.mixed >= 2:
-		note("mixed_script", 2*mixedPoints, "mixes letters of different alphabets inside of words")
+		add("mixed_script", 2*mixedPoints, "mixes letters of different alphabets inside of words")
 	case l.mixed == 1:
-		note("mixed_script", mixedPoints, "mixes letters of different alphabets inside of a word")
+		add("mixed_script", mixedPoints, "mixes letters of different alphabets inside of a word")
 	}
 	if namesMoney(t.folded, t.words) {
-		note("money", moneyPoints, "names an amount of money")
+		add("money", moneyPoints, "names an amount of money")
 	}
 	if namesPaidNumber(t.folded) {
-		note("paid_number", paidPoints, "names a number that costs money to call")
+		add("paid_number", paidPoints, "names a number that costs money to call")
 	}
 	return append(found, t.linkSignals()...)
 }
 
-// linkSignals returns what the addresses in a text give away.
+// linkSignals returns the signals that lie in the web addresses of a text.
 func (t message) linkSignals() []Reason {
 	if len(t.links) == 0 {
 		return nil
@@ -76,40 +76,45 @@ func (t message) linkSignals() []Reason {
 		short = short || l.shortened()
 		odd = odd || l.odd()
 	}
+	add := func(code string, points float64, text string) {
+		found = append(found, Reason{Code: code, Points: points, Text: text})
+	}
 	if len(hosts) >= manyHosts {
-		found = append(found, Reason{Code: "links", Points: linksPoints, Text: "links to many places"})
+		add("links", linksPoints, "links to many places")
 	}
 	if short {
-		found = append(found, Reason{Code: "short_link", Points: shortLinkPoints, Text: "hides where a shortened link leads"})
+		add("short_link", shortLinkPoints, "hides where a shortened link leads")
 	}
 	if odd {
-		found = append(found, Reason{Code: "odd_link", Points: oddHostPoints, Text: "links to a bare number or to a look-alike name"})
+		add("odd_link", oddHostPoints, "links to a bare number or to a look-alike name")
 	}
 	if misleading(t.folded) {
-		found = append(found, Reason{Code: "misleading_link", Points: misleadingPoints, Text: "shows one address and links to another"})
+		add("misleading_link", misleadingPoints, "shows one address and links to another")
 	}
 	return found
 }
 
+// The thresholds of structural signals.
 const (
-	minLetters    = 30 // fewer say nothing about capitals
-	repeatedMarks = 3  // in one run
+	minLetters    = 30 // below this number the share of capitals is not judged
+	repeatedMarks = 3  // so many marks in one run are repeated punctuation
 	manyPictures  = 3
 	manyHosts     = 3
 )
 
-// appearance is what one pass over a text as written finds.
+// appearance is what inspect counts in a text as it was written.
 type appearance struct {
 	letters, capitals int
 	marks             int // exclamation, question and money signs in runs of at least repeatedMarks
-	pictures          int // of those that mass mail shouts with
+	pictures          int // emoji of shoutingEmoji
 	hidden            int // invisible marks between two Latin letters
-	mixed             int // words that mix Latin letters with look-alikes
+	mixed             int // words that mix Latin letters with confusable ones of other alphabets
 }
 
-func look(raw string) appearance {
+// inspect reads a text as it was written, in one pass.
+func inspect(raw string) appearance {
 	var a appearance
-	run := 0 // length of the run of marks
+	run := 0 // length of the current run of marks
 	if ascii(raw) {
 		for i := range len(raw) {
 			a.count(rune(raw[i]), &run)
@@ -118,10 +123,10 @@ func look(raw string) appearance {
 	}
 	var words []scripts
 	var word scripts
-	afterLatin, hidden := false, false // what stands before the rune at hand
+	afterLatin, hidden := false, false // the rune before is a Latin letter; an invisible mark follows it
 	for _, r := range raw {
 		if r >= utf8.RuneSelf && invisible(r) {
-			hidden = hidden || r != '\uFE0F' // which only chooses how the sign before it is drawn
+			hidden = hidden || r != '\uFE0F' // U+FE0F only selects how the sign before it is drawn
 			continue
 		}
 		latin := isLatin(r)
@@ -149,7 +154,7 @@ func isLatin(r rune) bool {
 	return unicode.Is(unicode.Latin, r)
 }
 
-// count notes r; run is the length of the run of marks before it.
+// count adds r to the counts; run is the length of the run of marks before it, and is updated.
 func (a *appearance) count(r rune, run *int) {
 	switch {
 	case 'a' <= r && r <= 'z':
@@ -171,19 +176,20 @@ func (a *appearance) count(r rune, run *int) {
 		a.capitals++
 	case unicode.IsLower(r):
 		a.letters++
-	case strings.ContainsRune(shoutingPictures, r):
+	case strings.ContainsRune(shoutingEmoji, r):
 		a.pictures++
 	}
 	*run = 0
 }
 
-const shoutingPictures = "💰💵💴💶💷💸🤑💲🚀🔥🎁🎉🎊🏆🥇💎✅☑👉👇➡📢📣⚠⏰⏳🔞💋🍑⭐🌟💯🆓"
+// shoutingEmoji are the emoji that mass mail uses to catch the eye.
+const shoutingEmoji = "💰💵💴💶💷💸🤑💲🚀🔥🎁🎉🎊🏆🥇💎✅☑👉👇➡📢📣⚠⏰⏳🔞💋🍑⭐🌟💯🆓"
 
 // scripts counts the letters of one word by alphabet.
 type scripts struct {
-	latin, foreign, imitating int // foreign: Cyrillic, Greek, Armenian; imitating: those of them that look Latin
-	switches                  int
-	last                      bool // the last letter was foreign
+	latin, foreign, confusable int // foreign: Cyrillic, Greek, Armenian; confusable: foreign ones that look Latin
+	switches                   int
+	last                       bool // the last letter was foreign
 }
 
 func (s *scripts) add(r rune, latin bool) {
@@ -200,14 +206,14 @@ func (s *scripts) add(r rune, latin bool) {
 		return
 	}
 	s.foreign++
-	if lookalikes[unicode.ToLower(r)] != "" {
-		s.imitating++
+	if confusables[unicode.ToLower(r)] != "" {
+		s.confusable++
 	}
 }
 
-// mixedWords counts the words that hide look-alikes among Latin letters. In a
-// text that is not Latin a word of both is an abbreviation with an ending
-// (CRMка), unless it goes back and forth.
+// mixedWords counts the words that hide confusable letters among Latin ones. In a text that is mostly not
+// Latin, a word of both alphabets is an abbreviation with an ending (CRMка), unless it switches more than
+// once.
 func mixedWords(words []scripts) int {
 	latin, foreign := 0, 0
 	for _, w := range words {
@@ -216,7 +222,7 @@ func mixedWords(words []scripts) int {
 	}
 	mixed := 0
 	for _, w := range words {
-		all := w.latin > 0 && w.foreign > 0 && w.foreign == w.imitating && w.latin+w.foreign >= 3
+		all := w.latin > 0 && w.foreign > 0 && w.foreign == w.confusable && w.latin+w.foreign >= 3
 		if all && (latin > foreign || w.switches >= 2) {
 			mixed++
 		}
@@ -224,7 +230,7 @@ func mixedWords(words []scripts) int {
 	return mixed
 }
 
-// namesMoney reports whether a text has a number beside a currency.
+// namesMoney reports whether a number stands beside a currency.
 func namesMoney(folded string, words []string) bool {
 	for at, r := range folded {
 		if r != '$' && r != '€' && r != '£' {
@@ -248,8 +254,7 @@ func digit(b byte) bool { return '0' <= b && b <= '9' }
 
 var currencies = set("usd", "eur", "gbp", "chf", "dollar", "dollars", "euro", "euros", "pounds", "btc", "usdt")
 
-// paidNumber matches British numbers of shared revenue and premium rate, and American
-// ones of premium rate.
+// paidNumber matches British shared-revenue and premium-rate numbers and American premium-rate numbers.
 var paidNumber = regexp.MustCompile(`\b0(?:8[47]|9)[0-9][0-9 .-]{7,11}[0-9]|\b1[ .-]?900[ .-]?[0-9]{3}[ .-]?[0-9]{4}\b`)
 
 func namesPaidNumber(folded string) bool {

@@ -2,7 +2,7 @@ package spam
 
 import "time"
 
-// Names of the triggers, one for each limit, in the order of R41.
+// The names of the triggers, one for each limit, in the order of R41.
 const (
 	VolumeHour  = "volume_hour"
 	VolumeDay   = "volume_day"
@@ -40,18 +40,18 @@ func ByBehaviour(trigger string) bool {
 	return false
 }
 
-// A Trigger is a limit of R41 that was passed.
+// A Trigger says which limit of R41 was passed, when, and by which value.
 type Trigger struct {
 	Name  string    `json:"name"`
-	Value float64   `json:"value"` // as measured, what triggered included
+	Value float64   `json:"value"` // as measured, including the event that triggered
 	Limit float64   `json:"limit"`
 	At    time.Time `json:"at"`
 }
 
-// Decide judges the send that would be accepted now, after those in s: nil lets it
-// pass, else it is refused and its sender restricted (R41 a, d). Of several limits
-// that it passes the first of volume_hour, volume_day, similar_day, burst_minute and
-// regular_gaps is told; a burst is also regular, and a burst is what it is.
+// Decide judges a send that would be accepted now, after those in s. Nil: it passes; else it is refused and
+// its sender restricted (R41 a, d). If it passes several limits, the trigger is the first of volume_hour,
+// volume_day, similar_day, burst_minute and regular_gaps: a burst is regular too, so burst_minute comes
+// before regular_gaps.
 func Decide(now time.Time, s Signals, l Limits) *Trigger {
 	for _, d := range []struct {
 		name         string
@@ -72,9 +72,9 @@ func Decide(now time.Time, s Signals, l Limits) *Trigger {
 	return nil
 }
 
-// Struck judges a sender when a strike was counted, which is in s already: the
-// Limits.Strikes-th in 30 days restricts (R41 b). It is not asked on other sends, so
-// what a restriction has answered does not restrict again when that has lifted.
+// Struck judges a sender right after a strike, which s already contains: the Limits.Strikes-th strike in 30
+// days restricts (R41 b). It is called only then, so that strikes which already led to a restriction do not
+// restrict the sender again after it has ended.
 func Struck(now time.Time, s Signals, l Limits) *Trigger {
 	if n := len(within(now, RecordWindow, s.Strikes)); n >= l.Strikes {
 		return &Trigger{Name: Strikes, Value: float64(n), Limit: float64(l.Strikes), At: now}
@@ -82,10 +82,9 @@ func Struck(now time.Time, s Signals, l Limits) *Trigger {
 	return nil
 }
 
-// Reported judges a sender when a report was made, which is in s already: enough
-// distinct reporters restrict, if they are a large enough share of the deliveries
-// (R41 c). The trigger's limit is how many reporters both conditions ask for. Like
-// Struck it is not asked on sends.
+// Reported judges a sender right after a report, which s already contains: enough distinct reporters
+// restrict, if they are a large enough share of the deliveries (R41 c). The trigger's limit is how many
+// reporters both conditions ask for. Like Struck it is not called on sends.
 func Reported(now time.Time, s Signals, l Limits) *Trigger {
 	if needed := l.reportersNeeded(s.Deliveries); s.Reporters >= needed {
 		return &Trigger{Name: Reports, Value: float64(s.Reporters), Limit: float64(needed), At: now}

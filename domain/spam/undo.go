@@ -5,20 +5,19 @@ import (
 	"time"
 )
 
-// Undone is what operators have set aside of a sender by taking restrictions back: each
-// kind of evidence up to the last decision on it that was undone. What was seen until
-// then counts for no trigger of that kind any more, so that the next send, strike or
-// report is not judged by what an operator has found to be in order; what comes after
-// counts from none. A burst is also regular and also many: sends are one kind, whichever
-// of their limits was passed.
+// Undone contains, for each kind of evidence against a sender, the time of the last decision on it that an
+// operator has undone; zero: none. Evidence up to and including that time no longer counts for any trigger of
+// its kind, so that the next send, strike or report is not judged by what an operator found to be in order;
+// counting starts again at 0. Sends are one kind whichever of their limits was passed, because one burst may
+// pass several.
 type Undone struct {
 	Sends   time.Time `json:"sends,omitzero"`
 	Strikes time.Time `json:"strikes,omitzero"`
 	Reports time.Time `json:"reports,omitzero"`
 }
 
-// Undo returns u after the restriction by a trigger that began at startedAt was undone:
-// what that decision had seen, all until then, is set aside (R43).
+// Undo returns u after an operator undid the restriction by trigger that began at startedAt: the evidence of
+// that decision, which is all until then, is set aside (R43).
 func (u Undone) Undo(trigger string, startedAt time.Time) Undone {
 	kind := &u.Sends
 	switch trigger {
@@ -33,20 +32,20 @@ func (u Undone) Undo(trigger string, startedAt time.Time) Undone {
 	return u
 }
 
-// After returns s without the sends and strikes that u sets aside, which stand at the
-// end of their lists; reports are set aside where they are counted.
+// After returns s without the sends and strikes that u sets aside. Reports are left out where they are
+// counted.
 func (s Signals) After(u Undone) Signals {
 	s.Undone = u
 	s.Sends, s.Strikes = later(s.Sends, u.Sends), later(s.Strikes, u.Strikes)
 	return s
 }
 
-// PrintsAfter returns those of prints that u does not set aside.
+// PrintsAfter returns the prints that u does not set aside. It reuses the slice.
 func PrintsAfter(prints []SentPrint, u Undone) []SentPrint {
 	return slices.DeleteFunc(prints, func(p SentPrint) bool { return !p.At.After(u.Sends) })
 }
 
-// later returns those of times, newest first, that are after t.
+// later returns the times, newest first, that are after t.
 func later(times []time.Time, t time.Time) []time.Time {
 	for i, at := range times {
 		if !at.After(t) {

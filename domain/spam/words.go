@@ -6,13 +6,12 @@ import (
 	"unicode/utf8"
 )
 
-// splitWords appends the words of folded text to all: its runs of letters and
-// digits. A character of a script that is written without blanks between words
-// is a word of its own.
+// splitWords appends the words of folded text to all: its runs of letters and digits. In a script that is
+// written without blanks between words, each character is a word.
 func splitWords(all []string, folded string) []string {
-	start := -1 // of the word at hand
+	start := -1 // of the current word; -1: none
 	for at, r := range folded {
-		alone := r >= utf8.RuneSelf && unicode.In(r, unblanked...)
+		alone := r >= utf8.RuneSelf && unicode.In(r, unspacedScripts...)
 		if wordRune(r) && !alone {
 			if start < 0 {
 				start = at
@@ -33,8 +32,8 @@ func splitWords(all []string, folded string) []string {
 	return all
 }
 
-// unblanked are the scripts that are written without blanks between words.
-var unblanked = []*unicode.RangeTable{unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Thai,
+// unspacedScripts are the scripts that are written without blanks between words.
+var unspacedScripts = []*unicode.RangeTable{unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Thai,
 	unicode.Lao, unicode.Khmer, unicode.Myanmar}
 
 func wordRune(r rune) bool {
@@ -44,20 +43,20 @@ func wordRune(r rune) bool {
 	return r != utf8.RuneError && (unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r))
 }
 
-// A meantWord is a word as it was meant to be read.
-type meantWord struct {
+// An unmaskedWord is a word as its reader is meant to read it.
+type unmaskedWord struct {
 	text   string // a skeleton if masked
-	masked bool   // it was written otherwise
+	masked bool   // written with digits or signs for letters, or spelled out
 }
 
-// meantWords returns the words of folded text as they were meant: digits and signs
-// inside words read as letters (fr33, c@sh), and letters that stand in a row put
-// together (f r e e, f.r.e.e). It returns nothing if nothing was masked.
-func meantWords(folded string) []meantWord {
+// unmaskedWords returns the words of folded text as their reader is meant to read them: digits and signs
+// inside words as letters (fr33, c@sh), and single letters in a row joined (f r e e, f.r.e.e). It returns nil
+// if no word was masked.
+func unmaskedWords(folded string) []unmaskedWord {
 	if !maybeMasked(folded) {
 		return nil
 	}
-	var all, row []meantWord // row holds single letters
+	var all, row []unmaskedWord // row contains the single letters since the last longer word
 	masked := false
 	endRow := func() {
 		if len(row) >= spelledLetters {
@@ -65,18 +64,18 @@ func meantWords(folded string) []meantWord {
 			for _, letter := range row {
 				word.WriteString(letter.text)
 			}
-			row = append(row[:0], meantWord{skeleton(word.String()), true})
+			row = append(row[:0], unmaskedWord{skeleton(word.String()), true})
 			masked = true
 		}
 		all = append(all, row...)
 		row = row[:0]
 	}
 	for chunk := range strings.FieldsFuncSeq(folded, func(r rune) bool { return !wordRune(r) && unmask(r) == r }) {
-		w := meant(chunk)
+		w := unmaskWord(chunk)
 		switch r, size := utf8.DecodeRuneInString(w.text); {
 		case w.text == "":
 		case size == len(w.text) && unicode.IsLetter(r):
-			row = append(row, meantWord{w.text, false})
+			row = append(row, unmaskedWord{w.text, false})
 		default:
 			endRow()
 			all = append(all, w)
@@ -90,8 +89,8 @@ func meantWords(folded string) []meantWord {
 	return all
 }
 
-// maybeMasked reports whether folded text has a digit or sign beside a letter, or as
-// many letters that stand alone as a word that was spelled out.
+// maybeMasked is a quick check for unmaskedWords: it reports whether folded text has a digit or sign beside a
+// letter, or spelledLetters single letters.
 func maybeMasked(folded string) bool {
 	alone := 0
 	for i := range len(folded) {
@@ -116,12 +115,12 @@ func wordByte(b byte) bool {
 	return b >= utf8.RuneSelf || 'a' <= b && b <= 'z' || '0' <= b && b <= '9'
 }
 
-// spelledLetters in a row are a word that was spelled out; fewer are initials.
+// spelledLetters is how many single letters in a row are a word that was spelled out; fewer are initials.
 const spelledLetters = 4
 
-// meant reads the digits and signs of a chunk that has letters too as letters.
-// Signs at its ends are punctuation or money (free!, $5).
-func meant(chunk string) meantWord {
+// unmaskWord reads digits and signs as letters in a chunk that also has letters. Signs at its ends are
+// punctuation or money (free!, $5) and are removed.
+func unmaskWord(chunk string) unmaskedWord {
 	chunk = strings.TrimRight(strings.TrimLeft(chunk, "!|"), "!|$€@")
 	masked := false
 	read := strings.Map(func(r rune) rune {
@@ -130,13 +129,13 @@ func meant(chunk string) meantWord {
 		return as
 	}, chunk)
 	if !masked || !strings.ContainsFunc(chunk, unicode.IsLetter) {
-		return meantWord{chunk, false}
+		return unmaskedWord{chunk, false}
 	}
-	return meantWord{skeleton(read), true}
+	return unmaskedWord{skeleton(read), true}
 }
 
-// unmask returns the letter that a digit or sign stands for among letters, or r
-// itself. 1, ! and | stand for i and for l: see skeleton.
+// unmask returns the letter that a digit or sign replaces, or r itself. 1, ! and | replace both i and l: see
+// skeleton.
 func unmask(r rune) rune {
 	switch r {
 	case '0':
@@ -155,5 +154,5 @@ func unmask(r rune) rune {
 	return r
 }
 
-// skeleton makes i and l one letter, so that what was unmasked compares.
+// skeleton replaces l by i, so that unmasked words can be compared.
 func skeleton(word string) string { return strings.ReplaceAll(word, "l", "i") }
