@@ -1,40 +1,40 @@
-// Package advice reads an InMail before it is sent and says what would make an answer more
-// likely (R45–R52). It is advice, never a refusal: nothing here stops a message, and nothing is
-// stored (R27). It is pure and costs time in step with the length of the message.
+// Package advice reads an InMail before it is sent and says what would make an answer more likely (R45–R52).
+// It never refuses a message, and it stores nothing (R27). It is pure, and linear in the length of the
+// message.
 //
-// A rule speaks once a message. Rules that rest on English words or on English syllables
-// (weak_preview, hard_to_read, no_value_statement, follow_up) stay silent unless the text is
-// English, which english guesses from its function words; the others hold in any language.
+// Each rule gives one piece of advice at most. Rules that need English words or syllables (weak_preview,
+// hard_to_read, no_value_statement, follow_up) apply to English texts only, which english detects by their
+// function words; the others apply in any language.
 package advice
 
 import (
 	"inmail/domain/richtext"
 )
 
-// Message is an InMail as its sender wrote it, with what is known of its recipient.
+// Message is an InMail as its sender wrote it, with the profile of its recipient.
 type Message struct {
 	Subject           string
 	Body              richtext.Document
 	Category          string // empty: none was given
 	Recipient         Profile
-	CommonConnections []string // names of the members whom both are connected to
+	CommonConnections []string // names of the members that sender and recipient are both connected to
 }
 
-// Profile is the recipient. Name, headline and company are what any member may see and may occur
-// in a Detail; skills are not (they are no part of the public profile) and are only compared.
+// Profile describes the recipient. Name, headline and company are public, so a Detail may quote them. Skills
+// are not public: they are only compared.
 type Profile struct {
 	Name, Headline, Company string
 	Skills                  []string
 }
 
-// Hit is one piece of advice, for the sender's eyes only: Detail quotes the message and the names
-// of members, so it belongs in no log (R60).
+// Hit is one piece of advice for the sender alone: Detail quotes the message and names of members, so it must
+// not be logged (R60).
 type Hit struct {
-	Code   string // one of the codes of RULES.md, below
-	Detail string // English: the words it is about, and what to change
+	Code   string // one of the codes below
+	Detail string // English: the words that it is about, and what to change
 }
 
-// The codes of R45–R52, in their order, which is that of Advise's answer.
+// The codes of R45–R52 in the order of these rules, which is also the order of hits.
 const (
 	NoName                  = "no_name"
 	NoSpecifics             = "no_specifics"
@@ -49,28 +49,29 @@ const (
 	FollowUp                = "follow_up"
 )
 
-// Advise returns what applies to m, each code at most once, in the order of the constants.
-// readingEase is the Flesch reading ease, normally 0..100, under which an English text counts as
-// hard to read (R47, policy reading_ease).
+// Advise returns the advice on m, each code at most once, in the order of the constants. An English text with
+// a Flesch reading ease below readingEase, normally 0..100, counts as hard to read (R47, policy
+// reading_ease).
 func Advise(m Message, readingEase float64) []Hit {
 	return Read(m.Subject, m.Body, m.Category, readingEase).For(m.Recipient, m.CommonConnections)
 }
 
-// Reading is a message that was read once, for any number of recipients: what is said of the text alone stands in it.
+// Reading is the analysis of a message, which is the same for all its recipients.
 type Reading struct {
 	subject   *text
 	preview   *text
-	all       mentions
+	all       texts
 	inEnglish bool
 
+	// The details of the advice that does not depend on the recipient; empty: it does not apply.
 	longParagraph, hardToRead, noValueStatement, over100Words, heavyFormatting, followUp string
 }
 
-// Read reads a message; its parameters are those of Message and Advise.
+// Read analyses a message; its parameters are those of Message and Advise.
 func Read(subject string, body richtext.Document, category string, readingEase float64) *Reading {
-	r := &Reading{subject: read(richtext.Subject(subject)), preview: read(body.Preview(richtext.MaxPreview))}
-	words := read(body.Text())
-	r.all, r.inEnglish = mentions{r.subject, words}, english(words)
+	r := &Reading{subject: tokenize(richtext.Subject(subject)), preview: tokenize(body.Preview(richtext.MaxPreview))}
+	words := tokenize(body.Text())
+	r.all, r.inEnglish = texts{r.subject, words}, english(words)
 	r.longParagraph, r.over100Words, r.heavyFormatting = longParagraph(body), over100Words(words), heavyFormatting(body)
 	if r.inEnglish {
 		r.hardToRead, r.noValueStatement = hardToRead(body, readingEase), noValueStatement(words)
@@ -81,7 +82,7 @@ func Read(subject string, body richtext.Document, category string, readingEase f
 	return r
 }
 
-// For returns what applies when the message goes to recipient, as Advise does. Calls may run at once.
+// For returns the advice on sending the message to recipient, as Advise does. Calls may run at the same time.
 func (r *Reading) For(recipient Profile, commonConnections []string) []Hit {
 	var hits []Hit
 	add := func(code, detail string) {

@@ -25,8 +25,8 @@ var (
 	priya  = Profile{"Priya Raman", "Founder & CEO at Leafcart", "Leafcart", []string{"D2C", "Supply chain"}}
 )
 
-// corpus holds InMails as people write them, good and bad, each with the advice that a careful
-// reader of R45–R52 would give.
+// corpus are InMails as people write them, good and bad, each with the advice that a careful reader of
+// R45–R52 would give.
 var corpus = []struct {
 	name, subject, body string
 	to                  Profile
@@ -370,27 +370,27 @@ func TestCorpus(t *testing.T) {
 	if len(corpus) < 40 {
 		t.Errorf("the corpus has %d InMails", len(corpus))
 	}
-	seen := map[string]int{}
+	given := map[string]int{}
 	for _, in := range corpus {
 		t.Run(in.name, func(t *testing.T) {
 			m := Message{in.subject, richtext.Parse(in.body), in.category, in.to, in.common}
 			var codes []string
 			for _, hit := range Advise(m, 50) {
 				codes = append(codes, hit.Code)
-				seen[hit.Code]++
+				given[hit.Code]++
 				checkDetail(t, m, hit)
 			}
 			if diff := cmp.Diff(in.want, codes); diff != "" {
 				t.Errorf("advice (-want +got):\n%s\n%+v", diff, Advise(m, 50))
 			}
-			if got, want := english(read(m.Body.Text())), in.language == ""; got != want {
+			if got, want := english(tokenize(m.Body.Text())), in.language == ""; got != want {
 				t.Errorf("english = %v, want %v", got, want)
 			}
 		})
 	}
 	for _, code := range codes {
-		if seen[code] < 2 {
-			t.Errorf("the corpus has %d InMails with %s, want two or more", seen[code], code)
+		if given[code] < 2 {
+			t.Errorf("the corpus has %d InMails with %s, want two or more", given[code], code)
 		}
 	}
 }
@@ -398,7 +398,7 @@ func TestCorpus(t *testing.T) {
 var codes = []string{NoName, NoSpecifics, WeakSubject, WeakPreview, LongParagraph, HardToRead, MentionCommonConnection,
 	NoValueStatement, Over100Words, HeavyFormatting, FollowUp}
 
-// checkDetail holds what is true of every detail: a sentence or two that quote something, shortly.
+// checkDetail checks what every detail must be: one or two short sentences that quote something.
 func checkDetail(t *testing.T, m Message, hit Hit) {
 	t.Helper()
 	if !strings.HasSuffix(hit.Detail, ".") || len(hit.Detail) > 260 || strings.ContainsAny(hit.Detail, "\n\t") {

@@ -2,18 +2,19 @@ package advice
 
 import "strings"
 
-// followUp says that an English text without a category speaks of a meeting, a call or an event,
-// and offers the category "follow-up after meeting" (R52). A question or an offer to meet or to
-// call ("would you be open to a short call?") is not meant: there is nothing yet to follow up.
-func followUp(all mentions) string {
+// followUp advises to set the category "follow-up after meeting" if an English text without a category
+// mentions a past meeting, call or event (R52). A question or an offer to meet or to call ("would you be open
+// to a short call?") does not count, because there is nothing to follow up yet. "" is no advice.
+func followUp(all texts) string {
 	for _, t := range all {
 		for from := 0; from < len(t.words); {
 			to := from + 1
 			for to < len(t.words) && !t.words[to].first {
 				to++
 			}
-			if i, n := encounter(t, from, to); n > 0 {
-				return "You speak of " + t.quote(i, i+n) + `: if this is a follow-up after meeting, set the category to "follow_up", ` +
+			if i, n := findMeeting(t, from, to); n > 0 {
+				return "You speak of " + t.quote(i, i+n) +
+					`: if this is a follow-up after meeting, set the category to "follow_up", ` +
 					"so that you see how such messages do."
 			}
 			from = to
@@ -22,10 +23,11 @@ func followUp(all mentions) string {
 	return ""
 }
 
-// encounter finds in the sentence of the words from..to what speaks of a meeting, call or event: its
-// first word and how many to quote, 0 for nothing.
-func encounter(t *text, from, to int) (at, n int) {
-	past, proposes := false, strings.Contains(t.plain[t.words[from].start:t.words[to-1].end+closing(t, to-1)], "?")
+// findMeeting finds the mention of a past meeting, call or event in the sentence of the words from..to, to
+// not included: its first word, and how many words to quote; 0 for none.
+func findMeeting(t *text, from, to int) (at, n int) {
+	end := t.words[to-1].end + closingPunctuation(t, to-1)
+	past, proposes := false, strings.Contains(t.plain[t.words[from].start:end], "?")
 	for i := from; i < to; i++ {
 		past = past || t.has(i, pastWords)
 		proposes = proposes || t.has(i, proposalWords)
@@ -33,31 +35,31 @@ func encounter(t *text, from, to int) (at, n int) {
 	for i := from; i < to; i++ {
 		switch {
 		case t.has(i, eventNouns):
-			if t.starts(i-2, inAnyEvent) > 0 {
+			if t.anyPhraseAt(i-2, inAnyEvent) > 0 {
 				continue // in any event, in the event of
 			}
 			return max(from, i-2), 3
 		case t.has(i, talkVerbs) && t.has(i+1, talkPartners), t.has(i, we) && t.has(i+1, talkVerbs):
 			return i, 3
-		case t.has(i, meetingNouns) && meant(t, i) && (!proposes || past || t.has(i-1, ours)):
+		case t.has(i, meetingNouns) && isMeeting(t, i) && (!proposes || past || t.has(i-1, ours)):
 			return max(from, i-2), 4
 		}
 	}
 	return 0, 0
 }
 
-// closing is the length of the punctuation behind word i.
-func closing(t *text, i int) int {
+// closingPunctuation returns the length in bytes of the punctuation and blanks after word i.
+func closingPunctuation(t *text, i int) int {
 	rest := t.plain[t.words[i].end:]
 	return len(rest) - len(strings.TrimLeft(rest, "?!.…\"'”’) "))
 }
 
-// meant reports whether word i, a call or a meeting by its letters, is one: not "call me", "meeting
-// your needs" or "a call to action".
-func meant(t *text, i int) bool {
+// isMeeting reports whether word i, one of meetingNouns, is used as a noun for a meeting: not in "call me",
+// "meeting your needs" or "a call to action".
+func isMeeting(t *text, i int) bool {
 	switch t.words[i].key {
 	case "call", "calls":
-		if t.starts(i+1, callTo) > 0 || t.has(i+1, callCompounds) {
+		if t.anyPhraseAt(i+1, callTo) > 0 || t.has(i+1, callCompounds) {
 			return false
 		}
 		for back := 1; back <= 3; back++ {
@@ -81,23 +83,23 @@ func meant(t *text, i int) bool {
 
 var (
 	meetingNouns = setOf("meeting meetings call calls conversation appointment")
-	eventNouns   = setOf("event events conference conferences webinar webinars workshop workshops summit meetup congress symposium " +
-		"tradeshow expo hackathon")
+	eventNouns   = setOf("event events conference conferences webinar webinars workshop workshops summit meetup " +
+		"congress symposium tradeshow expo hackathon")
 	talkVerbs    = setOf("met spoke talked chatted")
 	talkPartners = setOf("you with at in on last yesterday today briefly your about during after")
-	// these make clear that it has been
-	pastWords = setOf("following after since during met spoke talked discussed attended enjoyed thanks thank last yesterday earlier " +
-		"previous recent was were had continue")
-	proposalWords = setOf("would could can shall might let open happy love glad free available schedule book arrange set hop jump " +
-		"forward interested suggest propose if")
+	// pastWords show that the meeting has taken place.
+	pastWords = setOf("following after since during met spoke talked discussed attended enjoyed thanks thank last " +
+		"yesterday earlier previous recent was were had continue")
+	proposalWords = setOf("would could can shall might let open happy love glad free available schedule book arrange " +
+		"set hop jump forward interested suggest propose if")
 	ours        = setOf("our")
 	we          = setOf("we")
 	inAnyEvent  = phrases("in any event", "in the event of", "in the event that")
 	callTo      = phrases("to action", "for papers")
-	determiners = setOf("a an the our your that this my last first next yesterday s phone video zoom teams sales discovery conference minute " +
-		"quick short brief intro introductory recent previous earlier")
+	determiners = setOf("a an the our your that this my last first next yesterday s phone video zoom teams sales " +
+		"discovery conference minute quick short brief intro introductory recent previous earlier")
 	verbMarks     = setOf("to i we you they please will can could would should ll and")
 	callCompounds = setOf("center centers centre centres me him her them us it you")
-	metThings     = setOf("needs need goals goal targets target deadlines deadline requirements requirement demand demands " +
-		"expectations standards quota quotas criteria room rooms")
+	metThings     = setOf("needs need goals goal targets target deadlines deadline requirements requirement demand " +
+		"demands expectations standards quota quotas criteria room rooms")
 )

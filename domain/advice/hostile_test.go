@@ -8,8 +8,8 @@ import (
 	"inmail/domain/richtext"
 )
 
-// A message four times as long costs about four times as much, whatever it says. Counted are the
-// bytes allocated, which show any copying of the rest of a text for each of its words.
+// A message four times as long must cost about four times as much, whatever it says. The test counts
+// allocated bytes, which show code that copies the rest of a text for each of its words.
 func TestHostileMessageCostsLinearWork(t *testing.T) {
 	for _, piece := range []string{
 		"will ", "Will, ", "hi ", "a-", "-", "a'", "n't", "call ", "a call ", "our meeting. ", "i hope you ", "you ", "I ", "?", ". ", "“", "Dr. ",

@@ -6,7 +6,7 @@ import (
 	"inmail/domain/richtext"
 )
 
-// The guess on short texts, and on languages that functionWords does not know.
+// The guess must be right for short texts, too, and for languages that functionWords does not list.
 func TestEnglish(t *testing.T) {
 	for _, tt := range []struct {
 		want bool
@@ -47,21 +47,21 @@ func TestEnglish(t *testing.T) {
 		{false, "مرحبا آنا، لدي سؤال واحد لك."},
 		{false, "弊社のWeb meetingにご参加ください。the best call"},
 	} {
-		if got := english(read(richtext.Parse(tt.text).Text())); got != tt.want {
-			share, other := englishShare(read(tt.text))
+		if got := english(tokenize(richtext.Parse(tt.text).Text())); got != tt.want {
+			share, other := englishShare(tokenize(tt.text))
 			t.Errorf("english(%q) = %v, want %v (%.2f, other %.2f)", tt.text, got, tt.want, share, other)
 		}
 	}
 }
 
-// The threshold lies far from both sides.
+// The threshold must lie far from the shares of English texts and of others.
 func TestEnglishIsToldApartWithRoom(t *testing.T) {
 	for _, in := range corpus {
-		share, other := englishShare(read(richtext.Parse(in.body).Text()))
-		if in.language == "" && (share < enoughEnglish+0.05 || other > share-0.1) {
+		share, other := englishShare(tokenize(richtext.Parse(in.body).Text()))
+		if in.language == "" && (share < minEnglishShare+0.05 || other > share-0.1) {
 			t.Errorf("%s: English with a share of %.2f, another language has %.2f", in.name, share, other)
 		}
-		if in.language != "" && share > enoughEnglish-0.05 {
+		if in.language != "" && share > minEnglishShare-0.05 {
 			t.Errorf("%s: %s with a share of %.2f of English", in.name, in.language, share)
 		}
 	}

@@ -9,13 +9,14 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// mentions are the texts in which a name or a word may be mentioned: subject and body (R45).
-type mentions []*text
+// texts are the texts that are searched for a name or a word: subject and body (R45).
+type texts []*text
 
-// noName says that neither the first nor the last name of the recipient is mentioned (R45).
-func noName(all mentions, p Profile) string {
+// noName returns the advice to greet by name if the text mentions neither the first nor the last name of the
+// recipient (R45); "" if it does.
+func noName(all texts, p Profile) string {
 	names := namesOf(p.Name)
-	if len(names) == 0 || all.name(p.Name, nil) {
+	if len(names) == 0 || all.mentionsPerson(p.Name, nil) {
 		return ""
 	}
 	call := quoted(names[0].typed)
@@ -26,9 +27,9 @@ func noName(all mentions, p Profile) string {
 	return "Nothing here names " + call + ": greet them by name."
 }
 
-// mentionCommonConnection says that they share connections and none is named (R48). The first
-// one serves as the example.
-func mentionCommonConnection(all mentions, recipient Profile, commonConnections []string) string {
+// mentionCommonConnection returns the advice to name a common connection if there are some and none is
+// mentioned (R48); "" otherwise. It suggests the first one.
+func mentionCommonConnection(all texts, recipient Profile, commonConnections []string) string {
 	example := ""
 	own := map[string]bool{}
 	for _, n := range namesOf(recipient.Name) {
@@ -38,7 +39,7 @@ func mentionCommonConnection(all mentions, recipient Profile, commonConnections 
 		if len(namesOf(name)) == 0 {
 			continue
 		}
-		if all.name(name, own) {
+		if all.mentionsPerson(name, own) {
 			return ""
 		}
 		if example == "" {
@@ -48,20 +49,21 @@ func mentionCommonConnection(all mentions, recipient Profile, commonConnections 
 	if example == "" {
 		return ""
 	}
-	return "You both know " + quoted(strings.Join(strings.Fields(example), " ")) + ": say so, it is the best reason to read on."
+	return "You both know " + quoted(strings.Join(strings.Fields(example), " ")) +
+		": say so, it is the best reason to read on."
 }
 
-// name is a part of a person's name by which others call them.
+// name is a first or last name of a person.
 type name struct{ typed, key string }
 
-// namesOf returns what of a full name counts as first or last name: of "Dr. Jean-Pierre van den
-// Berg, PhD" it is Jean, Pierre and Berg. A name in a script without blanks is kept whole.
+// namesOf returns the first and last names in a full name: Jean, Pierre and Berg of "Dr. Jean-Pierre van den
+// Berg, PhD". A name in a script without blanks is one name.
 func namesOf(full string) []name {
 	full, _, _ = strings.Cut(norm.NFC.String(full), ",")
 	var parts []string
 	for _, part := range strings.Fields(full) {
 		bare := strings.TrimFunc(part, func(r rune) bool { return !unicode.IsLetter(r) })
-		if bare != "" && bare == strings.Trim(part, ".") && !titles[key(bare)] { // "(Annie)" is not the name
+		if bare != "" && bare == strings.Trim(part, ".") && !titles[key(bare)] { // "(Annie)" is a nickname
 			parts = append(parts, bare)
 		}
 	}
@@ -70,10 +72,10 @@ func namesOf(full string) []name {
 	}
 	var names []name
 	for _, part := range parts {
-		whole := read(part)
-		for i, w := range whole.words {
+		tokens := tokenize(part)
+		for i, w := range tokens.words {
 			if utf8.RuneCountInString(w.key) > 1 || unspaced(w.key) {
-				names = append(names, name{whole.raw(i), w.key})
+				names = append(names, name{tokens.raw(i), w.key})
 			}
 		}
 	}
@@ -82,15 +84,15 @@ func namesOf(full string) []name {
 
 var titles = setOf("dr prof mr mrs ms mx sir dame herr frau ing dipl phd md mba msc bsc jr sr ii iii iv esq")
 
-// name reports whether the person is mentioned by first or last name. A part that is also in
-// except belongs to somebody else; such a person must be named by another part.
-func (all mentions) name(full string, except map[string]bool) bool {
+// mentionsPerson reports whether the person is mentioned by first or last name. Names in except do not count,
+// because they may mean somebody else.
+func (all texts) mentionsPerson(full string, except map[string]bool) bool {
 	for _, n := range namesOf(full) {
 		if except[n.key] {
 			continue
 		}
 		for _, t := range all {
-			if t.names(n) {
+			if t.mentionsName(n) {
 				return true
 			}
 		}
@@ -98,38 +100,43 @@ func (all mentions) name(full string, except map[string]bool) bool {
 	return false
 }
 
-func (t *text) names(n name) bool {
+func (t *text) mentionsName(n name) bool {
 	if unspaced(n.key) {
 		return t.namesUnspaced(n.typed)
 	}
-	for i := t.find(n.key); i >= 0; i = t.words[i].again {
-		if !alsoWords[n.key] {
+	for i := t.find(n.key); i >= 0; i = t.words[i].nextSame {
+		if !ambiguousNames[n.key] {
 			return true
 		}
 		// "Will you come?" does not name Will; "Hi will", "Will, …" and "ask Will" do.
 		capital := unicode.IsUpper(firstRune(t.raw(i)))
 		comma := strings.HasPrefix(t.plain[t.words[i].end:], ",")
-		if t.beside(i-1) && t.has(i-1, greetingWords) || capital && (comma || !t.words[i].first) {
+		if t.adjacent(i-1) && t.has(i-1, greetingWords) || capital && (comma || !t.words[i].first) {
 			return true
 		}
 	}
 	return false
 }
 
-// alsoWords are names that are common English words too.
-var alsoWords = setOf("will may mark grace hope bill art rich faith joy dean chase grant frank guy sue pat rob drew ray june " +
-	"april august summer page price young long best small good white black brown green king love rose ruby daisy iris miles " +
-	"pierce reed rush wade max sunny earnest christian carol dawn eve jean gene gale hunter mason parker porter baker cook")
+// ambiguousNames are names that are also common English words.
+var ambiguousNames = setOf("will may mark grace hope bill art rich faith joy dean chase grant frank guy sue pat rob " +
+	"drew ray june april august summer page price young long best small good white black brown green king love rose " +
+	"ruby daisy iris miles pierce reed rush wade max sunny earnest christian carol dawn eve jean gene gale hunter " +
+	"mason parker porter baker cook")
 
-// namesUnspaced looks for a Chinese, Japanese, Korean, … name: the whole, its first two or its
-// last two letters (田中 and 太郎 of 田中太郎), or its first before a form of address (王先生).
+// namesUnspaced reports whether t mentions a name in a script without blanks, such as Chinese, Japanese or
+// Korean: all of it, its first two or last two letters (田中 and 太郎 of 田中太郎), or its first letter before a form
+// of address (王先生).
 func (t *text) namesUnspaced(typed string) bool {
 	runes := []rune(typed)
 	if strings.Contains(t.plain, typed) {
 		return true
 	}
-	if len(runes) >= 3 && (strings.Contains(t.plain, string(runes[:2])) || strings.Contains(t.plain, string(runes[len(runes)-2:]))) {
-		return true
+	if len(runes) >= 3 {
+		first, last := string(runes[:2]), string(runes[len(runes)-2:])
+		if strings.Contains(t.plain, first) || strings.Contains(t.plain, last) {
+			return true
+		}
 	}
 	for _, address := range []string{"先生", "女士", "小姐", "总", "經理", "经理", "老师", "様", "さん", "氏", "님", "씨"} {
 		if strings.Contains(t.plain, string(runes[:1])+address) {
@@ -144,9 +151,9 @@ func firstRune(s string) rune {
 	return r
 }
 
-// noSpecifics says that nothing of the recipient's headline, company or skills is mentioned
-// (R45). It is silent when none of them is known.
-func noSpecifics(all mentions, p Profile) string {
+// noSpecifics returns the advice to say why this recipient if the text mentions nothing of the headline,
+// company or skills (R45); "" if it does, or if none of them is known.
+func noSpecifics(all texts, p Profile) string {
 	fields := append([]string{p.Company, p.Headline}, p.Skills...)
 	known := false
 	stems := sync.OnceValue(all.stems)
@@ -166,11 +173,12 @@ func noSpecifics(all mentions, p Profile) string {
 	}
 	for _, field := range []string{p.Company, p.Headline} {
 		if field = strings.TrimSpace(field); field != "" {
-			t := read(field)
+			t := tokenize(field)
 			if len(t.words) == 0 {
 				continue
 			}
-			return "Nothing here is about them: say why you write to someone with " + t.quote(0, 4) + " in their profile."
+			return "Nothing here is about them: say why you write to someone with " + t.quote(0, 4) +
+				" in their profile."
 		}
 	}
 	body := all[len(all)-1]
@@ -181,7 +189,7 @@ func noSpecifics(all mentions, p Profile) string {
 	return "Nothing from " + body.quote(from, from+4) + " on is about them: say what in their profile made you write."
 }
 
-func (all mentions) stems() map[string]bool {
+func (all texts) stems() map[string]bool {
 	stems := map[string]bool{}
 	for _, t := range all {
 		for k := range t.at {
@@ -191,10 +199,10 @@ func (all mentions) stems() map[string]bool {
 	return stems
 }
 
-// mentions reports whether t takes up a field of a profile: all of it, or one of its words that
-// says something. stems are those of all words of the message.
+// mentions reports whether t mentions a field of a profile: all of it, or one of its words that is no stop
+// word. stems returns the stems of all words of the message.
 func (t *text) mentions(field string, stems func() map[string]bool) bool {
-	f := read(field)
+	f := tokenize(field)
 	if len(f.words) == 0 {
 		return strings.Contains(t.plain, field)
 	}
@@ -211,37 +219,38 @@ func (t *text) mentions(field string, stems func() map[string]bool) bool {
 				}
 			}
 		case utf8.RuneCountInString(raw) <= 2: // "IT" and "Go" are not "it" and "go"
-			if utf8.RuneCountInString(raw) == 2 && unicode.IsUpper(firstRune(raw)) && !emptyStems[stem(w.key)] && t.holds(raw) {
+			if utf8.RuneCountInString(raw) == 2 && unicode.IsUpper(firstRune(raw)) &&
+				!stopStems[stem(w.key)] && t.containsExactly(raw) {
 				return true
 			}
-		case !emptyStems[stem(w.key)] && stems()[stem(w.key)]:
+		case !stopStems[stem(w.key)] && stems()[stem(w.key)]:
 			return true
 		}
 	}
 	return false
 }
 
-// contains reports whether the words of f stand in t, one after the other; of a field of one
-// short word ("R", "IT", "Go") in exactly these letters.
+// contains reports whether t contains the words of f in a row. A field of one short word ("R", "IT", "Go")
+// must occur in exactly these letters.
 func (t *text) contains(f *text) bool {
 	if len(f.words) == 1 && len(f.words[0].key) <= 2 {
-		return t.holds(f.raw(0)) && strings.Contains(t.plain, strings.TrimSpace(f.plain)) // "C++" is not "C"
+		return t.containsExactly(f.raw(0)) && strings.Contains(t.plain, strings.TrimSpace(f.plain)) // "C++" is not "C"
 	}
-	whole := make(phrase, len(f.words))
+	field := make(phrase, len(f.words))
 	for i, w := range f.words {
-		whole[i] = w.key
+		field[i] = w.key
 	}
-	for i := t.find(whole[0]); i >= 0; i = t.words[i].again {
-		if t.is(i, whole) {
+	for i := t.find(field[0]); i >= 0; i = t.words[i].nextSame {
+		if t.phraseAt(i, field) {
 			return true
 		}
 	}
 	return false
 }
 
-// holds reports whether t has the word in exactly these letters.
-func (t *text) holds(raw string) bool {
-	for i := t.find(key(raw)); i >= 0; i = t.words[i].again {
+// containsExactly reports whether t contains the word in exactly these letters.
+func (t *text) containsExactly(raw string) bool {
+	for i := t.find(key(raw)); i >= 0; i = t.words[i].nextSame {
 		if t.raw(i) == raw {
 			return true
 		}
@@ -249,8 +258,8 @@ func (t *text) holds(raw string) bool {
 	return false
 }
 
-// sameScript cuts a word without blanks where its script changes and returns the parts of two
-// letters or more: 水素エネルギー研究者 is 水素, エネルギー and 研究者. Hiragana alone says nothing.
+// sameScript cuts a word of a script without blanks where the script changes, and returns the parts of two
+// letters or more: 水素, エネルギー and 研究者 of 水素エネルギー研究者. Parts in Hiragana are left out: they are function words.
 func sameScript(s string) []string {
 	script := func(r rune) int {
 		switch {
@@ -278,11 +287,11 @@ func sameScript(s string) []string {
 	return parts
 }
 
-// emptyStems are of words that say nothing about a person when they stand alone: function words of
-// some languages, legal forms, and words that a message to anyone holds in another sense.
-var emptyStems = func() map[string]bool {
-	words := "head lead leading looking helping help new open work works passionate experienced building making best great good " +
-		"top via amp inc ltd llc gmbh ag sa sas srl bv plc co corp corporation company group"
+// stopStems are the stems of stop words, which alone say nothing about a person: function words of some
+// languages, legal forms, and words that messages to anybody contain in another sense.
+var stopStems = func() map[string]bool {
+	words := "head lead leading looking helping help new open work works passionate experienced building making best " +
+		"great good top via amp inc ltd llc gmbh ag sa sas srl bv plc co corp corporation company group"
 	stems := map[string]bool{}
 	for _, words := range append([]string{words}, functionWords[:7]...) {
 		for w := range setOf(words) {
@@ -292,8 +301,8 @@ var emptyStems = func() map[string]bool {
 	return stems
 }()
 
-// stem cuts common endings off, so that engineer, engineers and engineering are one; at least four
-// letters remain.
+// stem removes common English endings, so that engineer, engineers and engineering have one stem; at least
+// four letters remain.
 func stem(k string) string {
 	for again := true; again; {
 		again = false

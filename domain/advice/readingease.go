@@ -8,17 +8,17 @@ import (
 	"inmail/domain/richtext"
 )
 
-// sentence is a sentence of prose, cut at blanks.
+// sentence is a sentence of prose.
 type sentence struct {
-	words     []string
-	syllables int
+	words     []string // split at blanks
+	syllables int      // of all words
 }
 
-// minProse is how many words a text must have for its reading ease to mean anything.
+// minProse is the lowest number of words for which a reading ease is computed.
 const minProse = 10
 
-// readingEase is Flesch's formula (1948): 206.835 − 1.015 × words per sentence − 84.6 × syllables per
-// word. 60 and more is plain English, under 50 is hard. ok is false for less than minProse words.
+// readingEase returns the Flesch reading ease (1948): 206.835 − 1.015 × words per sentence − 84.6 × syllables
+// per word. 60 and more is plain English, under 50 is hard. ok is false below minProse words.
 func readingEase(sentences []sentence) (ease float64, ok bool) {
 	words, syllables := 0, 0
 	for _, s := range sentences {
@@ -32,17 +32,17 @@ func readingEase(sentences []sentence) (ease float64, ok bool) {
 	return 206.835 - 1.015*perSentence - 84.6*perWord, true
 }
 
-// prose returns the sentences of a body. A sentence ends at . ! ? or …, at the end of a paragraph or
-// list item, and at a line break before a capital. Lines of at most three words that end without
-// such a mark, the greeting and the signature, are no prose.
+// prose returns the sentences of a body. A sentence ends at . ! ? or …, at the end of a paragraph or list
+// item, and at a line break before a capital. Lines of at most three words without such a mark are left out:
+// they are the greeting and the signature.
 func prose(d richtext.Document) []sentence {
 	var all []sentence
-	var now sentence
+	var current sentence
 	end := func(mark bool) {
-		if len(now.words) > 3 || mark && len(now.words) > 0 {
-			all = append(all, now)
+		if len(current.words) > 3 || mark && len(current.words) > 0 {
+			all = append(all, current)
 		}
-		now = sentence{}
+		current = sentence{}
 	}
 	for _, p := range d.Paragraphs() {
 		for _, line := range strings.Split(p, "\n") {
@@ -51,11 +51,11 @@ func prose(d richtext.Document) []sentence {
 				end(false)
 			}
 			for _, field := range fields {
-				if !strings.ContainsFunc(field, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) }) {
+				if !strings.ContainsFunc(field, letterOrNumber) {
 					continue
 				}
-				now.words = append(now.words, field)
-				now.syllables += syllables(field)
+				current.words = append(current.words, field)
+				current.syllables += syllables(field)
 				if endsSentence(field) {
 					end(true)
 				}
@@ -66,22 +66,27 @@ func prose(d richtext.Document) []sentence {
 	return all
 }
 
+func letterOrNumber(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) }
+
 // endsSentence reports whether a word is the last of its sentence. "e.g.", "Dr." and "J." are not.
 func endsSentence(field string) bool {
 	s := strings.TrimRight(field, ")]}\"'’”»")
-	if strings.HasSuffix(s, "!") || strings.HasSuffix(s, "?") || strings.HasSuffix(s, "…") || strings.HasSuffix(s, "...") {
-		return true
+	for _, mark := range []string{"!", "?", "…", "..."} {
+		if strings.HasSuffix(s, mark) {
+			return true
+		}
 	}
 	s, dot := strings.CutSuffix(s, ".")
 	return dot && !strings.Contains(s, ".") && !titles[key(s)] && !abbreviations[key(s)] &&
 		!(utf8.RuneCountInString(s) == 1 && unicode.IsUpper(firstRune(s)) && s != "I")
 }
 
-var abbreviations = setOf("vs etc approx no st inc ltd co corp dept est fig vol jan feb mar apr jun jul aug sep sept oct nov dec")
+var abbreviations = setOf("vs etc approx no st inc ltd co corp dept est fig vol " +
+	"jan feb mar apr jun jul aug sep sept oct nov dec")
 
-// syllables estimates the syllables of an English word: its groups of vowels, less the silent ones,
-// and more where two vowels are spoken apart. It is right for 19 words of 20 or more (the test
-// counts); the errors go both ways. An address, a number and an abbreviation count as one.
+// syllables estimates the number of syllables of an English word: its groups of vowels, minus the silent
+// ones, plus one for each hiatus. The test checks that it is right for 19 words in 20; errors go both ways.
+// An address, a number and an abbreviation count as one syllable.
 func syllables(field string) int {
 	field = strings.Trim(lower(field), ".,;:!?()[]{}\"'“”‘«»…*~-")
 	if strings.ContainsAny(field, "0123456789@:/") {
@@ -95,7 +100,7 @@ func syllables(field string) int {
 }
 
 func syllablesOf(w string) int {
-	if base, ok := strings.CutSuffix(w, "n't"); ok && base != "" { // didn't is two, don't one
+	if base, ok := strings.CutSuffix(w, "n't"); ok && base != "" { // didn't has two syllables, don't one
 		if vowel(base[len(base)-1]) {
 			return syllablesOf(base)
 		}
@@ -113,13 +118,14 @@ func syllablesOf(w string) int {
 			n++
 		}
 	}
-	return max(1, n+apart(w)-silent(w, n))
+	return max(1, n+hiatuses(w)-silentGroups(w, n))
 }
 
 func vowel(c byte) bool { return strings.IndexByte("aeiouy", c) >= 0 }
 
-// apart counts the groups of vowels that are two syllables: vari-ous, cre-ate, play-er.
-func apart(w string) int {
+// hiatuses counts the places where two neighbouring vowels belong to two syllables: vari-ous, cre-ate,
+// play-er.
+func hiatuses(w string) int {
 	n := 0
 	for i := 1; i+1 < len(w); i++ {
 		before, after := w[i-1], byte(' ')
@@ -150,14 +156,16 @@ func apart(w string) int {
 				n++
 			}
 		case "ie":
-			if after == 'n' && strings.IndexByte("ctr", before) < 0 || after == 't' || strings.HasPrefix(w[i:], "ience") && before == 'r' {
+			if after == 'n' && strings.IndexByte("ctr", before) < 0 || after == 't' ||
+				strings.HasPrefix(w[i:], "ience") && before == 'r' {
 				n++
 			}
 			if end := w[i:]; (end == "ier" || end == "iers" || end == "iest") && i > 1 {
 				n++
 			}
 		case "ea":
-			if strings.HasPrefix(w[i-1:], "reat") && i > 1 && w[i-2] == 'c' || (w[i:] == "ea" || w[i:] == "eas") && i > 1 {
+			if strings.HasPrefix(w[i-1:], "reat") && i > 1 && w[i-2] == 'c' ||
+				(w[i:] == "ea" || w[i:] == "eas") && i > 1 {
 				n++
 			}
 		case "oi", "ei", "ui":
@@ -175,8 +183,8 @@ func apart(w string) int {
 	return n
 }
 
-// silent counts the groups of vowels that are not spoken, of n in all: mak(e), us(e)d, car(e)ful.
-func silent(w string, n int) int {
+// silentGroups counts the groups of vowels, of n in all, that are silent: mak(e), us(e)d, car(e)ful.
+func silentGroups(w string, n int) int {
 	quiet := 0
 	for _, part := range []string{"ement", "ely", "eful", "eless", "eness", "ewhere", "ewise"} {
 		if i := strings.LastIndex(w, part); i > 1 && !vowel(w[i-1]) && n > 2 && !(part == "ement" && w[i-1] == 'l') {
@@ -218,11 +226,13 @@ func silent(w string, n int) int {
 }
 
 var irregularSyllables = map[string]int{
-	"people": 2, "business": 2, "businesses": 3, "every": 2, "everyone": 3, "everything": 3, "something": 2, "sometimes": 2,
-	"someone": 2, "somebody": 3, "therefore": 2, "evening": 2, "safety": 2, "homepage": 2, "area": 3, "areas": 3, "idea": 3,
-	"ideas": 3, "being": 2, "science": 2, "sciences": 3, "client": 2, "clients": 2, "really": 2, "usually": 4, "poem": 2, "chaos": 2,
-	"persuade": 2, "the": 1, "he": 1, "she": 1, "we": 1, "me": 1, "be": 1, "recipe": 3, "create": 2, "creates": 2, "created": 3,
-	"reality": 4, "via": 2, "fuel": 2, "doing": 2, "going": 2, "quiet": 2, "friend": 1, "friends": 1, "tea": 1, "sea": 1, "career": 2,
-	"careers": 2, "quite": 1, "hour": 1, "hours": 1, "our": 1, "wednesday": 2, "react": 2, "reaction": 3, "reactions": 3, "scientist": 3, "scientists": 3, "argue": 2, "continue": 3, "vegetable": 3, "camera": 3, "company": 3,
-	"companies": 3, "experience": 4, "experiences": 5, "series": 2, "movie": 2, "movies": 2,
+	"people": 2, "business": 2, "businesses": 3, "every": 2, "everyone": 3, "everything": 3, "something": 2,
+	"sometimes": 2, "someone": 2, "somebody": 3, "therefore": 2, "evening": 2, "safety": 2, "homepage": 2, "area": 3,
+	"areas": 3, "idea": 3, "ideas": 3, "being": 2, "science": 2, "sciences": 3, "client": 2, "clients": 2, "really": 2,
+	"usually": 4, "poem": 2, "chaos": 2, "persuade": 2, "the": 1, "he": 1, "she": 1, "we": 1, "me": 1, "be": 1,
+	"recipe": 3, "create": 2, "creates": 2, "created": 3, "reality": 4, "via": 2, "fuel": 2, "doing": 2, "going": 2,
+	"quiet": 2, "friend": 1, "friends": 1, "tea": 1, "sea": 1, "career": 2, "careers": 2, "quite": 1, "hour": 1,
+	"hours": 1, "our": 1, "wednesday": 2, "react": 2, "reaction": 3, "reactions": 3, "scientist": 3, "scientists": 3,
+	"argue": 2, "continue": 3, "vegetable": 3, "camera": 3, "company": 3, "companies": 3, "experience": 4,
+	"experiences": 5, "series": 2, "movie": 2, "movies": 2,
 }

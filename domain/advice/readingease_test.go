@@ -8,7 +8,7 @@ import (
 	"inmail/domain/richtext"
 )
 
-// Syllables of words as they occur in InMails, from their hyphenation in dictionaries.
+// The syllables of words that occur in InMails are those of their hyphenation in dictionaries.
 const spoken = `
 a:1 I:1 the:1 you:1 your:1 year:1 yes:1 we:1 work:1 worked:1 works:1 team:1 teams:1 role:1 roles:1 make:1 makes:1 made:1 time:1
 times:1 use:1 used:1 uses:2 hope:1 hoped:1 build:1 built:1 through:1 would:1 could:1 change:1 changes:2 changed:1 price:1 prices:2

@@ -9,7 +9,7 @@ import (
 	"inmail/domain/richtext"
 )
 
-// good is a message that draws no advice; a case changes one thing of it.
+// good returns a message on which there is no advice; each case changes one thing of it.
 func good() Message {
 	return Message{
 		Subject:   "Your talk on tidal blades",
@@ -18,7 +18,8 @@ func good() Message {
 	}
 }
 
-// gives fails unless Advise(m) gives the code, or does not, as want says; it returns the detail.
+// gives fails the test unless Advise(m) returns the code (want) or does not return it (!want); it returns the
+// detail.
 func gives(t *testing.T, m Message, code string, want bool) string {
 	t.Helper()
 	found, detail := false, ""
@@ -463,13 +464,13 @@ func TestGreetingEnd(t *testing.T) {
 		"Hello": 1, "Good morning\nhow are you?": 2, "Hi Anna I'm Ben, from Leith": 0, "Anna, hi": 0, "": 0,
 		"Hello to everyone in the whole of the north, south and east": 0, "Dear all – welcome": 2,
 	} {
-		if got := greetingEnd(read(text)); got != want {
+		if got := greetingEnd(tokenize(text)); got != want {
 			t.Errorf("the greeting of %q has %d words, want %d", text, got, want)
 		}
 	}
 }
 
-// Whatever is written and whoever receives it: each code once, in order, with a detail in one line.
+// Any text to any recipient must give each code at most once, in order, with a detail of one line.
 func FuzzAdvise(f *testing.F) {
 	for _, in := range corpus {
 		f.Add(in.subject, in.body, in.to.Name, in.to.Headline, strings.Join(in.common, "\n"))

@@ -2,10 +2,10 @@ package advice
 
 import "fmt"
 
-// noValueStatement says that an English body speaks more of its sender than of its reader: more of
-// "I" and "we" than of "you" and "your" (R49). Short forms count (I'm, we've, you're), and so does
-// yours; my, our, me and us do not, since "my question to you" is about the reader. A capital I is
-// needed: "i." may number something.
+// noValueStatement returns the advice on an English body that is more about its sender than about its reader:
+// more "I" and "we" than "you" and "your" (R49). Contractions (I'm, we've, you're) and "yours" count. My,
+// our, me and us do not, because "my question to you" is about the reader. A small i does not count, because
+// "i." may be a number.
 func noValueStatement(t *text) string {
 	self, you, example := 0, 0, -1
 	for i, w := range t.words {

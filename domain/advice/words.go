@@ -9,16 +9,15 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Words counts the words of a rendered text (R46, R47, R50, and R62's under 100 / 100 and more).
-// A word is what stands between blanks or dashes and holds a letter or a digit: "don't", "3,000"
-// and an address are one word, "&" is none. Scripts without blanks between words are counted by
-// their letters, as translators do: two of Chinese or Japanese, five of Thai, Lao, Khmer or
-// Burmese are a word.
+// Words counts the words of a rendered text (R46, R47, R50, and the lengths of R62). A word stands between
+// blanks or dashes and contains a letter or a digit: "don't", "3,000" and an address are one word each, "&"
+// is none. In scripts without blanks letters are counted, as translators do: two letters of Chinese or
+// Japanese, or five of Thai, Lao, Khmer or Burmese, are one word.
 func Words(text string) int {
 	n, counted := 0, false
 	for i := 0; i < len(text); i++ {
 		switch c := text[i]; {
-		case c >= utf8.RuneSelf: // the rest, from the beginning of its word, letter by letter
+		case c >= utf8.RuneSelf: // not ASCII: count the rest, from the start of this word, by wordsOf
 			from := strings.LastIndexAny(text[:i], " \t\n\v\f\r") + 1
 			if counted {
 				n--
@@ -62,25 +61,26 @@ func wordsOf(field string) int {
 	return n + (ideographs+1)/2 + (syllabics+4)/5
 }
 
-// text is a text cut into words, for looking words up. Here a word is a stretch of letters and
-// digits: "I'm" is two, "Jean-Pierre" too.
+// text is a tokenized text with an index of its words. A word is a run of letters and digits here: "I'm" and
+// "Jean-Pierre" are two words each.
 type text struct {
 	plain string
 	words []word
-	count int            // as Words counts
-	at    map[string]int // by key: where it stands first; word.again leads on
+	count int            // the number of words as Words counts them
+	at    map[string]int // from a key to its first word; word.nextSame leads to the others
 }
 
-// word is plain[start:end].
+// word is the part plain[start:end] of its text.
 type word struct {
 	start, end int
 	key        string // see key
-	again      int    // where the same key stands next, -1 for nowhere
-	last       int    // of the first word of a key: where the key stands last
-	first      bool   // of a sentence or a line
+	nextSame   int    // index of the next word with the same key, -1 for none
+	lastSame   int    // in the first word of a key: index of the last word with the same key
+	first      bool   // it is the first word of a sentence or a line
 }
 
-func read(plain string) *text {
+// tokenize splits plain into words.
+func tokenize(plain string) *text {
 	t := &text{plain: plain, count: Words(plain)}
 	t.words = make([]word, 0, len(plain)/5+1)
 	t.at = make(map[string]int, t.count)
@@ -116,17 +116,17 @@ func wordRune(r rune, inside bool) bool {
 
 func (t *text) add(start, end int, first bool) {
 	k, i := key(t.plain[start:end]), len(t.words)
-	t.words = append(t.words, word{start: start, end: end, key: k, again: -1, last: i, first: first})
-	head, seen := t.at[k]
-	if !seen {
+	t.words = append(t.words, word{start: start, end: end, key: k, nextSame: -1, lastSame: i, first: first})
+	head, known := t.at[k]
+	if !known {
 		t.at[k] = i
 		return
 	}
-	t.words[t.words[head].last].again = i
-	t.words[head].last = i
+	t.words[t.words[head].lastSame].nextSame = i
+	t.words[head].lastSame = i
 }
 
-// find returns where the key stands first, -1 for nowhere.
+// find returns the index of the first word with the key, -1 for none.
 func (t *text) find(key string) int {
 	if i, ok := t.at[key]; ok {
 		return i
@@ -136,8 +136,8 @@ func (t *text) find(key string) int {
 
 func (t *text) raw(i int) string { return t.plain[t.words[i].start:t.words[i].end] }
 
-// is reports whether the words from i on begin with those of a phrase.
-func (t *text) is(i int, p phrase) bool {
+// phraseAt reports whether the words from i on begin with those of p.
+func (t *text) phraseAt(i int, p phrase) bool {
 	if i < 0 || i+len(p) > len(t.words) {
 		return false
 	}
@@ -149,34 +149,34 @@ func (t *text) is(i int, p phrase) bool {
 	return true
 }
 
-// starts returns the length in words of the phrase with which the words from i on begin, 0 for none.
-func (t *text) starts(i int, set phraseSet) int {
+// anyPhraseAt returns the length in words of the longest phrase of set that begins at word i, 0 for none.
+func (t *text) anyPhraseAt(i int, set phraseSet) int {
 	if i < 0 || i >= len(t.words) {
 		return 0
 	}
 	for _, p := range set[t.words[i].key] {
-		if t.is(i, p) {
+		if t.phraseAt(i, p) {
 			return len(p)
 		}
 	}
 	return 0
 }
 
-// beside reports whether only blanks stand between word i and the next, in one line.
-func (t *text) beside(i int) bool {
+// adjacent reports whether only blanks, and no line break, separate word i from the next.
+func (t *text) adjacent(i int) bool {
 	if i < 0 || i+1 >= len(t.words) {
 		return false
 	}
 	return strings.Trim(t.plain[t.words[i].end:t.words[i+1].start], " \t") == ""
 }
 
-// has reports whether the word at i is one of set; false beyond the ends.
+// has reports whether word i is in set; false if there is no word i.
 func (t *text) has(i int, set map[string]bool) bool {
 	return i >= 0 && i < len(t.words) && set[t.words[i].key]
 }
 
-// quote returns the words from..to, to not included, in quotation marks: at most four words and
-// 40 code points.
+// quote returns the words from..to, to not included, in quotation marks: at most four words and 40 code
+// points.
 func (t *text) quote(from, to int) string {
 	from, to = max(from, 0), min(to, len(t.words))
 	if from >= to {
@@ -187,7 +187,7 @@ func (t *text) quote(from, to int) string {
 	return quoted(s)
 }
 
-// quoted returns s in quotation marks, at most 40 code points of it.
+// quoted returns s in quotation marks, cut to 40 code points.
 func quoted(s string) string {
 	const most = 40
 	if utf8.RuneCountInString(s) > most {
@@ -196,8 +196,8 @@ func quoted(s string) string {
 	return "“" + s + "”"
 }
 
-// key folds a word for comparing: small letters without accents, so that "Jose" finds "José",
-// and ae, oe, ue as a, o, u, so that "Mueller" finds "Müller".
+// key folds a word for comparison: small letters without accents, so that "Jose" matches "José", and ae, oe,
+// ue as a, o, u, so that "Mueller" matches "Müller".
 func key(s string) string {
 	k := lower(s)
 	if strings.Contains(k, "ae") || strings.Contains(k, "oe") || strings.Contains(k, "ue") {
@@ -208,8 +208,8 @@ func key(s string) string {
 
 var umlauts = strings.NewReplacer("ae", "a", "oe", "o", "ue", "u")
 
-// lower is s in small letters without accents. Scripts that are not Latin, Greek or Cyrillic keep
-// theirs: there they are letters of their own.
+// lower returns s in small letters without accents. Scripts other than Latin, Greek and Cyrillic keep their
+// marks, which distinguish letters there.
 func lower(s string) string {
 	plain := true
 	for i := 0; i < len(s) && plain; i++ {
@@ -247,8 +247,8 @@ func lower(s string) string {
 	return norm.NFC.String(k.String())
 }
 
-// unspaced reports whether s has a letter of a script in which names and words stand in a text
-// without blanks around them, or with endings attached (Korean).
+// unspaced reports whether s has a letter of a script that writes names and words without blanks around them,
+// or with endings attached (Korean).
 func unspaced(s string) bool {
 	for _, r := range s {
 		if unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Hangul, unicode.Thai,
@@ -259,7 +259,7 @@ func unspaced(s string) bool {
 	return false
 }
 
-// phrase is the keys of words that stand one after the other.
+// phrase is a sequence of words by their keys.
 type phrase []string
 
 func phraseOf(words string) phrase {
@@ -270,7 +270,7 @@ func phraseOf(words string) phrase {
 	return p
 }
 
-// phraseSet holds phrases by their first key, the longer ones first.
+// phraseSet maps the first key of a phrase to the phrases that begin with it, the longest first.
 type phraseSet map[string][]phrase
 
 func phrases(list ...string) phraseSet {
@@ -285,7 +285,7 @@ func phrases(list ...string) phraseSet {
 	return set
 }
 
-// setOf makes a set of the keys of blank-separated words.
+// setOf returns the set of the keys of words that are separated by blanks.
 func setOf(words string) map[string]bool {
 	set := map[string]bool{}
 	for _, w := range strings.Fields(words) {
