@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help run build test check rules generate vulndb bench fuzz clean
 
-GO_TEST := go test -vet=off -count=1 -p 2 -parallel 4 -timeout 12m
+GO_TEST := go test -vet=off -count=1 -p 2 -parallel 4 -timeout 1h
 CHECKS  := check-format check-vet check-static check-vulnerabilities check-imports check-generated
 FUZZ    ?= 10s
 VULNDB  := golang.org/x/vulndb

@@ -4,7 +4,8 @@
 //	rules [--report] [--write FILE | --check FILE] RESULTS
 //
 // It exits 1 and says why when a test failed or was skipped, when a required rule has no file or no passing test, or, with
-// --check, when FILE is not what --write would write. Its last line is "N passed, N failed".
+// --check, when FILE is not what --write would write. When the run was ended, by a time limit or a signal, its last lines
+// name the tests that ran then. Its last line is "N passed, N failed".
 package main
 
 import (
@@ -15,13 +16,16 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 )
 
 // module is cut from the front of the packages' paths.
 const module = "inmail"
 
 func main() {
+	signal.Ignore(os.Interrupt, syscall.SIGTERM) // who ends the tests ends the stream: what ran then is told before we end
 	err := run(os.Args[1:], os.Stdin, os.Stdout, os.DirFS("."))
 	if errors.Is(err, errUsage) {
 		os.Exit(2)
@@ -86,6 +90,9 @@ func run(args []string, stdin io.Reader, out io.Writer, root fs.FS) error {
 	for _, problem := range problems {
 		fmt.Fprintln(out, problem)
 	}
+	for _, ended := range results.Ended {
+		fmt.Fprintln(out, ended)
+	}
 	proved, asked := 0, 0
 	for _, row := range table {
 		if row.Required {
@@ -125,6 +132,9 @@ func problems(results *Results, table Table) []string {
 	}
 	for _, failure := range results.Failures {
 		found = append(found, "failed: "+failure)
+	}
+	if len(results.Ended) > 0 {
+		return found // what is missing of the rules may be what did not come to run
 	}
 	return append(found, table.Missing()...)
 }

@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -13,7 +16,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// stream writes go test -json for one package: "pass TestA", "fail TestA/b", "run TestC" (begun and never ended).
+// stream writes go test -json for one package: "pass TestA", "fail TestA/b", "run TestC" (begun and never ended), "wait TestD"
+// (listed, and its turn never came).
 func stream(pkg, ended string, tests ...string) string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "{\"Action\":\"start\",\"Package\":%q}\n", pkg)
@@ -23,7 +27,11 @@ func stream(pkg, ended string, tests ...string) string {
 	}
 	for _, test := range tests {
 		action, name, _ := strings.Cut(test, " ")
-		if action == "run" {
+		switch action {
+		case "wait":
+			fmt.Fprintf(&text, "{\"Action\":\"pause\",\"Package\":%q,\"Test\":%q}\n", pkg, name)
+			continue
+		case "run":
 			continue
 		}
 		fmt.Fprintf(&text, "{\"Action\":\"output\",\"Package\":%q,\"Test\":%q,\"Output\":\"said by %s\\n\"}\n", pkg, name, name)
@@ -279,11 +287,86 @@ func TestRun(t *testing.T) {
 		}
 	})
 
+	t.Run("what_was_ended_is_told_last_with_what_ran", func(t *testing.T) {
+		for how, args := range map[string][]string{"panic: test timed out after 2s": {"-timeout", "2s"}, "signal: killed": {"-args", "kill"}} {
+			var out bytes.Buffer
+			if err := run([]string{"--report"}, ended(t, args...), &out, fstest.MapFS{}); !errors.Is(err, errFound) {
+				t.Errorf("%s: got %v, want %v", how, err, errFound)
+			}
+			lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+			last := secondsOf.ReplaceAllString(strings.Join(lines[max(0, len(lines)-5):], "\n"), " N s")
+			want := "ended: ended after N s (" + secondsOf.ReplaceAllString(how, " N s") + "), while 2 tests ran and 0 waited\n" +
+				"  TestAtWork/one had run for N s\n  TestBeside had run for N s\nrules: 0 of 62 required are decided and proved\n1 passed, 2 failed"
+			if diff := cmp.Diff(want, last); diff != "" {
+				t.Errorf("the last lines (-want +got):\n%s\nof:\n%s", diff, &out)
+			}
+		}
+	})
+
+	t.Run("stream_that_broke_off_tells_what_ran", func(t *testing.T) {
+		var out bytes.Buffer
+		events := stream("inmail/domain", "", "pass TestA", "run TestB", "wait TestC", "run TestD", "wait TestD/x", "run TestD/y")
+		if err := run([]string{"--report"}, strings.NewReader(events), &out, fstest.MapFS{}); !errors.Is(err, errFound) {
+			t.Errorf("got %v, want %v", err, errFound)
+		}
+		want := "ended: inmail/domain after 0s (the results broke off), while 2 tests ran and 2 waited\n  TestB had run for 0s\n  TestD/y had run for 0s\n"
+		if !strings.Contains(out.String(), want) || strings.Contains(out.String(), "no test TestRules") {
+			t.Errorf("want %q and nothing of the rules in:\n%s", want, &out)
+		}
+	})
+
 	t.Run("wrong_use", func(t *testing.T) {
 		if err := run([]string{"--write", "a", "--check", "b"}, strings.NewReader(""), &bytes.Buffer{}, fstest.MapFS{}); !errors.Is(err, errUsage) {
 			t.Errorf("got %v, want %v", err, errUsage)
 		}
 	})
+}
+
+// secondsOf is a number of whole seconds.
+var secondsOf = regexp.MustCompile(` [0-9]+s\b`)
+
+// ended are the results of tests of their own that never end: go test ends them at its limit, or they are killed.
+func ended(t *testing.T, args ...string) io.Reader {
+	t.Helper()
+	folder := t.TempDir()
+	for name, text := range map[string]string{"go.mod": "module ended\n", "ended_test.go": `package ended
+
+import (
+	"os"
+	"slices"
+	"syscall"
+	"testing"
+)
+
+func TestBefore(t *testing.T) {}
+
+var atWork = make(chan int)
+
+func TestAtWork(t *testing.T) {
+	t.Parallel()
+	t.Run("one", func(t *testing.T) { close(atWork); <-make(chan int) })
+}
+
+func TestBeside(t *testing.T) {
+	t.Parallel()
+	<-atWork
+	if slices.Contains(os.Args, "kill") {
+		syscall.Kill(os.Getpid(), syscall.SIGKILL)
+	}
+	<-make(chan int)
+}
+`} {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run := exec.Command("go", append([]string{"test", "-json", "-vet=off", "-count=1", "-parallel", "2", "."}, args...)...)
+	run.Dir, run.Env = folder, append(os.Environ(), "GOFLAGS=-mod=mod", "GOWORK=off")
+	out, err := run.Output()
+	if err == nil {
+		t.Fatalf("the tests that never end ended:\n%s", out)
+	}
+	return bytes.NewReader(out)
 }
 
 func TestEveryRuleIsListedOnce(t *testing.T) {
