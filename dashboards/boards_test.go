@@ -273,7 +273,7 @@ func TestQueriesKeepToTheContract(t *testing.T) {
 // what HTTP, the queue and the runtime tell is looked at elsewhere, on the pages of a running program.
 func TestContractIsWhatTheProgramTells(t *testing.T) {
 	registry := prometheus.NewPedanticRegistry()
-	metrics.NewProcess(registry, []string{"inmail:send"}).Ran("inmail:send", time.Second, true)
+	metrics.NewProcess(registry).Ran("inmail:send", time.Second, true)
 	week := mailroom.WeekFigures{Cohort: "2026-W47"}
 	snapshot := &mailroom.Snapshot{Weeks: []mailroom.WeekFigures{week}, Tags: map[string]map[domain.Outcome]int{"a": {}},
 		Drift: map[string]int{"edited": 1}, Dead: map[domain.FailureClass]int{domain.BadData: 1}}

@@ -21,6 +21,7 @@ import (
 	"inmail/dashboards/paneltest"
 	"inmail/domain"
 	"inmail/domain/mailroom"
+	"inmail/domain/spam"
 )
 
 // TestPanels lets a real Prometheus scrape the sample while six weeks go by, one from scrape to scrape, until every panel, every recorded
@@ -288,7 +289,7 @@ func emptyPages(t *testing.T, s *server) {
 			"inmail_tags_folded":                           nil,
 			"inmail_pending_unopened":                      nil,
 			"inmail_expiring_soon":                         each("within", mailroom.Horizons()...),
-			"inmail_restricted_senders":                    each("trigger", metrics.Triggers...),
+			"inmail_restricted_senders":                    each("trigger", spam.Triggers()...),
 			"inmail_crm_unsynced_records":                  nil,
 			"inmail_crm_oldest_unsynced_timestamp_seconds": nil,
 		},

@@ -9,18 +9,19 @@ import (
 	"inmail/domain"
 	"inmail/domain/mailroom"
 	"inmail/domain/richtext"
+	"inmail/domain/strictjson"
 )
 
 // lists are the closed lists that the tag list of a field names. What is read and what the document says follow them, so
 // that a new value of the domain is taken and told without a change here.
-var lists = map[string][]string{
+var lists = strictjson.Declare(map[string][]string{
 	"account_type":  texts(domain.AccountTypes()),
 	"failure_class": texts(domain.FailureClasses()),
 	"match":         lowered(texts(domain.Matches())),
 	"ban_kind":      texts(domain.BanKinds()),
 	"role":          texts(mailroom.Roles()),
 	"audit_kind":    mailroom.AuditKinds(),
-}
+})
 
 // limits are the bounds that a text of the document names in braces, as in "at most {MaxTags}".
 var limits = map[string]int{

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"inmail/domain"
 )
@@ -221,10 +222,27 @@ func Values(t reflect.Type, tag reflect.StructTag) []string {
 		return strings.Split(values, ",")
 	}
 	name := tag.Get("list")
-	if name != "" && lists[name] == nil {
-		panic("httpapi: there is no list " + name)
+	if name == "" {
+		return nil
 	}
-	return lists[name]
+	values, ok := lists.Load(name)
+	if !ok {
+		panic("strictjson: there is no list " + name)
+	}
+	return values.([]string)
+}
+
+// lists are the closed lists that were declared, by name: []string each.
+var lists sync.Map
+
+// Declare names closed lists, so that the tag list of a field can mean one: `list:"account_type"`. A field whose tag names a
+// list that nobody declared panics when it is first read or described.
+// It returns named.
+func Declare(named map[string][]string) map[string][]string {
+	for name, values := range named {
+		lists.Store(name, values)
+	}
+	return named
 }
 
 // Unbounded is the bound of what has none.
