@@ -94,7 +94,7 @@ func (b *delivery) run(ids []domain.ID) error {
 	return b.store()
 }
 
-// markHeld tells those of ids that are queued and were not claimed from those that are decided already.
+// markLocked tells those of ids that are queued and were not claimed from those that are decided already.
 func (b *delivery) markLocked(ids []domain.ID, claimed []*domain.InMail) error {
 	ours := make(map[domain.ID]bool, len(claimed))
 	for _, m := range claimed {
