@@ -45,6 +45,16 @@ func AccountTypes() []AccountType {
 	return names
 }
 
+// AllowanceBounds are the lowest and the highest allowance that a plan of a type may have.
+func AllowanceBounds(t AccountType) (low, high int) {
+	for _, row := range accountTypes {
+		if row.name == t {
+			return row.low, row.high
+		}
+	}
+	return 0, 0
+}
+
 // Plan is how many InMails an account may send in a period.
 type Plan struct {
 	AccountType AccountType `koanf:"account_type" json:"account_type"`

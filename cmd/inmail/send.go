@@ -10,6 +10,9 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"inmail/domain"
+	"inmail/domain/mailroom"
 )
 
 // newInMail is what the command line sends: one whole InMail, for there are no drafts (R27).
@@ -45,7 +48,7 @@ is printed with its id and refuses nothing. The same --key again sends nothing t
 	}
 	f := cmd.Flags()
 	f.StringVar(&m.To, "to", "", "`ID` of the recipient")
-	f.StringVar(&m.Subject, "subject", "", "one line of at most 200 characters")
+	f.StringVar(&m.Subject, "subject", "", fmt.Sprintf("one line of at most %d characters", domain.MaxSubject))
 	body.flags(cmd)
 	f.StringArrayVar(&m.Tags, "tag", nil, "tag it; may be given up to 10 times")
 	f.StringVar(&m.Category, "category", "", "rates are reported by it, for instance follow_up")
@@ -66,7 +69,7 @@ is printed with its id and refuses nothing. The same --key again sends nothing t
 		header := http.Header{}
 		if f.Changed("key") {
 			if !inHeader(key) {
-				return usageError{errors.New("--key: 1 to 255 printable ASCII characters")}
+				return usageError{fmt.Errorf("--key: 1 to %d printable ASCII characters", mailroom.MaxKey)}
 			}
 			header.Set("Idempotency-Key", key)
 		}
