@@ -16,7 +16,7 @@ type model struct {
 
 // legal says what an event does by the words of the rules alone: changes, is safe to repeat, or is refused.
 func (m *model) legal(e Event, now time.Time) (changes, refused bool) {
-	overdue := m.delivered && !m.opened && !m.retracted && !now.Before(m.sentAt.Add(168*time.Hour))
+	overdue := m.delivered && !m.opened && !m.retracted && !now.Before(m.sentAt.Add(Window))
 	gone := !m.delivered || m.retracted || m.expired || overdue
 	switch e {
 	case EventDeliver, EventRefuse, EventFail:
@@ -37,7 +37,7 @@ func (m *model) legal(e Event, now time.Time) (changes, refused bool) {
 	if m.retracted {
 		return false, false
 	}
-	refused = !m.delivered || m.expired || !now.Before(m.sentAt.Add(168*time.Hour))
+	refused = !m.delivered || m.expired || !now.Before(m.sentAt.Add(Window))
 	return !refused, refused
 }
 
@@ -69,7 +69,7 @@ func TestRandomHistories(t *testing.T) {
 		receipts := []Receipt{first}
 		sums := map[Outcome]int{}
 		for range rapid.IntRange(1, 25).Draw(t, "steps") {
-			hours := rapid.SampledFrom([]int{0, 1, 24, 167, 168, 169}).Draw(t, "hours")
+			hours := rapid.SampledFrom([]int{0, 1, 24, WindowHours - 1, WindowHours, WindowHours + 1}).Draw(t, "hours")
 			now = now.Add(time.Duration(hours)*time.Hour - time.Duration(rapid.IntRange(0, min(hours, 1)).Draw(t, "ms"))*time.Millisecond)
 			e := rapid.SampledFrom(events).Draw(t, "event")
 			before := *m

@@ -472,7 +472,7 @@ func clockExpires(t *testing.T, w *world) {
 	}
 	w.advance(time.Millisecond)
 	if diff := cmp.Diff(after, look(), same); diff != "" {
-		t.Errorf("at T0 + 168 h, no job has run (-want +got):\n%s", diff)
+		t.Errorf("at T0 + Window, no job has run (-want +got):\n%s", diff)
 	}
 	w.apply(unopened, domain.EventExpire)
 	if diff := cmp.Diff(after, look(), same); diff != "" {
