@@ -284,7 +284,8 @@ func (a *app) startAPI() error {
 	domainRegistry.MustRegister(metrics.NewDomain(a.service.StoredSnapshot, a.log))
 	parts := httpapi.Parts{
 		PagesOnly: !a.settings.Has(config.RoleAPI),
-		Config:    a.settings.HTTP, Service: serviceWithCRM{a.service, a.crm}, Sender: sender{a.service, group}, Probes: a.probes(), Metrics: metrics.Handler(a.registry),
+		Config:    a.settings.HTTP, Service: httpapi.NewUseCases(serviceWithCRM{a.service, a.crm}),
+		Sender: sender{a.service, group}, Probes: a.probes(), Metrics: metrics.Handler(a.registry),
 		Domain: metrics.Handler(domainRegistry), Queues: a.queue.Page("/queues"), QueueInspector: queueInspector{a.queue}, AnchorDay: a.settings.Policy.AnchorDay, Registry: a.registry, Log: a.log,
 	}
 	if a.settings.Program.TimeTravel {

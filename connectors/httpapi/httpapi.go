@@ -28,29 +28,6 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// UseCases is what the API asks: *mailroom.Service has it all.
-type UseCases interface {
-	authenticator
-	memberService
-	exporter
-	relations
-	bannedService
-	restrictionService
-	keyStore
-	importer
-	reading
-	conversation
-	retraction
-	labels
-	preflighter
-	account
-	statistician
-	auditService
-	crmService
-}
-
-var _ UseCases = (*mailroom.Service)(nil)
-
 // Sender accepts one InMail: the group commit in front of mailroom.Service.Accept.
 type Sender interface {
 	Accept(ctx context.Context, send mailroom.Send) (mailroom.Accepted, error)
@@ -91,8 +68,11 @@ func New(p Parts) (*API, error) {
 	if err := p.Config.Validate(); err != nil {
 		return nil, err
 	}
-	if p.Service == nil || p.Sender == nil || p.Metrics == nil || p.Domain == nil || p.Registry == nil || p.Log == nil {
-		return nil, errors.New("httpapi: Service, Sender, Metrics, Domain, Registry and Log are needed")
+	if err := p.Service.check(); err != nil {
+		return nil, err
+	}
+	if p.Sender == nil || p.Metrics == nil || p.Domain == nil || p.Registry == nil || p.Log == nil {
+		return nil, errors.New("httpapi: Sender, Metrics, Domain, Registry and Log are needed")
 	}
 	if p.Now == nil {
 		p.Now = time.Now
