@@ -325,7 +325,7 @@ func TestImport(t *testing.T) {
 			headers = append(headers, "Content-Type: "+media)
 		}
 		w.ask(w.operator, "POST", "/v1/import", lines, headers...).want(200, "").
-			has("", object{"lines": 2, "accepted": 1, "rejected": []any{object{"line": 2, "code": "bad_request", "detail": "syntax error at byte 3"}}})
+			has("", object{"lines": 2, "accepted": 1, "rejected_count": 1, "rejected": []any{object{"line": 2, "code": "bad_request", "detail": "syntax error at byte 3"}}})
 	}
 	if w.fakeService.imported != lines {
 		t.Errorf("imported %q", w.fakeService.imported)
@@ -338,7 +338,10 @@ func TestImport(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.askRaw(w.operator, r).want(400, "bad_request")
+	w.askRaw(w.operator, r).want(400, "bad_request").has("import.lines", 1, "import.next_line", 2)
+	if !strings.Contains(w.log.String(), `msg="import ended early" lines=1 `) {
+		t.Errorf("the log says nothing of it:\n%s", w.log)
+	}
 }
 
 // broken is a body whose connection breaks.
