@@ -7,7 +7,7 @@
 // for what it does not do: each fault of a body is 400 and is told after 401 and 403 and before 404, names
 // match by case, a text holds no NUL, a name stands once, an error never quotes what was sent; and huma
 // reads every body twice, once to check it and once to store it. So one table of endpoints (endpoint.go)
-// makes the routes, the reading of bodies (bind.go) and the document (openapi.go), all from the same Go
+// makes the routes, the reading of bodies (strictjson) and the document (openapi.go), all from the same Go
 // types, and a test holds every request and answer of the others against the document that is served.
 package httpapi
 

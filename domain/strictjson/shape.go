@@ -95,8 +95,8 @@ func (b *Shape) Read(what string, in []byte, v any) error {
 
 func (b *Shape) read(r *Reader, v reflect.Value) error {
 	var seen uint64
-	err := r.object(func(name string) error {
-		i, known := b.byName[name]
+	err := r.object(func(name []byte) error {
+		i, known := b.byName[string(name)]
 		if !known {
 			return domain.Refuse(domain.BadRequest, "unknown field before byte %d; known are: %s", r.at, b.names)
 		}
@@ -203,12 +203,9 @@ func listReader(t reflect.Type, tag reflect.StructTag) func(*Reader, reflect.Val
 			if i >= high {
 				return &domain.Refusal{Code: domain.BadRequest, Got: i + 1, Limit: high, Detail: fmt.Sprintf("at most %d", high)}
 			}
-			item := reflect.New(t.Elem()).Elem()
-			if err := read(r, item); err != nil {
-				return err
-			}
-			v.Set(reflect.Append(v, item))
-			return nil
+			v.Grow(1)
+			v.SetLen(i + 1)
+			return read(r, v.Index(i))
 		})
 	}
 }
