@@ -19,6 +19,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -59,7 +60,7 @@ type API struct {
 	durations durations
 	mux       *http.ServeMux
 	endpoints []endpoint
-	document  []byte
+	document  func() ([]byte, error) // made when it is first asked for
 	stopping  atomic.Bool
 }
 
@@ -93,9 +94,7 @@ func New(p Parts) (*API, error) {
 	if p.PagesOnly {
 		a.endpoints = a.healthEndpoints()
 	}
-	if a.document, err = document(a.endpoints); err != nil {
-		return nil, err
-	}
+	a.document = sync.OnceValues(func() ([]byte, error) { return document(a.endpoints) })
 	a.route()
 	return a, nil
 }
