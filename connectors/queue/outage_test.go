@@ -85,7 +85,7 @@ func TestRedisComesLate(t *testing.T) {
 	within(t, "the task can be enqueued", func() bool { return b.Enqueue(t.Context(), task) == nil })
 	select {
 	case <-ran:
-	case <-time.After(time.Minute):
+	case <-time.After(patience):
 		t.Fatal("nobody ran the task")
 	}
 	if err := b.Ping(t.Context()); err != nil {
@@ -204,7 +204,7 @@ func TestSentinelFailsOver(t *testing.T) {
 		within(t, "the task can be enqueued "+when, func() bool { return b.Enqueue(t.Context(), task) == nil })
 		select {
 		case <-ran:
-		case <-time.After(time.Minute):
+		case <-time.After(patience):
 			t.Fatalf("nobody ran the task %s", when)
 		}
 	}

@@ -26,7 +26,7 @@ func TestRules(t *testing.T) { queuetest.ExerciseRules(t, engines(t)) }
 
 // engines are what the queue stands on: Redis, a Redis Cluster and the broker inside the process.
 func engines(t *testing.T) queuetest.Engines {
-	cluster := startCluster(t)
+	cluster := sync.OnceValue(func() string { return startCluster(t) })
 	return queuetest.Engines{
 		"embedded": func(t *testing.T, cfg queue.Config, log *slog.Logger) queuetest.Instance {
 			return open(t, cfg, log)
@@ -36,7 +36,7 @@ func engines(t *testing.T) queuetest.Engines {
 			return open(t, cfg, log)
 		},
 		"cluster": func(t *testing.T, cfg queue.Config, log *slog.Logger) queuetest.Instance {
-			cfg.URL = cluster
+			cfg.URL = cluster()
 			return open(t, cfg, log)
 		},
 	}
@@ -158,17 +158,20 @@ func startCluster(t testing.TB) string {
 	return "redis-cluster://" + strings.Join(addresses, ",")
 }
 
-// within waits until condition holds, for at most a minute.
+// patience ends a test that hangs: nothing here takes a hundredth of it.
+const patience = 10 * time.Minute
+
+// within waits until condition holds.
 func within(t testing.TB, what string, condition func() bool) {
 	t.Helper()
-	deadline := time.After(time.Minute)
+	deadline := time.After(patience)
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for !condition() {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			t.Fatalf("waited a minute until %s", what)
+			t.Fatalf("waited %v until %s", patience, what)
 		}
 	}
 }

@@ -23,7 +23,7 @@ import (
 
 // How long a Prometheus may take to come up and to go down. Neither is judged, both are bounded.
 const (
-	startLimit = time.Minute
+	startLimit = 10 * time.Minute
 	stopLimit  = 20 * time.Second
 )
 

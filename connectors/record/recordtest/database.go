@@ -126,7 +126,7 @@ func create(t testing.TB, options string) (name, at string) {
 // Admin runs a statement on the tests' PostgreSQL as its superuser.
 func Admin(t testing.TB, sql string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute) // when it hangs
 	defer cancel()
 	conn, err := pgx.Connect(ctx, Server(t).String())
 	if err != nil {
