@@ -99,7 +99,10 @@ func TestRuleTestsPass(t *testing.T) {
 		t.Fatalf("no tests of the rules: %v", err)
 	}
 	for _, file := range files {
-		t.Run(filepath.Base(file), func(t *testing.T) { promtool(t, "test", "rules", file) })
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			t.Parallel()
+			promtool(t, "test", "rules", file)
+		})
 	}
 }
 
