@@ -14,9 +14,9 @@ import (
 	"strings"
 )
 
-// Decided returns, by rule number, the file that decides the rule: of the files below root whose declarations' doc comments
-// cite it, one of domain/ before any other, then the one with most declarations that do, then the first by name.
-// Tests and generated files decide nothing. Paths are relative to root.
+// Decided returns the file that decides each rule, by rule number: among the files below root whose doc
+// comments cite the rule, a file of domain/ before any other, then the one with most citing declarations,
+// then the first by name. Tests and generated files decide nothing. Paths are relative to root.
 func Decided(root fs.FS) (map[int]string, error) {
 	cited := map[int]map[string]int{} // rule → file → declarations
 	err := fs.WalkDir(root, ".", func(name string, entry fs.DirEntry, err error) error {
@@ -35,7 +35,8 @@ func Decided(root fs.FS) (map[int]string, error) {
 		if err != nil {
 			return err
 		}
-		file, err := parser.ParseFile(token.NewFileSet(), name, source, parser.ParseComments|parser.SkipObjectResolution)
+		file, err := parser.ParseFile(token.NewFileSet(), name, source,
+			parser.ParseComments|parser.SkipObjectResolution)
 		if err != nil {
 			return fmt.Errorf("look for rules: %w", err)
 		}
@@ -63,7 +64,7 @@ func Decided(root fs.FS) (map[int]string, error) {
 		}
 		decided[number] = slices.MinFunc(names, func(a, b string) int {
 			return cmp.Or(
-				cmp.Compare(room(a), room(b)),
+				cmp.Compare(rank(a), rank(b)),
 				cmp.Compare(files[b], files[a]),
 				cmp.Compare(a, b))
 		})
@@ -71,15 +72,16 @@ func Decided(root fs.FS) (map[int]string, error) {
 	return decided, nil
 }
 
-// room ranks a file by how near to the rules it stands.
-func room(name string) int {
+// rank orders files by their distance from the rules.
+func rank(name string) int {
 	if strings.HasPrefix(name, "domain/") {
 		return 0
 	}
 	return 1
 }
 
-// docComments returns the text of each declaration's doc comment, those of its specs, fields and methods included.
+// docComments returns the text of each declaration's doc comment, including those of its specs, fields and
+// methods.
 func docComments(file *ast.File) []string {
 	var comments []string
 	for _, declaration := range file.Decls {
@@ -97,7 +99,7 @@ func docComments(file *ast.File) []string {
 			case *ast.Field:
 				text.WriteString(n.Doc.Text() + n.Comment.Text())
 			case *ast.BlockStmt:
-				return false // what is said inside a function decides nothing
+				return false // comments inside functions decide nothing
 			}
 			return true
 		})
@@ -108,7 +110,7 @@ func docComments(file *ast.File) []string {
 
 var citation = regexp.MustCompile(`\bR(\d\d)(?:\s*[–-]\s*R(\d\d))?\b`)
 
-// citations returns the numbers of the rules that a comment cites, each once; R23–R26 cites four.
+// citations returns the numbers of the rules that a comment cites, each once. R23–R26 cites four.
 func citations(comment string) []int {
 	var numbers []int
 	for _, match := range citation.FindAllStringSubmatch(comment, -1) {

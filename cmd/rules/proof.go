@@ -7,20 +7,21 @@ import (
 	"strings"
 )
 
-// Proof is a leaf test that a rule is named in: TestRules/R38_two_opens/postgres.
+// Proof is a leaf test whose name cites a rule: TestRules/R38_two_opens/postgres.
 type Proof struct {
 	Package string
 	Case    string // two_opens
-	Engine  string // postgres; "" where the case needs none
+	Engine  string // postgres; "" when the case needs none
 	Outcome Outcome
 }
 
-// engines are the last words of a case's name that say what it ran on, not what it is about.
+// engines are the last parts of test names that say what the test ran on.
 var engines = []string{"sqlite", "postgres", "redis", "cluster", "embedded"}
 
 var ruleCase = regexp.MustCompile(`^TestRules/((?:R\d\d_)*R\d\d)(?:[_/](.*))?$`)
 
-// Proofs returns, by rule number, the leaves named after it. A case may name several rules: R36_R38_retract_wins.
+// Proofs returns the leaves that are named after each rule, by rule number. A name may cite several rules:
+// R36_R38_retract_wins.
 func Proofs(leaves []Leaf) map[int][]Proof {
 	proofs := map[int][]Proof{}
 	for _, leaf := range leaves {
@@ -44,7 +45,7 @@ func Proofs(leaves []Leaf) map[int][]Proof {
 	return proofs
 }
 
-// cutLast cuts s around the last sep.
+// cutLast splits s around the last sep.
 func cutLast(s, sep string) (before, after string, found bool) {
 	i := strings.LastIndex(s, sep)
 	if i < 0 {

@@ -9,18 +9,18 @@ import (
 // Rule is a row of the product's rules: what an InMail must and must not do.
 type Rule struct {
 	Number   int    // 1..62, cited as R01..R62
-	Title    string // what it is about, in a few words
-	Required bool   // must have a file that decides it and a test that passes
+	Title    string // its subject in a few words
+	Required bool   // it must have a file that decides it and a test that passes
 }
 
-// String returns the number as it is cited: R08.
+// String returns the number in the form in which it is cited: R08.
 func (r Rule) String() string { return cite(r.Number) }
 
 func cite(number int) string { return fmt.Sprintf("R%02d", number) }
 
 const (
 	required = true
-	planned  = false // not built yet: shown in the table, asked of nobody
+	planned  = false // not built yet: listed in the table, but not required
 )
 
 // allowance tells what a plan of an account type gives.
@@ -32,7 +32,7 @@ func allowance(t domain.AccountType) string {
 	return fmt.Sprintf("%d to %d by plan", low, high)
 }
 
-// rules lists every rule in order. When one is built, its planned becomes required.
+// rules lists every rule in order. When a rule is built, its planned becomes required.
 var rules = []Rule{
 	{1, "Members reach members without e-mail addresses", required},
 	{2, "Basic accounts send none", required},

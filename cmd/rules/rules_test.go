@@ -16,8 +16,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// stream writes go test -json for one package: "pass TestA", "fail TestA/b", "run TestC" (begun and never ended), "wait TestD"
-// (listed, and its turn never came).
+// stream returns go test -json for one package: "pass TestA", "fail TestA/b", "run TestC" (begun and never
+// ended), "wait TestD" (paused and never continued).
 func stream(pkg, ended string, tests ...string) string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "{\"Action\":\"start\",\"Package\":%q}\n", pkg)
@@ -101,7 +101,7 @@ func TestReadResults(t *testing.T) {
 		}
 	})
 
-	t.Run("build_that_failed_is_told", func(t *testing.T) {
+	t.Run("build_that_failed_is_reported", func(t *testing.T) {
 		results, progress := read(t,
 			`{"ImportPath":"inmail/x [inmail/x.test]","Action":"build-output","Output":"x.go:1:1: undefined\n"}`+"\n",
 			`{"ImportPath":"inmail/x [inmail/x.test]","Action":"build-fail"}`+"\n",
@@ -210,7 +210,7 @@ func TestMarkdown(t *testing.T) {
 	}
 }
 
-// allProved is a tree and a run in which every required rule is decided and proved.
+// allProved returns a tree and a run in which every required rule is decided and proved.
 func allProved() (fstest.MapFS, string) {
 	var source strings.Builder
 	source.WriteString("package domain\n")
@@ -275,7 +275,7 @@ func TestRun(t *testing.T) {
 			t.Errorf("the rule is not named:\n%s", &out)
 		}
 		if !strings.HasSuffix(lastLine(out.String()), " passed, 1 failed") {
-			t.Errorf("last line %q tells no failure", lastLine(out.String()))
+			t.Errorf("last line %q reports no failure", lastLine(out.String()))
 		}
 	})
 
@@ -287,7 +287,7 @@ func TestRun(t *testing.T) {
 		}
 	})
 
-	t.Run("what_was_ended_is_told_last_with_what_ran", func(t *testing.T) {
+	t.Run("running_tests_are_reported_last", func(t *testing.T) {
 		for how, args := range map[string][]string{"panic: test timed out after 2s": {"-timeout", "2s"}, "signal: killed": {"-args", "kill"}} {
 			var out bytes.Buffer
 			if err := run([]string{"--report"}, ended(t, args...), &out, fstest.MapFS{}); !errors.Is(err, errFound) {
@@ -303,7 +303,7 @@ func TestRun(t *testing.T) {
 		}
 	})
 
-	t.Run("stream_that_broke_off_tells_what_ran", func(t *testing.T) {
+	t.Run("broken_stream_reports_running_tests", func(t *testing.T) {
 		var out bytes.Buffer
 		events := stream("inmail/domain", "", "pass TestA", "run TestB", "wait TestC", "run TestD", "wait TestD/x", "run TestD/y")
 		if err := run([]string{"--report"}, strings.NewReader(events), &out, fstest.MapFS{}); !errors.Is(err, errFound) {
@@ -322,10 +322,10 @@ func TestRun(t *testing.T) {
 	})
 }
 
-// secondsOf is a number of whole seconds.
+// secondsOf matches a number of whole seconds.
 var secondsOf = regexp.MustCompile(` [0-9]+s\b`)
 
-// ended are the results of tests of their own that never end: go test ends them at its limit, or they are killed.
+// ended returns the results of tests that never end: go test ends them at its limit, or they are killed.
 func ended(t *testing.T, args ...string) io.Reader {
 	t.Helper()
 	folder := t.TempDir()
