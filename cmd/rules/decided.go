@@ -14,9 +14,9 @@ import (
 	"strings"
 )
 
-// Decided returns the file that decides each rule, by rule number: among the files below root whose doc
-// comments cite the rule, a file of domain/ before any other, then the one with most citing declarations,
-// then the first by name. Tests and generated files decide nothing. Paths are relative to root.
+// Decided returns for each rule number the file that decides the rule, relative to root. Candidates are the
+// files with a declaration whose doc comment cites the rule, without tests and generated files. Files of
+// domain/ come first, then the one with the most such declarations, then the first by name.
 func Decided(root fs.FS) (map[int]string, error) {
 	cited := map[int]map[string]int{} // rule → file → declarations
 	err := fs.WalkDir(root, ".", func(name string, entry fs.DirEntry, err error) error {
@@ -35,8 +35,7 @@ func Decided(root fs.FS) (map[int]string, error) {
 		if err != nil {
 			return err
 		}
-		file, err := parser.ParseFile(token.NewFileSet(), name, source,
-			parser.ParseComments|parser.SkipObjectResolution)
+		file, err := parser.ParseFile(token.NewFileSet(), name, source, parser.ParseComments|parser.SkipObjectResolution)
 		if err != nil {
 			return fmt.Errorf("look for rules: %w", err)
 		}
@@ -72,7 +71,7 @@ func Decided(root fs.FS) (map[int]string, error) {
 	return decided, nil
 }
 
-// rank orders files by their distance from the rules.
+// rank is 0 for files of domain/, which come first, and 1 for others.
 func rank(name string) int {
 	if strings.HasPrefix(name, "domain/") {
 		return 0
@@ -80,7 +79,7 @@ func rank(name string) int {
 	return 1
 }
 
-// docComments returns the text of each declaration's doc comment, including those of its specs, fields and
+// docComments returns for each declaration the text of its doc comment and of those of its specs, fields and
 // methods.
 func docComments(file *ast.File) []string {
 	var comments []string
@@ -99,7 +98,7 @@ func docComments(file *ast.File) []string {
 			case *ast.Field:
 				text.WriteString(n.Doc.Text() + n.Comment.Text())
 			case *ast.BlockStmt:
-				return false // comments inside functions decide nothing
+				return false // comments inside of functions do not count
 			}
 			return true
 		})
@@ -110,7 +109,7 @@ func docComments(file *ast.File) []string {
 
 var citation = regexp.MustCompile(`\bR(\d\d)(?:\s*[–-]\s*R(\d\d))?\b`)
 
-// citations returns the numbers of the rules that a comment cites, each once. R23–R26 cites four.
+// citations returns the numbers of the rules that a comment cites, each once; R23–R26 cites four.
 func citations(comment string) []int {
 	var numbers []int
 	for _, match := range citation.FindAllStringSubmatch(comment, -1) {

@@ -1,11 +1,12 @@
-// Command rules compares a test run with the rules of an InMail: which file decides each, which tests prove it.
+// Command rules compares a test run with the rules of an InMail: which file decides each rule, and which
+// tests prove it.
 //
 //	go test -json ./... | rules [--report] [--write FILE | --check FILE]
 //	rules [--report] [--write FILE | --check FILE] RESULTS
 //
 // It exits 1 and says why when a test failed or was skipped, when a required rule has no file or no passing
-// test, or, with --check, when FILE differs from what --write would write. When the run was ended by a time
-// limit or a signal, its last lines name the tests that were running. Its last line is "N passed, N failed".
+// test, or, with --check, when FILE is not what --write would write. When the run was ended, by a time limit
+// or a signal, its last lines name the tests that ran then. Its last line is "N passed, N failed".
 package main
 
 import (
@@ -21,11 +22,11 @@ import (
 	"syscall"
 )
 
-// module is cut from the front of package paths.
+// module is the prefix that is removed from the packages' paths.
 const module = "inmail"
 
 func main() {
-	signal.Ignore(os.Interrupt, syscall.SIGTERM) // a signal ends go test too, and with it the stream; then we report
+	signal.Ignore(os.Interrupt, syscall.SIGTERM) // who ends the tests ends the stream: what ran then is told before we end
 	err := run(os.Args[1:], os.Stdin, os.Stdout, os.DirFS("."))
 	if errors.Is(err, errUsage) {
 		os.Exit(2)
@@ -40,13 +41,13 @@ var (
 	errFound = errors.New("not all is as it should be")
 )
 
-// run is the command on the tree root. FILE and RESULTS are paths of the file system.
+// run executes the command on the tree root; FILE and RESULTS are paths of the file system.
 func run(args []string, stdin io.Reader, out io.Writer, root fs.FS) error {
 	flags := flag.NewFlagSet("rules", flag.ContinueOnError)
 	flags.SetOutput(out)
 	report := flags.Bool("report", false, "say how each package went instead of printing the table")
 	write := flags.String("write", "", "write the table to this `file`")
-	check := flags.String("check", "", "fail unless this `file` contains the table")
+	check := flags.String("check", "", "fail unless this `file` holds the table")
 	if err := flags.Parse(args); err != nil {
 		return errUsage
 	}
@@ -83,7 +84,7 @@ func run(args []string, stdin io.Reader, out io.Writer, root fs.FS) error {
 	if _, failed, skipped := results.Count(); *write != "" && failed+skipped > 0 {
 		problems = append(problems, *write+" is left as it was: not every test passed, so the table may lack some")
 	} else {
-		problems = append(problems, writeOrCheck(table, *write, *check)...)
+		problems = append(problems, keep(table, *write, *check)...)
 	}
 
 	fmt.Fprintln(out)
@@ -118,7 +119,7 @@ func run(args []string, stdin io.Reader, out io.Writer, root fs.FS) error {
 	return nil
 }
 
-// problems lists all reasons to fail: failed tests, skipped tests, and rules that are not proved.
+// problems returns in words every test that failed or was skipped, and every rule that is not proved.
 func problems(results *Results, table Table) []string {
 	var found []string
 	for _, leaf := range results.Leaves {
@@ -134,14 +135,14 @@ func problems(results *Results, table Table) []string {
 		found = append(found, "failed: "+failure)
 	}
 	if len(results.Ended) > 0 {
-		return found // rules may lack a proof only because their tests did not run
+		return found // what is missing of the rules may be what did not come to run
 	}
 	return append(found, table.Missing()...)
 }
 
-// writeOrCheck writes the table to the file write, or compares it with the file check; an empty name does
-// neither.
-func writeOrCheck(table Table, write, check string) []string {
+// keep writes the page to the file write, or compares the file check with it; with "" for both it does
+// nothing.
+func keep(table Table, write, check string) []string {
 	name := write + check
 	if name == "" {
 		return nil

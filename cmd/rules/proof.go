@@ -11,16 +11,16 @@ import (
 type Proof struct {
 	Package string
 	Case    string // two_opens
-	Engine  string // postgres; "" when the case needs none
+	Engine  string // postgres; "" where the case needs none
 	Outcome Outcome
 }
 
-// engines are the last parts of test names that say what the test ran on.
+// engines are the last parts of a case's name that say on which engine it ran.
 var engines = []string{"sqlite", "postgres", "redis", "cluster", "embedded"}
 
 var ruleCase = regexp.MustCompile(`^TestRules/((?:R\d\d_)*R\d\d)(?:[_/](.*))?$`)
 
-// Proofs returns the leaves that are named after each rule, by rule number. A name may cite several rules:
+// Proofs returns the leaves by the number of the rule that their names cite. A case may cite several rules:
 // R36_R38_retract_wins.
 func Proofs(leaves []Leaf) map[int][]Proof {
 	proofs := map[int][]Proof{}
@@ -45,7 +45,7 @@ func Proofs(leaves []Leaf) map[int][]Proof {
 	return proofs
 }
 
-// cutLast splits s around the last sep.
+// cutLast cuts s around the last sep.
 func cutLast(s, sep string) (before, after string, found bool) {
 	i := strings.LastIndex(s, sep)
 	if i < 0 {

@@ -201,12 +201,43 @@ func TestMarkdown(t *testing.T) {
 	sqlite := Proof{"inmail/connectors/record", "two_opens", "sqlite", Passed}
 	other := Proof{"inmail/connectors/record", "open_and_expiry", "sqlite", Passed}
 	pure := Proof{"inmail/domain", "legal", "", Passed}
-	want := "| R38 | Races | [connectors/record/open.go](../connectors/record/open.go) | " +
-		"connectors/record: open_and_expiry (sqlite), two_opens (postgres, sqlite)<br>domain: legal |"
-	for _, order := range [][]Proof{{postgres, sqlite, other, pure}, {pure, other, sqlite, postgres}} {
-		if diff := cmp.Diff(want, row(order...)); diff != "" {
+	const cells = "| R38 | Races | [connectors/record/open.go](../connectors/record/open.go) | "
+	short := cells + "connectors/record: two_opens (postgres, sqlite)<br>domain: legal |"
+	long := cells + "4 tests in 2 packages: `go test ./... -run 'TestRules/R38'` |"
+	for _, c := range []struct {
+		want   string
+		proofs []Proof
+	}{
+		{short, []Proof{postgres, sqlite, pure}},
+		{short, []Proof{pure, sqlite, postgres}},
+		{long, []Proof{postgres, sqlite, other, pure}},
+		{long, []Proof{pure, other, sqlite, postgres}},
+		{cells + "– |", nil},
+	} {
+		if diff := cmp.Diff(c.want, row(c.proofs...)); diff != "" {
 			t.Errorf("row (-want +got):\n%s", diff)
 		}
+	}
+	for n, folded := range map[int]bool{maxProof: false, maxProof + 1: true} {
+		proof := Proof{"inmail/domain", strings.Repeat("ä", n-len("domain: ")), "", Passed}
+		if got := row(proof); strings.HasSuffix(got, "| 1 test in 1 package: `go test ./... -run 'TestRules/R38'` |") != folded {
+			t.Errorf("a proof of %d characters: %s", n, got)
+		}
+	}
+}
+
+func TestGlossaryNamesEachConceptOnce(t *testing.T) {
+	_, glossary, _ := strings.Cut(head, "## Glossary")
+	glossary, _, _ = strings.Cut(glossary, "\n## ")
+	named := map[string]bool{}
+	for _, match := range regexp.MustCompile(`(?m)^- \*\*([^*]+)\*\*: \S`).FindAllStringSubmatch(glossary, -1) {
+		if named[match[1]] {
+			t.Errorf("%s is explained twice", match[1])
+		}
+		named[match[1]] = true
+	}
+	if len(named) < 10 || strings.Count(glossary, "\n- ") != len(named) {
+		t.Errorf("%d concepts in %d lines", len(named), strings.Count(glossary, "\n- "))
 	}
 }
 
