@@ -35,7 +35,7 @@ func sent(t *testing.T) *InMail {
 	return m
 }
 
-// after applies events in turn and fails on a refusal.
+// after applies events in order and fails the test on a refusal.
 func after(t *testing.T, m *InMail, now time.Time, events ...Event) *InMail {
 	t.Helper()
 	for _, e := range events {
@@ -46,7 +46,7 @@ func after(t *testing.T, m *InMail, now time.Time, events ...Event) *InMail {
 	return m
 }
 
-// want fails unless err carries code.
+// want fails the test unless err has the code.
 func want(t *testing.T, err error, code Code) {
 	t.Helper()
 	if !errors.Is(err, code) {
@@ -54,7 +54,7 @@ func want(t *testing.T, err error, code Code) {
 	}
 }
 
-// open is a case that nothing refuses.
+// open returns a case that no rule refuses.
 func openCase() Case {
 	ann, bob := NewMember("ann", "Ann"), NewMember("bob", "Bob")
 	return Case{Now: t0, From: "ann", To: "bob", Sender: &ann, Recipient: &bob, Left: 1}
@@ -68,7 +68,7 @@ func codes(rs []*Refusal) []Code {
 	return cs
 }
 
-// left is what remains of a plan after so many deliveries in the period of t0.
+// left returns the remaining credits of a plan after so many deliveries in the period of t0.
 func left(plan string, used int) int {
 	a := Account{CreatedAt: t0.AddDate(-1, 0, 0), AnchorDay: 1, Allowance: ShippedPlans()[plan].Allowance,
 		Usage: []Usage{{PeriodStart: PeriodStart(t0, 1), Used: used}}}
@@ -76,7 +76,7 @@ func left(plan string, used int) int {
 }
 
 // TestRules proves the rules that need no store.
-// TestEnoughAt holds when a campaign can have been sent (R08, R10).
+// TestEnoughAt checks from when on a campaign can have been sent (R08, R10).
 func TestEnoughAt(t *testing.T) {
 	now := time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
 	day := func(y int, m time.Month, d int) time.Time { return time.Date(y, m, d, 0, 0, 0, 0, time.UTC) }
