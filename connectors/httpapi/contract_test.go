@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 		filtered = filtered || flag.Lookup(name).Value.String() != ""
 	}
 	if code == 0 && !filtered {
-		if missing := theContract().Unseen(); len(missing) > 0 {
+		if missing := theContract().Uncovered(); len(missing) > 0 {
 			fmt.Printf("documented and never seen in a test:\n  %s\nFAIL\n", strings.Join(missing, "\n  "))
 			code = 1
 		}
