@@ -21,7 +21,8 @@ SERVERS := $(ENGINES) | /$(ENGINES) | //$(ENGINES) | ///$(ENGINES) \
 	| ^Test(ErasureLeavesNoRow|OpenPostgresRefuses|OpenTogether|ErrorsQuoteNoValue|SchemasAreTheSame|RolesOfTheReadme)$$ \
 	| ^Test(RedisComesLate|PingNamesTheRemedy|WarnsOfEviction|SentinelFailsOver|Jsforce)$$ \
 	| ^Test(EveryQueryAnswers|CheckFindsWhatIsMissing|CheckWithOneInstallation|Faster|RuleFilesAreSound|RuleTestsPass)$$ \
-	| /^(R57_open_rate_of_complete_weeks|R58_response_rate_of_complete_weeks|R59_two_replicas_tell_one_figure)$$
+	| /^(R57_open_rate_of_complete_weeks|R58_response_rate_of_complete_weeks|R59_two_replicas_tell_one_figure)$$ \
+	| ^TestFieldPgBouncer$$ | /^F35_(postgres|redis)_ | /^F37_(tls_asked|unknown_host|closed_port|absent_schema|no_socket)
 CHECKS  := check-format check-vet check-static check-vulnerabilities check-imports check-generated
 FUZZ    ?= 10s
 VULNDB  := golang.org/x/vulndb
