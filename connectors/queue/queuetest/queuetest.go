@@ -102,7 +102,7 @@ type opener = func(t *testing.T, cfg queue.Config, log *slog.Logger) Instance
 func quick() queue.Config {
 	cfg := queue.Default()
 	cfg.CheckInterval = time.Millisecond
-	cfg.EnqueueTimeout = soon
+	cfg.EnqueueTimeout = time.Minute // the most that is allowed
 	return cfg
 }
 
