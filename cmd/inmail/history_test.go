@@ -99,10 +99,7 @@ func fewer(t *testing.T, share int) {
 }
 
 func newHistory(t *testing.T, rt *rapid.T, place func(*testing.T, *config.Settings)) *randomHistory {
-	s, err := config.Load(config.Sources{Flags: map[string]string{"data": t.TempDir(), "listen": "127.0.0.1:0"}})
-	if err != nil {
-		rt.Fatal(err)
-	}
+	s := patient(t, map[string]string{"data": t.TempDir(), "listen": "127.0.0.1:0"})
 	s.Program.Roles, s.Program.MetricsTags, s.Program.OperatorKey = []config.Role{config.RoleAPI}, []string{namedTag}, operatorKey
 	s.Policy.VolumeHour, s.Policy.VolumeDay, s.Policy.SimilarDay, s.Policy.RegularGaps, s.Policy.BurstMinute = 1e6, 1e6, 1e6, 1e6, 1e6
 	s.Policy.AllowSecondInMail = true
