@@ -52,7 +52,7 @@ type InMail struct {
 	Tags      []string // normalised, sorted (R56)
 	Status    Status
 	Seq       int   // sequence number of the last receipt: 1 is queued (R54)
-	Version   int64 // rises with every change that Salesforce is to learn of (R53)
+	Version   int64 // rises with every change that CRMs are to learn of (R53)
 	Reason    Code  // of refused and failed: the true reason
 	Undone    bool  // of retracted: nobody had read it (R36)
 	Replies   int
@@ -71,13 +71,6 @@ type InMail struct {
 	Advice      []string
 
 	CRM CRMIDs // as given on the send or later; an explicit id wins over matching (R55)
-}
-
-// CRMIDs are the Salesforce ids that a sender gave; empty where none was given.
-type CRMIDs struct {
-	LeadID    string
-	ContactID string
-	AccountID string
 }
 
 // Event is what can happen to an InMail.

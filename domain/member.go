@@ -37,7 +37,7 @@ func (id MemberID) Validate() error {
 }
 
 // Email is a member's address. It prints as a mark, so that no log, error, answer or task can carry
-// one by accident; only the Salesforce connector asks for the address itself (R01).
+// one by accident; only a CRM's connector asks for the address itself (R01).
 type Email string
 
 // String hides the address.

@@ -18,7 +18,7 @@ type Policy struct {
 	QueueMaxAge           time.Duration `koanf:"queue_max_age"`             // R61: 1m..720h
 	ResponseWindowDays    int           `koanf:"response_window_days"`      // R58: 1..365
 	RetainDays            int           `koanf:"retain_days"`               // drop texts older than this; 0 keeps them
-	CRMText               CRMText       `koanf:"crm_text"`                  // which texts Salesforce gets: none, preview or full
+	CRMText               CRMText       `koanf:"crm_text"`                  // which texts CRMs get: none, preview or full
 	ReadingEase           float64       `koanf:"reading_ease"`              // R47: 0..100
 	VolumeHour            int           `koanf:"volume_hour"`               // R41 (a)
 	VolumeDay             int           `koanf:"volume_day"`                // R41 (a)
@@ -37,7 +37,7 @@ const (
 	RefuseOpened RetractOpened = "refuse"
 )
 
-// CRMText says which texts leave for Salesforce.
+// CRMText says which texts leave for CRMs.
 type CRMText string
 
 // The three ways of crm_text.

@@ -113,7 +113,7 @@ func New(p Parts) (*API, error) {
 	if p.PagesOnly {
 		a.endpoints = a.healthEndpoints()
 	}
-	if a.document, err = document(a.endpoints); err != nil {
+	if a.document, err = document(a.endpoints, a.Service.Connectors()); err != nil {
 		return nil, err
 	}
 	a.route()

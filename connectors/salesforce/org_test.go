@@ -15,6 +15,7 @@ import (
 
 	"inmail/connectors/salesforce/sandbox"
 	"inmail/domain"
+	"inmail/domain/mailroom"
 )
 
 // testNow is when the tests' clock starts.
@@ -75,6 +76,7 @@ type org struct {
 	config Config
 	deps   Deps
 	crm    *Connector
+	record mailroom.CRMRecord // of reconcile and backfill
 	tally  *tally
 }
 
@@ -254,4 +256,17 @@ func classes(answers []domain.PushAnswer) []domain.FailureClass {
 		out[i] = a.Class
 	}
 	return out
+}
+
+// named are ids as a sender names them.
+func named(ids parents) domain.CRMIDs {
+	var l domain.Link
+	ids.keep(&l)
+	return domain.CRMIDs{Name: l.Parents}
+}
+
+// linked is a link that hangs on parents.
+func linked(l domain.Link, at parents) domain.Link {
+	at.keep(&l)
+	return l
 }

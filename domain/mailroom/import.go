@@ -73,11 +73,7 @@ type importInMail struct {
 	Key         string          `json:"key"`
 	Attachment  json.RawMessage `json:"attachment"`
 	Attachments json.RawMessage `json:"attachments"`
-	CRM         struct {
-		LeadID    string `json:"lead_id"`
-		ContactID string `json:"contact_id"`
-		AccountID string `json:"account_id"`
-	} `json:"crm"`
+	CRM         NamedCRMIDs     `json:"crm"`
 }
 
 func (m *importMember) member() domain.Member {
@@ -101,7 +97,7 @@ func (m *importMember) member() domain.Member {
 func (m *importInMail) send() Send {
 	s := Send{From: m.From, To: m.To, Tags: m.Tags, Category: m.Category, Key: m.Key,
 		Attachments: m.Attachment != nil || m.Attachments != nil,
-		CRM:         domain.CRMIDs{LeadID: m.CRM.LeadID, ContactID: m.CRM.ContactID, AccountID: m.CRM.AccountID}}
+		CRM:         m.CRM.IDs}
 	if m.Subject != nil {
 		s.Subject = *m.Subject
 	}

@@ -106,8 +106,8 @@ func (r *Reader) enter() error {
 	return nil
 }
 
-// object calls member for each name; member must read the value.
-func (r *Reader) object(member func(name string) error) error {
+// Object calls member for each name; member must read the value.
+func (r *Reader) Object(member func(name string) error) error {
 	if !r.take('{') {
 		return r.wanted("an object")
 	}
@@ -366,7 +366,7 @@ func (r *Reader) digits() int {
 func (r *Reader) Skip() error {
 	switch c := r.Peek(); {
 	case c == '{':
-		return r.object(func(string) error { return r.Skip() })
+		return r.Object(func(string) error { return r.Skip() })
 	case c == '[':
 		return r.List(func(int) error { return r.Skip() })
 	case c == '"':
