@@ -1,5 +1,5 @@
-// Package cmd_test holds the shape of the whole program: who may import whom, what the rules may not touch, and what lies
-// at the top level.
+// Package cmd_test checks the structure of the program: who may import whom, what the rules may not use,
+// and what lies at the top level.
 package cmd_test
 
 import (
@@ -20,11 +20,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// top is the repository's top level, seen from this folder.
+// top is the repository's top level, relative to this folder.
 const top = ".."
 
-// mayImport says, for each room, which rooms of ours its packages may import. Imports point inward: domain stands alone.
-// A connector is a room of its own and knows no sibling.
+// mayImport lists, for each part of the program, the parts that its packages may import. Imports point
+// inward: domain imports nothing of ours. Each connector is a part of its own and imports no other
+// connector.
 var mayImport = map[string][]string{
 	"domain":       {"domain"},
 	"worker":       {"worker", "domain"},
@@ -34,7 +35,7 @@ var mayImport = map[string][]string{
 	"cmd":          {"cmd", "config", "worker", "connectors/*", "dashboards", "domain"},
 }
 
-// domainLibraries are the foreign modules that the rules may stand on: text in, text out.
+// domainLibraries are the foreign modules that the rules may use: text in, text out.
 var domainLibraries = []string{
 	"github.com/google/uuid",
 	"github.com/microcosm-cc/bluemonday",
@@ -43,13 +44,14 @@ var domainLibraries = []string{
 	"golang.org/x/text",
 }
 
-// domainRefuses are the parts of the standard library that reach outside, or decide by chance.
+// domainRefuses are the parts of the standard library that reach outside the process or are random.
 var domainRefuses = []string{
 	"crypto/rand", "database/sql", "log", "math/rand", "math/rand/v2", "net", "net/http", "net/smtp", "os", "os/exec", "syscall",
 }
 
-// room returns the room of a package of ours: connectors/salesforce for inmail/connectors/salesforce/sandbox.
-func room(importPath string) string {
+// part returns the part to which a package of ours belongs: connectors/salesforce for
+// inmail/connectors/salesforce/sandbox.
+func part(importPath string) string {
 	parts := strings.Split(strings.TrimPrefix(importPath, "inmail/"), "/")
 	if parts[0] == "connectors" && len(parts) > 1 {
 		return "connectors/" + parts[1]
@@ -57,17 +59,17 @@ func room(importPath string) string {
 	return parts[0]
 }
 
-// refused says which of imports a package may not have, each with the reason.
+// refused returns those of imports that a package may not have, each with the reason.
 func refused(importPath string, imports []string) []string {
 	var reasons []string
-	from := room(importPath)
+	from := part(importPath)
 	kind := from
 	if strings.HasPrefix(from, "connectors/") {
 		kind = "connectors/*"
 	}
 	for _, imported := range imports {
 		if ours := imported == "inmail" || strings.HasPrefix(imported, "inmail/"); ours {
-			to := room(imported)
+			to := part(imported)
 			allowed := slices.ContainsFunc(mayImport[kind], func(pattern string) bool {
 				matched, _ := path.Match(pattern, to)
 				return matched
@@ -96,7 +98,7 @@ func refused(importPath string, imports []string) []string {
 func TestImportsPointInward(t *testing.T) {
 	list := exec.Command("go", "list", "-e", "-f", `{{.ImportPath}}{{range .Imports}} {{.}}{{end}}`, "inmail/...")
 	list.Dir = top
-	list.Stderr = os.Stderr // -e: what does not build is told by the build
+	list.Stderr = os.Stderr // -e: packages that do not build are reported by the build
 	out, err := list.Output()
 	if err != nil {
 		t.Fatalf("go list: %v", err)
@@ -147,16 +149,16 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// Names that say nothing of what is inside: of packages, and of files.
+// Names of packages and files that say nothing about their content.
 var (
-	drawerPackages = []string{"util", "utils", "helper", "helpers", "common", "shared", "manager", "misc"}
-	drawerFiles    = []string{"util", "utils", "helper", "helpers", "common", "misc", "types", "errors", "constants"}
+	vaguePackages = []string{"util", "utils", "helper", "helpers", "common", "shared", "manager", "misc"}
+	vagueFiles    = []string{"util", "utils", "helper", "helpers", "common", "misc", "types", "errors", "constants"}
 )
 
-func TestNoDrawers(t *testing.T) {
+func TestNoUtilityPackages(t *testing.T) {
 	eachGoFile(t, top, func(name string, file *ast.File) {
 		base := strings.TrimSuffix(strings.TrimSuffix(path.Base(name), ".go"), "_test")
-		if slices.Contains(drawerFiles, base) || slices.Contains(drawerPackages, file.Name.Name) || slices.Contains(drawerPackages, path.Base(path.Dir(name))) {
+		if slices.Contains(vagueFiles, base) || slices.Contains(vaguePackages, file.Name.Name) || slices.Contains(vaguePackages, path.Base(path.Dir(name))) {
 			t.Errorf("%s, package %s: the name says nothing of what is inside; name the concept", name, file.Name.Name)
 		}
 	})
@@ -202,7 +204,8 @@ func f(at clock.Time) {
 	}
 }
 
-// clockAndChance returns what in a file reads the clock or draws at random, in any name that it was imported under.
+// clockAndChance returns what in a file reads the clock or draws at random, whatever name its
+// package was imported under.
 func clockAndChance(file *ast.File) []string {
 	var uses []string
 	imported := map[string]string{} // name in the file → import path
@@ -243,7 +246,7 @@ func clockAndChance(file *ast.File) []string {
 	return uses
 }
 
-// layout is the top level: these entries and dot files, nothing else, none missing.
+// layout is the top level: exactly these entries, besides dot files.
 var layout = []string{"Makefile", "README.md", "cmd", "config", "connectors", "dashboards", "domain", "go.mod", "go.sum", "worker"}
 
 func TestTopLevel(t *testing.T) {
@@ -258,7 +261,7 @@ func TestTopLevel(t *testing.T) {
 	var got []string
 	for _, entry := range entries {
 		name := entry.Name()
-		runtime := slices.Contains(strings.Split(string(ignored), "\n"), "/"+name+"/") // a server's data, say
+		runtime := slices.Contains(strings.Split(string(ignored), "\n"), "/"+name+"/") // such as the data of a server
 		if !strings.HasPrefix(name, ".") && !runtime {
 			got = append(got, name)
 		}
@@ -268,7 +271,7 @@ func TestTopLevel(t *testing.T) {
 	}
 }
 
-// eachGoFile calls f with each Go file below root, by its path from there.
+// eachGoFile calls f with each Go file below root; name is relative to root.
 func eachGoFile(t *testing.T, root string, f func(name string, file *ast.File)) {
 	t.Helper()
 	seen := 0

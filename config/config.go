@@ -1,6 +1,6 @@
-// Package config is the settings: their defaults, where they come from, and the plans and policies. Each part
-// of the program brings its own settings; here they are joined, read and checked together, so that one
-// start names every fault at once.
+// Package config contains the settings: their defaults, their sources, and the plans and policies. Each
+// part of the program defines its own settings; here they are joined, read and validated together, so that
+// one start names every fault.
 package config
 
 import (
@@ -32,14 +32,14 @@ import (
 // Role is a part of the program that a process may run.
 type Role string
 
-// The roles of --roles; a process without it runs all three.
+// The roles of --roles. A process without the flag runs all three.
 const (
 	RoleAPI       Role = "api"
 	RoleWorker    Role = "worker"
 	RoleScheduler Role = "scheduler"
 )
 
-// Settings is everything that can be set. Start from Load.
+// Settings is everything that can be set. Load makes it.
 type Settings struct {
 	Program    Program
 	Record     record.Config
@@ -48,23 +48,23 @@ type Settings struct {
 	Salesforce salesforce.Config `prefix:"salesforce"`
 	Policy     domain.Policy     `prefix:"policy"`
 	Plans      domain.Plans      `prefix:"plans"`
-	Unknown    []string          // INMAIL_* variables that are no settings: said at start, never silently dropped
+	Unknown    []string          // INMAIL_* variables that are no settings; the program logs them at start
 }
 
-// Program is what no part but the program itself reads.
+// Program is the settings that only the program itself reads.
 type Program struct {
-	OperatorKey     string        `koanf:"operator_key" secret:"true"` // the first operator key; empty in embedded mode: one is made
+	OperatorKey     string        `koanf:"operator_key" secret:"true"` // the first key; empty: embedded mode makes one
 	Log             string        `koanf:"log"`                        // text or json; empty: text on a terminal
 	LogLevel        string        `koanf:"log_level"`                  // debug, info, warn or error
 	TimeTravel      bool          `koanf:"time_travel"`                // POST /v1/clock exists (tests only)
 	CRMPushEvery    time.Duration `koanf:"crm_push_every"`             // 100ms..1h
 	SnapshotEvery   time.Duration `koanf:"snapshot_every"`             // 100ms..1h
-	MetricsTags     []string      `koanf:"metrics_tags"`               // at most 20 tags that metrics tell by name
+	MetricsTags     []string      `koanf:"metrics_tags"`               // at most 20 tags that metrics show by name
 	Roles           []Role        `koanf:"roles"`                      // api, worker, scheduler
 	PublicListening bool          `koanf:"public"`                     // embedded mode may listen beyond loopback
 }
 
-// Defaults returns the settings in force where nothing is set.
+// Defaults returns the settings that apply where nothing is set.
 func Defaults() Settings {
 	return Settings{
 		Program: Program{LogLevel: "info",
@@ -75,7 +75,7 @@ func Defaults() Settings {
 	}
 }
 
-// every is how often the task table asks for a type.
+// every returns the interval of a task type in the table of task types.
 func every(taskType string) time.Duration {
 	kind, _ := mailroom.TaskKindOf(taskType)
 	return kind.Every
@@ -86,7 +86,7 @@ func (p Program) Every() map[string]time.Duration {
 	return map[string]time.Duration{mailroom.TaskCRMPush: p.CRMPushEvery, mailroom.TaskSnapshot: p.SnapshotEvery}
 }
 
-// Sources is where settings come from, the later before the earlier: a YAML file, the environment, flags.
+// Sources are the sources of settings: a YAML file, the environment, flags. Later ones take precedence.
 type Sources struct {
 	File        string            // --config; empty: none
 	Environment []string          // as os.Environ gives it
@@ -95,10 +95,12 @@ type Sources struct {
 
 const envPrefix = "INMAIL_"
 
-// notSettings are variables with our prefix that other programs of the project read: the tests and the build.
-var notSettings = []string{"INMAIL_TEST_", "INMAIL_REQUIRE_", "INMAIL_URL", "INMAIL_KEY", "INMAIL_MEMBER", "INMAIL_BOARDS"}
+// notSettings are prefixes of INMAIL_ variables that other programs of the project read: the tests and the
+// build.
+var notSettings = []string{"INMAIL_TEST_", "INMAIL_REQUIRE_", "INMAIL_URL", "INMAIL_KEY", "INMAIL_MEMBER",
+	"INMAIL_BOARDS"}
 
-// Load reads and checks the settings. The error names every fault with its setting and its remedy.
+// Load reads and validates the settings. The error names every fault with its setting and its remedy.
 func Load(src Sources) (Settings, error) {
 	s := Defaults()
 	known := s.settings()
@@ -129,15 +131,17 @@ func Load(src Sources) (Settings, error) {
 	return s, errors.Join(append(faults, s.Validate())...)
 }
 
-// Embedded says that nothing outside the process is used: the record is a file here, the queue is in the process.
+// Embedded reports whether nothing outside of the process is used: the record is a file, and the queue is
+// in the process.
 func (s Settings) Embedded() bool { return !s.Record.Postgres() && s.Queue.URL == "" }
 
-// Has says whether this process runs a role.
+// Has reports whether this process runs a role.
 func (s Settings) Has(r Role) bool { return slices.Contains(s.Program.Roles, r) }
 
 // Validate reports every fault of every part at once.
 func (s Settings) Validate() error {
-	faults := []error{s.Record.Validate(), s.Queue.Validate(), s.HTTP.Validate(), s.Salesforce.Validate(), s.Policy.Validate(), s.Plans.Validate()}
+	faults := []error{s.Record.Validate(), s.Queue.Validate(), s.HTTP.Validate(), s.Salesforce.Validate(),
+		s.Policy.Validate(), s.Plans.Validate()}
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
 	p := s.Program
 	if p.Log != "" && p.Log != "text" && p.Log != "json" {
@@ -168,8 +172,10 @@ func (s Settings) Validate() error {
 	if strings.ContainsFunc(p.OperatorKey, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		fault("operator_key: has characters that no Authorization header carries; use visible ASCII without blanks")
 	}
-	if host, _, err := net.SplitHostPort(s.HTTP.Listen); err == nil && s.Embedded() && !p.PublicListening && !loopback(host) {
-		fault("listen: embedded mode listens on loopback only, not on %q; set INMAIL_DATABASE_URL and INMAIL_REDIS_URL, or INMAIL_PUBLIC=1", s.HTTP.Listen)
+	if host, _, err := net.SplitHostPort(s.HTTP.Listen); err == nil && s.Embedded() && !p.PublicListening &&
+		!loopback(host) {
+		fault("listen: embedded mode listens on loopback only, not on %q; set INMAIL_DATABASE_URL and "+
+			"INMAIL_REDIS_URL, or INMAIL_PUBLIC=1", s.HTTP.Listen)
 	}
 	return errors.Join(faults...)
 }
@@ -179,19 +185,20 @@ func loopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// setting is one leaf of Settings.
+// setting is one field of Settings or of its parts.
 type setting struct {
 	name   string // as in YAML: policy.anchor_day
 	secret bool
 	value  reflect.Value
 }
 
-// variable is the environment's name of a setting: INMAIL_POLICY_ANCHOR_DAY.
+// variable returns the setting's environment variable: INMAIL_POLICY_ANCHOR_DAY.
 func (s setting) variable() string {
 	return envPrefix + strings.ToUpper(strings.ReplaceAll(s.name, ".", "_"))
 }
 
-// settings lists the leaves of s, by name. Plans are not among them: they are set in YAML alone.
+// settings returns the settings in s by name. Plans are not among them, because they can be set only in
+// YAML.
 func (s *Settings) settings() map[string]setting {
 	all := map[string]setting{}
 	for group, value := range s.groups() {
@@ -205,13 +212,14 @@ func (s *Settings) settings() map[string]setting {
 				continue
 			}
 			name = join(strings.SplitN(group, ":", 2)[1], name)
-			all[name] = setting{name: name, secret: secretName(name) || t.Field(i).Tag.Get("secret") == "true", value: value.Field(i)}
+			all[name] = setting{name: name, secret: secretName(name) ||
+				t.Field(i).Tag.Get("secret") == "true", value: value.Field(i)}
 		}
 	}
 	return all
 }
 
-// groups returns the parts by "place:prefix".
+// groups returns the parts of s, keyed "place:prefix".
 func (s *Settings) groups() map[string]reflect.Value {
 	groups := map[string]reflect.Value{}
 	v := reflect.ValueOf(s).Elem()
@@ -231,12 +239,14 @@ func join(prefix, name string) string {
 	return prefix + "." + name
 }
 
-// secretNames are settings that may come only from variables or files, never from YAML, and are never shown.
-var secretNames = []string{"operator_key", "metrics_key", "salesforce.client_secret", "salesforce.password", "salesforce.token"}
+// secretNames are settings that are accepted only from variables or files, never from YAML, and are never
+// shown.
+var secretNames = []string{"operator_key", "metrics_key", "salesforce.client_secret", "salesforce.password",
+	"salesforce.token"}
 
 func secretName(name string) bool { return slices.Contains(secretNames, name) }
 
-// inURL are settings whose value may hold a password.
+// inURL are settings whose value may contain a password.
 var inURL = []string{"database_url", "redis_url"}
 
 // checkFile refuses unknown names and secrets in the YAML file.
@@ -248,19 +258,22 @@ func checkFile(k *koanf.Koanf, known map[string]setting, path string) []error {
 		}
 		s, ok := known[name]
 		if !ok {
-			faults = append(faults, fmt.Errorf("%s: there is no setting %s; inmail config check lists them", path, name))
+			faults = append(faults,
+				fmt.Errorf("%s: there is no setting %s; inmail config check lists them", path, name))
 			continue
 		}
 		if s.secret {
-			faults = append(faults, fmt.Errorf("%s: %s is a secret; set %s or %s_FILE instead", path, name, s.variable(), s.variable()))
+			faults = append(faults,
+				fmt.Errorf("%s: %s is a secret; set %s or %s_FILE instead", path, name, s.variable(), s.variable()))
 		}
 	}
 	return faults
 }
 
-// fromEnvironment reads the variables. A value may also stand in a file that NAME_FILE names, without its last
-// line break.
-func fromEnvironment(environment []string, known map[string]setting) (values map[string]string, unknown []string, faults []error) {
+// fromEnvironment reads the variables. Instead of NAME, NAME_FILE may name a file with the value; its last
+// line break is cut.
+func fromEnvironment(environment []string, known map[string]setting) (values map[string]string, unknown []string,
+	faults []error) {
 	byVariable := make(map[string]setting, len(known))
 	for _, s := range known {
 		byVariable[s.variable()] = s
@@ -268,11 +281,12 @@ func fromEnvironment(environment []string, known map[string]setting) (values map
 	values = map[string]string{}
 	for _, entry := range environment {
 		variable, value, _ := strings.Cut(entry, "=")
-		if !strings.HasPrefix(variable, envPrefix) || slices.ContainsFunc(notSettings, func(p string) bool { return strings.HasPrefix(variable, p) }) {
+		if !strings.HasPrefix(variable, envPrefix) ||
+			slices.ContainsFunc(notSettings, func(p string) bool { return strings.HasPrefix(variable, p) }) {
 			continue
 		}
 		if s, ok := byVariable[variable]; ok {
-			if value != "" { // an empty variable is one that is not set
+			if value != "" { // an empty variable counts as not set
 				values[s.name] = value
 			}
 			continue
@@ -282,7 +296,7 @@ func fromEnvironment(environment []string, known map[string]setting) (values map
 			unknown = append(unknown, variable)
 			continue
 		}
-		if value == "" { // an empty variable is one that is not set
+		if value == "" { // an empty variable counts as not set
 			continue
 		}
 		content, err := os.ReadFile(value)
@@ -295,7 +309,7 @@ func fromEnvironment(environment []string, known map[string]setting) (values map
 	return values, unknown, faults
 }
 
-// decode puts what was read into the parts.
+// decode sets the fields of the parts from the values that were read.
 func (s *Settings) decode(k *koanf.Koanf) error {
 	var faults []error
 	for group, value := range s.groups() {
@@ -304,10 +318,11 @@ func (s *Settings) decode(k *koanf.Koanf) error {
 		if prefix != "" {
 			from = k.Cut(prefix)
 		}
-		err := from.UnmarshalWithConf("", value.Addr().Interface(), koanf.UnmarshalConf{Tag: "koanf", DecoderConfig: &mapstructure.DecoderConfig{
-			WeaklyTypedInput: true, TagName: "koanf",
-			DecodeHook: mapstructure.ComposeDecodeHookFunc(mapstructure.StringToTimeDurationHookFunc(), list),
-		}})
+		err := from.UnmarshalWithConf("", value.Addr().Interface(),
+			koanf.UnmarshalConf{Tag: "koanf", DecoderConfig: &mapstructure.DecoderConfig{
+				WeaklyTypedInput: true, TagName: "koanf",
+				DecodeHook: mapstructure.ComposeDecodeHookFunc(mapstructure.StringToTimeDurationHookFunc(), list),
+			}})
 		if err != nil {
 			faults = append(faults, fmt.Errorf("a value does not fit its setting: %w", err))
 		}
@@ -315,7 +330,7 @@ func (s *Settings) decode(k *koanf.Koanf) error {
 	return errors.Join(faults...)
 }
 
-// list reads "a, b" as a list; an empty text is an empty list.
+// list reads "a, b" as a list. An empty text is an empty list.
 func list(from, to reflect.Type, value any) (any, error) {
 	if from.Kind() != reflect.String || to.Kind() != reflect.Slice || to.Elem().Kind() != reflect.String {
 		return value, nil
@@ -329,14 +344,14 @@ func list(from, to reflect.Type, value any) (any, error) {
 	return items, nil
 }
 
-// Shown is one setting as inmail config check prints it.
+// Shown is one setting in the output of inmail config check.
 type Shown struct {
 	Name     string `json:"name"`
 	Variable string `json:"variable"`
 	Value    string `json:"value"`
 }
 
-// Show lists all settings in force by name, secrets and passwords masked, and the plans.
+// Show lists all settings by name, with secrets and passwords masked, and the plans.
 func (s Settings) Show() []Shown {
 	var out []Shown
 	for name, leaf := range s.settings() {
@@ -352,7 +367,8 @@ func (s Settings) Show() []Shown {
 		out = append(out, Shown{Name: name, Variable: leaf.variable(), Value: value})
 	}
 	for name, p := range s.Plans {
-		out = append(out, Shown{Name: "plans." + name, Value: fmt.Sprintf("%s, %d a period", p.AccountType, p.Allowance)})
+		out = append(out,
+			Shown{Name: "plans." + name, Value: fmt.Sprintf("%s, %d a period", p.AccountType, p.Allowance)})
 	}
 	sort.Slice(out, func(i, j int) bool { return out[i].Name < out[j].Name })
 	return out

@@ -71,7 +71,7 @@ func TestLaterSourcesWin(t *testing.T) {
 	}
 }
 
-// TestRules proves what is decided when the configuration is loaded.
+// TestRules tests the rules that are decided when the configuration is loaded.
 func TestRules(t *testing.T) {
 	for rule, plan := range map[string]string{"R04_refused_when_loaded": "{account_type: sales_navigator_team, allowance: 26}", "R05_refused_when_loaded": "{account_type: recruiter, allowance: 24}"} {
 		t.Run(rule, func(t *testing.T) {
@@ -95,7 +95,7 @@ func TestEveryFaultIsNamedAtOnce(t *testing.T) {
 		}
 	}
 	if strings.Contains(err.Error(), "a-secret-in-a-file") {
-		t.Error("a secret stands in the error")
+		t.Error("the error contains a secret")
 	}
 }
 
@@ -116,7 +116,7 @@ func TestSecretsComeFromFilesAndAreMasked(t *testing.T) {
 	}
 }
 
-func TestUnknownVariablesAreSaidNotFatal(t *testing.T) {
+func TestUnknownVariablesAreReportedNotFatal(t *testing.T) {
 	s, err := Load(Sources{Environment: []string{"INMAIL_LISTN=127.0.0.1:1", "INMAIL_TEST_REDIS_URL=redis://x", "HOME=/"}})
 	if err != nil || !slices.Equal(s.Unknown, []string{"INMAIL_LISTN"}) {
 		t.Errorf("unknown %v, %v", s.Unknown, err)
@@ -145,7 +145,7 @@ func TestRolesNeedAQueueThatOthersReach(t *testing.T) {
 	}
 }
 
-// TestEverySettingIsRead holds the settings against Show: what cannot be set by its variable is no setting.
+// TestEverySettingHasAVariable compares the settings with Show: each must be settable by its variable.
 func TestEverySettingHasAVariable(t *testing.T) {
 	s := Defaults()
 	seen := map[string]bool{}
@@ -166,8 +166,8 @@ func TestEverySettingHasAVariable(t *testing.T) {
 	}
 }
 
-// TestTheSampleIsTheSameAndWhole looks at the invented network itself.
-func TestTheSampleIsTheSameAndWhole(t *testing.T) {
+// TestTheSampleIsRepeatableAndComplete checks the invented network itself.
+func TestTheSampleIsRepeatableAndComplete(t *testing.T) {
 	now := time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
 	a, b := NewSample(now), NewSample(now)
 	if len(a.Events) != len(b.Events) || len(a.Members) != len(b.Members) {

@@ -1,11 +1,11 @@
-// Package dashboards builds the Grafana dashboards and the objectives' Prometheus rules that are
-// committed beside it, and holds them to their rules. The JSON under boards, rules/objectives.yml,
-// boards/.lint and the marked sections of README.md are made from this code by
+// Package dashboards builds the Grafana dashboards and the objectives' Prometheus rules that are committed
+// beside it. The JSON under boards, rules/objectives.yml, boards/.lint and the marked sections of README.md
+// are made from this code by
 //
 //	go run ./dashboards/generate
 //
-// and a test fails when they no longer fit it. What each panel answers and what to do about an alert
-// stands in README.md.
+// and a test fails when they differ from it. README.md says what each panel answers and what to do about an
+// alert.
 package dashboards
 
 //go:generate go run ./generate -into .
@@ -34,23 +34,23 @@ type builder = dashboard.DashboardBuilder
 // source is the reader's own Prometheus: no board names the uid of one Grafana.
 var source = common.DataSourceRef{Type: cog.ToPtr("prometheus"), Uid: cog.ToPtr("$datasource")}
 
-// Every selector in a panel has one of these. A recorded series has no instance, and a matcher on it
-// that asks for one character at least would find nothing.
+// Every selector of a panel contains one of these. A recorded series has no instance, so that a matcher
+// which requires a character in it would find nothing.
 const (
 	here     = `job=~"$job", instance=~"$instance"`
 	recorded = `job=~"$job"`
 )
 
-// tag joins the boards: each links to all that carry it.
+// tag is on every board: each board links to all boards that have it.
 const tag = "inmail"
 
-// Board is one dashboard: the file that it is committed as, without .json, and how it is built.
+// Board is one dashboard: the name of its file without .json, and the function that builds it.
 type Board struct {
 	File  string
 	Build func() (Dashboard, error)
 }
 
-// All returns the boards in the order in which a reader meets them.
+// All returns the boards in the order in which they are listed.
 func All() []Board {
 	return []Board{
 		{File: "outreach", Build: Outreach},
@@ -60,7 +60,7 @@ func All() []Board {
 	}
 }
 
-// JSON builds b as it is committed: indented, with a newline at the end.
+// JSON returns b as it is committed: indented, with a newline at the end.
 func (b Board) JSON() ([]byte, error) {
 	built, err := b.Build()
 	if err != nil {
@@ -73,8 +73,8 @@ func (b Board) JSON() ([]byte, error) {
 	return append(text, '\n'), nil
 }
 
-// newBoard starts a board. jobs is a selector, in braces, of metrics that exist wherever the board is of use; its
-// jobs and instances are what the reader may choose from.
+// newBoard starts a board. jobs is a selector, in braces, of metrics that exist wherever the board is
+// useful; the reader can choose among the jobs and instances of these metrics.
 func newBoard(file, title, description, jobs string) *builder {
 	within := fmt.Sprintf(`%s, job=~"$job"}`, jobs[:len(jobs)-1])
 	//lint:ignore SA1019 see Dashboard
@@ -84,16 +84,20 @@ func newBoard(file, title, description, jobs string) *builder {
 		WithVariable(dashboard.NewDatasourceVariableBuilder("datasource").Label("Data source").Type("prometheus")).
 		WithVariable(labelVariable("job", "Job", fmt.Sprintf("label_values(%s, job)", jobs))).
 		WithVariable(labelVariable("instance", "Instance", fmt.Sprintf("label_values(%s, instance)", within))).
-		Link(dashboard.NewDashboardLinkBuilder("InMail").Type(dashboard.DashboardLinkTypeDashboards).Tags([]string{tag}).
-			AsDropdown(false).IncludeVars(true).KeepTime(true)).
-		Annotation(dashboard.NewAnnotationQueryBuilder().Name("Restarts").Enable(true).IconColor("orange").Datasource(source).
-			Expr(ours("changes(" + selector("process_start_time_seconds") + "[$__rate_interval]) > 0")).TitleFormat("Restart").TextFormat("{{instance}}")).
-		Annotation(dashboard.NewAnnotationQueryBuilder().Name("Alerts").Enable(true).IconColor("red").Datasource(source).
-			Expr("job_alertname_severity:alerts_calling:max{" + recorded + "}").TitleFormat("{{alertname}}").TextFormat("{{severity}}, {{job}}"))
+		Link(dashboard.NewDashboardLinkBuilder("InMail").Type(dashboard.DashboardLinkTypeDashboards).
+			Tags([]string{tag}).AsDropdown(false).IncludeVars(true).KeepTime(true)).
+		Annotation(dashboard.NewAnnotationQueryBuilder().Name("Restarts").Enable(true).IconColor("orange").
+			Datasource(source).
+			Expr(ours("changes(" + selector("process_start_time_seconds") + "[$__rate_interval]) > 0")).
+			TitleFormat("Restart").TextFormat("{{instance}}")).
+		Annotation(dashboard.NewAnnotationQueryBuilder().Name("Alerts").Enable(true).IconColor("red").
+			Datasource(source).Expr("job_alertname_severity:alerts_calling:max{" + recorded + "}").
+			TitleFormat("{{alertname}}").TextFormat("{{severity}}, {{job}}"))
 }
 
 func labelVariable(name, title, query string) *dashboard.QueryVariableBuilder {
-	return dashboard.NewQueryVariableBuilder(name).Label(title).Datasource(source).Query(dashboard.StringOrMap{String: &query}).
+	return dashboard.NewQueryVariableBuilder(name).Label(title).Datasource(source).
+		Query(dashboard.StringOrMap{String: &query}).
 		Refresh(dashboard.VariableRefreshOnTimeRangeChanged).Sort(dashboard.VariableSortAlphabeticalAsc).
 		Multi(true).IncludeAll(true).AllValue(".+").
 		Current(dashboard.VariableOption{
@@ -102,8 +106,8 @@ func labelVariable(name, title, query string) *dashboard.QueryVariableBuilder {
 		})
 }
 
-// finish builds b and sets what its builders cannot: ids that stay the same when panels move, so that
-// a link to a panel survives, and links that show instead of hiding in a menu.
+// finish builds b and sets what its builder cannot: panel ids that stay the same when panels move, so that
+// links to panels keep working, and links that are shown instead of hidden in a menu.
 func finish(b *builder) (Dashboard, error) {
 	built, err := b.Build()
 	if err != nil {
@@ -126,5 +130,5 @@ func finish(b *builder) (Dashboard, error) {
 	return built, nil
 }
 
-// panelID is a panel's number, made of its title; a test holds them unique in a board.
+// panelID returns a panel's id, computed from its title. A test checks that ids are unique in a board.
 func panelID(title string) uint32 { return crc32.ChecksumIEEE([]byte(title))%99991 + 1 }

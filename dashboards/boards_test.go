@@ -26,7 +26,7 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// rateInterval stands for $__rate_interval where a query is parsed: a range that nobody writes.
+// rateInterval replaces $__rate_interval where a query is parsed: a range that occurs nowhere else.
 const rateInterval = 4*time.Minute + 13*time.Second
 
 func parse(t *testing.T, where, expr string) parser.Expr {
@@ -50,7 +50,7 @@ func sheets(t *testing.T) []dashboards.Sheet {
 	return all
 }
 
-// eachQuery calls do with every query of every panel and annotation, and where it stands.
+// eachQuery calls do with every query of every panel and annotation, and its location.
 func eachQuery(t *testing.T, do func(where, expr string)) {
 	t.Helper()
 	for _, s := range sheets(t) {
@@ -179,8 +179,8 @@ func TestRangesAndCounters(t *testing.T) {
 	})
 }
 
-// What every replica tells alike must not be added up over them: not by sum, count or avg, before max
-// has taken it once.
+// Figures that every replica exports alike must not be added up over replicas: not by sum, count or avg
+// before max has reduced them to one.
 func TestSharedFiguresAreTakenOnce(t *testing.T) {
 	check := func(where, expr string) {
 		parser.Inspect(parse(t, where, expr), func(node parser.Node, path []parser.Node) error {
@@ -198,14 +198,14 @@ func TestSharedFiguresAreTakenOnce(t *testing.T) {
 					continue
 				}
 				if op := aggregate.Op.String(); op != "max" && op != "min" && !(op == "count" && m.Name == "asynq_queue_size") {
-					t.Errorf("%s: %s is told by every replica, and %s counts it once for each", where, m.Name, op)
+					t.Errorf("%s: %s is exported by every replica, and %s counts it once for each", where, m.Name, op)
 				}
 				return nil
 			}
 			if within(path, "absent") {
 				return nil
 			}
-			t.Errorf("%s: %s is told by every replica; take max without (instance, pod)", where, m.Name)
+			t.Errorf("%s: %s is exported by every replica; take max without (instance, pod)", where, m.Name)
 			return nil
 		})
 	}
@@ -217,7 +217,7 @@ func TestSharedFiguresAreTakenOnce(t *testing.T) {
 	eachRule(t, func(r dashboards.Rule) { check(r.Record+r.Alert, r.Expr) })
 }
 
-// What every program in Go tells of itself is shown of ours alone, though All stands for any job.
+// Metrics that every Go program exports are shown for our own processes only, though All selects any job.
 func TestProcessesAreOurs(t *testing.T) {
 	eachQuery(t, func(where, expr string) {
 		runtime, ours := false, strings.Contains(expr, " and on (job, instance) rate(inmail_")
@@ -231,7 +231,7 @@ func TestProcessesAreOurs(t *testing.T) {
 	})
 }
 
-// Every metric is in the contract, and so is every label by which it is matched or grouped.
+// Every metric in a query is in the contract, and so is every label by which it is matched or grouped.
 func TestQueriesKeepToTheContract(t *testing.T) {
 	recorded := map[string]bool{}
 	eachRule(t, func(r dashboards.Rule) { recorded[r.Record] = true })
@@ -239,7 +239,7 @@ func TestQueriesKeepToTheContract(t *testing.T) {
 	check := func(where, expr string) {
 		parser.Inspect(parse(t, where, expr), func(node parser.Node, _ []parser.Node) error {
 			selector, ok := node.(*parser.VectorSelector)
-			if !ok || selector.Name == "up" || selector.Name == "ALERTS" { // Prometheus' own
+			if !ok || selector.Name == "up" || selector.Name == "ALERTS" { // metrics of Prometheus itself
 				return nil
 			}
 			m, known := dashboards.Find(selector.Name)
@@ -264,14 +264,14 @@ func TestQueriesKeepToTheContract(t *testing.T) {
 	eachRule(t, func(r dashboards.Rule) { check(r.Record+r.Alert, r.Expr) })
 	for _, m := range dashboards.Metrics {
 		if !used[m.Name] {
-			t.Errorf("nobody looks at %s", m.Name)
+			t.Errorf("no panel and no rule uses %s", m.Name)
 		}
 	}
 }
 
-// The contract is what the program tells: each metric of ours under its name, with its kind, labels and buckets. Only
-// what HTTP, the queue and the runtime tell is looked at elsewhere, on the pages of a running program.
-func TestContractIsWhatTheProgramTells(t *testing.T) {
+// The contract is what the program exports: each metric of ours with its name, kind, labels and buckets. The
+// metrics of HTTP, the queue and the runtime are tested elsewhere, on the pages of a running program.
+func TestContractIsWhatTheProgramExports(t *testing.T) {
 	registry := prometheus.NewPedanticRegistry()
 	process := metrics.NewProcess(registry)
 	process.Ran("inmail:send", time.Second, true)
@@ -307,7 +307,7 @@ func TestContractIsWhatTheProgramTells(t *testing.T) {
 	}
 }
 
-// knownUnits are those of Grafana's that a panel here may have.
+// knownUnits are the units of Grafana that a panel may have.
 var knownUnits = []string{units.Short, units.PercentUnit, units.Seconds, units.BytesIEC, units.CountsPerSecond,
 	units.OpsPerSecond, units.RequestsPerSecond, units.DatetimeISO}
 
@@ -405,7 +405,7 @@ func TestBoardsLinkToEachOther(t *testing.T) {
 
 var legendLabel = regexp.MustCompile(`\{\{(\w+)\}\}`)
 
-// A series has one colour and one unit, on whatever panel it is shown.
+// A series has the same colour and unit on every panel.
 func TestSeriesLookTheSameEverywhere(t *testing.T) {
 	type look struct{ where, colour, unit string }
 	colours, unitOf := map[string]look{}, map[string]look{}
@@ -462,7 +462,7 @@ func TestSeriesLookTheSameEverywhere(t *testing.T) {
 	}
 }
 
-// within says whether the nearest call around the node is one of these functions.
+// within reports whether the nearest call around the node is one of these functions.
 func within(path []parser.Node, functions ...string) bool {
 	for i := len(path) - 1; i >= 0; i-- {
 		if call, ok := path[i].(*parser.Call); ok {

@@ -11,7 +11,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Committed is what is mounted into Grafana and Prometheus, as it stands in the repository.
+// Committed is what is mounted into Grafana and Prometheus, as committed in the repository.
 //
 //go:embed boards/*.json boards/.lint rules/*.yml prometheus.yml README.md
 var Committed embed.FS

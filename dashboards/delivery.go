@@ -11,10 +11,11 @@ import (
 	"inmail/domain"
 )
 
-// Delivery answers whether InMails arrive: the way from accepting to the inbox and to expiry, with
-// its objectives, the queue, the jobs, HTTP and what the machines have left.
+// Delivery shows whether InMails arrive: the way from accepting to the inbox and to expiry, with its
+// objectives, the queue, the jobs, HTTP and the resources of the machines.
 func Delivery() (Dashboard, error) {
-	failing := "sum by (type) (rate(" + selector("inmail_job_duration_seconds_count", `result="failed"`) + "[$__rate_interval]))"
+	failing := "sum by (type) (rate(" + selector("inmail_job_duration_seconds_count",
+		`result="failed"`) + "[$__rate_interval]))"
 	jobs := perSecond("type", "inmail_job_duration_seconds_count")
 	requests := perSecond("", "inmail_http_request_duration_seconds_count")
 	failures := perSecond("", "inmail_http_request_duration_seconds_count", `code=~"5.."`)
@@ -22,69 +23,112 @@ func Delivery() (Dashboard, error) {
 		`[$__rate_interval]), "answer", "$1", "code", "([1-5]).*"))`
 	tasks := "job_queue_state:asynq_tasks:max{" + recorded
 
-	b := newBoard("delivery", "Delivery", "Whether InMails arrive, and expire, in time: accepting, queue, delivery, expiry, jobs, HTTP and what capacity is left.", `{__name__="inmail_delivered_total"}`).
+	b := newBoard("delivery", "Delivery",
+		"Whether InMails arrive, and expire, in time: accepting, queue, delivery, expiry, jobs, HTTP and what "+
+			"capacity is left.", `{__name__="inmail_delivered_total"}`).
 		WithRow(dashboard.NewRowBuilder("Are the objectives kept?")).
-		WithPanel(lateNow(DeliveryObjective, "Delivered late, last hour", "What share of the InMails delivered in the last hour took longer than 5 s from being accepted?")).
-		WithPanel(lateNow(ExpiryObjective, "Expired late, last hour", fmt.Sprintf("What share of the InMails expired in the last hour was persisted more than 60 s after its %d h were over?", domain.WindowHours))).
-		WithPanel(lateNow(HTTPObjective, "HTTP failures, last hour", "What share of the HTTP answers of the last hour was a failure of ours (5xx)?")).
-		WithPanel(number("Oldest send waiting", "How long has the oldest send waited for a worker? Past a minute nobody is working.",
+		WithPanel(lateNow(DeliveryObjective, "Delivered late, last hour",
+			"What share of the InMails delivered in the last hour took longer than 5 s from being accepted?")).
+		WithPanel(lateNow(ExpiryObjective, "Expired late, last hour",
+			fmt.Sprintf("What share of the InMails expired in the last hour was persisted more than 60 s after its "+
+				"%d h were over?", domain.WindowHours))).
+		WithPanel(lateNow(HTTPObjective, "HTTP failures, last hour",
+			"What share of the HTTP answers of the last hour was a failure of ours (5xx)?")).
+		WithPanel(number("Oldest send waiting",
+			"How long has the oldest send waited for a worker? Past a minute nobody is working.",
 			units.Seconds, latest(`max(`+selector("asynq_queue_latency_seconds", `queue=~"sends.*"`)+`)`, "")).
 			Thresholds(limits(waitingLimit.Seconds()/2, waitingLimit.Seconds()))).
-		WithPanel(burning(DeliveryObjective, "Delivered late", "Is the delivery objective at risk? Above the lower line the month's allowance is used too fast, above the upper one somebody is called.")).
-		WithPanel(burning(ExpiryObjective, "Expired late", "Is the expiry objective at risk? Readers see the expiry in time all the same; figures and Salesforce are late.")).
-		WithPanel(burning(HTTPObjective, "HTTP failures", "Is the HTTP objective at risk? Probes and metrics are not counted.")).
+		WithPanel(burning(DeliveryObjective, "Delivered late",
+			"Is the delivery objective at risk? Above the lower line the month's allowance is used too fast, above "+
+				"the upper one somebody is called.")).
+		WithPanel(burning(ExpiryObjective, "Expired late",
+			"Is the expiry objective at risk? Readers see the expiry in time all the same; figures and Salesforce "+
+				"are late.")).
+		WithPanel(burning(HTTPObjective, "HTTP failures",
+			"Is the HTTP objective at risk? Probes and metrics are not counted.")).
 		WithRow(dashboard.NewRowBuilder("Accept")).
 		WithPanel(paint(stacked("Attempts", "Who tries to send how much, by account type?",
-			units.CountsPerSecond, series(perSecond("account_type", "inmail_send_attempts_total"), "{{account_type}}")), "account_type")).
-		WithPanel(paint(stacked("Refused", "Why are sends refused? The rules' own words; nobody has to act, unless one of them jumps.",
+			units.CountsPerSecond,
+			series(perSecond("account_type", "inmail_send_attempts_total"), "{{account_type}}")), "account_type")).
+		WithPanel(paint(stacked("Refused",
+			"Why are sends refused? The rules' own words; nobody has to act, unless one of them jumps.",
 			units.CountsPerSecond, series(perSecond("reason", "inmail_sends_refused_total"), "{{reason}}")).
 			Links(linkTo("reputation", "Refusals in detail")), "reason")).
-		WithPanel(paint(lines("Attempted and decided", "Is every attempt decided? The two lines lie on each other; a gap that stays is InMails that wait.",
+		WithPanel(paint(lines("Attempted and decided",
+			"Is every attempt decided? The two lines lie on each other; a gap that stays is InMails that wait.",
 			units.CountsPerSecond, series(perSecond("", "inmail_send_attempts_total"), "Attempted"),
-			series(perSecond("", "inmail_delivered_total")+" + "+perSecond("", "inmail_sends_refused_total"), "Decided")), "Attempted", "Decided")).
+			series(perSecond("", "inmail_delivered_total")+" + "+perSecond("", "inmail_sends_refused_total"),
+				"Decided")), "Attempted", "Decided")).
 		WithRow(dashboard.NewRowBuilder("Queue")).
-		WithPanel(paint(limited(lines("Oldest task waiting", "Which queue is behind, and since when? The line is where InMailSendsWaiting calls.",
+		WithPanel(paint(limited(lines("Oldest task waiting",
+			"Which queue is behind, and since when? The line is where InMailSendsWaiting calls.",
 			units.Seconds, series("max by (queue) ("+selector("asynq_queue_latency_seconds")+")", "{{queue}}")),
 			limits(waitingLimit.Seconds()/2, waitingLimit.Seconds())), "queue")).
-		WithPanel(paint(stacked("Tasks by state", "Are tasks waiting, being tried again, or given up (archived)? One task carries up to 500 InMails.",
+		WithPanel(paint(stacked("Tasks by state",
+			"Are tasks waiting, being tried again, or given up (archived)? One task carries up to 500 InMails.",
 			units.Short, series("sum by (state) ("+tasks+`, state!="completed"})`, "{{state}}")), "state")).
 		WithPanel(paint(lines("Tasks done", "How much does each queue get done?",
-			units.OpsPerSecond, series("max by (queue) (rate("+selector("asynq_tasks_processed_total")+"[$__rate_interval]))", "{{queue}}")), "queue")).
+			units.OpsPerSecond,
+			series("max by (queue) (rate("+selector("asynq_tasks_processed_total")+"[$__rate_interval]))",
+				"{{queue}}")), "queue")).
 		WithPanel(paint(lines("Tasks pending", "How long is each queue, and does it get longer?",
 			units.Short, series("sum by (queue) ("+tasks+`, state="pending"})`, "{{queue}}")).Span(12), "queue")).
 		WithPanel(paint(lines("Tasks failed", "Whose tasks fail, to be tried again?",
-			units.OpsPerSecond, series("max by (queue) (rate("+selector("asynq_tasks_failed_total")+"[$__rate_interval]))", "{{queue}}")).Span(12), "queue")).
+			units.OpsPerSecond,
+			series("max by (queue) (rate("+selector("asynq_tasks_failed_total")+"[$__rate_interval]))",
+				"{{queue}}")).Span(12), "queue")).
 		WithRow(dashboard.NewRowBuilder("Deliver")).
 		WithPanel(paint(stacked("Delivered", "How many InMails reach an inbox, by account type?",
-			units.CountsPerSecond, series(perSecond("account_type", "inmail_delivered_total"), "{{account_type}}")), "account_type")).
-		WithPanel(paint(limited(lines("Delivery lag", "How long from accepted to the inbox? The line is the objective's 5 s.",
-			units.Seconds, quantiles("inmail_delivery_lag_seconds")...), limits(DeliveryObjective.Within/5, DeliveryObjective.Within)), "p50", "p95", "p99")).
-		WithPanel(heat("Delivery lag, spread", "Are all deliveries slow, or is there a second group that is?", "inmail_delivery_lag_seconds")).
+			units.CountsPerSecond, series(perSecond("account_type", "inmail_delivered_total"), "{{account_type}}")),
+			"account_type")).
+		WithPanel(paint(limited(lines("Delivery lag",
+			"How long from accepted to the inbox? The line is the objective's 5 s.",
+			units.Seconds, quantiles("inmail_delivery_lag_seconds")...),
+			limits(DeliveryObjective.Within/5, DeliveryObjective.Within)), "p50", "p95", "p99")).
+		WithPanel(heat("Delivery lag, spread", "Are all deliveries slow, or is there a second group that is?",
+			"inmail_delivery_lag_seconds")).
 		WithRow(dashboard.NewRowBuilder("Expire")).
 		WithPanel(paint(lines("Expired per hour", "How many InMails run out unopened, and in what bursts?",
 			units.Short, series(perHour("", "inmail_expired_total"), "Expiries")).Span(12), "Expiries")).
-		WithPanel(paint(limited(lines("Expiry lag", fmt.Sprintf("How long after its %d h is an expiry persisted and counted? Quantiles of the last hour; the line is the objective's 60 s.", domain.WindowHours),
-			units.Seconds, quantilesOf("sum by (le) (job_le:inmail_expiry_lag_seconds_bucket:rate1h{"+recorded+"})")...),
+		WithPanel(paint(limited(lines("Expiry lag",
+			fmt.Sprintf("How long after its %d h is an expiry persisted and counted? Quantiles of the last hour; "+
+				"the line is the objective's 60 s.", domain.WindowHours),
+			units.Seconds,
+			quantilesOf("sum by (le) (job_le:inmail_expiry_lag_seconds_bucket:rate1h{"+recorded+"})")...),
 			limits(ExpiryObjective.Within/2, ExpiryObjective.Within)).Span(12), "p50", "p95", "p99")).
 		WithRow(dashboard.NewRowBuilder("Jobs")).
 		WithPanel(lines("Jobs", "What kinds of job run, and how often?", units.OpsPerSecond, series(jobs, "{{type}}"))).
-		WithPanel(limited(lines("Jobs that fail", "Which kind of job fails, and what share of its runs? Failed jobs come again; the line is where InMailJobsFail calls.",
-			units.PercentUnit, series(failing+" / ("+jobs+" > 0) or 0 * "+jobs, "{{type}}")).AxisSoftMax(2*jobsLimit), limits(jobsLimit/2, jobsLimit))).
-		WithPanel(lines("Job duration, p95", "Which kind of job is slow? A task is taken from a worker that is silent for 30 s.",
-			units.Seconds, series("histogram_quantile(0.95, "+perSecond("le, type", "inmail_job_duration_seconds_bucket")+")", "{{type}}"))).
+		WithPanel(limited(lines("Jobs that fail",
+			"Which kind of job fails, and what share of its runs? Failed jobs come again; the line is where "+
+				"InMailJobsFail calls.",
+			units.PercentUnit, series(failing+" / ("+jobs+" > 0) or 0 * "+jobs, "{{type}}")).AxisSoftMax(2*jobsLimit),
+			limits(jobsLimit/2, jobsLimit))).
+		WithPanel(lines("Job duration, p95",
+			"Which kind of job is slow? A task is taken from a worker that is silent for 30 s.",
+			units.Seconds,
+			series("histogram_quantile(0.95, "+perSecond("le, type", "inmail_job_duration_seconds_bucket")+")",
+				"{{type}}"))).
 		WithRow(dashboard.NewRowBuilder("HTTP")).
 		WithPanel(lines("Requests by route", "Which calls are made, and how often?",
-			units.RequestsPerSecond, series(perSecond("route", "inmail_http_request_duration_seconds_count"), "{{route}}"))).
-		WithPanel(paint(stacked("Answers", "How are requests answered? 4xx is the caller's mistake or a rule's refusal, 5xx is ours.",
+			units.RequestsPerSecond,
+			series(perSecond("route", "inmail_http_request_duration_seconds_count"), "{{route}}"))).
+		WithPanel(paint(stacked("Answers",
+			"How are requests answered? 4xx is the caller's mistake or a rule's refusal, 5xx is ours.",
 			units.RequestsPerSecond, series(answers, "{{answer}}xx")), "answer")).
 		WithPanel(paint(lines("Failures", "Do we fail callers now? 0 on a good day.",
-			units.PercentUnit, series(over(failures+" or 0 * "+requests, requests), "Failed share")).AxisSoftMax(0.05), "Failed share")).
+			units.PercentUnit,
+			series(over(failures+" or 0 * "+requests, requests), "Failed share")).AxisSoftMax(0.05),
+			"Failed share")).
 		WithPanel(paint(lines("Latency", "How long do callers wait?",
 			units.Seconds, quantiles("inmail_http_request_duration_seconds")...).Span(12), "p50", "p95", "p99")).
 		WithPanel(lines("Latency by route, p99", "Which call is the slow one?",
-			units.Seconds, series("histogram_quantile(0.99, "+perSecond("le, route", "inmail_http_request_duration_seconds_bucket")+")", "{{route}}")).Span(12)).
+			units.Seconds,
+			series("histogram_quantile(0.99, "+perSecond("le, route",
+				"inmail_http_request_duration_seconds_bucket")+")", "{{route}}")).Span(12)).
 		WithRow(dashboard.NewRowBuilder("Capacity")).
-		WithPanel(lines("Workers busy", "How many workers does each kind of job keep busy on average? Near the configured concurrency the queue begins to grow.",
+		WithPanel(lines("Workers busy",
+			"How many workers does each kind of job keep busy on average? Near the configured concurrency the "+
+				"queue begins to grow.",
 			units.Short, series(perSecond("type", "inmail_job_duration_seconds_sum"), "{{type}}"))).
 		WithPanel(lines("CPU", "How many cores does each process use?", units.Short,
 			series(ours("rate("+selector("process_cpu_seconds_total")+"[$__rate_interval])"), "{{instance}}"))).
@@ -92,19 +136,21 @@ func Delivery() (Dashboard, error) {
 			series(ours(selector("process_resident_memory_bytes")), "{{instance}}"))).
 		WithPanel(lines("Goroutines", "Does something wait for ever? A line that only rises is a leak.", units.Short,
 			series(ours(selector("go_goroutines")), "{{instance}}")).Span(12)).
-		WithPanel(limited(lines("Open files", "How near is each process to its limit of open files and connections?", units.PercentUnit,
-			series(ours(selector("process_open_fds")+" / "+selector("process_max_fds")), "{{instance}}")).Max(1).Span(12), limits(0.7, 0.9)))
+		WithPanel(limited(lines("Open files", "How near is each process to its limit of open files and connections?",
+			units.PercentUnit,
+			series(ours(selector("process_open_fds")+" / "+selector("process_max_fds")),
+				"{{instance}}")).Max(1).Span(12), limits(0.7, 0.9)))
 	return finish(b)
 }
 
-// lateNow is the share of the last hour that missed o, coloured by how fast that burns the allowance.
+// lateNow shows the share of the last hour that missed o, coloured by how fast it uses up the allowance.
 func lateNow(o Objective, title, question string) *stat.PanelBuilder {
 	return number(title, question, units.PercentUnit, latest(fmt.Sprintf("max(%s{%s})", o.ratio("1h"), recorded), "")).
 		Decimals(2).Thresholds(limits(o.burn(1), o.burn(14.4)))
 }
 
-// burning shows the windows of o that its alerts look at, with the two lines that matter: using up
-// exactly the allowance, and using it up in two days.
+// burning shows the windows of o's alerts, with two lines: using up exactly the allowance, and using it up
+// in two days.
 func burning(o Objective, title, question string) *timeseries.PanelBuilder {
 	return limited(paint(lines(title, question, units.PercentUnit,
 		series(fmt.Sprintf("max(%s{%s})", o.ratio("5m"), recorded), "5 minutes"),

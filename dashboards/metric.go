@@ -9,19 +9,20 @@ import (
 	"inmail/domain/spam"
 )
 
-// Page is where a metric is told, which decides how instances are put together.
+// Page is where a metric comes from, which decides how instances are combined.
 type Page int
 
-// The four kinds of origin.
+// The four origins of metrics.
 const (
-	// Process is /metrics: each process counts its own part, so sum over instances.
+	// Process is /metrics: each process counts its own part, so figures are summed over instances.
 	Process Page = iota
-	// Domain is /metrics/domain: the record's figures, told alike by every replica. Never sum them
-	// over instances: max without (instance, pod).
+	// Domain is /metrics/domain: the figures of the record, which every replica exports alike. Never sum
+	// them over instances: use max without (instance, pod).
 	Domain
-	// Shared stands on /metrics but is read from Redis, so every replica tells the same: as Domain.
+	// Shared is on /metrics but read from Redis, so that every replica exports the same: combine it like
+	// Domain.
 	Shared
-	// Runtime is what client_golang tells of Go and of the process itself.
+	// Runtime is what client_golang exports about Go and the process.
 	Runtime
 )
 
@@ -35,8 +36,8 @@ const (
 	Histogram Kind = "histogram"
 )
 
-// Metric is one line of the contract that dashboards and rules are written against: the names and
-// labels of the program's metrics page, and no others.
+// Metric is one metric of the contract between the program's metrics pages and the dashboards and rules:
+// its name and labels.
 type Metric struct {
 	Name    string
 	Kind    Kind
@@ -46,7 +47,7 @@ type Metric struct {
 	Absent  bool      // may have no sample at all on a good day (by kind or class of trouble, by tag, by week)
 }
 
-// Metrics is the whole contract, in the order of the program's metrics page.
+// Metrics is the contract, in the order of the program's metrics page.
 var Metrics = []Metric{
 	{Name: "inmail_send_attempts_total", Kind: Counter, Labels: []string{"account_type"}},
 	{Name: "inmail_sends_refused_total", Kind: Counter, Labels: []string{"reason"}},
@@ -77,7 +78,8 @@ var Metrics = []Metric{
 
 	{Name: "inmail_cohort_messages", Kind: Gauge, Page: Domain, Labels: []string{"cohort_week", "outcome"}},
 	{Name: "inmail_cohort_open_complete_timestamp_seconds", Kind: Gauge, Page: Domain, Labels: []string{"cohort_week"}},
-	{Name: "inmail_cohort_reply_complete_timestamp_seconds", Kind: Gauge, Page: Domain, Labels: []string{"cohort_week"}},
+	{Name: "inmail_cohort_reply_complete_timestamp_seconds", Kind: Gauge, Page: Domain,
+		Labels: []string{"cohort_week"}},
 	{Name: "inmail_cohort_replied_in_time_messages", Kind: Gauge, Page: Domain, Labels: []string{"cohort_week"}},
 	{Name: "inmail_recent_messages", Kind: Gauge, Page: Domain, Labels: []string{"account_type", "outcome"}},
 	{Name: "inmail_tag_messages", Kind: Gauge, Page: Domain, Labels: []string{"tag", "outcome"}},
@@ -92,8 +94,8 @@ var Metrics = []Metric{
 	{Name: "inmail_snapshot_timestamp_seconds", Kind: Gauge, Page: Domain},
 	{Name: "inmail_snapshot_duration_seconds", Kind: Gauge, Page: Domain},
 
-	// Asynq's own collector. It reads Redis, so every replica tells the same queue; and
-	// asynq_tasks_enqueued_total is a gauge whatever its name says.
+	// Asynq's own collector reads Redis, so that every replica exports the same queue.
+	// asynq_tasks_enqueued_total is a gauge, despite its name.
 	{Name: "asynq_tasks_enqueued_total", Kind: Gauge, Page: Shared, Labels: []string{"queue", "state"}},
 	{Name: "asynq_queue_size", Kind: Gauge, Page: Shared, Labels: []string{"queue"}},
 	{Name: "asynq_queue_latency_seconds", Kind: Gauge, Page: Shared, Labels: []string{"queue"}},
@@ -108,8 +110,8 @@ var Metrics = []Metric{
 	{Name: "go_goroutines", Kind: Gauge, Page: Runtime},
 }
 
-// Find returns the metric that a series called name belongs to: the metric itself, or the histogram
-// whose _bucket, _sum or _count it is.
+// Find returns the metric to which a series belongs: the metric of that name, or the histogram whose
+// _bucket, _sum or _count it is.
 func Find(name string) (Metric, bool) {
 	i := slices.IndexFunc(Metrics, func(m Metric) bool {
 		if m.Kind != Histogram {
@@ -124,8 +126,8 @@ func Find(name string) (Metric, bool) {
 	return Metrics[i], true
 }
 
-// Known holds the values of the labels that have our codes and no others. A metric by one of them has
-// a series for each value from the start, so that the first increase of a counter is seen.
+// Known maps the labels that have only our codes to their values. A metric with one of these labels has
+// a series for each value from the start, so that the first increase of a counter is visible.
 var Known = map[string][]string{
 	"account_type": texts(domain.AccountTypes()),
 	"outcome":      texts(domain.Outcomes()),

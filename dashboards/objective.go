@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// Limits that panels draw as a line and alerts call at; a test holds the alerts to them.
+// Limits that panels draw as a line and alerts use as thresholds. A test checks that the alerts use the
+// same.
 const (
 	snapshotLimit = 45 * time.Second // three times the default INMAIL_SNAPSHOT_EVERY
 	waitingLimit  = 60 * time.Second // an idle machine sends within 1 s, and redrive asks again within seconds
@@ -19,72 +20,82 @@ const (
 	reportsLimit    = 0.01 // share of a day's deliveries that is reported
 )
 
-// Objective is a promise over 30 days, with what is counted against it. Its recorded series and its
-// two alerts are written from it, and so is its line in README.md.
+// Objective is a promise over 30 days. Its recorded series, its two alerts and its line in README.md are
+// made from it.
 type Objective struct {
-	Name   string  // of the recorded series of what misses it: job:<Name>:…
-	Events string  // of the recorded series of all that is counted
-	Alert  string  // of the fast alert; the slow one has "Slowly" behind it
-	Says   string  // the promise, in words
-	Target float64 // the share that keeps it, 0..1
-	Within float64 // seconds that count as in time; 0 where time is not the question
+	Name   string  // names the recorded series of misses: job:<Name>:…
+	Events string  // names the recorded series of all events
+	Alert  string  // name of the fast alert; the slow one has the suffix Slowly
+	Text   string  // the promise, in words
+	Target float64 // the promised share, 0..1
+	Within float64 // bound in seconds; 0 when the objective is not about time
 
-	// What is counted: events of a histogram or counter, or, where Total is empty, the share of time
-	// in which Late is not 0.
-	Total string // of all events in [%s], by job
-	Good  string // of the good ones in [%s], by job; for histograms, whose buckets are always there
-	Bad   string // in place of Good: of the bad ones in [%s], by job; may have no series yet
-	Late  string // 1 while the promise is broken, 0 while it is kept, by job
-	Guard string // of what must be there before an alert is worth it, with the long window as %s
+	// The expressions that are counted: events of a histogram or counter, or, when Total is empty, the
+	// share of time in which Late is not 0.
+	Total string // rate of all events in [%s], by job
+	Good  string // rate of good events in [%s], by job; for histograms, whose buckets always exist
+	Bad   string // instead of Good: rate of bad events in [%s], by job; may have no series yet
+	Late  string // 1 while the promise is broken, else 0, by job
+	Guard string // traffic below which there is no alert, with the long window as %s
 	Level float64
 
 	Fast, Slow string // severity of the two alerts
 	Summary    string
-	Missed     string // what the alert's value is a share of: "… of the InMails …"
+	Missed     string // the text after the alert's value: "… of the InMails …"
 }
+
+// The requests of the API without probes and metrics pages.
+const (
+	httpRequests = "inmail_http_request_duration_seconds_count"
+	ownRoutes    = `route!~"/(livez|readyz|metrics.*)"`
+)
 
 // The four promises. README.md says why each has its numbers.
 var (
 	DeliveryObjective = Objective{
-		Name: "inmail_deliveries_late", Events: "inmail_deliveries", Alert: "InMailDeliveryLate", Target: 0.999, Within: 5,
-		Says:  "99.9 % of the delivered InMails are in the inbox within 5 s of being accepted",
-		Total: `sum by (job) (rate(inmail_delivery_lag_seconds_count[%s]))`,
-		Good:  `sum by (job) (rate(inmail_delivery_lag_seconds_bucket{le=~"5(\\.0)?"}[%s]))`,
-		Level: 100, Fast: "page", Slow: "ticket",
-		Summary: "InMails reach the inbox late", Missed: "of the InMails delivered took longer than 5 s from being accepted",
+		Name: "inmail_deliveries_late", Events: "inmail_deliveries", Alert: "InMailDeliveryLate", Target: 0.999,
+		Within: 5,
+		Text:   "99.9 % of the delivered InMails are in the inbox within 5 s of being accepted",
+		Total:  `sum by (job) (rate(inmail_delivery_lag_seconds_count[%s]))`,
+		Good:   `sum by (job) (rate(inmail_delivery_lag_seconds_bucket{le=~"5(\\.0)?"}[%s]))`,
+		Level:  100, Fast: "page", Slow: "ticket",
+		Summary: "InMails reach the inbox late",
+		Missed:  "of the InMails delivered took longer than 5 s from being accepted",
 	}
 	ExpiryObjective = Objective{
 		Name: "inmail_expiries_late", Events: "inmail_expiries", Alert: "InMailExpiryLate", Target: 0.999, Within: 60,
-		Says:  "99.9 % of the expiries are persisted within 60 s of the end of their time",
+		Text:  "99.9 % of the expiries are persisted within 60 s of the end of their time",
 		Total: `sum by (job) (rate(inmail_expiry_lag_seconds_count[%s]))`,
 		Good:  `sum by (job) (rate(inmail_expiry_lag_seconds_bucket{le=~"60(\\.0)?"}[%s]))`,
 		Level: 100, Fast: "ticket", Slow: "ticket",
-		Summary: "Expiries are persisted late", Missed: "of the expiries were persisted more than 60 s after their time",
+		Summary: "Expiries are persisted late",
+		Missed:  "of the expiries were persisted more than 60 s after their time",
 	}
 	HTTPObjective = Objective{
 		Name: "inmail_http_errors", Events: "inmail_http_requests", Alert: "InMailHTTPErrors", Target: 0.999,
-		Says:  "99.9 % of the HTTP answers, probes and metrics left out, are not a failure of ours (5xx)",
-		Total: `sum by (job) (rate(inmail_http_request_duration_seconds_count{route!~"/(livez|readyz|metrics.*)"}[%s]))`,
-		Bad:   `sum by (job) (rate(inmail_http_request_duration_seconds_count{route!~"/(livez|readyz|metrics.*)", code=~"5.*"}[%s]))`,
+		Text:  "99.9 % of the HTTP answers, probes and metrics left out, are not a failure of ours (5xx)",
+		Total: `sum by (job) (rate(` + httpRequests + `{` + ownRoutes + `}[%s]))`,
+		Bad:   `sum by (job) (rate(` + httpRequests + `{` + ownRoutes + `, code=~"5.*"}[%s]))`,
 		Level: 100, Fast: "page", Slow: "ticket",
 		Summary: "The API fails callers", Missed: "of the HTTP answers were failures (5xx)",
 	}
 	SalesforceObjective = Objective{
 		Name: "inmail_salesforce_late", Alert: "InMailSalesforceLate", Target: 0.99, Within: 900,
-		Says: "For 99 % of the time no change waits longer than 15 minutes to reach Salesforce",
+		Text: "For 99 % of the time no change waits longer than 15 minutes to reach Salesforce",
 		Late: `max by (job, crm) (time() - (max by (job, crm) (inmail_crm_oldest_unsynced_timestamp_seconds) > 0) > bool 900)
 or 0 * max by (job, crm) (inmail_crm_oldest_unsynced_timestamp_seconds)`,
 		Guard: `max_over_time(job_crm:inmail_crm_unsynced_records:max[%s])`, Level: 20, Fast: "page", Slow: "ticket",
-		Summary: "Salesforce is behind", Missed: "of the time a change has waited longer than 15 minutes to reach Salesforce",
+		Summary: "Salesforce is behind",
+		Missed:  "of the time a change has waited longer than 15 minutes to reach Salesforce",
 	}
 )
 
-// Objectives returns the promises in the order in which README.md tells them.
+// Objectives returns the promises in the order of README.md.
 func Objectives() []Objective {
 	return []Objective{DeliveryObjective, ExpiryObjective, HTTPObjective, SalesforceObjective}
 }
 
-// windows are those that the alerts look at, with their seconds and with words for people.
+// windows are the windows of the alerts, with their seconds and with words for people.
 var windows = []struct {
 	name    string
 	seconds int
@@ -94,8 +105,9 @@ var windows = []struct {
 	{"6h", 21600, "6 hours"}, {"1d", 86400, "day"}, {"3d", 259200, "3 days"},
 }
 
-// pair is two windows that must both hold: the long one says that it matters, the short one ends the
-// alert soon. times is how many times too fast the allowance of 30 days is being used.
+// pair is two windows of one alert, which must both exceed the limit: the long one shows that the trouble
+// matters, the short one ends the alert soon. times is the factor by which the allowance of 30 days is used
+// too fast.
 type pair struct {
 	times       float64
 	long, short string
@@ -106,14 +118,14 @@ var (
 	slowPairs = []pair{{3, "1d", "2h"}, {1, "3d", "6h"}}
 )
 
-// burn is the share of misses at which the allowance is used times too fast.
+// burn returns the share of misses at which the allowance is used times too fast.
 func (o Objective) burn(times float64) float64 {
 	exact := times * (1 - o.Target)
 	short, _ := strconv.ParseFloat(strconv.FormatFloat(exact, 'g', 9, 64), 64)
 	return short
 }
 
-// ratio is the recorded share of misses in window.
+// ratio names the recorded share of misses in window.
 func (o Objective) ratio(window string) string {
 	if o.Total == "" {
 		return "job_crm:" + o.Name + ":ratio_avg" + window
@@ -121,18 +133,18 @@ func (o Objective) ratio(window string) string {
 	return "job:" + o.Name + ":ratio_rate" + window
 }
 
-// total is the recorded rate of all events in window.
+// total names the recorded rate of all events in window.
 func (o Objective) total(window string) string { return "job:" + o.Events + ":rate" + window }
 
-// missed is the recorded rate of what broke the promise in window.
+// missed names the recorded rate of misses in window.
 func (o Objective) missed(window string) string { return "job:" + o.Name + ":rate" + window }
 
-// Rules writes the recorded series and the alerts of all objectives as a Prometheus rule file.
+// Rules returns the recorded series and the alerts of all objectives as a Prometheus rule file.
 func Rules() string {
 	var out strings.Builder
 	out.WriteString("# Code generated by dashboards/generate from objective.go. DO NOT EDIT.\n\ngroups:\n")
 	for _, o := range Objectives() {
-		fmt.Fprintf(&out, "\n  # %s.\n  - name: %s\n    rules:\n", o.Says, strings.ReplaceAll(o.Name, "_", "-"))
+		fmt.Fprintf(&out, "\n  # %s.\n  - name: %s\n    rules:\n", o.Text, strings.ReplaceAll(o.Name, "_", "-"))
 		if o.Total != "" {
 			o.recordEvents(&out)
 		} else {
@@ -144,8 +156,8 @@ func Rules() string {
 	return out.String()
 }
 
-// recordEvents records sums first and ratios of these sums: an average of ratios would weigh a quiet
-// hour like a busy one. Without events the ratio is 0, so that a panel on it is never empty.
+// recordEvents records sums first and ratios of these sums: an average of ratios would weigh a quiet hour
+// like a busy one. Without events the ratio is 0, so that a panel on it is never empty.
 func (o Objective) recordEvents(out *strings.Builder) {
 	for _, w := range windows {
 		total, missed := o.total(w.name), o.missed(w.name)
@@ -159,7 +171,7 @@ func (o Objective) recordEvents(out *strings.Builder) {
 	}
 }
 
-// recordTime records whether the promise is broken at each evaluation, and for what share of a window.
+// recordTime records whether the promise is broken at each evaluation, and for which share of each window.
 func (o Objective) recordTime(out *strings.Builder) {
 	late := "job_crm:" + o.Name + ":bool"
 	record(out, "job_crm:inmail_crm_unsynced_records:max", "max by (job, crm) (inmail_crm_unsynced_records)")
@@ -173,7 +185,7 @@ func record(out *strings.Builder, name, expr string) {
 	fmt.Fprintf(out, "      - record: %s\n        expr: |\n%s", name, indented(expr, 10))
 }
 
-func (o Objective) alert(out *strings.Builder, name, severity, hold, summary string, pairs []pair) {
+func (o Objective) alert(out *strings.Builder, name, severity, forClause, summary string, pairs []pair) {
 	var either []string
 	for _, p := range pairs {
 		guard := fmt.Sprintf("%d * %s > %g", seconds(p.long), o.total(p.long), o.Level)
@@ -187,14 +199,18 @@ func (o Objective) alert(out *strings.Builder, name, severity, hold, summary str
 	if o.Total == "" { // each CRM keeps the promise, or breaks it, by itself
 		of = "{{ $labels.crm }}, " + of
 	}
-	description := fmt.Sprintf("{{ $value | humanizePercentage }} %s, over the last %s or %s (%s). Promised: %s.",
-		o.Missed, words(pairs[0].long), words(pairs[1].long), of, o.Says)
-	fmt.Fprintf(out, "      - alert: %s\n        expr: |\n%s        for: %s\n", name, indented(strings.Join(either, "\nor\n"), 10), hold)
-	fmt.Fprintf(out, "        labels: {severity: %s}\n        annotations:\n          summary: %q\n          description: %q\n          runbook_url: %q\n",
+	description := fmt.Sprintf("{{ $value | humanizePercentage }} %s, over the last %s or %s (%s). "+
+		"Promised: %s.",
+		o.Missed, words(pairs[0].long), words(pairs[1].long), of, o.Text)
+	fmt.Fprintf(out, "      - alert: %s\n        expr: |\n%s        for: %s\n", name,
+		indented(strings.Join(either, "\nor\n"), 10), forClause)
+	fmt.Fprintf(out,
+		"        labels: {severity: %s}\n        annotations:\n          summary: %q\n          description: %q\n  "+
+			"        runbook_url: %q\n",
 		severity, summary, description, RunbookURL(name))
 }
 
-// RunbookURL is where README.md says what to do about an alert, from the project's top folder.
+// RunbookURL returns the path of the section of README.md about an alert, relative to the repository.
 func RunbookURL(alert string) string { return "dashboards/README.md#" + strings.ToLower(alert) }
 
 func seconds(window string) int {

@@ -30,24 +30,25 @@ func only(o domain.Outcome) string { return `outcome="` + string(o) + `"` }
 // replyDays is how long after T0 a first reply counts for the response rate, where nothing else is configured (R58).
 var replyDays = domain.DefaultPolicy().ResponseWindowDays
 
-// anyPage finds the jobs of both metrics pages: a board that shows figures of both lets the reader
-// choose among both.
+// anyPage selects the jobs of both metrics pages, for boards that show figures of both.
 const anyPage = `{__name__=~"inmail_pending_unopened|inmail_delivered_total"}`
 
-// Outreach answers what came of what was sent: rates by week of sending with the young weeks marked
-// (R57, R58), the funnel, and the same figures by account type and tag (R56, R62).
+// Outreach shows the outcomes of InMails: rates by week of sending with incomplete weeks marked (R57, R58),
+// the funnel, and the same figures by account type and tag (R56, R62).
 func Outreach() (Dashboard, error) {
 	week := func(series string) string { return "max by (cohort_week) (" + series + "{" + recorded + "})" }
 	rate := func(ratio, complete, is string) string {
-		return "max by (cohort_week) (" + ratio + "{" + recorded + "} and on (job, cohort_week) (" + complete + "{" + recorded + "} == " + is + "))"
+		return "max by (cohort_week) (" + ratio + "{" + recorded + "} and on (job, cohort_week) (" + complete + "{" +
+			recorded + "} == " + is + "))"
 	}
 	open := func(is string) string {
 		return rate("job_cohort_week:inmail_cohort_open:ratio", "job_cohort_week:inmail_cohort_open_complete:bool", is)
 	}
 	response := func(is string) string {
-		return rate("job_cohort_week:inmail_cohort_reply:ratio", "job_cohort_week:inmail_cohort_reply_complete:bool", is)
+		return rate("job_cohort_week:inmail_cohort_reply:ratio", "job_cohort_week:inmail_cohort_reply_complete:bool",
+			is)
 	}
-	none := " or 0 * " + week("job_cohort_week:inmail_cohort_messages:sum") // a bar of no height
+	none := " or 0 * " + week("job_cohort_week:inmail_cohort_messages:sum") // a bar of height 0
 	became := func(matcher string) string {
 		all := "job_cohort_week_outcome:inmail_cohort_messages:max{" + recorded
 		return "sum by (cohort_week) (" + all + ", " + matcher + "}) or 0 * sum by (cohort_week) (" + all + "})"
@@ -57,43 +58,62 @@ func Outreach() (Dashboard, error) {
 		return "sum by (" + by + ") (" + once(metric, matcher) + ") or 0 * sum by (" + by + ") (" + once(metric) + ")"
 	}
 	share := func(metric, by, matcher string) string {
-		return "sum by (" + by + ") (" + once(metric, matcher) + ") / (sum by (" + by + ") (" + once(metric) + ") > 0) or 0 * sum by (" + by + ") (" + once(metric) + ")"
+		return "sum by (" + by + ") (" + once(metric, matcher) + ") / (sum by (" + by + ") (" + once(metric) +
+			") > 0) or 0 * sum by (" + by + ") (" + once(metric) + ")"
 	}
 	lasting := func(metric string) string {
 		return "sum by (le) (job_le:" + metric + "_bucket:rate1d{" + recorded + "})"
 	}
 
-	b := newBoard("outreach", "Outreach", "What came of the InMails that were sent: how many were opened and answered, by week of sending, account type and tag.", anyPage).
+	b := newBoard("outreach", "Outreach",
+		"What came of the InMails that were sent: how many were opened and answered, by week of sending, account "+
+			"type and tag.", anyPage).
 		Time("now-7d", "now").
 		WithRow(dashboard.NewRowBuilder("Where we stand")).
 		WithPanel(number("Open rate of the last complete week",
-			fmt.Sprintf("Of the InMails sent in the last week that is over for everybody (%d days after its Monday), what share was opened?", rates.OpenCompleteDays),
-			units.PercentUnit, latest(`max by (cohort_week) (job_cohort_week:inmail_cohort_open:latest_ratio{`+recorded+`})`, "{{cohort_week}}")).
+			fmt.Sprintf("Of the InMails sent in the last week that is over for everybody (%d days after its "+
+				"Monday), what share was opened?", rates.OpenCompleteDays),
+			units.PercentUnit,
+			latest(`max by (cohort_week) (job_cohort_week:inmail_cohort_open:latest_ratio{`+recorded+`})`,
+				"{{cohort_week}}")).
 			TextMode(common.BigValueTextModeValueAndName)).
 		WithPanel(number("Response rate of the last complete week",
-			fmt.Sprintf("Of the InMails sent in the last week whose %d days for an answer are over for everybody, what share was answered in writing?", replyDays),
-			units.PercentUnit, latest(`max by (cohort_week) (job_cohort_week:inmail_cohort_reply:latest_ratio{`+recorded+`})`, "{{cohort_week}}")).
+			fmt.Sprintf("Of the InMails sent in the last week whose %d days for an answer are over for everybody, "+
+				"what share was answered in writing?", replyDays),
+			units.PercentUnit,
+			latest(`max by (cohort_week) (job_cohort_week:inmail_cohort_reply:latest_ratio{`+recorded+`})`,
+				"{{cohort_week}}")).
 			TextMode(common.BigValueTextModeValueAndName)).
-		WithPanel(number("Waiting to be opened", "How many delivered InMails are neither opened, expired nor retracted now?",
+		WithPanel(number("Waiting to be opened",
+			"How many delivered InMails are neither opened, expired nor retracted now?",
 			units.Short, latest("sum("+once("inmail_pending_unopened")+")", ""))).
-		WithPanel(number("Expiring soon", "How many of the unopened expire within each of these times, and are worth a reminder outside InMail now?",
+		WithPanel(number("Expiring soon",
+			"How many of the unopened expire within each of these times, and are worth a reminder outside InMail now?",
 			units.Short, latest("sum by (within) ("+once("inmail_expiring_soon")+")", "{{within}}")).
 			TextMode(common.BigValueTextModeValueAndName)).
 		WithRow(dashboard.NewRowBuilder("By week of sending")).
 		WithPanel(byWeek("Open rate by week",
-			"Is the open rate rising or falling? Complete weeks do not change any more; the weeks marked “so far” still wait for openings and are lower than they will be.",
+			"Is the open rate rising or falling? Complete weeks do not change any more; the weeks marked “so far” "+
+				"still wait for openings and are lower than they will be.",
 			units.PercentUnit, column{"Complete", open("1") + none}, column{"So far", open("0") + none}).Max(1)).
 		WithPanel(byWeek("Response rate by week",
-			fmt.Sprintf("Is the response rate rising or falling? A week is complete %d days after its end; until then “so far”.", replyDays),
-			units.PercentUnit, column{"Complete", response("1") + none}, column{"So far", response("0") + none}).Max(1)).
+			fmt.Sprintf("Is the response rate rising or falling? A week is complete %d days after its end; until "+
+				"then “so far”.", replyDays),
+			units.PercentUnit, column{"Complete", response("1") + none},
+			column{"So far", response("0") + none}).Max(1)).
 		WithPanel(byWeek("What became of each week",
-			"How many InMails were delivered in each week, and what state is each in now? The parts add up to what was delivered.",
+			"How many InMails were delivered in each week, and what state is each in now? The parts add up to what "+
+				"was delivered.",
 			units.Short,
-			column{"Replied", became(only(domain.OutcomeReplied))}, column{"Opened", became(only(domain.OutcomeOpened))},
-			column{"Unopened", became(only(domain.PendingUnopened))}, column{"Expired", became(only(domain.ExpiredUnopened))},
+			column{"Replied", became(only(domain.OutcomeReplied))},
+			column{"Opened", became(only(domain.OutcomeOpened))},
+			column{"Unopened", became(only(domain.PendingUnopened))},
+			column{"Expired", became(only(domain.ExpiredUnopened))},
 			column{"Retracted", became(retractedOutcomes)}).Span(24)).
 		WithPanel(grid("The weeks in figures",
-			"What are the exact figures of a week, which of its rates are final, and when do the others become final? Opened and replied count every InMail that ever was, so that they overlap with retracted; the response rate counts replies in time.",
+			"What are the exact figures of a week, which of its rates are final, and when do the others become "+
+				"final? Opened and replied count every InMail that ever was, so that they overlap with retracted; "+
+				"the response rate counts replies in time.",
 			"cohort_week", "Week",
 			column{"Delivered", week("job_cohort_week:inmail_cohort_messages:sum")},
 			column{"Opened", week("job_cohort_week:inmail_cohort_opened:sum")},
@@ -103,24 +123,35 @@ func Outreach() (Dashboard, error) {
 			column{"Retracted", became(retractedOutcomes)},
 			column{"Open rate", open("1")}, column{"Opened so far", open("0")},
 			column{"Response rate", response("1")}, column{"Replied so far", response("0")},
-			column{"Open rate final at", "1000 * max by (cohort_week) (" + selector("inmail_cohort_open_complete_timestamp_seconds") + ")"},
-			column{"Response rate final at", "1000 * max by (cohort_week) (" + selector("inmail_cohort_reply_complete_timestamp_seconds") + ")"}).
+			column{"Open rate final at",
+				"1000 * max by (cohort_week) (" + selector("inmail_cohort_open_complete_timestamp_seconds") + ")"},
+			column{"Response rate final at",
+				"1000 * max by (cohort_week) (" + selector("inmail_cohort_reply_complete_timestamp_seconds") + ")"}).
 			OverrideByRegexp("^(Open rate|Opened so far|Response rate|Replied so far)$", unit(units.PercentUnit)).
 			OverrideByRegexp("final at$", unit(units.DatetimeISO)).
 			WithTransformation(sorted("Week", true))).
 		WithRow(dashboard.NewRowBuilder("Funnel")).
-		WithPanel(paint(bars("Funnel of the last 13 weeks", "Where do we lose people between delivery and an answer? Young weeks are in it, so the lower steps are still growing.",
+		WithPanel(paint(bars("Funnel of the last 13 weeks",
+			"Where do we lose people between delivery and an answer? Young weeks are in it, so the lower steps are "+
+				"still growing.",
 			units.Short, latest(thirteen("job_cohort_week:inmail_cohort_messages:sum"), "Delivered"),
 			latest(thirteen("job_cohort_week:inmail_cohort_opened:sum"), "Opened"),
-			latest(thirteen("job_cohort_week:inmail_cohort_replied:sum"), "Replied")), "Delivered", "Opened", "Replied")).
-		WithPanel(paint(lines("Steps per hour", "When in the day are InMails delivered, previewed, opened, answered, expired and retracted?",
+			latest(thirteen("job_cohort_week:inmail_cohort_replied:sum"), "Replied")), "Delivered", "Opened",
+			"Replied")).
+		WithPanel(paint(lines("Steps per hour",
+			"When in the day are InMails delivered, previewed, opened, answered, expired and retracted?",
 			units.Short,
-			series(perHour("", "inmail_delivered_total"), "Deliveries"), series(perHour("", "inmail_previewed_total"), "Previews"),
-			series(perHour("", "inmail_opened_total"), "Openings"), series(perHour("", "inmail_replied_total"), "Replies"),
-			series(perHour("", "inmail_expired_total"), "Expiries"), series(perHour("", "inmail_retracted_total"), "Retractions")).Span(16),
+			series(perHour("", "inmail_delivered_total"), "Deliveries"),
+			series(perHour("", "inmail_previewed_total"), "Previews"),
+			series(perHour("", "inmail_opened_total"), "Openings"),
+			series(perHour("", "inmail_replied_total"), "Replies"),
+			series(perHour("", "inmail_expired_total"), "Expiries"),
+			series(perHour("", "inmail_retracted_total"), "Retractions")).Span(16),
 			"Deliveries", "Previews", "Openings", "Replies", "Expiries", "Retractions")).
 		WithRow(dashboard.NewRowBuilder("Who sends, and about what")).
-		WithPanel(grid("By account type", fmt.Sprintf("Do some kinds of account reach people better than others? InMails of this week and the three before; those sent in the last %d days still wait for openings.", domain.WindowHours/24),
+		WithPanel(grid("By account type",
+			fmt.Sprintf("Do some kinds of account reach people better than others? InMails of this week and the "+
+				"three before; those sent in the last %d days still wait for openings.", domain.WindowHours/24),
 			"account_type", "Account type",
 			column{"Delivered", "sum by (account_type) (" + once("inmail_recent_messages") + ")"},
 			column{"Opened", cut("inmail_recent_messages", "account_type", openedOutcomes)},
@@ -128,7 +159,10 @@ func Outreach() (Dashboard, error) {
 			column{"Opened so far", share("inmail_recent_messages", "account_type", openedOutcomes)},
 			column{"Replied so far", share("inmail_recent_messages", "account_type", repliedOutcomes)}).
 			OverrideByRegexp("so far$", unit(units.PercentUnit)).Span(12)).
-		WithPanel(grid("By tag", "Which subjects and campaigns do people open and answer? InMails of the last 13 weeks, young ones included; tags outside the allow-list are together under other; one InMail counts under each of its tags.",
+		WithPanel(grid("By tag",
+			"Which subjects and campaigns do people open and answer? InMails of the last 13 weeks, young ones "+
+				"included; tags outside the allow-list are together under other; one InMail counts under each "+
+				"of its tags.",
 			"tag", "Tag",
 			column{"Delivered", "sum by (tag) (" + once("inmail_tag_messages") + ")"},
 			column{"Opened", cut("inmail_tag_messages", "tag", openedOutcomes)},
@@ -138,19 +172,31 @@ func Outreach() (Dashboard, error) {
 			OverrideByRegexp("so far$", unit(units.PercentUnit)).Span(12).
 			WithTransformation(sorted("Delivered", true))).
 		WithRow(dashboard.NewRowBuilder("How fast people answer")).
-		WithPanel(paint(lines("Time to open", fmt.Sprintf("How long does an InMail lie unopened? Quantiles of those opened in the last day; nobody opens after %d days.", domain.WindowHours/24),
+		WithPanel(paint(lines("Time to open",
+			fmt.Sprintf("How long does an InMail lie unopened? Quantiles of those opened in the last day; nobody "+
+				"opens after %d days.", domain.WindowHours/24),
 			units.Seconds, quantilesOf(lasting("inmail_time_to_open_seconds"))...), "p50", "p95", "p99")).
-		WithPanel(paint(lines("Time to reply", fmt.Sprintf("How long does the first answer take? Quantiles of those answered in the last day; past %d days the histogram ends.", replyDays),
+		WithPanel(paint(lines("Time to reply",
+			fmt.Sprintf("How long does the first answer take? Quantiles of those answered in the last day; past %d "+
+				"days the histogram ends.", replyDays),
 			units.Seconds, quantilesOf(lasting("inmail_time_to_reply_seconds"))...), "p50", "p95", "p99")).
-		WithPanel(heat("Openings by age", "At what age are InMails opened: at once, or in a second wave days later?", "inmail_time_to_open_seconds")).
+		WithPanel(heat("Openings by age", "At what age are InMails opened: at once, or in a second wave days later?",
+			"inmail_time_to_open_seconds")).
 		WithRow(dashboard.NewRowBuilder("What is about to be lost, and how fresh this is")).
-		WithPanel(lines("Expiring", "How many unopened InMails run out within each of these times, and is it becoming more?",
+		WithPanel(lines("Expiring",
+			"How many unopened InMails run out within each of these times, and is it becoming more?",
 			units.Short, series("sum by (within) ("+once("inmail_expiring_soon")+")", "{{within}}")).Span(12)).
-		WithPanel(number("Tags outside the allow-list", "How many different tags are counted together under other? If many: should INMAIL_METRICS_TAGS name some of them?",
+		WithPanel(number("Tags outside the allow-list",
+			"How many different tags are counted together under other? If many: should INMAIL_METRICS_TAGS name "+
+				"some of them?",
 			units.Short, latest("sum("+once("inmail_tags_folded")+")", "")).Span(4).Height(8)).
-		WithPanel(number("Time to make these figures", "How long does the snapshot of the record take? Near its interval of 15 s the figures grow old.",
-			units.Seconds, latest("max("+once("inmail_snapshot_duration_seconds")+")", "")).Span(4).Height(8).Thresholds(limits(5, 15))).
-		WithPanel(number("Age of these figures", "How old are the figures of this page? Past 45 s the snapshot job is late, and everything here with it.",
+		WithPanel(number("Time to make these figures",
+			"How long does the snapshot of the record take? Near its interval of 15 s the figures grow old.",
+			units.Seconds,
+			latest("max("+once("inmail_snapshot_duration_seconds")+")",
+				"")).Span(4).Height(8).Thresholds(limits(5, 15))).
+		WithPanel(number("Age of these figures",
+			"How old are the figures of this page? Past 45 s the snapshot job is late, and everything here with it.",
 			units.Seconds, latest("time() - min("+once("inmail_snapshot_timestamp_seconds")+")", "")).Span(4).Height(8).
 			Thresholds(limits(30, snapshotLimit.Seconds())))
 	return finish(b)

@@ -7,9 +7,9 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 )
 
-// palette gives every value of a label that holds our codes one colour, the same in every panel:
-// who has learnt that orange is "expired" reads all four pages. Labels with values from elsewhere
-// (tag, route, cohort week) get Grafana's colour by name, which is stable too.
+// palette maps every value of a label with our codes to one colour, the same in every panel: a reader who
+// knows that orange is "expired" can read all four boards. Labels with other values (tag, route, cohort
+// week) get Grafana's colour by name, which is stable too.
 var palette = map[string]map[string]string{
 	"account_type": {
 		"basic": "text", "premium_business": "blue", "sales_navigator_team": "green",
@@ -19,8 +19,9 @@ var palette = map[string]map[string]string{
 		"restricted": "dark-red", "no_credits": "yellow", "self": "super-light-yellow",
 		"unknown_sender": "light-yellow", "unknown_recipient": "dark-yellow", "connected": "light-blue",
 		"profile_not_visible": "blue", "opted_out": "dark-blue", "blocked": "purple", "banned": "dark-purple",
-		"awaiting_reply": "super-light-blue", "subject_required": "super-light-green", "subject_too_long": "light-green",
-		"body_required": "green", "body_too_long": "semi-dark-green", "link_not_allowed": "light-orange",
+		"awaiting_reply": "super-light-blue", "subject_required": "super-light-green",
+		"subject_too_long": "light-green",
+		"body_required":    "green", "body_too_long": "semi-dark-green", "link_not_allowed": "light-orange",
 		"image_not_supported": "orange", "attachment_not_supported": "dark-orange", "spam_content": "red",
 	},
 	"trigger": {
@@ -35,10 +36,10 @@ var palette = map[string]map[string]string{
 	"answer": {"2xx": "green", "3xx": "blue", "4xx": "yellow", "5xx": "red"},
 }
 
-// names are the colours of the series that a panel names itself.
+// names are the colours of series that a panel names itself.
 var names = map[string]string{
 	"Delivered": "dark-blue", "Opened": "blue", "Replied": "green", "Expired": "orange", "Retracted": "purple",
-	"Unopened":   "super-light-blue", // counts of InMails; below, what happens to them per second
+	"Unopened":   "super-light-blue", // counts of InMails; below, events per second
 	"Deliveries": "dark-blue", "Openings": "blue", "Replies": "green", "Expiries": "orange", "Retractions": "purple",
 	"Previews": "light-blue", "Reports": "dark-red",
 	"Complete": "green", "So far": "light-yellow",
@@ -50,13 +51,13 @@ var names = map[string]string{
 	"Oldest waiting": "orange", "Waiting": "blue", "Used": "purple",
 }
 
-// painter is the part of a panel builder that takes overrides.
+// painter is the part of a panel builder that accepts overrides.
 type painter[P any] interface {
 	OverrideByName(name string, properties []dashboard.DynamicConfigValue) P
 }
 
-// paint gives the series called want their colours; want holds names of the table above or labels
-// of the palette, which stand for all of their values.
+// paint sets the colours of series. want lists names of the table above, or labels of the palette, which
+// stand for all of their values.
 func paint[P painter[P]](panel P, want ...string) P {
 	for _, name := range want {
 		if values, ok := palette[name]; ok {

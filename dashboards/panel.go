@@ -17,24 +17,24 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/units"
 )
 
-// once writes the domain's figure called metric as one replica tells it: told alike by all, so the
-// greatest stands for all, and a sum would count it once a replica.
+// once returns the query of a figure of the domain. Every replica exports it alike, so that max takes it
+// once where a sum would count it once for each replica.
 func once(metric string, matchers ...string) string {
 	return "max without (instance, pod) (" + selector(metric, matchers...) + ")"
 }
 
-// perSecond writes how fast a counter of each process grows, added up over the processes by labels.
+// perSecond returns the rate of a counter per second, summed over processes by labels.
 func perSecond(by, metric string, matchers ...string) string {
 	return sumBy(by) + "(rate(" + selector(metric, matchers...) + "[$__rate_interval]))"
 }
 
-// perHour is perSecond for what is too rare to be read by the second.
+// perHour returns the rate per hour, for events that are too rare per second.
 func perHour(by, metric string, matchers ...string) string {
 	return "3600 * " + perSecond(by, metric, matchers...)
 }
 
-// ours keeps of expr what comes from our own processes. Every program in Go tells the same of itself,
-// and a board that shows all jobs shows all there are in that Prometheus.
+// ours restricts expr to our own processes. Every Go program exports the same metrics, and a board that
+// shows all jobs would show all programs in that Prometheus.
 func ours(expr string) string {
 	return expr + " and on (job, instance) rate(" + selector("inmail_previewed_total") + "[$__rate_interval])"
 }
@@ -54,21 +54,21 @@ func sumBy(labels string) string {
 	return "sum by (" + labels + ") "
 }
 
-// orZero answers 0 under label=value as long as expr has no series, if only other has any: a panel
-// says "none", and is not empty.
+// orZero returns a query that is 0 under label=value while expr has no series but other has: the panel then
+// shows "none" and is not empty.
 func orZero(expr, label, value, other string) string {
 	return fmt.Sprintf(`%s or on () label_replace(0 * sum(%s), %q, %q, "", "")`, expr, other, label, value)
 }
 
-// over divides by all only where there is something to divide by, and is 0 where there is nothing.
+// over returns part / all, and 0 where all is 0.
 func over(part, all string) string { return fmt.Sprintf("(%s) / (%s > 0) or (%s) * 0", part, all, all) }
 
-// quantiles are three lines of one histogram that is told by each process.
+// quantiles are three lines of one histogram of the processes.
 func quantiles(metric string) []*prometheus.DataqueryBuilder {
 	return quantilesOf(perSecond("le", metric+"_bucket"))
 }
 
-// quantilesOf are three lines of the buckets that expr gives by le.
+// quantilesOf are three lines of the buckets in expr, by le.
 func quantilesOf(expr string) []*prometheus.DataqueryBuilder {
 	var lines []*prometheus.DataqueryBuilder
 	for _, q := range []struct{ of, name string }{{"0.5", "p50"}, {"0.95", "p95"}, {"0.99", "p99"}} {
@@ -77,20 +77,20 @@ func quantilesOf(expr string) []*prometheus.DataqueryBuilder {
 	return lines
 }
 
-// series asks for a line over the time shown.
+// series is a query over the time shown.
 func series(expr, legend string) *prometheus.DataqueryBuilder {
 	return prometheus.NewDataqueryBuilder().Datasource(source).Expr(expr).LegendFormat(legend).Range()
 }
 
-// latest asks for the value of now.
+// latest is a query for the current value.
 func latest(expr, legend string) *prometheus.DataqueryBuilder {
 	return prometheus.NewDataqueryBuilder().Datasource(source).Expr(expr).LegendFormat(legend).Instant()
 }
 
-// column asks for the value of now as rows of a table, called name.
+// column is a query for current values as a column of a table, with its name.
 type column struct{ name, expr string }
 
-// refs gives each query of a panel a letter of its own.
+// refs assigns a letter to each query of a panel.
 func refs(queries []*prometheus.DataqueryBuilder) []cog.Builder[variants.Dataquery] {
 	var all []cog.Builder[variants.Dataquery]
 	for i, q := range queries {
@@ -106,22 +106,23 @@ func lines(title, question, unit string, queries ...*prometheus.DataqueryBuilder
 		ColorScheme(byName()).LineWidth(1).FillOpacity(8).ShowPoints(common.VisibilityModeNever).
 		Legend(common.NewVizLegendOptionsBuilder().ShowLegend(true).DisplayMode(common.LegendDisplayModeTable).
 			Placement(common.LegendPlacementBottom).Calcs([]string{"lastNotNull", "max"})).
-		Tooltip(common.NewVizTooltipOptionsBuilder().Mode(common.TooltipDisplayModeMulti).Sort(common.SortOrderDescending))
+		Tooltip(common.NewVizTooltipOptionsBuilder().Mode(common.TooltipDisplayModeMulti).
+			Sort(common.SortOrderDescending))
 }
 
-// stacked is a chart over time whose lines add up to something.
+// stacked is a chart over time whose lines add up to a total.
 func stacked(title, question, unit string, queries ...*prometheus.DataqueryBuilder) *timeseries.PanelBuilder {
 	return lines(title, question, unit, queries...).FillOpacity(40).
 		Stacking(common.NewStackingConfigBuilder().Group("A").Mode(common.StackingModeNormal))
 }
 
-// limited draws the limits of steps into a chart: where the line passes one, somebody should act.
+// limited draws the limits of steps into a chart. A line beyond a limit needs somebody to act.
 func limited(panel *timeseries.PanelBuilder, steps cog.Builder[dashboard.ThresholdsConfig]) *timeseries.PanelBuilder {
 	return panel.Thresholds(steps).
 		ThresholdsStyle(common.NewGraphThresholdsStyleConfigBuilder().Mode(common.GraphThresholdsStyleModeDashed))
 }
 
-// number is one figure of now for each series; it takes its colour from the limits, if it has any.
+// number shows the current value of each series, coloured by the limits if there are any.
 func number(title, question, unit string, queries ...*prometheus.DataqueryBuilder) *stat.PanelBuilder {
 	return stat.NewPanelBuilder().Title(title).Description(question).Datasource(source).
 		Unit(unit).NoValue("none yet").Span(6).Height(4).Targets(refs(queries)).
@@ -130,7 +131,7 @@ func number(title, question, unit string, queries ...*prometheus.DataqueryBuilde
 		ReduceOptions(common.NewReduceDataOptionsBuilder().Calcs([]string{"lastNotNull"}))
 }
 
-// bars is one bar of now for each series, longest value to the right.
+// bars shows the current value of each series as a bar.
 func bars(title, question, unit string, queries ...*prometheus.DataqueryBuilder) *bargauge.PanelBuilder {
 	return bargauge.NewPanelBuilder().Title(title).Description(question).Datasource(source).
 		Unit(unit).Min(0).NoValue("none yet").Span(8).Height(8).Targets(refs(queries)).
@@ -139,9 +140,9 @@ func bars(title, question, unit string, queries ...*prometheus.DataqueryBuilder)
 		ReduceOptions(common.NewReduceDataOptionsBuilder().Calcs([]string{"lastNotNull"}))
 }
 
-// byWeek is a bar for each cohort week and column, stacked. A week is a label, not a time: a cohort's
-// figure goes on changing for weeks after its last send. Every column must answer for some week, if
-// only with 0: Grafana names the values of a lone answer differently.
+// byWeek is a stacked bar chart with a bar for each cohort week and column. A week is a label, not a time,
+// because the figures of a cohort change for weeks after its last send. Every column must have a value for
+// some week, if only 0: Grafana names the values of a single answer differently.
 func byWeek(title, question, unit string, columns ...column) *barchart.PanelBuilder {
 	panel := barchart.NewPanelBuilder().Title(title).Description(question).Datasource(source).
 		Unit(unit).Min(0).NoValue("–").Span(12).Height(9).Targets(tableQueries(columns)).
@@ -149,7 +150,8 @@ func byWeek(title, question, unit string, columns ...column) *barchart.PanelBuil
 		XTickLabelSpacing(60).ShowValue(common.VisibilityModeNever).FillOpacity(80).
 		Legend(common.NewVizLegendOptionsBuilder().ShowLegend(true).DisplayMode(common.LegendDisplayModeList).
 			Placement(common.LegendPlacementBottom).Calcs([]string{})).
-		Tooltip(common.NewVizTooltipOptionsBuilder().Mode(common.TooltipDisplayModeMulti).Sort(common.SortOrderNone).HideZeros(true))
+		Tooltip(common.NewVizTooltipOptionsBuilder().Mode(common.TooltipDisplayModeMulti).
+			Sort(common.SortOrderNone).HideZeros(true))
 	for _, t := range joined("cohort_week", "Week", columns) {
 		panel = panel.WithTransformation(t)
 	}
@@ -160,7 +162,7 @@ func byWeek(title, question, unit string, columns ...column) *barchart.PanelBuil
 	return paint(panel.WithTransformation(sorted("Week", false)), shown...)
 }
 
-// grid is a table: a row for each value of key, called heading, and a column for each query.
+// grid is a table with a row for each value of key, under the title heading, and a column for each query.
 func grid(title, question, key, heading string, columns ...column) *table.PanelBuilder {
 	panel := table.NewPanelBuilder().Title(title).Description(question).Datasource(source).
 		Unit(units.Short).NoValue("–").Span(24).Height(9).Targets(tableQueries(columns)).
@@ -172,7 +174,7 @@ func grid(title, question, key, heading string, columns ...column) *table.PanelB
 	return panel
 }
 
-// heat shows how values spread over the buckets of a histogram as time goes on.
+// heat shows how values spread over the buckets of a histogram over time.
 func heat(title, question, metric string) *heatmap.PanelBuilder {
 	expr := "sum by (le) (increase(" + selector(metric+"_bucket") + "[$__rate_interval]))"
 	return heatmap.NewPanelBuilder().Title(title).Description(question).Datasource(source).
@@ -191,8 +193,8 @@ func tableQueries(columns []column) []cog.Builder[variants.Dataquery] {
 	return refs(queries)
 }
 
-// joined puts the columns' answers side by side, by key, under their names. Grafana calls the values
-// of several queries "Value #A", "Value #B", and that of a single one "Value".
+// joined joins the columns' answers by key and names them. Grafana calls the values of several queries
+// "Value #A", "Value #B", and those of a single one "Value".
 func joined(key, heading string, columns []column) []dashboard.DataTransformerConfig {
 	order, rename := map[string]int{key: 0}, map[string]string{key: heading}
 	for i, c := range columns {
@@ -220,27 +222,28 @@ func byName() cog.Builder[dashboard.FieldColor] {
 	return dashboard.NewFieldColorBuilder().Mode(dashboard.FieldColorModeIdPaletteClassicByName)
 }
 
-// calm has one colour: the figure asks nobody to do anything.
+// calm has one colour, for figures on which nobody has to act.
 func calm() cog.Builder[dashboard.ThresholdsConfig] {
 	return dashboard.NewThresholdsConfigBuilder().Mode(dashboard.ThresholdsModeAbsolute).
 		Steps([]dashboard.Threshold{{Color: "text"}})
 }
 
-// limits has green, from look on yellow (look at it in the day) and from act on red (act).
+// limits is green, from look on yellow (look at it during the day) and from act on red (act now).
 func limits(look, act float64) cog.Builder[dashboard.ThresholdsConfig] {
 	return dashboard.NewThresholdsConfigBuilder().Mode(dashboard.ThresholdsModeAbsolute).
 		Steps([]dashboard.Threshold{{Color: "green"}, {Value: &look, Color: "yellow"}, {Value: &act, Color: "red"}})
 }
 
-// unit is an override's unit for one column of a table.
+// unit is an override of the unit of one column.
 func unit(name string) []dashboard.DynamicConfigValue {
 	return []dashboard.DynamicConfigValue{{Id: "unit", Value: name}}
 }
 
-// linkTo is a link from a panel to another board, with the time and the choices of this one.
+// linkTo is a link from a panel to another board that keeps the time and the selection.
 func linkTo(file, title string) []cog.Builder[dashboard.DashboardLink] {
 	return []cog.Builder[dashboard.DashboardLink]{
 		dashboard.NewDashboardLinkBuilder(title).Type(dashboard.DashboardLinkTypeLink).
-			Url("/d/inmail-" + file + "?${__url_time_range}&${datasource:queryparam}&${job:queryparam}&${instance:queryparam}"),
+			Url("/d/inmail-" + file +
+				"?${__url_time_range}&${datasource:queryparam}&${job:queryparam}&${instance:queryparam}"),
 	}
 }

@@ -47,7 +47,7 @@ func promtool(t *testing.T, args ...string) {
 	}
 }
 
-// What is published of a week, and when, as Prometheus sees it.
+// What is published of a week, and when, as Prometheus computes it.
 func TestRules(t *testing.T) {
 	t.Run("R57_open_rate_of_complete_weeks", func(t *testing.T) { promtool(t, "test", "rules", "rules/open-rate.test.yml") })
 	t.Run("R58_response_rate_of_complete_weeks", func(t *testing.T) { promtool(t, "test", "rules", "rules/response-rate.test.yml") })
@@ -99,13 +99,16 @@ func TestRuleTestsPass(t *testing.T) {
 		t.Fatalf("no tests of the rules: %v", err)
 	}
 	for _, file := range files {
-		t.Run(filepath.Base(file), func(t *testing.T) { promtool(t, "test", "rules", file) })
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			t.Parallel()
+			promtool(t, "test", "rules", file)
+		})
 	}
 }
 
 var heading = regexp.MustCompile(`(?m)^#+ (.+)$`)
 
-func TestAlertsTellWhatToDo(t *testing.T) {
+func TestAlertsSayWhatToDo(t *testing.T) {
 	readme, err := os.ReadFile("README.md")
 	if err != nil {
 		t.Fatal(err)
@@ -127,7 +130,7 @@ func TestAlertsTellWhatToDo(t *testing.T) {
 			t.Errorf("%s: for %q, summary %q", r.Alert, r.For, r.Annotations["summary"])
 		}
 		if !regexp.MustCompile(`\$value \| humanize`).MatchString(r.Annotations["description"]) {
-			t.Errorf("%s: the description does not tell the value to a person: %q", r.Alert, r.Annotations["description"])
+			t.Errorf("%s: the description does not contain the value in words: %q", r.Alert, r.Annotations["description"])
 		}
 		url := r.Annotations["runbook_url"]
 		if url != dashboards.RunbookURL(r.Alert) || anchors[url] != r.Alert {
@@ -141,7 +144,7 @@ func TestAlertsTellWhatToDo(t *testing.T) {
 	}
 }
 
-// A runbook that names a panel which is gone costs minutes that somebody does not have.
+// A runbook that names a missing panel costs minutes during an incident.
 func TestRunbookNamesPanelsThatExist(t *testing.T) {
 	readme, err := os.ReadFile("README.md")
 	if err != nil {
@@ -170,8 +173,9 @@ func TestRunbookNamesPanelsThatExist(t *testing.T) {
 	}
 }
 
-// After how long an alert calls is what its rule waits for: every range and every number of seconds in the alert itself, and at the
-// end its for. A part may also be a share of a recorded window that must be used up, in whole minutes: it is when nothing works at all.
+// The delay that the runbook states is the sum of what the alert's rule waits for: ranges and numbers of
+// seconds in the expression, and last its for. A part may also be a share of a recorded window, in whole
+// minutes: the time in which that share is used up when nothing works at all.
 func TestRunbookStatesHowSoonAlertsCall(t *testing.T) {
 	stated, err := dashboards.Delays()
 	if err != nil {
@@ -179,7 +183,7 @@ func TestRunbookStatesHowSoonAlertsCall(t *testing.T) {
 	}
 	recorded := map[string]string{}
 	eachRule(t, func(r dashboards.Rule) { recorded[r.Record] = r.Expr })
-	// spans lists the durations in expr, and in what it is recorded from.
+	// spans lists the durations in expr and, with deep, in the series from which it is recorded.
 	var spans func(expr string, deep bool) []time.Duration
 	spans = func(expr string, deep bool) (all []time.Duration) {
 		if _, err := paneltest.Retimed(expr, func(d time.Duration) time.Duration { all = append(all, d); return d }); err != nil {
@@ -201,12 +205,12 @@ func TestRunbookStatesHowSoonAlertsCall(t *testing.T) {
 			t.Errorf("the runbook does not say after how long %s calls", r.Alert)
 			return
 		}
-		hold, err := model.ParseDuration(r.For)
+		forClause, err := model.ParseDuration(r.For)
 		if err != nil {
 			t.Fatal(err)
 		}
 		last := len(d.Parts) - 1
-		if d.Parts[last] != time.Duration(hold) {
+		if d.Parts[last] != time.Duration(forClause) {
 			t.Errorf("%s: the runbook says that it holds for %s, the rule %s", r.Alert, d.Parts[last], r.For)
 		}
 		var total time.Duration
@@ -233,7 +237,8 @@ func TestRunbookStatesHowSoonAlertsCall(t *testing.T) {
 				t.Errorf("%s: %s of the runbook is nothing that the rule waits for: %v", r.Alert, part, known)
 			}
 		}
-		// What an offset compares with is no wait, nor is the window of a guard, be it 3600 * a rate or max_over_time.
+		// The range of an offset and the window of a guard (3600 * a rate, or max_over_time) are not waited
+		// for.
 		for _, wait := range spans(harmless.ReplaceAllString(r.Expr, ""), false) {
 			if !slices.Contains(d.Parts[:last], wait) && !strings.Contains(r.Expr, "max_over_time(") {
 				t.Errorf("%s waits for %s, of which the runbook says nothing", r.Alert, wait)
@@ -248,8 +253,8 @@ var (
 	harmless = regexp.MustCompile(` offset \w+|\d+ \* `)
 )
 
-// Each alert is seen firing and not firing just below its limit; one on a ratio or with a guard, also
-// under its volume.
+// Each alert is tested firing, and not firing just below its limit; an alert on a ratio or with a guard
+// also below its volume.
 func TestAlertsAreTried(t *testing.T) {
 	files, err := filepath.Glob("rules/*.test.yml")
 	if err != nil {
@@ -309,7 +314,7 @@ func TestAlertsAreTried(t *testing.T) {
 	})
 }
 
-// The red lines of the boards are where the alerts call.
+// The red lines of the boards are the thresholds of the alerts.
 func TestLimitsOfBoardsAndAlertsAgree(t *testing.T) {
 	red := func(board, panel string) float64 {
 		for _, s := range sheets(t) {
@@ -355,7 +360,7 @@ func TestLimitsOfBoardsAndAlertsAgree(t *testing.T) {
 	}
 }
 
-// The provisioning and the scrapes agree on how often there is a sample.
+// Provisioning and scrape configuration agree on the interval of samples.
 func TestRateIntervalFitsTheScrapes(t *testing.T) {
 	var scrapes struct {
 		Global struct {

@@ -9,17 +9,17 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// Delay is how long after its trouble began an alert calls, and what that is made of: what the rule looks back on or waits for,
-// and at the end how long that must hold.
+// Delay is the time from the start of trouble to an alert, and its parts: what the rule looks back on or
+// waits for, and last how long the condition must be true.
 type Delay struct {
-	Says  string // the sum as it is written
+	Text  string // the sum as written
 	Total time.Duration
 	Parts []time.Duration
 }
 
 var callsAfter = regexp.MustCompile(`\*\*Calls after\*\* (\w+)(?: = ([\w +]+\w))?\.`)
 
-// Delays reads from the runbook of README.md after how long each alert calls: "**Calls after** 15m = 10m + 5m.".
+// Delays reads the delay of each alert from the runbook in README.md: "**Calls after** 15m = 10m + 5m.".
 func Delays() (map[string]Delay, error) {
 	readme, err := Committed.ReadFile("README.md")
 	if err != nil {
@@ -40,7 +40,7 @@ func delays(readme string) (map[string]Delay, error) {
 		if stated == nil {
 			return nil, fmt.Errorf("the runbook does not say after how long %s calls", alert)
 		}
-		d := Delay{Says: stated[1]}
+		d := Delay{Text: stated[1]}
 		var err error
 		if d.Total, err = span(stated[1]); err != nil {
 			return nil, fmt.Errorf("after how long %s calls: %w", alert, err)

@@ -5,8 +5,9 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/units"
 )
 
-// Salesforce answers whether every InMail is in each CRM that is connected, Salesforce or another, with its current state (R53,
-// R67), what the calls cost, and which records need a person. A number is the worst CRM's, or the sum of all; lines tell them apart.
+// Salesforce shows whether every InMail is in each CRM that is connected, Salesforce or another, with its current
+// state (R53, R67), what the calls cost, and which records need a person. A number is the worst CRM's, or the sum
+// of all; lines tell them apart.
 func Salesforce() (Dashboard, error) {
 	const oldest = "inmail_crm_oldest_unsynced_timestamp_seconds"
 	lag := "max(time() - (" + once(oldest) + " > 0)) or 0 * max(" + once(oldest) + ")"
@@ -15,7 +16,7 @@ func Salesforce() (Dashboard, error) {
 	waiting := "sum by (crm) (" + once("inmail_crm_unsynced_records") + ")"
 	budget := "max(" + once("inmail_crm_api_budget_used_ratio") + ")"
 	budgets := "max by (crm) (" + once("inmail_crm_api_budget_used_ratio") + ")"
-	// Trouble has a series only once there was some: without any, the panel says so with a 0.
+	// Dead letters have a series only after the first; until then the panel shows 0.
 	dead := orZero("sum by (class) ("+once("inmail_crm_dead_letters")+")", "class", "none", once("inmail_crm_unsynced_records"))
 	drift := orZero("sum by (kind) ("+once("inmail_crm_drift_records")+")", "kind", "none", once("inmail_crm_unsynced_records"))
 	pushed := "inmail_crm_push_records_total"

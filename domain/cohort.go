@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Cohort is the ISO week of T0, as 2026-W47: what the rates are counted by (R57).
+// Cohort is the ISO week of T0, such as 2026-W47, by which the rates are counted (R57).
 type Cohort string
 
 // CohortOf returns the ISO week of t, in UTC.
@@ -15,8 +15,8 @@ func CohortOf(t time.Time) Cohort {
 	return Cohort(fmt.Sprintf("%04d-W%02d", y, w))
 }
 
-// Outcome is where a delivered InMail stands for the figures. Outcomes exclude each other and add
-// up to delivered (API.md, Metrics).
+// Outcome is what a delivered InMail counts as in the figures. Outcomes exclude each other and add up to
+// delivered (API.md, Metrics).
 type Outcome string
 
 // The outcomes.
@@ -32,13 +32,13 @@ const (
 
 type outcomeRow struct {
 	name      Outcome
-	opened    bool // stands above the line of the open rate (R57)
-	replied   bool // was answered at some time; whether in time is counted by itself (R58)
+	opened    bool // it counts in the open rate (R57)
+	replied   bool // it was answered at any time; replies in time are counted as RepliedInTime (R58)
 	retracted bool
 }
 
-// outcomes lists all of them with what each counts as. The rates, the PromQL of boards and recording rules and the
-// figures of the tests are made from it, so that a new outcome is a line here.
+// outcomes lists all outcomes with what they count as. The rates, the PromQL of boards and recording rules
+// and the figures of the tests are made from it, so that a new outcome is one line here.
 var outcomes = []outcomeRow{
 	{name: PendingUnopened},
 	{name: OutcomeOpened, opened: true},
@@ -49,10 +49,10 @@ var outcomes = []outcomeRow{
 	{name: RetractedReplied, opened: true, replied: true, retracted: true},
 }
 
-// Outcomes returns all of them.
+// Outcomes returns all outcomes.
 func Outcomes() []Outcome { return OutcomesThat(func(Outcome) bool { return true }) }
 
-// OutcomesThat returns those that count as asked: OutcomesThat(Outcome.Opened).
+// OutcomesThat returns the outcomes that count selects: OutcomesThat(Outcome.Opened).
 func OutcomesThat(count func(Outcome) bool) []Outcome {
 	var names []Outcome
 	for _, o := range outcomes {
@@ -63,26 +63,26 @@ func OutcomesThat(count func(Outcome) bool) []Outcome {
 	return names
 }
 
-// Opened says that the InMail was opened, whatever came later (R57).
+// Opened reports whether the InMail was opened, whatever came later (R57).
 func (o Outcome) Opened() bool {
 	return slices.ContainsFunc(outcomes, func(row outcomeRow) bool { return row.name == o && row.opened })
 }
 
-// Replied says that the InMail was answered, whatever came later.
+// Replied reports whether the InMail was answered, whatever came later.
 func (o Outcome) Replied() bool {
 	return slices.ContainsFunc(outcomes, func(row outcomeRow) bool { return row.name == o && row.replied })
 }
 
-// Retracted says that the sender took the InMail back.
+// Retracted reports whether the sender retracted the InMail.
 func (o Outcome) Retracted() bool {
 	return slices.ContainsFunc(outcomes, func(row outcomeRow) bool { return row.name == o && row.retracted })
 }
 
-// RepliedInTime is counted beside the outcomes, not among them: a first reply within the policy
-// response_window_days (R58). It stays counted whatever happens to the InMail later.
+// RepliedInTime counts first replies within the policy response_window_days (R58). It is counted in addition
+// to the outcomes and does not exclude them, and stays whatever happens to the InMail later.
 const RepliedInTime Outcome = "replied_in_time"
 
-// Outcome returns where m stands; "" while it is not delivered.
+// Outcome returns the outcome of m; "" if it was not delivered.
 func (m *InMail) Outcome() Outcome {
 	switch m.Status {
 	case Sent:
@@ -105,11 +105,11 @@ func (m *InMail) Outcome() Outcome {
 	return ""
 }
 
-// Dimension is what a count is cut by (API.md, analytics).
+// Dimension is what counts are divided by (API.md, analytics).
 type Dimension string
 
-// The dimensions. All has the single key ""; Expiry has as keys the hours (2026-11-30T09) in which
-// unopened InMails will expire, which is where "expiring soon" is read.
+// The dimensions. ByAll has the single key "". The keys of ByExpiry are the hours (2026-11-30T09) in which
+// unopened InMails will expire; "expiring soon" is read from them.
 const (
 	ByAll         Dimension = "all"
 	ByTag         Dimension = "tag"
@@ -131,8 +131,8 @@ const (
 	ExpiryHour = "2006-01-02T15"
 )
 
-// Count moves one figure: so many InMails more (or fewer) in one cell of cohort × dimension × key ×
-// outcome. Counts move in the transaction that moves the InMail, and survive erasure (R59, R60).
+// Count adds N, which may be negative, to the figure of one cohort, dimension, key and outcome. Figures
+// change in the transaction that changes the InMail, and survive erasure (R59, R60).
 type Count struct {
 	Cohort    Cohort
 	Dimension Dimension
@@ -141,8 +141,8 @@ type Count struct {
 	N         int
 }
 
-// CountsFor returns the moves that follow when a delivered InMail goes from one outcome to another;
-// from is "" at delivery. It is the one place that knows which cells an InMail is counted in.
+// CountsFor returns the counts that change when a delivered InMail goes from one outcome to another; from is
+// "" at delivery. Only this function and cells know in which figures an InMail is counted.
 func CountsFor(m *InMail, from, to Outcome) []Count {
 	if from == to {
 		return nil
@@ -167,7 +167,7 @@ func CountsFor(m *InMail, from, to Outcome) []Count {
 	return counts
 }
 
-// RepliedInTimeCounts returns the moves for a first reply within the window (R58).
+// RepliedInTimeCounts returns the counts for a first reply within the response window (R58).
 func RepliedInTimeCounts(m *InMail) []Count {
 	var counts []Count
 	for _, cell := range cells(m) {
@@ -176,7 +176,8 @@ func RepliedInTimeCounts(m *InMail) []Count {
 	return counts
 }
 
-// RetagCounts returns the moves when the tags of a delivered InMail change from old to m.Tags (R56).
+// RetagCounts returns the counts that change when the tags of a delivered InMail change from old to m.Tags
+// (R56).
 func RetagCounts(m *InMail, old []string, responseWindow time.Duration) []Count {
 	var counts []Count
 	outcomes := []Outcome{m.Outcome()}
@@ -197,7 +198,7 @@ func RetagCounts(m *InMail, old []string, responseWindow time.Duration) []Count 
 	return counts
 }
 
-// InTime says whether the first reply came within the response window (R58).
+// InTime reports whether the first reply came within the response window (R58).
 func (m *InMail) InTime(window time.Duration) bool {
 	return !m.RepliedAt.IsZero() && !m.RepliedAt.After(m.SentAt.Add(window))
 }

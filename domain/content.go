@@ -7,23 +7,23 @@ import (
 	"inmail/domain/richtext"
 )
 
-// The bounds of what is written (R22, R23).
+// The limits of the texts of an InMail (R22, R23).
 const (
 	MaxSubject = 200   // code points, after trimming
-	MaxBody    = 3000  // code points as read: after NFC, markup and list markers not counted
-	MaxSource  = 12000 // bytes of a body as it is sent
+	MaxBody    = 3000  // code points as the reader sees them: in NFC, without markup and list markers
+	MaxSource  = 12000 // bytes of the body as it was sent
 )
 
-// Text is the content of an InMail, read once and judged, previewed and advised upon from there.
+// Text is the parsed content of an InMail, from which it is judged, previewed and advised upon.
 type Text struct {
 	Subject     string // normalised by richtext.Subject (R22)
 	Source      string // the body as it was sent
 	Body        richtext.Document
-	Attachments bool // the request carried attachments, whatever was in them (R26)
+	Attachments bool // the request had attachments of any kind (R26)
 }
 
-// ReadText reads subject and body. A source over MaxSource is cut before it is parsed: it is
-// refused by its length whatever it says.
+// ReadText parses subject and body. A source longer than MaxSource is cut before it is parsed, because its
+// length alone makes it refused.
 func ReadText(subject, body string, attachments bool) Text {
 	t := Text{Subject: richtext.Subject(subject), Source: body, Attachments: attachments}
 	parsed := body
@@ -34,11 +34,11 @@ func ReadText(subject, body string, attachments bool) Text {
 	return t
 }
 
-// Preview is the one line that the inbox shows (R30).
+// Preview returns the line that the inbox shows (R30).
 func (t Text) Preview() string { return t.Body.Preview(richtext.MaxPreview) }
 
-// Refusals judges the content in the order R22, R23, R25, R26 (R21). The filter against spam comes
-// after it and is not asked here.
+// Refusals judges the content in the order R22, R23, R25, R26 (R21). The spam filter is not part of it: it
+// follows.
 func (t Text) Refusals() []*Refusal {
 	var rs []*Refusal
 	if n := utf8.RuneCountInString(t.Subject); n == 0 {
@@ -55,7 +55,7 @@ func (t Text) Refusals() []*Refusal {
 	return rs
 }
 
-// CheckBody judges a body, of an InMail or of a reply, in the order R23, R25, R26.
+// CheckBody judges the body of an InMail or of a reply, in the order R23, R25, R26.
 func CheckBody(source string, d richtext.Document) []*Refusal {
 	var rs []*Refusal
 	length := d.Length()

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// AccountType is what a member pays for; it decides which plans an account can have.
+// AccountType is what a member pays for. It decides which plans an account can have.
 type AccountType string
 
 // The account types of R02–R06.
@@ -26,8 +26,9 @@ type accountType struct {
 	shipped   []int
 }
 
-// accountTypes lists them in the order of the rules, each with the allowances that a plan of it may have, both ends
-// included, and those of the plans that are shipped. Everything that needs the list takes it from here.
+// accountTypes lists the account types in the order of the rules, each with the lowest and highest allowance
+// that its plans may have, and the allowances of its shipped plans. Everything that needs the list takes it
+// from here.
 var accountTypes = []accountType{
 	{Basic, 0, 0, []int{0}},                         // R02
 	{PremiumBusiness, 10, 10, []int{10}},            // R03
@@ -36,7 +37,7 @@ var accountTypes = []accountType{
 	{JobSeeker, 5, 5, []int{5}},                     // R06
 }
 
-// AccountTypes returns all of them in the order of the rules.
+// AccountTypes returns all account types in the order of the rules.
 func AccountTypes() []AccountType {
 	var names []AccountType
 	for _, t := range accountTypes {
@@ -45,16 +46,27 @@ func AccountTypes() []AccountType {
 	return names
 }
 
+// AllowanceBounds are the lowest and the highest allowance that a plan of a type may have.
+func AllowanceBounds(t AccountType) (low, high int) {
+	for _, row := range accountTypes {
+		if row.name == t {
+			return row.low, row.high
+		}
+	}
+	return 0, 0
+}
+
 // Plan is how many InMails an account may send in a period.
 type Plan struct {
 	AccountType AccountType `koanf:"account_type" json:"account_type"`
 	Allowance   int         `koanf:"allowance" json:"allowance"`
 }
 
-// Plans are the plans that can be had, by name.
+// Plans are the available plans by name.
 type Plans map[string]Plan
 
-// ShippedPlans returns the plans that exist without configuration (R02–R06), each named by its type and allowance.
+// ShippedPlans returns the plans that exist without configuration (R02–R06), each named by type and
+// allowance.
 func ShippedPlans() Plans {
 	plans := Plans{}
 	for _, t := range accountTypes {
@@ -65,8 +77,8 @@ func ShippedPlans() Plans {
 	return plans
 }
 
-// Validate reports every plan whose allowance lies outside the bounds of its type, naming the plan
-// and the bounds (R04, R05). It is asked when the configuration is loaded.
+// Validate reports every plan whose allowance is out of the bounds of its type, with plan and bounds (R04,
+// R05), and every type without a plan. It is called when the configuration is loaded.
 func (ps Plans) Validate() error {
 	var faults []error
 	for _, name := range ps.names() {
@@ -89,14 +101,14 @@ func (ps Plans) Validate() error {
 	return errors.Join(faults...)
 }
 
-// Of returns the names of a type's plans, smallest allowance first.
+// Of returns the names of the plans of a type, smallest allowance first.
 func (ps Plans) Of(t AccountType) []string {
 	names := slices.DeleteFunc(ps.names(), func(n string) bool { return ps[n].AccountType != t })
 	sort.SliceStable(names, func(i, j int) bool { return ps[names[i]].Allowance < ps[names[j]].Allowance })
 	return names
 }
 
-// Smallest returns the plan that a type has when none was named; "" when it has no plan at all.
+// Smallest returns the plan that a member of the type gets without naming one; "" if the type has no plan.
 func (ps Plans) Smallest(t AccountType) string {
 	of := ps.Of(t)
 	if len(of) == 0 {
@@ -114,8 +126,8 @@ func (ps Plans) names() []string {
 	return names
 }
 
-// PeriodStart returns when the credit period that holds now began: 00:00 UTC on the
-// anchor day (1..31), clamped to the month's last day (R08).
+// PeriodStart returns the start of the credit period that contains now: 00:00 UTC on the anchor day (1..31),
+// or on the month's last day in shorter months (R08).
 func PeriodStart(now time.Time, anchorDay int) time.Time {
 	now = now.UTC()
 	start := anchorIn(now.Year(), now.Month(), anchorDay)
@@ -125,55 +137,56 @@ func PeriodStart(now time.Time, anchorDay int) time.Time {
 	return start
 }
 
-// PeriodEnd returns when the period that holds now ends and the next begins: an instant that
-// already belongs to the next (R08).
+// PeriodEnd returns the end of the credit period that contains now, an instant that already belongs to the
+// next period (R08).
 func PeriodEnd(now time.Time, anchorDay int) time.Time {
 	start := PeriodStart(now, anchorDay)
 	return anchorIn(start.Year(), start.Month()+1, anchorDay)
 }
 
-// anchorIn returns the anchor of a month; months under 1 and over 12 run into the years beside.
+// anchorIn returns the start of the period in a month; months below 1 and above 12 are in the years before
+// and after.
 func anchorIn(year int, month time.Month, anchorDay int) time.Time {
 	last := time.Date(year, month+1, 0, 0, 0, 0, 0, time.UTC)
 	return time.Date(last.Year(), last.Month(), min(max(anchorDay, 1), last.Day()), 0, 0, 0, 0, time.UTC)
 }
 
-// Usage is what one account did with its credits in one period, as the record keeps it.
+// Usage counts the credits of one account in one period, as the record stores it.
 type Usage struct {
 	PeriodStart time.Time
-	Used        int // credits that deliveries took in this period, less those given back to it
-	Returned    int // credits that replies gave back in this period for deliveries of an earlier one (R11)
+	Used        int // credits that deliveries of this period took, minus those given back for them
+	Returned    int // credits that replies in this period gave back for deliveries of an earlier one (R11)
 }
 
-// PlanChange says which allowance an account had from an instant on.
+// PlanChange is the allowance that an account had from an instant on.
 type PlanChange struct {
 	Since     time.Time
 	Allowance int
 }
 
-// Account is what the credits of a member are computed from.
+// Account is the input from which the credits of a member are computed.
 type Account struct {
 	CreatedAt time.Time
 	AnchorDay int
-	Allowance int          // of the plan that is in force now
-	Plans     []PlanChange // oldest first; needed only where credits are carried
-	Usage     []Usage      // any order; the current period, and with rollover all of them
-	InFlight  int          // accepted, not yet delivered: spoken for, though not paid
+	Allowance int          // of the current plan
+	Plans     []PlanChange // oldest first; needed only with rollover
+	Usage     []Usage      // in any order: of the current period, with rollover of all periods
+	InFlight  int          // InMails accepted and not yet delivered: their credits are reserved, not used
 }
 
-// Credits is the answer to "how many are left".
+// Credits says how many credits are left in the current period.
 type Credits struct {
 	PeriodStart time.Time
 	PeriodEnd   time.Time
 	Allowance   int
-	Carried     int // from earlier periods: by rollover (R09), or given back by late replies (R11)
+	Carried     int // from earlier periods, by rollover (R09) or by late replies (R11)
 	Used        int
 	Remaining   int // allowance + carried − used, never below 0 (R07, R09)
 	InFlight    int
 }
 
-// CreditsAt computes the credits of an account at now. No job has to run at midnight: the
-// period is the one that holds now (R08). rolloverPeriods is the policy of R09.
+// CreditsAt computes the credits of an account at now. The period is computed from now, so no job has to run
+// when a period begins (R08). rolloverPeriods is the policy of R09; 0 is off.
 func CreditsAt(now time.Time, a Account, rolloverPeriods int) Credits {
 	start := PeriodStart(now, a.AnchorDay)
 	c := Credits{PeriodStart: start, PeriodEnd: PeriodEnd(now, a.AnchorDay), Allowance: a.Allowance, InFlight: a.InFlight}
@@ -191,13 +204,13 @@ func CreditsAt(now time.Time, a Account, rolloverPeriods int) Credits {
 	return c
 }
 
-// Available returns how many more sends may be accepted: what remains, less what is already on
-// its way. Delivery itself looks at Remaining alone (R10).
+// Available returns how many more sends may be accepted: the remaining credits minus those reserved by
+// InMails in flight. A delivery needs Remaining only (R10).
 func (c Credits) Available() int { return max(0, c.Remaining-c.InFlight) }
 
-// EnoughAt returns when the account, which begins its periods on anchorDay, will have had credits for n more sends if it keeps its
-// plan and spends them as they come: now, or the start of a later period; false when its allowance is 0 and they never
-// come. What lapses in between is none of n's.
+// EnoughAt returns when the account will have had credits for n more sends, if it keeps its plan and spends
+// all credits as they come, so that none lapse: now, or the start of a later period. Its periods start on
+// anchorDay. It returns false if that never happens, because the allowance is 0.
 func (c Credits) EnoughAt(now time.Time, n, anchorDay int) (time.Time, bool) {
 	missing := n - c.Available()
 	if missing <= 0 {
@@ -213,10 +226,11 @@ func (c Credits) EnoughAt(now time.Time, n, anchorDay int) (time.Time, bool) {
 	return at, true
 }
 
-// carried plays all periods from the one in which the account was made to the one before current:
-// what a period leaves unused may be spent in the n periods after it, oldest first (R09).
+// carried returns the credits carried into the period current. It replays all periods from the one in which
+// the account was created: the unused credits of a period may be spent in the n periods after it, oldest
+// first (R09).
 func carried(current time.Time, a Account, usage map[int64]Usage, n int) int {
-	var left []int // what is unused of the last n periods, oldest first
+	var left []int // the unused credits of the last n periods, oldest first
 	for p := PeriodStart(a.CreatedAt, a.AnchorDay); p.Before(current); p = PeriodEnd(p, a.AnchorDay) {
 		u := usage[p.UnixMilli()]
 		spend := u.Used - u.Returned
@@ -235,7 +249,7 @@ func carried(current time.Time, a Account, usage map[int64]Usage, n int) int {
 	return sum
 }
 
-// allowanceAt returns the allowance that was in force just before t.
+// allowanceAt returns the allowance just before t.
 func allowanceAt(t time.Time, a Account) int {
 	allowance := a.Allowance
 	for i := len(a.Plans) - 1; i >= 0; i-- {
@@ -247,13 +261,13 @@ func allowanceAt(t time.Time, a Account) int {
 	return allowance
 }
 
-// ReturnsCredit says whether a first reply at repliedAt gives the credit of an InMail sent at sentAt
-// back (R11): days is the policy credit_back_on_reply_days, 0 is off.
+// ReturnsCredit reports whether a first reply at repliedAt gives back the credit of an InMail sent at sentAt
+// (R11). days is the policy credit_back_on_reply_days; 0 is off.
 func ReturnsCredit(sentAt, repliedAt time.Time, days int) bool {
 	return days > 0 && !repliedAt.After(sentAt.Add(time.Duration(days)*24*time.Hour))
 }
 
-// noCredits explains an empty account (R02, R10).
+// noCredits returns the refusal of a send without credits (R02, R10).
 func noCredits(c Credits) *Refusal {
 	r := &Refusal{Code: NoCredits, Got: c.Used + c.InFlight, Limit: c.Allowance + c.Carried}
 	if c.Allowance+c.Carried == 0 {

@@ -2,29 +2,29 @@ package domain
 
 import "time"
 
-// Case is all that the rules look at when they judge one send: whom it is from and to, what they
-// have done with each other, what is left to spend, and the text. The same case is judged when the
-// InMail is accepted and again when it is delivered (R21).
+// Case is all the input of the rules that judge one send: the sender and the recipient, their relation, the
+// credits, and the refusals of the text. It is judged when the InMail is accepted, and again when it is
+// delivered (R21).
 type Case struct {
 	Now        time.Time
 	From, To   MemberID
 	Sender     *Member   // nil: unknown or closed (R13)
 	Recipient  *Member   // nil: unknown (R13)
 	Left       int       // credits that this send may use: Available at accept, Remaining at delivery (R10)
-	Credits    Credits   // for the explanation
+	Credits    Credits   // only for the text of the refusal
 	Restricted time.Time // when the sender's restriction ends; zero: none (R42)
 	Why        string    // the trigger of that restriction
-	Connected  bool      // 1st degree (R12)
-	Blocked    bool      // either has blocked the other (R16)
-	Banned     bool      // the recipient or the company is on the platform's list (R17)
-	Awaiting   bool      // an earlier InMail of the pair is live and unanswered, or on its way (R20)
-	AllowTwice bool      // policy allow_second_inmail (R20)
+	Connected  bool      // they are 1st-degree connections (R12)
+	Blocked    bool      // one of them has blocked the other (R16)
+	Banned     bool      // the recipient or its company is on the banned list (R17)
+	Awaiting   bool      // an earlier InMail of the pair is queued, or live and unanswered (R20)
+	AllowTwice bool      // the policy allow_second_inmail (R20)
 	Content    []*Refusal
 }
 
-// Refusals judges a case by every rule and returns all that refuses, in R21's order: the first is
-// reported, all are recorded. An empty answer means that the InMail may be sent. A sender who is
-// not known has no account to be judged by, so nothing but that is said of it.
+// Refusals judges a case by every rule and returns all refusals in the order of R21: the first is reported,
+// all are recorded. Without refusals the InMail may be sent. An unknown sender has no account to judge, so it
+// gets that one refusal only.
 func (c Case) Refusals() []*Refusal {
 	if c.Sender == nil {
 		return []*Refusal{Refuse(UnknownSender, "the sender is not a member; create the member first")}
@@ -43,7 +43,7 @@ func (c Case) Refusals() []*Refusal {
 	return append(rs, c.Content...)
 }
 
-// reach judges whether the sender may reach this recipient at all (R12–R17, R20).
+// reach judges whether the sender may write to this recipient at all (R12–R17, R20).
 func (c Case) reach() []*Refusal {
 	var rs []*Refusal
 	if c.From == c.To {

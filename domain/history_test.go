@@ -8,15 +8,16 @@ import (
 	"pgregory.net/rapid"
 )
 
-// model is the simplest InMail that can be right: a few facts, no state machine.
+// model is the simplest possible InMail: a few facts, without a state machine.
 type model struct {
 	delivered, ended, opened, replied, retracted, expired bool
 	sentAt                                                time.Time
 }
 
-// legal says what an event does by the words of the rules alone: changes, is safe to repeat, or is refused.
+// legal returns what an event does by the text of the rules: it changes the InMail, repeats safely, or is
+// refused.
 func (m *model) legal(e Event, now time.Time) (changes, refused bool) {
-	overdue := m.delivered && !m.opened && !m.retracted && !now.Before(m.sentAt.Add(168*time.Hour))
+	overdue := m.delivered && !m.opened && !m.retracted && !now.Before(m.sentAt.Add(Window))
 	gone := !m.delivered || m.retracted || m.expired || overdue
 	switch e {
 	case EventDeliver, EventRefuse, EventFail:
@@ -37,7 +38,7 @@ func (m *model) legal(e Event, now time.Time) (changes, refused bool) {
 	if m.retracted {
 		return false, false
 	}
-	refused = !m.delivered || m.expired || !now.Before(m.sentAt.Add(168*time.Hour))
+	refused = !m.delivered || m.expired || !now.Before(m.sentAt.Add(Window))
 	return !refused, refused
 }
 
@@ -58,8 +59,8 @@ func (m *model) apply(e Event, now time.Time) {
 	}
 }
 
-// TestRandomHistories plays events in any order at any time and holds the state machine against the model: legal states, receipts
-// without gaps, figures that add up (R54, R59, R38).
+// TestRandomHistories draws events in any order and at any time, and compares the state machine with the
+// model: legal states, receipts without gaps, figures that add up (R54, R59, R38).
 func TestRandomHistories(t *testing.T) {
 	events := []Event{EventDeliver, EventRefuse, EventFail, EventOpen, EventReply, EventExpire, EventRetract}
 	rapid.Check(t, func(t *rapid.T) {
@@ -69,7 +70,7 @@ func TestRandomHistories(t *testing.T) {
 		receipts := []Receipt{first}
 		sums := map[Outcome]int{}
 		for range rapid.IntRange(1, 25).Draw(t, "steps") {
-			hours := rapid.SampledFrom([]int{0, 1, 24, 167, 168, 169}).Draw(t, "hours")
+			hours := rapid.SampledFrom([]int{0, 1, 24, WindowHours - 1, WindowHours, WindowHours + 1}).Draw(t, "hours")
 			now = now.Add(time.Duration(hours)*time.Hour - time.Duration(rapid.IntRange(0, min(hours, 1)).Draw(t, "ms"))*time.Millisecond)
 			e := rapid.SampledFrom(events).Draw(t, "event")
 			before := *m
@@ -117,8 +118,8 @@ func TestRandomHistories(t *testing.T) {
 	})
 }
 
-// TestCreditsNeverOverspend delivers at random times while credits remain, under any plan and rollover: what remains is
-// never negative, and never more than what the periods could give (R07–R10).
+// TestCreditsNeverOverspend delivers at random times while credits remain, under any plan and rollover. The
+// remaining credits are never negative, and never more than the periods could give (R07–R10).
 func TestCreditsNeverOverspend(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		anchor, n := rapid.IntRange(1, 31).Draw(t, "anchor"), rapid.IntRange(0, 3).Draw(t, "rollover")

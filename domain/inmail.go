@@ -1,7 +1,7 @@
-// Package domain holds the rules of an InMail: pure functions and the types that they speak of. It
-// asks no clock, stores nothing and knows no driver; now is passed in, UTC, cut to milliseconds.
-// The rules are cited by their numbers; README.md beside this file lists each with the file that
-// decides it and the tests that prove it.
+// Package domain contains the rules of an InMail as pure functions, and their types. It reads no clock,
+// stores nothing and knows no driver; now is passed in, in UTC and whole milliseconds. Comments cite the
+// rules by number; README.md in this folder lists each rule with the file that decides it and the tests that
+// prove it.
 package domain
 
 import (
@@ -9,17 +9,17 @@ import (
 	"time"
 )
 
-// ID names an InMail or a reply: a UUIDv7 in lower case.
+// ID identifies an InMail or a reply: a UUIDv7 in lower case.
 type ID string
 
-// Window is how long an unopened InMail lives, and how long it can be retracted (R32, R34). It is a number of whole
-// days, for people and Salesforce count in them. WindowHours is the same for texts.
+// Window is how long after delivery an InMail can be opened and retracted (R32, R34). It must be whole days,
+// because people and Salesforce count in days. WindowHours is the same in hours, for texts.
 const (
 	Window      = 168 * time.Hour
 	WindowHours = int(Window / time.Hour)
 )
 
-// Status is where an InMail stands.
+// Status is the state of an InMail.
 type Status string
 
 // The states of an InMail (R54).
@@ -34,27 +34,27 @@ const (
 	Failed    Status = "failed"
 )
 
-// Statuses returns all of them.
+// Statuses returns all states.
 func Statuses() []Status {
 	return []Status{Queued, Refused, Sent, Opened, Replied, Expired, Retracted, Failed}
 }
 
-// InMail is one message from one member to exactly one other (R19), with all that its state is
-// judged by. Times are UTC; the zero time means "not yet".
+// InMail is one message from one member to exactly one other (R19), with all that decides its state. Times
+// are UTC; the zero time means "not yet".
 type InMail struct {
 	ID        ID
 	Sender    MemberID
 	Recipient MemberID
 	Subject   string
-	Body      string // the source, as it was sent (R24)
+	Body      string // the source as it was sent (R24)
 	Preview   string // R30
 	Category  string
 	Tags      []string // normalised, sorted (R56)
 	Status    Status
-	Seq       int   // sequence number of the last receipt: 1 is queued (R54)
-	Version   int64 // rises with every change that CRMs are to learn of (R53)
-	Reason    Code  // of refused and failed: the true reason
-	Undone    bool  // of retracted: nobody had read it (R36)
+	Seq       int   // sequence number of the last receipt; 1: queued (R54)
+	Version   int64 // rises with every change that must reach the CRMs (R53)
+	Reason    Code  // the true reason of refused and failed; else ""
+	Undone    bool  // it was retracted before anybody read it (R36)
 	Replies   int
 
 	AcceptedAt  time.Time
@@ -65,12 +65,13 @@ type InMail struct {
 	RepliedAt   time.Time // of the first reply
 	EndedAt     time.Time // when it was refused, failed, expired or retracted
 
-	// What the figures are cut by, kept at T0 so that later changes do not move them (R59, R62).
+	// AccountType, Words and Advice are dimensions of the figures. They are fixed at T0, so that later
+	// changes of the member do not move the InMail between counts (R59, R62).
 	AccountType AccountType
 	Words       int
 	Advice      []string
 
-	CRM CRMIDs // as given on the send or later; an explicit id wins over matching (R55)
+	CRM CRMIDs // as given with the send or later; a given id takes precedence over matching (R55)
 }
 
 // Event is what can happen to an InMail.
@@ -87,17 +88,17 @@ const (
 	EventRetract Event = "retract"
 )
 
-// Receipt says that an InMail reached a status (R54). Seq starts at 1 and rises by one.
+// Receipt records that an InMail reached a status (R54). Seq starts at 1 and rises by one.
 type Receipt struct {
 	InMail ID
 	Seq    int
 	Status Status
 	At     time.Time
-	Reason Code // of refused and failed: the true one; a sender is told Reason.Tell() (R18)
+	Reason Code // the true reason of refused and failed; a sender is shown Reason.ForSender() (R18)
 }
 
-// Live says whether the recipient can see the InMail at now: delivered, not expired by the clock
-// (R33), not retracted.
+// Live reports whether the recipient can see the InMail at now: it is delivered, not expired by the clock
+// (R33), and not retracted.
 func (m *InMail) Live(now time.Time) bool {
 	switch m.StatusAt(now) {
 	case Sent, Opened, Replied:
@@ -106,8 +107,8 @@ func (m *InMail) Live(now time.Time) bool {
 	return false
 }
 
-// StatusAt is the status that the clock gives: an unopened InMail is expired from T0 + Window on,
-// whether or not a job has persisted it (R32, R33).
+// StatusAt returns the status at now: an unopened InMail is expired from T0 + Window on, whether or not a job
+// has persisted it (R32, R33).
 func (m *InMail) StatusAt(now time.Time) Status {
 	if m.Status == Sent && !now.Before(m.ExpiresAt) {
 		return Expired
@@ -115,8 +116,8 @@ func (m *InMail) StatusAt(now time.Time) Status {
 	return m.Status
 }
 
-// Gone returns why the recipient can no longer open the InMail at now: expired (R32) or retracted
-// (R36, R37); nil while it is live. Queued, refused and failed ones never arrived: not_found.
+// Gone returns why the recipient cannot open the InMail at now: expired (R32), retracted (R36, R37) or, if it
+// never arrived (queued, refused, failed), not_found. It is nil while the InMail is live.
 func (m *InMail) Gone(now time.Time) error {
 	switch m.StatusAt(now) {
 	case Sent, Opened, Replied:
@@ -129,11 +130,11 @@ func (m *InMail) Gone(now time.Time) error {
 	return Refuse(NotFound, "there is no such InMail")
 }
 
-// Apply is the one way in which an InMail changes its state: it judges whether e is legal at now,
-// changes m and returns the receipts that follow, numbered on from m.Seq. An event that changes
-// nothing (a second open, a second retract) returns no receipts and no error; one that is not
-// legal returns a Refusal and leaves m as it was. The SQL that persists a change repeats the
-// state it started from as a guard, so a race has one winner (R38).
+// Apply is the only function that changes the state of an InMail. It judges whether e is legal at now,
+// changes m and returns the receipts, numbered from m.Seq+1 on. An event that changes nothing (a second open,
+// a second retract) returns no receipts and no error. An illegal event returns a Refusal and does not change
+// m. The SQL that persists a change has the state before it as a guard, so that one of several racing events
+// wins (R38).
 func (m *InMail) Apply(e Event, now time.Time, reason Code) ([]Receipt, error) {
 	at := now
 	switch e {
@@ -160,7 +161,7 @@ func (m *InMail) Apply(e Event, now time.Time, reason Code) ([]Receipt, error) {
 			return nil, err
 		}
 		if m.Status != Sent {
-			return nil, nil // opened once, for ever (R31)
+			return nil, nil // an InMail is opened once (R31)
 		}
 		m.OpenedAt = now
 		return m.reach(at, "", Opened), nil
@@ -185,7 +186,7 @@ func (m *InMail) Apply(e Event, now time.Time, reason Code) ([]Receipt, error) {
 		if m.Status != Sent || now.Before(m.ExpiresAt) {
 			return nil, m.illegal(e)
 		}
-		m.EndedAt = m.ExpiresAt // what the clock decided, not when the job came by (R33)
+		m.EndedAt = m.ExpiresAt // the time that the clock decided, not the time of the job (R33)
 		return m.reach(m.ExpiresAt, "", Expired), nil
 	case EventRetract:
 		if m.Status == Retracted {
@@ -201,7 +202,7 @@ func (m *InMail) Apply(e Event, now time.Time, reason Code) ([]Receipt, error) {
 	return nil, m.illegal(e)
 }
 
-// reach moves m to a status and returns its receipt.
+// reach moves m to status s and returns the receipt.
 func (m *InMail) reach(at time.Time, reason Code, s Status) []Receipt {
 	m.Status = s
 	m.Seq++
@@ -213,15 +214,14 @@ func (m *InMail) illegal(e Event) error {
 	return Refuse(Conflict, "an InMail that is %s cannot take the event %s", m.Status, e)
 }
 
-// New returns a queued InMail with its first receipt; seq and version start at 1.
+// New returns m as a queued InMail with its first receipt; Seq and Version start at 1.
 func New(m InMail, now time.Time) (*InMail, Receipt) {
 	m.Status, m.Seq, m.Version, m.AcceptedAt = Queued, 1, 1, now
 	slices.Sort(m.Tags)
 	return &m, Receipt{InMail: m.ID, Seq: 1, Status: Queued, At: now}
 }
 
-// Path returns the receipts as they are at now: a clock that has expired the InMail has written its
-// receipt, even before the job persists it (R33).
+// Path returns the receipts at now, which include the one of an expiry that no job has persisted yet (R33).
 func (m *InMail) Path(receipts []Receipt, now time.Time) []Receipt {
 	if m.StatusAt(now) == Expired && m.Status == Sent {
 		return append(slices.Clip(receipts), Receipt{InMail: m.ID, Seq: m.Seq + 1, Status: Expired, At: m.ExpiresAt})

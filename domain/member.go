@@ -8,18 +8,17 @@ import (
 	"golang.org/x/text/cases"
 )
 
-// MemberID names a member: 1..64 of A-Z a-z 0-9 . _ : - (API.md). Members are addressed by it
-// alone, never by an e-mail address (R01).
+// MemberID identifies a member: 1..64 characters of A-Z a-z 0-9 . _ : - (API.md). Members are addressed only
+// by it, never by an e-mail address (R01).
 type MemberID string
 
-// Erased stands in place of the id of a member who was erased (R60). No member can have it: the
-// record refuses it as an id.
+// Erased replaces the id of a member who was erased (R60). No member can have this id: Validate refuses it.
 const Erased MemberID = "erased"
 
 // MaxMemberID is the longest member id, in bytes.
 const MaxMemberID = 64
 
-// Validate refuses an id that is not one, with bad_request.
+// Validate refuses an invalid id with bad_request.
 func (id MemberID) Validate() error {
 	if id == Erased {
 		return Refuse(BadRequest, "member id %q is kept for members who were erased; choose another", Erased)
@@ -36,8 +35,8 @@ func (id MemberID) Validate() error {
 	return nil
 }
 
-// Email is a member's address. It prints as a mark, so that no log, error, answer or task can carry
-// one by accident; only a CRM's connector asks for the address itself (R01).
+// Email is a member's e-mail address. It prints as a placeholder, so that no log, error, answer or task
+// contains an address by accident (R01). Reveal returns the address.
 type Email string
 
 // String hides the address.
@@ -46,14 +45,14 @@ func (Email) String() string { return "[e-mail]" }
 // GoString hides the address from %#v.
 func (Email) GoString() string { return "[e-mail]" }
 
-// MarshalText hides the address from JSON, logs and everything else that asks for text.
+// MarshalText hides the address from JSON, logs and other encodings as text.
 func (Email) MarshalText() ([]byte, error) { return []byte("[e-mail]"), nil }
 
-// Reveal returns the address. Its callers are the record, which stores it, the operator's view of
-// a member, and the matching of Leads and Contacts.
+// Reveal returns the address. It is called only by the record, which stores it, by the operator's view of a
+// member, and by the matching of Leads and Contacts.
 func (e Email) Reveal() string { return string(e) }
 
-// Member is a person of the network with the account that InMails are paid from.
+// Member is a person of the network with the account that pays for InMails.
 type Member struct {
 	ID             MemberID
 	Name           string
@@ -69,15 +68,15 @@ type Member struct {
 	AnchorDay      int    // day of the month on which the credit period begins, 1..31; 0: the policy's (R08)
 	Team           string
 	Skills         []string
-	CreatedAt      time.Time // when the account was made: no credit is carried from before (R09)
+	CreatedAt      time.Time // when the account was created: no credit is carried from before (R09)
 }
 
-// NewMember returns a member with what API.md gives one of whom only the name is known.
+// NewMember returns a member with the defaults of API.md.
 func NewMember(id MemberID, name string) Member {
 	return Member{ID: id, Name: name, ProfileShared: true, ProfileVisible: true, AcceptsInMail: true, AccountType: Basic}
 }
 
-// Limits of a member's texts, in bytes: wide for people, narrow for accidents.
+// The limits of a member's texts, in bytes, and of the number of its skills. People stay far below them.
 const (
 	maxName     = 200
 	maxText     = 1000
@@ -85,7 +84,7 @@ const (
 	maxEmailLen = 254
 )
 
-// Validate checks a member and settles its plan: a type without a plan gets its smallest, a plan of
+// Validate checks a member and sets its plan: without a plan the smallest one of the account type; a plan of
 // another type is refused (API.md).
 func (m *Member) Validate(plans Plans) error {
 	if err := m.ID.Validate(); err != nil {
@@ -133,29 +132,28 @@ func (m *Member) Validate(plans Plans) error {
 	return nil
 }
 
-// BanKind says what an entry of the banned list names (R17).
+// BanKind is what an entry of the banned list names: a member or a company (R17).
 type BanKind string
 
-// The two kinds of the banned list.
+// The kinds of entries in the banned list.
 const (
 	BanMember  BanKind = "member"
 	BanCompany BanKind = "company"
 )
 
-// BanKinds returns both.
+// BanKinds returns all kinds.
 func BanKinds() []BanKind { return []BanKind{BanMember, BanCompany} }
 
-// Ban is an entry of the platform's list of whom nobody may InMail (R17).
+// Ban is an entry of the platform's banned list: nobody may send InMails to that member or company (R17).
 type Ban struct {
 	Kind   BanKind
 	Value  string // a member id, or a company's name as it was given
 	Reason string
-	By     string // the id of the key that made it
+	By     string // the id of the API key that made the entry
 	At     time.Time
 }
 
-// FoldCompany is how companies are compared on the banned list: case and outer blanks do not
-// count (R17).
+// FoldCompany returns a company's name as the banned list compares it: case-folded, with single blanks (R17).
 func FoldCompany(name string) string {
 	return cases.Fold().String(strings.Join(strings.Fields(name), " "))
 }

@@ -6,19 +6,18 @@ import (
 	"time"
 )
 
-// Policy holds what an operator may decide differently: every value that RULES.md calls a policy,
-// under the name that INMAIL_POLICY_<NAME> gives it. The zero value is not usable: start from
-// DefaultPolicy.
+// Policy contains what an operator may set: every value that RULES.md calls a policy, set by
+// INMAIL_POLICY_<NAME>. The zero value is not valid: start from DefaultPolicy.
 type Policy struct {
-	AnchorDay             int           `koanf:"anchor_day"`                // R08: 1..31, for members who have none of their own
+	AnchorDay             int           `koanf:"anchor_day"`                // R08: 1..31, of members without their own
 	RolloverPeriods       int           `koanf:"rollover_periods"`          // R09: 0..12, 0 lets unused credits lapse
 	CreditBackOnReplyDays int           `koanf:"credit_back_on_reply_days"` // R11: 0..365, 0 is off
 	AllowSecondInMail     bool          `koanf:"allow_second_inmail"`       // R20
 	RetractOpened         RetractOpened `koanf:"retract_opened"`            // R37: hide or refuse
 	QueueMaxAge           time.Duration `koanf:"queue_max_age"`             // R61: 1m..720h
 	ResponseWindowDays    int           `koanf:"response_window_days"`      // R58: 1..365
-	RetainDays            int           `koanf:"retain_days"`               // drop texts older than this; 0 keeps them
-	CRMText               CRMText       `koanf:"crm_text"`                  // which texts CRMs get: none, preview or full
+	RetainDays            int           `koanf:"retain_days"`               // older texts are deleted; 0 keeps all
+	CRMText               CRMText       `koanf:"crm_text"`                  // texts that CRMs get
 	ReadingEase           float64       `koanf:"reading_ease"`              // R47: 0..100
 	VolumeHour            int           `koanf:"volume_hour"`               // R41 (a)
 	VolumeDay             int           `koanf:"volume_day"`                // R41 (a)
@@ -28,19 +27,19 @@ type Policy struct {
 	BurstMinute           int           `koanf:"burst_minute"`              // R41 (d)
 }
 
-// RetractOpened says what retracting does to an InMail that was opened (R37).
+// RetractOpened is what retracting does to an InMail that was opened (R37).
 type RetractOpened string
 
-// The two ways of R37.
+// The values of the policy retract_opened: hide it from the recipient, or refuse to retract it.
 const (
 	HideOpened   RetractOpened = "hide"
 	RefuseOpened RetractOpened = "refuse"
 )
 
-// CRMText says which texts leave for CRMs.
+// CRMText is which texts of an InMail CRMs get.
 type CRMText string
 
-// The three ways of crm_text.
+// The values of the policy crm_text: no text; subject and preview; these and the body.
 const (
 	CRMTextNone    CRMText = "none"
 	CRMTextPreview CRMText = "preview"

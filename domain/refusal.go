@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// Code names why something was refused or is not possible, in the words of the rules. It is itself
-// an error, so errors.Is(err, BodyTooLong) holds for every Refusal that carries it.
+// Code is the reason of a refusal, in the words of the rules. It is itself an error, so errors.Is(err,
+// BodyTooLong) is true for every Refusal with that code.
 type Code string
 
-// The refusals of a send in the order in which they are judged and reported (R21).
+// The codes of refused sends, in the order in which they are judged and reported (R21).
 const (
 	Restricted            Code = "restricted"               // R42
 	NoCredits             Code = "no_credits"               // R02, R03, R10
@@ -33,9 +33,9 @@ const (
 	SpamContent           Code = "spam_content"             // R42
 )
 
-// The other answers that a use case can give instead of doing what was asked.
+// The other codes with which a use case can refuse.
 const (
-	RecipientUnavailable Code = "recipient_unavailable" // what a sender is told of the hidden ones (R18)
+	RecipientUnavailable Code = "recipient_unavailable" // shown to a sender in place of a hidden code (R18)
 	IdempotencyConflict  Code = "idempotency_conflict"  // R28
 	TooLate              Code = "too_late"              // R34
 	AlreadyOpened        Code = "already_opened"        // R37
@@ -49,8 +49,8 @@ const (
 	Conflict             Code = "conflict"
 )
 
-// refusals is R21's order: the place of a code in it is the place in which it is judged and reported. hidden codes
-// reach the sender as recipient_unavailable (R18).
+// refusals lists the codes in the order of R21, in which they are judged and reported. A sender is shown
+// recipient_unavailable in place of a hidden code (R18).
 var refusals = []struct {
 	code   Code
 	hidden bool
@@ -61,8 +61,8 @@ var refusals = []struct {
 	{code: LinkNotAllowed}, {code: ImageNotSupported}, {code: AttachmentUnsupported}, {code: SpamContent},
 }
 
-// RefusalCodes returns every code that a send can be refused with, in R21's order. Metrics make
-// their series from it, so that the first refusal of a kind is an increase.
+// RefusalCodes returns every code that a send can be refused with, in the order of R21. The metrics create a
+// series for each at start, so that the first refusal of a kind is an increase.
 func RefusalCodes() []Code {
 	var codes []Code
 	for _, r := range refusals {
@@ -71,7 +71,7 @@ func RefusalCodes() []Code {
 	return codes
 }
 
-// OneOf lists the values of a closed list for people: "basic, recruiter".
+// OneOf returns the values of a closed list as text: "basic, recruiter".
 func OneOf[S ~string](values []S) string {
 	texts := make([]string, len(values))
 	for i, v := range values {
@@ -80,10 +80,11 @@ func OneOf[S ~string](values []S) string {
 	return strings.Join(texts, ", ")
 }
 
-// Error makes a Code an error that says its own name.
+// Error returns the code itself.
 func (c Code) Error() string { return string(c) }
 
-// Tell returns what a sender may know of c: who blocked, opted out or banned is not told apart (R18).
+// ForSender returns the code that a sender is shown: recipient_unavailable for a hidden code, so that
+// blocked, opted out and banned look the same; else c (R18).
 func (c Code) ForSender() Code {
 	for _, r := range refusals {
 		if r.code == c && r.hidden {
@@ -93,28 +94,29 @@ func (c Code) ForSender() Code {
 	return c
 }
 
-// Refusal is an answer, not a fault: what was wrong, the value, the limit and what to do about it.
-// It is never retried and never logged as an error.
+// Refusal is an answer and not a fault: what was wrong, the value, the limit and what to do. It is never
+// retried and never logged as an error.
 type Refusal struct {
 	Code   Code
-	Got    int       // the value that was found, where Limit is set
-	Limit  int       // the limit that it passed; 0 where the rule has none
-	Until  time.Time // restricted: when it ends, UTC (R42); else zero
+	Got    int       // the value that passed Limit
+	Limit  int       // 0: the rule has none
+	Until  time.Time // when a restriction ends, UTC (R42); zero for other codes
 	Detail string    // what was wrong and what to do, for people; never quotes a text (R27)
 }
 
-// Refuse makes a Refusal with its text for people.
+// Refuse returns a Refusal with its text for people.
 func Refuse(code Code, format string, args ...any) *Refusal {
 	return &Refusal{Code: code, Detail: fmt.Sprintf(format, args...)}
 }
 
-// Error gives the code and the text for people.
+// Error returns the code and the text for people.
 func (r *Refusal) Error() string { return string(r.Code) + ": " + r.Detail }
 
-// Unwrap lets errors.Is find the code.
+// Unwrap returns the code, for errors.Is.
 func (r *Refusal) Unwrap() error { return r.Code }
 
-// Tell returns the refusal as the sender may see it (R18): same shape, the reason not told apart.
+// ForSender returns the refusal that a sender is shown (R18): with a hidden code it is recipient_unavailable,
+// whatever the reason.
 func (r *Refusal) ForSender() *Refusal {
 	if r.Code.ForSender() == r.Code {
 		return r

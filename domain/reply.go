@@ -2,8 +2,8 @@ package domain
 
 import "time"
 
-// Reply is one message of the conversation that follows an InMail (R39, R40). Replies never expire
-// and cost nothing.
+// Reply is one message of the conversation that follows an InMail (R39, R40). Replies never expire and cost
+// no credit.
 type Reply struct {
 	ID     ID
 	InMail ID
@@ -11,12 +11,12 @@ type Reply struct {
 	To     MemberID
 	Body   string
 	At     time.Time
-	ReadAt time.Time // when the other side first saw it; zero: unread
+	ReadAt time.Time // when its recipient first read it; zero: unread
 }
 
-// MayReply judges whether from may write a reply to m at now. Before the first reply only the
-// recipient of a live InMail may; after it both write freely (R39, R40). The body is judged by
-// CheckBody, and blocks by the caller, who knows them (R16).
+// MayReply judges whether from may reply to m at now. Before the first reply only the recipient of a live
+// InMail may; after it both write freely (R39, R40). CheckBody judges the body, and the caller judges blocks
+// (R16).
 func (m *InMail) MayReply(from MemberID, now time.Time) error {
 	if m.RepliedAt.IsZero() {
 		if from == m.Sender {

@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// ConfirmFor is how long a confirmation token of a retraction holds (R35).
+// ConfirmFor is how long a confirmation token of a retraction is valid (R35).
 const ConfirmFor = 15 * time.Minute
 
-// retractable judges a retraction at now: by the sender only is judged where the sender is known;
-// here the window [T0, T0 + Window) and the state (R34, R37).
+// retractable judges a retraction at now by the window [T0, T0 + Window) and the state (R34, R37). That only
+// the sender may retract is judged by the caller, who knows who asks.
 func (m *InMail) retractable(now time.Time) error {
 	switch m.Status {
 	case Sent, Opened, Replied:
@@ -32,11 +32,11 @@ func tooLate(m *InMail) error {
 		int(Window.Hours()), m.ExpiresAt.Format(time.RFC3339))
 }
 
-// AskRetraction judges what confirming now would do, and changes nothing (R35): undone says that
-// nobody would ever have read it. Policy refuse keeps opened ones from being retracted (R37).
+// AskRetraction judges what confirming now would do, and changes nothing (R35). undone: nobody has read the
+// InMail. The policy RefuseOpened refuses to retract an opened one (R37).
 func (m *InMail) AskRetraction(now time.Time, p RetractOpened) (undone bool, err error) {
 	if m.Status == Retracted {
-		return m.Undone, nil // confirming again is safe and changes nothing
+		return m.Undone, nil // a second confirmation changes nothing
 	}
 	if err := m.retractable(now); err != nil {
 		return false, err
@@ -48,15 +48,14 @@ func (m *InMail) AskRetraction(now time.Time, p RetractOpened) (undone bool, err
 	return m.Status == Sent, nil
 }
 
-// ConfirmToken makes the token that confirms the retraction of one InMail until expires. It is
-// stateless, so asking stores nothing: a MAC over the id and the time under the record's key.
+// ConfirmToken returns the token that confirms the retraction of one InMail until expires. It is stateless,
+// so that asking stores nothing: a MAC of the id and the time under the record's key.
 func ConfirmToken(key []byte, id ID, expires time.Time) string {
 	b := binary.BigEndian.AppendUint64(nil, uint64(expires.UnixMilli()))
 	return base64.RawURLEncoding.EncodeToString(append(b, confirmMAC(key, id, b)...))
 }
 
-// CheckToken refuses, with conflict, a token that is wrong, another InMail's or older than 15
-// minutes at now (R35).
+// CheckToken refuses with conflict a token that is invalid, of another InMail, or has expired at now (R35).
 func CheckToken(key []byte, id ID, token string, now time.Time) error {
 	raw, err := base64.RawURLEncoding.DecodeString(token)
 	if err != nil || len(raw) != 8+16 || !hmac.Equal(raw[8:], confirmMAC(key, id, raw[:8])) {

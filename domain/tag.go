@@ -10,14 +10,14 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// The bounds of R56.
+// The limits of tags (R56).
 const (
 	MaxTags = 10
 	MaxTag  = 40 // code points
 )
 
-// NormalTag brings a tag into its one form: NFC, lower case, trimmed, inner blanks one space (R56).
-// It refuses, with bad_request, what is empty or longer than MaxTag then.
+// NormalTag returns a tag in its normal form: NFC, lower case, trimmed, with single blanks (R56). A normal
+// form that is empty or longer than MaxTag is refused with bad_request.
 func NormalTag(tag string) (string, error) {
 	t := strings.Join(strings.Fields(norm.NFC.String(strings.ToLower(norm.NFC.String(tag)))), " ")
 	if n := utf8.RuneCountInString(t); n < 1 || n > MaxTag {
@@ -29,8 +29,8 @@ func NormalTag(tag string) (string, error) {
 	return t, nil
 }
 
-// NormalTags normalises the tags of one InMail, sorts them and takes out doubles (R56). More than
-// MaxTags different ones are refused with bad_request.
+// NormalTags returns the normal forms of the tags of one InMail, sorted and each once (R56). More than
+// MaxTags are refused with bad_request.
 func NormalTags(tags []string) ([]string, error) {
 	normal := make([]string, 0, len(tags))
 	for _, tag := range tags {

@@ -212,13 +212,16 @@ func (c *company) hanging(lead string) (n int) {
 	return n
 }
 
+// patience ends a test that hangs: nothing here takes a hundredth of it.
+const patience = 10 * time.Minute
+
 // soon waits for a channel, and fails the test when nothing comes.
 func soon[V any](t *testing.T, what string, from <-chan V) (v V) {
 	t.Helper()
 	select {
 	case v = <-from:
-	case <-time.After(30 * time.Second):
-		t.Fatalf("%s: nothing for 30 s", what)
+	case <-time.After(patience):
+		t.Fatalf("%s: nothing for %v", what, patience)
 	}
 	return v
 }
@@ -239,7 +242,7 @@ func TestWritersOfOneParent(t *testing.T) {
 		case <-c.refused: // it waits for its turn
 		case parent := <-c.writes.met:
 			t.Errorf("two processes write children of %s at once", parent)
-		case <-time.After(30 * time.Second):
+		case <-time.After(patience):
 			t.Error("the second neither writes nor waits")
 		}
 		close(c.writes.release)

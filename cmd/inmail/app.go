@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net"
 	"os"
@@ -130,9 +129,6 @@ func (a *app) Start(ctx context.Context) error {
 		return err
 	}
 	if !a.settings.Record.Postgres() { // the lock on the data folder says that nobody else is here
-		if err := a.dropFirstOrg(); err != nil {
-			return err
-		}
 		if err := a.service.FreePushes(ctx); err != nil {
 			return err
 		}
@@ -271,7 +267,8 @@ func (a *app) startAPI() error {
 	domainRegistry.MustRegister(metrics.NewDomain(a.service.StoredSnapshot, a.crmNames()[0], a.log))
 	parts := httpapi.Parts{
 		PagesOnly: !a.settings.Has(config.RoleAPI),
-		Config:    a.settings.HTTP, Service: a.service, Sender: sender{a.service, group}, Probes: a.probes(), Metrics: metrics.Handler(a.registry),
+		Config:    a.settings.HTTP, Service: httpapi.NewUseCases(a.service),
+		Sender: sender{a.service, group}, Probes: a.probes(), Metrics: metrics.Handler(a.registry),
 		Domain: metrics.Handler(domainRegistry), Queues: a.queue.Page("/queues"), QueueInspector: queueInspector{a.queue}, AnchorDay: a.settings.Policy.AnchorDay, Registry: a.registry, Log: a.log,
 	}
 	if a.settings.Program.TimeTravel {
@@ -319,19 +316,6 @@ func (a *app) Stop(ctx context.Context) error {
 func embeddedCredentials(c salesforce.Config) sandbox.Credentials {
 	return sandbox.Credentials{ClientID: c.ClientID, ClientSecret: c.ClientSecret,
 		Users: []sandbox.User{{Username: "inmail@sandbox.invalid", FirstName: "InMail", LastName: "Integration", Integration: true}}}
-}
-
-// dropFirstOrg removes the journal in which the first version kept the sandbox's org: nobody would erase the texts in it (R60).
-func (a *app) dropFirstOrg() error {
-	err := os.Remove(filepath.Join(a.settings.Record.Data, "sandbox.journal"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("remove the org of the first version's sandbox: %w", err)
-	}
-	a.log.Warn("removed the org of the first version's Salesforce sandbox; the sandbox begins with an empty one, and inmail crm reconcile brings the records anew")
-	return nil
 }
 
 // startSandbox serves a Salesforce of our own on loopback. Its org is kept in the data folder.

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"log/slog"
 	"math"
 	"os"
@@ -38,33 +37,6 @@ func TestASecondProcessOnADataFolderIsToldSo(t *testing.T) {
 	}
 	if err := next.Stop(context.Background()); err != nil {
 		t.Error(err)
-	}
-}
-
-// The first version kept the sandbox's org in a file that nothing erases from any more.
-func TestTheFirstOrgIsDropped(t *testing.T) {
-	noSettings(t)
-	data := t.TempDir()
-	journal := filepath.Join(data, "sandbox.journal")
-	if err := os.WriteFile(journal, []byte("{}\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	s, err := config.Load(config.Sources{Flags: map[string]string{"data": data, "listen": "127.0.0.1:0"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	a, err := build(t.Context(), s, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := a.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if err := a.Stop(context.Background()); err != nil {
-		t.Error(err)
-	}
-	if _, err := os.Stat(journal); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("the journal is there: %v", err)
 	}
 }
 

@@ -21,6 +21,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"inmail/domain"
+	"inmail/domain/mailroom"
 )
 
 // The bounds of asking a server. It makes one try: who asked decides whether to ask again.
@@ -370,13 +371,13 @@ type paging struct {
 }
 
 func (p *paging) flags(cmd *cobra.Command) {
-	cmd.Flags().IntVar(&p.limit, "limit", 0, "how many to show, 1 to 200 (50)")
+	cmd.Flags().IntVar(&p.limit, "limit", 0, fmt.Sprintf("how many to show, 1 to %d (50)", maxPage))
 	cmd.Flags().StringVar(&p.cursor, "cursor", "", "go on `where` a list ended")
 	cmd.Flags().BoolVar(&p.all, "all", false, "show all of the list")
 }
 
 // maxPage is the longest page of a list (API.md).
-const maxPage = 200
+const maxPage = mailroom.MaxPage
 
 // list reads one page of a list or, with all, every one from the cursor on as if it were one page.
 func (c *remote) list(ctx context.Context, path string, query url.Values, p paging) (json.RawMessage, error) {

@@ -210,7 +210,7 @@ changes next.`,
 		Example: "  inmail crm failures\n  inmail crm failures --class bad_data --csv > failures.csv",
 		Args:    exactly(0),
 	}
-	cmd.Flags().StringVar(&class, "class", "", "only this class: locked, limit, session, login, lost_reference, bad_data or configuration")
+	cmd.Flags().StringVar(&class, "class", "", "only this class, one of "+domain.OneOf(domain.FailureClasses()))
 	cmd.Flags().BoolVar(&asCSV, "csv", false, "print every InMail concerned as CSV")
 	cmd.Flags().IntVar(&show, "show", 10, "how many of the newest InMails to list below the groups")
 	return o.asOperator(cmd, func(cmd *cobra.Command, c *remote, _ []string) error {

@@ -295,12 +295,17 @@ func (s *scene) send(from, to, subject, body string, more object) (id string) {
 
 // TestRules holds whole programs against rules that reach through all of their parts.
 func TestRules(t *testing.T) {
+	t.Parallel() // it mostly waits
 	for _, d := range scenes {
 		t.Run("R60_nothing_is_left/"+d.name, func(t *testing.T) {
+			t.Parallel()
 			s := d.setup(t, append(calmEnv, "INMAIL_LOG_LEVEL=debug", "INMAIL_METRICS_TAGS=hamburg fair", "INMAIL_POLICY_CRM_TEXT=full")...)
 			nothingIsLeft(s)
 		})
-		t.Run("R60_killed_in_the_middle/"+d.name, func(t *testing.T) { killedInTheMiddle(d.setup(t, calmEnv...)) })
+		t.Run("R60_killed_in_the_middle/"+d.name, func(t *testing.T) {
+			t.Parallel()
+			killedInTheMiddle(d.setup(t, calmEnv...))
+		})
 	}
 }
 
@@ -461,7 +466,7 @@ func (s *scene) withKey(key, method, path string) (int, string, error) {
 
 // killedInTheMiddle erases a member with thousands of InMails and kills the process at once: the next one finishes it.
 func killedInTheMiddle(s *scene) {
-	const n = 4000
+	n := sized(1500, 4000)
 	t := s.t
 	s.open()
 	lines := []any{object{"member": object{"id": gone, "name": "Zqname"}}}

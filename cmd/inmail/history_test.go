@@ -64,8 +64,8 @@ var historyEngines = []struct {
 	share int // one draw of so many
 	place func(*testing.T, *config.Settings)
 }{
-	{"sqlite", 5, func(*testing.T, *config.Settings) {}},
-	{"postgres", 33, func(t *testing.T, s *config.Settings) { s.Record.URL = database(t) }},
+	{"sqlite", sized(10, 5), func(*testing.T, *config.Settings) {}},
+	{"postgres", sized(50, 33), func(t *testing.T, s *config.Settings) { s.Record.URL = database(t) }},
 }
 
 // TestRandomHistoriesInEveryView plays random histories: sends of every kind, openings, replies in time and late, retractions,
@@ -75,7 +75,6 @@ var historyEngines = []struct {
 func TestRandomHistoriesInEveryView(t *testing.T) {
 	for _, e := range historyEngines {
 		t.Run(e.name, func(t *testing.T) {
-			noSettings(t)
 			fewer(t, e.share)
 			rapid.Check(t, func(rt *rapid.T) {
 				h := newHistory(t, rt, e.place)

@@ -20,7 +20,7 @@ const someGoodReport = `
 7 lines, 3 accepted, 3 rejected
 
 LINE  CODE         DETAIL
-   3  bad_request  the line is not one of the four objects: unknown field
+   3  bad_request  unknown field before byte 12; known are: member, connection, block, inmail
    5  not_found    there is no member with one of these ids
    7  no_credits   this account's plan has 0 InMails a period; change the plan to send InMails
 `

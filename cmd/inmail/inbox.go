@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"inmail/domain"
 )
 
 // person is one member as another sees it.
@@ -61,7 +63,7 @@ inmail open and inmail reply. Listing opens nothing.`,
 }
 
 func filterFlags(cmd *cobra.Command, status, tag *string) {
-	cmd.Flags().StringVar(status, "status", "", "only of this status: sent, opened, replied and so on")
+	cmd.Flags().StringVar(status, "status", "", "only of this status, one of "+domain.OneOf(domain.Statuses()))
 	cmd.Flags().StringVar(tag, "tag", "", "only with this tag")
 }
 

@@ -81,7 +81,9 @@ inmail serve runs the service. The commands of members and operators ask a runni
 which acts for the member of --member or INMAIL_MEMBER. Times in tables are local, in JSON UTC.
 
 Exit codes: 0 done, 1 failed, 2 wrong use, of a setting too, 3 refused by a rule.`,
-		Example:       "  inmail serve --sample\n  inmail report\n  inmail send --member lena.hart --to maria.lopez --subject \"Our talk at the fair\" --body-file letter.txt",
+		Example:           "  inmail serve --sample\n  inmail report\n  inmail send --member lena.hart --to maria.lopez --subject \"Our talk at the fair\" --body-file letter.txt",
+		PersistentPreRunE: checkFlags,
+
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}

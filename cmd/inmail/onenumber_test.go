@@ -22,6 +22,7 @@ type figure struct{ Delivered, Opened, Replied int }
 // TestOneNumber holds the figures of the sample against each other: the API, the command line, a real Prometheus with the committed
 // rules, and the records in Salesforce tell the same for every complete week, and by tag (R57–R59).
 func TestOneNumber(t *testing.T) {
+	t.Parallel() // it mostly waits
 	tags := []string{"q4 pipeline", "fintech", "logistics", "renewals", "hiring", "engineering", "data", "partnerships", "job search"}
 	s := newServer(t, []string{"--data", t.TempDir(), "--sample"}, "INMAIL_METRICS_TAGS="+strings.Join(tags, ","))
 	s.Start()

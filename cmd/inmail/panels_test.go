@@ -29,6 +29,7 @@ import (
 // series and each part of every alert has something to show, for all jobs and for those that a reader chooses. People go on writing meanwhile: a rate needs events of the last
 // half minute.
 func TestPanels(t *testing.T) {
+	t.Parallel() // it mostly waits
 	s := newServer(t, []string{"--sample", "--data", t.TempDir()}, slices.Concat(calmEnv, travelling)...)
 	s.Start()
 	w := &weeks{server: s}
@@ -226,6 +227,7 @@ func sum(samples map[string]float64, name string, labels ...string) (total float
 // TestMetricsPages holds the two pages to the contract: on an empty program, after everything that can become of an InMail, and
 // after requests that try to bring labels of their own.
 func TestMetricsPages(t *testing.T) {
+	t.Parallel() // it mostly waits
 	s := newServer(t, []string{"--data", t.TempDir()}, slices.Concat(calmEnv, travelling)...)
 	s.Start()
 	t.Run("empty", func(t *testing.T) { emptyPages(t, s) })
@@ -477,6 +479,7 @@ var requests = regexp.MustCompile(`^inmail_http_request_duration_seconds_count\{
 // TestTwoProcesses asks one process and lets another do the work: each counts what it did itself, and both tell the same of the
 // record.
 func TestTwoProcesses(t *testing.T) {
+	t.Parallel() // it mostly waits
 	const n, senders = 40, 4
 	o := newOrg(t)
 	env := slices.Concat(o.env(), calmEnv, []string{"INMAIL_DATABASE_URL=" + database(t), "INMAIL_REDIS_URL=" + newRedis(t).url()})

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"inmail/domain/mailroom"
 )
 
 // shownRefusals are how many of those who cannot be reached are listed by name.
@@ -16,9 +18,9 @@ func preflightCommand(o *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "preflight FILE",
 		Short: "Tell whom a campaign would reach, what it would take and when that would be there",
-		Long: `Tell whom a campaign would reach, what it would take and when that would be there. FILE holds the ids of up to 10,000 members,
+		Long: fmt.Sprintf(`Tell whom a campaign would reach, what it would take and when that would be there. FILE holds the ids of up to %d members,
 one a line; - is the standard input. With --letter the text is judged too: its first line is the subject. Each recipient is
-judged as if it alone were sent to now, by every rule. Nothing is stored, sent or spent.`,
+judged as if it alone were sent to now, by every rule. Nothing is stored, sent or spent.`, mailroom.MaxPreflight),
 		Example: "  inmail preflight recipients.txt --member lena.hart --letter letter.txt",
 		Args:    exactly(1),
 	}

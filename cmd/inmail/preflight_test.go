@@ -19,8 +19,10 @@ import (
 // TestPreflightOfTenThousand asks a server about 10,000 recipients in one request: the answers stand in the order asked and are
 // those that single requests give, and nothing is stored or spent. How long it took stands in the log beside single requests.
 func TestPreflightOfTenThousand(t *testing.T) {
+	t.Parallel() // it mostly waits
 	for _, engine := range []string{"sqlite", "postgres"} {
 		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
 			data, url := t.TempDir(), ""
 			env := calmEnv
 			if engine == "postgres" {

@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"inmail/domain"
+	"inmail/domain/mailroom"
 	"inmail/domain/rates"
 )
 
@@ -16,14 +18,14 @@ func reportCommand(o *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "report",
 		Short: "Show open and response rates by week and by tag, with their 95 % intervals",
-		Long: `Show open and response rates by week and by tag, or by one cut, with their 95 % intervals. A week's open rate is final 14
+		Long: fmt.Sprintf(`Show open and response rates by week and by tag, or by one cut, with their 95 %% intervals. A week's open rate is final %d
 days after its Monday, its response rate when its window for replies is over; until then the row says how far it is "so
-far", as counts and not as a rate. Other cuts are over their complete weeks; a + marks those with younger ones.`,
+far", as counts and not as a rate. Other cuts are over their complete weeks; a + marks those with younger ones.`, rates.OpenCompleteDays),
 		Example: "  inmail report\n  inmail report --by length --from 2026-09-01 --to 2026-11-30\n  inmail report --by advice --json",
 		Args:    exactly(0),
 	}
 	f := cmd.Flags()
-	f.StringVar(&by, "by", "", "one `cut`: week, tag, account_type, category, sender, length or advice (week and tag)")
+	f.StringVar(&by, "by", "", "one `cut`: "+domain.OneOf(mailroom.Cuts())+" (week and tag)")
 	f.StringVar(&from, "from", "", "from the week of this `date` or time on")
 	f.StringVar(&to, "to", "", "to the week of this `date` or time")
 	o.asMember(cmd, func(cmd *cobra.Command, c *remote, _ []string) error {

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"inmail/domain"
 )
 
 // errKept says that a person decided against retracting.
@@ -21,9 +23,9 @@ func retractCommand(o *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "retract ID",
 		Short: "Take an InMail back, after showing what that does",
-		Long: `Take an InMail back within 168 hours of its sending. It first shows what retracting now would do, and asks; --yes
-answers in advance. With --json nobody is asked: without --yes it prints the offer, whose token --confirm takes within 15
-minutes. Both steps may be repeated. The credit is not given back.`,
+		Long: fmt.Sprintf(`Take an InMail back within %d hours of its sending. It first shows what retracting now would do, and asks; --yes
+answers in advance. With --json nobody is asked: without --yes it prints the offer, whose token --confirm takes within %g
+minutes. Both steps may be repeated. The credit is not given back.`, domain.WindowHours, domain.ConfirmFor.Minutes()),
 		Example: "  inmail retract 019abf5e-8c00-7a31-9c55-0d6a3f6b7e21 --member lena.hart",
 		Args:    exactly(1),
 	}

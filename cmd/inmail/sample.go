@@ -291,14 +291,14 @@ func (a *app) summarise(ctx context.Context) (summary, error) {
 		}
 	}
 	s.OpenRate, s.Response = percent(opened, openOf), percent(inTime, responseOf)
-	page := mailroom.Page{Limit: 200}
+	page := mailroom.Page{Limit: mailroom.MaxPage}
 	for {
 		entries, err := a.service.Audit(ctx, "", page)
 		if err != nil {
 			return s, err
 		}
 		for _, e := range entries {
-			if (e.Kind == "send" || e.Kind == "deliver") && len(e.Refusals) > 0 {
+			if (e.Kind == mailroom.DecidedSend || e.Kind == mailroom.DecidedDelivery) && len(e.Refusals) > 0 {
 				s.Refused[string(e.Refusals[0])]++
 			}
 		}

@@ -1,15 +1,14 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
+
+	"inmail/domain"
+	"inmail/domain/mailroom"
 )
 
 // newInMail is what the command line sends: one whole InMail, for there are no drafts (R27).
@@ -45,7 +44,7 @@ is printed with its id and refuses nothing. The same --key again sends nothing t
 	}
 	f := cmd.Flags()
 	f.StringVar(&m.To, "to", "", "`ID` of the recipient")
-	f.StringVar(&m.Subject, "subject", "", "one line of at most 200 characters")
+	f.StringVar(&m.Subject, "subject", "", fmt.Sprintf("one line of at most %d characters", domain.MaxSubject))
 	body.flags(cmd)
 	f.StringArrayVar(&m.Tags, "tag", nil, "tag it; may be given up to 10 times")
 	f.StringVar(&m.Category, "category", "", "rates are reported by it, for instance follow_up")
@@ -66,7 +65,7 @@ is printed with its id and refuses nothing. The same --key again sends nothing t
 		header := http.Header{}
 		if f.Changed("key") {
 			if !inHeader(key) {
-				return usageError{errors.New("--key: 1 to 255 printable ASCII characters")}
+				return usageError{fmt.Errorf("--key: 1 to %d printable ASCII characters", mailroom.MaxKey)}
 			}
 			header.Set("Idempotency-Key", key)
 		}
@@ -112,9 +111,6 @@ func (b *bodyFlags) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&b.file, "body-file", "", "`file` that holds the text; - is the standard input")
 }
 
-// maxText is how much of a text is read, in bytes: more than any rule lets pass, and what one request may hold.
-const maxText = 1 << 20
-
 // read returns the text by the one way in which it was given. A file's last line break is the editor's.
 func (b *bodyFlags) read(cmd *cobra.Command, args []string) (string, error) {
 	byText, byFile, byInput := cmd.Flags().Changed("body"), cmd.Flags().Changed("body-file"), len(args) > 0 && args[len(args)-1] == "-"
@@ -127,36 +123,6 @@ func (b *bodyFlags) read(cmd *cobra.Command, args []string) (string, error) {
 		return readText(cmd, "-")
 	}
 	return "", usageError{errors.New("give the text in one way: --body, --body-file, or - for the standard input")}
-}
-
-// readText reads a text file, or for - the standard input.
-func readText(cmd *cobra.Command, path string) (string, error) {
-	in, err := openInput(cmd, path)
-	if err != nil {
-		return "", err
-	}
-	defer in.Close()
-	content, err := io.ReadAll(io.LimitReader(in, maxText+1))
-	if err != nil {
-		return "", fmt.Errorf("read the text: %w", err)
-	}
-	if len(content) > maxText {
-		return "", usageError{fmt.Errorf("the text is longer than %d KiB", maxText>>10)}
-	}
-	content = bytes.TrimPrefix(content, []byte("\xef\xbb\xbf")) // a byte order mark is no part of the text
-	return strings.TrimRight(string(content), "\r\n"), nil
-}
-
-// openInput opens a file, or for - the standard input; a person at a terminal is told that it waits.
-func openInput(cmd *cobra.Command, path string) (io.ReadCloser, error) {
-	if path != "-" {
-		return os.Open(path)
-	}
-	in := cmd.InOrStdin()
-	if f, ok := in.(*os.File); ok && isTerminal(f) {
-		fmt.Fprintln(cmd.ErrOrStderr(), "reading the text from the terminal; end it with Ctrl-D on a line of its own")
-	}
-	return io.NopCloser(in), nil
 }
 
 // orStdin takes n arguments, and - behind them.

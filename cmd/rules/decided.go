@@ -14,9 +14,9 @@ import (
 	"strings"
 )
 
-// Decided returns, by rule number, the file that decides the rule: of the files below root whose declarations' doc comments
-// cite it, one of domain/ before any other, then the one with most declarations that do, then the first by name.
-// Tests and generated files decide nothing. Paths are relative to root.
+// Decided returns for each rule number the file that decides the rule, relative to root. Candidates are the
+// files with a declaration whose doc comment cites the rule, without tests and generated files. Files of
+// domain/ come first, then the one with the most such declarations, then the first by name.
 func Decided(root fs.FS) (map[int]string, error) {
 	cited := map[int]map[string]int{} // rule → file → declarations
 	err := fs.WalkDir(root, ".", func(name string, entry fs.DirEntry, err error) error {
@@ -63,7 +63,7 @@ func Decided(root fs.FS) (map[int]string, error) {
 		}
 		decided[number] = slices.MinFunc(names, func(a, b string) int {
 			return cmp.Or(
-				cmp.Compare(room(a), room(b)),
+				cmp.Compare(rank(a), rank(b)),
 				cmp.Compare(files[b], files[a]),
 				cmp.Compare(a, b))
 		})
@@ -71,15 +71,16 @@ func Decided(root fs.FS) (map[int]string, error) {
 	return decided, nil
 }
 
-// room ranks a file by how near to the rules it stands.
-func room(name string) int {
+// rank is 0 for files of domain/, which come first, and 1 for others.
+func rank(name string) int {
 	if strings.HasPrefix(name, "domain/") {
 		return 0
 	}
 	return 1
 }
 
-// docComments returns the text of each declaration's doc comment, those of its specs, fields and methods included.
+// docComments returns for each declaration the text of its doc comment and of those of its specs, fields and
+// methods.
 func docComments(file *ast.File) []string {
 	var comments []string
 	for _, declaration := range file.Decls {
@@ -97,7 +98,7 @@ func docComments(file *ast.File) []string {
 			case *ast.Field:
 				text.WriteString(n.Doc.Text() + n.Comment.Text())
 			case *ast.BlockStmt:
-				return false // what is said inside a function decides nothing
+				return false // comments inside of functions do not count
 			}
 			return true
 		})

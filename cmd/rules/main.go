@@ -1,11 +1,12 @@
-// Command rules holds a test run against the rules of an InMail: which file decides each, which tests prove it.
+// Command rules compares a test run with the rules of an InMail: which file decides each rule, and which
+// tests prove it.
 //
 //	go test -json ./... | rules [--report] [--write FILE | --check FILE]
 //	rules [--report] [--write FILE | --check FILE] RESULTS
 //
-// It exits 1 and says why when a test failed or was skipped, when a required rule has no file or no passing test, or, with
-// --check, when FILE is not what --write would write. When the run was ended, by a time limit or a signal, its last lines
-// name the tests that ran then. Its last line is "N passed, N failed".
+// It exits 1 and says why when a test failed or was skipped, when a required rule has no file or no passing
+// test, or, with --check, when FILE is not what --write would write. When the run was ended, by a time limit
+// or a signal, its last lines name the tests that ran then. Its last line is "N passed, N failed".
 package main
 
 import (
@@ -21,7 +22,7 @@ import (
 	"syscall"
 )
 
-// module is cut from the front of the packages' paths.
+// module is the prefix that is removed from the packages' paths.
 const module = "inmail"
 
 func main() {
@@ -40,7 +41,7 @@ var (
 	errFound = errors.New("not all is as it should be")
 )
 
-// run is the command over the tree root; FILE and RESULTS are paths of the file system.
+// run executes the command on the tree root; FILE and RESULTS are paths of the file system.
 func run(args []string, stdin io.Reader, out io.Writer, root fs.FS) error {
 	flags := flag.NewFlagSet("rules", flag.ContinueOnError)
 	flags.SetOutput(out)
@@ -118,7 +119,7 @@ func run(args []string, stdin io.Reader, out io.Writer, root fs.FS) error {
 	return nil
 }
 
-// problems says everything that must not be: what failed, what skipped itself, which rule is not proved.
+// problems returns in words every test that failed or was skipped, and every rule that is not proved.
 func problems(results *Results, table Table) []string {
 	var found []string
 	for _, leaf := range results.Leaves {
@@ -139,7 +140,8 @@ func problems(results *Results, table Table) []string {
 	return append(found, table.Missing()...)
 }
 
-// keep writes the table to the file write, or compares the file check with it; "" does neither.
+// keep writes the page to the file write, or compares the file check with it; with "" for both it does
+// nothing.
 func keep(table Table, write, check string) []string {
 	name := write + check
 	if name == "" {

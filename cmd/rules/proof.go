@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Proof is a leaf test that a rule is named in: TestRules/R38_two_opens/postgres.
+// Proof is a leaf test whose name cites a rule: TestRules/R38_two_opens/postgres.
 type Proof struct {
 	Package string
 	Case    string // two_opens
@@ -15,12 +15,13 @@ type Proof struct {
 	Outcome Outcome
 }
 
-// engines are the last words of a case's name that say what it ran on, not what it is about.
+// engines are the last parts of a case's name that say on which engine it ran.
 var engines = []string{"sqlite", "postgres", "redis", "cluster", "embedded"}
 
 var ruleCase = regexp.MustCompile(`^TestRules/((?:R\d\d_)*R\d\d)(?:[_/](.*))?$`)
 
-// Proofs returns, by rule number, the leaves named after it. A case may name several rules: R36_R38_retract_wins.
+// Proofs returns the leaves by the number of the rule that their names cite. A case may cite several rules:
+// R36_R38_retract_wins.
 func Proofs(leaves []Leaf) map[int][]Proof {
 	proofs := map[int][]Proof{}
 	for _, leaf := range leaves {

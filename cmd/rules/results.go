@@ -12,12 +12,12 @@ import (
 	"time"
 )
 
-// Results are what a run of go test -json told.
+// Results are the contents of a run of go test -json.
 type Results struct {
 	Leaves   []Leaf    // tests without subtests, in order of package and name
-	Failures []string  // packages and parents that failed although no leaf of theirs did: a build, a panic, a time limit
-	Packages []Package // in the order in which they ended
-	Ended    []Ended   // packages that were ended before their tests were, by a time limit, a signal or a panic
+	Failures []string  // packages and parents that failed without a failed leaf (build, panic, time limit)
+	Packages []Package // in the order of their ends
+	Ended    []Ended   // packages ended by a time limit, a signal or a panic
 }
 
 // Ended is a package that was ended while its tests ran.
@@ -25,28 +25,30 @@ type Ended struct {
 	Package string
 	How     string        // "panic: test timed out after 1h0m0s", "signal: killed"; empty: the stream broke off
 	After   time.Duration // since the package began
-	Running []Running     // leaves that ran, the longest first
-	Waiting int           // leaves that were listed and had not begun, or waited for their turn
+	Running []Running     // running leaves, the longest first
+	Waiting int           // leaves that had not begun, or were paused
 }
 
-// Running is a test that ran when its package was ended.
+// Running is a test that was running when its package was ended.
 type Running struct {
 	Test string
-	For  time.Duration // since it began, or since its turn came
+	For  time.Duration // since it began or was continued
 }
 
-// String is one line for the package, and one for each test that ran.
+// String returns one line for the package, and one for each running test.
 func (e Ended) String() string {
 	var text strings.Builder
 	how := cmp.Or(e.How, "the results broke off")
-	fmt.Fprintf(&text, "ended: %s after %s (%s), while %d tests ran and %d waited", e.Package, e.After.Round(time.Second), how, len(e.Running), e.Waiting)
+	fmt.Fprintf(&text, "ended: %s after %s (%s), while %d tests ran and %d waited", e.Package,
+		e.After.Round(time.Second), how, len(e.Running), e.Waiting)
 	for _, r := range e.Running {
 		fmt.Fprintf(&text, "\n  %s had run for %s", r.Test, r.For.Round(time.Second))
 	}
 	return text.String()
 }
 
-// Leaf is a test without subtests. A parent proves nothing of its own: it passes too when all its children were skipped.
+// Leaf is a test without subtests. Parents are not counted: a parent passes even when all its children were
+// skipped.
 type Leaf struct {
 	Package string // import path
 	Test    string // TestRules/R38_two_opens/postgres
@@ -61,7 +63,7 @@ type Package struct {
 	Tests   int // leaves
 }
 
-// Outcome is how a test or a package ended, in the words of go test -json.
+// Outcome is the end of a test or a package, in the words of go test -json.
 type Outcome string
 
 const (
@@ -70,7 +72,8 @@ const (
 	Skipped Outcome = "skip"
 )
 
-// Count returns how many leaves passed, how many things failed (leaves, and Failures) and how many leaves were skipped.
+// Count returns how many leaves passed, how many leaves and other things (Failures) failed, and how many
+// leaves were skipped.
 func (r *Results) Count() (passed, failed, skipped int) {
 	for _, leaf := range r.Leaves {
 		switch leaf.Outcome {
@@ -97,23 +100,23 @@ type event struct {
 	FailedBuild string
 }
 
-// packageRun is what has been told of a package so far.
+// packageRun is what has been read of a package so far.
 type packageRun struct {
-	outcomes map[string]Outcome          // by test; "" while it runs
-	since    map[string]time.Time        // by test that runs: since when; not there while it waits for its turn
-	output   map[string]*strings.Builder // by test; "" is the package's own
+	outcomes map[string]Outcome          // by test; "" while the test runs
+	since    map[string]time.Time        // start by test; none while it is paused
+	output   map[string]*strings.Builder // by test; the key "" is the package itself
 	order    []string
 	began    time.Time
 	last     time.Time // of the newest event
-	how      string    // the last line that tells how a process ended
+	how      string    // the last line that says how a process ended
 }
 
-// maxLine bounds a line of the stream: a test may print a long one.
+// maxLine bounds a line of the stream in bytes: a test may print a long one.
 const maxLine = 16 << 20
 
-// ReadResults reads a stream of go test -json to its end. As packages end it writes a line about each to progress, with the
-// output of what failed. It fails when the stream cannot be read or holds no package: a run that died
-// must not look like one that passed.
+// ReadResults reads a stream of go test -json to its end. When a package ends it writes a line to progress,
+// with the output of what failed. It fails when the stream cannot be read or contains no package: a run
+// that died must not look like one that passed.
 func ReadResults(stream io.Reader, progress io.Writer) (*Results, error) {
 	results := &Results{}
 	running := map[string]*packageRun{}
@@ -123,7 +126,7 @@ func ReadResults(stream io.Reader, progress io.Writer) (*Results, error) {
 	for lines.Scan() {
 		var e event
 		if err := json.Unmarshal(lines.Bytes(), &e); err != nil || e.Action == "" {
-			fmt.Fprintf(progress, "%s\n", lines.Text()) // go's own words, between the events
+			fmt.Fprintf(progress, "%s\n", lines.Text()) // text of the go command between the events
 			continue
 		}
 		switch {
@@ -138,8 +141,8 @@ func ReadResults(stream io.Reader, progress io.Writer) (*Results, error) {
 				run = newPackageRun()
 				running[e.Package] = run
 			}
-			if run.take(e) {
-				results.end(e, run, builds[e.FailedBuild], progress)
+			if run.record(e) {
+				results.finish(e, run, builds[e.FailedBuild], progress)
 				delete(running, e.Package)
 			}
 		}
@@ -148,10 +151,11 @@ func ReadResults(stream io.Reader, progress io.Writer) (*Results, error) {
 		return nil, fmt.Errorf("read the test results: %w", err)
 	}
 	for path, run := range running {
-		results.end(event{Package: path, Action: string(Failed), Elapsed: run.last.Sub(run.began).Seconds()}, run, nil, progress)
+		results.finish(event{Package: path, Action: string(Failed), Elapsed: run.last.Sub(run.began).Seconds()}, run,
+			nil, progress)
 	}
 	if len(results.Packages) == 0 {
-		return nil, errors.New("the stream holds no test results: give it the output of go test -json")
+		return nil, errors.New("the stream contains no test results: give it the output of go test -json")
 	}
 	slices.SortFunc(results.Leaves, func(a, b Leaf) int {
 		return strings.Compare(a.Package+"\x00"+a.Test, b.Package+"\x00"+b.Test)
@@ -162,11 +166,12 @@ func ReadResults(stream io.Reader, progress io.Writer) (*Results, error) {
 }
 
 func newPackageRun() *packageRun {
-	return &packageRun{outcomes: map[string]Outcome{}, since: map[string]time.Time{}, output: map[string]*strings.Builder{}}
+	return &packageRun{outcomes: map[string]Outcome{}, since: map[string]time.Time{},
+		output: map[string]*strings.Builder{}}
 }
 
-// take notes an event and tells whether it ended the package.
-func (p *packageRun) take(e event) (ended bool) {
+// record adds an event and reports whether it ended the package.
+func (p *packageRun) record(e event) (ended bool) {
 	if p.began.IsZero() {
 		p.began = e.Time
 	}
@@ -186,7 +191,7 @@ func (p *packageRun) take(e event) (ended bool) {
 				p.how = strings.TrimSpace(e.Output)
 			}
 		}
-		if !strings.HasPrefix(e.Output, "=== ") { // test2json's own marks
+		if !strings.HasPrefix(e.Output, "=== ") { // the marks of test2json itself
 			appendOutput(p.output, e.Test, e.Output)
 		}
 	case Passed, Failed, Skipped:
@@ -196,21 +201,22 @@ func (p *packageRun) take(e event) (ended bool) {
 		p.outcomes[e.Test] = outcome
 		delete(p.since, e.Test)
 		if outcome != Failed {
-			delete(p.output, e.Test) // what passed has nothing to tell
+			delete(p.output, e.Test) // the output of a passed test is not needed
 		}
 	}
 	return false
 }
 
-// end takes over what a package has told, e being its last event.
-func (r *Results) end(e event, run *packageRun, build *strings.Builder, progress io.Writer) {
-	ended := Package{Path: e.Package, Outcome: Outcome(e.Action), Elapsed: time.Duration(e.Elapsed * float64(time.Second))}
+// finish adds the results of a package; e is its last event.
+func (r *Results) finish(e event, run *packageRun, build *strings.Builder, progress io.Writer) {
+	ended := Package{Path: e.Package, Outcome: Outcome(e.Action),
+		Elapsed: time.Duration(e.Elapsed * float64(time.Second))}
 	parents := map[string]bool{} // of any test
 	failing := map[string]bool{} // parents of a failed one
-	open := map[string]bool{}    // parents of one that never ended
+	open := map[string]bool{}    // parents of tests that never ended
 	died := Ended{Package: e.Package, How: run.how, After: ended.Elapsed}
 	for _, name := range slices.Backward(run.order) {
-		if run.outcomes[name] == "" { // it never ended: the process died in it
+		if run.outcomes[name] == "" { // it never ended: the process died during it
 			run.outcomes[name] = Failed
 			if since, ran := run.since[name]; !open[name] && ran {
 				died.Running = append(died.Running, Running{name, run.last.Sub(since)})
@@ -226,15 +232,16 @@ func (r *Results) end(e event, run *packageRun, build *strings.Builder, progress
 	}
 	if len(open) > 0 {
 		slices.SortStableFunc(died.Running, func(a, b Running) int {
-			return cmp.Or(-cmp.Compare(a.For.Round(time.Second), b.For.Round(time.Second)), strings.Compare(a.Test, b.Test))
+			return cmp.Or(-cmp.Compare(a.For.Round(time.Second), b.For.Round(time.Second)),
+				strings.Compare(a.Test, b.Test))
 		})
 		r.Ended = append(r.Ended, died)
 	}
-	told := false
+	reported := false
 	for _, name := range run.order {
 		outcome := run.outcomes[name]
 		if outcome == Failed && !failing[name] {
-			told = true
+			reported = true
 		}
 		if !parents[name] {
 			r.Leaves = append(r.Leaves, Leaf{Package: e.Package, Test: name, Outcome: outcome})
@@ -243,7 +250,7 @@ func (r *Results) end(e event, run *packageRun, build *strings.Builder, progress
 			r.Failures = append(r.Failures, e.Package+" "+name)
 		}
 	}
-	if ended.Outcome == Failed && !told {
+	if ended.Outcome == Failed && !reported {
 		r.Failures = append(r.Failures, e.Package)
 	}
 	r.Packages = append(r.Packages, ended)

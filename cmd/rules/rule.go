@@ -1,32 +1,45 @@
 package main
 
-import "fmt"
+import (
+	"fmt"
+
+	"inmail/domain"
+)
 
 // Rule is a row of the product's rules: what an InMail must and must not do.
 type Rule struct {
 	Number   int    // 1..62, cited as R01..R62
-	Title    string // what it is about, in a few words
-	Required bool   // must have a file that decides it and a test that passes
+	Title    string // its subject in a few words
+	Required bool   // it must have a file that decides it and a test that passes
 }
 
-// String returns the number as it is cited: R08.
+// String returns the number in the form in which it is cited: R08.
 func (r Rule) String() string { return cite(r.Number) }
 
 func cite(number int) string { return fmt.Sprintf("R%02d", number) }
 
 const (
 	required = true
-	planned  = false // not built yet: shown in the table, asked of nobody
+	planned  = false // not built yet: listed in the table, but not required
 )
 
-// rules lists every rule in order. When one is built, its planned becomes required.
+// allowance tells what a plan of an account type gives.
+func allowance(t domain.AccountType) string {
+	low, high := domain.AllowanceBounds(t)
+	if low == high {
+		return fmt.Sprintf("%d a period", low)
+	}
+	return fmt.Sprintf("%d to %d by plan", low, high)
+}
+
+// rules lists every rule in order. When a rule is built, its planned becomes required.
 var rules = []Rule{
 	{1, "Members reach members without e-mail addresses", required},
 	{2, "Basic accounts send none", required},
-	{3, "Premium Business: 10 a period", required},
-	{4, "Sales Navigator Team: 10 to 25 by plan", required},
-	{5, "Recruiter: 25 to 50 by plan", required},
-	{6, "Job Seeker: 5 a period", required},
+	{3, "Premium Business: " + allowance(domain.PremiumBusiness), required},
+	{4, "Sales Navigator Team: " + allowance(domain.SalesNavigatorTeam), required},
+	{5, "Recruiter: " + allowance(domain.Recruiter), required},
+	{6, "Job Seeker: " + allowance(domain.JobSeeker), required},
 	{7, "A change of plan acts at once and recalls nothing", required},
 	{8, "The credit period: a month from the anchor day, computed when asked", required},
 	{9, "Unused credits lapse, or roll over by policy", required},
@@ -42,8 +55,8 @@ var rules = []Rule{
 	{19, "Exactly one recipient", required},
 	{20, "No second InMail while the first awaits its answer", required},
 	{21, "The order of checks, none skipped, all made again at delivery", required},
-	{22, "Subject: required, one line, 200 characters", required},
-	{23, "Body: required, 3,000 characters as read", required},
+	{22, fmt.Sprintf("Subject: required, one line, %d characters", domain.MaxSubject), required},
+	{23, fmt.Sprintf("Body: required, %d,%03d characters as read", domain.MaxBody/1000, domain.MaxBody%1000), required},
 	{24, "Formatting is kept, HTML is shown as typed", required},
 	{25, "Links to http, https and mailto only", required},
 	{26, "No images, no attachments", required},
@@ -52,9 +65,9 @@ var rules = []Rule{
 	{29, "Exactly one inbox entry, newest first, with unread state", required},
 	{30, "The preview opens nothing", required},
 	{31, "Only the recipient opens, once", required},
-	{32, "Unopened after 168 hours it expires", required},
+	{32, fmt.Sprintf("Unopened after %d hours it expires", domain.WindowHours), required},
 	{33, "The clock decides expiry, not the job", required},
-	{34, "Retracting: by the sender, within 168 hours", required},
+	{34, fmt.Sprintf("Retracting: by the sender, within %d hours", domain.WindowHours), required},
 	{35, "Retracting is asked and then confirmed", required},
 	{36, "Retracted unopened: gone, and undone", required},
 	{37, "Retracted opened: hidden, what was read stays read", required},

@@ -16,8 +16,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// stream writes go test -json for one package: "pass TestA", "fail TestA/b", "run TestC" (begun and never ended), "wait TestD"
-// (listed, and its turn never came).
+// stream returns go test -json for one package: "pass TestA", "fail TestA/b", "run TestC" (begun and never
+// ended), "wait TestD" (paused and never continued).
 func stream(pkg, ended string, tests ...string) string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "{\"Action\":\"start\",\"Package\":%q}\n", pkg)
@@ -101,7 +101,7 @@ func TestReadResults(t *testing.T) {
 		}
 	})
 
-	t.Run("build_that_failed_is_told", func(t *testing.T) {
+	t.Run("build_that_failed_is_reported", func(t *testing.T) {
 		results, progress := read(t,
 			`{"ImportPath":"inmail/x [inmail/x.test]","Action":"build-output","Output":"x.go:1:1: undefined\n"}`+"\n",
 			`{"ImportPath":"inmail/x [inmail/x.test]","Action":"build-fail"}`+"\n",
@@ -201,16 +201,47 @@ func TestMarkdown(t *testing.T) {
 	sqlite := Proof{"inmail/connectors/record", "two_opens", "sqlite", Passed}
 	other := Proof{"inmail/connectors/record", "open_and_expiry", "sqlite", Passed}
 	pure := Proof{"inmail/domain", "legal", "", Passed}
-	want := "| R38 | Races | [connectors/record/open.go](../connectors/record/open.go) | " +
-		"connectors/record: open_and_expiry (sqlite), two_opens (postgres, sqlite)<br>domain: legal |"
-	for _, order := range [][]Proof{{postgres, sqlite, other, pure}, {pure, other, sqlite, postgres}} {
-		if diff := cmp.Diff(want, row(order...)); diff != "" {
+	const cells = "| R38 | Races | [connectors/record/open.go](../connectors/record/open.go) | "
+	short := cells + "connectors/record: two_opens (postgres, sqlite)<br>domain: legal |"
+	long := cells + "4 tests in 2 packages: `go test ./... -run 'TestRules/R38'` |"
+	for _, c := range []struct {
+		want   string
+		proofs []Proof
+	}{
+		{short, []Proof{postgres, sqlite, pure}},
+		{short, []Proof{pure, sqlite, postgres}},
+		{long, []Proof{postgres, sqlite, other, pure}},
+		{long, []Proof{pure, other, sqlite, postgres}},
+		{cells + "– |", nil},
+	} {
+		if diff := cmp.Diff(c.want, row(c.proofs...)); diff != "" {
 			t.Errorf("row (-want +got):\n%s", diff)
+		}
+	}
+	for n, folded := range map[int]bool{maxProof: false, maxProof + 1: true} {
+		proof := Proof{"inmail/domain", strings.Repeat("ä", n-len("domain: ")), "", Passed}
+		if got := row(proof); strings.HasSuffix(got, "| 1 test in 1 package: `go test ./... -run 'TestRules/R38'` |") != folded {
+			t.Errorf("a proof of %d characters: %s", n, got)
 		}
 	}
 }
 
-// allProved is a tree and a run in which every required rule is decided and proved.
+func TestGlossaryNamesEachConceptOnce(t *testing.T) {
+	_, glossary, _ := strings.Cut(head, "## Glossary")
+	glossary, _, _ = strings.Cut(glossary, "\n## ")
+	named := map[string]bool{}
+	for _, match := range regexp.MustCompile(`(?m)^- \*\*([^*]+)\*\*: \S`).FindAllStringSubmatch(glossary, -1) {
+		if named[match[1]] {
+			t.Errorf("%s is explained twice", match[1])
+		}
+		named[match[1]] = true
+	}
+	if len(named) < 10 || strings.Count(glossary, "\n- ") != len(named) {
+		t.Errorf("%d concepts in %d lines", len(named), strings.Count(glossary, "\n- "))
+	}
+}
+
+// allProved returns a tree and a run in which every required rule is decided and proved.
 func allProved() (fstest.MapFS, string) {
 	var source strings.Builder
 	source.WriteString("package domain\n")
@@ -275,7 +306,7 @@ func TestRun(t *testing.T) {
 			t.Errorf("the rule is not named:\n%s", &out)
 		}
 		if !strings.HasSuffix(lastLine(out.String()), " passed, 1 failed") {
-			t.Errorf("last line %q tells no failure", lastLine(out.String()))
+			t.Errorf("last line %q reports no failure", lastLine(out.String()))
 		}
 	})
 
@@ -287,7 +318,7 @@ func TestRun(t *testing.T) {
 		}
 	})
 
-	t.Run("what_was_ended_is_told_last_with_what_ran", func(t *testing.T) {
+	t.Run("running_tests_are_reported_last", func(t *testing.T) {
 		for how, args := range map[string][]string{"panic: test timed out after 2s": {"-timeout", "2s"}, "signal: killed": {"-args", "kill"}} {
 			var out bytes.Buffer
 			if err := run([]string{"--report"}, ended(t, args...), &out, fstest.MapFS{}); !errors.Is(err, errFound) {
@@ -303,7 +334,7 @@ func TestRun(t *testing.T) {
 		}
 	})
 
-	t.Run("stream_that_broke_off_tells_what_ran", func(t *testing.T) {
+	t.Run("broken_stream_reports_running_tests", func(t *testing.T) {
 		var out bytes.Buffer
 		events := stream("inmail/domain", "", "pass TestA", "run TestB", "wait TestC", "run TestD", "wait TestD/x", "run TestD/y")
 		if err := run([]string{"--report"}, strings.NewReader(events), &out, fstest.MapFS{}); !errors.Is(err, errFound) {
@@ -322,10 +353,10 @@ func TestRun(t *testing.T) {
 	})
 }
 
-// secondsOf is a number of whole seconds.
+// secondsOf matches a number of whole seconds.
 var secondsOf = regexp.MustCompile(` [0-9]+s\b`)
 
-// ended are the results of tests of their own that never end: go test ends them at its limit, or they are killed.
+// ended returns the results of tests that never end: go test ends them at its limit, or they are killed.
 func ended(t *testing.T, args ...string) io.Reader {
 	t.Helper()
 	folder := t.TempDir()

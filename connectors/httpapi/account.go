@@ -57,13 +57,13 @@ type standingAnswer struct {
 
 // restricted is the restriction that holds.
 type restricted struct {
-	Trigger string `json:"trigger" example:"volume_hour"`
+	Trigger string `json:"trigger" list:"trigger" example:"volume_hour"`
 	Until   stamp  `json:"until"`
 }
 
 // nearness is how near one limit is.
 type nearness struct {
-	Trigger  string  `json:"trigger" example:"volume_hour"`
+	Trigger  string  `json:"trigger" list:"trigger" example:"volume_hour"`
 	Value    float64 `json:"value" example:"12"`
 	Limit    float64 `json:"limit" example:"20"`
 	Headroom float64 `json:"headroom" doc:"how many more pass before one triggers, at least" example:"8"`

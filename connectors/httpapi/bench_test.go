@@ -46,7 +46,8 @@ func BenchmarkPost(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	api, err := New(Parts{Config: Default(), Service: fakeService, Sender: instant{}, Registry: prometheus.NewRegistry(), Metrics: text(""), Domain: text(""),
+	api, err := New(Parts{Config: Default(), Service: useCases(fakeService), Sender: instant{},
+		Registry: prometheus.NewRegistry(), Metrics: text(""), Domain: text(""),
 		Log: slog.New(slog.NewJSONHandler(io.Discard, nil)), Now: fakeService.Now})
 	if err != nil {
 		b.Fatal(err)

@@ -33,11 +33,12 @@ type call struct {
 	r         *http.Request
 	ctx       context.Context
 	began     time.Time
-	route     string // the pattern; other for a path that is none of ours
-	method    string // other for a method that is none of ours
-	challenge string // what a 401 asks for
-	status    int    // 0: nothing was answered yet
-	fault     error  // what log hears of and the caller does not
+	route     string        // the pattern; other for a path that is none of ours
+	method    string        // other for a method that is none of ours
+	challenge string        // what a 401 asks for
+	status    int           // 0: nothing was answered yet
+	fault     error         // what log hears of and the caller does not
+	cutShort  *importReport // what became of an import that ended early; nil: there was none
 
 	key    mailroom.Key
 	viewer mailroom.Viewer

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -52,7 +53,7 @@ func TestPreflight(t *testing.T) {
 	}
 	many := func(n int) string { return `{"to":["m` + strings.Repeat(`","m`, n-1) + `"]}` }
 	w.ask(w.sender, "POST", "/v1/preflight", many(10_000)).want(200, "").has("items.9999.ok", false)
-	w.ask(w.sender, "POST", "/v1/preflight", many(10_001)).want(400, "bad_request").has("got", 10001, "limit", 10000)
+	w.ask(w.sender, "POST", "/v1/preflight", many(mailroom.MaxPreflight+1)).want(400, "bad_request").has("got", mailroom.MaxPreflight+1, "limit", mailroom.MaxPreflight)
 	if len(w.fakeService.inmails)+len(w.fakeService.audit) > 0 {
 		t.Error("asking left something behind")
 	}
@@ -63,7 +64,7 @@ func TestViewsByWhoAsks(t *testing.T) {
 	id := w.sent()
 	target := "/v1/inmails/" + string(id)
 	w.fakeService.links = []domain.Link{{InMail: id, RecordID: "a015g00000AbCdEAAV", Match: domain.Matched, Parents: domain.ForeignIDs{"lead_id": "00Q5g00000AbCdEEAV"}, Class: domain.BadData, FailedAt: epoch}}
-	w.ask(w.sender, "GET", target, nil).want(200, "").has("status", "sent", "sent_at", "2026-11-23T09:00:00.000Z", "expires_at", "2026-11-30T09:00:00.000Z", "undone", nil,
+	w.ask(w.sender, "GET", target, nil).want(200, "").has("status", "sent", "sent_at", "2026-11-23T09:00:00.000Z", "expires_at", expiry(), "undone", nil,
 		"crm", object{"lead_id": "00Q5g00000AbCdEEAV", "match": "matched", "record_id": "a015g00000AbCdEAAV"}, "receipts.1.status", "sent")
 	w.ask(w.operator, "GET", target, nil, "Inmail-Member: jo").want(200, "").has("from", nil)
 	w.ask(w.operator, "GET", target, nil).want(200, "").has("from.id", "jo")
@@ -134,7 +135,7 @@ func TestLists(t *testing.T) {
 		"/v1/sent?status=expired":            {w.sender, "id", 0},
 		"/v1/inbox?status=sent&tag=anything": {w.receiver, "id", 42},
 	} {
-		for _, limit := range []int{1, 2, 7, 200} {
+		for _, limit := range []int{1, 2, 7, maxLimit} {
 			t.Run(fmt.Sprintf("%s by %d", target, limit), func(t *testing.T) {
 				w.T = t
 				seen := map[string]bool{}
@@ -170,7 +171,7 @@ func TestLists(t *testing.T) {
 		return w.ask(key, "GET", target+"?limit=1", nil).want(200, "").text("next_cursor")
 	}
 	own, others := of(w.sender, "/v1/sent"), of(w.receiver, "/v1/inbox")
-	for _, bad := range []string{"limit=0", "limit=201", "limit=-1", "limit=x", "limit=", "limit=1.5", "limit=1&limit=2", "cursor=", "cursor=x", "cursor=" + others, "cursor=" + own[:len(own)-2],
+	for _, bad := range []string{"limit=0", fmt.Sprint("limit=", maxLimit+1), "limit=-1", "limit=x", "limit=", "limit=1.5", "limit=1&limit=2", "cursor=", "cursor=x", "cursor=" + others, "cursor=" + own[:len(own)-2],
 		"cursor=" + own + "A", "cursor=" + own + "==", "cursor=" + strings.Repeat("A", maxCursor+1), "offset=3", "status=open", "status=", "tag=", "tag=%00", "tag=%ff", "expires_before=tomorrow", "expires_before=2026-02-30", "a;b", "%"} {
 		t.Run(bad, func(t *testing.T) {
 			w.T = t
@@ -185,10 +186,16 @@ func TestLists(t *testing.T) {
 	w.ask(w.operator, "GET", "/v1/crm/failures?class=nonsense", nil).want(400, "bad_request")
 }
 
+// expiry is when what was sent at epoch expires, as answers say it.
+func expiry() string { return epoch.Add(domain.Window).Format("2006-01-02T15:04:05.000Z") }
+
 func TestExpiresBefore(t *testing.T) {
 	w := newWorld(t)
 	id := w.sent()
-	for when, n := range map[string]int{"2026-11-30T09:00:00Z": 0, "2026-11-30T09:00:00.001Z": 1, "2026-11-30T10:00:00.001%2B01:00": 1, "2026-12-01": 1, "2026-11-30": 0} {
+	end := epoch.Add(domain.Window)
+	ahead := end.Add(time.Millisecond).In(time.FixedZone("", 3600)).Format("2006-01-02T15:04:05.000-07:00")
+	for when, n := range map[string]int{expiry(): 0, end.Add(time.Millisecond).Format(time.RFC3339Nano): 1, url.QueryEscape(ahead): 1,
+		end.AddDate(0, 0, 1).Format(time.DateOnly): 1, end.Format(time.DateOnly): 0} {
 		a := w.ask(w.sender, "GET", "/v1/sent?expires_before="+when, nil).want(200, "")
 		if got := len(a.json("items").([]any)); got != n {
 			t.Errorf("before %s: %d, want %d of %s", when, got, n, id)
@@ -323,7 +330,7 @@ func TestImport(t *testing.T) {
 			headers = append(headers, "Content-Type: "+media)
 		}
 		w.ask(w.operator, "POST", "/v1/import", lines, headers...).want(200, "").
-			has("", object{"lines": 2, "accepted": 1, "rejected": []any{object{"line": 2, "code": "bad_request", "detail": "syntax error at byte 3"}}})
+			has("", object{"lines": 2, "accepted": 1, "rejected_count": 1, "rejected": []any{object{"line": 2, "code": "bad_request", "detail": "syntax error at byte 3"}}})
 	}
 	if w.fakeService.imported != lines {
 		t.Errorf("imported %q", w.fakeService.imported)
@@ -336,7 +343,10 @@ func TestImport(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.askRaw(w.operator, r).want(400, "bad_request")
+	w.askRaw(w.operator, r).want(400, "bad_request").has("import.lines", 1, "import.next_line", 2)
+	if !strings.Contains(w.log.String(), `msg="import ended early" lines=1 `) {
+		t.Errorf("the log says nothing of it:\n%s", w.log)
+	}
 }
 
 // broken is a body whose connection breaks.
@@ -471,7 +481,7 @@ func TestClock(t *testing.T) {
 	}
 	without := newWorld(t, func(p *Parts) { p.Advance = nil }).ownDocument()
 	a := without.ask(without.operator, "POST", "/v1/clock", `{"advance":"1h"}`).want(404, "not_found")
-	if strings.Contains(string(without.api.document), "/v1/clock") || a.header.Get("Allow") != "" {
+	if document, err := without.api.document(); err != nil || strings.Contains(string(document), "/v1/clock") || a.header.Get("Allow") != "" {
 		t.Error("the path shows")
 	}
 }

@@ -255,7 +255,7 @@ func runOf(s mailroom.CRMStatus, kind mailroom.RunKind, now time.Time) *crmRun {
 
 type crmFailure struct {
 	InMail   domain.ID `json:"inmail" example:"019abf5e-8c00-7a31-9c55-0d6a3f6b7e21"`
-	Class    string    `json:"class" example:"bad_data"`
+	Class    string    `json:"class" list:"failure_class" example:"bad_data"`
 	Detail   string    `json:"detail" doc:"the org's code and field names, never a text of ours" example:"FIELD_CUSTOM_VALIDATION_EXCEPTION"`
 	Attempts int       `json:"attempts" example:"3"`
 	At       stamp     `json:"at"`

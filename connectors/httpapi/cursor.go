@@ -17,7 +17,7 @@ import (
 // The bounds of a page (API.md).
 const (
 	defaultLimit = 50
-	maxLimit     = 200
+	maxLimit     = mailroom.MaxPage
 )
 
 // A list names the order that a cursor belongs to: one of the inbox is none of the sent list.

@@ -7,7 +7,7 @@
 // for what it does not do: each fault of a body is 400 and is told after 401 and 403 and before 404, names
 // match by case, a text holds no NUL, a name stands once, an error never quotes what was sent; and huma
 // reads every body twice, once to check it and once to store it. So one table of endpoints (endpoint.go)
-// makes the routes, the reading of bodies (bind.go) and the document (openapi.go), all from the same Go
+// makes the routes, the reading of bodies (strictjson) and the document (openapi.go), all from the same Go
 // types, and a test holds every request and answer of the others against the document that is served.
 package httpapi
 
@@ -19,6 +19,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -27,29 +28,6 @@ import (
 	"inmail/domain"
 	"inmail/domain/mailroom"
 )
-
-// UseCases is what the API asks: *mailroom.Service has it all.
-type UseCases interface {
-	authenticator
-	memberService
-	exporter
-	relations
-	bannedService
-	restrictionService
-	keyStore
-	importer
-	reading
-	conversation
-	retraction
-	labels
-	preflighter
-	account
-	statistician
-	auditService
-	crmService
-}
-
-var _ UseCases = (*mailroom.Service)(nil)
 
 // Sender accepts one InMail: the group commit in front of mailroom.Service.Accept.
 type Sender interface {
@@ -82,7 +60,7 @@ type API struct {
 	durations durations
 	mux       *http.ServeMux
 	endpoints []endpoint
-	document  []byte
+	document  func() ([]byte, error) // made when it is first asked for
 	stopping  atomic.Bool
 }
 
@@ -91,8 +69,11 @@ func New(p Parts) (*API, error) {
 	if err := p.Config.Validate(); err != nil {
 		return nil, err
 	}
-	if p.Service == nil || p.Sender == nil || p.Metrics == nil || p.Domain == nil || p.Registry == nil || p.Log == nil {
-		return nil, errors.New("httpapi: Service, Sender, Metrics, Domain, Registry and Log are needed")
+	if err := p.Service.check(); err != nil {
+		return nil, err
+	}
+	if p.Sender == nil || p.Metrics == nil || p.Domain == nil || p.Registry == nil || p.Log == nil {
+		return nil, errors.New("httpapi: Sender, Metrics, Domain, Registry and Log are needed")
 	}
 	if p.Now == nil {
 		p.Now = time.Now
@@ -113,9 +94,7 @@ func New(p Parts) (*API, error) {
 	if p.PagesOnly {
 		a.endpoints = a.healthEndpoints()
 	}
-	if a.document, err = document(a.endpoints, a.Service.Connectors()); err != nil {
-		return nil, err
-	}
+	a.document = sync.OnceValues(func() ([]byte, error) { return document(a.endpoints, a.Service.Connectors()) })
 	a.route()
 	return a, nil
 }

@@ -23,15 +23,18 @@ func (a *API) importEndpoints() []endpoint {
 		method: "POST", path: "/v1/import", name: "import", group: "Operators", access: operatorOnly, status: http.StatusOK, streams: true, takesMedia: ndjson,
 		does: "Import members, connections, blocks and InMails",
 		more: "Lines of at most 64 KiB: {\"member\":{\"id\",…}}, {\"connection\":[\"a\",\"b\"]}, {\"block\":[\"who\",\"whom\"]} or {\"inmail\":{\"from\",\"to\",…,\"key\":\"…\"}}. " +
-			"The body may be of any length; it is read as it comes. Bad lines are reported, counted from 1, and the good ones kept; each InMail passes every check (R19, R21).",
+			"The body may be of any length; it is read as it comes. Bad lines are reported, counted from 1, and the good ones kept; each InMail passes every check (R19, R21). " +
+			"A byte order mark before the first line is taken off. Where the body breaks off, the lines that were read whole are decided all the same, and the problem's `import` says how far it came.",
 		refuses: []domain.Code{unsupportedMediaType},
 	}, (*call).importLines)}
 }
 
 type importReport struct {
-	Lines    int            `json:"lines" example:"3"`
-	Accepted int            `json:"accepted" example:"2"`
-	Rejected []rejectedLine `json:"rejected" doc:"by line; at most {MaxRejected} are listed"`
+	Lines         int            `json:"lines" doc:"that were decided, empty ones too" example:"3"`
+	Accepted      int            `json:"accepted" example:"2"`
+	RejectedCount int            `json:"rejected_count" doc:"all of them" example:"1"`
+	Rejected      []rejectedLine `json:"rejected" doc:"by line; the first {MaxRejected} are listed"`
+	NextLine      *int           `json:"next_line,omitempty" doc:"of an import that ended early: the line to go on with" example:"4"`
 }
 
 type rejectedLine struct {
@@ -40,22 +43,35 @@ type rejectedLine struct {
 	Detail string `json:"detail" example:"this account's plan has 0 InMails a period; change the plan to send InMails"`
 }
 
-// importLines hands the body on as it arrives. Each read has read_timeout; the whole has no end but the client's.
+func importReportOf(r mailroom.ImportReport) importReport {
+	shown := importReport{Lines: r.Lines, Accepted: r.Accepted, RejectedCount: r.RejectedCount, Rejected: make([]rejectedLine, 0, len(r.Rejected))}
+	for _, line := range r.Rejected {
+		shown.Rejected = append(shown.Rejected, rejectedLine{Line: line.Line, Code: string(line.Code), Detail: line.Detail})
+	}
+	return shown
+}
+
+// importLines hands the body on as it arrives. Each read has read_timeout; the whole has no end but the client's. An import that
+// ended early is told with what became of it until then, and in the log too: who sent it may be gone.
 func (c *call) importLines() (importReport, error) {
 	if err := c.checkMediaType(nil, ndjson); err != nil {
 		return importReport{}, err
 	}
 	connection := http.NewResponseController(c)
 	body := &patient{Reader: c.r.Body, connection: connection, each: c.api.Config.ReadTimeout}
-	report, err := c.api.Service.Import(c.ctx, body, nil)
-	if err != nil && body.failed {
-		return importReport{}, domain.Refuse(domain.BadRequest, "the body ended early; what was read until then was kept, and may be sent again under the same keys")
+	found, err := c.api.Service.Import(c.ctx, body, nil)
+	report := importReportOf(found)
+	if err == nil {
+		return report, nil
 	}
-	answer := importReport{Lines: report.Lines, Accepted: report.Accepted, Rejected: make([]rejectedLine, 0, len(report.Rejected))}
-	for _, r := range report.Rejected {
-		answer.Rejected = append(answer.Rejected, rejectedLine{Line: r.Line, Code: string(r.Code), Detail: r.Detail})
+	next := report.Lines + 1
+	report.NextLine = &next
+	c.cutShort = &report
+	c.api.Log.InfoContext(c.ctx, "import ended early", "lines", report.Lines, "accepted", report.Accepted, "rejected", report.RejectedCount)
+	if body.failed {
+		err = domain.Refuse(domain.BadRequest, "the body ended early; what was read whole until then is kept")
 	}
-	return answer, err
+	return report, err
 }
 
 // patient reads a long body: every read has a time of its own instead of all of them one together, and

@@ -105,7 +105,7 @@ type anything = strictjson.Anything
 
 // adviceHit is one piece of advice (R45–R52).
 type adviceHit struct {
-	Code   string `json:"code" example:"weak_subject"`
+	Code   string `json:"code" list:"advice" example:"weak_subject"`
 	Detail string `json:"detail" example:"the subject has 2 words; say in 3 or more what it is about"`
 }
 

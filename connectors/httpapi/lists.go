@@ -7,8 +7,10 @@ import (
 	"strings"
 
 	"inmail/domain"
+	"inmail/domain/advice"
 	"inmail/domain/mailroom"
 	"inmail/domain/richtext"
+	"inmail/domain/spam"
 	"inmail/domain/strictjson"
 )
 
@@ -21,6 +23,8 @@ var lists = strictjson.Declare(map[string][]string{
 	"ban_kind":      texts(domain.BanKinds()),
 	"role":          texts(mailroom.Roles()),
 	"audit_kind":    mailroom.AuditKinds(),
+	"trigger":       spam.Triggers(),
+	"advice":        advice.Codes(),
 })
 
 // limits are the bounds that a text of the document names in braces, as in "at most {MaxTags}".

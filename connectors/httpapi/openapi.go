@@ -71,10 +71,15 @@ func document(endpoints []endpoint, crms []mailroom.CRM) ([]byte, error) {
 }
 
 func (a *API) serveDocument(w http.ResponseWriter, _ *http.Request) {
+	text, err := a.document()
+	if err != nil {
+		w.(*call).refuse(err)
+		return
+	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-cache")
-	w.Header().Set("Content-Length", strconv.Itoa(len(a.document)))
-	w.Write(a.document)
+	w.Header().Set("Content-Length", strconv.Itoa(len(text)))
+	w.Write(text)
 }
 
 // operation describes one endpoint.

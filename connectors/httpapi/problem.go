@@ -68,6 +68,8 @@ type problem struct {
 	Until  *stamp `json:"until,omitempty" doc:"restricted: when it ends (R42)"`
 	Got    *int   `json:"got,omitempty" doc:"the value that was found, where a limit was passed" example:"3001"`
 	Limit  *int   `json:"limit,omitempty" doc:"the limit that it passed" example:"3000"`
+
+	Import *importReport `json:"import,omitempty" doc:"what became of an import that ended early"`
 }
 
 // problemOf turns a refusal into what is answered.
@@ -107,6 +109,7 @@ const retryAfter = 2 * time.Second
 // writeProblem answers with a refusal.
 func (c *call) writeProblem(r *domain.Refusal) {
 	p := problemOf(r)
+	p.Import = c.cutShort
 	h := c.Header()
 	switch r.Code {
 	case unavailable:

@@ -43,7 +43,7 @@ type decisionView struct {
 
 type restrictionView struct {
 	ID        string        `json:"id"`
-	Trigger   string        `json:"trigger" example:"volume_hour"`
+	Trigger   string        `json:"trigger" list:"trigger" example:"volume_hour"`
 	Value     float64       `json:"value" example:"21"`
 	Limit     float64       `json:"limit" example:"20"`
 	Step      int           `json:"step" doc:"1: 24 h, 2: 72 h, 3: 7 d" example:"1"`

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bytes"
+	"fmt"
 	"mime/multipart"
 	"strings"
 	"testing"
@@ -244,8 +245,8 @@ func TestRules(t *testing.T) {
 		}
 		body["body"] = "Hello!"
 		post(body, "Idempotency-Key: a key").want(409, "idempotency_conflict")
-		post(body, "Idempotency-Key: "+strings.Repeat("k", 255)).want(202, "")
-		for _, bad := range [][]string{{"Idempotency-Key: "}, {"Idempotency-Key: " + strings.Repeat("k", 256)}, {"Idempotency-Key: schlüssel"}, {"Idempotency-Key: a\tb"},
+		post(body, "Idempotency-Key: "+strings.Repeat("k", mailroom.MaxKey)).want(202, "")
+		for _, bad := range [][]string{{"Idempotency-Key: "}, {"Idempotency-Key: " + strings.Repeat("k", mailroom.MaxKey+1)}, {"Idempotency-Key: schlüssel"}, {"Idempotency-Key: a\tb"},
 			{"Idempotency-Key: \x7f"}, {"Idempotency-Key: a", "Idempotency-Key: b"}} {
 			post(body, bad...).want(400, "bad_request")
 		}
@@ -254,7 +255,7 @@ func TestRules(t *testing.T) {
 		w := newWorld(t)
 		id := w.sent()
 		entry := object{"id": id, "kind": "inmail", "from": object{"id": "jo", "name": "JO", "photo_url": ""}, "subject": "A talk", "preview": "Hello Maria",
-			"unread": true, "status": "sent", "sent_at": "2026-11-23T09:00:00.000Z", "expires_at": "2026-11-30T09:00:00.000Z"}
+			"unread": true, "status": "sent", "sent_at": "2026-11-23T09:00:00.000Z", "expires_at": expiry()}
 		w.ask(w.receiver, "GET", "/v1/inbox", nil).want(200, "").has("", object{"items": []any{entry}, "next_cursor": nil, "unread_count": 1})
 		w.ask(w.receiver, "GET", "/v1/inmails/"+string(id), nil).want(200, "").has("", entry)
 		w.ask(w.operator, "GET", "/v1/inmails/"+string(id), nil, "Inmail-Member: maria").want(200, "").has("", entry)
@@ -278,12 +279,12 @@ func TestRules(t *testing.T) {
 	t.Run("R32_gone_when_expired", func(t *testing.T) {
 		w := newWorld(t)
 		id := string(w.sent())
-		w.ask(w.operator, "POST", "/v1/clock", `{"advance":"168h"}`).want(200, "").has("now", "2026-11-30T09:00:00.000Z")
+		w.ask(w.operator, "POST", "/v1/clock", fmt.Sprintf(`{"advance":"%dh"}`, domain.WindowHours)).want(200, "").has("now", expiry())
 		w.ask(w.receiver, "POST", "/v1/inmails/"+id+"/open", nil).want(410, "expired")
 		w.ask(w.receiver, "POST", "/v1/inmails/"+id+"/replies", `{"body":"x"}`).want(410, "expired")
 		w.ask(w.receiver, "GET", "/v1/inmails/"+id, nil).want(410, "expired")
 		w.ask(w.receiver, "GET", "/v1/inbox", nil).want(200, "").has("items", []any{}, "unread_count", 0)
-		w.ask(w.sender, "GET", "/v1/inmails/"+id, nil).want(200, "").has("status", "expired", "receipts.2.status", "expired", "receipts.2.at", "2026-11-30T09:00:00.000Z", "receipts.2.seq", 3)
+		w.ask(w.sender, "GET", "/v1/inmails/"+id, nil).want(200, "").has("status", "expired", "receipts.2.status", "expired", "receipts.2.at", expiry(), "receipts.2.seq", 3)
 		w.ask(w.sender, "POST", "/v1/inmails/"+id+"/retract", "{}").want(409, "too_late")
 	})
 	t.Run("R35_two_steps", func(t *testing.T) {

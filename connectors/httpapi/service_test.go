@@ -891,5 +891,5 @@ func (f *fakeService) Import(_ context.Context, in io.Reader, _ func(int)) (mail
 	b, err := io.ReadAll(in)
 	f.imported = string(b)
 	lines := strings.Count(f.imported, "\n")
-	return mailroom.ImportReport{Lines: lines, Accepted: lines - 1, Rejected: []mailroom.Rejected{{Line: 2, Code: domain.BadRequest, Detail: "syntax error at byte 3"}}}, err
+	return mailroom.ImportReport{Lines: lines, Accepted: lines - 1, RejectedCount: 1, Rejected: []mailroom.Rejected{{Line: 2, Code: domain.BadRequest, Detail: "syntax error at byte 3"}}}, err
 }

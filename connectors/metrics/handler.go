@@ -7,8 +7,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// Handler serves what a registry gathers; a part that cannot be gathered fails the whole scrape, so that nobody
-// takes half the figures for all of them.
+// Handler serves the metrics of a registry. When a part cannot be gathered the scrape fails as a whole, so
+// that partial figures are not taken for complete ones.
 func Handler(reg prometheus.Gatherer) http.Handler {
-	return promhttp.HandlerFor(reg, promhttp.HandlerOpts{ErrorHandling: promhttp.HTTPErrorOnError, Timeout: scrapeTimeout})
+	return promhttp.HandlerFor(reg,
+		promhttp.HandlerOpts{ErrorHandling: promhttp.HTTPErrorOnError, Timeout: scrapeTimeout})
 }

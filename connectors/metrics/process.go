@@ -1,6 +1,6 @@
-// Package metrics is Prometheus' view: what this process did, and what the record holds. Label values come from our own
-// closed lists alone; every series that can be known is made at the start, so that the first event of a
-// kind is an increase.
+// Package metrics contains the Prometheus metrics of this process and of the record. Label values come only
+// from closed lists of ours. Every series that can be known exists from the start at 0, so that the first
+// event of a kind is an increase.
 package metrics
 
 import (
@@ -14,7 +14,7 @@ import (
 	"inmail/domain/rates"
 )
 
-// Process counts what this process did. It is the mailroom's Observer. Make it with NewProcess.
+// Process counts the events of this process. Make it with NewProcess.
 type Process struct {
 	attempts    *prometheus.CounterVec
 	refused     *prometheus.CounterVec
@@ -36,8 +36,8 @@ type Process struct {
 	jobs        *prometheus.HistogramVec
 }
 
-// The buckets, in seconds. Each ends beyond what is promised, so that a quantile in the last one means "broken", and
-// holds the objective as a bound. dashboards/README.md names the objectives.
+// The bounds of the buckets, in seconds. The objective is one of the bounds, and the last bound lies beyond
+// it, so that a quantile in the last bucket means "broken". dashboards/README.md names the objectives.
 var (
 	LagBuckets      = []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120, 300}
 	ExpiryBuckets   = []float64{.1, .25, .5, 1, 2, 5, 10, 30, 60, 120, 300, 900, 3600}
@@ -49,14 +49,14 @@ var (
 
 // The closed lists of label values that are not the domain's own.
 var (
-	// Results are what became of a pushed row: what the CRM did with it, or the class of its failure. failed stays at 0, for
-	// those who read it: every failure has a class.
+	// Results are the outcomes of a pushed row: what the CRM did with it, or the class of its failure.
+	// failed stays at 0, because every failure has a class; it exists for programs that read it.
 	Results = append([]string{"created", "updated", "unchanged", "failed", string(domain.Stale)}, classes()...)
-	// JobResults are how a job ended.
+	// JobResults are the outcomes of a job.
 	JobResults = []string{"done", "failed"}
 )
 
-// classes are the classes of failure, as labels.
+// classes returns the classes of failure as label values.
 func classes() (names []string) {
 	for _, c := range domain.FailureClasses() {
 		names = append(names, string(c))
@@ -87,32 +87,39 @@ func NewProcess(reg prometheus.Registerer) *Process {
 		return h
 	}
 	p := &Process{
-		attempts:    counters("inmail_send_attempts_total", "Sends that were judged by the rules, by the sender's account type.", "account_type"),
-		refused:     counters("inmail_sends_refused_total", "Sends refused by a rule, at accept or at delivery, by the first true reason.", "reason"),
-		delivered:   counters("inmail_delivered_total", "InMails delivered, by the sender's account type.", "account_type"),
-		previewed:   counter("inmail_previewed_total", "InMails listed in an inbox for the first time."),
-		opened:      counter("inmail_opened_total", "InMails opened for the first time."),
-		replied:     counter("inmail_replied_total", "InMails replied to for the first time."),
-		expired:     counter("inmail_expired_total", "Expiries persisted."),
-		retracted:   counters("inmail_retracted_total", "InMails retracted, by whether they had been opened.", "opened"),
+		attempts: counters("inmail_send_attempts_total",
+			"Sends that were judged by the rules, by the sender's account type.", "account_type"),
+		refused: counters("inmail_sends_refused_total",
+			"Sends refused by a rule, at accept or at delivery, by the first true reason.", "reason"),
+		delivered: counters("inmail_delivered_total", "InMails delivered, by the sender's account type.",
+			"account_type"),
+		previewed: counter("inmail_previewed_total", "InMails listed in an inbox for the first time."),
+		opened:    counter("inmail_opened_total", "InMails opened for the first time."),
+		replied:   counter("inmail_replied_total", "InMails replied to for the first time."),
+		expired:   counter("inmail_expired_total", "Expiries persisted."),
+		retracted: counters("inmail_retracted_total", "InMails retracted, by whether they had been opened.",
+			"opened"),
 		reports:     counter("inmail_reports_total", "Abuse reports."),
 		deliveryLag: histogram("inmail_delivery_lag_seconds", "From accepted to delivered.", LagBuckets),
 		expiryLag:   histogram("inmail_expiry_lag_seconds", "From the end of the window to persisted.", ExpiryBuckets),
 		timeToOpen:  histogram("inmail_time_to_open_seconds", "From delivered to first opened.", ToOpenBuckets),
 		timeToReply: histogram("inmail_time_to_reply_seconds", "From delivered to the first reply.", ToReplyBuckets),
-		pushed:      counters("inmail_crm_push_records_total", "Rows that went to a CRM, by object and what became of them.", "crm", "object", "result"),
-		calls:       counters("inmail_crm_api_calls_total", "API calls to a CRM.", "crm", "resource"),
-		pushTook:    histograms("inmail_crm_push_duration_seconds", "How long a call to a CRM took.", PushTookBuckets, "crm", "resource"),
+		pushed: counters("inmail_crm_push_records_total",
+			"Rows that went to a CRM, by object and outcome.", "crm", "object", "result"),
+		calls: counters("inmail_crm_api_calls_total", "API calls to a CRM.", "crm", "resource"),
+		pushTook: histograms("inmail_crm_push_duration_seconds", "How long a call to a CRM took.",
+			PushTookBuckets, "crm", "resource"),
 		budget: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "inmail_crm_api_budget_used_ratio",
-			Help: "Our calls to a CRM as a share of what may be ours; 1 is spent."}, []string{"crm"}),
-		jobs: histograms("inmail_job_duration_seconds", "How long a job took, by task type and how it ended.", JobBuckets, "type", "result"),
+			Help: "Share of the calls we may make to a CRM that is used; 1 is all."}, []string{"crm"}),
+		jobs: histograms("inmail_job_duration_seconds", "How long a job took, by task type and how it ended.",
+			JobBuckets, "type", "result"),
 	}
 	reg.MustRegister(p.budget)
 	p.makeSeries()
 	return p
 }
 
-// makeSeries makes every series that can be known, at 0.
+// makeSeries creates every series that can be known, at 0.
 func (p *Process) makeSeries() {
 	for _, t := range domain.AccountTypes() {
 		p.attempts.WithLabelValues(string(t))
@@ -131,7 +138,7 @@ func (p *Process) makeSeries() {
 	}
 }
 
-// Notify counts what happened (mailroom.Observer).
+// Notify counts an event of the mailroom. It implements mailroom.Observer.
 func (p *Process) Notify(n mailroom.Notice) {
 	switch n := n.(type) {
 	case mailroom.SendAttempted:
@@ -196,7 +203,7 @@ func (c *CRM) Called(resource string, took time.Duration) {
 // BudgetUsed tells which share of what may be ours is spent.
 func (c *CRM) BudgetUsed(ratio float64) { c.process.budget.WithLabelValues(c.name).Set(ratio) }
 
-// Ran counts a job; one that did not end well will come again.
+// Ran counts a job; done is false when it failed and will be tried again.
 func (p *Process) Ran(taskType string, took time.Duration, done bool) {
 	result := "failed"
 	if done {

@@ -18,7 +18,8 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// TestEveryClassHasASeries: the first failure of each class is an increase, because its series is there at 0.
+// TestEveryClassHasASeries checks that each class of failure has a series at 0, so that its first failure
+// is an increase.
 func TestEveryClassHasASeries(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	NewProcess(registry).CRM("one", []string{"InMail__c", "Task"}, nil)
@@ -114,7 +115,7 @@ func family(t *testing.T, families []*dto.MetricFamily, name string) *dto.Metric
 	return families[i]
 }
 
-// failureClasses reads the classes of the port from their declaration, so that a new one is not forgotten here.
+// failureClasses reads the classes of the port from their declaration, so that a new class is tested too.
 func failureClasses(t *testing.T) (classes []string) {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), "../../domain/crm.go", nil, parser.SkipObjectResolution)
@@ -131,7 +132,7 @@ func failureClasses(t *testing.T) (classes []string) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if class != "" { // Taken: no failure
+			if class != "" { // the class of Taken, which is no failure
 				classes = append(classes, class)
 			}
 		}

@@ -13,7 +13,7 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
-// address is where Redis is, as a URL says it. The zero value is the broker inside the process.
+// address is the location of Redis, as given by a URL. The zero value is the broker inside the process.
 type address struct {
 	scheme   string // redis, redis-cluster, redis-sentinel; "" inside the process
 	tls      bool
@@ -26,12 +26,13 @@ type address struct {
 	sentinelUser, sentinelPassword string
 }
 
-// urlForms is what a reader of a fault needs.
-const urlForms = "write redis://user:password@host:6379/0, rediss:// for TLS, redis-cluster://host1:6379,host2:6379 or " +
+// urlForms lists the accepted forms of the URL, for error messages.
+const urlForms = "write redis://user:password@host:6379/0, rediss:// for TLS, " +
+	"redis-cluster://host1:6379,host2:6379 or " +
 	"redis-sentinel://host1:26379,host2:26379/0?master=name; leave it out for the queue inside the process"
 
-// parseAddress reads a URL. Its errors say what to write and never echo more than scheme and parameter names: a password
-// with an unescaped / or @ makes any other part a part of the password.
+// parseAddress reads a URL. Its errors say what to write and repeat only scheme and parameter names: when a
+// password has an unescaped / or @, any other part may belong to the password.
 func parseAddress(raw string) (address, error) {
 	if raw == "" {
 		return address{}, nil
@@ -105,12 +106,14 @@ func (a *address) readHosts(text string) error {
 		a.hosts = append(a.hosts, net.JoinHostPort(host, port))
 	}
 	if a.scheme == "redis" && len(a.hosts) > 1 {
-		return errors.New("names several hosts; redis:// and rediss:// take one: several are redis-cluster:// or redis-sentinel://")
+		return errors.New("names several hosts; redis:// and rediss:// take one: " +
+			"several are redis-cluster:// or redis-sentinel://")
 	}
 	return nil
 }
 
-var errHosts = errors.New("has a host that cannot be read; write host:port (in user and password the characters / ? # @ : % are written as %2F %3F %23 %40 %3A %25)")
+var errHosts = errors.New("has a host that cannot be read; write host:port " +
+	"(in user and password the characters / ? # @ : % are written as %2F %3F %23 %40 %3A %25)")
 
 func (a *address) readDatabase(text string) error {
 	text = strings.Trim(text, "/")
@@ -135,7 +138,8 @@ func (a *address) readParameters(text string) error {
 	}
 	for name := range values {
 		if a.scheme != "redis-sentinel" {
-			return errors.New("has parameters after the ?; only redis-sentinel:// takes any (in a password ? is written as %3F)")
+			return errors.New("has parameters after the ?; only redis-sentinel:// takes any " +
+				"(in a password ? is written as %3F)")
 		}
 		switch value := values.Get(name); name {
 		case "master":
@@ -145,7 +149,8 @@ func (a *address) readParameters(text string) error {
 		case "sentinel_password":
 			a.sentinelPassword = value
 		default:
-			return errors.New("has an unknown parameter after the ?; redis-sentinel:// takes master, sentinel_user and sentinel_password")
+			return errors.New("has an unknown parameter after the ?; " +
+				"redis-sentinel:// takes master, sentinel_user and sentinel_password")
 		}
 	}
 	if a.scheme == "redis-sentinel" && a.master == "" {
@@ -179,7 +184,7 @@ func (a address) String() string {
 	return text.String()
 }
 
-// connect returns a client; it dials when it is first used.
+// connect returns a client. It dials on first use.
 func (a address) connect(c Config) redis.UniversalClient {
 	options := &redis.UniversalOptions{
 		Addrs:    a.hosts,
@@ -187,15 +192,15 @@ func (a address) connect(c Config) redis.UniversalClient {
 		MasterName: a.master, SentinelUsername: a.sentinelUser, SentinelPassword: a.sentinelPassword,
 		IsClusterMode:         a.scheme == "redis-cluster",
 		DialTimeout:           c.ConnectTimeout,
-		DialerRetries:         1, // one try a call: the caller decides about another
+		DialerRetries:         1, // one attempt a call: the caller decides about another
 		ReadTimeout:           c.Timeout,
 		WriteTimeout:          c.Timeout,
-		ContextTimeoutEnabled: true, // a caller's limit holds on the wire too
+		ContextTimeoutEnabled: true, // the caller's deadline applies to the connection too
 		PoolSize:              enqueueAtOnce + c.Concurrency + c.CRMConcurrency + c.UpkeepConcurrency + 16,
 		ClientName:            "inmail",
 		DisableIdentity:       true,
 		MaintNotificationsConfig: &maintnotifications.Config{
-			Mode: maintnotifications.ModeDisabled, // a managed service's own; others answer it with an error
+			Mode: maintnotifications.ModeDisabled, // only some managed services know it; others answer with an error
 		},
 	}
 	if a.tls {

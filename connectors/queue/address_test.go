@@ -54,9 +54,10 @@ func TestParseAddress(t *testing.T) {
 	}
 }
 
-// TestParseAddressFaults: the error says what to write, and nothing that may be a part of a password.
+// TestParseAddressFaults checks that the error says what to write and repeats nothing that may be part of a
+// password.
 func TestParseAddressFaults(t *testing.T) {
-	for _, row := range []struct{ url, says string }{
+	for _, row := range []struct{ url, want string }{
 		{"localhost:6379", "redis://user:password@host:6379/0"},
 		{"http://secret@h", `unknown scheme "http"`},
 		{"user:secret@h://x", "unknown scheme"},
@@ -84,8 +85,8 @@ func TestParseAddressFaults(t *testing.T) {
 			t.Errorf("%s was accepted", row.url)
 			continue
 		}
-		if !strings.Contains(err.Error(), row.says) {
-			t.Errorf("%s: %q does not say %q", row.url, err, row.says)
+		if !strings.Contains(err.Error(), row.want) {
+			t.Errorf("%s: %q does not say %q", row.url, err, row.want)
 		}
 		for _, part := range []string{"secret", "cret", "se/", "se?"} {
 			if strings.Contains(strings.ReplaceAll(err.Error(), "sentinel_password", ""), part) && !strings.Contains(urlForms, part) {

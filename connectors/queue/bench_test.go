@@ -14,7 +14,7 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// both runs a benchmark over Redis and the broker inside the process, with the settings that ship.
+// both runs a benchmark over Redis and over the broker inside the process, with the default settings.
 func both(b *testing.B, bench func(b *testing.B, q *queue.Broker)) {
 	for _, engine := range []string{"redis", "embedded"} {
 		b.Run(engine, func(b *testing.B) {
@@ -36,7 +36,7 @@ func numbered(n int) []string {
 	return ids
 }
 
-// BenchmarkEnqueue asks for one task at a time, from one caller and from 64, and for tasks of 500 ids.
+// BenchmarkEnqueue enqueues one task at a time, from one caller and from 64, and tasks of 500 ids.
 func BenchmarkEnqueue(b *testing.B) {
 	both(b, func(b *testing.B, q *queue.Broker) {
 		for _, ids := range []int{1, mailroom.MaxTaskIDs} {
@@ -63,7 +63,7 @@ func BenchmarkEnqueue(b *testing.B) {
 	})
 }
 
-// BenchmarkIdle asks for one task on an idle queue and waits until a handler has it.
+// BenchmarkIdle enqueues one task on an idle queue and waits until a handler receives it.
 func BenchmarkIdle(b *testing.B) {
 	both(b, func(b *testing.B, q *queue.Broker) {
 		ran := make(chan struct{}, 1)
@@ -86,7 +86,7 @@ func BenchmarkIdle(b *testing.B) {
 	})
 }
 
-// BenchmarkWork hands b.N waiting tasks to a handler that does nothing.
+// BenchmarkWork runs b.N waiting tasks through a handler that does nothing.
 func BenchmarkWork(b *testing.B) {
 	both(b, func(b *testing.B, q *queue.Broker) {
 		tasks := make([]mailroom.Task, b.N)

@@ -17,12 +17,12 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// Broker is the queue. It is safe for concurrent use, and goes on when Redis went away and came back.
+// Broker is the queue. It is safe for concurrent use, and recovers by itself when Redis was away.
 type Broker struct {
 	config    Config
 	address   address
-	names     map[string][]string // the names in Redis of each queue of API.md
-	queues    []string            // all names
+	names     map[string][]string // names in Redis by queue of API.md
+	queues    []string            // all names in Redis
 	log       *slog.Logger
 	redis     redis.UniversalClient
 	client    *asynq.Client
@@ -33,18 +33,19 @@ type Broker struct {
 
 var _ mailroom.Queue = (*Broker)(nil)
 
-// quietRedis sends what the Redis client has to say of itself, which goes to the standard error output, to the log.
-var quietRedis sync.Once
+// redisLogger makes the Redis client write to the log instead of the standard error output.
+var redisLogger sync.Once
 
-// Open returns the queue that cfg describes, started when it is inside the process. It does not wait for Redis: a process
-// must start while Redis is down. Ping tells. The error names the setting and what to write.
+// Open returns the queue that cfg describes, and starts it when it is inside the process. It does not
+// connect to Redis, because a process must be able to start while Redis is down; use Ping for that. The
+// error names the setting and what to write.
 func Open(cfg Config, log *slog.Logger) (*Broker, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("open the queue: %w", err)
 	}
-	quietRedis.Do(func() { redis.SetLogger(redisLog{log}) })
+	redisLogger.Do(func() { redis.SetLogger(redisLog{log}) })
 	b := &Broker{config: cfg, log: log, names: map[string][]string{}}
-	b.address, _ = parseAddress(cfg.URL) // Validate has read it
+	b.address, _ = parseAddress(cfg.URL) // cannot fail: Validate has parsed it
 	if cfg.InProcess() {
 		var err error
 		if b.inProcess, b.address, err = startInProcess(); err != nil {
@@ -61,7 +62,7 @@ func Open(cfg Config, log *slog.Logger) (*Broker, error) {
 	return b, nil
 }
 
-// Close ends the connections, and the broker that is inside the process. Stop what Start has started first.
+// Close closes the connections and stops the broker inside the process. Stop the Server first.
 func (b *Broker) Close() error {
 	err := b.redis.Close()
 	if b.inProcess != nil {
@@ -73,7 +74,7 @@ func (b *Broker) Close() error {
 	return nil
 }
 
-// Where returns where the queue is, as it may be shown: no password.
+// Where returns the location of the queue without the password.
 func (b *Broker) Where() string {
 	if b.inProcess != nil {
 		return address{}.String()
@@ -81,14 +82,14 @@ func (b *Broker) Where() string {
 	return b.address.String()
 }
 
-// probeKey is the key that a probe writes; it is kept for probeTTL.
+// The key that a probe writes, and how long it is kept.
 const (
 	probeKey = "inmail:probe"
 	probeTTL = time.Minute
 )
 
-// Ping does what enqueueing does: it writes to Redis. It waits no longer than the timeouts of the configuration; the error says
-// which setting is at fault and what to do, and knows the cause for everybody (mailroom.CauseOf).
+// Ping writes to Redis, as enqueueing does. It waits no longer than the timeouts of the configuration. The
+// error names the setting at fault and the remedy; its cause, for everybody, is mailroom.CauseOf.
 func (b *Broker) Ping(ctx context.Context) error {
 	if err := b.redis.Set(ctx, probeKey, "", probeTTL).Err(); err != nil {
 		return b.explain(err)
@@ -96,7 +97,7 @@ func (b *Broker) Ping(ctx context.Context) error {
 	return nil
 }
 
-// outage is a Redis that does not serve.
+// outage is the error of a Redis that does not serve.
 type outage struct {
 	where, remedy string
 	why           mailroom.Cause
@@ -107,13 +108,13 @@ func (o *outage) Error() string {
 	return fmt.Sprintf("redis_url: %s does not serve: %v; %s", o.where, o.err, o.remedy)
 }
 
-// Unwrap returns what the client said.
+// Unwrap returns the error of the client.
 func (o *outage) Unwrap() error { return o.err }
 
-// Cause says in words for everybody why the queue cannot work now.
+// Cause returns the reason in words for everybody.
 func (o *outage) Cause() mailroom.Cause { return o.why }
 
-// outages says what a text in Redis's answer means, the first that is found.
+// outages lists texts in Redis' errors with their meaning. The first that occurs in an error applies.
 var outages = []struct {
 	text, remedy string
 	why          mailroom.Cause
@@ -125,20 +126,23 @@ var outages = []struct {
 	{"OOM ", "Redis is full: give it more memory (maxmemory)", mailroom.CauseFull},
 	{"MISCONF", "Redis cannot write its file: make room on its disk, and see its log", mailroom.CauseFull},
 	{"READONLY", "this Redis is a replica: let redis_url name the master, or its sentinels", mailroom.CauseReadOnly},
-	{"NOREPLICAS", "its replicas are away, and it takes no writes without them (min-replicas-to-write)", mailroom.CauseReadOnly},
+	{"NOREPLICAS", "its replicas are away, and it takes no writes without them (min-replicas-to-write)",
+		mailroom.CauseReadOnly},
 	{"MASTERDOWN", "this Redis is a replica without its master: let redis_url name the master", mailroom.CauseReadOnly},
 	{"CLUSTERDOWN", "a part of the cluster is down: start its nodes again", mailroom.CauseUnreachable},
 	{"LOADING", "Redis reads its file and serves in a moment", mailroom.CauseStarting},
 	{"BUSY ", "a script keeps Redis busy: SCRIPT KILL ends it", mailroom.CauseBusy},
 	{"max number of clients", "raise Redis's maxclients", mailroom.CauseBusy},
 	{"DB index is out of range", "correct the database number at the end of redis_url", mailroom.CauseRefused},
-	{"certificate", "trust the server's certificate authority (SSL_CERT_FILE), or correct the host in redis_url", mailroom.CauseRefused},
+	{"certificate", "trust the server's certificate authority (SSL_CERT_FILE), or correct the host in redis_url",
+		mailroom.CauseRefused},
 	{"sentinel", "correct the sentinels and master= in redis_url", mailroom.CauseUnreachable},
 }
 
-// explain turns an error of Redis into one that an operator can act on.
+// explain adds to an error of Redis what an operator should do.
 func (b *Broker) explain(err error) error {
-	o := &outage{where: b.Where(), remedy: "start Redis there, or correct redis_url", why: mailroom.CauseUnreachable, err: err}
+	o := &outage{where: b.Where(), remedy: "start Redis there, or correct redis_url", why: mailroom.CauseUnreachable,
+		err: err}
 	for _, known := range outages {
 		if strings.Contains(err.Error(), known.text) {
 			o.remedy, o.why = known.remedy, known.why
@@ -152,15 +156,15 @@ func (b *Broker) explain(err error) error {
 	return o
 }
 
-// Warnings returns what is wrong with how Redis is set up, in plain words: it must not drop keys when it is full, which would
-// drop tasks. Nothing for the broker inside the process.
+// Warnings returns the faults in Redis' configuration that could lose tasks: it must not evict keys when
+// its memory is full. The broker inside the process has none.
 func (b *Broker) Warnings(ctx context.Context) ([]string, error) {
 	if b.inProcess != nil {
 		return nil, nil
 	}
 	var mu sync.Mutex
 	var warnings []string
-	look := func(ctx context.Context, node *redis.Client) error {
+	check := func(ctx context.Context, node *redis.Client) error {
 		info, err := node.Info(ctx, "memory").Result()
 		if err != nil {
 			return err
@@ -170,16 +174,18 @@ func (b *Broker) Warnings(ctx context.Context) ([]string, error) {
 		if found && policy != "noeviction" {
 			mu.Lock()
 			defer mu.Unlock()
-			warnings = append(warnings, fmt.Sprintf("Redis at %s may drop tasks when its memory is full: maxmemory-policy is %s; set it to noeviction", node.Options().Addr, policy))
+			warnings = append(warnings,
+				fmt.Sprintf("Redis at %s may drop tasks when its memory is full: maxmemory-policy is %s; set it to "+
+					"noeviction", node.Options().Addr, policy))
 		}
 		return nil
 	}
 	var err error
 	switch client := b.redis.(type) {
 	case *redis.ClusterClient:
-		err = client.ForEachMaster(ctx, look)
+		err = client.ForEachMaster(ctx, check)
 	case *redis.Client:
-		err = look(ctx, client)
+		err = check(ctx, client)
 	}
 	if err != nil {
 		return nil, b.explain(err)
@@ -187,8 +193,8 @@ func (b *Broker) Warnings(ctx context.Context) ([]string, error) {
 	return warnings, nil
 }
 
-// announce lists the queues where Asynq's inspector looks for them. Asynq does so when a process first uses a queue and never
-// again, so that after a flush of Redis nobody would see them.
+// announce adds the queues to the set that Asynq's inspector reads. Asynq does so only when a process first
+// uses a queue, so that after a flush of Redis the queues would be invisible.
 func (b *Broker) announce(ctx context.Context) error {
 	names := make([]any, len(b.queues))
 	for i, name := range b.queues {

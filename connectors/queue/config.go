@@ -1,6 +1,7 @@
-// Package queue is the job queue: Asynq on Redis (one server, Sentinel or Cluster), or on a broker inside the process when
-// no Redis is configured. A task carries ids and means "look at these" (R01, R27); losing all of them loses
-// nothing, because the record says what is due. README.md beside this file is for the operator.
+// Package queue is the job queue: Asynq on Redis (one server, Sentinel or Cluster), or on a broker inside
+// the process when no Redis is configured. A task carries ids and means "look at these" (R01, R27). When
+// all tasks are lost nothing is, because the record knows what is due. README.md beside this file is for
+// the operator.
 package queue
 
 import (
@@ -9,21 +10,21 @@ import (
 	"time"
 )
 
-// Config says where the queue is and how hard a process works on it. Start from Default.
+// Config is the location of the queue and how much a process works on it. Start from Default.
 type Config struct {
-	URL               string        `koanf:"redis_url"`                // secret; redis://, rediss://, redis-cluster://, redis-sentinel://; empty: inside the process
-	ConnectTimeout    time.Duration `koanf:"redis_connect_timeout"`    // for one connection; 100ms..1m
-	Timeout           time.Duration `koanf:"redis_timeout"`            // for one answer; 100ms..1m
-	EnqueueTimeout    time.Duration `koanf:"queue_enqueue_timeout"`    // for one Enqueue, all its tasks; 50ms..1m
-	Concurrency       int           `koanf:"queue_concurrency"`        // tasks of sends at once in a process; 1..1000
-	CRMConcurrency    int           `koanf:"queue_crm_concurrency"`    // tasks of crm; 1..100
-	UpkeepConcurrency int           `koanf:"queue_upkeep_concurrency"` // tasks of upkeep; 1..100
-	Pullers           int           `koanf:"queue_pullers"`            // that take tasks off sends at once in a process, some 7,000 a second each; 1..16
-	CheckInterval     time.Duration `koanf:"queue_check_interval"`     // how often an empty sends is looked at; 1ms..10s
-	Grace             time.Duration `koanf:"queue_grace"`              // for what is in hand when the process stops; 0s..10m
+	URL               string        `koanf:"redis_url"`                // secret; see urlForms; empty: in the process
+	ConnectTimeout    time.Duration `koanf:"redis_connect_timeout"`    // of one connection; 100ms..1m
+	Timeout           time.Duration `koanf:"redis_timeout"`            // of one answer; 100ms..1m
+	EnqueueTimeout    time.Duration `koanf:"queue_enqueue_timeout"`    // of one Enqueue with all its tasks; 50ms..1m
+	Concurrency       int           `koanf:"queue_concurrency"`        // tasks of sends at once, per process; 1..1000
+	CRMConcurrency    int           `koanf:"queue_crm_concurrency"`    // tasks of crm at once; 1..100
+	UpkeepConcurrency int           `koanf:"queue_upkeep_concurrency"` // tasks of upkeep at once; 1..100
+	Pullers           int           `koanf:"queue_pullers"`            // fetch sends, some 7,000/s each; 1..16
+	CheckInterval     time.Duration `koanf:"queue_check_interval"`     // between polls of an empty sends; 1ms..10s
+	Grace             time.Duration `koanf:"queue_grace"`              // for running tasks at a stop; 0s..10m
 }
 
-// Default returns the settings that need no thought: the queue inside the process.
+// Default returns the settings of the queue inside the process.
 func Default() Config {
 	return Config{
 		ConnectTimeout: 2 * time.Second, Timeout: 3 * time.Second, EnqueueTimeout: time.Second,
@@ -32,7 +33,7 @@ func Default() Config {
 	}
 }
 
-// Validate reports all settings that cannot work, each with its name, its value (never a password) and its bounds.
+// Validate reports all invalid settings, each with its name, its value (never a password) and its bounds.
 func (c Config) Validate() error {
 	var faults []error
 	if _, err := parseAddress(c.URL); err != nil {
@@ -68,10 +69,10 @@ func (c Config) Validate() error {
 	return errors.Join(faults...)
 }
 
-// InProcess says that the queue is inside the process: no Redis is configured.
+// InProcess reports whether the queue is inside the process, because no Redis is configured.
 func (c Config) InProcess() bool { return c.URL == "" }
 
-// Masked returns the URL as it may be shown, without the password. Of what cannot be read nothing is shown.
+// Masked returns the URL without the password. Of a URL that cannot be parsed it returns nothing.
 func (c Config) Masked() string {
 	a, err := parseAddress(c.URL)
 	if err != nil {

@@ -16,7 +16,7 @@ func TestDefaultIsValid(t *testing.T) {
 	}
 }
 
-// TestValidateNamesEveryFault: all settings at fault at once, each with its name, value and bounds.
+// TestValidateNamesEveryFault checks that all invalid settings are named at once, with value and bounds.
 func TestValidateNamesEveryFault(t *testing.T) {
 	cfg := Config{
 		URL: "http://h", ConnectTimeout: time.Millisecond, Timeout: time.Hour, EnqueueTimeout: 0,

@@ -13,19 +13,21 @@ import (
 )
 
 const (
-	// enqueueAtOnce is how many tasks of one Enqueue are on their way at once: Asynq has no call for many.
+	// enqueueAtOnce is how many tasks of one Enqueue are sent concurrently: Asynq has no batch call.
 	enqueueAtOnce = 16
-	// downFor is how long nobody asks Redis again after it did not answer. Callers that wait for it in turn would make the
-	// whole API wait.
-	downFor = time.Second
+	// downPause is how long Redis is not asked after it did not answer. Otherwise callers that wait for it
+	// one after another would block the API.
+	downPause = time.Second
 )
 
-// ErrDown says that Redis did not answer just now, so nothing was asked of it. What could not be enqueued is found in the record.
+// ErrDown means that Redis did not answer within the last second, so it was not asked. Work that could not
+// be enqueued is found in the record.
 var ErrDown = errors.New("the queue is down")
 
-// Enqueue asks workers to look at the tasks. A periodic task (with an ID) that was asked for already, waits, runs or ran within
-// its slot is left alone, which is no error. All tasks are tried: the error says how many failed and why the first did, the rest was enqueued.
-// It takes no longer than queue_enqueue_timeout, and no time at all for a second after Redis did not answer (ErrDown).
+// Enqueue asks workers to look at the tasks. A periodic task (one with an ID) is not added again when it
+// waits, runs or has run within its slot; that is no error. All tasks are tried: the error says how many
+// failed, and why the first did; the others were enqueued. Enqueue takes no longer than
+// queue_enqueue_timeout, and fails at once with ErrDown within a second after Redis did not answer.
 func (b *Broker) Enqueue(ctx context.Context, tasks ...mailroom.Task) error {
 	var messages []message
 	for _, task := range tasks {
@@ -52,7 +54,7 @@ func (b *Broker) Enqueue(ctx context.Context, tasks ...mailroom.Task) error {
 			return nil
 		})
 	}
-	errs[0] = b.enqueue(limited, messages[0]) // alone, it needs no goroutine
+	errs[0] = b.enqueue(limited, messages[0]) // a single task needs no goroutine
 	group.Wait()
 	var failed []error
 	for _, err := range errs {
@@ -63,12 +65,12 @@ func (b *Broker) Enqueue(ctx context.Context, tasks ...mailroom.Task) error {
 	if len(failed) == 0 {
 		return nil
 	}
-	b.noteDown(ctx)
-	return fmt.Errorf("enqueue: %d of %d tasks: %w", len(failed), len(messages), b.explain(failed[0])) // the others fail alike
+	b.markDown(ctx)
+	return fmt.Errorf("enqueue: %d of %d tasks: %w", len(failed), len(messages), b.explain(failed[0]))
 }
 
-// enqueue asks for one. That its id is there already is what was wanted: of a periodic task because it was asked for before, of
-// any other because the first try of the same call did arrive.
+// enqueue adds one task. A conflict of its id is success: a periodic task was enqueued before, and any
+// other task by the first attempt of the same call.
 func (b *Broker) enqueue(ctx context.Context, m message) error {
 	_, err := b.client.EnqueueContext(ctx, m.task, m.options...)
 	if errors.Is(err, asynq.ErrTaskIDConflict) {
@@ -77,12 +79,12 @@ func (b *Broker) enqueue(ctx context.Context, m message) error {
 	return err
 }
 
-// down says whether Redis did not answer less than downFor ago.
+// down reports whether Redis did not answer less than downPause ago.
 func (b *Broker) down() bool { return time.Now().UnixNano() < b.downUntil.Load() }
 
-// noteDown notes that Redis did not answer a call under ctx, unless it was the caller who gave up.
-func (b *Broker) noteDown(ctx context.Context) {
+// markDown records that Redis did not answer, unless the caller canceled ctx.
+func (b *Broker) markDown(ctx context.Context) {
 	if ctx.Err() == nil {
-		b.downUntil.Store(time.Now().Add(downFor).UnixNano())
+		b.downUntil.Store(time.Now().Add(downPause).UnixNano())
 	}
 }

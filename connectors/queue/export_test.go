@@ -6,10 +6,10 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Redis is the broker's connection, for tests that look at what lies in Redis.
+// Redis is the broker's connection, for tests that read what is stored in Redis.
 func (b *Broker) Redis() redis.UniversalClient { return b.redis }
 
-// URL is how another process reaches the broker, the one inside this process too.
+// URL is the address at which another process reaches the broker, even one inside this process.
 func (b *Broker) URL() string {
 	if b.inProcess == nil {
 		return b.config.URL

@@ -17,7 +17,7 @@ import (
 	"inmail/domain"
 )
 
-// failure is a handler's error on its way to Redis, which keeps its text: the class.
+// failure is a handler's error as Redis stores it: its text is the class.
 type failure struct {
 	class string
 	err   error
@@ -26,11 +26,13 @@ type failure struct {
 func (f *failure) Error() string { return f.class }
 func (f *failure) Unwrap() error { return f.err }
 
-// class is what may stand in Redis and on the operator's screen of an error: a word or two from a closed alphabet.
+// class matches what may be stored of an error and shown to an operator: a word or two of a closed
+// alphabet.
 var class = regexp.MustCompile(`^[A-Za-z0-9_.:* -]{1,60}$`)
 
-// classOf says in a word what kind of error err is: its own Class, a refusal's code, timeout, canceled, network, a database's
-// SQLSTATE, else the Go type at its root. Never its text, which may be another system's (R01).
+// classOf returns the kind of an error in a word: its own Class, a refusal's code, timeout, canceled,
+// network, a database's SQLSTATE, else the Go type of its root. It never returns the text, which may come
+// from another system (R01).
 func classOf(err error) string {
 	var (
 		failed   *failure
@@ -66,7 +68,7 @@ func classOf(err error) string {
 	return word
 }
 
-// rootType returns the Go type of the innermost error, "error" for one that is only a text.
+// rootType returns the Go type of the innermost error; "error" if that is only a text.
 func rootType(err error) string {
 	for inner := errors.Unwrap(err); inner != nil; inner = errors.Unwrap(err) {
 		err = inner
@@ -79,7 +81,7 @@ func rootType(err error) string {
 	}
 }
 
-// storedClass reads back what stands in Redis: our classes, and what Asynq writes of itself.
+// storedClass returns the class of a text that was stored in Redis, by us or by Asynq itself.
 func storedClass(text string) string {
 	switch text {
 	case context.DeadlineExceeded.Error():
@@ -95,7 +97,7 @@ func storedClass(text string) string {
 	return text
 }
 
-// Failure is a task that failed and waits to be tried again, or was given up and archived.
+// Failure is a task that failed. It waits to be tried again, or was archived.
 type Failure struct {
 	ID       string     `json:"id"`
 	Queue    string     `json:"queue"`
@@ -104,19 +106,20 @@ type Failure struct {
 	Class    string     `json:"class"`
 	IDs      []string   `json:"ids"`
 	Attempts int        `json:"attempts"`
-	Limit    int        `json:"limit"` // attempts it gets in all
+	Limit    int        `json:"limit"` // attempts in all
 	At       time.Time  `json:"at"`    // of the last failure, UTC
-	Next     *time.Time `json:"next"`  // when it is tried again; null when archived
+	Next     *time.Time `json:"next"`  // next attempt, UTC; null when archived
 }
 
-// Failures returns up to limit failed tasks, those that failed last first.
+// Failures returns up to limit failed tasks, the latest failure first.
 func (b *Broker) Failures(ctx context.Context, limit int) ([]Failure, error) {
 	if err := b.announce(ctx); err != nil {
 		return nil, err
 	}
 	failures := []Failure{}
 	for _, queue := range b.queues {
-		for _, list := range []func(string, ...asynq.ListOption) ([]*asynq.TaskInfo, error){b.inspector.ListRetryTasks, b.inspector.ListArchivedTasks} {
+		type lister func(string, ...asynq.ListOption) ([]*asynq.TaskInfo, error)
+		for _, list := range []lister{b.inspector.ListRetryTasks, b.inspector.ListArchivedTasks} {
 			tasks, err := list(queue, asynq.PageSize(limit))
 			if err != nil {
 				return nil, fmt.Errorf("list the failed tasks of %s: %w", queue, b.explain(err))
@@ -132,7 +135,7 @@ func (b *Broker) Failures(ctx context.Context, limit int) ([]Failure, error) {
 
 func newFailure(task *asynq.TaskInfo) Failure {
 	var p payload
-	_ = json.Unmarshal(task.Payload, &p) // unreadable has no ids
+	_ = json.Unmarshal(task.Payload, &p) // an unreadable payload has no ids
 	f := Failure{
 		ID: task.ID, Queue: task.Queue, Type: task.Type, State: task.State.String(), Class: storedClass(task.LastErr),
 		IDs: p.IDs, Attempts: task.Retried, Limit: task.MaxRetry + 1, At: task.LastFailedAt.UTC(),
@@ -141,16 +144,16 @@ func newFailure(task *asynq.TaskInfo) Failure {
 		next := task.NextProcessAt.UTC()
 		f.Next = &next
 	} else {
-		f.Attempts++ // Asynq counts the tries after the first
+		f.Attempts++ // Asynq does not count the first attempt
 	}
 	return f
 }
 
-// ErrNoTask says that no failed task has the id.
+// ErrNoTask means that no failed task has the id.
 var ErrNoTask = errors.New("no failed task has this id")
 
-// Retry runs failed tasks now, those with the ids or, given none, all. It returns how many; an id that is none of a failed task's
-// is ErrNoTask.
+// Retry runs failed tasks now: those with the ids, or all when none is given. It returns their number. An
+// id that belongs to no failed task is ErrNoTask.
 func (b *Broker) Retry(ctx context.Context, ids ...string) (int, error) {
 	if err := b.announce(ctx); err != nil {
 		return 0, err
@@ -194,7 +197,7 @@ func (b *Broker) retryOne(id string) error {
 		}
 		err = b.inspector.RunTask(queue, id)
 		if errors.Is(err, asynq.ErrTaskNotFound) {
-			return nil // it began by itself since
+			return nil // it has started in the meantime
 		}
 		if err != nil {
 			return b.explain(err)

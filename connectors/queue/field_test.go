@@ -8,7 +8,7 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// TestField holds what the queue answers to cases from the field (F35): a Redis that answers PING and cannot take a task.
+// TestField tests cases from the field (F35): a Redis that answers PING but cannot take a task.
 func TestField(t *testing.T) {
 	for name, c := range map[string]struct {
 		set  []string // of the server, once it runs

@@ -8,16 +8,16 @@ import (
 	"github.com/alicebob/miniredis/v2"
 )
 
-// inProcess is the broker that lives in the process: the same protocol on a loopback port of its own, behind a password
-// that nobody else has. It keeps nothing when the process ends; redrive asks again from the record.
+// inProcess is the broker inside the process: the same protocol on a loopback port, with a random password.
+// It keeps nothing when the process ends; redrive enqueues again from the record.
 type inProcess struct {
 	server *miniredis.Miniredis
 	quit   chan struct{}
 	done   chan struct{}
 }
 
-// forwardEvery is how often the in-process broker's clock is moved on. Leases and times of tasks do not wait for it (Asynq
-// writes them as times of its own); only what Redis itself forgets does.
+// forwardEvery is how often the clock of the broker is moved forward. Only Redis' own TTLs depend on it:
+// leases and times of tasks are written by Asynq as absolute times.
 const forwardEvery = 2 * time.Second
 
 func startInProcess() (*inProcess, address, error) {
@@ -31,7 +31,8 @@ func startInProcess() (*inProcess, address, error) {
 	return p, address{scheme: "redis", hosts: []string{p.server.Addr()}, password: password}, nil
 }
 
-// forward moves the broker's clock with real time: it has none of its own, and no TTL would ever end.
+// forward moves the broker's clock with real time. It has no clock of its own, so that otherwise no TTL
+// would end.
 func (p *inProcess) forward() {
 	defer close(p.done)
 	ticker := time.NewTicker(forwardEvery)

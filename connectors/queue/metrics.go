@@ -7,8 +7,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Collector returns Asynq's own metrics of the queues (asynq_queue_size, asynq_tasks_processed_total, …). While Redis is down
-// there are none, and the scrape does not wait for them.
+// Collector returns Asynq's own metrics of the queues (asynq_queue_size, asynq_tasks_processed_total, …).
+// While Redis is down it returns none, so that the scrape does not wait.
 func (b *Broker) Collector() prometheus.Collector {
 	return collector{b, metrics.NewQueueMetricsCollector(b.inspector)}
 }
@@ -18,7 +18,7 @@ type collector struct {
 	queues prometheus.Collector
 }
 
-// Describe describes nothing: what there is depends on Redis.
+// Describe describes nothing, because the series depend on Redis.
 func (c collector) Describe(chan<- *prometheus.Desc) {}
 
 // Collect implements prometheus.Collector.

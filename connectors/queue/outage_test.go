@@ -28,7 +28,7 @@ import (
 
 func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
-// dial opens a queue on url without touching what is there.
+// dial opens a queue on url without emptying it.
 func dial(t *testing.T, url string, log *slog.Logger) *queue.Broker {
 	t.Helper()
 	cfg := queue.Default()
@@ -43,8 +43,8 @@ func dial(t *testing.T, url string, log *slog.Logger) *queue.Broker {
 
 var task = mailroom.Task{Type: mailroom.TaskSend, IDs: []string{"a"}}
 
-// TestRedisComesLate: a process starts while Redis is down, refuses at once what it cannot enqueue, says so once, and goes on by
-// itself when Redis is there.
+// TestRedisComesLate starts a process while Redis is down: Enqueue fails at once, the log says so once, and
+// the process goes on by itself when Redis is there.
 func TestRedisComesLate(t *testing.T) {
 	address := freeAddress(t)
 	var log syncBuffer
@@ -72,7 +72,7 @@ func TestRedisComesLate(t *testing.T) {
 		t.Errorf("the next call: got %v, want %v at once", err, queue.ErrDown)
 	}
 	if _, err := b.Shared().Add(t.Context(), "calls", 1, time.Hour); !errors.Is(err, queue.ErrDown) {
-		t.Errorf("what is shared: got %v, want %v at once", err, queue.ErrDown)
+		t.Errorf("a shared value: got %v, want %v at once", err, queue.ErrDown)
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(b.Collector())
@@ -85,8 +85,8 @@ func TestRedisComesLate(t *testing.T) {
 	within(t, "the task can be enqueued", func() bool { return b.Enqueue(t.Context(), task) == nil })
 	select {
 	case <-ran:
-	case <-time.After(time.Minute):
-		t.Fatal("nobody ran the task")
+	case <-time.After(patience):
+		t.Fatal("the task did not run")
 	}
 	if err := b.Ping(t.Context()); err != nil {
 		t.Error(err)
@@ -96,12 +96,12 @@ func TestRedisComesLate(t *testing.T) {
 	}
 }
 
-// TestPingNamesTheRemedy: what an operator reads when redis_url is wrong.
+// TestPingNamesTheRemedy checks the errors that an operator reads when redis_url is wrong.
 func TestPingNamesTheRemedy(t *testing.T) {
 	locked, open := freeAddress(t), freeAddress(t)
 	startServer(t, locked, "--requirepass", "right")
 	startServer(t, open)
-	for _, row := range []struct{ name, url, says string }{
+	for _, row := range []struct{ name, url, want string }{
 		{"wrong_password", "redis://:secret@" + locked, "correct user and password"},
 		{"no_password", "redis://" + locked, "correct user and password"},
 		{"no_such_database", "redis://" + open + "/99", "correct the database number"},
@@ -111,8 +111,8 @@ func TestPingNamesTheRemedy(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			err := dial(t, row.url, discard()).Ping(t.Context())
-			if err == nil || !strings.Contains(err.Error(), row.says) {
-				t.Errorf("%v does not say %q", err, row.says)
+			if err == nil || !strings.Contains(err.Error(), row.want) {
+				t.Errorf("%v does not say %q", err, row.want)
 			}
 			if err != nil && strings.Contains(err.Error(), "secret") {
 				t.Errorf("%v repeats the password", err)
@@ -121,7 +121,7 @@ func TestPingNamesTheRemedy(t *testing.T) {
 	}
 }
 
-// TestTLSIsVerified: a server with a certificate that nobody vouches for is not spoken to.
+// TestTLSIsVerified checks that a server whose certificate is not trusted is refused.
 func TestTLSIsVerified(t *testing.T) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -143,7 +143,8 @@ func TestTLSIsVerified(t *testing.T) {
 	}
 }
 
-// TestWarnsOfEviction: a Redis that drops keys when it is full drops tasks.
+// TestWarnsOfEviction checks the warning about a Redis that evicts keys, and with them tasks, when it is
+// full.
 func TestWarnsOfEviction(t *testing.T) {
 	address := freeAddress(t)
 	startServer(t, address, "--maxmemory-policy", "allkeys-lru")
@@ -172,7 +173,7 @@ func TestWarnsOfEviction(t *testing.T) {
 	}
 }
 
-// TestSentinelFailsOver: the master goes away, the sentinels choose the replica, and the queue goes on there.
+// TestSentinelFailsOver stops the master: the sentinels promote the replica, and the queue goes on there.
 func TestSentinelFailsOver(t *testing.T) {
 	master, replica, sentinel := freeAddress(t), freeAddress(t), freeAddress(t)
 	masterHost, masterPort, _ := net.SplitHostPort(master)
@@ -204,8 +205,8 @@ func TestSentinelFailsOver(t *testing.T) {
 		within(t, "the task can be enqueued "+when, func() bool { return b.Enqueue(t.Context(), task) == nil })
 		select {
 		case <-ran:
-		case <-time.After(time.Minute):
-			t.Fatalf("nobody ran the task %s", when)
+		case <-time.After(patience):
+			t.Fatalf("the task did not run %s", when)
 		}
 	}
 	run("before the failover")

@@ -24,9 +24,9 @@ func TestQueue(t *testing.T) { queuetest.Exercise(t, engines(t)) }
 
 func TestRules(t *testing.T) { queuetest.ExerciseRules(t, engines(t)) }
 
-// engines are what the queue stands on: Redis, a Redis Cluster and the broker inside the process.
+// engines are the brokers under test: Redis, a Redis Cluster and the broker inside the process.
 func engines(t *testing.T) queuetest.Engines {
-	cluster := startCluster(t)
+	cluster := sync.OnceValue(func() string { return startCluster(t) })
 	return queuetest.Engines{
 		"embedded": func(t *testing.T, cfg queue.Config, log *slog.Logger) queuetest.Instance {
 			return open(t, cfg, log)
@@ -36,16 +36,16 @@ func engines(t *testing.T) queuetest.Engines {
 			return open(t, cfg, log)
 		},
 		"cluster": func(t *testing.T, cfg queue.Config, log *slog.Logger) queuetest.Instance {
-			cfg.URL = cluster
+			cfg.URL = cluster()
 			return open(t, cfg, log)
 		},
 	}
 }
 
-// database is the number that is this package's among the tests that share a Redis.
+// database is this package's database number among the tests that share a Redis.
 const database = 11
 
-// testRedis returns the URL of this package's database on the tests' Redis, emptied.
+// testRedis returns the URL of this package's database on the tests' Redis, after emptying it.
 func testRedis(t testing.TB) string {
 	t.Helper()
 	url := os.Getenv("INMAIL_TEST_REDIS_URL")
@@ -80,13 +80,13 @@ func open(t testing.TB, cfg queue.Config, log *slog.Logger) queuetest.Instance {
 	return queuetest.Instance{Broker: b, Redis: b.Redis(), URL: b.URL()}
 }
 
-// startServer starts a redis-server of the test's own at address. It is killed when the test ends.
+// startServer starts a redis-server at address for one test. It is killed when the test ends.
 func startServer(t testing.TB, address string, args ...string) {
 	t.Helper()
 	startStoppable(t, address, args...)
 }
 
-// startStoppable is startServer with a way to kill it before.
+// startStoppable is startServer with a function to kill the server earlier.
 func startStoppable(t testing.TB, address string, args ...string) (kill func()) {
 	t.Helper()
 	program, err := exec.LookPath("redis-server")
@@ -100,7 +100,7 @@ func startStoppable(t testing.TB, address string, args ...string) (kill func()) 
 	}
 	kill = sync.OnceFunc(func() {
 		_ = server.Process.Kill()
-		_ = server.Wait() // killed, it cannot end well
+		_ = server.Wait() // the error is that it was killed
 	})
 	t.Cleanup(kill)
 	within(t, "redis-server answers at "+address, func() bool {
@@ -120,7 +120,7 @@ func writeFile(t testing.TB, name, text string) {
 	}
 }
 
-// freeAddress returns a loopback address that nothing listens on.
+// freeAddress returns a loopback address at which no server listens.
 func freeAddress(t testing.TB) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -158,17 +158,20 @@ func startCluster(t testing.TB) string {
 	return "redis-cluster://" + strings.Join(addresses, ",")
 }
 
-// within waits until condition holds, for at most a minute.
+// patience ends a test that hangs: nothing here takes a hundredth of it.
+const patience = 10 * time.Minute
+
+// within waits until condition holds.
 func within(t testing.TB, what string, condition func() bool) {
 	t.Helper()
-	deadline := time.After(time.Minute)
+	deadline := time.After(patience)
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for !condition() {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			t.Fatalf("waited a minute until %s", what)
+			t.Fatalf("waited %v until %s", patience, what)
 		}
 	}
 }

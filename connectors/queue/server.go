@@ -18,16 +18,17 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// Handler looks at the things with these ids. It may be called twice for the same task, and must end when ctx does: after the
-// type's time limit the task is tried again, whether the handler has returned or not. An error makes the task come again later;
-// one with a method RetryAfter() time.Duration says when, and costs no attempt.
+// Handler works on the things with these ids. It may be called twice for the same task. It must return when
+// ctx ends: after the type's time limit the task is tried again, whether the handler has returned or not.
+// After an error the task is tried again later; when the error has a method RetryAfter() time.Duration it
+// is tried after that time, and no attempt is counted.
 type Handler = func(ctx context.Context, ids []string) error
 
-// Observer is told how each run of a handler ended: "ok", "error" or "panic". It must not block.
+// Observer is called after each run of a handler. result is "ok", "error" or "panic". It must not block.
 type Observer func(taskType, result string, took time.Duration)
 
-// Server hands the tasks of all queues to handlers until it is stopped. Each queue has workers of its own, so that a slow
-// Salesforce never takes those that deliver.
+// Server runs handlers for the tasks of all queues until it is stopped. Each queue has its own workers, so
+// that a slow Salesforce never takes those that deliver.
 type Server struct {
 	broker   *Broker
 	handlers map[string]Handler
@@ -38,17 +39,18 @@ type Server struct {
 }
 
 const (
-	// restCheckInterval is how often an empty crm or upkeep is looked at: what waits there may wait this long.
+	// restCheckInterval is the poll interval of an empty crm or upkeep: the longest that a new task waits
+	// there.
 	restCheckInterval = 100 * time.Millisecond
-	// retryCheckInterval is how often tasks whose time to be tried again has come are looked for.
+	// retryCheckInterval is how often failed tasks whose time has come are put back into their queue.
 	retryCheckInterval = time.Second
-	// healthInterval is how often Redis is asked whether it is there, for the log.
+	// healthInterval is how often Redis is pinged, for the log.
 	healthInterval = 15 * time.Second
 )
 
-// Start begins to work on all queues with a handler for each task type; observe may be nil. The error names
-// every task type that has no handler and every handler that has no task type: nothing was started then. It
-// does not wait for Redis: while that is down nothing comes, and when it is back work goes on.
+// Start works on all queues, with a handler for each task type; observe may be nil. The error names every
+// task type without a handler and every handler without a task type; then nothing was started. Start does
+// not wait for Redis: while Redis is down there are no tasks, and when it is back work goes on.
 func (b *Broker) Start(handlers map[string]Handler, observe Observer) (*Server, error) {
 	if err := checkHandlers(handlers); err != nil {
 		return nil, fmt.Errorf("start the queue's workers: %w", err)
@@ -76,7 +78,7 @@ func (b *Broker) Start(handlers map[string]Handler, observe Observer) (*Server, 
 	return s, nil
 }
 
-// checkHandlers holds handlers against the table of task types.
+// checkHandlers compares the handlers with the table of task types.
 func checkHandlers(handlers map[string]Handler) error {
 	var faults []error
 	for _, kind := range mailroom.TaskKinds() {
@@ -92,8 +94,8 @@ func checkHandlers(handlers map[string]Handler) error {
 	return errors.Join(faults...)
 }
 
-// workers returns how a process works on a queue of API.md: how many pullers take tasks off it, how many
-// tasks are in hand at once, and how often it is looked at while it is empty.
+// workers returns how a process works on a queue of API.md: the number of pullers that take tasks off it,
+// the number of tasks that run at once, and the poll interval while it is empty.
 func (c Config) workers(queue string) (pullers, concurrency int, checkInterval time.Duration, err error) {
 	switch queue {
 	case mailroom.QueueSends:
@@ -106,7 +108,7 @@ func (c Config) workers(queue string) (pullers, concurrency int, checkInterval t
 	return 0, 0, 0, fmt.Errorf("no setting says how many workers the queue %s has", queue)
 }
 
-// share is one puller's part of the concurrency, rounded up.
+// share is the concurrency of one puller, rounded up.
 func share(concurrency, pullers int) int { return (concurrency + pullers - 1) / pullers }
 
 func (s *Server) add(queues []string, concurrency int, checkInterval time.Duration) {
@@ -128,12 +130,12 @@ func (s *Server) add(queues []string, concurrency int, checkInterval time.Durati
 		ErrorHandler:             asynq.ErrorHandlerFunc(s.failed),
 		Logger:                   newAsynqLog(s.broker.log),
 		LogLevel:                 level,
-		ShutdownTimeout:          max(s.broker.config.Grace, time.Millisecond), // Asynq takes 0 for its own 8 s
+		ShutdownTimeout:          max(s.broker.config.Grace, time.Millisecond), // Asynq would replace 0 by 8 s
 	}))
 }
 
-// watch says when Redis goes away and when it is back, announces the queues again after a flush, and warns of a Redis that may
-// drop tasks.
+// watch logs when Redis goes away and when it is back, announces the queues again after a flush, and warns
+// of a Redis that may drop tasks.
 func (s *Server) watch() {
 	ticker := time.NewTicker(healthInterval)
 	defer ticker.Stop()
@@ -153,7 +155,7 @@ func (s *Server) watch() {
 		if (err != nil) != down {
 			down = err != nil
 			if down {
-				s.broker.log.Error("the queue is down; what is due is found in the record when it is back", "error", err)
+				s.broker.log.Error("the queue is down; due work is found in the record when it is back", "error", err)
 			} else {
 				s.broker.log.Info("the queue is back")
 			}
@@ -166,8 +168,8 @@ func (s *Server) watch() {
 	}
 }
 
-// Stop takes no more tasks, waits for those in hand as long as queue_grace says, and gives back what is not done by then. It
-// returns an error when ctx ends first. A second Stop waits for the first.
+// Stop takes no new tasks and waits for running ones, at most queue_grace; those that are not done by then
+// return to the queue. It returns an error when ctx ends first. A second Stop waits for the first.
 func (s *Server) Stop(ctx context.Context) error {
 	s.stop.Do(func() {
 		go func() {
@@ -190,22 +192,24 @@ func (s *Server) Stop(ctx context.Context) error {
 	}
 }
 
-// process runs the handler of a task. Whatever it answers, what goes to Redis is a class and no text (R01, R27).
+// process runs the handler of a task. Whatever the error, Redis stores a class and no text (R01, R27).
 func (s *Server) process(ctx context.Context, task *asynq.Task) (err error) {
 	var p payload
 	if err := json.Unmarshal(task.Payload(), &p); err != nil {
 		return &failure{class: "unreadable", err: fmt.Errorf("%w: %w", err, asynq.SkipRetry)}
 	}
 	handler := s.handlers[task.Type()]
-	if handler == nil { // a newer process made it; one of those will take it
+	if handler == nil { // enqueued by a newer process, which will handle it
 		return &failure{class: "no_handler", err: fmt.Errorf("no handler for %s", task.Type())}
 	}
 	began := time.Now()
 	result := "panic"
 	defer func() {
 		if value := recover(); value != nil {
-			// What was thrown may hold a text: the log gets its type and the stack, which holds none.
-			s.broker.log.ErrorContext(ctx, "a job panicked", "type", task.Type(), "value", fmt.Sprintf("%T", value), "stack", string(debug.Stack()))
+			// The value of the panic may be a text. The log gets its type and the stack, which contains no
+			// text.
+			s.broker.log.ErrorContext(ctx, "a job panicked", "type", task.Type(), "value", fmt.Sprintf("%T", value),
+				"stack", string(debug.Stack()))
 			err = &failure{class: "panic", err: fmt.Errorf("panic of type %T", value)}
 		}
 		s.observe(task.Type(), result, time.Since(began))
@@ -218,13 +222,13 @@ func (s *Server) process(ctx context.Context, task *asynq.Task) (err error) {
 	return nil
 }
 
-// idsInLog is how many ids of a failed task the log names.
+// idsInLog is how many ids of a failed task are logged.
 const idsInLog = 5
 
-// failed logs a task that failed, once, where the error stops: ids, class and the handler's error.
+// failed logs a failed task once, where the error stops: ids, class and the handler's error.
 func (s *Server) failed(ctx context.Context, task *asynq.Task, err error) {
 	var p payload
-	_ = json.Unmarshal(task.Payload(), &p) // unreadable has no ids to name
+	_ = json.Unmarshal(task.Payload(), &p) // an unreadable payload has no ids
 	id, _ := asynq.GetTaskID(ctx)
 	retried, _ := asynq.GetRetryCount(ctx)
 	most, _ := asynq.GetMaxRetry(ctx)
@@ -241,7 +245,8 @@ func (s *Server) failed(ctx context.Context, task *asynq.Task, err error) {
 		level = slog.LevelError
 	}
 	s.broker.log.LogAttrs(ctx, level, "a job failed",
-		slog.String("type", task.Type()), slog.String("task", id), slog.Int("attempt", retried+1), slog.Int("attempts", most+1),
+		slog.String("type", task.Type()), slog.String("task", id), slog.Int("attempt", retried+1),
+		slog.Int("attempts", most+1),
 		slog.String("class", classOf(err)), slog.Any("error", cause),
 		slog.Int("count", len(p.IDs)), slog.Any("ids", p.IDs[:min(len(p.IDs), idsInLog)]))
 }
@@ -251,10 +256,11 @@ const (
 	lastRetry  = 10 * time.Minute
 )
 
-// retryDelay is how long a task that failed retried times before waits until it is tried again: when its error says so, else
-// twice as long as the time before, half of it by chance so that what failed together does not come together.
+// retryDelay is how long a task that failed retried times before waits for its next attempt. It is the time
+// that the error gives, else twice the previous time, half of it random so that tasks which failed together
+// do not return together.
 func retryDelay(retried int, err error, _ *asynq.Task) time.Duration {
-	if after, says := retryAfter(err); says {
+	if after, given := retryAfter(err); given {
 		return max(after, 0)
 	}
 	delay := lastRetry
@@ -264,10 +270,10 @@ func retryDelay(retried int, err error, _ *asynq.Task) time.Duration {
 	return delay/2 + rand.N(delay/2)
 }
 
-// costsAttempt says whether an error counts against a task's attempts.
+// costsAttempt reports whether an error counts against a task's attempts.
 func costsAttempt(err error) bool {
-	_, says := retryAfter(err)
-	return !says
+	_, given := retryAfter(err)
+	return !given
 }
 
 func retryAfter(err error) (time.Duration, bool) {

@@ -8,10 +8,10 @@ import (
 	"github.com/hibiken/asynq"
 )
 
-// Status is what the queue holds now.
+// Status is the state of the queues.
 type Status struct {
 	Where    string        `json:"where"`   // without passwords
-	Servers  int           `json:"servers"` // Asynq servers that work on it, of all processes
+	Servers  int           `json:"servers"` // Asynq servers of all processes
 	Queues   []QueueStatus `json:"queues"`
 	Warnings []string      `json:"warnings"`
 }
@@ -22,15 +22,15 @@ type QueueStatus struct {
 	Paused    bool          `json:"paused"`
 	Waiting   int           `json:"waiting"`
 	Running   int           `json:"running"`
-	Retry     int           `json:"retry"`    // failed, to be tried again
-	Archived  int           `json:"archived"` // failed and given up
-	Kept      int           `json:"kept"`     // periodic tasks that ran
-	Oldest    time.Duration `json:"oldest"`   // how long the first has waited, nanoseconds
+	Retry     int           `json:"retry"`    // failed, waiting for another attempt
+	Archived  int           `json:"archived"` // failed for good
+	Kept      int           `json:"kept"`     // periodic tasks that have run
+	Oldest    time.Duration `json:"oldest"`   // how long the oldest task has waited, in nanoseconds
 	Processed int           `json:"processed_today"`
 	Failed    int           `json:"failed_today"`
 }
 
-// Status looks at all queues.
+// Status reads the state of all queues.
 func (b *Broker) Status(ctx context.Context) (*Status, error) {
 	if err := b.announce(ctx); err != nil {
 		return nil, err
@@ -57,19 +57,20 @@ func (b *Broker) Status(ctx context.Context) (*Status, error) {
 func newQueueStatus(info *asynq.QueueInfo) QueueStatus {
 	return QueueStatus{
 		Queue: info.Queue, Paused: info.Paused, Waiting: info.Pending, Running: info.Active, Retry: info.Retry,
-		Archived: info.Archived, Kept: info.Completed, Oldest: info.Latency, Processed: info.Processed, Failed: info.Failed,
+		Archived: info.Archived, Kept: info.Completed, Oldest: info.Latency, Processed: info.Processed,
+		Failed: info.Failed,
 	}
 }
 
-// Depth returns how many tasks wait in a queue of API.md and are not yet in hand.
+// Depth returns how many tasks of a queue of API.md are waiting, not counting running ones.
 func (b *Broker) Depth(ctx context.Context, queue string) (int, error) {
-	names, err := b.named(queue)
+	names, err := b.redisNames(queue)
 	if err != nil {
 		return 0, err
 	}
 	depth := 0
 	for _, name := range names {
-		n, err := b.redis.LLen(ctx, "asynq:{"+name+"}:pending").Result() // the list that Asynq takes from
+		n, err := b.redis.LLen(ctx, "asynq:{"+name+"}:pending").Result() // the list from which Asynq takes tasks
 		if err != nil {
 			return 0, fmt.Errorf("look how many tasks wait in %s: %w", name, b.explain(err))
 		}

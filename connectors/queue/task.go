@@ -12,8 +12,8 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// sendShards is how many queues sends is on a cluster, where one queue lives on one node. It is no setting: all processes must
-// agree on it.
+// sendShards is the number of queues among which sends is split on a cluster, where each queue is on one
+// node. It is no setting, because all processes must agree on it.
 const sendShards = 8
 
 // queueNames returns the names in Redis of a queue of API.md: its own, and of sends on a cluster those of
@@ -29,8 +29,8 @@ func queueNames(queue string, cluster bool) []string {
 	return names
 }
 
-// named returns the names in Redis of a queue of API.md.
-func (b *Broker) named(queue string) ([]string, error) {
+// redisNames returns the names in Redis of a queue of API.md.
+func (b *Broker) redisNames(queue string) ([]string, error) {
 	names := b.names[queue]
 	if names == nil {
 		return nil, fmt.Errorf("unknown queue %q: there are %s", queue, strings.Join(mailroom.Queues(), ", "))
@@ -38,32 +38,32 @@ func (b *Broker) named(queue string) ([]string, error) {
 	return names, nil
 }
 
-// payload is what a task holds in Redis: ids, never a text (R01, R27).
+// payload is the content of a task in Redis: ids, never a text (R01, R27).
 type payload struct {
 	IDs []string `json:"ids"`
 }
 
-// message is a task as Asynq takes it.
+// message is a task in Asynq's form.
 type message struct {
 	task    *asynq.Task
 	options []asynq.Option
 }
 
-// messages returns what task becomes: one message for every mailroom.MaxTaskIDs ids, in their order, and
-// one for no id. Queue, time-out and retries are those of its type; a type that the table has not is
-// refused. A text among the ids is refused too (R27): what was refused may not lie in Redis.
+// messages converts a task: into one message for each MaxIDs ids, in their order, and one when there is no
+// id. A text among the ids is refused (R27), so that it is never stored in Redis.
 func (b *Broker) messages(task mailroom.Task) ([]message, error) {
 	kind, known := mailroom.TaskKindOf(task.Type)
 	if !known {
 		return nil, fmt.Errorf("there is no task type %q", task.Type)
 	}
-	shards, err := b.named(kind.Queue)
+	shards, err := b.redisNames(kind.Queue)
 	if err != nil {
 		return nil, err
 	}
 	for _, id := range task.IDs {
 		if !isID(id) {
-			return nil, fmt.Errorf("a task of type %s carries something that is no id: ids are 1..64 of A-Z a-z 0-9 . _ : -", task.Type)
+			return nil, fmt.Errorf("a task of type %s has something among its ids that is no id: ids are 1..64 of "+
+				"A-Z a-z 0-9 . _ : -", task.Type)
 		}
 	}
 	var messages []message
@@ -89,7 +89,7 @@ func (b *Broker) messages(task mailroom.Task) ([]message, error) {
 	return messages, nil
 }
 
-// chunks cuts ids into parts of at most mailroom.MaxTaskIDs; no ids are one empty part.
+// chunks splits ids into parts of at most MaxIDs. No ids are one empty part.
 func chunks(ids []string) [][]string {
 	if len(ids) == 0 {
 		return [][]string{{}}
@@ -97,7 +97,8 @@ func chunks(ids []string) [][]string {
 	return slices.Collect(slices.Chunk(ids, mailroom.MaxTaskIDs))
 }
 
-// shard picks the queue for a task, the same one for the same word: an identity is unique in its queue only.
+// shard returns the queue for a task, always the same for the same word: Asynq keeps ids unique only within
+// a queue.
 func shard(queues []string, word string) string {
 	if len(queues) == 1 {
 		return queues[0]
@@ -107,7 +108,7 @@ func shard(queues []string, word string) string {
 	return queues[hash.Sum32()%uint32(len(queues))]
 }
 
-// isID says whether s is an id of ours: 1..64 of A-Z a-z 0-9 . _ : -
+// isID reports whether s has the form of our ids: 1..64 of A-Z a-z 0-9 . _ : -
 func isID(s string) bool {
 	if len(s) == 0 || len(s) > 64 {
 		return false

@@ -63,7 +63,14 @@ func TestConfig(t *testing.T) {
 // refused opens a record that cannot be, and checks that the error is one line that tells all of want.
 func refused(t *testing.T, cfg record.Config, want ...string) error {
 	t.Helper()
-	cfg.ConnectTimeout, cfg.LockTimeout = 2*time.Second, 500*time.Millisecond
+	p := patient()
+	cfg.ConnectTimeout, cfg.LockTimeout, cfg.Timeout = p.ConnectTimeout, p.LockTimeout, p.Timeout
+	return refusedInTime(t, cfg, want...)
+}
+
+// refusedInTime is refused with the time limits of cfg: where it is such a limit that refuses.
+func refusedInTime(t *testing.T, cfg record.Config, want ...string) error {
+	t.Helper()
 	rec, err := record.Open(t.Context(), cfg, wall{})
 	if err == nil {
 		rec.Close()
@@ -132,7 +139,8 @@ func TestOpenSQLiteRefuses(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if err := refused(t, cfg, cfg.File(), "another process holds the file", "one inmail at a time"); !errors.Is(err, mailroom.ErrUnavailable) {
+		cfg.LockTimeout = 500 * time.Millisecond
+		if err := refusedInTime(t, cfg, cfg.File(), "another process holds the file", "one inmail at a time"); !errors.Is(err, mailroom.ErrUnavailable) {
 			t.Errorf("%v is not ErrUnavailable", err)
 		}
 	})
@@ -186,7 +194,9 @@ func TestOpenPostgresRefuses(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer listener.Close()
-		refused(t, config(func(u *url.URL) { u.Host = listener.Addr().String() }), listener.Addr().String(), "does not answer")
+		cfg := config(func(u *url.URL) { u.Host = listener.Addr().String() })
+		cfg.ConnectTimeout = 2 * time.Second
+		refusedInTime(t, cfg, listener.Addr().String(), "does not answer")
 	})
 	t.Run("a user who is not known", func(t *testing.T) {
 		cfg := config(func(u *url.URL) { u.User = url.UserPassword("nobody_"+uuid.NewString()[:8], "hunter2") })
@@ -253,7 +263,7 @@ func answersWrongPassword(t *testing.T) (address string) {
 			}
 			go func() {
 				defer conn.Close()
-				_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+				_ = conn.SetDeadline(time.Now().Add(10 * time.Minute))
 				buffer := make([]byte, 1024)
 				if _, err := conn.Read(buffer); err != nil {
 					return

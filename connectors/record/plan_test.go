@@ -19,8 +19,9 @@ import (
 // Lists and sweeps cost the same at ten thousand InMails and at ten million: they walk an index in its order, and no statement
 // that a request or a job runs reads a growing table from end to end.
 func TestPlans(t *testing.T) {
-	for name, cfg := range map[string]record.Config{"sqlite": sqliteConfig(t), "postgres": postgresConfig(t)} {
+	for name, config := range map[string]func(testing.TB) record.Config{"sqlite": sqliteConfig, "postgres": postgresConfig} {
 		t.Run(name, func(t *testing.T) {
+			cfg := config(t)
 			s := newStock(t, cfg)
 			ids := s.fill()
 			s.update(func(tx mailroom.Tx) error { return tx.ConnectCRM("second") })

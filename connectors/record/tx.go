@@ -320,8 +320,8 @@ func (c *conditions) after(at, id string, cursor mailroom.Cursor, cursorID any) 
 // limit is how many rows a page may have.
 func limit(p mailroom.Page) int { return min(max(p.Limit, 1), maxPage) }
 
-// maxPage is the longest page (API.md), and one more for callers who look whether there is a next.
-const maxPage = 201
+// maxPage is the longest page, and one more for callers who look whether there is a next.
+const maxPage = mailroom.MaxPage + 1
 
 // one scans at most one row and says whether there was one.
 func one(dest ...any) (each func(row) error, found *bool) {

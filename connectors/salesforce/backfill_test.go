@@ -14,10 +14,13 @@ import (
 	"inmail/domain/mailroom"
 )
 
+// manyMembers is to how many members many writes.
+const manyMembers = 600
+
 // many makes pushes of InMails to members of whom every third is a Lead of the org, every second replied.
 func many(n int) (pushes []domain.Push) {
 	for i := range n {
-		p := sent(i, domain.MemberID(fmt.Sprintf("member%d", i%600)))
+		p := sent(i, domain.MemberID(fmt.Sprintf("member%d", i%manyMembers)))
 		if i%2 == 0 {
 			apply(&p.InMail, domain.EventReply, testNow)
 		}
@@ -26,8 +29,9 @@ func many(n int) (pushes []domain.Push) {
 	return pushes
 }
 
-func (o *org) leadsOfMany() {
-	for i := 0; i < 600; i += 3 {
+// leadsOfMany makes the Leads of those whom many(n) writes to.
+func (o *org) leadsOfMany(n int) {
+	for i := 0; i < min(n, manyMembers); i += 3 {
 		o.lead(sandbox.Fields{"InMail_Member_Id__c": fmt.Sprintf("member%d", i)})
 	}
 }
@@ -73,7 +77,7 @@ func TestBackfillInBulk(t *testing.T) {
 	l := newLedger(many(n)...)
 	o := newOrg(t, withoutWaiting)
 	o.record = l
-	o.leadsOfMany()
+	o.leadsOfMany(n)
 	for _, id := range []int{7, 8} { // what is believed is of another org
 		l.pushes[newID(id)].Link = linked(domain.Link{InMail: newID(id), RecordID: "a0X000000000001AAA",
 			PushedVersion: 9, PushedSeq: 9, Notes: map[string]string{"sent_task": there}}, parents{Match: domain.Matched, LeadID: "00Q000000000001AAA"})
@@ -121,7 +125,7 @@ func TestBackfillOfFew(t *testing.T) {
 	l := newLedger(many(bulkAbove)...)
 	o := newOrg(t, withoutWaiting)
 	o.record = l
-	o.leadsOfMany()
+	o.leadsOfMany(bulkAbove)
 	so, err := o.crm.Backfill(context.Background(), o.record, nil)
 	if err != nil || so.Pushed != bulkAbove || so.Jobs != 0 || o.Calls()["jobs/ingest"] != 0 {
 		t.Fatalf("%+v, %v", so, err)
@@ -136,15 +140,16 @@ func inSmallJobs(c *Connector) *Connector {
 	return c
 }
 
-// A backfill that is killed before or after any of its calls, or at any of its stores, ends like one that was not.
+// A backfill that is killed before or after any of its calls, or at any of its stores, ends like one that was not. It has two jobs, in
+// the long form three.
 func TestBackfillKilledAtEveryStep(t *testing.T) {
-	const n = 75
+	n := sized(45, 75)
 	killed := errors.New("killed")
 	for step := 1; ; step++ {
 		l := newLedger(many(n)...)
 		o := newOrg(t, withoutWaiting)
 		o.record = l
-		o.leadsOfMany()
+		o.leadsOfMany(n)
 		count, dead := 0, false
 		at := func() bool {
 			count++
@@ -222,11 +227,13 @@ func TestBackfillWhoseJobsFail(t *testing.T) {
 		"polls":     {{Kind: sandbox.UnavailableHTML, Resource: "jobs/ingest", Skip: 3, Next: 2}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			const n = bulkAbove + 500
+			few, more := sized(200, bulkAbove), sized(100, 500)
+			n := few + more
 			l := newLedger(many(n)...)
 			o := newOrg(t, withoutWaiting)
 			o.record = l
-			o.leadsOfMany()
+			o.crm.bulkAbove = few
+			o.leadsOfMany(n)
 			o.inject(faults...)
 			so, err := o.crm.Backfill(context.Background(), o.record, nil)
 			if err != nil || !so.Done || so.InMails != n {
@@ -247,12 +254,13 @@ func TestBackfillWhoseJobsFail(t *testing.T) {
 
 // The budget ends a backfill, and the next run goes on.
 func TestBackfillWaitsForTheBudget(t *testing.T) {
-	l := newLedger(many(100)...)
+	const n = 100
+	l := newLedger(many(n)...)
 	o := newOrg(t, allowing(400, 0.1), withoutWaiting, func(s *sandbox.Options, _ *Config, _ *Deps) {
 		s.SessionLife = 1000 * time.Hour
 	})
 	o.record = l
-	o.leadsOfMany()
+	o.leadsOfMany(n)
 	inSmallJobs(o.crm)
 	days := 1
 	for ; days < 10; days++ {

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -514,4 +516,20 @@ func FuzzBulkResults(f *testing.F) {
 		// Whatever comes, it is read or refused.
 		_ = readResults(data, "K", map[string]bulkRow{})
 	})
+}
+
+// Every class has its place among those that several errors are judged by, and its line in the README.
+func TestEveryClassIsJudgedAndTold(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, class := range append(domain.FailureClasses(), domain.Stale) {
+		if !slices.Contains(severity, class) {
+			t.Errorf("%s has no place in severity", class)
+		}
+		if !strings.Contains(string(readme), "\n| `"+string(class)+"` |") {
+			t.Errorf("README.md does not say what follows %s", class)
+		}
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -17,6 +18,17 @@ import (
 	"inmail/domain"
 	"inmail/domain/mailroom"
 )
+
+// long asks for the long form of the tests, as make storm does. The short form makes the same assertions of less.
+var long = os.Getenv("INMAIL_TEST_LONG") == "1"
+
+// sized is how much a test does in its short form, or in its long one.
+func sized[T any](short, inFull T) T {
+	if long {
+		return inFull
+	}
+	return short
+}
 
 // testNow is when the tests' clock starts.
 var testNow = time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)

@@ -190,9 +190,10 @@ func TestPushEndsWithItsContext(t *testing.T) {
 
 // A call that takes too long is given up; what it did is found the next time.
 func TestSlowCallIsGivenUp(t *testing.T) {
+	t.Parallel() // it waits for what is slow
 	answered := make(chan struct{})
 	o := newOrg(t, func(s *sandbox.Options, c *Config, _ *Deps) {
-		c.Timeout = time.Second
+		c.Timeout = 5 * time.Second                                                     // the other calls take a hundredth of it
 		s.Sleep = func(context.Context, time.Duration) error { <-answered; return nil } // an org goes on without its client
 	})
 	t.Cleanup(func() { close(answered) })

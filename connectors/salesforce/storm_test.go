@@ -14,9 +14,9 @@ import (
 
 // Sixteen workers push the same few hundred InMails while they live on, at an org that fails three calls of ten in every way it
 // knows, before and after the commit, that ends sessions and converts Leads. In the end the org holds every InMail once, in its last state,
-// with its Tasks, and its own history never went back.
+// with its Tasks, and its own history never went back. The short form has fewer InMails and rounds.
 func TestStorm(t *testing.T) {
-	const inmails, workers, rounds = 300, 16, 25
+	inmails, workers, rounds := sized(120, 300), 16, sized(10, 25)
 	l := newLedger()
 	o := newOrg(t, func(s *sandbox.Options, c *Config, _ *Deps) { c.Concurrency, s.LongCalls = 8, 100 })
 	o.record = l

@@ -1,6 +1,6 @@
 // Package paneltest runs every query of the committed boards and rules against a real Prometheus, and
-// says which of them show nothing. A test starts one with Prometheus, lets it scrape the program and
-// asks with Await.
+// reports which of them show nothing. A test starts a Prometheus with Prometheus, lets it scrape the
+// program, and checks with Await.
 package paneltest
 
 import (
@@ -23,11 +23,11 @@ import (
 	"inmail/dashboards"
 )
 
-// Values are what stands for the boards' variables, by name without the $.
+// Values are the values of the boards' variables, by name without the $.
 type Values map[string]string
 
-// Everything chooses all jobs and instances, as a board does when it is opened. The rate interval fits
-// a Prometheus that scrapes every second.
+// Everything selects all jobs and instances, as a board does when it is opened. The rate interval is for a
+// Prometheus that scrapes every second.
 func Everything() Values {
 	return Values{"job": ".+", "instance": ".+", "__rate_interval": "30s"}
 }
@@ -35,14 +35,14 @@ func Everything() Values {
 // Fault is a query that shows nothing, or not what its panel says.
 type Fault struct {
 	Where   string // the board, panel and letter, or the rule
-	Query   string // as it was asked
+	Query   string // with the variables replaced
 	Problem string
 }
 
 func (f Fault) String() string { return fmt.Sprintf("%s: %s\n\t%s", f.Where, f.Problem, f.Query) }
 
-// Await asks again and again until nothing is at fault, for as long as limit, and then fails tb with
-// what is left. The program must go on doing its work meanwhile: a rate needs two scrapes.
+// Await checks repeatedly until there is no fault, at most for limit, and then fails tb with the faults
+// that are left. The program must go on working in the meantime: a rate needs two scrapes.
 func Await(tb testing.TB, base string, values Values, limit time.Duration) {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(tb.Context(), limit)
@@ -74,11 +74,11 @@ func Await(tb testing.TB, base string, values Values, limit time.Duration) {
 	}
 }
 
-// Check asks the Prometheus at base once. Of each panel, every query must answer with a number, every
-// metric in it must exist, and every label in its legend must have a value. Of each recording rule, the
-// expression and the series it records must answer, with the labels that its name says; of each alert
-// the parts must exist, as the whole is empty on a good day. Of each variable there must be a choice.
-// An error means that Prometheus could not be asked.
+// Check queries the Prometheus at base once. Every query of a panel must answer with a number, every metric
+// in it must exist, and every label in its legend must have a value. The expression of a recording rule and
+// the series that it records must answer, with the labels that its name says. The parts of an alert must
+// exist; the alert itself is empty on a good day. Every variable must have a choice. The error means that
+// Prometheus could not be queried.
 func Check(ctx context.Context, base string, values Values) ([]Fault, error) {
 	sheets, err := dashboards.Sheets()
 	if err != nil {
@@ -109,7 +109,7 @@ func Check(ctx context.Context, base string, values Values) ([]Fault, error) {
 type checker struct {
 	server
 	values Values
-	counts map[string]int // rows by selector, as many panels share one
+	counts map[string]int // rows by selector: many panels have the same one
 	faults []Fault
 }
 
@@ -124,7 +124,7 @@ func (c *checker) sheet(ctx context.Context, sheet dashboards.Sheet) error {
 		}
 		where := sheet.Title + " / $" + v.Name
 		query, _ := v.Query.(string)
-		match := labelValues.FindStringSubmatch(c.values.put(query))
+		match := labelValues.FindStringSubmatch(c.values.substitute(query))
 		if match == nil {
 			c.fault(where, query, "is not label_values(selector, label)")
 			continue
@@ -140,7 +140,7 @@ func (c *checker) sheet(ctx context.Context, sheet dashboards.Sheet) error {
 	for _, panel := range sheet.Panels {
 		for _, target := range panel.Targets {
 			where := fmt.Sprintf("%s / %s / %s", sheet.Title, panel.Title, target.RefID)
-			if err := c.panelQuery(ctx, where, c.values.put(target.Expr), target.LegendFormat); err != nil {
+			if err := c.panelQuery(ctx, where, c.values.substitute(target.Expr), target.LegendFormat); err != nil {
 				return err
 			}
 		}
@@ -149,7 +149,7 @@ func (c *checker) sheet(ctx context.Context, sheet dashboards.Sheet) error {
 		if a.Expr == "" {
 			continue
 		}
-		if err := c.parts(ctx, sheet.Title+" / "+a.Name, c.values.put(a.Expr)); err != nil {
+		if err := c.parts(ctx, sheet.Title+" / "+a.Name, c.values.substitute(a.Expr)); err != nil {
 			return err
 		}
 	}
@@ -167,7 +167,7 @@ func (c *checker) panelQuery(ctx context.Context, where, expr, legend string) er
 		return err
 	}
 	if problem == "" {
-		problem = shown(rows)
+		problem = emptyReason(rows)
 	}
 	if problem != "" {
 		c.fault(where, expr, "%s", problem)
@@ -200,7 +200,7 @@ func (c *checker) rule(ctx context.Context, rule dashboards.Rule) error {
 			return err
 		}
 		if problem == "" {
-			problem = shown(rows)
+			problem = emptyReason(rows)
 		}
 		if problem != "" {
 			c.fault(rule.Record, expr, "%s", problem)
@@ -213,7 +213,7 @@ func (c *checker) rule(ctx context.Context, rule dashboards.Rule) error {
 	return c.parts(ctx, rule.Record, rule.Expr)
 }
 
-// parts looks for every metric that expr reads, for the histogram bucket too where it names one.
+// parts queries every metric that expr reads, and the histogram bucket where it names one.
 func (c *checker) parts(ctx context.Context, where, expr string) error {
 	parsed, err := parser.NewParser(parser.Options{}).ParseExpr(expr)
 	if err != nil {
@@ -248,14 +248,15 @@ func (c *checker) parts(ctx context.Context, where, expr string) error {
 	return nil
 }
 
-// mayBeAbsent says whether expr reads a metric that has no sample while all is well, or what calls.
+// mayBeAbsent reports whether expr reads a metric that has no sample while all is well, or the alerts.
 func mayBeAbsent(expr string) bool {
-	return strings.Contains(expr, ":alerts_calling:") || strings.Contains(expr, "ALERTS") || slices.ContainsFunc(dashboards.Metrics, func(m dashboards.Metric) bool {
-		return m.Absent && strings.Contains(expr, m.Name)
-	})
+	return strings.Contains(expr, ":alerts_calling:") || strings.Contains(expr, "ALERTS") ||
+		slices.ContainsFunc(dashboards.Metrics, func(m dashboards.Metric) bool {
+			return m.Absent && strings.Contains(expr, m.Name)
+		})
 }
 
-// madeOf says whether level, the first part of a recorded name, is made of the labels of metric.
+// madeOf reports whether level, the first part of a recorded name, consists of labels of metric.
 func madeOf(level string, metric map[string]string) bool {
 	names := make([]string, 0, len(metric))
 	for name := range metric {
@@ -273,8 +274,9 @@ func madeOf(level string, metric map[string]string) bool {
 	return strings.Trim(level, "_") == ""
 }
 
-// shown says what keeps rows from being seen: none, or not one number among them.
-func shown(rows []row) string {
+// emptyReason returns why rows show nothing: there are none, or none has a number; empty: they show
+// something.
+func emptyReason(rows []row) string {
 	if len(rows) == 0 {
 		return "no rows"
 	}
@@ -288,8 +290,9 @@ func shown(rows []row) string {
 	return "no row is a number"
 }
 
-// put sets the variables in expr, the longest name first: $job must not eat the start of $jobs.
-func (v Values) put(expr string) string {
+// substitute replaces the variables in expr, the longest name first, so that $job does not replace the
+// start of $jobs.
+func (v Values) substitute(expr string) string {
 	names := make([]string, 0, len(v))
 	for name := range v {
 		names = append(names, name)
@@ -301,10 +304,10 @@ func (v Values) put(expr string) string {
 	return expr
 }
 
-// server is the part of Prometheus' HTTP API that is asked here.
+// server is the part of Prometheus' HTTP API that is used here.
 type server struct{ base string }
 
-// row is one series of an answer: its labels, and time and value.
+// row is one series of an answer: its labels, and the time and value.
 type row struct {
 	Metric map[string]string
 	Value  [2]any
@@ -312,7 +315,7 @@ type row struct {
 
 var client = &http.Client{Timeout: 30 * time.Second}
 
-// query asks for the value of expr now. A query that Prometheus refuses is a problem, not an error.
+// query returns the value of expr now. When Prometheus refuses the query that is a problem, not an error.
 func (s server) query(ctx context.Context, expr string) (rows []row, problem string, err error) {
 	var answer struct {
 		Status, Error string

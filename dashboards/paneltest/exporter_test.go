@@ -15,11 +15,11 @@ import (
 	"inmail/dashboards"
 )
 
-// exporter tells plausible figures of every metric of the contract, on both pages, rising from scrape
-// to scrape: what the program looks like to Prometheus on a busy day.
+// exporter serves plausible values of every metric of the contract, on both pages, rising from scrape to
+// scrape, as the program does on a busy day.
 type exporter struct {
 	without string // a metric that is left out
-	shifted string // a histogram whose buckets lie elsewhere
+	shifted string // a histogram with other buckets
 	scrapes atomic.Int64
 }
 
@@ -41,10 +41,10 @@ type page struct {
 	domain bool
 }
 
-// Describe says nothing, which makes page an unchecked collector.
+// Describe sends nothing, which makes page an unchecked collector.
 func (p page) Describe(chan<- *prometheus.Desc) {}
 
-func (p page) Collect(told chan<- prometheus.Metric) {
+func (p page) Collect(samples chan<- prometheus.Metric) {
 	scrape := p.scrapes.Add(1)
 	for _, m := range dashboards.Metrics {
 		if (m.Page == dashboards.Domain) != p.domain || m.Name == p.without {
@@ -55,9 +55,9 @@ func (p page) Collect(told chan<- prometheus.Metric) {
 			weight := float64(i%7 + 1)
 			switch m.Kind {
 			case dashboards.Counter:
-				told <- prometheus.MustNewConstMetric(desc, prometheus.CounterValue, weight*float64(scrape), values...)
+				samples <- prometheus.MustNewConstMetric(desc, prometheus.CounterValue, weight*float64(scrape), values...)
 			case dashboards.Gauge:
-				told <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, p.gauge(m.Name, weight, values), values...)
+				samples <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, p.gauge(m.Name, weight, values), values...)
 			case dashboards.Histogram:
 				buckets, sum, each := map[float64]uint64{}, 0.0, uint64(weight)*uint64(scrape)
 				for n, bound := range m.Buckets {
@@ -67,7 +67,7 @@ func (p page) Collect(told chan<- prometheus.Metric) {
 					buckets[bound] = uint64(n+1) * each
 					sum += bound * float64(each)
 				}
-				told <- prometheus.MustNewConstHistogram(desc, uint64(len(m.Buckets)+1)*each, sum, buckets, values...)
+				samples <- prometheus.MustNewConstHistogram(desc, uint64(len(m.Buckets)+1)*each, sum, buckets, values...)
 			}
 		}
 	}
@@ -90,7 +90,7 @@ func (p page) gauge(name string, weight float64, values []string) float64 {
 	return 10 * weight
 }
 
-// combinations lists the label values of one metric, one of each for each series.
+// combinations lists the label values of one metric, one combination for each series.
 func combinations(names []string) [][]string {
 	all := [][]string{nil}
 	for _, name := range names {
@@ -147,7 +147,7 @@ func labelled(name string) []string {
 	panic("no sample values for the label " + name)
 }
 
-// monday is when the ISO week called week began.
+// monday returns the start of the ISO week with this name.
 func monday(week string) time.Time {
 	var year, number int
 	if _, err := fmt.Sscanf(week, "%d-W%d", &year, &number); err != nil {

@@ -15,10 +15,9 @@ import (
 	"inmail/dashboards"
 )
 
-// Pages reads both metrics pages of the program at base and returns where they differ from the
-// contract that panels and rules are written against: a metric that is missing, of another type, on
-// the other page or with other labels, a histogram with other buckets, and a label value that is none
-// of our codes. Metrics beyond the contract are nobody's concern.
+// Pages reads both metrics pages of the program at base and returns the differences from the contract of
+// panels and rules: a metric that is missing, or has another type, page or labels; a histogram with other
+// buckets; a label value that is none of our codes. Metrics beyond the contract are ignored.
 func Pages(ctx context.Context, base string) ([]string, error) {
 	process, err := readPage(ctx, base+"/metrics")
 	if err != nil {
@@ -78,10 +77,11 @@ func differences(m dashboards.Metric, family *dto.MetricFamily) []string {
 		var names []string
 		for _, pair := range series.GetLabel() {
 			names = append(names, pair.GetName())
-			// A queue that is split over a cluster has a number behind its name.
+			// A queue that is split on a cluster has a number after its name.
 			value, _, _ := strings.Cut(pair.GetValue(), ":")
 			if known, ok := dashboards.Known[pair.GetName()]; ok && !slices.Contains(known, value) {
-				faults = append(faults, fmt.Sprintf("%s: %s=%q is not one of %v", m.Name, pair.GetName(), pair.GetValue(), known))
+				faults = append(faults,
+					fmt.Sprintf("%s: %s=%q is not one of %v", m.Name, pair.GetName(), pair.GetValue(), known))
 			}
 		}
 		slices.Sort(names)

@@ -17,7 +17,7 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// The collectors that the program registers keep to the contract, with nothing yet done or stored.
+// The collectors of the program keep the contract, even before anything is done or stored.
 func TestPagesOfTheCollectors(t *testing.T) {
 	process, domain := prometheus.NewRegistry(), prometheus.NewRegistry()
 	metrics.NewProcess(process).CRM("salesforce", []string{"InMail__c"}, []string{"query"})
@@ -33,7 +33,7 @@ func TestPagesOfTheCollectors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// What other parts register, and what has no series before there is a week or a tag.
+	// Metrics that other parts register, and those that have no series before there is a week or a tag.
 	elsewhere := []string{"asynq_", "process_", "go_", "inmail_http_", "inmail_cohort_", "inmail_tag_messages"}
 	faults = slices.DeleteFunc(faults, func(fault string) bool {
 		return slices.ContainsFunc(elsewhere, func(prefix string) bool { return strings.HasPrefix(fault, prefix) })

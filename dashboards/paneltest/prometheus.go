@@ -21,30 +21,31 @@ import (
 	"inmail/dashboards"
 )
 
-// How long a Prometheus may take to come up and to go down. Neither is judged, both are bounded.
+// Bounds of the time in which a Prometheus starts and stops. The durations themselves are not tested.
 const (
-	startLimit = time.Minute
+	startLimit = 10 * time.Minute
 	stopLimit  = 20 * time.Second
 )
 
-// Prometheus starts a real one until tb ends, with the committed prometheus.yml and rules, and returns
-// its base URL. It scrapes target (host:port) in place of the default address, and scrapes and
-// evaluates every second. A missing binary is a failure.
+// Prometheus starts a Prometheus until tb ends, with the committed prometheus.yml and rules, and returns
+// its base URL. It scrapes target (host:port) instead of the default address, and scrapes and evaluates
+// every second. A missing binary is a failure.
 func Prometheus(tb testing.TB, target string) string {
 	tb.Helper()
 	return start(tb, layout{times: 1, every: time.Second, installations: map[string][]string{"inmail": {target}}})
 }
 
-// TimeLapse starts one in which time goes by times as fast, as Faster does it to the rules: scrapes, evaluations and how long a
-// sample stands are that much shorter too. It scrapes several installations, each under the pair of job names that begins with
-// the map's key, and of each all processes (host:port).
+// TimeLapse starts a Prometheus in which time runs faster by the factor times: the rules are changed by
+// Faster, and the intervals of scrapes and evaluations and the lookback are divided by times. It scrapes
+// several installations: the keys are the prefixes of their pairs of job names, the values all of their
+// processes (host:port).
 func TimeLapse(tb testing.TB, times int, installations map[string][]string) string {
 	tb.Helper()
 	return start(tb, layout{times: times, installations: installations},
 		"--query.lookback-delta="+model.Duration(lookback/time.Duration(times)).String())
 }
 
-// lookback is how long a sample stands for what is now, where nothing else is set.
+// lookback is how long Prometheus uses the last sample of a series when nothing else is set.
 const lookback = 5 * time.Minute
 
 func start(tb testing.TB, l layout, flags ...string) string {
@@ -63,7 +64,8 @@ func start(tb testing.TB, l layout, flags ...string) string {
 	}
 	said := &output{}
 	run := exec.Command(binary, append([]string{
-		"--config.file=" + filepath.Join(folder, "prometheus.yml"), "--storage.tsdb.path=" + filepath.Join(folder, "data"),
+		"--config.file=" + filepath.Join(folder, "prometheus.yml"),
+		"--storage.tsdb.path=" + filepath.Join(folder, "data"),
 		"--web.listen-address=" + address, "--log.level=warn"}, flags...)...)
 	run.Stdout, run.Stderr = said, said
 	if err := run.Start(); err != nil {
@@ -80,14 +82,14 @@ func start(tb testing.TB, l layout, flags ...string) string {
 	return base
 }
 
-// layout is what a Prometheus is told beside the committed files.
+// layout is the configuration of a Prometheus besides the committed files.
 type layout struct {
-	times         int                 // as fast
-	every         time.Duration       // between two scrapes and two evaluations; 0: what the committed file says, times as fast
-	installations map[string][]string // the processes of each
+	times         int                 // factor by which time runs faster
+	every         time.Duration       // interval of scrapes and evaluations; 0: the committed one divided by times
+	installations map[string][]string // processes (host:port) by prefix of the job names
 }
 
-// write writes the committed configuration and rules to folder, as l changes them.
+// write writes the committed configuration and rules to folder, with the changes of l.
 func (l layout) write(folder string) error {
 	for _, dir := range []string{"rules", "data"} {
 		if err := os.MkdirAll(filepath.Join(folder, dir), 0o755); err != nil {
@@ -116,7 +118,7 @@ func (l layout) write(folder string) error {
 	if err != nil {
 		return fmt.Errorf("read prometheus.yml: %w", err)
 	}
-	if text, err = l.aimed(text); err != nil {
+	if text, err = l.scrapeConfig(text); err != nil {
 		return err
 	}
 	if err := os.WriteFile(filepath.Join(folder, "prometheus.yml"), text, 0o644); err != nil {
@@ -125,8 +127,8 @@ func (l layout) write(folder string) error {
 	return nil
 }
 
-// aimed is the committed configuration with its jobs once for each installation.
-func (l layout) aimed(text []byte) ([]byte, error) {
+// scrapeConfig returns the committed configuration with its jobs repeated for each installation.
+func (l layout) scrapeConfig(text []byte) ([]byte, error) {
 	var config struct {
 		Global struct {
 			Scrape string `yaml:"scrape_interval"`
@@ -165,7 +167,7 @@ func (l layout) aimed(text []byte) ([]byte, error) {
 	})
 }
 
-// freeAddress is a loopback address that nobody listened on a moment ago.
+// freeAddress returns a loopback address at which no server was listening a moment ago.
 func freeAddress() (string, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -211,7 +213,7 @@ func stop(process *os.Process, ended <-chan struct{}) {
 	}
 }
 
-// output keeps what a process says, for when it fails.
+// output collects the output of a process, to print it after a failure.
 type output struct {
 	mu   sync.Mutex
 	text bytes.Buffer

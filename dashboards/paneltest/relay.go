@@ -11,13 +11,13 @@ import (
 	"time"
 )
 
-// pageLimit bounds what is read of one metrics page.
+// pageLimit bounds the size in bytes of a metrics page.
 const pageLimit = 64 << 20
 
-// Relay stands before the metrics pages of a program whose clock was set forward by POST /v1/clock.
-// Prometheus' own clock is not: what the program calls "at" lies in its future, and time() - x would be
-// negative. The relay moves every *_timestamp_seconds back by what ahead says at that scrape; 0, which
-// means that there is none, stays 0. target is the program's base URL.
+// Relay serves the metrics pages of a program whose clock was set forward by POST /v1/clock, while
+// Prometheus' own clock was not: for Prometheus the program's timestamps are in the future, and time() - x
+// would be negative. The relay moves every *_timestamp_seconds back by ahead() at the time of the scrape.
+// The value 0 means "none" and stays 0. target is the program's base URL.
 func Relay(target string, ahead func() time.Duration) http.Handler {
 	client := &http.Client{Timeout: 10 * time.Second}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -46,7 +46,7 @@ func Relay(target string, ahead func() time.Duration) http.Handler {
 	})
 }
 
-// moveBack rewrites a page in Prometheus' text format.
+// moveBack rewrites the timestamps of a page in Prometheus' text format.
 func moveBack(page io.Reader, by time.Duration) ([]byte, error) {
 	var out bytes.Buffer
 	lines := bufio.NewScanner(page)

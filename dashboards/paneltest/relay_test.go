@@ -14,7 +14,7 @@ import (
 )
 
 func TestRelayMovesTimestampsBack(t *testing.T) {
-	const told = `# TYPE inmail_snapshot_timestamp_seconds gauge
+	const samples = `# TYPE inmail_snapshot_timestamp_seconds gauge
 inmail_snapshot_timestamp_seconds 1.8e+09
 inmail_cohort_open_complete_timestamp_seconds{cohort_week="2027-W03"} 1800000600.25
 inmail_crm_oldest_unsynced_timestamp_seconds{crm="salesforce"} 0
@@ -31,7 +31,7 @@ inmail_pending_unopened 1.8e+09
 			http.Error(w, "not asked as Prometheus asks", http.StatusBadRequest)
 			return
 		}
-		fmt.Fprint(w, told)
+		fmt.Fprint(w, samples)
 	}))
 	defer program.Close()
 	relay := httptest.NewServer(paneltest.Relay(program.URL, func() time.Duration { return 168 * time.Hour }))

@@ -13,9 +13,10 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Faster returns a committed rule file in which time goes by times as fast: every for, range, offset and every number that is
-// seconds is divided by it; names, labels, counts and shares stay. What is divided by 1 means the same as before. Bounds of buckets
-// are labels: they stay, and an objective's "within 5 s" means five real seconds.
+// Faster returns a committed rule file for a Prometheus in which time runs faster by the factor times:
+// every for, range and offset, and every number of seconds, is divided by it. Names, labels, counts and
+// shares stay. Bounds of buckets are labels and stay too, so that an objective's "within 5 s" means five
+// real seconds. With times 1 the rules keep their meaning.
 func Faster(file []byte, times int) ([]byte, error) {
 	var rules map[string]any
 	if err := yaml.Unmarshal(file, &rules); err != nil {
@@ -46,7 +47,7 @@ func Faster(file []byte, times int) ([]byte, error) {
 	return yaml.Marshal(rules)
 }
 
-// shorten changes the durations that fields of a group or a rule hold.
+// shorten changes the durations in the given fields of a group or a rule.
 func shorten(of map[string]any, shorter func(time.Duration) time.Duration, fields ...string) error {
 	for _, field := range fields {
 		text, ok := of[field].(string)
@@ -62,9 +63,9 @@ func shorten(of map[string]any, shorter func(time.Duration) time.Duration, field
 	return nil
 }
 
-// Retimed returns expr with each of its durations replaced by what change makes of it: ranges, offsets and steps, and the numbers
-// that are seconds, which are those that a time is compared with (time() - x > 45, …_seconds > 60) and those that make a rate the
-// number of events in its window (3600 * …:rate1h).
+// Retimed returns expr with each duration d replaced by change(d): ranges, offsets and steps, and numbers
+// of seconds. Those are the numbers with which a time is compared (time() - x > 45, …_seconds > 60), and
+// the factors that make a rate the number of events in its window (3600 * …:rate1h).
 func Retimed(expr string, change func(time.Duration) time.Duration) (string, error) {
 	parsed, err := parser.NewParser(parser.Options{}).ParseExpr(expr)
 	if err != nil {
@@ -88,7 +89,8 @@ func Retimed(expr string, change func(time.Duration) time.Duration) (string, err
 			}
 		case *parser.BinaryExpr:
 			for number, other := range operands(n) {
-				if number.Val != 0 && (n.Op.IsComparisonOperator() && isTime(other) || n.Op == parser.MUL && window(other) == number.Val) {
+				if number.Val != 0 && (n.Op.IsComparisonOperator() && isTime(other) ||
+					n.Op == parser.MUL && window(other) == number.Val) {
 					number.Val = change(time.Duration(number.Val * float64(time.Second))).Seconds()
 				}
 			}
@@ -98,36 +100,36 @@ func Retimed(expr string, change func(time.Duration) time.Duration) (string, err
 	return parsed.String(), nil
 }
 
-// operands pairs each number that stands on one side of n with the other side.
+// operands maps each number that is one operand of n to the other operand.
 func operands(n *parser.BinaryExpr) map[*parser.NumberLiteral]parser.Expr {
 	pairs := map[*parser.NumberLiteral]parser.Expr{}
-	if number, ok := bare(n.LHS).(*parser.NumberLiteral); ok {
+	if number, ok := unwrapped(n.LHS).(*parser.NumberLiteral); ok {
 		pairs[number] = n.RHS
 	}
-	if number, ok := bare(n.RHS).(*parser.NumberLiteral); ok {
+	if number, ok := unwrapped(n.RHS).(*parser.NumberLiteral); ok {
 		pairs[number] = n.LHS
 	}
 	return pairs
 }
 
-// bare is e without parentheses and aggregations, which leave a time a time.
-func bare(e parser.Expr) parser.Expr {
+// unwrapped returns e without parentheses and aggregations: they do not change the unit.
+func unwrapped(e parser.Expr) parser.Expr {
 	switch n := e.(type) {
 	case *parser.ParenExpr:
-		return bare(n.Expr)
+		return unwrapped(n.Expr)
 	case *parser.AggregateExpr:
 		if n.Op == parser.MAX || n.Op == parser.MIN {
-			return bare(n.Expr)
+			return unwrapped(n.Expr)
 		}
 	}
 	return e
 }
 
-// isTime says whether e is a number of seconds: the time since something, or a gauge that is called so.
+// isTime reports whether e is a number of seconds: the time since something, or a gauge whose name says so.
 func isTime(e parser.Expr) bool {
-	switch n := bare(e).(type) {
+	switch n := unwrapped(e).(type) {
 	case *parser.BinaryExpr:
-		call, ok := bare(n.LHS).(*parser.Call)
+		call, ok := unwrapped(n.LHS).(*parser.Call)
 		return ok && n.Op == parser.SUB && call.Func.Name == "time"
 	case *parser.VectorSelector:
 		return strings.HasSuffix(nameOf(n), "_seconds")
@@ -137,9 +139,9 @@ func isTime(e parser.Expr) bool {
 
 var rateOf = regexp.MustCompile(`rate(\d+[smhd])$`)
 
-// window is how many seconds a recorded rate looks back, as its name says; 0 for anything else.
+// window returns the window of a recorded rate in seconds, from its name; 0 for any other expression.
 func window(e parser.Expr) float64 {
-	selector, ok := bare(e).(*parser.VectorSelector)
+	selector, ok := unwrapped(e).(*parser.VectorSelector)
 	if !ok {
 		return 0
 	}

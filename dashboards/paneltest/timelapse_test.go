@@ -46,11 +46,12 @@ func TestRetimed(t *testing.T) {
 	}
 }
 
-// number is a number or a duration in an expression, but no part of a name.
+// number matches a number or a duration in an expression that is not part of a name.
 var number = regexp.MustCompile(`\b\d+(\.\d+)?((ms|[smhdw])(\d+(ms|[smhdw]))*)?\b`)
 
-// The committed rules, sixty times as fast: Prometheus takes them, each of their durations is a sixtieth, and nothing else is
-// changed. What looks like seconds and stays is a count that is listed here, or the bound of a bucket.
+// TestFaster makes the committed rules sixty times as fast. Prometheus must accept them, each duration must
+// be a sixtieth, and nothing else may change. Numbers that look like seconds and stay are counts listed
+// here, or bounds of buckets.
 func TestFaster(t *testing.T) {
 	const times = 60
 	counts := []string{"100", "500"}
@@ -126,7 +127,7 @@ func ruleFiles(t *testing.T) (names []string) {
 	return names
 }
 
-// rulesOf are the rules in text, their expressions as Prometheus writes them.
+// rulesOf returns the rules in text, with their expressions in Prometheus' own format.
 func rulesOf(t *testing.T, text []byte) (rules []dashboards.Rule) {
 	t.Helper()
 	var file dashboards.RuleFile
@@ -139,7 +140,7 @@ func rulesOf(t *testing.T, text []byte) (rules []dashboards.Rule) {
 	return rules
 }
 
-// seconds reads a number, of seconds or with a unit.
+// seconds parses a number of seconds, or a duration with a unit.
 func seconds(t *testing.T, text string) float64 {
 	t.Helper()
 	if n, err := strconv.ParseFloat(text, 64); err == nil {

@@ -8,6 +8,8 @@
 package advice
 
 import (
+	"slices"
+
 	"inmail/domain/richtext"
 )
 
@@ -48,6 +50,13 @@ const (
 	HeavyFormatting         = "heavy_formatting"
 	FollowUp                = "follow_up"
 )
+
+// codes is the list of all codes in their order.
+var codes = []string{NoName, NoSpecifics, WeakSubject, WeakPreview, LongParagraph, HardToRead, MentionCommonConnection,
+	NoValueStatement, Over100Words, HeavyFormatting, FollowUp}
+
+// Codes returns every code that Advise can answer, in its order.
+func Codes() []string { return slices.Clone(codes) }
 
 // Advise returns the advice on m, each code at most once, in the order of the constants. An English text with
 // a Flesch reading ease below readingEase, normally 0..100, counts as hard to read (R47, policy

@@ -1,6 +1,7 @@
 package advice
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -379,6 +380,9 @@ func TestCorpus(t *testing.T) {
 				codes = append(codes, hit.Code)
 				given[hit.Code]++
 				checkDetail(t, m, hit)
+				if !slices.Contains(Codes(), hit.Code) {
+					t.Errorf("%s is not among the codes", hit.Code)
+				}
 			}
 			if diff := cmp.Diff(in.want, codes); diff != "" {
 				t.Errorf("advice (-want +got):\n%s\n%+v", diff, Advise(m, 50))
@@ -394,9 +398,6 @@ func TestCorpus(t *testing.T) {
 		}
 	}
 }
-
-var codes = []string{NoName, NoSpecifics, WeakSubject, WeakPreview, LongParagraph, HardToRead, MentionCommonConnection,
-	NoValueStatement, Over100Words, HeavyFormatting, FollowUp}
 
 // checkDetail checks what every detail must be: one or two short sentences that quote something.
 func checkDetail(t *testing.T, m Message, hit Hit) {

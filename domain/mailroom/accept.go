@@ -152,9 +152,13 @@ const MaxKey = 255
 // checkKey refuses a key that is too long or holds more than printable ASCII (R28); an empty one is none.
 func checkKey(key string) error {
 	if len(key) > MaxKey || strings.IndexFunc(key, func(r rune) bool { return r < ' ' || r > '~' }) >= 0 {
-		return &domain.Refusal{Code: domain.BadRequest, Got: len(key), Limit: MaxKey, Detail: fmt.Sprintf("an idempotency key has 1 to %d printable ASCII characters", MaxKey)}
+		return badKey(key)
 	}
 	return nil
+}
+
+func badKey(key string) error {
+	return &domain.Refusal{Code: domain.BadRequest, Got: len(key), Limit: MaxKey, Detail: fmt.Sprintf("an idempotency key has 1 to %d printable ASCII characters", MaxKey)}
 }
 
 // CheckText refuses, with bad_request, what no store can keep: wrong UTF-8 and the character NUL.

@@ -63,7 +63,7 @@ func TestLeases(t *testing.T) {
 		w.ok(w.svc.TakeLease(w.ctx, mailroom.WriteLease(firstCRM), dead, lease))
 	})
 	on(t, "a_clock_that_was_far_ahead_holds_nobody", func(w *world) {
-		w.clock.set(t0.Add(168 * time.Hour))
+		w.clock.set(t0.Add(domain.Window))
 		w.ok(w.svc.TakeLease(w.ctx, mailroom.WriteLease(firstCRM), w.svc.NewHolder(), lease))
 		w.clock.set(t0)
 		w.ok(w.svc.TakeLease(w.ctx, mailroom.WriteLease(firstCRM), w.svc.NewHolder(), lease))

@@ -3,7 +3,6 @@ package mailroom
 import (
 	"errors"
 	"maps"
-	"reflect"
 	"slices"
 	"strings"
 
@@ -17,24 +16,19 @@ type NamedCRMIDs struct {
 	IDs domain.CRMIDs // of the first under ""
 }
 
-var namedCRMIDs = strictjson.ShapeOf(reflect.TypeFor[NamedCRMIDs]())
-
-// UnmarshalJSON reads them as ReadJSON does.
-func (n *NamedCRMIDs) UnmarshalJSON(b []byte) error { return namedCRMIDs.Read("line", b, n) }
-
 // ReadJSON reads them apart.
 func (n *NamedCRMIDs) ReadJSON(r *strictjson.Reader) error {
 	n.IDs = domain.CRMIDs{}
-	return r.Object(func(name string) error {
+	return r.Object(func(name []byte) error {
 		if r.Peek() != '{' {
-			return n.read(r, "", name)
+			return n.read(r, "", string(name))
 		}
 		crm := domain.CRM(name)
 		if crm == "" || n.IDs[crm] != nil {
 			return refuse(domain.BadRequest, "a CRM is named twice or by no name")
 		}
 		n.IDs[crm] = domain.ForeignIDs{}
-		return r.Object(func(name string) error { return n.read(r, crm, name) })
+		return r.Object(func(name []byte) error { return n.read(r, crm, string(name)) })
 	})
 }
 

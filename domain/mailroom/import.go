@@ -4,15 +4,14 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"sort"
-	"strings"
-	"unicode/utf8"
 
 	"inmail/domain"
+	"inmail/domain/strictjson"
 )
 
 // MaxImportLine is the longest line of an import, in bytes (API.md).
@@ -21,14 +20,16 @@ const MaxImportLine = 64 << 10
 // importBatch is how many lines share a transaction.
 const importBatch = 500
 
-// ImportReport says what became of an import: bad lines are reported, the good ones kept.
+// ImportReport says what became of an import: bad lines are reported, the good ones kept. Lines are those that were
+// decided, so an import that ended early goes on with line Lines + 1.
 type ImportReport struct {
-	Lines    int
-	Accepted int
-	Rejected []Rejected // at most MaxRejected, by line
+	Lines         int // empty ones too
+	Accepted      int
+	RejectedCount int        // all of them
+	Rejected      []Rejected // the first MaxRejected of them, by line
 }
 
-// MaxRejected is how many bad lines a report names; the numbers count all.
+// MaxRejected is how many bad lines a report names; RejectedCount counts all.
 const MaxRejected = 10_000
 
 // Rejected is one bad line, counted from 1.
@@ -38,50 +39,106 @@ type Rejected struct {
 	Detail string
 }
 
-// importLine is what one line may hold: exactly one of the four.
-type importLine struct {
-	Member     *importMember `json:"member"`
-	Connection []string      `json:"connection"`
-	Block      []string      `json:"block"`
-	InMail     *importInMail `json:"inmail"`
+// ImportLine is what one line may hold: exactly one of the four. It is read as strictly as the bodies of the API are, by the
+// same reader; the API's tests hold the fields and bounds of both against each other.
+type ImportLine struct {
+	Member     *ImportMember `json:"member,omitempty"`
+	Connection *importPair   `json:"connection,omitempty"`
+	Block      *importPair   `json:"block,omitempty"`
+	InMail     *ImportInMail `json:"inmail,omitempty"`
 }
 
-type importMember struct {
-	ID             domain.MemberID    `json:"id"`
-	Name           string             `json:"name"`
-	Headline       string             `json:"headline"`
-	PhotoURL       string             `json:"photo_url"`
-	Company        string             `json:"company"`
-	Email          string             `json:"email"`
-	ProfileShared  *bool              `json:"profile_shared"`
-	ProfileVisible *bool              `json:"profile_visible"`
-	AcceptsInMail  *bool              `json:"accepts_inmail"`
-	AccountType    domain.AccountType `json:"account_type"`
-	Plan           string             `json:"plan"`
-	AnchorDay      int                `json:"anchor_day"`
-	Team           string             `json:"team"`
-	Skills         []string           `json:"skills"`
+// ImportMember is a member as PUT /v1/members/{id} takes it, with its id.
+type ImportMember struct {
+	ID             domain.MemberID `json:"id"`
+	Name           string          `json:"name"`
+	Headline       string          `json:"headline,omitempty"`
+	PhotoURL       string          `json:"photo_url,omitempty"`
+	Company        string          `json:"company,omitempty"`
+	Email          string          `json:"email,omitempty"`
+	ProfileShared  *bool           `json:"profile_shared,omitempty"`
+	ProfileVisible *bool           `json:"profile_visible,omitempty"`
+	AcceptsInMail  *bool           `json:"accepts_inmail,omitempty"`
+	AccountType    accountType     `json:"account_type,omitempty"`
+	Plan           string          `json:"plan,omitempty"`
+	AnchorDay      int             `json:"anchor_day,omitempty" min:"1" max:"31"`
+	Team           string          `json:"team,omitempty"`
+	Skills         []string        `json:"skills,omitempty" max:"100"`
 }
 
-type importInMail struct {
-	From        domain.MemberID `json:"from"`
-	To          domain.MemberID `json:"to"`
-	Subject     *string         `json:"subject"`
-	Body        *string         `json:"body"`
-	Tags        []string        `json:"tags"`
-	Category    string          `json:"category"`
-	Key         string          `json:"key"`
-	Attachment  json.RawMessage `json:"attachment"`
-	Attachments json.RawMessage `json:"attachments"`
-	CRM         NamedCRMIDs     `json:"crm"`
+// ImportInMail is an InMail as POST /v1/inmails takes it, with its sender and its Idempotency-Key (R28).
+type ImportInMail struct {
+	From        domain.MemberID     `json:"from"`
+	To          domain.MemberID     `json:"to"`
+	Subject     string              `json:"subject"`
+	Body        string              `json:"body"`
+	Tags        []string            `json:"tags,omitempty"`
+	Category    string              `json:"category,omitempty"`
+	Key         givenKey            `json:"key,omitempty"`
+	CRM         *NamedCRMIDs        `json:"crm,omitempty"`
+	Attachment  strictjson.Anything `json:"attachment,omitempty"`
+	Attachments strictjson.Anything `json:"attachments,omitempty"`
 }
 
-func (m *importMember) member() domain.Member {
+// accountType is one of the account types.
+type accountType string
+
+// Values lists the account types.
+func (accountType) Values() []string {
+	var names []string
+	for _, t := range domain.AccountTypes() {
+		names = append(names, string(t))
+	}
+	return names
+}
+
+// givenKey is a key that was given: an empty one is none, and would let an import be sent twice.
+type givenKey string
+
+// Validate refuses what no Idempotency-Key may be (R28).
+func (k givenKey) Validate() error {
+	if k == "" {
+		return badKey("")
+	}
+	return checkKey(string(k))
+}
+
+// importPair is two members, as a list.
+type importPair Pair
+
+// ReadJSON reads a list of two ids.
+func (p *importPair) ReadJSON(r *strictjson.Reader) error {
+	n := 0
+	err := r.List(func(i int) error {
+		if n++; n > 2 {
+			return twoMembers()
+		}
+		text, err := r.Text()
+		if err != nil {
+			return err
+		}
+		id := domain.MemberID(text)
+		if i == 0 {
+			p.From = id
+		} else {
+			p.To = id
+		}
+		return id.Validate()
+	})
+	if err == nil && n != 2 {
+		return twoMembers()
+	}
+	return err
+}
+
+func twoMembers() error { return refuse(domain.BadRequest, "exactly two members") }
+
+func (m *ImportMember) member() domain.Member {
 	d := domain.NewMember(m.ID, m.Name)
 	d.Headline, d.PhotoURL, d.Company, d.Email = m.Headline, m.PhotoURL, m.Company, domain.Email(m.Email)
 	d.Plan, d.AnchorDay, d.Team, d.Skills = m.Plan, m.AnchorDay, m.Team, m.Skills
 	if m.AccountType != "" {
-		d.AccountType = m.AccountType
+		d.AccountType = domain.AccountType(m.AccountType)
 	}
 	for _, f := range []struct {
 		to   *bool
@@ -94,33 +151,37 @@ func (m *importMember) member() domain.Member {
 	return d
 }
 
-func (m *importInMail) send() Send {
-	s := Send{From: m.From, To: m.To, Tags: m.Tags, Category: m.Category, Key: m.Key,
-		Attachments: m.Attachment != nil || m.Attachments != nil,
-		CRM:         m.CRM.IDs}
-	if m.Subject != nil {
-		s.Subject = *m.Subject
-	}
-	if m.Body != nil {
-		s.Body = *m.Body
+func (m *ImportInMail) send() Send {
+	s := Send{From: m.From, To: m.To, Subject: m.Subject, Body: m.Body, Tags: m.Tags, Category: m.Category, Key: string(m.Key),
+		Attachments: bool(m.Attachment || m.Attachments)}
+	if m.CRM != nil {
+		s.CRM = m.CRM.IDs
 	}
 	return s
 }
 
+// byteOrderMark may stand once, before the first line; it is no part of it.
+const byteOrderMark = "\xef\xbb\xbf"
+
 // Import reads NDJSON: members, connections, blocks and InMails, one a line, each InMail through every check (R19, R21).
 // Lines of one kind that follow each other share transactions. progress, when not nil, hears the lines done so far.
-// An error is a fault that ended the import; the report says what was kept until then.
+// An error is a fault that ended the import; the report says what was decided until then. When the stream breaks, all
+// lines that were read whole are decided first, even where whoever sent them is gone: what was read is kept before
+// anything is said of it.
 func (svc *Service) Import(ctx context.Context, in io.Reader, progress func(lines int)) (ImportReport, error) {
 	im := &importer{svc: svc, ctx: ctx}
-	lines := bufio.NewReaderSize(in, MaxImportLine+1)
+	lines := bufio.NewReaderSize(in, MaxImportLine+len("\r\n"))
+	if mark, _ := lines.Peek(len(byteOrderMark)); string(mark) == byteOrderMark {
+		_, _ = lines.Discard(len(mark)) // what was peeked at is there
+	}
 	for {
 		line, tooLong, err := readLine(lines)
 		if err != nil && !errors.Is(err, io.EOF) {
-			return im.report, fmt.Errorf("read line %d: %w", im.report.Lines+1, err)
+			return im.broken(err)
 		}
 		if len(line) > 0 || tooLong {
 			if fault := im.line(line, tooLong); fault != nil {
-				return im.report, fault
+				return im.cut(), fault
 			}
 		} else if err == nil {
 			im.report.Lines++ // an empty line is a line
@@ -132,12 +193,13 @@ func (svc *Service) Import(ctx context.Context, in io.Reader, progress func(line
 			break
 		}
 	}
-	err := im.flush()
-	sort.SliceStable(im.report.Rejected, func(i, j int) bool { return im.report.Rejected[i].Line < im.report.Rejected[j].Line })
-	return im.report, err
+	if err := im.flush(); err != nil {
+		return im.cut(), err
+	}
+	return im.sorted(), nil
 }
 
-// readLine returns one line without its end; one that is too long is read over.
+// readLine returns one line without its end, which the bound does not count; one that is too long is read over.
 func readLine(in *bufio.Reader) (line []byte, tooLong bool, err error) {
 	line, err = in.ReadSlice('\n')
 	for errors.Is(err, bufio.ErrBufferFull) {
@@ -147,7 +209,8 @@ func readLine(in *bufio.Reader) (line []byte, tooLong bool, err error) {
 	if tooLong {
 		return nil, true, err
 	}
-	return bytes.TrimRight(line, "\r\n"), len(bytes.TrimRight(line, "\r\n")) > MaxImportLine, err
+	line = bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r"))
+	return line, len(line) > MaxImportLine, err
 }
 
 // importer gathers lines of one kind into a batch.
@@ -156,7 +219,8 @@ type importer struct {
 	ctx     context.Context
 	report  ImportReport
 	kind    string
-	numbers []int
+	numbers []int // of the lines in the batch
+	behind  int   // lines that were refused behind the first of the batch
 	members []domain.Member
 	pairs   []Pair
 	sends   []Send
@@ -167,15 +231,15 @@ func (im *importer) line(line []byte, tooLong bool) error {
 	im.report.Lines++
 	number := im.report.Lines
 	if tooLong {
-		im.reject(number, &domain.Refusal{Code: "too_large", Limit: MaxImportLine, Detail: "the line is longer than 65536 bytes"})
+		im.unreadable(number, &domain.Refusal{Code: "too_large", Limit: MaxImportLine, Detail: fmt.Sprintf("the line is longer than %d bytes", MaxImportLine)})
 		return nil
 	}
-	if len(bytes.TrimSpace(line)) == 0 {
+	if len(bytes.Trim(line, " \t\r")) == 0 {
 		return nil
 	}
 	l, err := parseLine(line)
 	if err != nil {
-		im.reject(number, err)
+		im.unreadable(number, err)
 		return nil
 	}
 	kind := l.kind()
@@ -190,9 +254,9 @@ func (im *importer) line(line []byte, tooLong bool) error {
 	case "member":
 		im.members = append(im.members, l.Member.member())
 	case "connection":
-		im.pairs = append(im.pairs, Pair{domain.MemberID(l.Connection[0]), domain.MemberID(l.Connection[1])})
+		im.pairs = append(im.pairs, Pair(*l.Connection))
 	case "block":
-		im.pairs = append(im.pairs, Pair{domain.MemberID(l.Block[0]), domain.MemberID(l.Block[1])})
+		im.pairs = append(im.pairs, Pair(*l.Block))
 	case "inmail":
 		im.sends = append(im.sends, l.InMail.send())
 	}
@@ -225,26 +289,68 @@ func (im *importer) flush() error {
 	}
 	for i, err := range errs {
 		if err != nil {
-			im.reject(im.numbers[i], err)
+			im.reject(im.numbers[i], err, MaxRejected+importBatch)
 			continue
 		}
 		im.report.Accepted++
 	}
-	im.numbers, im.members, im.pairs, im.sends = im.numbers[:0], nil, nil, nil
+	im.numbers, im.members, im.pairs, im.sends, im.behind = im.numbers[:0], nil, nil, nil, 0
+	if len(im.report.Rejected) > MaxRejected { // these stand before some that were known earlier
+		im.report.Rejected = im.sorted().Rejected[:MaxRejected]
+	}
 	return nil
 }
 
-func (im *importer) reject(line int, err error) {
+// broken decides the lines that were read whole before the stream broke, whoever has gone away in the meantime.
+func (im *importer) broken(err error) (ImportReport, error) {
+	next := im.report.Lines + 1
+	im.ctx = context.WithoutCancel(im.ctx)
+	if fault := im.flush(); fault != nil {
+		return im.cut(), fault
+	}
+	return im.sorted(), fmt.Errorf("read line %d: %w", next, err)
+}
+
+// cut takes what stands behind the first undecided line out of the report: the import goes on with that line.
+func (im *importer) cut() ImportReport {
+	report := im.sorted()
+	if len(im.numbers) == 0 {
+		return report
+	}
+	report.Lines = im.numbers[0] - 1
+	decided := sort.Search(len(report.Rejected), func(i int) bool { return report.Rejected[i].Line > report.Lines })
+	report.RejectedCount -= im.behind
+	report.Rejected = report.Rejected[:decided]
+	return report
+}
+
+// sorted returns the report with its bad lines in order.
+func (im *importer) sorted() ImportReport {
+	sort.SliceStable(im.report.Rejected, func(i, j int) bool { return im.report.Rejected[i].Line < im.report.Rejected[j].Line })
+	return im.report
+}
+
+// unreadable reports a line that is refused as it is read, perhaps before a batch of earlier ones was decided.
+func (im *importer) unreadable(line int, err error) {
+	if len(im.numbers) > 0 {
+		im.behind++
+	}
+	im.reject(line, err, MaxRejected)
+}
+
+// reject counts a bad line, and lists it where the list is shorter than limit.
+func (im *importer) reject(line int, err error, limit int) {
 	var refusal *domain.Refusal
 	if !errors.As(err, &refusal) {
 		refusal = domain.Refuse(domain.BadRequest, "the line cannot be read")
 	}
-	if len(im.report.Rejected) < MaxRejected {
+	im.report.RejectedCount++
+	if len(im.report.Rejected) < limit {
 		im.report.Rejected = append(im.report.Rejected, Rejected{Line: line, Code: refusal.Code, Detail: refusal.Detail})
 	}
 }
 
-func (l *importLine) kind() string {
+func (l *ImportLine) kind() string {
 	switch {
 	case l.Member != nil:
 		return "member"
@@ -256,19 +362,13 @@ func (l *importLine) kind() string {
 	return "inmail"
 }
 
-// parseLine reads one line strictly: valid UTF-8, known fields, exactly one kind.
-func parseLine(line []byte) (*importLine, error) {
-	if !utf8.Valid(line) {
-		return nil, refuse(domain.BadRequest, "the line is not valid UTF-8")
-	}
-	dec := json.NewDecoder(bytes.NewReader(line))
-	dec.DisallowUnknownFields()
-	var l importLine
-	if err := dec.Decode(&l); err != nil {
-		return nil, refuse(domain.BadRequest, "the line is not one of the four objects: %s", jsonFault(err))
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return nil, refuse(domain.BadRequest, "the line holds more than one object")
+var lineShape = strictjson.ShapeOf(reflect.TypeFor[ImportLine]())
+
+// parseLine reads one line as the API reads a body, and refuses one that does not hold exactly one kind.
+func parseLine(line []byte) (*ImportLine, error) {
+	var l ImportLine
+	if err := lineShape.Read("line", line, &l); err != nil {
+		return nil, err
 	}
 	n := 0
 	for _, has := range []bool{l.Member != nil, l.Connection != nil, l.Block != nil, l.InMail != nil} {
@@ -276,29 +376,8 @@ func parseLine(line []byte) (*importLine, error) {
 			n++
 		}
 	}
-	switch {
-	case n != 1:
-		return nil, refuse(domain.BadRequest, "a line holds exactly one of member, connection, block, inmail")
-	case l.Connection != nil && len(l.Connection) != 2, l.Block != nil && len(l.Block) != 2:
-		return nil, refuse(domain.BadRequest, "a connection and a block name two members")
-	case l.InMail != nil && (l.InMail.Subject == nil || l.InMail.Body == nil):
-		return nil, refuse(domain.BadRequest, "an inmail has from, to, subject and body")
+	if n != 1 {
+		return nil, refuse(domain.BadRequest, "a line holds exactly one of %s", lineShape.Names())
 	}
 	return &l, nil
-}
-
-// jsonFault says what is wrong with JSON without quoting what was in it (R27): a field name is ours to
-// say only where it is not the caller's text.
-func jsonFault(err error) string {
-	var syntax *json.SyntaxError
-	var wrong *json.UnmarshalTypeError
-	switch {
-	case errors.As(err, &syntax):
-		return fmt.Sprintf("syntax error at byte %d", syntax.Offset)
-	case errors.As(err, &wrong):
-		return fmt.Sprintf("wrong type for %s at byte %d", wrong.Field, wrong.Offset)
-	case strings.Contains(err.Error(), "unknown field"):
-		return "unknown field"
-	}
-	return "not readable"
 }

@@ -37,7 +37,7 @@ func TestRandomLife(t *testing.T) {
 			"report":  func(rt *rapid.T) { l.act(rt, "report") },
 			"expire":  func(*rapid.T) { _, err := w.svc.Expire(w.ctx, 100); w.ok(err) },
 			"advance": func(rt *rapid.T) {
-				w.clock.advance(time.Duration(rapid.SampledFrom([]int{1, 40, 167, 168, 400}).Draw(rt, "hours")) * time.Hour)
+				w.clock.advance(time.Duration(rapid.SampledFrom([]int{1, 40, domain.WindowHours - 1, domain.WindowHours, 400}).Draw(rt, "hours")) * time.Hour)
 			},
 		})
 	})

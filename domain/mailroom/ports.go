@@ -212,9 +212,12 @@ type CreditMove struct {
 	Returned    int
 }
 
+// MaxPage is the longest page of a list.
+const MaxPage = 200
+
 // Page asks for a part of a list, newest first. The zero After is the beginning.
 type Page struct {
-	Limit int // 1..200
+	Limit int // 1..MaxPage
 	After Cursor
 }
 

@@ -650,7 +650,7 @@ func TestRules(t *testing.T) {
 		}
 		w.clock.advance(time.Millisecond)
 		if items, unread := w.inbox(recipient(1)); len(items) != 0 || unread != 0 {
-			w.t.Errorf("at 168 h: %d items, %d unread", len(items), unread)
+			w.t.Errorf("at the end of the window: %d items, %d unread", len(items), unread)
 		}
 		_, err = w.svc.Open(w.ctx, as(recipient(1)), dead)
 		w.want(err, domain.ExpiredCode)
@@ -698,7 +698,7 @@ func TestRules(t *testing.T) {
 			w.t.Errorf("the sender sees %q", got)
 		}
 		if m := w.inmail(ids[0]); !m.EndedAt.Equal(t0.Add(domain.Window)) {
-			w.t.Errorf("expired at %s, want T0 + 168 h", m.EndedAt)
+			w.t.Errorf("expired at %s, want T0 + Window", m.EndedAt)
 		}
 		if diff := cmp.Diff(map[string]int{"expired_unopened": 20}, w.outcomes(domain.ByAll)); diff != "" {
 			w.t.Errorf("counts (-want +got):\n%s", diff)

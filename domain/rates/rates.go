@@ -1,6 +1,6 @@
-// Package rates is the one definition of the figures that people decide by (R57–R59, R62): what a rate is, when it may
-// be published, and how sure it is. It reads counts alone, never InMails; the API, the metrics and the reports all
-// tell what it computes.
+// Package rates defines the published rates (R57–R59, R62): what each rate is, when it may be published, and
+// its confidence interval. Its input are counts, never InMails. The API, the metrics and the reports all
+// publish its results.
 package rates
 
 import (
@@ -13,21 +13,24 @@ import (
 	"inmail/domain"
 )
 
-// The names of the definitions; a change of meaning gets a new number.
+// The names of the definitions end in a version, which rises when the meaning changes.
 const (
-	OpenRate     = "open_rate/1"     // opened / delivered, by ISO week of T0, complete when the window of each of the week's InMails is over
-	ResponseRate = "response_rate/1" // first replies within the response window / delivered, by week of T0
+	// OpenRate is opened / delivered by ISO week of T0. It is complete when the Window of the
+	// week's last InMail is over.
+	OpenRate = "open_rate/1"
+	// ResponseRate is first replies within the response window / delivered, by ISO week of T0.
+	ResponseRate = "response_rate/1"
 )
 
-// Rate is a share with its 95 % Wilson score interval.
+// Rate is a share, 0..1, with its 95 % Wilson score interval.
 type Rate struct {
 	Value, Low, High float64
 }
 
-// z is the 97.5 % quantile of the normal distribution: 95 % in the middle.
+// z is the 97.5 % quantile of the normal distribution, for a two-sided interval of 95 %.
 const z = 1.959963984540054
 
-// Of returns hits / n with its interval; nil when n is 0, for nothing divided by nothing is no rate.
+// Of returns hits / n with its interval; nil if n is 0, because there is no rate of nothing.
 func Of(hits, n int) *Rate {
 	if n <= 0 {
 		return nil
@@ -38,7 +41,8 @@ func Of(hits, n int) *Rate {
 	return &Rate{Value: p, Low: max(0, middle-half), High: min(1, middle+half)}
 }
 
-// Row is one line of a report. Opened, Replied and Retracted count every InMail that ever was, so they overlap.
+// Row is one line of a report. Opened, Replied and Retracted overlap: an InMail that was opened, replied to
+// and then retracted counts in all three.
 type Row struct {
 	Key       string
 	Delivered int
@@ -47,18 +51,18 @@ type Row struct {
 	InTime    int // replied within the response window (R58)
 	Expired   int
 	Retracted int
-	Pending   int // unopened and live
-	Open      *Rate
-	Response  *Rate
-	// Complete says that nothing in the row is still "so far" for the open rate: every week in it is over with
-	// its last window (R57). ResponseComplete says the same of the response rate (R58).
-	Complete         bool
+	Pending   int   // unopened and live
+	Open      *Rate // of the complete weeks; nil: there is none
+	Response  *Rate // of the complete weeks; nil: there is none
+	// Complete says that the open rate of every week in the row is complete (OpenComplete, R57).
+	Complete bool
+	// ResponseComplete says that the response rate of every week in the row is complete (R58).
 	ResponseComplete bool
-	// OpenOf and ResponseOf are how many deliveries the two rates are of: those of the complete weeks.
+	// OpenOf and ResponseOf are the numbers of deliveries in the complete weeks, of which the two rates are.
 	OpenOf, ResponseOf int
 }
 
-// Monday returns when an ISO week begins, 00:00 UTC; an error for what is no cohort.
+// Monday returns the start of an ISO week, Monday 00:00 UTC, or an error if c is not an ISO week.
 func Monday(c domain.Cohort) (time.Time, error) {
 	var year, week int
 	if n, err := fmt.Sscanf(string(c), "%4d-W%2d", &year, &week); n != 2 || err != nil {
@@ -77,20 +81,21 @@ const (
 	oneWeek = 7 * day
 )
 
-// OpenCompleteDays is how many days after its Monday 00:00 the open rate of a week is complete: when the last InMail of
-// the week has had its Window (R57).
+// OpenCompleteDays is how many days after its Monday 00:00 the open rate of a week is complete: when the
+// Window of the week's last InMail is over (R57).
 const OpenCompleteDays = int((oneWeek + domain.Window) / day)
 
 // OpenComplete returns when the open rate of a week is complete (R57), in UTC as its Monday is.
 func OpenComplete(monday time.Time) time.Time { return monday.Add(oneWeek + domain.Window) }
 
-// ResponseComplete returns when the response rate of a week is complete: its end and the window (R58).
+// ResponseComplete returns when the response rate of a week is complete: windowDays, the response window,
+// after the end of the week (R58).
 func ResponseComplete(monday time.Time, windowDays int) time.Time {
 	return monday.Add(oneWeek + time.Duration(windowDays)*day)
 }
 
-// AgesToOpen are the bounds, in seconds, by which the ages of InMails at their opening are counted. The last one is the
-// end of the Window, after which nobody opens (R32); before it stand six more of its equal parts.
+// AgesToOpen returns the histogram buckets, in seconds, of the age of InMails when they are opened. The last
+// seven are equal parts of the Window, after which nobody opens (R32).
 func AgesToOpen() []float64 {
 	ages := []float64{60, 300, 900, 3600, 3 * 3600, 6 * 3600, 12 * 3600}
 	for part := time.Duration(1); part <= 7; part++ {
@@ -99,8 +104,8 @@ func AgesToOpen() []float64 {
 	return ages
 }
 
-// AgesToReply are the bounds, in seconds, by which the ages of InMails at their first reply are counted. The last one is
-// the end of the response window as it is without configuration (R58).
+// AgesToReply returns the histogram buckets, in seconds, of the age of InMails at their first reply. The last
+// one is the default response window (R58).
 func AgesToReply() []float64 {
 	last := (time.Duration(domain.DefaultPolicy().ResponseWindowDays) * day).Seconds()
 	ages := []float64{300, 900, 3600, 3 * 3600, 6 * 3600, 12 * 3600}
@@ -112,29 +117,29 @@ func AgesToReply() []float64 {
 	return append(ages, last)
 }
 
-// tally is the counts of one key in one week.
+// tally contains the counts of one key in one week by outcome.
 type tally map[domain.Outcome]int
 
-// those adds up the outcomes that count as asked.
-func (t tally) those(count func(domain.Outcome) bool) (n int) {
+// sum adds up the outcomes that count selects.
+func (t tally) sum(count func(domain.Outcome) bool) (n int) {
 	for _, o := range domain.OutcomesThat(count) {
 		n += t[o]
 	}
 	return n
 }
 
-func (t tally) opened() int    { return t.those(domain.Outcome.Opened) }
-func (t tally) replied() int   { return t.those(domain.Outcome.Replied) }
-func (t tally) retracted() int { return t.those(domain.Outcome.Retracted) }
-func (t tally) delivered() int { return t.those(func(domain.Outcome) bool { return true }) }
+func (t tally) opened() int    { return t.sum(domain.Outcome.Opened) }
+func (t tally) replied() int   { return t.sum(domain.Outcome.Replied) }
+func (t tally) retracted() int { return t.sum(domain.Outcome.Retracted) }
+func (t tally) delivered() int { return t.sum(func(domain.Outcome) bool { return true }) }
 
-// ByWeek makes a row of each week, oldest first.
+// ByWeek returns a row for each week, oldest first.
 func ByWeek(counts []domain.Count, now time.Time, windowDays int) ([]Row, error) {
 	return rows(counts, now, windowDays, func(c domain.Count) string { return string(c.Cohort) })
 }
 
-// ByKey makes a row of each key of the dimension that counts are of, in order of the keys; the rates are
-// over the complete weeks alone.
+// ByKey returns a row for each key of the counted dimension, ordered by key. The rates are those of the
+// complete weeks.
 func ByKey(counts []domain.Count, now time.Time, windowDays int) ([]Row, error) {
 	return rows(counts, now, windowDays, func(c domain.Count) string { return c.Key })
 }
@@ -177,7 +182,7 @@ func rows(counts []domain.Count, now time.Time, windowDays int, key func(domain.
 	return out, nil
 }
 
-// sums is a row on its way.
+// sums is a row while its counts are added up.
 type sums struct {
 	Row
 	openHits, responseHits int

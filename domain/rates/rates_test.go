@@ -2,6 +2,7 @@ package rates
 
 import (
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -24,6 +25,9 @@ func week(c domain.Cohort, o domain.Outcome, n int) domain.Count {
 	return domain.Count{Cohort: c, Dimension: domain.ByAll, Outcome: o, N: n}
 }
 
+// windowDays is the response window without configuration (R58).
+var windowDays = domain.DefaultPolicy().ResponseWindowDays
+
 // TestRules proves R57 to R59 and R62.
 func TestRules(t *testing.T) {
 	counts := []domain.Count{
@@ -32,12 +36,13 @@ func TestRules(t *testing.T) {
 		week("2026-W46", domain.OutcomeOpened, 1), week("2026-W46", domain.PendingUnopened, 1),
 	}
 	t.Run("R57_published_when_the_week_is_over", func(t *testing.T) {
-		// W46 begins on 2026-11-09; it is complete 14 days later, not a millisecond earlier.
+		// W46 begins on 2026-11-09; it is complete when the last of it has had its window, not a millisecond earlier.
+		published := at("2026-11-16T00:00:00Z").Add(domain.Window)
 		for _, c := range []struct {
-			now      string
+			now      time.Time
 			complete bool
-		}{{"2026-11-22T23:59:59.999Z", false}, {"2026-11-23T00:00:00.000Z", true}} {
-			rows, err := ByWeek(counts, at(c.now), 30)
+		}{{published.Add(-time.Millisecond), false}, {published, true}} {
+			rows, err := ByWeek(counts, c.now, windowDays)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -50,7 +55,7 @@ func TestRules(t *testing.T) {
 		}
 	})
 	t.Run("R57_retracted_and_expired_stay_below_the_line", func(t *testing.T) {
-		rows, err := ByWeek(counts, at("2026-11-23T00:00:00Z"), 30)
+		rows, err := ByWeek(counts, at("2026-11-09T00:00:00Z").Add(domain.Window), windowDays)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -61,12 +66,12 @@ func TestRules(t *testing.T) {
 		}
 	})
 	t.Run("R58_published_when_the_window_is_over", func(t *testing.T) {
-		// W45 ends on 2026-11-09 00:00; 30 days later is 2026-12-09.
+		published := at("2026-11-09T00:00:00Z").AddDate(0, 0, windowDays) // W45 ends on that day
 		for _, c := range []struct {
-			now      string
+			now      time.Time
 			complete bool
-		}{{"2026-12-08T23:59:59.999Z", false}, {"2026-12-09T00:00:00.000Z", true}} {
-			rows, err := ByWeek(counts, at(c.now), 30)
+		}{{published.Add(-time.Millisecond), false}, {published, true}} {
+			rows, err := ByWeek(counts, c.now, windowDays)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -138,4 +143,50 @@ func TestWilsonIntervalHoldsTheRate(t *testing.T) {
 			t.Fatalf("%+v is no interval around its rate", *r)
 		}
 	})
+}
+
+// No rate is published before it is final: whenever in a week an InMail is sent, its window is over when the open rate
+// of the week is complete, and the window for a reply when the response rate is; for the last one of a week not a
+// millisecond is lost.
+func TestNothingIsPublishedBeforeItIsFinal(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		sent := at("2020-01-01T00:00:00Z").Add(time.Duration(rapid.Int64Range(0, 20*365*24*3600*1000).Draw(t, "sent")) * time.Millisecond)
+		days := rapid.IntRange(1, 365).Draw(t, "days")
+		monday, err := Monday(domain.CohortOf(sent))
+		if err != nil {
+			t.Fatal(err)
+		}
+		last := monday.AddDate(0, 0, 7).Add(-time.Millisecond)
+		for _, c := range []struct {
+			complete time.Time
+			window   time.Duration
+		}{{OpenComplete(monday), domain.Window}, {ResponseComplete(monday, days), time.Duration(days) * 24 * time.Hour}} {
+			if c.complete.Before(sent.Add(c.window)) || c.complete.Sub(last.Add(c.window)) != time.Millisecond {
+				t.Fatalf("sent %s with %s to go: complete at %s", sent, c.window, c.complete)
+			}
+		}
+		if ages := AgesToOpen(); ages[len(ages)-1] != domain.Window.Seconds() || !slices.IsSorted(ages) {
+			t.Fatalf("openings are counted up to %v", ages)
+		}
+		if ages := AgesToReply(); ages[len(ages)-1] != float64(windowDays*24*3600) || !slices.IsSorted(ages) {
+			t.Fatalf("replies are counted up to %v", ages)
+		}
+	})
+}
+
+// Every outcome counts as what happened to the InMail, and the rows of a report add them up so.
+func TestOutcomesCountAsWhatHappened(t *testing.T) {
+	for _, o := range domain.Outcomes() {
+		if o.Replied() && !o.Opened() {
+			t.Errorf("%s was answered and not opened", o)
+		}
+		rows, err := ByWeek([]domain.Count{week("2026-W45", o, 2)}, at("2027-01-01T00:00:00Z"), windowDays)
+		if err != nil || len(rows) != 1 {
+			t.Fatalf("%s: %v, %v", o, rows, err)
+		}
+		two := map[bool]int{true: 2}
+		if r := rows[0]; r.Delivered != 2 || r.Opened != two[o.Opened()] || r.Replied != two[o.Replied()] || r.Retracted != two[o.Retracted()] {
+			t.Errorf("%s: %+v", o, r)
+		}
+	}
 }

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// A body as people write it, and the worst that 12,000 bytes can ask for.
+// The bodies are one as people write it, and the most expensive ones of 12,000 bytes.
 func BenchmarkParse(b *testing.B) {
 	typical := "Hi Anna,\n\nyour talk on **tidal power** in Porto made me think about our turbine tests. " +
 		"Two questions:\n\n- how do you keep the blades clean?\n- would *you* talk to our team?\n\n" +

@@ -11,12 +11,12 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Where R24 and CommonMark mean the same, inline emphasis, we pair markers as goldmark does:
-// whoever knows Markdown from elsewhere is not surprised.
+// Inline emphasis is the same in R24 and CommonMark, so markers must pair as in goldmark: nobody who knows
+// Markdown is surprised.
 func TestEmphasisPairsLikeCommonMark(t *testing.T) {
 	piece := rapid.SampledFrom([]string{"a", "b", " ", "*", "*", "**", "***", ".", "(", "é", "\n"})
 	rapid.Check(t, func(t *rapid.T) {
-		// Letters at both ends keep lists, rules and trimmed blanks, which do differ, out of it.
+		// Letters at both ends exclude lists, rules and trimmed blanks, which differ.
 		s := "x" + strings.Join(rapid.SliceOfN(piece, 0, 24).Draw(t, "source"), "") + "x"
 		for _, line := range strings.Split(s, "\n") {
 			if strings.TrimSpace(line) == "" || strings.TrimSpace(line) != line || strings.HasPrefix(line, "*") {

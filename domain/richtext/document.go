@@ -11,26 +11,25 @@
 //	1. x            a numbered item, a line of its own
 //	[t](https://…)  a link; also http and mailto
 //
-// Everything else is plain text and is shown as it was typed: headings, code, quotes, tables,
-// HTML, entities (&amp; stays five characters), backslashes, underscores, bare addresses,
-// reference links. A marker that finds no partner is plain text as well.
+// Everything else is plain text and is shown as typed: headings, code, quotes, tables, HTML, entities (&amp;
+// stays five characters), backslashes, underscores, bare addresses, reference links, and markers without a
+// partner.
 //
 // # Why a parser of our own
 //
-// A CommonMark parser (goldmark was weighed against R23 and R24) takes more for markup
-// than R24 allows, and its author cannot turn that off: backslash escapes and entities are
-// resolved in its core, `*`, `+` and `1)` open lists, four blanks open code, a single tilde
-// strikes through. It also changes the lines: it joins "- a" and a following "Regards" into one
-// item, drops every blank line after the first and the blanks at a line's ends, so the number of
-// line breaks that R23 counts cannot be recovered from its tree. Here a line of the source is a
-// line of the text, always; what remains of CommonMark is its rule for pairing emphasis markers
-// (section 6.2, with the relaxation for Chinese and Japanese that canPair explains).
+// A CommonMark parser (goldmark was compared with R23 and R24) recognises more markup than R24 allows, and
+// this cannot be turned off: its core resolves backslash escapes and entities, `*`, `+` and `1)` open lists,
+// four blanks open code, and a single tilde strikes through. It also changes the lines: it joins "- a" and a
+// following "Regards" into one item, and drops blank lines after the first and blanks at the ends of lines,
+// so the number of line breaks that R23 counts cannot be recovered from its tree. Here a line of the source
+// is always a line of the text. Only the rule for pairing emphasis markers is CommonMark's (section 6.2, with
+// the relaxation for Chinese and Japanese that canPair explains).
 //
 // # Work
 //
-// Every step is linear in the source: a body of 12,000 stars or brackets costs what 12,000
-// letters cost, within a small factor. The parsed styles are flat (a character is bold or it is
-// not), so nothing nests deeper than link, bold, italics, strikethrough.
+// All work is linear in the source: 12,000 stars or brackets cost as much as 12,000 letters, within a small
+// factor. Styles do not nest (a character is bold or it is not), so the deepest nesting is link, bold,
+// italics, strikethrough.
 package richtext
 
 import (
@@ -41,21 +40,21 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Document is a parsed body. It is immutable and may be shared. The zero value is the
-// document of an empty source.
+// Document is a parsed body. It is immutable, so it may be shared. The zero value is the document of an empty
+// source.
 type Document struct {
-	text   string // rendered, NFC, line breaks are \n
+	text   string // as the reader sees it, in NFC, with \n as line break
 	length int    // code points of text
 	blocks []block
 	links  []Link
 	images bool
 }
 
-// block is one paragraph, one list item or one blank line. The text of a document is the text
-// of its blocks with a \n between them; a paragraph holds the line breaks inside it itself.
+// block is one paragraph, one list item or one blank line. The text of a document is the text of its blocks,
+// joined by \n; a paragraph contains its own line breaks.
 type block struct {
 	kind   kind
-	number int // of a numbered item, as the reader sees it
+	number int // of a numbered item as the reader sees it; else 0
 	spans  []span
 }
 
@@ -65,14 +64,14 @@ const (
 	paragraph kind = iota
 	bullet
 	numbered
-	blank // a line of nothing but blanks
+	blank // an empty line, or a line of blanks only
 )
 
-// span is a stretch of text of one style and one link.
+// span is a piece of text with one style and one link.
 type span struct {
 	text  string
 	style style
-	href  string // empty: no link; else an allowed address, ready for an attribute
+	href  string // an allowed address as an attribute's value; empty: no link
 }
 
 type style uint8
@@ -83,17 +82,17 @@ const (
 	strike
 )
 
-// Parse reads the source of a body (R24). It never fails: what is not formatting is plain
-// text. Bytes that are not UTF-8 and control characters other than tab become U+FFFD.
+// Parse reads the source of a body (R24). It never fails: what is not formatting is plain text. Bytes that
+// are not UTF-8 and control characters other than tab become U+FFFD.
 func Parse(source string) Document {
 	d, _ := parse(source)
 	return d
 }
 
-// parse also answers the work done: the steps of every loop that does not simply walk the
-// source once. A test holds it to be linear.
+// parse also returns the work done, which a test checks to be linear: the steps of all loops that do more
+// than iterate over the source once.
 func parse(source string) (Document, int) {
-	s := clean(source)
+	s := normalize(source)
 	d := Document{images: hasImage(source) || hasImage(s)}
 	d.blocks = make([]block, 0, strings.Count(s, "\n")+1)
 	var in inline
@@ -125,20 +124,20 @@ func parse(source string) (Document, int) {
 	return d, in.steps
 }
 
-// Text is what the reader reads: markup and list markers removed, NFC, every line break of the
-// source one \n, blanks as typed (R23).
+// Text returns what the reader sees: without markup and list markers, in NFC, with one \n for each line break
+// of the source, and blanks as typed (R23).
 func (d Document) Text() string { return d.text }
 
-// Length is the number of code points of Text: what R23 limits to 3,000.
+// Length returns the number of code points of Text, which R23 limits to 3,000.
 func (d Document) Length() int { return d.length }
 
-// Empty reports whether the reader would see nothing: only blanks, line breaks and invisible
+// Empty reports whether the reader sees nothing: the text is only blanks, line breaks and invisible
 // characters (R23, body_required).
 func (d Document) Empty() bool { return invisible(d.text) }
 
-// Paragraphs are the texts of the paragraphs and list items in their order, without blank
-// lines. A paragraph ends at a blank line or a list item; a single line break stays inside it,
-// because the reader sees one piece of text (R47).
+// Paragraphs returns the texts of the paragraphs and list items in their order, without blank lines. A
+// paragraph ends at a blank line or a list item, not at a single line break: the reader sees one piece of
+// text (R47).
 func (d Document) Paragraphs() []string {
 	var texts []string
 	for _, b := range d.blocks {
@@ -177,8 +176,8 @@ func joinBlocks(blocks []block, size int) string {
 	return t.String()
 }
 
-// cutLine returns the line of s that begins at start, where the next one begins, and whether it
-// is the last.
+// cutLine returns the line of s that begins at start, the start of the next line, and whether it is the last
+// line.
 func cutLine(s string, start int) (line string, next int, last bool) {
 	if n := strings.IndexByte(s[start:], '\n'); n >= 0 {
 		return s[start : start+n], start + n + 1, false
@@ -193,10 +192,10 @@ func plain(text string) []span {
 	return []span{{text: text}}
 }
 
-// clean makes s valid UTF-8 in NFC whose only control characters are tab and \n. CRLF, CR and
-// the line breaks that Unicode knows (VT, FF, NEL, LS, PS) become one \n each.
-func clean(s string) string {
-	if isClean(s) {
+// normalize returns s as valid UTF-8 in NFC without control characters other than tab and \n. Each CRLF, CR
+// and other line break of Unicode (VT, FF, NEL, LS, PS) becomes one \n.
+func normalize(s string) string {
+	if isNormalized(s) {
 		return s
 	}
 	var t strings.Builder
@@ -215,14 +214,15 @@ func clean(s string) string {
 		case r != '\t' && unicode.IsControl(r):
 			t.WriteRune(utf8.RuneError)
 		default:
-			t.WriteRune(r) // a byte that is not UTF-8 was decoded as U+FFFD
+			t.WriteRune(r) // U+FFFD for a byte that is not UTF-8
 		}
 	}
 	return norm.NFC.String(t.String())
 }
 
-// isClean reports whether clean would change nothing, for the common case of ASCII alone.
-func isClean(s string) bool {
+// isNormalized reports, for ASCII texts, whether normalize would change nothing; it is false for any other
+// text.
+func isNormalized(s string) bool {
 	for i := 0; i < len(s); i++ {
 		if c := s[i]; c >= utf8.RuneSelf || c == 0x7f || c < ' ' && c != '\n' && c != '\t' {
 			return false
@@ -239,8 +239,8 @@ func lineBreak(r rune) bool {
 	return false
 }
 
-// invisible reports whether nothing of s can be seen: blanks, format characters such as the
-// zero-width space, and the letters that fonts draw as nothing.
+// invisible reports whether s shows nothing: it consists of blanks, format characters such as the zero-width
+// space, and letters that fonts draw empty.
 func invisible(s string) bool {
 	for _, r := range s {
 		switch {

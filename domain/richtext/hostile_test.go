@@ -10,8 +10,8 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// hostile are pieces that make careless parsers of markup slow when repeated: deep nesting,
-// markers without partners, brackets and parentheses that never end, accents cut off by markup.
+// hostile are pieces that make markup parsers slow when repeated: deep nesting, markers without partners,
+// brackets and parentheses without an end, accents separated from their letters by markup.
 var hostile = []string{
 	"*", "**", "*a", "a*", "**a ", "*a **a ", "a**b", "* ", "*~~", "~~a", "~~a *", "*a~~ ", "~~a* ", "a**b*c* ", "a***b**c ", "***a ", "**a*", "_", "`", "<", "&", "\\",
 	"[", "]", "[]", "[[", "](", "[a](", "[a](b ", "[a]( ", "[a](b\n", "[a](javascript:", "[a](https://x ", "[a](https://x/(",
@@ -20,12 +20,12 @@ var hostile = []string{
 	" \n", "*\n", "<img", "data:imag", "d", "\xff", "\u202e", "é", "漢*", "**a**", "~~a~~ *b* ",
 }
 
-// maxSteps is the most that a byte may cost: a text like "[a](" repeated looks at schemeWindow bytes
-// for every four.
+// maxSteps is the highest number of steps for each byte: "[a](" repeated reads schemeWindow bytes for every
+// four.
 const maxSteps = 40
 
-// The work on a hostile source grows in step with its length. It is counted, not timed: the steps
-// of the loops that look back or ahead, and the bytes allocated, which show copying.
+// The work on a hostile source must grow linearly with its length. It is counted, not timed: the steps of the
+// loops that look back or ahead, and the allocated bytes, which show copying.
 func TestHostileSourceCostsLinearWork(t *testing.T) {
 	const n = 3000
 	tails := []string{"", ")", " b)", "*", "]", "](x)"}
@@ -51,13 +51,13 @@ func TestHostileSourceCostsLinearWork(t *testing.T) {
 	}
 }
 
-// sized is about n bytes: the piece again and again, then as many tails.
+// sized returns about n bytes: the piece repeated, then as many tails.
 func sized(piece, tail string, n int) string {
 	k := n / (len(piece) + len(tail))
 	return strings.Repeat(piece, k) + strings.Repeat(tail, k)
 }
 
-// cost is the work of everything that can be asked of a source.
+// cost returns the work of all methods on a source.
 func cost(source string) (steps int, allocated uint64) {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -71,7 +71,7 @@ func cost(source string) (steps int, allocated uint64) {
 	return steps, after.TotalAlloc - before.TotalAlloc
 }
 
-// FuzzParse holds what is true of every source: see check.
+// FuzzParse runs check on any source.
 func FuzzParse(f *testing.F) {
 	for _, row := range formatting {
 		f.Add(row.source)
@@ -97,12 +97,12 @@ func check(t *testing.T, source string) {
 		t.Errorf("text is not valid UTF-8 in NFC: %q", text)
 	}
 	if strings.ContainsAny(text, "\r\v\f\u0085\u2028\u2029\x00\x1b") {
-		t.Errorf("text holds a foreign line break or a control character: %q", text)
+		t.Errorf("the text contains a foreign line break or a control character: %q", text)
 	}
 	if d.Length() != utf8.RuneCountInString(text) {
 		t.Errorf("length %d, but %d code points", d.Length(), utf8.RuneCountInString(text))
 	}
-	cleaned := clean(source)
+	cleaned := normalize(source)
 	if got, want := strings.Count(text, "\n"), strings.Count(cleaned, "\n"); got != want {
 		t.Errorf("%d line breaks in the text, %d in the source", got, want)
 	}
@@ -115,17 +115,17 @@ func check(t *testing.T, source string) {
 	}
 
 	// HTML (R24, R25).
-	if got := gate.Sanitize(d.ungated()); got != d.ungated() {
-		t.Errorf("the gate had to change the HTML\nfrom %s\nto   %s", d.ungated(), got)
+	if got := sanitizer.Sanitize(d.unsanitized()); got != d.unsanitized() {
+		t.Errorf("the sanitizer had to change the HTML\nfrom %s\nto   %s", d.unsanitized(), got)
 	}
 	shown := strings.Join(textOf(t, d.HTML()), "\n")
-	var seen []string
+	var texts []string
 	for _, b := range d.blocks {
 		if b.kind != blank {
-			seen = append(seen, b.text())
+			texts = append(texts, b.text())
 		}
 	}
-	if want := strings.Join(seen, "\n"); shown != want {
+	if want := strings.Join(texts, "\n"); shown != want {
 		t.Errorf("the HTML shows %q, the text is %q", shown, want)
 	}
 	allowed := map[string]bool{}
@@ -146,7 +146,7 @@ func check(t *testing.T, source string) {
 		if utf8.RuneCountInString(p) > limit || !utf8.ValidString(p) {
 			t.Errorf("preview of at most %d: %q", limit, p)
 		}
-		if strings.TrimSpace(p) != p || strings.ContainsFunc(p, func(r rune) bool { return lineBreak(r) || turnsLine(r) || r == '\t' }) {
+		if strings.TrimSpace(p) != p || strings.ContainsFunc(p, func(r rune) bool { return lineBreak(r) || bidiControl(r) || r == '\t' }) {
 			t.Errorf("preview is not one line: %q", p)
 		}
 	}
@@ -175,8 +175,8 @@ func check(t *testing.T, source string) {
 	}
 }
 
-// textOf reads HTML like a browser and returns the text of its paragraphs and items, with \n for
-// br. It fails on any element or attribute that a body must not have, and on unbalanced ones.
+// textOf parses HTML like a browser and returns the text of its paragraphs and items, with \n for br. It
+// fails the test on elements and attributes that a body must not have, and on unbalanced ones.
 func textOf(t *testing.T, page string) []string {
 	t.Helper()
 	var texts []string

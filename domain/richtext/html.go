@@ -9,12 +9,13 @@ import (
 	"github.com/microcosm-cc/bluemonday"
 )
 
-// rel stands on every link: the page behind it learns nothing of us and gains nothing by us.
+// rel is the attribute of every link: the linked page gets neither the referrer nor the window nor search
+// rank.
 const rel = "nofollow noopener noreferrer"
 
-// gate is the last check on the HTML. The writer below makes nothing that the gate would change
-// (the fuzz target holds this), so it guards against mistakes of ours only.
-var gate = func() *bluemonday.Policy {
+// sanitizer is the last check of the HTML. It changes nothing of what unsanitized writes, which the fuzz test
+// checks, so it only protects against faults in unsanitized.
+var sanitizer = func() *bluemonday.Policy {
 	p := bluemonday.NewPolicy()
 	p.AllowElements("p", "br", "ul", "ol", "li", "strong", "em", "del")
 	p.AllowAttrs("start").Matching(regexp.MustCompile(`^[0-9]{1,9}$`)).OnElements("ol")
@@ -28,17 +29,16 @@ var gate = func() *bluemonday.Policy {
 	return p
 }()
 
-// HTML is the body as safe HTML (R24): p, br, ul, ol, li, strong, em, del and a with an http,
-// https or mailto address, nothing else. What was typed as HTML is shown as typed. A line break
-// inside a paragraph is a br; the first blank line between two paragraphs is the gap between
-// them, each further one an empty paragraph. It holds no \n: pages that want blanks kept may set
-// white-space: pre-wrap.
-func (d Document) HTML() string { return gate.Sanitize(d.ungated()) }
+// HTML returns the body as safe HTML (R24): p, br, ul, ol, li, strong, em, del and a with an http, https or
+// mailto address, nothing else. What was typed as HTML is shown as typed. A line break inside a paragraph is
+// a br; the first blank line between two paragraphs is the gap between them, and each further one is an empty
+// paragraph. It contains no \n, so that a page may keep blanks by white-space: pre-wrap.
+func (d Document) HTML() string { return sanitizer.Sanitize(d.unsanitized()) }
 
-func (d Document) ungated() string {
+func (d Document) unsanitized() string {
 	var w strings.Builder
 	w.Grow(len(d.text) + len(d.text)/4 + 32)
-	list := paragraph // the kind of list that is open; paragraph: none
+	list := paragraph // the kind of the open list; paragraph: no list is open
 	gap, last := 0, 0
 	closeList := func() {
 		switch list {
@@ -90,14 +90,14 @@ func (d Document) ungated() string {
 	return w.String()
 }
 
-// tags are the elements of the styles, outermost first; a link stands outside of them.
+// tags are the elements of the styles in the order of their bits, outermost first; a link encloses them all.
 var tags = [3]string{"strong", "em", "del"}
 
-// writeSpans closes and opens only what changes between two spans.
+// writeSpans writes spans; between two of them it closes and opens only the elements that change.
 func writeSpans(w *strings.Builder, spans []span) {
 	var now style
 	href := ""
-	shut := func(keep int) {
+	closeTags := func(keep int) {
 		for i := len(tags) - 1; i >= keep; i-- {
 			if now&(1<<i) != 0 {
 				w.WriteString("</" + tags[i] + ">")
@@ -107,7 +107,7 @@ func writeSpans(w *strings.Builder, spans []span) {
 	}
 	for _, s := range spans {
 		if s.href != href {
-			shut(0)
+			closeTags(0)
 			if href != "" {
 				w.WriteString("</a>")
 			}
@@ -117,7 +117,7 @@ func writeSpans(w *strings.Builder, spans []span) {
 		}
 		for i := range tags {
 			if (now^s.style)&(1<<i) != 0 {
-				shut(i)
+				closeTags(i)
 				break
 			}
 		}
@@ -129,7 +129,7 @@ func writeSpans(w *strings.Builder, spans []span) {
 		}
 		w.WriteString(strings.ReplaceAll(html.EscapeString(s.text), "\n", "<br>"))
 	}
-	shut(0)
+	closeTags(0)
 	if href != "" {
 		w.WriteString("</a>")
 	}

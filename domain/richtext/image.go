@@ -2,22 +2,22 @@ package richtext
 
 import "strings"
 
-// Images reports whether the source tries to show an image: `![…](…)`, `<img` or `data:image`
-// anywhere in it, in any case (R26). What is refused is the attempt: none of them would work.
+// Images reports whether the source tries to show an image: it contains `![…](…)`, `<img` or `data:image` in
+// any case (R26). None of them would show one; the attempt is refused.
 func (d Document) Images() bool { return d.images }
 
 func hasImage(s string) bool {
 	return containsFold(s, "<img") || containsFold(s, "data:image") || hasImageLink(s)
 }
 
-// hasImageLink looks for `![` whose `]` is followed by `(`. The `]` is the next one or the one
-// that balances it, whichever way another reader would take it.
+// hasImageLink reports whether s contains `![` whose `]` is followed by `(`. Both the next `]` and the
+// balancing one are tried, because other programs may take either.
 func hasImageLink(s string) bool {
 	if !strings.Contains(s, "![") || !strings.Contains(s, "](") {
 		return false
 	}
-	var open []bool // for every bracket still open: is it an image's?
-	flat := false   // an image's bracket has been opened since the last "]"
+	var open []bool // for each open bracket whether it is an image's
+	flat := false   // an image's bracket was opened after the last "]"
 	for i := 0; i < len(s); i++ {
 		switch s[i] {
 		case '[':
@@ -39,8 +39,7 @@ func hasImageLink(s string) bool {
 	return false
 }
 
-// containsFold reports whether s contains the ASCII text part, which is in small letters, in any
-// case.
+// containsFold reports whether s contains part in any case. part is ASCII in lower case.
 func containsFold(s, part string) bool {
 	first := part[0]
 	for i := 0; i+len(part) <= len(s); i++ {

@@ -8,45 +8,45 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// inline reads the markup inside paragraphs and list items, one after the other: links first,
-// then emphasis inside each link's text and around the links. Its buffers are used again.
+// inline parses the markup inside one paragraph or list item after the other: links first, then emphasis
+// inside the text of each link and around the links. It reuses its buffers.
 type inline struct {
 	links []Link // of all paragraphs so far, in order of appearance
-	steps int    // work done in loops that look back or ahead
+	steps int    // the work of loops that look back or ahead
 
-	s     string // the paragraph
-	found []linkAt
-	toks  []token
-	runs  []delimiter
+	s      string // the current paragraph
+	found  []linkAt
+	tokens []token
+	runs   []delimiter
 
-	brackets  []int // scratch: what is open
-	parens    []int // by position of a "(": where its ")" stands, 0 for none
-	nextBlank []int // by position: where the next blank stands
+	brackets  []int // scratch: the positions of open brackets
+	parens    []int // by position of a "(": the position of its ")", 0 for none
+	nextBlank []int // by position: the position of the next blank
 }
 
-// token is a piece of markup that the reader does not see: a run of markers or an edge of a link.
+// token is a piece of markup, which the reader does not see: a delimiter run, or the start or end of a link.
 type token struct {
 	start, end int
-	run        int    // index into runs; -1 for an edge of a link
-	href       string // of a link that begins here; empty where one ends
+	run        int    // index into runs; -1 for a link
+	href       string // of a link that starts here; empty where one ends
 }
 
-// delimiter is a run of equal markers: any number of `*`, or exactly two `~`.
+// delimiter is a delimiter run (CommonMark 6.2): any number of `*`, or exactly two `~`.
 type delimiter struct {
-	char       byte
-	n, left    int // length, and how much of it is not yet used
-	open, shut bool
-	prev, next int // neighbours in the same scope, -1 for none
-	// what it opens and closes, by style: bold, italics, strikethrough
+	char              byte
+	n, unused         int // length, and how many of its markers are not paired yet
+	canOpen, canClose bool
+	prev, next        int // neighbours in the same scope, -1 for none
+	// opens and closes are how often it opens and closes each style: bold, italics, strikethrough.
 	opens, closes [3]int
 }
 
-// parse returns the spans of s, which is clean, and appends its links to in.links.
+// parse returns the spans of s, which is normalized, and appends its links to in.links.
 func (in *inline) parse(s string) []span {
 	if !strings.ContainsAny(s, "*~]") {
 		return plain(s)
 	}
-	in.s, in.toks, in.runs, in.found = s, in.toks[:0], in.runs[:0], in.found[:0]
+	in.s, in.tokens, in.runs, in.found = s, in.tokens[:0], in.runs[:0], in.found[:0]
 	in.findLinks()
 
 	outer, at := scope{first: -1, last: -1}, 0
@@ -54,24 +54,24 @@ func (in *inline) parse(s string) []span {
 		in.scan(at, l.start, &outer)
 		at = l.end
 		if l.href == "" {
-			continue // refused (R25), so shown as typed
+			continue // a refused link (R25) is shown as typed
 		}
-		in.toks = append(in.toks, token{start: l.start, end: l.textStart, run: -1, href: l.href})
+		in.tokens = append(in.tokens, token{start: l.start, end: l.textStart, run: -1, href: l.href})
 		inner := scope{first: -1, last: -1}
 		in.scan(l.textStart, l.textEnd, &inner)
 		in.pair(inner)
-		in.toks = append(in.toks, token{start: l.textEnd, end: l.end, run: -1})
+		in.tokens = append(in.tokens, token{start: l.textEnd, end: l.end, run: -1})
 	}
 	in.scan(at, len(s), &outer)
 	in.pair(outer)
 	return in.compose(in.spans())
 }
 
-// scope holds the markers that may pair with each other: those of one link's text, or those
-// outside of all links.
+// scope is a list of the delimiter runs that may pair with each other: those in the text of one link, or
+// those outside of all links. -1 is the end of the list.
 type scope struct{ first, last int }
 
-// scan collects the runs of markers in s[from:to].
+// scan appends the delimiter runs in s[from:to] to the scope.
 func (in *inline) scan(from, to int, sc *scope) {
 	for i := from; i < to; {
 		c := in.s[i]
@@ -84,8 +84,8 @@ func (in *inline) scan(from, to int, sc *scope) {
 			end++
 		}
 		if n := end - i; c == '*' || n == 2 {
-			d := delimiter{char: c, n: n, left: n, prev: sc.last, next: -1}
-			d.open, d.shut = canPair(in.s, i, end)
+			d := delimiter{char: c, n: n, unused: n, prev: sc.last, next: -1}
+			d.canOpen, d.canClose = canPair(in.s, i, end)
 			k := len(in.runs)
 			if sc.last >= 0 {
 				in.runs[sc.last].next = k
@@ -94,17 +94,17 @@ func (in *inline) scan(from, to int, sc *scope) {
 			}
 			sc.last = k
 			in.runs = append(in.runs, d)
-			in.toks = append(in.toks, token{start: i, end: end, run: k})
+			in.tokens = append(in.tokens, token{start: i, end: end, run: k})
 		}
 		i = end
 	}
 }
 
-// canPair says whether the markers s[start:end] may open and may close a style, by what stands
-// next to them (CommonMark 6.2, left- and right-flanking): a marker beside a blank does not
-// point there, so "2 * 3 * 4" stays as it is. Unlike CommonMark, a letter of a script without
-// blanks between words counts as punctuation beside punctuation: "**「重要」**です" is bold.
-func canPair(s string, start, end int) (open, shut bool) {
+// canPair reports whether the delimiter run s[start:end] may open and may close a style, by the characters
+// next to it (CommonMark 6.2, left- and right-flanking). A run followed by a blank opens nothing and one
+// after a blank closes nothing, so "2 * 3 * 4" stays as typed. Unlike in CommonMark, a letter of a script
+// without blanks between words counts as punctuation beside punctuation: "**「重要」**です" is bold.
+func canPair(s string, start, end int) (canOpen, canClose bool) {
 	before, after := ' ', ' '
 	if start > 0 {
 		before, _ = utf8.DecodeLastRuneInString(s[:start])
@@ -112,90 +112,93 @@ func canPair(s string, start, end int) (open, shut bool) {
 	if end < len(s) {
 		after, _ = utf8.DecodeRuneInString(s[end:])
 	}
-	open = !unicode.IsSpace(after) && (!punctuation(after) || edge(before))
-	shut = !unicode.IsSpace(before) && (!punctuation(before) || edge(after))
-	return open, shut
+	canOpen = !unicode.IsSpace(after) && (!punctuation(after) || atWordEdge(before))
+	canClose = !unicode.IsSpace(before) && (!punctuation(before) || atWordEdge(after))
+	return canOpen, canClose
 }
 
 func punctuation(r rune) bool { return unicode.IsPunct(r) || unicode.IsSymbol(r) }
 
-func edge(r rune) bool {
+// atWordEdge reports whether r may stand between a delimiter run and the rest of the text where punctuation
+// follows on its other side.
+func atWordEdge(r rune) bool {
 	return unicode.IsSpace(r) || punctuation(r) ||
 		unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Hangul, unicode.Thai)
 }
 
-// pair matches openers and closers of a scope (CommonMark's "process emphasis"). bottom holds,
-// for each sort of closer, the run at or below which no opener for it is left; that bounds the
-// looking back to a constant number of visits a run.
+// pair matches openers and closers of a scope (CommonMark's "process emphasis"). openersBottom contains for
+// each class of closers the run at or before which there is no opener for it. It bounds the search backwards
+// to a constant number of visits for each run.
 func (in *inline) pair(sc scope) {
-	var bottom [7]int
-	for i := range bottom {
-		bottom[i] = -1
+	var openersBottom [7]int
+	for i := range openersBottom {
+		openersBottom[i] = -1
 	}
 	for c := sc.first; c >= 0; {
 		in.steps++
-		shut := &in.runs[c]
-		if !shut.shut {
-			c = shut.next
+		closer := &in.runs[c]
+		if !closer.canClose {
+			c = closer.next
 			continue
 		}
-		o := shut.prev
-		for o > bottom[shut.sort()] && !in.runs[o].pairs(shut) {
+		o := closer.prev
+		for o > openersBottom[closer.closerClass()] && !in.runs[o].opensFor(closer) {
 			in.steps++
 			o = in.runs[o].prev
 		}
-		if o <= bottom[shut.sort()] {
-			bottom[shut.sort()] = shut.prev
-			next := shut.next
-			if !shut.open {
+		if o <= openersBottom[closer.closerClass()] {
+			openersBottom[closer.closerClass()] = closer.prev
+			next := closer.next
+			if !closer.canOpen {
 				in.unlink(c)
 			}
 			c = next
 			continue
 		}
-		open := &in.runs[o]
-		open.next, shut.prev = c, o // what stands between stays plain text
+		opener := &in.runs[o]
+		opener.next, closer.prev = c, o // the runs in between stay plain text
 		i, use := 1, 1
 		switch {
-		case shut.char == '~':
+		case closer.char == '~':
 			i, use = 2, 2
-		case open.left >= 2 && shut.left >= 2:
+		case opener.unused >= 2 && closer.unused >= 2:
 			i, use = 0, 2
 		}
-		open.opens[i]++
-		shut.closes[i]++
-		open.left -= use
-		shut.left -= use
-		if open.left == 0 {
+		opener.opens[i]++
+		closer.closes[i]++
+		opener.unused -= use
+		closer.unused -= use
+		if opener.unused == 0 {
 			in.unlink(o)
 		}
-		if shut.left == 0 {
-			next := shut.next
+		if closer.unused == 0 {
+			next := closer.next
 			in.unlink(c)
 			c = next
 		}
 	}
 }
 
-// sort tells closers apart that look for different openers.
-func (d *delimiter) sort() int {
+// closerClass returns the class of a closer; closers of one class match the same openers.
+func (d *delimiter) closerClass() int {
 	switch {
 	case d.char == '~':
 		return 6
-	case d.open:
+	case d.canOpen:
 		return 3 + d.n%3
 	}
 	return d.n % 3
 }
 
-// pairs reports whether d may open what shut closes. A run of stars that could do both does not
-// pair if the lengths sum up to a multiple of three (CommonMark 6.2, rules 9 and 10).
-func (d *delimiter) pairs(shut *delimiter) bool {
-	if d.char != shut.char || !d.open {
+// opensFor reports whether d may open what closer closes. If one of them can both open and close, they do not
+// pair when their lengths add up to a multiple of three, unless both are multiples (CommonMark 6.2, rules 9
+// and 10).
+func (d *delimiter) opensFor(closer *delimiter) bool {
+	if d.char != closer.char || !d.canOpen {
 		return false
 	}
-	if d.char == '*' && (d.shut || shut.open) && (d.n+shut.n)%3 == 0 {
-		return d.n%3 == 0 && shut.n%3 == 0
+	if d.char == '*' && (d.canClose || closer.canOpen) && (d.n+closer.n)%3 == 0 {
+		return d.n%3 == 0 && closer.n%3 == 0
 	}
 	return true
 }
@@ -210,8 +213,8 @@ func (in *inline) unlink(i int) {
 	}
 }
 
-// spans cuts the paragraph at its tokens. Of a run of markers the reader sees what found no
-// partner: after what it closed, before what it opens.
+// spans cuts the paragraph at its tokens. The unpaired markers of a run are text, which stands after the
+// styles that it closes and before those that it opens.
 func (in *inline) spans() []span {
 	var spans []span
 	var depth [3]int
@@ -228,9 +231,9 @@ func (in *inline) spans() []span {
 		}
 		spans = append(spans, span{text: text, style: st, href: href})
 	}
-	for _, t := range in.toks {
-		if t.run >= 0 && in.runs[t.run].left == in.runs[t.run].n {
-			continue // nothing of it is markup
+	for _, t := range in.tokens {
+		if t.run >= 0 && in.runs[t.run].unused == in.runs[t.run].n {
+			continue // none of its markers is paired, so it is text
 		}
 		emit(in.s[at:t.start])
 		at = t.end
@@ -242,7 +245,7 @@ func (in *inline) spans() []span {
 		for i := range depth {
 			depth[i] -= d.closes[i]
 		}
-		emit(in.s[t.start : t.start+d.left])
+		emit(in.s[t.start : t.start+d.unused])
 		for i := range depth {
 			depth[i] += d.opens[i]
 		}
@@ -251,8 +254,8 @@ func (in *inline) spans() []span {
 	return spans
 }
 
-// compose makes the text of the spans together NFC. The source is, but markup may have stood
-// between a letter and its accent; the accent then moves to the letter and takes its style.
+// compose makes the joined text of the spans NFC. The source is NFC, but markup may have separated a letter
+// from its accent; the accent then moves to the letter and takes its style.
 func (in *inline) compose(spans []span) []span {
 	kept := make([]span, 0, len(spans))
 	for _, s := range spans {
@@ -261,8 +264,8 @@ func (in *inline) compose(spans []span) []span {
 			if accents < 0 {
 				accents = len(s.text)
 			}
-			// Only what follows the letter's start is written anew; a long text before it is not
-			// copied for every accent.
+			// Only the text from the letter on is composed again, so that a long text before it is not copied
+			// for every accent.
 			prev := kept[len(kept)-1]
 			letter := len(prev.text)
 			for starts := false; letter > 0 && !starts; {

@@ -10,32 +10,30 @@ import (
 
 // Link is one link of a source (R24, R25).
 type Link struct {
-	Text   string // as typed between the brackets, markup included
-	URL    string // as typed between the parentheses, blanks around it removed
-	Scheme string // lower case, tricks undone (see schemeOf); empty if there is none
-	href   string // for an attribute; empty if the link is refused
+	Text   string // as typed between the brackets, including markup
+	URL    string // as typed between the parentheses, without blanks around it
+	Scheme string // in lower case, decoded by schemeOf; empty if there is none
+	href   string // the address as an attribute's value; empty if the link is refused
 }
 
-// Allowed reports whether the link may be sent: its address begins, as typed, with http://,
-// https:// or mailto: in any case, and is a complete address (R25). Whatever is not explicitly
-// one of the three is refused: another scheme, a relative address, "//host", a scheme written
-// with entities, percent signs, control or invisible characters.
+// Allowed reports whether the link may be sent: its address begins, as typed, with http://, https:// or
+// mailto: in any case, and is complete (R25). Everything else is refused: another scheme, a relative address,
+// "//host", and a scheme written with entities, percent signs, control or invisible characters.
 func (l Link) Allowed() bool { return l.href != "" }
 
-// Links are all links of the source in order of appearance, those that R25 refuses included;
-// ask Allowed. To be on the safe side they include what only resembles a link, such as
-// "[t](javascript:f(1, 2))" with its blank, if it names a scheme that runs code or reads files.
-// A refused link is shown as typed.
+// Links returns all links of the source in order of appearance, including those that R25 refuses (see
+// Allowed). It also returns text that is not a link but resembles one, such as "[t](javascript:f(1, 2))" with
+// its blank, if it names a scheme that runs code or reads files. A refused link is shown as typed.
 func (d Document) Links() []Link { return append([]Link(nil), d.links...) }
 
-// linkAt is where a link stands in a paragraph.
+// linkAt is the position of a link in a paragraph.
 type linkAt struct {
 	start, textStart, textEnd, end int
-	href                           string // empty: refused, or not quite a link
+	href                           string // empty: refused, or text that resembles a link
 }
 
-// findLinks fills in.found with the links of the paragraph, which do not overlap. Brackets pair
-// like CommonMark's: innermost first, and a link holds no other link. `![` is no link (R26).
+// findLinks fills in.found with the links of the paragraph, which do not overlap. Brackets pair as in
+// CommonMark: innermost first, and no link inside another. `![` is not a link (R26).
 func (in *inline) findLinks() {
 	if !strings.Contains(in.s, "](") {
 		return
@@ -62,7 +60,7 @@ func (in *inline) findLinks() {
 			in.links = append(in.links, l)
 			at := linkAt{start: start, textStart: start + 1, textEnd: i, end: end, href: l.href}
 			if invisible(l.Text) {
-				at.href = "" // nothing to click on: show the address
+				at.href = "" // a link without visible text is shown as typed
 			}
 			in.found = append(in.found, at)
 			i = end - 1
@@ -72,8 +70,7 @@ func (in *inline) findLinks() {
 	in.brackets = open
 }
 
-// matchParens notes for every "(" of the paragraph where its ")" stands, 0 for none, and for every
-// byte where the next blank does.
+// matchParens fills in.parens and in.nextBlank for the paragraph.
 func (in *inline) matchParens() {
 	n := len(in.s)
 	in.parens = append(in.parens[:0], make([]int, n)...)
@@ -100,14 +97,14 @@ func (in *inline) matchParens() {
 	}
 }
 
-// readLink reads the link whose text is s[start+1:textEnd]. end is where the link ends; for what
-// only resembles a link, where its text does.
+// readLink reads the link whose text is s[start+1:textEnd]. end is the end of the link or, for text that only
+// resembles a link, the end of its text and bracket.
 func (in *inline) readLink(start, textEnd int) (l Link, end int, ok bool) {
 	open := textEnd + 1
-	shut := in.parens[open]
+	closing := in.parens[open]
 	inside := in.s[open+1:]
-	if shut > 0 {
-		inside = in.s[open+1 : shut]
+	if closing > 0 {
+		inside = in.s[open+1 : closing]
 	}
 	from := len(in.s) - len(strings.TrimLeft(in.s[open+1:], blanks))
 	inside = strings.Trim(inside, blanks)
@@ -115,14 +112,14 @@ func (in *inline) readLink(start, textEnd int) (l Link, end int, ok bool) {
 		return l, 0, false // "[t]()": nowhere to go
 	}
 	l.Text = in.s[start+1 : textEnd]
-	if shut > 0 && in.nextBlank[from] >= from+len(inside) {
+	if closing > 0 && in.nextBlank[from] >= from+len(inside) {
 		in.steps += len(inside)
 		l.URL, l.Scheme, l.href = inside, schemeOf(inside), hrefOf(inside)
-		return l, shut + 1, true
+		return l, closing + 1, true
 	}
 
-	// A blank inside, or no end: text, not a link. It still counts as one that R25 refuses if it
-	// names a scheme that runs code or reads files, in case another program reads it as a link.
+	// An address with a blank inside or without an end is text. If it names a scheme that runs code or reads
+	// files it still counts as a link that R25 refuses, because another program may read it as a link.
 	l.URL = inside[:min(len(inside), schemeWindow)]
 	l.Scheme = schemeOf(l.URL)
 	in.steps += len(l.URL)
@@ -133,21 +130,20 @@ func (in *inline) readLink(start, textEnd int) (l Link, end int, ok bool) {
 	return l, 0, false
 }
 
-// blanks are the characters that may stand around an address, and not inside.
+// blanks are the characters that may surround an address but not occur inside.
 const blanks = " \t\n"
 
-// schemeWindow is how many bytes of an address are looked at for its scheme. It bounds the work on
-// hostile input.
+// schemeWindow is how many bytes of an address are searched for its scheme; it bounds the work on hostile
+// input.
 const schemeWindow = 128
 
-// schemeOf names the scheme that some program might see in an address: entities and percent
-// signs are decoded, blanks, control and invisible characters removed, letters made small.
-// It is empty if there is none.
+// schemeOf returns the scheme that some program might read in an address: with entities and percent signs
+// decoded, without blanks, control and invisible characters, in lower case. It is empty if there is none.
 func schemeOf(address string) string {
 	if len(address) > schemeWindow {
 		address = address[:schemeWindow]
 	}
-	for range 3 { // tricks inside tricks
+	for range 3 { // encodings may be nested
 		decoded := unescapePercent(html.UnescapeString(address))
 		if decoded == address {
 			break
@@ -202,7 +198,7 @@ func unhex(c byte) byte {
 	return c - '0'
 }
 
-// hrefOf returns the address as it stands in an attribute, or "" if R25 refuses it.
+// hrefOf returns the address as an attribute's value, or "" if R25 refuses it.
 func hrefOf(address string) string {
 	if inner, ok := strings.CutPrefix(address, "<"); ok && strings.HasSuffix(inner, ">") {
 		address = inner[:len(inner)-1]
@@ -219,8 +215,8 @@ func hrefOf(address string) string {
 	return u.String()
 }
 
-// escapeStrayPercent writes a percent sign that begins no escape as %25: browsers take
-// "https://x/100%" as it is, package url does not.
+// escapeStrayPercent replaces a percent sign that begins no escape by %25: browsers accept "https://x/100%",
+// package url does not.
 func escapeStrayPercent(s string) string {
 	if !strings.Contains(s, "%") {
 		return s

@@ -2,24 +2,23 @@ package richtext
 
 import "strings"
 
-// numbering recognises list items (R24) and remembers the number that the next numbered item
-// must have to be one.
+// numbering recognises list items (R24). It remembers which number the next numbered item must have.
 type numbering struct {
 	last     int  // number of the last numbered item of the document, 0 before the first
 	adjacent bool // the line above is a numbered item
 }
 
-// maxIndent is how many blanks may stand before a list marker. A deeper line is text.
+// maxIndent is the highest number of blanks before a list marker. A line that is indented more is text.
 const maxIndent = 3
 
-// read says what the line is and moves on to the next one. content is the text of an item
-// without its marker, else the line.
+// read classifies the line and moves on to the next one. content is the text of an item without its marker,
+// else the line.
 //
-// A bullet is "- x". A numbered item is "1. x", which opens a list, or the next number, which
-// goes on with it even after other lines ("1. a", a paragraph, "2. b"); directly below an item
-// "1." also goes on, as many number every item 1. Any other number stays in the text: "2024.
-// was a good year" must not lose its first word from text and preview. The reader sees the
-// typed number either way. A marker without text is no item.
+// A bullet is "- x". A numbered item is "1. x", which starts a list, or has the next number, which continues
+// the list even after other lines ("1. a", a paragraph, "2. b"). "1." directly below an item continues it,
+// too, because many people number every item 1. A line with any other number is text: "2024. was a good year"
+// must not lose its first word in text and preview. The reader sees the typed number either way. A marker
+// without text is no item.
 func (n *numbering) read(line string) (k kind, number int, content string) {
 	k, number, content = n.peek(line)
 	n.adjacent = k == numbered
@@ -29,9 +28,9 @@ func (n *numbering) read(line string) (k kind, number int, content string) {
 	return k, number, content
 }
 
-// peek is read without moving on.
+// peek classifies the line as read does, without moving on.
 func (n *numbering) peek(line string) (k kind, number int, content string) {
-	if invisibleBlank(line) {
+	if blankLine(line) {
 		return blank, 0, line
 	}
 	s := strings.TrimLeft(line, " ")
@@ -64,15 +63,16 @@ func (n *numbering) peek(line string) (k kind, number int, content string) {
 	return paragraph, 0, line
 }
 
-// afterMarker returns what follows the marker and its blanks, if there is something to see.
+// afterMarker returns the text after the marker and its blanks; ok is false without the marker, or without
+// text.
 func afterMarker(s, marker string) (content string, ok bool) {
 	rest, ok := strings.CutPrefix(s, marker)
 	if !ok || rest == "" || rest[0] != ' ' && rest[0] != '\t' {
 		return "", false
 	}
 	content = strings.TrimLeft(rest, " \t")
-	return content, !invisibleBlank(content)
+	return content, !blankLine(content)
 }
 
-// invisibleBlank reports whether the line is empty or holds only blanks.
-func invisibleBlank(line string) bool { return strings.TrimSpace(line) == "" }
+// blankLine reports whether the line is empty or contains only blanks.
+func blankLine(line string) bool { return strings.TrimSpace(line) == "" }

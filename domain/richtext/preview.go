@@ -5,14 +5,13 @@ import (
 	"unicode"
 )
 
-// MaxPreview is the limit of a preview in the inbox, in code points (R30).
+// MaxPreview is the length limit of a preview in the inbox, in code points (R30).
 const MaxPreview = 140
 
-// Preview is the text in one line (R30): formatting and list markers stripped, every stretch of
-// blanks and line breaks one space, at most limit code points. A longer text ends after a whole
-// word with an ellipsis, which is inside the limit; a text without blanks near the limit is cut
-// between two characters as the reader sees them, never inside one. Characters that turn the
-// direction of the rest of a line are left out: what follows the preview is not theirs.
+// Preview returns the text in one line of at most limit code points (R30): without formatting and list
+// markers, with one space for each run of blanks and line breaks. A longer text is cut after a word and ends
+// with an ellipsis, which counts; where no blank is near the limit it is cut between two grapheme clusters.
+// Bidi controls are left out, so that the preview cannot reverse the text that follows it on the page.
 func (d Document) Preview(limit int) string {
 	var line strings.Builder
 	n, gap := 0, false
@@ -21,7 +20,7 @@ func (d Document) Preview(limit int) string {
 			gap = n > 0
 			continue
 		}
-		if turnsLine(r) {
+		if bidiControl(r) {
 			continue
 		}
 		if gap {
@@ -29,7 +28,7 @@ func (d Document) Preview(limit int) string {
 			n++
 			gap = false
 		}
-		if n > limit { // enough to know that it is too long, and where it may end
+		if n > limit { // the text is too long, and line contains all that truncate needs
 			break
 		}
 		line.WriteRune(r)
@@ -41,17 +40,18 @@ func (d Document) Preview(limit int) string {
 	if limit <= 0 {
 		return ""
 	}
-	return cut([]rune(line.String()), limit-1) + "…"
+	return truncate([]rune(line.String()), limit-1) + "…"
 }
 
-// cut returns the first runes of line, at most limit, ending politely.
-func cut(line []rune, limit int) string {
+// truncate returns the first runes of line, at most limit, cut after a word and without opening or separating
+// punctuation at the end.
+func truncate(line []rune, limit int) string {
 	end := limit
 	for end > 0 && line[end] != ' ' {
 		end--
 	}
-	if end == 0 || end < limit/2 { // one long word, or a script without blanks
-		for end = limit; end > 0 && joined(line[end-1], line[end]); {
+	if end == 0 || end < limit/2 { // a long word, or a script without blanks
+		for end = limit; end > 0 && sameGrapheme(line[end-1], line[end]); {
 			end--
 		}
 		if end == 0 {
@@ -63,16 +63,16 @@ func cut(line []rune, limit int) string {
 	})
 }
 
-// joined reports whether a and b belong to one character as the reader sees it: a letter and its
-// accent, the parts of an emoji, a flag's two letters.
-func joined(a, b rune) bool {
+// sameGrapheme reports whether a and b belong to one grapheme cluster: a letter and its accent, the parts of
+// an emoji, the two letters of a flag.
+func sameGrapheme(a, b rune) bool {
 	const joiner = '\u200d'
 	return a == joiner || b == joiner || unicode.Is(unicode.M, b) ||
 		'\U0001F3FB' <= b && b <= '\U0001F3FF' || // skin tones
 		unicode.Is(unicode.Regional_Indicator, a) && unicode.Is(unicode.Regional_Indicator, b)
 }
 
-// turnsLine reports whether r embeds, overrides or isolates the direction of what follows.
-func turnsLine(r rune) bool {
+// bidiControl reports whether r embeds, overrides or isolates the direction of the text that follows.
+func bidiControl(r rune) bool {
 	return '\u202a' <= r && r <= '\u202e' || '\u2066' <= r && r <= '\u2069'
 }

@@ -116,9 +116,9 @@ func TestRules(t *testing.T) {
 				t.Errorf("%q is not empty", empty)
 			}
 		}
-		for _, seen := range []string{"a", "**", "- ", "1.", "[](https://example.com)", "\x00", "👍🏽"} {
-			if Parse(seen).Empty() {
-				t.Errorf("%q is empty", seen)
+		for _, visible := range []string{"a", "**", "- ", "1.", "[](https://example.com)", "\x00", "👍🏽"} {
+			if Parse(visible).Empty() {
+				t.Errorf("%q is empty", visible)
 			}
 		}
 	})
@@ -257,7 +257,7 @@ func TestRules(t *testing.T) {
 			if strings.Contains(d.HTML(), "<a") {
 				t.Errorf("HTML of a link to %q: %s", tt.address, d.HTML())
 			}
-			if d.Text() != clean(source) {
+			if d.Text() != normalize(source) {
 				t.Errorf("text of a link to %q = %q, want it as typed", tt.address, d.Text())
 			}
 		}
@@ -386,7 +386,7 @@ func TestRules(t *testing.T) {
 	})
 }
 
-// formatting is what R24 supports, beside what the recipient's page gets.
+// formatting pairs each formatting that R24 supports with the HTML that the recipient gets.
 var formatting = []struct{ source, html string }{
 	{"", ""},
 	{"Hi Anna", "<p>Hi Anna</p>"},
@@ -435,7 +435,7 @@ func checkHTML(t *testing.T, rows []struct{ source, html string }) {
 	}
 }
 
-// asTyped is what other programs take for formatting, and R24 does not.
+// asTyped are texts that are formatting in other programs, but not in R24.
 var asTyped = []string{
 	"# Heading", "Heading\n===", "Heading\n---", "---", "***", "* * *", "> quote", "`code`", "```\ncode\n```", "    indented",
 	"\tindented", "* star", "+ plus", "1) one", "(1) one", "-no blank", "1.no blank", "- ", "-", "1. ", "1.", "    - deep",

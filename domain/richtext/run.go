@@ -5,15 +5,14 @@ import (
 	"unicode/utf8"
 )
 
-// Run is a stretch of text in bold or italics, or both (R51).
+// Run is a piece of text that is bold or italic or both (R51).
 type Run struct {
 	Text   string
 	Length int // code points
 }
 
-// Runs are the stretches of text that are bold or italic, in order. One stretch that changes
-// from bold to italics is one run: to the reader it is one piece of emphasis. A run does not go
-// beyond its paragraph or list item.
+// Runs returns the pieces of text that are bold or italic, in order. A piece that changes from bold to
+// italics is one run, because the reader sees one emphasis. A run ends with its paragraph or list item.
 func (d Document) Runs() []Run {
 	var runs []Run
 	for _, b := range d.blocks {

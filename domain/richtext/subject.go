@@ -5,12 +5,12 @@ import (
 	"unicode"
 )
 
-// Subject is s as the subject of an InMail (R22): NFC, trimmed, in one line. A line break and
-// the blanks around it become one space, a tab becomes a space, other control characters and
-// bytes that are not UTF-8 become U+FFFD. A subject of which nothing can be seen is "". Its
-// length in code points is what R22 limits to 200.
+// Subject returns s as the subject of an InMail (R22): in NFC, trimmed, in one line. A line break and the
+// blanks around it become one space, a tab becomes a space, and other control characters and bytes that are
+// not UTF-8 become U+FFFD. A subject without visible characters is "". R22 limits its length in code points
+// to 200.
 func Subject(s string) string {
-	s = strings.TrimSpace(strings.ReplaceAll(clean(s), "\t", " "))
+	s = strings.TrimSpace(strings.ReplaceAll(normalize(s), "\t", " "))
 	if invisible(s) {
 		return ""
 	}

@@ -17,8 +17,8 @@ type Restriction struct {
 	Until     time.Time `json:"until"`
 }
 
-// Holds reports whether the restriction refuses sends now. It ends by itself: a send at Until passes.
-func (r Restriction) Holds(now time.Time) bool {
+// Active reports whether the restriction refuses sends now. It ends by itself: a send at Until passes.
+func (r Restriction) Active(now time.Time) bool {
 	return !now.Before(r.StartedAt) && now.Before(r.Until)
 }
 

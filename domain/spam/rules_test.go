@@ -258,8 +258,8 @@ func TestRules(t *testing.T) {
 
 	t.Run("R42_lifts_by_itself", func(t *testing.T) {
 		r := Restrict(t0, Trigger{Name: Strikes}, nil)
-		for after, holds := range map[time.Duration]bool{-ms: false, 0: true, 24*time.Hour - ms: true, 24 * time.Hour: false, 24*time.Hour + ms: false} {
-			if got := r.Holds(t0.Add(after)); got != holds {
+		for after, active := range map[time.Duration]bool{-ms: false, 0: true, 24*time.Hour - ms: true, 24 * time.Hour: false, 24*time.Hour + ms: false} {
+			if got := r.Active(t0.Add(after)); got != active {
 				t.Errorf("%s after it began: %t", after, got)
 			}
 		}
@@ -301,7 +301,7 @@ func TestRules(t *testing.T) {
 		first := Restrict(t0, Trigger{}, nil)
 		second := Restrict(first.Until, Trigger{}, []Restriction{first})
 		if got := Restrict(second.Until, Trigger{}, []Restriction{second}); got.Step != 2 {
-			t.Errorf("after one that holds and one that was undone: step %d, want 2", got.Step)
+			t.Errorf("after an active one and one that was undone: step %d, want 2", got.Step)
 		}
 	})
 

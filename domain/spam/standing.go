@@ -26,9 +26,9 @@ type Warning struct {
 	Text string `json:"text"`
 }
 
-// StandingOf returns how near each limit is (R43). active is the sender's restriction, or nil; one that has
+// StandingOf returns how near each limit is (R43). restriction is the sender's latest one, or nil; one that has
 // ended by now is ignored.
-func StandingOf(now time.Time, s Signals, l Limits, active *Restriction) Standing {
+func StandingOf(now time.Time, s Signals, l Limits, restriction *Restriction) Standing {
 	st := Standing{
 		Triggers: []Nearness{
 			sendsNearness(VolumeHour, now, HourWindow, s.Sends, l.VolumeHour),
@@ -41,8 +41,8 @@ func StandingOf(now time.Time, s Signals, l Limits, active *Restriction) Standin
 		},
 		Warnings: []Warning{},
 	}
-	if active != nil && active.Holds(now) {
-		st.Restricted = active
+	if restriction != nil && restriction.Active(now) {
+		st.Restricted = restriction
 	}
 	if tooEven(s.Sends) {
 		st.Warnings = append(st.Warnings, Warning{Code: "even_cadence",

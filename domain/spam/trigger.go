@@ -13,12 +13,14 @@ const (
 	BurstMinute = "burst_minute"
 )
 
-// triggers lists them, each with whether it is about how much and how regularly was sent, not about what (R41 a, d).
+// triggers lists the triggers in the order of R41, each with whether it is about the volume and cadence of
+// sends.
 var triggers = []struct {
 	name      string
 	behaviour bool
 }{
-	{VolumeHour, true}, {VolumeDay, true}, {Strikes, false}, {Reports, false}, {SimilarDay, true}, {RegularGaps, true}, {BurstMinute, true},
+	{VolumeHour, true}, {VolumeDay, true}, {Strikes, false}, {Reports, false}, {SimilarDay, true},
+	{RegularGaps, true}, {BurstMinute, true},
 }
 
 // Triggers returns the names of all triggers, in the order of R41.
@@ -30,7 +32,8 @@ func Triggers() []string {
 	return names
 }
 
-// ByBehaviour says whether a trigger is about how much and how regularly was sent, not about what (R41 a, d).
+// ByBehaviour reports whether a trigger is about the volume and cadence of sends (R41 a, d), and not about
+// strikes or reports (R41 b, c).
 func ByBehaviour(trigger string) bool {
 	for _, t := range triggers {
 		if t.name == trigger {

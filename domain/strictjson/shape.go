@@ -103,8 +103,8 @@ func (b *Shape) read(r *Reader, v reflect.Value) error {
 		return v.Addr().Interface().(readable).ReadJSON(r)
 	}
 	var seen uint64
-	err := r.Object(func(name string) error {
-		i, known := b.byName[name]
+	err := r.Object(func(name []byte) error {
+		i, known := b.byName[string(name)]
 		if !known {
 			return domain.Refuse(domain.BadRequest, "unknown field before byte %d; known are: %s", r.at, b.names)
 		}
@@ -211,12 +211,9 @@ func listReader(t reflect.Type, tag reflect.StructTag) func(*Reader, reflect.Val
 			if i >= high {
 				return &domain.Refusal{Code: domain.BadRequest, Got: i + 1, Limit: high, Detail: fmt.Sprintf("at most %d", high)}
 			}
-			item := reflect.New(t.Elem()).Elem()
-			if err := read(r, item); err != nil {
-				return err
-			}
-			v.Set(reflect.Append(v, item))
-			return nil
+			v.Grow(1)
+			v.SetLen(i + 1)
+			return read(r, v.Index(i))
 		})
 	}
 }

@@ -1,6 +1,6 @@
-// Package contracttest holds requests and their answers against the OpenAPI document that a server gives of itself. A
-// suite that sends everything through it proves two things: that no answer is other than documented and, by Unseen,
-// that no line of the document is without an answer that was seen.
+// Package contracttest checks requests and answers against the OpenAPI document of their server. A suite that
+// sends all its requests through it proves that every answer is as documented and, by Uncovered, that every
+// documented status occurred.
 package contracttest
 
 import (
@@ -20,16 +20,16 @@ import (
 
 type object = map[string]any
 
-// Document is an OpenAPI 3.1 document, ready to be held against requests and answers. It is as strict about what is
-// answered as about what is taken: a field that it does not name is an error. It is safe for concurrent use.
+// Document is an OpenAPI 3.1 document with compiled schemas. It is as strict about answers as about requests:
+// an undocumented field is an error in both. It is safe for concurrent use.
 type Document struct {
 	doc        object
 	operations []Operation
 	compiler   *jsonschema.Compiler
 
-	mu    sync.Mutex
-	seen  map[string]bool
-	ready map[string]*jsonschema.Schema
+	mu       sync.Mutex
+	covered  map[string]bool               // by "METHOD path status": an answer with it was checked
+	compiled map[string]*jsonschema.Schema // by JSON pointer
 }
 
 // Operation is one method of one path.
@@ -39,42 +39,43 @@ type Operation struct {
 	op           object
 }
 
-// Answer is what came back to a request.
+// Answer is the response to a request.
 type Answer struct {
 	Status int
 	Header http.Header
 	Body   []byte
 }
 
-// place is where the compiler believes the document to lie.
-const place = "file:///openapi.json"
+// documentURL is the name under which the compiler of schemas knows the document.
+const documentURL = "file:///openapi.json"
 
-// Read reads a document as a server gives it.
+// Read parses a document.
 func Read(document []byte) (*Document, error) {
 	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(document))
 	if err != nil {
 		return nil, fmt.Errorf("read the OpenAPI document: %w", err)
 	}
 	doc, _ := v.(object)
-	d := &Document{doc: doc, seen: map[string]bool{}, ready: map[string]*jsonschema.Schema{}, compiler: jsonschema.NewCompiler()}
+	d := &Document{doc: doc, covered: map[string]bool{}, compiled: map[string]*jsonschema.Schema{},
+		compiler: jsonschema.NewCompiler()}
 	if len(child(doc, "paths")) == 0 {
 		return nil, fmt.Errorf("read the OpenAPI document: it has no paths")
 	}
 	closeObjects(doc)
 	d.compiler.DefaultDraft(jsonschema.Draft2020)
 	d.compiler.AssertFormat()
-	if err := d.compiler.AddResource(place, doc); err != nil {
+	if err := d.compiler.AddResource(documentURL, doc); err != nil {
 		return nil, fmt.Errorf("read the OpenAPI document: %w", err)
 	}
 	for path := range child(doc, "paths") {
 		for method := range child(doc, "paths", path) {
-			d.operations = append(d.operations, Operation{strings.ToUpper(method), path, patternOf(path), child(doc, "paths", path, method)})
+			d.operations = append(d.operations, Operation{Method: strings.ToUpper(method), Path: path,
+				pattern: patternOf(path), op: child(doc, "paths", path, method)})
 		}
 	}
-	// A path without parameters goes before one with.
-	slices.SortFunc(d.operations, func(a, b Operation) int {
-		return strings.Compare(strings.ReplaceAll(a.Path, "{", "~")+a.Method, strings.ReplaceAll(b.Path, "{", "~")+b.Method)
-	})
+	// A path without parameters comes before one with, so that find returns it first.
+	order := func(o Operation) string { return strings.ReplaceAll(o.Path, "{", "~") + o.Method }
+	slices.SortFunc(d.operations, func(a, b Operation) int { return strings.Compare(order(a), order(b)) })
 	return d, nil
 }
 
@@ -84,7 +85,7 @@ func patternOf(path string) *regexp.Regexp {
 	return regexp.MustCompile(`^` + parameter.ReplaceAllString(regexp.QuoteMeta(path), `([^/]+)`) + `$`)
 }
 
-// closeObjects refuses unknown properties wherever an object says which it has.
+// closeObjects sets additionalProperties to false in every object schema that lists its properties.
 func closeObjects(v any) {
 	switch x := v.(type) {
 	case object:
@@ -102,7 +103,7 @@ func closeObjects(v any) {
 	}
 }
 
-// child steps down by names; it is empty where there is nothing.
+// child returns the object at the path of names below o; nil if there is none.
 func child(o object, names ...string) object {
 	for _, name := range names {
 		o, _ = o[name].(object)
@@ -113,26 +114,26 @@ func child(o object, names ...string) object {
 // Operations returns all operations.
 func (d *Document) Operations() []Operation { return d.operations }
 
-// Example returns the example of the body that an operation takes as a media type; nil when it takes none.
+// Example returns the example of the request body of a media type; nil if there is none.
 func (o Operation) Example(media string) any {
 	return child(o.op, "requestBody", "content", media)["example"]
 }
 
-// ID is the operationId.
+// ID returns the operationId.
 func (o Operation) ID() string { s, _ := o.op["operationId"].(string); return s }
 
-// at is where the operation stands in the document.
+// at returns the path in the document of the operation, and of more below it.
 func (o Operation) at(more ...string) []string {
 	return append([]string{"paths", o.Path, strings.ToLower(o.Method)}, more...)
 }
 
-// Check holds one request, whose body was in, and its answer against the document: the status, the media type, the body
-// and the headers of the answer; and of what was accepted, that the document allows it. What is not in the document must
-// have been answered with 404 or 405.
+// Check checks a request with the body in and its answer. Status, media type, body and headers of the answer
+// must be documented, and so must be an accepted request. A request for an undocumented operation must get
+// 404 or 405.
 func (d *Document) Check(r *http.Request, in []byte, a Answer) error {
 	o, parts, found := d.find(r)
 	if !found {
-		return d.checkStranger(a)
+		return d.checkUndocumented(a)
 	}
 	status := fmt.Sprint(a.Status)
 	response := child(o.op, "responses", status)
@@ -140,7 +141,7 @@ func (d *Document) Check(r *http.Request, in []byte, a Answer) error {
 		return fmt.Errorf("%s %s answered %s, which is not documented: %s", o.Method, o.Path, status, a.Body)
 	}
 	d.mu.Lock()
-	d.seen[o.Method+" "+o.Path+" "+status] = true
+	d.covered[o.Method+" "+o.Path+" "+status] = true
 	d.mu.Unlock()
 	for name := range child(response, "headers") {
 		if a.Header.Get(name) == "" {
@@ -162,7 +163,7 @@ func (d *Document) Check(r *http.Request, in []byte, a Answer) error {
 	return nil
 }
 
-// find returns the operation that a request is for, and the parts of its path that stand for parameters.
+// find returns the operation of a request and the values of its path parameters.
 func (d *Document) find(r *http.Request) (Operation, []string, bool) {
 	method := r.Method
 	if method == http.MethodHead {
@@ -176,7 +177,8 @@ func (d *Document) find(r *http.Request) (Operation, []string, bool) {
 	return Operation{}, nil, false
 }
 
-func (d *Document) checkStranger(a Answer) error {
+// checkUndocumented checks the answer to a request for an undocumented operation.
+func (d *Document) checkUndocumented(a Answer) error {
 	if a.Status != http.StatusNotFound && a.Status != http.StatusMethodNotAllowed {
 		return fmt.Errorf("answered %d, and is not in the document", a.Status)
 	}
@@ -243,7 +245,7 @@ func (d *Document) checkParameters(o Operation, parts []string, r *http.Request)
 	return nil
 }
 
-// typed reads a parameter as its schema means it.
+// typed converts a parameter to the type of its schema.
 func typed(s object, v string) any {
 	if s["type"] == "integer" {
 		return json.Number(v)
@@ -268,7 +270,7 @@ func (d *Document) checkRequest(o Operation, in []byte) error {
 	return nil
 }
 
-// schema compiles the schema at a place in the document.
+// schema returns the compiled schema at a path in the document.
 func (d *Document) schema(at ...string) (*jsonschema.Schema, error) {
 	pointer := ""
 	for _, name := range at {
@@ -276,18 +278,18 @@ func (d *Document) schema(at ...string) (*jsonschema.Schema, error) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if s := d.ready[pointer]; s != nil {
+	if s := d.compiled[pointer]; s != nil {
 		return s, nil
 	}
-	s, err := d.compiler.Compile(place + "#" + (&url.URL{Path: pointer}).EscapedPath())
+	s, err := d.compiler.Compile(documentURL + "#" + (&url.URL{Path: pointer}).EscapedPath())
 	if err != nil {
 		return nil, fmt.Errorf("the schema at %s: %w", pointer, err)
 	}
-	d.ready[pointer] = s
+	d.compiled[pointer] = s
 	return s, nil
 }
 
-// valid holds a JSON text against the schema at a place.
+// valid validates a JSON text by the schema at a path in the document.
 func (d *Document) valid(text []byte, at ...string) error {
 	s, err := d.schema(at...)
 	if err != nil {
@@ -303,7 +305,7 @@ func (d *Document) valid(text []byte, at ...string) error {
 	return nil
 }
 
-// CheckExamples holds every JSON example of the document against its schema, and returns how many there are.
+// CheckExamples validates every JSON example of the document by its schema, and returns their number.
 func (d *Document) CheckExamples() (int, error) {
 	n := 0
 	for _, o := range d.operations {
@@ -331,14 +333,14 @@ func (d *Document) CheckExamples() (int, error) {
 	return n, nil
 }
 
-// Unseen lists what the document names and no checked answer has shown, as METHOD path status.
-func (d *Document) Unseen() []string {
+// Uncovered returns the documented statuses that no checked answer had, as "METHOD path status".
+func (d *Document) Uncovered() []string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var missing []string
 	for _, o := range d.operations {
 		for status := range child(o.op, "responses") {
-			if line := o.Method + " " + o.Path + " " + status; !d.seen[line] {
+			if line := o.Method + " " + o.Path + " " + status; !d.covered[line] {
 				missing = append(missing, line)
 			}
 		}
@@ -347,8 +349,8 @@ func (d *Document) Unseen() []string {
 	return missing
 }
 
-// Transport sends requests on and tells Fault what in them or their answers the document does not allow. It is for the
-// clients of whole programs.
+// Transport forwards requests and checks them with their answers; it calls Fault for each violation of the
+// document. It is for clients in tests of the complete program.
 type Transport struct {
 	Document *Document
 	Next     http.RoundTripper // nil: http.DefaultTransport

@@ -73,7 +73,7 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-func TestUnseen(t *testing.T) {
+func TestUncovered(t *testing.T) {
 	d, err := contracttest.Read([]byte(document))
 	if err != nil {
 		t.Fatal(err)
@@ -108,17 +108,17 @@ func TestUnseen(t *testing.T) {
 	if put(`{"nom":"a"}`); len(faults) != 1 {
 		t.Errorf("faults %v", faults)
 	}
-	if diff := cmp.Diff([]string{"PUT /v1/things/all 204", "PUT /v1/things/{id} 204", "PUT /v1/things/{id} 503"}, d.Unseen()); diff != "" {
-		t.Errorf("unseen (-want +got):\n%s", diff)
+	if diff := cmp.Diff([]string{"PUT /v1/things/all 204", "PUT /v1/things/{id} 204", "PUT /v1/things/{id} 503"}, d.Uncovered()); diff != "" {
+		t.Errorf("uncovered (-want +got):\n%s", diff)
 	}
 	if n, err := d.CheckExamples(); n != 1 || err != nil {
 		t.Errorf("%d examples, %v", n, err)
 	}
-	bad, err := contracttest.Read([]byte(strings.Replace(document, `"example":{"name":"x"}`, `"example":{"name":7}`, 1)))
+	wrong, err := contracttest.Read([]byte(strings.Replace(document, `"example":{"name":"x"}`, `"example":{"name":7}`, 1)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := bad.CheckExamples(); err == nil {
+	if _, err := wrong.CheckExamples(); err == nil {
 		t.Error("an example that is none passed")
 	}
 	if _, err := contracttest.Read([]byte(`{"openapi":"3.1.0"}`)); err == nil {

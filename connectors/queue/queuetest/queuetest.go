@@ -1,4 +1,5 @@
-// Package queuetest is what a queue must do, whatever it stands on. An engine's own test is the call to Exercise.
+// Package queuetest tests what every queue must do, on any broker. The test of a broker is a call to
+// Exercise.
 package queuetest
 
 import (
@@ -29,57 +30,57 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// Engines are the queues under test by name, each opened empty and closed when its test ends.
+// Engines are the brokers under test by name. Each function opens an empty queue that is closed when its
+// test ends.
 type Engines map[string]func(t *testing.T, cfg queue.Config, log *slog.Logger) Instance
 
-// Instance is a queue and the ways around it.
+// Instance is a queue and other ways to reach it.
 type Instance struct {
 	*queue.Broker
-	Redis redis.UniversalClient // what it stands on
-	URL   string                // how another process reaches it
+	Redis redis.UniversalClient // the Redis behind it
+	URL   string                // its address for another process
 }
 
-// soon bounds every wait: nothing here takes a tenth of it.
-const soon = 30 * time.Second
+// soon bounds every wait, so that a test which hangs ends. Nothing here takes a hundredth of it.
+const soon = 10 * time.Minute
 
-// Exercise runs every test of the port over every engine, engine last: TestQueue/EnqueueSplitsAt500/redis.
+// Exercise runs every test of the port on every engine. The engine is the last part of the name:
+// TestQueue/EnqueueSplitsAt500/redis.
 func Exercise(t *testing.T, engines Engines) {
 	each := func(name string, test func(t *testing.T, open opener)) {
 		t.Run(name, func(t *testing.T) {
 			for engine, open := range engines {
-				t.Run(engine, func(t *testing.T) {
-					test(t, func(t *testing.T, cfg queue.Config, log *slog.Logger) Instance { return open(t, cfg, log) })
-				})
+				t.Run(engine, func(t *testing.T) { test(t, open) })
 			}
 		})
 	}
 	each("EnqueueHandsOverIDsInOrder", handsOverIDsInOrder)
 	each("EnqueueSplitsAt500", splitsAt500)
-	each("EnqueueAsksForASlotOnce", asksForASlotOnce)
+	each("EnqueueRunsASlotOnce", runsASlotOnce)
 	each("EnqueueNothing", enqueuesNothing)
 	each("EnqueueRefusesAnUnknownType", refusesAnUnknownType)
 	each("EnqueueGivesUpWithItsCaller", givesUpWithItsCaller)
-	each("DepthCountsWhatWaits", depthCountsWhatWaits)
+	each("DepthCountsWaitingTasks", depthCountsWaitingTasks)
 	each("StartNamesAMissingHandler", startNamesAMissingHandler)
 	each("ServerRunsEveryTaskAtLeastOnce", runsAtLeastOnce)
 	each("ServerTriesAgainAfterAnError", triesAgainAfterAnError)
 	each("ServerTriesAgainAfterAPanic", triesAgainAfterAPanic)
-	each("ServerKeepsTheAttemptsOfWhatWaits", keepsTheAttemptsOfWhatWaits)
+	each("ServerKeepsTheAttemptsOfParkedTasks", keepsTheAttemptsOfParkedTasks)
 	each("ServerDeliversBesideASlowSalesforce", deliversBesideASlowSalesforce)
-	each("ServerKeepsATypeThatNobodyHandles", keepsATypeThatNobodyHandles)
-	each("StopFinishesWhatIsInHand", stopFinishesWhatIsInHand)
-	each("StopGivesBackWhatIsNotDone", stopGivesBackWhatIsNotDone)
+	each("ServerKeepsATypeWithoutHandler", keepsATypeWithoutHandler)
+	each("StopFinishesRunningTasks", stopFinishesRunningTasks)
+	each("StopReturnsUnfinishedTasks", stopReturnsUnfinishedTasks)
 	each("KilledServerLosesNothing", killedServerLosesNothing)
-	each("FlushedRedisGoesOn", flushedRedisGoesOn)
+	each("QueueRecoversFromAFlush", recoversFromAFlush)
 	each("FailuresAreListedAndRetried", failuresAreListedAndRetried)
 	each("UnreadableTaskIsArchived", unreadableTaskIsArchived)
-	each("PageShowsAndSteers", pageShowsAndSteers)
+	each("PageListsAndPauses", pageListsAndPauses)
 	each("CollectorCountsEveryQueue", collectorCountsEveryQueue)
-	each("SharedIsOneForAllProcesses", sharedIsOneForAllProcesses)
+	each("SharedByAllProcesses", sharedByAllProcesses)
 	each("SharedForgets", sharedForgets)
 }
 
-// ExerciseRules runs the rules that a queue decides, over every engine.
+// ExerciseRules runs the tests of the rules that a queue decides, on every engine.
 func ExerciseRules(t *testing.T, engines Engines) {
 	for name, test := range map[string]func(t *testing.T, open opener){
 		"R27_refuses_a_text":      refusesAText,
@@ -95,9 +96,9 @@ func ExerciseRules(t *testing.T, engines Engines) {
 
 type opener = func(t *testing.T, cfg queue.Config, log *slog.Logger) Instance
 
-// --- what the tests are told with -----------------------------------------------------------------
+// --- Shared by the tests --------------------------------------------------------------------------
 
-// quick is a configuration under which a test need not wait.
+// quick is a configuration with which tests need not wait.
 func quick() queue.Config {
 	cfg := queue.Default()
 	cfg.CheckInterval = time.Millisecond
@@ -113,7 +114,7 @@ type run struct {
 	IDs  []string
 }
 
-// recorder hands every call of its handlers to a channel and answers with what answer says.
+// recorder sends every call of its handlers to a channel and returns what answer returns.
 type recorder struct {
 	runs   chan run
 	answer func(ctx context.Context, r run) error
@@ -138,7 +139,7 @@ func (r *recorder) handlers() map[string]queue.Handler {
 	return handlers
 }
 
-// Only returns the handlers of a test that asks for tasks of one type alone: those of the others fail.
+// Only returns handlers of all types for a test that enqueues tasks of one type: the others fail.
 func Only(taskType string, handler queue.Handler) map[string]queue.Handler {
 	refuse := func(_ context.Context, r run) error { return fmt.Errorf("%s: nobody asks for it here", r.Type) }
 	handlers := newRecorder(refuse).handlers()
@@ -178,7 +179,7 @@ func eventually(t *testing.T, what string, condition func() bool) {
 	}
 }
 
-// serve starts a server that is stopped when the test ends.
+// serve starts a server and stops it when the test ends.
 func serve(t *testing.T, b *queue.Broker, handlers map[string]queue.Handler) *queue.Server {
 	t.Helper()
 	server, err := b.Start(handlers, nil)
@@ -219,7 +220,7 @@ func numbered(n int) []string {
 	return ids
 }
 
-// count returns a figure of the whole queue.
+// count sums a figure over all queues.
 func count(t *testing.T, b *queue.Broker, of func(queue.QueueStatus) int) int {
 	t.Helper()
 	status, err := b.Status(t.Context())
@@ -233,7 +234,7 @@ func count(t *testing.T, b *queue.Broker, of func(queue.QueueStatus) int) int {
 	return n
 }
 
-// unfinished is everything that waits, runs or failed.
+// unfinished counts the tasks that wait, run or have failed.
 func unfinished(q queue.QueueStatus) int { return q.Waiting + q.Running + q.Retry + q.Archived }
 
 // another opens the same queue as another process would.
@@ -280,8 +281,9 @@ func splitsAt500(t *testing.T, open opener) {
 	}
 }
 
-// asksForASlotOnce has two schedulers ask for the same slots at the same moments, and once more when they ran.
-func asksForASlotOnce(t *testing.T, open opener) {
+// runsASlotOnce has two schedulers enqueue the same slots at the same moments, and once more after they
+// ran.
+func runsASlotOnce(t *testing.T, open opener) {
 	q := open(t, quick(), discard())
 	schedulers := []*queue.Broker{q.Broker, another(t, q)}
 	slot := func(n int) mailroom.Task {
@@ -342,13 +344,13 @@ func givesUpWithItsCaller(t *testing.T, open opener) {
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := q.Enqueue(gone, send("a")); err == nil {
-		t.Error("a caller who is gone was told that the task is enqueued")
+		t.Error("Enqueue succeeded although its context had ended")
 	}
-	enqueue(t, q.Broker, send("b")) // and it is not Redis that is down
+	enqueue(t, q.Broker, send("b")) // must work: Redis was not the cause
 }
 
-// startNamesAMissingHandler: neither a task without a handler nor a handler without a task is found out
-// only when it is asked for.
+// startNamesAMissingHandler checks that a task type without a handler, and a handler without a task type,
+// are found at the start and not when they are needed.
 func startNamesAMissingHandler(t *testing.T, open opener) {
 	q := open(t, quick(), discard())
 	handlers := newRecorder(nil).handlers()
@@ -372,7 +374,7 @@ func startNamesAMissingHandler(t *testing.T, open opener) {
 	serve(t, q.Broker, newRecorder(nil).handlers())
 }
 
-func depthCountsWhatWaits(t *testing.T, open opener) {
+func depthCountsWaitingTasks(t *testing.T, open opener) {
 	q := open(t, quick(), discard())
 	for i := range 12 {
 		enqueue(t, q.Broker, send(fmt.Sprintf("id-%d", i)))
@@ -387,11 +389,12 @@ func depthCountsWhatWaits(t *testing.T, open opener) {
 	}
 }
 
-// --- the rules ------------------------------------------------------------------------------------
+// --- The rules ------------------------------------------------------------------------------------
 
 func refusesAText(t *testing.T, open opener) {
 	q := open(t, quick(), discard())
-	for _, text := range []string{"Dear Ada, about your talk", "ada@example.com", "", strings.Repeat("a", 65), "tab\there"} {
+	for _, text := range []string{"Dear Ada, about your talk", "ada@example.com", "", strings.Repeat("a", 65),
+		"tab\there"} {
 		err := q.Enqueue(t.Context(), send("one", text))
 		if err == nil {
 			t.Errorf("%q was enqueued", text)
@@ -401,12 +404,12 @@ func refusesAText(t *testing.T, open opener) {
 	}
 	enqueue(t, q.Broker, send("one"))
 	if got := everything(t, q.Redis); strings.Contains(got, "Ada") || strings.Contains(got, "example.com") {
-		t.Errorf("a refused text lies in Redis:\n%s", got)
+		t.Errorf("a refused text is stored in Redis:\n%s", got)
 	}
 }
 
-// keepsNoErrorText lets handlers fail in every way with a text in their error, and looks for it in Redis and, where the handler
-// panicked, in the log.
+// keepsNoErrorText lets handlers fail in every way with a text in their error. The text must be neither in
+// Redis nor, where the handler panicked, in the log.
 func keepsNoErrorText(t *testing.T, open opener) {
 	const text = "the confidential subject of Ada"
 	var log lockedBuffer
@@ -422,9 +425,10 @@ func keepsNoErrorText(t *testing.T, open opener) {
 	})
 	serve(t, q.Broker, r.handlers())
 	enqueue(t, q.Broker, send("panics"), send("panics-with-error"), send("fails"))
-	eventually(t, "all three failed", func() bool { return count(t, q.Broker, func(q queue.QueueStatus) int { return q.Retry }) == 3 })
+	eventually(t, "all three failed",
+		func() bool { return count(t, q.Broker, func(q queue.QueueStatus) int { return q.Retry }) == 3 })
 	if got := everything(t, q.Redis); strings.Contains(got, text) {
-		t.Errorf("the text lies in Redis:\n%s", got)
+		t.Errorf("the text is stored in Redis:\n%s", got)
 	}
 	for _, line := range strings.Split(log.String(), "\n") {
 		if strings.Contains(line, "panic") && strings.Contains(line, text) {
@@ -447,7 +451,7 @@ func keepsNoErrorText(t *testing.T, open opener) {
 
 // --- Server ---------------------------------------------------------------------------------------
 
-// runsAtLeastOnce pushes many tasks through two servers and misses none: what runs twice is the handler's to bear.
+// runsAtLeastOnce runs many tasks on two servers and expects all of them. A task may run twice.
 func runsAtLeastOnce(t *testing.T, open opener) {
 	q := open(t, quick(), discard())
 	r := newRecorder(nil)
@@ -501,14 +505,14 @@ func triesAgainAfterAPanic(t *testing.T, open opener) {
 	eventually(t, "both are done", func() bool { return count(t, q.Broker, unfinished) == 0 })
 }
 
-// parked is an error that says when to come back.
+// parked is an error that says when to try again.
 type parked struct{}
 
 func (parked) Error() string             { return "parked" }
 func (parked) RetryAfter() time.Duration { return time.Hour }
 func (parked) Class() string             { return "limit" }
 
-func keepsTheAttemptsOfWhatWaits(t *testing.T, open opener) {
+func keepsTheAttemptsOfParkedTasks(t *testing.T, open opener) {
 	q := open(t, quick(), discard())
 	r := newRecorder(func(context.Context, run) error { return fmt.Errorf("push: %w", parked{}) })
 	serve(t, q.Broker, r.handlers())
@@ -522,7 +526,8 @@ func keepsTheAttemptsOfWhatWaits(t *testing.T, open opener) {
 		}
 		return len(failures) == 1
 	})
-	if f := failures[0]; f.Attempts != 0 || f.Class != "limit" || f.Next == nil || time.Until(*f.Next) < 50*time.Minute {
+	if f := failures[0]; f.Attempts != 0 || f.Class != "limit" || f.Next == nil ||
+		time.Until(*f.Next) < 50*time.Minute {
 		t.Errorf("got %+v, want class limit, no attempt spent, next in an hour", f)
 	}
 }
@@ -553,8 +558,8 @@ func deliversBesideASlowSalesforce(t *testing.T, open opener) {
 	}
 }
 
-// keepsATypeThatNobodyHandles: during an update, an old worker meets a new process's task.
-func keepsATypeThatNobodyHandles(t *testing.T, open opener) {
+// keepsATypeWithoutHandler is an old worker that gets a new process's task during an update.
+func keepsATypeWithoutHandler(t *testing.T, open opener) {
 	q := open(t, quick(), discard())
 	serve(t, q.Broker, newRecorder(nil).handlers())
 	newer := asynq.NewTask("inmail:later", []byte(`{"ids":["a"]}`))
@@ -571,9 +576,9 @@ func keepsATypeThatNobodyHandles(t *testing.T, open opener) {
 	})
 }
 
-// --- Stop, and worse ------------------------------------------------------------------------------
+// --- Stop, kill and flush -------------------------------------------------------------------------
 
-func stopFinishesWhatIsInHand(t *testing.T, open opener) {
+func stopFinishesRunningTasks(t *testing.T, open opener) {
 	q := open(t, quick(), discard())
 	release := make(chan struct{})
 	var canceled error
@@ -588,12 +593,12 @@ func stopFinishesWhatIsInHand(t *testing.T, open opener) {
 	impatient, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 	if err := server.Stop(impatient); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("Stop did not wait for what is in hand: %v", err)
+		t.Errorf("Stop did not wait for the running task: %v", err)
 	}
 	close(release)
 	stop(t, server)
 	if canceled != nil {
-		t.Errorf("what was in hand was interrupted: %v", canceled)
+		t.Errorf("the running task was interrupted: %v", canceled)
 	}
 	if got := count(t, q.Broker, unfinished); got != 0 {
 		t.Errorf("%d tasks are left, want none", got)
@@ -604,7 +609,7 @@ func stopFinishesWhatIsInHand(t *testing.T, open opener) {
 	}
 }
 
-func stopGivesBackWhatIsNotDone(t *testing.T, open opener) {
+func stopReturnsUnfinishedTasks(t *testing.T, open opener) {
 	cfg := quick()
 	cfg.Grace = time.Millisecond
 	q := open(t, cfg, discard())
@@ -623,10 +628,12 @@ func stopGivesBackWhatIsNotDone(t *testing.T, open opener) {
 	}
 }
 
-// childURL is the environment variable that makes the test's program a worker which takes a task and never ends.
+// childURL is the environment variable that makes the test binary a worker which takes a task and never
+// ends.
 const childURL = "INMAIL_QUEUETEST_CHILD"
 
-// Main is for TestMain of the package that calls Exercise: it runs the tests, or is the worker that one of them kills.
+// Main is for TestMain of the package that calls Exercise: it runs the tests, or the worker that one of
+// them kills.
 func Main(m *testing.M) int {
 	url := os.Getenv(childURL)
 	if url == "" {
@@ -647,7 +654,7 @@ func Main(m *testing.M) int {
 		fmt.Println(err)
 		return 1
 	}
-	<-time.After(10 * soon) // should the parent die before it kills us
+	<-time.After(soon) // in case the parent dies before it kills us
 	return 1
 }
 
@@ -669,9 +676,9 @@ func killedServerLosesNothing(t *testing.T, open opener) {
 	if err := child.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	_ = child.Wait() // killed, it cannot end well
+	_ = child.Wait() // the error is that it was killed
 	if got := count(t, q.Broker, func(q queue.QueueStatus) int { return q.Running }); got != 1 {
-		t.Fatalf("%d tasks are held by the dead, want 1", got)
+		t.Fatalf("%d tasks are leased by the dead process, want 1", got)
 	}
 	ageLeases(t, q.Redis)
 	r := newRecorder(nil)
@@ -682,7 +689,7 @@ func killedServerLosesNothing(t *testing.T, open opener) {
 	eventually(t, "nothing is left", func() bool { return count(t, q.Broker, unfinished) == 0 })
 }
 
-// ageLeases makes every lease end a minute earlier, which saves waiting that minute.
+// ageLeases makes every lease end a minute earlier, to save the test that minute.
 func ageLeases(t *testing.T, client redis.UniversalClient) {
 	t.Helper()
 	ctx := t.Context()
@@ -709,7 +716,7 @@ func ageLeases(t *testing.T, client redis.UniversalClient) {
 	}
 }
 
-func flushedRedisGoesOn(t *testing.T, open opener) {
+func recoversFromAFlush(t *testing.T, open opener) {
 	q := open(t, quick(), discard())
 	r := newRecorder(nil)
 	serve(t, q.Broker, r.handlers())
@@ -722,13 +729,13 @@ func flushedRedisGoesOn(t *testing.T, open opener) {
 	if diff := cmp.Diff([]string{mailroom.TaskExpire, mailroom.TaskSend}, got); diff != "" {
 		t.Errorf("calls after the flush (-want +got):\n%s", diff)
 	}
-	eventually(t, "all are seen and done", func() bool { return count(t, q.Broker, unfinished) == 0 })
+	eventually(t, "all are done", func() bool { return count(t, q.Broker, unfinished) == 0 })
 	if _, err := q.Failures(t.Context(), 10); err != nil {
 		t.Error(err)
 	}
 }
 
-// flush empties Redis and makes it forget the scripts too.
+// flush empties Redis, including its cached scripts.
 func flush(t *testing.T, client redis.UniversalClient) {
 	t.Helper()
 	empty := func(ctx context.Context, node *redis.Client) error {
@@ -746,7 +753,7 @@ func flush(t *testing.T, client redis.UniversalClient) {
 	}
 }
 
-// --- looking and steering -------------------------------------------------------------------------
+// --- Failures, page, metrics and the shared store -------------------------------------------------
 
 func failuresAreListedAndRetried(t *testing.T, open opener) {
 	q := open(t, quick(), discard())
@@ -761,7 +768,7 @@ func failuresAreListedAndRetried(t *testing.T, open opener) {
 		return nil
 	})
 	serve(t, q.Broker, r.handlers())
-	before := time.Now().Add(-time.Second) // Asynq keeps whole seconds
+	before := time.Now().Add(-time.Second) // Asynq stores whole seconds
 	enqueue(t, q.Broker, send("a", "b"), send("c"))
 	r.next(t)
 	r.next(t)
@@ -774,15 +781,16 @@ func failuresAreListedAndRetried(t *testing.T, open opener) {
 		return len(failures) == 2
 	})
 	for _, f := range failures {
-		if f.Type != mailroom.TaskSend || f.State != "retry" || f.Class != "limit" || f.Limit < 4 || f.Next == nil || f.At.Before(before) || f.At.Location() != time.UTC {
+		if f.Type != mailroom.TaskSend || f.State != "retry" || f.Class != "limit" || f.Limit < 4 || f.Next == nil ||
+			f.At.Before(before) || f.At.Location() != time.UTC {
 			t.Errorf("failure %+v", f)
 		}
 	}
 	if one, err := q.Failures(t.Context(), 1); err != nil || len(one) != 1 {
 		t.Errorf("asked for one failure: %d, %v", len(one), err)
 	}
-	if _, err := q.Retry(t.Context(), "nobody"); !errors.Is(err, queue.ErrNoTask) {
-		t.Errorf("retry of nobody: got %v, want %v", err, queue.ErrNoTask)
+	if _, err := q.Retry(t.Context(), "unknown"); !errors.Is(err, queue.ErrNoTask) {
+		t.Errorf("retry of an unknown id: got %v, want %v", err, queue.ErrNoTask)
 	}
 	<-fails
 	fails <- false
@@ -804,14 +812,15 @@ func failuresAreListedAndRetried(t *testing.T, open opener) {
 func unreadableTaskIsArchived(t *testing.T, open opener) {
 	q := open(t, quick(), discard())
 	serve(t, q.Broker, newRecorder(nil).handlers())
-	enqueue(t, q.Broker, send("a")) // the queue exists
+	enqueue(t, q.Broker, send("a")) // so that the queue exists
 	name := "sends"
 	if names, err := q.Redis.SMembers(t.Context(), "asynq:queues").Result(); err != nil {
 		t.Fatal(err)
 	} else if !slices.Contains(names, name) {
 		name = "sends:0"
 	}
-	if _, err := asynq.NewClientFromRedisClient(q.Redis).EnqueueContext(t.Context(), asynq.NewTask(mailroom.TaskSend, []byte("\x00")), asynq.Queue(name)); err != nil {
+	if _, err := asynq.NewClientFromRedisClient(q.Redis).EnqueueContext(t.Context(),
+		asynq.NewTask(mailroom.TaskSend, []byte("\x00")), asynq.Queue(name)); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "it is archived", func() bool {
@@ -819,14 +828,15 @@ func unreadableTaskIsArchived(t *testing.T, open opener) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return len(failures) == 1 && failures[0].State == "archived" && failures[0].Class == "unreadable" && failures[0].Next == nil && failures[0].Attempts == 1
+		return len(failures) == 1 && failures[0].State == "archived" && failures[0].Class == "unreadable" &&
+			failures[0].Next == nil && failures[0].Attempts == 1
 	})
 	if n, err := q.Retry(t.Context()); n != 1 || err != nil {
 		t.Errorf("retried %d, %v; want 1", n, err)
 	}
 }
 
-func pageShowsAndSteers(t *testing.T, open opener) {
+func pageListsAndPauses(t *testing.T, open opener) {
 	q := open(t, quick(), discard())
 	page := httptest.NewServer(q.Page("/queues"))
 	defer page.Close()
@@ -895,12 +905,12 @@ func collectorCountsEveryQueue(t *testing.T, open opener) {
 	}
 }
 
-// sharedIsOneForAllProcesses has two processes spend one budget at the same moment.
-func sharedIsOneForAllProcesses(t *testing.T, open opener) {
+// sharedByAllProcesses has two processes spend one budget at the same moment.
+func sharedByAllProcesses(t *testing.T, open opener) {
 	q := open(t, quick(), discard())
 	here, there := q.Shared(), another(t, q).Shared()
 	if got, err := here.Get(t.Context(), "session"); got != nil || err != nil {
-		t.Errorf("what was never put: %q, %v", got, err)
+		t.Errorf("a value that was never put: %q, %v", got, err)
 	}
 	if err := here.Put(t.Context(), "session", []byte{0, 1, 0xff}, time.Hour); err != nil {
 		t.Fatal(err)
@@ -912,7 +922,7 @@ func sharedIsOneForAllProcesses(t *testing.T, open opener) {
 		t.Fatal(err)
 	}
 	if got, err := here.Get(t.Context(), "session"); got != nil || err != nil {
-		t.Errorf("what was taken away: %q, %v", got, err)
+		t.Errorf("a deleted value: %q, %v", got, err)
 	}
 
 	const each = 50
@@ -970,7 +980,7 @@ func sharedForgets(t *testing.T, open opener) {
 	}
 }
 
-// everything returns all that Redis holds, as text.
+// everything returns the entire content of Redis as text.
 func everything(t *testing.T, client redis.UniversalClient) string {
 	t.Helper()
 	var mu sync.Mutex
@@ -1018,7 +1028,7 @@ func everything(t *testing.T, client redis.UniversalClient) string {
 		t.Fatal(err)
 	}
 	if text.Len() == 0 {
-		t.Fatal("Redis holds nothing to look at")
+		t.Fatal("Redis is empty")
 	}
 	return text.String()
 }

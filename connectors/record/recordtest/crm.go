@@ -29,7 +29,7 @@ func claimFor(w *world, crm domain.CRM, n int) (pushes []domain.Push) {
 	return pushes
 }
 
-// taken is the answer of an org that took a push.
+// taken returns the answer to a push that the org accepted.
 func taken(p domain.Push) domain.PushAnswer {
 	l := p.Link
 	l.RecordID, l.PushedVersion, l.PushedSeq = "a01000000000001AAA", p.InMail.Version, p.InMail.Seq
@@ -114,7 +114,7 @@ func leaseRace(t *testing.T, w *world) {
 			t.Errorf("%s was leased to %d", id, times)
 		}
 	}
-	// A claimer that meets the locks of another finds nothing and leaves: what it left is there for the next.
+	// A claimer that meets rows locked by another gets nothing and leaves; the next claim must find them.
 	by = map[domain.ID]int{}
 	for len(claim(w, 7)) > 0 {
 	}
@@ -155,7 +155,7 @@ func syncedAtPushedVersion(t *testing.T, w *world) {
 		t.Errorf("%d were claimed within the lease", len(again))
 	}
 	w.advance(time.Second)
-	w.apply(id, domain.EventDeliver) // while it is on its way to the org
+	w.apply(id, domain.EventDeliver) // while the push is under way
 	store(w, time.Time{}, taken(pushes[0]))
 	if b := backlog(w); b.Unsynced != 1 || !b.OldestUnsynced.Equal(start) {
 		t.Errorf("it changed while it was pushed and still waits, got %+v", b)
@@ -195,7 +195,7 @@ func neverBack(t *testing.T, w *world) {
 	}
 }
 
-// failedPushes is of the port's own promises: what becomes of pushes that fail.
+// failedPushes checks what happens to pushes that fail.
 func failedPushes(t *testing.T, w *world) {
 	w.members("ada", "bob")
 	id := w.queued("ada", "bob", 1)[0].ID
@@ -277,7 +277,7 @@ func failedPushes(t *testing.T, w *world) {
 	}
 }
 
-// walkPushes walks all InMails by id.
+// pagePushes pages through all InMails by id.
 func pagePushes(t *testing.T, w *world) {
 	w.members("ada", "bob")
 	all := append(w.queued("ada", "bob", 5), w.sent("ada", "bob", 4)...)
@@ -299,7 +299,7 @@ func pagePushes(t *testing.T, w *world) {
 	}
 	less := cmpopts.SortSlices(func(a, b domain.ID) bool { return a < b })
 	if diff := cmp.Diff(idsOf(all), got, less); diff != "" {
-		t.Errorf("walked (-want +got):\n%s", diff)
+		t.Errorf("ids (-want +got):\n%s", diff)
 	}
 	for i := 1; i < len(got); i++ {
 		if got[i-1] >= got[i] {
@@ -308,8 +308,9 @@ func pagePushes(t *testing.T, w *world) {
 	}
 }
 
-// heldLeases: a heartbeat holds what is still pushed; what nobody holds any more is freed by a process that is alone.
-func heldLeases(t *testing.T, w *world) {
+// extendedLeases checks that a heartbeat extends the leases of pushes under way and revives none that was
+// ended, and that FreeLeases frees all leases, as a process does that runs alone.
+func extendedLeases(t *testing.T, w *world) {
 	w.members("ada", "bob")
 	ids := idsOf(w.queued("ada", "bob", 2))
 	pushes := claim(w, 2)
@@ -318,13 +319,13 @@ func heldLeases(t *testing.T, w *world) {
 	w.update(func(tx mailroom.Tx) error { return tx.ExtendLeases(crm, append(ids, newID()), leaseFor) })
 	w.update(func(tx mailroom.Tx) error { _, err := tx.RetryDead(crm, ids[0], ""); return err })
 	if got := claim(w, 2); len(got) != 1 || got[0].InMail.ID != ids[0] {
-		t.Fatalf("a lease that was ended was held: claimed %d", len(got))
+		t.Fatalf("a lease that had ended was extended: claimed %d", len(got))
 	}
 	w.advance(leaseFor - time.Second)
 	w.update(func(tx mailroom.Tx) error { return tx.ExtendLeases(crm, ids[:1], leaseFor) })
 	w.advance(leaseFor - time.Millisecond)
 	if got := claim(w, 2); len(got) != 0 {
-		t.Error("claimed what a heartbeat holds")
+		t.Error("claimed although a heartbeat had extended the lease")
 	}
 	w.update(func(tx mailroom.Tx) error { return tx.FreeLeases() })
 	if got := claim(w, 2); len(got) != 1 {

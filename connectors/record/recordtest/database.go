@@ -16,18 +16,19 @@ import (
 	"inmail/connectors/record"
 )
 
-// databases are those that this process made.
+// databases are the databases that this process created.
 var databases struct {
 	sync.Mutex
 	names    []string
 	template sync.Once
 	migrated string
-	free     []string // URLs of those whose test has ended, emptied
+	free     []string // URLs of emptied databases whose test has ended
 }
 
-// Database returns the URL of a PostgreSQL database that is the test's alone, with the schema in it and no row. The schema is
-// migrated once a process and copied from there; a database whose test has ended is emptied and goes to the next. A test
-// that changes the schema takes an EmptyDatabase. DropDatabases drops them all.
+// Database returns the URL of a PostgreSQL database for this test alone, with the schema and no rows. The
+// schema is migrated once in each process and then copied; a database whose test has ended is emptied and
+// given to the next test. A test that changes the schema uses EmptyDatabase instead. DropDatabases drops all
+// of them.
 func Database(t testing.TB) string {
 	t.Helper()
 	databases.template.Do(func() {
@@ -62,7 +63,7 @@ func takeFree() (at string, found bool) {
 	return at, true
 }
 
-// emptyAll empties every table but that of the schema's versions. Whoever is still connected is cut off first.
+// emptyAll ends all other connections and empties every table but the one of schema versions.
 const emptyAll = `DO $$
 	DECLARE t text;
 	BEGIN
@@ -73,7 +74,7 @@ const emptyAll = `DO $$
 		END LOOP;
 	END $$`
 
-// giveBack empties a database for the next test; one that cannot be emptied is not used again.
+// giveBack empties a database for the next test. A database that cannot be emptied is not used again.
 func giveBack(at string) {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
@@ -90,14 +91,15 @@ func giveBack(at string) {
 	databases.free = append(databases.free, at)
 }
 
-// EmptyDatabase makes a database with options of CREATE DATABASE and returns its URL. DropDatabases drops it.
+// EmptyDatabase creates a database with options of CREATE DATABASE and returns its URL. DropDatabases drops
+// it.
 func EmptyDatabase(t testing.TB, options string) string {
 	t.Helper()
 	_, u := create(t, options)
 	return u
 }
 
-// Server is where the tests' PostgreSQL is.
+// Server returns the URL of the tests' PostgreSQL.
 func Server(t testing.TB) *url.URL {
 	t.Helper()
 	server := os.Getenv("INMAIL_TEST_POSTGRES_URL")
@@ -126,7 +128,7 @@ func create(t testing.TB, options string) (name, at string) {
 // Admin runs a statement on the tests' PostgreSQL as its superuser.
 func Admin(t testing.TB, sql string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute) // when it hangs
 	defer cancel()
 	conn, err := pgx.Connect(ctx, Server(t).String())
 	if err != nil {
@@ -138,8 +140,8 @@ func Admin(t testing.TB, sql string) {
 	}
 }
 
-// DropDatabases drops what this process made; TestMain calls it last. Each drop waits for a checkpoint, and many at once for
-// the same one.
+// DropDatabases drops the databases that this process created; TestMain calls it last. Each drop waits for a
+// checkpoint; drops that run at the same time share one.
 func DropDatabases() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()

@@ -12,20 +12,20 @@ import (
 	"inmail/domain/spam"
 )
 
-// Marks are texts and ids that a test plants all over a record, to look for them after an erasure.
+// Marks are texts and ids that a test stores in every table, to search for them after an erasure.
 type Marks struct {
 	Member domain.MemberID
-	Texts  []string // each is the beginning of many
+	Texts  []string // prefixes of the stored texts
 }
 
-// Populate fills a record with what one member, and others around it, leave behind in every table. It returns what
-// must be found nowhere once the member is erased.
+// Populate fills every table of a record with data of one member and of others around it. It returns what
+// must be found nowhere after the member is erased.
 func Populate(t *testing.T, rec Record, now time.Time) Marks {
 	w := &world{t: t, rec: rec, clock: &clock{now: now}}
 	return w.populate()
 }
 
-// Erase erases a member in steps until nothing is left.
+// Erase erases a member in steps until nothing is left, and returns the InMails that changed.
 func Erase(t *testing.T, rec Record, id domain.MemberID) (touched []domain.ID) {
 	w := &world{t: t, rec: rec}
 	for done := false; !done; {
@@ -91,7 +91,7 @@ func (w *world) populate() Marks {
 	return marks
 }
 
-// converse leaves InMails between two in every state, with replies and reports.
+// converse stores InMails from one member to another in every state, with replies and reports.
 func (w *world) converse(from, to domain.MemberID) {
 	for round := range 12 {
 		m, receipt := domain.New(domain.InMail{ID: newID(), Sender: from, Recipient: to, Subject: "zq-mark-text subject",
@@ -208,7 +208,7 @@ func erasedCounts(t *testing.T, w *world) {
 		t.Errorf("opened after the erasure (-want +got):\n%s", diff)
 	}
 	var answers []domain.PushAnswer
-	for _, p := range pushed { // an answer to what was pushed before the erasure must not count as having erased it there
+	for _, p := range pushed { // the answer to a push from before the erasure must not count as an erasure in the org
 		answers = append(answers, taken(p))
 	}
 	store(w, time.Time{}, answers...)

@@ -18,7 +18,7 @@ import (
 	"inmail/domain/spam"
 )
 
-// Exercise are the tests of what the port promises beside the rules.
+// Exercise runs the tests of what the port promises besides the rules.
 func Exercise(t *testing.T, engines Engines) {
 	for _, test := range []struct {
 		name string
@@ -52,7 +52,7 @@ func Exercise(t *testing.T, engines Engines) {
 		{"Snapshots/TheLastIsKept", snapshots},
 		{"Lessons/AreTakenOnce", lessons},
 		{"Pushes/ThatFail", failedPushes},
-		{"Pushes/AreHeldByAHeartbeat", heldLeases},
+		{"Pushes/AreKeptByAHeartbeat", extendedLeases},
 		{"Pushes/AreWalkedByID", pagePushes},
 		{"CRMs/AreEachTheirOwn", eachItsOwn},
 		{"CRMs/AreLinkedToWhatWasThere", linkedLater},
@@ -132,7 +132,7 @@ func aroundFailure(t *testing.T, w *world) {
 		if err := tx.SetState("s", []byte("x")); err != nil {
 			return err
 		}
-		inner = insert(tx) // the id is taken
+		inner = insert(tx) // the id exists already
 		_, next := tx.State("s")
 		inner = errors.Join(inner, next)
 		return nil
@@ -145,7 +145,7 @@ func aroundFailure(t *testing.T, w *world) {
 		if err := tx.SetState("s", []byte("x")); err != nil {
 			return err
 		}
-		_ = insert(tx) // and nothing is read after it
+		_ = insert(tx) // its error is ignored, and nothing is read after it
 		return nil
 	})
 	if err == nil {
@@ -164,8 +164,8 @@ func refusalAsItIs(t *testing.T, w *world) {
 	}
 }
 
-// deadlock: two transactions that lock the same two members one by one, each the other way round. Where the record lets
-// them wait for each other, one is ended and run again; both succeed.
+// deadlock runs two transactions that lock the same two members one by one in opposite order. Where the
+// record lets them wait for each other, it ends one and runs it again; both must succeed.
 func deadlock(t *testing.T, w *world) {
 	w.members("ada", "bob")
 	errs := race(2, func(i int) error {
@@ -267,7 +267,7 @@ func reopened(t *testing.T, w *world) {
 	w.apply(id, domain.EventOpen)
 }
 
-// odd is a text with what databases stumble over.
+// odd is a text of characters that databases may refuse or change.
 const odd = "Zoë 'quoted' \"double\" \\back\\ %_ ; -- /* */ $1 ?1 {} \t\r\n \u200b \u202e 👩‍👩‍👧 é \U0010ffff "
 
 func roundTrips(t *testing.T, w *world) {
@@ -297,7 +297,7 @@ func roundTrips(t *testing.T, w *world) {
 		}
 	}
 
-	changed := *full // everything that Save stores
+	changed := *full // with every field that Save stores changed
 	changed.Status, changed.Seq, changed.Version, changed.Reason, changed.Undone, changed.Replies = domain.Failed, 6, 2, "", false, 4
 	changed.SentAt, changed.ExpiresAt, changed.OpenedAt, changed.RepliedAt, changed.EndedAt = at(8), at(9), time.Time{}, at(10), at(11)
 	changed.AccountType, changed.Words, changed.Advice, changed.Tags, changed.CRM = domain.Basic, 7, nil, []string{"z"}, domain.CRMIDs{other: {"l": "L"}}
@@ -349,7 +349,7 @@ func emptyBatches(t *testing.T, w *world) {
 	})
 }
 
-// factsAreParts asks for everything together and one by one, with and without the lock.
+// factsAreParts checks that Facts returns what the single methods return, with and without locks.
 func factsAreParts(t *testing.T, w *world) {
 	w.members("ada", "bob", "cy", "dora", "eve")
 	w.sent("ada", "bob", 3)
@@ -520,12 +520,12 @@ func lastMemberCounts(t *testing.T, w *world) {
 	}
 }
 
-// A list as the use cases page through it.
+// list is a list that the use cases read page by page.
 type list struct {
 	name string
-	page func(tx mailroom.Tx, p mailroom.Page) ([]mailroom.Cursor, error) // the places of what it answers
-	grow func(w *world, n int)                                            // n more, in the present millisecond
-	up   bool                                                             // oldest first
+	page func(tx mailroom.Tx, p mailroom.Page) ([]mailroom.Cursor, error) // the cursors of the rows of a page
+	grow func(w *world, n int)                                            // adds n rows in the current millisecond
+	up   bool                                                             // it is sorted oldest first
 }
 
 func lists() []list {
@@ -668,7 +668,7 @@ func lists() []list {
 	}
 }
 
-// walk pages through a list; between is called after each page.
+// pages reads a list to its end in pages of size; between is called after each page.
 func (l list) pages(w *world, size int, between func(i int)) (places []mailroom.Cursor) {
 	w.t.Helper()
 	var after mailroom.Cursor
@@ -707,19 +707,19 @@ func growingLists(t *testing.T, w *world) {
 		}
 		before := l.pages(w, 200, func(int) {})
 		places := l.pages(w, 5, func(i int) {
-			if i < 3 { // new ones come while it is read
+			if i < 3 { // rows are added while the list is read
 				l.grow(w, 2)
 				w.advance(time.Millisecond)
 			}
 		})
 		l.sorted(w, places)
-		seen := map[mailroom.Cursor]int{}
+		listed := map[mailroom.Cursor]int{}
 		for _, p := range places {
-			seen[p]++
+			listed[p]++
 		}
 		for _, p := range before {
-			if seen[p] != 1 {
-				t.Errorf("%s: what was there at the beginning was listed %d times", l.name, seen[p])
+			if listed[p] != 1 {
+				t.Errorf("%s: a row that existed at the beginning was listed %d times", l.name, listed[p])
 			}
 		}
 		if len(before) != n {
@@ -822,7 +822,7 @@ func keys(t *testing.T, w *world) {
 	if byHash(1) != nil {
 		t.Error("a deleted key is found")
 	}
-	operator.Hash = [32]byte{4} // the operator's key of the settings changes, its id stays
+	operator.Hash = [32]byte{4} // the operator's key in the settings changes, its id does not
 	w.update(func(tx mailroom.Tx) error { return tx.PutKey(operator) })
 	operator.Hash = [32]byte{5}
 	w.update(func(tx mailroom.Tx) error { return tx.PutKey(operator) })
@@ -910,7 +910,7 @@ func lessons(t *testing.T, w *world) {
 	if err := errors.Join(errs...); err != nil {
 		t.Fatal(err)
 	}
-	w.update(func(tx mailroom.Tx) error { // what a taker left behind because another held it
+	w.update(func(tx mailroom.Tx) error { // lessons that a taker skipped because another had locked them
 		rest, err := tx.TakeLessons(100)
 		taken = append(taken, rest)
 		return err
@@ -988,7 +988,7 @@ func scrubbed(t *testing.T, w *world) {
 		t.Errorf("after scrubbing (-before +after):\n%s", diff)
 	}
 	w.apply(ids[7], domain.EventOpen)
-	errs := race(4, func(i int) error { // while others read and write
+	errs := race(4, func(i int) error { // at the same time others read and write
 		if i == 0 {
 			return w.rec.Scrub(t.Context())
 		}

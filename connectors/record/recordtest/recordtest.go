@@ -1,6 +1,6 @@
-// Package recordtest holds every implementation of mailroom.Record to the same port. Rules are the tests of rules
-// that the record decides or guards; Exercise are those of the port's own promises. Both run over every engine
-// that they are given, and nothing in them asks which one it is.
+// Package recordtest tests every implementation of mailroom.Record by the same suite. Rules are the tests of
+// the rules that the record decides or guards; Exercise are the tests of what the port promises besides. Both
+// run on every engine that they are given, and no test depends on which one it is.
 package recordtest
 
 import (
@@ -18,14 +18,14 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// Engines are the implementations, by name. Each makes a place of its own for one test, empty and gone when the test
-// ends.
+// Engines are the implementations by name. Each makes an empty place for one test, and removes it when the
+// test ends.
 type Engines map[string]func(t *testing.T) Place
 
-// Place opens the same record each time, as a program does that starts again.
+// Place opens the record. Each call opens the same record again, as a restarted program does.
 type Place func(ctx context.Context, clock mailroom.Clock) (Record, error)
 
-// Record is what is tested.
+// Record is the tested implementation.
 type Record interface {
 	mailroom.Record
 	Close()
@@ -40,10 +40,10 @@ func (e Engines) each(t *testing.T, name string, test func(t *testing.T, w *worl
 	})
 }
 
-// start is when every test begins.
+// start is the time at which every test begins.
 var start = time.Date(2026, 11, 18, 9, 30, 0, 0, time.UTC)
 
-// clock stands still until it is moved.
+// clock is a clock that moves only when a test sets it.
 type clock struct {
 	sync.Mutex
 	now time.Time
@@ -63,7 +63,7 @@ func (c *clock) set(now time.Time) {
 
 func (c *clock) advance(d time.Duration) { c.set(c.Now().Add(d)) }
 
-// world is an open record with a clock, and the short words that tests are written in.
+// world is an open record with a clock, and the vocabulary of the tests.
 type world struct {
 	t     *testing.T
 	place Place
@@ -123,7 +123,7 @@ func (w *world) view(fn func(tx mailroom.Tx) error) {
 	}
 }
 
-// read returns what one method answers.
+// read returns what fn returns in a snapshot.
 func read[T any](w *world, fn func(tx mailroom.Tx) (T, error)) (answer T) {
 	w.t.Helper()
 	w.view(func(tx mailroom.Tx) (err error) {
@@ -135,10 +135,10 @@ func read[T any](w *world, fn func(tx mailroom.Tx) (T, error)) (answer T) {
 
 func newID() domain.ID { return domain.ID(uuid.Must(uuid.NewV7()).String()) }
 
-// plan gives every plan the same allowance.
+// plan returns a function that gives every plan the allowance n.
 func plan(n int) func(string) int { return func(string) int { return n } }
 
-// members makes members of these ids.
+// members creates members with these ids.
 func (w *world) members(ids ...domain.MemberID) {
 	w.t.Helper()
 	w.update(func(tx mailroom.Tx) error {
@@ -151,7 +151,7 @@ func (w *world) members(ids ...domain.MemberID) {
 	})
 }
 
-// queued makes InMails that wait to be delivered, accepted now.
+// queued creates n InMails that are accepted now and not delivered.
 func (w *world) queued(from, to domain.MemberID, n int) []*domain.InMail {
 	w.t.Helper()
 	var ms []*domain.InMail
@@ -167,7 +167,7 @@ func (w *world) queued(from, to domain.MemberID, n int) []*domain.InMail {
 	return ms
 }
 
-// sent makes InMails that were delivered now.
+// sent creates n InMails that are delivered now.
 func (w *world) sent(from, to domain.MemberID, n int) []*domain.InMail {
 	w.t.Helper()
 	ms := w.queued(from, to, n)
@@ -182,7 +182,7 @@ func (w *world) sentOne(from, to domain.MemberID) domain.ID {
 	return w.sent(from, to, 1)[0].ID
 }
 
-// apply moves an InMail by one event, which must be legal.
+// apply applies an event, which must be legal, to an InMail.
 func (w *world) apply(id domain.ID, e domain.Event) {
 	w.t.Helper()
 	if err := w.try(id, e); err != nil {
@@ -190,8 +190,8 @@ func (w *world) apply(id domain.ID, e domain.Event) {
 	}
 }
 
-// try moves an InMail by one event as the use cases do: lock, apply, save. A second event that changes nothing
-// answers errNothing.
+// try applies an event to an InMail as the use cases do: lock, apply, save. It returns errNothing for an
+// event that changes nothing.
 func (w *world) try(id domain.ID, e domain.Event) error {
 	return w.rec.Update(w.t.Context(), func(tx mailroom.Tx) error {
 		ms, err := tx.LockInMails([]domain.ID{id})
@@ -202,7 +202,7 @@ func (w *world) try(id domain.ID, e domain.Event) error {
 	})
 }
 
-// errNothing says that an event was legal and changed nothing.
+// errNothing is returned for an event that was legal and changed nothing.
 var errNothing = fmt.Errorf("nothing changed")
 
 func move(tx mailroom.Tx, m *domain.InMail, e domain.Event) error {
@@ -250,7 +250,7 @@ func (w *world) inmail(id domain.ID) *domain.InMail {
 	return m
 }
 
-// race starts n at once and returns what each answered.
+// race runs n calls at the same time and returns their errors by index.
 func race(n int, run func(i int) error) []error {
 	errs := make([]error, n)
 	gun := make(chan struct{})
@@ -266,7 +266,7 @@ func race(n int, run func(i int) error) []error {
 	return errs
 }
 
-// won counts those who succeeded.
+// won returns how many calls succeeded.
 func won(errs []error) (n int) {
 	for _, err := range errs {
 		if err == nil {
@@ -293,7 +293,7 @@ func unread(w *world, id domain.MemberID) int {
 	return read(w, func(tx mailroom.Tx) (int, error) { return tx.Unread(id) })
 }
 
-// idsOf are the ids of InMails, in their order.
+// idsOf returns the ids of InMails in their order.
 func idsOf(ms []*domain.InMail) []domain.ID {
 	ids := make([]domain.ID, len(ms))
 	for i, m := range ms {
@@ -302,7 +302,7 @@ func idsOf(ms []*domain.InMail) []domain.ID {
 	return ids
 }
 
-// sum adds up counts by outcome.
+// sum adds up the counts of a dimension over all cohorts, by "key/outcome".
 func sum(w *world, d domain.Dimension) map[string]int {
 	w.t.Helper()
 	sums := map[string]int{}

@@ -15,7 +15,7 @@ import (
 	"inmail/domain/spam"
 )
 
-// Rules are the tests of the rules that the record decides or guards, named by their numbers.
+// Rules runs the tests of the rules that the record decides or guards, named by their numbers.
 func Rules(t *testing.T, engines Engines) {
 	for _, test := range []struct {
 		name string
@@ -78,7 +78,7 @@ func newAllowanceIsNoted(t *testing.T, w *world) {
 	}
 	put(10)
 	w.advance(time.Hour)
-	put(10) // the same again is no change
+	put(10) // the same allowance is no change
 	w.advance(time.Hour)
 	put(25)
 	want := domain.Account{CreatedAt: start, AnchorDay: 1, Allowance: 25,
@@ -113,7 +113,7 @@ func usageOfThePeriod(t *testing.T, w *world) {
 
 func newAnchorDay(t *testing.T, w *world) {
 	w.members("ada", "bob")
-	deliver := func(at time.Time) { // spends as delivery does, by the anchor day 1
+	deliver := func(at time.Time) { // it spends as a delivery does, with the anchor day 1
 		w.set(at)
 		w.sentOne("ada", "bob")
 		w.update(func(tx mailroom.Tx) error {
@@ -135,7 +135,7 @@ func newAnchorDay(t *testing.T, w *world) {
 	if diff := cmp.Diff(want, got.Usage); diff != "" || got.AnchorDay != 15 {
 		t.Errorf("anchor day %d, usage (-want +got):\n%s", got.AnchorDay, diff)
 	}
-	m.AnchorDay = 0 // the policy's again
+	m.AnchorDay = 0 // the policy's anchor day again
 	w.update(func(tx mailroom.Tx) error { return tx.PutMembers([]*domain.Member{&m}, 1, plan(10)) })
 	if got := account(w, "ada", false, 10); got.AnchorDay != 1 || got.Usage[0].Used != 3 {
 		t.Errorf("back on the policy's day: anchor day %d, usage %v; want 1, 3 used", got.AnchorDay, got.Usage)
@@ -202,7 +202,7 @@ func connections(t *testing.T, w *world) {
 	w.members("ada", "bob", "cy", "dan", "eve", "fay")
 	pairs := []mailroom.Pair{{From: "ada", To: "bob"}}
 	w.update(func(tx mailroom.Tx) error { return tx.Connect(pairs) })
-	w.update(func(tx mailroom.Tx) error { return tx.Connect(pairs) }) // again is fine
+	w.update(func(tx mailroom.Tx) error { return tx.Connect(pairs) }) // a second time changes nothing
 	if !between(w, "ada", "bob").Connected || !between(w, "bob", "ada").Connected || between(w, "ada", "cy").Connected {
 		t.Error("ada and bob are connected in both directions, ada and cy are not")
 	}
@@ -230,7 +230,8 @@ func blocks(t *testing.T, w *world) {
 	if !between(w, "ada", "bob").Blocked || !between(w, "bob", "ada").Blocked {
 		t.Error("a block stands between the two whoever made it")
 	}
-	w.update(func(tx mailroom.Tx) error { return tx.Unblock([]mailroom.Pair{{From: "ada", To: "bob"}}) }) // ada made none
+	// ada blocked nobody, so this changes nothing.
+	w.update(func(tx mailroom.Tx) error { return tx.Unblock([]mailroom.Pair{{From: "ada", To: "bob"}}) })
 	if !between(w, "ada", "bob").Blocked {
 		t.Error("the other's unblocking lifted bob's block")
 	}
@@ -250,7 +251,8 @@ func banned(t *testing.T, w *world) {
 	w.update(func(tx mailroom.Tx) error {
 		return tx.PutBans([]domain.Ban{
 			{Kind: domain.BanCompany, Value: "Strasse GMBH", Reason: "first", By: "key", At: start},
-			{Kind: domain.BanCompany, Value: " straße gmbh ", Reason: "second", By: "key", At: start.Add(time.Second)}, // the same, folded
+			// Folded, this is the same company.
+			{Kind: domain.BanCompany, Value: " straße gmbh ", Reason: "second", By: "key", At: start.Add(time.Second)},
 			{Kind: domain.BanMember, Value: "Dan", Reason: "asked", By: "key", At: start.Add(time.Minute)},
 		})
 	})
@@ -472,7 +474,7 @@ func clockExpires(t *testing.T, w *world) {
 	}
 	w.advance(time.Millisecond)
 	if diff := cmp.Diff(after, look(), same); diff != "" {
-		t.Errorf("at T0 + 168 h, no job has run (-want +got):\n%s", diff)
+		t.Errorf("at T0 + Window, no job has run (-want +got):\n%s", diff)
 	}
 	w.apply(unopened, domain.EventExpire)
 	if diff := cmp.Diff(after, look(), same); diff != "" {
@@ -484,7 +486,8 @@ func clockExpires(t *testing.T, w *world) {
 	}
 }
 
-// sweepIsApply expires one of each pair of twins by Apply and Save, the other by the sweep: what is stored of the two is the same.
+// sweepIsApply expires one of each pair of twins by Apply and Save, the other by the sweep: the stored rows
+// of the two must be the same.
 func sweepIsApply(t *testing.T, w *world) {
 	w.members("ada", "bob", "cy")
 	type twins struct{ applied, swept domain.ID }
@@ -505,7 +508,7 @@ func sweepIsApply(t *testing.T, w *world) {
 		w.apply(m.ID, domain.EventDeliver)
 		return m.ID
 	}
-	push := func() { // what was claimed and taken is in sync: an expiry must mark it again
+	push := func() { // brings the org up to date, so that an expiry must mark the InMails as changed again
 		pushes := claim(w, 100)
 		answers := []domain.PushAnswer{}
 		for _, p := range pushes {
@@ -676,7 +679,7 @@ func retractedConversation(t *testing.T, w *world) {
 	}
 }
 
-// settled checks that every view agrees on the status of an InMail whose last of n receipts it is.
+// settled checks that every view shows the status want of an InMail, which is the last of its n receipts.
 func settled(w *world, id domain.ID, want domain.Status, n int) {
 	w.t.Helper()
 	m := w.inmail(id)
@@ -738,8 +741,8 @@ func twoRetracts(t *testing.T, w *world) {
 	settled(w, id, domain.Retracted, 3)
 }
 
-// openAgainstRetract: an open that wins may be followed by the retract (R37), but a retract that wins is followed by
-// nothing.
+// openAgainstRetract races an open with a retract. After an open the retract may follow (R37); after a
+// retract nothing follows.
 func openAgainstRetract(t *testing.T, w *world) {
 	w.members("ada", "bob")
 	for round := range 10 {
@@ -780,7 +783,7 @@ func openAgainstExpiry(t *testing.T, w *world) {
 			if i == 0 {
 				return w.try(id, domain.EventOpen)
 			}
-			w.clock.advance(time.Millisecond) // midnight strikes while the open is under way
+			w.clock.advance(time.Millisecond) // the window ends while the open is under way
 			return w.try(id, domain.EventExpire)
 		})
 		if n := won(errs); n != 1 {
@@ -822,7 +825,7 @@ func staleSave(t *testing.T, w *world) {
 		if err := errors.Join(err, next); !errors.Is(err, mailroom.ErrConflict) {
 			t.Errorf("a stale save and the next read answer %v, want ErrConflict", err)
 		}
-		return nil // committing around it
+		return nil // the error is ignored, and the transaction tries to commit
 	})
 	if !errors.Is(err, mailroom.ErrConflict) {
 		t.Errorf("a transaction around a stale save answers %v, want ErrConflict", err)
@@ -884,7 +887,7 @@ func signals(t *testing.T, w *world) {
 	w.members("ada", "bob", "cy")
 	limits := spam.DefaultLimits()
 	needed := limits.SendsNeeded()
-	w.sentOne("ada", "bob") // to leave the windows before the others do
+	w.sentOne("ada", "bob") // it leaves the windows before the others
 	w.update(func(tx mailroom.Tx) error {
 		if err := tx.Strike([]mailroom.Strike{{Member: "ada", At: tx.Now()}, {Member: "ada", At: tx.Now()}, {Member: "bob", At: tx.Now()}}); err != nil {
 			return err
@@ -919,7 +922,8 @@ func signals(t *testing.T, w *world) {
 	if diff := cmp.Diff(expected, look()); diff != "" {
 		t.Errorf("signals (-want +got):\n%s", diff)
 	}
-	w.set(start.Add(spam.RecordWindow + time.Millisecond)) // the first strikes and the first delivery have left
+	// The first strikes and the first delivery leave the windows.
+	w.set(start.Add(spam.RecordWindow + time.Millisecond))
 	left := expected["ada"]
 	left.Strikes, left.Deliveries = left.Strikes[:1], 3
 	expected["ada"] = left
@@ -975,7 +979,7 @@ func restriction(t *testing.T, w *world) {
 	if len(holds()) != 0 || len(byTrigger()) != 0 {
 		t.Error("holds at its end")
 	}
-	w.update(func(tx mailroom.Tx) error { return tx.UndoRestriction(ids[1]) }) // again moves nothing
+	w.update(func(tx mailroom.Tx) error { return tx.UndoRestriction(ids[1]) }) // a second time changes nothing
 	if got := read(w, func(tx mailroom.Tx) (*mailroom.RestrictionRow, error) { return tx.Restriction(ids[0]) }); got == nil || got.Member != "ada" || !got.UndoneAt.IsZero() {
 		t.Errorf("one restriction by its id: %+v", got)
 	}
@@ -1024,7 +1028,7 @@ func oneReport(t *testing.T, w *world) {
 	if err := w.rec.Update(t.Context(), report("second")); !errors.Is(err, mailroom.ErrConflict) {
 		t.Errorf("a second report answers %v, want ErrConflict", err)
 	}
-	w.update(func(tx mailroom.Tx) error { // the transaction may go on
+	w.update(func(tx mailroom.Tx) error { // the transaction may continue after the refusal
 		if err := report("third")(tx); !errors.Is(err, mailroom.ErrConflict) {
 			t.Errorf("a third report answers %v, want ErrConflict", err)
 		}
@@ -1078,7 +1082,7 @@ func receipts(t *testing.T, w *world) {
 		t.Errorf("receipts of a refused one: %+v", got)
 	}
 	m := w.inmail(id)
-	err := w.rec.Update(t.Context(), func(tx mailroom.Tx) error { // a number that is taken
+	err := w.rec.Update(t.Context(), func(tx mailroom.Tx) error { // with a sequence number that exists
 		return tx.Save([]mailroom.Change{{InMail: m, FromStatus: m.Status, FromVersion: m.Version, Receipts: want[3:]}})
 	})
 	if err == nil || len(all(id)) != 4 {
@@ -1148,7 +1152,7 @@ func countsAddUp(t *testing.T, w *world) {
 					{Cohort: week, Dimension: domain.ByTag, Key: fmt.Sprint("t", (i+j+1)%5), Outcome: domain.PendingUnopened, N: 1},
 				}
 				if i%2 == 1 {
-					slices.Reverse(cs) // another order must not lock another way round
+					slices.Reverse(cs) // counts in another order must be locked in the same order
 				}
 				if err := tx.Count(cs); err != nil {
 					return err
@@ -1178,7 +1182,7 @@ func countsAddUp(t *testing.T, w *world) {
 	if total != 2*n {
 		t.Errorf("tags: %d, want %d", total, 2*n)
 	}
-	w.update(func(tx mailroom.Tx) error { // an undone count leaves nothing to read
+	w.update(func(tx mailroom.Tx) error { // a count back at 0 must not be read
 		err := tx.Count([]domain.Count{{Cohort: "2026-W01", Dimension: domain.ByAll, Outcome: domain.OutcomeOpened, N: 3}})
 		if err != nil {
 			return err

@@ -34,7 +34,7 @@ const (
 	weekLength = 7 * 24 * time.Hour
 )
 
-// replyIn is the response window without configuration, which the package is deployed for (R58).
+// replyIn is the default response window, for which the package is written (R58).
 var replyIn = time.Duration(domain.DefaultPolicy().ResponseWindowDays) * 24 * time.Hour
 
 // anInMail draws an InMail that was sent before now, or never, with its outcome as of now.

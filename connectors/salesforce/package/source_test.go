@@ -618,16 +618,16 @@ func childTexts(nodes []node, name string) []string {
 	return texts
 }
 
-// TestNumbersAreTheRules holds every number of days and hours that the package and its README tell against what the rules
-// say: a text that names one which changed is found by its file.
+// TestNumbersAreTheRules compares every number of days and hours in the texts of the package and its README
+// with the rules, and names the file of each text whose number has changed.
 func TestNumbersAreTheRules(t *testing.T) {
-	told := regexp.MustCompile(`\b(\d+)[ -](days?|hours?|h)\b`)
+	numbers := regexp.MustCompile(`\b(\d+)[ -](days?|hours?|h)\b`)
 	reply := strconv.Itoa(domain.DefaultPolicy().ResponseWindowDays)
-	allowed := []string{reply + " days", "120 days", "24 hours", "1 day"} // 120: what reports of complete weeks reach back
-	look := func(name string, text []byte) {
-		for _, found := range told.FindAllString(string(text), -1) {
+	allowed := []string{reply + " days", "120 days", "24 hours", "1 day"} // 120: the range of reports of complete weeks
+	check := func(name string, text []byte) {
+		for _, found := range numbers.FindAllString(string(text), -1) {
 			if !slices.Contains(allowed, found) {
-				t.Errorf("%s says %q; the response window is %s days, and the time to open is told by Expires At", name, found, reply)
+				t.Errorf("%s says %q; the response window is %s days, and Expires At gives the time to open", name, found, reply)
 			}
 		}
 	}
@@ -636,7 +636,7 @@ func TestNumbersAreTheRules(t *testing.T) {
 			return err
 		}
 		text, err := fs.ReadFile(Files(), name)
-		look(name, text)
+		check(name, text)
 		return err
 	})
 	if err != nil {
@@ -653,8 +653,8 @@ func TestNumbersAreTheRules(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if says := "`response_window_days` than " + reply + ", change the " + reply; !strings.Contains(string(readme), says) {
-		t.Errorf("README.md does not say %q", says)
+	if want := "`response_window_days` than " + reply + ", change the " + reply; !strings.Contains(string(readme), want) {
+		t.Errorf("README.md does not say %q", want)
 	}
 }
 

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"bufio"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"net"
 	"net/http"
@@ -19,7 +20,14 @@ import (
 // killed.
 const fileOfChild = "INMAIL_SANDBOX_TEST_FILE"
 
+// TestMain plays fewer random changes in the short form than rapid would; -rapid.checks says otherwise.
 func TestMain(m *testing.M) {
+	if !long {
+		if err := flag.Set("rapid.checks", "25"); err != nil {
+			panic(err)
+		}
+	}
+	flag.Parse() // what the command line says wins
 	if path := os.Getenv(fileOfChild); path != "" {
 		if err := serveUntilKilled(path); err != nil {
 			fmt.Fprintln(os.Stderr, err)
