@@ -273,11 +273,13 @@ func TestQueriesKeepToTheContract(t *testing.T) {
 // metrics of HTTP, the queue and the runtime are tested elsewhere, on the pages of a running program.
 func TestContractIsWhatTheProgramExports(t *testing.T) {
 	registry := prometheus.NewPedanticRegistry()
-	metrics.NewProcess(registry).Ran("inmail:send", time.Second, true)
+	process := metrics.NewProcess(registry)
+	process.Ran("inmail:send", time.Second, true)
+	process.CRM("salesforce", []string{"InMail__c"}, []string{"query"})
 	week := mailroom.WeekFigures{Cohort: "2026-W47"}
 	snapshot := &mailroom.Snapshot{Weeks: []mailroom.WeekFigures{week}, Tags: map[string]map[domain.Outcome]int{"a": {}},
-		Drift: map[string]int{"edited": 1}, Dead: map[domain.FailureClass]int{domain.BadData: 1}}
-	registry.MustRegister(metrics.NewDomain(func(context.Context) (*mailroom.Snapshot, error) { return snapshot, nil }, slog.New(slog.DiscardHandler)))
+		CRMs: map[domain.CRM]mailroom.CRMFigures{"salesforce": {Drift: map[string]int{"edited": 1}, Dead: map[domain.FailureClass]int{domain.BadData: 1}}}}
+	registry.MustRegister(metrics.NewDomain(func(context.Context) (*mailroom.Snapshot, error) { return snapshot, nil }, "salesforce", slog.New(slog.DiscardHandler)))
 	families, err := registry.Gather()
 	if err != nil {
 		t.Fatal(err)

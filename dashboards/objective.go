@@ -82,9 +82,9 @@ var (
 	SalesforceObjective = Objective{
 		Name: "inmail_salesforce_late", Alert: "InMailSalesforceLate", Target: 0.99, Within: 900,
 		Text: "For 99 % of the time no change waits longer than 15 minutes to reach Salesforce",
-		Late: `max by (job) (time() - (max by (job) (inmail_crm_oldest_unsynced_timestamp_seconds) > 0) > bool 900)
-or 0 * max by (job) (inmail_crm_oldest_unsynced_timestamp_seconds)`,
-		Guard: `max_over_time(job:inmail_crm_unsynced_records:max[%s])`, Level: 20, Fast: "page", Slow: "ticket",
+		Late: `max by (job, crm) (time() - (max by (job, crm) (inmail_crm_oldest_unsynced_timestamp_seconds) > 0) > bool 900)
+or 0 * max by (job, crm) (inmail_crm_oldest_unsynced_timestamp_seconds)`,
+		Guard: `max_over_time(job_crm:inmail_crm_unsynced_records:max[%s])`, Level: 20, Fast: "page", Slow: "ticket",
 		Summary: "Salesforce is behind",
 		Missed:  "of the time a change has waited longer than 15 minutes to reach Salesforce",
 	}
@@ -128,7 +128,7 @@ func (o Objective) burn(times float64) float64 {
 // ratio names the recorded share of misses in window.
 func (o Objective) ratio(window string) string {
 	if o.Total == "" {
-		return "job:" + o.Name + ":ratio_avg" + window
+		return "job_crm:" + o.Name + ":ratio_avg" + window
 	}
 	return "job:" + o.Name + ":ratio_rate" + window
 }
@@ -173,8 +173,8 @@ func (o Objective) recordEvents(out *strings.Builder) {
 
 // recordTime records whether the promise is broken at each evaluation, and for which share of each window.
 func (o Objective) recordTime(out *strings.Builder) {
-	late := "job:" + o.Name + ":bool"
-	record(out, "job:inmail_crm_unsynced_records:max", "max by (job) (inmail_crm_unsynced_records)")
+	late := "job_crm:" + o.Name + ":bool"
+	record(out, "job_crm:inmail_crm_unsynced_records:max", "max by (job, crm) (inmail_crm_unsynced_records)")
 	record(out, late, o.Late)
 	for _, w := range windows {
 		record(out, o.ratio(w.name), fmt.Sprintf("avg_over_time(%s[%s])", late, w.name))
@@ -195,9 +195,13 @@ func (o Objective) alert(out *strings.Builder, name, severity, forClause, summar
 		either = append(either, fmt.Sprintf("(\n  %s > %g\n  and %s > %g\n  and %s\n)",
 			o.ratio(p.long), o.burn(p.times), o.ratio(p.short), o.burn(p.times), guard))
 	}
-	description := fmt.Sprintf("{{ $value | humanizePercentage }} %s, over the last %s or %s ({{ $labels.job }}). "+
+	of := "{{ $labels.job }}"
+	if o.Total == "" { // each CRM keeps the promise, or breaks it, by itself
+		of = "{{ $labels.crm }}, " + of
+	}
+	description := fmt.Sprintf("{{ $value | humanizePercentage }} %s, over the last %s or %s (%s). "+
 		"Promised: %s.",
-		o.Missed, words(pairs[0].long), words(pairs[1].long), o.Text)
+		o.Missed, words(pairs[0].long), words(pairs[1].long), of, o.Text)
 	fmt.Fprintf(out, "      - alert: %s\n        expr: |\n%s        for: %s\n", name,
 		indented(strings.Join(either, "\nor\n"), 10), forClause)
 	fmt.Fprintf(out,

@@ -5,19 +5,23 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/units"
 )
 
-// Salesforce shows whether every InMail is in Salesforce with its current state (R53), what the calls cost,
-// and which records need a person.
+// Salesforce shows whether every InMail is in each CRM that is connected, Salesforce or another, with its current
+// state (R53, R67), what the calls cost, and which records need a person. A number is the worst CRM's, or the sum
+// of all; lines tell them apart.
 func Salesforce() (Dashboard, error) {
 	const oldest = "inmail_crm_oldest_unsynced_timestamp_seconds"
 	lag := "max(time() - (" + once(oldest) + " > 0)) or 0 * max(" + once(oldest) + ")"
+	lags := "max by (crm) (time() - (" + once(oldest) + " > 0)) or 0 * max by (crm) (" + once(oldest) + ")"
 	unsynced := "sum(" + once("inmail_crm_unsynced_records") + ")"
+	waiting := "sum by (crm) (" + once("inmail_crm_unsynced_records") + ")"
 	budget := "max(" + once("inmail_crm_api_budget_used_ratio") + ")"
+	budgets := "max by (crm) (" + once("inmail_crm_api_budget_used_ratio") + ")"
 	// Dead letters have a series only after the first; until then the panel shows 0.
 	dead := orZero("sum by (class) ("+once("inmail_crm_dead_letters")+")", "class", "none", once("inmail_crm_unsynced_records"))
 	drift := orZero("sum by (kind) ("+once("inmail_crm_drift_records")+")", "kind", "none", once("inmail_crm_unsynced_records"))
 	pushed := "inmail_crm_push_records_total"
 	rejected := orZero(perSecond("result", pushed, `result!~"created|updated|unchanged"`), "result", "none", "rate("+selector(pushed)+"[$__rate_interval])")
-	calls := perSecond("", "inmail_crm_api_calls_total")
+	calls := perSecond("crm", "inmail_crm_api_calls_total")
 
 	b := newBoard("salesforce", "Salesforce sync", "Whether every InMail is in Salesforce with its current state, what that costs, and which records need a person.", anyPage).
 		WithRow(dashboard.NewRowBuilder("Is Salesforce up to date?")).
@@ -35,25 +39,25 @@ func Salesforce() (Dashboard, error) {
 			units.Seconds, latest("time() - min("+once("inmail_snapshot_timestamp_seconds")+")", "")).Span(4).
 			Thresholds(limits(30, snapshotLimit.Seconds())).Links(linkTo("delivery", "Are jobs running?"))).
 		WithRow(dashboard.NewRowBuilder("Lag")).
-		WithPanel(paint(limited(lines("Lag", "Since when is Salesforce behind, and is it catching up? The line is the objective's 15 minutes.",
-			units.Seconds, series(lag, "Oldest waiting")), limits(SalesforceObjective.Within/3, SalesforceObjective.Within)), "Oldest waiting")).
-		WithPanel(paint(lines("Unsynced records", "Is the backlog growing, or is one old record holding the lag up?",
-			units.Short, series(unsynced, "Waiting")), "Waiting")).
+		WithPanel(limited(lines("Lag", "Since when is each CRM behind, and is it catching up? The line is the objective's 15 minutes.",
+			units.Seconds, series(lags, "{{crm}}")), limits(SalesforceObjective.Within/3, SalesforceObjective.Within))).
+		WithPanel(lines("Unsynced records", "Is a backlog growing, or is one old record holding the lag up?",
+			units.Short, series(waiting, "{{crm}}"))).
 		WithPanel(burning(SalesforceObjective, "Time behind", "What share of the time was Salesforce more than 15 minutes behind? Above the lower line the month's allowance is used too fast, above the upper one somebody is called.")).
 		WithRow(dashboard.NewRowBuilder("Calls")).
-		WithPanel(paint(limited(lines("API budget", "Will the budget last? It is shared by all workers and counted by the org itself.",
-			units.PercentUnit, series(budget, "Used")).AxisSoftMax(1), limits(budgetLimit*3/4, budgetLimit)), "Used")).
+		WithPanel(limited(lines("API budget", "Will each CRM's budget last? It is shared by all workers and counted by the CRM itself.",
+			units.PercentUnit, series(budgets, "{{crm}}")).AxisSoftMax(1), limits(budgetLimit*3/4, budgetLimit))).
 		WithPanel(stacked("Calls by resource", "What are calls spent on? Composite calls carry a thousand records; queries, logins and limits cost a call each.",
-			units.RequestsPerSecond, series(perSecond("resource", "inmail_crm_api_calls_total"), "{{resource}}"))).
+			units.RequestsPerSecond, series(perSecond("crm, resource", "inmail_crm_api_calls_total"), "{{crm}} {{resource}}"))).
 		WithPanel(lines("Records a call", "Is batching working? Near 1 under load means that each record costs a call; 0 means that nothing is sent.",
-			units.Short, series(over(perSecond("", pushed), calls), "Records a call"))).
+			units.Short, series(over(perSecond("crm", pushed), calls), "{{crm}}"))).
 		WithPanel(lines("Call duration, p95", "How slow is the org? Calls of 20 s and more are limited in number by Salesforce.",
-			units.Seconds, series("histogram_quantile(0.95, "+perSecond("le, resource", "inmail_crm_push_duration_seconds_bucket")+")", "{{resource}}")).Span(24)).
+			units.Seconds, series("histogram_quantile(0.95, "+perSecond("le, crm, resource", "inmail_crm_push_duration_seconds_bucket")+")", "{{crm}} {{resource}}")).Span(24)).
 		WithRow(dashboard.NewRowBuilder("What became of the records")).
-		WithPanel(stacked("Records pushed", "What kinds of record reach Salesforce?",
-			units.CountsPerSecond, series(perSecond("object", pushed), "{{object}}"))).
+		WithPanel(stacked("Records pushed", "What kinds of record reach each CRM?",
+			units.CountsPerSecond, series(perSecond("crm, object", pushed), "{{crm}} {{object}}"))).
 		WithPanel(stacked("Records by result", "How does Salesforce answer, record by record?",
-			units.CountsPerSecond, series(perSecond("result", pushed), "{{result}}"))).
+			units.CountsPerSecond, series(perSecond("crm, result", pushed), "{{crm}} {{result}}"))).
 		WithPanel(lines("Errors by class", "Which class of error do records run into? Locked and limited ones come again by themselves; bad data and configuration become dead letters.",
 			units.CountsPerSecond, series(rejected, "{{result}}"))).
 		WithRow(dashboard.NewRowBuilder("What needs a person")).

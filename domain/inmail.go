@@ -52,7 +52,7 @@ type InMail struct {
 	Tags      []string // normalised, sorted (R56)
 	Status    Status
 	Seq       int   // sequence number of the last receipt; 1: queued (R54)
-	Version   int64 // rises with every change that must reach Salesforce (R53)
+	Version   int64 // rises with every change that must reach the CRMs (R53)
 	Reason    Code  // the true reason of refused and failed; else ""
 	Undone    bool  // it was retracted before anybody read it (R36)
 	Replies   int
@@ -72,13 +72,6 @@ type InMail struct {
 	Advice      []string
 
 	CRM CRMIDs // as given with the send or later; a given id takes precedence over matching (R55)
-}
-
-// CRMIDs are the Salesforce ids that a sender gave; "" for none.
-type CRMIDs struct {
-	LeadID    string
-	ContactID string
-	AccountID string
 }
 
 // Event is what can happen to an InMail.

@@ -17,7 +17,7 @@ type Policy struct {
 	QueueMaxAge           time.Duration `koanf:"queue_max_age"`             // R61: 1m..720h
 	ResponseWindowDays    int           `koanf:"response_window_days"`      // R58: 1..365
 	RetainDays            int           `koanf:"retain_days"`               // older texts are deleted; 0 keeps all
-	CRMText               CRMText       `koanf:"crm_text"`                  // texts that Salesforce gets
+	CRMText               CRMText       `koanf:"crm_text"`                  // texts that CRMs get
 	ReadingEase           float64       `koanf:"reading_ease"`              // R47: 0..100
 	VolumeHour            int           `koanf:"volume_hour"`               // R41 (a)
 	VolumeDay             int           `koanf:"volume_day"`                // R41 (a)
@@ -36,7 +36,7 @@ const (
 	RefuseOpened RetractOpened = "refuse"
 )
 
-// CRMText is which texts of an InMail Salesforce gets.
+// CRMText is which texts of an InMail CRMs get.
 type CRMText string
 
 // The values of the policy crm_text: no text; subject and preview; these and the body.

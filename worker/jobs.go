@@ -9,6 +9,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"inmail/domain/mailroom"
@@ -19,13 +20,12 @@ type Handler func(ctx context.Context, ids []string) error
 
 // Jobs are the handlers of all task types over one room.
 type Jobs struct {
-	Service    *mailroom.Service
-	CRM        Salesforce
+	Service    *mailroom.Service                                    // with the CRMs
 	Depth      func(ctx context.Context, queue string) (int, error) // tasks that wait in a queue
 	Log        *slog.Logger
 	Snapshot   func(ctx context.Context) error // computes and stores the figures
 	Deliveries int                             // transactions of deliveries at once: 1, also for 0, where the record has one writer
-	push       pusher
+	pushers    sync.Map                        // by CRM
 }
 
 // Handlers returns the handler of each task type. The queue does not start while its table
@@ -110,7 +110,7 @@ func (j *Jobs) redrive(ctx context.Context, _ []string) error {
 
 // erase carries erasures to their end (R60).
 func (j *Jobs) erase(ctx context.Context, _ []string) error {
-	_, err := j.Service.FinishErasures(ctx, j.CRM)
+	_, err := j.Service.FinishErasures(ctx)
 	return err
 }
 

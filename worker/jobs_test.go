@@ -96,7 +96,7 @@ func newOffice(t *testing.T) *office {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.jobs = &worker.Jobs{Service: o.svc, CRM: worker.NoSalesforce{}, Log: slog.New(slog.DiscardHandler),
+	o.jobs = &worker.Jobs{Service: o.svc, Log: slog.New(slog.DiscardHandler),
 		Depth: func(context.Context, string) (int, error) { return o.waiting, nil }}
 	return o
 }

@@ -15,7 +15,7 @@ import (
 func TestWaitingForALeaseHasAnEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
-		err := (&Jobs{}).withLease(t.Context(), mailroom.LeaseWrite, "", func() error { return mailroom.ErrLeaseTaken })
+		err := (&Jobs{}).withLease(t.Context(), mailroom.WriteLease("crm"), "", func() error { return mailroom.ErrLeaseTaken })
 		if took := time.Since(began); !errors.Is(err, mailroom.ErrLeaseTaken) || took != leaseWait {
 			t.Errorf("%v after %v", err, took)
 		}

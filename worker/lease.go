@@ -18,15 +18,13 @@ const (
 	leaseWait = PushLease + time.Minute // how long one waits; then the next task does
 )
 
-// Turn returns what lets a connector write outside of a push: it runs write while no push writes, in any process.
-func Exclusively(svc *mailroom.Service, log *slog.Logger) func(ctx context.Context, write func(context.Context) error) error {
-	j := &Jobs{Service: svc, Log: log}
-	return func(ctx context.Context, write func(context.Context) error) error {
-		holder := svc.NewHolder()
-		return j.withLease(ctx, mailroom.LeaseWrite, holder, func() error {
-			return j.holdLease(ctx, mailroom.LeaseWrite, holder, write)
-		})
-	}
+// recordOf is the record as a reconcile or backfill of a CRM sees it. What it writes there outside of a push, it writes while no push
+// does, in any process.
+func (j *Jobs) recordOf(crm domain.CRM) mailroom.CRMRecord {
+	return j.Service.RecordOf(crm, func(ctx context.Context, write func(context.Context) error) error {
+		holder, lease := j.Service.NewHolder(), mailroom.WriteLease(crm)
+		return j.withLease(ctx, lease, holder, func() error { return j.holdLease(ctx, lease, holder, write) })
+	})
 }
 
 // inTurn runs do, which begins by taking a turn, and again as long as another has that; then it ends the turn.
@@ -54,7 +52,7 @@ func (j *Jobs) endLease(ctx context.Context, t mailroom.Lease, holder domain.ID)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaseBeat)
 	defer cancel()
 	if err := j.Service.EndLease(ctx, t, holder); err != nil {
-		j.Log.WarnContext(ctx, "the turn ends with its lease", "turn", t, "error", err)
+		j.Log.WarnContext(ctx, "the turn ends with its lease", "turn", t.String(), "error", err)
 	}
 }
 

@@ -121,7 +121,6 @@ func newCompany(t *testing.T) *company {
 	}
 	t.Cleanup(rec.Close)
 	c.office = &office{t: t, record: &counted{Record: rec, claims: make(chan int, 100)}, queue: &asked{}}
-	c.svc = c.process(nil).Service
 	c.org, err = sandbox.New(sandbox.Options{Clock: c.wall.Now, DailyLimit: 100_000, Credentials: sandbox.Credentials{ClientID: "app", ClientSecret: "secret of the app",
 		Users: []sandbox.User{{Username: "inmail@sandbox.invalid", FirstName: "InMail", LastName: "Integration", Integration: true}}}})
 	if err != nil {
@@ -131,6 +130,7 @@ func newCompany(t *testing.T) *company {
 	t.Cleanup(server.Close)
 	c.config = salesforce.Default()
 	c.config.URL, c.config.ClientID, c.config.ClientSecret = server.URL, "app", "secret of the app"
+	c.svc = c.connected().Service
 	return c
 }
 
@@ -148,35 +148,45 @@ func (r refusedRecord) Update(ctx context.Context, fn func(mailroom.Tx) error) e
 	return err
 }
 
-// process is one more worker process; crm is its connector, nil: none.
-func (c *company) process(crm worker.Salesforce) *worker.Jobs {
+// process is one more worker process, with these CRMs.
+func (c *company) process(crms ...mailroom.CRM) *worker.Jobs {
 	c.t.Helper()
-	svc, err := mailroom.New(c.t.Context(), mailroom.Config{Plans: domain.ShippedPlans(), Policy: domain.DefaultPolicy()}, refusedRecord{c.record, c.refused}, c.queue, c.wall, uuids{}, nobody{})
+	svc, err := mailroom.New(c.t.Context(), mailroom.Config{Plans: domain.ShippedPlans(), Policy: domain.DefaultPolicy(), CRMs: crms},
+		refusedRecord{c.record, c.refused}, c.queue, c.wall, uuids{}, nobody{})
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	return &worker.Jobs{Service: svc, CRM: crm, Log: slog.New(slog.DiscardHandler), Depth: func(context.Context, string) (int, error) { return 0, nil }}
+	if err := svc.ConnectCRMs(c.t.Context()); err != nil {
+		c.t.Fatal(err)
+	}
+	return &worker.Jobs{Service: svc, Log: slog.New(slog.DiscardHandler), Depth: func(context.Context, string) (int, error) { return 0, nil }}
 }
 
 // connected is a process with a connector of its own.
 func (c *company) connected() *worker.Jobs {
 	c.t.Helper()
-	j := c.process(nil)
-	crm, err := salesforce.New(c.config, salesforce.Deps{Clock: c.wall, Transport: c.writes, Record: j.Service, Alone: worker.Exclusively(j.Service, j.Log),
+	return c.process(c.connector(c.config))
+}
+
+func (c *company) connector(config salesforce.Config) *salesforce.Connector {
+	c.t.Helper()
+	crm, err := salesforce.New(config, salesforce.Deps{Clock: c.wall, Transport: c.writes,
 		Wait: func(ctx context.Context, d time.Duration) error { c.wall.pass(d); return ctx.Err() }})
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	j.CRM = crm
-	return j
+	return crm
 }
+
+// toSalesforce is what a periodic task of the sync with Salesforce carries.
+var toSalesforce = []string{string(salesforce.Name)}
 
 // children makes n InMails that hang on one Lead of the org, and returns the ids of the InMails.
 func (c *company) children(lead string, n int) []string {
 	c.t.Helper()
 	ids := c.accept(n)
 	for _, id := range ids {
-		if _, err := c.svc.SetCRM(c.t.Context(), mailroom.Viewer{Operator: true}, domain.ID(id), domain.CRMIDs{LeadID: lead}); err != nil {
+		if _, err := c.svc.SetCRM(c.t.Context(), mailroom.Viewer{Operator: true}, domain.ID(id), domain.CRMIDs{salesforce.Name: {"lead_id": lead}}); err != nil {
 			c.t.Fatal(err)
 		}
 	}
@@ -220,7 +230,7 @@ func soon[V any](t *testing.T, what string, from <-chan V) (v V) {
 func TestWritersOfOneParent(t *testing.T) {
 	push := func(j *worker.Jobs) chan error {
 		done := make(chan error, 1)
-		go func() { done <- j.Handlers()[mailroom.TaskCRMPush](t.Context(), nil) }()
+		go func() { done <- j.Handlers()[mailroom.TaskCRMPush](t.Context(), toSalesforce) }()
 		return done
 	}
 	run := func(t *testing.T, c *company, lead string, first, second func() chan error, due func()) {
@@ -275,7 +285,7 @@ func TestWritersOfOneParent(t *testing.T) {
 		c.more(lead, 1)
 		run(t, c, lead, func() chan error { return push(c.connected()) }, func() chan error {
 			ended := make(chan error, 1)
-			go func() { ended <- c.connected().Handlers()[mailroom.TaskCRMReconcile](t.Context(), nil) }()
+			go func() { ended <- c.connected().Handlers()[mailroom.TaskCRMReconcile](t.Context(), toSalesforce) }()
 			return ended
 		}, func() {})
 		if n := c.hanging(lead); n != 2 {
@@ -287,8 +297,8 @@ func TestWritersOfOneParent(t *testing.T) {
 		lead := c.lead()
 		c.children(lead, 2)
 		killedAt := c.wall.Now()
-		dead := c.process(nil).Service
-		if claim, err := dead.ClaimPushes(t.Context(), dead.NewHolder(), 1, worker.PushLease); err != nil || len(claim.Pushes) != 1 {
+		dead := c.connected().Service
+		if claim, err := dead.ClaimPushes(t.Context(), salesforce.Name, dead.NewHolder(), 1, worker.PushLease); err != nil || len(claim.Pushes) != 1 {
 			t.Fatalf("%+v, %v", claim, err)
 		}
 		c.writes.once.Do(func() {})
@@ -319,7 +329,7 @@ func (c *company) more(lead string, n int) {
 	for i := range n {
 		to := domain.NewMember(domain.MemberID("late"+string(rune('a'+i))), "Recipient")
 		members = append(members, to)
-		sends = append(sends, mailroom.Send{From: "s", To: to.ID, Subject: "One more question", Body: "May I ask you, too, what you think of this idea?", CRM: domain.CRMIDs{LeadID: lead}})
+		sends = append(sends, mailroom.Send{From: "s", To: to.ID, Subject: "One more question", Body: "May I ask you, too, what you think of this idea?", CRM: domain.CRMIDs{salesforce.Name: {"lead_id": lead}}})
 	}
 	errs, err := c.svc.PutMembers(c.t.Context(), members)
 	if err := errors.Join(append(errs, err)...); err != nil {

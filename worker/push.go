@@ -13,54 +13,26 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// Salesforce is the other side of the sync as the jobs see it.
-type Salesforce interface {
-	mailroom.CRM
-	mailroom.Forgetter
-	// Compare walks the org by key and compares it with the record; with heal it mends what differs, and goes on where it stopped.
-	// progress is told after each step. The error of one that stopped because the org takes no more is a *mailroom.Waits.
-	Compare(ctx context.Context, heal bool, progress func(mailroom.Comparison)) (mailroom.Comparison, error)
-	// BackfillAll brings everything to the org, and goes on where it stopped. progress and errors are as of Compare.
-	BackfillAll(ctx context.Context, progress func(mailroom.BackfillProgress)) (mailroom.BackfillProgress, error)
-	// PlanBackfill counts what a backfill would take and calls nobody.
-	PlanBackfill(ctx context.Context) (mailroom.BackfillPlan, error)
+// named returns the CRM that a task names, which is the first of its ids; nil where this process does not reach it. A task of the
+// version before there were several names none: it comes again by the schedule or by redrive.
+func (j *Jobs) named(ids []string) mailroom.CRM {
+	if len(ids) == 0 {
+		return nil
+	}
+	crm := j.Service.Connector(domain.CRM(ids[0]))
+	if crm == nil || !crm.Configured() {
+		return nil
+	}
+	return crm
 }
 
-// NoSalesforce is the other side where none is configured: nothing is claimed, and what is unsynced waits.
-type NoSalesforce struct{}
-
-var errNoSalesforce = errors.New("no Salesforce is configured; set INMAIL_SALESFORCE_URL")
-
-// Push is never asked.
-func (NoSalesforce) Push(context.Context, []domain.Push) ([]domain.PushAnswer, error) {
-	return nil, errNoSalesforce
+// pusherOf returns the pusher of a CRM: each has its own, so that one which does not answer delays no other (R67).
+func (j *Jobs) pusherOf(crm domain.CRM) *pusher {
+	p, _ := j.pushers.LoadOrStore(crm, &pusher{})
+	return p.(*pusher)
 }
 
-// Forget has nobody to forget.
-func (NoSalesforce) Forget(context.Context, []domain.MemberID) error { return nil }
-
-// ForgetThose has nobody to forget.
-func (NoSalesforce) ForgetThose(context.Context, func(domain.MemberID) bool) error { return nil }
-
-// Budget is empty.
-func (NoSalesforce) Budget() mailroom.Budget { return mailroom.Budget{} }
-
-// Compare has nothing to compare with.
-func (NoSalesforce) Compare(context.Context, bool, func(mailroom.Comparison)) (mailroom.Comparison, error) {
-	return mailroom.Comparison{}, errNoSalesforce
-}
-
-// BackfillAll has nowhere to bring things.
-func (NoSalesforce) BackfillAll(context.Context, func(mailroom.BackfillProgress)) (mailroom.BackfillProgress, error) {
-	return mailroom.BackfillProgress{}, errNoSalesforce
-}
-
-// PlanBackfill has nothing to plan for.
-func (NoSalesforce) PlanBackfill(context.Context) (mailroom.BackfillPlan, error) {
-	return mailroom.BackfillPlan{}, errNoSalesforce
-}
-
-// pusher lets one push of this process run or wait for the turn to write; the turn is what keeps those of all processes from writing
+// pusher lets one push of this process to a CRM run or wait for the turn to write; the turn is what keeps those of all processes from writing
 // children of one parent at once. again says that one was asked for meanwhile: what became due behind the running one's back is not left
 // to the next slot.
 type pusher struct {
@@ -84,16 +56,18 @@ const (
 	pushLimit = 50               // claims a task
 )
 
-// crmPush brings to Salesforce what it lacks: claim, push with no transaction open, store the answers (STYLE H11).
-func (j *Jobs) crmPush(ctx context.Context, _ []string) error {
-	if _, none := j.CRM.(NoSalesforce); none {
+// crmPush brings to the CRM that it names what that lacks: claim, push with no transaction open, store the answers (STYLE H11).
+func (j *Jobs) crmPush(ctx context.Context, ids []string) error {
+	crm := j.named(ids)
+	if crm == nil {
 		return nil
 	}
-	j.push.again.Store(true)
-	for j.push.again.Load() && j.push.TryLock() {
-		j.push.again.Store(false)
-		err := j.pushDue(ctx)
-		j.push.Unlock()
+	p := j.pusherOf(crm.Name())
+	p.again.Store(true)
+	for p.again.Load() && p.TryLock() {
+		p.again.Store(false)
+		err := j.pushDue(ctx, crm, p)
+		p.Unlock()
 		if err != nil {
 			return err
 		}
@@ -101,11 +75,14 @@ func (j *Jobs) crmPush(ctx context.Context, _ []string) error {
 	return nil
 }
 
-func (j *Jobs) pushDue(ctx context.Context) error {
+func (j *Jobs) pushDue(ctx context.Context, crm mailroom.CRM, p *pusher) error {
+	if err := j.Service.LinkCRM(ctx, crm.Name()); err != nil {
+		return err
+	}
 	holder := j.Service.NewHolder()
-	err := j.withLease(ctx, mailroom.LeaseWrite, holder, func() error {
+	err := j.withLease(ctx, mailroom.WriteLease(crm.Name()), holder, func() error {
 		for range pushLimit {
-			more, err := j.pushOnce(ctx, holder)
+			more, err := j.pushOnce(ctx, crm, p, holder)
 			if err != nil || !more {
 				return err
 			}
@@ -118,37 +95,38 @@ func (j *Jobs) pushDue(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := j.Service.ForgetInCRM(ctx, j.CRM); err != nil {
+	if err := j.Service.ForgetInCRM(ctx, crm.Name()); err != nil {
 		return err
 	}
-	return j.Service.RedriveRuns(ctx)
+	return j.Service.RedriveRuns(ctx, crm.Name())
 }
 
 // pushOnce pushes one claim, and says whether more may be due.
-func (j *Jobs) pushOnce(ctx context.Context, holder domain.ID) (more bool, err error) {
-	claim, err := j.Service.ClaimPushes(ctx, holder, PushBatch, PushLease)
+func (j *Jobs) pushOnce(ctx context.Context, crm mailroom.CRM, p *pusher, holder domain.ID) (more bool, err error) {
+	name := crm.Name()
+	claim, err := j.Service.ClaimPushes(ctx, name, holder, PushBatch, PushLease)
 	if err != nil || len(claim.Pushes) == 0 {
 		return claim.More, err
 	}
 	pushes := claim.Pushes
 	held, release := keepAlive(ctx, j.Log, leaseBeat, func(ctx context.Context) error {
-		if err := j.Service.TakeLease(ctx, mailroom.LeaseWrite, holder, PushLease); err != nil {
+		if err := j.Service.TakeLease(ctx, mailroom.WriteLease(name), holder, PushLease); err != nil {
 			return err
 		}
-		return j.Service.KeepPushes(ctx, pushes, PushLease)
+		return j.Service.KeepPushes(ctx, name, pushes, PushLease)
 	})
-	answers, err := j.CRM.Push(held, pushes)
+	answers, err := crm.Push(held, pushes)
 	release()
 	if err != nil {
 		answers = unknown(pushes)
-		j.Log.ErrorContext(ctx, "push to Salesforce", "inmails", len(pushes), "error", err)
+		j.Log.ErrorContext(ctx, "push to a CRM", "crm", name, "inmails", len(pushes), "error", err)
 	}
-	j.push.noteSilence(answers)
-	now, budget := j.Service.Now(), j.CRM.Budget()
+	p.noteSilence(answers)
+	now, budget := j.Service.Now(), crm.Budget()
 	retryAt := make([]time.Time, len(answers))
 	var pause domain.FailureClass
 	for i := range answers {
-		what := consequenceOf(answers[i], now, j.push.silent)
+		what := consequenceOf(answers[i], now, p.silent)
 		retryAt[i] = what.again
 		if answers[i].Class == domain.LimitReached && now.Before(budget.ParkedUntil) {
 			retryAt[i] = now.Add(time.Second) // the parked sync holds it, and who resumes means it too
@@ -162,12 +140,12 @@ func (j *Jobs) pushOnce(ctx context.Context, holder domain.ID) (more bool, err e
 	keep, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 	defer cancel()
 	if pause != "" {
-		if err := j.Service.PauseCRM(keep, string(pause), now.Add(pauseFor)); err != nil {
+		if err := j.Service.PauseCRM(keep, name, string(pause), now.Add(pauseFor)); err != nil {
 			return false, err
 		}
-		j.Log.WarnContext(ctx, "the sync is paused", "class", pause, "for", pauseFor)
+		j.Log.WarnContext(ctx, "the sync is paused", "crm", name, "class", pause, "for", pauseFor)
 	}
-	if err := j.Service.StorePushes(keep, answers, retryAt, budget); err != nil {
+	if err := j.Service.StorePushes(keep, name, answers, retryAt, budget); err != nil {
 		return false, err
 	}
 	return claim.More, nil

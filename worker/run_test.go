@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"inmail/connectors/salesforce"
 	"inmail/connectors/salesforce/sandbox"
 	"inmail/domain/mailroom"
 	"inmail/worker"
@@ -21,14 +22,14 @@ func (c *company) do(j *worker.Jobs) error {
 
 func (c *company) ask(kind mailroom.RunKind) {
 	c.t.Helper()
-	if _, err := c.svc.AskRun(c.t.Context(), kind); err != nil {
+	if _, err := c.svc.AskRun(c.t.Context(), salesforce.Name, kind); err != nil {
 		c.t.Fatal(err)
 	}
 }
 
 func (c *company) status() mailroom.CRMStatus {
 	c.t.Helper()
-	s, err := c.svc.CRMStatus(c.t.Context())
+	s, err := c.svc.CRMStatus(c.t.Context(), salesforce.Name)
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -52,7 +53,7 @@ func TestRuns(t *testing.T) {
 		c.writes.once.Do(func() {})
 		c.children(c.lead(), 3)
 		j := c.connected()
-		if err := j.Handlers()[mailroom.TaskCRMPush](t.Context(), nil); err != nil {
+		if err := j.Handlers()[mailroom.TaskCRMPush](t.Context(), toSalesforce); err != nil {
 			t.Fatal(err)
 		}
 		there := c.org.Records("InMail__c")
@@ -126,7 +127,7 @@ func TestRuns(t *testing.T) {
 		c, j := open(t)
 		c.ask(mailroom.Backfill)
 		other := c.svc.NewHolder()
-		if err := c.svc.TakeLease(t.Context(), mailroom.Backfill.Lease(), other, worker.PushLease); err != nil {
+		if err := c.svc.TakeLease(t.Context(), mailroom.Backfill.Lease(salesforce.Name), other, worker.PushLease); err != nil {
 			t.Fatal(err)
 		}
 		if err := c.do(j); again(err) != worker.PushLease {
@@ -180,17 +181,17 @@ func TestRuns(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	t.Run("without_Salesforce_it_says_so", func(t *testing.T) {
+	t.Run("where_the_CRM_is_not_configured_it_says_so", func(t *testing.T) {
 		c := newCompany(t)
-		j := c.process(worker.NoSalesforce{})
+		j := c.process(c.connector(salesforce.Default()))
 		c.ask(mailroom.Reconcile)
 		if err := c.do(j); err != nil {
 			t.Fatal(err)
 		}
-		if run := c.status().Runs[mailroom.Reconcile]; run.EndedAt.IsZero() || run.Fault != "no_salesforce" {
+		if run := c.status().Runs[mailroom.Reconcile]; run.EndedAt.IsZero() || run.Fault != mailroom.NotConfigured {
 			t.Errorf("%+v", run)
 		}
-		if err := j.Handlers()[mailroom.TaskCRMReconcile](t.Context(), nil); err != nil { // the schedule asks every day
+		if err := j.Handlers()[mailroom.TaskCRMReconcile](t.Context(), toSalesforce); err != nil { // the schedule asks every day
 			t.Error(err)
 		}
 	})

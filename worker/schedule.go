@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"inmail/domain"
 	"inmail/domain/mailroom"
 )
 
@@ -17,16 +18,24 @@ type Periodic struct {
 	Type    string
 	Every   time.Duration // how long a slot is
 	AtStart bool          // asked for when the schedule starts, too: in the middle of a slot
+	CRM     domain.CRM    // of a task that each CRM has of its own; else empty
 }
 
 // Schedule returns what runs by itself: every row of the task table that has slots. every holds the
 // intervals that settings make others than the table's, by task type. Intervals are real time, whatever
-// clock decides.
-func Schedule(every map[string]time.Duration) (periodic []Periodic) {
+// clock decides. What each CRM has of its own is asked for by its name, in slots of its own.
+func Schedule(every map[string]time.Duration, crms []domain.CRM) (periodic []Periodic) {
 	for _, kind := range mailroom.TaskKinds() {
-		if kind.Every > 0 {
-			slot := cmp.Or(every[kind.Type], kind.Every)
+		if kind.Every == 0 {
+			continue
+		}
+		slot := cmp.Or(every[kind.Type], kind.Every)
+		if !kind.PerCRM {
 			periodic = append(periodic, Periodic{Type: kind.Type, Every: slot, AtStart: kind.AtStart})
+			continue
+		}
+		for _, crm := range crms {
+			periodic = append(periodic, Periodic{Type: kind.Type, Every: slot, AtStart: kind.AtStart, CRM: crm})
 		}
 	}
 	return periodic
@@ -80,5 +89,9 @@ func (p Periodic) rest(ctx context.Context, now time.Time) bool {
 
 // task is the task of the slot that holds now.
 func (p Periodic) task(now time.Time) mailroom.Task {
-	return mailroom.Task{Type: p.Type, ID: fmt.Sprintf("%s:%d", p.Type, now.UnixMilli()/p.Every.Milliseconds())}
+	slot := now.UnixMilli() / p.Every.Milliseconds()
+	if p.CRM != "" {
+		return mailroom.Task{Type: p.Type, IDs: []string{string(p.CRM)}, ID: fmt.Sprintf("%s:%s:%d", p.Type, p.CRM, slot)}
+	}
+	return mailroom.Task{Type: p.Type, ID: fmt.Sprintf("%s:%d", p.Type, slot)}
 }

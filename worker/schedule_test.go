@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"inmail/domain"
 	"inmail/domain/mailroom"
 	"inmail/worker"
 )
@@ -95,14 +97,35 @@ func TestSchedule(t *testing.T) {
 			switch {
 			case kind.Type == mailroom.TaskSnapshot:
 				want = append(want, worker.Periodic{Type: kind.Type, Every: time.Minute, AtStart: true})
+			case kind.Every > 0 && kind.PerCRM:
+				want = append(want, worker.Periodic{Type: kind.Type, Every: kind.Every, AtStart: kind.AtStart, CRM: "one"},
+					worker.Periodic{Type: kind.Type, Every: kind.Every, AtStart: kind.AtStart, CRM: "two"})
 			case kind.Every > 0:
 				want = append(want, worker.Periodic{Type: kind.Type, Every: kind.Every, AtStart: kind.AtStart})
 			}
 		}
-		got := worker.Schedule(map[string]time.Duration{mailroom.TaskSnapshot: time.Minute})
+		got := worker.Schedule(map[string]time.Duration{mailroom.TaskSnapshot: time.Minute}, []domain.CRM{"one", "two"})
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("the schedule (-want +got):\n%s", diff)
 		}
+	})
+	t.Run("each_CRM_has_slots_of_its_own", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			var one, two asked
+			push := worker.Periodic{Type: mailroom.TaskCRMPush, Every: time.Second, AtStart: true, CRM: "one"}
+			first := start(ctx, &one, push, slog.New(slog.DiscardHandler))
+			push.CRM = "two"
+			second := start(ctx, &two, push, slog.New(slog.DiscardHandler))
+			pass(time.Second / 2)
+			cancel()
+			<-first
+			<-second
+			a, b := one.tasks[0], two.tasks[0]
+			if a.ID == b.ID || !strings.HasPrefix(a.ID, "crm:push:one:") || a.IDs[0] != "one" || b.IDs[0] != "two" {
+				t.Errorf("%+v and %+v", a, b)
+			}
+		})
 	})
 	t.Run("two_schedulers_ask_for_a_slot_under_one_id", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {

@@ -39,8 +39,7 @@ type app struct {
 	record   *record.Record
 	queue    *queue.Broker
 	service  *mailroom.Service
-	crm      *salesforce.Connector // nil: no Salesforce is configured
-	sandbox  *sandbox.Sandbox      // nil: a real org, or none
+	sandbox  *sandbox.Sandbox // nil: a real org, or none
 	jobs     *worker.Jobs
 
 	apiAddress     string // where the API listens
@@ -88,7 +87,11 @@ func (a *app) make(ctx context.Context) (err error) {
 		return err
 	}
 	a.onStop("queue", func(context.Context) error { return a.queue.Close() })
-	a.service, err = mailroom.New(ctx, mailroom.Config{Plans: s.Plans, Policy: s.Policy}, a.record, a.queue, a.clock, uuids{}, a.process)
+	crms, err := a.connectCRMs()
+	if err != nil {
+		return err
+	}
+	a.service, err = mailroom.New(ctx, mailroom.Config{Plans: s.Plans, Policy: s.Policy, CRMs: crms}, a.record, a.queue, a.clock, uuids{}, a.process)
 	return err
 }
 
@@ -113,7 +116,7 @@ func (a *app) openData() error {
 	return nil
 }
 
-// Start runs the roles of this process: Salesforce, the workers, the schedule, the API. It returns when the API answers.
+// Start runs the roles of this process: the CRMs, the workers, the schedule, the API. It returns when the API answers.
 func (a *app) Start(ctx context.Context) error {
 	a.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), a.queue.Collector())
 	for _, name := range a.settings.Unknown {
@@ -122,7 +125,7 @@ func (a *app) Start(ctx context.Context) error {
 	if err := a.installOperatorKey(ctx); err != nil {
 		return err
 	}
-	if err := a.connectSalesforce(ctx); err != nil {
+	if err := a.startCRMs(ctx); err != nil {
 		return err
 	}
 	if !a.settings.Record.Postgres() { // the lock on the data folder says that nobody else is here
@@ -191,7 +194,7 @@ func (a *app) ownOperatorKey() (string, error) {
 
 // newJobs joins the jobs with what they need.
 func newJobs(a *app) *worker.Jobs {
-	return &worker.Jobs{Service: a.service, CRM: a.salesforceOrNone(), Depth: a.queue.Depth, Log: a.log, Snapshot: a.snapshot, Deliveries: a.writers()}
+	return &worker.Jobs{Service: a.service, Depth: a.queue.Depth, Log: a.log, Snapshot: a.snapshot, Deliveries: a.writers()}
 }
 
 // startWorkers begins to work on the queue.
@@ -214,7 +217,7 @@ func (a *app) startSchedule() {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		worker.Run(ctx, a.queue, worker.Schedule(a.settings.Program.Every()), a.log)
+		worker.Run(ctx, a.queue, worker.Schedule(a.settings.Program.Every(), a.crmNames()), a.log)
 	}()
 	a.onStop("schedule", func(context.Context) error { cancel(); <-done; return nil })
 }
@@ -225,22 +228,6 @@ const (
 	acceptWaiting = 10_000
 	acceptTimeout = 20 * time.Second
 )
-
-// desk is the room with the connector beside it, for what both must hear of.
-type serviceWithCRM struct {
-	*mailroom.Service
-	crm *salesforce.Connector // nil: no Salesforce is configured
-}
-
-// ResumeCRM lets the sync go on: the room forgets the pause, and the connector what the org refused a while ago.
-func (d serviceWithCRM) ResumeCRM(ctx context.Context) error {
-	if d.crm != nil {
-		if err := d.crm.Resume(ctx); err != nil {
-			return err
-		}
-	}
-	return d.Service.ResumeCRM(ctx)
-}
 
 // sender puts the group commit in front of the room: each caller reads its own send, and all share the transaction.
 type sender struct {
@@ -277,10 +264,10 @@ func (a *app) startAPI() error {
 			return answers, err
 		})
 	domainRegistry := prometheus.NewRegistry()
-	domainRegistry.MustRegister(metrics.NewDomain(a.service.StoredSnapshot, a.log))
+	domainRegistry.MustRegister(metrics.NewDomain(a.service.StoredSnapshot, a.crmNames()[0], a.log))
 	parts := httpapi.Parts{
 		PagesOnly: !a.settings.Has(config.RoleAPI),
-		Config:    a.settings.HTTP, Service: httpapi.NewUseCases(serviceWithCRM{a.service, a.crm}),
+		Config:    a.settings.HTTP, Service: httpapi.NewUseCases(a.service),
 		Sender: sender{a.service, group}, Probes: a.probes(), Metrics: metrics.Handler(a.registry),
 		Domain: metrics.Handler(domainRegistry), Queues: a.queue.Page("/queues"), QueueInspector: queueInspector{a.queue}, AnchorDay: a.settings.Policy.AnchorDay, Registry: a.registry, Log: a.log,
 	}
@@ -325,28 +312,6 @@ func (a *app) Stop(ctx context.Context) error {
 	return errors.Join(faults...)
 }
 
-// connectSalesforce makes the connector: to the org that is configured, or in embedded mode to a sandbox in this process.
-func (a *app) connectSalesforce(ctx context.Context) error {
-	c := a.settings.Salesforce
-	if c.URL == "" {
-		if !a.settings.Embedded() && !a.ownSandbox {
-			a.log.WarnContext(ctx, "no Salesforce is configured (INMAIL_SALESFORCE_URL): nothing is pushed")
-			return nil
-		}
-		var err error
-		if c, err = a.startSandbox(c); err != nil {
-			return err
-		}
-	}
-	var err error
-	a.crm, err = salesforce.New(c, salesforce.Deps{Observer: a.process, Log: a.log, Clock: a.clock, Text: a.settings.Policy.CRMText,
-		Shared: a.queue.Shared(), Record: a.service, Alone: worker.Exclusively(a.service, a.log)})
-	if err != nil { // it reads settings and the key file that they name, and calls nobody
-		return usageError{fmt.Errorf("settings: %w", err)}
-	}
-	return nil
-}
-
 // embeddedCredentials let one integration user in, with the rights that the package gives it.
 func embeddedCredentials(c salesforce.Config) sandbox.Credentials {
 	return sandbox.Credentials{ClientID: c.ClientID, ClientSecret: c.ClientSecret,
@@ -383,25 +348,20 @@ func (a *app) startSandbox(c salesforce.Config) (salesforce.Config, error) {
 	return c, nil
 }
 
-// salesforceOrNone is the connector, or where no Salesforce is configured one that has nothing to do.
-func (a *app) salesforceOrNone() worker.Salesforce {
-	if a.crm == nil {
-		return worker.NoSalesforce{}
-	}
-	return a.crm
-}
-
 // probes are what /readyz asks: without the record nothing can be answered, without the rest something waits.
 func (a *app) probes() []httpapi.Probe {
 	probes := []httpapi.Probe{
 		{Name: "record", Critical: true, Check: a.service.Ready},
 		{Name: "queue", Check: a.queue.Ping},
 	}
-	if a.crm != nil {
-		probes = append(probes, httpapi.Probe{Name: "salesforce", Check: func(ctx context.Context) error {
-			status, err := a.service.CRMStatus(ctx)
+	for _, crm := range a.service.Connectors() {
+		if !crm.Configured() {
+			continue
+		}
+		probes = append(probes, httpapi.Probe{Name: string(crm.Name()), Check: func(ctx context.Context) error {
+			status, err := a.service.CRMStatus(ctx, crm.Name())
 			if err == nil && status.Pause != nil {
-				err = mailroom.Because(mailroom.CausePaused, fmt.Errorf("the sync is paused: %s", status.Pause.Why))
+				err = fmt.Errorf("the sync is paused: %s", status.Pause.Why)
 			}
 			return err
 		}})

@@ -52,6 +52,7 @@ type remote struct {
 	server    string        // http://127.0.0.1:8080, without a slash at its end
 	key       string        // empty: none was found
 	keySource string        // where the key was found
+	crm       string        // which CRM the calls of /v1/crm/ are about; empty: the first that is connected
 	member    string        // whom an operator key acts for; empty: nobody
 	forMember bool          // the command is a member's, so an operator key needs one
 	patience  time.Duration // for one call
@@ -107,7 +108,7 @@ func (o *options) newRemote(server string) (*remote, error) {
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		return nil, usageError{errors.New("--server, INMAIL_URL: not the address of a server; write it as " + defaultServer)}
 	}
-	c := &remote{server: server, patience: askTimeout, stall: stallLimit, http: &http.Client{
+	c := &remote{server: server, crm: o.crm, patience: askTimeout, stall: stallLimit, http: &http.Client{
 		Transport: &http.Transport{
 			Proxy:                 http.ProxyFromEnvironment,
 			DialContext:           (&net.Dialer{Timeout: dialTimeout}).DialContext,
@@ -227,6 +228,15 @@ func (c *remote) post(ctx context.Context, path string, body any) (json.RawMessa
 
 // ask makes one call and returns its answer as it came.
 func (c *remote) ask(ctx context.Context, method, path string, body any, header http.Header) (json.RawMessage, error) {
+	if c.crm != "" && strings.HasPrefix(path, "/v1/crm/") {
+		path, query, _ := strings.Cut(path, "?")
+		return c.askAbout(ctx, method, path+"?"+strings.Trim(query+"&crm="+url.QueryEscape(c.crm), "&"), body, header)
+	}
+	return c.askAbout(ctx, method, path, body, header)
+}
+
+// askAbout makes one call of a whole path.
+func (c *remote) askAbout(ctx context.Context, method, path string, body any, header http.Header) (json.RawMessage, error) {
 	var in io.Reader
 	if body != nil {
 		encoded, err := json.Marshal(body)

@@ -24,12 +24,14 @@ import (
 )
 
 func crmCommand(o *options) *cobra.Command {
-	return family(&cobra.Command{
+	cmd := &cobra.Command{
 		Use:     "crm",
-		Short:   "Look after the sync with Salesforce",
+		Short:   "Look after the sync with each CRM",
 		Example: "  inmail crm status\n  inmail crm failures\n  inmail crm retry --class bad_data",
 		GroupID: operatorGroup,
-	}, crmStatusCommand(o), crmFailuresCommand(o), crmRetryCommand(o), crmCheckCommand(o), crmPauseCommand(o),
+	}
+	cmd.PersistentFlags().StringVar(&o.crm, "crm", "", "which CRM, for instance salesforce; left out: the first that is connected")
+	return family(cmd, crmStatusCommand(o), crmFailuresCommand(o), crmRetryCommand(o), crmCheckCommand(o), crmPauseCommand(o),
 		crmDoes(o, "resume", "Let the sync go on after a pause", "/v1/crm/resume", "the sync goes on\n"),
 		crmReconcileCommand(o), crmBackfillCommand(o))
 }
@@ -335,6 +337,9 @@ is missing.`,
 		Args:    exactly(0),
 	}
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if o.crm != "" && o.crm != string(salesforce.Name) {
+			return usageError{fmt.Errorf("--crm: what is checked is %s", salesforce.Name)}
+		}
 		s, err := o.load()
 		if err != nil {
 			return err

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"inmail/connectors/salesforce"
 	"inmail/connectors/salesforce/sandbox"
 	"inmail/domain"
 	"inmail/domain/mailroom"
@@ -17,7 +18,7 @@ import (
 // failed makes the last push of InMails fail, as the workers store it.
 func (r *running) failed(class domain.FailureClass, detail string, dead bool, ids ...string) {
 	r.t.Helper()
-	claim, err := r.service.ClaimPushes(r.t.Context(), r.service.NewHolder(), 100, time.Minute)
+	claim, err := r.service.ClaimPushes(r.t.Context(), salesforce.Name, r.service.NewHolder(), 100, time.Minute)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -40,7 +41,7 @@ func (r *running) failed(class domain.FailureClass, detail string, dead bool, id
 	if len(answers) != len(ids) {
 		r.t.Fatalf("%d of %d InMails could be claimed", len(answers), len(ids))
 	}
-	if err := r.service.StorePushes(r.t.Context(), answers, again, mailroom.Budget{Used: 1200, Max: 15000, Share: 0.2, Ours: 300}); err != nil {
+	if err := r.service.StorePushes(r.t.Context(), salesforce.Name, answers, again, mailroom.Budget{Used: 1200, Max: 15000, Share: 0.2, Ours: 300}); err != nil {
 		r.t.Fatal(err)
 	}
 	r.pass(2 * time.Minute) // the other claims end

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"inmail/domain"
+	"inmail/domain/mailroom"
 )
 
 // crmRun is a walk over the whole record, as the server tells it.
@@ -99,8 +100,8 @@ ends when they are asked, unless --wait is given; a dry run is always waited for
 		if err != nil {
 			return err
 		}
-		if run.Fault == "no_salesforce" {
-			return errors.New("no Salesforce is configured: set INMAIL_SALESFORCE_URL and a login where the workers run")
+		if run.Fault == mailroom.NotConfigured {
+			return errors.New("the CRM is not configured: set its address and a login (INMAIL_SALESFORCE_URL, …) where the workers run")
 		}
 		told := text(run)
 		if b := run.Backfilled; b != nil && b.Pushed > 0 && kind == "backfill" {

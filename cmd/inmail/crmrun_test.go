@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"inmail/connectors/salesforce"
 	"inmail/connectors/salesforce/sandbox"
 	"inmail/domain/mailroom"
 )
@@ -26,18 +27,18 @@ func (r *running) works() {
 	go func() {
 		defer close(done)
 		for ctx.Err() == nil {
-			s, err := r.service.CRMStatus(ctx)
+			s, err := r.service.CRMStatus(ctx, salesforce.Name)
 			for kind, run := range s.Runs {
 				taskType := mailroom.TaskCRMReconcile
 				if kind == mailroom.Backfill || kind == mailroom.BackfillDry {
 					taskType = mailroom.TaskCRMBackfill
 				}
 				if run.StartedAt.IsZero() {
-					err = r.jobs.Handlers()[taskType](ctx, []string{string(kind), string(run.ID)})
+					err = r.jobs.Handlers()[taskType](ctx, []string{string(salesforce.Name), string(kind), string(run.ID)})
 				}
 			}
 			if err == nil {
-				err = r.jobs.Handlers()[mailroom.TaskCRMPush](ctx, nil)
+				err = r.jobs.Handlers()[mailroom.TaskCRMPush](ctx, []string{string(salesforce.Name)})
 			}
 			if err != nil && ctx.Err() == nil {
 				r.t.Error(err)
@@ -57,7 +58,7 @@ func (r *running) inOrg(n int) []sandbox.Fields {
 	for i := range n {
 		r.delivered(fmt.Sprintf("r%d", i+1), "A question about Tuesday")
 	}
-	if err := r.jobs.Handlers()[mailroom.TaskCRMPush](r.t.Context(), nil); err != nil {
+	if err := r.jobs.Handlers()[mailroom.TaskCRMPush](r.t.Context(), []string{string(salesforce.Name)}); err != nil {
 		r.t.Fatal(err)
 	}
 	there := r.sandbox.Records("InMail__c")
@@ -84,7 +85,7 @@ func TestReconcileFromATerminal(t *testing.T) {
 	if got := must(t, exitDone, "crm", "status").out; !strings.Contains(got, "reconcile     asked, no worker has come to it\n") {
 		t.Errorf("status printed\n%s", got)
 	}
-	if err := r.service.NoteRun(t.Context(), mailroom.Reconcile, ended(r, mailroom.Reconcile)); err != nil { // as if it had been
+	if err := r.service.NoteRun(t.Context(), salesforce.Name, mailroom.Reconcile, ended(r, mailroom.Reconcile)); err != nil { // as if it had been
 		t.Fatal(err)
 	}
 	r.works()
@@ -121,7 +122,7 @@ calls               2, about 4 more to mend it
 // ended is the last run of a kind as one that came to its end.
 func ended(r *running, kind mailroom.RunKind) mailroom.Run {
 	r.t.Helper()
-	s, err := r.service.CRMStatus(r.t.Context())
+	s, err := r.service.CRMStatus(r.t.Context(), salesforce.Name)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -160,7 +161,7 @@ func TestBackfillFromATerminal(t *testing.T) {
 		}
 	})
 	t.Run("Ctrl-C only stops watching", func(t *testing.T) {
-		if err := r.service.PauseCRM(t.Context(), "operator", time.Time{}); err != nil {
+		if err := r.service.PauseCRM(t.Context(), salesforce.Name, "operator", time.Time{}); err != nil {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithCancelCause(t.Context())

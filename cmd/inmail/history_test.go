@@ -23,6 +23,7 @@ import (
 	"pgregory.net/rapid"
 
 	"inmail/config"
+	"inmail/connectors/salesforce"
 	"inmail/connectors/salesforce/sandbox"
 	"inmail/domain"
 	"inmail/domain/mailroom"
@@ -378,7 +379,7 @@ func (h *randomHistory) erase() {
 	if !h.done(h.a.service.Erase(h.ctx(), mailroom.Viewer{Operator: true}, who)) {
 		return
 	}
-	_, err := h.a.service.FinishErasures(h.ctx(), h.a.crm)
+	_, err := h.a.service.FinishErasures(h.ctx())
 	h.ok(err)
 	for _, p := range h.seen {
 		if p.Sender == string(who) {
@@ -738,8 +739,8 @@ func (h *randomHistory) metrics() map[string]float64 {
 // inSalesforce brings everything to the org and adds its records up as the package's reports do: by the formula fields.
 func (h *randomHistory) inSalesforce() {
 	h.expire()
-	h.ok(h.a.jobs.Handlers()[mailroom.TaskCRMPush](h.ctx(), nil))
-	status, err := h.a.service.CRMStatus(h.ctx())
+	h.ok(h.a.jobs.Handlers()[mailroom.TaskCRMPush](h.ctx(), []string{string(salesforce.Name)}))
+	status, err := h.a.service.CRMStatus(h.ctx(), salesforce.Name)
 	h.ok(err)
 	if status.Unsynced != 0 {
 		h.rt.Fatalf("%d are not in Salesforce", status.Unsynced)

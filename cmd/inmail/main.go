@@ -65,6 +65,7 @@ func exitCode(err error) int {
 type options struct {
 	configFile string
 	json       bool
+	crm        string            // which CRM inmail crm is about; empty: the first that is connected
 	flags      map[string]string // settings that were given as flags
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"inmail/connectors/metrics"
+	"inmail/connectors/salesforce"
 	"inmail/dashboards/paneltest"
 	"inmail/domain"
 	"inmail/domain/mailroom"
@@ -265,7 +266,8 @@ func product(labels ...[]string) []string {
 func emptyPages(t *testing.T, s *server) {
 	types := each("account_type", domain.AccountTypes()...)
 	outcomes := each("outcome", domain.Outcomes()...)
-	resources := each("resource", metrics.Resources...)
+	crm := each("crm", salesforce.Name)
+	resources := product(crm, each("resource", salesforce.Resources...))
 	want := map[string]map[string][]string{
 		"/metrics": {
 			"inmail_send_attempts_total":             types,
@@ -281,10 +283,10 @@ func emptyPages(t *testing.T, s *server) {
 			"inmail_expiry_lag_seconds_count":        nil,
 			"inmail_time_to_open_seconds_count":      nil,
 			"inmail_time_to_reply_seconds_count":     nil,
-			"inmail_crm_push_records_total":          product(each("object", metrics.Objects...), each("result", metrics.Results...)),
+			"inmail_crm_push_records_total":          product(product(crm, each("object", salesforce.Objects...)), each("result", metrics.Results...)),
 			"inmail_crm_api_calls_total":             resources,
 			"inmail_crm_push_duration_seconds_count": resources,
-			"inmail_crm_api_budget_used_ratio":       nil,
+			"inmail_crm_api_budget_used_ratio":       crm,
 		},
 		"/metrics/domain": {
 			"inmail_recent_messages":                       product(types, outcomes),
@@ -292,8 +294,8 @@ func emptyPages(t *testing.T, s *server) {
 			"inmail_pending_unopened":                      nil,
 			"inmail_expiring_soon":                         each("within", mailroom.Horizons()...),
 			"inmail_restricted_senders":                    each("trigger", spam.Triggers()...),
-			"inmail_crm_unsynced_records":                  nil,
-			"inmail_crm_oldest_unsynced_timestamp_seconds": nil,
+			"inmail_crm_unsynced_records":                  crm,
+			"inmail_crm_oldest_unsynced_timestamp_seconds": crm,
 		},
 	}
 	for page, names := range want {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"inmail/config"
+	"inmail/connectors/salesforce"
 	"inmail/connectors/salesforce/sandbox"
 	"inmail/domain"
 	"inmail/domain/mailroom"
@@ -230,8 +231,11 @@ func (a *app) sayWhatCame(ctx context.Context, out io.Writer, asJSON bool) error
 	defer cancel()
 	poll := time.NewTicker(200 * time.Millisecond)
 	defer poll.Stop()
+	if err := a.service.LinkCRM(ctx, salesforce.Name); err != nil { // the sample was there before the CRM
+		return err
+	}
 	for {
-		status, err := a.service.CRMStatus(ctx)
+		status, err := a.service.CRMStatus(ctx, salesforce.Name)
 		if err != nil {
 			return err
 		}
@@ -239,7 +243,7 @@ func (a *app) sayWhatCame(ctx context.Context, out io.Writer, asJSON bool) error
 		if err != nil {
 			return err
 		}
-		if status.Unsynced == 0 && snapshot != nil && snapshot.Unsynced == 0 {
+		if status.Unsynced == 0 && snapshot != nil && snapshot.CRMs[salesforce.Name].Unsynced == 0 {
 			break
 		}
 		select {
@@ -304,7 +308,7 @@ func (a *app) summarise(ctx context.Context) (summary, error) {
 		last := entries[len(entries)-1]
 		page.After = mailroom.Cursor{At: last.At, ID: last.ID}
 	}
-	status, err := a.service.CRMStatus(ctx)
+	status, err := a.service.CRMStatus(ctx, salesforce.Name)
 	if err != nil {
 		return s, err
 	}

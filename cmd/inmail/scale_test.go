@@ -20,6 +20,7 @@ import (
 
 	"inmail/connectors/metrics"
 	"inmail/connectors/record"
+	"inmail/connectors/salesforce"
 	"inmail/domain"
 	"inmail/domain/mailroom"
 )
@@ -118,7 +119,10 @@ func TestSeriesAtTheirMost(t *testing.T) {
 		outcomes[o] = i + 1
 	}
 	s := &mailroom.Snapshot{At: time.Now(), Tags: map[string]map[domain.Outcome]int{mailroom.OtherTag: outcomes}, TagsFolded: 1_000_000,
-		Dead: map[domain.FailureClass]int{}, Drift: map[string]int{"missing": 1, "extra": 1, "stale": 1, "edited": 1}}
+		CRMs: map[domain.CRM]mailroom.CRMFigures{}}
+	for _, crm := range []domain.CRM{salesforce.Name, "second"} {
+		s.CRMs[crm] = mailroom.CRMFigures{Dead: map[domain.FailureClass]int{}, Drift: map[string]int{"missing": 1, "extra": 1, "stale": 1, "edited": 1}}
+	}
 	for i := range mailroom.SnapshotWeeks {
 		s.Weeks = append(s.Weeks, mailroom.WeekFigures{Cohort: domain.CohortOf(s.At.AddDate(0, 0, -7*i)), Outcomes: outcomes})
 	}
@@ -127,10 +131,12 @@ func TestSeriesAtTheirMost(t *testing.T) {
 	}
 	for _, class := range []domain.FailureClass{domain.Stale, domain.Locked, domain.LimitReached, domain.SessionEnded, domain.LoginFailed,
 		domain.LostReference, domain.BadData, domain.Configuration} {
-		s.Dead[class] = 1
+		for _, crm := range s.CRMs {
+			crm.Dead[class] = 1
+		}
 	}
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(metrics.NewDomain(func(context.Context) (*mailroom.Snapshot, error) { return s, nil }, slog.New(slog.DiscardHandler)))
+	registry.MustRegister(metrics.NewDomain(func(context.Context) (*mailroom.Snapshot, error) { return s, nil }, salesforce.Name, slog.New(slog.DiscardHandler)))
 	families, err := registry.Gather()
 	if err != nil {
 		t.Fatal(err)
@@ -186,7 +192,8 @@ func (s *stand) start(t *testing.T) (a *app, stop func()) {
 			t.Errorf("stop: %v", err)
 		}
 	}
-	if err := errors.Join(a.installOperatorKey(t.Context()), a.startAPI()); err != nil {
+	connect := a.record.Update(t.Context(), func(tx mailroom.Tx) error { return tx.ConnectCRM(salesforce.Name) }) // others reach it
+	if err := errors.Join(connect, a.installOperatorKey(t.Context()), a.startAPI()); err != nil {
 		stop()
 		t.Fatal(err)
 	}
@@ -256,7 +263,7 @@ func bringToSalesforce(t *testing.T, a *app) {
 	t.Helper()
 	holder := a.service.NewHolder()
 	for {
-		claim, err := a.service.ClaimPushes(t.Context(), holder, few, time.Minute)
+		claim, err := a.service.ClaimPushes(t.Context(), salesforce.Name, holder, few, time.Minute)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -267,10 +274,10 @@ func bringToSalesforce(t *testing.T, a *app) {
 		for i, p := range claim.Pushes {
 			link := p.Link
 			link.RecordID, link.Match = fmt.Sprintf("a0X%015d", i), domain.Unmatched
-			link.PushedVersion, link.PushedSeq, link.SentTask = p.InMail.Version, p.InMail.Seq, true
+			link.PushedVersion, link.PushedSeq, link.Notes = p.InMail.Version, p.InMail.Seq, map[string]string{"sent_task": "there"}
 			answers[i] = domain.PushAnswer{Link: link}
 		}
-		if err := a.service.StorePushes(t.Context(), answers, make([]time.Time, len(answers)), mailroom.Budget{}); err != nil {
+		if err := a.service.StorePushes(t.Context(), salesforce.Name, answers, make([]time.Time, len(answers)), mailroom.Budget{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -283,10 +290,10 @@ func (s *stand) multiply(t *testing.T, times int) {
 	copies := fmt.Sprintf(`WITH RECURSIVE copies(k) AS (SELECT 1 UNION ALL SELECT k + 1 FROM copies WHERE k < %d) `, times-1)
 	var statements []string
 	for _, table := range []struct{ name, columns, changed string }{
-		{"inmails", "accepted_at, sent_at, expires_at, previewed_at, opened_at, replied_at, ended_at, unsynced_at, push_at, version, seq, replies, words, undone, in_inbox, recipient, status, reason, account_type, category, tags, advice, lead_id, contact_id, account_id", "id, sender"},
+		{"inmails", "accepted_at, sent_at, expires_at, previewed_at, opened_at, replied_at, ended_at, version, seq, replies, words, undone, in_inbox, recipient, status, reason, account_type, category, tags, advice, crm_ids", "id, sender"},
 		{"texts", "subject, preview, body", "inmail"},
 		{"receipts", "at, seq, status, reason", "inmail"},
-		{"crm_links", "leased_until, wanted_version, pushed_version, pushed_seq, attempts, failed_at, sent_task, replied_task, dead, record_id, match_state, lead_id, contact_id, account_id, class, detail", "inmail"},
+		{"crm_links", "crm, unsynced_at, push_at, leased_until, wanted_version, pushed_version, pushed_seq, attempts, failed_at, dead, record_id, match_state, parents, notes, class, detail", "inmail"},
 		{"members", "name, headline, photo_url, company, email, profile_shared, profile_visible, accepts_inmail, account_type, plan, anchor_day, team, skills, created_at", "member_id"},
 		{"credits", "period_start, used, returned", "member"},
 	} {

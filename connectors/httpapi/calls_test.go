@@ -66,7 +66,7 @@ func TestViewsByWhoAsks(t *testing.T) {
 	w := newWorld(t)
 	id := w.sent()
 	target := "/v1/inmails/" + string(id)
-	w.fakeService.links = []domain.Link{{InMail: id, RecordID: "a015g00000AbCdEAAV", Match: domain.Matched, LeadID: "00Q5g00000AbCdEEAV", Class: domain.BadData, FailedAt: epoch}}
+	w.fakeService.links = []domain.Link{{InMail: id, RecordID: "a015g00000AbCdEAAV", Match: domain.Matched, Parents: domain.ForeignIDs{"lead_id": "00Q5g00000AbCdEEAV"}, Class: domain.BadData, FailedAt: epoch}}
 	w.ask(w.sender, "GET", target, nil).want(200, "").has("status", "sent", "sent_at", "2026-11-23T09:00:00.000Z", "expires_at", expiry(), "undone", nil,
 		"crm", object{"lead_id": "00Q5g00000AbCdEEAV", "match": "matched", "record_id": "a015g00000AbCdEAAV"}, "receipts.1.status", "sent")
 	w.ask(w.operator, "GET", target, nil, "Inmail-Member: jo").want(200, "").has("from", nil)
@@ -94,8 +94,13 @@ func TestSetCRM(t *testing.T) {
 	target := "/v1/inmails/" + string(w.sent()) + "/crm"
 	w.ask(w.sender, "PUT", target, `{"contact_id":"0035g00000AbCdEAAV"}`).want(200, "").has("", object{"contact_id": "0035g00000AbCdEAAV"})
 	w.ask(w.sender, "PUT", target, `{}`).want(200, "").has("", object{})
+	both := object{"lead_id": "00Q5g00000AbCdEEAV", "other": object{"contact_id": "7", "company_id": "x"}}
+	w.ask(w.sender, "PUT", target, `{"lead_id":"00Q5g00000AbCdEEAV","account_id":"","other":{"contact_id":"7","company_id":"x"}}`).want(200, "").has("", both)
+	w.ask(w.sender, "GET", strings.TrimSuffix(target, "/crm"), nil).want(200, "").has("crm", both)
 	w.ask(w.receiver, "PUT", target, `{}`).want(403, "forbidden")
-	for _, bad := range []string{`{"lead_id":"short"}`, `{"lead_id":"00Q5g00000AbCdE!"}`, `{"lead_id":"00Q5g00000AbCdEEA"}`, `{"lead_id":7}`, `{"lead_id":null}`, `{"task_id":"x"}`, `[]`, ``} {
+	for _, bad := range []string{`{"lead_id":"short"}`, `{"lead_id":"00Q5g00000AbCdE!"}`, `{"lead_id":"00Q5g00000AbCdEEA"}`, `{"lead_id":7}`, `{"lead_id":null}`, `{"task_id":"x"}`, `[]`, ``,
+		`{"third":{"contact_id":"7"}}`, `{"other":{"lead_id":"7"}}`, `{"other":{"contact_id":7}}`, `{"other":7}`, `{"other":"7"}`, `{"":{}}`, `{"lead_id":"","lead_id":""}`,
+		`{"other":{},"other":{}}`, `{"other":{"contact_id":{"x":"7"}}}`} {
 		w.ask(w.sender, "PUT", target, bad).want(400, "bad_request")
 	}
 }
@@ -400,6 +405,22 @@ func TestCRM(t *testing.T) {
 	w.fakeService.links = []domain.Link{{InMail: id, Class: domain.BadData, Detail: "REQUIRED_FIELD_MISSING", Attempts: 3, FailedAt: epoch, Dead: true}}
 	w.ask(w.operator, "GET", "/v1/crm/status", nil).want(200, "").has("unsynced", 1, "lag_seconds", 90, "oldest_unsynced_at", "2026-11-23T08:58:30.000Z", "dead_letters", object{"bad_data": 1},
 		"paused", nil, "drift", object{"at": "2026-11-23T09:00:00.000Z", "kinds": object{"missing": 1}}, "budget.parked_until", nil)
+	w.ask(w.operator, "GET", "/v1/crm/status?crm=other", nil).want(200, "").has("crm", "other", "unsynced", 0, "dead_letters", object{})
+	w.ask(w.operator, "GET", "/v1/crms", nil).want(200, "").has("items.0.crm", "salesforce", "items.0.state", "running", "items.0.dead_letters", object{"bad_data": 1},
+		"items.0.oldest_unsynced_at", "2026-11-23T08:58:30.000Z", "items.0.paused", nil, "items.1", object{"crm": "other", "state": "parked", "unsynced": 0,
+			"oldest_unsynced_at": nil, "dead_letters": object{}, "paused": nil}, "items.2", nil, "next_cursor", nil)
+	for _, call := range []string{"GET /v1/crm/status", "GET /v1/crm/failures", "POST /v1/crm/failures/retry", "POST /v1/crm/reconcile", "POST /v1/crm/backfill",
+		"POST /v1/crm/pause", "POST /v1/crm/resume", "POST /v1/crm/failures/" + string(id) + "/retry"} {
+		method, target, _ := strings.Cut(call, " ")
+		for _, name := range []string{"third", "", "zebrafinch"} {
+			if a := w.ask(w.operator, method, target+"?crm="+name, nil).want(400, "bad_request"); !strings.Contains(a.text("detail"), "salesforce, other") || strings.Contains(a.text("detail"), "zebra") {
+				t.Errorf("%s?crm=%s: %s", call, name, a.text("detail"))
+			}
+		}
+	}
+	w.ask(w.operator, "GET", "/v1/crm/failures?crm=other", nil).want(200, "").has("items", []any{})
+	w.ask(w.operator, "POST", "/v1/crm/failures/retry?crm=other", nil).want(202, "").has("retried", 0)
+	w.ask(w.operator, "POST", "/v1/crm/pause?crm=other", nil).want(200, "")
 	w.ask(w.operator, "GET", "/v1/crm/failures", nil).want(200, "").has("items.0", object{"inmail": id, "class": "bad_data", "detail": "REQUIRED_FIELD_MISSING", "attempts": 3, "at": "2026-11-23T09:00:00.000Z", "dead": true})
 	w.ask(w.operator, "POST", "/v1/crm/failures/"+string(id)+"/retry", nil).want(202, "").has("retried", 1)
 	w.ask(w.operator, "POST", "/v1/crm/failures/019abf5e-8c00-7000-8000-ffffffffffff/retry", nil).want(404, "not_found")
@@ -423,9 +444,9 @@ func TestCRM(t *testing.T) {
 		"stopped": {ID: "019abf5e-8c00-7000-8000-000000000001", AskedAt: epoch, StartedAt: epoch, MovedAt: epoch, Fault: "fault"},
 		"done":    {ID: "019abf5e-8c00-7000-8000-000000000001", AskedAt: epoch, StartedAt: epoch, MovedAt: epoch, EndedAt: epoch},
 	} {
-		run.Backfilled = &mailroom.BackfillProgress{Total: 5300, Prepared: 3000, InMails: 2000, Records: 1990, Tasks: 900, Pushed: 10, Failed: 8, Jobs: 2, Calls: 21}
+		run.Backfilled = &mailroom.BackfillProgress{Total: 5300, Prepared: 3000, InMails: 2000, Records: 1990, Beside: 900, Pushed: 10, Failed: 8, Jobs: 2, Calls: 21}
 		run.Compared = &mailroom.Comparison{Compared: 5300, Calls: 4, RepairCalls: 3}
-		run.Plan = &mailroom.BackfillPlan{InMails: 5300, Tasks: 7950, Bytes: 1000, Jobs: 2, Calls: 30}
+		run.Plan = &mailroom.BackfillPlan{InMails: 5300, Beside: 7950, Bytes: 1000, Jobs: 2, Calls: 30}
 		w.fakeService.runs[mailroom.Backfill] = run
 		w.ask(w.operator, "GET", "/v1/crm/status", nil).want(200, "").has("runs.backfill.state", state, "runs.backfill.fault", run.Fault,
 			"runs.backfill.backfilled", object{"total": 5300, "prepared": 3000, "inmails": 2000, "records": 1990, "tasks": 900, "pushed": 10, "failed": 8, "jobs": 2, "calls": 21},

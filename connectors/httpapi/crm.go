@@ -11,35 +11,46 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// crmDesk is the sync with Salesforce, as operators handle it.
+// crmService is the sync with each CRM, as operators handle it.
 type crmService interface {
 	Now() time.Time
-	CRMStatus(ctx context.Context) (mailroom.CRMStatus, error)
-	CRMFailures(ctx context.Context, p mailroom.Page) ([]domain.Link, error)
-	RetryCRM(ctx context.Context, id domain.ID, class domain.FailureClass) (int, error)
-	AskRun(ctx context.Context, kind mailroom.RunKind) (domain.ID, error)
-	PauseCRM(ctx context.Context, why string, until time.Time) error
-	ResumeCRM(ctx context.Context) error
+	Connectors() []mailroom.CRM
+	WhichCRM(ctx context.Context, name string) (domain.CRM, error)
+	CRMs(ctx context.Context) ([]mailroom.CRMStatus, error)
+	CRMStatus(ctx context.Context, crm domain.CRM) (mailroom.CRMStatus, error)
+	CRMFailures(ctx context.Context, crm domain.CRM, p mailroom.Page) ([]domain.Link, error)
+	RetryCRM(ctx context.Context, crm domain.CRM, id domain.ID, class domain.FailureClass) (int, error)
+	AskRun(ctx context.Context, crm domain.CRM, kind mailroom.RunKind) (domain.ID, error)
+	PauseCRM(ctx context.Context, crm domain.CRM, why string, until time.Time) error
+	ResumeCRM(ctx context.Context, crm domain.CRM) error
 }
 
 func (a *API) crmEndpoints() []endpoint {
-	op := func(method, path, name, does string, status int) endpoint {
-		return endpoint{method: method, path: path, name: name, does: does, group: "Salesforce", access: operatorOnly, status: status}
+	var names []string
+	for _, crm := range a.Service.Connectors() {
+		names = append(names, string(crm.Name()))
 	}
+	which := parameter{name: "crm", doc: "which CRM; left out: the first that is connected", schema: schema{"type": "string", "enum": names}}
+	op := func(method, path, name, does string, status int) endpoint {
+		return endpoint{method: method, path: path, name: name, does: does, group: "CRM", access: operatorOnly, status: status, query: []parameter{which}}
+	}
+	all := op("GET", "/v1/crms", "listCRMs", "List the CRMs that are connected, and how each stands", http.StatusOK)
+	all.query = nil
 	failures := op("GET", "/v1/crm/failures", "listCRMFailures", "List InMails whose last push failed, newest first", http.StatusOK)
-	failures.query = append([]parameter{{name: "class", doc: "only of this class of failure", schema: schema{"type": "string", "enum": classNames}}}, pageParameters()...)
+	failures.query = append([]parameter{which, {name: "class", doc: "only of this class of failure", schema: schema{"type": "string", "enum": classNames}}}, pageParameters()...)
 	retry := op("POST", "/v1/crm/failures/{inmail}/retry", "retryCRMFailure", "Push one InMail again", http.StatusAccepted)
 	retry.refuses = []domain.Code{domain.NotFound}
 	retryMany := op("POST", "/v1/crm/failures/retry", "retryCRMFailures", "Push dead letters again, all or those of a class", http.StatusAccepted)
 	retryMany.bodyOptional = true
-	reconcile := op("POST", "/v1/crm/reconcile", "reconcile", "Ask the workers to compare the org with the record and to mend what differs; getCRMStatus tells how far they are", http.StatusAccepted)
+	reconcile := op("POST", "/v1/crm/reconcile", "reconcile", "Ask the workers to compare the CRM with the record and to mend what differs; getCRMStatus tells how far they are", http.StatusAccepted)
 	reconcile.bodyOptional = true
-	backfill := op("POST", "/v1/crm/backfill", "backfill", "Ask the workers to bring everything to the org; getCRMStatus tells how far they are", http.StatusAccepted)
+	backfill := op("POST", "/v1/crm/backfill", "backfill", "Ask the workers to bring everything to the CRM; getCRMStatus tells how far they are", http.StatusAccepted)
 	backfill.bodyOptional = true
 	pause := op("POST", "/v1/crm/pause", "pauseCRM", "Stop the sync until it is resumed, or for a while", http.StatusOK)
 	pause.bodyOptional = true
 	return []endpoint{
-		gives(op("GET", "/v1/crm/status", "getCRMStatus", "Tell how far Salesforce is behind, and why", http.StatusOK), (*call).crmStatus),
+		gives(all, (*call).crms),
+		gives(op("GET", "/v1/crm/status", "getCRMStatus", "Tell how far the CRM is behind, and why", http.StatusOK), (*call).crmStatus),
 		gives(failures, (*call).crmFailures),
 		gives(retry, (*call).retryOne),
 		takes(retryMany, (*call).retryMany),
@@ -53,11 +64,56 @@ func (a *API) crmEndpoints() []endpoint {
 // classNames are the classes of failure that a stored link can have.
 var classNames = lists["failure_class"]
 
+// crm is the CRM that ?crm= names.
+func (c *call) crm() (domain.CRM, error) {
+	name := c.query.Get("crm")
+	if c.query.Has("crm") && name == "" {
+		name = " " // not a name: the refusal lists those that there are
+	}
+	return c.api.Service.WhichCRM(c.ctx, name)
+}
+
+// crmEntry is one CRM of the list.
+type crmEntry struct {
+	CRM              domain.CRM     `json:"crm" example:"salesforce"`
+	State            string         `json:"state" enum:"running,paused,parked,connecting" doc:"parked: until the CRM takes more calls; connecting: what was there before it was connected is still being made due" example:"running"`
+	Unsynced         int            `json:"unsynced" doc:"as of getCRMStatus" example:"0"`
+	OldestUnsyncedAt *stamp         `json:"oldest_unsynced_at"`
+	DeadLetters      map[string]int `json:"dead_letters" doc:"by class of failure"`
+	Paused           *crmPause      `json:"paused"`
+}
+
+func (c *call) crms() (items[crmEntry], error) {
+	all, err := c.api.Service.CRMs(c.ctx)
+	answer := items[crmEntry]{Items: make([]crmEntry, 0, len(all))}
+	for _, s := range all {
+		answer.Items = append(answer.Items, crmEntry{CRM: s.CRM, State: s.State(c.api.Service.Now()), Unsynced: s.Unsynced,
+			OldestUnsyncedAt: stampOrNull(s.OldestUnsynced), DeadLetters: deadLetters(s), Paused: pauseOf(s)})
+	}
+	return answer, err
+}
+
+func deadLetters(s mailroom.CRMStatus) map[string]int {
+	dead := map[string]int{}
+	for class, n := range s.Dead {
+		dead[string(class)] = n
+	}
+	return dead
+}
+
+func pauseOf(s mailroom.CRMStatus) *crmPause {
+	if s.Pause == nil {
+		return nil
+	}
+	return &crmPause{Why: s.Pause.Why, Since: stamp(s.Pause.Since), Until: stampOrNull(s.Pause.Until)}
+}
+
 type crmStatus struct {
-	Unsynced         int            `json:"unsynced" doc:"InMails that wait to be pushed: their newest state is not in Salesforce, and goes there by itself. Dead letters, which do not, are left out" example:"0"`
+	CRM              domain.CRM     `json:"crm" example:"salesforce"`
+	Unsynced         int            `json:"unsynced" doc:"InMails that wait to be pushed: their newest state is not in the CRM, and goes there by itself. Dead letters, which do not, are left out" example:"0"`
 	OldestUnsyncedAt *stamp         `json:"oldest_unsynced_at"`
 	LagSeconds       float64        `json:"lag_seconds" doc:"since then; 0 when nothing waits" example:"0"`
-	DeadLetters      map[string]int `json:"dead_letters" doc:"InMails that Salesforce lacks and that do not go by themselves, by class of failure; not part of unsynced"`
+	DeadLetters      map[string]int `json:"dead_letters" doc:"InMails that the CRM lacks and that do not go by themselves, by class of failure; not part of unsynced"`
 	Paused           *crmPause      `json:"paused"`
 	Budget           crmBudget      `json:"budget"`
 	Drift            crmDrift       `json:"drift"`
@@ -79,7 +135,7 @@ type crmRun struct {
 	MovedAt    *stamp       `json:"moved_at" doc:"when it last went on"`
 	WaitsUntil *stamp       `json:"waits_until"`
 	EndedAt    *stamp       `json:"ended_at"`
-	Fault      string       `json:"fault" doc:"what stopped the last try: a class of failure, no_salesforce or fault; empty: nothing" example:""`
+	Fault      string       `json:"fault" doc:"what stopped the last try: a class of failure, not_configured or fault; empty: nothing" example:""`
 	Compared   *crmCompared `json:"compared,omitempty"`
 	Backfilled *crmFilled   `json:"backfilled,omitempty"`
 	Plan       *crmPlan     `json:"plan,omitempty"`
@@ -90,7 +146,7 @@ type crmCompared struct {
 	Waiting     int            `json:"waiting" doc:"of them on their way to the org" example:"0"`
 	Drift       map[string]int `json:"drift" doc:"missing, extra, stale, edited"`
 	Resynced    int            `json:"resynced" doc:"made due to be pushed again; of a dry run: would be" example:"0"`
-	Moved       int            `json:"moved" doc:"hung on another Lead, Contact or Account; of a dry run: would be" example:"0"`
+	Moved       int            `json:"moved" doc:"hung on other records there; of a dry run: would be" example:"0"`
 	Retried     int            `json:"retried" doc:"unmatched and ambiguous ones that were looked for again; of a dry run: would be" example:"0"`
 	Matched     int            `json:"matched" doc:"of them those that now have a person" example:"0"`
 	Calls       int            `json:"calls" doc:"API calls made" example:"4"`
@@ -102,7 +158,7 @@ type crmFilled struct {
 	Prepared int `json:"prepared" doc:"matched and put into a job" example:"5300"`
 	InMails  int `json:"inmails" doc:"gone through" example:"5300"`
 	Records  int `json:"records" doc:"records that the org took" example:"5300"`
-	Tasks    int `json:"tasks" doc:"Tasks that the org took or had" example:"2650"`
+	Tasks    int `json:"tasks" doc:"rows beside the records, such as Tasks, that the org took or had" example:"2650"`
 	Pushed   int `json:"pushed" doc:"left to ordinary pushes" example:"0"`
 	Failed   int `json:"failed" doc:"of them those that a job refused or did not reach" example:"0"`
 	Jobs     int `json:"jobs" example:"2"`
@@ -138,25 +194,23 @@ type crmDrift struct {
 }
 
 func (c *call) crmStatus() (crmStatus, error) {
-	s, err := c.api.Service.CRMStatus(c.ctx)
+	crm, err := c.crm()
 	if err != nil {
 		return crmStatus{}, err
 	}
-	answer := crmStatus{Unsynced: s.Unsynced, OldestUnsyncedAt: stampOrNull(s.OldestUnsynced), DeadLetters: map[string]int{},
+	s, err := c.api.Service.CRMStatus(c.ctx, crm)
+	if err != nil {
+		return crmStatus{}, err
+	}
+	answer := crmStatus{CRM: crm, Unsynced: s.Unsynced, OldestUnsyncedAt: stampOrNull(s.OldestUnsynced), DeadLetters: deadLetters(s), Paused: pauseOf(s),
 		Budget: crmBudget{Used: s.Budget.Used, Max: s.Budget.Max, Share: s.Budget.Share, Ours: s.Budget.Ours,
 			ParkedUntil: stampOrNull(s.Budget.ParkedUntil), Why: s.Budget.Why},
 		Drift: crmDrift{At: stampOrNull(s.Drift.At), Kinds: map[string]int{}}}
 	if !s.OldestUnsynced.IsZero() {
 		answer.LagSeconds = max(0, c.api.Service.Now().Sub(s.OldestUnsynced).Seconds())
 	}
-	for class, n := range s.Dead {
-		answer.DeadLetters[string(class)] = n
-	}
 	for kind, n := range s.Drift.Kinds {
 		answer.Drift.Kinds[kind] = n
-	}
-	if s.Pause != nil {
-		answer.Paused = &crmPause{Why: s.Pause.Why, Since: stamp(s.Pause.Since), Until: stampOrNull(s.Pause.Until)}
 	}
 	now := c.api.Service.Now()
 	answer.Runs = crmRuns{Reconcile: runOf(s, mailroom.Reconcile, now), ReconcileDry: runOf(s, mailroom.ReconcileDry, now),
@@ -190,11 +244,11 @@ func runOf(s mailroom.CRMStatus, kind mailroom.RunKind, now time.Time) *crmRun {
 			Matched: f.Matched, Calls: f.Calls, RepairCalls: f.RepairCalls}
 	}
 	if b := r.Backfilled; b != nil {
-		run.Backfilled = &crmFilled{Total: b.Total, Prepared: b.Prepared, InMails: b.InMails, Records: b.Records, Tasks: b.Tasks, Pushed: b.Pushed,
+		run.Backfilled = &crmFilled{Total: b.Total, Prepared: b.Prepared, InMails: b.InMails, Records: b.Records, Tasks: b.Beside, Pushed: b.Pushed,
 			Failed: b.Failed, Jobs: b.Jobs, Calls: b.Calls}
 	}
 	if p := r.Plan; p != nil {
-		run.Plan = &crmPlan{InMails: p.InMails, Tasks: p.Tasks, Bytes: p.Bytes, Jobs: p.Jobs, Calls: p.Calls}
+		run.Plan = &crmPlan{InMails: p.InMails, Tasks: p.Beside, Bytes: p.Bytes, Jobs: p.Jobs, Calls: p.Calls}
 	}
 	return run
 }
@@ -221,7 +275,11 @@ func (c *call) crmFailures() (items[crmFailure], error) {
 	if c.query.Has("class") && !slices.Contains(classNames, string(class)) {
 		return items[crmFailure]{}, domain.Refuse(domain.BadRequest, "class: not a class of failure")
 	}
-	found, err := c.failuresOf(class, p)
+	crm, err := c.crm()
+	if err != nil {
+		return items[crmFailure]{}, err
+	}
+	found, err := c.failuresOf(crm, class, p)
 	if err != nil {
 		return items[crmFailure]{}, err
 	}
@@ -231,13 +289,13 @@ func (c *call) crmFailures() (items[crmFailure], error) {
 }
 
 // failuresOf gathers a page, and one more, of one class of failure; all of them for "".
-func (c *call) failuresOf(class domain.FailureClass, p mailroom.Page) ([]domain.Link, error) {
+func (c *call) failuresOf(crm domain.CRM, class domain.FailureClass, p mailroom.Page) ([]domain.Link, error) {
 	if class == "" {
-		return c.api.Service.CRMFailures(c.ctx, beyond(p))
+		return c.api.Service.CRMFailures(c.ctx, crm, beyond(p))
 	}
 	var found []domain.Link
 	for after := p.After; ; {
-		links, err := c.api.Service.CRMFailures(c.ctx, mailroom.Page{Limit: maxLimit, After: after})
+		links, err := c.api.Service.CRMFailures(c.ctx, crm, mailroom.Page{Limit: maxLimit, After: after})
 		if err != nil {
 			return nil, err
 		}
@@ -258,11 +316,15 @@ type retryAnswer struct {
 }
 
 func (c *call) retryOne() (retryAnswer, error) {
+	crm, err := c.crm()
+	if err != nil {
+		return retryAnswer{}, err
+	}
 	id, ok := uuidOf(c.r.PathValue("inmail"))
 	if !ok {
 		return retryAnswer{}, domain.Refuse(domain.NotFound, "there is no such InMail")
 	}
-	n, err := c.api.Service.RetryCRM(c.ctx, id, "")
+	n, err := c.api.Service.RetryCRM(c.ctx, crm, id, "")
 	return retryAnswer{n}, err
 }
 
@@ -271,9 +333,13 @@ type retryBody struct {
 }
 
 func (c *call) retryMany(in *retryBody) (retryAnswer, error) {
+	crm, err := c.crm()
+	if err != nil {
+		return retryAnswer{}, err
+	}
 	var class domain.FailureClass
 	set(&class, (*domain.FailureClass)(in.Class))
-	n, err := c.api.Service.RetryCRM(c.ctx, "", class)
+	n, err := c.api.Service.RetryCRM(c.ctx, crm, "", class)
 	return retryAnswer{n}, err
 }
 
@@ -299,7 +365,11 @@ func (c *call) askRun(in *runBody, kind, dry mailroom.RunKind) (asked, error) {
 	if in.DryRun != nil && *in.DryRun {
 		kind = dry
 	}
-	id, err := c.api.Service.AskRun(c.ctx, kind)
+	crm, err := c.crm()
+	if err != nil {
+		return asked{}, err
+	}
+	id, err := c.api.Service.AskRun(c.ctx, crm, kind)
 	return asked{"asked", id}, err
 }
 
@@ -312,13 +382,21 @@ type pauseAnswer struct {
 }
 
 func (c *call) pauseCRM(in *pauseBody) (pauseAnswer, error) {
+	crm, err := c.crm()
+	if err != nil {
+		return pauseAnswer{}, err
+	}
 	var until time.Time
 	if in.For != nil {
 		until = c.api.Service.Now().Add(in.For.length())
 	}
-	return pauseAnswer{"paused"}, c.api.Service.PauseCRM(c.ctx, "operator", until)
+	return pauseAnswer{"paused"}, c.api.Service.PauseCRM(c.ctx, crm, "operator", until)
 }
 
 func (c *call) resumeCRM() (pauseAnswer, error) {
-	return pauseAnswer{"running"}, c.api.Service.ResumeCRM(c.ctx)
+	crm, err := c.crm()
+	if err != nil {
+		return pauseAnswer{}, err
+	}
+	return pauseAnswer{"running"}, c.api.Service.ResumeCRM(c.ctx, crm)
 }

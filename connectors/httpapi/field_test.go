@@ -46,7 +46,10 @@ func fieldsOf(t reflect.Type, at string) map[string]string {
 		if kind.Kind() == reflect.Pointer {
 			kind = kind.Elem()
 		}
-		if kind.Kind() == reflect.Struct {
+		itself := reflect.PointerTo(kind).Implements(reflect.TypeFor[interface {
+			ReadJSON(*strictjson.Reader) error
+		}]())
+		if kind.Kind() == reflect.Struct && !itself { // ids of CRMs are read by one ReadJSON in both
 			for inner, how := range fieldsOf(kind, name+".") {
 				fields[inner] = how
 			}

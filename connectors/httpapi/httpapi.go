@@ -94,7 +94,7 @@ func New(p Parts) (*API, error) {
 	if p.PagesOnly {
 		a.endpoints = a.healthEndpoints()
 	}
-	a.document = sync.OnceValues(func() ([]byte, error) { return document(a.endpoints) })
+	a.document = sync.OnceValues(func() ([]byte, error) { return document(a.endpoints, a.Service.Connectors()) })
 	a.route()
 	return a, nil
 }

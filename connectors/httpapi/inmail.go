@@ -72,7 +72,7 @@ func (a *API) inmailEndpoints() []endpoint {
 		}, (*call).tag),
 		takes(endpoint{
 			method: "PUT", path: "/v1/inmails/{id}/crm", name: "setCRM", group: "InMails", access: anyKey, status: http.StatusOK,
-			does: "Replace the Salesforce ids of an InMail; what is left out is cleared (R55)", refuses: []domain.Code{domain.NotFound, domain.Forbidden},
+			does: "Replace the ids of CRMs that an InMail names; what is left out is cleared (R55)", refuses: []domain.Code{domain.NotFound, domain.Forbidden},
 		}, (*call).setCRM),
 	}
 }
@@ -95,49 +95,13 @@ type sendBody struct {
 	Body        string          `json:"body" doc:"1 to {MaxBody} characters as read (R23), formatted as R24 allows" example:"Hello Maria, thank you for your time at the fair. Would **Tuesday** suit you?"`
 	Tags        []string        `json:"tags,omitempty" doc:"0 to {MaxTags} of 1 to {MaxTag} characters; kept in their one form (R56)" example:"[\"hamburg fair\"]"`
 	Category    string          `json:"category,omitempty" doc:"at most {MaxCategory} characters; rates are reported by it (R52)" example:"follow_up"`
-	CRM         *crmIDs         `json:"crm,omitempty" doc:"explicit Salesforce ids win over matching (R55)"`
+	CRM         *crmIDs         `json:"crm,omitempty" doc:"explicit ids win over matching (R55)"`
 	Attachment  anything        `json:"attachment,omitempty" doc:"always refused, attachment_not_supported (R26)"`
 	Attachments anything        `json:"attachments,omitempty" doc:"always refused, attachment_not_supported (R26)"`
 }
 
 // anything notes that a field was given, whatever is in it.
 type anything = strictjson.Anything
-
-// crmIDs are Salesforce ids as they come and go.
-type crmIDs struct {
-	LeadID    salesforceID `json:"lead_id,omitempty" example:"00Q5g00000AbCdEEAV"`
-	ContactID salesforceID `json:"contact_id,omitempty" example:"0035g00000AbCdEAAV"`
-	AccountID salesforceID `json:"account_id,omitempty" example:"0015g00000AbCdEAAV"`
-}
-
-func (c *crmIDs) ids() domain.CRMIDs {
-	if c == nil {
-		return domain.CRMIDs{}
-	}
-	return domain.CRMIDs{LeadID: string(c.LeadID), ContactID: string(c.ContactID), AccountID: string(c.AccountID)}
-}
-
-func crmIDsOf(ids domain.CRMIDs) crmIDs {
-	return crmIDs{LeadID: salesforceID(ids.LeadID), ContactID: salesforceID(ids.ContactID), AccountID: salesforceID(ids.AccountID)}
-}
-
-// salesforceID has 15 or 18 letters and digits, or is empty.
-type salesforceID string
-
-// Validate refuses what Salesforce never gives.
-func (id salesforceID) Validate() error {
-	alnum := !strings.ContainsFunc(string(id), func(r rune) bool {
-		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9')
-	})
-	if n := len(id); alnum && (n == 0 || n == 15 || n == 18) {
-		return nil
-	}
-	return domain.Refuse(domain.BadRequest, "a Salesforce id has 15 or 18 letters and digits")
-}
-
-func (salesforceID) schema(*components) schema {
-	return schema{"type": "string", "pattern": "^([A-Za-z0-9]{15}([A-Za-z0-9]{3})?)?$"}
-}
 
 // adviceHit is one piece of advice (R45–R52).
 type adviceHit struct {
@@ -230,7 +194,7 @@ func (in *preflightBody) text() (*mailroom.Send, error) {
 		return nil, domain.Refuse(domain.BadRequest, "body: required")
 	}
 	return &mailroom.Send{Subject: *in.Subject, Body: *in.Body, Attachments: bool(in.Attachment || in.Attachments),
-		Category: in.Category, Tags: in.Tags}, nil
+		Category: in.Category, Tags: in.Tags, CRM: in.CRM.ids()}, nil
 }
 
 // verdict answers one recipient of a preflight.
@@ -352,29 +316,10 @@ type sentView struct {
 	ExpiresAt  *stamp        `json:"expires_at" doc:"{WindowHours} h after sent_at (R32); null until it is delivered"`
 }
 
-// crmView is the Salesforce side of an InMail: the ids that were given, else those that were found.
-type crmView struct {
-	LeadID    string `json:"lead_id,omitempty" example:"00Q5g00000AbCdEEAV"`
-	ContactID string `json:"contact_id,omitempty" example:"0035g00000AbCdEAAV"`
-	AccountID string `json:"account_id,omitempty" example:"0015g00000AbCdEAAV"`
-	Match     string `json:"match,omitempty" list:"match" example:"matched" doc:"R55; absent until Salesforce was asked"`
-	RecordID  string `json:"record_id,omitempty" example:"a015g00000AbCdEAAV" doc:"of the InMail's own record"`
-}
-
-func crmViewOf(given domain.CRMIDs, l *domain.Link) crmView {
-	v := crmView{LeadID: given.LeadID, ContactID: given.ContactID, AccountID: given.AccountID}
-	if l == nil {
-		return v
-	}
-	v.LeadID, v.ContactID, v.AccountID = cmp.Or(v.LeadID, l.LeadID), cmp.Or(v.ContactID, l.ContactID), cmp.Or(v.AccountID, l.AccountID)
-	v.Match, v.RecordID = strings.ToLower(string(l.Match)), l.RecordID
-	return v
-}
-
-func sentViewOf(v mailroom.View) sentView {
+func (c *call) sentViewOf(v mailroom.View) sentView {
 	m := v.InMail
 	s := sentView{ID: m.ID, To: personOf(v.To), Subject: m.Subject, Status: v.Status, Reason: v.Reason, Tags: m.Tags, Category: m.Category,
-		CRM: crmViewOf(m.CRM, v.Link), AcceptedAt: stamp(m.AcceptedAt), SentAt: stampOrNull(m.SentAt), ExpiresAt: stampOrNull(m.ExpiresAt)}
+		CRM: c.crmViewOf(m.CRM, v.Links), AcceptedAt: stamp(m.AcceptedAt), SentAt: stampOrNull(m.SentAt), ExpiresAt: stampOrNull(m.ExpiresAt)}
 	if s.Tags == nil {
 		s.Tags = []string{}
 	}
@@ -397,7 +342,7 @@ func (c *call) viewInMail() (either[sentView, inboxEntry], error) {
 	if v.Entry != nil {
 		return second[sentView](inboxEntryOf(*v.Entry)), nil
 	}
-	s := sentViewOf(v)
+	s := c.sentViewOf(v)
 	receipts := make([]receipt, 0, len(v.Receipts))
 	for _, r := range v.Receipts {
 		receipts = append(receipts, receipt{Seq: r.Seq, Status: r.Status, At: stamp(r.At), Reason: r.Reason})
@@ -423,7 +368,7 @@ func (c *call) sent() (items[sentView], error) {
 	if err != nil {
 		return items[sentView]{}, err
 	}
-	return listOf(sentList, p, found, sentViewOf, func(v mailroom.View) mailroom.Cursor {
+	return listOf(sentList, p, found, c.sentViewOf, func(v mailroom.View) mailroom.Cursor {
 		return mailroom.Cursor{At: v.InMail.AcceptedAt, ID: string(v.InMail.ID)}
 	}), nil
 }
@@ -504,5 +449,5 @@ func (c *call) setCRM(in *crmIDs) (crmIDs, error) {
 		return crmIDs{}, err
 	}
 	ids, err := c.api.Service.SetCRM(c.ctx, c.viewer, id, in.ids())
-	return crmIDsOf(ids), err
+	return c.crmIDsOf(ids), err
 }

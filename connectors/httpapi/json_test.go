@@ -113,7 +113,7 @@ func TestBadJSONIsExplained(t *testing.T) {
 		`{"to":["a"],"subject":"s","body":"b"}`:                          "to: expected a text, found a list",
 		`{"to":"a b","subject":"s","body":"b"}`:                          "to: a member id has only A-Z a-z 0-9 . _ : -",
 		`{"to":"a","subject":"s"}`:                                       "body: required",
-		`{"to":"a","subject":"s","body":"b","crm":{"lead_id":1}}`:        "crm: lead_id: expected a text, found a number",
+		`{"to":"a","subject":"s","body":"b","crm":{"lead_id":1}}`:        "crm: expected a text, found a number",
 		`{"to":"a","subject":"s","body":"b","tags":[true]}`:              "tags: expected a text, found a truth value",
 		`{"to":"a","subject":"s","body":"b","colour":1}`:                 "unknown field before byte 44; known are: to, subject, body, tags, category, crm, attachment, attachments",
 		`{"to":"a","to":"a"}`:                                            "to: given twice",

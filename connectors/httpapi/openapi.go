@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"inmail/domain"
+	"inmail/domain/mailroom"
 )
 
 const documentIntro = `One member reaches another whom it is not connected with, by member id alone.
@@ -25,8 +26,8 @@ rules (422). A path that is not listed is 404, a method that is not listed 405 w
 R01 to R62 are the rules of the product.`
 
 // document makes the OpenAPI 3.1 document of the endpoints.
-func document(endpoints []endpoint) ([]byte, error) {
-	c := &components{schemas: map[string]schema{}}
+func document(endpoints []endpoint, crms []mailroom.CRM) ([]byte, error) {
+	c := &components{schemas: map[string]schema{}, crms: crms}
 	// What is taken is described first: a type that is taken and given is as strict as the taking.
 	c.strict = true
 	bodies := map[reflect.Type]schema{}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"inmail/domain"
+	"inmail/domain/mailroom"
 	"inmail/domain/strictjson"
 )
 
@@ -19,6 +20,7 @@ type described interface{ schema(*components) schema }
 // components gathers the schemas of struct types by name.
 type components struct {
 	schemas map[string]schema
+	crms    []mailroom.CRM
 	strict  bool // what is being described is taken: unknown fields are refused
 }
 

@@ -366,6 +366,9 @@ func (f *fakeService) Accept(_ context.Context, s mailroom.Send) (mailroom.Accep
 	if s.Tags, err = domain.NormalTags(s.Tags); err != nil {
 		return mailroom.Accepted{Err: err}, nil
 	}
+	if s.CRM, err = judged(s.CRM); err != nil {
+		return mailroom.Accepted{Err: err}, nil
+	}
 	key := mailroom.AnswerKey{Sender: s.From, Key: s.Key}
 	if first, again := f.answers[key]; again && s.Key != "" {
 		if fmt.Sprint(f.asked[key]) != fmt.Sprint(s) {
@@ -408,6 +411,9 @@ func (f *fakeService) Preflight(_ context.Context, from domain.MemberID, to []do
 	defer leave()
 	var content []*domain.Refusal
 	if text != nil {
+		if _, err := judged(text.CRM); err != nil {
+			return nil, err
+		}
 		content = domain.ReadText(text.Subject, text.Body, text.Attachments).Refusals()
 	}
 	checks := make([]mailroom.Check, len(to))
@@ -469,9 +475,10 @@ func (f *fakeService) view(m *domain.InMail, v mailroom.Viewer) mailroom.View {
 	if v.Operator {
 		view.Reason = m.Reason
 	}
+	view.Links = map[domain.CRM]domain.Link{}
 	for _, l := range f.links {
 		if l.InMail == m.ID {
-			view.Link = &l
+			view.Links[cmp.Or(l.CRM, "salesforce")] = l
 		}
 	}
 	return view
@@ -682,6 +689,9 @@ func (f *fakeService) Tag(_ context.Context, v mailroom.Viewer, id domain.ID, ta
 func (f *fakeService) SetCRM(_ context.Context, v mailroom.Viewer, id domain.ID, ids domain.CRMIDs) (domain.CRMIDs, error) {
 	leave, err := f.enter()
 	defer leave()
+	if err == nil {
+		ids, err = judged(ids)
+	}
 	if err != nil {
 		return ids, err
 	}
@@ -733,24 +743,99 @@ func (f *fakeService) Audit(_ context.Context, sender domain.MemberID, p mailroo
 	return paged(mine, p, func(e mailroom.AuditEntry) mailroom.Cursor { return mailroom.Cursor{At: e.At, ID: e.ID} }), err
 }
 
-func (f *fakeService) CRMStatus(context.Context) (mailroom.CRMStatus, error) {
+// fakeCRM is a CRM by its name and its ids alone.
+type fakeCRM struct {
+	mailroom.CRM
+	name domain.CRM
+	ids  []mailroom.ForeignID
+}
+
+func (c fakeCRM) Name() domain.CRM          { return c.name }
+func (c fakeCRM) IDs() []mailroom.ForeignID { return c.ids }
+
+// The CRMs of the tests: the first one's ids stand beside the second's name.
+var fakeCRMs = []mailroom.CRM{
+	fakeCRM{name: "salesforce", ids: []mailroom.ForeignID{{Name: "lead_id", Pattern: "^([A-Za-z0-9]{15}([A-Za-z0-9]{3})?)?$", Example: "00Q5g00000AbCdEEAV"},
+		{Name: "contact_id"}, {Name: "account_id"}}},
+	fakeCRM{name: "other", ids: []mailroom.ForeignID{{Name: "contact_id", Pattern: "^[0-9]*$", Example: "7"}, {Name: "company_id"}}},
+}
+
+// judged puts what stands under no name under the first CRM's, and refuses what that does not have.
+func judged(ids domain.CRMIDs) (domain.CRMIDs, error) {
+	known := domain.CRMIDs{}
+	for crm, of := range ids {
+		at := slices.IndexFunc(fakeCRMs, func(c mailroom.CRM) bool { return c.Name() == cmp.Or(crm, "salesforce") })
+		if at < 0 {
+			return nil, domain.Refuse(domain.BadRequest, "crm: one of: salesforce, other")
+		}
+		for name, id := range of {
+			is := func(i mailroom.ForeignID) bool { return i.Name == name }
+			if !slices.ContainsFunc(fakeCRMs[at].IDs(), is) {
+				return nil, domain.Refuse(domain.BadRequest, "crm: an unknown field")
+			}
+			if id == "" {
+				continue
+			}
+			if at == 0 && (len(id) != 15 && len(id) != 18 || strings.Contains(id, "!")) {
+				return nil, domain.Refuse(domain.BadRequest, "crm: %s: no id", name)
+			}
+			if known[fakeCRMs[at].Name()] == nil {
+				known[fakeCRMs[at].Name()] = domain.ForeignIDs{}
+			}
+			known[fakeCRMs[at].Name()][name] = id
+		}
+	}
+	return known, nil
+}
+
+func (f *fakeService) Connectors() []mailroom.CRM { return fakeCRMs }
+
+func (f *fakeService) WhichCRM(_ context.Context, name string) (domain.CRM, error) {
 	leave, err := f.enter()
 	defer leave()
-	return mailroom.CRMStatus{Pause: f.paused, Backlog: mailroom.Backlog{Unsynced: len(f.links), OldestUnsynced: f.now.Add(-90 * time.Second),
+	if name != "" && name != "salesforce" && name != "other" {
+		return "", domain.Refuse(domain.BadRequest, "crm: one of: salesforce, other")
+	}
+	return domain.CRM(cmp.Or(name, "salesforce")), err
+}
+
+func (f *fakeService) CRMs(ctx context.Context) (all []mailroom.CRMStatus, err error) {
+	for _, crm := range fakeCRMs {
+		s, err := f.CRMStatus(ctx, crm.Name())
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, s)
+	}
+	return all, nil
+}
+
+func (f *fakeService) CRMStatus(_ context.Context, crm domain.CRM) (mailroom.CRMStatus, error) {
+	leave, err := f.enter()
+	defer leave()
+	if crm != "salesforce" {
+		return mailroom.CRMStatus{CRM: crm, Linked: true, Budget: mailroom.Budget{ParkedUntil: f.now.Add(time.Hour)}}, err
+	}
+	return mailroom.CRMStatus{CRM: crm, Linked: true, Pause: f.paused, Backlog: mailroom.Backlog{Unsynced: len(f.links), OldestUnsynced: f.now.Add(-90 * time.Second),
 		Dead: map[domain.FailureClass]int{domain.BadData: len(f.links)}}, Drift: mailroom.Drift{At: f.now, Kinds: map[string]int{"missing": 1}}, Runs: maps.Clone(f.runs)}, err
 }
 
-func (f *fakeService) CRMFailures(_ context.Context, p mailroom.Page) ([]domain.Link, error) {
-	leave, err := f.enter()
-	defer leave()
-	return paged(slices.Clone(f.links), p, failurePlace), err
+// of are the links to a CRM; those that name none are to the first.
+func (f *fakeService) of(crm domain.CRM) []domain.Link {
+	return slices.DeleteFunc(slices.Clone(f.links), func(l domain.Link) bool { return cmp.Or(l.CRM, "salesforce") != crm })
 }
 
-func (f *fakeService) RetryCRM(_ context.Context, id domain.ID, class domain.FailureClass) (int, error) {
+func (f *fakeService) CRMFailures(_ context.Context, crm domain.CRM, p mailroom.Page) ([]domain.Link, error) {
+	leave, err := f.enter()
+	defer leave()
+	return paged(f.of(crm), p, failurePlace), err
+}
+
+func (f *fakeService) RetryCRM(_ context.Context, crm domain.CRM, id domain.ID, class domain.FailureClass) (int, error) {
 	leave, err := f.enter()
 	defer leave()
 	n := 0
-	for _, l := range f.links {
+	for _, l := range f.of(crm) {
 		if (id == "" || l.InMail == id) && (class == "" || l.Class == class) {
 			n++
 		}
@@ -761,9 +846,12 @@ func (f *fakeService) RetryCRM(_ context.Context, id domain.ID, class domain.Fai
 	return n, err
 }
 
-func (f *fakeService) AskRun(_ context.Context, kind mailroom.RunKind) (domain.ID, error) {
+func (f *fakeService) AskRun(_ context.Context, crm domain.CRM, kind mailroom.RunKind) (domain.ID, error) {
 	leave, err := f.enter()
 	defer leave()
+	if crm != "salesforce" {
+		return f.id(), err
+	}
 	if f.runs == nil {
 		f.runs = map[mailroom.RunKind]mailroom.Run{}
 	}
@@ -775,17 +863,21 @@ func (f *fakeService) AskRun(_ context.Context, kind mailroom.RunKind) (domain.I
 	return run.ID, err
 }
 
-func (f *fakeService) PauseCRM(_ context.Context, why string, until time.Time) error {
+func (f *fakeService) PauseCRM(_ context.Context, crm domain.CRM, why string, until time.Time) error {
 	leave, err := f.enter()
 	defer leave()
-	f.paused = &mailroom.Pause{Why: why, Since: f.now, Until: until}
+	if crm == "salesforce" {
+		f.paused = &mailroom.Pause{Why: why, Since: f.now, Until: until}
+	}
 	return err
 }
 
-func (f *fakeService) ResumeCRM(context.Context) error {
+func (f *fakeService) ResumeCRM(_ context.Context, crm domain.CRM) error {
 	leave, err := f.enter()
 	defer leave()
-	f.paused = nil
+	if crm == "salesforce" {
+		f.paused = nil
+	}
 	return err
 }
 

@@ -32,7 +32,7 @@ type Process struct {
 	pushed      *prometheus.CounterVec
 	calls       *prometheus.CounterVec
 	pushTook    *prometheus.HistogramVec
-	budget      prometheus.Gauge
+	budget      *prometheus.GaugeVec
 	jobs        *prometheus.HistogramVec
 }
 
@@ -49,11 +49,7 @@ var (
 
 // The closed lists of label values that are not the domain's own.
 var (
-	// Resources are the parts of Salesforce's API by which calls are counted.
-	Resources = []string{"login", "query", "composite", "collections", "bulk", "describe", "limits", "other"}
-	// Objects are the Salesforce objects to which rows are pushed.
-	Objects = []string{"InMail__c", "Task"}
-	// Results are the outcomes of a pushed row: what the org did with it, or the class of its failure.
+	// Results are the outcomes of a pushed row: what the CRM did with it, or the class of its failure.
 	// failed stays at 0, because every failure has a class; it exists for programs that read it.
 	Results = append([]string{"created", "updated", "unchanged", "failed", string(domain.Stale)}, classes()...)
 	// JobResults are the outcomes of a job.
@@ -109,12 +105,12 @@ func NewProcess(reg prometheus.Registerer) *Process {
 		timeToOpen:  histogram("inmail_time_to_open_seconds", "From delivered to first opened.", ToOpenBuckets),
 		timeToReply: histogram("inmail_time_to_reply_seconds", "From delivered to the first reply.", ToReplyBuckets),
 		pushed: counters("inmail_crm_push_records_total",
-			"Rows that went to Salesforce, by object and outcome.", "object", "result"),
-		calls: counters("inmail_crm_api_calls_total", "API calls to Salesforce.", "resource"),
-		pushTook: histograms("inmail_crm_push_duration_seconds", "How long a call to Salesforce took.",
-			PushTookBuckets, "resource"),
-		budget: prometheus.NewGauge(prometheus.GaugeOpts{Name: "inmail_crm_api_budget_used_ratio",
-			Help: "Share of the calls we may make in 24 h that is used; 1 is all."}),
+			"Rows that went to a CRM, by object and outcome.", "crm", "object", "result"),
+		calls: counters("inmail_crm_api_calls_total", "API calls to a CRM.", "crm", "resource"),
+		pushTook: histograms("inmail_crm_push_duration_seconds", "How long a call to a CRM took.",
+			PushTookBuckets, "crm", "resource"),
+		budget: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "inmail_crm_api_budget_used_ratio",
+			Help: "Share of the calls we may make to a CRM that is used; 1 is all."}, []string{"crm"}),
 		jobs: histograms("inmail_job_duration_seconds", "How long a job took, by task type and how it ended.",
 			JobBuckets, "type", "result"),
 	}
@@ -134,15 +130,6 @@ func (p *Process) makeSeries() {
 	}
 	for _, opened := range []string{"true", "false"} {
 		p.retracted.WithLabelValues(opened)
-	}
-	for _, o := range Objects {
-		for _, r := range Results {
-			p.pushed.WithLabelValues(o, r)
-		}
-	}
-	for _, r := range Resources {
-		p.calls.WithLabelValues(r)
-		p.pushTook.WithLabelValues(r)
 	}
 	for _, kind := range mailroom.TaskKinds() {
 		for _, r := range JobResults {
@@ -179,19 +166,42 @@ func (p *Process) Notify(n mailroom.Notice) {
 	}
 }
 
-// Pushed counts n rows that went to Salesforce. object is one of Objects, result one of Results.
-func (p *Process) Pushed(object, result string, n int) {
-	p.pushed.WithLabelValues(object, result).Add(float64(n))
+// CRM counts what this process did with one CRM. It is its connector's observer (mailroom.CRMObserver).
+type CRM struct {
+	process *Process
+	name    string
 }
 
-// Called counts a call to Salesforce and its duration. resource is one of Resources.
-func (p *Process) Called(resource string, took time.Duration) {
-	p.calls.WithLabelValues(resource).Inc()
-	p.pushTook.WithLabelValues(resource).Observe(took.Seconds())
+// CRM makes the series of a CRM. objects and resources are its connector's closed lists: what rows are pushed to, and the parts of
+// its API that calls are counted by.
+func (p *Process) CRM(name domain.CRM, objects, resources []string) *CRM {
+	c := &CRM{p, string(name)}
+	for _, o := range objects {
+		for _, r := range Results {
+			p.pushed.WithLabelValues(c.name, o, r)
+		}
+	}
+	for _, r := range resources {
+		p.calls.WithLabelValues(c.name, r)
+		p.pushTook.WithLabelValues(c.name, r)
+	}
+	p.budget.WithLabelValues(c.name)
+	return c
 }
 
-// BudgetUsed sets the used share of the API calls that we may make in 24 h; 1 is all.
-func (p *Process) BudgetUsed(ratio float64) { p.budget.Set(ratio) }
+// Pushed counts rows that went to the CRM. result is one of Results.
+func (c *CRM) Pushed(object, result string, n int) {
+	c.process.pushed.WithLabelValues(c.name, object, result).Add(float64(n))
+}
+
+// Called counts a call to the CRM and how long it took.
+func (c *CRM) Called(resource string, took time.Duration) {
+	c.process.calls.WithLabelValues(c.name, resource).Inc()
+	c.process.pushTook.WithLabelValues(c.name, resource).Observe(took.Seconds())
+}
+
+// BudgetUsed tells which share of what may be ours is spent.
+func (c *CRM) BudgetUsed(ratio float64) { c.process.budget.WithLabelValues(c.name).Set(ratio) }
 
 // Ran counts a job; done is false when it failed and will be tried again.
 func (p *Process) Ran(taskType string, took time.Duration, done bool) {

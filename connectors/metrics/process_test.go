@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
@@ -21,7 +22,7 @@ import (
 // is an increase.
 func TestEveryClassHasASeries(t *testing.T) {
 	registry := prometheus.NewRegistry()
-	NewProcess(registry)
+	NewProcess(registry).CRM("one", []string{"InMail__c", "Task"}, nil)
 	families, err := registry.Gather()
 	if err != nil {
 		t.Fatal(err)
@@ -42,6 +43,37 @@ func TestEveryClassHasASeries(t *testing.T) {
 		if diff := cmp.Diff(want, slices.Sorted(slices.Values(made[object]))); diff != "" {
 			t.Errorf("results of %s (-want +got):\n%s", object, diff)
 		}
+	}
+}
+
+// TestCRMsAreToldApart checks that what is counted of one CRM is counted of no other.
+func TestCRMsAreToldApart(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	process := NewProcess(registry)
+	one, two := process.CRM("one", []string{"row"}, []string{"call"}), process.CRM("two", []string{"row"}, []string{"call"})
+	one.Pushed("row", "created", 3)
+	one.Called("call", time.Second)
+	two.BudgetUsed(0.5)
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]float64{}
+	for _, name := range []string{"inmail_crm_push_records_total", "inmail_crm_api_calls_total", "inmail_crm_push_duration_seconds", "inmail_crm_api_budget_used_ratio"} {
+		for _, series := range family(t, families, name).GetMetric() {
+			value := series.GetCounter().GetValue() + series.GetGauge().GetValue() + float64(series.GetHistogram().GetSampleCount())
+			for _, l := range series.GetLabel() {
+				if l.GetName() == "crm" {
+					got[name+" "+l.GetValue()] += value
+				}
+			}
+		}
+	}
+	want := map[string]float64{"inmail_crm_push_records_total one": 3, "inmail_crm_push_records_total two": 0, "inmail_crm_api_calls_total one": 1,
+		"inmail_crm_api_calls_total two": 0, "inmail_crm_push_duration_seconds one": 1, "inmail_crm_push_duration_seconds two": 0,
+		"inmail_crm_api_budget_used_ratio one": 0, "inmail_crm_api_budget_used_ratio two": 0.5}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 

@@ -18,12 +18,13 @@ import (
 // every replica, and costs the same with ten million InMails as with none.
 type Domain struct {
 	stored func(context.Context) (*mailroom.Snapshot, error)
+	first  domain.CRM
 	log    *slog.Logger
 }
 
-// NewDomain returns the collector. stored reads the stored snapshot; nil means that there is none.
-func NewDomain(stored func(context.Context) (*mailroom.Snapshot, error), log *slog.Logger) *Domain {
-	return &Domain{stored: stored, log: log}
+// NewDomain returns the collector. first is the CRM that is meant where none is named. stored reads the stored snapshot; nil means that there is none.
+func NewDomain(stored func(context.Context) (*mailroom.Snapshot, error), first domain.CRM, log *slog.Logger) *Domain {
+	return &Domain{stored: stored, first: first, log: log}
 }
 
 // scrapeTimeout bounds the read of the snapshot in a scrape.
@@ -58,12 +59,12 @@ var (
 	restricted = describe("inmail_restricted_senders", "Senders whose sending is restricted now, by trigger.",
 		"trigger")
 	unsynced = describe("inmail_crm_unsynced_records",
-		"InMails that Salesforce does not have, or not in their newest state.")
+		"InMails that a CRM does not have, or not in their newest state.", "crm")
 	oldestUnsynced = describe("inmail_crm_oldest_unsynced_timestamp_seconds",
-		"Since when the oldest of them waits; 0 when none does.")
+		"Since when the oldest of them waits; 0 when none does.", "crm")
 	drift = describe("inmail_crm_drift_records",
-		"What the last reconcile found different in the org, by kind.", "kind")
-	deadLetters = describe("inmail_crm_dead_letters", "Pushes that wait for a person, by class.", "class")
+		"What the last reconcile found different in a CRM, by kind.", "crm", "kind")
+	deadLetters = describe("inmail_crm_dead_letters", "Pushes that wait for a person, by class.", "crm", "class")
 	snapshotAt  = describe("inmail_snapshot_timestamp_seconds",
 		"When these figures were computed; 0 when they never were.")
 	snapshotTook = describe("inmail_snapshot_duration_seconds", "How long computing these figures took.")
@@ -122,16 +123,27 @@ func (d *Domain) Collect(ch chan<- prometheus.Metric) {
 	for _, t := range spam.Triggers() {
 		gauge(restricted, float64(s.Restricted[t]), t)
 	}
-	gauge(unsynced, float64(s.Unsynced))
-	gauge(oldestUnsynced, seconds(s.OldestUnsynced))
-	for kind, n := range s.Drift {
-		gauge(drift, float64(n), kind)
-	}
-	for class, n := range s.Dead {
-		gauge(deadLetters, float64(n), string(class))
+	for crm, f := range d.crms(s) {
+		gauge(unsynced, float64(f.Unsynced), string(crm))
+		gauge(oldestUnsynced, seconds(f.OldestUnsynced), string(crm))
+		for kind, n := range f.Drift {
+			gauge(drift, float64(n), string(crm), kind)
+		}
+		for class, n := range f.Dead {
+			gauge(deadLetters, float64(n), string(crm), string(class))
+		}
 	}
 	gauge(snapshotAt, seconds(s.At))
 	gauge(snapshotTook, s.Took.Seconds())
+}
+
+// crms returns the figures of the CRMs that the record serves; of a record that serves none, zeros of the
+// first, so that every name has a sample.
+func (d *Domain) crms(s *mailroom.Snapshot) map[domain.CRM]mailroom.CRMFigures {
+	if len(s.CRMs) > 0 {
+		return s.CRMs
+	}
+	return map[domain.CRM]mailroom.CRMFigures{d.first: {}}
 }
 
 // seconds returns a time in seconds since 1970, as Prometheus counts; 0 for the zero time.

@@ -103,7 +103,10 @@ type stock struct {
 
 func (s *stock) Now() time.Time { return s.now }
 
-const stockMembers = 1000
+const (
+	stockMembers            = 1000
+	stockCRM     domain.CRM = "first"
+)
 
 func newStock(b testing.TB, cfg record.Config) *stock {
 	s := &stock{b: b, now: time.Date(2026, 11, 18, 9, 0, 0, 0, time.UTC)}
@@ -115,6 +118,9 @@ func newStock(b testing.TB, cfg record.Config) *stock {
 	b.Cleanup(rec.Close)
 	s.rec = rec
 	s.update(func(tx mailroom.Tx) error {
+		if err := tx.ConnectCRM(stockCRM); err != nil {
+			return err
+		}
 		var ms []*domain.Member
 		for i := range stockMembers {
 			for _, side := range []string{"s", "r"} {
@@ -258,17 +264,17 @@ func BenchmarkLife(b *testing.B) {
 func (s *stock) push(n int) {
 	var pushes []domain.Push
 	s.update(func(tx mailroom.Tx) (err error) {
-		pushes, err = tx.ClaimUnsynced(n, time.Minute)
+		pushes, err = tx.ClaimUnsynced(stockCRM, n, time.Minute)
 		return err
 	})
 	var answers []domain.PushAnswer
 	for _, p := range pushes {
 		a := domain.PushAnswer{Link: p.Link}
-		a.Link.RecordID, a.Link.LeadID, a.Link.Match = "a01000000000001AAA", "00Q000000000001AAA", domain.Matched
-		a.Link.PushedVersion, a.Link.PushedSeq, a.Link.SentTask = p.InMail.Version, p.InMail.Seq, true
+		a.Link.RecordID, a.Link.Parents, a.Link.Match = "a01000000000001AAA", domain.ForeignIDs{"lead_id": "00Q000000000001AAA"}, domain.Matched
+		a.Link.PushedVersion, a.Link.PushedSeq, a.Link.Notes = p.InMail.Version, p.InMail.Seq, map[string]string{"sent_task": "there"}
 		answers = append(answers, a)
 	}
-	s.update(func(tx mailroom.Tx) error { return tx.StoreAnswers(answers, make([]time.Time, len(answers))) })
+	s.update(func(tx mailroom.Tx) error { return tx.StoreAnswers(stockCRM, answers, make([]time.Time, len(answers))) })
 }
 
 // sizeOf is how much disk the record takes after a vacuum, without the write-ahead log.

@@ -2,6 +2,8 @@ package record
 
 import (
 	"cmp"
+	"encoding/json"
+	"errors"
 	"slices"
 	"time"
 
@@ -9,48 +11,152 @@ import (
 	"inmail/domain/mailroom"
 )
 
+// CRMs returns the CRMs that were ever connected, the earliest first.
+func (t *tx) CRMs() (crms []mailroom.ConnectedCRM, err error) {
+	err = t.query("read which CRMs are connected", `SELECT name, since, linked FROM crms ORDER BY since, name`, func(r row) error {
+		var c mailroom.ConnectedCRM
+		var since int64
+		err := r.Scan((*string)(&c.Name), &since, &c.Linked)
+		c.Since = instant(since)
+		crms = append(crms, c)
+		return err
+	})
+	return crms, err
+}
+
+// A CRM is noted while nobody stores InMails: whoever stored some before has committed, so that LinkInMails finds them, and
+// whoever stores some later makes their links. SQLite has one writer.
+const (
+	lockOutWriters = `LOCK TABLE inmails IN SHARE ROW EXCLUSIVE MODE`
+	connectCRM     = `INSERT INTO crms (name, since, linked) VALUES ($1, $2, FALSE) ON CONFLICT (name) DO NOTHING`
+)
+
+// ConnectCRM notes that a CRM is connected: from here on every new InMail has a link to it.
+func (t *tx) ConnectCRM(crm domain.CRM) error {
+	if _, err := t.exec("note that a CRM is connected", lockOutWriters); err != nil {
+		return err
+	}
+	_, err := t.exec("note that a CRM is connected", connectCRM, string(crm), millis(t.now))
+	return err
+}
+
+// newLink is a link of which nothing is known yet, due at $1.
+const newLink = `INSERT INTO crm_links (inmail, crm, unsynced_at, push_at, leased_until, wanted_version, pushed_version, pushed_seq, attempts,
+		dead, record_id, match_state, parents, notes, class, detail)
+	SELECT n.id, c.name, $1, $1, 0, 0, 0, 0, 0, FALSE, '', '', '', '', '', '' `
+
+// insertLinks makes the links of new InMails to every CRM that is connected, in one statement: a process that reaches none
+// of them makes them too.
+const insertLinks = `WITH n(id) AS (SELECT unnest($2::uuid[])) ` + newLink + `FROM n CROSS JOIN crms c`
+
+const (
+	linkedUpTo  = `SELECT coalesce(linked_to, $2) FROM crms WHERE name = $1 AND linked = FALSE FOR UPDATE`
+	nextToLink  = `SELECT i.id FROM inmails i WHERE i.id > $1 ORDER BY i.id LIMIT $2 FOR UPDATE`
+	linkInMails = `WITH n(id) AS (SELECT unnest($2::uuid[])) ` + newLink + `FROM n JOIN crms c ON c.name = $3 WHERE TRUE
+	ON CONFLICT (inmail, crm) DO NOTHING`
+	linkedSoFar = `UPDATE crms SET linked_to = coalesce($2, linked_to), linked = $3 WHERE name = $1`
+
+	firstID domain.ID = "00000000-0000-0000-0000-000000000000"
+)
+
+// LinkInMails makes the links of up to limit InMails that were stored before the CRM was connected, due at once, by id; more
+// says that some may be left. It goes on where the last one stopped. An InMail that changes meanwhile has the lock until it
+// is committed, so that nothing of it is lost.
+func (t *tx) LinkInMails(crm domain.CRM, limit int) (more bool, err error) {
+	if limit <= 0 {
+		return true, nil
+	}
+	after, err := t.ids("look how far a CRM is linked", linkedUpTo, string(crm), firstID)
+	if err != nil || len(after) == 0 {
+		return false, err
+	}
+	ids, err := t.ids("find InMails to link", nextToLink, after[0], limit)
+	if err != nil {
+		return false, err
+	}
+	if len(ids) > 0 {
+		if _, err := t.exec("link InMails to a CRM", linkInMails, millis(t.now), ids, string(crm)); err != nil {
+			return false, err
+		}
+	}
+	more = len(ids) == limit
+	var last domain.ID
+	if len(ids) > 0 {
+		last = ids[len(ids)-1]
+	}
+	_, err = t.exec("note how far a CRM is linked", linkedSoFar, string(crm), last, !more)
+	return more, err
+}
+
+// markChanged makes InMails that changed due for every CRM, each by itself: unsynced since now if it was in sync, and due now unless
+// it waits already. The lock on the InMail, which whoever changes it holds, orders it with StoreAnswers.
+const markChanged = `UPDATE crm_links SET unsynced_at = coalesce(unsynced_at, $1), push_at = $1
+	WHERE inmail IN (SELECT unnest($2::uuid[])) AND push_at IS NULL`
+
+// markLater marks InMails changed with the next statement whose answer is waited for.
+func (t *tx) markLater(ids []domain.ID) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	return t.later("make changed InMails due", markChanged, &batch{args: []any{millis(t.now), ids}}, anyNumber)
+}
+
 // linkColumns are what linkScan reads.
-const linkColumns = `l.inmail, l.record_id, l.match_state, l.lead_id, l.contact_id, l.account_id, l.pushed_version, l.pushed_seq,
-	l.sent_task, l.replied_task, l.attempts, l.class, l.detail, coalesce(l.failed_at, 0), l.dead`
+const linkColumns = `l.inmail, l.crm, l.record_id, l.match_state, l.parents, l.notes, l.pushed_version, l.pushed_seq,
+	l.attempts, l.class, l.detail, coalesce(l.failed_at, 0), l.dead`
 
 type linkScan struct {
-	link   domain.Link
-	failed int64
+	link           domain.Link
+	parents, notes string
+	failed         int64
 }
 
 func (s *linkScan) columns() []any {
 	l := &s.link
-	return []any{(*string)(&l.InMail), &l.RecordID, (*string)(&l.Match), &l.LeadID, &l.ContactID, &l.AccountID, &l.PushedVersion,
-		&l.PushedSeq, &l.SentTask, &l.RepliedTask, &l.Attempts, (*string)(&l.Class), &l.Detail, &s.failed, &l.Dead}
+	return []any{(*string)(&l.InMail), (*string)(&l.CRM), &l.RecordID, (*string)(&l.Match), &s.parents, &s.notes, &l.PushedVersion,
+		&l.PushedSeq, &l.Attempts, (*string)(&l.Class), &l.Detail, &s.failed, &l.Dead}
 }
 
-func (s *linkScan) value() domain.Link {
+func (s *linkScan) value() (domain.Link, error) {
 	s.link.FailedAt = instant(s.failed)
-	return s.link
+	err := errors.Join(readWords(s.parents, &s.link.Parents), readWords(s.notes, &s.link.Notes))
+	return s.link, err
 }
 
-// dueToPush walks the index of what is due from its oldest end. What somebody leased a moment ago may still be seen
-// here: lease decides, under the row locks that are taken here.
-const dueToPush = `SELECT i.id FROM inmails i WHERE i.push_at <= $1
-		AND coalesce((SELECT l.leased_until FROM crm_links l WHERE l.inmail = i.id), 0) <= $1
-	ORDER BY i.push_at LIMIT $2 FOR UPDATE OF i SKIP LOCKED`
+// writeWords keeps a small map as JSON, and an empty one as nothing.
+func writeWords[M ~map[K]V, K comparable, V any](m M) string {
+	if len(m) == 0 {
+		return ""
+	}
+	b, err := json.Marshal(m)
+	if err != nil {
+		panic(err) // texts always marshal
+	}
+	return string(b)
+}
 
-// lease makes the link of each InMail, or takes the lease of one that nobody holds. The version that is taken
-// is kept: a push that fails in vain is told from one that was overtaken. A dead letter that has changed is none any more.
-const lease = `INSERT INTO crm_links (inmail, leased_until, wanted_version, pushed_version, pushed_seq, attempts, sent_task, replied_task,
-		dead, record_id, match_state, lead_id, contact_id, account_id, class, detail)
-	SELECT i.id, $2, i.version, 0, 0, 0, FALSE, FALSE, FALSE, '', '', '', '', '', '', '' FROM inmails i WHERE i.id IN (SELECT unnest($1::uuid[])) ORDER BY i.id
-	ON CONFLICT (inmail) DO UPDATE SET leased_until = excluded.leased_until, wanted_version = excluded.wanted_version, dead = FALSE
-	WHERE crm_links.leased_until <= $3
-	RETURNING inmail`
+func readWords[M ~map[K]V, K comparable, V any](stored string, m *M) error {
+	if stored == "" {
+		return nil
+	}
+	return json.Unmarshal([]byte(stored), m)
+}
 
-// selectPushes reads InMails with what is known of their links, and what matching needs.
-const selectPushes = `SELECT ` + inmailColumns + withTexts + `, i.id, coalesce(l.record_id, ''), coalesce(l.match_state, ''), coalesce(l.lead_id, ''),
-		coalesce(l.contact_id, ''), coalesce(l.account_id, ''), coalesce(l.pushed_version, 0), coalesce(l.pushed_seq, 0),
-		coalesce(l.sent_task, FALSE), coalesce(l.replied_task, FALSE), coalesce(l.attempts, 0), coalesce(l.class, ''),
-		coalesce(l.detail, ''), coalesce(l.failed_at, 0), coalesce(l.dead, FALSE),
+// dueToPush walks the index of what is due for a CRM from its oldest end, and takes the locks of its links.
+const dueToPush = `SELECT l.inmail FROM crm_links l WHERE l.crm = $1 AND l.push_at <= $2 AND l.leased_until <= $2
+	ORDER BY l.push_at LIMIT $3 FOR UPDATE SKIP LOCKED`
+
+// lease takes the leases of links whose locks were taken. The version that is taken is kept: a push that fails in vain is
+// told from one that was overtaken. A dead letter that has changed is none any more.
+const lease = `UPDATE crm_links SET leased_until = $3, dead = FALSE, wanted_version = (SELECT i.version FROM inmails i WHERE i.id = crm_links.inmail)
+	WHERE crm = $1 AND inmail IN (SELECT unnest($2::uuid[]))`
+
+// selectPushes reads InMails with what is known of their links to the CRM $1, and what matching needs.
+const selectPushes = `SELECT ` + inmailColumns + withTexts + `, i.id, $1::text, coalesce(l.record_id, ''), coalesce(l.match_state, ''),
+		coalesce(l.parents, ''), coalesce(l.notes, ''), coalesce(l.pushed_version, 0), coalesce(l.pushed_seq, 0),
+		coalesce(l.attempts, 0), coalesce(l.class, ''), coalesce(l.detail, ''), coalesce(l.failed_at, 0), coalesce(l.dead, FALSE),
 		coalesce(s.name, ''), coalesce(p.name, ''), coalesce(p.email, '')
-	FROM inmails i JOIN texts x ON x.inmail = i.id LEFT JOIN crm_links l ON l.inmail = i.id
+	FROM inmails i JOIN texts x ON x.inmail = i.id LEFT JOIN crm_links l ON l.inmail = i.id AND l.crm = $1
 		LEFT JOIN members s ON s.id = i.sender LEFT JOIN members p ON p.id = i.recipient `
 
 func scanPush(r row) (domain.Push, error) {
@@ -60,31 +166,32 @@ func scanPush(r row) (domain.Push, error) {
 	if err != nil {
 		return p, err
 	}
-	p.InMail, p.Link = *m, s.value()
-	return p, nil
+	p.InMail = *m
+	p.Link, err = s.value()
+	return p, err
 }
 
-// ClaimUnsynced takes up to limit InMails that are due to be pushed and leases them until Now + lease, so that
+// ClaimUnsynced takes up to limit InMails that are due to be pushed to a CRM and leases them until Now + lease, so that
 // nobody else pushes them; the oldest due first, skipping what another transaction holds.
-func (t *tx) ClaimUnsynced(limit int, leaseFor time.Duration) ([]domain.Push, error) {
+func (t *tx) ClaimUnsynced(crm domain.CRM, limit int, leaseFor time.Duration) ([]domain.Push, error) {
 	if limit <= 0 {
 		return nil, nil
 	}
 	now := millis(t.now)
-	ids, err := t.ids("find what Salesforce lacks", dueToPush, now, limit)
+	ids, err := t.ids("find what a CRM lacks", dueToPush, string(crm), now, limit)
 	if err != nil || len(ids) == 0 {
 		return nil, err
 	}
-	leased, err := t.ids("lease unsynced InMails", lease, ids, millis(t.now.Add(leaseFor)), now)
-	if err != nil || len(leased) == 0 {
+	err = t.later("lease unsynced InMails", lease, &batch{args: []any{string(crm), ids, millis(t.now.Add(leaseFor))}}, len(ids))
+	if err != nil {
 		return nil, err
 	}
-	byID := make(map[domain.ID]domain.Push, len(leased))
-	err = t.query("read unsynced InMails", selectPushes+`WHERE i.id IN (SELECT unnest($1::uuid[]))`, func(r row) error {
+	byID := make(map[domain.ID]domain.Push, len(ids))
+	err = t.query("read unsynced InMails", selectPushes+`WHERE i.id IN (SELECT unnest($2::uuid[]))`, func(r row) error {
 		p, err := scanPush(r)
 		byID[p.InMail.ID] = p
 		return err
-	}, leased)
+	}, string(crm), ids)
 	pushes := make([]domain.Push, 0, len(byID))
 	for _, id := range ids {
 		if p, ok := byID[id]; ok {
@@ -92,6 +199,17 @@ func (t *tx) ClaimUnsynced(limit int, leaseFor time.Duration) ([]domain.Push, er
 		}
 	}
 	return pushes, err
+}
+
+const putOff = `UPDATE crm_links SET push_at = $3, leased_until = 0 WHERE crm = $1 AND inmail IN (SELECT unnest($2::uuid[]))`
+
+// PutOff gives back what this transaction has claimed, and holds the locks of: it is due again at a time, and no failure.
+func (t *tx) PutOff(crm domain.CRM, ids []domain.ID, until time.Time) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	_, err := t.exec("put off pushes", putOff, string(crm), ids, millis(until))
+	return err
 }
 
 // ids reads a list of ids.
@@ -105,40 +223,40 @@ func (t *tx) ids(what, sql string, args ...any) (ids []domain.ID, err error) {
 	return ids, err
 }
 
-// storeLinks stores links and ends their leases. What the org holds never goes back (R53): the answer of one who comes late,
-// after a newer push was stored, changes nothing.
-const storeLinks = `UPDATE crm_links SET leased_until = 0, record_id = r.record_id, match_state = r.match_state, lead_id = r.lead_id,
-		contact_id = r.contact_id, account_id = r.account_id, pushed_version = greatest(crm_links.pushed_version, r.pushed_version),
-		pushed_seq = greatest(crm_links.pushed_seq, r.pushed_seq), sent_task = r.sent_task, replied_task = r.replied_task,
+// storeLinks stores links and ends their leases. What the CRM holds never goes back (R53): the answer of one who comes late,
+// after a newer push was stored, changes nothing of it.
+const storeLinks = `UPDATE crm_links SET leased_until = 0, record_id = r.record_id, match_state = r.match_state, parents = r.parents,
+		notes = r.notes, pushed_version = greatest(crm_links.pushed_version, r.pushed_version),
+		pushed_seq = greatest(crm_links.pushed_seq, r.pushed_seq),
 		attempts = r.attempts, class = r.class, detail = r.detail, failed_at = nullif(r.failed_at, 0), dead = r.dead
-	FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::int[], $9::bool[],
-			$10::bool[], $11::int[], $12::text[], $13::text[], $14::bigint[], $15::bool[])
-		AS r(inmail, record_id, match_state, lead_id, contact_id, account_id, pushed_version, pushed_seq, sent_task,
-			replied_task, attempts, class, detail, failed_at, dead)
-	WHERE crm_links.inmail = r.inmail AND r.pushed_version >= crm_links.pushed_version`
+	FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::int[], $9::int[], $10::text[], $11::text[],
+			$12::bigint[], $13::bool[])
+		AS r(inmail, record_id, match_state, parents, notes, pushed_version, pushed_seq, attempts, class, detail, failed_at, dead)
+	WHERE crm_links.crm = $1 AND crm_links.inmail = r.inmail AND r.pushed_version >= crm_links.pushed_version`
 
-// markSynced marks what the org now has, unless it has changed since it was pushed: then it stays due.
-const markSynced = `UPDATE inmails SET unsynced_at = NULL, push_at = NULL
-	FROM unnest($1::uuid[], $2::bigint[]) AS r(id, pushed_version) WHERE inmails.id = r.id AND inmails.version = r.pushed_version`
+// markSynced marks what the CRM now has, unless it has changed since it was pushed: then it stays due.
+const markSynced = `UPDATE crm_links SET unsynced_at = NULL, push_at = NULL
+	FROM unnest($2::uuid[], $3::bigint[]) AS r(id, pushed_version) WHERE crm_links.crm = $1 AND crm_links.inmail = r.id
+		AND r.pushed_version = (SELECT i.version FROM inmails i WHERE i.id = crm_links.inmail)`
 
-// postpone says when what the org did not take goes again; never by itself when its data is at fault, unless it
+// postpone says when what the CRM did not take goes again; never by itself when its data is at fault, unless it
 // has changed since it was claimed: then at once.
-const postpone = `UPDATE inmails SET push_at = CASE WHEN r.retry_at > 0 THEN r.retry_at
-		WHEN inmails.version <> (SELECT l.wanted_version FROM crm_links l WHERE l.inmail = r.id) THEN $1 END
-	FROM unnest($2::uuid[], $3::bigint[]) AS r(id, retry_at) WHERE inmails.id = r.id AND inmails.unsynced_at IS NOT NULL`
+const postpone = `UPDATE crm_links SET push_at = CASE WHEN r.retry_at > 0 THEN r.retry_at
+		WHEN crm_links.wanted_version <> (SELECT i.version FROM inmails i WHERE i.id = crm_links.inmail) THEN $2 END
+	FROM unnest($3::uuid[], $4::bigint[]) AS r(id, retry_at) WHERE crm_links.crm = $1 AND crm_links.inmail = r.id
+		AND crm_links.unsynced_at IS NOT NULL`
 
 // StoreAnswers stores what became of pushes and ends their leases. An InMail counts as synced only when its
 // version is still the pushed one; pushed_seq and pushed_version never go back. retryAt[i] is when a failed one goes
 // again; zero: not by itself. One that changed after it was claimed stays due in either case.
-func (t *tx) StoreAnswers(answers []domain.PushAnswer, retryAt []time.Time) error {
+func (t *tx) StoreAnswers(crm domain.CRM, answers []domain.PushAnswer, retryAt []time.Time) error {
 	if len(answers) == 0 {
 		return nil
 	}
 	if len(retryAt) != len(answers) {
-		return t.fail("store Salesforce's answers", ownf("%d answers and %d times", len(answers), len(retryAt)))
+		return t.fail("store the answers of a CRM", ownf("%d answers and %d times", len(answers), len(retryAt)))
 	}
-	var links, synced, failed batch
-	failed.args = []any{millis(t.now)}
+	links, synced, failed := batch{args: []any{string(crm)}}, batch{args: []any{string(crm)}}, batch{args: []any{string(crm), millis(t.now)}}
 	ids := make([]domain.ID, len(answers))
 	order := make([]int, len(answers)) // of the ids, in which links are locked
 	for i := range answers {
@@ -148,8 +266,8 @@ func (t *tx) StoreAnswers(answers []domain.PushAnswer, retryAt []time.Time) erro
 	for _, i := range order {
 		a, l := answers[i], answers[i].Link
 		ids[i] = l.InMail
-		links.add(l.InMail, l.RecordID, string(l.Match), l.LeadID, l.ContactID, l.AccountID, l.PushedVersion, l.PushedSeq,
-			l.SentTask, l.RepliedTask, l.Attempts, string(l.Class), l.Detail, millis(l.FailedAt), l.Dead)
+		links.add(l.InMail, l.RecordID, string(l.Match), writeWords(l.Parents), writeWords(l.Notes), l.PushedVersion, l.PushedSeq,
+			l.Attempts, string(l.Class), l.Detail, millis(l.FailedAt), l.Dead)
 		if a.Class == domain.Taken || a.Class == domain.Stale {
 			synced.add(l.InMail, l.PushedVersion)
 		} else {
@@ -160,13 +278,13 @@ func (t *tx) StoreAnswers(answers []domain.PushAnswer, retryAt []time.Time) erro
 	if err := t.lockIDs(ids); err != nil {
 		return err
 	}
-	if _, err := t.execBatch("mark what Salesforce has", markSynced, &synced); err != nil {
+	if err := t.laterBatch("mark what a CRM has", markSynced, &synced, anyNumber); err != nil {
 		return err
 	}
-	if _, err := t.execBatch("postpone pushes", postpone, &failed); err != nil {
+	if err := t.laterBatch("postpone pushes", postpone, &failed, anyNumber); err != nil {
 		return err
 	}
-	_, err := t.execBatch("store Salesforce's answers", storeLinks, &links)
+	_, err := t.execBatch("store the answers of a CRM", storeLinks, &links)
 	return err
 }
 
@@ -177,24 +295,24 @@ func (t *tx) lockIDs(ids []domain.ID) error {
 }
 
 const (
-	findDead   = `SELECT l.inmail FROM crm_links l WHERE l.dead = TRUE`
-	findFailed = `SELECT l.inmail FROM crm_links l WHERE l.failed_at IS NOT NULL AND l.inmail = $1`
-	makeDue    = `UPDATE inmails SET push_at = $2, unsynced_at = coalesce(unsynced_at, $2) WHERE id IN (SELECT unnest($1::uuid[]))`
-	revive     = `UPDATE crm_links SET dead = FALSE WHERE inmail IN (SELECT unnest($1::uuid[]))`
+	findDead   = `SELECT l.inmail FROM crm_links l WHERE l.crm = $1 AND l.dead = TRUE`
+	findFailed = `SELECT l.inmail FROM crm_links l WHERE l.crm = $1 AND l.failed_at IS NOT NULL AND l.inmail = $2`
+	makeDue    = `UPDATE crm_links SET push_at = $2, unsynced_at = coalesce(unsynced_at, $2), dead = FALSE
+	WHERE inmail IN (SELECT unnest($1::uuid[])) AND crm = $3`
 )
 
-// RetryDead makes dead letters due again and returns how many: all of them, or those of a class; or the one InMail
+// RetryDead makes dead letters of a CRM due again and returns how many: all of them, or those of a class; or the one InMail
 // whose last push failed, dead or not.
-func (t *tx) RetryDead(id domain.ID, class domain.FailureClass) (int, error) {
+func (t *tx) RetryDead(crm domain.CRM, id domain.ID, class domain.FailureClass) (int, error) {
 	var ids []domain.ID
 	var err error
 	switch {
 	case id != "":
-		ids, err = t.ids("find a failed push", findFailed, id)
+		ids, err = t.ids("find a failed push", findFailed, string(crm), id)
 	case class != "":
-		ids, err = t.ids("find dead letters", findDead+` AND l.class = $1`, string(class))
+		ids, err = t.ids("find dead letters", findDead+` AND l.class = $2`, string(crm), string(class))
 	default:
-		ids, err = t.ids("find dead letters", findDead)
+		ids, err = t.ids("find dead letters", findDead, string(crm))
 	}
 	if err != nil || len(ids) == 0 {
 		return 0, err
@@ -202,53 +320,64 @@ func (t *tx) RetryDead(id domain.ID, class domain.FailureClass) (int, error) {
 	if err := t.lockIDs(ids); err != nil {
 		return 0, err
 	}
-	if _, err := t.exec("make dead letters due", makeDue, ids, millis(t.now)); err != nil {
-		return 0, err
-	}
-	_, err = t.exec("make dead letters due", revive, ids)
+	_, err = t.exec("make dead letters due", makeDue, ids, millis(t.now), string(crm))
 	return len(ids), err
 }
 
-const forget = `UPDATE crm_links SET record_id = '', match_state = '', lead_id = '', contact_id = '', account_id = '', pushed_version = 0,
-	pushed_seq = 0, sent_task = FALSE, replied_task = FALSE, attempts = 0, class = '', detail = '', failed_at = NULL, dead = FALSE
+// fromScratch forgets what was known of a CRM's record of an InMail, and makes it due.
+const fromScratch = `UPDATE crm_links SET push_at = $2, unsynced_at = coalesce(unsynced_at, $2), record_id = '', match_state = '', parents = '',
+		notes = '', pushed_version = 0, pushed_seq = 0, attempts = 0, class = '', detail = '', failed_at = NULL, dead = FALSE
 	WHERE inmail IN (SELECT unnest($1::uuid[]))`
 
-// Resync makes InMails due to be pushed again from scratch: what was known of the org's records is forgotten.
-func (t *tx) Resync(ids []domain.ID) error {
+// Resync makes InMails due to be pushed again from scratch: what was known of a CRM's records is forgotten. An empty crm is all of
+// them.
+func (t *tx) Resync(crm domain.CRM, ids []domain.ID) error {
 	if len(ids) == 0 {
 		return nil
 	}
 	if err := t.lockIDs(ids); err != nil {
 		return err
 	}
-	if _, err := t.exec("push again from scratch", makeDue, ids, millis(t.now)); err != nil {
-		return err
+	sql, args := fromScratch, []any{ids, millis(t.now)}
+	if crm != "" {
+		sql, args = fromScratch+` AND crm = $3`, append(args, string(crm))
 	}
-	_, err := t.exec("push again from scratch", forget, ids)
+	_, err := t.exec("push again from scratch", sql, args...)
 	return err
 }
 
-// Links returns the links of ids that have one.
-func (t *tx) Links(ids []domain.ID) (map[domain.ID]domain.Link, error) {
-	links := make(map[domain.ID]domain.Link, len(ids))
+// Links returns the links of ids, by CRM.
+func (t *tx) Links(ids []domain.ID) (map[domain.ID]map[domain.CRM]domain.Link, error) {
+	links := make(map[domain.ID]map[domain.CRM]domain.Link, len(ids))
 	if len(ids) == 0 {
 		return links, nil
 	}
 	err := t.query("read links", `SELECT `+linkColumns+` FROM crm_links l WHERE l.inmail IN (SELECT unnest($1::uuid[]))`, func(r row) error {
-		var s linkScan
-		err := r.Scan(s.columns()...)
-		links[s.link.InMail] = s.value()
+		l, err := scanLink(r)
+		if links[l.InMail] == nil {
+			links[l.InMail] = map[domain.CRM]domain.Link{}
+		}
+		links[l.InMail][l.CRM] = l
 		return err
 	}, ids)
 	return links, err
 }
 
-// PushesAfter walks all InMails by id for reconcile and backfill: up to limit after an id, with names.
-func (t *tx) PushesAfter(after domain.ID, limit int) (pushes []domain.Push, err error) {
+func scanLink(r row) (domain.Link, error) {
+	var s linkScan
+	if err := r.Scan(s.columns()...); err != nil {
+		return domain.Link{}, err
+	}
+	return s.value()
+}
+
+// PushesAfter walks all InMails by id for the reconcile and the backfill of a CRM: up to limit after an id, with names.
+func (t *tx) PushesAfter(crm domain.CRM, after domain.ID, limit int) (pushes []domain.Push, err error) {
 	if limit <= 0 {
 		return nil, nil
 	}
 	var c conditions
+	c.arg(string(crm))
 	c.and("TRUE")
 	if after != "" {
 		c.and("i.id > " + c.arg(after))
@@ -262,16 +391,15 @@ func (t *tx) PushesAfter(after domain.ID, limit int) (pushes []domain.Push, err 
 	return pushes, err
 }
 
-// Failures lists the links whose last push failed, newest first by (FailedAt, InMail).
-func (t *tx) Failures(page mailroom.Page) (links []domain.Link, err error) {
+// Failures lists the links to a CRM whose last push failed, newest first by (FailedAt, InMail).
+func (t *tx) Failures(crm domain.CRM, page mailroom.Page) (links []domain.Link, err error) {
 	var c conditions
-	c.and("l.failed_at IS NOT NULL")
+	c.and("l.crm = " + c.arg(string(crm)) + " AND l.failed_at IS NOT NULL")
 	c.after("l.failed_at", "l.inmail", page.After, domain.ID(page.After.ID))
 	sql := `SELECT ` + linkColumns + ` FROM crm_links l WHERE ` + c.sql + ` ORDER BY l.failed_at DESC, l.inmail DESC LIMIT ` + c.arg(limit(page))
 	err = t.query("list failed pushes", sql, func(r row) error {
-		var s linkScan
-		err := r.Scan(s.columns()...)
-		links = append(links, s.value())
+		l, err := scanLink(r)
+		links = append(links, l)
 		return err
 	}, c.args...)
 	return links, err
@@ -279,15 +407,15 @@ func (t *tx) Failures(page mailroom.Page) (links []domain.Link, err error) {
 
 const (
 	// backlog reads one partial index, which holds what waits and nothing else.
-	backlog     = `SELECT count(*), coalesce(min(unsynced_at), 0) FROM inmails WHERE push_at IS NOT NULL`
-	deadByClass = `SELECT class, count(*) FROM crm_links WHERE dead = TRUE GROUP BY class`
+	backlog     = `SELECT count(*), coalesce(min(unsynced_at), 0) FROM crm_links WHERE crm = $1 AND push_at IS NOT NULL`
+	deadByClass = `SELECT class, count(*) FROM crm_links WHERE crm = $1 AND dead = TRUE GROUP BY class`
 )
 
-// Backlog is how far Salesforce is behind: what waits to be pushed, since when, and beside it the dead letters.
-func (t *tx) Backlog() (b mailroom.Backlog, err error) {
+// Backlog is how far a CRM is behind: what waits to be pushed, since when, and beside it the dead letters.
+func (t *tx) Backlog(crm domain.CRM) (b mailroom.Backlog, err error) {
 	var oldest int64
 	each, _ := one(&b.Unsynced, &oldest)
-	if err := t.query("count what Salesforce lacks", backlog, each); err != nil {
+	if err := t.query("count what a CRM lacks", backlog, each, string(crm)); err != nil {
 		return b, err
 	}
 	b.OldestUnsynced = instant(oldest)
@@ -298,6 +426,6 @@ func (t *tx) Backlog() (b mailroom.Backlog, err error) {
 		err := r.Scan((*string)(&class), &n)
 		b.Dead[class] = n
 		return err
-	})
+	}, string(crm))
 	return b, err
 }

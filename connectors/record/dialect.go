@@ -20,6 +20,7 @@ import (
 //	IN (SELECT unnest($1::text[])), an array         IN (SELECT value FROM json_each(?1)), a JSON array
 //	unnest($2::uuid[], $3::bigint[]) AS r(id, at)    r.id is ?2 and r.at is ?3, and the statement is run once a row
 //	FOR UPDATE … SKIP LOCKED                         nothing: there is one writer, and it has begun already
+//	LOCK TABLE … MODE                                SELECT 1: likewise
 //	JOIN LATERAL (…)                                 JOIN (…): what it refers to is a parameter
 //	::bigint                                         nothing
 //	strpos(a, b), greatest(a, b)                     instr(a, b), max(a, b)
@@ -36,6 +37,7 @@ var sqliteForms = []struct {
 }{
 	{regexp.MustCompile(`SELECT unnest\(\$(\d+)::\w+\[\]\)`), "SELECT value FROM json_each(?$1)"},
 	{regexp.MustCompile(`FOR UPDATE(?: OF \w+)?(?: SKIP LOCKED)?`), ""},
+	{regexp.MustCompile(`^LOCK TABLE .* MODE$`), "SELECT 1"},
 	{regexp.MustCompile(`\bLATERAL `), ""},
 	{regexp.MustCompile(`::\w+(\[\])?`), ""},
 	{regexp.MustCompile(`\bstrpos\(`), "instr("},

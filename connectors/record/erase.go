@@ -49,13 +49,12 @@ const findOf = `SELECT i.id FROM inmails i WHERE i.id IN (
 	ORDER BY i.id FOR UPDATE OF i`
 
 // eraseInMails takes one side out of InMails; the texts, which the other side wrote or was written, go with it. The version rises:
-// a push under way must not count as having brought this to Salesforce. Tags and category stay, as the counts are cut by them; the
-// Lead, Contact and Account that the sender named for an erased recipient go.
+// a push under way must not count as having brought this to a CRM. Tags and category stay, as the counts are cut by them; the
+// ids of CRMs that the sender named for an erased recipient go.
 const eraseInMails = `UPDATE inmails SET sender = CASE WHEN sender = $2 THEN $3 ELSE sender END,
-		lead_id = CASE WHEN recipient = $2 THEN '' ELSE lead_id END, contact_id = CASE WHEN recipient = $2 THEN '' ELSE contact_id END,
-		account_id = CASE WHEN recipient = $2 THEN '' ELSE account_id END,
+		crm_ids = CASE WHEN recipient = $2 THEN '' ELSE crm_ids END,
 		recipient = CASE WHEN recipient = $2 THEN $3 ELSE recipient END,
-		version = version + 1, unsynced_at = coalesce(unsynced_at, $4), push_at = coalesce(push_at, $4)
+		version = version + 1
 	WHERE id IN (SELECT unnest($1::uuid[]))`
 
 const eraseReplies = `UPDATE replies SET from_member = CASE WHEN from_member = $2 THEN $3 ELSE from_member END,
@@ -66,7 +65,7 @@ const dropDetail = `UPDATE crm_links SET detail = '' WHERE inmail IN (SELECT unn
 
 // EraseMember takes name, ids and texts of a member out of every table and keeps the counts under "erased"
 // (R59, R60). What the id alone names goes in the first call, so that the member is unknown and its keys are dead from then on;
-// of its InMails each call does at most limit. It returns those it touched, which are due for Salesforce; done says
+// of its InMails each call does at most limit. It returns those it touched, which are due for the CRMs; done says
 // that nothing is left. Scrub, after the commit, takes the bytes out of the files.
 func (t *tx) EraseMember(id domain.MemberID, limit int) (touched []domain.ID, done bool, err error) {
 	if err := t.LockMembers([]domain.MemberID{id}); err != nil {
@@ -106,7 +105,10 @@ func (t *tx) EraseMember(id domain.MemberID, limit int) (touched []domain.ID, do
 	if err != nil || len(touched) == 0 {
 		return nil, err == nil, err
 	}
-	if _, err := t.exec("erase InMails", eraseInMails, touched, id, domain.Erased, millis(t.now)); err != nil {
+	if _, err := t.exec("erase InMails", eraseInMails, touched, id, domain.Erased); err != nil {
+		return nil, false, err
+	}
+	if err := t.markLater(touched); err != nil {
 		return nil, false, err
 	}
 	if _, err := t.exec("erase texts", emptyTexts, touched); err != nil {

@@ -2,10 +2,14 @@ package record
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"sync/atomic"
+
+	"github.com/pressly/goose/v3"
 
 	"inmail/domain/mailroom"
 )
@@ -118,4 +122,28 @@ func (w *watched) run(ctx context.Context, steps []step) (int, error) {
 		}
 	}
 	return w.session.run(ctx, steps)
+}
+
+// MigrateTo makes a new record whose schema is of an earlier version, and returns it.
+func MigrateTo(ctx context.Context, cfg Config, version int64) (*sql.DB, error) {
+	dialect, translate := goose.DialectPostgres, forPostgres
+	db, err := sql.Open("pgx", cfg.URL)
+	if !cfg.Postgres() {
+		dialect, translate = goose.DialectSQLite3, forSQLiteDDL
+		db, err = sql.Open("sqlite", dsn(cfg)+fmt.Sprintf("&_pragma=application_id(%d)", applicationID))
+	}
+	if err != nil {
+		return nil, err
+	}
+	files, err := fs.Sub(migrations, "migrate")
+	if err != nil {
+		return nil, err
+	}
+	p, err := goose.NewProvider(dialect, db, translated{files, translate},
+		goose.WithTableName(versions), goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()))
+	if err != nil {
+		return nil, err
+	}
+	_, err = p.UpTo(ctx, version)
+	return db, err
 }

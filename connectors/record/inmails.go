@@ -14,7 +14,7 @@ import (
 const inmailColumns = `i.id, i.sender, i.recipient, i.category, i.tags, i.status, i.seq, i.version,
 	i.reason, i.undone, i.replies, i.accepted_at, coalesce(i.sent_at, 0), coalesce(i.expires_at, 0), coalesce(i.previewed_at, 0),
 	coalesce(i.opened_at, 0), coalesce(i.replied_at, 0), coalesce(i.ended_at, 0), i.account_type, i.words, i.advice,
-	i.lead_id, i.contact_id, i.account_id, `
+	i.crm_ids, `
 
 // The texts are columns of a table of their own, in which every InMail has its row. A list shows no body, and a sweep
 // no text.
@@ -29,13 +29,16 @@ const (
 // scanInMail reads inmailColumns, texts, and then what more there is.
 func scanInMail(r row, more ...any) (*domain.InMail, error) {
 	var m domain.InMail
-	var tags, advice string
+	var tags, advice, crmIDs string
 	var accepted, sent, expires, previewed, opened, replied, ended int64
 	err := r.Scan(append([]any{(*string)(&m.ID), (*string)(&m.Sender), (*string)(&m.Recipient), &m.Category, &tags,
 		(*string)(&m.Status), &m.Seq, &m.Version, (*string)(&m.Reason), &m.Undone, &m.Replies, &accepted, &sent, &expires, &previewed,
 		&opened, &replied, &ended, (*string)(&m.AccountType), &m.Words, &advice,
-		&m.CRM.LeadID, &m.CRM.ContactID, &m.CRM.AccountID, &m.Subject, &m.Preview, &m.Body}, more...)...)
+		&crmIDs, &m.Subject, &m.Preview, &m.Body}, more...)...)
 	if err != nil {
+		return nil, err
+	}
+	if err := readWords(crmIDs, &m.CRM); err != nil {
 		return nil, err
 	}
 	m.Tags, m.Advice = readTags(tags), readAdvice(advice)
@@ -74,36 +77,43 @@ func isInInbox(s domain.Status) bool {
 
 const insertInMails = `INSERT INTO inmails (id, sender, recipient, category, tags, status, seq, version, reason,
 		undone, in_inbox, replies, accepted_at, sent_at, expires_at, previewed_at, opened_at, replied_at, ended_at,
-		account_type, words, advice, lead_id, contact_id, account_id, unsynced_at, push_at)
+		account_type, words, advice, crm_ids)
 	SELECT r.id, r.sender, r.recipient, r.category, r.tags, r.status, r.seq, r.version, r.reason,
 		r.undone, r.in_inbox, r.replies, r.accepted_at, nullif(r.sent_at, 0), nullif(r.expires_at, 0), nullif(r.previewed_at, 0),
 		nullif(r.opened_at, 0), nullif(r.replied_at, 0), nullif(r.ended_at, 0),
-		r.account_type, r.words, r.advice, r.lead_id, r.contact_id, r.account_id, $1, $1
-	FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::int[], $9::bigint[], $10::text[],
-			$11::bool[], $12::bool[], $13::int[], $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[], $19::bigint[],
-			$20::bigint[], $21::text[], $22::int[], $23::text[], $24::text[], $25::text[], $26::text[])
+		r.account_type, r.words, r.advice, r.crm_ids
+	FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::int[], $8::bigint[], $9::text[],
+			$10::bool[], $11::bool[], $12::int[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[],
+			$19::bigint[], $20::text[], $21::int[], $22::text[], $23::text[])
 		AS r(id, sender, recipient, category, tags, status, seq, version, reason, undone, in_inbox, replies,
-			accepted_at, sent_at, expires_at, previewed_at, opened_at, replied_at, ended_at, account_type, words, advice,
-			lead_id, contact_id, account_id)`
+			accepted_at, sent_at, expires_at, previewed_at, opened_at, replied_at, ended_at, account_type, words, advice, crm_ids)`
 
 const insertTexts = `INSERT INTO texts (inmail, subject, preview, body) SELECT r.inmail, r.subject, r.preview, r.body
 	FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) AS r(inmail, subject, preview, body)`
 
-// Insert stores new InMails with their first receipts and marks them unsynced, due at once.
+// Insert stores new InMails with their first receipts, and their links to all CRMs, due at once.
 func (t *tx) Insert(ms []*domain.InMail, receipts []domain.Receipt) error {
-	rows := batch{args: []any{millis(t.now)}}
-	var texts batch
-	for _, m := range ms {
+	if len(ms) == 0 {
+		return t.appendReceipts(receipts)
+	}
+	var rows, texts batch
+	ids := make([]domain.ID, len(ms))
+	for i, m := range ms {
+		ids[i] = m.ID
 		texts.add(m.ID, m.Subject, m.Preview, m.Body)
 		rows.add(m.ID, m.Sender, m.Recipient, m.Category, writeTags(m.Tags), string(m.Status),
 			m.Seq, m.Version, string(m.Reason), m.Undone, isInInbox(m.Status), m.Replies, millis(m.AcceptedAt), millis(m.SentAt),
 			millis(m.ExpiresAt), millis(m.PreviewedAt), millis(m.OpenedAt), millis(m.RepliedAt), millis(m.EndedAt),
-			string(m.AccountType), m.Words, strings.Join(m.Advice, " "), m.CRM.LeadID, m.CRM.ContactID, m.CRM.AccountID)
+			string(m.AccountType), m.Words, strings.Join(m.Advice, " "), writeWords(m.CRM))
 	}
 	if err := t.laterBatch("insert InMails", insertInMails, &rows, len(ms)); err != nil {
 		return err
 	}
 	if err := t.laterBatch("insert the texts of InMails", insertTexts, &texts, len(ms)); err != nil {
+		return err
+	}
+	// After the InMails: who connects a CRM waits for them, so this sees every CRM whose LinkInMails will not.
+	if err := t.later("link InMails to the CRMs", insertLinks, &batch{args: []any{millis(t.now), ids}}, anyNumber); err != nil {
 		return err
 	}
 	return t.appendReceipts(receipts)
@@ -163,9 +173,8 @@ func (t *tx) byID(what, sql string, ids []domain.ID) (map[domain.ID]*domain.InMa
 const (
 	claimDue = `SELECT i.id FROM inmails i WHERE i.status = 'sent' AND i.expires_at <= $1
 		ORDER BY i.expires_at LIMIT $2 FOR UPDATE SKIP LOCKED`
-	expireDue = `UPDATE inmails SET status = 'expired', in_inbox = FALSE, ended_at = expires_at, seq = seq + 1, version = version + 1,
-			unsynced_at = coalesce(unsynced_at, $1), push_at = coalesce(push_at, $1)
-		WHERE id IN (SELECT unnest($2::uuid[])) AND ended_at IS NULL
+	expireDue = `UPDATE inmails SET status = 'expired', in_inbox = FALSE, ended_at = expires_at, seq = seq + 1, version = version + 1
+		WHERE id IN (SELECT unnest($1::uuid[])) AND ended_at IS NULL
 		RETURNING id, sender, recipient, category, tags, seq - 1, version - 1, accepted_at, sent_at, expires_at, account_type, words, advice`
 	expiryReceipts = `INSERT INTO receipts (inmail, seq, status, at, reason)
 		SELECT i.id, i.seq, 'expired', i.ended_at, '' FROM inmails i WHERE i.id IN (SELECT unnest($1::uuid[]))`
@@ -197,12 +206,15 @@ func (t *tx) ExpireDue(limit int) (due []*domain.InMail, err error) {
 		m.AcceptedAt, m.SentAt, m.ExpiresAt = instant(accepted), instant(sent), instant(expires)
 		due = append(due, m)
 		return err
-	}, millis(t.now), ids)
+	}, ids)
 	if err != nil {
 		return nil, err
 	}
 	if len(due) != len(ids) {
 		return nil, t.conflict("expire what is due")
+	}
+	if err := t.markLater(ids); err != nil {
+		return nil, err
 	}
 	return due, t.later("append the receipts of expiries", expiryReceipts, &batch{args: []any{ids}}, len(ids))
 }
@@ -223,29 +235,26 @@ func (t *tx) QueuedBefore(then time.Time, limit int) (ids []domain.ID, err error
 	return ids, err
 }
 
-// saveInMails stores what Apply has moved where nothing else has moved it meanwhile (R38). A change of version makes
-// it unsynced, since now if it was in sync, and due now unless it waits already.
+// saveInMails stores what Apply has moved where nothing else has moved it meanwhile (R38).
 const saveInMails = `UPDATE inmails SET status = r.status, seq = r.seq, version = r.version, reason = r.reason, undone = r.undone,
 		in_inbox = r.in_inbox, replies = r.replies, sent_at = nullif(r.sent_at, 0), expires_at = nullif(r.expires_at, 0),
 		opened_at = nullif(r.opened_at, 0), replied_at = nullif(r.replied_at, 0), ended_at = nullif(r.ended_at, 0),
 		account_type = r.account_type, words = r.words, advice = r.advice,
-		tags = CASE WHEN r.retagged THEN r.tags ELSE inmails.tags END,
-		lead_id = r.lead_id, contact_id = r.contact_id, account_id = r.account_id,
-		unsynced_at = CASE WHEN r.version <> r.from_version THEN coalesce(unsynced_at, $1) ELSE unsynced_at END,
-		push_at = CASE WHEN r.version <> r.from_version THEN coalesce(push_at, $1) ELSE push_at END
-	FROM unnest($2::uuid[], $3::text[], $4::bigint[], $5::text[], $6::int[], $7::bigint[], $8::text[], $9::bool[], $10::bool[],
-			$11::int[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[], $17::text[], $18::int[], $19::text[],
-			$20::bool[], $21::text[], $22::text[], $23::text[], $24::text[])
+		tags = CASE WHEN r.retagged THEN r.tags ELSE inmails.tags END, crm_ids = r.crm_ids
+	FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::int[], $6::bigint[], $7::text[], $8::bool[], $9::bool[],
+			$10::int[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::text[], $17::int[], $18::text[],
+			$19::bool[], $20::text[], $21::text[])
 		AS r(id, from_status, from_version, status, seq, version, reason, undone, in_inbox, replies, sent_at, expires_at,
-			opened_at, replied_at, ended_at, account_type, words, advice, retagged, tags, lead_id, contact_id, account_id)
+			opened_at, replied_at, ended_at, account_type, words, advice, retagged, tags, crm_ids)
 	WHERE inmails.id = r.id AND inmails.status = r.from_status AND inmails.version = r.from_version`
 
 // Save stores changed InMails, guarded by the state and version that each was loaded with, and appends their
-// receipts. A row that is no longer as it was loaded, or that stands in the batch twice, fails the whole transaction with
+// receipts. A change of version makes it due for every CRM. A row that is no longer as it was loaded, or that stands in the batch twice, fails the whole transaction with
 // ErrConflict. Texts, sender, recipient and times of acceptance and first listing are not Save's to change.
 func (t *tx) Save(changes []mailroom.Change) error {
-	rows := batch{args: []any{millis(t.now)}}
+	var rows batch
 	var receipts []domain.Receipt
+	var changed []domain.ID
 	seen := make(map[domain.ID]bool, len(changes))
 	for _, c := range changes {
 		m := c.InMail
@@ -256,10 +265,16 @@ func (t *tx) Save(changes []mailroom.Change) error {
 		rows.add(m.ID, string(c.FromStatus), c.FromVersion, string(m.Status), m.Seq, m.Version, string(m.Reason), m.Undone,
 			isInInbox(m.Status), m.Replies, millis(m.SentAt), millis(m.ExpiresAt), millis(m.OpenedAt), millis(m.RepliedAt),
 			millis(m.EndedAt), string(m.AccountType), m.Words, strings.Join(m.Advice, " "), c.Retagged, writeTags(m.Tags),
-			m.CRM.LeadID, m.CRM.ContactID, m.CRM.AccountID)
+			writeWords(m.CRM))
 		receipts = append(receipts, c.Receipts...)
+		if m.Version != c.FromVersion {
+			changed = append(changed, m.ID)
+		}
 	}
 	if err := t.laterBatch("save InMails", saveInMails, &rows, len(changes)); err != nil {
+		return err
+	}
+	if err := t.markLater(changed); err != nil {
 		return err
 	}
 	return t.appendReceipts(receipts)
@@ -270,7 +285,7 @@ const setPreviewed = `UPDATE inmails SET previewed_at = $1
 	WHERE id IN (SELECT i.id FROM inmails i WHERE i.id IN (SELECT unnest($2::uuid[])) AND i.previewed_at IS NULL ORDER BY i.id FOR UPDATE) AND previewed_at IS NULL`
 
 // SetPreviewed notes the first listing of those that were never listed and returns how many (R30). It changes
-// no version: Salesforce does not learn of it.
+// no version: no CRM learns of it.
 func (t *tx) SetPreviewed(ids []domain.ID) (int, error) {
 	if len(ids) == 0 {
 		return 0, nil

@@ -24,6 +24,7 @@ func TestPlans(t *testing.T) {
 			cfg := config(t)
 			s := newStock(t, cfg)
 			ids := s.fill()
+			s.update(func(tx mailroom.Tx) error { return tx.ConnectCRM("second") })
 			if cfg.Postgres() {
 				execute(t, cfg.URL, "ANALYZE")
 			} else if _, err := direct(t, cfg).Exec("ANALYZE"); err != nil {
@@ -47,7 +48,7 @@ func TestPlans(t *testing.T) {
 						_, replies := tx.Replies(ids[0], p)
 						_, audit := tx.Audit("", p)
 						_, decisions := tx.Audit("s7", p)
-						_, failures := tx.Failures(p)
+						_, failures := tx.Failures(stockCRM, p)
 						errs = append(errs, replies, audit, decisions, failures)
 					}
 					return errors.Join(errs...)
@@ -55,9 +56,10 @@ func TestPlans(t *testing.T) {
 				"sweeps": func(tx mailroom.Tx) error {
 					_, due := tx.ExpireDue(1000)
 					_, queued := tx.QueuedBefore(s.now, 500)
-					_, walk := tx.PushesAfter(ids[0], 500)
+					_, walk := tx.PushesAfter(stockCRM, ids[0], 500)
 					_, texts := tx.DropTexts(s.now.Add(-time.Hour), 500)
-					return errors.Join(due, queued, walk, texts)
+					_, link := tx.LinkInMails("second", 500)
+					return errors.Join(due, queued, walk, texts, link)
 				},
 				"lookups": func(tx mailroom.Tx) error {
 					_, reported := tx.Reported(s.now.Add(-time.Hour), 1000)
@@ -79,15 +81,18 @@ func TestPlans(t *testing.T) {
 					_, signals := tx.Signals([]domain.MemberID{"s7", "s8"}, spam.DefaultLimits())
 					_, prints := tx.Fingerprints("s7", s.now.Add(-time.Hour))
 					_, answers := tx.FirstAnswers([]mailroom.AnswerKey{{Sender: "s7", Key: "k"}})
-					_, retry := tx.RetryDead(ids[0], "")
+					_, retry := tx.RetryDead(stockCRM, ids[0], "")
 					m := locked[ids[0]]
+					before := m.Version
+					m.Version++
 					return errors.Join(inmails, lock, claim, unread, receipts, links, previewed, members, accounts, flights, between, signals, prints,
-						answers, retry, tx.MarkRead(ids[0], "s7"), tx.Resync(some), tx.ExtendLeases(some, time.Minute),
+						answers, retry, tx.MarkRead(ids[0], "s7"), tx.Resync(stockCRM, some), tx.Resync("", some), tx.ExtendLeases(stockCRM, some, time.Minute),
+						tx.PutOff(stockCRM, some, s.now), tx.FreeLeases(),
 						tx.NoteSends([]mailroom.SendNote{{Sender: "s7", At: s.now}}),
-						tx.Save([]mailroom.Change{{InMail: m, FromStatus: m.Status, FromVersion: m.Version}}))
+						tx.Save([]mailroom.Change{{InMail: m, FromStatus: m.Status, FromVersion: before}}))
 				},
 				"pushes": func(tx mailroom.Tx) error {
-					pushes, err := tx.ClaimUnsynced(20, time.Minute)
+					pushes, err := tx.ClaimUnsynced(stockCRM, 20, time.Minute)
 					if err != nil || len(pushes) != 20 {
 						return errors.Join(err, fmt.Errorf("claimed %d", len(pushes)))
 					}
@@ -99,8 +104,8 @@ func TestPlans(t *testing.T) {
 						}
 						answers = append(answers, a)
 					}
-					_, backlog := tx.Backlog()
-					return errors.Join(backlog, tx.StoreAnswers(answers, make([]time.Time, len(answers))))
+					_, backlog := tx.Backlog(stockCRM)
+					return errors.Join(backlog, tx.StoreAnswers(stockCRM, answers, make([]time.Time, len(answers))))
 				},
 				"erasure": func(tx mailroom.Tx) error { _, _, err := tx.EraseMember("s7", 500); return err },
 			} {
@@ -166,7 +171,7 @@ func (s *stock) fill() (ids []domain.ID) {
 		return errors.Join(tx.InsertReplies(replies), tx.AppendAudit(entries), tx.PutAnswers(answers), tx.NoteSends(notes))
 	})
 	s.update(func(tx mailroom.Tx) error {
-		pushes, err := tx.ClaimUnsynced(9000, time.Minute)
+		pushes, err := tx.ClaimUnsynced(stockCRM, 9000, time.Minute)
 		if err != nil {
 			return err
 		}
@@ -179,7 +184,7 @@ func (s *stock) fill() (ids []domain.ID) {
 			}
 			answered = append(answered, a)
 		}
-		return tx.StoreAnswers(answered, make([]time.Time, len(answered)))
+		return tx.StoreAnswers(stockCRM, answered, make([]time.Time, len(answered)))
 	})
 	return ids
 }

@@ -24,24 +24,25 @@ type backfill struct {
 	JobID  string   `json:"job_id,omitempty"` // of the job that is under way
 	Closed bool     `json:"closed,omitempty"` // its data is uploaded: the org works
 	notify func()   // tells how far it is
+	record mailroom.CRMRecord
 }
 
-const backfillState = "crm_backfill"
+const backfillState = "backfill"
 
-// BackfillAll brings every InMail of the record to the org, whatever is believed to be there: in bulk jobs, or where
+// Backfill brings every InMail of the record to the org, whatever is believed to be there: in bulk jobs, or where
 // there are few, by ordinary pushes. It may be killed at any step and goes on with the chunk it was in: what the org took
 // already changes nothing when it comes again. It stops with a *mailroom.Waits when the budget is spent. progress, if any, is told
 // after each step.
-func (c *Connector) BackfillAll(ctx context.Context, progress func(Progress)) (Progress, error) {
-	if c.record == nil {
-		return Progress{}, errNoRecord
+func (c *Connector) Backfill(ctx context.Context, record mailroom.CRMRecord, progress func(Progress)) (Progress, error) {
+	if !c.Configured() {
+		return Progress{}, mailroom.ErrNotConfigured
 	}
 	if !c.backfilling.TryLock() {
 		return Progress{}, errors.New("a backfill is under way in this process")
 	}
 	defer c.backfilling.Unlock()
 	ctx, made := countCalls(withUrgency(ctx, background))
-	b := &backfill{}
+	b := &backfill{record: record}
 	b.notify = func() {
 		b.So.Calls += made.take()
 		if progress != nil {
@@ -63,13 +64,13 @@ func (c *Connector) BackfillAll(ctx context.Context, progress func(Progress)) (P
 // resumeBackfill reads how far the last run came and ends the job that it left behind: one that works is waited for, so that two do
 // not lock each other; any other is aborted. Its chunk is gone through again.
 func (c *Connector) resumeBackfill(ctx context.Context, b *backfill) error {
-	blob, err := c.record.State(ctx, backfillState)
+	blob, err := b.record.State(ctx, backfillState)
 	if err != nil {
 		return fmt.Errorf("read how far the backfill came: %w", err)
 	}
 	if blob == nil || json.Unmarshal(blob, b) != nil || b.So.Done {
-		*b = backfill{notify: b.notify, So: Progress{StartedAt: c.clock.Now()}}
-		if b.So.Total, err = c.countInMails(ctx); err != nil {
+		*b = backfill{notify: b.notify, record: b.record, So: Progress{StartedAt: c.clock.Now()}}
+		if b.So.Total, err = countInMails(ctx, b.record); err != nil {
 			return err
 		}
 		b.So.Bulk = b.So.Total > c.bulkAbove
@@ -90,10 +91,10 @@ func (c *Connector) resumeBackfill(ctx context.Context, b *backfill) error {
 }
 
 // countInMails walks the record.
-func (c *Connector) countInMails(ctx context.Context) (n int, err error) {
+func countInMails(ctx context.Context, record mailroom.CRMRecord) (n int, err error) {
 	var after domain.ID
 	for {
-		pushes, err := c.record.PushesAfter(ctx, after, pageSize)
+		pushes, err := record.PushesAfter(ctx, after, pageSize)
 		if err != nil {
 			return n, fmt.Errorf("walk the record: %w", err)
 		}
@@ -109,7 +110,7 @@ func (c *Connector) keepBackfill(ctx context.Context, b *backfill) error {
 	if !b.So.Done {
 		blob, _ = json.Marshal(b) // of texts, numbers and times: cannot fail
 	}
-	if err := c.record.SetState(ctx, backfillState, blob); err != nil {
+	if err := b.record.SetState(ctx, backfillState, blob); err != nil {
 		return fmt.Errorf("keep how far the backfill came: %w", err)
 	}
 	return nil
@@ -142,7 +143,7 @@ func (c *Connector) gather(ctx context.Context, b *backfill) (*chunk, error) {
 		tasks: newSheet(taskObject, "insert", taskKey, c.taskColumns()...)}
 	for ch.records.rows < c.jobRows && ch.records.data.Len() < maxUpload-pageSize*16_000 {
 		page := min(pageSize, c.jobRows-ch.records.rows)
-		pushes, err := c.record.PushesAfter(ctx, ch.to, page)
+		pushes, err := b.record.PushesAfter(ctx, ch.to, page)
 		if err != nil {
 			return nil, fmt.Errorf("walk the record: %w", err)
 		}
@@ -173,8 +174,9 @@ func (ch *chunk) add(c *Connector, w *work) {
 	setParents(row, w.want)
 	ch.records.add(row)
 	m := &w.push.InMail
-	ch.links = append(ch.links, domain.Link{InMail: m.ID, Match: w.want.Match, LeadID: w.want.LeadID, ContactID: w.want.ContactID,
-		AccountID: w.want.AccountID, PushedVersion: m.Version, PushedSeq: m.Seq})
+	link := domain.Link{InMail: m.ID, PushedVersion: m.Version, PushedSeq: m.Seq}
+	w.want.keep(&link)
+	ch.links = append(ch.links, link)
 	for _, it := range c.taskItems(w) {
 		ch.tasks.add(it.row)
 		ch.events[eventID(m.ID, it.event)] = true
@@ -196,7 +198,7 @@ func (c *Connector) fillChunk(ctx context.Context, b *backfill) error {
 		return err
 	}
 	for part := range slices.Chunk(left, repairBatch) {
-		if err := c.record.Resync(ctx, part); err != nil {
+		if err := b.record.Resync(ctx, part); err != nil {
 			return fmt.Errorf("leave InMails to ordinary pushes: %w", err)
 		}
 	}
@@ -238,12 +240,12 @@ func (c *Connector) runChunk(ctx context.Context, b *backfill, ch *chunk) (left 
 		b.So.Records++
 		counts[[2]string{inMailObject, "updated"}]++
 		lacks := false
-		for event, there := range map[string]*bool{sentEvent: &a.Link.SentTask, repliedEvent: &a.Link.RepliedTask} {
+		for _, event := range []string{sentEvent, repliedEvent} {
 			switch t, reached := tasks[eventID(l.InMail, event)]; {
 			case !ch.events[eventID(l.InMail, event)]:
 			case reached && (t.fault == nil || t.fault.alreadyLogged()):
-				*there = true
-				b.So.Tasks++
+				noteLogged(&a.Link, event)
+				b.So.Beside++
 				counts[[2]string{taskObject, "created"}]++
 			default:
 				lacks = true
@@ -261,7 +263,7 @@ func (c *Connector) runChunk(ctx context.Context, b *backfill, ch *chunk) (left 
 		c.observer.Pushed(what[0], what[1], n)
 	}
 	for part := range slices.Chunk(answers, pageSize) {
-		if err := c.record.StorePushes(ctx, part, make([]time.Time, len(part)), c.Budget()); err != nil {
+		if err := b.record.StorePushes(ctx, part, make([]time.Time, len(part)), c.Budget()); err != nil {
 			return nil, fmt.Errorf("keep what the org took: %w", err)
 		}
 	}
@@ -304,23 +306,22 @@ func (c *Connector) runJob(ctx context.Context, b *backfill, s *sheet) (map[stri
 const callsOfJob = 12
 
 // PlanBackfill counts what a backfill would take and calls nobody.
-func (c *Connector) PlanBackfill(ctx context.Context) (Plan, error) {
-	if c.record == nil {
-		return Plan{}, errNoRecord
+func (c *Connector) PlanBackfill(ctx context.Context, record mailroom.CRMRecord) (Plan, error) {
+	if !c.Configured() {
+		return Plan{}, mailroom.ErrNotConfigured
 	}
 	var p Plan
 	records := newSheet(inMailObject, "upsert", inMailKey, columnNames(nil)...)
 	var after domain.ID
 	for {
-		pushes, err := c.record.PushesAfter(ctx, after, pageSize)
+		pushes, err := record.PushesAfter(ctx, after, pageSize)
 		if err != nil {
 			return p, fmt.Errorf("walk the record: %w", err)
 		}
 		for i := range pushes {
 			w := &work{push: &pushes[i], want: parents{Match: domain.Matched, LeadID: "00Q000000000000AAA"}}
-			w.link.SentTask, w.link.RepliedTask = false, false
 			records.add(fieldsOf(w.push, c.text))
-			p.Tasks += len(c.taskItems(w))
+			p.Beside += len(c.taskItems(w))
 			p.InMails++
 		}
 		p.Bytes += records.data.Len()
@@ -336,7 +337,7 @@ func (c *Connector) PlanBackfill(ctx context.Context) (Plan, error) {
 	}
 	p.Jobs = max((p.InMails+c.jobRows-1)/c.jobRows, (p.Bytes+maxUpload-1)/maxUpload)
 	p.Calls = (p.InMails + pageSize - 1) / pageSize
-	if p.Tasks > 0 {
+	if p.Beside > 0 {
 		p.Jobs *= 2
 	}
 	p.Calls += p.Jobs * callsOfJob

@@ -57,7 +57,7 @@ func checkFilled(t *testing.T, o *org, l *ledger) {
 			t.Fatalf("%s is %v in the org; %+v, due %v", id, r["Status__c"], p.Link, l.due[id])
 		}
 		lead, _ := r["Lead__c"].(string)
-		if lead != p.Link.LeadID || (lead != "") != (r["Match__c"] == "Matched") {
+		if lead != parentsOf(p.Link).LeadID || (lead != "") != (r["Match__c"] == "Matched") {
 			t.Fatalf("%s hangs on %v: %+v", id, lead, p.Link)
 		}
 		if lead != "" {
@@ -75,20 +75,21 @@ func checkFilled(t *testing.T, o *org, l *ledger) {
 func TestBackfillInBulk(t *testing.T) {
 	const n = 5300
 	l := newLedger(many(n)...)
-	o := newOrg(t, withoutWaiting, func(_ *sandbox.Options, _ *Config, d *Deps) { d.Record = l })
+	o := newOrg(t, withoutWaiting)
+	o.record = l
 	o.leadsOfMany(n)
 	for _, id := range []int{7, 8} { // what is believed is of another org
-		l.pushes[newID(id)].Link = domain.Link{InMail: newID(id), RecordID: "a0X000000000001AAA", Match: domain.Matched, LeadID: "00Q000000000001AAA",
-			PushedVersion: 9, PushedSeq: 9, SentTask: true}
+		l.pushes[newID(id)].Link = linked(domain.Link{InMail: newID(id), RecordID: "a0X000000000001AAA",
+			PushedVersion: 9, PushedSeq: 9, Notes: map[string]string{"sent_task": there}}, parents{Match: domain.Matched, LeadID: "00Q000000000001AAA"})
 	}
-	plan, err := o.crm.PlanBackfill(context.Background())
-	if err != nil || plan.InMails != n || plan.Jobs != 2 || plan.Tasks != n+n/2 || plan.Bytes == 0 || o.Calls()["jobs/ingest"] != 0 {
+	plan, err := o.crm.PlanBackfill(context.Background(), o.record)
+	if err != nil || plan.InMails != n || plan.Jobs != 2 || plan.Beside != n+n/2 || plan.Bytes == 0 || o.Calls()["jobs/ingest"] != 0 {
 		t.Errorf("%+v, %v", plan, err)
 	}
 	var notify []Progress
 	var so Progress
 	calls := o.calls(func() {
-		so, err = o.crm.BackfillAll(context.Background(), func(p Progress) { notify = append(notify, p) })
+		so, err = o.crm.Backfill(context.Background(), o.record, func(p Progress) { notify = append(notify, p) })
 	})
 	if err != nil || !so.Done || so.InMails != n || so.Records != n || so.Jobs != 2 || so.Pushed != 0 || so.Failed != 0 || so.Calls != calls+1 { // and the login
 		t.Fatalf("%+v, %v in %d calls", so, err, calls)
@@ -103,7 +104,7 @@ func TestBackfillInBulk(t *testing.T) {
 		t.Errorf("told %d times", len(notify))
 	}
 	checkFilled(t, o, l)
-	t.Logf("%d InMails with %d Tasks in %d calls, planned %d: %v", n, so.Tasks, calls, plan.Calls, o.Calls())
+	t.Logf("%d InMails with %d Tasks in %d calls, planned %d: %v", n, so.Beside, calls, plan.Calls, o.Calls())
 	if calls > plan.Calls {
 		t.Errorf("%d calls, planned %d", calls, plan.Calls)
 	}
@@ -112,7 +113,7 @@ func TestBackfillInBulk(t *testing.T) {
 	}
 	t.Run("again", func(t *testing.T) {
 		before := len(o.tasks())
-		if so, err := o.crm.BackfillAll(context.Background(), nil); err != nil || so.Records != n || len(o.tasks()) != before {
+		if so, err := o.crm.Backfill(context.Background(), o.record, nil); err != nil || so.Records != n || len(o.tasks()) != before {
 			t.Errorf("%+v, %v", so, err)
 		}
 		checkFilled(t, o, l)
@@ -122,9 +123,10 @@ func TestBackfillInBulk(t *testing.T) {
 // Few go by ordinary pushes: a job would cost more.
 func TestBackfillOfFew(t *testing.T) {
 	l := newLedger(many(bulkAbove)...)
-	o := newOrg(t, withoutWaiting, func(_ *sandbox.Options, _ *Config, d *Deps) { d.Record = l })
+	o := newOrg(t, withoutWaiting)
+	o.record = l
 	o.leadsOfMany(bulkAbove)
-	so, err := o.crm.BackfillAll(context.Background(), nil)
+	so, err := o.crm.Backfill(context.Background(), o.record, nil)
 	if err != nil || so.Pushed != bulkAbove || so.Jobs != 0 || o.Calls()["jobs/ingest"] != 0 {
 		t.Fatalf("%+v, %v", so, err)
 	}
@@ -145,7 +147,8 @@ func TestBackfillKilledAtEveryStep(t *testing.T) {
 	killed := errors.New("killed")
 	for step := 1; ; step++ {
 		l := newLedger(many(n)...)
-		o := newOrg(t, withoutWaiting, func(_ *sandbox.Options, _ *Config, d *Deps) { d.Record = l })
+		o := newOrg(t, withoutWaiting)
+		o.record = l
 		o.leadsOfMany(n)
 		count, dead := 0, false
 		at := func() bool {
@@ -172,7 +175,7 @@ func TestBackfillKilledAtEveryStep(t *testing.T) {
 			}
 			return status, body
 		}
-		_, err := inSmallJobs(o.crm).BackfillAll(context.Background(), nil)
+		_, err := inSmallJobs(o.crm).Backfill(context.Background(), o.record, nil)
 		if err == nil {
 			if count >= step {
 				t.Fatalf("step %d of %d was survived", step, count)
@@ -184,7 +187,7 @@ func TestBackfillKilledAtEveryStep(t *testing.T) {
 		l.fail, dead = nil, false
 		tampered.before, tampered.after = nil, nil
 		o.crm = inSmallJobs(o.connect())
-		so, err := o.crm.BackfillAll(context.Background(), nil)
+		so, err := o.crm.Backfill(context.Background(), o.record, nil)
 		if err != nil || !so.Done {
 			t.Fatalf("step %d: %+v, %v", step, so, err)
 		}
@@ -196,18 +199,19 @@ func TestBackfillKilledAtEveryStep(t *testing.T) {
 // A job that was opened and left is aborted before anything else is done.
 func TestBackfillAbortsTheJobItLeft(t *testing.T) {
 	l := newLedger(many(20)...)
-	o := newOrg(t, withoutWaiting, func(_ *sandbox.Options, _ *Config, d *Deps) { d.Record = l })
+	o := newOrg(t, withoutWaiting)
+	o.record = l
 	tampered := o.through(&tamper{before: func(req *http.Request) *http.Response {
 		if req.Method == http.MethodPut {
 			return respond(http.StatusServiceUnavailable, "")
 		}
 		return nil
 	}})
-	if _, err := inSmallJobs(o.crm).BackfillAll(context.Background(), nil); err == nil {
+	if _, err := inSmallJobs(o.crm).Backfill(context.Background(), o.record, nil); err == nil {
 		t.Fatal("the upload went through")
 	}
 	tampered.before, tampered.seen = nil, nil
-	if so, err := o.crm.BackfillAll(context.Background(), nil); err != nil || so.Records != 20 {
+	if so, err := o.crm.Backfill(context.Background(), o.record, nil); err != nil || so.Records != 20 {
 		t.Fatalf("%+v, %v", so, err)
 	}
 	if first := tampered.seen[0]; !strings.HasPrefix(first, "PATCH ") || !strings.Contains(first, "/jobs/ingest/750") {
@@ -226,11 +230,12 @@ func TestBackfillWhoseJobsFail(t *testing.T) {
 			few, more := sized(200, bulkAbove), sized(100, 500)
 			n := few + more
 			l := newLedger(many(n)...)
-			o := newOrg(t, withoutWaiting, func(_ *sandbox.Options, _ *Config, d *Deps) { d.Record = l })
+			o := newOrg(t, withoutWaiting)
+			o.record = l
 			o.crm.bulkAbove = few
 			o.leadsOfMany(n)
 			o.inject(faults...)
-			so, err := o.crm.BackfillAll(context.Background(), nil)
+			so, err := o.crm.Backfill(context.Background(), o.record, nil)
 			if err != nil || !so.Done || so.InMails != n {
 				t.Fatalf("%+v, %v", so, err)
 			}
@@ -251,16 +256,16 @@ func TestBackfillWhoseJobsFail(t *testing.T) {
 func TestBackfillWaitsForTheBudget(t *testing.T) {
 	const n = 100
 	l := newLedger(many(n)...)
-	o := newOrg(t, allowing(400, 0.1), withoutWaiting, func(s *sandbox.Options, _ *Config, d *Deps) {
-		d.Record = l
+	o := newOrg(t, allowing(400, 0.1), withoutWaiting, func(s *sandbox.Options, _ *Config, _ *Deps) {
 		s.SessionLife = 1000 * time.Hour
 	})
+	o.record = l
 	o.leadsOfMany(n)
 	inSmallJobs(o.crm)
 	days := 1
 	for ; days < 10; days++ {
 		var waits *mailroom.Waits
-		if _, err := o.crm.BackfillAll(context.Background(), nil); err != nil && !errors.As(err, &waits) {
+		if _, err := o.crm.Backfill(context.Background(), o.record, nil); err != nil && !errors.As(err, &waits) {
 			t.Fatal(err)
 		}
 		if all := o.Calls(); all["token"]+all["composite"]+all["jobs/ingest"]+all["query"] > days*32 { // four fifths of 40

@@ -150,13 +150,14 @@ func TestLimitIsKept(t *testing.T) {
 
 // Receipts go on where reconcile and backfill must stop.
 func TestReceiptsGoBeforeBackground(t *testing.T) {
-	o := newOrg(t, allowing(100, 0.2), func(_ *sandbox.Options, _ *Config, d *Deps) { d.Record = newLedger() })
+	o := newOrg(t, allowing(100, 0.2))
+	o.record = newLedger()
 	for i := range 15 { // with the login 16 of 20: four fifths
 		o.push(plain(i))
 	}
 	for _, repairs := range []bool{true, false} {
 		var waits *mailroom.Waits
-		if _, err := o.crm.Compare(context.Background(), repairs, nil); asFault(err).Class != domain.LimitReached || !errors.As(err, &waits) || !waits.Until.After(testNow) {
+		if _, err := o.crm.Compare(context.Background(), o.record, repairs, nil); asFault(err).Class != domain.LimitReached || !errors.As(err, &waits) || !waits.Until.After(testNow) {
 			t.Errorf("%v", err)
 		}
 	}

@@ -17,7 +17,7 @@ func TestDefaultNeedsNoOrg(t *testing.T) {
 	if err := Default().Validate(); err != nil {
 		t.Error(err)
 	}
-	if _, err := New(Default(), Deps{Clock: &testClock{}}); err == nil || !strings.Contains(err.Error(), "salesforce.url") {
+	if c, err := New(Default(), Deps{Clock: &testClock{}}); err != nil || c.Configured() {
 		t.Errorf("%v", err)
 	}
 }

@@ -20,28 +20,23 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// Observer is told what was called and what became of rows. It must not block.
-type Observer interface {
-	// Called is told each call that left the process: login, query, composite, collections, bulk, describe, limits or other.
-	Called(resource string, took time.Duration)
-	// Pushed is told rows of InMail__c or Task: created, updated or unchanged, or of one that failed the class (domain.FailureClass).
-	Pushed(object, result string, n int)
-	// BudgetUsed is told our calls of the last 24 hours as a share of what may be ours; 1 is spent.
-	BudgetUsed(ratio float64)
-}
+// Name is what this CRM is called everywhere.
+const Name domain.CRM = "salesforce"
+
+// The closed lists of the observer's words: the parts of the API that calls are counted by, and what rows are pushed to.
+var (
+	Resources = []string{"login", "query", "composite", "collections", "bulk", "describe", "limits", "other"}
+	Objects   = []string{inMailObject, taskObject}
+)
 
 // Deps is what the connector needs of the program.
 type Deps struct {
-	Observer  Observer          // nil: nobody is told
-	Log       *slog.Logger      // nil: nothing is logged
-	Clock     mailroom.Clock    // of budget and logins; must not be nil
-	Text      domain.CRMText    // which texts leave for Salesforce; empty: preview
-	Shared    Shared            // what all workers know together; nil: this process is alone
-	Transport http.RoundTripper // nil: one with TLS 1.2 and limits to its waiting
-	Record    Record            // of reconcile and backfill; nil: they refuse to run
-	// Alone runs write while nobody else writes rows that hang on Leads, Contacts and Accounts, in any process, and returns its error;
-	// the context of write ends when that does not hold any more. Push is called so already; nil: nobody else writes.
-	Alone func(ctx context.Context, write func(context.Context) error) error
+	Observer  mailroom.CRMObserver // nil: nobody is told
+	Log       *slog.Logger         // nil: nothing is logged
+	Clock     mailroom.Clock       // of budget and logins; must not be nil
+	Text      domain.CRMText       // which texts leave for Salesforce; empty: preview
+	Shared    Shared               // what all workers know together; nil: this process is alone
+	Transport http.RoundTripper    // nil: one with TLS 1.2 and limits to its waiting
 	// Wait waits for a bulk job, or until the context ends; nil: by a timer.
 	Wait func(ctx context.Context, d time.Duration) error
 }
@@ -54,12 +49,10 @@ type Connector struct {
 	login    *login
 	budget   *budget
 	shared   Shared
-	record   Record
-	observer Observer
+	observer mailroom.CRMObserver
 	log      *slog.Logger
 	clock    mailroom.Clock
 	wait     func(context.Context, time.Duration) error
-	alone    func(context.Context, func(context.Context) error) error
 
 	current     atomic.Pointer[session]
 	jobRows     int          // at most so many rows a bulk job
@@ -70,13 +63,15 @@ type Connector struct {
 	backfilling sync.Mutex
 }
 
-// New returns a connector to the org of a config that has a URL. It reads the key file and calls nobody.
+var _ mailroom.CRM = (*Connector)(nil)
+
+// New returns a connector to the org of a config, which is not configured when that has no URL. It reads the key file and calls nobody.
 func New(config Config, deps Deps) (*Connector, error) {
 	if err := config.Validate(); err != nil {
 		return nil, err
 	}
 	if config.URL == "" {
-		return nil, errors.New("salesforce.url: is empty; name the org")
+		return &Connector{config: config}, nil
 	}
 	how, err := config.method()
 	if err != nil {
@@ -96,14 +91,11 @@ func New(config Config, deps Deps) (*Connector, error) {
 			return nil, fmt.Errorf("salesforce.jwt_key_file: %s holds no RSA private key in PEM: %w", config.JWTKeyFile, err)
 		}
 	}
-	c := &Connector{config: config, owners: owners, text: deps.Text, shared: deps.Shared, record: deps.Record,
-		observer: deps.Observer, log: deps.Log, clock: deps.Clock, wait: deps.Wait, alone: deps.Alone,
+	c := &Connector{config: config, owners: owners, text: deps.Text, shared: deps.Shared,
+		observer: deps.Observer, log: deps.Log, clock: deps.Clock, wait: deps.Wait,
 		jobRows: maxJobRows, bulkAbove: bulkAbove}
 	if c.wait == nil {
 		c.wait = wait
-	}
-	if c.alone == nil {
-		c.alone = func(ctx context.Context, write func(context.Context) error) error { return write(ctx) }
 	}
 	c.longest.Store(maxSOQL)
 	if c.login, err = newLogin(config, how, key, secret); err != nil {
@@ -164,8 +156,17 @@ func (nobody) Called(string, time.Duration) {}
 func (nobody) Pushed(string, string, int)   {}
 func (nobody) BudgetUsed(float64)           {}
 
+// Name is what this CRM is called.
+func (c *Connector) Name() domain.CRM { return Name }
+
+// Configured says whether an org is named.
+func (c *Connector) Configured() bool { return c.config.URL != "" }
+
 // Budget tells what is known of the org's daily API calls.
 func (c *Connector) Budget() mailroom.Budget {
+	if !c.Configured() {
+		return mailroom.Budget{}
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
 	defer cancel()
 	return c.budget.known(ctx)
@@ -177,5 +178,8 @@ const storeTimeout = 5 * time.Second
 // Resume forgets what the org refused a while ago: that it took nothing, and that a login failed. A person who has mended it
 // calls this.
 func (c *Connector) Resume(ctx context.Context) error {
+	if !c.Configured() {
+		return mailroom.ErrNotConfigured
+	}
 	return errors.Join(c.budget.unpark(ctx), c.forgetFailure(ctx))
 }

@@ -10,12 +10,16 @@ import (
 	"strings"
 
 	"inmail/domain"
+	"inmail/domain/mailroom"
 )
 
 // Forget takes members' ids out of the Leads and Contacts that hold them (R60). Their InMails are emptied by the push that
 // follows an erasure, as by any other. What the org did not let us empty is for its administrator: it is logged by the org's ids,
 // and is no error, as the next try would fare no better. It may be repeated.
 func (c *Connector) Forget(ctx context.Context, ids []domain.MemberID) error {
+	if !c.Configured() {
+		return mailroom.ErrNotConfigured
+	}
 	rows, err := c.peopleOf(ctx, ids)
 	if err == nil {
 		err = c.emptyPeople(ctx, rows)
@@ -28,6 +32,9 @@ func (c *Connector) Forget(ctx context.Context, ids []domain.MemberID) error {
 
 // ForgetThose is Forget for those of whom one can only be told when seen: it walks all Leads and Contacts that hold an id.
 func (c *Connector) ForgetThose(ctx context.Context, gone func(domain.MemberID) bool) error {
+	if !c.Configured() {
+		return mailroom.ErrNotConfigured
+	}
 	for _, object := range peopleObjects {
 		for after := ""; ; {
 			seen, rows, err := c.peopleAfter(ctx, object, after, gone)
@@ -203,7 +210,7 @@ func (c *Connector) eraseTasks(ctx context.Context, works []*work) {
 	var ids []domain.ID
 	var erased []*work
 	for _, w := range works {
-		if l := w.push.Link; !w.settled && w.erased() && c.config.Tasks && (!l.SentTask || !l.RepliedTask) {
+		if l := w.push.Link; !w.settled && w.erased() && c.config.Tasks && !(logged(l, sentEvent) && logged(l, repliedEvent)) {
 			erased, ids = append(erased, w), append(ids, w.push.InMail.ID)
 		}
 	}
@@ -220,14 +227,14 @@ func (c *Connector) eraseTasks(ctx context.Context, works []*work) {
 			w.task, w.sent = asFault(err), true
 			continue
 		}
-		w.link.SentTask, w.link.RepliedTask = true, true
+		noteLogged(&w.link, sentEvent, repliedEvent)
 	}
 	for _, f := range faults {
 		if f == nil {
 			continue
 		}
 		for _, w := range erased { // which of them it was is not worth telling: all are looked at again
-			w.link.SentTask, w.link.RepliedTask, w.task = false, false, f
+			w.link.Notes, w.task = nil, f
 		}
 	}
 }

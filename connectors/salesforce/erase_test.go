@@ -50,11 +50,11 @@ func testErased(t *testing.T) {
 		o := newOrg(t, full)
 		lead := o.lead(sandbox.Fields{"InMail_Member_Id__c": "robin-mark"})
 		p := marked(0)
-		if a := o.push(p)[0]; a.Link.LeadID != lead || len(o.findMark()) == 0 {
+		if a := o.push(p)[0]; parentsOf(a.Link).LeadID != lead || len(o.findMark()) == 0 {
 			t.Fatalf("%+v", a)
 		}
 		a := o.push(erase(p))[0]
-		if a.Class != domain.Taken || !a.Link.SentTask || !a.Link.RepliedTask {
+		if a.Class != domain.Taken || !logged(a.Link, sentEvent) || !logged(a.Link, repliedEvent) {
 			t.Errorf("%+v", a)
 		}
 		if places := o.findMark(); places != nil {

@@ -1,5 +1,40 @@
 package salesforce
 
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"inmail/domain"
+	"inmail/domain/mailroom"
+)
+
+// The ids that a sender may name, and an InMail's record hangs on, by the words of API.md.
+const (
+	leadID    = "lead_id"
+	contactID = "contact_id"
+	accountID = "account_id"
+)
+
+// IDs describes the ids that a sender may name.
+func (c *Connector) IDs() []mailroom.ForeignID {
+	const form = "^([A-Za-z0-9]{15}([A-Za-z0-9]{3})?)?$"
+	return []mailroom.ForeignID{{Name: leadID, Pattern: form, Example: "00Q5g00000AbCdEEAV"},
+		{Name: contactID, Pattern: form, Example: "0035g00000AbCdEAAV"}, {Name: accountID, Pattern: form, Example: "0015g00000AbCdEAAV"}}
+}
+
+// Judge refuses what Salesforce never gives. Of which object an id is, is seen when its InMail is matched: one of another object is
+// as none (R55).
+func (c *Connector) Judge(ids domain.ForeignIDs) error {
+	for _, name := range slices.Sorted(maps.Keys(ids)) {
+		other := strings.IndexFunc(ids[name], func(r rune) bool { return r > 'z' || !letter(byte(r)) && (r < '0' || r > '9') })
+		if n := len(ids[name]); other >= 0 || n != 15 && n != 18 {
+			return domain.Refuse(domain.BadRequest, "%s: a Salesforce id has 15 or 18 letters and digits", name)
+		}
+	}
+	return nil
+}
+
 // The prefixes of ids by object.
 const (
 	accountPrefix = "001"

@@ -19,7 +19,21 @@ type parents struct {
 }
 
 func parentsOf(l domain.Link) parents {
-	return parents{Match: l.Match, LeadID: l.LeadID, ContactID: l.ContactID, AccountID: l.AccountID}
+	return parents{Match: l.Match, LeadID: l.Parents[leadID], ContactID: l.Parents[contactID], AccountID: l.Parents[accountID]}
+}
+
+// keep notes in a link what its record hangs on.
+func (p parents) keep(l *domain.Link) {
+	l.Match, l.Parents = p.Match, nil
+	for name, id := range map[string]string{leadID: p.LeadID, contactID: p.ContactID, accountID: p.AccountID} {
+		if id == "" {
+			continue
+		}
+		if l.Parents == nil {
+			l.Parents = domain.ForeignIDs{}
+		}
+		l.Parents[name] = id
+	}
 }
 
 // moves remembers where records went, which never changes: into which Contact a Lead was converted, into which record one was
@@ -55,27 +69,28 @@ func (ms *moves) end(id string) string {
 }
 
 // given are the ids that came with an InMail, as far as they are ids of the right objects, with 18 characters.
-func given(m *domain.InMail) (ids domain.CRMIDs) {
-	ids.LeadID, _ = canonicalID(m.CRM.LeadID, leadPrefix)
-	ids.ContactID, _ = canonicalID(m.CRM.ContactID, contactPrefix)
-	ids.AccountID, _ = canonicalID(m.CRM.AccountID, accountPrefix)
+func given(m *domain.InMail) (ids parents) {
+	named := m.CRM[Name]
+	ids.LeadID, _ = canonicalID(named[leadID], leadPrefix)
+	ids.ContactID, _ = canonicalID(named[contactID], contactPrefix)
+	ids.AccountID, _ = canonicalID(named[accountID], accountPrefix)
 	return ids
 }
 
 // mustMatch says whether an InMail's parents are to be looked for: it was never matched, its reference was lost,
 // or other ids were given since. Everything else stays as it is (R55).
 func (c *Connector) mustMatch(p *domain.Push) bool {
-	l, ids := p.Link, given(&p.InMail)
+	at, ids := parentsOf(p.Link), given(&p.InMail)
 	switch {
-	case l.Match == domain.NoMatch || l.Class == domain.LostReference:
+	case at.Match == domain.NoMatch || p.Link.Class == domain.LostReference:
 		return true
-	case ids.AccountID != "" && c.moves.end(ids.AccountID) != l.AccountID:
+	case ids.AccountID != "" && c.moves.end(ids.AccountID) != at.AccountID:
 		return true
 	case ids.ContactID != "":
-		return c.moves.end(ids.ContactID) != l.ContactID
+		return c.moves.end(ids.ContactID) != at.ContactID
 	case ids.LeadID != "":
 		now := c.moves.end(ids.LeadID)
-		return now != l.LeadID && now != l.ContactID
+		return now != at.LeadID && now != at.ContactID
 	}
 	return false
 }
@@ -167,10 +182,11 @@ func newMatching(c *Connector, works []*work) *matching {
 
 // hints are the ids from which an InMail's person may be reached, best first.
 func (m *matching) hints(w *work) []string {
-	ids, l := given(&w.push.InMail), w.push.Link
+	ids := given(&w.push.InMail)
 	hints := []string{ids.ContactID, ids.LeadID}
-	if l.Class == domain.LostReference {
-		hints = append(hints, l.ContactID, l.LeadID)
+	if w.push.Link.Class == domain.LostReference {
+		at := parentsOf(w.push.Link)
+		hints = append(hints, at.ContactID, at.LeadID)
 	}
 	return slices.DeleteFunc(hints, func(id string) bool { return id == "" })
 }

@@ -99,14 +99,14 @@ func testExplicit(t *testing.T) {
 		ids  domain.CRMIDs
 		want parents
 	}{
-		{"contact", domain.CRMIDs{ContactID: contact}, parents{Match: domain.Matched, ContactID: contact, AccountID: account}},
-		{"lead", domain.CRMIDs{LeadID: lead}, parents{Match: domain.Matched, LeadID: lead}},
-		{"of 15 characters", domain.CRMIDs{LeadID: lead[:15]}, parents{Match: domain.Matched, LeadID: lead}},
-		{"account beside the contact", domain.CRMIDs{ContactID: contact, AccountID: other}, parents{Match: domain.Matched, ContactID: contact, AccountID: other}},
-		{"account alone", domain.CRMIDs{AccountID: other}, parents{Match: domain.Matched, ContactID: byMember, AccountID: other}},
-		{"one that is not there", domain.CRMIDs{LeadID: "00Q000000000999"}, parents{Match: domain.Matched, ContactID: byMember}},
-		{"no id at all", domain.CRMIDs{LeadID: "x'y", ContactID: contact[:3]}, parents{Match: domain.Matched, ContactID: byMember}},
-		{"of another object", domain.CRMIDs{LeadID: contact}, parents{Match: domain.Matched, ContactID: byMember}},
+		{"contact", named(parents{ContactID: contact}), parents{Match: domain.Matched, ContactID: contact, AccountID: account}},
+		{"lead", named(parents{LeadID: lead}), parents{Match: domain.Matched, LeadID: lead}},
+		{"of 15 characters", named(parents{LeadID: lead[:15]}), parents{Match: domain.Matched, LeadID: lead}},
+		{"account beside the contact", named(parents{ContactID: contact, AccountID: other}), parents{Match: domain.Matched, ContactID: contact, AccountID: other}},
+		{"account alone", named(parents{AccountID: other}), parents{Match: domain.Matched, ContactID: byMember, AccountID: other}},
+		{"one that is not there", named(parents{LeadID: "00Q000000000999"}), parents{Match: domain.Matched, ContactID: byMember}},
+		{"no id at all", named(parents{LeadID: "x'y", ContactID: contact[:3]}), parents{Match: domain.Matched, ContactID: byMember}},
+		{"of another object", named(parents{LeadID: contact}), parents{Match: domain.Matched, ContactID: byMember}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			a := o.push(given(len(o.inmails()), row.ids))[0]
@@ -116,10 +116,10 @@ func testExplicit(t *testing.T) {
 		})
 	}
 	t.Run("changed later", func(t *testing.T) {
-		p := given(100, domain.CRMIDs{})
+		p := given(100, nil)
 		a := o.push(p)[0]
 		p.Link = a.Link
-		p.InMail.CRM.LeadID = lead
+		p.InMail.CRM = named(parents{LeadID: lead})
 		p.InMail.Version++
 		a = o.push(p)[0]
 		if diff := cmp.Diff(parents{Match: domain.Matched, LeadID: lead}, o.where(a)); diff != "" {
@@ -155,7 +155,7 @@ func testConverted(t *testing.T) {
 			t.Fatal(err)
 		}
 		p := sent(0, "robin")
-		p.InMail.CRM.LeadID = lead
+		p.InMail.CRM = named(parents{LeadID: lead})
 		a := o.push(p)[0]
 		want := parents{Match: domain.Matched, ContactID: to.ContactID, AccountID: to.AccountID}
 		if diff := cmp.Diff(want, o.where(a)); diff != "" {
@@ -179,7 +179,7 @@ func testConverted(t *testing.T) {
 		p = o.event(p, a, domain.EventReply)
 		a = o.push(p)[0]
 		// The state went through, because the Lead was not named again; its Task could not.
-		if a.Class != domain.LostReference || a.Link.PushedSeq != p.InMail.Seq || a.Link.RepliedTask {
+		if a.Class != domain.LostReference || a.Link.PushedSeq != p.InMail.Seq || logged(a.Link, repliedEvent) {
 			t.Fatalf("%+v", a)
 		}
 		p.Link = a.Link
@@ -212,8 +212,8 @@ func testMerged(t *testing.T) {
 			given domain.CRMIDs
 			want  parents
 		}{
-			{domain.CRMIDs{LeadID: oldLead}, parents{Match: domain.Matched, LeadID: lead}},
-			{domain.CRMIDs{ContactID: oldContact, AccountID: oldAccount}, parents{Match: domain.Matched, ContactID: contact, AccountID: account}},
+			{named(parents{LeadID: oldLead}), parents{Match: domain.Matched, LeadID: lead}},
+			{named(parents{ContactID: oldContact, AccountID: oldAccount}), parents{Match: domain.Matched, ContactID: contact, AccountID: account}},
 		} {
 			p := sent(i, "robin")
 			p.InMail.CRM = row.given
@@ -285,8 +285,8 @@ func testDeletedLead(t *testing.T) {
 	}
 	t.Run("and let go in the end", func(t *testing.T) {
 		p := sent(1, "stranger")
-		p.InMail.CRM.LeadID = lead // gone, and nobody else
-		p.Link = domain.Link{Class: domain.LostReference, Attempts: lostTries, LeadID: lead, Match: domain.Matched}
+		p.InMail.CRM = named(parents{LeadID: lead}) // gone, and nobody else
+		p.Link = linked(domain.Link{Class: domain.LostReference, Attempts: lostTries}, parents{Match: domain.Matched, LeadID: lead})
 		a := o.push(p)[0]
 		if diff := cmp.Diff(parents{Match: domain.Unmatched}, o.where(a)); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
@@ -329,7 +329,7 @@ func TestMatchManyWithOddAddresses(t *testing.T) {
 	for i := 0; i < len(pushes); i += 1000 {
 		n := o.calls(func() {
 			for _, a := range o.push(pushes[i : i+1000]...) {
-				if a.Class != domain.Taken || a.Link.LeadID != want[a.Link.InMail] {
+				if a.Class != domain.Taken || parentsOf(a.Link).LeadID != want[a.Link.InMail] {
 					t.Fatalf("%+v, want the Lead %q", a, want[a.Link.InMail])
 				}
 			}
@@ -351,7 +351,7 @@ func TestShorterQueriesWhereTheOrgWantsThem(t *testing.T) {
 	refused := 0
 	o.through(longQueries(16_384, &refused))
 	answers := o.push(pushes...)
-	if a := answers[999]; a.Class != domain.Taken || a.Link.LeadID != lead {
+	if a := answers[999]; a.Class != domain.Taken || parentsOf(a.Link).LeadID != lead {
 		t.Fatalf("%+v", a)
 	}
 	if refused == 0 {

@@ -16,6 +16,7 @@ import (
 
 	"inmail/connectors/salesforce/sandbox"
 	"inmail/domain"
+	"inmail/domain/mailroom"
 )
 
 // long asks for the long form of the tests, as make storm does. The short form makes the same assertions of less.
@@ -87,6 +88,7 @@ type org struct {
 	config Config
 	deps   Deps
 	crm    *Connector
+	record mailroom.CRMRecord // of reconcile and backfill
 	tally  *tally
 }
 
@@ -266,4 +268,17 @@ func classes(answers []domain.PushAnswer) []domain.FailureClass {
 		out[i] = a.Class
 	}
 	return out
+}
+
+// named are ids as a sender names them.
+func named(ids parents) domain.CRMIDs {
+	var l domain.Link
+	ids.keep(&l)
+	return domain.CRMIDs{Name: l.Parents}
+}
+
+// linked is a link that hangs on parents.
+func linked(l domain.Link, at parents) domain.Link {
+	at.keep(&l)
+	return l
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"inmail/domain"
+	"inmail/domain/mailroom"
 )
 
 // Bounds of a push.
@@ -45,6 +47,9 @@ func (w *work) erased() bool {
 // sent twice, late or in another order changes nothing: the record is found by the InMail's id, the org refuses a lower
 // sequence number, and a Task's event id is unique (R53).
 func (c *Connector) Push(ctx context.Context, pushes []domain.Push) ([]domain.PushAnswer, error) {
+	if !c.Configured() {
+		return nil, mailroom.ErrNotConfigured
+	}
 	ctx, cancel := context.WithTimeout(ctx, pushTimeout)
 	defer cancel()
 	works := c.newest(pushes)
@@ -189,10 +194,10 @@ func (c *Connector) taskItems(w *work) (items []item) {
 	add := func(event string) {
 		items = append(items, item{work: w, event: event, row: taskOf(w.push, w.want, event, c.text, c.config.TaskType, owner)})
 	}
-	if !m.SentAt.IsZero() && !w.link.SentTask {
+	if !m.SentAt.IsZero() && !logged(w.link, sentEvent) {
 		add(sentEvent)
 	}
-	if !m.RepliedAt.IsZero() && !w.link.RepliedTask {
+	if !m.RepliedAt.IsZero() && !logged(w.link, repliedEvent) {
 		add(repliedEvent)
 	}
 	return items
@@ -401,7 +406,7 @@ func (it item) taken(r rowResult, object string) string {
 	w.link.RecordID = r.ID
 	w.link.PushedVersion = max(w.link.PushedVersion, w.push.InMail.Version)
 	w.link.PushedSeq = max(w.link.PushedSeq, w.push.InMail.Seq)
-	w.link.Match, w.link.LeadID, w.link.ContactID, w.link.AccountID = w.want.Match, w.want.LeadID, w.want.ContactID, w.want.AccountID
+	w.want.keep(&w.link)
 	if r.Created {
 		return "created"
 	}
@@ -409,11 +414,25 @@ func (it item) taken(r rowResult, object string) string {
 }
 
 func (it item) logged() {
-	if it.event == sentEvent {
-		it.work.link.SentTask = true
-	} else {
-		it.work.link.RepliedTask = true
+	noteLogged(&it.work.link, it.event)
+}
+
+// A link notes for each event that its Task is in the org.
+const there = "there"
+
+func noteOf(event string) string { return event + "_task" }
+
+func logged(l domain.Link, event string) bool { return l.Notes[noteOf(event)] == there }
+
+func noteLogged(l *domain.Link, events ...string) {
+	notes := maps.Clone(l.Notes)
+	for _, event := range events {
+		if notes == nil {
+			notes = map[string]string{}
+		}
+		notes[noteOf(event)] = there
 	}
+	l.Notes = notes
 }
 
 // rowFault judges the errors of one row.
@@ -484,7 +503,7 @@ func (c *Connector) answer(w *work, now time.Time) domain.PushAnswer {
 		l.PushedVersion = max(l.PushedVersion, w.push.InMail.Version)
 		l.PushedSeq = max(l.PushedSeq, w.push.InMail.Seq)
 		if l.Match == domain.NoMatch { // found a moment ago, as by whoever wrote the newer state
-			l.Match, l.LeadID, l.ContactID, l.AccountID = w.want.Match, w.want.LeadID, w.want.ContactID, w.want.AccountID
+			w.want.keep(&l)
 		}
 		if f = w.task; f == nil {
 			return domain.PushAnswer{Link: through(l), Class: domain.Stale}
@@ -510,7 +529,7 @@ func (c *Connector) answer(w *work, now time.Time) domain.PushAnswer {
 	l.Class, l.Detail, l.FailedAt = a.Class, f.Detail(), now
 	if l.RecordID == "" && f.Class != domain.LostReference {
 		// Not there yet: what was found need not be looked for again.
-		l.Match, l.LeadID, l.ContactID, l.AccountID = w.want.Match, w.want.LeadID, w.want.ContactID, w.want.AccountID
+		w.want.keep(&l)
 	}
 	a.Link = l
 	return a

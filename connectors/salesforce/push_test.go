@@ -34,14 +34,14 @@ func TestCallsOfAThousand(t *testing.T) {
 			var answers []domain.PushAnswer
 			first := o.calls(func() { answers = o.push(pushes...) })
 			for i, a := range answers {
-				if a.Class != domain.Taken || a.Link.LeadID == "" || a.Link.RecordID == "" || a.Link.SentTask != tasks {
+				if a.Class != domain.Taken || parentsOf(a.Link).LeadID == "" || a.Link.RecordID == "" || logged(a.Link, sentEvent) != tasks {
 					t.Fatalf("answer %d: %+v", i, a)
 				}
 				pushes[i] = o.event(pushes[i], a, domain.EventReply)
 			}
 			later := o.calls(func() { answers = o.push(pushes...) })
 			for i, a := range answers {
-				if a.Class != domain.Taken || a.Link.RepliedTask != tasks {
+				if a.Class != domain.Taken || logged(a.Link, repliedEvent) != tasks {
 					t.Fatalf("answer %d: %+v", i, a)
 				}
 			}
@@ -146,9 +146,9 @@ func TestCallsOfOne(t *testing.T) {
 	o := newOrg(t)
 	lead := o.lead(nil)
 	p := sent(0, "robin")
-	p.Link = domain.Link{Match: domain.Matched, LeadID: lead}
+	p.Link = linked(domain.Link{}, parents{Match: domain.Matched, LeadID: lead})
 	var a domain.PushAnswer
-	if n := o.calls(func() { a = o.push(p)[0] }); n != 1 || !a.Link.SentTask {
+	if n := o.calls(func() { a = o.push(p)[0] }); n != 1 || !logged(a.Link, sentEvent) {
 		t.Errorf("%d calls, %+v", n, a)
 	}
 	p.Link = a.Link
@@ -169,7 +169,7 @@ func TestTextsAreNoReferences(t *testing.T) {
 	p.InMail.Preview = "@@{{c0[0].id}}"
 	a := o.push(p)[0]
 	r, _ := o.Record(a.Link.RecordID)
-	if a.Class != domain.Taken || a.Link.LeadID != lead || r["Subject__c"] != "Hello @ {c0[0].id} and @ {c0.x}" || r["Preview__c"] != "@@ {{c0[0].id}}" {
+	if a.Class != domain.Taken || parentsOf(a.Link).LeadID != lead || r["Subject__c"] != "Hello @ {c0[0].id} and @ {c0.x}" || r["Preview__c"] != "@@ {{c0[0].id}}" {
 		t.Errorf("%+v: %v, %v", a, r["Subject__c"], r["Preview__c"])
 	}
 }
@@ -217,10 +217,10 @@ func TestParentsOfAFailedWriteAreSentAgain(t *testing.T) {
 	first, second := o.lead(sandbox.Fields{"InMail_Member_Id__c": "robin"}), o.lead(nil)
 	p := sent(0, "robin")
 	a := o.push(p)[0]
-	if a.Link.LeadID != first {
+	if parentsOf(a.Link).LeadID != first {
 		t.Fatalf("%+v", a)
 	}
-	p.Link, p.InMail.CRM.LeadID = a.Link, second
+	p.Link, p.InMail.CRM = a.Link, named(parents{LeadID: second})
 	p.InMail.Version++
 	o.inject(sandbox.Fault{Kind: sandbox.RowLock, Next: 1})
 	if a = o.push(p)[0]; a.Class != domain.Locked {
@@ -242,7 +242,7 @@ func TestNoTaskForTheErased(t *testing.T) {
 	o.push(plain(1)) // logs in
 	o.inject(sandbox.Fault{Kind: sandbox.QueryTimeout, Resource: "query", Next: 1})
 	a := o.push(p)[0]
-	if len(o.tasks()) != 0 || a.Link.SentTask || a.Class != domain.Locked {
+	if len(o.tasks()) != 0 || logged(a.Link, sentEvent) || a.Class != domain.Locked {
 		t.Errorf("%d Tasks, %+v", len(o.tasks()), a)
 	}
 	p.Link = a.Link

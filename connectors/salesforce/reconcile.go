@@ -14,21 +14,6 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// Record is what reconcile and backfill need of the record. Each call is a transaction of its own.
-type Record interface {
-	// PushesAfter walks all InMails by id, with names and links: up to limit after an id.
-	PushesAfter(ctx context.Context, after domain.ID, limit int) ([]domain.Push, error)
-	// Resync makes InMails due to be pushed from scratch.
-	Resync(ctx context.Context, ids []domain.ID) error
-	// StorePushes stores what became of pushes, as after a push.
-	StorePushes(ctx context.Context, answers []domain.PushAnswer, retryAt []time.Time, budget mailroom.Budget) error
-	// SetDrift keeps what a reconcile found.
-	SetDrift(ctx context.Context, found mailroom.Drift) error
-	// State and SetState keep how far a walk has come; nil is none.
-	State(ctx context.Context, name string) ([]byte, error)
-	SetState(ctx context.Context, name string, value []byte) error
-}
-
 // The kinds of drift.
 const (
 	missing = "missing" // the org lost a record that it had
@@ -45,6 +30,7 @@ type comparison struct {
 	After     domain.ID  `json:"after"`
 	StartedAt time.Time  `json:"started_at"`
 	So        Comparison `json:"so"`
+	record    mailroom.CRMRecord
 }
 
 // Bounds of a walk.
@@ -54,21 +40,19 @@ const (
 	repairBatch = 500
 )
 
-const reconcileState = "crm_reconcile"
-
-var errNoRecord = errors.New("salesforce: no record was given to compare with")
+const reconcileState = "reconcile"
 
 // Compare walks the org by key and compares it with the record. With heal it mends what differs: what is missing, stale or edited is
 // made due to be pushed again; what hangs on a converted, merged or deleted parent is hung where that went; what is unmatched
 // or ambiguous is looked for again. An unknown record of the org is counted and left. It goes on where it stopped, and stops with a
 // *mailroom.Waits when the budget for it is spent. Without heal it changes nothing anywhere and goes from the beginning. progress, if
 // any, is told after each step.
-func (c *Connector) Compare(ctx context.Context, repairs bool, progress func(Comparison)) (Comparison, error) {
-	if c.record == nil {
-		return Comparison{}, errNoRecord
+func (c *Connector) Compare(ctx context.Context, record mailroom.CRMRecord, repairs bool, progress func(Comparison)) (Comparison, error) {
+	if !c.Configured() {
+		return Comparison{}, mailroom.ErrNotConfigured
 	}
 	ctx, calls := countCalls(withUrgency(ctx, background))
-	w := &comparison{StartedAt: c.clock.Now()}
+	w := &comparison{StartedAt: c.clock.Now(), record: record}
 	if repairs {
 		if err := c.resumeComparison(ctx, w); err != nil {
 			return w.So, err
@@ -106,12 +90,13 @@ func (c *Connector) waits(err error) error {
 }
 
 func (c *Connector) resumeComparison(ctx context.Context, w *comparison) error {
-	blob, err := c.record.State(ctx, reconcileState)
+	blob, err := w.record.State(ctx, reconcileState)
 	if err != nil {
 		return fmt.Errorf("read how far the last reconcile came: %w", err)
 	}
 	var old comparison
 	if json.Unmarshal(blob, &old) == nil && !old.So.Done && w.StartedAt.Sub(old.StartedAt) < walkLife {
+		old.record = w.record
 		*w = old
 	}
 	return nil
@@ -122,10 +107,10 @@ func (c *Connector) keepComparison(ctx context.Context, w *comparison) error {
 	var blob []byte
 	if !w.So.Done {
 		blob, _ = json.Marshal(w) // of texts, numbers and times: cannot fail
-	} else if err := c.record.SetDrift(ctx, mailroom.Drift{At: c.clock.Now(), Kinds: w.So.Drift}); err != nil {
+	} else if err := w.record.SetDrift(ctx, mailroom.Drift{At: c.clock.Now(), Kinds: w.So.Drift}); err != nil {
 		return fmt.Errorf("keep what the reconcile found: %w", err)
 	}
-	if err := c.record.SetState(ctx, reconcileState, blob); err != nil {
+	if err := w.record.SetState(ctx, reconcileState, blob); err != nil {
 		return fmt.Errorf("keep how far the reconcile came: %w", err)
 	}
 	return nil
@@ -145,10 +130,11 @@ func (r orgRow) text(name string) string { s, _ := r[name].(string); return s }
 func (r orgRow) number(name string) int  { n, _ := r[name].(float64); return int(n) }
 
 // read loads up to five pages of the record.
-func (c *Connector) read(ctx context.Context, after domain.ID) (spans []span, err error) {
+func (w *comparison) read(ctx context.Context) (spans []span, err error) {
+	after := w.After
 	for range maxHeavy {
 		s := span{after: after, rows: map[domain.ID]orgRow{}}
-		if s.pushes, err = c.record.PushesAfter(ctx, after, pageSize); err != nil {
+		if s.pushes, err = w.record.PushesAfter(ctx, after, pageSize); err != nil {
 			return nil, fmt.Errorf("walk the record: %w", err)
 		}
 		if len(s.pushes) < pageSize {
@@ -195,7 +181,7 @@ func (s *span) note(record []byte) error {
 
 // step compares up to five pages and mends what differs.
 func (c *Connector) step(ctx context.Context, w *comparison, repairs bool) error {
-	spans, err := c.read(ctx, w.After)
+	spans, err := w.read(ctx)
 	if err != nil {
 		return err
 	}
@@ -212,7 +198,7 @@ func (c *Connector) step(ctx context.Context, w *comparison, repairs bool) error
 		c.compare(s, found)
 		w.So.Compared += len(s.pushes)
 	}
-	if found, err = c.confirm(ctx, spans, found, fields); err != nil {
+	if found, err = c.confirm(ctx, w, spans, found, fields); err != nil {
 		return err
 	}
 	w.So.Waiting += found.waiting
@@ -372,7 +358,7 @@ func tagSet(joined string) []string {
 }
 
 // confirm looks a second time at what differed: what was on its way between the two looks is no drift.
-func (c *Connector) confirm(ctx context.Context, spans []span, first *findings, fields string) (*findings, error) {
+func (c *Connector) confirm(ctx context.Context, w *comparison, spans []span, first *findings, fields string) (*findings, error) {
 	if len(first.differences)+len(first.extra) == 0 {
 		return first, nil
 	}
@@ -395,7 +381,7 @@ func (c *Connector) confirm(ctx context.Context, spans []span, first *findings, 
 	second := &findings{unmatched: first.unmatched, waiting: first.waiting}
 	known := map[domain.ID]bool{}
 	for _, s := range spans {
-		pushes, err := c.record.PushesAfter(ctx, s.after, len(s.pushes)+1)
+		pushes, err := w.record.PushesAfter(ctx, s.after, len(s.pushes)+1)
 		if err != nil {
 			return nil, fmt.Errorf("walk the record again: %w", err)
 		}
@@ -450,20 +436,20 @@ func (c *Connector) repair(ctx context.Context, w *comparison, found *findings, 
 		return nil
 	}
 	for part := range slices.Chunk(resync, repairBatch) {
-		if err := c.record.Resync(ctx, part); err != nil {
+		if err := w.record.Resync(ctx, part); err != nil {
 			return fmt.Errorf("make due what drifted: %w", err)
 		}
 	}
 	for part := range slices.Chunk(moved, pageSize) {
 		works := c.newest(part)
-		n, err := c.carryAlone(ctx, works, c.findParents(ctx, works))
+		n, err := c.carryAlone(ctx, w, works, c.findParents(ctx, works))
 		w.So.Moved += n
 		if err != nil {
 			return err
 		}
 	}
 	for part := range slices.Chunk(found.unmatched, pageSize) {
-		n, err := c.rematch(ctx, part)
+		n, err := c.rematch(ctx, w, part)
 		w.So.Matched += n
 		if err != nil {
 			return err
@@ -476,7 +462,7 @@ func (c *Connector) repair(ctx context.Context, w *comparison, found *findings, 
 func callsOf(n int) int { return 3 * ((n + pageSize - 1) / pageSize) }
 
 // rematch looks again for the people of InMails that had none, and writes those whose answer is another one now.
-func (c *Connector) rematch(ctx context.Context, pushes []domain.Push) (matched int, err error) {
+func (c *Connector) rematch(ctx context.Context, w *comparison, pushes []domain.Push) (matched int, err error) {
 	works := c.newest(pushes)
 	if err := c.match(ctx, works); err != nil {
 		return 0, err
@@ -485,20 +471,20 @@ func (c *Connector) rematch(ctx context.Context, pushes []domain.Push) (matched 
 	if len(works) == 0 {
 		return 0, nil
 	}
-	return c.carryAlone(ctx, works, nil)
+	return c.carryAlone(ctx, w, works, nil)
 }
 
 // carryAlone writes works while no push does, in any process, and stores what went through.
-func (c *Connector) carryAlone(ctx context.Context, works []*work, found error) (n int, err error) {
-	err = c.alone(ctx, func(ctx context.Context) (err error) {
-		n, err = c.keep(ctx, c.carry(ctx, works, found))
+func (c *Connector) carryAlone(ctx context.Context, w *comparison, works []*work, found error) (n int, err error) {
+	err = w.record.Alone(ctx, func(ctx context.Context) (err error) {
+		n, err = c.keep(ctx, w, c.carry(ctx, works, found))
 		return err
 	})
 	return n, err
 }
 
 // keep stores the answers that went through. The others stay as they were: the next walk finds them again.
-func (c *Connector) keep(ctx context.Context, answers []domain.PushAnswer) (n int, err error) {
+func (c *Connector) keep(ctx context.Context, w *comparison, answers []domain.PushAnswer) (n int, err error) {
 	var limit *Fault
 	through := slices.DeleteFunc(answers, func(a domain.PushAnswer) bool {
 		if a.Class == domain.LimitReached {
@@ -507,7 +493,7 @@ func (c *Connector) keep(ctx context.Context, answers []domain.PushAnswer) (n in
 		return a.Class != domain.Taken
 	})
 	if len(through) > 0 {
-		if err := c.record.StorePushes(ctx, through, make([]time.Time, len(through)), c.Budget()); err != nil {
+		if err := w.record.StorePushes(ctx, through, make([]time.Time, len(through)), c.Budget()); err != nil {
 			return 0, fmt.Errorf("keep where InMails hang now: %w", err)
 		}
 	}

@@ -12,20 +12,22 @@ import (
 
 	"inmail/connectors/salesforce/sandbox"
 	"inmail/domain"
+	"inmail/domain/mailroom"
 )
 
 // withLedger gives an org a record of InMails that are in the org already.
 func withLedger(t testing.TB, pushes []domain.Push, sets ...set) (*org, *ledger) {
 	t.Helper()
 	l := newLedger(pushes...)
-	o := newOrg(t, append(sets, func(_ *sandbox.Options, _ *Config, d *Deps) { d.Record = l })...)
+	o := newOrg(t, sets...)
+	o.record = l
 	return o, l
 }
 
 // reconcile compares and heals, and fails the test when that fails.
 func (o *org) reconcile() Comparison {
 	o.t.Helper()
-	found, err := o.crm.Compare(context.Background(), true, nil)
+	found, err := o.crm.Compare(context.Background(), o.record, true, nil)
 	if err != nil {
 		o.t.Fatal(err)
 	}
@@ -83,7 +85,7 @@ func TestReconcileFindsEveryKindAndRepairs(t *testing.T) {
 	want := drift(map[string]int{missing: 1, edited: 3 + 1 + 2, stale: 1 + 1, extra: 2})
 	l.drift.At = time.Time{}
 	var dry Comparison
-	calls := o.calls(func() { dry, err = o.crm.Compare(context.Background(), false, nil) })
+	calls := o.calls(func() { dry, err = o.crm.Compare(context.Background(), o.record, false, nil) })
 	if err != nil || !cmp.Equal(dry.Drift, want) || dry.Resynced != 5 || dry.Moved != 4 || dry.Waiting != 2 || dry.Calls != calls || dry.RepairCalls != 6 || !dry.Done {
 		t.Errorf("dry: %+v, %v, want %v", dry, err, want)
 	}
@@ -102,16 +104,16 @@ func TestReconcileFindsEveryKindAndRepairs(t *testing.T) {
 	if diff := cmp.Diff(drift(map[string]int{extra: 2}), after.Drift); diff != "" || after.Waiting != 0 {
 		t.Errorf("after healing: %+v (-want +got):\n%s", after, diff)
 	}
-	if p := l.get(newID(6)); p.Link.ContactID == "" || p.Link.LeadID != "" {
+	if p := l.get(newID(6)); parentsOf(p.Link).ContactID == "" || parentsOf(p.Link).LeadID != "" {
 		t.Errorf("of the converted Lead: %+v", p.Link)
 	}
-	if p := l.get(newID(7)); p.Link.LeadID != leads[8] {
+	if p := l.get(newID(7)); parentsOf(p.Link).LeadID != leads[8] {
 		t.Errorf("of the merged Lead: %+v", p.Link)
 	}
 	if p := l.get(newID(9)); p.Link.Match != domain.Unmatched {
 		t.Errorf("of the deleted Lead: %+v", p.Link)
 	}
-	if p := l.get(newID(4)); p.Link.LeadID != leads[4] {
+	if p := l.get(newID(4)); parentsOf(p.Link).LeadID != leads[4] {
 		t.Errorf("hung elsewhere by hand: %+v", p.Link)
 	}
 	if len(o.tasks()) != 11 { // that of the deleted Lead went with it, and nobody else is the person
@@ -166,10 +168,10 @@ func TestReconcileLooksAgainForPeople(t *testing.T) {
 	if found.Retried != 10 || found.Matched != 2 || !cmp.Equal(found.Drift, drift(nil)) {
 		t.Errorf("%+v", found)
 	}
-	if p := l.get(newID(3)); p.Link.Match != domain.Matched || p.Link.LeadID != lead || !p.Link.SentTask {
+	if p := l.get(newID(3)); p.Link.Match != domain.Matched || parentsOf(p.Link).LeadID != lead || !logged(p.Link, sentEvent) {
 		t.Errorf("%+v", p.Link)
 	}
-	if p := l.get(newID(0)); p.Link.Match != domain.Matched || p.Link.ContactID == "" {
+	if p := l.get(newID(0)); p.Link.Match != domain.Matched || parentsOf(p.Link).ContactID == "" {
 		t.Errorf("%+v", p.Link)
 	}
 	if n := len(o.History()) - before; n != 4 { // two records and their Tasks
@@ -201,7 +203,7 @@ func TestReconcileGoesOnWhereItStopped(t *testing.T) {
 	var found Comparison
 	var err error
 	for range 20 {
-		if found, err = o.crm.Compare(context.Background(), true, nil); err == nil {
+		if found, err = o.crm.Compare(context.Background(), o.record, true, nil); err == nil {
 			break
 		}
 		if !errors.Is(err, stop) {
@@ -240,15 +242,34 @@ func TestReconcileLooksTwice(t *testing.T) {
 	}
 }
 
-func TestReconcileNeedsARecord(t *testing.T) {
-	o := newOrg(t)
+// A connector without an org says so to whoever asks it for something, and judges ids all the same.
+func TestNotConfigured(t *testing.T) {
+	c, err := New(Default(), Deps{})
+	if err != nil || c.Configured() {
+		t.Fatalf("%v, %v", c.Configured(), err)
+	}
 	ctx := context.Background()
-	_, compareErr := o.crm.Compare(ctx, true, nil)
-	_, backfillErr := o.crm.BackfillAll(ctx, nil)
-	_, planErr := o.crm.PlanBackfill(ctx)
-	for _, err := range []error{compareErr, backfillErr, planErr} {
-		if !errors.Is(err, errNoRecord) {
-			t.Errorf("%v", err)
+	_, pushed := c.Push(ctx, nil)
+	_, compared := c.Compare(ctx, newLedger(), true, nil)
+	_, filled := c.Backfill(ctx, newLedger(), nil)
+	_, planned := c.PlanBackfill(ctx, newLedger())
+	forgot, those := c.Forget(ctx, nil), c.ForgetThose(ctx, nil)
+	for i, err := range []error{pushed, compared, filled, planned, forgot, those, c.Resume(ctx)} {
+		if !errors.Is(err, mailroom.ErrNotConfigured) {
+			t.Errorf("%d: %v", i, err)
+		}
+	}
+	if b := c.Budget(); b != (mailroom.Budget{}) {
+		t.Errorf("%+v", b)
+	}
+	for _, good := range []domain.ForeignIDs{nil, {leadID: "00Q5g00000AbCdEEAV"}, {leadID: "00Q5g00000AbCdE", contactID: "0035g00000AbCdEAAV", accountID: "0015g00000AbCdE"}} {
+		if err := c.Judge(good); err != nil {
+			t.Errorf("%v: %v", good, err)
+		}
+	}
+	for _, bad := range []domain.ForeignIDs{{leadID: "short"}, {leadID: "00Q5g00000AbCdE!"}, {contactID: "00Q5g00000AbCdEEA"}, {accountID: "00Q5g00000AbCdé"}} {
+		if err := c.Judge(bad); !errors.Is(err, domain.BadRequest) {
+			t.Errorf("%v: %v", bad, err)
 		}
 	}
 }

@@ -149,6 +149,10 @@ func (l *ledger) SetState(_ context.Context, name string, value []byte) error {
 	return nil
 }
 
+func (l *ledger) Alone(ctx context.Context, write func(context.Context) error) error {
+	return write(ctx)
+}
+
 // sync pushes what is due until nothing is, or until so many rounds are over.
 func (l *ledger) sync(o *org, c *Connector, rounds int) {
 	o.t.Helper()

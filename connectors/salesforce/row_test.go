@@ -170,7 +170,7 @@ func TestOrgTakesEveryRow(t *testing.T) {
 		n++
 		p := anyInMail(t, newID(n))
 		a := o.push(p)[0]
-		if a.Class != domain.Taken || a.Link.LeadID != lead {
+		if a.Class != domain.Taken || parentsOf(a.Link).LeadID != lead {
 			t.Fatalf("%+v", a)
 		}
 		p.Link = a.Link
@@ -236,7 +236,7 @@ func TestTasks(t *testing.T) {
 	t.Run("switched off", func(t *testing.T) {
 		o := newOrg(t, func(_ *sandbox.Options, c *Config, _ *Deps) { c.Tasks = false })
 		o.lead(sandbox.Fields{"InMail_Member_Id__c": "robin"})
-		if a := o.push(sent(0, "robin"))[0]; a.Link.SentTask || len(o.tasks()) != 0 {
+		if a := o.push(sent(0, "robin"))[0]; logged(a.Link, sentEvent) || len(o.tasks()) != 0 {
 			t.Errorf("%+v", a)
 		}
 	})
@@ -256,7 +256,7 @@ func TestTasks(t *testing.T) {
 		his.InMail.Sender = "peter"
 		calls := o.calls(func() {
 			for _, a := range o.push(mine, his) {
-				if a.Class != domain.Taken || !a.Link.SentTask {
+				if a.Class != domain.Taken || !logged(a.Link, sentEvent) {
 					t.Errorf("%+v", a)
 				}
 			}
@@ -281,9 +281,9 @@ func TestTasks(t *testing.T) {
 		o := newOrg(t)
 		account := o.make("Account", sandbox.Fields{"Name": "Acme"})
 		p := sent(0, "nobody")
-		p.InMail.CRM.AccountID = account
+		p.InMail.CRM = named(parents{AccountID: account})
 		a := o.push(p)[0]
-		if a.Class != domain.Taken || a.Link.Match != domain.Matched || a.Link.AccountID != account || len(o.tasks()) != 0 {
+		if a.Class != domain.Taken || a.Link.Match != domain.Matched || parentsOf(a.Link).AccountID != account || len(o.tasks()) != 0 {
 			t.Errorf("%+v", a)
 		}
 	})

@@ -18,7 +18,8 @@ import (
 func TestStorm(t *testing.T) {
 	inmails, workers, rounds := sized(120, 300), 16, sized(10, 25)
 	l := newLedger()
-	o := newOrg(t, func(s *sandbox.Options, c *Config, d *Deps) { c.Concurrency, s.LongCalls, d.Record = 8, 100, l })
+	o := newOrg(t, func(s *sandbox.Options, c *Config, _ *Deps) { c.Concurrency, s.LongCalls = 8, 100 })
+	o.record = l
 	var leads []string
 	for i := range inmails {
 		member := domain.MemberID(fmt.Sprintf("member%d", i%200))
@@ -105,7 +106,7 @@ func TestStorm(t *testing.T) {
 		}
 		matched := p.Link.Match == domain.Matched
 		if (tasks[eventID(p.InMail.ID, sentEvent)] != nil) != matched || (tasks[eventID(p.InMail.ID, repliedEvent)] != nil) != (matched && !p.InMail.RepliedAt.IsZero()) {
-			t.Errorf("%s: %s, with the Tasks sent %v and replied %v", p.InMail.ID, p.Link.Match, p.Link.SentTask, p.Link.RepliedTask)
+			t.Errorf("%s: %s, with the Tasks sent %v and replied %v", p.InMail.ID, p.Link.Match, logged(p.Link, sentEvent), logged(p.Link, repliedEvent))
 		}
 	}
 	t.Logf("%d changes in the org; %v", len(o.History()), o.Calls())

@@ -119,6 +119,8 @@ func labelled(name string) []string {
 		return weeks
 	case "opened":
 		return []string{"true", "false"}
+	case "crm":
+		return []string{"salesforce", "hubspot"}
 	case "object":
 		return []string{"InMail__c", "Task"}
 	case "result": // of a pushed row, and of a job

@@ -20,9 +20,9 @@ import (
 // The collectors of the program keep the contract, even before anything is done or stored.
 func TestPagesOfTheCollectors(t *testing.T) {
 	process, domain := prometheus.NewRegistry(), prometheus.NewRegistry()
-	metrics.NewProcess(process)
+	metrics.NewProcess(process).CRM("salesforce", []string{"InMail__c"}, []string{"query"})
 	domain.MustRegister(metrics.NewDomain(
-		func(context.Context) (*mailroom.Snapshot, error) { return nil, nil }, slog.New(slog.DiscardHandler)))
+		func(context.Context) (*mailroom.Snapshot, error) { return nil, nil }, "salesforce", slog.New(slog.DiscardHandler)))
 	pages := http.NewServeMux()
 	pages.Handle("GET /metrics", metrics.Handler(process))
 	pages.Handle("GET /metrics/domain", metrics.Handler(domain))

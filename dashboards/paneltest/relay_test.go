@@ -17,13 +17,13 @@ func TestRelayMovesTimestampsBack(t *testing.T) {
 	const samples = `# TYPE inmail_snapshot_timestamp_seconds gauge
 inmail_snapshot_timestamp_seconds 1.8e+09
 inmail_cohort_open_complete_timestamp_seconds{cohort_week="2027-W03"} 1800000600.25
-inmail_crm_oldest_unsynced_timestamp_seconds 0
+inmail_crm_oldest_unsynced_timestamp_seconds{crm="salesforce"} 0
 inmail_pending_unopened 1.8e+09
 `
 	const moved = `# TYPE inmail_snapshot_timestamp_seconds gauge
 inmail_snapshot_timestamp_seconds 1799395200
 inmail_cohort_open_complete_timestamp_seconds{cohort_week="2027-W03"} 1799395800.25
-inmail_crm_oldest_unsynced_timestamp_seconds 0
+inmail_crm_oldest_unsynced_timestamp_seconds{crm="salesforce"} 0
 inmail_pending_unopened 1.8e+09
 `
 	program := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

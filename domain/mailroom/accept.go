@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -66,7 +67,7 @@ func (svc *Service) Announce(ctx context.Context, ids []domain.ID) error {
 
 // Read reads a send. What is wrong with it is said when it is accepted.
 func (svc *Service) Read(s Send) *Letter {
-	d := readLetter(s)
+	d := svc.readLetter(s)
 	if d.err == nil {
 		d.content = judgeContent(svc.lastModel(), d.text)
 		d.reading = advice.Read(d.text.Subject, d.text.Body, d.Category, svc.policy.ReadingEase)
@@ -111,7 +112,7 @@ type Letter struct {
 	err     error      // bad_request: it is not judged by the rules at all
 }
 
-func readLetter(s Send) *Letter {
+func (svc *Service) readLetter(s Send) *Letter {
 	d := &Letter{Send: s}
 	for _, id := range []domain.MemberID{s.From, s.To} {
 		if err := id.Validate(); err != nil {
@@ -136,11 +137,11 @@ func readLetter(s Send) *Letter {
 		d.err = &domain.Refusal{Code: domain.BadRequest, Got: n, Limit: MaxCategory, Detail: fmt.Sprintf("a category has at most %d characters, none of them a control character", MaxCategory)}
 		return d
 	}
-	if d.CRM, d.err = normalCRM(s.CRM); d.err != nil {
+	if d.CRM, d.err = svc.judgeCRM(s.CRM); d.err != nil {
 		return d
 	}
 	d.text = domain.ReadText(s.Subject, s.Body, s.Attachments)
-	d.digest = d.digestOf()
+	d.digest = d.digestOf(svc.crmDigest(d.CRM))
 	d.judged = digestText(d.text.Subject, d.text.Source)
 	return d
 }
@@ -172,10 +173,36 @@ func CheckText(s string) error {
 }
 
 // digestOf tells requests under one key apart (R28): the same fields are the same request, however
-// their JSON was written.
-func (d *Letter) digestOf() [32]byte {
-	b, _ := json.Marshal([]any{d.To, d.Send.Subject, d.Send.Body, d.Attachments, d.Tags, d.Category, d.CRM}) // strings marshal always
+// their JSON was written. crm is the ids of CRMs.
+func (d *Letter) digestOf(crm []any) [32]byte {
+	fields := append([]any{d.To, d.Send.Subject, d.Send.Body, d.Attachments, d.Tags, d.Category}, crm...)
+	b, _ := json.Marshal(fields) // strings marshal always
 	return sha256.Sum256(b)
+}
+
+// crmDigest is what ids of CRMs are in a digest. Those of the first CRM stand as the first version of this program wrote them, an
+// object of all its ids in their order: a send that is repeated across an upgrade is the same request.
+func (svc *Service) crmDigest(given domain.CRMIDs) []any {
+	if len(svc.crms) == 0 {
+		return nil
+	}
+	first := svc.crms[0]
+	var object strings.Builder
+	for _, id := range first.IDs() {
+		name := ""
+		for word := range strings.SplitSeq(strings.TrimSuffix(id.Name, "_id"), "_") {
+			name += strings.ToUpper(word[:1]) + word[1:]
+		}
+		value, _ := json.Marshal(given[first.Name()][id.Name])
+		fmt.Fprintf(&object, `,"%sID":%s`, name, value)
+	}
+	crm := []any{json.RawMessage("{" + strings.TrimPrefix(object.String(), ",") + "}")}
+	others := maps.Clone(given)
+	delete(others, first.Name())
+	if len(others) > 0 {
+		crm = append(crm, others)
+	}
+	return crm
 }
 
 // acceptance is the judging of one batch inside its transaction.
@@ -410,22 +437,6 @@ func adviceCodes(hits []advice.Hit) []string {
 	}
 	slices.Sort(codes)
 	return slices.Compact(codes)
-}
-
-// normalCRM checks ids that a sender gave: 15 or 18 letters and digits, as Salesforce's are.
-func normalCRM(c domain.CRMIDs) (domain.CRMIDs, error) {
-	for _, id := range []string{c.LeadID, c.ContactID, c.AccountID} {
-		if id == "" {
-			continue
-		}
-		alnum := strings.IndexFunc(id, func(r rune) bool {
-			return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9')
-		}) < 0
-		if !alnum || (len(id) != 15 && len(id) != 18) {
-			return c, refuse(domain.BadRequest, "a Salesforce id has 15 or 18 letters and digits")
-		}
-	}
-	return c, nil
 }
 
 // limitsOf takes the limits of R41 out of the policy.

@@ -5,6 +5,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"slices"
+	"sync"
 	"time"
 
 	"inmail/domain"
@@ -15,7 +16,7 @@ const (
 	// stateErasing holds the ids of members whose erasure has begun and is not done: the one place that knows them
 	// still, for the seconds that it takes.
 	stateErasing = "erasing"
-	// stateForgetting holds what Salesforce has not forgotten yet, without saying whom.
+	// stateForgetting holds whom a CRM has not forgotten yet, without saying whom.
 	stateForgetting = "forgetting"
 	// stateScrub is there while files may hold bytes of what was deleted. Every erasure writes it before it reads
 	// anything, so that two that run at once wait for each other; the value says whether one came after a scrub began.
@@ -25,15 +26,7 @@ const (
 // eraseBatch is how many InMails of a member one transaction erases.
 const eraseBatch = 500
 
-// Forgetter is who beside the record knows members by their ids: Salesforce, whose Leads and Contacts hold them.
-type Forgetter interface {
-	// Forget takes the ids of members out of the org. An error says that some may still be there.
-	Forget(ctx context.Context, ids []domain.MemberID) error
-	// ForgetThose takes out every id that gone says yes to. It looks at all that the org holds.
-	ForgetThose(ctx context.Context, gone func(domain.MemberID) bool) error
-}
-
-// forgetTimeout is how long an erasure waits for Salesforce with the id in its hand. Longer, and it would stand in the
+// forgetTimeout is how long an erasure waits for the CRMs, all at once, with the id in its hand. Longer, and it would stand in the
 // record for more than the 5 s of R60: then its digest is kept instead.
 const forgetTimeout = 1500 * time.Millisecond
 
@@ -52,7 +45,7 @@ func digestOf(salt []byte, id domain.MemberID) []byte {
 }
 
 // Erase makes a member unknown at once, with its keys, and asks the workers to take every name, id and text of it out of the
-// record and of Salesforce (R60). The counts stay.
+// record and of every CRM (R60). The counts stay.
 func (svc *Service) Erase(ctx context.Context, v Viewer, id domain.MemberID) error {
 	err := svc.record.Update(ctx, func(tx Tx) error {
 		if err := svc.beginErasing(tx, id); err != nil {
@@ -71,7 +64,7 @@ func (svc *Service) Erase(ctx context.Context, v Viewer, id domain.MemberID) err
 		if err != nil {
 			return err
 		}
-		return tx.Resync(touched)
+		return tx.Resync("", touched)
 	})
 	if err != nil {
 		return wrap("erase a member", err)
@@ -80,9 +73,13 @@ func (svc *Service) Erase(ctx context.Context, v Viewer, id domain.MemberID) err
 	return nil
 }
 
-// askErase asks the workers to carry erasures on, and to tell Salesforce; else redrive and the schedule do.
+// askErase asks the workers to carry erasures on, and to tell the CRMs; else redrive and the schedule do.
 func (svc *Service) askErase(ctx context.Context) {
-	_ = svc.queue.Enqueue(ctx, Task{Type: TaskErase}, Task{Type: TaskCRMPush})
+	tasks := []Task{{Type: TaskErase}}
+	for _, crm := range svc.crms {
+		tasks = append(tasks, pushTask(crm.Name()))
+	}
+	_ = svc.queue.Enqueue(ctx, tasks...)
 }
 
 // beginErasing notes members whose traces are to be taken out, and that the files are to be scrubbed.
@@ -111,9 +108,9 @@ func erasing(tx Tx) ([]domain.MemberID, error) {
 	return *pending, nil
 }
 
-// FinishErasures carries on what Erase began until nothing is left, in the record, in Salesforce and in the files. It returns how
+// FinishErasures carries on what Erase began until nothing is left, in the record, in the CRMs and in the files. It returns how
 // many members were finished. It may run twice at once, and be cut off at any point: the next one goes on there.
-func (svc *Service) FinishErasures(ctx context.Context, crm Forgetter) (finished int, err error) {
+func (svc *Service) FinishErasures(ctx context.Context) (finished int, err error) {
 	for {
 		id, err := svc.firstErasing(ctx)
 		if err != nil {
@@ -122,7 +119,7 @@ func (svc *Service) FinishErasures(ctx context.Context, crm Forgetter) (finished
 		if id == "" {
 			break
 		}
-		if err := svc.finishErasure(ctx, crm, id); err != nil {
+		if err := svc.finishErasure(ctx, id); err != nil {
 			return finished, wrap("finish an erasure", err)
 		}
 		finished++
@@ -143,17 +140,18 @@ func (svc *Service) firstErasing(ctx context.Context) (id domain.MemberID, err e
 }
 
 // finishErasure takes one member out of everything.
-func (svc *Service) finishErasure(ctx context.Context, crm Forgetter, id domain.MemberID) error {
+func (svc *Service) finishErasure(ctx context.Context, id domain.MemberID) error {
 	for done := false; !done; {
 		var err error
 		if done, err = svc.eraseSome(ctx, id); err != nil {
 			return err
 		}
 	}
-	svc.askErase(ctx) // what was emptied is due for Salesforce at once
-	forget, cancel := context.WithTimeout(ctx, forgetTimeout)
-	forgot := crm.Forget(forget, []domain.MemberID{id}) == nil
-	cancel()
+	svc.askErase(ctx) // what was emptied is due for the CRMs at once
+	forgetful, err := svc.forget(ctx, id)
+	if err != nil {
+		return err
+	}
 	return svc.record.Update(ctx, func(tx Tx) error {
 		if err := svc.beginErasing(tx); err != nil { // its turn: the list may have grown
 			return err
@@ -166,8 +164,8 @@ func (svc *Service) finishErasure(ctx context.Context, crm Forgetter, id domain.
 		if at < 0 {
 			return nil // another worker was faster
 		}
-		if !forgot {
-			if err := svc.rememberToForget(tx, id); err != nil {
+		for _, crm := range forgetful {
+			if err := svc.rememberToForget(tx, crm, id); err != nil {
 				return err
 			}
 		}
@@ -176,6 +174,31 @@ func (svc *Service) finishErasure(ctx context.Context, crm Forgetter, id domain.
 		}
 		return setState(tx, stateErasing, pending)
 	})
+}
+
+// forget asks every CRM that the record serves to forget a member, all at once, and returns those that may still hold its id: they
+// did not answer in time, or are reached by other processes alone.
+func (svc *Service) forget(ctx context.Context, id domain.MemberID) (left []domain.CRM, err error) {
+	connected, err := svc.connected(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, forgetTimeout)
+	defer cancel()
+	forgot := make([]bool, len(connected))
+	var wg sync.WaitGroup
+	for i, name := range connected {
+		if crm := svc.Connector(name); crm != nil && crm.Configured() {
+			wg.Go(func() { forgot[i] = crm.Forget(ctx, []domain.MemberID{id}) == nil })
+		}
+	}
+	wg.Wait()
+	for i, name := range connected {
+		if !forgot[i] {
+			left = append(left, name)
+		}
+	}
+	return left, nil
 }
 
 // eraseSome erases one batch of a member. It is done when a whole pass found nothing more: what others wrote while an earlier one
@@ -190,14 +213,14 @@ func (svc *Service) eraseSome(ctx context.Context, id domain.MemberID) (done boo
 			return err
 		}
 		done = finished && len(touched) == 0
-		return tx.Resync(touched)
+		return tx.Resync("", touched)
 	})
 	return done, err
 }
 
-// rememberToForget keeps the digest of an id that Salesforce may still hold.
-func (svc *Service) rememberToForget(tx Tx, id domain.MemberID) error {
-	due, err := state[[]digest](tx, stateForgetting)
+// rememberToForget keeps the digest of an id that a CRM may still hold.
+func (svc *Service) rememberToForget(tx Tx, crm domain.CRM, id domain.MemberID) error {
+	due, err := state[[]digest](tx, crmState(crm, stateForgetting))
 	if err != nil {
 		return err
 	}
@@ -205,36 +228,40 @@ func (svc *Service) rememberToForget(tx Tx, id domain.MemberID) error {
 		due = &[]digest{}
 	}
 	salt := svc.ids.NewSecret()
-	return setState(tx, stateForgetting, append(*due, digest{Salt: salt[:], Sum: digestOf(salt[:], id)}))
+	return setState(tx, crmState(crm, stateForgetting), append(*due, digest{Salt: salt[:], Sum: digestOf(salt[:], id)}))
 }
 
-// ForgetInCRM takes out of Salesforce the ids of members whom it could not forget when they were erased. It does nothing while
-// the sync is paused or parked, and asks for nothing when nothing is due.
-func (svc *Service) ForgetInCRM(ctx context.Context, crm Forgetter) error {
+// ForgetInCRM takes out of a CRM the ids of members whom it could not forget when they were erased. It does nothing while
+// its sync is paused or parked, and asks for nothing when nothing is due.
+func (svc *Service) ForgetInCRM(ctx context.Context, crm domain.CRM) error {
 	var due []digest
 	err := svc.record.View(ctx, func(tx Tx) error {
 		due = nil
-		found, err := state[[]digest](tx, stateForgetting)
+		found, err := state[[]digest](tx, crmState(crm, stateForgetting))
 		if err != nil || found == nil || len(*found) == 0 {
 			return err
 		}
-		rests, err := syncRests(tx)
+		rests, err := syncRests(tx, crm)
 		if err == nil && !rests {
 			due = *found
 		}
 		return err
 	})
 	if err != nil || len(due) == 0 {
-		return wrap("look whom Salesforce is to forget", err)
+		return wrap("look whom a CRM is to forget", err)
 	}
-	if err := crm.ForgetThose(ctx, anyOf(due)); err != nil {
-		return wrap("let Salesforce forget members", err)
+	c := svc.Connector(crm)
+	if c == nil {
+		return svc.unknownCRM()
+	}
+	if err := c.ForgetThose(ctx, anyOf(due)); err != nil {
+		return wrap("let a CRM forget members", err)
 	}
 	err = svc.record.Update(ctx, func(tx Tx) error {
 		if err := tx.SetState(stateScrub, []byte(svc.ids.NewID())); err != nil {
 			return err
 		}
-		found, err := state[[]digest](tx, stateForgetting)
+		found, err := state[[]digest](tx, crmState(crm, stateForgetting))
 		if err != nil || found == nil {
 			return err
 		}
@@ -242,11 +269,11 @@ func (svc *Service) ForgetInCRM(ctx context.Context, crm Forgetter) error {
 			return slices.ContainsFunc(due, func(done digest) bool { return hmac.Equal(done.Sum, d.Sum) })
 		})
 		if len(left) == 0 {
-			return tx.SetState(stateForgetting, nil)
+			return tx.SetState(crmState(crm, stateForgetting), nil)
 		}
-		return setState(tx, stateForgetting, left)
+		return setState(tx, crmState(crm, stateForgetting), left)
 	})
-	return wrap("note what Salesforce forgot", err)
+	return wrap("note what a CRM forgot", err)
 }
 
 func anyOf(due []digest) func(domain.MemberID) bool {

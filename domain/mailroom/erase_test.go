@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,35 +20,6 @@ import (
 	"inmail/domain"
 	"inmail/domain/mailroom"
 )
-
-// org is a Salesforce that only knows whom it was told to forget.
-type org struct {
-	down   bool
-	people map[domain.MemberID]bool
-}
-
-func (o *org) Forget(_ context.Context, ids []domain.MemberID) error {
-	return o.ForgetThose(context.Background(), func(id domain.MemberID) bool {
-		for _, gone := range ids {
-			if id == gone {
-				return true
-			}
-		}
-		return false
-	})
-}
-
-func (o *org) ForgetThose(_ context.Context, gone func(domain.MemberID) bool) error {
-	if o.down {
-		return errors.New("the org is down")
-	}
-	for id := range o.people {
-		if gone(id) {
-			delete(o.people, id)
-		}
-	}
-	return nil
-}
 
 // found lists where a mark stands: in SQLite's files by their bytes, in PostgreSQL in any row.
 func (w *world) found(c record.Config, mark string) (places []string) {
@@ -111,9 +83,9 @@ func (w *world) somewhere(c record.Config, marks ...string) {
 }
 
 // finish carries erasures to their end.
-func (w *world) finish(o *org) int {
+func (w *world) finish() int {
 	w.t.Helper()
-	n, err := w.svc.FinishErasures(w.ctx, o)
+	n, err := w.svc.FinishErasures(w.ctx)
 	w.ok(err)
 	return n
 }
@@ -147,7 +119,7 @@ func eraseRules(t *testing.T) {
 		w.somewhere(c, "zqtext", "Zqname")
 		w.ok(w.svc.Erase(w.ctx, operator, "b"))
 		w.ok(w.svc.Erase(w.ctx, operator, "zq-gone"))
-		w.finish(&org{})
+		w.finish()
 		w.nowhere(c, "zqtext", "ZQTEXT", "Zqname", "zq-gone")
 		again, err := w.svc.Accept(w.ctx, []mailroom.Send{send})
 		w.ok(err)
@@ -165,7 +137,7 @@ func eraseRules(t *testing.T) {
 		w.member("a", "recruiter_25")
 		w.member("zq-gone", "recruiter_25")
 		w.ok(w.svc.Erase(w.ctx, operator, "zq-gone"))
-		w.finish(&org{})
+		w.finish()
 		for _, s := range []mailroom.Send{text("a", "zq-gone"), text("zq-gone", "a")} {
 			s.Key = "k-" + string(s.From)
 			_, err := w.accept(s)
@@ -184,8 +156,8 @@ func eraseRules(t *testing.T) {
 		}
 		w.ok(w.svc.Erase(w.ctx, operator, "zq-gone"))
 		ctx, cancel := context.WithCancel(w.ctx)
-		cut := &cutOff{org: org{}, cancel: cancel} // dies while Salesforce is being told
-		if _, err := w.svc.FinishErasures(ctx, cut); err == nil {
+		w.first.during = cancel // it dies while the CRM is being told
+		if _, err := w.svc.FinishErasures(ctx); err == nil {
 			w.t.Fatal("it was not cut off")
 		}
 		waits, err := w.svc.Erasing(w.ctx)
@@ -193,7 +165,7 @@ func eraseRules(t *testing.T) {
 		if !waits {
 			w.t.Fatal("nobody would go on")
 		}
-		w.finish(&org{})
+		w.finish()
 		if waits, err = w.svc.Erasing(w.ctx); err != nil || waits {
 			w.t.Errorf("it still waits: %v, %v", waits, err)
 		}
@@ -203,7 +175,7 @@ func eraseRules(t *testing.T) {
 		w.member("a", "recruiter_25")
 		w.member("zq-gone", "recruiter_25")
 		w.ok(w.svc.Erase(w.ctx, operator, "zq-gone"))
-		w.finish(&org{})
+		w.finish()
 		// A send that was judged before and stored after.
 		late, receipt := domain.New(domain.InMail{ID: uuids{}.NewID(), Sender: "a", Recipient: "zq-gone", Subject: "zqtext", Body: "zqtext",
 			Preview: "zqtext", AccountType: domain.Recruiter}, w.clock.Now())
@@ -211,7 +183,7 @@ func eraseRules(t *testing.T) {
 		w.somewhere(c, "zq-gone", "zqtext")
 		_, err := w.svc.Deliver(w.ctx, []domain.ID{late.ID})
 		w.ok(err)
-		w.finish(&org{})
+		w.finish()
 		w.nowhere(c, "zq-gone", "zqtext")
 		if m := w.inmail(late.ID); m.Status != domain.Refused || m.Reason != domain.UnknownRecipient || m.Recipient != domain.Erased {
 			w.t.Errorf("it is %s, %s, to %s", m.Status, m.Reason, m.Recipient)
@@ -234,7 +206,7 @@ func eraseRules(t *testing.T) {
 		w.ok(errors.Join(together(erasures...)...))
 		for range 3 {
 			workers = append(workers, func() error {
-				_, err := w.svc.FinishErasures(w.ctx, &org{})
+				_, err := w.svc.FinishErasures(w.ctx)
 				if errors.Is(err, mailroom.ErrUnavailable) { // another one scrubs: this one comes again
 					err = nil
 				}
@@ -242,7 +214,7 @@ func eraseRules(t *testing.T) {
 			})
 		}
 		w.ok(errors.Join(together(workers...)...))
-		w.finish(&org{})
+		w.finish()
 		w.nowhere(c, "zq-gone")
 		if got := w.outcomes(domain.BySender); got["erased pending_unopened"] != 96 || len(got) != 1 {
 			w.t.Errorf("the counts by sender are %v", got)
@@ -255,36 +227,44 @@ func eraseRules(t *testing.T) {
 		w.ok(err)
 		w.want(errs[0], domain.Conflict)
 		w.ok(errs[1])
-		w.finish(&org{})
+		w.finish()
 		w.member("a", "recruiter_25")
-		w.finish(&org{})
+		w.finish()
 		if m, err := w.svc.Member(w.ctx, "a"); err != nil || m.Name != "Member A" {
 			w.t.Errorf("the new member is %q, %v", m.Name, err)
 		}
 	})
-	each("R60_Salesforce_was_away", nil, func(w *world, c record.Config) {
+	each("R60_a_CRM_was_away", nil, func(w *world, c record.Config) {
 		w.member("zq-gone", "basic_0")
-		o := &org{down: true, people: map[domain.MemberID]bool{"zq-gone": true, "other": true}}
+		w.second.absent = false
+		w.ok(w.svc.ConnectCRMs(w.ctx))
+		w.second.absent = true // it is connected, and reached by another process
+		known := map[domain.MemberID]bool{"zq-gone": true, "other": true}
+		w.first.down, w.first.people, w.second.people = true, maps.Clone(known), maps.Clone(known)
 		w.ok(w.svc.Erase(w.ctx, operator, "zq-gone"))
-		w.finish(o)
-		w.nowhere(c, "zq-gone") // nobody waits for Salesforce with the id in the record
-		if err := w.svc.ForgetInCRM(w.ctx, o); err == nil || !o.people["zq-gone"] {
-			w.t.Fatal("a Salesforce that is down forgot")
+		w.finish()
+		w.nowhere(c, "zq-gone") // nobody waits for a CRM with the id in the record
+		if err := w.svc.ForgetInCRM(w.ctx, firstCRM); !errors.Is(err, errDown) {
+			w.t.Fatalf("a CRM that is down says %v", err)
 		}
-		w.ok(w.svc.PauseCRM(w.ctx, "operator", time.Time{}))
-		o.down = false
-		w.ok(w.svc.ForgetInCRM(w.ctx, o))
-		if !o.people["zq-gone"] {
-			w.t.Error("a paused sync spoke to Salesforce")
+		w.ok(w.svc.ForgetInCRM(w.ctx, secondCRM)) // by the process that reaches it: one that is down holds it up for none
+		if diff := cmp.Diff(map[domain.MemberID]bool{"other": true}, w.second.people); diff != "" {
+			w.t.Errorf("the second knows (-want +got):\n%s", diff)
 		}
-		w.ok(w.svc.ResumeCRM(w.ctx))
-		w.ok(w.svc.ForgetInCRM(w.ctx, o))
-		if diff := cmp.Diff(map[domain.MemberID]bool{"other": true}, o.people); diff != "" {
-			w.t.Errorf("Salesforce knows (-want +got):\n%s", diff)
+		w.ok(w.svc.PauseCRM(w.ctx, firstCRM, "operator", time.Time{}))
+		w.first.down = false
+		w.ok(w.svc.ForgetInCRM(w.ctx, firstCRM))
+		if !w.first.people["zq-gone"] {
+			w.t.Error("a paused sync spoke to its CRM")
 		}
-		o.people["zq-gone"] = true // another one of that id, later
-		w.ok(w.svc.ForgetInCRM(w.ctx, o))
-		if !o.people["zq-gone"] {
+		w.ok(w.svc.ResumeCRM(w.ctx, firstCRM))
+		w.ok(w.svc.ForgetInCRM(w.ctx, firstCRM))
+		if diff := cmp.Diff(map[domain.MemberID]bool{"other": true}, w.first.people); diff != "" {
+			w.t.Errorf("the first knows (-want +got):\n%s", diff)
+		}
+		w.first.people["zq-gone"] = true // another one of that id, later
+		w.ok(w.svc.ForgetInCRM(w.ctx, firstCRM))
+		if !w.first.people["zq-gone"] {
 			w.t.Error("it was forgotten a second time")
 		}
 	})
@@ -387,17 +367,6 @@ func eraseRules(t *testing.T) {
 			w.t.Errorf("a young one says %q", m.Subject)
 		}
 	})
-}
-
-// cutOff is an org during whose call the process is stopped.
-type cutOff struct {
-	org
-	cancel context.CancelFunc
-}
-
-func (c *cutOff) Forget(ctx context.Context, ids []domain.MemberID) error {
-	c.cancel()
-	return c.org.Forget(ctx, ids)
 }
 
 // pairs relates two members.

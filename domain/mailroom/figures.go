@@ -79,19 +79,24 @@ func cohortOf(t time.Time) domain.Cohort {
 // Snapshot is the figures of the record at one moment, as /metrics/domain shows them. Its cost does not grow with the
 // number of InMails: it reads counts and what waits.
 type Snapshot struct {
-	At             time.Time                                     `json:"at"`
-	Took           time.Duration                                 `json:"took"`
-	Weeks          []WeekFigures                                 `json:"weeks"` // the last 13, oldest first
-	Recent         map[domain.AccountType]map[domain.Outcome]int `json:"recent"`
-	Tags           map[string]map[domain.Outcome]int             `json:"tags"`
-	TagsFolded     int                                           `json:"tags_folded"` // different tags counted under other
-	Pending        int                                           `json:"pending"`
-	ExpiringSoon   map[string]int                                `json:"expiring_soon"`
-	Restricted     map[string]int                                `json:"restricted"`
-	Unsynced       int                                           `json:"unsynced"`
-	OldestUnsynced time.Time                                     `json:"oldest_unsynced"`
-	Dead           map[domain.FailureClass]int                   `json:"dead"`
-	Drift          map[string]int                                `json:"drift"`
+	At           time.Time                                     `json:"at"`
+	Took         time.Duration                                 `json:"took"`
+	Weeks        []WeekFigures                                 `json:"weeks"` // the last 13, oldest first
+	Recent       map[domain.AccountType]map[domain.Outcome]int `json:"recent"`
+	Tags         map[string]map[domain.Outcome]int             `json:"tags"`
+	TagsFolded   int                                           `json:"tags_folded"` // different tags counted under other
+	Pending      int                                           `json:"pending"`
+	ExpiringSoon map[string]int                                `json:"expiring_soon"`
+	Restricted   map[string]int                                `json:"restricted"`
+	CRMs         map[domain.CRM]CRMFigures                     `json:"crms"` // of those that are connected
+}
+
+// CRMFigures is how one CRM stands.
+type CRMFigures struct {
+	Unsynced       int                         `json:"unsynced"`
+	OldestUnsynced time.Time                   `json:"oldest_unsynced"`
+	Dead           map[domain.FailureClass]int `json:"dead"`
+	Drift          map[string]int              `json:"drift"`
 }
 
 // WeekFigures are the outcomes of one cohort and when its rates are complete (R57, R58).
@@ -182,16 +187,32 @@ func (svc *Service) figures(tx Tx, tags []string) (Snapshot, error) {
 	if s.Restricted, err = tx.RestrictedByTrigger(); err != nil {
 		return s, err
 	}
-	backlog, err := tx.Backlog()
-	if err != nil {
-		return s, err
-	}
-	s.Unsynced, s.OldestUnsynced, s.Dead = backlog.Unsynced, backlog.OldestUnsynced, backlog.Dead
-	drift, err := state[Drift](tx, stateCRMDrift)
-	if drift != nil {
-		s.Drift = drift.Kinds
-	}
+	s.CRMs, err = crmFigures(tx)
 	return s, err
+}
+
+func crmFigures(tx Tx) (map[domain.CRM]CRMFigures, error) {
+	connected, err := connectedIn(tx)
+	if err != nil {
+		return nil, err
+	}
+	figures := make(map[domain.CRM]CRMFigures, len(connected))
+	for _, crm := range connected {
+		backlog, err := tx.Backlog(crm)
+		if err != nil {
+			return nil, err
+		}
+		f := CRMFigures{Unsynced: backlog.Unsynced, OldestUnsynced: backlog.OldestUnsynced, Dead: backlog.Dead}
+		drift, err := state[Drift](tx, crmState(crm, stateDrift))
+		if err != nil {
+			return nil, err
+		}
+		if drift != nil {
+			f.Drift = drift.Kinds
+		}
+		figures[crm] = f
+	}
+	return figures, nil
 }
 
 // weeks gathers the counts of all InMails by cohort.

@@ -75,15 +75,9 @@ type ImportInMail struct {
 	Tags        []string            `json:"tags,omitempty"`
 	Category    string              `json:"category,omitempty"`
 	Key         givenKey            `json:"key,omitempty"`
-	CRM         *importCRM          `json:"crm,omitempty"`
+	CRM         *NamedCRMIDs        `json:"crm,omitempty"`
 	Attachment  strictjson.Anything `json:"attachment,omitempty"`
 	Attachments strictjson.Anything `json:"attachments,omitempty"`
-}
-
-type importCRM struct {
-	LeadID    givenCRMID `json:"lead_id,omitempty"`
-	ContactID givenCRMID `json:"contact_id,omitempty"`
-	AccountID givenCRMID `json:"account_id,omitempty"`
 }
 
 // accountType is one of the account types.
@@ -107,15 +101,6 @@ func (k givenKey) Validate() error {
 		return badKey("")
 	}
 	return checkKey(string(k))
-}
-
-// givenCRMID is an id of the CRM.
-type givenCRMID string
-
-// Validate refuses what the CRM never gives.
-func (id givenCRMID) Validate() error {
-	_, err := normalCRM(domain.CRMIDs{LeadID: string(id)})
-	return err
 }
 
 // importPair is two members, as a list.
@@ -170,8 +155,7 @@ func (m *ImportInMail) send() Send {
 	s := Send{From: m.From, To: m.To, Subject: m.Subject, Body: m.Body, Tags: m.Tags, Category: m.Category,
 		Key: string(m.Key), Attachments: bool(m.Attachment || m.Attachments)}
 	if m.CRM != nil {
-		s.CRM = domain.CRMIDs{LeadID: string(m.CRM.LeadID), ContactID: string(m.CRM.ContactID),
-			AccountID: string(m.CRM.AccountID)}
+		s.CRM = m.CRM.IDs
 	}
 	return s
 }

@@ -30,21 +30,21 @@ func (svc *Service) Tag(ctx context.Context, v Viewer, id domain.ID, tags []stri
 	return normal, wrap("tag", err)
 }
 
-// SetCRM replaces the Salesforce ids that a sender names; an explicit id wins over matching (R55). It returns them as stored.
+// SetCRM replaces the ids of CRMs that a sender names; an explicit id wins over matching (R55). It returns them as stored.
 func (svc *Service) SetCRM(ctx context.Context, v Viewer, id domain.ID, ids domain.CRMIDs) (domain.CRMIDs, error) {
-	normal, err := normalCRM(ids)
+	normal, err := svc.judgeCRM(ids)
 	if err != nil {
 		return ids, err
 	}
 	err = svc.label(ctx, v, id, func(tx Tx, m *domain.InMail) (bool, error) {
-		changed := m.CRM != normal
+		changed := !m.CRM.Equal(normal)
 		m.CRM = normal
 		return changed, nil
 	})
-	return normal, wrap("set Salesforce ids", err)
+	return normal, wrap("set the ids of CRMs", err)
 }
 
-// label changes what is written on an InMail but not its state: no receipt follows, Salesforce learns of it.
+// label changes what is written on an InMail but not its state: no receipt follows, CRMs learn of it.
 func (svc *Service) label(ctx context.Context, v Viewer, id domain.ID, change func(Tx, *domain.InMail) (bool, error)) error {
 	return svc.record.Update(ctx, func(tx Tx) error {
 		m, err := one(tx.LockInMails, id)

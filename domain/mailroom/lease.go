@@ -8,13 +8,16 @@ import (
 	"inmail/domain"
 )
 
-// Turn names what one worker of all processes does at a time. Whoever takes it holds it until a lease ends, and prolongs that while
-// it is at work: one that dies delays the others by no more than a lease. The record keeps it, like what is claimed.
-type Lease string
+// Lease names what one worker of all processes does at a time for one CRM. Whoever takes it holds it until its time is over, and
+// prolongs that while it is at work: one that dies delays the others by no more than that. The record keeps it, like what is claimed.
+type Lease struct {
+	CRM  domain.CRM
+	What string // write, or a kind of run
+}
 
-// TurnWrite is the turn at writing rows that hang on Leads, Contacts and Accounts: two writers would wait for each other's parents
-// (SALESFORCE.md 2.6). Each kind of walk has a turn too.
-const LeaseWrite Lease = "crm_write"
+// WriteLease is that of writing rows which hang on records of the CRM: two writers would wait for each other's parents. Each kind
+// of run has a lease too.
+func WriteLease(crm domain.CRM) Lease { return Lease{crm, "write"} }
 
 // ErrTurnTaken says that another holds the turn.
 var ErrLeaseTaken = errors.New("another worker has the turn")
@@ -43,7 +46,7 @@ func (svc *Service) TakeLease(ctx context.Context, t Lease, holder domain.ID, le
 		}
 		return takeLease(tx, t, holder, lease)
 	})
-	return wrap("take the turn "+string(t), err)
+	return wrap("take the turn "+t.String(), err)
 }
 
 // EndTurn lets the next one have the turn at once, if holder still has it.
@@ -58,10 +61,12 @@ func (svc *Service) EndLease(ctx context.Context, t Lease, holder domain.ID) err
 		}
 		return tx.SetState(t.state(), nil)
 	})
-	return wrap("end the turn "+string(t), err)
+	return wrap("end the turn "+t.String(), err)
 }
 
-func (t Lease) state() string { return "lease_" + string(t) }
+func (t Lease) state() string { return crmState(t.CRM, "lease_"+t.What) }
+
+func (t Lease) String() string { return string(t.CRM) + " " + t.What }
 
 // turnFree looks whether holder may take a turn, and locks nothing.
 func leaseFree(tx Tx, t Lease, holder domain.ID) error {
@@ -89,7 +94,7 @@ func takeLease(tx Tx, t Lease, holder domain.ID, lease time.Duration) error {
 const stateLeases = "leases"
 
 func lockLease(tx Tx, t Lease) (*leaseHolder, error) {
-	if err := tx.SetState(stateLeases, []byte(t)); err != nil {
+	if err := tx.SetState(crmState(t.CRM, stateLeases), []byte(t.What)); err != nil {
 		return nil, err
 	}
 	return state[leaseHolder](tx, t.state())

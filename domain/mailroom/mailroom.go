@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -66,6 +67,7 @@ func CauseOf(err error) Cause {
 type Config struct {
 	Plans  domain.Plans
 	Policy domain.Policy
+	CRMs   []CRM // those that this program knows, configured or not; the first is meant where none is named
 }
 
 // Service joins the ports and the rules. Build it with New; its methods are safe for concurrent use.
@@ -78,6 +80,7 @@ type Service struct {
 	plans    domain.Plans
 	policy   domain.Policy
 	limits   spam.Limits
+	crms     []CRM
 	confirm  []byte   // the key of confirmation tokens (R35)
 	filter   struct { // the learnt filter as last read
 		sync.Mutex
@@ -93,7 +96,8 @@ func New(ctx context.Context, c Config, record Record, queue Queue, clock Clock,
 	if err := errors.Join(c.Plans.Validate(), c.Policy.Validate()); err != nil {
 		return nil, err
 	}
-	r := &Service{record: record, queue: queue, clock: clock, ids: ids, observer: observer, plans: c.Plans, policy: c.Policy, limits: limitsOf(c.Policy)}
+	r := &Service{record: record, queue: queue, clock: clock, ids: ids, observer: observer, plans: c.Plans, policy: c.Policy, limits: limitsOf(c.Policy),
+		crms: slices.Clone(c.CRMs)}
 	err := record.Update(ctx, func(tx Tx) error {
 		key, err := tx.State(stateConfirmKey)
 		if err != nil || len(key) == 32 {

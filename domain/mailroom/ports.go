@@ -2,6 +2,7 @@ package mailroom
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"inmail/domain"
@@ -20,6 +21,77 @@ type IDs interface {
 // Queue asks workers to look. Losing what was asked loses nothing: the record says what is due.
 type Queue interface {
 	Enqueue(ctx context.Context, tasks ...Task) error
+}
+
+// CRM is the one port to a CRM. Its connector alone knows the CRM's words; all that it keeps in the record is opaque to
+// others. It makes one try; waiting is the queue's (STYLE H12). Its methods may be used by several goroutines at once.
+type CRM interface {
+	Name() domain.CRM
+	// Configured says whether this process reaches the CRM. One that is not configured still judges ids; what else is
+	// asked of it fails with ErrNotConfigured.
+	Configured() bool
+	// IDs describes the ids that a sender may name. Judge is asked about some of these names, with values that are not empty,
+	// and refuses with bad_request what cannot be of this CRM. It asks nobody.
+	IDs() []ForeignID
+	Judge(ids domain.ForeignIDs) error
+	// Push brings InMails to the CRM in as few calls as it can; answers[i] is for pushes[i]. A row's fault is in
+	// its answer; an error is of the connector itself, and then nothing is known of any row.
+	Push(ctx context.Context, pushes []domain.Push) (answers []domain.PushAnswer, err error)
+	// Forget takes the ids of members out of the CRM (R60). An error says that some may still be there.
+	Forget(ctx context.Context, ids []domain.MemberID) error
+	// ForgetThose takes out every id that gone says yes to. It looks at all that the CRM holds.
+	ForgetThose(ctx context.Context, gone func(domain.MemberID) bool) error
+	// Compare compares the CRM with the record; with repairs it repairs what differs, and goes on where it stopped, else it
+	// changes nothing. progress is told after each step. The error of one that stopped because the CRM takes no more for
+	// now is a *Waits.
+	Compare(ctx context.Context, record CRMRecord, repairs bool, progress func(Comparison)) (Comparison, error)
+	// Backfill brings everything to the CRM, and goes on where it stopped. progress and errors are as of Compare.
+	Backfill(ctx context.Context, record CRMRecord, progress func(BackfillProgress)) (BackfillProgress, error)
+	// PlanBackfill counts what a backfill would take and calls nobody.
+	PlanBackfill(ctx context.Context, record CRMRecord) (BackfillPlan, error)
+	// Budget tells what was spent of the calls that the CRM allows.
+	Budget() Budget
+	// Resume forgets what the CRM refused a while ago: a person who has mended it asks so.
+	Resume(ctx context.Context) error
+}
+
+// ErrNotConfigured is what a CRM answers that this process does not reach.
+var ErrNotConfigured = errors.New("this CRM is not configured")
+
+// ForeignID describes an id that a sender may name for a CRM, for those who offer it.
+type ForeignID struct {
+	Name    string // lead_id
+	Pattern string // what it looks like, as a regular expression that JSON Schema knows; empty: any text
+	Example string
+}
+
+// CRMObserver is told what a CRM's connector called and what became of rows. It must not block. The words are from the
+// connector's own closed lists.
+type CRMObserver interface {
+	// Called is told each call that left the process.
+	Called(resource string, took time.Duration)
+	// Pushed is told rows of an object: created, updated or unchanged, or of those that failed the class (domain.FailureClass).
+	Pushed(object, result string, n int)
+	// BudgetUsed is told our calls as a share of what may be ours; 1 is spent.
+	BudgetUsed(ratio float64)
+}
+
+// CRMRecord is the record as the reconcile and the backfill of one CRM see it. Each call is a transaction of its own.
+type CRMRecord interface {
+	// PushesAfter walks all InMails by id, with names and links: up to limit after an id.
+	PushesAfter(ctx context.Context, after domain.ID, limit int) ([]domain.Push, error)
+	// Resync makes InMails due to be pushed from scratch.
+	Resync(ctx context.Context, ids []domain.ID) error
+	// StorePushes stores what became of pushes, as after a push.
+	StorePushes(ctx context.Context, answers []domain.PushAnswer, retryAt []time.Time, budget Budget) error
+	// SetDrift keeps what a reconcile found.
+	SetDrift(ctx context.Context, found Drift) error
+	// State and SetState keep a small value of the connector's own, such as how far it has come; nil is none.
+	State(ctx context.Context, name string) ([]byte, error)
+	SetState(ctx context.Context, name string, value []byte) error
+	// Alone runs write while nobody else writes to this CRM, in any process, and returns its error; the context of write
+	// ends when that does not hold any more. A push holds it already.
+	Alone(ctx context.Context, write func(context.Context) error) error
 }
 
 // Record is the SQL record. Update runs fn in one transaction and commits; View reads in one
@@ -114,7 +186,7 @@ type Members interface {
 	// BannedAmong returns those of the members who are on the list, by id or by company (R17).
 	BannedAmong(ms []*domain.Member) (map[domain.MemberID]bool, error)
 	// EraseMember takes name, ids and texts of a member out of every table and keeps the counts under
-	// "erased" (R60). It returns the InMails it touched, whose records in Salesforce must be erased too.
+	// "erased" (R60). It returns the InMails it touched, whose records in the CRMs must be erased too.
 	// It does at most limit InMails; done says that nothing is left.
 	EraseMember(id domain.MemberID, limit int) (touched []domain.ID, done bool, err error)
 	// Holdings returns what is kept under a member's id beside InMails, for an export.
@@ -157,7 +229,7 @@ type Cursor struct {
 
 // InMails is the part of the record that keeps InMails and their receipts.
 type InMails interface {
-	// Insert stores new queued InMails with their tags and first receipts, and marks them unsynced.
+	// Insert stores new queued InMails with their tags and first receipts, and their links to all CRMs, due at once.
 	Insert(ms []*domain.InMail, receipts []domain.Receipt) error
 	// InMails returns those of ids that exist, with tags.
 	InMails(ids []domain.ID) (map[domain.ID]*domain.InMail, error)
@@ -174,7 +246,7 @@ type InMails interface {
 	QueuedBefore(t time.Time, limit int) ([]domain.ID, error)
 	// Save stores changed InMails, guarded by the state and version that each was loaded with, and appends
 	// the receipts. A row that is no longer as it was loaded fails the whole batch with ErrConflict. A change
-	// of Version marks the InMail unsynced.
+	// of Version makes the InMail due for every CRM.
 	Save(changes []Change) error
 	Receipts(id domain.ID) ([]domain.Receipt, error) // by sequence number
 	// InMailsOf returns the ids of all InMails that a member sent, and of those that were delivered to it, oldest first.
@@ -345,36 +417,55 @@ type Lesson struct {
 	Spam   bool
 }
 
-// CRMLinks is the part of the record that knows what Salesforce has and lacks.
+// CRMLinks is the part of the record that knows which CRMs there are, and what each has and lacks. What is of one CRM
+// touches nothing of another.
 type CRMLinks interface {
+	// CRMs returns the CRMs that were ever connected, the earliest first.
+	CRMs() ([]ConnectedCRM, error)
+	// ConnectCRM notes that a CRM is connected: from here on every new InMail has a link to it, whoever accepts it. Again
+	// is nothing. What was accepted before is for LinkInMails.
+	ConnectCRM(crm domain.CRM) error
+	// LinkInMails makes the links of up to limit InMails that were accepted before the CRM was connected, due at once, by
+	// id; more says that some may be left. It goes on where the last one stopped.
+	LinkInMails(crm domain.CRM, limit int) (more bool, err error)
 	// ClaimUnsynced takes up to limit InMails that are due to be pushed and leases them until Now + lease, so that
 	// nobody else pushes them; oldest change first, skipping what another transaction holds.
-	ClaimUnsynced(limit int, lease time.Duration) ([]domain.Push, error)
+	ClaimUnsynced(crm domain.CRM, limit int, lease time.Duration) ([]domain.Push, error)
+	// PutOff gives back what this transaction has claimed: it is due again at a time, and no failure.
+	PutOff(crm domain.CRM, ids []domain.ID, until time.Time) error
 	// ExtendLeases holds the leases of ids until Now + lease; one that was ended stays so.
-	ExtendLeases(ids []domain.ID, lease time.Duration) error
+	ExtendLeases(crm domain.CRM, ids []domain.ID, lease time.Duration) error
 	// FreeLeases ends the leases that an earlier process left; only a process that is alone on the record may ask.
 	FreeLeases() error
 	// StoreAnswers stores what became of pushes and ends their leases. An InMail counts as synced only when its
 	// version is still the pushed one. retryAt[i] is when a failed one goes again; zero: not by itself.
-	StoreAnswers(answers []domain.PushAnswer, retryAt []time.Time) error
+	StoreAnswers(crm domain.CRM, answers []domain.PushAnswer, retryAt []time.Time) error
 	// RetryDead makes dead letters due again: one InMail, a class, or all.
-	RetryDead(id domain.ID, class domain.FailureClass) (int, error)
-	// Resync makes InMails due to be pushed again from scratch, as reconcile found them missing or different.
-	Resync(ids []domain.ID) error
-	// Links returns the links of ids that have one.
-	Links(ids []domain.ID) (map[domain.ID]domain.Link, error)
+	RetryDead(crm domain.CRM, id domain.ID, class domain.FailureClass) (int, error)
+	// Resync makes InMails due to be pushed again from scratch, as reconcile found them missing or different. An empty crm
+	// is all of them.
+	Resync(crm domain.CRM, ids []domain.ID) error
+	// Links returns the links of ids, by CRM.
+	Links(ids []domain.ID) (map[domain.ID]map[domain.CRM]domain.Link, error)
 	// PushesAfter walks all InMails by id for reconcile and backfill: up to limit after an id, with names.
-	PushesAfter(after domain.ID, limit int) ([]domain.Push, error)
-	Failures(page Page) ([]domain.Link, error) // newest first by (FailedAt, InMail)
+	PushesAfter(crm domain.CRM, after domain.ID, limit int) ([]domain.Push, error)
+	Failures(crm domain.CRM, page Page) ([]domain.Link, error) // newest first by (FailedAt, InMail)
 	// Backlog is what /v1/crm/status and the snapshot tell.
-	Backlog() (Backlog, error)
-	// State and SetState keep small named values: pause of the sync, drift of the last reconcile, progress of a
+	Backlog(crm domain.CRM) (Backlog, error)
+	// State and SetState keep small named values: pause of a sync, drift of the last reconcile, progress of a
 	// backfill, keys of the program. A missing name is nil.
 	State(name string) ([]byte, error)
 	SetState(name string, value []byte) error
 }
 
-// Backlog is how far Salesforce is behind.
+// ConnectedCRM is a CRM that the record serves.
+type ConnectedCRM struct {
+	Name   domain.CRM
+	Since  time.Time
+	Linked bool // every InMail has its link; else some that are older than the connection still lack it
+}
+
+// Backlog is how far a CRM is behind.
 type Backlog struct {
 	Unsynced       int
 	OldestUnsynced time.Time // zero: nothing waits

@@ -407,7 +407,7 @@ func reputationRules(t *testing.T) {
 		}
 		for i := range 2 {
 			w.ok(w.svc.Erase(w.ctx, operator, recipient(i)))
-			_, err := w.svc.FinishErasures(w.ctx, &org{})
+			_, err := w.svc.FinishErasures(w.ctx)
 			w.ok(err)
 		}
 		_, err := w.accept(own("a", 4))

@@ -120,7 +120,7 @@ func TestRules(t *testing.T) {
 			policy := w.svc.Policy()
 			policy.AnchorDay = anchor
 			var err error
-			w.svc, err = mailroom.New(w.ctx, mailroom.Config{Plans: domain.ShippedPlans(), Policy: policy}, w.record, w.queue, w.clock, uuids{}, w.observer)
+			w.svc, err = mailroom.New(w.ctx, mailroom.Config{Plans: domain.ShippedPlans(), Policy: policy, CRMs: []mailroom.CRM{w.first, w.second}}, w.record, w.queue, w.clock, uuids{}, w.observer)
 			w.ok(err)
 		}
 		for _, c := range []struct{ anchor, left int }{{20, 2}, {22, 1}, {1, 2}, {1, 2}, {21, 2}} {

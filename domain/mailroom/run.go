@@ -13,7 +13,7 @@ type Comparison struct {
 	Waiting     int            `json:"waiting"`      // of them on their way to the org: not compared further
 	Drift       map[string]int `json:"drift"`        // by kind: missing, extra, stale, edited
 	Resynced    int            `json:"resynced"`     // made due to be pushed again
-	Moved       int            `json:"moved"`        // hung on another Lead, Contact or Account
+	Moved       int            `json:"moved"`        // hung on other records there
 	Retried     int            `json:"retried"`      // unmatched and ambiguous ones that were looked for again
 	Matched     int            `json:"matched"`      // of them those that now have a person
 	Calls       int            `json:"calls"`        // API calls so far, of comparing and of what was mended at once
@@ -30,7 +30,7 @@ type BackfillProgress struct {
 	Prepared  int       `json:"prepared"` // matched and put into a job
 	InMails   int       `json:"inmails"`  // gone through
 	Records   int       `json:"records"`  // records the org took
-	Tasks     int       `json:"tasks"`    // Tasks the org took or had
+	Beside    int       `json:"tasks"`    // what the CRM took or had beside the records
 	Pushed    int       `json:"pushed"`   // left to ordinary pushes: too few for a job, or refused by one
 	Failed    int       `json:"failed"`   // of them those that a job refused or did not reach
 	Jobs      int       `json:"jobs"`
@@ -47,7 +47,7 @@ func (b *BackfillProgress) brings(p domain.Push) bool {
 // BackfillPlan is what a backfill would take.
 type BackfillPlan struct {
 	InMails int `json:"inmails"`
-	Tasks   int `json:"tasks"` // at most: only those of matched ones are made
+	Beside  int `json:"tasks"` // rows beside the records, at most: only matched ones have some
 	Bytes   int `json:"bytes"` // to upload
 	Jobs    int `json:"jobs"`
 	Calls   int `json:"calls"` // about: matching, jobs with their results, and the waiting
@@ -69,6 +69,9 @@ func (w *Waits) Unwrap() error { return w.Err }
 // RunKind is a walk over the whole record that can be asked for.
 type RunKind string
 
+// NotConfigured is the fault of a run of a CRM that its worker does not reach.
+const NotConfigured = "not_configured"
+
 // The walks. A dry one counts, and changes nothing anywhere.
 const (
 	Reconcile    RunKind = "reconcile" // compares the org with the record and mends what differs
@@ -79,17 +82,22 @@ const (
 
 var runKinds = []RunKind{Reconcile, ReconcileDry, Backfill, BackfillDry}
 
-// Turn is the turn at walks of a kind: one worker of all works at one.
-func (k RunKind) Lease() Lease { return Lease("crm_" + k) }
+// Lease is that of runs of a kind: one worker of all works at one.
+func (k RunKind) Lease(crm domain.CRM) Lease { return Lease{crm, string(k)} }
 
-func (k RunKind) task() (taskType string) {
+func (k RunKind) taskType() string {
 	if k == Backfill || k == BackfillDry {
 		return TaskCRMBackfill
 	}
 	return TaskCRMReconcile
 }
 
-func (k RunKind) state() string { return "crm_run_" + string(k) }
+func (k RunKind) state(crm domain.CRM) string { return crmState(crm, "run_"+string(k)) }
+
+// task asks the workers for a run of a CRM by its id.
+func (k RunKind) task(crm domain.CRM, id domain.ID) Task {
+	return Task{Type: k.taskType(), IDs: []string{string(crm), string(k), string(id)}}
+}
 
 // Run is the last walk of a kind.
 type Run struct {
@@ -137,9 +145,9 @@ func (r *Run) lastMoved() time.Time {
 }
 
 // AskRun asks the workers for a walk and returns its id: that of the one which goes on already, where there is one.
-func (svc *Service) AskRun(ctx context.Context, kind RunKind) (id domain.ID, err error) {
+func (svc *Service) AskRun(ctx context.Context, crm domain.CRM, kind RunKind) (id domain.ID, err error) {
 	err = svc.record.Update(ctx, func(tx Tx) error {
-		run, err := state[Run](tx, kind.state())
+		run, err := state[Run](tx, kind.state(crm))
 		if err != nil {
 			return err
 		}
@@ -153,19 +161,19 @@ func (svc *Service) AskRun(ctx context.Context, kind RunKind) (id domain.ID, err
 			return nil
 		}
 		id = run.ID
-		return setState(tx, kind.state(), run)
+		return setState(tx, kind.state(crm), run)
 	})
 	if err == nil {
-		err = svc.queue.Enqueue(ctx, Task{Type: kind.task(), IDs: []string{string(kind), string(id)}})
+		err = svc.queue.Enqueue(ctx, kind.task(crm, id))
 	}
 	return id, wrap("ask for a "+string(kind), err)
 }
 
 // BeginRun notes that a worker has come to a walk, and says whether there is anything left of it. Without an id a new one begins,
 // unless one goes on: the schedule asks so.
-func (svc *Service) BeginRun(ctx context.Context, kind RunKind, id domain.ID) (run Run, left bool, err error) {
+func (svc *Service) BeginRun(ctx context.Context, crm domain.CRM, kind RunKind, id domain.ID) (run Run, left bool, err error) {
 	err = svc.record.Update(ctx, func(tx Tx) error {
-		last, err := state[Run](tx, kind.state())
+		last, err := state[Run](tx, kind.state(crm))
 		if err != nil {
 			return err
 		}
@@ -183,48 +191,48 @@ func (svc *Service) BeginRun(ctx context.Context, kind RunKind, id domain.ID) (r
 			run.StartedAt = tx.Now()
 		}
 		run.MovedAt, run.WaitsUntil, run.Fault = tx.Now(), time.Time{}, ""
-		return setState(tx, kind.state(), run)
+		return setState(tx, kind.state(crm), run)
 	})
 	return run, left, wrap("begin a "+string(kind), err)
 }
 
 // NoteRun keeps how far a walk is, unless another of its kind has begun since. What one that ended made due is pushed at once.
-func (svc *Service) NoteRun(ctx context.Context, kind RunKind, run Run) error {
+func (svc *Service) NoteRun(ctx context.Context, crm domain.CRM, kind RunKind, run Run) error {
 	err := svc.record.Update(ctx, func(tx Tx) error {
-		last, err := state[Run](tx, kind.state())
+		last, err := state[Run](tx, kind.state(crm))
 		if err != nil || last != nil && last.ID != run.ID {
 			return err
 		}
 		run.MovedAt = tx.Now()
-		return setState(tx, kind.state(), run)
+		return setState(tx, kind.state(crm), run)
 	})
 	if err == nil && !run.EndedAt.IsZero() && (kind == Reconcile || kind == Backfill) {
-		_ = svc.queue.Enqueue(ctx, Task{Type: TaskCRMPush}) // for what it made due; else the schedule comes by
+		_ = svc.queue.Enqueue(ctx, pushTask(crm)) // for what it made due; else the schedule comes by
 	}
 	return wrap("note how far a "+string(kind)+" is", err)
 }
 
 // RedriveRuns asks again for walks that stand still: their worker died, or the queue forgot them.
-func (svc *Service) RedriveRuns(ctx context.Context) error {
+func (svc *Service) RedriveRuns(ctx context.Context, crm domain.CRM) error {
 	var due []Task
 	if err := svc.record.View(ctx, func(tx Tx) (err error) {
-		due, err = stalledRuns(tx)
+		due, err = stalledRuns(tx, crm)
 		return err
 	}); err != nil || len(due) == 0 {
 		return wrap("look for walks that stand still", err)
 	}
 	err := svc.record.Update(ctx, func(tx Tx) (err error) {
-		if due, err = stalledRuns(tx); err != nil {
+		if due, err = stalledRuns(tx, crm); err != nil {
 			return err
 		}
 		for _, t := range due { // the next look finds them moving
-			kind := RunKind(t.IDs[0])
-			run, err := state[Run](tx, kind.state())
+			kind := RunKind(t.IDs[1])
+			run, err := state[Run](tx, kind.state(crm))
 			if err != nil || run == nil {
 				return err
 			}
 			run.MovedAt = tx.Now()
-			if err := setState(tx, kind.state(), run); err != nil {
+			if err := setState(tx, kind.state(crm), run); err != nil {
 				return err
 			}
 		}
@@ -237,13 +245,13 @@ func (svc *Service) RedriveRuns(ctx context.Context) error {
 }
 
 // standing are the tasks of walks that stand still although the sync does not rest.
-func stalledRuns(tx Tx) (due []Task, err error) {
-	rests, err := syncRests(tx)
+func stalledRuns(tx Tx, crm domain.CRM) (due []Task, err error) {
+	rests, err := syncRests(tx, crm)
 	if err != nil || rests {
 		return nil, err
 	}
 	for _, kind := range runKinds {
-		run, err := state[Run](tx, kind.state())
+		run, err := state[Run](tx, kind.state(crm))
 		if err != nil {
 			return nil, err
 		}
@@ -254,22 +262,22 @@ func stalledRuns(tx Tx) (due []Task, err error) {
 		if !run.goesOn() || run.needsPerson() || tx.Now().Before(run.lastMoved().Add(rest)) {
 			continue
 		}
-		worker, err := state[leaseHolder](tx, kind.Lease().state())
+		worker, err := state[leaseHolder](tx, kind.Lease(crm).state())
 		if err != nil {
 			return nil, err
 		}
 		if !worker.lives(tx.Now()) {
-			due = append(due, Task{Type: kind.task(), IDs: []string{string(kind), string(run.ID)}})
+			due = append(due, kind.task(crm, run.ID))
 		}
 	}
 	return due, nil
 }
 
 // runs returns the last walk of each kind that there was.
-func runs(tx Tx) (map[RunKind]Run, error) {
+func runs(tx Tx, crm domain.CRM) (map[RunKind]Run, error) {
 	runs := map[RunKind]Run{}
 	for _, kind := range runKinds {
-		run, err := state[Run](tx, kind.state())
+		run, err := state[Run](tx, kind.state(crm))
 		if err != nil {
 			return nil, err
 		}

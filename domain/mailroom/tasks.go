@@ -10,7 +10,7 @@ import (
 type Task struct {
 	Type string   // one of the task types below
 	IDs  []string // what the handler is to look at, as the type says; empty for a sweep
-	ID   string   // identity of a periodic task, <name>:<slot>; empty: every Enqueue is a task of its own
+	ID   string   // identity of a periodic task, <name>:<slot> or <name>:<crm>:<slot>; empty: every Enqueue is a task of its own
 }
 
 // MaxTaskIDs is how many ids a task carries. The queue makes several tasks of more.
@@ -45,6 +45,7 @@ const (
 type TaskKind struct {
 	Type    string
 	Queue   string        // one of Queues
+	PerCRM  bool          // each CRM has tasks of its own, whose first id is its name
 	Every   time.Duration // how long a slot of the schedule is, in real time; 0: the schedule does not ask
 	Setting string        // the setting that can make Every another; empty: none can
 	AtStart bool          // whether a schedule also asks when it starts, or only when a slot begins
@@ -75,21 +76,21 @@ var taskKinds = []TaskKind{
 			"unless sends wait in the queue; finishes erasures",
 	},
 	{
-		Type: TaskCRMPush, Queue: QueueCRM, Every: 10 * time.Second, Setting: "crm_push_every", AtStart: true,
+		Type: TaskCRMPush, Queue: QueueCRM, PerCRM: true, Every: 10 * time.Second, Setting: "crm_push_every", AtStart: true,
 		Timeout: 5 * time.Minute, Retries: 3, Keep: 5 * time.Minute,
 		AskedBy: "a retry by hand; an erasure; a run that made rows due",
-		Does:    "claims unsynced InMails, pushes them with no transaction open, stores the answers",
+		Does:    "claims what its CRM lacks, pushes it with no transaction open, stores the answers",
 	},
 	{
-		Type: TaskCRMReconcile, Queue: QueueCRM, Every: 24 * time.Hour, AtStart: true,
+		Type: TaskCRMReconcile, Queue: QueueCRM, PerCRM: true, Every: 24 * time.Hour, AtStart: true,
 		Timeout: time.Hour, Retries: 3, Keep: 48 * time.Hour,
 		AskedBy: "by hand, dry or not; `crm:push`, where one stands still",
-		Does:    "compares the org with the record and mends what differs; a dry one counts",
+		Does:    "compares its CRM with the record and mends what differs; a dry one counts",
 	},
 	{
-		Type: TaskCRMBackfill, Queue: QueueCRM, Timeout: 6 * time.Hour, Retries: 5,
+		Type: TaskCRMBackfill, Queue: QueueCRM, PerCRM: true, Timeout: 6 * time.Hour, Retries: 5,
 		AskedBy: "by hand, dry or not; `crm:push`, where one stands still",
-		Does:    "brings everything to the org in bulk, and goes on where it stopped; a dry one counts",
+		Does:    "brings everything to its CRM in bulk, and goes on where it stopped; a dry one counts",
 	},
 	{
 		Type: TaskSnapshot, Queue: QueueUpkeep, Every: 15 * time.Second, Setting: "snapshot_every", AtStart: true,
@@ -99,7 +100,7 @@ var taskKinds = []TaskKind{
 	{
 		Type: TaskErase, Queue: QueueUpkeep, Timeout: 2 * time.Minute, Retries: 5,
 		AskedBy: "an erasure",
-		Does: "takes names, ids and texts out of the record, batch by batch, lets Salesforce forget the id, " +
+		Does: "takes names, ids and texts out of the record, batch by batch, lets the CRMs forget the id, " +
 			"and scrubs the files; cut off anywhere, redrive goes on",
 	},
 	{

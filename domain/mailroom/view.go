@@ -24,8 +24,8 @@ type View struct {
 	Reason   domain.Code   // of refused and failed
 	Receipts []domain.Receipt
 	From, To Person
-	Link     *domain.Link // what Salesforce has of it; nil: nothing yet
-	Entry    *InboxItem   // set for the recipient, who sees this and nothing else
+	Links    map[domain.CRM]domain.Link // what each CRM has of it; absent: it is not connected
+	Entry    *InboxItem                 // set for the recipient, who sees this and nothing else
 }
 
 // InboxItem is one line of an inbox: an InMail, or a reply with the InMail it belongs to.
@@ -229,10 +229,8 @@ func (svc *Service) views(tx Tx, ms []*domain.InMail, v Viewer) ([]View, error) 
 	}
 	views := make([]View, len(ms))
 	for i, m := range ms {
-		views[i] = View{InMail: m, Status: m.StatusAt(tx.Now()), Reason: v.notify(m.Reason), From: known[m.Sender], To: known[m.Recipient]}
-		if l, ok := links[m.ID]; ok {
-			views[i].Link = &l
-		}
+		views[i] = View{InMail: m, Status: m.StatusAt(tx.Now()), Reason: v.notify(m.Reason), From: known[m.Sender], To: known[m.Recipient],
+			Links: links[m.ID]}
 	}
 	return views, nil
 }

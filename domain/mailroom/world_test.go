@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -27,6 +29,8 @@ type world struct {
 	clock    *testClock
 	queue    *testQueue
 	observer *counter
+	first    *fakeCRM // connected
+	second   *fakeCRM // connected by tests that say so
 }
 
 // t0 is a Monday, at nine.
@@ -137,19 +141,95 @@ func calm() domain.Policy {
 
 func newWorld(t *testing.T, c record.Config, p domain.Policy) *world {
 	t.Helper()
-	w := &world{t: t, ctx: context.Background(), clock: &testClock{}, queue: &testQueue{}, observer: &counter{refused: map[domain.Code]int{}}}
+	w := &world{t: t, ctx: context.Background(), clock: &testClock{}, queue: &testQueue{}, observer: &counter{refused: map[domain.Code]int{}},
+		first: &fakeCRM{name: firstCRM}, second: &fakeCRM{name: secondCRM, absent: true}}
 	w.clock.set(t0)
 	var err error
 	if w.record, err = record.Open(w.ctx, c, w.clock); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(w.record.Close)
-	w.svc, err = mailroom.New(w.ctx, mailroom.Config{Plans: domain.ShippedPlans(), Policy: p}, w.record, w.queue, w.clock, uuids{}, w.observer)
+	w.svc, err = mailroom.New(w.ctx, mailroom.Config{Plans: domain.ShippedPlans(), Policy: p, CRMs: []mailroom.CRM{w.first, w.second}}, w.record, w.queue, w.clock, uuids{}, w.observer)
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.ok(w.svc.ConnectCRMs(w.ctx))
 	return w
 }
+
+// The CRMs of the tests.
+const (
+	firstCRM  domain.CRM = "first"
+	secondCRM domain.CRM = "second"
+)
+
+// fakeCRM is a CRM that takes everything at once and knows members by their ids.
+type fakeCRM struct {
+	name    domain.CRM
+	absent  bool // this process does not reach it
+	down    bool
+	people  map[domain.MemberID]bool
+	during  func() // is called while it is told to forget
+	resumed int
+}
+
+var errDown = errors.New("the CRM is down")
+
+func (c *fakeCRM) Name() domain.CRM { return c.name }
+func (c *fakeCRM) Configured() bool { return !c.absent }
+func (c *fakeCRM) IDs() []mailroom.ForeignID {
+	return []mailroom.ForeignID{{Name: "lead_id"}, {Name: "contact_id"}}
+}
+
+// Judge takes ids that begin with the CRM's name.
+func (c *fakeCRM) Judge(ids domain.ForeignIDs) error {
+	for name, id := range ids {
+		if !strings.HasPrefix(id, string(c.name)) {
+			return domain.Refuse(domain.BadRequest, "%s is none of %s", name, c.name)
+		}
+	}
+	return nil
+}
+
+func (c *fakeCRM) Push(_ context.Context, pushes []domain.Push) (answers []domain.PushAnswer, err error) {
+	for _, p := range pushes {
+		l := p.Link
+		l.RecordID, l.PushedVersion, l.PushedSeq = "1", p.InMail.Version, p.InMail.Seq
+		answers = append(answers, domain.PushAnswer{Link: l})
+	}
+	return answers, nil
+}
+
+func (c *fakeCRM) Forget(_ context.Context, ids []domain.MemberID) error {
+	if c.during != nil {
+		c.during()
+	}
+	return c.ForgetThose(context.Background(), func(id domain.MemberID) bool { return slices.Contains(ids, id) })
+}
+
+func (c *fakeCRM) ForgetThose(_ context.Context, gone func(domain.MemberID) bool) error {
+	if c.down {
+		return errDown
+	}
+	maps.DeleteFunc(c.people, func(id domain.MemberID, _ bool) bool { return gone(id) })
+	return nil
+}
+
+func (c *fakeCRM) Compare(context.Context, mailroom.CRMRecord, bool, func(mailroom.Comparison)) (mailroom.Comparison, error) {
+	return mailroom.Comparison{Done: true}, nil
+}
+
+func (c *fakeCRM) Backfill(context.Context, mailroom.CRMRecord, func(mailroom.BackfillProgress)) (mailroom.BackfillProgress, error) {
+	return mailroom.BackfillProgress{Done: true}, nil
+}
+
+func (c *fakeCRM) PlanBackfill(context.Context, mailroom.CRMRecord) (mailroom.BackfillPlan, error) {
+	return mailroom.BackfillPlan{}, nil
+}
+
+func (c *fakeCRM) Budget() mailroom.Budget { return mailroom.Budget{} }
+
+func (c *fakeCRM) Resume(context.Context) error { c.resumed++; return nil }
 
 // member makes a member with a plan; change may alter it.
 func (w *world) member(id domain.MemberID, plan string, change ...func(*domain.Member)) {

@@ -110,8 +110,8 @@ func (r *Reader) enter() error {
 	return nil
 }
 
-// object calls member for each name, which is valid until member returns; member must read the value.
-func (r *Reader) object(member func(name []byte) error) error {
+// Object calls member for each name, which is valid until member returns; member must read the value.
+func (r *Reader) Object(member func(name []byte) error) error {
 	if !r.take('{') {
 		return r.wanted("an object")
 	}
@@ -376,7 +376,7 @@ func (r *Reader) digits() int {
 func (r *Reader) Skip() error {
 	switch c := r.Peek(); {
 	case c == '{':
-		return r.object(func([]byte) error { return r.Skip() })
+		return r.Object(func([]byte) error { return r.Skip() })
 	case c == '[':
 		return r.List(func(int) error { return r.Skip() })
 	case c == '"':

@@ -25,6 +25,7 @@ type Shape struct {
 	byName   map[string]int
 	required uint64
 	names    string // all of them, for people
+	itself   bool   // the type reads itself, and has no fields here
 }
 
 type boundField struct {
@@ -47,10 +48,14 @@ var (
 	validatedType = reflect.TypeFor[validated]()
 )
 
-// ShapeOf plans how a struct type is read. It panics on a type that it cannot read: a fault of the program
+// ShapeOf plans how a struct type, or one that reads itself, is read. It panics on a type that it cannot read: a fault of the program
 // that shows when it starts.
 func ShapeOf(t reflect.Type) *Shape {
-	b := &Shape{byName: map[string]int{}}
+	b := &Shape{byName: map[string]int{}, names: "none", itself: reflect.PointerTo(t).Implements(readableType)}
+	if b.itself {
+		b.names = "an object"
+		return b
+	}
 	var names []string
 	for i := range t.NumField() {
 		f := t.Field(i)
@@ -94,8 +99,11 @@ func (b *Shape) Read(what string, in []byte, v any) error {
 }
 
 func (b *Shape) read(r *Reader, v reflect.Value) error {
+	if b.itself {
+		return v.Addr().Interface().(readable).ReadJSON(r)
+	}
 	var seen uint64
-	err := r.object(func(name []byte) error {
+	err := r.Object(func(name []byte) error {
 		i, known := b.byName[string(name)]
 		if !known {
 			return domain.Refuse(domain.BadRequest, "unknown field before byte %d; known are: %s", r.at, b.names)

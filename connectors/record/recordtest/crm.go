@@ -2,6 +2,7 @@ package recordtest
 
 import (
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -14,10 +15,15 @@ import (
 
 const leaseFor = time.Minute
 
-func claim(w *world, n int) (pushes []domain.Push) {
+func claim(w *world, n int) []domain.Push {
+	w.t.Helper()
+	return claimFor(w, crm, n)
+}
+
+func claimFor(w *world, crm domain.CRM, n int) (pushes []domain.Push) {
 	w.t.Helper()
 	w.update(func(tx mailroom.Tx) (err error) {
-		pushes, err = tx.ClaimUnsynced(n, leaseFor)
+		pushes, err = tx.ClaimUnsynced(crm, n, leaseFor)
 		return err
 	})
 	return pushes
@@ -39,21 +45,38 @@ func failed(p domain.Push, class domain.FailureClass, at time.Time, dead bool) d
 
 func store(w *world, retryAt time.Time, answers ...domain.PushAnswer) {
 	w.t.Helper()
+	storeFor(w, crm, retryAt, answers...)
+}
+
+func storeFor(w *world, crm domain.CRM, retryAt time.Time, answers ...domain.PushAnswer) {
+	w.t.Helper()
 	times := make([]time.Time, len(answers))
 	for i := range times {
 		times[i] = retryAt
 	}
-	w.update(func(tx mailroom.Tx) error { return tx.StoreAnswers(answers, times) })
+	w.update(func(tx mailroom.Tx) error { return tx.StoreAnswers(crm, answers, times) })
 }
 
 func backlog(w *world) mailroom.Backlog {
 	w.t.Helper()
-	return read(w, func(tx mailroom.Tx) (mailroom.Backlog, error) { return tx.Backlog() })
+	return backlogOf(w, crm)
+}
+
+func backlogOf(w *world, crm domain.CRM) mailroom.Backlog {
+	w.t.Helper()
+	return read(w, func(tx mailroom.Tx) (mailroom.Backlog, error) { return tx.Backlog(crm) })
 }
 
 func link(w *world, id domain.ID) domain.Link {
 	w.t.Helper()
-	return read(w, func(tx mailroom.Tx) (map[domain.ID]domain.Link, error) { return tx.Links([]domain.ID{id}) })[id]
+	return links(w, id)[crm]
+}
+
+func links(w *world, id domain.ID) map[domain.CRM]domain.Link {
+	w.t.Helper()
+	return read(w, func(tx mailroom.Tx) (map[domain.ID]map[domain.CRM]domain.Link, error) {
+		return tx.Links([]domain.ID{id})
+	})[id]
 }
 
 func leaseRace(t *testing.T, w *world) {
@@ -68,7 +91,7 @@ func leaseRace(t *testing.T, w *world) {
 		for {
 			var some []domain.Push
 			err := w.rec.Update(t.Context(), func(tx mailroom.Tx) (err error) {
-				some, err = tx.ClaimUnsynced(7, leaseFor)
+				some, err = tx.ClaimUnsynced(crm, 7, leaseFor)
 				return err
 			})
 			if err != nil || len(some) == 0 {
@@ -124,7 +147,7 @@ func syncedAtPushedVersion(t *testing.T, w *world) {
 	if len(pushes) != 1 {
 		t.Fatalf("claimed %d, want 1", len(pushes))
 	}
-	want := domain.Push{InMail: *w.inmail(id), Link: domain.Link{InMail: id}, SenderName: "Ada", RecipientName: "Bob", Email: "bob@example.com"}
+	want := domain.Push{InMail: *w.inmail(id), Link: domain.Link{InMail: id, CRM: crm}, SenderName: "Ada", RecipientName: "Bob", Email: "bob@example.com"}
 	if diff := cmp.Diff(want, pushes[0]); diff != "" {
 		t.Errorf("push (-want +got):\n%s", diff)
 	}
@@ -198,15 +221,15 @@ func failedPushes(t *testing.T, w *world) {
 	if diff := cmp.Diff(mailroom.Backlog{Dead: map[domain.FailureClass]int{domain.BadData: 1}}, backlog(w)); diff != "" {
 		t.Errorf("a dead letter does not wait (-want +got):\n%s", diff)
 	}
-	failures := read(w, func(tx mailroom.Tx) ([]domain.Link, error) { return tx.Failures(page(10)) })
-	want := []domain.Link{{InMail: id, Attempts: 2, Class: domain.BadData, Detail: "SOME_CODE: Field__c", FailedAt: died, Dead: true}}
+	failures := read(w, func(tx mailroom.Tx) ([]domain.Link, error) { return tx.Failures(crm, page(10)) })
+	want := []domain.Link{{InMail: id, CRM: crm, Attempts: 2, Class: domain.BadData, Detail: "SOME_CODE: Field__c", FailedAt: died, Dead: true}}
 	if diff := cmp.Diff(want, failures); diff != "" {
 		t.Errorf("failures (-want +got):\n%s", diff)
 	}
 
 	retry := func(id domain.ID, class domain.FailureClass) (n int) {
 		w.update(func(tx mailroom.Tx) (err error) {
-			n, err = tx.RetryDead(id, class)
+			n, err = tx.RetryDead(crm, id, class)
 			return err
 		})
 		return n
@@ -240,14 +263,17 @@ func failedPushes(t *testing.T, w *world) {
 	ok := taken(pushes[0])
 	ok.Link.Attempts, ok.Link.Class, ok.Link.Detail, ok.Link.FailedAt = 0, "", "", time.Time{}
 	store(w, time.Time{}, ok)
-	if got := read(w, func(tx mailroom.Tx) ([]domain.Link, error) { return tx.Failures(page(10)) }); len(got) != 0 {
+	if got := read(w, func(tx mailroom.Tx) ([]domain.Link, error) { return tx.Failures(crm, page(10)) }); len(got) != 0 {
 		t.Errorf("failures after it went through: %+v", got)
 	}
 
-	w.update(func(tx mailroom.Tx) error { return tx.Resync([]domain.ID{id, newID()}) })
+	w.update(func(tx mailroom.Tx) error { return tx.Resync(crm, []domain.ID{id, newID()}) })
 	pushes = claim(w, 1)
-	if len(pushes) != 1 || pushes[0].Link != (domain.Link{InMail: id}) {
-		t.Errorf("from scratch: %+v", pushes)
+	if len(pushes) != 1 {
+		t.Fatalf("from scratch: %+v", pushes)
+	}
+	if diff := cmp.Diff(domain.Link{InMail: id, CRM: crm}, pushes[0].Link); diff != "" {
+		t.Errorf("from scratch (-want +got):\n%s", diff)
 	}
 }
 
@@ -259,7 +285,7 @@ func pagePushes(t *testing.T, w *world) {
 	var got []domain.ID
 	var after domain.ID
 	for {
-		some := read(w, func(tx mailroom.Tx) ([]domain.Push, error) { return tx.PushesAfter(after, 2) })
+		some := read(w, func(tx mailroom.Tx) ([]domain.Push, error) { return tx.PushesAfter(crm, after, 2) })
 		if len(some) == 0 {
 			break
 		}
@@ -290,13 +316,13 @@ func extendedLeases(t *testing.T, w *world) {
 	pushes := claim(w, 2)
 	w.advance(leaseFor - time.Second)
 	store(w, time.Time{}, failed(pushes[0], domain.Locked, w.Now(), false), failed(pushes[1], domain.Locked, w.Now(), false))
-	w.update(func(tx mailroom.Tx) error { return tx.ExtendLeases(append(ids, newID()), leaseFor) })
-	w.update(func(tx mailroom.Tx) error { _, err := tx.RetryDead(ids[0], ""); return err })
+	w.update(func(tx mailroom.Tx) error { return tx.ExtendLeases(crm, append(ids, newID()), leaseFor) })
+	w.update(func(tx mailroom.Tx) error { _, err := tx.RetryDead(crm, ids[0], ""); return err })
 	if got := claim(w, 2); len(got) != 1 || got[0].InMail.ID != ids[0] {
 		t.Fatalf("a lease that had ended was extended: claimed %d", len(got))
 	}
 	w.advance(leaseFor - time.Second)
-	w.update(func(tx mailroom.Tx) error { return tx.ExtendLeases(ids[:1], leaseFor) })
+	w.update(func(tx mailroom.Tx) error { return tx.ExtendLeases(crm, ids[:1], leaseFor) })
 	w.advance(leaseFor - time.Millisecond)
 	if got := claim(w, 2); len(got) != 0 {
 		t.Error("claimed although a heartbeat had extended the lease")
@@ -308,5 +334,211 @@ func extendedLeases(t *testing.T, w *world) {
 	w.advance(leaseFor)
 	if got := claim(w, 2); len(got) != 1 {
 		t.Errorf("claimed %d after the lease ended, want 1", len(got))
+	}
+}
+
+// eachItsOwn: what is due, leased, failed, dead or in sync is so for one CRM and says nothing of another; a change makes an InMail
+// due for both (R67).
+func eachItsOwn(t *testing.T, w *world) {
+	w.connect(other)
+	w.members("ada", "bob")
+	ids := idsOf(w.queued("ada", "bob", 3))
+	for _, c := range []domain.CRM{crm, other} {
+		if b := backlogOf(w, c); b.Unsynced != 3 || !b.OldestUnsynced.Equal(start) {
+			t.Errorf("%s: accepted InMails wait: %+v", c, b)
+		}
+	}
+	first, second := claim(w, 3), claimFor(w, other, 3)
+	if len(first) != 3 || len(second) != 3 || first[0].Link.CRM != crm || second[0].Link.CRM != other {
+		t.Fatalf("claimed %d of the first and %d of the second", len(first), len(second))
+	}
+
+	died := w.Now()
+	store(w, time.Time{}, failed(first[0], domain.BadData, died, true), failed(first[1], domain.BadData, died, true), failed(first[2], domain.BadData, died, true))
+	if b := backlog(w); b.Unsynced != 0 || b.Dead[domain.BadData] != 3 {
+		t.Errorf("the first: %+v", b)
+	}
+	if b := backlogOf(w, other); b.Unsynced != 3 || len(b.Dead) != 0 {
+		t.Errorf("the second is touched by it: %+v", b)
+	}
+	w.update(func(tx mailroom.Tx) error { return tx.ExtendLeases(crm, ids, 10*leaseFor) })
+	w.advance(leaseFor) // the second's worker died; what was held for the first is not held for it
+	if second = claimFor(w, other, 10); len(second) != 3 {
+		t.Fatalf("claimed %d of the second after its lease", len(second))
+	}
+	answer := taken(second[0])
+	answer.Link.Parents, answer.Link.Notes = domain.ForeignIDs{"company": "1"}, map[string]string{"made": "2"}
+	storeFor(w, other, time.Time{}, answer, taken(second[1]))
+	storeFor(w, other, w.Now().Add(time.Minute), failed(second[2], domain.Locked, w.Now(), false))
+	both := links(w, ids[0])
+	if l := both[other]; l.RecordID == "" || l.Parents["company"] != "1" || l.Notes["made"] != "2" || l.Dead {
+		t.Errorf("the second's link: %+v", l)
+	}
+	if l := both[crm]; l.RecordID != "" || l.Parents != nil || l.Notes != nil || !l.Dead {
+		t.Errorf("the first's link: %+v", l)
+	}
+	failures := func(c domain.CRM) int {
+		return len(read(w, func(tx mailroom.Tx) ([]domain.Link, error) { return tx.Failures(c, page(10)) }))
+	}
+	if f, s := failures(crm), failures(other); f != 3 || s != 1 {
+		t.Errorf("%d failures of the first and %d of the second, want 3 and 1", f, s)
+	}
+	retry := func(c domain.CRM, id domain.ID, class domain.FailureClass) (n int) {
+		w.update(func(tx mailroom.Tx) (err error) {
+			n, err = tx.RetryDead(c, id, class)
+			return err
+		})
+		return n
+	}
+	if n := retry(other, "", domain.BadData) + retry(other, ids[0], "") + retry(other, "", ""); n != 0 {
+		t.Errorf("retried %d of the second that are the first's", n)
+	}
+	if n := retry(crm, "", ""); n != 3 || backlogOf(w, other).Unsynced != 1 {
+		t.Errorf("retried %d of the first, and of the second wait %+v", n, backlogOf(w, other))
+	}
+
+	store(w, time.Time{}, taken(first[0]), taken(first[1]), taken(first[2])) // late, and in sync now
+	w.advance(time.Minute)
+	w.apply(ids[0], domain.EventDeliver)
+	for c, want := range map[domain.CRM]int{crm: 1, other: 2} {
+		if b := backlogOf(w, c); b.Unsynced != want {
+			t.Errorf("%s: %d wait after a change, want %d", c, b.Unsynced, want)
+		}
+	}
+	w.update(func(tx mailroom.Tx) error { return tx.Resync(other, ids[1:2]) })
+	if both := links(w, ids[1]); both[crm].RecordID == "" || both[other].RecordID != "" {
+		t.Errorf("from scratch for the second alone: %+v", both)
+	}
+	w.update(func(tx mailroom.Tx) error { return tx.Resync("", ids) })
+	for _, c := range []domain.CRM{crm, other} {
+		if b := backlogOf(w, c); b.Unsynced != 3 || len(b.Dead) != 0 {
+			t.Errorf("%s: from scratch for all: %+v", c, b)
+		}
+	}
+
+	held, given := claim(w, 3), claimFor(w, other, 3)
+	w.update(func(tx mailroom.Tx) error { return tx.FreeLeases() })
+	if len(held) != 3 || len(given) != 3 || len(claim(w, 3)) != 3 || len(claimFor(w, other, 3)) != 3 {
+		t.Error("a process that is alone frees the leases of every CRM")
+	}
+	w.advance(leaseFor)
+	later := w.Now().Add(time.Hour)
+	w.update(func(tx mailroom.Tx) error {
+		if _, err := tx.ClaimUnsynced(crm, 3, leaseFor); err != nil {
+			return err
+		}
+		return tx.PutOff(crm, ids, later)
+	})
+	if n := len(claimFor(w, other, 3)); n != 3 || failures(crm) != 0 {
+		t.Errorf("put off for the first, the second has %d, the first %d failures", n, failures(crm))
+	}
+	w.set(later)
+	if n := len(claim(w, 3)); n != 3 {
+		t.Errorf("claimed %d at the time that they were put off to", n)
+	}
+}
+
+// linkedLater: a CRM that is connected when there are InMails is linked to them in steps, each of which may be the last for a while.
+func linkedLater(t *testing.T, w *world) {
+	w.members("ada", "bob")
+	old := idsOf(w.queued("ada", "bob", 5))
+	pushes := claim(w, 5)
+	store(w, time.Time{}, taken(pushes[0]), taken(pushes[1]))
+	link := func() (more bool) {
+		w.update(func(tx mailroom.Tx) (err error) {
+			more, err = tx.LinkInMails(other, 2)
+			return err
+		})
+		return more
+	}
+	if link() || len(claimFor(w, other, 10)) != 0 {
+		t.Error("a CRM that is not connected has links")
+	}
+	w.advance(time.Hour)
+	w.update(func(tx mailroom.Tx) error { return tx.ConnectCRM(other) })
+	w.update(func(tx mailroom.Tx) error { return tx.ConnectCRM(other) }) // another process
+	crms := func() []mailroom.ConnectedCRM {
+		return read(w, func(tx mailroom.Tx) ([]mailroom.ConnectedCRM, error) { return tx.CRMs() })
+	}
+	want := []mailroom.ConnectedCRM{{Name: crm, Since: start, Linked: true}, {Name: other, Since: w.Now()}}
+	if diff := cmp.Diff(want, crms()); diff != "" {
+		t.Errorf("connected (-want +got):\n%s", diff)
+	}
+	young := idsOf(w.queued("ada", "bob", 1))
+	if b := backlogOf(w, other); b.Unsynced != 1 {
+		t.Errorf("%d wait before any step, want what was accepted since", b.Unsynced)
+	}
+	if !link() || backlogOf(w, other).Unsynced != 3 {
+		t.Errorf("after the first step %d wait", backlogOf(w, other).Unsynced)
+	}
+	w.apply(old[4], domain.EventDeliver) // has no link yet
+	w.rec.Close()
+	w.reopen()
+	for steps := 1; link(); steps++ {
+		if steps > 3 {
+			t.Fatal("the steps have no end")
+		}
+	}
+	if all := crms(); !all[1].Linked || backlogOf(w, other).Unsynced != 6 || !backlogOf(w, other).OldestUnsynced.Equal(w.Now()) {
+		t.Errorf("%+v, %+v", all, backlogOf(w, other))
+	}
+	if b := backlog(w); b.Unsynced != 4 { // three of five, and the new one
+		t.Errorf("the first has %d waiting", b.Unsynced)
+	}
+	got := map[domain.ID]int64{}
+	for _, p := range claimFor(w, other, 10) {
+		got[p.InMail.ID] = p.InMail.Version
+	}
+	if len(got) != 6 || got[old[4]] != 2 || got[young[0]] != 1 {
+		t.Errorf("claimed %v", got)
+	}
+	if link() {
+		t.Error("there is more when all are linked")
+	}
+}
+
+// connectedUnderLoad: whoever accepts while a CRM is connected makes the link, or the steps do: no InMail is without.
+func connectedUnderLoad(t *testing.T, w *world) {
+	w.members("ada", "bob")
+	const writers, each = 4, 15
+	var mu sync.Mutex
+	var all []domain.ID
+	errs := race(writers+1, func(i int) error {
+		if i == writers {
+			if err := w.rec.Update(t.Context(), func(tx mailroom.Tx) error { return tx.ConnectCRM(other) }); err != nil {
+				return err
+			}
+			for more := true; more; {
+				err := w.rec.Update(t.Context(), func(tx mailroom.Tx) (err error) {
+					more, err = tx.LinkInMails(other, 3)
+					return err
+				})
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+		for range each {
+			m, receipt := domain.New(domain.InMail{ID: newID(), Sender: "ada", Recipient: "bob", AccountType: domain.Recruiter}, w.Now())
+			if err := w.rec.Update(t.Context(), func(tx mailroom.Tx) error { return tx.Insert([]*domain.InMail{m}, []domain.Receipt{receipt}) }); err != nil {
+				return err
+			}
+			mu.Lock()
+			all = append(all, m.ID)
+			mu.Unlock()
+		}
+		return nil
+	})
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range all {
+		if both := links(w, id); len(both) != 2 {
+			t.Errorf("%s has the links %+v", id, both)
+		}
+	}
+	if b := backlogOf(w, other); b.Unsynced != writers*each {
+		t.Errorf("%d wait, want %d", b.Unsynced, writers*each)
 	}
 }

@@ -87,7 +87,7 @@ func (w *world) populate() Marks {
 	})
 	w.converse(mark, "bob")
 	w.converse("ada", mark)
-	w.update(func(tx mailroom.Tx) error { _, err := tx.ClaimUnsynced(5, time.Minute); return err })
+	w.update(func(tx mailroom.Tx) error { _, err := tx.ClaimUnsynced(crm, 5, time.Minute); return err })
 	return marks
 }
 
@@ -182,7 +182,7 @@ func erased(t *testing.T, w *world) {
 	}
 	for _, id := range touched {
 		if !pushed[id] {
-			t.Errorf("InMail %s is not due for Salesforce", id)
+			t.Errorf("InMail %s is not due for the CRM", id)
 		}
 	}
 	if again := Erase(t, w.rec, id); len(again) != 0 {
@@ -213,7 +213,7 @@ func erasedCounts(t *testing.T, w *world) {
 	}
 	store(w, time.Time{}, answers...)
 	if b := backlog(w); b.Unsynced != 3 {
-		t.Errorf("%d wait for Salesforce, want 3", b.Unsynced)
+		t.Errorf("%d wait for the CRM, want 3", b.Unsynced)
 	}
 }
 

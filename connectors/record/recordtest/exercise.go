@@ -54,6 +54,9 @@ func Exercise(t *testing.T, engines Engines) {
 		{"Pushes/ThatFail", failedPushes},
 		{"Pushes/AreKeptByAHeartbeat", extendedLeases},
 		{"Pushes/AreWalkedByID", pagePushes},
+		{"CRMs/AreEachTheirOwn", eachItsOwn},
+		{"CRMs/AreLinkedToWhatWasThere", linkedLater},
+		{"CRMs/AreConnectedWhileInMailsArrive", connectedUnderLoad},
 		{"Texts/AreDroppedByAge", dropTexts},
 		{"Scrub/LeavesEverythingInPlace", scrubbed},
 	} {
@@ -285,7 +288,7 @@ func roundTrips(t *testing.T, w *world) {
 		Tags: []string{"a", "b c"}, Status: domain.Retracted, Seq: 5, Version: 1 << 40, Reason: domain.Blocked, Undone: true, Replies: 3,
 		AcceptedAt: at(1), SentAt: at(2), ExpiresAt: at(3), PreviewedAt: at(4), OpenedAt: at(5), RepliedAt: at(6), EndedAt: at(7),
 		AccountType: domain.Recruiter, Words: 100, Advice: []string{"no_name", "weak_subject"},
-		CRM: domain.CRMIDs{LeadID: "00Q000000000001AAA", ContactID: "003000000000001AAA", AccountID: "001000000000001AAA"}}
+		CRM: domain.CRMIDs{crm: {"lead": odd, "account": "001000000000001AAA"}, other: {"contact_id": "7"}}}
 	bare := &domain.InMail{ID: newID(), Sender: "p", Recipient: member.ID, Status: domain.Queued, Seq: 1, Version: 1, AcceptedAt: at(1)}
 	w.update(func(tx mailroom.Tx) error { return tx.Insert([]*domain.InMail{full, bare}, nil) })
 	for _, want := range []*domain.InMail{full, bare} {
@@ -297,7 +300,7 @@ func roundTrips(t *testing.T, w *world) {
 	changed := *full // with every field that Save stores changed
 	changed.Status, changed.Seq, changed.Version, changed.Reason, changed.Undone, changed.Replies = domain.Failed, 6, 2, "", false, 4
 	changed.SentAt, changed.ExpiresAt, changed.OpenedAt, changed.RepliedAt, changed.EndedAt = at(8), at(9), time.Time{}, at(10), at(11)
-	changed.AccountType, changed.Words, changed.Advice, changed.Tags, changed.CRM = domain.Basic, 7, nil, []string{"z"}, domain.CRMIDs{LeadID: "L"}
+	changed.AccountType, changed.Words, changed.Advice, changed.Tags, changed.CRM = domain.Basic, 7, nil, []string{"z"}, domain.CRMIDs{other: {"l": "L"}}
 	w.update(func(tx mailroom.Tx) error {
 		return tx.Save([]mailroom.Change{{InMail: &changed, FromStatus: full.Status, FromVersion: full.Version, Retagged: true}})
 	})
@@ -305,17 +308,17 @@ func roundTrips(t *testing.T, w *world) {
 		t.Errorf("saved (-want +got):\n%s", diff)
 	}
 
-	link := domain.Link{InMail: bare.ID, RecordID: "a01", Match: domain.Ambiguous, LeadID: "l", ContactID: "c", AccountID: "a", PushedVersion: 1, PushedSeq: 1,
-		SentTask: true, RepliedTask: true, Attempts: 4, Class: domain.BadData, Detail: odd, FailedAt: at(1), Dead: true}
+	link := domain.Link{InMail: bare.ID, CRM: crm, RecordID: "a01", Match: domain.Ambiguous, Parents: domain.ForeignIDs{"lead": odd, "b": "c"},
+		Notes: map[string]string{"done": odd}, PushedVersion: 1, PushedSeq: 1, Attempts: 4, Class: domain.BadData, Detail: odd, FailedAt: at(1), Dead: true}
 	w.set(at(100))
 	claim(w, 10)
 	w.update(func(tx mailroom.Tx) error {
-		return tx.StoreAnswers([]domain.PushAnswer{{Link: link, Class: domain.BadData}}, []time.Time{{}})
+		return tx.StoreAnswers(crm, []domain.PushAnswer{{Link: link, Class: domain.BadData}}, []time.Time{{}})
 	})
-	links := read(w, func(tx mailroom.Tx) (map[domain.ID]domain.Link, error) {
+	links := read(w, func(tx mailroom.Tx) (map[domain.ID]map[domain.CRM]domain.Link, error) {
 		return tx.Links([]domain.ID{bare.ID, newID()})
 	})
-	if diff := gocmp.Diff(map[domain.ID]domain.Link{bare.ID: link}, links); diff != "" {
+	if diff := gocmp.Diff(map[domain.ID]map[domain.CRM]domain.Link{bare.ID: {crm: link}}, links); diff != "" {
 		t.Errorf("link (-want +got):\n%s", diff)
 	}
 }
@@ -342,7 +345,7 @@ func emptyBatches(t *testing.T, w *world) {
 		return errors.Join(members, accounts, between, banned, read, locked, claim, dueErr, inFlight, preview, first, signals, restricted, links,
 			tx.LockMembers(nil), tx.PutMembers(nil, 1, plan(1)), tx.Spend(nil), tx.Connect(nil), tx.Disconnect(nil), tx.Block(nil), tx.Unblock(nil),
 			tx.PutBans(nil), tx.Insert(nil, nil), tx.Save(nil), tx.PutAnswers(nil), tx.InsertReplies(nil), tx.NoteSends(nil), tx.Strike(nil),
-			tx.AppendAudit(nil), tx.AppendLessons(nil), tx.StoreAnswers(nil, nil), tx.Resync(nil), tx.Count(nil))
+			tx.AppendAudit(nil), tx.AppendLessons(nil), tx.StoreAnswers(crm, nil, nil), tx.Resync(crm, nil), tx.Resync("", nil), tx.PutOff(crm, nil, start), tx.ExtendLeases(crm, nil, leaseFor), tx.Count(nil))
 	})
 }
 
@@ -484,7 +487,7 @@ func garbageIDs(t *testing.T, w *world) {
 			links, err5 := tx.Links([]domain.ID{id})
 			dead, err6 := 0, error(nil)
 			if id != "" {
-				dead, err6 = tx.RetryDead(id, "")
+				dead, err6 = tx.RetryDead(crm, id, "")
 			}
 			if len(receipts)+len(replies)+n+len(links)+dead != 0 {
 				t.Errorf("id %q finds something", id)
@@ -645,17 +648,18 @@ func lists() []list {
 					return err
 				}
 				var answers []domain.PushAnswer
-				for _, l := range links {
+				for _, byCRM := range links {
+					l := byCRM[crm]
 					if l.FailedAt.IsZero() {
 						l.FailedAt, l.Class, l.Dead = tx.Now(), domain.BadData, true
 						answers = append(answers, domain.PushAnswer{Link: l, Class: l.Class})
 					}
 				}
-				return tx.StoreAnswers(answers, make([]time.Time, len(answers)))
+				return tx.StoreAnswers(crm, answers, make([]time.Time, len(answers)))
 			})
 		},
 			page: func(tx mailroom.Tx, p mailroom.Page) (places []mailroom.Cursor, err error) {
-				ls, err := tx.Failures(p)
+				ls, err := tx.Failures(crm, p)
 				for _, l := range ls {
 					places = append(places, mailroom.Cursor{At: l.FailedAt, ID: string(l.InMail)})
 				}

@@ -76,7 +76,26 @@ func open(t *testing.T, place Place) *world {
 	w := &world{t: t, place: place, clock: &clock{now: start}}
 	w.reopen()
 	t.Cleanup(func() { w.rec.Close() })
+	w.connect(crm)
 	return w
+}
+
+// crm is the CRM that every world is connected to, and other one that a test may connect beside it.
+const (
+	crm   domain.CRM = "first"
+	other domain.CRM = "second"
+)
+
+// connect connects a CRM and links to it what there is.
+func (w *world) connect(crm domain.CRM) {
+	w.t.Helper()
+	w.update(func(tx mailroom.Tx) error { return tx.ConnectCRM(crm) })
+	for more := true; more; {
+		w.update(func(tx mailroom.Tx) (err error) {
+			more, err = tx.LinkInMails(crm, 2)
+			return err
+		})
+	}
 }
 
 func (w *world) reopen() {

@@ -496,7 +496,7 @@ func sweepIsApply(t *testing.T, w *world) {
 		"long":   func(m *domain.InMail) { m.Words = 150 },
 		"tagged": func(m *domain.InMail) { m.Tags, m.Category = []string{"hiring", "spring"}, "follow_up" },
 		"advised": func(m *domain.InMail) {
-			m.Advice, m.CRM = []string{"no_name", "weak_subject"}, domain.CRMIDs{LeadID: "00Q000000000001"}
+			m.Advice, m.CRM = []string{"no_name", "weak_subject"}, domain.CRMIDs{crm: {"lead_id": "00Q000000000001"}}
 		},
 		"from another": func(m *domain.InMail) { m.Sender, m.AccountType = "cy", domain.SalesNavigatorTeam },
 	}
@@ -515,7 +515,7 @@ func sweepIsApply(t *testing.T, w *world) {
 			answers = append(answers, taken(p))
 		}
 		w.update(func(tx mailroom.Tx) error {
-			return tx.StoreAnswers(answers, slices.Repeat([]time.Time{{}}, len(answers)))
+			return tx.StoreAnswers(crm, answers, slices.Repeat([]time.Time{{}}, len(answers)))
 		})
 	}
 	pairs := map[string]twins{}
@@ -553,7 +553,7 @@ func sweepIsApply(t *testing.T, w *world) {
 	}
 	for _, m := range swept {
 		want := *was[m.ID]
-		want.Subject, want.Preview, want.Body, want.CRM = "", "", "", domain.CRMIDs{}
+		want.Subject, want.Preview, want.Body, want.CRM = "", "", "", nil
 		if diff := cmp.Diff(&want, m); diff != "" {
 			t.Errorf("as it was (-want +got):\n%s", diff)
 		}

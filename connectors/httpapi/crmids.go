@@ -1,0 +1,132 @@
+package httpapi
+
+import (
+	"cmp"
+	"encoding/json"
+	"maps"
+	"strings"
+
+	"inmail/domain"
+	"inmail/domain/mailroom"
+	"inmail/domain/strictjson"
+)
+
+// crmIDs are ids of CRMs as they come and go: those of the first CRM, and beside them, under its name, an object for each other.
+// Their names and forms are the connectors' (mailroom.CRM).
+type crmIDs struct{ mailroom.NamedCRMIDs }
+
+func (c *crmIDs) ids() domain.CRMIDs {
+	if c == nil {
+		return nil
+	}
+	return c.IDs
+}
+
+// ReadJSON reads them apart.
+func (c *crmIDs) ReadJSON(r *strictjson.Reader) error { return c.NamedCRMIDs.ReadJSON(r) }
+
+// MarshalJSON writes what ReadJSON reads.
+func (c crmIDs) MarshalJSON() ([]byte, error) {
+	shown := map[string]any{}
+	for crm, ids := range c.IDs {
+		if crm != "" {
+			shown[string(crm)] = ids
+		}
+	}
+	for name, id := range c.IDs[""] {
+		shown[name] = id
+	}
+	return json.Marshal(shown)
+}
+
+// crmIDsOf puts the ids of the first CRM beside the others' names.
+func (c *call) crmIDsOf(ids domain.CRMIDs) crmIDs {
+	shown := maps.Clone(ids)
+	if crms := c.api.Service.Connectors(); len(crms) > 0 && ids[crms[0].Name()] != nil {
+		shown[""] = ids[crms[0].Name()]
+		delete(shown, crms[0].Name())
+	}
+	return crmIDs{mailroom.NamedCRMIDs{IDs: shown}}
+}
+
+func (crmIDs) schema(c *components) schema {
+	return c.byCRM("CrmIDs", func(crm mailroom.CRM) schema { return idSchemas(crm) })
+}
+
+// idSchemas describes the ids of a CRM by their names.
+func idSchemas(crm mailroom.CRM) schema {
+	ids := schema{}
+	for _, id := range crm.IDs() {
+		s := schema{"type": "string"}
+		if id.Pattern != "" {
+			s["pattern"] = id.Pattern
+		}
+		if id.Example != "" {
+			s["examples"] = []any{id.Example}
+		}
+		ids[id.Name] = s
+	}
+	return ids
+}
+
+// byCRM describes an object that holds the fields of the first CRM, and beside them, under its name, an object for each other.
+func (c *components) byCRM(name string, fields func(mailroom.CRM) schema) schema {
+	ref := schema{"$ref": "#/components/schemas/" + name}
+	if _, done := c.schemas[name]; done {
+		return ref
+	}
+	object := func(properties schema) schema {
+		s := schema{"type": "object", "properties": properties}
+		if c.strict {
+			s["additionalProperties"] = false
+		}
+		return s
+	}
+	properties := schema{}
+	for i, crm := range c.crms {
+		if i == 0 {
+			maps.Copy(properties, fields(crm))
+			continue
+		}
+		properties[string(crm.Name())] = object(fields(crm))
+	}
+	c.schemas[name] = object(properties)
+	return ref
+}
+
+// crmView is what CRMs have of an InMail: the ids that were given, else those that were found; of the first CRM, and beside them, under
+// its name, of each other that is connected.
+type crmView map[string]any
+
+func (crmView) schema(c *components) schema {
+	return c.byCRM("CrmView", func(crm mailroom.CRM) schema {
+		fields := idSchemas(crm)
+		fields["match"] = schema{"type": "string", "enum": lists["match"], "examples": []any{"matched"}, "description": "R55; absent until the CRM was asked"}
+		fields["record_id"] = schema{"type": "string", "description": "of the InMail's own record there"}
+		return fields
+	})
+}
+
+func (c *call) crmViewOf(given domain.CRMIDs, links map[domain.CRM]domain.Link) crmView {
+	view := crmView{}
+	for i, crm := range c.api.Service.Connectors() {
+		link, fields := links[crm.Name()], map[string]any{}
+		show := func(name, value string) {
+			if value != "" {
+				fields[name] = value
+			}
+		}
+		for _, id := range crm.IDs() {
+			show(id.Name, cmp.Or(given[crm.Name()][id.Name], link.Parents[id.Name]))
+		}
+		show("match", strings.ToLower(string(link.Match)))
+		show("record_id", link.RecordID)
+		switch {
+		case i == 0:
+			maps.Copy(view, fields)
+		case len(fields) > 0:
+			view[string(crm.Name())] = fields
+		}
+	}
+	return view
+}
