@@ -14,8 +14,8 @@ import (
 	"inmail/domain/spam"
 )
 
-// TestNumbersOfTheRules fixes the numbers that the rules give. Every other test takes them from the constants, so that
-// a number which changes fails here and nowhere else, but for what must change with it and did not.
+// TestNumbersOfTheRules fixes the numbers of the rules. All other tests take them from the constants, so a
+// changed number fails here, and else only where something must change with it and did not.
 func TestNumbersOfTheRules(t *testing.T) {
 	for _, row := range []struct {
 		rule      string
@@ -58,7 +58,8 @@ func TestNumbersOfTheRules(t *testing.T) {
 	}
 }
 
-// TestPoliciesAreTheLimits holds the policies of the filter against its own limits: both have the defaults of R41 and the same bounds.
+// TestPoliciesAreTheLimits compares the policies of the spam filter with its limits: both must have the
+// defaults of R41 and the same bounds.
 func TestPoliciesAreTheLimits(t *testing.T) {
 	p, l := domain.DefaultPolicy(), spam.DefaultLimits()
 	got := []int{p.VolumeHour, p.VolumeDay, p.Strikes, p.SimilarDay, p.RegularGaps, p.BurstMinute}
