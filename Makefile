@@ -20,7 +20,7 @@ SERVERS := $(ENGINES) | /$(ENGINES) | //$(ENGINES) | ///$(ENGINES) \
 	| ^Test(PreflightOfTenThousand|Salesforce(Storm|OneBadRow|DailyLimit|Drift|Backfill|Check))$$ | /^R60_(nothing_is_left|killed_in_the_middle)$$ \
 	| ^Test(ErasureLeavesNoRow|OpenPostgresRefuses|OpenTogether|ErrorsQuoteNoValue|SchemasAreTheSame|RolesOfTheReadme)$$ \
 	| ^Test(RedisComesLate|PingNamesTheRemedy|WarnsOfEviction|SentinelFailsOver|Jsforce)$$ \
-	| ^Test(EveryQueryAnswers|CheckFindsWhatIsMissing|CheckWithOneInstallation|Faster|RuleFilesAreSound|RuleTestsPass)$$ \
+	| ^Test(EveryQueryAnswers|CheckFindsWhatIsMissing|Faster|RuleFilesAreSound|RuleTestsPass)$$ \
 	| /^(R57_open_rate_of_complete_weeks|R58_response_rate_of_complete_weeks|R59_two_replicas_tell_one_figure)$$ \
 	| ^TestFieldPgBouncer$$ | /^F35_(postgres|redis)_ | /^F37_(tls_asked|unknown_host|closed_port|absent_schema|no_socket)
 CHECKS  := check-format check-vet check-static check-vulnerabilities check-imports check-generated

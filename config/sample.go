@@ -114,6 +114,7 @@ var (
 // people creates senders of every account type, and the recipients.
 func (g *sampler) people() {
 	g.byID = map[domain.MemberID]domain.Member{}
+	plans, has := domain.ShippedPlans(), map[domain.AccountType]bool{}
 	for i, s := range []struct {
 		id, name, plan string
 		sender         sampleSender
@@ -142,11 +143,18 @@ func (g *sampler) people() {
 		{"max.loud", "Max Loud", "recruiter_50", sampleSender{}}, // gets restricted
 	} {
 		m := g.member(domain.MemberID(s.id), s.name, i)
-		m.Plan, m.AccountType, m.Team = s.plan, domain.ShippedPlans()[s.plan].AccountType,
-			[]string{"north", "south"}[i%2]
+		m.Plan, m.AccountType, m.Team = s.plan, plans[s.plan].AccountType, []string{"north", "south"}[i%2]
+		has[m.AccountType] = true
 		g.put(m)
 		s.sender.id = m.ID
 		g.senders = append(g.senders, s.sender)
+	}
+	for i, t := range domain.AccountTypes() { // a type that none of them has gets a member who sends nothing
+		if !has[t] {
+			m := g.member(domain.MemberID(t), "Sam "+strings.ReplaceAll(string(t), "_", " "), i)
+			m.Plan, m.AccountType = plans.Smallest(t), t
+			g.put(m)
+		}
 	}
 	for i := range 180 {
 		first, last := firstNames[i%len(firstNames)], lastNames[(i*7+i/len(firstNames))%len(lastNames)]

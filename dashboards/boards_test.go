@@ -284,7 +284,7 @@ func TestContractIsWhatTheProgramExports(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	told := map[string]dashboards.Metric{}
+	exported := map[string]dashboards.Metric{}
 	for _, f := range families {
 		m := dashboards.Metric{Name: f.GetName(), Kind: dashboards.Kind(strings.ToLower(f.GetType().String()))}
 		for _, label := range f.Metric[0].Label {
@@ -293,7 +293,7 @@ func TestContractIsWhatTheProgramExports(t *testing.T) {
 		for _, b := range f.Metric[0].GetHistogram().GetBucket() {
 			m.Buckets = append(m.Buckets, b.GetUpperBound())
 		}
-		told[m.Name] = m
+		exported[m.Name] = m
 	}
 	agreed := map[string]dashboards.Metric{}
 	for _, m := range dashboards.Metrics {
@@ -302,7 +302,7 @@ func TestContractIsWhatTheProgramExports(t *testing.T) {
 			agreed[m.Name] = m
 		}
 	}
-	if diff := cmp.Diff(agreed, told, cmpopts.EquateEmpty()); diff != "" {
+	if diff := cmp.Diff(agreed, exported, cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("metrics (-contract +program):\n%s", diff)
 	}
 }

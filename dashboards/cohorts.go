@@ -9,8 +9,8 @@ func cohortRules() string {
 		fmt.Sprintf(cohortSource, openedOutcomes, repliedOutcomes)
 }
 
-const cohortSource = `# Rates by week of sending. A figure of the record is told alike by every replica, so it is taken once
-# (max by …) and never summed over instances. Cohort figures are gauges that fall when an outcome moves
+const cohortSource = `# Rates by week of sending. Every replica exports the record's figures alike, so they are taken
+# once (max by …) and never summed over instances. Cohort figures are gauges that fall when an outcome moves
 # on: no rate() here.
 groups:
   - name: inmail-cohorts
@@ -37,7 +37,9 @@ groups:
       - record: job_cohort_week:inmail_cohort_open:ratio
         expr: job_cohort_week:inmail_cohort_opened:sum / (job_cohort_week:inmail_cohort_messages:sum > 0)
       - record: job_cohort_week:inmail_cohort_reply:ratio
-        expr: job_cohort_week:inmail_cohort_replied_in_time_messages:max / (job_cohort_week:inmail_cohort_messages:sum > 0)
+        expr: |
+          job_cohort_week:inmail_cohort_replied_in_time_messages:max
+          / (job_cohort_week:inmail_cohort_messages:sum > 0)
 
       # 1 from the instant on at which the week's rate is published, 0 before.
       - record: job_cohort_week:inmail_cohort_open_complete:bool

@@ -12,22 +12,23 @@ import (
 	"inmail/domain/rates"
 )
 
-// The outcomes of an InMail that was opened, and of one that was answered, whatever came later (R57, R58).
+// The outcomes that count as opened and as replied, whatever happened later (R57, R58).
 var (
 	openedOutcomes    = outcomesThat(domain.Outcome.Opened)
 	repliedOutcomes   = outcomesThat(domain.Outcome.Replied)
 	retractedOutcomes = outcomesThat(domain.Outcome.Retracted)
 )
 
-// outcomesThat matches the outcomes that count as asked.
+// outcomesThat returns a matcher of the outcomes for which count is true.
 func outcomesThat(count func(domain.Outcome) bool) string {
 	return `outcome=~"` + strings.Join(texts(domain.OutcomesThat(count)), "|") + `"`
 }
 
-// only matches one outcome.
+// only returns a matcher of one outcome.
 func only(o domain.Outcome) string { return `outcome="` + string(o) + `"` }
 
-// replyDays is how long after T0 a first reply counts for the response rate, where nothing else is configured (R58).
+// replyDays is the default response window in days: a first reply within it, counted from T0, counts for
+// the response rate (R58).
 var replyDays = domain.DefaultPolicy().ResponseWindowDays
 
 // anyPage selects the jobs of both metrics pages, for boards that show figures of both.

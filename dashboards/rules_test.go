@@ -211,7 +211,7 @@ func TestRunbookStatesHowSoonAlertsCall(t *testing.T) {
 		}
 		last := len(d.Parts) - 1
 		if d.Parts[last] != time.Duration(forClause) {
-			t.Errorf("%s: the runbook says that it holds for %s, the rule %s", r.Alert, d.Parts[last], r.For)
+			t.Errorf("%s: the runbook says that it waits for %s, the rule %s", r.Alert, d.Parts[last], r.For)
 		}
 		var total time.Duration
 		for _, part := range d.Parts {

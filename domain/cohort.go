@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"inmail/domain/advice"
 )
 
 // Cohort is the ISO week of T0, such as 2026-W47, by which the rates are counted (R57).
@@ -210,7 +212,7 @@ type cell struct {
 
 func cells(m *InMail) []cell {
 	length := Under100
-	if m.Words >= 100 {
+	if m.Words >= advice.LongMessageWords {
 		length = From100
 	}
 	cs := []cell{{ByAll, ""}, {ByAccountType, string(m.AccountType)}, {ByCategory, keyOr(m.Category)}, {BySender, string(m.Sender)}, {ByLength, length}}

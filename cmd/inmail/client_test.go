@@ -42,10 +42,7 @@ func newRunning(t *testing.T) *running {
 	t.Helper()
 	noSettings(t)
 	folder := t.TempDir()
-	s, err := config.Load(config.Sources{Flags: map[string]string{"data": folder, "listen": "127.0.0.1:0"}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := patient(t, map[string]string{"data": folder, "listen": "127.0.0.1:0"})
 	s.Program.Roles = []config.Role{config.RoleAPI}
 	a, err := build(t.Context(), s, slog.New(slog.DiscardHandler))
 	if err != nil {

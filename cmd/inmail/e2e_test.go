@@ -23,6 +23,8 @@ import (
 	"time"
 
 	_ "github.com/jackc/pgx/v5/stdlib"
+
+	"inmail/config"
 )
 
 // The tests of whole programs: the real binary with real Redis, PostgreSQL and Prometheus. They measure no
@@ -39,6 +41,21 @@ func sized[T any](short, inFull T) T {
 		return inFull
 	}
 	return short
+}
+
+// patientEnv are the program's own time limits at their most: how long anything takes on a busy machine says nothing.
+var patientEnv = []string{"INMAIL_DATABASE_CONNECT_TIMEOUT=1m", "INMAIL_DATABASE_LOCK_TIMEOUT=10m", "INMAIL_DATABASE_TIMEOUT=1h",
+	"INMAIL_REDIS_CONNECT_TIMEOUT=1m", "INMAIL_REDIS_TIMEOUT=1m", "INMAIL_QUEUE_ENQUEUE_TIMEOUT=1m",
+	"INMAIL_READ_HEADER_TIMEOUT=1m", "INMAIL_READ_TIMEOUT=10m", "INMAIL_WRITE_TIMEOUT=10m", "INMAIL_REQUEST_TIMEOUT=10m"}
+
+// patient are the settings of a program that a test runs in its own process.
+func patient(t *testing.T, flags map[string]string) config.Settings {
+	t.Helper()
+	s, err := config.Load(config.Sources{Environment: patientEnv, Flags: flags})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
 
 var binary struct {
@@ -144,6 +161,7 @@ func newServer(t *testing.T, args []string, env ...string) *server {
 			s.env = append(s.env, e)
 		}
 	}
+	s.env = append(s.env, patientEnv...)
 	s.env = append(append(s.env, "INMAIL_OPERATOR_KEY="+operatorKey, "INMAIL_LOG_LEVEL=warn", "INMAIL_CRM_PUSH_EVERY=500ms", "INMAIL_SNAPSHOT_EVERY=500ms"), env...)
 	t.Cleanup(func() {
 		s.Kill()

@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"inmail/domain"
 )
 
 // deployments are the two ways in which the program runs: alone, and on PostgreSQL and Redis.
@@ -173,7 +175,7 @@ func TestRedisGone(t *testing.T) {
 	o.hasAll(ids, "Sent")
 }
 
-// TestExpiredWithoutWorkers moves the clock past 168 h while no worker runs: reads say expired; with workers it is persisted
+// TestExpiredWithoutWorkers moves the clock past the window while no worker runs: reads say expired; with workers it is persisted
 // once (R32, R33).
 func TestExpiredWithoutWorkers(t *testing.T) {
 	t.Parallel() // it mostly waits
@@ -191,7 +193,7 @@ func TestExpiredWithoutWorkers(t *testing.T) {
 
 	api := newServer(t, []string{"--roles", "api"}, env...)
 	api.Start()
-	api.must(http.StatusOK, "POST", "/v1/clock", "", map[string]any{"advance": "168h"})
+	api.must(http.StatusOK, "POST", "/v1/clock", "", map[string]any{"advance": domain.Window.String()})
 	for i := range 20 {
 		if out := api.must(http.StatusOK, "GET", "/v1/inmails/"+ids[fmt.Sprintf("k%d", i)], fmt.Sprintf("s%d", i%2), nil); out["status"] != "expired" {
 			t.Errorf("the sender reads %v", out["status"])
@@ -204,7 +206,7 @@ func TestExpiredWithoutWorkers(t *testing.T) {
 
 	workers := newServer(t, nil, env...)
 	workers.Start()
-	workers.must(http.StatusOK, "POST", "/v1/clock", "", map[string]any{"advance": "168h"})
+	workers.must(http.StatusOK, "POST", "/v1/clock", "", map[string]any{"advance": domain.Window.String()})
 	o.hasAll(ids, "Expired")
 	for i := range 20 {
 		out := workers.must(http.StatusOK, "GET", "/v1/inmails/"+ids[fmt.Sprintf("k%d", i)], fmt.Sprintf("s%d", i%2), nil)

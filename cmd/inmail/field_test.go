@@ -93,7 +93,8 @@ func testNotUTF8(t *testing.T) {
 		t.Errorf("a line of a refused import was kept: %s", got)
 	}
 
-	// An input that can be read only once, and is longer than what is held back, is imported up to the bad line.
+	// An input that can be read only once, and is longer than what is held back, is imported up to the bad
+	// line.
 	long := strings.NewReader(`{"member":{"id":"new","name":"New"}}` + "\n" + strings.Repeat(strings.Repeat(" ", 1<<15)+"\n", readAhead>>15) + "\xe9\n")
 	got := inmailReading(t, long, "import", "-")
 	want := fmt.Sprintf("in line %d; if it is Windows-1252, convert it with iconv -f WINDOWS-1252 -t UTF-8; %d lines decided, 1 accepted, 0 rejected; go on with --from-line %d\n",
@@ -241,8 +242,8 @@ func (r *running) eventually(path, want string) (got string) {
 	return got
 }
 
-// awkward are texts that careless readers take each in its own way. { and } stand for the braces of the body itself: in an import
-// the object is inside another. @ is a recipient of the door's own, for what is taken.
+// awkward are texts that careless readers take each in its own way. { and } stand for the braces of the body
+// itself: in an import the object is inside another. @ is a recipient of the door's own, for what is taken.
 var awkward = []string{
 	// a send that is taken
 	`«"to":"@","subject":"A question about Tuesday","body":"One \u00e4\ud83d\ude00 \/ b"»`,
@@ -349,7 +350,8 @@ func testOneReader(t *testing.T) {
 		t.Fatalf("the API says %q and %q of the first two", want[0], want[1])
 	}
 
-	// Over HTTP every input is a line of one stream; of a file only those that are UTF-8, for a file that is not is refused whole.
+	// Over HTTP every input is a line of one stream; of a file only those that are UTF-8, for a file that is
+	// not is refused whole.
 	var all, text bytes.Buffer
 	var inText []int
 	for i, in := range inputs {

@@ -100,10 +100,7 @@ func fewer(t *testing.T, share int) {
 }
 
 func newHistory(t *testing.T, rt *rapid.T, place func(*testing.T, *config.Settings)) *randomHistory {
-	s, err := config.Load(config.Sources{Flags: map[string]string{"data": t.TempDir(), "listen": "127.0.0.1:0"}})
-	if err != nil {
-		rt.Fatal(err)
-	}
+	s := patient(t, map[string]string{"data": t.TempDir(), "listen": "127.0.0.1:0"})
 	s.Program.Roles, s.Program.MetricsTags, s.Program.OperatorKey = []config.Role{config.RoleAPI}, []string{namedTag}, operatorKey
 	s.Policy.VolumeHour, s.Policy.VolumeDay, s.Policy.SimilarDay, s.Policy.RegularGaps, s.Policy.BurstMinute = 1e6, 1e6, 1e6, 1e6, 1e6
 	s.Policy.AllowSecondInMail = true
@@ -240,8 +237,8 @@ func (h *randomHistory) move() {
 	to := h.now().Add(rapid.SampledFrom([]time.Duration{time.Millisecond, time.Hour, 26 * time.Hour, 3 * 24 * time.Hour, 8 * 24 * time.Hour, 16 * 24 * time.Hour}).Draw(h.rt, "ahead"))
 	if id, p := h.any(); id != "" && rapid.Bool().Draw(h.rt, "to a boundary") {
 		week := mondayOf(p.Sent)
-		at := rapid.SampledFrom([]time.Time{p.Sent.Add(168 * time.Hour), week.AddDate(0, 0, 7), week.AddDate(0, 0, 14), p.Sent.AddDate(0, 0, 30),
-			week.AddDate(0, 0, 37)}).Draw(h.rt, "boundary").Add(time.Duration(rapid.IntRange(-1, 1).Draw(h.rt, "ms")) * time.Millisecond)
+		at := rapid.SampledFrom([]time.Time{p.Sent.Add(domain.Window), week.AddDate(0, 0, 7), rates.OpenComplete(week), p.Sent.AddDate(0, 0, responseDays),
+			rates.ResponseComplete(week, responseDays)}).Draw(h.rt, "boundary").Add(time.Duration(rapid.IntRange(-1, 1).Draw(h.rt, "ms")) * time.Millisecond)
 		if at.After(h.now()) {
 			h.a.clock.Pin(at)
 			h.deliver(h.ids...)
@@ -256,13 +253,16 @@ func (h *randomHistory) move() {
 	h.deliver(h.ids...)
 }
 
-// lastReply lets a reader answer at the end of the 30 days, to the millisecond, or a day late (R58).
+// responseDays is within how many days a reply counts (R58).
+var responseDays = domain.DefaultPolicy().ResponseWindowDays
+
+// lastReply lets a reader answer at the end of the days in which a reply counts, to the millisecond, or a day late (R58).
 func (h *randomHistory) lastReply() {
 	id, p := h.any()
 	if id == "" {
 		return
 	}
-	at := p.Sent.AddDate(0, 0, 30).Add(rapid.SampledFrom([]time.Duration{-time.Millisecond, 0, time.Millisecond, 24 * time.Hour}).Draw(h.rt, "off"))
+	at := p.Sent.AddDate(0, 0, responseDays).Add(rapid.SampledFrom([]time.Duration{-time.Millisecond, 0, time.Millisecond, 24 * time.Hour}).Draw(h.rt, "off"))
 	if !at.After(h.now()) {
 		return
 	}
@@ -393,7 +393,7 @@ func (h *randomHistory) expire() {
 	_, err := h.a.service.Expire(h.ctx(), 1000)
 	h.ok(err)
 	for _, p := range h.seen {
-		if end := p.Sent.Add(168 * time.Hour); !p.Sent.IsZero() && p.Opened.IsZero() && p.Back.IsZero() && !h.now().Before(end) {
+		if end := p.Sent.Add(domain.Window); !p.Sent.IsZero() && p.Opened.IsZero() && p.Back.IsZero() && !h.now().Before(end) {
 			p.Lapsed = end
 		}
 	}
@@ -662,11 +662,11 @@ func (h *randomHistory) snapshot() {
 		}
 		week := weekOf(p.Sent)
 		want[sample("inmail_cohort_messages", "cohort_week", week, "outcome", outcome)]++
-		if !p.Replied.IsZero() && !p.Replied.After(p.Sent.AddDate(0, 0, 30)) {
+		if !p.Replied.IsZero() && !p.Replied.After(p.Sent.AddDate(0, 0, responseDays)) {
 			want[sample("inmail_cohort_replied_in_time_messages", "cohort_week", week)]++
 		}
-		want[sample("inmail_cohort_open_complete_timestamp_seconds", "cohort_week", week)] = float64(mondayOf(p.Sent).AddDate(0, 0, 14).Unix())
-		want[sample("inmail_cohort_reply_complete_timestamp_seconds", "cohort_week", week)] = float64(mondayOf(p.Sent).AddDate(0, 0, 37).Unix())
+		want[sample("inmail_cohort_open_complete_timestamp_seconds", "cohort_week", week)] = float64(rates.OpenComplete(mondayOf(p.Sent)).Unix())
+		want[sample("inmail_cohort_reply_complete_timestamp_seconds", "cohort_week", week)] = float64(rates.ResponseComplete(mondayOf(p.Sent), responseDays).Unix())
 		if !p.Sent.Before(recent) {
 			want[sample("inmail_recent_messages", "account_type", p.AccountType, "outcome", outcome)]++
 		}

@@ -19,20 +19,22 @@ func importCommand(o *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "import FILE",
 		Short: "Import members, connections, blocks and InMails from NDJSON",
-		Long: `Import members, connections, blocks and InMails from NDJSON, one object a line of at most 64 KiB; - is the standard
-input. Each InMail passes every check. Bad lines are reported, counted from 1, and the good ones kept; if there are any, it exits
-with 1. What is imported twice under the same keys is there once. A file that is not UTF-8 is refused whole.
+		Long: `Import members, connections, blocks and InMails from NDJSON, one object a line of at most 64 KiB; - is the
+standard input. Each InMail passes every check. Bad lines are reported, counted from 1, and the good ones kept; if
+there are any, it exits with 1. What is imported twice under the same keys is there once. A file that is not UTF-8
+is refused whole.
 
   {"member":{"id":"maria.lopez","name":"Maria López","company":"Nordhafen Logistik"}}
   {"connection":["maria.lopez","lena.hart"]}
   {"block":["maria.lopez","spam.sender"]}
   {"inmail":{"from":"lena.hart","to":"maria.lopez","subject":"…","body":"…","key":"campaign-1"}}
 
-A running server is asked, 500 lines at a time, or with --direct the record of the settings in force is written, which for a
-SQLite file needs that no server works on it. InMails of a direct import are sent when a server runs next. What ended an import
-early is told with the line to go on from: --from-line takes it.`,
-		Example: "  inmail import people.ndjson\n  inmail import people.ndjson --direct --data ./data\n  inmail import people.ndjson --from-line 1200",
-		Args:    exactly(1),
+A running server is asked, 500 lines at a time, or with --direct the record of the settings in force is written,
+which for a SQLite file needs that no server works on it. InMails of a direct import are sent when a server runs
+next. What ended an import early is told with the line to go on from: --from-line takes it.`,
+		Example: "  inmail import people.ndjson\n  inmail import people.ndjson --direct --data ./data\n" +
+			"  inmail import people.ndjson --from-line 1200",
+		Args: exactly(1),
 	}
 	cmd.Flags().BoolVar(&direct, "direct", false, "write the record itself, without a server")
 	cmd.Flags().IntVar(&from, "from-line", 1, "go on with this `line`, counted from 1")
@@ -53,8 +55,12 @@ early is told with the line to go on from: --from-line takes it.`,
 	return cmd
 }
 
-// importFrom opens the file at a line, imports it by way of run, and tells what became of it: also of an import that ended early.
-func (o *options) importFrom(cmd *cobra.Command, path string, from int, run func(context.Context, *importLines, *importReport) error) error {
+// importing imports lines and adds to a report what became of them.
+type importing func(ctx context.Context, lines *importLines, report *importReport) error
+
+// importFrom opens the file at a line, imports it by way of run, and tells what became of it: also of an
+// import that ended early.
+func (o *options) importFrom(cmd *cobra.Command, path string, from int, run importing) error {
 	lines, err := openImport(cmd, path, from)
 	if err != nil {
 		return err
@@ -70,8 +76,8 @@ func (o *options) importFrom(cmd *cobra.Command, path string, from int, run func
 	return o.sayImported(cmd, &report)
 }
 
-// importAll sends the lines in parts. Each is answered with what became of it, so a connection that breaks leaves no more than
-// one part uncertain.
+// importAll sends the lines in parts. Each is answered with what became of it, so a connection that breaks
+// leaves no more than one part uncertain.
 func (c *remote) importAll(ctx context.Context, lines *importLines, report *importReport) error {
 	for first := true; first || lines.more(); first = false {
 		part, before := lines.part(partLines)
@@ -170,7 +176,8 @@ func (o *options) sayImported(cmd *cobra.Command, r *importReport) error {
 	}
 	switch {
 	case r.RejectedCount > len(r.Rejected):
-		return fmt.Errorf("%d of %s were rejected, and the first %d listed; mend them and import them again", r.RejectedCount, count(r.Lines, "line"), len(r.Rejected))
+		return fmt.Errorf("%d of %s were rejected, and the first %d listed; mend them and import them again",
+			r.RejectedCount, count(r.Lines, "line"), len(r.Rejected))
 	case r.RejectedCount > 0:
 		return fmt.Errorf("%d of %s were rejected; mend them and import them again", r.RejectedCount, count(r.Lines, "line"))
 	}
@@ -183,7 +190,8 @@ func (o *options) sayCutShort(cmd *cobra.Command, r *importReport, fault error) 
 		return fault // nothing to go on from
 	}
 	next := r.last + 1
-	goOn := fmt.Sprintf("%s decided, %d accepted, %d rejected; go on with --from-line %d", count(r.Lines, "line"), r.Accepted, r.RejectedCount, next)
+	goOn := fmt.Sprintf("%s decided, %d accepted, %d rejected; go on with --from-line %d",
+		count(r.Lines, "line"), r.Accepted, r.RejectedCount, next)
 	var answer *problem
 	if o.json && errors.As(fault, &answer) { // it is printed with the fault
 		var whole map[string]any

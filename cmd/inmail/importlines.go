@@ -17,16 +17,16 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// partLines is how many lines one request of an import holds: as many as share a transaction, and as many as a connection that
-// breaks leaves uncertain.
+// partLines is how many lines one request of an import holds: as many as share a transaction, and as many as
+// a connection that breaks leaves uncertain.
 const partLines = 500
 
-// readAhead is how much of an input that can be read only once is held back until it was looked through, in bytes. Of a longer
-// one the lines before the first bad byte are imported.
+// readAhead is how much of an input that can be read only once is held back until it was looked through, in
+// bytes. Of a longer one the lines before the first bad byte are imported.
 const readAhead = 32 << 20
 
-// importLines reads the lines of an import, in parts. All that it hands on is UTF-8: a part ends before the line with the first bad
-// byte.
+// importLines reads the lines of an import, in parts. All that it hands on is UTF-8: a part ends before the
+// line with the first bad byte.
 type importLines struct {
 	in    *bufio.Reader
 	close func() error
@@ -39,8 +39,8 @@ type importLines struct {
 	fault error  // why there are no more lines; io.EOF at the end
 }
 
-// openImport opens the file at a line, with its progress bar; the standard input has no length. It looks through the whole of a file,
-// and the beginning of what can be read only once, before anything is imported.
+// openImport opens the file at a line, with its progress bar; the standard input has no length. It looks
+// through the whole of a file, and the beginning of what can be read only once, before anything is imported.
 func openImport(cmd *cobra.Command, path string, from int) (*importLines, error) {
 	in, err := openInput(cmd, path)
 	if err != nil {
@@ -91,11 +91,12 @@ func lookThrough(cmd *cobra.Command, in io.ReadCloser, name string) (*importLine
 	}
 	bar := &readProgress{}
 	if f, ok := cmd.ErrOrStderr().(*os.File); ok && isTerminal(f) {
-		bar.bar = progressbar.NewOptions64(size, progressbar.OptionSetDescription("importing"), progressbar.OptionSetWriter(f),
-			progressbar.OptionThrottle(65*time.Millisecond), progressbar.OptionShowBytes(true), progressbar.OptionClearOnFinish())
+		bar.bar = progressbar.NewOptions64(size, progressbar.OptionSetDescription("importing"),
+			progressbar.OptionSetWriter(f), progressbar.OptionThrottle(65*time.Millisecond),
+			progressbar.OptionShowBytes(true), progressbar.OptionClearOnFinish())
 	}
-	return &importLines{in: bufio.NewReaderSize(io.TeeReader(source, bar), mailroom.MaxImportLine), close: in.Close, bar: bar,
-		check: encodingCheck{name: name}, whole: true}, nil
+	return &importLines{in: bufio.NewReaderSize(io.TeeReader(source, bar), mailroom.MaxImportLine),
+		close: in.Close, bar: bar, check: encodingCheck{name: name}, whole: true}, nil
 }
 
 // skip reads over n lines.
@@ -108,8 +109,9 @@ func (l *importLines) skip(n int) error {
 // more says whether there is another line.
 func (l *importLines) more() bool { return len(l.rest) > 0 || l.look() }
 
-// part returns at most n lines, and how many lines of the file stand before the first line of what it returns. Where these are
-// not the file's first, an empty one goes ahead: a byte order mark there is not one of the beginning.
+// part returns at most n lines, and how many lines of the file stand before the first line of what it
+// returns. Where these are not the file's first, an empty one goes ahead: a byte order mark there is not one
+// of the beginning.
 func (l *importLines) part(n int) (part io.Reader, before int) {
 	before = l.done()
 	l.left = n

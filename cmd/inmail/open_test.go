@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"inmail/domain"
 )
 
 func TestOpen(t *testing.T) {
@@ -69,7 +71,7 @@ Hello Maria,
 	})
 	t.Run("too late", func(t *testing.T) {
 		late := r.delivered("r2", "A question about Tuesday")
-		r.pass(168 * time.Hour)
+		r.pass(domain.Window)
 		if got := must(t, exitRefused, "open", late, "--member", "r2"); !strings.HasPrefix(got.err, "inmail: expired: ") {
 			t.Errorf("said %q", got.err)
 		}

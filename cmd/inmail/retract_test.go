@@ -3,7 +3,8 @@ package main
 import (
 	"strings"
 	"testing"
-	"time"
+
+	"inmail/domain"
 )
 
 func TestRetract(t *testing.T) {
@@ -69,7 +70,7 @@ retracted; it had been read
 		id := r.delivered("r5", "A fifth question about Tuesday")
 		must(t, exitFailed, "retract", id, "--yes", "--member", "r5")
 		must(t, exitFailed, "retract", "nothing", "--yes")
-		r.pass(168 * time.Hour)
+		r.pass(domain.Window)
 		if got := must(t, exitRefused, "retract", id, "--yes"); !strings.HasPrefix(got.err, "inmail: too_late: ") {
 			t.Errorf("said %q", got.err)
 		}

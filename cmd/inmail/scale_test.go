@@ -18,7 +18,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"inmail/config"
 	"inmail/connectors/metrics"
 	"inmail/connectors/record"
 	"inmail/connectors/salesforce"
@@ -177,7 +176,7 @@ func (s *stand) open(t *testing.T) *app {
 func (s *stand) start(t *testing.T) (a *app, stop func()) {
 	t.Helper()
 	const never = 1_000_000
-	c := config.Defaults()
+	c := patient(t, nil)
 	c.Record.URL, c.Record.Data = s.url, s.data
 	c.HTTP.Listen, c.Program.OperatorKey = "127.0.0.1:0", operatorKey
 	c.Policy.VolumeHour, c.Policy.VolumeDay, c.Policy.SimilarDay, c.Policy.RegularGaps, c.Policy.BurstMinute = never, never, never, never, never

@@ -27,10 +27,10 @@ type standingAnswer struct {
 // counted says what each limit counts.
 var counted = map[string]string{
 	spam.VolumeHour:  "sends in an hour",
-	spam.VolumeDay:   "sends in 24 hours",
-	spam.Strikes:     "messages refused as spam in 30 days; the last of them restricts",
-	spam.Reports:     "recipients who reported you in 30 days; the last of them restricts",
-	spam.SimilarDay:  "bodies almost the same in 24 hours",
+	spam.VolumeDay:   fmt.Sprintf("sends in %g hours", spam.DayWindow.Hours()),
+	spam.Strikes:     fmt.Sprintf("messages refused as spam in %g days; the last of them restricts", spam.RecordWindow.Hours()/24),
+	spam.Reports:     fmt.Sprintf("recipients who reported you in %g days; the last of them restricts", spam.RecordWindow.Hours()/24),
+	spam.SimilarDay:  fmt.Sprintf("bodies almost the same in %g hours", spam.SimilarWindow.Hours()),
 	spam.RegularGaps: "gaps between sends in a row within a second of each other; the last of them restricts",
 	spam.BurstMinute: "sends in a minute",
 }

@@ -13,14 +13,16 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// maxText is how much of a text is read, in bytes: more than any rule lets pass, and what one request may hold.
+// maxText is how much of a text is read, in bytes: more than any rule lets pass, and what one request may
+// hold.
 const maxText = 1 << 20
 
 // byteOrderMark may stand before the text of a file; it is no part of it.
 const byteOrderMark = "\xef\xbb\xbf"
 
-// readText reads a text file, or for - the standard input. It is as strict as the API: what is not UTF-8 is refused before
-// anything is asked of a server, since it could only be stored as another text than was written.
+// readText reads a text file, or for - the standard input. It is as strict as the API: what is not UTF-8 is
+// refused before anything is asked of a server, since it could only be stored as another text than was
+// written.
 func readText(cmd *cobra.Command, path string) (string, error) {
 	in, err := openInput(cmd, path)
 	if err != nil {
@@ -84,7 +86,8 @@ func checkFlags(cmd *cobra.Command, _ []string) error {
 	return fault
 }
 
-// checkUTF8 refuses a text that is not UTF-8, with its name and the first bad byte; that is wrong use of a command.
+// checkUTF8 refuses a text that is not UTF-8, with its name and the first bad byte; that is wrong use of a
+// command.
 func checkUTF8(name string, text []byte) error {
 	c := encodingCheck{name: name}
 	if _, err := c.Write(text); err != nil {
@@ -93,8 +96,8 @@ func checkUTF8(name string, text []byte) error {
 	return c.end()
 }
 
-// encodingCheck looks for the first byte of a stream that is not UTF-8 text. NUL is none: no text may hold it, and where
-// UTF-16 was meant every second byte is one.
+// encodingCheck looks for the first byte of a stream that is not UTF-8 text. NUL is none: no text may hold
+// it, and where UTF-16 was meant every second byte is one.
 type encodingCheck struct {
 	name   string
 	offset int    // of the first byte that was not looked at, from 0
@@ -156,6 +159,6 @@ func (c *encodingCheck) bad(b byte) error {
 	if b == 0 || c.offset == 0 && (b == 0xFF || b == 0xFE) {
 		guess = "UTF-16"
 	}
-	return usageError{fmt.Errorf("%s is not UTF-8: 0x%02X at byte %d, in line %d; if it is %s, convert it with iconv -f %s -t UTF-8",
-		c.name, b, c.offset, c.line+1, guess, strings.ToUpper(guess))}
+	return usageError{fmt.Errorf("%s is not UTF-8: 0x%02X at byte %d, in line %d; if it is %s, "+
+		"convert it with iconv -f %s -t UTF-8", c.name, b, c.offset, c.line+1, guess, strings.ToUpper(guess))}
 }

@@ -26,7 +26,7 @@ import (
 const module = "inmail"
 
 func main() {
-	signal.Ignore(os.Interrupt, syscall.SIGTERM) // who ends the tests ends the stream: what ran then is told before we end
+	signal.Ignore(os.Interrupt, syscall.SIGTERM) // go test ends too, and with it the stream
 	err := run(os.Args[1:], os.Stdin, os.Stdout, os.DirFS("."))
 	if errors.Is(err, errUsage) {
 		os.Exit(2)
@@ -47,7 +47,7 @@ func run(args []string, stdin io.Reader, out io.Writer, root fs.FS) error {
 	flags.SetOutput(out)
 	report := flags.Bool("report", false, "say how each package went instead of printing the table")
 	write := flags.String("write", "", "write the table to this `file`")
-	check := flags.String("check", "", "fail unless this `file` holds the table")
+	check := flags.String("check", "", "fail unless this `file` contains the table")
 	if err := flags.Parse(args); err != nil {
 		return errUsage
 	}
@@ -84,7 +84,7 @@ func run(args []string, stdin io.Reader, out io.Writer, root fs.FS) error {
 	if _, failed, skipped := results.Count(); *write != "" && failed+skipped > 0 {
 		problems = append(problems, *write+" is left as it was: not every test passed, so the table may lack some")
 	} else {
-		problems = append(problems, keep(table, *write, *check)...)
+		problems = append(problems, writeOrCheck(table, *write, *check)...)
 	}
 
 	fmt.Fprintln(out)
@@ -135,14 +135,14 @@ func problems(results *Results, table Table) []string {
 		found = append(found, "failed: "+failure)
 	}
 	if len(results.Ended) > 0 {
-		return found // what is missing of the rules may be what did not come to run
+		return found // rules may lack a proof only because tests did not run
 	}
 	return append(found, table.Missing()...)
 }
 
-// keep writes the page to the file write, or compares the file check with it; with "" for both it does
-// nothing.
-func keep(table Table, write, check string) []string {
+// writeOrCheck writes the page to the file write, or compares the file check with it; with "" for both it
+// does nothing.
+func writeOrCheck(table Table, write, check string) []string {
 	name := write + check
 	if name == "" {
 		return nil

@@ -23,7 +23,7 @@ const (
 	planned  = false // not built yet: listed in the table, but not required
 )
 
-// allowance tells what a plan of an account type gives.
+// allowance returns what a plan of an account type grants, in words.
 func allowance(t domain.AccountType) string {
 	low, high := domain.AllowanceBounds(t)
 	if low == high {

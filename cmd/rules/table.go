@@ -44,7 +44,8 @@ func (t Table) Missing() []string {
 		}
 		for _, proof := range row.Proofs {
 			if proof.Outcome != Passed {
-				missing = append(missing, fmt.Sprintf("%s (%s): %s did not pass (%s)", row, row.Title, proof, proof.Outcome))
+				missing = append(missing,
+					fmt.Sprintf("%s (%s): %s did not pass (%s)", row, row.Title, proof, proof.Outcome))
 			}
 		}
 	}

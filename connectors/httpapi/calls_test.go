@@ -2,10 +2,12 @@ package httpapi
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +16,7 @@ import (
 	"inmail/domain/mailroom"
 	"inmail/domain/rates"
 	"inmail/domain/spam"
+	"inmail/domain/strictjson"
 )
 
 func TestSendInMail(t *testing.T) {
@@ -549,4 +552,25 @@ func TestQueues(t *testing.T) {
 	without.ask(without.operator, "GET", "/queues", nil).want(404, "not_found")
 	// Basic is for the page alone.
 	w.ask("", "GET", "/v1/keys", nil, basic(w.operator)).want(401, "unauthorized")
+}
+
+// The bounds of what a decision is replayed under are those of the filter's own limits.
+func TestReplayTakesWhatTheFilterTakes(t *testing.T) {
+	settings := reflect.TypeFor[otherSettings]()
+	for i := range settings.NumField() {
+		name, _ := strictjson.Name(settings.Field(i))
+		low, high := strictjson.Bounds(settings.Field(i).Tag)
+		if name == "refuse_score" {
+			continue // is no limit of a trigger
+		}
+		for n, good := range map[int]bool{low - 1: false, low: true, high: true, high + 1: false} {
+			l := spam.DefaultLimits()
+			if err := json.Unmarshal(fmt.Appendf(nil, `{%q:%d}`, name, n), &l); err != nil {
+				t.Fatal(err)
+			}
+			if err := l.Validate(); (err == nil) != good {
+				t.Errorf("%s of %d: taken by the API %v, by the filter %v", name, n, good, err)
+			}
+		}
+	}
 }

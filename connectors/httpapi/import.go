@@ -24,7 +24,8 @@ func (a *API) importEndpoints() []endpoint {
 		does: "Import members, connections, blocks and InMails",
 		more: "Lines of at most 64 KiB: {\"member\":{\"id\",…}}, {\"connection\":[\"a\",\"b\"]}, {\"block\":[\"who\",\"whom\"]} or {\"inmail\":{\"from\",\"to\",…,\"key\":\"…\"}}. " +
 			"The body may be of any length; it is read as it comes. Bad lines are reported, counted from 1, and the good ones kept; each InMail passes every check (R19, R21). " +
-			"A byte order mark before the first line is taken off. Where the body breaks off, the lines that were read whole are decided all the same, and the problem's `import` says how far it came.",
+			"A byte order mark before the first line is taken off. Where the body breaks off, the lines that were read whole are " +
+			"decided all the same, and the problem's `import` says how far it came.",
 		refuses: []domain.Code{unsupportedMediaType},
 	}, (*call).importLines)}
 }
@@ -44,15 +45,17 @@ type rejectedLine struct {
 }
 
 func importReportOf(r mailroom.ImportReport) importReport {
-	shown := importReport{Lines: r.Lines, Accepted: r.Accepted, RejectedCount: r.RejectedCount, Rejected: make([]rejectedLine, 0, len(r.Rejected))}
+	shown := importReport{Lines: r.Lines, Accepted: r.Accepted, RejectedCount: r.RejectedCount,
+		Rejected: make([]rejectedLine, 0, len(r.Rejected))}
 	for _, line := range r.Rejected {
 		shown.Rejected = append(shown.Rejected, rejectedLine{Line: line.Line, Code: string(line.Code), Detail: line.Detail})
 	}
 	return shown
 }
 
-// importLines hands the body on as it arrives. Each read has read_timeout; the whole has no end but the client's. An import that
-// ended early is told with what became of it until then, and in the log too: who sent it may be gone.
+// importLines hands the body on as it arrives. Each read has read_timeout; the whole has no end but the
+// client's. An import that ended early is told with what became of it until then, and in the log too: who
+// sent it may be gone.
 func (c *call) importLines() (importReport, error) {
 	if err := c.checkMediaType(nil, ndjson); err != nil {
 		return importReport{}, err
@@ -67,7 +70,8 @@ func (c *call) importLines() (importReport, error) {
 	next := report.Lines + 1
 	report.NextLine = &next
 	c.cutShort = &report
-	c.api.Log.InfoContext(c.ctx, "import ended early", "lines", report.Lines, "accepted", report.Accepted, "rejected", report.RejectedCount)
+	c.api.Log.InfoContext(c.ctx, "import ended early",
+		"lines", report.Lines, "accepted", report.Accepted, "rejected", report.RejectedCount)
 	if body.failed {
 		err = domain.Refuse(domain.BadRequest, "the body ended early; what was read whole until then is kept")
 	}

@@ -34,11 +34,11 @@ func (a *API) restrictionEndpoints() []endpoint {
 type decisionView struct {
 	Version        string  `json:"version" doc:"of the rules that decided" example:"behaviour/2"`
 	Sends          int     `json:"sends" doc:"accepted sends that were looked at" example:"20"`
-	Strikes        int     `json:"strikes" doc:"in 30 days" example:"0"`
-	Reporters      int     `json:"reporters" doc:"distinct, in 30 days" example:"1"`
-	Deliveries     int     `json:"deliveries" doc:"in 30 days; counted only for who was reported" example:"64"`
+	Strikes        int     `json:"strikes" doc:"in {RecordDays} days" example:"0"`
+	Reporters      int     `json:"reporters" doc:"distinct, in {RecordDays} days" example:"1"`
+	Deliveries     int     `json:"deliveries" doc:"in {RecordDays} days; counted only for who was reported" example:"64"`
 	ReportShareLow float64 `json:"report_share_low" doc:"lower end of the 95 % Wilson interval of reporters / deliveries" example:"0.0028"`
-	Similar        int     `json:"similar" doc:"near-identical bodies in 24 h, beside the one at hand" example:"0"`
+	Similar        int     `json:"similar" doc:"near-identical bodies in {SimilarHours} h, beside the one at hand" example:"0"`
 }
 
 type restrictionView struct {
@@ -46,7 +46,7 @@ type restrictionView struct {
 	Trigger   string        `json:"trigger" list:"trigger" example:"volume_hour"`
 	Value     float64       `json:"value" example:"21"`
 	Limit     float64       `json:"limit" example:"20"`
-	Step      int           `json:"step" doc:"1: 24 h, 2: 72 h, 3: 7 d" example:"1"`
+	Step      int           `json:"step" doc:"1 is the shortest restriction, 3 the longest (R42)" example:"1"`
 	StartedAt stamp         `json:"started_at"`
 	Until     stamp         `json:"until"`
 	UndoneAt  *stamp        `json:"undone_at"`

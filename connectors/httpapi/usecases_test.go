@@ -25,7 +25,7 @@ func TestUseCasesComeFromTheFirstThatHasThem(t *testing.T) {
 }
 
 func TestNewNamesAMissingUseCase(t *testing.T) {
-	service := NewUseCases(newFakeService())
+	service := useCases(newFakeService())
 	service.retraction = nil
 	_, err := New(Parts{Config: Default(), Service: service, Sender: newFakeService(),
 		Registry: prometheus.NewRegistry(), Metrics: text(""), Domain: text(""), Log: slog.New(slog.DiscardHandler)})

@@ -46,7 +46,7 @@ func TestEveryClassHasASeries(t *testing.T) {
 	}
 }
 
-// TestCRMsAreToldApart: what is counted of one CRM is counted of no other.
+// TestCRMsAreToldApart checks that what is counted of one CRM is counted of no other.
 func TestCRMsAreToldApart(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	process := NewProcess(registry)
@@ -77,13 +77,13 @@ func TestCRMsAreToldApart(t *testing.T) {
 	}
 }
 
-// TestEveryNoticeCounts: a notice that nothing counts was forgotten here.
+// TestEveryNoticeCounts checks that each notice changes a metric.
 func TestEveryNoticeCounts(t *testing.T) {
 	for _, empty := range mailroom.Notices() {
 		filled := reflect.New(reflect.TypeOf(empty)).Elem()
 		for i := range filled.NumField() {
 			if field := filled.Field(i); field.CanInt() {
-				field.SetInt(1) // of Previewed, 0 is nothing
+				field.SetInt(1) // because 0 would count nothing
 			}
 		}
 		registry := prometheus.NewRegistry()
@@ -96,7 +96,7 @@ func TestEveryNoticeCounts(t *testing.T) {
 	}
 }
 
-// page returns all that a registry tells.
+// page returns the metrics of a registry as text.
 func page(t *testing.T, registry *prometheus.Registry) string {
 	t.Helper()
 	families, err := registry.Gather()

@@ -158,7 +158,7 @@ func startCluster(t testing.TB) string {
 	return "redis-cluster://" + strings.Join(addresses, ",")
 }
 
-// patience ends a test that hangs: nothing here takes a hundredth of it.
+// patience bounds every wait of a test. Nothing here needs a hundredth of it.
 const patience = 10 * time.Minute
 
 // within waits until condition holds.

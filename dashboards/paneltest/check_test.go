@@ -11,13 +11,34 @@ import (
 // patience bounds the wait for a Prometheus that scrapes every second. The duration itself is not tested.
 const patience = 15 * time.Minute
 
+// Every query answers, and a board with one job selected shows the figures of that job only.
 func TestEveryQueryAnswers(t *testing.T) {
+	t.Parallel() // it mostly waits
 	source := &exporter{}
-	paneltest.Await(t, paneltest.Prometheus(t, source.start(t)), paneltest.Everything(), patience)
+	base := paneltest.Prometheus(t, source.start(t))
+	paneltest.Await(t, base, paneltest.Everything(), patience)
+
+	values := paneltest.Everything()
+	values["job"] = "inmail|inmail-domain"
+	paneltest.Await(t, base, values, patience)
+	values["job"] = "elsewhere"
+	faults, err := paneltest.Check(t.Context(), base, values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(faults) == 0 {
+		t.Error("a job that does not exist shows figures")
+	}
+	for _, f := range faults {
+		if !strings.Contains(f.Query, "elsewhere") && !strings.Contains(f.Query, "$job") {
+			t.Errorf("not of a board: %s", f)
+		}
+	}
 }
 
 // The check must find what is missing.
 func TestCheckFindsWhatIsMissing(t *testing.T) {
+	t.Parallel() // it mostly waits
 	source := &exporter{without: "inmail_restricted_senders", shifted: "inmail_delivery_lag_seconds"}
 	base := paneltest.Prometheus(t, source.start(t))
 	want := []string{
@@ -52,29 +73,6 @@ func TestCheckFindsWhatIsMissing(t *testing.T) {
 		case <-again.C:
 		case <-limit:
 			t.Fatalf("not reported: %q\nreported, and there: %q", missing, others)
-		}
-	}
-}
-
-// A board with one job selected shows the figures of that job only.
-func TestCheckWithOneInstallation(t *testing.T) {
-	source := &exporter{}
-	values := paneltest.Everything()
-	values["job"] = "inmail|inmail-domain"
-	base := paneltest.Prometheus(t, source.start(t))
-	paneltest.Await(t, base, values, patience)
-
-	values["job"] = "elsewhere"
-	faults, err := paneltest.Check(t.Context(), base, values)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(faults) == 0 {
-		t.Error("a job that does not exist shows figures")
-	}
-	for _, f := range faults {
-		if !strings.Contains(f.Query, "elsewhere") && !strings.Contains(f.Query, "$job") {
-			t.Errorf("not of a board: %s", f)
 		}
 	}
 }

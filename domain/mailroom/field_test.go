@@ -42,7 +42,8 @@ func TestField(t *testing.T) {
 		}
 	})
 	on(t, "F34_what_could_not_be_kept_is_not_told_as_kept", func(w *world) {
-		// The record goes away behind the first batch. Lines that cannot be read stand before and behind the batch that fails.
+		// The record goes away behind the first batch. Lines that cannot be read stand before and behind the
+		// batch that fails.
 		ctx, stop := context.WithCancel(w.ctx)
 		stream := io.MultiReader(strings.NewReader("nonsense\n"+memberLines(0, 501)+"nonsense\n"), failing(func() error {
 			stop()

@@ -20,8 +20,8 @@ const MaxImportLine = 64 << 10
 // importBatch is how many lines share a transaction.
 const importBatch = 500
 
-// ImportReport says what became of an import: bad lines are reported, the good ones kept. Lines are those that were
-// decided, so an import that ended early goes on with line Lines + 1.
+// ImportReport says what became of an import: bad lines are reported, the good ones kept. Lines are those
+// that were decided, so an import that ended early goes on with line Lines + 1.
 type ImportReport struct {
 	Lines         int // empty ones too
 	Accepted      int
@@ -39,8 +39,8 @@ type Rejected struct {
 	Detail string
 }
 
-// ImportLine is what one line may hold: exactly one of the four. It is read as strictly as the bodies of the API are, by the
-// same reader; the API's tests hold the fields and bounds of both against each other.
+// ImportLine is what one line may hold: exactly one of the four. It is read as strictly as the bodies of the
+// API are, by the same reader; the API's tests hold the fields and bounds of both against each other.
 type ImportLine struct {
 	Member     *ImportMember `json:"member,omitempty"`
 	Connection *importPair   `json:"connection,omitempty"`
@@ -152,8 +152,8 @@ func (m *ImportMember) member() domain.Member {
 }
 
 func (m *ImportInMail) send() Send {
-	s := Send{From: m.From, To: m.To, Subject: m.Subject, Body: m.Body, Tags: m.Tags, Category: m.Category, Key: string(m.Key),
-		Attachments: bool(m.Attachment || m.Attachments)}
+	s := Send{From: m.From, To: m.To, Subject: m.Subject, Body: m.Body, Tags: m.Tags, Category: m.Category,
+		Key: string(m.Key), Attachments: bool(m.Attachment || m.Attachments)}
 	if m.CRM != nil {
 		s.CRM = m.CRM.IDs
 	}
@@ -163,11 +163,11 @@ func (m *ImportInMail) send() Send {
 // byteOrderMark may stand once, before the first line; it is no part of it.
 const byteOrderMark = "\xef\xbb\xbf"
 
-// Import reads NDJSON: members, connections, blocks and InMails, one a line, each InMail through every check (R19, R21).
-// Lines of one kind that follow each other share transactions. progress, when not nil, hears the lines done so far.
-// An error is a fault that ended the import; the report says what was decided until then. When the stream breaks, all
-// lines that were read whole are decided first, even where whoever sent them is gone: what was read is kept before
-// anything is said of it.
+// Import reads NDJSON: members, connections, blocks and InMails, one a line, each InMail through every check
+// (R19, R21). Lines of one kind that follow each other share transactions. progress, when not nil, hears the
+// lines done so far. An error is a fault that ended the import; the report says what was decided until then.
+// When the stream breaks, all lines that were read whole are decided first, even where whoever sent them is
+// gone: what was read is kept before anything is said of it.
 func (svc *Service) Import(ctx context.Context, in io.Reader, progress func(lines int)) (ImportReport, error) {
 	im := &importer{svc: svc, ctx: ctx}
 	lines := bufio.NewReaderSize(in, MaxImportLine+len("\r\n"))
@@ -199,7 +199,8 @@ func (svc *Service) Import(ctx context.Context, in io.Reader, progress func(line
 	return im.sorted(), nil
 }
 
-// readLine returns one line without its end, which the bound does not count; one that is too long is read over.
+// readLine returns one line without its end, which the bound does not count; one that is too long is read
+// over.
 func readLine(in *bufio.Reader) (line []byte, tooLong bool, err error) {
 	line, err = in.ReadSlice('\n')
 	for errors.Is(err, bufio.ErrBufferFull) {
@@ -231,7 +232,8 @@ func (im *importer) line(line []byte, tooLong bool) error {
 	im.report.Lines++
 	number := im.report.Lines
 	if tooLong {
-		im.unreadable(number, &domain.Refusal{Code: "too_large", Limit: MaxImportLine, Detail: fmt.Sprintf("the line is longer than %d bytes", MaxImportLine)})
+		im.unreadable(number, &domain.Refusal{Code: "too_large", Limit: MaxImportLine,
+			Detail: fmt.Sprintf("the line is longer than %d bytes", MaxImportLine)})
 		return nil
 	}
 	if len(bytes.Trim(line, " \t\r")) == 0 {
@@ -301,7 +303,8 @@ func (im *importer) flush() error {
 	return nil
 }
 
-// broken decides the lines that were read whole before the stream broke, whoever has gone away in the meantime.
+// broken decides the lines that were read whole before the stream broke, whoever has gone away in the
+// meantime.
 func (im *importer) broken(err error) (ImportReport, error) {
 	next := im.report.Lines + 1
 	im.ctx = context.WithoutCancel(im.ctx)
@@ -326,11 +329,13 @@ func (im *importer) cut() ImportReport {
 
 // sorted returns the report with its bad lines in order.
 func (im *importer) sorted() ImportReport {
-	sort.SliceStable(im.report.Rejected, func(i, j int) bool { return im.report.Rejected[i].Line < im.report.Rejected[j].Line })
+	bad := im.report.Rejected
+	sort.SliceStable(bad, func(i, j int) bool { return bad[i].Line < bad[j].Line })
 	return im.report
 }
 
-// unreadable reports a line that is refused as it is read, perhaps before a batch of earlier ones was decided.
+// unreadable reports a line that is refused as it is read, perhaps before a batch of earlier ones was
+// decided.
 func (im *importer) unreadable(line int, err error) {
 	if len(im.numbers) > 0 {
 		im.behind++

@@ -14,7 +14,8 @@ import (
 	"inmail/domain"
 )
 
-// FuzzImportLine: a line is taken only where it is JSON and of exactly one kind; what is wrong is told in words that can be stored.
+// FuzzImportLine: a line is taken only where it is JSON and of exactly one kind; what is wrong is told in
+// words that can be stored.
 func FuzzImportLine(f *testing.F) {
 	for _, seed := range []string{`{"member":{"id":"a","name":"Ann","anchor_day":1.5e1,"skills":["x"]}}`, `{"connection":["a","b"]}`, `{"block":["a","b"]}`, `{}`,
 		`{"inmail":{"from":"a","to":"b","subject":"s","body":"\ud83d\ude00","tags":[],"key":"k","crm":{"lead_id":""},"attachment":{"a":[1]}}}`, `{"member":null}`} {

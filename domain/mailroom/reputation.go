@@ -85,7 +85,7 @@ func printOf(text domain.Text, to *domain.Member) spam.Fingerprint {
 	if to != nil {
 		drop = append([]string{to.Name, to.Headline, to.Company}, to.Skills...)
 	}
-	return spam.Print(text.Body.Text(), drop...)
+	return spam.NewFingerprint(text.Body.Text(), drop...)
 }
 
 // restrict makes the restriction that a trigger leads to (R42), and the refusal of the send that set it off.

@@ -36,7 +36,8 @@ func TestRules(t *testing.T) {
 		week("2026-W46", domain.OutcomeOpened, 1), week("2026-W46", domain.PendingUnopened, 1),
 	}
 	t.Run("R57_published_when_the_week_is_over", func(t *testing.T) {
-		// W46 begins on 2026-11-09; it is complete when the last of it has had its window, not a millisecond earlier.
+		// W46 begins on 2026-11-09. It is complete when the Window of its last InMail is over, not a
+		// millisecond earlier.
 		published := at("2026-11-16T00:00:00Z").Add(domain.Window)
 		for _, c := range []struct {
 			now      time.Time
@@ -145,9 +146,9 @@ func TestWilsonIntervalHoldsTheRate(t *testing.T) {
 	})
 }
 
-// No rate is published before it is final: whenever in a week an InMail is sent, its window is over when the open rate
-// of the week is complete, and the window for a reply when the response rate is; for the last one of a week not a
-// millisecond is lost.
+// TestNothingIsPublishedBeforeItIsFinal sends at any time of a week. When the open rate of the week is
+// complete, the Window of the InMail must be over, and when the response rate is, its response window. For
+// the last InMail of a week both end at the same millisecond.
 func TestNothingIsPublishedBeforeItIsFinal(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		sent := at("2020-01-01T00:00:00Z").Add(time.Duration(rapid.Int64Range(0, 20*365*24*3600*1000).Draw(t, "sent")) * time.Millisecond)

@@ -31,10 +31,10 @@ func BenchmarkObserve(b *testing.B) {
 	}
 }
 
-func BenchmarkPrint(b *testing.B) {
+func BenchmarkNewFingerprint(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
-		Print(oneInMail, "Anna Schmidt", "Head of Data at Northwind", "Northwind", "SQL", "Go")
+		NewFingerprint(oneInMail, "Anna Schmidt", "Head of Data at Northwind", "Northwind", "SQL", "Go")
 	}
 }
 
@@ -42,9 +42,9 @@ func BenchmarkPrint(b *testing.B) {
 func BenchmarkSimilar(b *testing.B) {
 	var others []Fingerprint
 	for i := range 2000 {
-		others = append(others, Print(Sample(uint64(i / 800))[i%800].Body))
+		others = append(others, NewFingerprint(Sample(uint64(i / 800))[i%800].Body))
 	}
-	mine := Print(oneInMail)
+	mine := NewFingerprint(oneInMail)
 	for b.Loop() {
 		for _, o := range others {
 			if Similar(mine, o) {

@@ -8,8 +8,9 @@
 //
 // Behaviour: Decide, Struck and Reported compare the counters of a sender (Signals) with Limits and return
 // the limit that was passed. Restrict says how long the sender is then restricted, and StandingOf reports how
-// near each limit is. Print and Similar find near-identical bodies (MinHash). A Decision keeps its Signals,
-// so that it can be replayed under other limits; after an operator undid it, they no longer count (Undone).
+// near each limit is. NewFingerprint and Similar find near-identical bodies (MinHash). A Decision keeps its
+// Signals, so that it can be replayed under other limits; after an operator undid it, they no longer count
+// (Undone).
 package spam
 
 import (

@@ -46,12 +46,12 @@ func FuzzFold(f *testing.F) {
 		if ascii(text) && strings.ToLower(strings.Join(strings.Fields(text), " ")) == "" && folded != "" && !strings.ContainsFunc(text, unicode.IsControl) {
 			t.Errorf("Fold(%q) = %q", text, folded)
 		}
-		// Judge and Print accept any text.
+		// Judge and NewFingerprint accept any text.
 		v := Judge(nil, "", text)
 		if v.Score < 0 || v.Score > 1 || v.Spam != (v.Score >= RefuseScore) {
 			t.Errorf("%+v", v)
 		}
-		if p := Print(text); !Similar(p, p) {
+		if p := NewFingerprint(text); !Similar(p, p) {
 			t.Errorf("%q is not like itself", text)
 		}
 	})

@@ -19,7 +19,7 @@ func letter(family, variant int) Fingerprint {
 		words[i] = fmt.Sprintf("f%dw%d", family, i)
 	}
 	words[variant%50] = fmt.Sprintf("v%d", variant)
-	return Print(strings.Join(words, " "))
+	return NewFingerprint(strings.Join(words, " "))
 }
 
 func TestTeach(t *testing.T) {

@@ -170,10 +170,10 @@ func TestRules(t *testing.T) {
 			ten + " ten ten": false, // each as often
 			"something else altogether, and not even of the same length": false,
 		} {
-			if got := Similar(Print(ten), Print(other)); got != alike {
+			if got := Similar(NewFingerprint(ten), NewFingerprint(other)); got != alike {
 				t.Errorf("%q: %t", other, got)
 			}
-			if got := Similar(Print(other), Print(ten)); got != alike {
+			if got := Similar(NewFingerprint(other), NewFingerprint(ten)); got != alike {
 				t.Errorf("%q, the other way round: %t", other, got)
 			}
 		}
@@ -182,15 +182,15 @@ func TestRules(t *testing.T) {
 	t.Run("R41_the_recipients_own_words_do_not_count", func(t *testing.T) {
 		template := "Hi %s, as a %s at %s you know how hard it is to find data people. We found nine for a neighbour of yours. Shall we talk?"
 		write := func(name, headline, company string) Fingerprint {
-			return Print(fmt.Sprintf(template, strings.Fields(name)[0], headline, company), name, headline, company)
+			return NewFingerprint(fmt.Sprintf(template, strings.Fields(name)[0], headline, company), name, headline, company)
 		}
 		ann := write("Ann Lee", "Head of Data and People", "Acme Widgets")
 		bob := write("Bob Müller-Lüdenscheidt", "Chief Financial Officer", "Northwind Traders of Ohio")
 		if !Similar(ann, bob) {
 			t.Error("the same text with other names is near-identical")
 		}
-		if Similar(Print(fmt.Sprintf(template, "Ann", "Head of Data and People", "Acme Widgets")),
-			Print(fmt.Sprintf(template, "Bob", "Chief Financial Officer", "Northwind Traders of Ohio"))) {
+		if Similar(NewFingerprint(fmt.Sprintf(template, "Ann", "Head of Data and People", "Acme Widgets")),
+			NewFingerprint(fmt.Sprintf(template, "Bob", "Chief Financial Officer", "Northwind Traders of Ohio"))) {
 			t.Error("with the profile words counted it is not: this test shows nothing")
 		}
 	})

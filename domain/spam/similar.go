@@ -24,9 +24,9 @@ type Fingerprint struct {
 // 0.06.
 const signatureSize = 64
 
-// Print returns the fingerprint of a body. own are the recipient's name and profile texts: their words do not
-// count, so that the same template filled in for two recipients gives near-identical bodies.
-func Print(text string, own ...string) Fingerprint {
+// NewFingerprint returns the fingerprint of a body. own are the recipient's name and profile texts: their
+// words do not count, so that the same template filled in for two recipients gives near-identical bodies.
+func NewFingerprint(text string, own ...string) Fingerprint {
 	var f Fingerprint
 	mine := map[string]bool{}
 	for _, part := range own {

@@ -32,13 +32,13 @@ func TestNearIdenticalBodiesAreFound(t *testing.T) {
 		for _, at := range random.Perm(n)[:n/10] {
 			changed[at] = "changed" + fmt.Sprint(random.IntN(1000000))
 		}
-		if !Similar(Print(strings.Join(words, " ")), Print(strings.Join(changed, " "))) {
+		if !Similar(NewFingerprint(strings.Join(words, " ")), NewFingerprint(strings.Join(changed, " "))) {
 			t.Errorf("%d words, %d changed: not found", n, n/10)
 		}
 		for _, at := range random.Perm(n)[:n/5] {
 			words[at] = "other" + fmt.Sprint(random.IntN(1000000))
 		}
-		if Similar(Print(strings.Join(words, " ")), Print(strings.Join(changed, " "))) {
+		if Similar(NewFingerprint(strings.Join(words, " ")), NewFingerprint(strings.Join(changed, " "))) {
 			t.Errorf("%d words, %d changed: found", n, n/5)
 		}
 	}
@@ -48,7 +48,7 @@ func TestDifferentInMailsAreNotAlike(t *testing.T) {
 	var prints []Fingerprint
 	all := inmails(t)
 	for _, e := range all {
-		prints = append(prints, Print(e.Body))
+		prints = append(prints, NewFingerprint(e.Body))
 	}
 	for i := range prints {
 		for j := range i {
@@ -64,12 +64,12 @@ func TestBodiesWithoutWords(t *testing.T) {
 		a, b  Fingerprint
 		alike bool
 	}{
-		{Print("👍👍"), Print("👍👍"), true},
-		{Print("👍👍"), Print("!!!"), false},
-		{Print("Ann"), Print("Ann"), true},
-		{Print("Ann", "Ann Lee"), Print("Bob!", "Bob"), true}, // the name and nothing else
-		{Print("Ann", "Ann Lee"), Print("Call me"), false},
-		{Print("求人のご案内です、佐藤様", "佐藤"), Print("求人のご案内です、鈴木様", "鈴木"), true},
+		{NewFingerprint("👍👍"), NewFingerprint("👍👍"), true},
+		{NewFingerprint("👍👍"), NewFingerprint("!!!"), false},
+		{NewFingerprint("Ann"), NewFingerprint("Ann"), true},
+		{NewFingerprint("Ann", "Ann Lee"), NewFingerprint("Bob!", "Bob"), true}, // the name and nothing else
+		{NewFingerprint("Ann", "Ann Lee"), NewFingerprint("Call me"), false},
+		{NewFingerprint("求人のご案内です、佐藤様", "佐藤"), NewFingerprint("求人のご案内です、鈴木様", "鈴木"), true},
 	} {
 		if got := Similar(row.a, row.b); got != row.alike {
 			t.Errorf("%v %v: %t", row.a.words, row.b.words, got)
@@ -81,8 +81,8 @@ func TestSimilarIsSymmetric(t *testing.T) {
 	word := rapid.SampledFrom([]string{"we", "help", "teams", "like", "yours", "sell", "more", "data", "and", "ann"})
 	text := rapid.SliceOfN(word, 0, 15)
 	rapid.Check(t, func(t *rapid.T) {
-		a := Print(strings.Join(text.Draw(t, "a"), " "), strings.Join(text.Draw(t, "own of a"), " "))
-		b := Print(strings.Join(text.Draw(t, "b"), " "), strings.Join(text.Draw(t, "own of b"), " "))
+		a := NewFingerprint(strings.Join(text.Draw(t, "a"), " "), strings.Join(text.Draw(t, "own of a"), " "))
+		b := NewFingerprint(strings.Join(text.Draw(t, "b"), " "), strings.Join(text.Draw(t, "own of b"), " "))
 		if Similar(a, b) != Similar(b, a) {
 			t.Error("it depends on the order")
 		}
@@ -103,7 +103,7 @@ func TestMostAlike(t *testing.T) {
 	texts := []string{"one two three four five", "quite another thing to say", "one two three four five", "one two three four five", "quite another thing to say"}
 	var prints []SentPrint
 	for i, text := range texts {
-		prints = append(prints, SentPrint{t0.Add(-time.Duration(i) * time.Hour), Print(text)})
+		prints = append(prints, SentPrint{t0.Add(-time.Duration(i) * time.Hour), NewFingerprint(text)})
 	}
 	if n, at := MostAlike(prints); n != 3 || !at.Equal(t0.Add(-3*time.Hour)) {
 		t.Errorf("%d, the oldest at %s", n, at)
@@ -115,19 +115,19 @@ func TestMostAlike(t *testing.T) {
 
 // TestFingerprintContainsNoText searches the stored form for the words of the body.
 func TestFingerprintContainsNoText(t *testing.T) {
-	stored := Print("A secret word: Zanzibarite", "Ann Lee").Bytes()
+	stored := NewFingerprint("A secret word: Zanzibarite", "Ann Lee").Bytes()
 	for _, word := range []string{"secret", "zanzibarite", "ann", "lee"} {
 		if bytes.Contains(bytes.ToLower(stored), []byte(word)) {
 			t.Errorf("%q is stored", word)
 		}
 	}
-	if n := len(Print(strings.Repeat("word ", 600)).Bytes()); n > 2000 {
+	if n := len(NewFingerprint(strings.Repeat("word ", 600)).Bytes()); n > 2000 {
 		t.Errorf("%d bytes for 3,000 characters", n)
 	}
 }
 
 func FuzzParseFingerprint(f *testing.F) {
-	f.Add(Print("one two three", "Ann").Bytes())
+	f.Add(NewFingerprint("one two three", "Ann").Bytes())
 	f.Add(Fingerprint{}.Bytes())
 	f.Fuzz(func(t *testing.T, b []byte) {
 		p, err := ParseFingerprint(b)
@@ -140,6 +140,6 @@ func FuzzParseFingerprint(f *testing.F) {
 		if !bytes.Equal(p.Bytes(), b) {
 			t.Error("stored again it differs")
 		}
-		Similar(p, Print("one two three", "Ann"))
+		Similar(p, NewFingerprint("one two three", "Ann"))
 	})
 }

@@ -26,8 +26,8 @@ type Warning struct {
 	Text string `json:"text"`
 }
 
-// StandingOf returns how near each limit is (R43). restriction is the sender's latest one, or nil; one that has
-// ended by now is ignored.
+// StandingOf returns how near each limit is (R43). restriction is the sender's latest one, or nil; one that
+// has ended by now is ignored.
 func StandingOf(now time.Time, s Signals, l Limits, restriction *Restriction) Standing {
 	st := Standing{
 		Triggers: []Nearness{

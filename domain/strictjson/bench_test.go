@@ -28,7 +28,8 @@ func theirs(in []byte, v any) error {
 	return dec.Decode(v)
 }
 
-// BenchmarkRead compares this reader with encoding/json over a send of 1 KB, plain and with escapes, and over an import of 10,000 lines.
+// BenchmarkRead compares this reader with encoding/json over a send of 1 KB, plain and with escapes, and over
+// an import of 10,000 lines.
 func BenchmarkRead(b *testing.B) {
 	send, line := ShapeOf(reflect.TypeFor[benchSend]()), ShapeOf(reflect.TypeFor[benchLine]())
 	text := func(sentence string, n int) string {

@@ -31,8 +31,9 @@ type everythingInner struct {
 	Text string `json:"text,omitempty"`
 }
 
-// FuzzDecode holds the reader against encoding/json: what it takes, the other takes too and reads the same from it; what
-// it refuses although the other takes it has one of the reasons for which it is stricter. Its errors quote nothing.
+// FuzzDecode holds the reader against encoding/json: what it takes, the other takes too and reads the same
+// from it; what it refuses although the other takes it has one of the reasons for which it is stricter. Its
+// errors quote nothing.
 func FuzzDecode(f *testing.F) {
 	for _, seed := range []string{`{}`, `{"text":"a\n\u00e4\ud83d\ude00","texts":["x",""],"flag":true,"number":-3.0e0,"inner":{"text":"y"},"choice":"a","whoever":[{"x":null},1.5e-3]}`,
 		`{"text":"\u0000"}`, `{"TEXT":"x"}`, `{"text":"a","text":"b"}`, `{"number":1e3}`, `{"number":9007199254740993}`, `{"flag":null}`, "{\"text\":\"\xff\"}", `{"whoever":[[[[]]]]} `, `[]`, `{"number":-0}`, `{"text":"\ud800"}`} {

@@ -1,13 +1,16 @@
-// Package strictjson is the one reader of JSON that people and programs send: bodies of the API and lines of an import, also
-// where the command line works on the record itself. It is strict where encoding/json is not. Names match by case, each once;
-// unknown ones, wrong UTF-8, lone surrogates, the character NUL, null where a value belongs and whatever follows the value are
-// refused; depth is bounded. A refusal says the field or the place, and never quotes what was sent (R27).
+// Package strictjson is the one reader of JSON that people and programs send: bodies of the API and lines of
+// an import, also where the command line works on the record itself. It is strict where encoding/json is not.
+// Names match by case, each once; unknown ones, wrong UTF-8, lone surrogates, the character NUL, null where a
+// value belongs and whatever follows the value are refused; depth is bounded. A refusal says the field or the
+// place, and never quotes what was sent (R27).
 //
-// encoding/json/v2 (behind GOEXPERIMENT in Go 1.26; tried as github.com/go-json-experiment/json v1.27.2) refuses by itself doubles,
-// other letter case, wrong UTF-8, lone surrogates and what follows. It takes null, NUL and 10,000 levels, refuses 15.0 for a whole
-// number, knows neither required fields nor bounds, tells a surrogate from wrong UTF-8 by its text alone, and its errors quote names that
-// were sent. With unmarshalers for null, NUL and depth alone it took 1.0 times the processor time of this reader for a send of 1 KB,
-// 1.6 with escapes, 1.2 for an import of 10,000 lines and 1.4 for a small body (as it is: 0.9, 1.4, 1.0, 1.0). So it was not taken.
+// encoding/json/v2 (behind GOEXPERIMENT in Go 1.26; tried as github.com/go-json-experiment/json v1.27.2)
+// refuses by itself doubles, other letter case, wrong UTF-8, lone surrogates and what follows. It takes null,
+// NUL and 10,000 levels, refuses 15.0 for a whole number, knows neither required fields nor bounds, tells a
+// surrogate from wrong UTF-8 by its text alone, and its errors quote names that were sent. With unmarshalers
+// for null, NUL and depth alone it took 1.0 times the processor time of this reader for a send of 1 KB, 1.6
+// with escapes, 1.2 for an import of 10,000 lines and 1.4 for a small body (as it is: 0.9, 1.4, 1.0, 1.0). So
+// it was not taken.
 package strictjson
 
 import (

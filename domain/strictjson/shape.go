@@ -13,9 +13,9 @@ import (
 	"inmail/domain"
 )
 
-// A Shape reads JSON objects into one Go type. It is made once, when the program starts, from the same fields and tags
-// that the OpenAPI document is made from, so that the two cannot drift. A field is required unless its json tag says
-// omitempty; null is no value; a name given twice is refused.
+// A Shape reads JSON objects into one Go type. It is made once, when the program starts, from the same fields
+// and tags that the OpenAPI document is made from, so that the two cannot drift. A field is required unless
+// its json tag says omitempty; null is no value; a name given twice is refused.
 //
 // Tags: json (name and omitempty), enum (the values a text may have, by commas), list (the same, as
 // one of lists), min and max (bounds of a
@@ -88,8 +88,8 @@ func Name(f reflect.StructField) (name string, optional bool) {
 // Names returns the names of all fields for people; none where there is none.
 func (b *Shape) Names() string { return b.names }
 
-// Read reads one whole JSON text into v, a pointer to a struct of the type that b was made for. what is what people call
-// the text in refusals: body or line.
+// Read reads one whole JSON text into v, a pointer to a struct of the type that b was made for. what is what
+// people call the text in refusals: body or line.
 func (b *Shape) Read(what string, in []byte, v any) error {
 	r := Reader{what: what, in: in}
 	if err := b.read(&r, reflect.ValueOf(v).Elem()); err != nil {

@@ -41,7 +41,7 @@ type Instance struct {
 	URL   string                // its address for another process
 }
 
-// soon bounds every wait, so that a test which hangs ends. Nothing here takes a hundredth of it.
+// soon bounds every wait of a test. Nothing here needs a hundredth of it.
 const soon = 10 * time.Minute
 
 // Exercise runs every test of the port on every engine. The engine is the last part of the name:
@@ -102,7 +102,7 @@ type opener = func(t *testing.T, cfg queue.Config, log *slog.Logger) Instance
 func quick() queue.Config {
 	cfg := queue.Default()
 	cfg.CheckInterval = time.Millisecond
-	cfg.EnqueueTimeout = soon
+	cfg.EnqueueTimeout = time.Minute // the most that is allowed
 	return cfg
 }
 
@@ -141,7 +141,7 @@ func (r *recorder) handlers() map[string]queue.Handler {
 
 // Only returns handlers of all types for a test that enqueues tasks of one type: the others fail.
 func Only(taskType string, handler queue.Handler) map[string]queue.Handler {
-	refuse := func(_ context.Context, r run) error { return fmt.Errorf("%s: nobody asks for it here", r.Type) }
+	refuse := func(_ context.Context, r run) error { return fmt.Errorf("%s: this test enqueues no such task", r.Type) }
 	handlers := newRecorder(refuse).handlers()
 	handlers[taskType] = handler
 	return handlers

@@ -67,7 +67,7 @@ var fixedModel = map[string]Field{
 	"Activity.InMail_Event_Id__c": {Type: Text, Length: 80, ExternalID: true, Unique: true},
 }
 
-// statuses are the values of Status__c: the domain's, with a capital. The org shows them in an order of its own.
+// statuses are the values of Status__c: the domain's statuses, capitalised. The org sorts them differently.
 func statuses() (names []string) {
 	for _, s := range domain.Statuses() {
 		names = append(names, strings.ToUpper(string(s[:1]))+string(s[1:]))
@@ -75,7 +75,7 @@ func statuses() (names []string) {
 	return names
 }
 
-// matches are the values of Match__c: the domain's.
+// matches are the values of Match__c, which are the domain's.
 func matches() (names []string) {
 	for _, m := range domain.Matches() {
 		names = append(names, string(m))

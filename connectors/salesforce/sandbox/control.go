@@ -225,7 +225,7 @@ func (s *Sandbox) changeLimits(r *http.Request, _ string) (any, error) {
 	return map[string]int{"used": used, "limit": limit}, nil
 }
 
-// showHistory answers the whole history, or that of one object (?object=) or key (?key=).
+// showHistory answers the history of everything, or of one object (?object=) or key (?key=).
 func (s *Sandbox) showHistory(r *http.Request, _ string) (any, error) {
 	object, key := r.URL.Query().Get("object"), r.URL.Query().Get("key")
 	return map[string]any{"items": append([]Change{}, s.history(object, key)...)}, nil

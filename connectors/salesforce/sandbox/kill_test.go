@@ -20,14 +20,14 @@ import (
 // killed.
 const fileOfChild = "INMAIL_SANDBOX_TEST_FILE"
 
-// TestMain plays fewer random changes in the short form than rapid would; -rapid.checks says otherwise.
+// TestMain makes rapid run fewer random changes in the short form, unless -rapid.checks is given.
 func TestMain(m *testing.M) {
 	if !long {
 		if err := flag.Set("rapid.checks", "25"); err != nil {
 			panic(err)
 		}
 	}
-	flag.Parse() // what the command line says wins
+	flag.Parse() // a flag on the command line takes precedence
 	if path := os.Getenv(fileOfChild); path != "" {
 		if err := serveUntilKilled(path); err != nil {
 			fmt.Fprintln(os.Stderr, err)

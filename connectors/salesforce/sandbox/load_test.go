@@ -12,10 +12,11 @@ import (
 	"pgregory.net/rapid"
 )
 
-// long asks for the long form of the tests, as make storm does. The short form makes the same assertions of less.
+// long is whether the tests run in their long form, as under make storm. The short form makes the same
+// assertions with smaller numbers.
 var long = os.Getenv("INMAIL_TEST_LONG") == "1"
 
-// sized is how much a test does in its short form, or in its long one.
+// sized returns the size for the short form, or the one for the long form.
 func sized[T any](short, inFull T) T {
 	if long {
 		return inFull
@@ -23,8 +24,8 @@ func sized[T any](short, inFull T) T {
 	return short
 }
 
-// TestManyClientsAtOnce has 16 clients upsert 6,000 InMails, in the long form 50,000, each twice and overlapping, while
-// others read. Every row is stored once, and no state goes backwards.
+// TestManyClientsAtOnce has 16 clients upsert 6,000 InMails (50,000 in the long form), each twice and
+// overlapping, while others read. Every row is stored once, and no state goes backwards.
 func TestManyClientsAtOnce(t *testing.T) {
 	const clients, batch = 16, 200
 	records := sized(6000, 50_000)
@@ -124,7 +125,7 @@ func TestAnyOrderOfChanges(t *testing.T) {
 			return rapid.SampledFrom(leads).Draw(r, "lead")
 		}
 		key := func() string { return rapid.SampledFrom([]string{"a", "b", "c"}).Draw(r, "key") }
-		// Steps ignore refusals; the check below must hold all the same.
+		// Steps ignore refusals; the check below applies all the same.
 		steps := map[string]func(*rapid.T){
 			"insert": func(*rapid.T) {
 				if id, err := s.Insert("Lead", Fields{"LastName": "L", "Company": "C", "InMail_Member_Id__c": key()}); err == nil {

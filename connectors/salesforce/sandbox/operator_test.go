@@ -116,7 +116,7 @@ func TestMerge(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, ids := range map[string][]string{
-		"itself": {a, a}, "a_deleted_one": {a, b}, "another_type": {a, contact}, "nobody": {a, newID("00Q", 99)}, "none": {a}, "a_converted_one": {a, converted},
+		"itself": {a, a}, "a_deleted_one": {a, b}, "another_type": {a, contact}, "unknown": {a, newID("00Q", 99)}, "none": {a}, "a_converted_one": {a, converted},
 		"three": {a, newID("00Q", 9), newID("00Q", 8), newID("00Q", 7)}, "a_task": {task, task}, "no_id": {"x", "y"},
 	} {
 		if err := g.Merge(ids[0], ids[1:]...); err == nil {

@@ -70,7 +70,8 @@ func (f *field) maxLength() int {
 	return f.length
 }
 
-// changeField shows or hides a field, or changes its length: {"object", "field", "shown": false, "length": 80}.
+// changeField shows or hides a field, or changes its length: {"object", "field", "shown": false, "length":
+// 80}.
 func (s *Sandbox) changeField(r *http.Request, _ string) (any, error) {
 	in, err := decode[struct {
 		Object string `json:"object"`
