@@ -106,8 +106,8 @@ func newInstallation(t *testing.T, name string) *installation {
 	return in
 }
 
-// A pair that is used again waits for an answer (R20): senders and recipients are paired anew for longer than patience.
-const senders, recipients = 29, 400
+// A pair that is used again waits for an answer (R20): senders and recipients are paired anew, and have credits, for longer than patience.
+const senders, recipients = 181, 400
 
 // pages are where Prometheus finds the processes.
 func (in *installation) pages() (addresses []string) {

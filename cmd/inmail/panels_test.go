@@ -88,8 +88,8 @@ type weeks struct {
 	advanced atomic.Int64 // nanoseconds
 }
 
-// A pair that is used again waits for an answer (R20): senders and recipients are paired anew for longer than patience.
-func (w *weeks) senders() int    { return 29 }
+// A pair that is used again waits for an answer (R20): senders and recipients are paired anew, and have credits, for longer than patience.
+func (w *weeks) senders() int    { return 181 }
 func (w *weeks) recipients() int { return 400 }
 
 // ahead is by how much the server's clock was set forward.

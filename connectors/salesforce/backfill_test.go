@@ -140,12 +140,12 @@ func inSmallJobs(c *Connector) *Connector {
 	return c
 }
 
-// A backfill that is killed before or after any of its calls, or at any of its stores, ends like one that was not. It has two jobs, in
-// the long form three.
+// A backfill that is killed before or after any of its calls, or at any of its stores, ends like one that was not. It has two jobs and is
+// killed at every third step; in the long form it has three and is killed at every one.
 func TestBackfillKilledAtEveryStep(t *testing.T) {
 	n := sized(45, 75)
 	killed := errors.New("killed")
-	for step := 1; ; step++ {
+	for step := 1; ; step += sized(3, 1) {
 		l := newLedger(many(n)...)
 		o := newOrg(t, withoutWaiting)
 		o.record = l
