@@ -13,7 +13,7 @@ import (
 type ID string
 
 // Window is how long after delivery an InMail can be opened and retracted (R32, R34). It must be whole days,
-// because people and Salesforce count in days. WindowHours is the same in hours, for texts.
+// because people and CRMs count in days. WindowHours is the same in hours, for texts.
 const (
 	Window      = 168 * time.Hour
 	WindowHours = int(Window / time.Hour)

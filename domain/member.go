@@ -49,7 +49,7 @@ func (Email) GoString() string { return "[e-mail]" }
 func (Email) MarshalText() ([]byte, error) { return []byte("[e-mail]"), nil }
 
 // Reveal returns the address. It is called only by the record, which stores it, by the operator's view of a
-// member, and by the matching of Leads and Contacts.
+// member, and by the matching of a CRM.
 func (e Email) Reveal() string { return string(e) }
 
 // Member is a person of the network with the account that pays for InMails.

@@ -228,7 +228,7 @@ func (s *scene) figures(erased ...string) map[string]any {
 			}
 			return fmt.Errorf("no snapshot since")
 		}
-		if string(at[1]) == stamp || !bytes.Contains(metrics, []byte("\ninmail_crm_unsynced_records 0\n")) {
+		if string(at[1]) == stamp || !bytes.Contains(metrics, []byte("\ninmail_crm_unsynced_records{crm=\"salesforce\"} 0\n")) {
 			return fmt.Errorf("the snapshot is old, or Salesforce lacks something")
 		}
 		return nil

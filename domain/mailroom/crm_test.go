@@ -76,7 +76,7 @@ func TestLeases(t *testing.T) {
 	})
 }
 
-// unsynced makes n InMails that Salesforce lacks.
+// unsynced makes n InMails that the CRMs lack.
 func (w *world) unsynced(n int) (ids []domain.ID) {
 	w.t.Helper()
 	w.member("s", "recruiter_50")

@@ -97,7 +97,8 @@ func TestField(t *testing.T) {
 			`{"inmail":{"from":"r0","to":"r1","subject":"s"}}`:                  "bad_request: inmail: body: required",
 			inmail(`,"key":""`):                                                 "bad_request: inmail: key: an idempotency key has 1 to 255 printable ASCII characters",
 			inmail(`,"key":"ä"`):                                                "bad_request: inmail: key: an idempotency key has 1 to 255 printable ASCII characters",
-			inmail(`,"crm":{"lead_id":"x"}`):                                    "bad_request: inmail: crm: lead_id: a Salesforce id has 15 or 18 letters and digits",
+			inmail(`,"crm":{"lead_id":"x"}`):                                    "bad_request: crm: lead_id is none of first",
+			inmail(`,"crm":{"lead_id":7}`):                                      "bad_request: inmail: crm: expected a text, found a number",
 			inmail(`,"attachment":` + strings.Repeat(`[`, 31) + `]`):            "bad_request: inmail: attachment: the line nests deeper than 32 levels",
 			inmail(`,"attachment":null,"attachments":{"a":1,"a":[2.5e1,true]}`): "no_credits: this account's plan has 0 InMails a period; change the plan to send InMails",
 		} {
