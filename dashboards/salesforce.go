@@ -5,9 +5,9 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/units"
 )
 
-// Salesforce shows whether every InMail is in each CRM that is connected, Salesforce or another, with its current
-// state (R53, R67), what the calls cost, and which records need a person. A number is the worst CRM's, or the sum
-// of all; lines tell them apart.
+// Salesforce shows whether every InMail is in each connected CRM, Salesforce or another, with its current
+// state (R53, R67), what the calls cost, and which records need a person. A number is that of the worst CRM
+// or the sum of all CRMs; lines show each CRM.
 func Salesforce() (Dashboard, error) {
 	const oldest = "inmail_crm_oldest_unsynced_timestamp_seconds"
 	lag := "max(time() - (" + once(oldest) + " > 0)) or 0 * max(" + once(oldest) + ")"
@@ -16,7 +16,7 @@ func Salesforce() (Dashboard, error) {
 	waiting := "sum by (crm) (" + once("inmail_crm_unsynced_records") + ")"
 	budget := "max(" + once("inmail_crm_api_budget_used_ratio") + ")"
 	budgets := "max by (crm) (" + once("inmail_crm_api_budget_used_ratio") + ")"
-	// Dead letters have a series only after the first; until then the panel shows 0.
+	// dead is 0 until the first dead letter makes a series.
 	dead := orZero("sum by (class) ("+once("inmail_crm_dead_letters")+")", "class", "none", once("inmail_crm_unsynced_records"))
 	drift := orZero("sum by (kind) ("+once("inmail_crm_drift_records")+")", "kind", "none", once("inmail_crm_unsynced_records"))
 	pushed := "inmail_crm_push_records_total"
@@ -31,9 +31,9 @@ func Salesforce() (Dashboard, error) {
 			units.Short, latest(unsynced, "")).Span(4)).
 		WithPanel(number("Budget used", "How much of our share of the org's daily API calls is used? When all is, the sync waits until the limit eases.",
 			units.PercentUnit, latest(budget, "")).Span(4).Thresholds(limits(budgetLimit*3/4, budgetLimit))).
-		WithPanel(number("Dead letters", "How many records will not be tried again before a person mends something?",
+		WithPanel(number("Dead letters", "How many records will not be tried again before a person repairs something?",
 			units.Short, latest("sum("+dead+")", "")).Span(4).Thresholds(limits(1, deadLetterLimit))).
-		WithPanel(number("Drift", "How many records differed from Salesforce when reconcile last looked? It mends what it finds; what stays needs a person.",
+		WithPanel(number("Drift", "How many records differed from Salesforce when reconcile last looked? It repairs what it finds; what stays needs a person.",
 			units.Short, latest("sum("+drift+")", "")).Span(4).Thresholds(limits(1, driftLimit))).
 		WithPanel(number("Age of these figures", "How old are the figures of this page? Past 45 s the snapshot job is late, and everything here with it.",
 			units.Seconds, latest("time() - min("+once("inmail_snapshot_timestamp_seconds")+")", "")).Span(4).
@@ -61,7 +61,7 @@ func Salesforce() (Dashboard, error) {
 		WithPanel(lines("Errors by class", "Which class of error do records run into? Locked and limited ones come again by themselves; bad data and configuration become dead letters.",
 			units.CountsPerSecond, series(rejected, "{{result}}"))).
 		WithRow(dashboard.NewRowBuilder("What needs a person")).
-		WithPanel(stacked("Dead letters by class", "What has to be mended, and how many records wait for it? inmail crm failures lists them.",
+		WithPanel(stacked("Dead letters by class", "What has to be repaired, and how many records wait for it? inmail crm failures lists them.",
 			units.Short, series(dead, "{{class}}")).Span(12)).
 		WithPanel(stacked("Drift by kind", "In what way did Salesforce differ when reconcile last looked: missing there, extra, stale or edited by others?",
 			units.Short, series(drift, "{{kind}}")).Span(12))

@@ -16,19 +16,19 @@ import (
 	"inmail/domain"
 )
 
-// Finding is one thing that the check looked at: what it is, how it is, and how to mend it.
+// Finding is the result for one thing that the check looked at, and how to repair it.
 type Finding struct {
-	What   string `json:"what"` // version, login, limits, InMail__c.Status__c
+	What   string `json:"what"` // such as version, login, limits or InMail__c.Status__c
 	OK     bool   `json:"ok"`
 	Detail string `json:"detail"`           // what was found; never a secret
-	Remedy string `json:"remedy,omitempty"` // what to do; empty where nothing is to be done
+	Remedy string `json:"remedy,omitempty"` // what to do; empty when nothing needs to be done
 }
 
-// deployed is the remedy where something of the package is missing.
+// deployed is the remedy when something of the package is missing.
 const deployed = "deploy connectors/salesforce/package to the org, and assign the permission set InMail_Integration to the integration user"
 
-// Check logs in and compares the org with what the package needs: version, login, objects, fields, permissions, the rule that
-// keeps states from going backwards, limits. It stores nothing in the org.
+// Check logs in and compares the org with what the package needs: version, login, objects, fields,
+// permissions, the rule against older states, and limits. It stores nothing in the org.
 func (c *Connector) Check(ctx context.Context) []Finding {
 	findings := []Finding{c.checkVersion(ctx)}
 	login := c.checkLogin(ctx)
@@ -56,7 +56,7 @@ func faultFinding(what string, err error) Finding {
 	return Finding{What: what, Detail: f.Detail(), Remedy: remedyOf(f)}
 }
 
-// remedyOf is what to do about a fault of a call.
+// remedyOf returns what to do about the fault of a call.
 func remedyOf(f *Fault) string {
 	switch f.Class {
 	case domain.Locked:
@@ -69,7 +69,8 @@ func remedyOf(f *Fault) string {
 	return deployed
 }
 
-// checkVersion asks which versions the org supports. It needs no session and counts as no API call.
+// checkVersion checks that the org supports the API version. The request needs no session and counts as no
+// API call.
 func (c *Connector) checkVersion(ctx context.Context) Finding {
 	f := Finding{What: "version"}
 	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
@@ -104,7 +105,7 @@ func (c *Connector) checkVersion(ctx context.Context) Finding {
 	return f
 }
 
-// checkLogin logs in anew, whatever became of the last try.
+// checkLogin logs in anew, even when a login failed a short while ago.
 func (c *Connector) checkLogin(ctx context.Context) Finding {
 	f := Finding{What: "login", Detail: "by " + string(c.login.method)}
 	if err := c.forgetFailure(ctx); err != nil {
@@ -127,7 +128,7 @@ func (c *Connector) checkLogin(ctx context.Context) Finding {
 	return f
 }
 
-// loginRemedy is what to do about a login that failed, by what the org said.
+// loginRemedy returns what to do about a failed login, by the org's code.
 func (c *Connector) loginRemedy(f *Fault) string {
 	if f.Class != domain.LoginFailed {
 		return remedyOf(f)
@@ -148,7 +149,7 @@ func (c *Connector) loginRemedy(f *Fault) string {
 	case code == "PASSWORD_EXPIRED" || code == "INVALID_OPERATION_WITH_EXPIRED_PASSWORD":
 		return "the user's password has expired; set a new one and salesforce.password with it"
 	case code == "PASSWORD_LOCKOUT":
-		return "the user is locked out; unlock it in Setup, Users, and mend salesforce.password before the next try"
+		return "the user is locked out; unlock it in Setup, Users, and correct salesforce.password before the next try"
 	case code == "API_DISABLED_FOR_ORG":
 		return "the org or the user has no API access: the edition must have it, and the user the permission API Enabled"
 	case code == "NO_USABLE_SESSION":
@@ -163,7 +164,7 @@ func (c *Connector) loginRemedy(f *Fault) string {
 	return "look at the login history of the user in Setup"
 }
 
-// described is what the org tells of an object.
+// described is the org's description of an object.
 type described struct {
 	Name       string           `json:"name"`
 	Createable bool             `json:"createable"`
@@ -192,7 +193,7 @@ type describedField struct {
 	} `json:"picklistValues"`
 }
 
-// described returns a field by its name, whatever the case.
+// field returns a field by its name, in any case. It is nil when the org shows no such field.
 func (d *described) field(name string) *describedField {
 	for i := range d.Fields {
 		if strings.EqualFold(d.Fields[i].Name, name) {
@@ -202,7 +203,8 @@ func (d *described) field(name string) *describedField {
 	return nil
 }
 
-// describe asks for all objects that the package speaks of, in one call. One that the user does not see is absent.
+// describe returns the org's descriptions of all objects of the package, with one call. An object that the
+// user cannot see is left out.
 func (c *Connector) describe(ctx context.Context, model sfpackage.Model) (map[string]*described, error) {
 	var subs []subrequest
 	for _, name := range objectsOf(model) {
@@ -229,7 +231,7 @@ func (c *Connector) describe(ctx context.Context, model sfpackage.Model) (map[st
 	return found, nil
 }
 
-// objectsOf are the objects that the integration touches. Fields of Activity are those of Task.
+// objectsOf returns the objects that the integration uses. Fields of Activity are fields of Task.
 func objectsOf(model sfpackage.Model) []string {
 	names := []string{"Account"}
 	for _, o := range model.Objects {
@@ -244,7 +246,8 @@ func objectsOf(model sfpackage.Model) []string {
 	return names
 }
 
-// compareModel holds what the org tells against the package and the permissions that its integration set gives.
+// compareModel compares the org's descriptions with the package and with the permissions of its integration
+// set.
 func compareModel(model sfpackage.Model, found map[string]*described) []Finding {
 	set, _ := model.PermissionSet(sfpackage.IntegrationSet)
 	if found[inMailObject] == nil && !anyField(model, found) {
@@ -277,7 +280,7 @@ func compareModel(model sfpackage.Model, found map[string]*described) []Finding 
 	return findings
 }
 
-// anyField says whether a field of the package is seen on a standard object.
+// anyField says whether the user sees a field of the package on a standard object.
 func anyField(model sfpackage.Model, found map[string]*described) bool {
 	for _, o := range model.Objects {
 		name := o.Name
@@ -300,21 +303,21 @@ func compareObject(name string, d *described, set sfpackage.PermissionSet) Findi
 		return f
 	}
 	want := set.Objects[name]
-	if name == taskObject { // by the user permission Edit Tasks
+	if name == taskObject { // the user permission Edit Tasks gives this access
 		want = sfpackage.ObjectAccess{Create: true, Read: true, Edit: true}
 	}
-	var lacks []string
+	var denied []string
 	if want.Read && !d.Queryable {
-		lacks = append(lacks, "read")
+		denied = append(denied, "read")
 	}
 	if want.Create && !d.Createable {
-		lacks = append(lacks, "create")
+		denied = append(denied, "create")
 	}
 	if want.Edit && !d.Updateable {
-		lacks = append(lacks, "edit")
+		denied = append(denied, "edit")
 	}
-	if lacks != nil {
-		f.Detail = "the integration user may not " + strings.Join(lacks, ", ")
+	if denied != nil {
+		f.Detail = "the integration user may not " + strings.Join(denied, ", ")
 		f.Remedy = "assign the permission set InMail_Integration as the package has it"
 		return f
 	}
@@ -322,13 +325,13 @@ func compareObject(name string, d *described, set sfpackage.PermissionSet) Findi
 	return f
 }
 
-// orgTypes are the types of a describe by those of the metadata.
+// orgTypes are the types of a description by the types of the metadata.
 var orgTypes = map[sfpackage.FieldType]string{
 	sfpackage.Text: "string", sfpackage.LongTextArea: "textarea", sfpackage.Number: "double", sfpackage.Date: "date", sfpackage.DateTime: "datetime",
 	sfpackage.Picklist: "picklist", sfpackage.MultiselectPicklist: "multipicklist", sfpackage.Lookup: "reference",
 }
 
-// compareField holds a field of the org against the package's.
+// compareField compares a field of the org with the field of the package.
 func compareField(object string, want sfpackage.Field, got *describedField, set sfpackage.PermissionSet) Finding {
 	f := Finding{What: object + "." + want.Name}
 	if got == nil {
@@ -374,7 +377,7 @@ func compareField(object string, want sfpackage.Field, got *describedField, set 
 	return f
 }
 
-// lackingValues are the values that a restricted picklist would refuse.
+// lackingValues returns the values that a restricted picklist would refuse.
 func lackingValues(want sfpackage.Field, got *describedField) (faults []string) {
 	if got.Restricted && !want.Restricted {
 		faults = append(faults, "restricted to its values: new ones would be refused")
@@ -392,7 +395,8 @@ func lackingValues(want sfpackage.Field, got *describedField) (faults []string) 
 	return faults
 }
 
-// checkRule tries whether the org refuses an older state, in a transaction that always fails: nothing is stored.
+// checkRule checks that the org refuses an older state. It uses a transaction that always fails, so nothing
+// is stored.
 func (c *Connector) checkRule(ctx context.Context) Finding {
 	f := Finding{What: "InMail__c.Never_Backwards"}
 	probe := c.root() + "sobjects/" + inMailObject + "/" + inMailKey + "/" + uuid.NewString()
@@ -439,7 +443,7 @@ func (c *Connector) checkRule(ctx context.Context) Finding {
 	return f
 }
 
-// checkOwners looks whether the Users who are to own Tasks are there and active.
+// checkOwners checks that the Users who own Tasks exist and are active.
 func (c *Connector) checkOwners(ctx context.Context) Finding {
 	f := Finding{What: "owners", OK: true, Detail: fmt.Sprintf("%d senders have a User; Tasks of others belong to the integration user", len(c.owners))}
 	if len(c.owners) == 0 {
@@ -481,17 +485,17 @@ func (c *Connector) checkOwners(ctx context.Context) Finding {
 	if idle != nil {
 		slices.Sort(idle)
 		f.OK, f.Detail = false, "no active User for: "+strings.Join(idle, ", ")
-		f.Remedy = "mend salesforce.owners; until then their Tasks belong to the integration user"
+		f.Remedy = "correct salesforce.owners; until then their Tasks belong to the integration user"
 	}
 	return f
 }
 
-// checkLimits tells what the org's answers said of its calls.
+// checkLimits returns the API calls that the org's answers counted.
 func (c *Connector) checkLimits() Finding {
 	b := c.Budget()
 	f := Finding{What: "limits", OK: true}
 	if b.Max == 0 {
-		f.Detail = "the org did not tell its API calls"
+		f.Detail = "the org did not say how many API calls it has used"
 		return f
 	}
 	f.Detail = fmt.Sprintf("%d of %d API calls used in 24 h; ours %d of %d", b.Used, b.Max, b.Ours, int(b.Share*float64(b.Max)))

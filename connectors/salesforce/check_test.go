@@ -70,7 +70,7 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 		{"owner that is not there", func(s *sandbox.Options, c *Config, _ *Deps) {
 			s.Credentials.Users[0].Integration = false
 			c.Owners = []string{"sally=005SB0000000999", "peter=005SB0000000001"}
-		}, "owners", "mend salesforce.owners"},
+		}, "owners", "correct salesforce.owners"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			captureStandardLog(t)

@@ -23,7 +23,7 @@ func TestDefaultNeedsNoOrg(t *testing.T) {
 }
 
 // All faults are told at once, each by the name of its setting.
-func TestValidateTellsAllFaults(t *testing.T) {
+func TestValidateReportsAllFaults(t *testing.T) {
 	c := Config{URL: "http://acme.my.salesforce.com", APIVersion: "v67", Budget: 2, Timeout: time.Hour, Concurrency: 0,
 		TaskType: strings.Repeat("x", 41), Owners: []string{"alice"}, JWTKeyFile: "key", ClientID: "app", Audience: "nowhere"}
 	err := c.Validate()

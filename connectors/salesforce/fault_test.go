@@ -435,7 +435,7 @@ func TestNoCallFollowsOneThatAnsweredForAll(t *testing.T) {
 }
 
 // The marks of every text, name and secret are in no log, in no standard log and in no answer, whatever fails.
-func TestNothingIsTold(t *testing.T) {
+func TestNothingLeaks(t *testing.T) {
 	standard := captureStandardLog(t)
 	kinds := []sandbox.FaultKind{"", sandbox.RowLock, sandbox.RowDuplicate, sandbox.SessionExpired, sandbox.LimitTotal, sandbox.LimitConcurrent,
 		sandbox.UnavailableHTML, sandbox.ServerError, sandbox.BadGateway, sandbox.GatewayTimeout, sandbox.TimeoutAfter, sandbox.QueryTimeout,
@@ -519,7 +519,7 @@ func FuzzBulkResults(f *testing.F) {
 }
 
 // Every class has its place among those that several errors are judged by, and its line in the README.
-func TestEveryClassIsJudgedAndTold(t *testing.T) {
+func TestEveryClassIsJudgedAndDocumented(t *testing.T) {
 	readme, err := os.ReadFile("README.md")
 	if err != nil {
 		t.Fatal(err)
