@@ -33,7 +33,9 @@ const backfillState = "backfill"
 // bulk jobs, few by ordinary pushes. A backfill that was killed at any step goes on with the chunk that it
 // was in, and rows that the org took already change nothing when they come again. It stops with a
 // *mailroom.Waits when the budget is spent. progress may be nil; otherwise it is called after each step.
-func (c *Connector) Backfill(ctx context.Context, record mailroom.CRMRecord, progress func(Progress)) (Progress, error) {
+func (c *Connector) Backfill(
+	ctx context.Context, record mailroom.CRMRecord, progress func(Progress),
+) (Progress, error) {
 	if !c.Configured() {
 		return Progress{}, mailroom.ErrNotConfigured
 	}
@@ -83,7 +85,8 @@ func (c *Connector) resumeBackfill(ctx context.Context, b *backfill) error {
 		} else {
 			err = c.abortJob(ctx, b.JobID)
 		}
-		if f := (*Fault)(nil); errors.As(err, &f) && (f.Status < 400 || f.Status >= 500 || f.Class == domain.LimitReached) {
+		f := (*Fault)(nil)
+		if errors.As(err, &f) && (f.Status < 400 || f.Status >= 500 || f.Class == domain.LimitReached) {
 			return fmt.Errorf("end the job of the last backfill: %w", err) // the job may still run
 		}
 		b.JobID, b.Closed = "", false
@@ -140,8 +143,9 @@ func (c *Connector) taskColumns() []string {
 
 // gather reads the record from where the backfill is, matches it page by page, and fills the sheets.
 func (c *Connector) gather(ctx context.Context, b *backfill) (*chunk, error) {
-	ch := &chunk{to: b.SoFar.After, events: map[string]bool{}, records: newSheet(inMailObject, "upsert", inMailKey, columnNames(nil)...),
-		tasks: newSheet(taskObject, "insert", taskKey, c.taskColumns()...)}
+	ch := &chunk{to: b.SoFar.After, events: map[string]bool{},
+		records: newSheet(inMailObject, "upsert", inMailKey, columnNames(nil)...),
+		tasks:   newSheet(taskObject, "insert", taskKey, c.taskColumns()...)}
 	for ch.records.rows < c.jobRows && ch.records.data.Len() < maxUpload-pageSize*16_000 {
 		page := min(pageSize, c.jobRows-ch.records.rows)
 		pushes, err := b.record.PushesAfter(ctx, ch.to, page)
@@ -294,11 +298,15 @@ func (c *Connector) runJob(ctx context.Context, b *backfill, s *sheet) (map[stri
 		return nil, err
 	}
 	rows, err := c.results(ctx, j.ID, s)
-	if err != nil && (j.State == "JobComplete" || asFault(err).Class == domain.Locked || asFault(err).Class == domain.LimitReached) {
-		return nil, err
+	if err != nil {
+		class := asFault(err).Class
+		if j.State == "JobComplete" || class == domain.Locked || class == domain.LimitReached {
+			return nil, err
+		}
 	}
 	if j.State != "JobComplete" { // rows that the job did not reach go by ordinary pushes
-		c.log.WarnContext(ctx, "a bulk job ended early", "job", j.ID, "state", j.State, "rows", s.rows, "answered", len(rows))
+		c.log.WarnContext(ctx, "a bulk job ended early",
+			"job", j.ID, "state", j.State, "rows", s.rows, "answered", len(rows))
 	}
 	b.SoFar.Jobs++
 	b.JobID, b.Closed = "", false

@@ -63,7 +63,9 @@ type rest struct {
 	Why   domain.FailureClass `json:"why"`
 }
 
-func newBudget(next http.RoundTripper, config Config, clock mailroom.Clock, shared Shared, log *slog.Logger, notify func(float64)) *budget {
+func newBudget(
+	next http.RoundTripper, config Config, clock mailroom.Clock, shared Shared, log *slog.Logger, notify func(float64),
+) *budget {
 	return &budget{next: next, share: config.Budget, clock: clock, shared: shared, log: log, notify: notify,
 		slots: make(chan struct{}, config.Concurrency), past: map[int64]int{}}
 }
@@ -292,7 +294,8 @@ func (b *budget) known(ctx context.Context) mailroom.Budget {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var together rest
-	if blob, err := b.shared.Get(ctx, restKey); err == nil && json.Unmarshal(blob, &together) == nil && together.Until.After(b.rest.Until) {
+	blob, err := b.shared.Get(ctx, restKey)
+	if err == nil && json.Unmarshal(blob, &together) == nil && together.Until.After(b.rest.Until) {
 		b.rest = together
 	}
 	known := mailroom.Budget{Used: b.used, Max: b.max, Share: b.share, Ours: b.ours()}

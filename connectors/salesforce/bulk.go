@@ -23,7 +23,7 @@ const (
 	maxUpload  = 32 << 20
 	maxJobRows = 50_000
 	maxResults = 4 * maxUpload
-	bulkAbove  = 2_000 // so many rows or fewer go in Composite calls, Salesforce's own rule (SALESFORCE.md 2.3)
+	bulkAbove  = 2_000 // up to so many rows go in Composite calls, Salesforce's own rule (SALESFORCE.md 2.3)
 )
 
 // These constants bound the waiting for a job. A pause grows from a few seconds to a minute, and the waiting
@@ -109,7 +109,8 @@ func (r bulkRow) class() string {
 
 // openJob creates a job for a sheet.
 func (c *Connector) openJob(ctx context.Context, s *sheet) (jobInfo, error) {
-	body := map[string]string{"object": s.object, "operation": s.operation, "contentType": "CSV", "lineEnding": "LF", "columnDelimiter": "COMMA"}
+	body := map[string]string{"object": s.object, "operation": s.operation,
+		"contentType": "CSV", "lineEnding": "LF", "columnDelimiter": "COMMA"}
 	if s.operation == "upsert" {
 		body["externalIdFieldName"] = s.key
 	}

@@ -99,7 +99,8 @@ func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	w.got, w.err = w.send(req.Clone(w.ctx))
 	return &http.Response{
 		StatusCode: http.StatusOK, Status: "200 OK", Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(w.shown)), ContentLength: int64(len(w.shown)), Request: req,
+		Header: http.Header{}, Request: req,
+		Body: io.NopCloser(bytes.NewReader(w.shown)), ContentLength: int64(len(w.shown)),
 	}, nil
 }
 

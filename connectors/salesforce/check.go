@@ -25,7 +25,8 @@ type Finding struct {
 }
 
 // deployed is the remedy when something of the package is missing.
-const deployed = "deploy connectors/salesforce/package to the org, and assign the permission set InMail_Integration to the integration user"
+const deployed = "deploy connectors/salesforce/package to the org, " +
+	"and assign the permission set InMail_Integration to the integration user"
 
 // Check logs in and compares the org with what the package needs: version, login, objects, fields,
 // permissions, the rule against older states, and limits. It stores nothing in the org.
@@ -75,7 +76,8 @@ func (c *Connector) checkVersion(ctx context.Context) Finding {
 	f := Finding{What: "version"}
 	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimRight(c.config.URL, "/")+"/services/data", nil)
+	address := strings.TrimRight(c.config.URL, "/") + "/services/data"
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		f.Detail, f.Remedy = "salesforce.url is no address", "set salesforce.url to the org's My Domain"
 		return f
@@ -87,7 +89,9 @@ func (c *Connector) checkVersion(ctx context.Context) Finding {
 		Version string `json:"version"`
 	}
 	if err != nil || json.Unmarshal(a.body, &list) != nil || len(list) == 0 {
-		f.Detail, f.Remedy = "no answer of an org at salesforce.url", "set salesforce.url to the org's My Domain (Setup, My Domain), such as https://acme.my.salesforce.com"
+		f.Detail = "no answer of an org at salesforce.url"
+		f.Remedy = "set salesforce.url to the org's My Domain (Setup, My Domain), " +
+			"such as https://acme.my.salesforce.com"
 		if err != nil {
 			f.Detail += ": " + asFault(err).Detail()
 		}
@@ -123,7 +127,8 @@ func (c *Connector) checkLogin(ctx context.Context) Finding {
 	f.OK = true
 	if c.login.method == soapLogin {
 		f.Detail += fmt.Sprintf(", a legacy that ends in Summer '27 and with API %d.0", soapAPI)
-		f.Remedy = "move to an External Client App with client credentials (connectors/salesforce/package/README.md, step 4)"
+		f.Remedy = "move to an External Client App with client credentials " +
+			"(connectors/salesforce/package/README.md, step 4)"
 	}
 	return f
 }
@@ -151,13 +156,15 @@ func (c *Connector) loginRemedy(f *Fault) string {
 	case code == "PASSWORD_LOCKOUT":
 		return "the user is locked out; unlock it in Setup, Users, and correct salesforce.password before the next try"
 	case code == "API_DISABLED_FOR_ORG":
-		return "the org or the user has no API access: the edition must have it, and the user the permission API Enabled"
+		return "the org or the user has no API access: " +
+			"the edition must have it, and the user the permission API Enabled"
 	case code == "NO_USABLE_SESSION":
 		return "the org answered a login without a session, or one for an address without https"
 	case code == "INVALID_LOGIN":
 		return "salesforce.username, salesforce.password or salesforce.token is wrong, or the user is locked out"
 	case c.login.method == jwtBearer:
-		return "the certificate of salesforce.jwt_key_file is not on the app, salesforce.audience or salesforce.username is wrong, or the user is not pre-authorized"
+		return "the certificate of salesforce.jwt_key_file is not on the app, " +
+			"salesforce.audience or salesforce.username is wrong, or the user is not pre-authorized"
 	case c.login.method == clientCredentials:
 		return "enable the client credentials flow on the app, with the integration user as Run As, active"
 	}
@@ -208,7 +215,8 @@ func (d *described) field(name string) *describedField {
 func (c *Connector) describe(ctx context.Context, model sfpackage.Model) (map[string]*described, error) {
 	var subs []subrequest
 	for _, name := range objectsOf(model) {
-		subs = append(subs, subrequest{Method: http.MethodGet, URL: c.root() + "sobjects/" + name + "/describe", Ref: strings.TrimSuffix(name, "__c")})
+		subs = append(subs, subrequest{Method: http.MethodGet,
+			URL: c.root() + "sobjects/" + name + "/describe", Ref: strings.TrimSuffix(name, "__c")})
 	}
 	answers, err := c.composite(ctx, subs)
 	if err != nil {
@@ -252,7 +260,9 @@ func compareModel(model sfpackage.Model, found map[string]*described) []Finding 
 	set, _ := model.PermissionSet(sfpackage.IntegrationSet)
 	if found[inMailObject] == nil && !anyField(model, found) {
 		return []Finding{{What: "permission set", Detail: "the integration user sees nothing of the package",
-			Remedy: "assign the permission set InMail_Integration to the integration user (its fields are invisible without it); if the org does not know the set, deploy connectors/salesforce/package"}}
+			Remedy: "assign the permission set InMail_Integration to the integration user " +
+				"(its fields are invisible without it); " +
+				"if the org does not know the set, deploy connectors/salesforce/package"}}
 	}
 	var findings []Finding
 	for _, name := range objectsOf(model) {
@@ -273,7 +283,8 @@ func compareModel(model sfpackage.Model, found map[string]*described) []Finding 
 	}
 	for _, need := range [][2]string{{"Lead", "Email"}, {"Contact", "Email"}, {"Contact", "AccountId"}} {
 		if d := found[need[0]]; d != nil && d.field(need[1]) == nil {
-			findings = append(findings, Finding{What: need[0] + "." + need[1], Detail: "the integration user does not see it",
+			findings = append(findings, Finding{
+				What: need[0] + "." + need[1], Detail: "the integration user does not see it",
 				Remedy: "assign the permission set InMail_Integration to the integration user"})
 		}
 	}
@@ -327,7 +338,8 @@ func compareObject(name string, d *described, set sfpackage.PermissionSet) Findi
 
 // orgTypes are the types of a description by the types of the metadata.
 var orgTypes = map[sfpackage.FieldType]string{
-	sfpackage.Text: "string", sfpackage.LongTextArea: "textarea", sfpackage.Number: "double", sfpackage.Date: "date", sfpackage.DateTime: "datetime",
+	sfpackage.Text: "string", sfpackage.LongTextArea: "textarea", sfpackage.Number: "double",
+	sfpackage.Date: "date", sfpackage.DateTime: "datetime",
 	sfpackage.Picklist: "picklist", sfpackage.MultiselectPicklist: "multipicklist", sfpackage.Lookup: "reference",
 }
 
@@ -403,11 +415,12 @@ func (c *Connector) checkRule(ctx context.Context) Finding {
 	step := func(ref string, fields map[string]any) subrequest {
 		return subrequest{Method: http.MethodPatch, URL: probe, Ref: ref, Body: fields}
 	}
-	body, err := encodeJSON(map[string]any{"allOrNone": true, "collateSubrequests": false, "compositeRequest": []subrequest{
+	steps := []subrequest{
 		step("newer", map[string]any{"Status__c": "Queued", "Status_Sequence__c": 2}),
 		step("older", map[string]any{"Status__c": "Queued", "Status_Sequence__c": 1}),
 		step("never", map[string]any{"Status__c": "No such status"}),
-	}})
+	}
+	body, err := encodeJSON(map[string]any{"allOrNone": true, "collateSubrequests": false, "compositeRequest": steps})
 	if err != nil {
 		return faultFinding(f.What, unanswered(0, errors.New("the probe cannot be written")))
 	}
@@ -432,10 +445,13 @@ func (c *Connector) checkRule(ctx context.Context) Finding {
 			f.OK, f.Detail = true, "the org refuses an older state"
 			return f
 		case s.Ref == "never" && len(fault.Errors) > 0:
-			f.Detail, f.Remedy = "the org takes an older state over a newer one", "activate the validation rule Never_Backwards of InMail__c, or deploy connectors/salesforce/package"
+			f.Detail = "the org takes an older state over a newer one"
+			f.Remedy = "activate the validation rule Never_Backwards of InMail__c, " +
+				"or deploy connectors/salesforce/package"
 			return f
 		case len(fault.Errors) > 0:
-			f.Detail, f.Remedy = "a record cannot be written: "+fault.Detail(), "exempt the integration user from this rule, trigger or flow of the org"
+			f.Detail = "a record cannot be written: " + fault.Detail()
+			f.Remedy = "exempt the integration user from this rule, trigger or flow of the org"
 			return f
 		}
 	}
@@ -445,7 +461,8 @@ func (c *Connector) checkRule(ctx context.Context) Finding {
 
 // checkOwners checks that the Users who own Tasks exist and are active.
 func (c *Connector) checkOwners(ctx context.Context) Finding {
-	f := Finding{What: "owners", OK: true, Detail: fmt.Sprintf("%d senders have a User; Tasks of others belong to the integration user", len(c.owners))}
+	f := Finding{What: "owners", OK: true}
+	f.Detail = fmt.Sprintf("%d senders have a User; Tasks of others belong to the integration user", len(c.owners))
 	if len(c.owners) == 0 {
 		return f
 	}
@@ -498,7 +515,8 @@ func (c *Connector) checkLimits() Finding {
 		f.Detail = "the org did not say how many API calls it has used"
 		return f
 	}
-	f.Detail = fmt.Sprintf("%d of %d API calls used in 24 h; ours %d of %d", b.Used, b.Max, b.Ours, int(b.Share*float64(b.Max)))
+	f.Detail = fmt.Sprintf("%d of %d API calls used in 24 h; ours %d of %d",
+		b.Used, b.Max, b.Ours, int(b.Share*float64(b.Max)))
 	if !b.ParkedUntil.IsZero() || b.Used >= b.Max {
 		f.OK, f.Remedy = false, "wait until there is room again, or raise salesforce.budget"
 	}

@@ -18,23 +18,24 @@ import (
 )
 
 // Config says which org is used, how to log in, and how much of the org may be used. Default gives the values
-// to start from.
+// to start from. An empty URL means no org. The logins are client credentials, JWT bearer and SOAP, which is
+// a legacy.
 type Config struct {
-	URL          string        `koanf:"url"`           // My Domain, https://acme.my.salesforce.com; empty: no org
+	URL          string        `koanf:"url"`           // My Domain, such as https://acme.my.salesforce.com
 	APIVersion   string        `koanf:"api_version"`   // 46.0 or newer
 	ClientID     string        `koanf:"client_id"`     // consumer key of the External Client App
-	ClientSecret string        `koanf:"client_secret"` // secret; with the client id it makes client credentials
+	ClientSecret string        `koanf:"client_secret"` // secret; for client credentials, with ClientID
 	Username     string        `koanf:"username"`
-	Password     string        `koanf:"password"`     // secret; with username and token it makes SOAP, a legacy login
-	Token        string        `koanf:"token"`        // secret; the security token that belongs to the password
-	JWTKeyFile   string        `koanf:"jwt_key_file"` // PEM file; with client id and username it makes JWT bearer
-	Audience     string        `koanf:"audience"`     // of the JWT; https://test.salesforce.com for a sandbox org
-	Budget       float64       `koanf:"budget"`       // our share of the org's daily API calls; above 0, at most 1
+	Password     string        `koanf:"password"`     // secret; for SOAP, with Username and Token
+	Token        string        `koanf:"token"`        // secret; the security token of SOAP
+	JWTKeyFile   string        `koanf:"jwt_key_file"` // PEM; for JWT bearer, with ClientID and Username
+	Audience     string        `koanf:"audience"`     // of the JWT; of a sandbox org test.salesforce.com
+	Budget       float64       `koanf:"budget"`       // our share of the org's daily calls; above 0, up to 1
 	Timeout      time.Duration `koanf:"timeout"`      // for one call; 1s..2m
 	Concurrency  int           `koanf:"concurrency"`  // calls at once in a process; 1..20
 	Tasks        bool          `koanf:"tasks"`        // log a Task for the sending and for the first reply
 	TaskType     string        `koanf:"task_type"`    // Type of these Tasks; empty: the org's default
-	Owners       []string      `koanf:"owners"`       // member=005…: the User that a sender's Tasks belong to
+	Owners       []string      `koanf:"owners"`       // member=005…: the User who owns a sender's Tasks
 }
 
 // Default returns the settings that most installations keep: no org, a fifth of its daily calls, and Tasks.
@@ -97,7 +98,9 @@ func (c Config) Validate() error {
 		faults = append(faults, err)
 	}
 	if u, err := url.Parse(c.Audience); c.JWTKeyFile != "" && (err != nil || u.Scheme == "" || u.Host == "") {
-		fault("audience: %q is no address; https://login.salesforce.com, or https://test.salesforce.com for a sandbox org", c.Audience)
+		fault("audience: %q is no address; https://login.salesforce.com, "+
+			"or https://test.salesforce.com for a sandbox org",
+			c.Audience)
 	}
 	return errors.Join(faults...)
 }
@@ -117,7 +120,9 @@ func (c Config) method() (method, error) {
 	}
 	switch {
 	case len(found) == 0:
-		return "", errors.New("salesforce.url is set, but no login: set salesforce.client_id and salesforce.client_secret (client credentials), or client_id, username and jwt_key_file (JWT bearer), or username, password and token (SOAP)")
+		return "", errors.New("salesforce.url is set, but no login: " +
+			"set salesforce.client_id and salesforce.client_secret (client credentials), " +
+			"or client_id, username and jwt_key_file (JWT bearer), or username, password and token (SOAP)")
 	case len(found) > 1:
 		return "", fmt.Errorf("salesforce: %s and %s are both set; leave one login", found[0], found[1])
 	}
@@ -145,7 +150,8 @@ func (c Config) method() (method, error) {
 // checkAddress refuses an address to which a token must not be sent.
 func checkAddress(address string) error {
 	u, err := url.Parse(address)
-	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "" {
+	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" ||
+		strings.Trim(u.Path, "/") != "" {
 		return errors.New("is no address of an org; write https://acme.my.salesforce.com")
 	}
 	switch {

@@ -90,7 +90,8 @@ func New(config Config, deps Deps) (*Connector, error) {
 			return nil, fmt.Errorf("salesforce.jwt_key_file: %w", err)
 		}
 		if key, err = jwt.ParseRSAPrivateKeyFromPEM(secret); err != nil {
-			return nil, fmt.Errorf("salesforce.jwt_key_file: %s holds no RSA private key in PEM: %w", config.JWTKeyFile, err)
+			return nil, fmt.Errorf("salesforce.jwt_key_file: %s has no RSA private key in PEM: %w",
+				config.JWTKeyFile, err)
 		}
 	}
 	c := &Connector{config: config, owners: owners, text: deps.Text, shared: deps.Shared,
@@ -121,7 +122,8 @@ func New(config Config, deps Deps) (*Connector, error) {
 	}
 	c.budget = newBudget(transport, config, c.clock, c.shared, c.log, c.observer.BudgetUsed)
 	if how == soapLogin {
-		c.log.Warn("the SOAP login is a legacy: new orgs refuse it, and it ends in Summer '27", "api_version", fmt.Sprintf("%d.0", soapAPI))
+		c.log.Warn("the SOAP login is a legacy: new orgs refuse it, and it ends in Summer '27",
+			"api_version", fmt.Sprintf("%d.0", soapAPI))
 	}
 	return c, nil
 }

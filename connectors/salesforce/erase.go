@@ -117,7 +117,8 @@ func (c *Connector) peopleOf(ctx context.Context, ids []domain.MemberID) (rows [
 	var queries []*query
 	for _, object := range peopleObjects {
 		queries = append(queries, &query{n: len(texts), soql: func(part []int) string {
-			return "SELECT Id, InMail_Member_Id__c FROM " + object + " WHERE InMail_Member_Id__c IN " + in(pick(texts, part))
+			return "SELECT Id, InMail_Member_Id__c FROM " + object +
+				" WHERE InMail_Member_Id__c IN " + in(pick(texts, part))
 		}, read: func(record []byte) error {
 			var p person
 			err := json.Unmarshal(record, &p)
@@ -135,14 +136,17 @@ const peoplePage = 2000
 
 // peopleAfter returns changes that empty the ids which gone accepts, for the page of records after an id.
 // last is the id after which the next page begins; it is empty after the last page.
-func (c *Connector) peopleAfter(ctx context.Context, object, after string, gone func(domain.MemberID) bool) (last string, rows []change, err error) {
+func (c *Connector) peopleAfter(
+	ctx context.Context, object, after string, gone func(domain.MemberID) bool,
+) (last string, rows []change, err error) {
 	where := "InMail_Member_Id__c != null"
 	if after != "" {
 		where += " AND Id > " + quote(after)
 	}
 	n := 0
 	err = c.ask(ctx, &query{n: 1, soql: func([]int) string {
-		return fmt.Sprintf("SELECT Id, InMail_Member_Id__c FROM %s WHERE %s ORDER BY Id LIMIT %d", object, where, peoplePage)
+		return fmt.Sprintf("SELECT Id, InMail_Member_Id__c FROM %s WHERE %s ORDER BY Id LIMIT %d",
+			object, where, peoplePage)
 	}, read: func(record []byte) error {
 		var p person
 		err := json.Unmarshal(record, &p)
@@ -215,7 +219,8 @@ func (c *Connector) eraseTasks(ctx context.Context, works []*work) {
 	var ids []domain.ID
 	var erased []*work
 	for _, w := range works {
-		if l := w.push.Link; !w.settled && w.erased() && c.config.Tasks && !(logged(l, sentEvent) && logged(l, repliedEvent)) {
+		l := w.push.Link
+		if !w.settled && w.erased() && c.config.Tasks && !(logged(l, sentEvent) && logged(l, repliedEvent)) {
 			erased, ids = append(erased, w), append(ids, w.push.InMail.ID)
 		}
 	}

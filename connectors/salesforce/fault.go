@@ -70,7 +70,7 @@ func (f *Fault) Detail() string {
 	return "no answer"
 }
 
-// maxReported bounds how many errors, and how many fields of each, are told.
+// maxReported bounds how many errors, and how many fields of each, are reported.
 const maxReported = 5
 
 // codeForm and fieldForm are the forms of the org's codes and field names. They match nothing that could be a
@@ -115,7 +115,7 @@ type verdict struct {
 
 // These constants are how long nothing is sent after the org said that it takes nothing.
 const (
-	restLimit       = time.Hour        // the calls of 24 hours are used up, and the oldest are soon out of the window
+	restLimit       = time.Hour        // the calls of 24 hours are used up; the window rolls
 	restMaintenance = 10 * time.Minute // the org is in maintenance
 	restStorage     = time.Hour        // the org's storage is full
 )
@@ -136,8 +136,9 @@ var verdicts = map[string]verdict{
 	"ALL_OR_NONE_OPERATION_ROLLED_BACK": {class: domain.Locked},
 	"TOO_MANY_APEX_REQUESTS":            {class: domain.Locked},
 	"ENTITY_IS_LOCKED":                  {class: domain.Locked}, // an approval locks it, often for longer
-	"DUPLICATE_VALUE":                   {class: domain.Locked}, // another call inserted the key; the next try updates
-	"INVALID_QUERY_LOCATOR":             {class: domain.Locked},
+	// Another call inserted the key, so the next try updates the record.
+	"DUPLICATE_VALUE":       {class: domain.Locked},
+	"INVALID_QUERY_LOCATOR": {class: domain.Locked},
 
 	// The org takes nothing for a while.
 	"REQUEST_LIMIT_EXCEEDED":                              {class: domain.LimitReached, rest: restLimit},
@@ -231,13 +232,15 @@ func judge(e orgError, status int, where place) (v verdict, known bool) {
 // judgeStatus judges an error by the HTTP status when its code is unknown.
 func judgeStatus(status int, where place) verdict {
 	switch {
-	case status == 0 || status >= 500 || status == http.StatusRequestTimeout || status == http.StatusTooManyRequests || status == 420:
+	case status == 0 || status >= 500 || status == http.StatusRequestTimeout ||
+		status == http.StatusTooManyRequests || status == 420:
 		return verdict{class: domain.Locked}
 	case status == http.StatusGone:
 		return verdict{class: domain.Configuration}
 	case where == ofLogin:
 		return verdict{class: domain.LoginFailed}
-	case status == http.StatusRequestEntityTooLarge || status == http.StatusRequestURITooLong || status == http.StatusRequestHeaderFieldsTooLarge:
+	case status == http.StatusRequestEntityTooLarge || status == http.StatusRequestURITooLong ||
+		status == http.StatusRequestHeaderFieldsTooLarge:
 		return verdict{class: domain.Locked, split: true}
 	case status == http.StatusUnauthorized:
 		return verdict{class: domain.SessionEnded}
@@ -252,7 +255,10 @@ func judgeStatus(status int, where place) verdict {
 }
 
 // severity orders classes by how much they affect. Of several errors the one with the highest rank decides.
-var severity = []domain.FailureClass{domain.Taken, domain.Locked, domain.LostReference, domain.BadData, domain.Stale, domain.Configuration, domain.SessionEnded, domain.LimitReached, domain.LoginFailed}
+var severity = []domain.FailureClass{
+	domain.Taken, domain.Locked, domain.LostReference, domain.BadData, domain.Stale, domain.Configuration,
+	domain.SessionEnded, domain.LimitReached, domain.LoginFailed,
+}
 
 // newFault returns the Fault that all errors of an answer mean together.
 func newFault(status int, errs []orgError, where place) *Fault {

@@ -21,14 +21,17 @@ const (
 func (c *Connector) IDs() []mailroom.ForeignID {
 	const form = "^([A-Za-z0-9]{15}([A-Za-z0-9]{3})?)?$"
 	return []mailroom.ForeignID{{Name: leadID, Pattern: form, Example: "00Q5g00000AbCdEEAV"},
-		{Name: contactID, Pattern: form, Example: "0035g00000AbCdEAAV"}, {Name: accountID, Pattern: form, Example: "0015g00000AbCdEAAV"}}
+		{Name: contactID, Pattern: form, Example: "0035g00000AbCdEAAV"},
+		{Name: accountID, Pattern: form, Example: "0015g00000AbCdEAAV"}}
 }
 
 // Judge refuses a text that Salesforce never gives as an id. It does not look at the object of an id:
 // matching does, and it ignores the id of a wrong object (R55).
 func (c *Connector) Judge(ids domain.ForeignIDs) error {
 	for _, name := range slices.Sorted(maps.Keys(ids)) {
-		other := strings.IndexFunc(ids[name], func(r rune) bool { return r > 'z' || !letter(byte(r)) && (r < '0' || r > '9') })
+		other := strings.IndexFunc(ids[name], func(r rune) bool {
+			return r > 'z' || !letter(byte(r)) && (r < '0' || r > '9')
+		})
 		if n := len(ids[name]); other >= 0 || n != 15 && n != 18 {
 			return domain.Refuse(domain.BadRequest, "%s: a Salesforce id has 15 or 18 letters and digits", name)
 		}

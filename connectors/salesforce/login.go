@@ -70,7 +70,8 @@ func newLogin(c Config, m method, key *rsa.PrivateKey, secret []byte) (*login, e
 	if err != nil {
 		return nil, fmt.Errorf("seal sessions: %w", err)
 	}
-	return &login{method: m, key: key, print: hex.EncodeToString(print[:8]), seal: seal, busy: make(chan struct{}, 1)}, nil
+	return &login{method: m, key: key, print: hex.EncodeToString(print[:8]), seal: seal,
+		busy: make(chan struct{}, 1)}, nil
 }
 
 // session returns the session of all workers. ended is the token of a session that is known to have ended, or
@@ -128,7 +129,8 @@ func (c *Connector) loginOfAnother(ctx context.Context, ended string) (session, 
 		if s, ok := c.sharedSession(ctx); ok && s.token != ended {
 			return s, true
 		}
-		if at, err := c.shared.Add(ctx, c.loginKey(ended), 0, loginLease); err != nil || at == 0 { // the login ended without a session
+		if at, err := c.shared.Add(ctx, c.loginKey(ended), 0, loginLease); err != nil || at == 0 {
+			// The login of the other worker ended without a session.
 			return session{}, false
 		}
 	}
@@ -164,13 +166,15 @@ func (c *Connector) logIn(ctx context.Context) (session, error) {
 	}
 	s.instance = strings.TrimRight(s.instance, "/")
 	if err := checkAddress(s.instance); err != nil || s.token == "" {
-		return session{}, &Fault{Class: domain.LoginFailed, Status: http.StatusOK, Errors: []orgError{{Code: "NO_USABLE_SESSION"}}}
+		return session{}, &Fault{Class: domain.LoginFailed, Status: http.StatusOK,
+			Errors: []orgError{{Code: "NO_USABLE_SESSION"}}}
 	}
 	return s, nil
 }
 
 func (c *Connector) logInByOAuth(ctx context.Context) (session, error) {
-	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {c.config.ClientID}, "client_secret": {c.config.ClientSecret}}
+	form := url.Values{"grant_type": {"client_credentials"},
+		"client_id": {c.config.ClientID}, "client_secret": {c.config.ClientSecret}}
 	if c.login.method == jwtBearer {
 		assertion, err := c.assertion()
 		if err != nil {
@@ -217,7 +221,9 @@ func (c *Connector) assertion() (string, error) {
 
 // emptySOAPAnswer is all that simpleforce sees of a SOAP login. simpleforce prints the user's name to the
 // standard log, so the answer has none. That one log line cannot be prevented.
-const emptySOAPAnswer = `<Envelope><Body><loginResponse><result><userInfo><userName>(name withheld)</userName></userInfo></result></loginResponse></Body></Envelope>`
+const emptySOAPAnswer = `<Envelope><Body><loginResponse><result>` +
+	`<userInfo><userName>(name withheld)</userName></userInfo>` +
+	`</result></loginResponse></Body></Envelope>`
 
 // logInBySOAP logs in with a password through simpleforce. This legacy login is refused by new orgs and ends
 // with API 64.0.
@@ -233,11 +239,13 @@ func (c *Connector) logInBySOAP(ctx context.Context) (session, error) {
 	client := simpleforce.NewClient(c.config.URL, "InMail", strconv.Itoa(min(version, soapAPI))+".0")
 	client.SetHttpClient(&http.Client{Transport: w})
 	// simpleforce escapes only the password.
-	if err := client.LoginPassword(escapeXML(c.config.Username), c.config.Password, escapeXML(c.config.Token)); err != nil {
+	err = client.LoginPassword(escapeXML(c.config.Username), c.config.Password, escapeXML(c.config.Token))
+	if err != nil {
 		return session{}, unanswered(0, errors.New("the login cannot be asked for"))
 	}
 	a, err := w.outcome(ofLogin)
-	if f := (*Fault)(nil); errors.As(err, &f) && f.Status == http.StatusInternalServerError && len(f.Errors) > 0 && !f.Known {
+	f := (*Fault)(nil)
+	if errors.As(err, &f) && f.Status == http.StatusInternalServerError && len(f.Errors) > 0 && !f.Known {
 		f.Class = domain.LoginFailed // SOAP uses 500 for every fault of the caller
 	}
 	if err != nil {
@@ -252,7 +260,8 @@ func (c *Connector) logInBySOAP(ctx context.Context) (session, error) {
 		return session{}, unanswered(a.status, errors.New("the answer to the login cannot be read"))
 	}
 	if x.Expired { // a session that may do nothing
-		return session{}, &Fault{Class: domain.LoginFailed, Status: a.status, Errors: []orgError{{Code: "PASSWORD_EXPIRED"}}}
+		return session{}, &Fault{Class: domain.LoginFailed, Status: a.status,
+			Errors: []orgError{{Code: "PASSWORD_EXPIRED"}}}
 	}
 	u, err := url.Parse(x.Server)
 	if err != nil {

@@ -19,7 +19,8 @@ type parents struct {
 }
 
 func parentsOf(l domain.Link) parents {
-	return parents{Match: l.Match, LeadID: l.Parents[leadID], ContactID: l.Parents[contactID], AccountID: l.Parents[accountID]}
+	return parents{Match: l.Match,
+		LeadID: l.Parents[leadID], ContactID: l.Parents[contactID], AccountID: l.Parents[accountID]}
 }
 
 // keep stores the parents in a link.
@@ -162,7 +163,8 @@ type matching struct {
 }
 
 func newMatching(c *Connector, works []*work) *matching {
-	m := &matching{c: c, people: map[string]person{}, accounts: map[string]string{}, unknown: map[string]bool{}, askedFor: map[string]bool{}}
+	m := &matching{c: c, people: map[string]person{}, accounts: map[string]string{},
+		unknown: map[string]bool{}, askedFor: map[string]bool{}}
 	for i := range 2 {
 		m.byMember[i], m.byEmail[i] = map[string][]person{}, map[string][]person{}
 	}
@@ -213,7 +215,8 @@ func (m *matching) seek(works []*work) {
 // org could store. The address is used for matching and nowhere else (R01).
 func address(p *domain.Push) string {
 	email := strings.ToLower(strings.TrimSpace(p.Email.Reveal()))
-	if len(email) > 80 || !strings.Contains(email, "@") || strings.ContainsFunc(email, func(r rune) bool { return r < ' ' }) {
+	if len(email) > 80 || !strings.Contains(email, "@") ||
+		strings.ContainsFunc(email, func(r rune) bool { return r < ' ' }) {
 		return ""
 	}
 	return email

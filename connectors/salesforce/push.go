@@ -21,7 +21,7 @@ import (
 const (
 	collection   = 200             // rows in one collection (SALESFORCE.md 2.2)
 	pushTimeout  = 4 * time.Minute // for all calls of a push; its task may run longer, to store answers
-	isolations   = 16              // calls that a push may spend to find the rows for which a collection is refused
+	isolations   = 16              // calls that a push may spend to find faulty rows of collections
 	lostTries    = 3               // lost references after which a row is written without parents
 	unclearTries = 8               // unclear answers after which a row needs a person
 )
@@ -118,7 +118,8 @@ func (c *Connector) findParents(ctx context.Context, works []*work) error {
 		case w.push.InMail.Recipient == domain.Erased: // an erased recipient has no Lead or Contact (R60)
 			w.want = parents{Match: domain.Unmatched}
 		case l.Class == domain.LostReference && l.Attempts >= lostTries:
-			w.want = parents{Match: domain.Unmatched} // written without parents; reconcile looks for them again
+			// The record is written without parents, and reconcile looks for them again.
+			w.want = parents{Match: domain.Unmatched}
 		case c.mustMatch(w.push):
 			unknown = append(unknown, w)
 		}
@@ -148,8 +149,10 @@ type batch struct {
 func (c *Connector) write(ctx context.Context, works []*work) {
 	order := slices.Clone(works)
 	slices.SortStableFunc(order, func(a, b *work) int {
-		return cmp.Or(strings.Compare(a.want.AccountID, b.want.AccountID), strings.Compare(a.want.ContactID, b.want.ContactID),
-			strings.Compare(a.want.LeadID, b.want.LeadID), strings.Compare(string(a.push.InMail.ID), string(b.push.InMail.ID)))
+		return cmp.Or(strings.Compare(a.want.AccountID, b.want.AccountID),
+			strings.Compare(a.want.ContactID, b.want.ContactID),
+			strings.Compare(a.want.LeadID, b.want.LeadID),
+			strings.Compare(string(a.push.InMail.ID), string(b.push.InMail.ID)))
 	})
 	c.eraseTasks(ctx, order)
 	var records, tasks []item
@@ -187,7 +190,8 @@ func (c *Connector) recordRow(w *work) map[string]any {
 // InMail without a Lead or Contact gets none.
 func (c *Connector) taskItems(w *work) (items []item) {
 	m := &w.push.InMail
-	if !c.config.Tasks || w.want.Match != domain.Matched || w.want.LeadID == "" && w.want.ContactID == "" || w.erased() {
+	if !c.config.Tasks || w.erased() ||
+		w.want.Match != domain.Matched || w.want.LeadID == "" && w.want.ContactID == "" {
 		return nil
 	}
 	owner := c.owners[m.Sender]
@@ -195,7 +199,8 @@ func (c *Connector) taskItems(w *work) (items []item) {
 		owner = ""
 	}
 	add := func(event string) {
-		items = append(items, item{work: w, event: event, row: taskOf(w.push, w.want, event, c.text, c.config.TaskType, owner)})
+		row := taskOf(w.push, w.want, event, c.text, c.config.TaskType, owner)
+		items = append(items, item{work: w, event: event, row: row})
 	}
 	if !m.SentAt.IsZero() && !logged(w.link, sentEvent) {
 		add(sentEvent)
@@ -469,7 +474,8 @@ func (f *Fault) alreadyLogged() bool {
 // ownerAtFault says that a row was refused because of the User that was to own it.
 func (f *Fault) ownerAtFault() bool {
 	for _, e := range f.Errors {
-		if e.Code == "INACTIVE_OWNER_OR_USER" || slices.Contains(e.Fields, "OwnerId") || strings.Contains(e.message, "OwnerId") {
+		if e.Code == "INACTIVE_OWNER_OR_USER" || slices.Contains(e.Fields, "OwnerId") ||
+			strings.Contains(e.message, "OwnerId") {
 			return true
 		}
 	}
@@ -524,7 +530,8 @@ func (c *Connector) answer(w *work, now time.Time) domain.PushAnswer {
 	if w.sent && f.Class != domain.LimitReached { // a limit is no fault of the row
 		// Attempts of a class that may end as a dead letter are counted from its first failure, because the
 		// outages and locks before it were temporary.
-		if f.Class == domain.LostReference && l.Class != domain.LostReference || f.saysNothing() && l.Detail != f.Detail() {
+		if f.Class == domain.LostReference && l.Class != domain.LostReference ||
+			f.saysNothing() && l.Detail != f.Detail() {
 			l.Attempts = 0
 		}
 		l.Attempts++
@@ -552,7 +559,8 @@ func withoutFailure(l domain.Link) domain.Link {
 
 // saysNothing says that the org refused a row with a code that temporary faults have too.
 func (f *Fault) saysNothing() bool {
-	return len(f.Errors) > 0 && (f.Errors[0].Code == "UNKNOWN_EXCEPTION" || f.Errors[0].Code == "DUPLICATE_VALUE") && f.Status == http.StatusOK
+	return f.Status == http.StatusOK && len(f.Errors) > 0 &&
+		(f.Errors[0].Code == "UNKNOWN_EXCEPTION" || f.Errors[0].Code == "DUPLICATE_VALUE")
 }
 
 // parkedUntil returns when a row that met a limit may be sent again.

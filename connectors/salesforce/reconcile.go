@@ -48,7 +48,9 @@ const reconcileState = "reconcile"
 // for again. An unknown record of the org is counted and left. It goes on where the last run stopped, and
 // stops with a *mailroom.Waits when its budget is spent. Without repairs it changes nothing anywhere and
 // starts from the beginning. progress may be nil; otherwise it is called after each step.
-func (c *Connector) Compare(ctx context.Context, record mailroom.CRMRecord, repairs bool, progress func(Comparison)) (Comparison, error) {
+func (c *Connector) Compare(
+	ctx context.Context, record mailroom.CRMRecord, repairs bool, progress func(Comparison),
+) (Comparison, error) {
 	if !c.Configured() {
 		return Comparison{}, mailroom.ErrNotConfigured
 	}
@@ -169,7 +171,8 @@ func (s *span) query(fields string) *query {
 	if bounds == nil {
 		bounds = []string{inMailKey + " != null"}
 	}
-	soql := "SELECT " + fields + " FROM " + inMailObject + " WHERE " + strings.Join(bounds, " AND ") + " ORDER BY " + inMailKey
+	soql := "SELECT " + fields + " FROM " + inMailObject +
+		" WHERE " + strings.Join(bounds, " AND ") + " ORDER BY " + inMailKey
 	return &query{n: 1, soql: func([]int) string { return soql }, read: s.note}
 }
 
@@ -255,7 +258,8 @@ func (c *Connector) compare(s span, found *findings) {
 			found.differences = append(found.differences, d)
 		case p.Link.PushedVersion < p.InMail.Version:
 			found.waiting++
-		case (p.Link.Match == domain.Unmatched || p.Link.Match == domain.Ambiguous) && p.InMail.Recipient != domain.Erased:
+		case (p.Link.Match == domain.Unmatched || p.Link.Match == domain.Ambiguous) &&
+			p.InMail.Recipient != domain.Erased:
 			found.unmatched = append(found.unmatched, p)
 		}
 	}
@@ -361,7 +365,9 @@ func tagSet(joined string) []string {
 }
 
 // confirm checks the differences a second time. What changed between the two checks is no drift.
-func (c *Connector) confirm(ctx context.Context, w *comparison, spans []span, first *findings, fields string) (*findings, error) {
+func (c *Connector) confirm(
+	ctx context.Context, w *comparison, spans []span, first *findings, fields string,
+) (*findings, error) {
 	if len(first.differences)+len(first.extra) == 0 {
 		return first, nil
 	}
@@ -479,7 +485,9 @@ func (c *Connector) rematch(ctx context.Context, w *comparison, pushes []domain.
 }
 
 // writeExclusively writes works while no push of any process writes, and stores the answers that succeeded.
-func (c *Connector) writeExclusively(ctx context.Context, w *comparison, works []*work, found error) (n int, err error) {
+func (c *Connector) writeExclusively(
+	ctx context.Context, w *comparison, works []*work, found error,
+) (n int, err error) {
 	err = w.record.Alone(ctx, func(ctx context.Context) (err error) {
 		n, err = c.keep(ctx, w, c.writeAndAnswer(ctx, works, found))
 		return err

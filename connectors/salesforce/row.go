@@ -74,7 +74,8 @@ var columns = []column{
 		value: func(p *domain.Push) any { return orNull(p.InMail.Preview, previewLength) }},
 	{name: "Body__c", from: domain.CRMTextFull,
 		value: func(p *domain.Push) any { return orNull(p.InMail.Body, bodyLength) }},
-	{name: "Refused_Reason__c", value: func(p *domain.Push) any { return orNull(string(p.InMail.Reason), reasonLength) }},
+	{name: "Refused_Reason__c",
+		value: func(p *domain.Push) any { return orNull(string(p.InMail.Reason), reasonLength) }},
 	{name: "Replies__c", value: func(p *domain.Push) any { return p.InMail.Replies }},
 	{name: "Tags__c", value: func(p *domain.Push) any { return orNull(tags(p.InMail.Tags), 0) }},
 	{name: "Category__c", value: func(p *domain.Push) any { return orNull(p.InMail.Category, categoryLength) }},
@@ -208,8 +209,8 @@ func clean(text string) string {
 	return strings.TrimSpace(text)
 }
 
-// cut shortens a text to length UTF-16 units and marks a cut with "…". Counting UTF-16 units is the stricter
-// of the ways in which an org may count.
+// cut shortens a text to length UTF-16 units and marks a cut with "…". Of the ways in which an org may count,
+// UTF-16 units are the strictest.
 func cut(text string, length int) string {
 	units, last := 0, 0
 	for i, r := range text {

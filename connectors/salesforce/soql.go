@@ -216,7 +216,8 @@ func (p part) take(body []byte) ([]part, error) {
 	if got.Done {
 		return nil, nil
 	}
-	if !strings.HasPrefix(got.Next, "/services/data/") { // more records exist but cannot be read; a part is no answer
+	// More records exist but cannot be read. A part of them must not pass for the whole answer.
+	if !strings.HasPrefix(got.Next, "/services/data/") {
 		return nil, unanswered(http.StatusOK, errors.New("a page of a query does not say where it goes on"))
 	}
 	return []part{{query: p.query, items: p.items, halvings: p.halvings, next: got.Next}}, nil
