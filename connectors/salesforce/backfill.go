@@ -112,7 +112,7 @@ func countInMails(ctx context.Context, record mailroom.CRMRecord) (n int, err er
 func (c *Connector) keepBackfill(ctx context.Context, b *backfill) error {
 	var blob []byte
 	if !b.SoFar.Done {
-		blob, _ = json.Marshal(b) // of texts, numbers and times: cannot fail
+		blob, _ = json.Marshal(b) // texts, numbers and times cannot fail to encode
 	}
 	if err := b.record.SetState(ctx, backfillState, blob); err != nil {
 		return fmt.Errorf("keep how far the backfill came: %w", err)

@@ -141,9 +141,9 @@ func inSmallJobs(c *Connector) *Connector {
 	return c
 }
 
-// TestBackfillKilledAtEveryStep kills a backfill before and after its calls and at its stores. Its end must be
-// that of a backfill that was not killed. The backfill has two jobs and is killed at every third step; in the
-// long form it has three jobs and is killed at every step.
+// TestBackfillKilledAtEveryStep kills a backfill before and after its calls and at its stores. Its end must
+// be that of a backfill that was not killed. The backfill has two jobs and is killed at every third step; in
+// the long form it has three jobs and is killed at every step.
 func TestBackfillKilledAtEveryStep(t *testing.T) {
 	n := sized(45, 75)
 	killed := errors.New("killed")

@@ -168,7 +168,8 @@ func (b *budget) ours() int {
 	return n
 }
 
-// roomAt returns when so many of the oldest hours have left the window that fewer calls than room remain.
+// roomAt returns when so many of the oldest hours have left the window that fewer calls than room remain. A
+// room of 0 is tried again in an hour.
 func (b *budget) roomAt(now time.Time, room int) time.Time {
 	left := b.ours()
 	for h := b.hour - window; h < b.hour; h++ {

@@ -76,7 +76,7 @@ func testErased(t *testing.T) {
 			t.Errorf("%+v, %d Tasks", a, len(o.tasks()))
 		}
 	})
-	t.Run("from the people who hold its id", func(t *testing.T) {
+	t.Run("from the people who have its id", func(t *testing.T) {
 		for name, forget := range map[string]func(*Connector) error{
 			"known by its id": func(c *Connector) error {
 				return c.Forget(context.Background(), []domain.MemberID{"robin-mark", "nobody"})

@@ -16,7 +16,7 @@ import (
 	"inmail/domain"
 )
 
-// orgError is one error in the org's words. The message only tells apart the faults that share a code, and is
+// orgError is one error in the org's words. The message only distinguishes faults that share a code, and is
 // neither stored nor shown, because it may quote what was sent (STYLE H15).
 type orgError struct {
 	Code    string
@@ -135,12 +135,13 @@ var verdicts = map[string]verdict{
 	"PROCESSING_HALTED":                 {class: domain.Locked},
 	"ALL_OR_NONE_OPERATION_ROLLED_BACK": {class: domain.Locked},
 	"TOO_MANY_APEX_REQUESTS":            {class: domain.Locked},
-	"ENTITY_IS_LOCKED":                  {class: domain.Locked}, // an approval locks it, often for longer
+	// An approval locks an entity for long; retries are at most 5 minutes apart.
+	"ENTITY_IS_LOCKED": {class: domain.Locked},
 	// Another call inserted the key, so the next try updates the record.
 	"DUPLICATE_VALUE":       {class: domain.Locked},
 	"INVALID_QUERY_LOCATOR": {class: domain.Locked},
 
-	// The org takes nothing for a while.
+	// These faults say that the org takes nothing for a while.
 	"REQUEST_LIMIT_EXCEEDED":                              {class: domain.LimitReached, rest: restLimit},
 	"ORG_IN_MAINTENANCE":                                  {class: domain.LimitReached, rest: restMaintenance},
 	"INSERT_UPDATE_DELETE_NOT_ALLOWED_DURING_MAINTENANCE": {class: domain.LimitReached, rest: restMaintenance},

@@ -321,7 +321,7 @@ func (c *Connector) keepFailure(ctx context.Context, f *Fault) {
 		code = f.Errors[0].Code
 	}
 	if err := c.shared.Put(ctx, "login_failed:"+c.login.print, []byte(code), failureKept); err != nil {
-		c.log.WarnContext(ctx, "keep a failed login", "error", err)
+		c.log.WarnContext(ctx, "store a failed login", "error", err)
 	}
 }
 

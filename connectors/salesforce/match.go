@@ -152,10 +152,9 @@ const maxMoves = 5
 
 // matching is what was asked and answered while a batch is matched.
 type matching struct {
-	c        *Connector
-	people   map[string]person // by id, as queryAll answered; empty for an id that does not exist
-	accounts map[string]string // by id, the account's successor; empty: deleted
-	unknown  map[string]bool   // ids that are still to be asked about
+	c       *Connector
+	people  map[string]person // by id, as queryAll answered; empty for an id that does not exist
+	unknown map[string]bool   // ids that are still to be asked about
 
 	members, emails   []string // what is still to be asked about
 	askedFor          map[string]bool
@@ -163,8 +162,7 @@ type matching struct {
 }
 
 func newMatching(c *Connector, works []*work) *matching {
-	m := &matching{c: c, people: map[string]person{}, accounts: map[string]string{},
-		unknown: map[string]bool{}, askedFor: map[string]bool{}}
+	m := &matching{c: c, people: map[string]person{}, unknown: map[string]bool{}, askedFor: map[string]bool{}}
 	for i := range 2 {
 		m.byMember[i], m.byEmail[i] = map[string][]person{}, map[string][]person{}
 	}

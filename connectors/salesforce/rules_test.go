@@ -89,7 +89,7 @@ func testNeverBackwards(t *testing.T) {
 			t.Errorf("%d calls, %+v", n, a)
 		}
 	})
-	t.Run("the newest of two in one batch", func(t *testing.T) {
+	t.Run("the latest of two in one batch", func(t *testing.T) {
 		first := sent(1, "robin")
 		second := o.event(first, domain.PushAnswer{}, domain.EventOpen)
 		for _, both := range [][]domain.Push{{first, second}, {second, first}} {
