@@ -1,6 +1,7 @@
 package record
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -219,19 +220,28 @@ func (t *tx) ExpireDue(limit int) (due []*domain.InMail, err error) {
 	return due, t.later("append the receipts of expiries", expiryReceipts, &batch{args: []any{ids}}, len(ids))
 }
 
-const queuedBefore = `SELECT id FROM inmails WHERE status = 'queued' AND accepted_at < $1 ORDER BY accepted_at LIMIT $2`
+const (
+	queuedBefore = `SELECT id FROM inmails WHERE status = 'queued' AND accepted_at < $1 ORDER BY accepted_at LIMIT $2`
+	queuedAfter  = `SELECT id FROM inmails WHERE status = 'queued' AND accepted_at > $1 ORDER BY accepted_at LIMIT $2`
+)
 
-// QueuedBefore returns up to limit queued InMails accepted before then, oldest first.
+// QueuedBefore returns up to limit queued InMails accepted before then, oldest first, and after them those accepted later than Now.
 func (t *tx) QueuedBefore(then time.Time, limit int) (ids []domain.ID, err error) {
 	if limit <= 0 {
 		return nil, nil
 	}
-	err = t.query("find queued InMails", queuedBefore, func(r row) error {
+	each := func(r row) error {
 		var id domain.ID
 		err := r.Scan((*string)(&id))
-		ids = append(ids, id)
+		if len(ids) < limit {
+			ids = append(ids, id)
+		}
 		return err
-	}, millis(then), limit)
+	}
+	err = t.together(func() error {
+		return errors.Join(t.query("find queued InMails", queuedBefore, each, millis(then), limit),
+			t.query("find InMails queued in the future", queuedAfter, each, millis(t.now), limit))
+	})
 	return ids, err
 }
 

@@ -213,9 +213,10 @@ func (t *tx) Restrictions(member domain.MemberID) (rows []mailroom.RestrictionRo
 	return rows, err
 }
 
-const restricted = restrictionColumns + `WHERE member IN (SELECT unnest($1::text[])) AND undone_at IS NULL AND started_at <= $2 AND until > $2 ORDER BY until`
+const restricted = restrictionColumns + `WHERE member IN (SELECT unnest($1::text[])) AND latest = TRUE AND until > $2`
 
-// Restricted returns the restriction of each sender that holds at Now: of several the one that ends last (R42).
+// Restricted returns the restriction of each sender that holds at Now (R42). One that is stored has begun, whatever its stamp says:
+// whoever stored it held the sender's lock before.
 func (t *tx) Restricted(senders []domain.MemberID) (map[domain.MemberID]spam.Restriction, error) {
 	holding := map[domain.MemberID]spam.Restriction{}
 	if len(senders) == 0 {
@@ -229,13 +230,23 @@ func (t *tx) Restricted(senders []domain.MemberID) (map[domain.MemberID]spam.Res
 	return holding, err
 }
 
-const putRestriction = `INSERT INTO restrictions (id, member, trigger_name, value, bound, step, started_at, until)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-	ON CONFLICT (id) DO UPDATE SET value = excluded.value, bound = excluded.bound, step = excluded.step, until = excluded.until`
+const (
+	endRestriction = `UPDATE restrictions SET latest = FALSE WHERE member = $1 AND latest = TRUE AND until <= $2`
+	// putRestriction stores one where none holds; restrictions_latest would refuse a second all the same.
+	putRestriction = `INSERT INTO restrictions (id, member, trigger_name, value, bound, step, started_at, until, latest)
+		SELECT $1::text, $2::text, $3::text, $4::float8, $5::float8, $6::int, $7::bigint, $8::bigint, TRUE
+		WHERE (SELECT count(*) FROM restrictions h WHERE h.member = $2 AND h.latest = TRUE) = 0`
+)
 
-// PutRestriction restricts a member (R42).
+// PutRestriction restricts a member (R42). While another restriction of the member holds it is ErrConflict: a member has one at most.
 func (t *tx) PutRestriction(member domain.MemberID, id string, r spam.Restriction) error {
-	_, err := t.exec("store a restriction", putRestriction, id, member, r.Trigger, r.Value, r.Limit, r.Step, millis(r.StartedAt), millis(r.Until))
+	if _, err := t.exec("end the restriction before", endRestriction, member, millis(t.now)); err != nil {
+		return err
+	}
+	n, err := t.exec("store a restriction", putRestriction, id, member, r.Trigger, r.Value, r.Limit, r.Step, millis(r.StartedAt), millis(r.Until))
+	if err == nil && n == 0 {
+		return t.conflict("store a second restriction of one member")
+	}
 	return err
 }
 
@@ -251,12 +262,12 @@ func (t *tx) Restriction(id string) (found *mailroom.RestrictionRow, err error) 
 
 // UndoRestriction ends a restriction now; one that is undone already stays as it was.
 func (t *tx) UndoRestriction(id string) error {
-	_, err := t.exec("undo a restriction", `UPDATE restrictions SET undone_at = $2 WHERE id = $1 AND undone_at IS NULL`, id, millis(t.now))
+	_, err := t.exec("undo a restriction", `UPDATE restrictions SET undone_at = $2, latest = FALSE WHERE id = $1 AND undone_at IS NULL`, id, millis(t.now))
 	return err
 }
 
-const restrictedByTrigger = `SELECT trigger_name, count(DISTINCT member) FROM restrictions
-	WHERE until > $1 AND undone_at IS NULL AND started_at <= $1 GROUP BY trigger_name`
+const restrictedByTrigger = `SELECT trigger_name, count(*) FROM restrictions
+	WHERE until > $1 AND undone_at IS NULL AND latest = TRUE GROUP BY trigger_name`
 
 // RestrictedByTrigger counts the senders restricted at Now.
 func (t *tx) RestrictedByTrigger() (map[string]int, error) {

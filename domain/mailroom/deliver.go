@@ -120,7 +120,7 @@ func (b *delivery) decide(m *domain.InMail) error {
 	}
 	text := b.content(m)
 	refusals := b.ledger.refusals(m.Sender, m.Recipient, text, now)
-	if len(refusals) > 0 && refusals[0].Code == domain.Restricted && b.judgedBefore(m) {
+	if len(refusals) > 0 && refusals[0].Code == domain.Restricted && b.acceptedBefore(m) {
 		refusals = refusals[1:]
 	}
 	if len(refusals) > 0 {
@@ -159,12 +159,11 @@ func (b *delivery) content(m *domain.InMail) content {
 	return judgeContent(b.ledger.model, domain.ReadText(m.Subject, m.Body, false))
 }
 
-// judgedBefore says whether the sender's restriction is about how many were sent, and began no sooner than this one was
-// accepted: then this one was within the limit, and passes (R41). At the same millisecond too: one batch has one time, and
-// nothing is accepted once the restriction holds.
-func (b *delivery) judgedBefore(m *domain.InMail) bool {
-	r := b.ledger.restricted[m.Sender]
-	return spam.ByBehaviour(r.Trigger) && !m.AcceptedAt.After(r.StartedAt)
+// acceptedBefore says whether the sender's restriction is about how many were sent and came after m was accepted: then m was within
+// the limit, and passes (R41). Any such restriction did: both are decided under the sender's lock, and nothing is accepted while a
+// restriction holds. No stamps are compared, which two machines may have made.
+func (b *delivery) acceptedBefore(m *domain.InMail) bool {
+	return spam.ByBehaviour(b.ledger.restricted[m.Sender].Trigger)
 }
 
 func (b *delivery) apply(m *domain.InMail, e domain.Event, reason domain.Code) error {
@@ -218,7 +217,8 @@ func (b *delivery) notify() {
 }
 
 // Redrive asks the queue again for everything that was accepted at least age ago and is still queued:
-// what a dead worker or a flushed Redis forgot (R29). It returns how many it asked for.
+// what a dead worker or a flushed Redis forgot (R29). What was accepted later than now, by a clock that was set back since, is asked
+// for as well. It returns how many it asked for.
 func (svc *Service) Redrive(ctx context.Context, age time.Duration, limit int) (int, error) {
 	var due []domain.ID
 	err := svc.record.View(ctx, func(tx Tx) (err error) {

@@ -17,6 +17,7 @@ import (
 
 // TestField holds what went wrong elsewhere, and once here (FIELD.md).
 func TestField(t *testing.T) {
+	clockFields(t)
 	on(t, "F34_what_was_read_is_kept", func(w *world) {
 		const whole = 1199
 		ctx, hangUp := context.WithCancel(w.ctx)

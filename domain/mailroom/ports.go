@@ -242,7 +242,8 @@ type InMails interface {
 	// skipping what another transaction holds (R33): state, receipt, version and mark, in statements over all of them. It
 	// returns them as they were before, without texts; counts are the caller's to move.
 	ExpireDue(limit int) ([]*domain.InMail, error)
-	// QueuedBefore returns up to limit queued InMails accepted before t, oldest first.
+	// QueuedBefore returns up to limit queued InMails accepted before t, oldest first, and after them those accepted later
+	// than Now, by a clock that was set back since: a stamp in the future is no reason to wait.
 	QueuedBefore(t time.Time, limit int) ([]domain.ID, error)
 	// Save stores changed InMails, guarded by the state and version that each was loaded with, and appends
 	// the receipts. A row that is no longer as it was loaded fails the whole batch with ErrConflict. A change
@@ -327,6 +328,7 @@ type Reputation interface {
 	Restrictions(member domain.MemberID) ([]RestrictionRow, error)
 	// Restricted returns the restriction of each sender that holds at Now; absent when there is none.
 	Restricted(senders []domain.MemberID) (map[domain.MemberID]spam.Restriction, error)
+	// PutRestriction restricts a member. While another restriction of the member holds it fails with ErrConflict.
 	PutRestriction(member domain.MemberID, id string, r spam.Restriction) error
 	// Restriction returns one by its id; nil when there is none.
 	Restriction(id string) (*RestrictionRow, error)

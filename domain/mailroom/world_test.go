@@ -26,6 +26,8 @@ type world struct {
 	ctx      context.Context
 	svc      *mailroom.Service
 	record   *record.Record
+	config   record.Config
+	policy   domain.Policy
 	clock    *testClock
 	queue    *testQueue
 	observer *counter
@@ -141,7 +143,7 @@ func calm() domain.Policy {
 
 func newWorld(t *testing.T, c record.Config, p domain.Policy) *world {
 	t.Helper()
-	w := &world{t: t, ctx: context.Background(), clock: &testClock{}, queue: &testQueue{}, observer: &counter{refused: map[domain.Code]int{}},
+	w := &world{t: t, ctx: context.Background(), config: c, policy: p, clock: &testClock{}, queue: &testQueue{}, observer: &counter{refused: map[domain.Code]int{}},
 		first: &fakeCRM{name: firstCRM}, second: &fakeCRM{name: secondCRM, absent: true}}
 	w.clock.set(t0)
 	var err error
@@ -149,12 +151,17 @@ func newWorld(t *testing.T, c record.Config, p domain.Policy) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(w.record.Close)
-	w.svc, err = mailroom.New(w.ctx, mailroom.Config{Plans: domain.ShippedPlans(), Policy: p, CRMs: []mailroom.CRM{w.first, w.second}}, w.record, w.queue, w.clock, uuids{}, w.observer)
-	if err != nil {
-		t.Fatal(err)
-	}
+	w.serve()
 	w.ok(w.svc.ConnectCRMs(w.ctx))
 	return w
+}
+
+// serve makes a service over the record.
+func (w *world) serve() {
+	w.t.Helper()
+	var err error
+	w.svc, err = mailroom.New(w.ctx, mailroom.Config{Plans: domain.ShippedPlans(), Policy: w.policy, CRMs: []mailroom.CRM{w.first, w.second}}, w.record, w.queue, w.clock, uuids{}, w.observer)
+	w.ok(err)
 }
 
 // The CRMs of the tests.
