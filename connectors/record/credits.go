@@ -28,7 +28,7 @@ func (t *tx) noteAllowances(ids []domain.MemberID, members map[domain.MemberID]*
 	var rows batch
 	for _, id := range ids {
 		now, plans := allowance(members[id].Plan), noted[id]
-		since := t.now
+		since := t.Now()
 		if len(plans) == 0 && !members[id].CreatedAt.IsZero() {
 			since = members[id].CreatedAt
 		}
@@ -86,9 +86,9 @@ func (t *tx) Accounts(ids []domain.MemberID, anchorDay int, allPeriods bool, all
 	if err != nil {
 		return nil, err
 	}
-	from := int64(0)
+	var from any = int64(0)
 	if !allPeriods {
-		from = millis(t.now.Add(-longestPeriod))
+		from = t.at(-longestPeriod)
 	}
 	err = t.query("read credits", selectUsage, func(r row) error {
 		var id domain.MemberID
@@ -167,7 +167,7 @@ const recountAll = `INSERT INTO credits (member, period_start, used, returned)
 // RecountUsage counts the usage of the period that now holds anew for all members who have no anchor day of their own,
 // after the policy's has changed (R08).
 func (t *tx) RecountUsage(anchorDay int) error {
-	_, err := t.exec("count the usage anew", recountAll, millis(domain.PeriodStart(t.now, anchorDay)))
+	_, err := t.exec("count the usage anew", recountAll, millis(domain.PeriodStart(t.Now(), anchorDay)))
 	return err
 }
 

@@ -36,7 +36,7 @@ func (t *tx) ConnectCRM(crm domain.CRM) error {
 	if _, err := t.exec("note that a CRM is connected", lockOutWriters); err != nil {
 		return err
 	}
-	_, err := t.exec("note that a CRM is connected", connectCRM, string(crm), millis(t.now))
+	_, err := t.exec("note that a CRM is connected", connectCRM, string(crm), t.at(0))
 	return err
 }
 
@@ -75,7 +75,7 @@ func (t *tx) LinkInMails(crm domain.CRM, limit int) (more bool, err error) {
 		return false, err
 	}
 	if len(ids) > 0 {
-		if _, err := t.exec("link InMails to a CRM", linkInMails, millis(t.now), ids, string(crm)); err != nil {
+		if _, err := t.exec("link InMails to a CRM", linkInMails, t.at(0), ids, string(crm)); err != nil {
 			return false, err
 		}
 	}
@@ -98,7 +98,7 @@ func (t *tx) markLater(ids []domain.ID) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	return t.later("make changed InMails due", markChanged, &batch{args: []any{millis(t.now), ids}}, anyNumber)
+	return t.later("make changed InMails due", markChanged, &batch{args: []any{t.at(0), ids}}, anyNumber)
 }
 
 // linkColumns are what linkScan reads.
@@ -177,12 +177,12 @@ func (t *tx) ClaimUnsynced(crm domain.CRM, limit int, leaseFor time.Duration) ([
 	if limit <= 0 {
 		return nil, nil
 	}
-	now := millis(t.now)
+	now := t.at(0)
 	ids, err := t.ids("find what a CRM lacks", dueToPush, string(crm), now, limit)
 	if err != nil || len(ids) == 0 {
 		return nil, err
 	}
-	err = t.later("lease unsynced InMails", lease, &batch{args: []any{string(crm), ids, millis(t.now.Add(leaseFor))}}, len(ids))
+	err = t.later("lease unsynced InMails", lease, &batch{args: []any{string(crm), ids, t.at(leaseFor)}}, len(ids))
 	if err != nil {
 		return nil, err
 	}
@@ -256,7 +256,7 @@ func (t *tx) StoreAnswers(crm domain.CRM, answers []domain.PushAnswer, retryAt [
 	if len(retryAt) != len(answers) {
 		return t.fail("store the answers of a CRM", ownf("%d answers and %d times", len(answers), len(retryAt)))
 	}
-	links, synced, failed := batch{args: []any{string(crm)}}, batch{args: []any{string(crm)}}, batch{args: []any{string(crm), millis(t.now)}}
+	links, synced, failed := batch{args: []any{string(crm)}}, batch{args: []any{string(crm)}}, batch{args: []any{string(crm), t.at(0)}}
 	ids := make([]domain.ID, len(answers))
 	order := make([]int, len(answers)) // of the ids, in which links are locked
 	for i := range answers {
@@ -320,7 +320,7 @@ func (t *tx) RetryDead(crm domain.CRM, id domain.ID, class domain.FailureClass) 
 	if err := t.lockIDs(ids); err != nil {
 		return 0, err
 	}
-	_, err = t.exec("make dead letters due", makeDue, ids, millis(t.now), string(crm))
+	_, err = t.exec("make dead letters due", makeDue, ids, t.at(0), string(crm))
 	return len(ids), err
 }
 
@@ -338,7 +338,7 @@ func (t *tx) Resync(crm domain.CRM, ids []domain.ID) error {
 	if err := t.lockIDs(ids); err != nil {
 		return err
 	}
-	sql, args := fromScratch, []any{ids, millis(t.now)}
+	sql, args := fromScratch, []any{ids, t.at(0)}
 	if crm != "" {
 		sql, args = fromScratch+` AND crm = $3`, append(args, string(crm))
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -132,6 +133,8 @@ func sqliteArg(arg any) any {
 		return string(v)
 	case int:
 		return int64(v)
+	case moment:
+		return v.millis()
 	case []domain.ID, []domain.MemberID, []string:
 		b, err := json.Marshal(v)
 		if err != nil {
@@ -150,6 +153,8 @@ func postgresArg(arg any) any {
 		return uuidOf(v)
 	case domain.MemberID:
 		return string(v)
+	case moment:
+		return v.add.Milliseconds()
 	case []domain.ID:
 		uuids := make([]pgtype.UUID, 0, len(v))
 		for _, id := range v {
@@ -166,6 +171,43 @@ func postgresArg(arg any) any {
 		return ids
 	}
 	return arg
+}
+
+// parameter is a parameter of a statement.
+var parameter = regexp.MustCompile(`\$\d+`)
+
+// postgresTexts are the statements with moments: statement and which of its arguments are some → the same for
+// PostgreSQL.
+var postgresTexts sync.Map
+
+// postgresMoments puts the transaction's time inside PostgreSQL where a statement has a moment: the argument
+// is what is added to it.
+func postgresMoments(sql string, args []any) string {
+	var moments uint64
+	for i, a := range args {
+		if _, ok := a.(moment); ok {
+			moments |= 1 << i
+		}
+	}
+	if moments == 0 {
+		return sql
+	}
+	type key struct {
+		sql     string
+		moments uint64
+	}
+	k := key{sql, moments}
+	if s, ok := postgresTexts.Load(k); ok {
+		return s.(string)
+	}
+	s := parameter.ReplaceAllStringFunc(sql, func(p string) string {
+		if n, err := strconv.Atoi(p[1:]); err == nil && moments&(1<<(n-1)) != 0 {
+			return "(" + p + "::bigint + " + timeThere + ")"
+		}
+		return p
+	})
+	postgresTexts.Store(k, s)
+	return s
 }
 
 // postgresColumns turns rows into one array a column, as unnest takes them.

@@ -23,7 +23,7 @@ func Plans(ctx context.Context, r *Record, fn func(tx mailroom.Tx) error) (map[s
 	}
 	defer s.rollback()
 	seen := &watched{session: s}
-	t := &tx{ctx: ctx, s: seen, now: r.clock.Now(), write: true}
+	t := &tx{ctx: ctx, r: r, s: seen, write: true}
 	if err := fn(t); err != nil {
 		return nil, err
 	}
@@ -78,7 +78,7 @@ func generic(ctx context.Context, s *postgresSession, name string, st statement,
 		arguments = "(" + arguments + ")"
 	}
 	direct := s.conn.Conn().PgConn()
-	if err := direct.Exec(ctx, "SET LOCAL plan_cache_mode = force_generic_plan; PREPARE "+name+" AS "+st.sql).Close(); err != nil {
+	if err := direct.Exec(ctx, "SET LOCAL plan_cache_mode = force_generic_plan; PREPARE "+name+" AS "+postgresMoments(st.sql, st.args)).Close(); err != nil {
 		return err
 	}
 	results, err := direct.Exec(ctx, "EXPLAIN EXECUTE "+name+arguments).ReadAll()
@@ -147,3 +147,15 @@ func MigrateTo(ctx context.Context, cfg Config, version int64) (*sql.DB, error) 
 	_, err = p.UpTo(ctx, version)
 	return db, err
 }
+
+// LetServerShow lets the database's clock show what the clock of the process shows, so that a test can set
+// it.
+func LetServerShow(r *Record) {
+	if p, ok := r.engine.(*postgres); ok {
+		r.engine = shown{p}
+	}
+}
+
+type shown struct{ *postgres }
+
+func (shown) ownTime() bool { return true }

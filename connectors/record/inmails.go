@@ -114,7 +114,7 @@ func (t *tx) Insert(ms []*domain.InMail, receipts []domain.Receipt) error {
 		return err
 	}
 	// After the InMails: who connects a CRM waits for them, so this sees every CRM whose LinkInMails will not.
-	if err := t.later("link InMails to the CRMs", insertLinks, &batch{args: []any{millis(t.now), ids}}, anyNumber); err != nil {
+	if err := t.later("link InMails to the CRMs", insertLinks, &batch{args: []any{t.at(0), ids}}, anyNumber); err != nil {
 		return err
 	}
 	return t.appendReceipts(receipts)
@@ -128,18 +128,18 @@ const (
 
 // InMails returns those of ids that exist, with tags.
 func (t *tx) InMails(ids []domain.ID) (map[domain.ID]*domain.InMail, error) {
-	return t.byID("read InMails", selectInMails, ids)
+	return t.byID(t.query, "read InMails", selectInMails, ids)
 }
 
 // LockInMails is InMails for update: this transaction decides for them until it ends (R38).
 func (t *tx) LockInMails(ids []domain.ID) (map[domain.ID]*domain.InMail, error) {
-	return t.byID("lock InMails", lockInMails, ids)
+	return t.byID(t.lock, "lock InMails", lockInMails, ids)
 }
 
 // ClaimQueued locks those of ids that are queued and that no other transaction holds; they come in the order
 // of ids.
 func (t *tx) ClaimQueued(ids []domain.ID) ([]*domain.InMail, error) {
-	byID, err := t.byID("claim queued InMails", claimQueued, ids)
+	byID, err := t.byID(t.query, "claim queued InMails", claimQueued, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -153,12 +153,15 @@ func (t *tx) ClaimQueued(ids []domain.ID) ([]*domain.InMail, error) {
 	return claimed, nil
 }
 
-func (t *tx) byID(what, sql string, ids []domain.ID) (map[domain.ID]*domain.InMail, error) {
+// asking is how a query is asked: query, or lock.
+type asking func(what, sql string, each func(row) error, args ...any) error
+
+func (t *tx) byID(query asking, what, sql string, ids []domain.ID) (map[domain.ID]*domain.InMail, error) {
 	found := make(map[domain.ID]*domain.InMail, len(ids))
 	if len(ids) == 0 {
 		return found, nil
 	}
-	err := t.query(what, sql, func(r row) error {
+	err := query(what, sql, func(r row) error {
 		m, err := scanInMail(r)
 		if err == nil {
 			found[m.ID] = m
@@ -193,7 +196,7 @@ func (t *tx) ExpireDue(limit int) (due []*domain.InMail, err error) {
 		err := r.Scan((*string)(&id))
 		ids = append(ids, id)
 		return err
-	}, millis(t.now), limit)
+	}, t.at(0), limit)
 	if err != nil || len(ids) == 0 {
 		return nil, err
 	}
@@ -225,7 +228,8 @@ const (
 	queuedAfter  = `SELECT id FROM inmails WHERE status = 'queued' AND accepted_at > $1 ORDER BY accepted_at LIMIT $2`
 )
 
-// QueuedBefore returns up to limit queued InMails accepted before then, oldest first, and after them those accepted later than Now.
+// QueuedBefore returns up to limit queued InMails accepted before then, oldest first, and after them those
+// accepted later than Now.
 func (t *tx) QueuedBefore(then time.Time, limit int) (ids []domain.ID, err error) {
 	if limit <= 0 {
 		return nil, nil
@@ -240,7 +244,7 @@ func (t *tx) QueuedBefore(then time.Time, limit int) (ids []domain.ID, err error
 	}
 	err = t.together(func() error {
 		return errors.Join(t.query("find queued InMails", queuedBefore, each, millis(then), limit),
-			t.query("find InMails queued in the future", queuedAfter, each, millis(t.now), limit))
+			t.query("find InMails queued in the future", queuedAfter, each, t.at(0), limit))
 	})
 	return ids, err
 }
@@ -300,6 +304,6 @@ func (t *tx) SetPreviewed(ids []domain.ID) (int, error) {
 	if len(ids) == 0 {
 		return 0, nil
 	}
-	n, err := t.exec("note the first listing", setPreviewed, millis(t.now), slices.Compact(slices.Sorted(slices.Values(ids))))
+	n, err := t.exec("note the first listing", setPreviewed, t.at(0), slices.Compact(slices.Sorted(slices.Values(ids))))
 	return int(n), err
 }

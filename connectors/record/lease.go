@@ -17,7 +17,7 @@ func (t *tx) ExtendLeases(crm domain.CRM, ids []domain.ID, leaseFor time.Duratio
 	if len(ids) == 0 {
 		return nil
 	}
-	_, err := t.exec("hold leases", extendLeases, string(crm), ids, millis(t.now.Add(leaseFor)))
+	_, err := t.exec("hold leases", extendLeases, string(crm), ids, t.at(leaseFor))
 	return err
 }
 

@@ -12,7 +12,7 @@ import (
 // filter narrows a list of InMails i. The status is as the clock gives it (R33): an unopened InMail past its
 // window is expired, whether or not that was persisted. IS TRUE keeps planners from indexes over a status, which do not hold
 // a list in its order.
-func (c *conditions) filter(f mailroom.Filter, now int64) {
+func (c *conditions) filter(f mailroom.Filter, now any) {
 	switch f.Status {
 	case "":
 	case domain.Sent:
@@ -35,7 +35,7 @@ func (t *tx) SentBy(sender domain.MemberID, f mailroom.Filter, page mailroom.Pag
 	var c conditions
 	c.and("i.sender = " + c.arg(sender))
 	c.after("i.accepted_at", "i.id", page.After, domain.ID(page.After.ID))
-	c.filter(f, millis(t.now))
+	c.filter(f, t.at(0))
 	sql := `SELECT ` + inmailColumns + withoutBody + inmailTables + `WHERE ` + c.sql + ` ORDER BY i.accepted_at DESC, i.id DESC LIMIT ` + c.arg(limit(page))
 	var sent []*domain.InMail
 	err := t.query("list what was sent", sql, func(r row) error {
@@ -75,7 +75,7 @@ func placeOf(e mailroom.Entry) mailroom.Cursor {
 
 func (t *tx) inmailsOf(member domain.MemberID, f mailroom.Filter, page mailroom.Page) (entries []mailroom.Entry, err error) {
 	var c conditions
-	now := millis(t.now)
+	now := t.at(0)
 	c.and("i.recipient = " + c.arg(member) + " AND i.in_inbox = TRUE")
 	c.after("i.sent_at", "i.id", page.After, domain.ID(page.After.ID))
 	c.and("(i.status <> 'sent' OR i.expires_at > " + c.arg(now) + ")")
@@ -93,7 +93,7 @@ func (t *tx) repliesTo(member domain.MemberID, f mailroom.Filter, page mailroom.
 	var c conditions
 	c.and("p.to_member = " + c.arg(member))
 	c.after("p.at", "p.id", page.After, domain.ID(page.After.ID))
-	c.filter(f, millis(t.now))
+	c.filter(f, t.at(0))
 	sql := `SELECT ` + inmailColumns + withoutBody + `, ` + replyColumns + inmailTables + `JOIN replies p ON p.inmail = i.id WHERE ` + c.sql +
 		` ORDER BY p.at DESC, p.id DESC LIMIT ` + c.arg(limit(page))
 	err = t.query("list the replies of an inbox", sql, func(r row) error {
@@ -113,6 +113,6 @@ var unread = fmt.Sprintf(`SELECT
 // Unread counts the live unopened InMails and unread replies of a member.
 func (t *tx) Unread(member domain.MemberID) (n int, err error) {
 	each, _ := one(&n)
-	err = t.query("count what is unread", unread, each, member, millis(t.now))
+	err = t.query("count what is unread", unread, each, member, t.at(0))
 	return n, err
 }

@@ -62,7 +62,7 @@ func (t *tx) LockMembers(ids []domain.MemberID) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	return t.query("lock members", lockMembers, func(r row) error { var id string; return r.Scan(&id) }, ids)
+	return t.lock("lock members", lockMembers, func(r row) error { var id string; return r.Scan(&id) }, ids)
 }
 
 // insertMembers inserts or replaces; who was there keeps created_at.
@@ -111,7 +111,7 @@ func (t *tx) PutMembers(ms []*domain.Member, anchorDay int, allowance func(plan 
 		}
 		created := m.CreatedAt
 		if created.IsZero() {
-			created = t.now
+			created = t.Now()
 		}
 		rows.add(m.ID, m.Name, m.Headline, m.PhotoURL, m.Company, m.Email.Reveal(), m.ProfileShared, m.ProfileVisible,
 			m.AcceptsInMail, string(m.AccountType), m.Plan, m.AnchorDay, m.Team, skills, millis(created))
@@ -124,7 +124,7 @@ func (t *tx) PutMembers(ms []*domain.Member, anchorDay int, allowance func(plan 
 	}
 	for _, id := range ids {
 		if old := before[id]; old != nil && orPolicy(old.AnchorDay, anchorDay) != orPolicy(last[id].AnchorDay, anchorDay) {
-			if err := t.recount(id, domain.PeriodStart(t.now, orPolicy(last[id].AnchorDay, anchorDay))); err != nil {
+			if err := t.recount(id, domain.PeriodStart(t.Now(), orPolicy(last[id].AnchorDay, anchorDay))); err != nil {
 				return err
 			}
 		}
@@ -155,7 +155,7 @@ const pairs = `SELECT r.n,
 // the clock, whether or not its expiry was persisted (R33).
 func (t *tx) Pairs(ps []mailroom.Pair) ([]mailroom.Between, error) {
 	answers := make([]mailroom.Between, len(ps))
-	asked := batch{args: []any{millis(t.now)}}
+	asked := batch{args: []any{t.at(0)}}
 	for i, p := range ps {
 		asked.add(i, p.From, p.To)
 	}

@@ -59,6 +59,6 @@ const markRead = `UPDATE replies SET read_at = $3 WHERE inmail = $1 AND to_membe
 
 // MarkRead marks the replies to a member in one conversation as read.
 func (t *tx) MarkRead(id domain.ID, reader domain.MemberID) error {
-	_, err := t.exec("mark replies as read", markRead, id, reader, millis(t.now))
+	_, err := t.exec("mark replies as read", markRead, id, reader, t.at(0))
 	return err
 }

@@ -7,7 +7,7 @@ const putSnapshot = `INSERT INTO snapshots (id, at, figures) VALUES (1, $1, $2)
 
 // PutSnapshot replaces the last computed figures.
 func (t *tx) PutSnapshot(figures []byte) error {
-	_, err := t.exec("store the snapshot", putSnapshot, millis(t.now), blob(figures))
+	_, err := t.exec("store the snapshot", putSnapshot, t.at(0), blob(figures))
 	return err
 }
 

@@ -14,14 +14,22 @@ import (
 
 // clockFields are the cases from the field in which clocks differ, or are set back.
 func clockFields(t *testing.T) {
-	for _, apart := range []time.Duration{0, time.Second, 5 * time.Second} {
+	for _, apart := range []time.Duration{0, time.Second, 5 * time.Second, time.Hour} {
 		with(t, "F30_one_restriction_by_two_processes_"+apart.String()+"_apart", inShortTime, func(w *world) {
-			other := w.beside(apart)
+			one, other := w.process(-apart/2), w.process(apart/2)
 			w.members(sendsAtOnce)
 			for round := range 12 {
-				w.burst(other, domain.MemberID(fmt.Sprintf("sender%d", round)))
+				one.burst(other, domain.MemberID(fmt.Sprintf("sender%d", round)))
 			}
 		})
+		// The same where each process decides by its own clock: order is what the lock decided even then.
+		if apart < time.Minute {
+			with(t, "F30_one_restriction_by_two_clocks_"+apart.String()+"_apart", inShortTime, func(w *world) {
+				other := w.beside(apart)
+				w.members(sendsAtOnce)
+				w.burst(other, "sender")
+			})
+		}
 	}
 	on(t, "F43_a_stamp_in_the_future_is_no_reason_to_wait", func(w *world) {
 		w.member("a", "recruiter_50")
@@ -55,16 +63,24 @@ const (
 	inTime      = 10
 )
 
-// beside is a second process over the same record, whose clock is so far ahead. SQLite has one process: there it is a second service
-// over the same open record.
+// beside is a second process over the same record, which decides by its own clock, so far ahead.
 func (w *world) beside(ahead time.Duration) *world {
+	clock := &testClock{}
+	clock.set(w.clock.Now().Add(ahead))
+	return w.over(clock)
+}
+
+// process is a process over the same record, on a machine whose clock is so far ahead.
+func (w *world) process(ahead time.Duration) *world { return w.over(machineClock(ahead)) }
+
+// over is a process with this clock. SQLite has one process: there it is another service over the same open
+// record.
+func (w *world) over(clock mailroom.Clock) *world {
 	w.t.Helper()
 	other := *w
 	if w.config.Postgres() {
-		other.clock = &testClock{}
-		other.clock.set(w.clock.Now().Add(ahead))
 		var err error
-		if other.record, err = record.Open(w.ctx, w.config, other.clock); err != nil {
+		if other.record, err = record.Open(w.ctx, w.config, clock); err != nil {
 			w.t.Fatal(err)
 		}
 		w.t.Cleanup(other.record.Close)
@@ -73,8 +89,15 @@ func (w *world) beside(ahead time.Duration) *world {
 	return &other
 }
 
-// burst sends from a new member, half of it over each of two processes, and delivers each by the process that did not accept it. What was
-// within the limit is sent, and what was not restricts the member once, for the first time.
+// machineClock is the clock of a machine that is set so far ahead of this one's.
+type machineClock time.Duration
+
+func (c machineClock) Now() time.Time               { return time.Now().Add(time.Duration(c)) }
+func (c machineClock) Ahead() (time.Duration, bool) { return 0, true }
+
+// burst sends from a new member, half of it over each of two processes, and delivers each by the process that
+// did not accept it. What was within the limit is sent, and what was not restricts the member once, for the
+// first time.
 func (w *world) burst(other *world, from domain.MemberID) {
 	w.t.Helper()
 	w.member(from, "recruiter_50")

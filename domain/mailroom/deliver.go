@@ -159,9 +159,10 @@ func (b *delivery) content(m *domain.InMail) content {
 	return judgeContent(b.ledger.model, domain.ReadText(m.Subject, m.Body, false))
 }
 
-// acceptedBefore says whether the sender's restriction is about how many were sent and came after m was accepted: then m was within
-// the limit, and passes (R41). Any such restriction did: both are decided under the sender's lock, and nothing is accepted while a
-// restriction holds. No stamps are compared, which two machines may have made.
+// acceptedBefore says whether the sender's restriction is about how many were sent and came after m was
+// accepted: then m was within the limit, and passes (R41). Any such restriction did: both are decided under
+// the sender's lock, and nothing is accepted while a restriction holds. No stamps are compared, which two
+// machines may have made.
 func (b *delivery) acceptedBefore(m *domain.InMail) bool {
 	return spam.ByBehaviour(b.ledger.restricted[m.Sender].Trigger)
 }
@@ -216,9 +217,9 @@ func (b *delivery) notify() {
 	}
 }
 
-// Redrive asks the queue again for everything that was accepted at least age ago and is still queued:
-// what a dead worker or a flushed Redis forgot (R29). What was accepted later than now, by a clock that was set back since, is asked
-// for as well. It returns how many it asked for.
+// Redrive asks the queue again for everything that was accepted at least age ago and is still queued: what a
+// dead worker or a flushed Redis forgot (R29). What was accepted later than now, by a clock that was set back
+// since, is asked for as well. It returns how many it asked for.
 func (svc *Service) Redrive(ctx context.Context, age time.Duration, limit int) (int, error) {
 	var due []domain.ID
 	err := svc.record.View(ctx, func(tx Tx) (err error) {

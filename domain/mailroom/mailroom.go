@@ -38,6 +38,7 @@ const (
 	CauseBusy        Cause = "is too busy"
 	CauseRefused     Cause = "refuses this program"
 	CausePaused      Cause = "is paused"
+	CauseApart       Cause = "is more than 2 s from the record's time"
 )
 
 // Because is err with its cause.
@@ -155,7 +156,7 @@ func (svc *Service) Policy() domain.Policy { return svc.policy }
 // Plans returns the plans in force.
 func (svc *Service) Plans() domain.Plans { return svc.plans }
 
-// Now returns the time by which the room decides.
+// Now returns the record's time as far as it is known without asking: for what waits outside a transaction.
 func (svc *Service) Now() time.Time { return svc.clock.Now() }
 
 // Ready says whether the record answers.

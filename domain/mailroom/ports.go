@@ -9,7 +9,8 @@ import (
 	"inmail/domain/spam"
 )
 
-// Clock tells the time of every decision, UTC, cut to milliseconds. It is asked once a transaction.
+// Clock tells the record's time as far as it is known outside a transaction, UTC, cut to milliseconds. Tx.Now
+// is the time of every decision.
 type Clock interface{ Now() time.Time }
 
 // IDs makes what nobody can guess or has seen before.
@@ -112,7 +113,9 @@ type Record interface {
 // answer; empty in, empty out. A method that is not "for update" locks nothing. What stores may wait for the next that reads, and
 // for the commit where nothing does, and be told there that it failed; the transaction fails then, whatever was returned.
 type Tx interface {
-	Now() time.Time // one time for the whole transaction
+	// Now is one time for the whole transaction: the record's, which never goes back. It is read behind the
+	// first lock that LockMembers, LockInMails or Facts take, unless it was asked for before.
+	Now() time.Time
 	// Facts returns all that sends are judged by, in fewer round trips than its parts: first it locks the senders of the
 	// pairs when it is asked to (LockMembers), and then it reads.
 	Facts(ask Ask) (Facts, error)
@@ -242,8 +245,9 @@ type InMails interface {
 	// skipping what another transaction holds (R33): state, receipt, version and mark, in statements over all of them. It
 	// returns them as they were before, without texts; counts are the caller's to move.
 	ExpireDue(limit int) ([]*domain.InMail, error)
-	// QueuedBefore returns up to limit queued InMails accepted before t, oldest first, and after them those accepted later
-	// than Now, by a clock that was set back since: a stamp in the future is no reason to wait.
+	// QueuedBefore returns up to limit queued InMails accepted before t, oldest first, and after them those
+	// accepted later than Now, by a clock that was set back since: a stamp in the future is no reason to
+	// wait.
 	QueuedBefore(t time.Time, limit int) ([]domain.ID, error)
 	// Save stores changed InMails, guarded by the state and version that each was loaded with, and appends
 	// the receipts. A row that is no longer as it was loaded fails the whole batch with ErrConflict. A change
@@ -328,7 +332,8 @@ type Reputation interface {
 	Restrictions(member domain.MemberID) ([]RestrictionRow, error)
 	// Restricted returns the restriction of each sender that holds at Now; absent when there is none.
 	Restricted(senders []domain.MemberID) (map[domain.MemberID]spam.Restriction, error)
-	// PutRestriction restricts a member. While another restriction of the member holds it fails with ErrConflict.
+	// PutRestriction restricts a member. While another restriction of the member holds it fails with
+	// ErrConflict.
 	PutRestriction(member domain.MemberID, id string, r spam.Restriction) error
 	// Restriction returns one by its id; nil when there is none.
 	Restriction(id string) (*RestrictionRow, error)

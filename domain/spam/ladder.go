@@ -17,8 +17,9 @@ type Restriction struct {
 	Until     time.Time `json:"until"`
 }
 
-// Active reports whether the restriction, which was decided already, refuses sends now. It ends by itself: a send at Until passes. A
-// StartedAt later than now does not delay it: the clock was set back since it was decided.
+// Active reports whether the restriction, which was decided already, refuses sends now. It ends by itself: a
+// send at Until passes. A StartedAt later than now does not delay it: the clock was set back since it was
+// decided.
 func (r Restriction) Active(now time.Time) bool { return now.Before(r.Until) }
 
 // steps are the lengths of the restrictions by their step, 1 to 3 (R42).
