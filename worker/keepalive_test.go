@@ -23,7 +23,7 @@ func TestWaitingForALeaseHasAnEnd(t *testing.T) {
 }
 
 // TestHold holds that work under a lease ends before anybody else may have it.
-func TestHold(t *testing.T) {
+func TestKeepAlive(t *testing.T) {
 	const lease = 3 * time.Second
 	beat := lease / 3
 	quiet := slog.New(slog.DiscardHandler)

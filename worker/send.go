@@ -51,8 +51,8 @@ func (j *Jobs) deliverTasks(ctx context.Context, tasks [][]string) ([]error, err
 // What another transaction holds is looked at again after so long, each time four times as long, so often: a push holds what it
 // claims for milliseconds, and redrive would come only after RedriveAge.
 const (
-	heldPause = 5 * time.Millisecond
-	heldLooks = 4
+	lockedPause = 5 * time.Millisecond
+	lockedTries = 4
 )
 
 // deliver delivers ids, and those that another transaction held a little later.
@@ -61,7 +61,7 @@ func (j *Jobs) deliver(ctx context.Context, ids []string) error {
 	for i, id := range ids {
 		inmails[i] = domain.ID(id)
 	}
-	for pause, looks := heldPause, 0; ; pause, looks = 4*pause, looks+1 {
+	for pause, looks := lockedPause, 0; ; pause, looks = 4*pause, looks+1 {
 		outcomes, err := j.Service.Deliver(ctx, inmails)
 		if err != nil {
 			return err
@@ -72,7 +72,7 @@ func (j *Jobs) deliver(ctx context.Context, ids []string) error {
 				inmails = append(inmails, o.ID)
 			}
 		}
-		if len(inmails) == 0 || looks == heldLooks {
+		if len(inmails) == 0 || looks == lockedTries {
 			return nil // redrive comes for the rest
 		}
 		again := time.NewTimer(pause)

@@ -204,7 +204,7 @@ func (t *tx) ClaimUnsynced(crm domain.CRM, limit int, leaseFor time.Duration) ([
 const putOff = `UPDATE crm_links SET push_at = $3, leased_until = 0 WHERE crm = $1 AND inmail IN (SELECT unnest($2::uuid[]))`
 
 // PutOff gives back what this transaction has claimed, and holds the locks of: it is due again at a time, and no failure.
-func (t *tx) PutOff(crm domain.CRM, ids []domain.ID, until time.Time) error {
+func (t *tx) Postpone(crm domain.CRM, ids []domain.ID, until time.Time) error {
 	if len(ids) == 0 {
 		return nil
 	}

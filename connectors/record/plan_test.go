@@ -87,7 +87,7 @@ func TestPlans(t *testing.T) {
 					m.Version++
 					return errors.Join(inmails, lock, claim, unread, receipts, links, previewed, members, accounts, flights, between, signals, prints,
 						answers, retry, tx.MarkRead(ids[0], "s7"), tx.Resync(stockCRM, some), tx.Resync("", some), tx.ExtendLeases(stockCRM, some, time.Minute),
-						tx.PutOff(stockCRM, some, s.now), tx.FreeLeases(),
+						tx.Postpone(stockCRM, some, s.now), tx.FreeLeases(),
 						tx.NoteSends([]mailroom.SendNote{{Sender: "s7", At: s.now}}),
 						tx.Save([]mailroom.Change{{InMail: m, FromStatus: m.Status, FromVersion: before}}))
 				},

@@ -187,7 +187,7 @@ type Claim struct {
 }
 
 // putOff is how long an InMail that a backfill is about to bring stays out of the pushes' way.
-const putOff = 5 * time.Minute
+const postponeFor = 5 * time.Minute
 
 // ClaimPushes takes up to limit InMails that a CRM lacks for holder alone until the lease ends, and with them the lease to write there;
 // nothing while the sync is paused or parked, ErrLeaseTaken while another writes. What a backfill in bulk is about to bring is left to
@@ -195,8 +195,8 @@ const putOff = 5 * time.Minute
 func (svc *Service) ClaimPushes(ctx context.Context, crm domain.CRM, holder domain.ID, limit int, lease time.Duration) (claim Claim, err error) {
 	err = svc.record.Update(ctx, func(tx Tx) error {
 		claim = Claim{}
-		rests, err := syncRests(tx, crm)
-		if err != nil || rests {
+		suspended, err := syncSuspended(tx, crm)
+		if err != nil || suspended {
 			return err
 		}
 		if err := leaseFree(tx, WriteLease(crm), holder); err != nil {
@@ -225,23 +225,23 @@ func leaveToBackfill(tx Tx, crm domain.CRM, claimed []domain.Push) ([]domain.Pus
 		return claimed, err
 	}
 	worker, err := state[leaseHolder](tx, Backfill.Lease(crm).state())
-	if err != nil || !worker.lives(tx.Now()) && !tx.Now().Before(run.WaitsUntil) {
+	if err != nil || !worker.active(tx.Now()) && !tx.Now().Before(run.WaitsUntil) {
 		return claimed, err
 	}
 	var own []domain.Push
 	var back []domain.ID
 	for _, p := range claimed {
-		if run.Backfilled.brings(p) {
+		if run.Backfilled.covers(p) {
 			back = append(back, p.InMail.ID)
 		} else {
 			own = append(own, p)
 		}
 	}
-	return own, tx.PutOff(crm, back, tx.Now().Add(putOff))
+	return own, tx.Postpone(crm, back, tx.Now().Add(postponeFor))
 }
 
 // syncRests says whether the sync of a CRM is paused, or parked until that takes more.
-func syncRests(tx Tx, crm domain.CRM) (bool, error) {
+func syncSuspended(tx Tx, crm domain.CRM) (bool, error) {
 	pause, err := state[Pause](tx, crmState(crm, statePause))
 	if err != nil || pause.holds(tx.Now()) {
 		return true, err

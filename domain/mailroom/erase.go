@@ -241,8 +241,8 @@ func (svc *Service) ForgetInCRM(ctx context.Context, crm domain.CRM) error {
 		if err != nil || found == nil || len(*found) == 0 {
 			return err
 		}
-		rests, err := syncRests(tx, crm)
-		if err == nil && !rests {
+		suspended, err := syncSuspended(tx, crm)
+		if err == nil && !suspended {
 			due = *found
 		}
 		return err

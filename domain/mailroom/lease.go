@@ -31,7 +31,7 @@ type leaseHolder struct {
 	Until time.Time `json:"until"`
 }
 
-func (h *leaseHolder) lives(now time.Time) bool {
+func (h *leaseHolder) active(now time.Time) bool {
 	return h != nil && now.Before(h.Until) && h.Until.Sub(now) <= maxLease
 }
 
@@ -71,7 +71,7 @@ func (t Lease) String() string { return string(t.CRM) + " " + t.What }
 // turnFree looks whether holder may take a turn, and locks nothing.
 func leaseFree(tx Tx, t Lease, holder domain.ID) error {
 	h, err := state[leaseHolder](tx, t.state())
-	if err == nil && h.lives(tx.Now()) && h.By != holder {
+	if err == nil && h.active(tx.Now()) && h.By != holder {
 		return ErrLeaseTaken
 	}
 	return err
@@ -83,7 +83,7 @@ func takeLease(tx Tx, t Lease, holder domain.ID, lease time.Duration) error {
 	if err != nil {
 		return err
 	}
-	if h.lives(tx.Now()) && h.By != holder {
+	if h.active(tx.Now()) && h.By != holder {
 		return ErrLeaseTaken
 	}
 	return setState(tx, t.state(), leaseHolder{By: holder, Until: tx.Now().Add(min(lease, maxLease))})

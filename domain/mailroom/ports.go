@@ -439,7 +439,7 @@ type CRMLinks interface {
 	// nobody else pushes them; oldest change first, skipping what another transaction holds.
 	ClaimUnsynced(crm domain.CRM, limit int, lease time.Duration) ([]domain.Push, error)
 	// PutOff gives back what this transaction has claimed: it is due again at a time, and no failure.
-	PutOff(crm domain.CRM, ids []domain.ID, until time.Time) error
+	Postpone(crm domain.CRM, ids []domain.ID, until time.Time) error
 	// ExtendLeases holds the leases of ids until Now + lease; one that was ended stays so.
 	ExtendLeases(crm domain.CRM, ids []domain.ID, lease time.Duration) error
 	// FreeLeases ends the leases that an earlier process left; only a process that is alone on the record may ask.

@@ -40,7 +40,7 @@ type BackfillProgress struct {
 
 // brings says whether a backfill is about to bring an InMail: it runs in bulk, the org never had the InMail, and it was there
 // when the backfill began and has not been gone through.
-func (b *BackfillProgress) brings(p domain.Push) bool {
+func (b *BackfillProgress) covers(p domain.Push) bool {
 	return b.Bulk && !b.Done && p.Link.RecordID == "" && p.InMail.ID > b.After && p.InMail.AcceptedAt.Before(b.StartedAt)
 }
 
@@ -117,8 +117,8 @@ type Run struct {
 // How long a walk stands still before it is asked for again: where a worker may have died, and where the org refused it, so that
 // it is not asked all the time.
 const (
-	askAgain = 2 * time.Minute
-	restOf   = 15 * time.Minute
+	retryAfter      = 2 * time.Minute
+	retryFaultAfter = 15 * time.Minute
 )
 
 // needsPerson says whether a walk stopped for what more tries do not mend: it goes on when somebody asks again.
@@ -131,7 +131,7 @@ func (r *Run) needsPerson() bool {
 }
 
 // goesOn says whether a walk is still to end.
-func (r *Run) goesOn() bool { return r != nil && r.EndedAt.IsZero() }
+func (r *Run) unfinished() bool { return r != nil && r.EndedAt.IsZero() }
 
 // stoodStill is when a walk last moved, or is to move by itself.
 func (r *Run) lastMoved() time.Time {
@@ -152,7 +152,7 @@ func (svc *Service) AskRun(ctx context.Context, crm domain.CRM, kind RunKind) (i
 			return err
 		}
 		switch {
-		case !run.goesOn():
+		case !run.unfinished():
 			run = &Run{ID: svc.ids.NewID(), AskedAt: tx.Now()}
 		case run.needsPerson(): // who asks has mended it
 			run.AskedAt, run.Fault = tx.Now(), ""
@@ -178,7 +178,7 @@ func (svc *Service) BeginRun(ctx context.Context, crm domain.CRM, kind RunKind, 
 			return err
 		}
 		switch {
-		case id == "" && !last.goesOn():
+		case id == "" && !last.unfinished():
 			last = &Run{ID: svc.ids.NewID(), AskedAt: tx.Now()}
 		case id == "":
 		case last == nil || last.ID < id: // asked for, and lost by the record
@@ -246,8 +246,8 @@ func (svc *Service) RedriveRuns(ctx context.Context, crm domain.CRM) error {
 
 // standing are the tasks of walks that stand still although the sync does not rest.
 func stalledRuns(tx Tx, crm domain.CRM) (due []Task, err error) {
-	rests, err := syncRests(tx, crm)
-	if err != nil || rests {
+	suspended, err := syncSuspended(tx, crm)
+	if err != nil || suspended {
 		return nil, err
 	}
 	for _, kind := range runKinds {
@@ -255,18 +255,18 @@ func stalledRuns(tx Tx, crm domain.CRM) (due []Task, err error) {
 		if err != nil {
 			return nil, err
 		}
-		rest := askAgain
+		rest := retryAfter
 		if run != nil && run.Fault != "" {
-			rest = restOf
+			rest = retryFaultAfter
 		}
-		if !run.goesOn() || run.needsPerson() || tx.Now().Before(run.lastMoved().Add(rest)) {
+		if !run.unfinished() || run.needsPerson() || tx.Now().Before(run.lastMoved().Add(rest)) {
 			continue
 		}
 		worker, err := state[leaseHolder](tx, kind.Lease(crm).state())
 		if err != nil {
 			return nil, err
 		}
-		if !worker.lives(tx.Now()) {
+		if !worker.active(tx.Now()) {
 			due = append(due, kind.task(crm, run.ID))
 		}
 	}
