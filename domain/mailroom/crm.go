@@ -47,7 +47,7 @@ func (svc *Service) ConnectCRMs(ctx context.Context, crms ...CRM) error {
 		}
 		return nil
 	})
-	return wrap("note which CRMs are connected", err)
+	return wrap("store which CRMs are connected", err)
 }
 
 // Connectors returns the CRMs of this program, configured or not. The first is the default where none is
