@@ -201,14 +201,15 @@ func (t *tx) ClaimUnsynced(crm domain.CRM, limit int, leaseFor time.Duration) ([
 	return pushes, err
 }
 
-const putOff = `UPDATE crm_links SET push_at = $3, leased_until = 0 WHERE crm = $1 AND inmail IN (SELECT unnest($2::uuid[]))`
+const postponePushes = `UPDATE crm_links SET push_at = $3, leased_until = 0 WHERE crm = $1 AND inmail IN (SELECT unnest($2::uuid[]))`
 
-// PutOff gives back what this transaction has claimed, and holds the locks of: it is due again at a time, and no failure.
+// Postpone gives back InMails that this transaction has claimed and still locks. They are due again at until;
+// none has failed.
 func (t *tx) Postpone(crm domain.CRM, ids []domain.ID, until time.Time) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	_, err := t.exec("put off pushes", putOff, string(crm), ids, millis(until))
+	_, err := t.exec("postpone pushes", postponePushes, string(crm), ids, millis(until))
 	return err
 }
 

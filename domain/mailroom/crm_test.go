@@ -30,7 +30,7 @@ func TestLeases(t *testing.T) {
 			}
 			errs := together(tries...)
 			if n := winners(errs); n != 1 {
-				w.t.Fatalf("%d have the turn: %v", n, errs)
+				w.t.Fatalf("%d have the lease: %v", n, errs)
 			}
 			won := slices.Index(errs, nil)
 			for i, err := range errs {
@@ -58,7 +58,7 @@ func TestLeases(t *testing.T) {
 		}
 		w.ok(w.svc.EndLease(w.ctx, mailroom.WriteLease(firstCRM), dead)) // nor does it end the other's
 		if err := w.svc.TakeLease(w.ctx, mailroom.WriteLease(firstCRM), dead, lease); !errors.Is(err, mailroom.ErrLeaseTaken) {
-			w.t.Errorf("it ended another's turn: %v", err)
+			w.t.Errorf("it ended the lease of another: %v", err)
 		}
 		w.ok(w.svc.EndLease(w.ctx, mailroom.WriteLease(firstCRM), next))
 		w.ok(w.svc.TakeLease(w.ctx, mailroom.WriteLease(firstCRM), dead, lease))

@@ -18,7 +18,7 @@ type ledger struct {
 	signals    map[domain.MemberID]spam.Signals
 	banned     map[domain.MemberID]bool
 	between    map[Pair]*Between
-	prints     map[domain.MemberID][]spam.SentPrint // of recent bodies: those of this batch, and the stored ones once loaded
+	prints     map[domain.MemberID][]spam.SentPrint // of this batch and, once loaded, the stored ones
 	printed    map[domain.MemberID]bool             // whose stored prints are loaded
 	model      *spam.Model
 	accepting  bool
