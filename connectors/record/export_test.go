@@ -14,8 +14,8 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// Plans runs fn in a transaction, rolls it back and returns how the database would run each of its statements: one line a
-// step. PostgreSQL is asked twice: with the arguments, and for a plan that any arguments would get.
+// Plans runs fn in a transaction, rolls it back and returns the plan of each of its statements, one line for
+// each step. PostgreSQL is asked twice: for the plan with these arguments, and for the generic plan.
 func Plans(ctx context.Context, r *Record, fn func(tx mailroom.Tx) error) (map[string][]string, error) {
 	s, err := r.engine.begin(ctx, true)
 	if err != nil {
@@ -69,7 +69,7 @@ func Plans(ctx context.Context, r *Record, fn func(tx mailroom.Tx) error) (map[s
 	return plans, nil
 }
 
-// prepared names plans: they outlive the transaction in which they were prepared.
+// prepared numbers prepared statements, which outlive the transaction in which they were prepared.
 var prepared atomic.Int64
 
 func generic(ctx context.Context, s *postgresSession, name string, st statement, each func(row) error) error {
@@ -97,7 +97,7 @@ type scanned string
 
 func (s scanned) Scan(dest ...any) error { *dest[0].(*string) = string(s); return nil }
 
-// watched notes the statements that go through it.
+// watched is a session that records the statements that go through it.
 type watched struct {
 	session
 	statements []statement
@@ -124,7 +124,7 @@ func (w *watched) run(ctx context.Context, steps []step) (int, error) {
 	return w.session.run(ctx, steps)
 }
 
-// MigrateTo makes a new record whose schema is of an earlier version, and returns it.
+// MigrateTo makes a new record with the schema of an earlier version, and returns its database.
 func MigrateTo(ctx context.Context, cfg Config, version int64) (*sql.DB, error) {
 	dialect, translate := goose.DialectPostgres, forPostgres
 	db, err := sql.Open("pgx", cfg.URL)

@@ -46,8 +46,8 @@ func (t *tx) SentBy(sender domain.MemberID, f mailroom.Filter, page mailroom.Pag
 	return sent, err
 }
 
-// InboxOf lists what is live in a member's inbox: InMails by SentAt and replies by At, newest first, without the
-// bodies of InMails. A filter is asked of the InMail, also where the line is a reply to it.
+// InboxOf lists the live entries of a member's inbox: InMails by SentAt and replies by At, newest first,
+// without the bodies of InMails. A filter applies to the InMail, also when the entry is a reply to it.
 func (t *tx) InboxOf(member domain.MemberID, f mailroom.Filter, page mailroom.Page) ([]mailroom.Entry, error) {
 	inmails, err := t.inmailsOf(member, f, page)
 	if err != nil {
@@ -65,7 +65,7 @@ func (t *tx) InboxOf(member domain.MemberID, f mailroom.Filter, page mailroom.Pa
 	return entries[:min(len(entries), limit(page))], nil
 }
 
-// placeOf is where an entry stands in its list.
+// placeOf returns the cursor of an entry in its list.
 func placeOf(e mailroom.Entry) mailroom.Cursor {
 	if e.Reply != nil {
 		return mailroom.Cursor{At: e.Reply.At, ID: string(e.Reply.ID)}
@@ -73,14 +73,16 @@ func placeOf(e mailroom.Entry) mailroom.Cursor {
 	return mailroom.Cursor{At: e.InMail.SentAt, ID: string(e.InMail.ID)}
 }
 
-func (t *tx) inmailsOf(member domain.MemberID, f mailroom.Filter, page mailroom.Page) (entries []mailroom.Entry, err error) {
+func (t *tx) inmailsOf(member domain.MemberID, f mailroom.Filter,
+	page mailroom.Page) (entries []mailroom.Entry, err error) {
 	var c conditions
 	now := t.at(0)
 	c.and("i.recipient = " + c.arg(member) + " AND i.in_inbox = TRUE")
 	c.after("i.sent_at", "i.id", page.After, domain.ID(page.After.ID))
 	c.and("(i.status <> 'sent' OR i.expires_at > " + c.arg(now) + ")")
 	c.filter(f, now)
-	sql := `SELECT ` + inmailColumns + withoutBody + inmailTables + `WHERE ` + c.sql + ` ORDER BY i.sent_at DESC, i.id DESC LIMIT ` + c.arg(limit(page))
+	sql := `SELECT ` + inmailColumns + withoutBody + inmailTables + `WHERE ` + c.sql +
+		` ORDER BY i.sent_at DESC, i.id DESC LIMIT ` + c.arg(limit(page))
 	err = t.query("list an inbox", sql, func(r row) error {
 		m, err := scanInMail(r)
 		entries = append(entries, mailroom.Entry{InMail: m})
@@ -89,7 +91,8 @@ func (t *tx) inmailsOf(member domain.MemberID, f mailroom.Filter, page mailroom.
 	return entries, err
 }
 
-func (t *tx) repliesTo(member domain.MemberID, f mailroom.Filter, page mailroom.Page) (entries []mailroom.Entry, err error) {
+func (t *tx) repliesTo(member domain.MemberID, f mailroom.Filter,
+	page mailroom.Page) (entries []mailroom.Entry, err error) {
 	var c conditions
 	c.and("p.to_member = " + c.arg(member))
 	c.after("p.at", "p.id", page.After, domain.ID(page.After.ID))
@@ -105,9 +108,10 @@ func (t *tx) repliesTo(member domain.MemberID, f mailroom.Filter, page mailroom.
 	return entries, err
 }
 
-// unread looks only at what was sent within one window: older ones are expired or opened.
+// unread counts only InMails that were sent within one window: older ones are expired or opened.
 var unread = fmt.Sprintf(`SELECT
-	(SELECT count(*) FROM inmails i WHERE i.recipient = $1 AND i.in_inbox = TRUE AND i.sent_at > $2::bigint - %d AND i.status = 'sent' AND i.expires_at > $2)
+	(SELECT count(*) FROM inmails i WHERE i.recipient = $1 AND i.in_inbox = TRUE AND i.sent_at > $2::bigint - %d
+		AND i.status = 'sent' AND i.expires_at > $2)
 	+ (SELECT count(*) FROM replies p WHERE p.to_member = $1 AND p.read_at IS NULL)`, domain.Window.Milliseconds())
 
 // Unread counts the live unopened InMails and unread replies of a member.

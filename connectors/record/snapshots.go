@@ -11,7 +11,7 @@ func (t *tx) PutSnapshot(figures []byte) error {
 	return err
 }
 
-// Snapshot returns the last computed figures and when they were stored; nil when there are none.
+// Snapshot returns the last computed figures and the time at which they were stored; nil when there are none.
 func (t *tx) Snapshot() (figures []byte, at time.Time, err error) {
 	var ms int64
 	each, _ := one(&figures, &ms)
