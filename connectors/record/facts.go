@@ -7,9 +7,10 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// Facts returns all that sends are judged by. What stands alone goes to PostgreSQL together with the lock of the senders:
-// statements run in their order, and each sees what was committed before it began, so all that follows the lock is read under
-// it. What hangs on their answers goes together after them.
+// Facts returns all that sends are judged by, in two round trips on PostgreSQL. The first locks the senders
+// and asks everything that depends on no other answer. Statements run in their order, and each reads what was
+// committed before it began, so all that follows the lock is read under it. The second asks what depends on
+// the answers of the first.
 func (t *tx) Facts(ask mailroom.Ask) (f mailroom.Facts, err error) {
 	if len(ask.Pairs) == 0 && len(ask.Keys) == 0 && ask.State == "" {
 		return f, nil

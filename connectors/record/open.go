@@ -76,7 +76,7 @@ func Migrate(ctx context.Context, cfg Config, clock mailroom.Clock) error {
 	return nil
 }
 
-// Where says where the record is, as it may be shown: no password.
+// Where returns the place of the record for messages, without password.
 func (r *Record) Where() string {
 	if r.cfg.Postgres() {
 		return r.cfg.Masked()
@@ -98,7 +98,8 @@ var migrations embed.FS
 // versions is the table in which the versions of the schema are kept.
 const versions = "schema_versions"
 
-// up applies the migrations that a database lacks, each in one transaction, or says that some are lacking.
+// up applies the migrations that a database lacks, each in one transaction. With apply
+// false it fails when some lack.
 func up(ctx context.Context, dialect goose.Dialect, db *sql.DB, translate func(string) string, apply bool, options ...goose.ProviderOption) error {
 	files, err := fs.Sub(migrations, "migrate")
 	if err != nil {
@@ -122,7 +123,7 @@ func up(ctx context.Context, dialect goose.Dialect, db *sql.DB, translate func(s
 			return ownf("its schema has version %d, and this program needs %d; run: inmail migrate", has, wants)
 		}
 		_, err = p.Up(ctx)
-		if err != nil && has == before { // else another program may have been quicker: look how far it came
+		if err != nil && has == before { // else another program was quicker: read the version again
 			var partial *goose.PartialError
 			if errors.As(err, &partial) {
 				return fmt.Errorf("migration %s: %w", partial.Failed.Source.Path, explain("migrate", partial.Err))
@@ -133,7 +134,7 @@ func up(ctx context.Context, dialect goose.Dialect, db *sql.DB, translate func(s
 	}
 }
 
-// translated is the migrations as one engine reads them.
+// translated is the migrations in the SQL of one engine.
 type translated struct {
 	fs.FS
 	translate func(string) string

@@ -14,18 +14,19 @@ import (
 	"github.com/pressly/goose/v3/lock"
 )
 
-// shards of a count in PostgreSQL: enough that transactions on different connections seldom meet.
+// shards is the number of rows of one count in PostgreSQL: enough that two transactions
+// seldom change the same one.
 const shards = 8
 
-// idleInTransaction is how long a transaction may be open with nothing asked of the server. Between two statements of ours lie
-// milliseconds: nothing outside is waited for (STYLE H11).
+// idleInTransaction is how long a transaction may be open without a statement. Between two statements of ours
+// are milliseconds, as nothing outside is waited for inside a transaction (STYLE H11).
 const idleInTransaction = 8 * time.Second
 
-// endWithin is how long a rollback or a commit that was sent may take, whatever became of the caller.
+// endWithin is how long a rollback or a commit may take, also when the caller has given up.
 const endWithin = 10 * time.Second
 
-// postgres is the record in PostgreSQL, through pgx: statements are prepared once a connection, batches
-// travel as one array a column.
+// postgres is the record in PostgreSQL, through pgx. Statements are prepared once for each connection, and a
+// batch is sent as one array for each column.
 type postgres struct {
 	pool *pgxpool.Pool
 	cfg  Config
@@ -45,11 +46,12 @@ func openPostgres(ctx context.Context, cfg Config) (*postgres, error) {
 		"timezone":          "UTC",
 		"lock_timeout":      milliseconds(cfg.LockTimeout),
 		"statement_timeout": milliseconds(cfg.Timeout),
-		// A process that stops inside a transaction holds what it locked for no longer than this.
+		// The locks of a process that stops inside a transaction end after this time.
 		"idle_in_transaction_session_timeout": milliseconds(min(idleInTransaction, 2*cfg.Timeout)),
-		// Every statement is a short walk along an index in its order, from each row to the next. A bitmap reads all that a member
-		// has to sort it for one page. A scan or a hash of a table is fast while it is small, but a prepared statement keeps the
-		// plan until the statistics are next taken. And compiling takes longer than any of them.
+		// Every statement reads a short part of an index in its order. A bitmap would read all rows of
+		// a member to sort them for one page. A scan or a hash of a table is fast while the table is
+		// small, but a prepared statement keeps its plan until the next statistics. Compiling (jit)
+		// takes longer than any statement.
 		"enable_bitmapscan": "off",
 		"enable_seqscan":    "off",
 		"enable_hashjoin":   "off",
@@ -83,7 +85,7 @@ func openPostgres(ctx context.Context, cfg Config) (*postgres, error) {
 
 func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 
-// alive asks on a connection of its own, so that a pool which waits for a slow database is not taken for a dead one.
+// alive asks on a connection of its own, so that a full pool does not make a slow database look dead.
 func (p *postgres) alive(ctx context.Context) error {
 	conn, err := pgx.ConnectConfig(ctx, p.pool.Config().ConnConfig)
 	if err == nil {
@@ -91,12 +93,12 @@ func (p *postgres) alive(ctx context.Context) error {
 		err = conn.Ping(ctx)
 	}
 	if answer := (*pgconn.PgError)(nil); errors.As(err, &answer) {
-		return nil // a refusal is a sign of life
+		return nil // a database that refuses is alive
 	}
 	return err
 }
 
-// close waits for the transactions under way, at most so long; what is left is cut off when the program ends.
+// close waits for the transactions under way, at most endWithin; the end of the program ends the rest.
 func (p *postgres) close() {
 	closed := make(chan struct{})
 	go func() {
@@ -109,13 +111,15 @@ func (p *postgres) close() {
 	}
 }
 
-// What a transaction begins with: one that writes sees what others commit and locks rows, one that reads has a snapshot.
+// beginWrite begins a transaction that reads what others commit and locks rows; beginRead
+// begins one with a snapshot.
 const (
 	beginWrite = "begin isolation level read committed"
 	beginRead  = "begin isolation level repeatable read read only"
 )
 
-// begin takes a connection. The transaction begins on the server with its first statement, in the same round trip.
+// begin takes a connection. The transaction begins on the server with its first
+// statement, in the same round trip.
 func (p *postgres) begin(ctx context.Context, write bool) (session, error) {
 	conn, err := p.pool.Acquire(ctx)
 	if err != nil {
@@ -137,7 +141,7 @@ func (p *postgres) shard(s session) int {
 
 type postgresSession struct {
 	conn  *pgxpool.Conn
-	begin string // what is still to be said before the first statement; "" once it was
+	begin string // is sent before the first statement; "" after that
 }
 
 // run sends all steps at once; the server runs them in their order.
@@ -177,7 +181,7 @@ func (s *postgresSession) run(ctx context.Context, steps []step) (failed int, er
 	return 0, nil
 }
 
-// read reads what a step was answered.
+// read reads the answer to a step.
 func (st step) read(answers pgx.BatchResults) error {
 	if st.each == nil {
 		tag, err := answers.Exec()
@@ -217,10 +221,10 @@ func (s *postgresSession) queryRows(ctx context.Context, sql string, args []any,
 	return err
 }
 
-// commit is not given up when the caller does: once it is sent, only its answer tells what happened.
+// commit goes on when the caller gives up: once it is sent, only its answer shows whether it was done.
 func (s *postgresSession) commit(ctx context.Context) error {
 	defer s.release()
-	if s.begin != "" { // nothing was ever asked
+	if s.begin != "" { // no statement was ever sent
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endWithin)
@@ -232,7 +236,7 @@ func (s *postgresSession) commit(ctx context.Context) error {
 	return err
 }
 
-// rollback ends the transaction. A connection of which that is not certain is closed by the pool.
+// rollback ends the transaction. When it fails, it closes the connection, which ends the transaction too.
 func (s *postgresSession) rollback() {
 	if s.conn == nil {
 		return
@@ -261,7 +265,7 @@ func postgresArgs(args []any) []any {
 	return out
 }
 
-// migrate brings the schema up to date; programs that start together wait for each other.
+// migrate brings the schema up to date. Programs that start together wait for each other by an advisory lock.
 func (p *postgres) migrate(ctx context.Context, apply bool) error {
 	if err := p.checkOurs(ctx); err != nil {
 		return err
@@ -271,7 +275,7 @@ func (p *postgres) migrate(ctx context.Context, apply bool) error {
 		return err
 	}
 	connect := p.pool.Config().ConnConfig
-	connect.RuntimeParams["statement_timeout"] = "0" // a new index over a large table takes as long as it takes
+	connect.RuntimeParams["statement_timeout"] = "0" // a new index over a large table may take hours
 	db := stdlib.OpenDB(*connect)
 	defer db.Close()
 	return up(ctx, goose.DialectPostgres, db, forPostgres, apply, goose.WithSessionLocker(locker))

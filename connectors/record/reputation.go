@@ -10,15 +10,15 @@ import (
 	"inmail/domain/spam"
 )
 
-// Each of these is asked once a sender and bounded by its index: the newest sends, strikes, reports and
-// deliveries.
+// Each of these queries reads a bounded part of an index for each sender: the newest sends,
+// strikes, reports and deliveries.
 const (
 	newestSends = `SELECT r.sender, newest.at FROM unnest($3::text[]) AS r(sender)
 		JOIN LATERAL (SELECT s.accepted_at AS at FROM inmails s WHERE s.sender = r.sender AND s.accepted_at >= $1
 			ORDER BY s.accepted_at DESC LIMIT $2) AS newest ON TRUE
 		ORDER BY r.sender, newest.at DESC`
 	recentStrikes = `SELECT member, at FROM strikes WHERE member IN (SELECT unnest($1::text[])) AND at >= $2 ORDER BY member, at DESC`
-	// reporters leaves out what an undone restriction by reports had seen.
+	// reporters counts only reports after the start of the last undone restriction by reports.
 	reporters = `SELECT n.sender, count(*), min(n.newest) FROM (
 			SELECT p.sender, p.reporter, max(p.at) AS newest FROM reports p WHERE p.sender IN (SELECT unnest($1::text[])) AND p.at >= $2
 				AND p.at > coalesce((SELECT max(u.started_at) FROM restrictions u
@@ -30,8 +30,9 @@ const (
 	deliveries = `SELECT sender, count(*) FROM inmails WHERE sender IN (SELECT unnest($1::text[])) AND accepted_at >= $2 AND sent_at >= $3 GROUP BY sender`
 )
 
-// Signals returns what was seen of each sender until Now, as far back as need says (R41). Deliveries
-// are counted only of who was reported: without a report nothing is judged by them. Similar and SimilarAt are the caller's to set.
+// Signals returns the signals of each sender until Now, as far back as need says (R41). Deliveries
+// are counted only for senders who were reported: without a report they decide nothing. The caller
+// sets Similar and SimilarAt.
 func (t *tx) Signals(senders []domain.MemberID, need spam.Limits) (map[domain.MemberID]spam.Signals, error) {
 	seen, err := t.see(senders, need)
 	if err != nil {
@@ -40,14 +41,15 @@ func (t *tx) Signals(senders []domain.MemberID, need spam.Limits) (map[domain.Me
 	return seen.signals, t.weigh(seen)
 }
 
-// sight is what was seen of senders, before it is weighed.
+// sight is the signals of senders as they were read, before weigh leaves out what was undone.
 type sight struct {
 	signals  map[domain.MemberID]spam.Signals
 	reported []domain.MemberID
 	undone   map[domain.MemberID]spam.Undone
 }
 
-// see asks for everything that can be asked for at once.
+// see asks for all signals that depend on no other answer. Inside together, they are
+// read when together returns.
 func (t *tx) see(senders []domain.MemberID, need spam.Limits) (*sight, error) {
 	signals := make(map[domain.MemberID]spam.Signals, len(senders))
 	seen := &sight{signals: signals, undone: map[domain.MemberID]spam.Undone{}}
@@ -106,7 +108,7 @@ func (t *tx) see(senders []domain.MemberID, need spam.Limits) (*sight, error) {
 	}, asked, since)
 }
 
-// weigh takes out of what was seen what operators have set aside, and counts the deliveries of those who were reported.
+// weigh removes the signals of undone restrictions, and counts the deliveries of senders who were reported.
 func (t *tx) weigh(seen *sight) error {
 	for id, u := range seen.undone {
 		seen.signals[id] = seen.signals[id].After(u)
@@ -137,8 +139,8 @@ const (
 	purgeFingerprints = `DELETE FROM fingerprints WHERE at < $1 AND sender IN (SELECT unnest($2::text[]))`
 )
 
-// NoteSends keeps the fingerprints of accepted bodies for the window of the similarity check, and removes those
-// of the same senders that have left it.
+// NoteSends keeps the fingerprints of accepted bodies for the window of the similarity check, and removes
+// those of the same senders that have left it.
 func (t *tx) NoteSends(sends []mailroom.SendNote) error {
 	if len(sends) == 0 {
 		return nil
@@ -158,7 +160,7 @@ func (t *tx) NoteSends(sends []mailroom.SendNote) error {
 
 const fingerprints = `SELECT at, fingerprint FROM fingerprints WHERE sender = $1 AND at >= $2 ORDER BY at DESC`
 
-// Fingerprints returns those of a sender since then, newest first.
+// Fingerprints returns the fingerprints of a sender since a time, newest first.
 func (t *tx) Fingerprints(sender domain.MemberID, since time.Time) (prints []mailroom.SendNote, err error) {
 	err = t.query("read fingerprints", fingerprints, func(r row) error {
 		note := mailroom.SendNote{Sender: sender}
@@ -175,7 +177,7 @@ const purgeStrikes = `DELETE FROM strikes WHERE at < $1 AND member IN (SELECT un
 
 const insertStrikes = `INSERT INTO strikes (member, at) SELECT r.member, r.at FROM unnest($1::text[], $2::bigint[]) AS r(member, at)`
 
-// Strike keeps refused spammy messages (R42), and removes those of the same members that count no more.
+// Strike stores refused spammy messages (R42), and removes those of the same members that no longer count.
 func (t *tx) Strike(strikes []mailroom.Strike) error {
 	if len(strikes) == 0 {
 		return nil
@@ -202,7 +204,7 @@ func scanRestriction(r row) (x mailroom.RestrictionRow, err error) {
 	return x, err
 }
 
-// Restrictions returns all of a member, newest first.
+// Restrictions returns all restrictions of a member, newest first.
 func (t *tx) Restrictions(member domain.MemberID) (rows []mailroom.RestrictionRow, err error) {
 	err = t.query("read restrictions", restrictionColumns+`WHERE member = $1 ORDER BY started_at DESC, id DESC`, func(r row) error {
 		x, err := scanRestriction(r)
@@ -251,7 +253,7 @@ func (t *tx) PutRestriction(member domain.MemberID, id string, r spam.Restrictio
 	return err
 }
 
-// Restriction returns one by its id; nil when there is none.
+// Restriction returns a restriction by its id; nil when there is none.
 func (t *tx) Restriction(id string) (found *mailroom.RestrictionRow, err error) {
 	err = t.query("read a restriction", restrictionColumns+`WHERE id = $1`, func(r row) error {
 		x, err := scanRestriction(r)
@@ -287,7 +289,8 @@ func (t *tx) RestrictedByTrigger() (map[string]int, error) {
 
 const insertReport = `INSERT INTO reports (inmail, sender, reporter, reason, at, taught) VALUES ($1, $2, $3, $4, $5, FALSE) ON CONFLICT (inmail) DO NOTHING`
 
-// Report keeps an abuse report, once for each InMail; again is ErrConflict, and stores nothing (R44).
+// Report stores an abuse report, one for each InMail; a second one is ErrConflict,
+// and nothing is stored (R44).
 func (t *tx) Report(id domain.ID, sender, reporter domain.MemberID, reason string) error {
 	n, err := t.exec("keep a report", insertReport, id, sender, reporter, reason, t.at(0))
 	if err == nil && n == 0 {
@@ -317,7 +320,7 @@ func (t *tx) PutModel(learnt []byte) error {
 	return err
 }
 
-// AppendLessons notes what is to be learnt from; the same lesson waits once.
+// AppendLessons stores what the filter is to learn from; the same lesson is stored once.
 func (t *tx) AppendLessons(ls []mailroom.Lesson) error {
 	rows := batch{args: []any{t.at(0)}}
 	seen := map[mailroom.Lesson]bool{}
@@ -331,7 +334,7 @@ func (t *tx) AppendLessons(ls []mailroom.Lesson) error {
 	return err
 }
 
-// TakeLessons returns and removes up to limit, oldest first.
+// TakeLessons returns and removes up to limit lessons, oldest first.
 func (t *tx) TakeLessons(limit int) (lessons []mailroom.Lesson, err error) {
 	if limit <= 0 {
 		return nil, nil
@@ -374,7 +377,7 @@ const (
 	markTaught    = `UPDATE reports SET taught = TRUE WHERE inmail IN (SELECT unnest($1::uuid[]))`
 )
 
-// Reported returns the newest reports since then, up to limit, in the order of (At, InMail).
+// Reported returns the newest reports since a time, up to limit, in the order of (At, InMail).
 func (t *tx) Reported(since time.Time, limit int) (reports []mailroom.ReportRow, err error) {
 	err = t.query("read reports", newestReports, func(r row) error {
 		var x mailroom.ReportRow
@@ -388,7 +391,7 @@ func (t *tx) Reported(since time.Time, limit int) (reports []mailroom.ReportRow,
 	return reports, err
 }
 
-// Taught notes that the filter has learned from the reports of these InMails.
+// Taught marks the reports of these InMails as learnt from.
 func (t *tx) Taught(ids []domain.ID) error {
 	if len(ids) == 0 {
 		return nil
@@ -435,7 +438,7 @@ func (t *tx) Audit(sender domain.MemberID, page mailroom.Page) (entries []mailro
 	return entries, err
 }
 
-// Decisions returns those of ids that are in the audit.
+// Decisions returns the entries of the audit with these ids; ids that are not there are left out.
 func (t *tx) Decisions(ids []string) (map[string]mailroom.AuditEntry, error) {
 	found := make(map[string]mailroom.AuditEntry, len(ids))
 	if len(ids) == 0 {

@@ -23,19 +23,19 @@ const applicationID = 0x494e4d4c
 // pageSize of SQLite's file in bytes.
 const pageSize = 4096
 
-// sqlite is the record in one file: one connection writes, a pool of them reads, each reader in its own
-// snapshot (WAL). A commit is on the disk when it returns (synchronous=FULL); what is deleted is overwritten
-// (secure_delete).
+// sqlite is the record in one file. One connection writes, and a pool of others reads, each in its own
+// snapshot (WAL). A commit is on the disk when it returns (synchronous=FULL). Deleted data is
+// overwritten (secure_delete).
 type sqlite struct {
 	cfg     Config
 	db      *sql.DB
-	writer  chan *sqliteConn // holds the one that writes while nobody does
+	writer  chan *sqliteConn // has the one connection that writes, unless it is in use
 	readers chan *sqliteConn
 }
 
 // sqliteConn is one connection with its prepared statements; conn is nil until it is first used.
 type sqliteConn struct {
-	setup string // run when it opens
+	setup string // a statement that is run when the connection opens
 	conn  *sql.Conn
 	stmts map[string]*sql.Stmt
 }
@@ -57,7 +57,7 @@ func openSQLite(ctx context.Context, cfg Config) (*sqlite, error) {
 	db.SetMaxOpenConns(cfg.Readers + 2) // with the writer, and one that asks whether the file answers
 	db.SetMaxIdleConns(cfg.Readers + 2)
 	s := &sqlite{cfg: cfg, db: db, writer: make(chan *sqliteConn, 1), readers: make(chan *sqliteConn, cfg.Readers)}
-	s.writer <- &sqliteConn{setup: "PRAGMA cache_size = -16384"} // KiB; it touches every index, a reader one or two
+	s.writer <- &sqliteConn{setup: "PRAGMA cache_size = -16384"} // KiB; it changes every index
 	for range cfg.Readers {
 		s.readers <- &sqliteConn{}
 	}
@@ -70,8 +70,9 @@ func openSQLite(ctx context.Context, cfg Config) (*sqlite, error) {
 	return s, nil
 }
 
-// claimPatiently claims the file until ctx ends. Of programs that make a file together one turns its log on, and SQLite tells the others
-// at once that it is locked, however long they would wait for a lock.
+// claimPatiently tries to claim the file until ctx ends. When programs create a file together, one of
+// them turns on its write-ahead log, and meanwhile SQLite answers the others at once that the file is
+// locked, without busy_timeout.
 func (s *sqlite) claimPatiently(ctx context.Context) error {
 	err := s.claimFile(ctx)
 	for busy(err) {
@@ -94,7 +95,7 @@ func busy(err error) bool {
 	return errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_BUSY
 }
 
-// dsn names the file with what every connection sets.
+// dsn returns the URL of the file with the settings of every connection.
 func dsn(cfg Config) string {
 	path, err := filepath.Abs(cfg.File())
 	if err != nil {
@@ -117,7 +118,7 @@ func dsn(cfg Config) string {
 	return (&url.URL{Scheme: "file", Path: path, RawQuery: q.Encode()}).String()
 }
 
-// checkWritable finds out before SQLite does, whose words for it are few.
+// checkWritable checks that folder and file can be written, because SQLite's own errors for it say little.
 func checkWritable(cfg Config) error {
 	f, err := os.CreateTemp(cfg.Data, ".writable-*")
 	if err != nil {
@@ -182,7 +183,7 @@ func (s *sqlite) alive(ctx context.Context) error {
 	return conn.QueryRowContext(ctx, "SELECT count(*) FROM snapshots").Scan(&n)
 }
 
-// close waits for the transactions under way, at most so long.
+// close waits for the transactions under way, at most endWithin.
 func (s *sqlite) close() {
 	ctx, cancel := context.WithTimeout(context.Background(), endWithin)
 	defer cancel()
@@ -286,7 +287,7 @@ type sqliteSession struct {
 	write bool
 }
 
-// run has no round trip to save.
+// run runs each step by itself: SQLite has no round trips to save.
 func (s *sqliteSession) run(ctx context.Context, steps []step) (failed int, err error) {
 	for i, st := range steps {
 		rows := st.rows
@@ -316,8 +317,9 @@ func (s *sqliteSession) query(ctx context.Context, sql string, args []any, each 
 	return s.queryRows(ctx, sql, args, [][]any{nil}, each)
 }
 
-// singleRow is the context of each row's run of a statement. It is asked between rows: a row takes microseconds, and
-// watching it for each would take as long again. A single run may be a sweep over many rows, and is watched.
+// singleRow returns the context for the runs of a statement that runs once for each row. For several rows it
+// is one that never ends, and ctx is checked between rows: a row takes microseconds, and watching ctx during
+// each would double that. For one row it is ctx, as the statement may be a sweep over many rows.
 func singleRow(ctx context.Context, rows [][]any) context.Context {
 	if len(rows) == 1 {
 		return ctx
@@ -325,7 +327,7 @@ func singleRow(ctx context.Context, rows [][]any) context.Context {
 	return context.Background()
 }
 
-// execRows runs the statement once a row.
+// execRows runs the statement once for each row.
 func (s *sqliteSession) execRows(ctx context.Context, sql string, args []any, rows [][]any) (int64, error) {
 	if !s.write {
 		return 0, errNotWritable
@@ -388,8 +390,8 @@ func answerRows(ctx context.Context, stmt *sql.Stmt, values []any, each func(row
 	return rows.Err()
 }
 
-// commit is not given up when the caller does: it is a matter of one fsync. One that fails leaves the
-// transaction open, for rollback to end.
+// commit goes on when the caller gives up, as it takes only one fsync. When it fails, the transaction stays
+// open, and rollback ends it.
 func (s *sqliteSession) commit(context.Context) error {
 	stmt, err := s.conn.prepare("COMMIT")
 	if err != nil {
@@ -403,8 +405,8 @@ func (s *sqliteSession) commit(context.Context) error {
 	return nil
 }
 
-// rollback ends the transaction. SQLite may have done so itself (an interrupted write, a full disk); a
-// connection of which that is not certain is closed, which does it too.
+// rollback ends the transaction. SQLite may have ended it itself (an interrupted write, a full disk). When
+// the rollback fails, the connection is closed, which ends the transaction too.
 func (s *sqliteSession) rollback() {
 	if s.conn == nil {
 		return
@@ -428,8 +430,8 @@ func sqliteValues(values, args, row []any) []any {
 	return values
 }
 
-// migrate brings the schema up to date. Its transactions write from their beginning on: of programs that start together one waits
-// for the other.
+// migrate brings the schema up to date. Its transactions lock the file from their beginning on, so that
+// programs that start together wait for each other.
 func (s *sqlite) migrate(ctx context.Context, apply bool) error {
 	db, err := sql.Open("sqlite", dsn(s.cfg)+"&_txlock=immediate")
 	if err != nil {

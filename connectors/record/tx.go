@@ -13,7 +13,7 @@ import (
 // engine is one of the two databases.
 type engine interface {
 	begin(ctx context.Context, write bool) (session, error)
-	// alive asks the database for a sign of life, beside all transactions; any answer is one.
+	// alive asks the database for an answer, outside all transactions; a refusal is an answer too.
 	alive(ctx context.Context) error
 	migrate(ctx context.Context, apply bool) error
 	scrub(ctx context.Context) error
@@ -25,12 +25,12 @@ type engine interface {
 	shard(s session) int
 }
 
-// session is one open transaction. Statements are in PostgreSQL's words (dialect.go).
+// session is one open transaction. Statements are written for PostgreSQL (dialect.go).
 type session interface {
 	exec(ctx context.Context, sql string, args []any) (int64, error)
 	query(ctx context.Context, sql string, args []any, each func(row) error) error
-	// run runs steps one after the other, in as few round trips as the engine needs. failed is the first that failed; none
-	// after it ran.
+	// run runs steps one after the other, in as few round trips as the engine needs. On an error, failed is
+	// the index of the step that failed; no step after it ran.
 	run(ctx context.Context, steps []step) (failed int, err error)
 	// execRows runs a statement whose last parameters are unnest's columns, for all rows at once.
 	execRows(ctx context.Context, sql string, args []any, rows [][]any) (int64, error)
@@ -41,24 +41,25 @@ type session interface {
 
 // step is one statement of a transaction.
 type step struct {
-	what string // is being tried
+	what string // is tried, for errors
 	sql  string
 	args []any
 	rows [][]any             // what unnest's columns are made of; nil: there are none
 	each func(row) error     // of a query
-	done func(n int64) error // of a statement that answers no rows: how many it touched; may be nil
+	done func(n int64) error // gets how many rows a statement without answer changed; may be nil
 }
 
 // row is one line of an answer.
 type row interface{ Scan(dest ...any) error }
 
-// tries is how often Update runs its function when other transactions came in its way and nothing was stored.
+// tries is how often Update runs its function at most, when the database ends the
+// transaction for another one.
 const tries = 4
 
-// Update runs fn in one transaction and commits it. When PostgreSQL ends the transaction because two waited
-// for each other (a deadlock, a serialisation failure), nothing was stored and fn is run again, at most three
-// times; a commit whose answer was lost is never repeated. A statement that failed cannot be committed around:
-// its error is returned even when fn returns none.
+// Update runs fn in one transaction and commits it. When PostgreSQL ends the transaction because of another
+// one (a deadlock, a serialisation failure), nothing was stored and fn is run again, at most three times. A
+// commit whose answer was lost is never repeated. When a statement failed, nothing is committed and its error
+// is returned, even when fn returns none.
 func (r *Record) Update(ctx context.Context, fn func(tx mailroom.Tx) error) error {
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.Timeout)
 	defer cancel()
@@ -70,15 +71,16 @@ func (r *Record) Update(ctx context.Context, fn func(tx mailroom.Tx) error) erro
 	}
 }
 
-// View runs fn in one transaction that only reads, in one snapshot: what is committed meanwhile is not seen.
+// View runs fn in one transaction that only reads, in one snapshot: it does not read
+// what is committed meanwhile.
 func (r *Record) View(ctx context.Context, fn func(tx mailroom.Tx) error) error {
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.Timeout)
 	defer cancel()
 	return r.once(ctx, false, fn)
 }
 
-// once runs fn in one transaction. It fails at once while the database hangs (circuit), and gives up when that is found out
-// meanwhile; an error then is the database's.
+// once runs fn in one transaction. It fails at once while the database hangs (circuit). When the circuit
+// opens meanwhile, it gives up with the fault of the circuit.
 func (r *Record) once(ctx context.Context, write bool, fn func(tx mailroom.Tx) error) error {
 	if r.closed.Load() {
 		return explain("begin a transaction", errClosed)
@@ -103,7 +105,7 @@ func (r *Record) run(ctx context.Context, write bool, fn func(tx mailroom.Tx) er
 		return explain("begin a transaction", err)
 	}
 	committed := false
-	defer func() { // a panic of fn must not leave the transaction open
+	defer func() { // also after a panic of fn the transaction must end
 		if !committed {
 			s.rollback()
 		}
@@ -142,11 +144,11 @@ type tx struct {
 	marks  bool      // the mark is kept
 	write  bool
 	shard  int
-	failed error // the first statement that failed: what follows it must not be committed
+	failed error // the error of the first statement that failed; nil: none did. Nothing is committed after it
 	counts map[cell]int64
 
-	pending   []step // what was asked for and waits to go with the next
-	gathering bool   // see together
+	pending   []step // statements that wait for the next round trip
+	gathering bool   // together gathers queries
 }
 
 var _ mailroom.Tx = (*tx)(nil)
@@ -191,11 +193,12 @@ func (t *tx) queryBatch(what, sql string, b *batch, each func(row) error) error 
 	return t.do(step{what: what, sql: sql, args: b.args, rows: b.rows, each: each})
 }
 
-// anyNumber of rows may be touched.
+// anyNumber stands for a statement that may change any number of rows.
 const anyNumber = -1
 
-// later runs a statement with the next one whose answer is waited for, at the latest before the commit. What it does is seen
-// by whatever is read after it. When it touches another number of rows than want the transaction fails with ErrConflict.
+// later runs a statement in the round trip of the next query, at the latest before the commit.
+// Queries after it read what it stored. When it changes another number of rows than want, the
+// transaction fails with ErrConflict.
 func (t *tx) later(what, sql string, b *batch, want int) error {
 	if !t.write {
 		return t.fail(what, errNotWritable)
@@ -209,7 +212,7 @@ func (t *tx) later(what, sql string, b *batch, want int) error {
 	return nil
 }
 
-// laterBatch is later for a statement over rows; none is nothing.
+// laterBatch is later for a statement over rows; without rows it does nothing.
 func (t *tx) laterBatch(what, sql string, b *batch, want int) error {
 	if len(b.rows) == 0 {
 		return nil
@@ -217,8 +220,8 @@ func (t *tx) laterBatch(what, sql string, b *batch, want int) error {
 	return t.later(what, sql, b, want)
 }
 
-// together runs the queries that ask makes in one round trip where the engine has one. Their answers are there when together
-// returns, and not before: ask must not look at them.
+// together runs all queries of ask in one round trip where the engine has round trips. Their answers are
+// there when together returns and not before, so ask must not use them.
 func (t *tx) together(ask func() error) error {
 	t.gathering = true
 	err := ask()
@@ -264,7 +267,7 @@ func (t *tx) flush() error {
 	return nil
 }
 
-// fail notes an error, so that the transaction cannot be committed, and says what was tried.
+// fail keeps an error, so that the transaction cannot be committed, and returns it with what was tried.
 func (t *tx) fail(what string, err error) error {
 	if err == nil {
 		return nil
@@ -276,12 +279,13 @@ func (t *tx) fail(what string, err error) error {
 	return err
 }
 
-// conflict fails the transaction: a guard did not hold.
+// conflict fails the transaction with ErrConflict: a guard did not hold.
 func (t *tx) conflict(what string) error {
 	return t.fail(what, mailroom.ErrConflict)
 }
 
-// millis is how a time is stored; 0, which statements turn into NULL, is the zero time.
+// millis returns the stored form of a time: milliseconds since 1970, and 0, which statements turn
+// into NULL, for the zero time.
 func millis(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
@@ -289,7 +293,7 @@ func millis(t time.Time) int64 {
 	return t.UnixMilli()
 }
 
-// instant reads what millis stored.
+// instant returns the time that millis stored.
 func instant(ms int64) time.Time {
 	if ms == 0 {
 		return time.Time{}
@@ -297,7 +301,7 @@ func instant(ms int64) time.Time {
 	return time.UnixMilli(ms).UTC()
 }
 
-// blob keeps an empty value apart from NULL.
+// blob returns an empty value for nil, which would be stored as NULL.
 func blob(b []byte) []byte {
 	if b == nil {
 		return []byte{}
@@ -305,13 +309,13 @@ func blob(b []byte) []byte {
 	return b
 }
 
-// conditions gathers the WHERE of a list with its arguments.
+// conditions builds the WHERE clause of a list with its arguments.
 type conditions struct {
 	sql  string
 	args []any
 }
 
-// arg takes an argument and returns its placeholder.
+// arg adds an argument and returns its placeholder.
 func (c *conditions) arg(v any) string {
 	c.args = append(c.args, v)
 	return fmt.Sprintf("$%d", len(c.args))
@@ -324,8 +328,9 @@ func (c *conditions) and(sql string) {
 	c.sql += sql
 }
 
-// after keeps what comes after a page's cursor in a list that is sorted newest first by (at, id). The first half bounds the
-// index; the second settles what has the same time, in words of which no planner makes a search of its own.
+// after adds the condition that a row comes after a cursor, in a list that is sorted newest first by (at,
+// id). The first half bounds the index. The second half compares rows of the same time, in a form for which
+// no planner chooses another index.
 func (c *conditions) after(at, id string, cursor mailroom.Cursor, cursorID any) {
 	if cursor == (mailroom.Cursor{}) {
 		return
@@ -334,22 +339,22 @@ func (c *conditions) after(at, id string, cursor mailroom.Cursor, cursorID any) 
 	c.and(fmt.Sprintf("%s <= %s AND NOT (%s = %s AND %s >= %s)", at, last, at, last, id, c.arg(cursorID)))
 }
 
-// limit is how many rows a page may have.
+// limit returns how many rows a page may have: 1 to maxPage.
 func limit(p mailroom.Page) int { return min(max(p.Limit, 1), maxPage) }
 
-// maxPage is the longest page, and one more for callers who look whether there is a next.
+// maxPage is the longest page, and one more row for callers who check whether there is a next page.
 const maxPage = mailroom.MaxPage + 1
 
-// one scans at most one row and says whether there was one.
+// one returns a function that scans one row into dest; found becomes true when there was a row.
 func one(dest ...any) (each func(row) error, found *bool) {
 	found = new(bool)
 	return func(r row) error { *found = true; return r.Scan(dest...) }, found
 }
 
-// errNotWritable is a mistake in a use case: View does not write.
+// errNotWritable is the error of a statement that writes inside View: a fault of the use case.
 var errNotWritable = own("a View does not write; use Update")
 
-// errClosed is what a record answers that was closed.
+// errClosed is the error of every call after Close.
 var errClosed = own("the record is closed")
 
 func distinct(ids []domain.MemberID) []domain.MemberID {
