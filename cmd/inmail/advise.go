@@ -16,21 +16,21 @@ func adviseCommand(o *options) *cobra.Command {
 	var subject, category, to string
 	cmd := &cobra.Command{
 		Use:   "advise FILE",
-		Short: "Judge a letter before it is sent, and say what would make an answer more likely",
-		Long: `Judge a letter before it is sent, and say what would make an answer more likely. The first line of FILE is the subject
-(“Subject:” before it may stand or not) and the rest the text, or all of it is the text with --subject; - is the standard
-input. Nothing is stored.
+		Short: "Judge a letter before it is sent, and advise what would make an answer more likely",
+		Long: `Judge a letter before it is sent, and advise what would make an answer more likely. The first line of
+FILE is the subject, with or without “Subject:” before it, and the rest is the text. With --subject all of FILE
+is the text. - is the standard input. Nothing is stored.
 
-It needs no server, and then knows neither the recipient nor what the filter against spam has learnt. With --to a server is
-asked, which judges the letter to that member by every rule. It exits with 3 when the letter would be refused; advice refuses
-nothing.`,
+Without --to no server is needed, but neither the recipient nor what the spam filter has learnt is known. With
+--to a server judges the letter to that member by every rule. The command exits with 3 when the letter would be
+refused; advice refuses nothing.`,
 		Example: "  inmail advise letter.txt\n  inmail advise letter.txt --member lena.hart --to maria.lopez",
 		Args:    exactly(1),
 	}
 	f := cmd.Flags()
 	f.StringVar(&subject, "subject", "", "the subject; FILE is then the text alone")
 	f.StringVar(&category, "category", "", "as for inmail send")
-	f.StringVar(&to, "to", "", "`ID` of the recipient, to ask a server")
+	f.StringVar(&to, "to", "", "`ID` of the recipient; a server judges the letter")
 	o.asMember(cmd, func(cmd *cobra.Command, c *remote, args []string) error {
 		m, err := readLetter(cmd, args[0], subject)
 		if err != nil {
@@ -41,7 +41,7 @@ nothing.`,
 		if err != nil {
 			return err
 		}
-		return o.sayVerdict(cmd, answer)
+		return o.printVerdict(cmd, answer)
 	})
 	ask := cmd.RunE
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -61,12 +61,12 @@ nothing.`,
 		if err != nil {
 			return err
 		}
-		return o.sayVerdict(cmd, answer)
+		return o.printVerdict(cmd, answer)
 	}
 	return cmd
 }
 
-// readLetter reads a file whose first line is the subject, unless that is given.
+// readLetter reads a text whose first line is the subject, unless --subject gives it.
 func readLetter(cmd *cobra.Command, path, subject string) (newInMail, error) {
 	text, err := readText(cmd, path)
 	if err != nil {
@@ -82,7 +82,8 @@ func readLetter(cmd *cobra.Command, path, subject string) (newInMail, error) {
 	return newInMail{Subject: strings.TrimSpace(first), Body: strings.TrimLeft(rest, "\r\n")}, nil
 }
 
-// verdict is what is said of a letter, in the shape of a preflight's answer. Letter is set where no server was asked.
+// verdict is the judgement of a letter, in the form in which a preflight answers. Letter is set when no
+// server was asked.
 type verdict struct {
 	OK       bool      `json:"ok"`
 	Refusals []hint    `json:"refusals"`
@@ -90,15 +91,15 @@ type verdict struct {
 	Letter   *measures `json:"letter,omitempty"`
 }
 
-// measures are how long a text is and what the inbox shows of it.
+// measures are the length of a text and the part of it that the inbox shows.
 type measures struct {
 	Words      int    `json:"words"`
 	Characters int    `json:"characters"` // as R23 counts them
 	Preview    string `json:"preview"`    // as the inbox shows it (R30)
 }
 
-// judge asks the rules that need no record: R22, R23, R25, R26, R42 by the phrases alone, and R45 to R52 as far as they
-// need no recipient.
+// judge applies the rules that need no record: R22, R23, R25, R26, R42 by phrases alone (nothing is learnt),
+// and R45 to R52 as far as they need no recipient.
 func judge(m newInMail, readingEase float64) verdict {
 	text := domain.ReadText(m.Subject, m.Body, false)
 	v := verdict{Refusals: []hint{}, Advice: []hint{}, Letter: &measures{
@@ -112,17 +113,19 @@ func judge(m newInMail, readingEase float64) verdict {
 		for _, r := range found.Reasons {
 			reasons = append(reasons, r.Text)
 		}
-		v.Refusals = append(v.Refusals, hint{string(domain.SpamContent), "the message reads like spam: " + strings.Join(reasons, "; ")})
+		v.Refusals = append(v.Refusals, hint{string(domain.SpamContent),
+			"the message reads like spam: " + strings.Join(reasons, "; ")})
 	}
-	for _, h := range advice.Advise(advice.Message{Subject: text.Subject, Body: text.Body, Category: m.Category}, readingEase) {
+	for _, h := range advice.Advise(advice.Message{Subject: text.Subject, Body: text.Body, Category: m.Category},
+		readingEase) {
 		v.Advice = append(v.Advice, hint{h.Code, h.Detail})
 	}
 	v.OK = len(v.Refusals) == 0
 	return v
 }
 
-// sayVerdict prints a verdict, and makes a refusal the command's.
-func (o *options) sayVerdict(cmd *cobra.Command, answer json.RawMessage) error {
+// printVerdict prints a verdict, and returns its first refusal as the command's error.
+func (o *options) printVerdict(cmd *cobra.Command, answer json.RawMessage) error {
 	if err := printAnswer(o, cmd, answer, verdict.text); err != nil {
 		return err
 	}
@@ -134,7 +137,8 @@ func (o *options) sayVerdict(cmd *cobra.Command, answer json.RawMessage) error {
 		return nil
 	}
 	first := v.Refusals[0]
-	return fmt.Errorf("it would be refused: %w", &domain.Refusal{Code: domain.Code(plain(first.Code)), Detail: plain(first.Detail)})
+	return fmt.Errorf("it would be refused: %w",
+		&domain.Refusal{Code: domain.Code(plain(first.Code)), Detail: plain(first.Detail)})
 }
 
 func (v verdict) text() string {
@@ -143,7 +147,8 @@ func (v verdict) text() string {
 		text = "no rule refuses it, and there is nothing to advise\n"
 	}
 	if v.Letter != nil {
-		text += fmt.Sprintf("\n%s, %d of %d characters\npreview: %s\n", count(v.Letter.Words, "word"), v.Letter.Characters, domain.MaxBody, plain(v.Letter.Preview))
+		text += fmt.Sprintf("\n%s, %d of %d characters\npreview: %s\n", count(v.Letter.Words, "word"),
+			v.Letter.Characters, domain.MaxBody, plain(v.Letter.Preview))
 	}
 	return text
 }

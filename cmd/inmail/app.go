@@ -29,7 +29,8 @@ import (
 	"inmail/worker"
 )
 
-// app is the running program. Each part registers how it stops where it is made; Stop runs these in reverse.
+// app is the running program. Each part is registered with onStop where it is made; Stop stops them in
+// reverse order.
 type app struct {
 	settings config.Settings
 	log      *slog.Logger
@@ -39,16 +40,16 @@ type app struct {
 	record   *record.Record
 	queue    *queue.Broker
 	service  *mailroom.Service
-	sandbox  *sandbox.Sandbox // nil: a real org, or none
+	sandbox  *sandbox.Sandbox // nil: Salesforce is a real org, or not configured
 	jobs     *worker.Jobs
 
 	apiAddress     string // where the API listens
 	sandboxAddress string // where the sandbox listens
-	operatorKey    string // the key of the settings, or embedded mode's own
-	newKey         bool   // it was made at this start
-	ownSandbox     bool   // a sandbox serves where no Salesforce is configured, embedded or not
+	operatorKey    string // from the settings, or made by embedded mode; empty: none
+	newKey         bool   // operatorKey was made at this start, and is printed once
+	ownSandbox     bool   // start a sandbox when no Salesforce is configured, also outside embedded mode
 	leads          []config.SampleLead
-	failed         <-chan error // when the API ended by itself
+	failed         <-chan error // receives the error when the API ends by itself
 	stops          []stop
 }
 
@@ -57,23 +58,23 @@ type stop struct {
 	do   func(context.Context) error
 }
 
-// onStop registers how a part ends.
+// onStop registers the function that stops a part; name is for its error.
 func (a *app) onStop(name string, do func(context.Context) error) {
 	a.stops = append(a.stops, stop{name, do})
 }
 
-// build makes the parts up to the room: what every command that works on the record directly needs. It starts nothing
-// that runs by itself. On an error everything that was made is taken down again.
+// build makes the parts up to the service: what every command that works on the record directly needs. It
+// starts no goroutine that works by itself. On an error it stops what was already made.
 func build(ctx context.Context, s config.Settings, log *slog.Logger) (*app, error) {
 	a := &app{settings: s, log: log, clock: &clock{}, registry: prometheus.NewRegistry()}
-	if err := a.make(ctx); err != nil {
+	if err := a.openParts(ctx); err != nil {
 		return nil, errors.Join(err, a.Stop(context.WithoutCancel(ctx)))
 	}
 	return a, nil
 }
 
-// make makes what build promises.
-func (a *app) make(ctx context.Context) (err error) {
+// openParts opens the parts of build; on an error the caller stops those that are open.
+func (a *app) openParts(ctx context.Context) (err error) {
 	s := a.settings
 	if err := a.openData(); err != nil {
 		return err
@@ -97,7 +98,8 @@ func (a *app) make(ctx context.Context) (err error) {
 	return err
 }
 
-// openData makes the data folder and takes its lock: one process at a time works on a file.
+// openData makes the data folder and locks it: only one process at a time may work on a SQLite file.
+// PostgreSQL needs no folder.
 func (a *app) openData() error {
 	if a.settings.Record.Postgres() {
 		return nil
@@ -112,15 +114,18 @@ func (a *app) openData() error {
 	}
 	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		lock.Close()
-		return fmt.Errorf("data %s: another inmail works on this folder; stop it, or choose another folder (--data, INMAIL_DATA)", folder)
+		return fmt.Errorf("data %s: another inmail works on this folder; "+
+			"stop it, or choose another folder (--data, INMAIL_DATA)", folder)
 	}
 	a.onStop("data folder", func(context.Context) error { return lock.Close() })
 	return nil
 }
 
-// Start runs the roles of this process: the CRMs, the workers, the schedule, the API. It returns when the API answers.
+// Start starts the roles of this process: the CRMs, the workers, the schedule and the API. It returns when
+// the API answers.
 func (a *app) Start(ctx context.Context) error {
-	a.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), a.queue.Collector())
+	a.registry.MustRegister(collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), a.queue.Collector())
 	for _, name := range a.settings.Unknown {
 		a.log.WarnContext(ctx, "there is no such setting; inmail config check lists them", "variable", name)
 	}
@@ -130,7 +135,7 @@ func (a *app) Start(ctx context.Context) error {
 	if err := a.startCRMs(ctx); err != nil {
 		return err
 	}
-	if !a.settings.Record.Postgres() { // the lock on the data folder says that nobody else is here
+	if !a.settings.Record.Postgres() { // the locked data folder proves that no other process pushes
 		if err := a.service.FreePushes(ctx); err != nil {
 			return err
 		}
@@ -147,36 +152,40 @@ func (a *app) Start(ctx context.Context) error {
 	return a.startAPI()
 }
 
-// operatorKeyID is the id of the key that the settings bring.
+// operatorKeyID is the id under which the operator key of the settings is stored.
 const operatorKeyID = "operator"
 
-// safeKey is how many characters make a key that nobody guesses.
+// safeKey is the least length, in characters, of a key that cannot be guessed.
 const safeKey = 16
 
-// installOperatorKey stores the operator key of the settings. Embedded mode makes one when there is none, and keeps it in the data
-// folder, readable by this user only.
+// installOperatorKey stores the operator key of the settings. When there is none, embedded mode makes one and
+// keeps it in the data folder, readable by this user only.
 func (a *app) installOperatorKey(ctx context.Context) error {
 	key := a.settings.Program.OperatorKey
 	if key == "" && a.settings.Embedded() {
 		var err error
-		if key, err = a.ownOperatorKey(); err != nil {
+		if key, err = a.embeddedOperatorKey(); err != nil {
 			return err
 		}
 	}
 	a.operatorKey = key
 	if key == "" {
 		if a.settings.Has(config.RoleAPI) {
-			a.log.WarnContext(ctx, "no operator key is set (INMAIL_OPERATOR_KEY or INMAIL_OPERATOR_KEY_FILE); only keys that are stored already work")
+			a.log.WarnContext(ctx, "no operator key is set (INMAIL_OPERATOR_KEY or INMAIL_OPERATOR_KEY_FILE); "+
+				"only keys that are stored already work")
 		}
 		return nil
 	}
 	if len(key) < safeKey {
-		a.log.WarnContext(ctx, "the operator key is so short that it can be guessed; use a longer one", "characters", len(key), "safe", safeKey)
+		a.log.WarnContext(ctx, "the operator key is so short that it can be guessed; use a longer one",
+			"characters", len(key), "safe", safeKey)
 	}
 	return a.service.InstallKey(ctx, operatorKeyID, key)
 }
 
-func (a *app) ownOperatorKey() (string, error) {
+// embeddedOperatorKey reads the operator key of the data folder, or makes it when there is none or it is too
+// short.
+func (a *app) embeddedOperatorKey() (string, error) {
 	path := filepath.Join(a.settings.Record.Data, "operator.key")
 	stored, err := os.ReadFile(path)
 	if err == nil && len(strings.TrimSpace(string(stored))) >= safeKey {
@@ -194,18 +203,22 @@ func (a *app) ownOperatorKey() (string, error) {
 	return key, nil
 }
 
-// newJobs joins the jobs with what they need.
+// newJobs makes the handlers of all tasks over the parts of the program.
 func newJobs(a *app) *worker.Jobs {
-	return &worker.Jobs{Service: a.service, Depth: a.queue.Depth, Log: a.log, Snapshot: a.snapshot, Deliveries: a.writers()}
+	return &worker.Jobs{Service: a.service, Depth: a.queue.Depth, Log: a.log, Snapshot: a.snapshot,
+		Deliveries: a.writers()}
 }
 
-// startWorkers begins to work on the queue.
+// startWorkers starts the workers that process the queue.
 func (a *app) startWorkers() error {
 	handlers := map[string]queue.Handler{}
 	for taskType, h := range a.jobs.Handlers() {
 		handlers[taskType] = h
 	}
-	server, err := a.queue.Start(handlers, func(taskType, result string, took time.Duration) { a.process.Ran(taskType, took, result == "ok") })
+	server, err := a.queue.Start(handlers, func(taskType, result string,
+		took time.Duration) {
+		a.process.Ran(taskType, took, result == "ok")
+	})
 	if err != nil {
 		return err
 	}
@@ -213,7 +226,7 @@ func (a *app) startWorkers() error {
 	return nil
 }
 
-// startSchedule begins to ask for the periodic tasks.
+// startSchedule starts to enqueue the periodic tasks.
 func (a *app) startSchedule() {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
@@ -224,14 +237,15 @@ func (a *app) startSchedule() {
 	a.onStop("schedule", func(context.Context) error { cancel(); <-done; return nil })
 }
 
-// The group commit of accept: how many sends share a transaction, how many may wait, how many transactions run at once.
+// The limits of the group commit of accept: the most sends in one transaction, the most that wait for one,
+// and the time limit of one transaction.
 const (
 	acceptBatch   = 200
 	acceptWaiting = 10_000
 	acceptTimeout = 20 * time.Second
 )
 
-// sender puts the group commit in front of the room: each caller reads its own send, and all share the transaction.
+// sender accepts sends by group commit: each caller validates its own send, and many share one transaction.
 type sender struct {
 	service *mailroom.Service
 	group   *worker.Group[*mailroom.Letter, mailroom.Accepted]
@@ -246,7 +260,7 @@ func (s sender) Accept(ctx context.Context, send mailroom.Send) (mailroom.Accept
 	return accepted, err
 }
 
-// writers is how many group commits of a kind run at once: SQLite has one writer.
+// writers returns how many group commits of a kind run at once; SQLite allows one writer.
 func (a *app) writers() int {
 	if a.settings.Record.Postgres() {
 		return 4
@@ -254,12 +268,13 @@ func (a *app) writers() int {
 	return 1
 }
 
-// startAPI listens and serves. A process without the role api has the pages of health and metrics all the same: what it
-// counts is told by nobody else.
+// startAPI listens and serves. A process without the role api serves only the pages of health and metrics,
+// since no other process reports what this one counts.
 func (a *app) startAPI() error {
 	announcer := worker.NewAnnouncer(a.service.Announce)
 	a.onStop("announcing", announcer.Stop)
-	group := worker.NewGroup(worker.GroupLimits{Batch: acceptBatch, Waiting: acceptWaiting, Parallel: a.writers(), Timeout: acceptTimeout},
+	group := worker.NewGroup(worker.GroupLimits{Batch: acceptBatch, Waiting: acceptWaiting, Parallel: a.writers(),
+		Timeout: acceptTimeout},
 		func(ctx context.Context, letters []*mailroom.Letter) ([]mailroom.Accepted, error) {
 			answers, queued, err := a.service.AcceptRead(ctx, letters)
 			announcer.Announce(queued)
@@ -271,7 +286,9 @@ func (a *app) startAPI() error {
 		PagesOnly: !a.settings.Has(config.RoleAPI),
 		Config:    a.settings.HTTP, Service: httpapi.NewUseCases(a.service),
 		Sender: sender{a.service, group}, Probes: a.probes(), Metrics: metrics.Handler(a.registry),
-		Domain: metrics.Handler(domainRegistry), Queues: a.queue.Page("/queues"), QueueInspector: queueInspector{a.queue}, AnchorDay: a.settings.Policy.AnchorDay, Registry: a.registry, Log: a.log,
+		Domain: metrics.Handler(domainRegistry), Queues: a.queue.Page("/queues"),
+		QueueInspector: queueInspector{a.queue}, AnchorDay: a.settings.Policy.AnchorDay,
+		Registry: a.registry, Log: a.log,
 	}
 	if a.settings.Program.TimeTravel {
 		parts.Advance = func(_ context.Context, d time.Duration) (time.Time, error) {
@@ -284,8 +301,9 @@ func (a *app) startAPI() error {
 		return err
 	}
 	server, err := httpapi.Listen(context.Background(), api)
-	if err != nil && parts.PagesOnly { // several workers may share a machine: one without pages works all the same
-		a.log.Warn("nobody can scrape this process; give it an address of its own (--listen, INMAIL_LISTEN)", "error", err)
+	if err != nil && parts.PagesOnly { // when several workers share a machine, one without pages still works
+		a.log.Warn("the metrics of this process cannot be scraped; "+
+			"give it an address of its own (--listen, INMAIL_LISTEN)", "error", err)
 		return nil
 	}
 	if err != nil {
@@ -298,32 +316,38 @@ func (a *app) startAPI() error {
 	return nil
 }
 
-// snapshot computes and stores the figures, and measures itself by the wall clock.
+// snapshot computes and stores the figures of the metrics. Its own duration is measured by the machine's
+// clock, not by a clock that was set forward.
 func (a *app) snapshot(ctx context.Context) error {
 	began := time.Now()
-	return a.service.TakeSnapshot(ctx, a.settings.Program.MetricsTags, func() time.Duration { return time.Since(began) })
+	return a.service.TakeSnapshot(ctx, a.settings.Program.MetricsTags,
+		func() time.Duration { return time.Since(began) })
 }
 
-// Stop ends the parts in the reverse of the order in which they were made, each within what ctx leaves, and returns what went
-// wrong.
+// Stop stops the parts in the reverse of the order in which they were made, all within ctx, and returns their
+// errors.
 func (a *app) Stop(ctx context.Context) error {
-	var faults []error
+	var errs []error
 	for _, s := range slices.Backward(a.stops) {
 		if err := s.do(ctx); err != nil {
-			faults = append(faults, fmt.Errorf("stop %s: %w", s.name, err))
+			errs = append(errs, fmt.Errorf("stop %s: %w", s.name, err))
 		}
 	}
 	a.stops = nil
-	return errors.Join(faults...)
+	return errors.Join(errs...)
 }
 
-// embeddedCredentials let one integration user in, with the rights that the package gives it.
+// embeddedCredentials are the login of the one integration user of the sandbox, with the permissions of the
+// package.
 func embeddedCredentials(c salesforce.Config) sandbox.Credentials {
 	return sandbox.Credentials{ClientID: c.ClientID, ClientSecret: c.ClientSecret,
-		Users: []sandbox.User{{Username: "inmail@sandbox.invalid", FirstName: "InMail", LastName: "Integration", Integration: true}}}
+		Users: []sandbox.User{{
+			Username: "inmail@sandbox.invalid", FirstName: "InMail", LastName: "Integration", Integration: true,
+		}}}
 }
 
-// startSandbox serves a Salesforce of our own on loopback. Its org is kept in the data folder.
+// startSandbox serves a Salesforce sandbox on loopback and returns the settings that connect to it. Its org
+// is kept in the data folder.
 func (a *app) startSandbox(c salesforce.Config) (salesforce.Config, error) {
 	secret := uuids{}.NewSecret()
 	c.ClientID, c.ClientSecret = "inmail-embedded", hex.EncodeToString(secret[:])
@@ -353,7 +377,7 @@ func (a *app) startSandbox(c salesforce.Config) (salesforce.Config, error) {
 	return c, nil
 }
 
-// probes are what /readyz asks: without the record nothing can be answered, without the rest something waits.
+// probes returns the checks of /readyz. Only the record is critical: without the queue or a CRM, work waits.
 func (a *app) probes() []httpapi.Probe {
 	probes := []httpapi.Probe{
 		{Name: "record", Critical: true, Check: a.service.Ready},
@@ -406,10 +430,11 @@ func version() string {
 	return info.Main.Version
 }
 
-// newLog returns the log: text on a terminal, else JSON; ids only (STYLE H15).
+// newLog returns the log of the settings: text on a terminal, JSON elsewhere. Lines contain ids only (STYLE
+// H15).
 func newLog(s config.Program, out *os.File) *slog.Logger {
 	var level slog.Level
-	_ = level.UnmarshalText([]byte(s.LogLevel)) // checked with the settings
+	_ = level.UnmarshalText([]byte(s.LogLevel)) // the settings have validated it
 	o := &slog.HandlerOptions{Level: level}
 	if s.Log == "text" || s.Log == "" && isTerminal(out) {
 		return slog.New(slog.NewTextHandler(out, o))

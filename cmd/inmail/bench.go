@@ -37,20 +37,25 @@ func benchCommand(o *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "bench",
 		Short: "Measure accept, deliver, expire and push beside their neighbours, in one run",
-		Long: `Every figure stands beside a neighbour that is measured in the same run on the same machine: bare Asynq on the same
-Redis, the bare SQL statement, one Salesforce record a call. Only the ratios say something; machines differ.
+		Long: `Measure accept, deliver, expire and push beside their neighbours, in one run.
 
-It works on a record of its own: a temporary SQLite file, or the database of INMAIL_DATABASE_URL, which must be empty.
-The queue is INMAIL_REDIS_URL, which it flushes, or the broker inside the process.`,
+A neighbour is a simpler program, measured in the same run on the same machine: bare Asynq on the same Redis,
+the bare SQL statement, one Salesforce record a call. Compare the ratios only, since machines differ.
+
+It works on a record of its own: a temporary SQLite file, or the database of INMAIL_DATABASE_URL, which must be
+empty. The queue is INMAIL_REDIS_URL, which it flushes, or the broker inside the process.`,
 		Example: "  inmail bench --sends 20000 --expiries 100000",
 		Args:    exactly(0),
-		RunE:    func(cmd *cobra.Command, _ []string) error { return bench(cmd.Context(), o, sizes, cmd.OutOrStdout()) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return bench(cmd.Context(), o, sizes, cmd.OutOrStdout())
+		},
 	}
 	cmd.Flags().IntVar(&sizes.sends, "sends", 5000, "InMails to accept and deliver")
 	cmd.Flags().IntVar(&sizes.expiries, "expiries", 20_000, "InMails to expire")
 	cmd.Flags().IntVar(&sizes.pushes, "pushes", 1000, "InMails to push")
 	cmd.Flags().IntVar(&sizes.alone, "alone", 200, "sends one after the other, for the latency")
-	cmd.Flags().StringVar(&sizes.profiles, "profiles", "", "a folder for a CPU and an allocation profile of each measurement")
+	cmd.Flags().StringVar(&sizes.profiles, "profiles", "",
+		"a folder for a CPU and an allocation profile of each measurement")
 	cmd.AddCommand(benchSpamCommand(o))
 	return cmd
 }
@@ -60,7 +65,7 @@ type benchSizes struct {
 	profiles                       string
 }
 
-// benchRow is one line of the table: ours beside the neighbour's.
+// benchRow is one line of the table: our figure beside the neighbour's.
 type benchRow struct {
 	Work      string  `json:"work"`
 	Ours      float64 `json:"ours"`
@@ -69,12 +74,12 @@ type benchRow struct {
 	Against   string  `json:"against"`
 	Ratio     float64 `json:"ratio"`
 	Bar       string  `json:"bar"`
-	OwnCPU    float64 `json:"cpu_us"`           // this process's processor time an item, in microseconds; 0: not measured
-	TheirCPU  float64 `json:"neighbour_cpu_us"` // the same of the neighbour, measured in this process too
+	OwnCPU    float64 `json:"cpu_us"`           // processor time an item, in microseconds; 0: not measured
+	TheirCPU  float64 `json:"neighbour_cpu_us"` // the neighbour's, measured in this process too
 }
 
-// processorTime is what this process has used of the processors. It says more than a rate where others share them; Redis and
-// PostgreSQL are not in it.
+// processorTime returns the processor time that this process has used, without Redis and PostgreSQL. On a
+// shared machine it is steadier than a rate. It is 0 when the system does not report it.
 func processorTime() time.Duration {
 	var used unix.Rusage
 	if err := unix.Getrusage(unix.RUSAGE_SELF, &used); err != nil {
@@ -83,17 +88,17 @@ func processorTime() time.Duration {
 	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
-// cpuEach returns the processor time an item since began, in microseconds.
+// cpuEach returns the processor time per item since began (of processorTime), in microseconds.
 func cpuEach(began time.Duration, items int) float64 {
 	return float64((processorTime() - began).Nanoseconds()) / 1000 / float64(max(items, 1))
 }
 
-// bencher is a program of its own with the neighbours beside it.
+// bencher runs the measurements: the whole program, and the neighbours beside it.
 type bencher struct {
 	*app
 	sizes  benchSizes
 	rows   []benchRow
-	redis  asynq.RedisConnOpt
+	redis  asynq.RedisConnOpt // nil: no Redis, so Asynq is not measured
 	client *http.Client
 }
 
@@ -119,11 +124,13 @@ func bench(ctx context.Context, o *options, sizes benchSizes, out io.Writer) (er
 		err = errors.Join(err, a.Stop(ending))
 	}()
 	a.ownSandbox = true
-	b := &bencher{app: a, sizes: sizes, client: &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 64}}}
+	b := &bencher{app: a, sizes: sizes, client: &http.Client{Timeout: 30 * time.Second,
+		Transport: &http.Transport{MaxIdleConnsPerHost: 64}}}
 	if err := b.prepare(ctx); err != nil {
 		return err
 	}
-	for _, measure := range []func(context.Context) error{b.accept, b.deliver, b.alone, b.preflight, b.expire, b.pushAll} {
+	for _, measure := range []func(context.Context) error{b.accept, b.deliver, b.alone, b.preflight, b.expire,
+		b.pushAll} {
 		if err := measure(ctx); err != nil {
 			return err
 		}
@@ -134,8 +141,8 @@ func bench(ctx context.Context, o *options, sizes benchSizes, out io.Writer) (er
 	return b.print(out, o)
 }
 
-// benchSettings are the settings of the environment with the triggers out of the way, a loopback port of its own and no
-// schedule: the bench asks for what it measures.
+// benchSettings returns the settings of the environment, but with triggers that never restrict, a free
+// loopback port and no schedule: the bench itself starts what it measures.
 func benchSettings(o *options) (config.Settings, error) {
 	if o.flags["redis_url"] == "" && os.Getenv("INMAIL_REDIS_URL") == "" {
 		if url := os.Getenv("INMAIL_TEST_REDIS_URL"); url != "" { // make bench has started one
@@ -147,7 +154,8 @@ func benchSettings(o *options) (config.Settings, error) {
 		return s, err
 	}
 	const never = 1_000_000
-	s.Policy.VolumeHour, s.Policy.VolumeDay, s.Policy.SimilarDay, s.Policy.RegularGaps, s.Policy.BurstMinute = never, never, never, never, never
+	s.Policy.VolumeHour, s.Policy.VolumeDay, s.Policy.SimilarDay = never, never, never
+	s.Policy.RegularGaps, s.Policy.BurstMinute = never, never
 	s.Policy.AllowSecondInMail = true
 	s.HTTP.Listen = "127.0.0.1:0"
 	s.Program.Roles = []config.Role{config.RoleAPI, config.RoleWorker}
@@ -156,9 +164,10 @@ func benchSettings(o *options) (config.Settings, error) {
 	return s, nil
 }
 
+// benchRecipients is the number of recipients; InMails go to them in turn.
 const benchRecipients = 2000
 
-// prepare makes the network: as many recruiters as the sends need, and recipients.
+// prepare flushes Redis, makes as many recruiters as the sends need and the recipients, and starts the API.
 func (b *bencher) prepare(ctx context.Context) error {
 	if b.settings.Queue.URL != "" {
 		opt, err := asynq.ParseRedisURI(b.settings.Queue.URL)
@@ -198,18 +207,21 @@ func (b *bencher) prepare(ctx context.Context) error {
 	return b.startAPI()
 }
 
-// letter is the n-th InMail.
+// letter returns the n-th InMail.
 func (b *bencher) letter(n int) mailroom.Send {
 	to := fmt.Sprintf("r%d", n%benchRecipients)
-	return mailroom.Send{From: domain.MemberID(fmt.Sprintf("s%d", n/45)), To: domain.MemberID(to), Subject: "A question for Recipient",
-		Body: fmt.Sprintf("Dear Recipient,\n\nwhat you wrote on **queues** in part %d stayed with me. Would you tell me how your team tests its own?\n\n- by hand\n- by [a model](https://example.org/model)", n),
-		Key:  fmt.Sprintf("bench-%d", n)}
+	return mailroom.Send{From: domain.MemberID(fmt.Sprintf("s%d", n/45)), To: domain.MemberID(to),
+		Subject: "A question for Recipient",
+		Body: fmt.Sprintf("Dear Recipient,\n\nwhat you wrote on **queues** in part %d stayed with me. "+
+			"Would you tell me how your team tests its own?\n\n- by hand\n- by [a model](https://example.org/model)", n),
+		Key: fmt.Sprintf("bench-%d", n)}
 }
 
-// clients is how many ask at once.
+// clients is how many goroutines make requests at once.
 const clients = 64
 
-// flood calls do for each n of a range from 64 clients and returns how many a second were done.
+// flood calls do for each of count numbers from the first on, by all clients at once, and returns the calls a
+// second.
 func flood(ctx context.Context, from, count int, do func(n int) error) (float64, error) {
 	var next atomic.Int64
 	next.Store(int64(from))
@@ -242,7 +254,8 @@ func (b *bencher) post(s mailroom.Send) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return b.ask("http://"+b.apiAddress+"/v1/inmails", string(body), http.StatusAccepted, "Inmail-Member", string(s.From), "Idempotency-Key", s.Key)
+	return b.ask("http://"+b.apiAddress+"/v1/inmails", string(body), http.StatusAccepted,
+		"Inmail-Member", string(s.From), "Idempotency-Key", s.Key)
 }
 
 func (b *bencher) ask(url, body string, want int, header ...string) (string, error) {
@@ -262,12 +275,14 @@ func (b *bencher) ask(url, body string, want int, header ...string) (string, err
 	defer resp.Body.Close()
 	raw, err := io.ReadAll(resp.Body)
 	if err != nil || resp.StatusCode != want {
-		return "", fmt.Errorf("%s: status %d: %w", url, resp.StatusCode, errors.Join(err, errors.New(string(raw[:min(len(raw), 200)]))))
+		return "", fmt.Errorf("%s: status %d: %w", url, resp.StatusCode,
+			errors.Join(err, errors.New(string(raw[:min(len(raw), 200)]))))
 	}
 	return string(raw), nil
 }
 
-// accept measures POST /v1/inmails, durable and checked by every rule, beside a handler that only enqueues an Asynq task.
+// accept measures POST /v1/inmails, durable and checked by every rule, beside a handler that only enqueues an
+// Asynq task.
 func (b *bencher) accept(ctx context.Context) error {
 	end, err := b.profile("accept")
 	if err != nil {
@@ -280,22 +295,24 @@ func (b *bencher) accept(ctx context.Context) error {
 		return err
 	}
 	if b.redis == nil {
-		b.row(benchRow{Work: "accept: POST /v1/inmails, 64 clients", Ours: ours, Unit: "/s", Against: "no Redis: no neighbour"})
+		b.row(benchRow{Work: "accept: POST /v1/inmails, 64 clients", Ours: ours, Unit: "/s",
+			Against: "no Redis: no neighbour"})
 		return nil
 	}
 	client := asynq.NewClient(b.redis)
 	defer client.Close()
-	server := &http.Server{ReadHeaderTimeout: 5 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(r.Body)
-		if err == nil {
-			_, err = client.EnqueueContext(r.Context(), asynq.NewTask("bench:noop", body), asynq.Queue("bench"))
-		}
-		if err != nil {
-			http.Error(w, "enqueue", http.StatusInternalServerError)
-			return
-		}
-		w.WriteHeader(http.StatusAccepted)
-	})}
+	server := &http.Server{ReadHeaderTimeout: 5 * time.Second,
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			body, err := io.ReadAll(r.Body)
+			if err == nil {
+				_, err = client.EnqueueContext(r.Context(), asynq.NewTask("bench:noop", body), asynq.Queue("bench"))
+			}
+			if err != nil {
+				http.Error(w, "enqueue", http.StatusInternalServerError)
+				return
+			}
+			w.WriteHeader(http.StatusAccepted)
+		})}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return fmt.Errorf("bench: %w", err)
@@ -305,15 +322,18 @@ func (b *bencher) accept(ctx context.Context) error {
 	used = processorTime()
 	theirs, err := flood(ctx, 0, b.sizes.sends, func(n int) error {
 		s := b.letter(n)
-		_, err := b.ask("http://"+listener.Addr().String()+"/", `{"to":"`+string(s.To)+`","subject":"`+s.Subject+`"}`, http.StatusAccepted)
+		_, err := b.ask("http://"+listener.Addr().String()+"/", `{"to":"`+string(s.To)+`","subject":"`+s.Subject+`"}`,
+			http.StatusAccepted)
 		return err
 	})
-	b.row(benchRow{Work: "accept: POST /v1/inmails, 64 clients", Ours: ours, Neighbour: theirs, Unit: "/s", Against: "a handler that only enqueues an Asynq task", Bar: "≥ 1",
+	b.row(benchRow{Work: "accept: POST /v1/inmails, 64 clients", Ours: ours, Neighbour: theirs, Unit: "/s",
+		Against: "a handler that only enqueues an Asynq task", Bar: "≥ 1",
 		OwnCPU: ownCPU, TheirCPU: cpuEach(used, b.sizes.sends)})
 	return err
 }
 
-// deliver measures accepted → delivered, the whole domain work, beside Asynq's no-op tasks with one server.
+// deliver measures the way from accepted to delivered, with all rules, beside no-op tasks of one Asynq
+// server.
 func (b *bencher) deliver(ctx context.Context) error {
 	b.jobs = newJobs(b.app)
 	end, err := b.profile("deliver")
@@ -324,7 +344,8 @@ func (b *bencher) deliver(ctx context.Context) error {
 	if err := b.startWorkers(); err != nil {
 		return err
 	}
-	if err := b.until(ctx, "all is delivered", func() (bool, error) { n, err := b.delivered(ctx); return n >= b.sizes.sends, err }); err != nil {
+	if err := b.until(ctx, "all is delivered",
+		func() (bool, error) { n, err := b.delivered(ctx); return n >= b.sizes.sends, err }); err != nil {
 		return err
 	}
 	ours, ownCPU := float64(b.sizes.sends)/time.Since(began).Seconds(), cpuEach(used, b.sizes.sends)
@@ -332,13 +353,15 @@ func (b *bencher) deliver(ctx context.Context) error {
 		return err
 	}
 	if b.redis == nil {
-		b.row(benchRow{Work: "deliver: accepted → delivered", Ours: ours, Unit: "/s", Against: "no Redis: no neighbour"})
+		b.row(benchRow{Work: "deliver: accepted → delivered", Ours: ours, Unit: "/s",
+			Against: "no Redis: no neighbour"})
 		return nil
 	}
-	// The neighbour's tasks stand in its queue already: the handler of accept has put them there.
+	// The neighbour's tasks are in its queue already: the handler of accept enqueued them.
 	done := make(chan struct{})
 	var n atomic.Int64
-	server := asynq.NewServer(b.redis, asynq.Config{Concurrency: runtime.NumCPU() * 4, Queues: map[string]int{"bench": 1}, LogLevel: asynq.FatalLevel})
+	server := asynq.NewServer(b.redis, asynq.Config{Concurrency: runtime.NumCPU() * 4,
+		Queues: map[string]int{"bench": 1}, LogLevel: asynq.FatalLevel})
 	began, used = time.Now(), processorTime()
 	if err := server.Start(asynq.HandlerFunc(func(context.Context, *asynq.Task) error {
 		if n.Add(1) == int64(b.sizes.sends) {
@@ -354,12 +377,13 @@ func (b *bencher) deliver(ctx context.Context) error {
 	}
 	theirs, theirCPU := float64(n.Load())/time.Since(began).Seconds(), cpuEach(used, int(n.Load()))
 	server.Shutdown()
-	b.row(benchRow{Work: "deliver: accepted → delivered", Ours: ours, Neighbour: theirs, Unit: "/s", Against: "Asynq's no-op tasks, one server", Bar: "≥ 2",
+	b.row(benchRow{Work: "deliver: accepted → delivered", Ours: ours, Neighbour: theirs, Unit: "/s",
+		Against: "Asynq's no-op tasks, one server", Bar: "≥ 2",
 		OwnCPU: ownCPU, TheirCPU: theirCPU})
 	return ctx.Err()
 }
 
-// delivered counts what was ever delivered.
+// delivered counts all InMails that were ever delivered.
 func (b *bencher) delivered(ctx context.Context) (int, error) {
 	report, err := b.service.Analytics(ctx, "week", time.Time{}, time.Time{})
 	n := 0
@@ -369,7 +393,7 @@ func (b *bencher) delivered(ctx context.Context) (int, error) {
 	return n, err
 }
 
-// until polls quickly until something is true.
+// until polls every 5 ms until is returns true, for at most 5 minutes; what names it in the error.
 func (b *bencher) until(ctx context.Context, what string, is func() (bool, error)) error {
 	for deadline := time.Now().Add(5 * time.Minute); ; {
 		ok, err := is()
@@ -388,7 +412,7 @@ func (b *bencher) until(ctx context.Context, what string, is func() (bool, error
 	}
 }
 
-// alone measures one send at a time on an idle machine: from the request to the inbox.
+// alone measures one send at a time, from the request to the inbox, on an otherwise idle machine.
 func (b *bencher) alone(ctx context.Context) error {
 	var took []time.Duration
 	for n := b.sizes.sends; n < b.sizes.sends+b.sizes.alone; n++ {
@@ -415,11 +439,13 @@ func (b *bencher) alone(ctx context.Context) error {
 		return nil
 	}
 	slices.Sort(took)
-	b.row(benchRow{Work: "alone: POST → in the inbox, p99", Ours: ms(took[len(took)*99/100]), Neighbour: ms(took[len(took)/2]), Unit: "ms", Against: "its own median", Bar: "p99 under 50 ms"})
+	b.row(benchRow{Work: "alone: POST → in the inbox, p99", Ours: ms(took[len(took)*99/100]),
+		Neighbour: ms(took[len(took)/2]), Unit: "ms", Against: "its own median", Bar: "p99 under 50 ms"})
 	return nil
 }
 
-// preflight measures one request about 10,000 recipients beside the same checks one by one, of which a sample is made.
+// preflight measures one request about 10,000 recipients beside the same checks one by one, extrapolated from
+// a sample.
 func (b *bencher) preflight(context.Context) error {
 	const singles = 200
 	to := make([]string, mailroom.MaxPreflight)
@@ -433,7 +459,8 @@ func (b *bencher) preflight(context.Context) error {
 			return 0, err
 		}
 		began := time.Now()
-		_, err = b.ask("http://"+b.apiAddress+"/v1/preflight", string(body), http.StatusOK, "Inmail-Member", string(letter.From))
+		_, err = b.ask("http://"+b.apiAddress+"/v1/preflight", string(body), http.StatusOK,
+			"Inmail-Member", string(letter.From))
 		return time.Since(began), err
 	}
 	end, err := b.profile("preflight")
@@ -455,12 +482,14 @@ func (b *bencher) preflight(context.Context) error {
 		}
 		alone += took
 	}
-	b.row(benchRow{Work: fmt.Sprintf("preflight: %d recipients in one request", len(to)), Ours: ms(together), Neighbour: ms(alone) * float64(len(to)) / singles, Unit: "ms",
+	b.row(benchRow{Work: fmt.Sprintf("preflight: %d recipients in one request", len(to)), Ours: ms(together),
+		Neighbour: ms(alone) * float64(len(to)) / singles, Unit: "ms",
 		Against: "the same checks one by one", Bar: "under 2 s", OwnCPU: ownCPU, TheirCPU: cpuEach(used, singles)})
 	return nil
 }
 
-// profile writes the profiles of what is ours in a measurement, without the neighbour's share; call what it returns at its end.
+// profile starts the profiles of our part of a measurement; end writes them. Without a folder for them it
+// does nothing.
 func (b *bencher) profile(work string) (end func() error, err error) {
 	if b.sizes.profiles == "" {
 		return func() error { return nil }, nil
@@ -484,7 +513,8 @@ func (b *bencher) profile(work string) (end func() error, err error) {
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
-// expire measures the sweep beside Asynq's scheduled tasks, of which one an InMail would be needed.
+// expire measures the sweep beside Asynq's scheduled tasks, of which the alternative would need one per
+// InMail.
 func (b *bencher) expire(ctx context.Context) error {
 	from := b.sizes.sends + b.sizes.alone
 	for n := from; n < from+b.sizes.expiries; n += 500 {
@@ -503,7 +533,8 @@ func (b *bencher) expire(ctx context.Context) error {
 		}
 	}
 	all := b.sizes.sends + b.sizes.alone + b.sizes.expiries
-	if err := b.until(ctx, "all is delivered", func() (bool, error) { n, err := b.delivered(ctx); return n >= all, err }); err != nil {
+	if err := b.until(ctx, "all is delivered",
+		func() (bool, error) { n, err := b.delivered(ctx); return n >= all, err }); err != nil {
 		return err
 	}
 	if _, err := b.clock.Advance(domain.Window); err != nil {
@@ -537,12 +568,13 @@ func (b *bencher) expire(ctx context.Context) error {
 	if theirs == 0 {
 		against = "no Redis: no neighbour"
 	}
-	b.row(benchRow{Work: fmt.Sprintf("expire: %d unopened", expired), Ours: ours, Neighbour: theirs, Unit: "/s", Against: against, Bar: "≥ 10",
+	b.row(benchRow{Work: fmt.Sprintf("expire: %d unopened", expired), Ours: ours, Neighbour: theirs, Unit: "/s",
+		Against: against, Bar: "≥ 10",
 		OwnCPU: ownCPU, TheirCPU: cpuEach(used, min(b.sizes.expiries, 5000))})
 	return nil
 }
 
-// scheduled measures Asynq's tasks with a time: put there, forwarded and done.
+// scheduled measures n scheduled tasks of Asynq, enqueued, forwarded and processed, a second; 0: no Redis.
 func (b *bencher) scheduled(ctx context.Context, n int) (float64, error) {
 	if b.redis == nil {
 		return 0, nil
@@ -551,14 +583,16 @@ func (b *bencher) scheduled(ctx context.Context, n int) (float64, error) {
 	defer client.Close()
 	began := time.Now()
 	if _, err := flood(ctx, 0, n, func(int) error {
-		_, err := client.EnqueueContext(ctx, asynq.NewTask("bench:noop", nil), asynq.Queue("scheduled"), asynq.ProcessIn(time.Second))
+		_, err := client.EnqueueContext(ctx, asynq.NewTask("bench:noop", nil), asynq.Queue("scheduled"),
+			asynq.ProcessIn(time.Second))
 		return err
 	}); err != nil {
 		return 0, err
 	}
 	done := make(chan struct{})
 	var handled atomic.Int64
-	server := asynq.NewServer(b.redis, asynq.Config{Concurrency: runtime.NumCPU() * 4, Queues: map[string]int{"scheduled": 1}, LogLevel: asynq.FatalLevel,
+	server := asynq.NewServer(b.redis, asynq.Config{Concurrency: runtime.NumCPU() * 4,
+		Queues: map[string]int{"scheduled": 1}, LogLevel: asynq.FatalLevel,
 		DelayedTaskCheckInterval: 100 * time.Millisecond})
 	if err := server.Start(asynq.HandlerFunc(func(context.Context, *asynq.Task) error {
 		if handled.Add(1) == int64(n) {
@@ -577,15 +611,16 @@ func (b *bencher) scheduled(ctx context.Context, n int) (float64, error) {
 	return float64(n) / took.Seconds(), ctx.Err()
 }
 
-// pushAll measures how many API calls bring InMails of matched leads to the org, and later changes of them, beside one record a
-// call.
+// pushAll measures how many API calls push InMails of matched leads to the org, and their later changes,
+// beside one record a call.
 func (b *bencher) pushAll(ctx context.Context) error {
 	for i := range benchRecipients {
-		if _, err := b.sandbox.Insert("Lead", sandbox.Fields{"LastName": fmt.Sprintf("Recipient %d", i), "Company": "Bench", "InMail_Member_Id__c": fmt.Sprintf("r%d", i)}); err != nil {
+		if _, err := b.sandbox.Insert("Lead", sandbox.Fields{"LastName": fmt.Sprintf("Recipient %d", i),
+			"Company": "Bench", "InMail_Member_Id__c": fmt.Sprintf("r%d", i)}); err != nil {
 			return fmt.Errorf("bench: seed the sandbox: %w", err)
 		}
 	}
-	if err := b.drain(ctx); err != nil { // everything of the measurements before
+	if err := b.drain(ctx); err != nil { // what earlier measurements left to push
 		return err
 	}
 	from := b.sizes.sends + b.sizes.alone + b.sizes.expiries
@@ -598,7 +633,8 @@ func (b *bencher) pushAll(ctx context.Context) error {
 		return err
 	}
 	all := from + b.sizes.pushes
-	if err := b.until(ctx, "all is delivered", func() (bool, error) { n, err := b.delivered(ctx); return n >= all, err }); err != nil {
+	if err := b.until(ctx, "all is delivered",
+		func() (bool, error) { n, err := b.delivered(ctx); return n >= all, err }); err != nil {
 		return err
 	}
 	before := b.calls()
@@ -618,14 +654,16 @@ func (b *bencher) pushAll(ctx context.Context) error {
 	if err := b.drain(ctx); err != nil {
 		return err
 	}
-	b.row(benchRow{Work: fmt.Sprintf("push: %d delivered InMails with their Tasks", b.sizes.pushes), Ours: float64(first), Neighbour: float64(2 * b.sizes.pushes), Unit: "API calls",
+	b.row(benchRow{Work: fmt.Sprintf("push: %d delivered InMails with their Tasks", b.sizes.pushes),
+		Ours: float64(first), Neighbour: float64(2 * b.sizes.pushes), Unit: "API calls",
 		Against: "one record a call", Bar: "≤ 6"})
-	b.row(benchRow{Work: fmt.Sprintf("push: %d later updates", b.sizes.pushes), Ours: float64(b.calls() - before), Neighbour: float64(b.sizes.pushes), Unit: "API calls",
+	b.row(benchRow{Work: fmt.Sprintf("push: %d later updates", b.sizes.pushes), Ours: float64(b.calls() - before),
+		Neighbour: float64(b.sizes.pushes), Unit: "API calls",
 		Against: "one record a call", Bar: "≤ 3"})
 	return nil
 }
 
-// drain pushes until Salesforce has everything.
+// drain pushes until Salesforce has all InMails.
 func (b *bencher) drain(ctx context.Context) error {
 	push := b.jobs.Handlers()[mailroom.TaskCRMPush]
 	return b.until(ctx, "Salesforce has everything", func() (bool, error) {
@@ -637,7 +675,7 @@ func (b *bencher) drain(ctx context.Context) error {
 	})
 }
 
-// calls is how many API calls the sandbox has had, logins aside.
+// calls returns how many API calls the sandbox has answered, without logins.
 func (b *bencher) calls() int {
 	n := 0
 	for resource, count := range b.sandbox.Calls() {
@@ -661,7 +699,8 @@ func (b *bencher) print(out io.Writer, o *options) error {
 		engine = "PostgreSQL"
 	}
 	if o.json {
-		return o.say(out, map[string]any{"record": engine, "queue": b.queue.Where(), "cores": runtime.NumCPU(), "rows": b.rows}, "")
+		return o.print(out, map[string]any{"record": engine, "queue": b.queue.Where(), "cores": runtime.NumCPU(),
+			"rows": b.rows}, "")
 	}
 	fmt.Fprintf(out, "record: %s; queue: %s; %d cores\n\n", engine, b.queue.Where(), runtime.NumCPU())
 	t := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
@@ -674,7 +713,8 @@ func (b *bencher) print(out io.Writer, o *options) error {
 		if r.Neighbour > 0 {
 			neighbour, ratio = fmt.Sprintf("%.4g %s", r.Neighbour, r.Unit), fmt.Sprintf("%.3g", r.Ratio)
 		}
-		fmt.Fprintf(t, "%s\t%.4g %s\t%s\t%s\t%s\t%s\t%s\n", r.Work, r.Ours, r.Unit, neighbour, ratio, cpu, r.Bar, r.Against)
+		fmt.Fprintf(t, "%s\t%.4g %s\t%s\t%s\t%s\t%s\t%s\n", r.Work, r.Ours, r.Unit, neighbour, ratio, cpu, r.Bar,
+			r.Against)
 	}
 	return t.Flush()
 }

@@ -24,18 +24,19 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// The bounds of asking a server. It makes one try: who asked decides whether to ask again.
+// The limits of a call to a server. A call is tried once; the user decides whether to try again.
 const (
 	dialTimeout = 5 * time.Second
-	askTimeout  = time.Minute     // for one call; the server gives itself half of that
-	stallLimit  = 2 * time.Minute // of an import in which nothing moves
-	maxAnswer   = 64 << 20        // bytes
+	askTimeout  = time.Minute     // for one call; the server's own limit is half of it
+	stallLimit  = 2 * time.Minute // of an upload that makes no progress
+	maxAnswer   = 64 << 20        // bytes of one answer
 )
 
-// defaultServer is where inmail serve listens when nothing is set.
+// defaultServer is the address of inmail serve when nothing is set.
 const defaultServer = "http://127.0.0.1:8080"
 
-// ownServer is where a server with this listening address answers on its own machine; empty when none is set.
+// ownServer returns the URL at which a server with this listening address answers on its own machine; empty
+// when it is no address.
 func ownServer(listen string) string {
 	host, port, err := net.SplitHostPort(listen)
 	if err != nil {
@@ -47,39 +48,42 @@ func ownServer(listen string) string {
 	return "http://" + net.JoinHostPort(host, port)
 }
 
-// remote is a running server, asked by the contract of API.md.
+// remote is a client of a running server, by the contract of API.md.
 type remote struct {
-	server    string        // http://127.0.0.1:8080, without a slash at its end
-	key       string        // empty: none was found
-	keySource string        // where the key was found
-	crm       string        // which CRM the calls of /v1/crm/ are about; empty: the first that is connected
-	member    string        // whom an operator key acts for; empty: nobody
-	forMember bool          // the command is a member's, so an operator key needs one
-	patience  time.Duration // for one call
-	stall     time.Duration // for an upload in which nothing moves
+	server    string        // for instance http://127.0.0.1:8080, without a slash at its end
+	key       string        // empty: no key was found
+	keySource string        // the variable or file of the key, for messages
+	crm       string        // the CRM of calls to /v1/crm/; empty: the first that is connected
+	member    string        // the member that an operator key acts for; empty: none
+	forMember bool          // the command is a member's, so an operator key needs a member
+	patience  time.Duration // the time limit of one call
+	stall     time.Duration // the time limit of an upload or a run that makes no progress
 	http      *http.Client
 }
 
-// asked is what a command does with a server.
-type asked func(cmd *cobra.Command, c *remote, args []string) error
+// remoteCommand is the part of a command that asks a server; c knows its address and key.
+type remoteCommand func(cmd *cobra.Command, c *remote, args []string) error
 
-// asMember makes cmd ask a server as a member, or with an operator key for the one that --member names.
-func (o *options) asMember(cmd *cobra.Command, run asked) *cobra.Command {
+// asMember makes cmd call a server as a member, or with an operator key on behalf of the member that --member
+// names.
+func (o *options) asMember(cmd *cobra.Command, run remoteCommand) *cobra.Command {
 	cmd.GroupID = memberGroup
-	return o.asks(cmd, true, run)
+	return o.withRemote(cmd, true, run)
 }
 
-// asOperator makes cmd ask a server with an operator key, for nobody.
-func (o *options) asOperator(cmd *cobra.Command, run asked) *cobra.Command {
-	return o.asks(cmd, false, run)
+// asOperator makes cmd call a server with an operator key, on behalf of no member.
+func (o *options) asOperator(cmd *cobra.Command, run remoteCommand) *cobra.Command {
+	return o.withRemote(cmd, false, run)
 }
 
-func (o *options) asks(cmd *cobra.Command, forMember bool, run asked) *cobra.Command {
+// withRemote adds the flags of a client to cmd, and makes run its work.
+func (o *options) withRemote(cmd *cobra.Command, forMember bool, run remoteCommand) *cobra.Command {
 	var server, member string
 	cmd.Flags().StringVar(&server, "server", "", "`URL` of the server (INMAIL_URL, INMAIL_LISTEN, "+defaultServer+")")
 	o.settingFlag(cmd, "data", "data", "data `folder` of a server on this machine, for its operator.key (./data)")
 	if forMember {
-		cmd.Flags().StringVar(&member, "member", "", "with an operator key: `ID` of the member to act for (INMAIL_MEMBER)")
+		cmd.Flags().StringVar(&member, "member", "",
+			"with an operator key: `ID` of the member to act for (INMAIL_MEMBER)")
 	}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		c, err := o.newRemote(server)
@@ -95,18 +99,23 @@ func (o *options) asks(cmd *cobra.Command, forMember bool, run asked) *cobra.Com
 		err = run(cmd, c, args)
 		var answer *problem
 		if o.json && errors.As(err, &answer) {
-			err = errors.Join(err, o.say(cmd.OutOrStdout(), answer.raw, ""))
+			err = errors.Join(err, o.print(cmd.OutOrStdout(), answer.raw, ""))
 		}
 		return err
 	}
 	return cmd
 }
 
+// newRemote makes a client of the server at an address; an empty one is taken from INMAIL_URL, INMAIL_LISTEN
+// or the default.
 func (o *options) newRemote(server string) (*remote, error) {
-	server = strings.TrimRight(cmp.Or(server, os.Getenv("INMAIL_URL"), ownServer(os.Getenv("INMAIL_LISTEN")), defaultServer), "/")
+	server = cmp.Or(server, os.Getenv("INMAIL_URL"), ownServer(os.Getenv("INMAIL_LISTEN")), defaultServer)
+	server = strings.TrimRight(server, "/")
 	u, err := url.Parse(server)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return nil, usageError{errors.New("--server, INMAIL_URL: not the address of a server; write it as " + defaultServer)}
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" ||
+		u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return nil, usageError{errors.New("--server, INMAIL_URL: not the address of a server; write it as " +
+			defaultServer)}
 	}
 	c := &remote{server: server, crm: o.crm, patience: askTimeout, stall: stallLimit, http: &http.Client{
 		Transport: &http.Transport{
@@ -116,7 +125,8 @@ func (o *options) newRemote(server string) (*remote, error) {
 			ExpectContinueTimeout: dialTimeout,
 			ForceAttemptHTTP2:     true,
 		},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // a key goes to no other host
+		// A redirect is not followed: the key goes to no other host.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 	if c.key, c.keySource, err = o.findKey(u.Hostname()); err == nil && !inHeader(c.key) {
 		err = usageError{errors.New(c.keySource + ": holds more than a key, or none")}
@@ -124,14 +134,14 @@ func (o *options) newRemote(server string) (*remote, error) {
 	return c, err
 }
 
-// inHeader says whether s can stand in a header of ours: printable ASCII.
+// inHeader reports whether s is allowed in a header of ours: printable ASCII.
 func inHeader(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' })
 }
 
-// findKey looks for a key in this order: INMAIL_KEY, INMAIL_KEY_FILE, and for a server on this machine its own
-// operator key: INMAIL_OPERATOR_KEY, INMAIL_OPERATOR_KEY_FILE, operator.key in the data folder. None is no fault yet: the
-// server says what it asks for.
+// findKey looks for a key in this order: INMAIL_KEY, INMAIL_KEY_FILE, and for a server on this machine its
+// own operator key: INMAIL_OPERATOR_KEY, INMAIL_OPERATOR_KEY_FILE, operator.key in the data folder. No key is
+// not an error here: the server decides whether it needs one.
 func (o *options) findKey(host string) (key, source string, err error) {
 	variables := []string{"INMAIL_KEY"}
 	if loopback(host) {
@@ -167,8 +177,8 @@ func (o *options) findKey(host string) (key, source string, err error) {
 	return strings.TrimSpace(string(content)), path, nil
 }
 
-// dataFolder is where a server on this machine keeps its operator.key. The settings as a whole are read only when
-// --config may name the folder: a client needs none of the others.
+// dataFolder returns the folder in which a server on this machine keeps its operator.key. All settings are
+// read only with --config, which may name the folder; a client needs no other setting.
 func (o *options) dataFolder() (string, error) {
 	if o.configFile == "" {
 		return cmp.Or(o.flags["data"], os.Getenv("INMAIL_DATA"), "data"), nil
@@ -182,15 +192,16 @@ func loopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// A problem is an error that the server answered (RFC 9457). errors.As finds the refusal in it, errors.Is its code.
+// problem is an error that the server answered (RFC 9457). errors.As finds the refusal in it, errors.Is its
+// code.
 type problem struct {
 	status  int
-	raw     json.RawMessage // as it was answered
+	raw     json.RawMessage // the answer as it came
 	refusal *domain.Refusal
-	hint    string // what to do about it on the command line; empty: the detail says it
+	hint    string // what to do about it on the command line; empty: nothing beyond the detail
 }
 
-// Error gives code and detail, as the server worded them, and the hint.
+// Error returns the code and detail, in the server's words, and the hint.
 func (p *problem) Error() string {
 	if p.hint == "" {
 		return p.refusal.Error()
@@ -198,11 +209,12 @@ func (p *problem) Error() string {
 	return p.refusal.Error() + "; " + p.hint
 }
 
-// Unwrap lets errors.As find the refusal.
+// Unwrap returns the refusal.
 func (p *problem) Unwrap() error { return p.refusal }
 
-// exitCode follows the status: a rule decided (409, 410, 422), the command asked for what cannot be (400, 413, 415),
-// or it failed: no key, not allowed, not there, too often, a fault of the server.
+// exitCode returns exitRefused when a rule decided (409, 410, 422), exitUsage when the request was wrong
+// (400, 413, 415), and exitFailed otherwise: no key, not allowed, not found, too many requests, or a fault of
+// the server.
 func (p *problem) exitCode() int {
 	switch p.status {
 	case http.StatusConflict, http.StatusGone, http.StatusUnprocessableEntity:
@@ -213,7 +225,7 @@ func (p *problem) exitCode() int {
 	return exitFailed
 }
 
-// get asks for path with a query.
+// get calls GET on path with a query; nil: none.
 func (c *remote) get(ctx context.Context, path string, query url.Values) (json.RawMessage, error) {
 	if len(query) > 0 {
 		path += "?" + query.Encode()
@@ -221,22 +233,22 @@ func (c *remote) get(ctx context.Context, path string, query url.Values) (json.R
 	return c.ask(ctx, http.MethodGet, path, nil, nil)
 }
 
-// post sends body as JSON.
+// post calls POST on path with body as JSON; nil: no body.
 func (c *remote) post(ctx context.Context, path string, body any) (json.RawMessage, error) {
 	return c.ask(ctx, http.MethodPost, path, body, nil)
 }
 
-// ask makes one call and returns its answer as it came.
+// ask makes one call and returns its answer as it came. It adds the CRM of --crm to calls of /v1/crm/.
 func (c *remote) ask(ctx context.Context, method, path string, body any, header http.Header) (json.RawMessage, error) {
 	if c.crm != "" && strings.HasPrefix(path, "/v1/crm/") {
 		path, query, _ := strings.Cut(path, "?")
-		return c.askAbout(ctx, method, path+"?"+strings.Trim(query+"&crm="+url.QueryEscape(c.crm), "&"), body, header)
+		return c.call(ctx, method, path+"?"+strings.Trim(query+"&crm="+url.QueryEscape(c.crm), "&"), body, header)
 	}
-	return c.askAbout(ctx, method, path, body, header)
+	return c.call(ctx, method, path, body, header)
 }
 
-// askAbout makes one call of a whole path.
-func (c *remote) askAbout(ctx context.Context, method, path string, body any, header http.Header) (json.RawMessage, error) {
+// call makes one call to a path with its query.
+func (c *remote) call(ctx context.Context, method, path string, body any, header http.Header) (json.RawMessage, error) {
 	var in io.Reader
 	if body != nil {
 		encoded, err := json.Marshal(body)
@@ -260,34 +272,34 @@ func (c *remote) askAbout(ctx context.Context, method, path string, body any, he
 	return c.do(ctx, req)
 }
 
-// upload sends a long body as it is read, and gives up when nothing moves any more.
+// upload sends a long body as it is read, and gives up when nothing has been read for c.stall.
 func (c *remote) upload(ctx context.Context, path, media string, body io.Reader) (json.RawMessage, error) {
 	moving, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	watch := time.AfterFunc(c.stall, func() { cancel(fmt.Errorf("nothing has moved for %s", c.stall)) })
 	defer watch.Stop()
-	req, err := http.NewRequestWithContext(moving, http.MethodPost, c.server+path, watched{body, watch, c.stall})
+	req, err := http.NewRequestWithContext(moving, http.MethodPost, c.server+path, stallReader{body, watch, c.stall})
 	if err != nil {
 		return nil, fmt.Errorf("write the request: %w", err)
 	}
 	req.Header.Set("Content-Type", media)
-	req.Header.Set("Expect", "100-continue") // what is refused by its key is not sent first
+	req.Header.Set("Expect", "100-continue") // a body is not sent when the key is refused
 	return c.do(ctx, req)
 }
 
-// watched puts a limit off with each read.
-type watched struct {
+// stallReader restarts the timer watch with each read.
+type stallReader struct {
 	io.Reader
 	watch *time.Timer
 	limit time.Duration
 }
 
-func (w watched) Read(b []byte) (int, error) {
+func (w stallReader) Read(b []byte) (int, error) {
 	w.watch.Reset(w.limit)
 	return w.Reader.Read(b)
 }
 
-// do sends a request whose own context is bounded; ctx is the command's.
+// do sends a request and reads its answer. The context of req has the time limit; ctx is the command's own.
 func (c *remote) do(ctx context.Context, req *http.Request) (json.RawMessage, error) {
 	req.Header.Set("Accept", "application/json, application/problem+json")
 	req.Header.Set("User-Agent", "inmail/"+version())
@@ -299,22 +311,23 @@ func (c *remote) do(ctx context.Context, req *http.Request) (json.RawMessage, er
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, c.noAnswer(ctx, req, err)
+		return nil, c.transportError(ctx, req, err)
 	}
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	if err != nil {
-		return nil, c.noAnswer(ctx, req, err)
+		return nil, c.transportError(ctx, req, err)
 	}
 	if len(answer) > maxAnswer {
-		return nil, fmt.Errorf("the answer of %s is longer than %d MiB; ask for less (--limit)", c.server, maxAnswer>>20)
+		return nil, fmt.Errorf("the answer of %s is longer than %d MiB; ask for less (--limit)", c.server,
+			maxAnswer>>20)
 	}
 	media, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	switch {
 	case resp.StatusCode == http.StatusNoContent:
 		return nil, nil
 	case media == "application/problem+json":
-		return nil, c.refused(resp.StatusCode, answer)
+		return nil, c.problemOf(resp.StatusCode, answer)
 	case resp.StatusCode/100 != 2 || media != "application/json" || !json.Valid(answer):
 		return nil, fmt.Errorf("%s does not answer like an inmail server (%s, %s); correct --server or INMAIL_URL",
 			c.server, resp.Status, cmp.Or(plain(media), "no content type"))
@@ -322,37 +335,41 @@ func (c *remote) do(ctx context.Context, req *http.Request) (json.RawMessage, er
 	return answer, nil
 }
 
-// noAnswer says in one line why no answer came, and what to do.
-func (c *remote) noAnswer(ctx context.Context, req *http.Request, err error) error {
+// transportError returns in one line why no answer came, and what to do.
+func (c *remote) transportError(ctx context.Context, req *http.Request, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("stopped before %s had answered: %w", c.server, context.Cause(ctx))
 	}
 	if cause := context.Cause(req.Context()); cause != nil {
 		return fmt.Errorf("the server at %s: %w; look at its log, then try again", c.server, cause)
 	}
-	var told *url.Error
-	if errors.As(err, &told) {
-		err = told.Err // without the address a second time
+	var wrapped *url.Error
+	if errors.As(err, &wrapped) {
+		err = wrapped.Err // without the address a second time
 	}
-	return fmt.Errorf("no server answers at %s: %w; start one (inmail serve), or name another (--server, INMAIL_URL)", c.server, err)
+	return fmt.Errorf("no server answers at %s: %w; start one (inmail serve), or name another (--server, INMAIL_URL)",
+		c.server, err)
 }
 
-// refused reads a problem and adds what the command line knows of it.
-func (c *remote) refused(status int, answer []byte) error {
-	var told struct {
+// problemOf reads a problem and adds a hint for the command line.
+func (c *remote) problemOf(status int, answer []byte) error {
+	var body struct {
 		Code       string
 		Detail     string
 		Until      time.Time
 		Got, Limit int
 	}
-	if err := json.Unmarshal(answer, &told); err != nil || told.Code == "" {
-		return fmt.Errorf("%s does not answer like an inmail server (%d, a problem without a code); correct --server or INMAIL_URL", c.server, status)
+	if err := json.Unmarshal(answer, &body); err != nil || body.Code == "" {
+		return fmt.Errorf("%s does not answer like an inmail server (%d, a problem without a code); "+
+			"correct --server or INMAIL_URL", c.server, status)
 	}
-	p := &problem{status: status, raw: answer, refusal: &domain.Refusal{Code: domain.Code(plain(told.Code)), Detail: plain(told.Detail),
-		Until: told.Until, Got: told.Got, Limit: told.Limit}}
+	p := &problem{status: status, raw: answer,
+		refusal: &domain.Refusal{Code: domain.Code(plain(body.Code)), Detail: plain(body.Detail),
+			Until: body.Until, Got: body.Got, Limit: body.Limit}}
 	switch {
 	case status == http.StatusUnauthorized && c.key == "":
-		p.hint = "set INMAIL_KEY or INMAIL_KEY_FILE, or on the server's machine name its data folder (--data, INMAIL_DATA)"
+		p.hint = "set INMAIL_KEY or INMAIL_KEY_FILE, " +
+			"or on the server's machine name its data folder (--data, INMAIL_DATA)"
 	case status == http.StatusUnauthorized:
 		p.hint = "it came from " + c.keySource
 	case status == http.StatusForbidden && c.member != "":
@@ -363,25 +380,25 @@ func (c *remote) refused(status int, answer []byte) error {
 	return p
 }
 
-// paging is how much of a list a command shows.
+// paging are the flags for the part of a list that a command shows.
 type paging struct {
-	limit  int
-	cursor string
-	all    bool
+	limit  int    // items of a page; 0: the server's default of 50
+	cursor string // where to continue; empty: at the beginning
+	all    bool   // all pages
 }
 
 func (p *paging) flags(cmd *cobra.Command) {
 	cmd.Flags().IntVar(&p.limit, "limit", 0, fmt.Sprintf("how many to show, 1 to %d (50)", maxPage))
-	cmd.Flags().StringVar(&p.cursor, "cursor", "", "go on `where` a list ended")
+	cmd.Flags().StringVar(&p.cursor, "cursor", "", "continue `where` a list ended")
 	cmd.Flags().BoolVar(&p.all, "all", false, "show all of the list")
 }
 
 // maxPage is the longest page of a list (API.md).
 const maxPage = mailroom.MaxPage
 
-// list reads one page of a list or, with all, every one from the cursor on as if it were one page.
+// list reads one page of a list or, with p.all, joins all pages from the cursor on into one.
 func (c *remote) list(ctx context.Context, path string, query url.Values, p paging) (json.RawMessage, error) {
-	query = without(query)
+	query = withoutEmpty(query)
 	if p.limit == 0 && p.all {
 		p.limit = maxPage
 	}
@@ -395,7 +412,7 @@ func (c *remote) list(ctx context.Context, path string, query url.Values, p pagi
 	if err != nil || !p.all {
 		return first, err
 	}
-	whole := map[string]json.RawMessage{} // keeps what stands beside the items
+	whole := map[string]json.RawMessage{} // keeps the fields beside the items
 	if err := json.Unmarshal(first, &whole); err != nil {
 		return nil, fmt.Errorf("read the list: %w", err)
 	}
@@ -424,8 +441,8 @@ func (c *remote) list(ctx context.Context, path string, query url.Values, p pagi
 	return json.Marshal(whole)
 }
 
-// without returns a copy of query without the filters that were not given.
-func without(query url.Values) url.Values {
+// withoutEmpty returns a copy of query without the parameters whose value is empty.
+func withoutEmpty(query url.Values) url.Values {
 	given := url.Values{}
 	for name, values := range query {
 		if values[0] != "" {
@@ -435,19 +452,19 @@ func without(query url.Values) url.Values {
 	return given
 }
 
-// tell prints an answer: as it came with --json, else as text makes it.
+// printAnswer prints an answer: as it came with --json, else as the text that text makes of it.
 func printAnswer[A any](o *options, cmd *cobra.Command, answer json.RawMessage, text func(A) string) error {
 	if o.json {
-		return o.say(cmd.OutOrStdout(), answer, "")
+		return o.print(cmd.OutOrStdout(), answer, "")
 	}
 	var a A
 	if err := json.Unmarshal(answer, &a); err != nil {
 		return fmt.Errorf("read the answer: %w", err)
 	}
-	return o.say(cmd.OutOrStdout(), nil, text(a))
+	return o.print(cmd.OutOrStdout(), nil, text(a))
 }
 
-// jsonOf is an equivalent object for what no single call answers.
+// jsonOf encodes an answer that the command itself has made.
 func jsonOf(v any) (json.RawMessage, error) {
 	b, err := json.Marshal(v)
 	if err != nil {

@@ -11,10 +11,10 @@ import (
 	"inmail/domain"
 )
 
-// clock is the clock of every decision: UTC in whole milliseconds. It can be set forward for tests (POST /v1/clock), and
-// pinned while the sample's history is played.
+// clock is the clock of every decision, in UTC and whole milliseconds. It can be set forward for tests
+// (POST /v1/clock), and pinned while the sample's history is played.
 type clock struct {
-	ahead  atomic.Int64              // nanoseconds
+	ahead  atomic.Int64              // by how much it was set forward, in nanoseconds
 	pinned atomic.Pointer[time.Time] // nil: it runs
 }
 
@@ -40,7 +40,8 @@ func (c *clock) Advance(d time.Duration) (time.Time, error) {
 	for {
 		ahead := c.ahead.Load()
 		if int64(d) > math.MaxInt64-ahead {
-			return time.Time{}, domain.Refuse(domain.BadRequest, "advance: the clock can go at most %s further", time.Duration(math.MaxInt64-ahead).Truncate(time.Second))
+			return time.Time{}, domain.Refuse(domain.BadRequest, "advance: the clock can go at most %s further",
+				time.Duration(math.MaxInt64-ahead).Truncate(time.Second))
 		}
 		if c.ahead.CompareAndSwap(ahead, ahead+int64(d)) {
 			return c.Now(), nil
@@ -48,21 +49,21 @@ func (c *clock) Advance(d time.Duration) (time.Time, error) {
 	}
 }
 
-// Pin stops the clock at t; Unpin lets it run again.
+// Pin stops the clock at t, until Unpin.
 func (c *clock) Pin(t time.Time) {
 	t = t.UTC().Truncate(time.Millisecond)
 	c.pinned.Store(&t)
 }
 
-// Unpin lets the clock run again.
+// Unpin starts the clock again after Pin.
 func (c *clock) Unpin() { c.pinned.Store(nil) }
 
-// uuids makes ids that sort by the time of making, and secrets.
+// uuids makes ids that sort by their time of creation (UUIDv7), and random secrets.
 type uuids struct{}
 
 // NewSecret implements mailroom.IDs.
 func (uuids) NewSecret() (secret [32]byte) {
-	rand.Read(secret[:]) // never fails: crypto/rand
+	rand.Read(secret[:]) // crypto/rand never returns an error here
 	return secret
 }
 

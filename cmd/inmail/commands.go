@@ -2,12 +2,13 @@ package main
 
 import "github.com/spf13/cobra"
 
-// commands lists all commands; each stands in a file of its own.
+// commands returns all commands; each is in a file of its own.
 func commands(o *options) []*cobra.Command {
 	return []*cobra.Command{
 		serveCommand(o), migrateCommand(o), configCommand(o), versionCommand(o), sandboxCommand(o),
 		sendCommand(o), inboxCommand(o), openCommand(o), replyCommand(o), sentCommand(o), retractCommand(o),
 		creditsCommand(o), standingCommand(o), adviseCommand(o), preflightCommand(o),
-		importCommand(o), benchCommand(o), reportCommand(o), memberCommand(o), restrictionCommand(o), crmCommand(o), queueCommand(o),
+		importCommand(o), benchCommand(o), reportCommand(o), memberCommand(o), restrictionCommand(o),
+		crmCommand(o), queueCommand(o),
 	}
 }

@@ -30,30 +30,33 @@ func crmCommand(o *options) *cobra.Command {
 		Example: "  inmail crm status\n  inmail crm failures\n  inmail crm retry --class bad_data",
 		GroupID: operatorGroup,
 	}
-	cmd.PersistentFlags().StringVar(&o.crm, "crm", "", "which CRM, for instance salesforce; left out: the first that is connected")
-	return family(cmd, crmStatusCommand(o), crmFailuresCommand(o), crmRetryCommand(o), crmCheckCommand(o), crmPauseCommand(o),
-		crmDoes(o, "resume", "Let the sync go on after a pause", "/v1/crm/resume", "the sync goes on\n"),
+	cmd.PersistentFlags().StringVar(&o.crm, "crm", "",
+		"which CRM, for instance salesforce; left out: the first that is connected")
+	return commandGroup(cmd, crmStatusCommand(o), crmFailuresCommand(o), crmRetryCommand(o), crmCheckCommand(o),
+		crmPauseCommand(o),
+		crmActionCommand(o, "resume", "Let the sync go on after a pause", "/v1/crm/resume", "the sync goes on\n"),
 		crmReconcileCommand(o), crmBackfillCommand(o))
 }
 
-// crmDoes is a command that asks for one thing.
-func crmDoes(o *options, name, short, path, done string) *cobra.Command {
+// crmActionCommand makes a command that posts to path, without a body, and prints done.
+func crmActionCommand(o *options, name, short, path, done string) *cobra.Command {
 	cmd := &cobra.Command{Use: name, Short: short, Example: "  inmail crm " + name, Args: exactly(0)}
 	return o.asOperator(cmd, func(cmd *cobra.Command, c *remote, _ []string) error {
 		answer, err := c.post(cmd.Context(), path, nil)
 		if err != nil {
 			return err
 		}
-		return o.say(cmd.OutOrStdout(), answer, done)
+		return o.print(cmd.OutOrStdout(), answer, done)
 	})
 }
 
 func crmPauseCommand(o *options) *cobra.Command {
 	var length time.Duration
 	cmd := &cobra.Command{
-		Use:     "pause",
-		Short:   "Stop the sync until it is resumed, or for a while",
-		Long:    "Stop the sync until it is resumed, or for a while. InMails go on; what Salesforce lacks waits. A restart remembers it.",
+		Use:   "pause",
+		Short: "Stop the sync until it is resumed, or for a while",
+		Long: `Stop the sync until it is resumed, or for a while. InMails are sent and read as before, and wait to
+be pushed. The pause survives a restart.`,
 		Example: "  inmail crm pause --for 2h",
 		Args:    exactly(0),
 	}
@@ -67,18 +70,18 @@ func crmPauseCommand(o *options) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return o.say(cmd.OutOrStdout(), answer, done)
+		return o.print(cmd.OutOrStdout(), answer, done)
 	})
 }
 
 func crmStatusCommand(o *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "Tell how far Salesforce is behind, and why",
-		Long: `Tell how far Salesforce is behind, and why.
+		Short: "Show how far Salesforce is behind, and why",
+		Long: `Show how far Salesforce is behind, and why.
 
-unsynced counts the InMails that wait to be pushed and go by themselves. Dead letters, which Salesforce refused and
-which wait for a person or for their next change, are not among them: they have a line of their own.`,
+unsynced counts the InMails that wait to be pushed and go by themselves. It does not count dead letters, which
+Salesforce refused and which wait for a person or for their next change: they have a line of their own.`,
 		Example: "  inmail crm status",
 		Args:    exactly(0),
 	}
@@ -124,7 +127,8 @@ func (s crmStatus) text() string {
 		behind = "everything but the dead letters is in Salesforce"
 	}
 	if s.Unsynced > 0 {
-		behind = fmt.Sprintf("%d, the oldest since %s: %s behind", s.Unsynced, moment(s.OldestUnsyncedAt), span(time.Duration(s.LagSeconds*float64(time.Second))))
+		behind = fmt.Sprintf("%d, the oldest since %s: %s behind", s.Unsynced, moment(s.OldestUnsyncedAt),
+			span(time.Duration(s.LagSeconds*float64(time.Second))))
 	}
 	t.row("unsynced", behind)
 	if dead != "" {
@@ -148,7 +152,7 @@ func (s crmStatus) text() string {
 	t.row("drift", drift)
 	for _, kind := range []string{"reconcile", "backfill"} {
 		if run := s.Runs[kind]; run != nil && run.State != "done" {
-			t.row(kind, run.far())
+			t.row(kind, run.progressText())
 		}
 	}
 	return t.String()
@@ -163,10 +167,11 @@ func (s crmStatus) budget() string {
 		return "not known before the first call"
 	}
 	ours := int(b.Share * float64(b.Max))
-	return fmt.Sprintf("%d of %d calls that may be ours in 24 h; the org has used %d of %d", b.Ours, ours, b.Used, b.Max)
+	return fmt.Sprintf("%d of %d calls that may be ours in 24 h; the org has used %d of %d", b.Ours, ours, b.Used,
+		b.Max)
 }
 
-// countsText lists names with how many, the names in order; empty for none.
+// countsText lists names in order, each with its count; zeros are left out, and the text is empty for none.
 func countsText(counts map[string]int) string {
 	var parts []string
 	for _, name := range slices.Sorted(maps.Keys(counts)) {
@@ -177,15 +182,19 @@ func countsText(counts map[string]int) string {
 	return strings.Join(parts, ", ")
 }
 
-// remedies say what a person does about each class of failure.
+// remedies are what a person can do about each class of failure.
 var remedies = map[domain.FailureClass]string{
-	domain.Locked:        "nothing: it goes again by itself",
-	domain.LimitReached:  "nothing: it goes again when the org's daily calls allow it; a larger INMAIL_SALESFORCE_BUDGET brings that forward",
-	domain.SessionEnded:  "nothing: it goes again after the next login",
-	domain.LoginFailed:   "correct the login of the settings (INMAIL_SALESFORCE_…), then inmail crm resume",
-	domain.LostReference: "its Lead, Contact or Account is gone: give the InMail other ids, then inmail crm retry --class lost_reference",
-	domain.BadData:       "have the Salesforce admin change the rule or the record, then inmail crm retry --class bad_data",
-	domain.Configuration: "have the Salesforce admin give the missing field or permission, then inmail crm resume and inmail crm retry --class configuration",
+	domain.Locked: "nothing: it is tried again by itself",
+	domain.LimitReached: "nothing: it is tried again when the org's daily calls allow it; " +
+		"with a larger INMAIL_SALESFORCE_BUDGET that is sooner",
+	domain.SessionEnded: "nothing: it is tried again after the next login",
+	domain.LoginFailed:  "correct the login of the settings (INMAIL_SALESFORCE_…), then inmail crm resume",
+	domain.LostReference: "its Lead, Contact or Account is gone: give the InMail other ids, " +
+		"then inmail crm retry --class lost_reference",
+	domain.BadData: "have the Salesforce admin change the rule or the record, " +
+		"then inmail crm retry --class bad_data",
+	domain.Configuration: "have the Salesforce admin give the missing field or permission, " +
+		"then inmail crm resume and inmail crm retry --class configuration",
 }
 
 type crmFailure struct {
@@ -203,10 +212,10 @@ func crmFailuresCommand(o *options) *cobra.Command {
 	var show int
 	cmd := &cobra.Command{
 		Use:   "failures",
-		Short: "Show what did not get through to Salesforce, grouped, and what to do about it",
-		Long: `Show what did not get through to Salesforce, grouped by the org's answer, and what to do about it; then the newest
-InMails concerned. A dagger marks those that wait for a person: a dead letter goes again by inmail crm retry, or when the InMail
-changes next.`,
+		Short: "Show what Salesforce did not accept, grouped, and what to do about it",
+		Long: `Show what Salesforce did not accept, grouped by the org's answer, and what to do about it; then the
+newest InMails concerned. A dagger marks dead letters, which wait for a person: they are pushed again by inmail
+crm retry, or when the InMail changes next.`,
 		Example: "  inmail crm failures\n  inmail crm failures --class bad_data --csv > failures.csv",
 		Args:    exactly(0),
 	}
@@ -224,7 +233,9 @@ changes next.`,
 		if asCSV {
 			return failuresCSV(cmd, answer)
 		}
-		return printAnswer(o, cmd, answer, func(a struct{ Items []crmFailure }) string { return failuresText(a.Items, show) })
+		return printAnswer(o, cmd, answer, func(a struct{ Items []crmFailure }) string {
+			return failuresText(a.Items, show)
+		})
 	})
 }
 
@@ -234,15 +245,17 @@ func failuresCSV(cmd *cobra.Command, answer json.RawMessage) error {
 		return fmt.Errorf("read the answer: %w", err)
 	}
 	w := csv.NewWriter(cmd.OutOrStdout())
-	w.Write([]string{"inmail", "class", "detail", "attempts", "at", "dead"}) // Error tells what Write could not
+	w.Write([]string{"inmail", "class", "detail", "attempts", "at", "dead"}) // w.Error returns its error
 	for _, f := range a.Items {
-		w.Write([]string{f.InMail, f.Class, f.Detail, fmt.Sprint(f.Attempts), f.At.UTC().Format(time.RFC3339Nano), fmt.Sprint(f.Dead)})
+		w.Write([]string{f.InMail, f.Class, f.Detail, fmt.Sprint(f.Attempts), f.At.UTC().Format(time.RFC3339Nano),
+			fmt.Sprint(f.Dead)})
 	}
 	w.Flush()
 	return w.Error()
 }
 
-// failuresText groups failures by what the org answered, the most frequent first, and lists the newest.
+// failuresText groups failures by the org's answer, the most frequent first, and lists the newest, at most
+// show of them.
 func failuresText(failures []crmFailure, show int) string {
 	if len(failures) == 0 {
 		return "everything got through\n"
@@ -255,9 +268,10 @@ func failuresText(failures []crmFailure, show int) string {
 	groups := slices.SortedFunc(maps.Keys(counts), func(a, b group) int {
 		return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a.class, b.class), cmp.Compare(a.detail, b.detail))
 	})
-	t := newTable("INMAILS", "CLASS", "SALESFORCE SAYS", "REMEDY")
+	t := newTable("INMAILS", "CLASS", "SALESFORCE ANSWERED", "REMEDY")
 	for _, g := range groups {
-		t.row(fmt.Sprintf("%7d", counts[g]), g.class, cut(g.detail, 60), cmp.Or(remedies[domain.FailureClass(g.class)], "look at the server's log"))
+		t.row(fmt.Sprintf("%7d", counts[g]), g.class, cut(g.detail, 60),
+			cmp.Or(remedies[domain.FailureClass(g.class)], "look at the server's log"))
 	}
 	newest := newTable("", "INMAIL", "CLASS", "TRIES", "LAST")
 	for _, f := range failures[:min(max(show, 0), len(failures))] {
@@ -280,9 +294,10 @@ func failuresText(failures []crmFailure, show int) string {
 func crmRetryCommand(o *options) *cobra.Command {
 	var class string
 	cmd := &cobra.Command{
-		Use:     "retry [INMAIL…]",
-		Short:   "Push dead letters again: those named, those of a class, or all",
-		Example: "  inmail crm retry\n  inmail crm retry --class bad_data\n  inmail crm retry 019abf5e-8c00-7a31-9c55-0d6a3f6b7e21",
+		Use:   "retry [INMAIL…]",
+		Short: "Push dead letters again: those named, those of a class, or all",
+		Example: "  inmail crm retry\n  inmail crm retry --class bad_data\n" +
+			"  inmail crm retry 019abf5e-8c00-7a31-9c55-0d6a3f6b7e21",
 	}
 	cmd.Flags().StringVar(&class, "class", "", "only this class of failure")
 	return o.asOperator(cmd, func(cmd *cobra.Command, c *remote, args []string) error {
@@ -312,33 +327,34 @@ func crmRetryCommand(o *options) *cobra.Command {
 			}
 			sum.Retried += one.Retried
 		}
-		return o.say(cmd.OutOrStdout(), sum, sum.text())
+		return o.print(cmd.OutOrStdout(), sum, sum.text())
 	})
 }
 
+// retryAnswer is how many were made due to be tried again.
 type retryAnswer struct {
 	Retried int `json:"retried"`
 }
 
 func (a retryAnswer) text() string { return fmt.Sprintf("%d to be tried again\n", a.Retried) }
 
-// checkLimit bounds a check as a whole; each of its calls has the setting salesforce.timeout.
+// checkLimit is the time limit of a whole check; that of each call is the setting salesforce.timeout.
 const checkLimit = 10 * time.Minute
 
 func crmCheckCommand(o *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check",
-		Short: "Log in to Salesforce, and say what it lacks of fields, permissions and calls",
-		Long: `Log in to the Salesforce of the settings in force, compare its fields, permissions and limits with what is needed, and say
-what is missing and what to do about it. It needs no server and stores nothing in the org. With nothing configured it checks
-a sandbox of its own, as embedded mode has one. It exits with 1 when something
-is missing.`,
+		Short: "Log in to Salesforce, and show which fields, permissions or calls are missing",
+		Long: `Log in to the Salesforce of the settings in force, compare its fields, permissions and limits with
+what is needed, and show what is missing and what to do about it. It needs no server and stores nothing in the
+org. With nothing configured it checks a temporary sandbox, like that of embedded mode. It exits with 1 when
+something is missing.`,
 		Example: "  inmail crm check --config inmail.yaml",
 		Args:    exactly(0),
 	}
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if o.crm != "" && o.crm != string(salesforce.Name) {
-			return usageError{fmt.Errorf("--crm: what is checked is %s", salesforce.Name)}
+			return usageError{fmt.Errorf("--crm: only %s can be checked", salesforce.Name)}
 		}
 		s, err := o.load()
 		if err != nil {
@@ -349,7 +365,7 @@ is missing.`,
 				return errors.New("no Salesforce is configured: set INMAIL_SALESFORCE_URL and a login")
 			}
 			var end func()
-			if s.Salesforce, end, err = passingSandbox(s.Salesforce); err != nil {
+			if s.Salesforce, end, err = temporarySandbox(s.Salesforce); err != nil {
 				return err
 			}
 			defer end()
@@ -360,24 +376,25 @@ is missing.`,
 		}
 		ctx, cancel := context.WithTimeout(cmd.Context(), checkLimit)
 		defer cancel()
-		found := checked{Findings: crm.Check(ctx)}
+		found := checkReport{Findings: crm.Check(ctx)}
 		for _, f := range found.Findings {
 			if !f.OK {
 				found.Failed++
 			}
 		}
 		found.OK = found.Failed == 0
-		if err := o.say(cmd.OutOrStdout(), found, found.text()); err != nil || found.OK {
+		if err := o.print(cmd.OutOrStdout(), found, found.text()); err != nil || found.OK {
 			return err
 		}
-		return fmt.Errorf("%d of %s failed; the remedies stand beside them", found.Failed, count(len(found.Findings), "check"))
+		return fmt.Errorf("%d of %s failed; the table shows the remedies", found.Failed,
+			count(len(found.Findings), "check"))
 	}
 	return cmd
 }
 
-// passingSandbox serves an org like the one that embedded mode has, for the time of a check: it shows what a
-// good answer looks like.
-func passingSandbox(c salesforce.Config) (salesforce.Config, func(), error) {
+// temporarySandbox serves an org like that of embedded mode until the returned function is called. Its check
+// shows what a good answer looks like.
+func temporarySandbox(c salesforce.Config) (salesforce.Config, func(), error) {
 	secret := uuids{}.NewSecret()
 	c.ClientID, c.ClientSecret = "inmail-embedded", hex.EncodeToString(secret[:])
 	org, err := sandbox.New(sandbox.Options{Credentials: embeddedCredentials(c)})
@@ -395,14 +412,14 @@ func passingSandbox(c salesforce.Config) (salesforce.Config, func(), error) {
 	return c, func() { cancel(); <-done }, nil
 }
 
-// checked is what a check found.
-type checked struct {
+// checkReport is the result of a check.
+type checkReport struct {
 	OK       bool                 `json:"ok"`
 	Failed   int                  `json:"failed"`
 	Findings []salesforce.Finding `json:"findings"`
 }
 
-func (c checked) text() string {
+func (c checkReport) text() string {
 	t := newTable("", "WHAT", "FOUND", "REMEDY")
 	for _, f := range c.Findings {
 		mark := "ok"

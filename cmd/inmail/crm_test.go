@@ -76,9 +76,9 @@ drift         not compared yet
 	t.Run("failures by what Salesforce says", func(t *testing.T) {
 		got := must(t, exitDone, "crm", "failures")
 		want := `
-INMAILS  CLASS     SALESFORCE SAYS                               REMEDY
+INMAILS  CLASS     SALESFORCE ANSWERED                           REMEDY
       2  bad_data  FIELD_CUSTOM_VALIDATION_EXCEPTION Subject__c  have the Salesforce admin change the rule or the record, then inmail crm retry --class bad_data
-      1  locked    UNABLE_TO_LOCK_ROW                            nothing: it goes again by itself
+      1  locked    UNABLE_TO_LOCK_ROW                            nothing: it is tried again by itself
 
    INMAIL                                CLASS     TRIES  LAST
    id..................................  locked        1  23 Nov 2026 09:04
@@ -153,7 +153,7 @@ INMAILS  CLASS     SALESFORCE SAYS                               REMEDY
 	})
 	t.Run("reconcile and backfill", func(t *testing.T) {
 		for _, name := range []string{"reconcile", "backfill"} {
-			if got := must(t, exitDone, "crm", name); !strings.HasPrefix(got.out, "the workers are asked; ") {
+			if got := must(t, exitDone, "crm", name); !strings.HasPrefix(got.out, "the run is requested; ") {
 				t.Errorf("%s printed %q", name, got.out)
 			}
 			if got := read[map[string]string](t, must(t, exitDone, "crm", name, "--json")); got["status"] != "asked" {
@@ -173,7 +173,7 @@ func TestEveryClassOfFailureHasARemedy(t *testing.T) {
 
 func TestCRMCheck(t *testing.T) {
 	noSettings(t)
-	if all := read[checked](t, must(t, exitDone, "crm", "check", "--json")); !all.OK || len(all.Findings) < 10 {
+	if all := read[checkReport](t, must(t, exitDone, "crm", "check", "--json")); !all.OK || len(all.Findings) < 10 {
 		t.Errorf("embedded mode's own sandbox: %+v", all)
 	}
 	const secret = "a-secret-of-the-test"
@@ -196,7 +196,7 @@ func TestCRMCheck(t *testing.T) {
 			t.Errorf("no %q in\n%s", line, shown.out)
 		}
 	}
-	if all := read[checked](t, must(t, exitDone, "crm", "check", "--json")); !all.OK || all.Failed != 0 || len(all.Findings) < 10 {
+	if all := read[checkReport](t, must(t, exitDone, "crm", "check", "--json")); !all.OK || all.Failed != 0 || len(all.Findings) < 10 {
 		t.Errorf("JSON is %+v", all)
 	}
 	t.Setenv("INMAIL_SALESFORCE_CLIENT_SECRET", "not-"+secret)
@@ -204,7 +204,7 @@ func TestCRMCheck(t *testing.T) {
 	if wrong.code != exitFailed || !strings.Contains(wrong.out, "FAILED  login") || !strings.Contains(wrong.out, "salesforce.client_secret") || strings.Contains(wrong.out+wrong.err, secret) {
 		t.Errorf("with a wrong secret: %+v", wrong)
 	}
-	if all := read[checked](t, inmail(t, "crm", "check", "--json")); all.OK || all.Failed != 1 {
+	if all := read[checkReport](t, inmail(t, "crm", "check", "--json")); all.OK || all.Failed != 1 {
 		t.Errorf("JSON is %+v", all)
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// crmRun is a walk over the whole record, as the server tells it.
+// crmRun is a run over the whole record, as the server reports it. What has not happened yet is nil or zero.
 type crmRun struct {
 	ID         string
 	State      string
@@ -40,12 +40,13 @@ type crmRun struct {
 func crmReconcileCommand(o *options) *cobra.Command {
 	return crmRunCommand(o, &cobra.Command{
 		Use:   "reconcile",
-		Short: "Compare Salesforce with the record and mend what differs, now instead of tonight",
-		Long: `Compare Salesforce with the record and mend what differs, now instead of tonight: what is missing, stale or was
-edited by hand is pushed again, what hangs on a converted, merged or deleted Lead or Contact is hung where that
-went, what found nobody is looked for again. Records in Salesforce that nobody here knows are told and left.
+		Short: "Compare Salesforce with the record and repair what differs, now instead of tonight",
+		Long: `Compare Salesforce with the record and repair what differs, now instead of tonight. Records that are
+missing, stale or were edited by hand are pushed again. Those of a converted, merged or deleted Lead or Contact
+are moved to what has replaced it. For InMails without a Lead or Contact one is looked for again. Records in
+Salesforce without an InMail are counted and left alone.
 
-The server's workers do it. With --dry-run they only count what differs and the API calls that mending would take.`,
+The server's workers do it. With --dry-run they only count what differs and the API calls of a repair.`,
 		Example: "  inmail crm reconcile --dry-run\n  inmail crm reconcile",
 	}, "/v1/crm/reconcile", crmRun.compared)
 }
@@ -53,28 +54,30 @@ The server's workers do it. With --dry-run they only count what differs and the 
 func crmBackfillCommand(o *options) *cobra.Command {
 	return crmRunCommand(o, &cobra.Command{
 		Use:   "backfill",
-		Short: "Bring every InMail to Salesforce, in bulk",
-		Long: `Bring every InMail to Salesforce, whatever is believed to be there: for a new org, or one that was restored. More
-than 2,000 go in bulk jobs; fewer, and what a job refuses, go by ordinary pushes. What is there already does not
-change.
+		Short: "Push every InMail to Salesforce, in bulk",
+		Long: `Push every InMail to Salesforce, whether or not it was pushed before: for a new org, or one that was
+restored. More than 2,000 are sent in bulk jobs; fewer, and those that a job refuses, by ordinary pushes. What
+is in Salesforce already does not change.
 
-The server's workers do it, and go on where they stopped. With --dry-run they only count InMails and Tasks, and the
-API calls that they would take.`,
+The server's workers do it, and continue where they stopped. With --dry-run they only count InMails, Tasks and
+the API calls for them.`,
 		Example: "  inmail crm backfill --dry-run\n  inmail crm backfill",
 	}, "/v1/crm/backfill", crmRun.backfilled)
 }
 
-// crmRunCommand asks for a walk, and watches it to its end.
+// crmRunCommand completes cmd, which asks for a run and watches it to its end; text makes the result
+// readable.
 func crmRunCommand(o *options, cmd *cobra.Command, path string, text func(crmRun) string) *cobra.Command {
 	var dry, watch bool
 	name := cmd.Use
 	cmd.Long += `
 
-On a terminal the command shows how far they are and ends when they are done; Ctrl-C only stops watching. Elsewhere it
-ends when they are asked, unless --wait is given; a dry run is always waited for.`
+On a terminal the command shows the progress and ends when the run is done; Ctrl-C only stops watching. Elsewhere
+it ends when the run is requested, unless --wait is given. A dry run is always waited for.`
 	cmd.Args = exactly(0)
 	cmd.Flags().BoolVar(&dry, "dry-run", false, "count, and change nothing")
-	cmd.Flags().BoolVar(&watch, "wait", false, "end when it is done (on a terminal the default; --wait=false only asks)")
+	cmd.Flags().BoolVar(&watch, "wait", false,
+		"end when the run is done (the default on a terminal; --wait=false only requests it)")
 	return o.asOperator(cmd, func(cmd *cobra.Command, c *remote, _ []string) error {
 		kind, body := name, map[string]bool{}
 		if dry {
@@ -88,7 +91,7 @@ ends when they are asked, unless --wait is given; a dry run is always waited for
 			watch = ok && isTerminal(f)
 		}
 		if !watch && !dry {
-			return o.say(cmd.OutOrStdout(), answer, "the workers are asked; inmail crm status shows how far they are\n")
+			return o.print(cmd.OutOrStdout(), answer, "the run is requested; inmail crm status shows its progress\n")
 		}
 		var asked struct{ Run string }
 		if err := json.Unmarshal(answer, &asked); err != nil {
@@ -101,30 +104,34 @@ ends when they are asked, unless --wait is given; a dry run is always waited for
 			return err
 		}
 		if run.Fault == mailroom.NotConfigured {
-			return errors.New("the CRM is not configured: set its address and a login (INMAIL_SALESFORCE_URL, …) where the workers run")
+			return errors.New("the CRM is not configured: " +
+				"set its address and a login (INMAIL_SALESFORCE_URL, …) where the workers run")
 		}
-		told := text(run)
+		result := text(run)
 		if b := run.Backfilled; b != nil && b.Pushed > 0 && kind == "backfill" {
-			after, err := c.pushed(cmd.Context(), bar, run.EndedAt)
+			after, err := c.watchPushes(cmd.Context(), bar, run.EndedAt)
 			if err != nil {
 				return err
 			}
-			told += after
+			result += after
 		}
 		bar.done()
-		return o.say(cmd.OutOrStdout(), raw, told)
+		return o.print(cmd.OutOrStdout(), raw, result)
 	})
 }
 
-// errStopped is what a watcher is told whose Ctrl-C ended the watching, and nothing else.
-var errStopped = errors.New("stopped watching; the workers go on, inmail crm status shows how far they are")
+// errStopped is returned when Ctrl-C ends the watching; the run itself goes on.
+var errStopped = errors.New("stopped watching; the workers continue, inmail crm status shows their progress")
 
-// watchEvery is how often a walk is looked at.
-const watchEvery = 500 * time.Millisecond
+// pollInterval is the time between two looks at a run.
+const pollInterval = 500 * time.Millisecond
 
-// watch shows how far a walk is until it is done, and returns it as it is then. It gives up when nothing moves, but not while the walk waits
-// for the org's calls.
-func (c *remote) watch(ctx context.Context, bar *progress, name, kind, id string) (run crmRun, raw json.RawMessage, err error) {
+// watch shows the progress of a run until it is done, and returns its final state. It gives up when there is
+// no progress for 5 times c.stall, or for c.stall when no worker has started the run; while the run waits for
+// the org's daily calls, it waits too.
+func (c *remote) watch(
+	ctx context.Context, bar *progress, name, kind, id string,
+) (run crmRun, raw json.RawMessage, err error) {
 	moved, last := time.Now(), ""
 	for {
 		answer, err := c.get(ctx, "/v1/crm/status", nil)
@@ -144,29 +151,31 @@ func (c *remote) watch(ctx context.Context, bar *progress, name, kind, id string
 		}
 		switch {
 		case run.ID != id:
-			return run, nil, fmt.Errorf("another %s has begun meanwhile; inmail crm status shows it", name)
+			return run, nil, fmt.Errorf("another %s has started meanwhile; inmail crm status shows it", name)
 		case run.State == "done":
 			return run, raw, nil
 		case string(raw) != last || run.State == "waiting":
 			moved, last = time.Now(), string(raw)
 		case run.State == "stopped" && run.needsPerson():
-			return run, nil, errors.New(run.far())
+			return run, nil, errors.New(run.progressText())
 		case run.State == "asked" && time.Since(moved) > c.stall:
-			return run, nil, fmt.Errorf("no worker has come to it for %s: start one (inmail serve), or look at inmail queue status", c.stall)
+			return run, nil, fmt.Errorf("no worker has started it for %s: "+
+				"start a worker (inmail serve), or look at inmail queue status", c.stall)
 		case time.Since(moved) > 5*c.stall:
-			return run, nil, fmt.Errorf("it has not moved for %s: %s; look at the server's log", 5*c.stall, run.far())
+			return run, nil, fmt.Errorf("there is no progress for %s: %s; look at the server's log", 5*c.stall,
+				run.progressText())
 		}
-		bar.show(run.far())
+		bar.show(run.progressText())
 		if b := run.Backfilled; b != nil && b.Total > 0 {
 			bar.at((b.Prepared+b.InMails)/2, b.Total)
 		}
-		untilNextLook(ctx)
+		waitForPoll(ctx)
 	}
 }
 
-// untilNextLook waits until a walk is to be looked at again.
-func untilNextLook(ctx context.Context) {
-	look := time.NewTimer(watchEvery)
+// waitForPoll waits for pollInterval, or until ctx ends.
+func waitForPoll(ctx context.Context) {
+	look := time.NewTimer(pollInterval)
 	defer look.Stop()
 	select {
 	case <-look.C:
@@ -174,9 +183,10 @@ func untilNextLook(ctx context.Context) {
 	}
 }
 
-// pushed watches until ordinary pushes have brought what became due before a time, and says how that went. It gives up when the number of
-// those that wait does not change, or the sync rests.
-func (c *remote) pushed(ctx context.Context, bar *progress, before time.Time) (string, error) {
+// watchPushes waits until everything that was due before a time has been pushed, and returns the result as
+// text. It gives up when the number of InMails that wait does not change for c.stall, or when the sync is
+// paused or out of calls.
+func (c *remote) watchPushes(ctx context.Context, bar *progress, before time.Time) (string, error) {
 	moved, last := time.Now(), -1
 	for {
 		answer, err := c.get(ctx, "/v1/crm/status", nil)
@@ -193,65 +203,68 @@ func (c *remote) pushed(ctx context.Context, bar *progress, before time.Time) (s
 		if s.Unsynced != last {
 			moved, last = time.Now(), s.Unsynced
 		}
-		rests := s.Paused != nil || !s.Budget.ParkedUntil.IsZero()
+		paused := s.Paused != nil || !s.Budget.ParkedUntil.IsZero()
 		switch {
 		case s.Unsynced == 0 || s.OldestUnsyncedAt.After(before):
-			text := "ordinary pushes brought what was left to them\n"
+			text := "ordinary pushes have sent the rest\n"
 			if dead := countsText(s.DeadLetters); dead != "" {
-				text = "ordinary pushes brought what was left to them, but for dead letters: " + dead + "; inmail crm failures\n"
+				text = "ordinary pushes have sent the rest, except dead letters: " + dead + "; inmail crm failures\n"
 			}
 			return text, nil
-		case rests || time.Since(moved) > c.stall:
-			return fmt.Sprintf("%d still wait for ordinary pushes; inmail crm status tells why\n", s.Unsynced), nil
+		case paused || time.Since(moved) > c.stall:
+			return fmt.Sprintf("%d still wait for ordinary pushes; inmail crm status shows why\n", s.Unsynced), nil
 		}
 		bar.show(fmt.Sprintf("%d left to ordinary pushes", s.Unsynced))
-		untilNextLook(ctx)
+		waitForPoll(ctx)
 	}
 }
 
-// needsPerson says whether a walk stopped for what more tries do not mend.
+// needsPerson reports whether a run stopped because of an error that more tries do not repair.
 func (r crmRun) needsPerson() bool {
 	class := domain.FailureClass(r.Fault)
 	return class == domain.LoginFailed || class == domain.Configuration || class == domain.BadData
 }
 
-// far says in a few words how far a walk is.
-func (r crmRun) far() string {
-	so := ""
+// progressText describes the progress of a run in a few words.
+func (r crmRun) progressText() string {
+	counted := ""
 	switch {
 	case r.Compared != nil:
-		so = fmt.Sprintf("%d compared", r.Compared.InMails)
+		counted = fmt.Sprintf("%d compared", r.Compared.InMails)
 	case r.Backfilled != nil:
-		so = fmt.Sprintf("%d of %d", r.Backfilled.InMails, r.Backfilled.Total)
+		counted = fmt.Sprintf("%d of %d", r.Backfilled.InMails, r.Backfilled.Total)
 	}
-	words := map[string]string{"asked": "asked, no worker has come to it", "running": "running", "done": "done"}[r.State]
+	words := map[string]string{
+		"asked": "requested, no worker has started it", "running": "running", "done": "done",
+	}[r.State]
 	switch r.State {
 	case "waiting":
 		words = "waits for the org's calls until " + moment(r.WaitsUntil)
 	case "stopped":
-		words = "stopped (" + plain(r.Fault) + "), goes on by itself"
+		words = "stopped (" + plain(r.Fault) + "), continues by itself"
 		if r.needsPerson() {
-			words = "stopped (" + plain(r.Fault) + "): when that is mended, ask again; inmail crm check tells what is wrong"
+			words = "stopped (" + plain(r.Fault) + "): repair that and start again; " +
+				"inmail crm check shows what is wrong"
 		}
 	}
-	if so == "" {
+	if counted == "" {
 		return words
 	}
-	return so + ", " + words
+	return counted + ", " + words
 }
 
-// compared tells what a reconcile found.
+// compared returns the result of a reconcile as text.
 func (r crmRun) compared() string {
 	f := r.Compared
 	if f == nil {
 		return "nothing was compared\n"
 	}
 	t := newTable()
-	seen := fmt.Sprint(f.InMails)
+	total := fmt.Sprint(f.InMails)
 	if f.Waiting > 0 {
-		seen += fmt.Sprintf(", %d of them on their way to Salesforce", f.Waiting)
+		total += fmt.Sprintf(", %d of them on their way to Salesforce", f.Waiting)
 	}
-	t.row("compared", seen)
+	t.row("compared", total)
 	for _, kind := range []string{"missing", "extra", "stale", "edited"} {
 		name := kind
 		if kind == "edited" {
@@ -266,27 +279,29 @@ func (r crmRun) compared() string {
 		found += fmt.Sprintf(", %d found", f.Matched)
 	}
 	t.row("looked for again", found)
-	t.row("calls", fmt.Sprintf("%d, about %d more to mend it", f.Calls, f.RepairCalls))
+	t.row("calls", fmt.Sprintf("%d, about %d more to repair it", f.Calls, f.RepairCalls))
 	return t.String()
 }
 
-// backfilled tells what a backfill brought, or of a dry run what it would.
+// backfilled returns as text what a backfill sent, or what a dry run has planned.
 func (r crmRun) backfilled() string {
 	if p := r.Plan; p != nil {
 		how := fmt.Sprintf("%.1f MB in %s", float64(p.Bytes)/1e6, count(p.Jobs, "bulk job"))
 		if p.Jobs == 0 {
 			how = "by ordinary pushes"
 		}
-		return fmt.Sprintf("%s with up to %s: %s, about %s\n", count(p.InMails, "InMail"), count(p.Tasks, "Task"), how, count(p.Calls, "call"))
+		return fmt.Sprintf("%s with up to %s: %s, about %s\n", count(p.InMails, "InMail"), count(p.Tasks, "Task"),
+			how, count(p.Calls, "call"))
 	}
 	b := r.Backfilled
 	if b == nil {
-		return "nothing was brought\n"
+		return "nothing was sent\n"
 	}
 	if b.Jobs == 0 {
-		return fmt.Sprintf("%s gone through, too few for a bulk job: left to ordinary pushes\n", count(b.InMails, "InMail"))
+		return fmt.Sprintf("%s, too few for a bulk job: left to ordinary pushes\n", count(b.InMails, "InMail"))
 	}
-	text := fmt.Sprintf("%s: %s and %s went in bulk, %d failed, in %s\n", count(b.InMails, "InMail"), count(b.Records, "record"), count(b.Tasks, "Task"),
+	text := fmt.Sprintf("%s: %s and %s went in bulk, %d failed, in %s\n", count(b.InMails, "InMail"),
+		count(b.Records, "record"), count(b.Tasks, "Task"),
 		b.Failed, count(b.Calls, "call"))
 	if b.Pushed > 0 {
 		text += fmt.Sprintf("%d left to ordinary pushes\n", b.Pushed)

@@ -81,8 +81,8 @@ func TestReconcileFromATerminal(t *testing.T) {
 	if _, err := r.sandbox.Insert("InMail__c", sandbox.Fields{"InMail_Id__c": "of nobody's", "Status__c": "Sent", "Status_Sequence__c": 2}); err != nil {
 		t.Fatal(err)
 	}
-	screen(t, "the workers are asked; inmail crm status shows how far they are\n", must(t, exitDone, "crm", "reconcile", "--wait=false"))
-	if got := must(t, exitDone, "crm", "status").out; !strings.Contains(got, "reconcile     asked, no worker has come to it\n") {
+	screen(t, "the run is requested; inmail crm status shows its progress\n", must(t, exitDone, "crm", "reconcile", "--wait=false"))
+	if got := must(t, exitDone, "crm", "status").out; !strings.Contains(got, "reconcile     requested, no worker has started it\n") {
 		t.Errorf("status printed\n%s", got)
 	}
 	if err := r.service.NoteRun(t.Context(), salesforce.Name, mailroom.Reconcile, ended(r, mailroom.Reconcile)); err != nil { // as if it had been
@@ -98,7 +98,7 @@ edited by hand      1
 to be pushed again  2
 to be moved         0
 looked for again    1
-calls               2, about 4 more to mend it
+calls               2, about 4 more to repair it
 `
 	screen(t, found, must(t, exitDone, "crm", "reconcile", "--dry-run"))
 	if r, _ := r.sandbox.Record(id(1)); r["Category__c"] != "theirs" {
@@ -136,7 +136,7 @@ func TestBackfillFromATerminal(t *testing.T) {
 	r.inOrg(3)
 	r.works()
 	screen(t, "3 InMails with up to 3 Tasks: by ordinary pushes, about 3 calls\n", must(t, exitDone, "crm", "backfill", "--dry-run"))
-	screen(t, "3 InMails gone through, too few for a bulk job: left to ordinary pushes\nordinary pushes brought what was left to them\n",
+	screen(t, "3 InMails, too few for a bulk job: left to ordinary pushes\nordinary pushes have sent the rest\n",
 		must(t, exitDone, "crm", "backfill", "--wait"))
 	if run := read[crmRun](t, must(t, exitDone, "crm", "backfill", "--wait", "--json")); run.State != "done" || run.Backfilled == nil || run.Backfilled.Pushed != 3 {
 		t.Errorf("JSON is %+v", run)
@@ -153,10 +153,10 @@ func TestBackfillFromATerminal(t *testing.T) {
 		code := run(t.Context(), root)
 		terminal.Close()
 		drawn, err := io.ReadAll(person) // ends with an error when the terminal is closed
-		if code != exitDone || !strings.Contains(out.String(), "gone through") {
+		if code != exitDone || !strings.Contains(out.String(), "too few for a bulk job") {
 			t.Errorf("exit code %d, %v: %s", code, err, out.String())
 		}
-		if !strings.Contains(string(drawn), "asked, no worker") && !strings.Contains(string(drawn), "left to ordinary pushes") && !strings.Contains(string(drawn), "running") {
+		if !strings.Contains(string(drawn), "requested, no worker") && !strings.Contains(string(drawn), "left to ordinary pushes") && !strings.Contains(string(drawn), "running") {
 			t.Errorf("drew %q", drawn)
 		}
 	})
@@ -197,11 +197,11 @@ func (a *jsonAnswer) Write(b []byte) (int, error) {
 func TestWatching(t *testing.T) {
 	const id = "019abf5e-8c00-7a31-9c55-0d6a3f6b7e21"
 	for name, row := range map[string]struct{ run, want string }{
-		"no worker comes":    {`{"id":"` + id + `","state":"asked"}`, "no worker has come to it for 1ms"},
-		"it does not move":   {`{"id":"` + id + `","state":"running","backfilled":{"inmails":100,"total":5000}}`, "it has not moved for 5ms: 100 of 5000, running"},
-		"it stopped":         {`{"id":"` + id + `","state":"stopped","fault":"login"}`, "stopped (login): when that is mended, ask again; inmail crm check tells what is wrong"},
-		"it stopped a while": {`{"id":"` + id + `","state":"stopped","fault":"locked"}`, "it has not moved for 5ms: stopped (locked), goes on by itself"},
-		"another has begun":  {`{"id":"019abf5e-8c00-7a31-9c55-ffffffffffff","state":"running"}`, "another backfill has begun meanwhile"},
+		"no worker comes":    {`{"id":"` + id + `","state":"asked"}`, "no worker has started it for 1ms"},
+		"it does not move":   {`{"id":"` + id + `","state":"running","backfilled":{"inmails":100,"total":5000}}`, "there is no progress for 5ms: 100 of 5000, running"},
+		"it stopped":         {`{"id":"` + id + `","state":"stopped","fault":"login"}`, "stopped (login): repair that and start again; inmail crm check shows what is wrong"},
+		"it stopped a while": {`{"id":"` + id + `","state":"stopped","fault":"locked"}`, "there is no progress for 5ms: stopped (locked), continues by itself"},
+		"another has begun":  {`{"id":"019abf5e-8c00-7a31-9c55-ffffffffffff","state":"running"}`, "another backfill has started meanwhile"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -235,11 +235,11 @@ func TestWatching(t *testing.T) {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(&jsonAnswer{w}, status) }))
 		defer server.Close()
 		c := &remote{server: server.URL, patience: time.Minute, stall: time.Minute, http: http.DefaultClient}
-		if text, err := c.pushed(t.Context(), &progress{}, monday); err != nil || text != "7 still wait for ordinary pushes; inmail crm status tells why\n" {
+		if text, err := c.watchPushes(t.Context(), &progress{}, monday); err != nil || text != "7 still wait for ordinary pushes; inmail crm status shows why\n" {
 			t.Errorf("said %q, %v", text, err)
 		}
 		status = `{"unsynced":7,"oldest_unsynced_at":"2026-11-23T09:00:01Z","dead_letters":{"bad_data":2}}`
-		if text, err := c.pushed(t.Context(), &progress{}, monday); err != nil || text != "ordinary pushes brought what was left to them, but for dead letters: bad_data 2; inmail crm failures\n" {
+		if text, err := c.watchPushes(t.Context(), &progress{}, monday); err != nil || text != "ordinary pushes have sent the rest, except dead letters: bad_data 2; inmail crm failures\n" {
 			t.Errorf("said %q, %v", text, err)
 		}
 	})
@@ -254,9 +254,9 @@ func TestRunsInWords(t *testing.T) {
 	}
 	for text, want := range map[string]string{
 		`{"backfilled":{"total":5300,"prepared":5300,"inmails":5300,"records":5290,"tasks":2645,"pushed":12,"failed":10,"jobs":2,"calls":21}}`: "5300 InMails: 5290 records and 2645 Tasks went in bulk, 10 failed, in 21 calls\n12 left to ordinary pushes\n",
-		`{"backfilled":{"inmails":1,"pushed":1}}`:                                    "1 InMail gone through, too few for a bulk job: left to ordinary pushes\n",
+		`{"backfilled":{"inmails":1,"pushed":1}}`:                                    "1 InMail, too few for a bulk job: left to ordinary pushes\n",
 		`{"plan":{"inmails":5300,"tasks":7950,"bytes":2130000,"jobs":2,"calls":30}}`: "5300 InMails with up to 7950 Tasks: 2.1 MB in 2 bulk jobs, about 30 calls\n",
-		`{}`: "nothing was brought\n",
+		`{}`: "nothing was sent\n",
 	} {
 		if got := parse(text).backfilled(); got != want {
 			t.Errorf("%s\n got %q\nwant %q", text, got, want)
@@ -266,7 +266,7 @@ func TestRunsInWords(t *testing.T) {
 		`{"state":"waiting","waits_until":"2026-11-24T09:00:00Z","compared":{"inmails":5000}}`: "5000 compared, waits for the org's calls until 24 Nov 2026 09:00 UTC",
 		`{"state":"running","backfilled":{"inmails":50000,"total":120000}}`:                    "50000 of 120000, running",
 	} {
-		if got := parse(text).far(); got != want {
+		if got := parse(text).progressText(); got != want {
 			t.Errorf("%s\n got %q\nwant %q", text, got, want)
 		}
 	}

@@ -9,17 +9,17 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// connectors are the CRMs that this program knows, a line each. The first is the one that is meant where none is named. A connector
-// is made of its settings and calls nobody; without an address in them it is not configured.
+// connectors make the CRMs of this program, one line each. The first is the default where no CRM is named.
+// Making a connector reads its settings and makes no call; without an address in them it is not configured.
 var connectors = []func(*app) (mailroom.CRM, error){
 	func(a *app) (mailroom.CRM, error) { return a.salesforce(a.settings.Salesforce) },
 }
 
-// connectCRMs makes the connectors of the settings.
+// connectCRMs makes all connectors from the settings.
 func (a *app) connectCRMs() (crms []mailroom.CRM, err error) {
 	for _, connect := range connectors {
 		crm, err := connect(a)
-		if err != nil { // it reads settings and the files that they name
+		if err != nil { // a wrong setting, or a file that it names
 			return nil, usageError{fmt.Errorf("settings: %w", err)}
 		}
 		crms = append(crms, crm)
@@ -27,7 +27,7 @@ func (a *app) connectCRMs() (crms []mailroom.CRM, err error) {
 	return crms, nil
 }
 
-// crmNames are the names of the CRMs that this program knows.
+// crmNames returns the names of all CRMs, the default first.
 func (a *app) crmNames() (names []domain.CRM) {
 	for _, crm := range a.service.Connectors() {
 		names = append(names, crm.Name())
@@ -35,8 +35,8 @@ func (a *app) crmNames() (names []domain.CRM) {
 	return names
 }
 
-// startCRMs notes in the record which CRMs this process reaches. Embedded mode reaches a Salesforce sandbox in this process, where no
-// Salesforce is configured.
+// startCRMs registers in the record the CRMs that are configured. When no Salesforce is, embedded mode starts
+// a sandbox in this process and connects to it.
 func (a *app) startCRMs(ctx context.Context) error {
 	var own []mailroom.CRM
 	if c := a.settings.Salesforce; c.URL == "" && (a.settings.Embedded() || a.ownSandbox) {
@@ -62,7 +62,7 @@ func (a *app) startCRMs(ctx context.Context) error {
 	return nil
 }
 
-// salesforce makes the connector to the org of a config.
+// salesforce makes the connector to the Salesforce org of c.
 func (a *app) salesforce(c salesforce.Config) (mailroom.CRM, error) {
 	return salesforce.New(c, salesforce.Deps{Observer: a.process.CRM(salesforce.Name, salesforce.Objects, salesforce.Resources), Log: a.log,
 		Clock: a.record, Text: a.settings.Policy.CRMText, Shared: a.queue.Shared()})

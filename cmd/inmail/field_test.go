@@ -97,7 +97,7 @@ func testNotUTF8(t *testing.T) {
 	// line.
 	long := strings.NewReader(`{"member":{"id":"new","name":"New"}}` + "\n" + strings.Repeat(strings.Repeat(" ", 1<<15)+"\n", readAhead>>15) + "\xe9\n")
 	got := inmailReading(t, long, "import", "-")
-	want := fmt.Sprintf("in line %d; if it is Windows-1252, convert it with iconv -f WINDOWS-1252 -t UTF-8; %d lines decided, 1 accepted, 0 rejected; go on with --from-line %d\n",
+	want := fmt.Sprintf("in line %d; if it is Windows-1252, convert it with iconv -f WINDOWS-1252 -t UTF-8; %d lines decided, 1 accepted, 0 rejected; continue with --from-line %d\n",
 		readAhead>>15+2, readAhead>>15+1, readAhead>>15+2)
 	if got.code != exitUsage || !strings.HasSuffix(got.err, want) {
 		t.Errorf("a long input: exit code %d, %q; want %q", got.code, got.err, want)
@@ -148,7 +148,7 @@ func testImportGoesOn(t *testing.T) {
 	server := proxy.start(t)
 
 	cut := must(t, exitFailed, "import", file, "--server", server)
-	if want := "; 1000 lines decided, 999 accepted, 1 rejected; go on with --from-line 1001 (of the next 500 lines some may be there already)\n"; !strings.HasSuffix(cut.err, want) {
+	if want := "; 1000 lines decided, 999 accepted, 1 rejected; continue with --from-line 1001 (some of the next 500 lines may be imported already)\n"; !strings.HasSuffix(cut.err, want) {
 		t.Errorf("said %q, want %q", cut.err, want)
 	}
 	if !strings.HasPrefix(cut.out, "1000 lines, 999 accepted, 1 rejected\n\nLINE  CODE") {
@@ -203,19 +203,19 @@ func (b *breaking) start(t *testing.T) string {
 
 func (b *breaking) carry(near net.Conn) {
 	defer near.Close()
-	far, err := net.Dial("tcp", b.to)
+	progressText, err := net.Dial("tcp", b.to)
 	if err != nil {
 		return
 	}
-	defer far.Close()
-	go io.Copy(near, far)
+	defer progressText.Close()
+	go io.Copy(near, progressText)
 	buffer := make([]byte, 1) // a line that breaks does so anywhere
 	last := []byte{}
 	for {
 		if _, err := near.Read(buffer); err != nil {
 			return
 		}
-		if _, err := far.Write(buffer); err != nil {
+		if _, err := progressText.Write(buffer); err != nil {
 			return
 		}
 		if last = append(last, buffer[0]); buffer[0] == '\n' {

@@ -19,25 +19,25 @@ func importCommand(o *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "import FILE",
 		Short: "Import members, connections, blocks and InMails from NDJSON",
-		Long: `Import members, connections, blocks and InMails from NDJSON, one object a line of at most 64 KiB; - is the
-standard input. Each InMail passes every check. Bad lines are reported, counted from 1, and the good ones kept; if
-there are any, it exits with 1. What is imported twice under the same keys is there once. A file that is not UTF-8
-is refused whole.
+		Long: `Import members, connections, blocks and InMails from NDJSON, one object of at most 64 KiB on each line;
+- is the standard input. Each InMail passes every check. Rejected lines are listed by their number, counted from
+1, and the others are imported; with rejected lines the command exits with 1. What is imported twice under the
+same keys is stored once. A file that is not UTF-8 is refused as a whole.
 
   {"member":{"id":"maria.lopez","name":"Maria López","company":"Nordhafen Logistik"}}
   {"connection":["maria.lopez","lena.hart"]}
   {"block":["maria.lopez","spam.sender"]}
   {"inmail":{"from":"lena.hart","to":"maria.lopez","subject":"…","body":"…","key":"campaign-1"}}
 
-A running server is asked, 500 lines at a time, or with --direct the record of the settings in force is written,
-which for a SQLite file needs that no server works on it. InMails of a direct import are sent when a server runs
-next. What ended an import early is told with the line to go on from: --from-line takes it.`,
+The lines go to a running server, 500 at a time. With --direct they are written to the record of the settings in
+force, without a server; no server may then work on a SQLite file. InMails of a direct import are sent when a
+server runs next. An import that ends early prints the line from which --from-line continues it.`,
 		Example: "  inmail import people.ndjson\n  inmail import people.ndjson --direct --data ./data\n" +
 			"  inmail import people.ndjson --from-line 1200",
 		Args: exactly(1),
 	}
-	cmd.Flags().BoolVar(&direct, "direct", false, "write the record itself, without a server")
-	cmd.Flags().IntVar(&from, "from-line", 1, "go on with this `line`, counted from 1")
+	cmd.Flags().BoolVar(&direct, "direct", false, "write to the record itself, without a server")
+	cmd.Flags().IntVar(&from, "from-line", 1, "continue with this `line`, counted from 1")
 	o.asOperator(cmd, func(cmd *cobra.Command, c *remote, args []string) error {
 		return o.importFrom(cmd, args[0], from, c.importAll)
 	})
@@ -55,11 +55,11 @@ next. What ended an import early is told with the line to go on from: --from-lin
 	return cmd
 }
 
-// importing imports lines and adds to a report what became of them.
+// importing imports lines and adds their results to report.
 type importing func(ctx context.Context, lines *importLines, report *importReport) error
 
-// importFrom opens the file at a line, imports it by way of run, and tells what became of it: also of an
-// import that ended early.
+// importFrom opens the file at a line, imports it by run, and prints the report, also of an import that ended
+// early.
 func (o *options) importFrom(cmd *cobra.Command, path string, from int, run importing) error {
 	lines, err := openImport(cmd, path, from)
 	if err != nil {
@@ -71,25 +71,25 @@ func (o *options) importFrom(cmd *cobra.Command, path string, from int, run impo
 	lines.bar.done()
 	report.Lines = report.last - from + 1
 	if err != nil {
-		return o.sayCutShort(cmd, &report, err)
+		return o.printInterrupted(cmd, &report, err)
 	}
-	return o.sayImported(cmd, &report)
+	return o.printImported(cmd, &report)
 }
 
-// importAll sends the lines in parts. Each is answered with what became of it, so a connection that breaks
-// leaves no more than one part uncertain.
+// importAll sends the lines to the server in parts. Each part is answered with its report, so that a broken
+// connection leaves at most one part uncertain.
 func (c *remote) importAll(ctx context.Context, lines *importLines, report *importReport) error {
 	for first := true; first || lines.more(); first = false {
 		part, before := lines.part(partLines)
 		answer, err := c.upload(ctx, "/v1/import", "application/x-ndjson", part)
-		var told *problem
-		if errors.As(err, &told) {
+		var refused *problem
+		if errors.As(err, &refused) {
 			var cut struct{ Import importReport }
-			if err := json.Unmarshal(told.raw, &cut); err != nil {
+			if err := json.Unmarshal(refused.raw, &cut); err != nil {
 				return fmt.Errorf("read the answer: %w", err)
 			}
-			report.add(&cut.Import, before) // nothing, where nothing was read
-			return told
+			report.add(&cut.Import, before) // empty when the server read no line
+			return refused
 		}
 		if err != nil {
 			return unanswered{err}
@@ -100,22 +100,22 @@ func (c *remote) importAll(ctx context.Context, lines *importLines, report *impo
 		}
 		report.add(&found, before)
 	}
-	return lines.wrong()
+	return lines.err()
 }
 
-// unanswered is a part of which nobody knows what became of it.
+// unanswered is the error of a part without an answer: its lines may be imported or not.
 type unanswered struct{ error }
 
-// Unwrap gives the reason.
+// Unwrap returns why no answer came.
 func (u unanswered) Unwrap() error { return u.error }
 
-// importDirectly works on the record by the same use case as the server.
+// importDirectly imports into the record, by the same use case as the server.
 func (o *options) importDirectly(cmd *cobra.Command, path string, from int) (err error) {
 	s, err := o.load()
 	if err != nil {
 		return err
 	}
-	return o.importFrom(cmd, path, from, func(ctx context.Context, lines *importLines, report *importReport) (err error) {
+	run := func(ctx context.Context, lines *importLines, report *importReport) (err error) {
 		a, err := build(ctx, s, newLog(s.Program, os.Stderr))
 		if err != nil {
 			return err
@@ -128,18 +128,19 @@ func (o *options) importDirectly(cmd *cobra.Command, path string, from int) (err
 		all, before := lines.part(-1)
 		found, fault := a.service.Import(ctx, all, nil)
 		report.add(importReportOf(found), before)
-		return cmp.Or(fault, lines.wrong())
-	})
+		return cmp.Or(fault, lines.err())
+	}
+	return o.importFrom(cmd, path, from, run)
 }
 
-// importReport is what became of an import; its lines are numbered as in the file.
+// importReport is the result of an import; its lines are numbered as in the file, from 1.
 type importReport struct {
 	Lines         int            `json:"lines"`
 	Accepted      int            `json:"accepted"`
 	RejectedCount int            `json:"rejected_count"`
 	Rejected      []rejectedLine `json:"rejected"`
 
-	first, last int // of the lines that were decided
+	first, last int // the lines that were decided; last is first-1 when none was
 }
 
 type rejectedLine struct {
@@ -156,7 +157,7 @@ func importReportOf(found mailroom.ImportReport) *importReport {
 	return r
 }
 
-// add joins the report of a part that has so many lines of the file before it.
+// add adds the report of a part; before is the number of lines of the file before it.
 func (r *importReport) add(part *importReport, before int) {
 	r.last = max(r.last, before+part.Lines)
 	r.Accepted += part.Accepted
@@ -169,31 +170,32 @@ func (r *importReport) add(part *importReport, before int) {
 	}
 }
 
-// sayImported prints the report; rejected lines make the command fail, for not all was done.
-func (o *options) sayImported(cmd *cobra.Command, r *importReport) error {
-	if err := o.sayReport(cmd, r); err != nil {
+// printImported prints the report. It returns an error when lines were rejected.
+func (o *options) printImported(cmd *cobra.Command, r *importReport) error {
+	if err := o.printReport(cmd, r); err != nil {
 		return err
 	}
 	switch {
 	case r.RejectedCount > len(r.Rejected):
-		return fmt.Errorf("%d of %s were rejected, and the first %d listed; mend them and import them again",
+		return fmt.Errorf("%d of %s were rejected, and the first %d listed; correct them and import them again",
 			r.RejectedCount, count(r.Lines, "line"), len(r.Rejected))
 	case r.RejectedCount > 0:
-		return fmt.Errorf("%d of %s were rejected; mend them and import them again", r.RejectedCount, count(r.Lines, "line"))
+		return fmt.Errorf("%d of %s were rejected; correct them and import them again", r.RejectedCount,
+			count(r.Lines, "line"))
 	}
 	return nil
 }
 
-// sayCutShort prints what was decided before an import ended early, and says where to go on.
-func (o *options) sayCutShort(cmd *cobra.Command, r *importReport, fault error) error {
+// printInterrupted prints the report of an import that fault ended early, and adds to the error the line to
+// continue from.
+func (o *options) printInterrupted(cmd *cobra.Command, r *importReport, fault error) error {
 	if r.last < r.first && r.first == 1 {
-		return fault // nothing to go on from
+		return fault // no line was decided
 	}
-	next := r.last + 1
-	goOn := fmt.Sprintf("%s decided, %d accepted, %d rejected; go on with --from-line %d",
-		count(r.Lines, "line"), r.Accepted, r.RejectedCount, next)
+	next := fmt.Sprintf("%s decided, %d accepted, %d rejected; continue with --from-line %d",
+		count(r.Lines, "line"), r.Accepted, r.RejectedCount, r.last+1)
 	var answer *problem
-	if o.json && errors.As(fault, &answer) { // it is printed with the fault
+	if o.json && errors.As(fault, &answer) { // the report is printed within the problem
 		var whole map[string]any
 		if err := json.Unmarshal(answer.raw, &whole); err != nil {
 			return fmt.Errorf("read the answer: %w", err)
@@ -204,22 +206,22 @@ func (o *options) sayCutShort(cmd *cobra.Command, r *importReport, fault error) 
 			return err
 		}
 		answer.raw = raw
-	} else if err := o.sayReport(cmd, r); err != nil {
+	} else if err := o.printReport(cmd, r); err != nil {
 		return err
 	}
 	if errors.As(fault, new(unanswered)) {
-		goOn += fmt.Sprintf(" (of the next %d lines some may be there already)", partLines)
+		next += fmt.Sprintf(" (some of the next %d lines may be imported already)", partLines)
 	}
-	return fmt.Errorf("%w; %s", fault, goOn)
+	return fmt.Errorf("%w; %s", fault, next)
 }
 
-// sayReport prints the report.
-func (o *options) sayReport(cmd *cobra.Command, r *importReport) error {
+// printReport prints the report.
+func (o *options) printReport(cmd *cobra.Command, r *importReport) error {
 	answer, err := jsonOf(r)
 	if err != nil {
 		return err
 	}
-	return o.say(cmd.OutOrStdout(), answer, r.text())
+	return o.print(cmd.OutOrStdout(), answer, r.text())
 }
 
 func (r *importReport) text() string {

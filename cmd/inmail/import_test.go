@@ -30,7 +30,7 @@ func TestImport(t *testing.T) {
 	file := write(t, someGood)
 	got := must(t, exitFailed, "import", file)
 	screen(t, someGoodReport, got)
-	if want := "inmail: 3 of 7 lines were rejected; mend them and import them again\n"; got.err != want {
+	if want := "inmail: 3 of 7 lines were rejected; correct them and import them again\n"; got.err != want {
 		t.Errorf("said %q, want %q", got.err, want)
 	}
 	again := read[importReport](t, must(t, exitFailed, "import", file, "--json"))

@@ -17,36 +17,36 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// partLines is how many lines one request of an import holds: as many as share a transaction, and as many as
-// a connection that breaks leaves uncertain.
+// partLines is the most lines of one request of an import. They share a transaction, and are uncertain when
+// the connection breaks.
 const partLines = 500
 
-// readAhead is how much of an input that can be read only once is held back until it was looked through, in
-// bytes. Of a longer one the lines before the first bad byte are imported.
+// readAhead is how much of an input that cannot be read twice is checked before anything is imported, in
+// bytes. When the first invalid byte comes later, the lines before it are imported.
 const readAhead = 32 << 20
 
-// importLines reads the lines of an import, in parts. All that it hands on is UTF-8: a part ends before the
-// line with the first bad byte.
+// importLines reads the lines of an import in parts. All that it returns is UTF-8: a part ends before the
+// line with the first invalid byte.
 type importLines struct {
 	in    *bufio.Reader
 	close func() error
 	bar   *readProgress
 	check encodingCheck
-	rest  []byte // of a line that was looked at and not yet handed on whole
-	whole bool   // rest, or what was handed on before it, ends a line
-	begun int    // lines whose first byte was looked at
-	left  int    // lines that the part may still hold
+	rest  []byte // what is read of a line and not yet returned
+	whole bool   // rest, or if it is empty what was returned last, ends with the end of a line
+	begun int    // lines whose first byte was read
+	left  int    // lines that may still follow in this part; negative: no limit
 	fault error  // why there are no more lines; io.EOF at the end
 }
 
-// openImport opens the file at a line, with its progress bar; the standard input has no length. It looks
-// through the whole of a file, and the beginning of what can be read only once, before anything is imported.
+// openImport opens the file at a line, with a progress bar. It checks the encoding of a whole file, or of the
+// beginning of an input that cannot be read twice, before anything is imported.
 func openImport(cmd *cobra.Command, path string, from int) (*importLines, error) {
 	in, err := openInput(cmd, path)
 	if err != nil {
 		return nil, err
 	}
-	lines, err := lookThrough(cmd, in, inputName(path))
+	lines, err := newImportLines(cmd, in, inputName(path))
 	if err == nil {
 		err = lines.skip(from - 1)
 	}
@@ -59,7 +59,9 @@ func openImport(cmd *cobra.Command, path string, from int) (*importLines, error)
 	return lines, err
 }
 
-func lookThrough(cmd *cobra.Command, in io.ReadCloser, name string) (*importLines, error) {
+// newImportLines checks the encoding of in, as far as it can be read before the import, and returns its lines
+// from the first on.
+func newImportLines(cmd *cobra.Command, in io.ReadCloser, name string) (*importLines, error) {
 	size, source, check := int64(-1), io.Reader(in), encodingCheck{name: name}
 	if f, ok := in.(*os.File); ok {
 		info, err := f.Stat()
@@ -70,7 +72,7 @@ func lookThrough(cmd *cobra.Command, in io.ReadCloser, name string) (*importLine
 			size = info.Size()
 		}
 	}
-	looked := &bytes.Buffer{}
+	buffered := &bytes.Buffer{}
 	if f, ok := in.(io.Seeker); ok && size >= 0 {
 		if _, err := io.Copy(&check, in); err != nil {
 			return nil, err
@@ -79,12 +81,12 @@ func lookThrough(cmd *cobra.Command, in io.ReadCloser, name string) (*importLine
 			return nil, fmt.Errorf("import: %w", err)
 		}
 	} else {
-		if _, err := io.CopyN(io.MultiWriter(&check, looked), in, readAhead); err != nil && !errors.Is(err, io.EOF) {
+		if _, err := io.CopyN(io.MultiWriter(&check, buffered), in, readAhead); err != nil && !errors.Is(err, io.EOF) {
 			return nil, err
 		}
-		source = io.MultiReader(looked, in)
+		source = io.MultiReader(buffered, in)
 	}
-	if looked.Len() < readAhead {
+	if buffered.Len() < readAhead {
 		if err := check.end(); err != nil {
 			return nil, err
 		}
@@ -99,19 +101,19 @@ func lookThrough(cmd *cobra.Command, in io.ReadCloser, name string) (*importLine
 		close: in.Close, bar: bar, check: encodingCheck{name: name}, whole: true}, nil
 }
 
-// skip reads over n lines.
+// skip skips n lines.
 func (l *importLines) skip(n int) error {
 	l.left = n
 	_, err := io.Copy(io.Discard, l)
-	return cmp.Or(err, l.wrong())
+	return cmp.Or(err, l.err())
 }
 
-// more says whether there is another line.
+// more reports whether there is another line.
 func (l *importLines) more() bool { return len(l.rest) > 0 || l.look() }
 
-// part returns at most n lines, and how many lines of the file stand before the first line of what it
-// returns. Where these are not the file's first, an empty one goes ahead: a byte order mark there is not one
-// of the beginning.
+// part returns the next n lines at most (negative: all), and how many lines of the file are before the first
+// line that it returns. A later part than the file's first begins with an extra empty line, so that a byte
+// order mark in it is not taken for that of the file.
 func (l *importLines) part(n int) (part io.Reader, before int) {
 	before = l.done()
 	l.left = n
@@ -121,7 +123,7 @@ func (l *importLines) part(n int) (part io.Reader, before int) {
 	return io.MultiReader(strings.NewReader("\n"), l), before - 1
 }
 
-// done is how many lines were handed on whole.
+// done returns how many lines were returned to their end.
 func (l *importLines) done() int {
 	if len(l.rest) > 0 || !l.whole {
 		return l.begun - 1
@@ -129,15 +131,15 @@ func (l *importLines) done() int {
 	return l.begun
 }
 
-// wrong says why the lines ended before the end; nil when they did not.
-func (l *importLines) wrong() error {
+// err returns why the lines ended early; nil at the end of the file.
+func (l *importLines) err() error {
 	if errors.Is(l.fault, io.EOF) {
 		return nil
 	}
 	return l.fault
 }
 
-// Read hands a part on.
+// Read reads from the current part.
 func (l *importLines) Read(b []byte) (int, error) {
 	if len(l.rest) == 0 && (l.whole && l.left == 0 || !l.look()) {
 		return 0, io.EOF
@@ -149,7 +151,8 @@ func (l *importLines) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// look reads the next line, or as much of a long one as fits, and says whether there is any.
+// look reads the next line into rest, or as much of a long one as fits in the buffer, and reports whether
+// there is any.
 func (l *importLines) look() bool {
 	if l.fault != nil {
 		return false
@@ -160,12 +163,11 @@ func (l *importLines) look() bool {
 		l.fault = fmt.Errorf("import: %w", err)
 		return false
 	}
-	_, wrong := l.check.Write(line)
-	if wrong == nil && ended {
-		wrong = cmp.Or(l.check.end(), io.EOF)
+	_, l.fault = l.check.Write(line)
+	if l.fault == nil && ended {
+		l.fault = cmp.Or(l.check.end(), io.EOF)
 	}
-	l.fault = wrong
-	if len(line) == 0 || wrong != nil && !errors.Is(wrong, io.EOF) {
+	if len(line) == 0 || l.fault != nil && !errors.Is(l.fault, io.EOF) {
 		return false
 	}
 	if l.whole {
@@ -175,10 +177,10 @@ func (l *importLines) look() bool {
 	return true
 }
 
-// readProgress shows how much of a file was read.
+// readProgress draws how many bytes of a file were read.
 type readProgress struct{ progress }
 
-// Write counts what was read.
+// Write adds the length of b to the progress.
 func (p *readProgress) Write(b []byte) (int, error) {
 	p.to(len(b))
 	return len(b), nil

@@ -10,13 +10,13 @@ import (
 	"inmail/domain"
 )
 
-// person is one member as another sees it.
+// person is a member as other members see it.
 type person struct {
 	ID   string
 	Name string
 }
 
-// String gives the name and the id that it is written to by; an erased member has neither (R60).
+// String returns the name and the id; an erased member has neither (R60).
 func (p person) String() string {
 	if p.ID == "" {
 		return "(erased)"
@@ -46,8 +46,8 @@ func inboxCommand(o *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "inbox",
 		Short: "List a member's inbox, newest first",
-		Long: `List a member's inbox, newest first. A star marks what is unread; the id is the InMail's, also on the line of a reply, for
-inmail open and inmail reply. Listing opens nothing.`,
+		Long: `List a member's inbox, newest first. A star marks unread entries. The id is the one for inmail open
+and inmail reply: it is the InMail's id also on the line of a reply. Listing opens nothing.`,
 		Example: "  inmail inbox --member maria.lopez\n  inmail inbox --member maria.lopez --status sent --all",
 		Args:    exactly(0),
 	}

@@ -19,11 +19,11 @@ func TestTablesHoldEveryValue(t *testing.T) {
 			t.Errorf("there is no remedy for %s", class)
 		}
 	}
-	if len(counted) != len(spam.Triggers()) {
-		t.Errorf("%d words on what is counted for %d triggers", len(counted), len(spam.Triggers()))
+	if len(triggerTexts) != len(spam.Triggers()) {
+		t.Errorf("%d words on what is counted for %d triggers", len(triggerTexts), len(spam.Triggers()))
 	}
 	for _, trigger := range spam.Triggers() {
-		if counted[trigger] == "" {
+		if triggerTexts[trigger] == "" {
 			t.Errorf("nothing says what %s counts", trigger)
 		}
 	}

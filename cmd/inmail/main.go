@@ -1,5 +1,5 @@
-// Inmail is the program: the service that runs InMail, and the commands of its members, operators and
-// scheduled jobs. It builds the parts and joins them, and decides nothing.
+// Inmail is the program: the service, and the commands of members and operators. It builds the parts and
+// connects them; the rules are decided in the domain.
 package main
 
 import (
@@ -30,7 +30,8 @@ func main() {
 	os.Exit(code)
 }
 
-// run runs the command that the arguments name, says on its error output what went wrong, and returns the exit code.
+// run executes the command that the arguments name, prints an error to its error output, and returns the exit
+// code.
 func run(ctx context.Context, root *cobra.Command) int {
 	err := root.ExecuteContext(ctx)
 	if err != nil {
@@ -39,7 +40,7 @@ func run(ctx context.Context, root *cobra.Command) int {
 	return exitCode(err)
 }
 
-// usageError is a command that was called wrongly.
+// usageError wraps the error of a command that was called wrongly: it exits with exitUsage.
 type usageError struct{ error }
 
 func (u usageError) Unwrap() error { return u.error }
@@ -65,8 +66,8 @@ func exitCode(err error) int {
 type options struct {
 	configFile string
 	json       bool
-	crm        string            // which CRM inmail crm is about; empty: the first that is connected
-	flags      map[string]string // settings that were given as flags
+	crm        string            // the CRM that inmail crm works on; empty: the first that is connected
+	flags      map[string]string // settings that were given as flags, by their name in the settings file
 }
 
 func newRoot() *cobra.Command {
@@ -76,32 +77,36 @@ func newRoot() *cobra.Command {
 		Short: "Reach members whom you are not connected to, and keep Salesforce in step",
 		Long: `Reach members whom you are not connected to, and keep Salesforce in step.
 
-inmail serve runs the service. The commands of members and operators ask a running one, at --server or INMAIL_URL
-(else where INMAIL_LISTEN lets one listen here: 127.0.0.1:8080), with the key of INMAIL_KEY or INMAIL_KEY_FILE; on the server's own machine they find its operator key,
-which acts for the member of --member or INMAIL_MEMBER. Times in tables are local, in JSON UTC.
+inmail serve runs the service. The commands of members and operators call a running one, at --server or
+INMAIL_URL (or else at INMAIL_LISTEN on this machine, 127.0.0.1:8080 by default), with the key of INMAIL_KEY or
+INMAIL_KEY_FILE. On the server's own machine they find its operator key, which acts for the member of --member
+or INMAIL_MEMBER. Times in tables are local, in JSON UTC.
 
-Exit codes: 0 done, 1 failed, 2 wrong use, of a setting too, 3 refused by a rule.`,
-		Example:           "  inmail serve --sample\n  inmail report\n  inmail send --member lena.hart --to maria.lopez --subject \"Our talk at the fair\" --body-file letter.txt",
+Exit codes: 0 done, 1 failed, 2 wrong use or a wrong setting, 3 refused by a rule.`,
+		Example: "  inmail serve --sample\n  inmail report\n" +
+			"  inmail send --member lena.hart --to maria.lopez --subject \"Our talk\" --body-file letter.txt",
 		PersistentPreRunE: checkFlags,
 
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.PersistentFlags().StringVar(&o.configFile, "config", "", "settings in YAML; INMAIL_* variables and flags win over it")
+	root.PersistentFlags().StringVar(&o.configFile, "config", "",
+		"settings in YAML; INMAIL_* variables and flags override it")
 	root.PersistentFlags().BoolVar(&o.json, "json", false, "print JSON")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddGroup(&cobra.Group{ID: memberGroup, Title: "A member's work:"}, &cobra.Group{ID: operatorGroup, Title: "An operator's work:"})
-	return family(root, commands(o)...)
+	root.AddGroup(&cobra.Group{ID: memberGroup, Title: "A member's work:"},
+		&cobra.Group{ID: operatorGroup, Title: "An operator's work:"})
+	return commandGroup(root, commands(o)...)
 }
 
-// The groups of commands in inmail --help; a command of none belongs to the program itself.
+// The groups of commands in inmail --help. Commands of the program itself, such as serve, are in no group.
 const (
 	memberGroup   = "member"
 	operatorGroup = "operator"
 )
 
-// family makes a command of its subcommands alone: called without one it prints its help.
-func family(cmd *cobra.Command, sub ...*cobra.Command) *cobra.Command {
+// commandGroup adds sub to cmd, which does nothing by itself: called without a subcommand it prints its help.
+func commandGroup(cmd *cobra.Command, sub ...*cobra.Command) *cobra.Command {
 	cmd.AddCommand(sub...)
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if len(args) > 0 {
@@ -113,9 +118,10 @@ func family(cmd *cobra.Command, sub ...*cobra.Command) *cobra.Command {
 	return cmd
 }
 
-// exactly is cobra.ExactArgs with the exit code of wrong use.
+// exactly requires n arguments, like cobra.ExactArgs; another number exits with exitUsage.
 func exactly(n int) cobra.PositionalArgs { return asUsage(cobra.ExactArgs(n)) }
 
+// asUsage makes the errors of an argument check exit with exitUsage, and adds the usage line to them.
 func asUsage(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if err := check(cmd, args); err != nil {

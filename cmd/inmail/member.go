@@ -9,9 +9,9 @@ import (
 )
 
 func memberCommand(o *options) *cobra.Command {
-	return family(&cobra.Command{
+	return commandGroup(&cobra.Command{
 		Use:     "member",
-		Short:   "Give out what is held on a member",
+		Short:   "Export the data of a member",
 		Example: "  inmail member export lena.hart > lena.hart.json",
 		GroupID: operatorGroup,
 	}, memberExportCommand(o))
@@ -20,9 +20,10 @@ func memberCommand(o *options) *cobra.Command {
 func memberExportCommand(o *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "export ID",
-		Short: "Print everything that is held on a member, as one JSON document",
-		Long: `Print everything that is held on a member, as one JSON document: itself, its connections, blocks, keys without their
-secrets, credits, strikes, restrictions and reports, and its InMails with texts, receipts and replies. Nothing is opened by it.`,
+		Short: "Print all data of a member as one JSON document",
+		Long: `Print all data of a member as one JSON document: the profile, connections, blocks, keys without their
+secrets, credits, strikes, restrictions and reports, and the InMails with texts, receipts and replies. It opens
+nothing.`,
 		Example: "  inmail member export lena.hart > lena.hart.json",
 		Args:    exactly(1),
 	}

@@ -15,14 +15,14 @@ func openCommand(o *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "open ID",
 		Short: "Open an InMail, or show one that you sent, with its conversation",
-		Long: `As its recipient: open an InMail and read it with its conversation. As its sender, or with an operator key that acts
-for nobody: show where it stands, its receipts and its conversation; that opens nothing.`,
+		Long: `As the recipient: open an InMail and read it with its conversation. As the sender, or with an
+operator key on behalf of no member: show its status, receipts and conversation, which opens nothing.`,
 		Example: "  inmail open 019abf5e-8c00-7a31-9c55-0d6a3f6b7e21 --member maria.lopez",
 		Args:    exactly(1),
 	}
 	return o.asMember(cmd, func(cmd *cobra.Command, c *remote, args []string) error {
 		ctx, path := cmd.Context(), inmailPath(args[0])
-		view, err := c.get(ctx, path, nil) // opens nothing, and tells which side this is
+		view, err := c.get(ctx, path, nil) // opens nothing; only the recipient's view has a kind
 		if err != nil {
 			return err
 		}
@@ -41,7 +41,7 @@ for nobody: show where it stands, its receipts and its conversation; that opens 
 	})
 }
 
-// inmailPath is where an InMail is, whatever is in the id.
+// inmailPath returns the path of an InMail, with its id escaped.
 func inmailPath(id string) string { return "/v1/inmails/" + url.PathEscape(id) }
 
 type openedInMail struct {
@@ -71,7 +71,7 @@ func (m openedInMail) text() string {
 	return text
 }
 
-// conversation shows replies, oldest first.
+// conversation returns the text of replies, oldest first.
 func conversation(replies []reply) string {
 	text := ""
 	for _, r := range replies {
@@ -80,7 +80,7 @@ func conversation(replies []reply) string {
 	return text
 }
 
-// showSent shows an InMail to its sender: where it stands and what was written.
+// showSent prints an InMail for its sender: status, receipts and conversation.
 func (o *options) showSent(cmd *cobra.Command, c *remote, path string, view json.RawMessage) error {
 	replies, err := c.repliesOf(cmd.Context(), path)
 	if err != nil {
@@ -98,7 +98,7 @@ func (o *options) showSent(cmd *cobra.Command, c *remote, path string, view json
 	return printAnswer(o, cmd, answer, shownInMail.text)
 }
 
-// repliesOf reads a whole conversation.
+// repliesOf reads all replies of a conversation.
 func (c *remote) repliesOf(ctx context.Context, path string) (json.RawMessage, error) {
 	answer, err := c.list(ctx, path+"/replies", nil, paging{all: true})
 	if err != nil {
@@ -142,10 +142,12 @@ func (m shownInMail) text() string {
 	return t.String() + "\n" + receipts.String() + conversation(m.Replies)
 }
 
-// salesforce says where the InMail is logged (R55).
+// salesforce returns where in Salesforce the InMail is logged (R55); empty: nowhere.
 func (v sentView) salesforce() string {
 	var parts []string
-	for _, p := range []struct{ name, id string }{{"Lead", v.CRM.LeadID}, {"Contact", v.CRM.ContactID}, {"Account", v.CRM.AccountID}, {"record", v.CRM.RecordID}} {
+	for _, p := range []struct{ name, id string }{
+		{"Lead", v.CRM.LeadID}, {"Contact", v.CRM.ContactID}, {"Account", v.CRM.AccountID}, {"record", v.CRM.RecordID},
+	} {
 		if p.id != "" {
 			parts = append(parts, p.name+" "+p.id)
 		}

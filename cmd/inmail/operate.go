@@ -23,7 +23,7 @@ func migrateCommand(o *options) *cobra.Command {
 			if err := record.Migrate(cmd.Context(), s.Record, &clock{}); err != nil {
 				return err
 			}
-			return o.say(cmd.OutOrStdout(), map[string]string{"status": "up to date"}, "the schema is up to date\n")
+			return o.print(cmd.OutOrStdout(), map[string]string{"status": "up to date"}, "the schema is up to date\n")
 		},
 	}
 	o.settingFlag(cmd, "data", "data", "data folder (./data)")
@@ -41,7 +41,8 @@ func configCommand(o *options) *cobra.Command {
 			}
 			shown := s.Show()
 			if o.json {
-				return o.say(cmd.OutOrStdout(), map[string]any{"settings": shown, "unknown": append([]string{}, s.Unknown...)}, "")
+				return o.print(cmd.OutOrStdout(),
+					map[string]any{"settings": shown, "unknown": append([]string{}, s.Unknown...)}, "")
 			}
 			table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
 			fmt.Fprintln(table, "SETTING\tVALUE\tVARIABLE")
@@ -54,20 +55,21 @@ func configCommand(o *options) *cobra.Command {
 			return table.Flush()
 		},
 	}
-	return family(&cobra.Command{Use: "config", Short: "Look at the settings", Example: "  inmail config check"}, check)
+	return commandGroup(&cobra.Command{Use: "config", Short: "Look at the settings",
+		Example: "  inmail config check"}, check)
 }
 
 func versionCommand(o *options) *cobra.Command {
 	return &cobra.Command{
 		Use: "version", Short: "Print the version", Args: exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return o.say(cmd.OutOrStdout(), map[string]string{"version": version()}, "inmail "+version()+"\n")
+			return o.print(cmd.OutOrStdout(), map[string]string{"version": version()}, "inmail "+version()+"\n")
 		},
 	}
 }
 
-// say prints a value as JSON with --json, else the text.
-func (o *options) say(out io.Writer, value any, text string) error {
+// print writes value as JSON with --json, else text.
+func (o *options) print(out io.Writer, value any, text string) error {
 	if !o.json {
 		_, err := io.WriteString(out, text)
 		return err

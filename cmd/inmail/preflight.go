@@ -10,21 +10,22 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// shownRefusals are how many of those who cannot be reached are listed by name.
+// shownRefusals is how many of the recipients that cannot be reached are listed.
 const shownRefusals = 20
 
 func preflightCommand(o *options) *cobra.Command {
 	var letter string
 	cmd := &cobra.Command{
 		Use:   "preflight FILE",
-		Short: "Tell whom a campaign would reach, what it would take and when that would be there",
-		Long: fmt.Sprintf(`Tell whom a campaign would reach, what it would take and when that would be there. FILE holds the ids of up to %d members,
-one a line; - is the standard input. With --letter the text is judged too: its first line is the subject. Each recipient is
-judged as if it alone were sent to now, by every rule. Nothing is stored, sent or spent.`, mailroom.MaxPreflight),
+		Short: "Check whom a campaign would reach, how many credits it takes and when there are enough",
+		Long: fmt.Sprintf(`Check whom a campaign would reach, how many credits it takes and when there are enough.
+FILE has the ids of up to %d members, one on each line; - is the standard input. With --letter the text is
+judged too: its first line is the subject. Every rule judges each recipient as if it were the only one, now.
+Nothing is stored, sent or spent.`, mailroom.MaxPreflight),
 		Example: "  inmail preflight recipients.txt --member lena.hart --letter letter.txt",
 		Args:    exactly(1),
 	}
-	cmd.Flags().StringVar(&letter, "letter", "", "`file` with the letter")
+	cmd.Flags().StringVar(&letter, "letter", "", "`file` of the letter")
 	o.asMember(cmd, func(cmd *cobra.Command, c *remote, args []string) error {
 		to, err := readRecipients(cmd, args[0])
 		if err != nil {
@@ -47,7 +48,7 @@ judged as if it alone were sent to now, by every rule. Nothing is stored, sent o
 	return cmd
 }
 
-// readRecipients reads ids of members, one a line.
+// readRecipients reads ids of members, one on each line; empty lines are ignored.
 func readRecipients(cmd *cobra.Command, path string) ([]string, error) {
 	list, err := readText(cmd, path)
 	if err != nil {
@@ -113,20 +114,20 @@ func (a campaignAnswer) text() string {
 		text += "\n" + refused.String()
 	}
 	if n > shownRefusals {
-		text += fmt.Sprintf("and %d more; --json tells all\n", n-shownRefusals)
+		text += fmt.Sprintf("and %d more; --json lists all\n", n-shownRefusals)
 	}
 	return text
 }
 
-// credits says what reaching everybody takes who can be reached.
+// credits returns how many credits all recipients that can be reached take, and when there are enough.
 func (a campaignAnswer) credits() string {
 	c := a.Totals.Credits
-	text := fmt.Sprintf("%d needed, %d there now", c.Needed, c.Available)
+	text := fmt.Sprintf("%d needed, %d available now", c.Needed, c.Available)
 	switch {
 	case c.Missing == 0:
 		return text
 	case c.EnoughAt.IsZero():
-		return text + "; with this plan they never come"
+		return text + "; this plan never gives enough"
 	}
-	return fmt.Sprintf("%s; there will have been enough from %s on", text, moment(c.EnoughAt))
+	return fmt.Sprintf("%s; enough from %s on", text, moment(c.EnoughAt))
 }

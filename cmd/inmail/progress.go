@@ -8,16 +8,17 @@ import (
 	"github.com/schollz/progressbar/v3"
 )
 
-// progress is a bar on a terminal, and nothing elsewhere.
+// progress is a progress bar on a terminal; elsewhere it draws nothing.
 type progress struct{ bar *progressbar.ProgressBar }
 
-// newProgress returns a bar over so many steps; under 0: a spinner.
+// newProgress returns a bar of so many steps, or a spinner when steps is negative.
 func newProgress(out io.Writer, what string, steps int) *progress {
 	if f, ok := out.(*os.File); !ok || !isTerminal(f) {
 		return &progress{}
 	}
-	return &progress{progressbar.NewOptions(steps, progressbar.OptionSetDescription(what), progressbar.OptionSetWriter(out),
-		progressbar.OptionThrottle(65*time.Millisecond), progressbar.OptionShowCount(), progressbar.OptionClearOnFinish())}
+	return &progress{progressbar.NewOptions(steps, progressbar.OptionSetDescription(what),
+		progressbar.OptionSetWriter(out), progressbar.OptionThrottle(65*time.Millisecond),
+		progressbar.OptionShowCount(), progressbar.OptionClearOnFinish())}
 }
 
 func (p *progress) step() { p.to(1) }
@@ -34,7 +35,7 @@ func (p *progress) done() {
 	}
 }
 
-// at says how far of how much it is; the spinner becomes a bar.
+// at moves the bar to done of so many steps; a spinner becomes a bar.
 func (p *progress) at(done, of int) {
 	if p.bar != nil {
 		p.bar.ChangeMax(of)
@@ -42,7 +43,7 @@ func (p *progress) at(done, of int) {
 	}
 }
 
-// show says in words what is being done.
+// show sets the text beside the bar.
 func (p *progress) show(what string) {
 	if p.bar != nil {
 		p.bar.Describe(what)

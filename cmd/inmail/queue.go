@@ -11,7 +11,7 @@ import (
 )
 
 func queueCommand(o *options) *cobra.Command {
-	return family(&cobra.Command{
+	return commandGroup(&cobra.Command{
 		Use:     "queue",
 		Short:   "Look after the job queue",
 		Example: "  inmail queue status\n  inmail queue failures\n  inmail queue retry",
@@ -45,7 +45,8 @@ func queueStatusText(s queue.Status) string {
 		if q.Paused {
 			paused = "paused"
 		}
-		t.row(q.Queue, fmt.Sprintf("%7d", q.Waiting), oldest, fmt.Sprintf("%7d", q.Running), fmt.Sprintf("%8d", q.Retry),
+		t.row(q.Queue, fmt.Sprintf("%7d", q.Waiting), oldest, fmt.Sprintf("%7d", q.Running),
+			fmt.Sprintf("%8d", q.Retry),
 			fmt.Sprintf("%8d", q.Archived), fmt.Sprintf("%10d", q.Processed), fmt.Sprintf("%12d", q.Failed), paused)
 	}
 	workers := fmt.Sprintf("%d groups of workers, three or more in a process", s.Servers)
@@ -97,10 +98,10 @@ func queueFailuresText(failures []queue.Failure) string {
 	if len(failures) == maxPage {
 		t.row("…")
 	}
-	return t.String() + "\ninmail queue retry runs them now; the server's log says more of an error\n"
+	return t.String() + "\ninmail queue retry runs them now; the server's log has more about each error\n"
 }
 
-// whenAt is when to the second: what fails, fails at once.
+// whenAt formats a time to the second, since failures come close together; empty for none.
 func whenAt(t time.Time) string {
 	if t.IsZero() {
 		return ""

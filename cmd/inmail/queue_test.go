@@ -87,7 +87,7 @@ TASK  TYPE         ERROR    TRIES   LAST             NEXT               IDS
 t1    inmail:send  timeout  1 of 6  23 Nov 09:00:00  23 Nov 2026 09:01  a and 2 more
 t2    crm:push     network  4 of 4  23 Nov 09:00:00  given up
 
-inmail queue retry runs them now; the server's log says more of an error
+inmail queue retry runs them now; the server's log has more about each error
 `, result{out: queueFailuresText([]queue.Failure{
 		{ID: "t1", Type: "inmail:send", Class: "timeout", IDs: []string{"a", "b", "c"}, Attempts: 1, Limit: 6, At: at, Next: &next},
 		{ID: "t2", Type: "crm:push", Class: "network", Attempts: 4, Limit: 4, At: at},

@@ -11,10 +11,11 @@ func replyCommand(o *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "reply ID [-]",
 		Short: "Reply to an InMail; it is free of charge",
-		Long: `Reply to an InMail; it is free of charge. The first reply is the recipient's and opens the InMail; after it both sides
-write. The text comes from --body, from a file, or with - from the standard input.`,
-		Example: "  inmail reply 019abf5e-8c00-7a31-9c55-0d6a3f6b7e21 --member maria.lopez --body \"Tuesday at ten suits me.\"",
-		Args:    orStdin(1),
+		Long: `Reply to an InMail; it is free of charge. The first reply is the recipient's and opens the InMail;
+after it both sides may reply. The text comes from --body, from a file, or with - from the standard input.`,
+		Example: "  inmail reply 019abf5e-8c00-7a31-9c55-0d6a3f6b7e21 --member maria.lopez " +
+			"--body \"Tuesday at ten suits me.\"",
+		Args: orStdin(1),
 	}
 	body.flags(cmd)
 	return o.asMember(cmd, func(cmd *cobra.Command, c *remote, args []string) error {
@@ -22,7 +23,8 @@ write. The text comes from --body, from a file, or with - from the standard inpu
 		if err != nil {
 			return err
 		}
-		answer, err := c.ask(cmd.Context(), http.MethodPost, inmailPath(args[0])+"/replies", map[string]string{"body": text}, nil)
+		answer, err := c.ask(cmd.Context(), http.MethodPost, inmailPath(args[0])+"/replies",
+			map[string]string{"body": text}, nil)
 		if err != nil {
 			return err
 		}

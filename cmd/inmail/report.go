@@ -18,25 +18,28 @@ func reportCommand(o *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "report",
 		Short: "Show open and response rates by week and by tag, with their 95 % intervals",
-		Long: fmt.Sprintf(`Show open and response rates by week and by tag, or by one cut, with their 95 %% intervals. A week's open rate is final %d
-days after its Monday, its response rate when its window for replies is over; until then the row says how far it is "so
-far", as counts and not as a rate. Other cuts are over their complete weeks; a + marks those with younger ones.`, rates.OpenCompleteDays),
-		Example: "  inmail report\n  inmail report --by length --from 2026-09-01 --to 2026-11-30\n  inmail report --by advice --json",
-		Args:    exactly(0),
+		Long: fmt.Sprintf(`Show open and response rates by week and by tag, or by one cut, with their 95 %%
+intervals. A week's open rate is final %d days after its Monday, its response rate when its window for replies
+is over. Until then the row shows counts, "so far", instead of a rate. Other cuts are over their complete weeks;
+a + marks rows that also have InMails of younger weeks.`, rates.OpenCompleteDays),
+		Example: "  inmail report\n  inmail report --by length --from 2026-09-01 --to 2026-11-30\n" +
+			"  inmail report --by advice --json",
+		Args: exactly(0),
 	}
 	f := cmd.Flags()
 	f.StringVar(&by, "by", "", "one `cut`: "+domain.OneOf(mailroom.Cuts())+" (week and tag)")
 	f.StringVar(&from, "from", "", "from the week of this `date` or time on")
 	f.StringVar(&to, "to", "", "to the week of this `date` or time")
 	o.asMember(cmd, func(cmd *cobra.Command, c *remote, _ []string) error {
-		c.forMember = false // the rates are everybody's
+		c.forMember = false // the rates are of all members
 		cuts := []string{by}
 		if by == "" {
 			cuts = []string{"week", "tag"}
 		}
 		answers := map[string]json.RawMessage{}
 		for _, cut := range cuts {
-			answer, err := c.get(cmd.Context(), "/v1/analytics", without(url.Values{"by": {cut}, "from": {from}, "to": {to}}))
+			answer, err := c.get(cmd.Context(), "/v1/analytics",
+				withoutEmpty(url.Values{"by": {cut}, "from": {from}, "to": {to}}))
 			if err != nil {
 				return err
 			}
@@ -46,7 +49,7 @@ far", as counts and not as a rate. Other cuts are over their complete weeks; a +
 			return printAnswer(o, cmd, answers[by], ratesAnswer.text)
 		}
 		if o.json {
-			return o.say(cmd.OutOrStdout(), answers, "")
+			return o.print(cmd.OutOrStdout(), answers, "")
 		}
 		for _, cut := range cuts {
 			if err := printAnswer(o, cmd, answers[cut], ratesAnswer.text); err != nil {
@@ -85,20 +88,22 @@ type rateRow struct {
 	ResponseComplete bool `json:"response_complete"`
 }
 
-// younger marks a rate whose row has younger weeks that are not in it yet.
+// younger marks a rate that leaves out the younger weeks of its row.
 const younger = " +"
 
-// barWidth is how wide a rate is drawn: a character for each tenth.
+// barWidth is the width of a rate's bar in characters: one for each tenth.
 const barWidth = 10
 
 func (a ratesAnswer) text() string {
 	if len(a.Rows) == 0 {
 		return "by " + a.By + ": nothing was delivered\n\n"
 	}
-	t := newTable(strings.ToUpper(strings.ReplaceAll(a.By, "_", " ")), "DELIVERED", "OPENED", "", "95 %", "RESPONDED", "", "95 %")
+	t := newTable(strings.ToUpper(strings.ReplaceAll(a.By, "_", " ")), "DELIVERED",
+		"OPENED", "", "95 %", "RESPONDED", "", "95 %")
 	for _, r := range a.Rows {
 		open := rateCells(r.Open, r.OpenLow, r.OpenHigh, r.OpenOf, r.Opened, r.Delivered, r.Complete)
-		response := rateCells(r.Response, r.ResponseLow, r.ResponseHigh, r.ResponseOf, r.InTime, r.Delivered, r.ResponseComplete)
+		response := rateCells(r.Response, r.ResponseLow, r.ResponseHigh, r.ResponseOf, r.InTime, r.Delivered,
+			r.ResponseComplete)
 		t.row(append(append([]string{r.Key, fmt.Sprintf("%9d", r.Delivered)}, open[:]...), response[:]...)...)
 	}
 	if a.By == "week" {
@@ -108,10 +113,12 @@ func (a ratesAnswer) text() string {
 	if strings.Contains(text, younger) {
 		text += "\n +  over the complete weeks; younger ones are not in the rate yet"
 	}
-	return fmt.Sprintf("%s\nresponded: a first reply within %d days (%s, %s)\n\n", text, a.ResponseWindowDays, plain(a.Definition), plain(a.ResponseDefinition))
+	return fmt.Sprintf("%s\nresponded: a first reply within %d days (%s, %s)\n\n", text, a.ResponseWindowDays,
+		plain(a.Definition), plain(a.ResponseDefinition))
 }
 
-// rateCells are a rate, its bar and its interval; a rate that is not final yet is said as counts.
+// rateCells returns the cells of a rate, its bar and its interval; for a rate that is not final (nil) the
+// counts.
 func rateCells(rate *float64, low, high float64, of, hits, delivered int, complete bool) [3]string {
 	if rate == nil {
 		return [3]string{fmt.Sprintf("so far %d of %d", hits, delivered), "", "incomplete"}
@@ -120,10 +127,11 @@ func rateCells(rate *float64, low, high float64, of, hits, delivered int, comple
 	if !complete {
 		mark = younger
 	}
-	return [3]string{fmt.Sprintf("%5.1f %% of %d%s", 100**rate, of, mark), bar(*rate, barWidth), fmt.Sprintf("%2.0f–%.0f %%", 100*low, 100*high)}
+	return [3]string{fmt.Sprintf("%5.1f %% of %d%s", 100**rate, of, mark), bar(*rate, barWidth),
+		fmt.Sprintf("%2.0f–%.0f %%", 100*low, 100*high)}
 }
 
-// total adds the line of all complete weeks, by the one definition of the rates (R59).
+// total adds the row of all complete weeks, by the one definition of the rates (R59).
 func (a ratesAnswer) total(t *table) {
 	var opened, openOf, inTime, responseOf, delivered int
 	for _, r := range a.Rows {

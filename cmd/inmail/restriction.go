@@ -11,18 +11,20 @@ import (
 )
 
 func restrictionCommand(o *options) *cobra.Command {
-	return family(&cobra.Command{
-		Use:     "restriction",
-		Short:   "Explain, undo and replay what was decided against a sender",
-		Example: "  inmail restriction list lena.hart\n  inmail restriction replay ID --set volume_hour=30\n  inmail restriction undo ID",
+	return commandGroup(&cobra.Command{
+		Use:   "restriction",
+		Short: "Explain, undo and replay restrictions and refusals of a sender",
+		Example: "  inmail restriction list lena.hart\n" +
+			"  inmail restriction replay ID --set volume_hour=30\n  inmail restriction undo ID",
 		GroupID: operatorGroup,
-	}, restrictionListCommand(o), restrictionDecisionsCommand(o), restrictionUndoCommand(o), restrictionReplayCommand(o))
+	}, restrictionListCommand(o), restrictionDecisionsCommand(o), restrictionUndoCommand(o),
+		restrictionReplayCommand(o))
 }
 
 func restrictionListCommand(o *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "list MEMBER",
-		Short:   "List the restrictions of a member, and what each was decided from",
+		Short:   "List the restrictions of a member, and the evidence for each",
 		Example: "  inmail restriction list lena.hart",
 		Args:    exactly(1),
 	}
@@ -61,27 +63,29 @@ func (a restrictionsAnswer) text() string {
 	if len(a.Items) == 0 {
 		return "never restricted\n"
 	}
-	t := newTable("ID", "BEGAN", "UNTIL", "STEP", "TRIGGER", "MEASURED", "LIMIT", "UNDONE", "SEEN")
+	t := newTable("ID", "BEGAN", "UNTIL", "STEP", "TRIGGER", "MEASURED", "LIMIT", "UNDONE", "EVIDENCE")
 	for _, r := range a.Items {
 		d := r.Decision
-		seen := ""
+		evidence := ""
 		switch {
 		case d.Version == "":
 		case r.Trigger == "reports":
-			seen = fmt.Sprintf("%d reporters of %d deliveries, at least %.1f %% of them by the interval", d.Reporters, d.Deliveries, 100*d.ShareLow)
+			evidence = fmt.Sprintf("%d reporters of %d deliveries, at least %.1f %% of them by the interval",
+				d.Reporters, d.Deliveries, 100*d.ShareLow)
 		case r.Trigger == "strikes":
-			seen = fmt.Sprintf("%d strikes", d.Strikes)
+			evidence = fmt.Sprintf("%d strikes", d.Strikes)
 		case r.Trigger == "similar_day":
-			seen = fmt.Sprintf("%d sends, %d bodies like this one", d.Sends, d.Similar)
+			evidence = fmt.Sprintf("%d sends, %d bodies like this one", d.Sends, d.Similar)
 		default:
-			seen = fmt.Sprintf("%d sends", d.Sends)
+			evidence = fmt.Sprintf("%d sends", d.Sends)
 		}
-		t.row(r.ID, when(r.StartedAt), when(r.Until), strconv.Itoa(r.Step), r.Trigger, fmt.Sprintf("%g", r.Value), fmt.Sprintf("%g", r.Limit), when(r.UndoneAt), joined(seen, d.Version))
+		t.row(r.ID, when(r.StartedAt), when(r.Until), strconv.Itoa(r.Step), r.Trigger, fmt.Sprintf("%g", r.Value),
+			fmt.Sprintf("%g", r.Limit), when(r.UndoneAt), joined(evidence, d.Version))
 	}
 	return t.String()
 }
 
-// joined puts what there is into one cell.
+// joined joins the parts that are not empty with commas.
 func joined(parts ...string) string {
 	var there []string
 	for _, p := range parts {
@@ -97,8 +101,8 @@ func restrictionDecisionsCommand(o *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "decisions MEMBER",
 		Short: "List the decisions on a member's sends, newest first, with all true codes",
-		Long: `List the decisions on a member's sends, newest first, with all true codes: refusals, restrictions and undos. Of a refusal for
-spam_content the score and the reasons are told; the text of what was refused is stored nowhere.`,
+		Long: `List the decisions on a member's sends, newest first, with all true codes: refusals, restrictions and
+undos. A refusal for spam_content is listed with its score and reasons; the refused text is stored nowhere.`,
 		Example: "  inmail restriction decisions lena.hart",
 		Args:    exactly(1),
 	}
@@ -120,7 +124,7 @@ type decisionsAnswer struct {
 		Recipient string
 		Refusals  []string
 		Detail    struct {
-			Trigger any // an undo names it, a restriction tells it whole
+			Trigger any // a name in an undo, an object with value and limit in a restriction
 			Content struct {
 				Bar     float64
 				Verdict struct {
@@ -151,7 +155,8 @@ func (a decisionsAnswer) text() string {
 			for _, r := range v.Reasons {
 				codes = append(codes, r.Code)
 			}
-			why = fmt.Sprintf("score %.2f, bar %g: %s, %s", v.Score, e.Detail.Content.Bar, strings.Join(codes, " "), v.Version)
+			why = fmt.Sprintf("score %.2f, bar %g: %s, %s", v.Score, e.Detail.Content.Bar, strings.Join(codes, " "),
+				v.Version)
 		}
 		t.row(e.ID, when(e.At), e.Kind, e.Recipient, strings.Join(e.Refusals, " "), why)
 	}
@@ -162,9 +167,9 @@ func restrictionUndoCommand(o *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "undo ID",
 		Short: "Take a restriction back",
-		Long: `Take a restriction back. It ends at once and no longer counts on the ladder, and what it was decided from counts no more: a
-restriction by sends sets aside all sends until it began, one by strikes all strikes, one by reports all reports. What comes later
-counts from none.`,
+		Long: `Take a restriction back. It ends at once and no longer counts on the ladder, and its evidence no
+longer counts: after a restriction by sends all sends until it began, after one by strikes all strikes, after
+one by reports all reports. What comes later is counted from zero.`,
 		Example: "  inmail restriction undo 019abf5e-8c00-7a31-9c55-0d6a3f6b7e21",
 		Args:    exactly(1),
 	}
@@ -173,7 +178,7 @@ counts from none.`,
 		if err != nil {
 			return err
 		}
-		return o.say(cmd.OutOrStdout(), answer, "undone; the sender may send again\n")
+		return o.print(cmd.OutOrStdout(), answer, "undone; the sender may send again\n")
 	})
 }
 
@@ -182,17 +187,18 @@ func restrictionReplayCommand(o *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "replay ID",
 		Short: "Decide again under other settings, and change nothing",
-		Long: `Decide again under other settings, and change nothing. ID is of a restriction (inmail restriction list), or of a send that was
-refused for spam_content (inmail restriction decisions).
+		Long: `Decide again under other settings, and change nothing. ID is that of a restriction (inmail
+restriction list), or of a send that was refused for spam_content (inmail restriction decisions).
 
-A restriction is decided again from what was seen of its sender, under volume_hour, volume_day, strikes, similar_day,
-regular_gaps, burst_minute, reporters_min and report_share. A refusal for spam_content is decided again from its score,
-under refuse_score: its text is stored nowhere, so that no other words or learning can be tried on it. What is not set is as it
-was then.`,
-		Example: "  inmail restriction replay 019abf5e-8c00-7a31-9c55-0d6a3f6b7e21 --set volume_hour=30 --set volume_day=60",
-		Args:    exactly(1),
+A restriction is decided again from the evidence that was stored with it, under volume_hour, volume_day,
+strikes, similar_day, regular_gaps, burst_minute, reporters_min and report_share. A refusal for spam_content is
+decided again from its score, under refuse_score: its text is stored nowhere, so other words or learning cannot
+be tried. Settings that are not given are those of the time of the decision.`,
+		Example: "  inmail restriction replay 019abf5e-8c00-7a31-9c55-0d6a3f6b7e21 " +
+			"--set volume_hour=30 --set volume_day=60",
+		Args: exactly(1),
 	}
-	cmd.Flags().StringToStringVar(&settings, "set", nil, "a setting, `name=number`; again for more")
+	cmd.Flags().StringToStringVar(&settings, "set", nil, "a setting, `name=number`; may be repeated")
 	return o.asOperator(cmd, func(cmd *cobra.Command, c *remote, args []string) error {
 		body := map[string]float64{}
 		for name, value := range settings {
@@ -230,7 +236,7 @@ func (m measured) text() string {
 	return fmt.Sprintf("%s, %s of at most %s", m.Trigger, short(m.Value), short(m.Limit))
 }
 
-// short is a number with the digits that tell something.
+// short formats a number with four significant digits.
 func short(n float64) string { return strconv.FormatFloat(n, 'g', 4, 64) }
 
 func (a replayAnswer) text() string {
@@ -242,7 +248,7 @@ func (a replayAnswer) text() string {
 		would = a.Would.text()
 	}
 	if !a.Whole {
-		would += "; not certain: more sends may have counted than were kept"
+		would += "; not certain: more sends may have counted than were stored"
 	}
 	t.row("would be", would)
 	return t.String()

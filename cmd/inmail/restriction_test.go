@@ -29,7 +29,7 @@ func TestRestriction(t *testing.T) {
 
 	t.Run("list", func(t *testing.T) {
 		screen(t, `
-ID                                    BEGAN              UNTIL              STEP  TRIGGER  MEASURED  LIMIT  UNDONE  SEEN
+ID                                    BEGAN              UNTIL              STEP  TRIGGER  MEASURED  LIMIT  UNDONE  EVIDENCE
 id..................................  23 Nov 2026 09:00  24 Nov 2026 09:00  1     strikes  3         3              3 strikes, behaviour/2
 `, must(t, exitDone, "restriction", "list", "lena.hart"))
 		sameJSON(t, r.api("GET", "/v1/restrictions?member=lena.hart", ""), must(t, exitDone, "restriction", "list", "lena.hart", "--json"))

@@ -14,8 +14,8 @@ import (
 	"inmail/domain"
 )
 
-// errKept says that a person decided against retracting.
-var errKept = errors.New("not retracted")
+// errNotRetracted is returned when the user does not confirm.
+var errNotRetracted = errors.New("not retracted")
 
 func retractCommand(o *options) *cobra.Command {
 	var yes bool
@@ -23,9 +23,10 @@ func retractCommand(o *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "retract ID",
 		Short: "Take an InMail back, after showing what that does",
-		Long: fmt.Sprintf(`Take an InMail back within %d hours of its sending. It first shows what retracting now would do, and asks; --yes
-answers in advance. With --json nobody is asked: without --yes it prints the offer, whose token --confirm takes within %g
-minutes. Both steps may be repeated. The credit is not given back.`, domain.WindowHours, domain.ConfirmFor.Minutes()),
+		Long: fmt.Sprintf(`Take an InMail back within %d hours of its sending. The command first shows what
+retracting now would do, and asks; --yes answers in advance. With --json it does not ask: without --yes it
+prints an offer, whose token --confirm takes within %g minutes. Both steps may be repeated. The credit is not
+given back.`, domain.WindowHours, domain.ConfirmFor.Minutes()),
 		Example: "  inmail retract 019abf5e-8c00-7a31-9c55-0d6a3f6b7e21 --member lena.hart",
 		Args:    exactly(1),
 	}
@@ -33,7 +34,7 @@ minutes. Both steps may be repeated. The credit is not given back.`, domain.Wind
 	cmd.Flags().StringVar(&token, "confirm", "", "`token` of the first step, to take the second")
 	return o.asMember(cmd, func(cmd *cobra.Command, c *remote, args []string) error {
 		if yes && token != "" {
-			return usageError{errors.New("--yes takes both steps and --confirm the second; give one of them")}
+			return usageError{errors.New("--yes takes both steps and --confirm only the second; give one of them")}
 		}
 		r := retraction{o: o, cmd: cmd, c: c, path: inmailPath(args[0])}
 		if token != "" {
@@ -44,7 +45,7 @@ minutes. Both steps may be repeated. The credit is not given back.`, domain.Wind
 			return err
 		}
 		if o.json && !yes {
-			return o.say(cmd.OutOrStdout(), answer, "")
+			return o.print(cmd.OutOrStdout(), answer, "")
 		}
 		var offer retractOffer
 		if err := json.Unmarshal(answer, &offer); err != nil {
@@ -70,7 +71,7 @@ type retractOffer struct {
 	Undone    bool      `json:"undone_if_confirmed_now"`
 }
 
-// retraction is one retracting on its way.
+// retraction is one run of inmail retract.
 type retraction struct {
 	o    *options
 	cmd  *cobra.Command
@@ -78,7 +79,7 @@ type retraction struct {
 	path string
 }
 
-// show says which InMail it is and what confirming would do (R36, R37).
+// show prints which InMail it is and what confirming would do (R36, R37).
 func (r retraction) show(offer retractOffer) error {
 	view, err := r.c.get(r.cmd.Context(), r.path, nil)
 	if err != nil {
@@ -90,30 +91,33 @@ func (r retraction) show(offer retractOffer) error {
 	}
 	what := "Nobody has read it: it will be gone from the recipient's inbox."
 	if !offer.Undone {
-		what = "It was opened: it leaves the recipient's inbox and does not open again; what was read stays read, and a conversation goes on."
+		what = "It was opened: it leaves the recipient's inbox and does not open again; " +
+			"what was read stays read, and a conversation goes on."
 	}
-	_, err = fmt.Fprintf(r.cmd.OutOrStdout(), "To %s: %s\n%s The credit is not given back.\n", plain(m.To.String()), plain(m.Subject), what)
+	_, err = fmt.Fprintf(r.cmd.OutOrStdout(), "To %s: %s\n%s The credit is not given back.\n",
+		plain(m.To.String()), plain(m.Subject), what)
 	return err
 }
 
-// ask asks the person at the terminal; where there is none nobody has agreed.
+// ask asks the user at the terminal. Without a terminal it returns a usageError.
 func (r retraction) ask() error {
 	in, ok := r.cmd.InOrStdin().(*os.File)
 	if !ok || !isTerminal(in) {
-		return usageError{fmt.Errorf("%w: nobody is there to be asked; say --yes", errKept)}
+		return usageError{fmt.Errorf("%w: there is no terminal to ask at; give --yes", errNotRetracted)}
 	}
 	fmt.Fprint(r.cmd.OutOrStdout(), "Retract it? [y/N] ")
 	line, err := bufio.NewReader(in).ReadString('\n')
 	if err != nil {
-		return fmt.Errorf("%w: %w", errKept, err)
+		return fmt.Errorf("%w: %w", errNotRetracted, err)
 	}
 	switch strings.ToLower(strings.TrimSpace(line)) {
 	case "y", "yes":
 		return nil
 	}
-	return errKept
+	return errNotRetracted
 }
 
+// confirm takes the second step and prints its result.
 func (r retraction) confirm(token string) error {
 	answer, err := r.c.post(r.cmd.Context(), r.path+"/retract", map[string]string{"confirm": token})
 	if err != nil {

@@ -19,8 +19,8 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// loadSample plays the sample's history into an empty record: every send, delivery, opening, reply, retraction and
-// expiry goes through the use cases, at the time at which it happened, under a pinned clock.
+// loadSample plays the sample's history into an empty record. Every send, delivery, opening, reply,
+// retraction and expiry goes through the use cases, with the clock pinned to the time at which it happened.
 func (a *app) loadSample(ctx context.Context, out io.Writer) error {
 	now := time.Now().UTC()
 	sample := config.NewSample(now)
@@ -45,21 +45,22 @@ func (a *app) loadSample(ctx context.Context, out io.Writer) error {
 	return h.play(ctx)
 }
 
-// history is what happens, in order of time.
+// history plays actions in the order of their time.
 type history struct {
 	app      *app
-	until    time.Time
+	until    time.Time // the present: later actions are dropped
 	progress *progress
 	actions  actions
-	made     int
+	made     int // actions so far, for their order
 }
 
 type action struct {
 	at    time.Time
-	order int // among equals: first made, first done
+	order int // of actions at the same time
 	do    func(context.Context) error
 }
 
+// actions is a heap (container/heap), the earliest first.
 type actions []action
 
 func (a actions) Len() int      { return len(a) }
@@ -74,7 +75,7 @@ func (a *actions) Pop() any {
 	return last
 }
 
-// do notes what happens at a time; what lies after the end has not happened yet.
+// do schedules an action, unless it is after the present.
 func (h *history) do(at time.Time, do func(context.Context) error) {
 	if at.Before(h.until) {
 		h.made++
@@ -82,6 +83,7 @@ func (h *history) do(at time.Time, do func(context.Context) error) {
 	}
 }
 
+// play runs all scheduled actions, and those that they schedule.
 func (h *history) play(ctx context.Context) error {
 	for h.actions.Len() > 0 {
 		next := heap.Pop(&h.actions).(action)
@@ -106,7 +108,7 @@ func (h *history) people(ctx context.Context, s config.Sample) error {
 	return errors.Join(append(errs, err)...)
 }
 
-// upkeep is what the workers would have done meanwhile.
+// upkeep does the periodic work of the workers: the expiry sweep and the learning of the spam filter.
 func (h *history) upkeep(ctx context.Context) error {
 	for {
 		n, err := h.app.service.Expire(ctx, 1000)
@@ -135,7 +137,7 @@ func (h *history) event(ctx context.Context, e config.SampleEvent) error {
 	return h.send(ctx, *e.Send)
 }
 
-// send hands an InMail in and notes what becomes of it. A refusal is part of the story.
+// send sends an InMail and schedules what follows. The sample contains refusals, so they are no errors.
 func (h *history) send(ctx context.Context, s config.SampleSend) error {
 	answers, err := h.app.service.Accept(ctx, []mailroom.Send{s.Send})
 	if err != nil || answers[0].Err != nil {
@@ -143,12 +145,16 @@ func (h *history) send(ctx context.Context, s config.SampleSend) error {
 	}
 	id, now := answers[0].ID, h.app.clock.Now()
 	if s.Meanwhile != nil {
-		h.do(now.Add(time.Second), func(ctx context.Context) error { return h.event(ctx, config.SampleEvent{Block: s.Meanwhile}) })
+		h.do(now.Add(time.Second), func(ctx context.Context) error {
+			return h.event(ctx, config.SampleEvent{Block: s.Meanwhile})
+		})
 	}
-	h.do(now.Add(max(s.WaitBefore, 40*time.Millisecond)), func(ctx context.Context) error { return h.deliver(ctx, id, s) })
+	h.do(now.Add(max(s.WaitBefore, 40*time.Millisecond)),
+		func(ctx context.Context) error { return h.deliver(ctx, id, s) })
 	return nil
 }
 
+// deliver delivers an InMail and schedules its opening, report, replies and retraction.
 func (h *history) deliver(ctx context.Context, id domain.ID, s config.SampleSend) error {
 	outcomes, err := h.app.service.Deliver(ctx, []domain.ID{id})
 	if err != nil || outcomes[0].Status != domain.Sent {
@@ -193,7 +199,7 @@ func (h *history) deliver(ctx context.Context, id domain.ID, s config.SampleSend
 	return nil
 }
 
-// unlessRefused keeps faults and lets refusals pass: in the history they are part of the story.
+// unlessRefused returns err, or nil when it is a refusal: the sample contains refusals.
 func unlessRefused(err error) error {
 	var refusal *domain.Refusal
 	if errors.As(err, &refusal) {
@@ -202,7 +208,7 @@ func unlessRefused(err error) error {
 	return err
 }
 
-// summary is what the running system says of the sample.
+// summary are the figures of the sample, read from the running system.
 type summary struct {
 	API         string         `json:"api"`
 	Delivered   int            `json:"delivered"`
@@ -221,17 +227,18 @@ type summary struct {
 	LeadMatched map[string]int `json:"salesforce_matches"`
 }
 
-// syncPatience is how long the summary waits for Salesforce to have everything.
+// syncPatience is the longest time that the summary waits until Salesforce has everything.
 const syncPatience = 45 * time.Second
 
-// sayWhatCame waits until the jobs have brought everything to Salesforce and computed the figures, and prints a summary
-// read from the running system.
-func (a *app) sayWhatCame(ctx context.Context, out io.Writer, asJSON bool) error {
+// printSummary waits until everything is pushed to Salesforce and the figures are computed, and prints a
+// summary that it reads from the running system.
+func (a *app) printSummary(ctx context.Context, out io.Writer, asJSON bool) error {
 	patience, cancel := context.WithTimeout(ctx, syncPatience)
 	defer cancel()
 	poll := time.NewTicker(200 * time.Millisecond)
 	defer poll.Stop()
-	if err := a.service.LinkCRM(ctx, salesforce.Name); err != nil { // the sample was there before the CRM
+	// The sample was loaded before the CRM was connected, so its InMails have no links yet.
+	if err := a.service.LinkCRM(ctx, salesforce.Name); err != nil {
 		return err
 	}
 	for {
@@ -250,9 +257,9 @@ func (a *app) sayWhatCame(ctx context.Context, out io.Writer, asJSON bool) error
 		case <-poll.C:
 		case <-patience.Done():
 			if ctx.Err() != nil {
-				return nil // told to end
+				return nil // the program is ending
 			}
-			a.log.WarnContext(ctx, "Salesforce has not everything yet", "unsynced", status.Unsynced)
+			a.log.WarnContext(ctx, "Salesforce does not have everything yet", "unsynced", status.Unsynced)
 			poll.Stop()
 		}
 		if patience.Err() != nil {
@@ -264,13 +271,14 @@ func (a *app) sayWhatCame(ctx context.Context, out io.Writer, asJSON bool) error
 		return err
 	}
 	if asJSON {
-		return (&options{json: true}).say(out, s, "")
+		return (&options{json: true}).print(out, s, "")
 	}
 	return s.print(out)
 }
 
 func (a *app) summarise(ctx context.Context) (summary, error) {
-	s := summary{API: "http://" + a.apiAddress, Refused: map[string]int{}, Calls: map[string]int{}, LeadMatched: map[string]int{}}
+	s := summary{API: "http://" + a.apiAddress, Refused: map[string]int{}, Calls: map[string]int{},
+		LeadMatched: map[string]int{}}
 	report, err := a.service.Analytics(ctx, "week", time.Time{}, time.Time{})
 	if err != nil {
 		return s, err
@@ -313,7 +321,7 @@ func (a *app) summarise(ctx context.Context) (summary, error) {
 		return s, err
 	}
 	s.Unsynced = status.Unsynced
-	return s, a.lookIntoSandbox(ctx, &s)
+	return s, a.countSandbox(ctx, &s)
 }
 
 func percent(hits, n int) string {
@@ -342,14 +350,15 @@ func (s summary) print(out io.Writer) error {
 		for _, n := range s.Calls {
 			calls += n
 		}
-		fmt.Fprintf(t, "Salesforce sandbox\t%d\tInMail__c records and %d Tasks, in %d API calls; not there yet: %d\n", s.InSandbox, s.Tasks, calls, s.Unsynced)
+		fmt.Fprintf(t, "Salesforce sandbox\t%d\tInMail__c records and %d Tasks, in %d API calls; not there yet: %d\n",
+			s.InSandbox, s.Tasks, calls, s.Unsynced)
 	}
 	if err := t.Flush(); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintf(out, `
-look at   %[1]s/openapi.json       what it can do
-          %[1]s/metrics/domain     what Prometheus sees
+look at   %[1]s/openapi.json       all calls of the API
+          %[1]s/metrics/domain     the metrics for Prometheus
           %[1]s/queues             the job queue (operator key as password)
 try       inmail report                            open and response rates by week
           inmail sent --member lena.hart           what a sales lead has sent
@@ -359,7 +368,8 @@ Ctrl-C ends it.
 	return err
 }
 
-// seedSandbox makes the Leads, Contacts and Accounts that the sample's sales team has, once.
+// seedSandbox inserts the Leads, Contacts and Accounts of the sample into the sandbox, unless it has Leads
+// already.
 func (a *app) seedSandbox() error {
 	if len(a.leads) == 0 || len(a.sandbox.Records("Lead")) > 0 {
 		return nil
@@ -391,8 +401,8 @@ func (a *app) seedSandbox() error {
 	return nil
 }
 
-// lookIntoSandbox reads what the org holds, where it is our own sandbox.
-func (a *app) lookIntoSandbox(_ context.Context, s *summary) error {
+// countSandbox counts the records of the org, if it is this process's own sandbox.
+func (a *app) countSandbox(_ context.Context, s *summary) error {
 	if a.sandbox == nil {
 		return nil
 	}

@@ -16,9 +16,10 @@ func sandboxCommand(o *options) *cobra.Command {
 	var seed uint64
 	cmd := &cobra.Command{
 		Use: "sandbox", Short: "Run the Salesforce sandbox alone", Args: exactly(0),
-		Long: `A small, strict Salesforce for trying and testing. It is not Salesforce. The secret of its client credentials is
-taken from INMAIL_SALESFORCE_CLIENT_SECRET, or made and printed; with INMAIL_SALESFORCE_USERNAME and INMAIL_SALESFORCE_PASSWORD
-set, its user may log in by these too. The control paths are under /sandbox/.`,
+		Long: `Run the Salesforce sandbox alone: a small, strict Salesforce for trying and testing. It is not
+Salesforce. The secret of its client credentials is taken from INMAIL_SALESFORCE_CLIENT_SECRET, or made and
+printed. With INMAIL_SALESFORCE_USERNAME and INMAIL_SALESFORCE_PASSWORD set, its user may also log in by these.
+The control paths are under /sandbox/.`,
 		Example: "  INMAIL_SALESFORCE_CLIENT_SECRET=try-me-try-me inmail sandbox --file org.db",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			secret := os.Getenv("INMAIL_SALESFORCE_CLIENT_SECRET")
@@ -27,13 +28,16 @@ set, its user may log in by these too. The control paths are under /sandbox/.`,
 				random := uuids{}.NewSecret()
 				secret = hex.EncodeToString(random[:])
 			}
-			user := sandbox.User{Username: "inmail@sandbox.invalid", FirstName: "InMail", LastName: "Integration", Integration: true}
-			if name, password := os.Getenv("INMAIL_SALESFORCE_USERNAME"), os.Getenv("INMAIL_SALESFORCE_PASSWORD"); name != "" && password != "" {
+			user := sandbox.User{Username: "inmail@sandbox.invalid", FirstName: "InMail", LastName: "Integration",
+				Integration: true}
+			name, password := os.Getenv("INMAIL_SALESFORCE_USERNAME"), os.Getenv("INMAIL_SALESFORCE_PASSWORD")
+			if name != "" && password != "" {
 				user.Username, user.Password = name, password
 			}
-			org, err := sandbox.New(sandbox.Options{File: file, DailyLimit: 100_000, Seed: seed, Credentials: sandbox.Credentials{
-				ClientID: clientID, ClientSecret: secret, Users: []sandbox.User{user},
-			}})
+			org, err := sandbox.New(sandbox.Options{File: file, DailyLimit: 100_000, Seed: seed,
+				Credentials: sandbox.Credentials{
+					ClientID: clientID, ClientSecret: secret, Users: []sandbox.User{user},
+				}})
 			if err != nil {
 				return err
 			}
@@ -42,12 +46,13 @@ set, its user may log in by these too. The control paths are under /sandbox/.`,
 				return fmt.Errorf("listen on %s: %w; choose another address (--listen)", listen, err)
 			}
 			hello := map[string]string{"url": "http://" + listener.Addr().String(), "client_id": clientID}
-			text := fmt.Sprintf("the Salesforce sandbox (not Salesforce) serves at http://%s for client id %s\n", listener.Addr(), clientID)
+			text := fmt.Sprintf("the Salesforce sandbox (not Salesforce) serves at http://%s for client id %s\n",
+				listener.Addr(), clientID)
 			if made {
 				hello["client_secret"] = secret
 				text += "its client secret, made for this run: " + secret + "\n"
 			}
-			if err := o.say(cmd.OutOrStdout(), hello, text); err != nil {
+			if err := o.print(cmd.OutOrStdout(), hello, text); err != nil {
 				return err
 			}
 			defer org.Close()
@@ -55,8 +60,8 @@ set, its user may log in by these too. The control paths are under /sandbox/.`,
 		},
 	}
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8090", "address of the sandbox")
-	cmd.Flags().StringVar(&file, "file", "", "SQLite database that the org lives in; empty: a temporary one")
-	cmd.Flags().Uint64Var(&seed, "seed", 0, "draws the faults that come by rate")
-	cmd.Flags().StringVar(&clientID, "client-id", "inmail", "consumer key that is let in")
+	cmd.Flags().StringVar(&file, "file", "", "SQLite database of the org; empty: a temporary one")
+	cmd.Flags().Uint64Var(&seed, "seed", 0, "seed of the faults that are drawn at random")
+	cmd.Flags().StringVar(&clientID, "client-id", "inmail", "consumer key that may log in")
 	return cmd
 }

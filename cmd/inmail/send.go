@@ -11,7 +11,7 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// newInMail is what the command line sends: one whole InMail, for there are no drafts (R27).
+// newInMail is the body of a send: one whole InMail, since there are no drafts (R27).
 type newInMail struct {
 	To       string   `json:"to"`
 	Subject  string   `json:"subject"`
@@ -35,11 +35,12 @@ func sendCommand(o *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "send --to ID --subject S [-]",
 		Short: "Send one InMail to one member",
-		Long: `Send one InMail to one member. The text comes from --body, from a file, or with - from the standard input; **bold**,
-*italics*, ~~strikethrough~~, lists and [links](https://…) are kept. It is queued when every rule lets it pass; advice
-is printed with its id and refuses nothing. The same --key again sends nothing twice.`,
-		Example: `  inmail send --member lena.hart --to maria.lopez --subject "Our talk at the fair in Hamburg" --body-file letter.txt
-  inmail advise letter.txt --member lena.hart --to maria.lopez    # first look what would be refused`,
+		Long: `Send one InMail to one member. The text comes from --body, from a file, or with - from the standard
+input; **bold**, *italics*, ~~strikethrough~~, lists and [links](https://…) are kept. It is queued when every
+rule allows it. Advice is printed with its id and refuses nothing. A second send with the same --key sends
+nothing.`,
+		Example: `  inmail send --member lena.hart --to maria.lopez --subject "Our talk" --body-file letter.txt
+  inmail advise letter.txt --member lena.hart --to maria.lopez    # first see what would be refused`,
 		Args: orStdin(0),
 	}
 	f := cmd.Flags()
@@ -73,7 +74,9 @@ is printed with its id and refuses nothing. The same --key again sends nothing t
 		if err != nil {
 			return err
 		}
-		return printAnswer(o, cmd, answer, func(a queuedAnswer) string { return a.Status + " " + a.ID + "\n" + adviceText(a.Advice) })
+		return printAnswer(o, cmd, answer, func(a queuedAnswer) string {
+			return a.Status + " " + a.ID + "\n" + adviceText(a.Advice)
+		})
 	})
 }
 
@@ -89,7 +92,7 @@ type hint struct {
 	Detail string `json:"detail"`
 }
 
-// adviceText lists advice; nothing for none.
+// adviceText lists advice; empty for none.
 func adviceText(hits []hint) string { return hintsText("advice", hits) }
 
 func hintsText(title string, hits []hint) string {
@@ -103,7 +106,7 @@ func hintsText(title string, hits []hint) string {
 	return text
 }
 
-// bodyFlags are the ways to give a text.
+// bodyFlags are the flags that give a text.
 type bodyFlags struct{ text, file string }
 
 func (b *bodyFlags) flags(cmd *cobra.Command) {
@@ -111,9 +114,11 @@ func (b *bodyFlags) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&b.file, "body-file", "", "`file` that holds the text; - is the standard input")
 }
 
-// read returns the text by the one way in which it was given. A file's last line break is the editor's.
+// read returns the text, which must be given in one way only. Line breaks at the end of a file are removed,
+// since editors add them.
 func (b *bodyFlags) read(cmd *cobra.Command, args []string) (string, error) {
-	byText, byFile, byInput := cmd.Flags().Changed("body"), cmd.Flags().Changed("body-file"), len(args) > 0 && args[len(args)-1] == "-"
+	byText, byFile := cmd.Flags().Changed("body"), cmd.Flags().Changed("body-file")
+	byInput := len(args) > 0 && args[len(args)-1] == "-"
 	switch {
 	case byText && !byFile && !byInput:
 		return b.text, nil
@@ -125,7 +130,7 @@ func (b *bodyFlags) read(cmd *cobra.Command, args []string) (string, error) {
 	return "", usageError{errors.New("give the text in one way: --body, --body-file, or - for the standard input")}
 }
 
-// orStdin takes n arguments, and - behind them.
+// orStdin allows n arguments, and one more that is - (the standard input).
 func orStdin(n int) cobra.PositionalArgs {
 	return asUsage(func(cmd *cobra.Command, args []string) error {
 		if len(args) == n+1 && args[n] == "-" {
@@ -135,5 +140,5 @@ func orStdin(n int) cobra.PositionalArgs {
 	})
 }
 
-// idAnswer is the answer of what makes something.
+// idAnswer is the id of what a call has made.
 type idAnswer struct{ ID string }

@@ -11,7 +11,7 @@ import (
 // sentView is an InMail as its sender sees it.
 type sentView struct {
 	ID       string
-	From     *person // for operators
+	From     *person // nil: the caller is the sender
 	To       person
 	Subject  string
 	Status   string
@@ -37,7 +37,7 @@ type sentView struct {
 	ExpiresAt  time.Time `json:"expires_at"`
 }
 
-// state is the status with what belongs to it: why it was refused, whether retracting undid it.
+// state returns the status with the reason of a refusal, or whether a retracted InMail was read.
 func (v sentView) state() string {
 	switch {
 	case v.Reason != "":
@@ -59,19 +59,22 @@ func sentCommand(o *options) *cobra.Command {
 	var p paging
 	var status, tag, before string
 	cmd := &cobra.Command{
-		Use:     "sent",
-		Short:   "List what a member sent, newest first",
-		Example: "  inmail sent --member lena.hart --tag \"q4 pipeline\"\n  inmail sent --member lena.hart --expires-before 2026-11-30    # unopened, and soon gone",
-		Args:    exactly(0),
+		Use:   "sent",
+		Short: "List what a member sent, newest first",
+		Example: "  inmail sent --member lena.hart --tag \"q4 pipeline\"\n" +
+			"  inmail sent --member lena.hart --expires-before 2026-11-30    # unopened, and soon expired",
+		Args: exactly(0),
 	}
 	p.flags(cmd)
 	filterFlags(cmd, &status, &tag)
-	cmd.Flags().StringVar(&before, "expires-before", "", "only unopened ones that expire before this time or `date`, unless --status says otherwise")
+	cmd.Flags().StringVar(&before, "expires-before", "",
+		"only unopened ones that expire before this time or `date`, unless --status says otherwise")
 	return o.asMember(cmd, func(cmd *cobra.Command, c *remote, _ []string) error {
 		if before != "" && status == "" {
-			status = "sent" // the others do not expire any more
+			status = "sent" // InMails of other statuses do not expire
 		}
-		answer, err := c.list(cmd.Context(), "/v1/sent", url.Values{"status": {status}, "tag": {tag}, "expires_before": {before}}, p)
+		answer, err := c.list(cmd.Context(), "/v1/sent",
+			url.Values{"status": {status}, "tag": {tag}, "expires_before": {before}}, p)
 		if err != nil {
 			return err
 		}
@@ -86,7 +89,7 @@ func (a sentAnswer) text() string {
 	t := newTable("ID", "TO", "STATUS", "SENT", "EXPIRES", "TAGS", "SUBJECT")
 	for _, v := range a.Items {
 		expires := ""
-		if v.Status == "sent" { // what was opened never expires (R32)
+		if v.Status == "sent" { // an opened InMail never expires (R32)
 			expires = when(v.ExpiresAt)
 		}
 		t.row(v.ID, v.To.Name, v.state(), when(v.SentAt), expires, strings.Join(v.Tags, ", "), cut(v.Subject, 60))

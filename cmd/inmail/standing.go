@@ -24,12 +24,14 @@ type standingAnswer struct {
 	Warnings []struct{ Detail string }
 }
 
-// counted says what each limit counts.
-var counted = map[string]string{
-	spam.VolumeHour:  "sends in an hour",
-	spam.VolumeDay:   fmt.Sprintf("sends in %g hours", spam.DayWindow.Hours()),
-	spam.Strikes:     fmt.Sprintf("messages refused as spam in %g days; the last of them restricts", spam.RecordWindow.Hours()/24),
-	spam.Reports:     fmt.Sprintf("recipients who reported you in %g days; the last of them restricts", spam.RecordWindow.Hours()/24),
+// triggerTexts describe what each limit counts.
+var triggerTexts = map[string]string{
+	spam.VolumeHour: "sends in an hour",
+	spam.VolumeDay:  fmt.Sprintf("sends in %g hours", spam.DayWindow.Hours()),
+	spam.Strikes: fmt.Sprintf("messages refused as spam in %g days; the last of them restricts",
+		spam.RecordWindow.Hours()/24),
+	spam.Reports: fmt.Sprintf("recipients who reported you in %g days; the last of them restricts",
+		spam.RecordWindow.Hours()/24),
 	spam.SimilarDay:  fmt.Sprintf("bodies almost the same in %g hours", spam.SimilarWindow.Hours()),
 	spam.RegularGaps: "gaps between sends in a row within a second of each other; the last of them restricts",
 	spam.BurstMinute: "sends in a minute",
@@ -39,9 +41,9 @@ func standingCommand(o *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "standing",
 		Short: "Show how near a member is to each limit against spam, and when it eases",
-		Long: `Show how near a member is to each limit against spam, how many more pass, and when it eases: when more pass again or, where
-some still do, when the value next falls. Who passes a limit is restricted for a time and cannot send; reading, replying and
-retracting go on, and it lifts by itself.`,
+		Long: `Show how near a member is to each limit against spam, how many more are allowed, and when the limit
+eases: when more are allowed again or, if some still are, when the value next falls. A member above a limit is
+restricted for a time and cannot send, but can read, reply and retract. The restriction ends by itself.`,
 		Example: "  inmail standing --member lena.hart",
 		Args:    exactly(0),
 	}
@@ -55,9 +57,10 @@ retracting go on, and it lifts by itself.`,
 }
 
 func (a standingAnswer) text() string {
-	holds := "not restricted\n"
+	restriction := "not restricted\n"
 	if a.Restricted != nil {
-		holds = fmt.Sprintf("restricted until %s by %s\n", moment(a.Restricted.Until), plain(a.Restricted.Trigger))
+		restriction = fmt.Sprintf("restricted until %s by %s\n", moment(a.Restricted.Until),
+			plain(a.Restricted.Trigger))
 	}
 	t := newTable("TRIGGER", "VALUE", "LIMIT", "", "LEFT", "EASES", "COUNTS")
 	for _, n := range a.Triggers {
@@ -65,9 +68,10 @@ func (a standingAnswer) text() string {
 		if n.Limit > 0 {
 			share = n.Value / n.Limit
 		}
-		t.row(n.Trigger, fmt.Sprintf("%5g", n.Value), fmt.Sprintf("%5g", n.Limit), bar(share, 10), fmt.Sprintf("%4g", n.Headroom), when(n.EasesAt), counted[n.Trigger])
+		t.row(n.Trigger, fmt.Sprintf("%5g", n.Value), fmt.Sprintf("%5g", n.Limit), bar(share, 10),
+			fmt.Sprintf("%4g", n.Headroom), when(n.EasesAt), triggerTexts[n.Trigger])
 	}
-	text := holds + "\n" + t.String()
+	text := restriction + "\n" + t.String()
 	for _, w := range a.Warnings {
 		text += "\nwarning: " + plain(w.Detail) + "\n"
 	}

@@ -44,7 +44,7 @@ func TestStanding(t *testing.T) {
 // TestStandingExplainsEveryLimit fails when a limit of R41 is added and not explained.
 func TestStandingExplainsEveryLimit(t *testing.T) {
 	for _, n := range spam.StandingOf(monday, spam.Signals{}, spam.DefaultLimits(), nil).Triggers {
-		if counted[n.Trigger] == "" {
+		if triggerTexts[n.Trigger] == "" {
 			t.Errorf("inmail standing does not say what %s counts", n.Trigger)
 		}
 	}

@@ -10,13 +10,13 @@ import (
 	"unicode/utf8"
 )
 
-// table lines columns up. What it shows was written by others: nothing in a cell reaches the terminal but characters.
+// table aligns columns. Cells may be written by others, so control characters do not reach the terminal.
 type table struct {
 	b strings.Builder
 	w *tabwriter.Writer
 }
 
-// newTable starts a table, with a head if there are names.
+// newTable makes a table, with a header row if there are names.
 func newTable(head ...string) *table {
 	t := &table{}
 	t.w = tabwriter.NewWriter(&t.b, 0, 4, 2, ' ', 0)
@@ -30,10 +30,10 @@ func (t *table) row(cells ...string) {
 	for i, cell := range cells {
 		cells[i] = plain(cell)
 	}
-	fmt.Fprintln(t.w, strings.Join(cells, "\t")) // the writer behind it is a strings.Builder
+	fmt.Fprintln(t.w, strings.Join(cells, "\t")) // no error: it writes to a strings.Builder
 }
 
-// String returns the table, its lines without blanks at their ends.
+// String returns the table without blanks at the ends of lines.
 func (t *table) String() string {
 	t.w.Flush()
 	lines := strings.Split(t.b.String(), "\n")
@@ -43,7 +43,8 @@ func (t *table) String() string {
 	return strings.Join(lines, "\n")
 }
 
-// plain is s on one line, control characters as blanks: a name may not move the cursor of whoever reads it.
+// plain returns s on one line, with blanks for control characters, so that a name cannot move the terminal's
+// cursor.
 func plain(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
@@ -53,7 +54,8 @@ func plain(s string) string {
 	}, s)
 }
 
-// prose is a text of several lines as a terminal may show it: line breaks stay, other control characters go.
+// prose returns a text of several lines without control characters, except line breaks; a tab becomes four
+// blanks.
 func prose(s string) string {
 	s = strings.ReplaceAll(strings.ReplaceAll(s, "\r\n", "\n"), "\t", "    ")
 	return strings.Map(func(r rune) rune {
@@ -64,7 +66,7 @@ func prose(s string) string {
 	}, s)
 }
 
-// cut shortens s to n characters.
+// cut shortens s to at most n characters, the last of which is then an ellipsis.
 func cut(s string, n int) string {
 	if utf8.RuneCountInString(s) <= n {
 		return s
@@ -72,7 +74,7 @@ func cut(s string, n int) string {
 	return strings.TrimSpace(string([]rune(s)[:n-1])) + "…"
 }
 
-// when is a time as a person reads it, where that person is; empty for none.
+// when formats a time in the local time zone; empty for the zero time.
 func when(t time.Time) string {
 	if t.IsZero() {
 		return ""
@@ -80,7 +82,7 @@ func when(t time.Time) string {
 	return t.Local().Format("2 Jan 2006 15:04")
 }
 
-// moment is when with its time zone, for where it stands alone.
+// moment formats a time like when, with its time zone.
 func moment(t time.Time) string {
 	if t.IsZero() {
 		return ""
@@ -88,7 +90,7 @@ func moment(t time.Time) string {
 	return t.Local().Format("2 Jan 2006 15:04 MST")
 }
 
-// span is a duration as a person says it: its two largest units.
+// span formats a duration by its two largest units; under a minute by one.
 func span(d time.Duration) string {
 	days, hours, minutes := int(d/(24*time.Hour)), int(d/time.Hour)%24, int(d/time.Minute)%60
 	switch {
@@ -104,7 +106,7 @@ func span(d time.Duration) string {
 	return fmt.Sprintf("%d ms", d.Milliseconds())
 }
 
-// bar draws a share of 0..1 so many characters wide, to an eighth of one.
+// bar draws a share of 0 to 1 as a bar of width characters, to the eighth of a character.
 func bar(share float64, width int) string {
 	eighths := int(math.Round(min(1, max(0, share)) * float64(width) * 8))
 	drawn := strings.Repeat("█", eighths/8)
@@ -114,7 +116,7 @@ func bar(share float64, width int) string {
 	return drawn + strings.Repeat("·", width-utf8.RuneCountInString(drawn))
 }
 
-// count is n with its noun, which takes an s.
+// count returns n with its noun, which forms its plural by an s.
 func count(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
@@ -122,7 +124,7 @@ func count(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-// moreOf tells how to see what a page left out.
+// moreOf returns the line about how to see the next page; empty when there is none (nil).
 func moreOf(next *string) string {
 	if next == nil {
 		return ""

@@ -13,16 +13,15 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// maxText is how much of a text is read, in bytes: more than any rule lets pass, and what one request may
-// hold.
+// maxText is the longest text that is read, in bytes: the most that one request may have, and more than any
+// rule allows.
 const maxText = 1 << 20
 
-// byteOrderMark may stand before the text of a file; it is no part of it.
+// byteOrderMark may be at the beginning of a file; it is not part of the text.
 const byteOrderMark = "\xef\xbb\xbf"
 
-// readText reads a text file, or for - the standard input. It is as strict as the API: what is not UTF-8 is
-// refused before anything is asked of a server, since it could only be stored as another text than was
-// written.
+// readText reads a text file, or for - the standard input. Like the API it refuses what is not UTF-8, since
+// that could only be stored as another text than the one that was written. No server is called before.
 func readText(cmd *cobra.Command, path string) (string, error) {
 	in, err := openInput(cmd, path)
 	if err != nil {
@@ -43,7 +42,7 @@ func readText(cmd *cobra.Command, path string) (string, error) {
 	return strings.TrimRight(string(content), "\r\n"), nil
 }
 
-// openInput opens a file, or for - the standard input; a person at a terminal is told that it waits.
+// openInput opens a file, or for - the standard input. At a terminal it prints that it waits for the text.
 func openInput(cmd *cobra.Command, path string) (io.ReadCloser, error) {
 	if path != "-" {
 		return os.Open(path)
@@ -55,7 +54,7 @@ func openInput(cmd *cobra.Command, path string) (io.ReadCloser, error) {
 	return io.NopCloser(in), nil
 }
 
-// inputName is what people call an input.
+// inputName is the name of an input in messages.
 func inputName(path string) string {
 	if path == "-" {
 		return "the standard input"
@@ -63,14 +62,14 @@ func inputName(path string) string {
 	return path
 }
 
-// pathFlags name files and folders: a file system may hold names that are no UTF-8.
+// pathFlags are the flags with names of files and folders, which need not be UTF-8.
 var pathFlags = []string{"body-file", "config", "data", "file", "letter", "profiles", "test", "train"}
 
-// checkFlags refuses a text that came from a terminal in another encoding than UTF-8.
+// checkFlags refuses a flag whose text is not UTF-8, as from a terminal with another encoding.
 func checkFlags(cmd *cobra.Command, _ []string) error {
-	var fault error // the first
+	var err error // the first
 	cmd.Flags().Visit(func(f *pflag.Flag) {
-		if fault != nil || slices.Contains(pathFlags, f.Name) {
+		if err != nil || slices.Contains(pathFlags, f.Name) {
 			return
 		}
 		values := []string{f.Value.String()}
@@ -78,16 +77,15 @@ func checkFlags(cmd *cobra.Command, _ []string) error {
 			values = list.GetSlice()
 		}
 		for _, v := range values {
-			if fault = checkUTF8("--"+f.Name, []byte(v)); fault != nil {
+			if err = checkUTF8("--"+f.Name, []byte(v)); err != nil {
 				return
 			}
 		}
 	})
-	return fault
+	return err
 }
 
-// checkUTF8 refuses a text that is not UTF-8, with its name and the first bad byte; that is wrong use of a
-// command.
+// checkUTF8 returns a usageError for a text that is not UTF-8, with its name and the first invalid byte.
 func checkUTF8(name string, text []byte) error {
 	c := encodingCheck{name: name}
 	if _, err := c.Write(text); err != nil {
@@ -96,16 +94,16 @@ func checkUTF8(name string, text []byte) error {
 	return c.end()
 }
 
-// encodingCheck looks for the first byte of a stream that is not UTF-8 text. NUL is none: no text may hold
-// it, and where UTF-16 was meant every second byte is one.
+// encodingCheck finds the first byte of a stream that is not UTF-8 text. NUL is refused too: no text contains
+// it, but UTF-16 has it in every second byte.
 type encodingCheck struct {
 	name   string
-	offset int    // of the first byte that was not looked at, from 0
+	offset int    // of the first byte that is not checked yet, from 0
 	line   int    // of that byte, from 0
-	cut    []byte // the beginning of a character whose end has not come yet
+	cut    []byte // the beginning of a character that continues in the next Write
 }
 
-// Write looks at the next bytes of the stream.
+// Write checks the next bytes of the stream.
 func (c *encodingCheck) Write(b []byte) (int, error) {
 	written := len(b)
 	if len(c.cut) > 0 {
@@ -129,7 +127,8 @@ func (c *encodingCheck) Write(b []byte) (int, error) {
 	return written, nil
 }
 
-// inLine finds the bad byte of a line, unless it is the last and only cut off.
+// inLine finds the invalid byte of a line. A character that is cut off at the end of the line is kept in
+// c.cut.
 func (c *encodingCheck) inLine(line []byte) error {
 	for len(line) > 0 {
 		if !utf8.FullRune(line) {
@@ -138,7 +137,7 @@ func (c *encodingCheck) inLine(line []byte) error {
 		}
 		r, n := utf8.DecodeRune(line)
 		if r == 0 || r == utf8.RuneError && n == 1 {
-			return c.bad(line[0])
+			return c.invalid(line[0])
 		}
 		c.offset += n
 		line = line[n:]
@@ -146,15 +145,16 @@ func (c *encodingCheck) inLine(line []byte) error {
 	return nil
 }
 
-// end refuses a character whose end never came.
+// end refuses a stream that ends within a character.
 func (c *encodingCheck) end() error {
 	if len(c.cut) > 0 {
-		return c.bad(c.cut[0])
+		return c.invalid(c.cut[0])
 	}
 	return nil
 }
 
-func (c *encodingCheck) bad(b byte) error {
+// invalid returns the error for the byte b at c.offset.
+func (c *encodingCheck) invalid(b byte) error {
 	guess := "Windows-1252"
 	if b == 0 || c.offset == 0 && (b == 0xFF || b == 0xFE) {
 		guess = "UTF-16"
