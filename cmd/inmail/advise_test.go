@@ -12,7 +12,7 @@ import (
 	"inmail/domain/advice"
 )
 
-// write makes a file of a test's own.
+// write makes a file in a folder of the test's own.
 func write(t *testing.T, content string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "file")
@@ -88,8 +88,8 @@ preview: You wrote that your team tests its queues by killing workers. Would you
 	})
 }
 
-// TestAdviseAsTheServerDoes holds what is said without a server against what the server says of the same text, where neither
-// recipient nor learning matters.
+// TestAdviseAsTheServerDoes compares the advice of the command alone with that of the server, for texts where
+// neither the recipient nor learning matters.
 func TestAdviseAsTheServerDoes(t *testing.T) {
 	r := newRunning(t)
 	r.people()

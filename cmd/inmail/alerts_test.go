@@ -18,19 +18,21 @@ import (
 	"inmail/dashboards/paneltest"
 )
 
-// lapse is how many times as fast time goes by for the Prometheus of TestAlerts: a minute of the rules is two seconds, in which the
-// slowest machine makes the figures that have to be there.
+// lapse is by which factor time passes faster for the Prometheus of TestAlerts: a minute of the rules takes
+// two seconds. In that time the slowest machine computes the figures that the rules need.
 const lapse = 30
 
-// late is by how much an alert may miss the time that the runbook states, in real time: two scrapes and evaluations, and what the
-// programs take in between. Times in which the machine let Prometheus or the programs do nothing are no part of it (stood).
+// late is by how much, in real time, an alert may be later than the runbook states: two scrapes and
+// evaluations, and the work of the programs between them. Times in which the machine did not run Prometheus
+// or the programs are not counted (stood).
 const late = 4 * time.Second
 
-// TestAlerts runs the program as in production, twice: an API, a worker and a scheduler in processes of their own, over PostgreSQL,
-// Redis and the Salesforce sandbox. A real Prometheus watches both installations with the committed rules, in which only time goes by
-// faster. While all is well nobody is called. Then the one loses its worker to kill -9 and later has records that the org refuses, the
-// other loses Salesforce: the alerts that the runbook names call within the time that it states, no other page does, and once it is
-// mended they end.
+// TestAlerts runs two installations as in production: an API, a worker and a scheduler in processes of their
+// own, with PostgreSQL, Redis and the Salesforce sandbox. A real Prometheus scrapes both, with the committed
+// rules; only its time passes faster. While both are healthy no alert fires. Then one installation loses its
+// worker to kill -9 and later gets records that the org refuses, and the other loses Salesforce. The alerts
+// that the runbook names fire within the time that it states, no other page fires, and they end after the
+// repair.
 func TestAlerts(t *testing.T) {
 	t.Parallel() // it mostly waits
 	north, south := newInstallation(t, "inmail-north"), newInstallation(t, "inmail-south")
@@ -48,8 +50,10 @@ func TestAlerts(t *testing.T) {
 			north.killWorker(t, p)
 			north.fillDeadLetters(t, p)
 			p.paged(t, north, "InMailSendsWaiting", "InMailDeliveryStalled",
-				"InMailDeliveryLate",   // what had waited for the worker did arrive late
-				"InMailSalesforceLate") // who is killed while it writes keeps its lease for 30 s, a quarter of an hour of the rules
+				"InMailDeliveryLate",   // what waited for the worker was delivered late
+				// A worker that is killed while it writes keeps its lease for 30 s, a quarter of an hour of
+				// the rules.
+				"InMailSalesforceLate")
 		})
 		t.Run("salesforce_stopped", func(t *testing.T) {
 			t.Parallel()
@@ -59,7 +63,7 @@ func TestAlerts(t *testing.T) {
 	})
 }
 
-// InMailFiguresOld calls when three snapshots are missing, of those that are made where nothing is set.
+// InMailFiguresOld fires when three snapshots are missing, at the default interval of snapshots.
 func TestFiguresOldFitsTheSnapshot(t *testing.T) {
 	files, err := dashboards.RuleFiles()
 	if err != nil {
@@ -83,7 +87,7 @@ func TestFiguresOldFitsTheSnapshot(t *testing.T) {
 	}
 }
 
-// installation is the program in three processes and what it needs.
+// installation is the program in three processes, and the servers that it needs.
 type installation struct {
 	name                   string // of its job in Prometheus
 	api, worker, scheduler *server
@@ -106,10 +110,11 @@ func newInstallation(t *testing.T, name string) *installation {
 	return in
 }
 
-// A pair that is used again waits for an answer (R20): senders and recipients are paired anew, and have credits, for longer than patience.
+// A pair cannot be used again before it is answered (R20). There are enough pairs and credits for a longer
+// time than patience.
 const senders, recipients = 181, 400
 
-// pages are where Prometheus finds the processes.
+// pages are the addresses at which Prometheus scrapes the processes.
 func (in *installation) pages() (addresses []string) {
 	for _, s := range []*server{in.api, in.worker, in.scheduler} {
 		addresses = append(addresses, strings.TrimPrefix(s.url, "http://"))
@@ -117,7 +122,7 @@ func (in *installation) pages() (addresses []string) {
 	return addresses
 }
 
-// goOnSending lets people write four InMails a second until t ends.
+// goOnSending sends four InMails a second until t ends.
 func (in *installation) goOnSending(t *testing.T) {
 	done := make(chan struct{})
 	var wg sync.WaitGroup
@@ -140,7 +145,7 @@ func (in *installation) goOnSending(t *testing.T) {
 	t.Cleanup(func() { close(done); wg.Wait() })
 }
 
-// killWorker kills the worker as kill -9 does, and starts another when all that have to call have called.
+// killWorker kills the worker as kill -9 does, and starts another once all expected alerts fire.
 func (in *installation) killWorker(t *testing.T, p *watcher) {
 	since := time.Now()
 	in.worker.Kill()
@@ -153,8 +158,8 @@ func (in *installation) killWorker(t *testing.T, p *watcher) {
 	}
 }
 
-// fillDeadLetters lets an administrator of the org shorten a field, so that no record fits; once it is as it was, a person asks
-// for the records again.
+// fillDeadLetters shortens a field of the org, so that no record fits. After it is restored, the records are
+// retried by hand.
 func (in *installation) fillDeadLetters(t *testing.T, p *watcher) {
 	in.org.shorten(t, "Subject__c", 5)
 	eventually(t, "there are ten dead letters", func() error {
@@ -170,7 +175,7 @@ func (in *installation) fillDeadLetters(t *testing.T, p *watcher) {
 	p.ends(t, in, "InMailSalesforceDeadLetters")
 }
 
-// stopSalesforce ends the org's process, and starts it again on what it had kept.
+// stopSalesforce kills the org's process, and starts it again with the data that it had stored.
 func (in *installation) stopSalesforce(t *testing.T, p *watcher) {
 	since := time.Now()
 	in.org.stop()
@@ -179,7 +184,7 @@ func (in *installation) stopSalesforce(t *testing.T, p *watcher) {
 	p.ends(t, in, "InMailSalesforceLate")
 }
 
-// shorten changes how long a text field of the InMail records may be.
+// shorten changes the length of a text field of the InMail records.
 func (o *org) shorten(t *testing.T, field string, length int) {
 	t.Helper()
 	body, err := json.Marshal(map[string]any{"object": "InMail__c", "field": field, "length": length})
@@ -200,20 +205,20 @@ func (o *org) shorten(t *testing.T, field string, length int) {
 	}
 }
 
-// watcher is a Prometheus.
+// watcher is a Prometheus server.
 type watcher struct {
 	t      *testing.T
 	url    string
 	stated map[string]dashboards.Delay
 }
 
-// told is one series: its labels and when it had a sample.
+// told is one series: its labels and the times of its samples.
 type told struct {
 	labels map[string]string
 	at     []time.Time
 }
 
-// series returns what matches a selector, with every sample there is.
+// series returns the series that match a selector, with all their samples.
 func (p *watcher) series(selector string) ([]told, error) {
 	var result []struct {
 		Metric map[string]string
@@ -233,13 +238,14 @@ func (p *watcher) series(selector string) ([]told, error) {
 	return all, nil
 }
 
-// called selects the alerts of an installation that call.
+// called selects the firing alerts of an installation.
 func called(in *installation, more string) string {
 	return fmt.Sprintf(`ALERTS{alertstate="firing",job=~"%s(-domain)?"%s}`, in.name, more)
 }
 
-// quiet lets the rules see what is well for a quarter of an hour of theirs; nobody may have been called. A scrape that the machine
-// did not come to in time is a process that is down, as far as the rules know: then they look on until there was none.
+// quiet lets the rules evaluate a healthy installation for a quarter of an hour of their time, in which no
+// alert may fire. A scrape that the machine did not run in time looks to the rules like a process that is
+// down; after one the rules go on until none is left in that quarter of an hour.
 func (p *watcher) quiet(t *testing.T, all ...*installation) {
 	t.Helper()
 	const scrapes = 60
@@ -251,7 +257,7 @@ func (p *watcher) quiet(t *testing.T, all ...*installation) {
 		}
 		return nil
 	})
-	since := time.Now().Add(-scrapes / 3 * 15 * time.Second / lapse) // what was called before has ended by then
+	since := time.Now().Add(-scrapes / 3 * 15 * time.Second / lapse) // by then, earlier alerts have ended
 	for _, in := range all {
 		firing, err := p.series(called(in, ""))
 		if err != nil {
@@ -269,7 +275,7 @@ func (p *watcher) quiet(t *testing.T, all ...*installation) {
 	}
 }
 
-// calls waits until an alert calls, which has to be within the time that the runbook states.
+// calls waits until an alert fires, which must be within the time that the runbook states.
 func (p *watcher) calls(t *testing.T, in *installation, alert string, since time.Time) {
 	t.Helper()
 	stated, ok := p.stated[alert]
@@ -303,8 +309,9 @@ func (p *watcher) calls(t *testing.T, in *installation, alert string, since time
 	})
 }
 
-// stood is for how long, between two times, the machine was not there: Prometheus came to none of the scrapes of a process that were due,
-// or waited for the answer. On a machine that is slow or busy, both grow as everything does that the programs have to do.
+// stood returns for how long, between two times, the machine did not run the programs: Prometheus made none
+// of the scrapes of a process that were due, or waited for their answer. On a slow or busy machine both grow,
+// like the times of everything that the programs do.
 func (p *watcher) stood(in *installation, from, to time.Time) (most time.Duration, err error) {
 	const due = 2 * 15 * time.Second / lapse // two of prometheus.yml's scrapes
 	all, err := p.series(fmt.Sprintf(`up{job=%q}`, in.name))
@@ -327,7 +334,7 @@ func (p *watcher) stood(in *installation, from, to time.Time) (most time.Duratio
 	return most + time.Duration(waited[""]*float64(time.Second)), err
 }
 
-// ends waits until an alert neither calls nor is about to.
+// ends waits until an alert neither fires nor is pending.
 func (p *watcher) ends(t *testing.T, in *installation, alert string) {
 	t.Helper()
 	began := time.Now()
@@ -341,7 +348,7 @@ func (p *watcher) ends(t *testing.T, in *installation, alert string) {
 	t.Logf("%s ended within %s", alert, lapse*time.Since(began).Round(time.Second))
 }
 
-// paged holds the pages that there were to those that were due.
+// paged compares the pages that fired with those that are expected.
 func (p *watcher) paged(t *testing.T, in *installation, due ...string) {
 	t.Helper()
 	firing, err := p.series(called(in, ""))
@@ -350,7 +357,7 @@ func (p *watcher) paged(t *testing.T, in *installation, due ...string) {
 	}
 	if lost, err := promValues(p.url, fmt.Sprintf(`count(count_over_time((up{job=%q,instance=%q} == 0)[1h:]))`, in.name, in.pages()[0]), ""); err != nil {
 		t.Fatal(err)
-	} else if len(lost) > 0 { // nobody ended the API: the machine did not come to it
+	} else if len(lost) > 0 { // the API was not ended: the machine did not run it in time
 		due = append(due, "InMailDown")
 	}
 	others := map[string]bool{}

@@ -27,17 +27,18 @@ import (
 
 func init() { time.Local = time.UTC } // tables show local times
 
-// monday is when the tests of the command line begin: W48 of 2026.
+// monday is the time at which the tests of the command line begin, in W48 of 2026.
 var monday = time.Date(2026, time.November, 23, 9, 0, 0, 0, time.UTC)
 
-// running is the program in this process, with a record of its own, a clock that stands still and no workers: InMails are delivered
-// when a test says so.
+// running is the program in this process, with its own record, a clock that does not advance by itself, and
+// no workers: a test delivers InMails itself.
 type running struct {
 	t *testing.T
 	*app
 }
 
-// newRunning starts one at monday and makes the command line find it, with its operator key, in its data folder.
+// newRunning starts the program at monday. The command line finds it, with its operator key, in its data
+// folder.
 func newRunning(t *testing.T) *running {
 	t.Helper()
 	noSettings(t)
@@ -62,7 +63,7 @@ func newRunning(t *testing.T) *running {
 	return &running{t, a}
 }
 
-// noSettings empties every variable that the command line reads.
+// noSettings unsets every variable that the command line reads.
 func noSettings(t *testing.T) {
 	t.Helper()
 	for _, entry := range os.Environ() {
@@ -75,7 +76,7 @@ func noSettings(t *testing.T) {
 	}
 }
 
-// unset takes a variable away until the test ends.
+// unset unsets a variable until the test ends.
 func unset(t *testing.T, name string) {
 	t.Helper()
 	t.Setenv(name, "")
@@ -84,13 +85,13 @@ func unset(t *testing.T, name string) {
 	}
 }
 
-// result is what a command left.
+// result is the exit code and the output of a command.
 type result struct {
 	out, err string
 	code     int
 }
 
-// inmail runs one command as main does.
+// inmail executes one command as main does.
 func inmail(t *testing.T, args ...string) result {
 	t.Helper()
 	return inmailReading(t, strings.NewReader(""), args...)
@@ -108,7 +109,7 @@ func inmailReading(t *testing.T, in io.Reader, args ...string) result {
 	return result{out.String(), errs.String(), code}
 }
 
-// must runs a command that has to exit with code.
+// must executes a command and fails the test unless it exits with code.
 func (r *running) must(code int, args ...string) result {
 	r.t.Helper()
 	return must(r.t, code, args...)
@@ -156,14 +157,14 @@ func (r *running) people() {
 	r.must(exitDone, "import", path)
 }
 
-// send sends by the command line and returns the id.
+// send sends an InMail by the command line and returns its id.
 func (r *running) send(to, subject string, args ...string) string {
 	r.t.Helper()
 	sent := r.must(exitDone, append([]string{"send", "--json", "--member", "lena.hart", "--to", to, "--subject", subject, "--body", "What you wrote on queues stayed with me. How do you test yours?"}, args...)...)
 	return read[struct{ ID string }](r.t, sent).ID
 }
 
-// deliver does what a worker does.
+// deliver delivers InMails as a worker does.
 func (r *running) deliver(ids ...string) {
 	r.t.Helper()
 	asked := make([]domain.ID, len(ids))
@@ -189,10 +190,10 @@ func (r *running) delivered(to, subject string, args ...string) string {
 	return id
 }
 
-// pass lets the clock jump.
+// pass sets the clock forward.
 func (r *running) pass(d time.Duration) { r.clock.Pin(r.clock.Now().Add(d)) }
 
-// api asks the API itself.
+// api calls the API directly.
 func (r *running) api(method, path, member string) string {
 	r.t.Helper()
 	req, err := http.NewRequest(method, "http://"+r.apiAddress+path, nil)
@@ -215,7 +216,7 @@ func (r *running) api(method, path, member string) string {
 	return string(answer)
 }
 
-// sameJSON checks that a command printed an answer of the API, laid out for people.
+// sameJSON checks that a command printed the API's answer, indented.
 func sameJSON(t *testing.T, answered string, got result) {
 	t.Helper()
 	var laidOut bytes.Buffer
@@ -232,7 +233,7 @@ var (
 	cursorForm = regexp.MustCompile(`--cursor [A-Za-z0-9_-]+`)
 )
 
-// screen compares what a command printed for people; ids and cursors stand for themselves.
+// screen compares what a command printed with want; ids and cursors in want are placeholders.
 func screen(t *testing.T, want string, got result) {
 	t.Helper()
 	out := uuidForm.ReplaceAllString(got.out, "id..................................")
@@ -242,7 +243,7 @@ func screen(t *testing.T, want string, got result) {
 	}
 }
 
-// closedAddress is one at which nobody listens.
+// closedAddress is the URL of a port on which nothing listens.
 func closedAddress(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -280,7 +281,7 @@ func TestNoServer(t *testing.T) {
 	}
 }
 
-// answering makes the command line find a server that answers everything alike.
+// answering makes the command line find a server that gives the same answer to every request.
 func answering(t *testing.T, status int, media, body string) {
 	t.Helper()
 	noSettings(t)
@@ -291,7 +292,7 @@ func answering(t *testing.T, status int, media, body string) {
 		io.WriteString(w, body)
 	}))
 	t.Cleanup(s.Close)
-	t.Setenv("INMAIL_URL", s.URL+"/") // a slash too many does no harm
+	t.Setenv("INMAIL_URL", s.URL+"/") // an extra slash does not matter
 	t.Setenv("INMAIL_DATA", t.TempDir())
 }
 
@@ -339,11 +340,11 @@ func TestForeignServer(t *testing.T) {
 	}
 }
 
-// TestWaitingHasALimit gives up on a server that takes a request and says nothing.
+// TestWaitingHasALimit checks that a command gives up on a server that accepts a request and never answers.
 func TestWaitingHasALimit(t *testing.T) {
 	noSettings(t)
 	s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		io.Copy(io.Discard, r.Body) // then the server hears of a client that hung up
+		io.Copy(io.Discard, r.Body) // so that the server notices a client that hung up
 		<-r.Context().Done()
 	}))
 	defer s.Close()
@@ -451,7 +452,7 @@ func (r *running) newMemberKey(member domain.MemberID) string {
 
 func TestWrongUse(t *testing.T) {
 	noSettings(t)
-	t.Setenv("INMAIL_URL", closedAddress(t)) // nothing is asked
+	t.Setenv("INMAIL_URL", closedAddress(t)) // no server is called
 	for _, args := range [][]string{
 		{"nonsense"}, {"crm", "nonsense"}, {"queue", "nonsense"}, {"inbox", "--nonsense"}, {"inbox", "more"}, {"inbox", "--limit", "many"},
 		{"send", "--subject", "s", "--body", "b"}, {"send", "--to", "a", "--body", "b"}, {"send", "--to", "a", "--subject", "s"},
@@ -467,7 +468,8 @@ func TestWrongUse(t *testing.T) {
 	}
 }
 
-// TestHelp holds what each command says of itself: one line, an example that names it, and help that costs nothing.
+// TestHelp checks the help of each command: it has a one-line summary and an example with its name, and it
+// needs neither settings nor a server.
 func TestHelp(t *testing.T) {
 	noSettings(t)
 	var each func(cmd *cobra.Command)
@@ -501,7 +503,7 @@ func TestHelp(t *testing.T) {
 		if cmd.Name() == "crm" || cmd.Name() == "queue" || cmd.GroupID != "" {
 			continue
 		}
-		root.RemoveCommand(cmd) // told about where they are made
+		root.RemoveCommand(cmd) // no command of an operator or a member
 	}
 	each(root)
 	if seen < 20 {

@@ -15,7 +15,7 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// failed makes the last push of InMails fail, as the workers store it.
+// failed makes the last push of InMails fail, in the form in which the workers store it.
 func (r *running) failed(class domain.FailureClass, detail string, dead bool, ids ...string) {
 	r.t.Helper()
 	claim, err := r.service.ClaimPushes(r.t.Context(), salesforce.Name, r.service.NewHolder(), 100, time.Minute)

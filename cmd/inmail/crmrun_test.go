@@ -18,7 +18,7 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// works does what is asked of the workers about Salesforce, until the test ends.
+// works processes the workers' Salesforce tasks until the test ends.
 func (r *running) works() {
 	r.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -51,7 +51,7 @@ func (r *running) works() {
 	}()
 }
 
-// inOrg makes InMails that are in the org, and returns their records.
+// inOrg sends InMails and pushes them to the org, and returns their records.
 func (r *running) inOrg(n int) []sandbox.Fields {
 	r.t.Helper()
 	r.people()
@@ -85,7 +85,8 @@ func TestReconcileFromATerminal(t *testing.T) {
 	if got := must(t, exitDone, "crm", "status").out; !strings.Contains(got, "reconcile     requested, no worker has started it\n") {
 		t.Errorf("status printed\n%s", got)
 	}
-	if err := r.service.NoteRun(t.Context(), salesforce.Name, mailroom.Reconcile, ended(r, mailroom.Reconcile)); err != nil { // as if it had been
+	// The run looks as if it had ended.
+	if err := r.service.NoteRun(t.Context(), salesforce.Name, mailroom.Reconcile, ended(r, mailroom.Reconcile)); err != nil {
 		t.Fatal(err)
 	}
 	r.works()
@@ -119,7 +120,7 @@ calls               2, about 4 more to repair it
 	})
 }
 
-// ended is the last run of a kind as one that came to its end.
+// ended returns the last run of a kind as one that is done.
 func ended(r *running, kind mailroom.RunKind) mailroom.Run {
 	r.t.Helper()
 	s, err := r.service.CRMStatus(r.t.Context(), salesforce.Name)
@@ -185,7 +186,7 @@ func TestBackfillFromATerminal(t *testing.T) {
 	})
 }
 
-// jsonAnswer answers JSON.
+// jsonAnswer marks its answers as JSON.
 type jsonAnswer struct{ http.ResponseWriter }
 
 func (a *jsonAnswer) Write(b []byte) (int, error) {
@@ -193,7 +194,7 @@ func (a *jsonAnswer) Write(b []byte) (int, error) {
 	return a.ResponseWriter.Write(b)
 }
 
-// TestWatching holds when watching gives up, and what it says.
+// TestWatching checks when watching gives up, and with which message.
 func TestWatching(t *testing.T) {
 	const id = "019abf5e-8c00-7a31-9c55-0d6a3f6b7e21"
 	for name, row := range map[string]struct{ run, want string }{

@@ -28,14 +28,15 @@ import (
 )
 
 // The tests of whole programs: the real binary with real Redis, PostgreSQL and Prometheus. They measure no
-// time; where they wait, they wait for something to become true, and give up after patience: it is no limit, but the end
-// of a test that hangs.
+// time; where they wait, they wait for something to become true, and give up after patience: it is no limit,
+// but the end of a test that hangs.
 const patience = 15 * time.Minute
 
-// long asks for the long form of the tests, as make storm does. The short form makes the same assertions of less.
+// long selects the long form of the tests, as make storm does. The short form makes the same assertions about
+// smaller loads.
 var long = os.Getenv("INMAIL_TEST_LONG") == "1"
 
-// sized is how much a test does in its short form, or in its long one.
+// sized returns the size of a test in its short form, or in its long one.
 func sized[T any](short, inFull T) T {
 	if long {
 		return inFull
@@ -43,12 +44,13 @@ func sized[T any](short, inFull T) T {
 	return short
 }
 
-// patientEnv are the program's own time limits at their most: how long anything takes on a busy machine says nothing.
+// patientEnv sets the program's own time limits to their longest, since times on a busy machine prove
+// nothing.
 var patientEnv = []string{"INMAIL_DATABASE_CONNECT_TIMEOUT=1m", "INMAIL_DATABASE_LOCK_TIMEOUT=10m", "INMAIL_DATABASE_TIMEOUT=1h",
 	"INMAIL_REDIS_CONNECT_TIMEOUT=1m", "INMAIL_REDIS_TIMEOUT=1m", "INMAIL_QUEUE_ENQUEUE_TIMEOUT=1m",
 	"INMAIL_READ_HEADER_TIMEOUT=1m", "INMAIL_READ_TIMEOUT=10m", "INMAIL_WRITE_TIMEOUT=10m", "INMAIL_REQUEST_TIMEOUT=10m"}
 
-// patient are the settings of a program that a test runs in its own process.
+// patient are the settings of a program that a test runs in its own process: the longest time limits.
 func patient(t *testing.T, flags map[string]string) config.Settings {
 	t.Helper()
 	s, err := config.Load(config.Sources{Environment: patientEnv, Flags: flags})
@@ -64,7 +66,7 @@ var binary struct {
 	err  error
 }
 
-// program builds the binary once, as make build does: without cgo.
+// program builds the binary once, like make build: without cgo.
 func program(t *testing.T) string {
 	t.Helper()
 	binary.once.Do(func() {
@@ -87,7 +89,7 @@ func program(t *testing.T) string {
 }
 
 func TestMain(m *testing.M) {
-	for _, entry := range os.Environ() { // no setting of whoever runs the tests is theirs
+	for _, entry := range os.Environ() { // the tests' programs inherit no settings
 		if name, _, _ := strings.Cut(entry, "="); strings.HasPrefix(name, "INMAIL_") && !strings.HasPrefix(name, "INMAIL_TEST_") {
 			os.Unsetenv(name)
 		}
@@ -110,7 +112,7 @@ type server struct {
 	log  *lockedBuffer
 
 	mu      sync.Mutex
-	process *process // nil: none runs
+	process *process // nil: not running
 }
 
 type lockedBuffer struct {
@@ -130,14 +132,14 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
-// freePort returns a port that nobody listens on now, below those that outgoing connections take: a process that is killed and started
-// again finds its port free.
+// freePort returns a free port below those of outgoing connections, so that a process that is killed and
+// started again finds its port free.
 func freePort(t *testing.T) int {
 	t.Helper()
 	for range 100 {
 		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(20_000)))
 		if err != nil {
-			continue // taken
+			continue // in use
 		}
 		defer l.Close()
 		return l.Addr().(*net.TCPAddr).Port
@@ -146,11 +148,11 @@ func freePort(t *testing.T) int {
 	return 0
 }
 
-// calmEnv takes the triggers of R41 out of the way of a load.
+// calmEnv sets the triggers of R41 so high that a load does not reach them.
 var calmEnv = []string{"INMAIL_POLICY_VOLUME_HOUR=1000000", "INMAIL_POLICY_VOLUME_DAY=1000000", "INMAIL_POLICY_SIMILAR_DAY=1000000",
 	"INMAIL_POLICY_REGULAR_GAPS=1000000", "INMAIL_POLICY_BURST_MINUTE=1000000"}
 
-// newServer prepares a server on a port of its own; Start runs it.
+// newServer prepares a server on a port of its own; Start starts it.
 func newServer(t *testing.T, args []string, env ...string) *server {
 	t.Helper()
 	port := freePort(t)
@@ -174,7 +176,7 @@ func newServer(t *testing.T, args []string, env ...string) *server {
 
 func tail(s string, n int) string { return s[max(0, len(s)-n):] }
 
-// Start runs the process and waits until /readyz answers 200.
+// Start starts the process and waits until /readyz answers 200.
 func (s *server) Start() {
 	s.t.Helper()
 	s.launch()
@@ -219,7 +221,7 @@ func (s *server) end(sig syscall.Signal) int {
 	return p.end(s.t, sig)
 }
 
-// died says how the process ended on its own; empty: it runs, or was ended.
+// died returns how the process ended on its own; empty: it runs, or the test ended it.
 func (s *server) died() string {
 	s.mu.Lock()
 	p := s.process
@@ -230,12 +232,12 @@ func (s *server) died() string {
 	return p.died()
 }
 
-// eventually waits until check is nil, or the process has ended on its own.
+// eventually waits until check returns nil, and fails the test when the process ends on its own.
 func (s *server) eventually(what string, check func() error) {
 	s.t.Helper()
 	eventually(s.t, what, func() error {
 		if how := s.died(); how != "" {
-			s.t.FailNow() // whoever ends the process at last tells how
+			s.t.FailNow() // the cleanup reports how it ended
 		}
 		return check()
 	})
@@ -259,7 +261,7 @@ func eventually(t *testing.T, what string, check func() error) {
 
 var client = &http.Client{Timeout: patience, Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
 
-// call makes one request as the operator on behalf of a member.
+// call makes one request with the operator key on behalf of a member.
 func (s *server) call(method, path, member string, body any, header ...string) (int, map[string]any, error) {
 	var in io.Reader
 	if body != nil {
@@ -304,7 +306,7 @@ func (s *server) call(method, path, member string, body any, header ...string) (
 	return resp.StatusCode, out, nil
 }
 
-// must makes a call that has to answer status.
+// must makes a call and fails the test unless the answer has status.
 func (s *server) must(status int, method, path, member string, body any, header ...string) map[string]any {
 	s.t.Helper()
 	got, out, err := s.call(method, path, member, body, header...)
@@ -314,7 +316,7 @@ func (s *server) must(status int, method, path, member string, body any, header 
 	return out
 }
 
-// network imports so many senders with a plan, and so many recipients.
+// network imports senders with a plan, and recipients.
 func (s *server) network(senders int, plan string, recipients int) {
 	s.t.Helper()
 	var lines bytes.Buffer
@@ -330,8 +332,8 @@ func (s *server) network(senders int, plan string, recipients int) {
 	}
 }
 
-// post sends one InMail under a key, again and again until the server has answered: what a client does that wants to be
-// sure (R28).
+// post sends one InMail under a key, repeating the request until the server has answered, as a careful client
+// does (R28).
 func (s *server) post(ctx context.Context, from, to, key string) (id string, err error) {
 	body := map[string]any{"to": to, "subject": "A question about " + to, "body": "What you wrote on queues, " + to + ", stayed with me. How do you test yours? " + key}
 	for ctx.Err() == nil {
@@ -349,7 +351,8 @@ func (s *server) post(ctx context.Context, from, to, key string) (id string, err
 	return "", ctx.Err()
 }
 
-// load sends n InMails from senders in turn to all different recipients, by 16 clients, and returns the ids by key.
+// load sends n InMails by 16 clients, from the senders in turn, each to another recipient, and returns the
+// ids by key.
 func (s *server) load(n, senders int, sent *atomic.Int64) map[string]string {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
@@ -386,7 +389,8 @@ func (s *server) load(n, senders int, sent *atomic.Int64) map[string]string {
 	return ids
 }
 
-// deliveredOnce checks every InMail of a load: sent, receipts without a gap, once in the inbox; and the credits of its sender.
+// deliveredOnce checks every InMail of a load: status sent, receipts without a gap, once in the inbox; and
+// the credits of its sender.
 func (s *server) deliveredOnce(ids map[string]string, n, senders int) {
 	s.t.Helper()
 	s.eventually("all is delivered", func() error {
@@ -489,7 +493,7 @@ func database(t *testing.T) string {
 	return u.String()
 }
 
-// redisServer is a Redis of the test's own, which it may flush, stop and start again.
+// redisServer is a Redis server of the test's own, which it may flush, stop and start again.
 type redisServer struct {
 	t       *testing.T
 	port    int
@@ -522,7 +526,7 @@ func (r *redisServer) start() {
 	})
 }
 
-// stop kills Redis; all it held is lost.
+// stop kills Redis; all its data is lost.
 func (r *redisServer) stop() {
 	if r.process != nil {
 		r.process.end(r.t, syscall.SIGKILL)
@@ -540,14 +544,14 @@ type org struct {
 	process *process // nil: it is stopped
 }
 
-// Who may log in to it: by client credentials, and by a name.
+// The logins of the sandbox: client credentials, and a user name.
 const (
 	orgSecret   = "a-secret-of-the-test"
 	orgUser     = "inmail@sandbox.invalid"
 	orgPassword = "a-password-of-the-test"
 )
 
-// newOrg runs a sandbox; args are further flags of inmail sandbox.
+// newOrg starts a sandbox; args are further flags of inmail sandbox.
 func newOrg(t *testing.T, args ...string) *org {
 	t.Helper()
 	port := freePort(t)
@@ -557,7 +561,7 @@ func newOrg(t *testing.T, args ...string) *org {
 	return o
 }
 
-// start runs the sandbox, also again: it then holds what its journal kept.
+// start starts the sandbox; after a stop it has the data of its file.
 func (o *org) start() {
 	o.t.Helper()
 	cmd := exec.Command(program(o.t), o.args...)
@@ -566,7 +570,7 @@ func (o *org) start() {
 	eventually(o.t, "the sandbox answers", func() error { _, err := o.records("Account"); return err })
 }
 
-// stop ends the sandbox as kill -9 does.
+// stop kills the sandbox as kill -9 does.
 func (o *org) stop() {
 	if o.process != nil {
 		o.process.end(o.t, syscall.SIGKILL)
@@ -578,7 +582,7 @@ func (o *org) env() []string {
 	return []string{"INMAIL_SALESFORCE_URL=" + o.url, "INMAIL_SALESFORCE_CLIENT_ID=inmail", "INMAIL_SALESFORCE_CLIENT_SECRET=" + orgSecret}
 }
 
-// records lists what the org holds of an object.
+// records lists the org's records of an object.
 func (o *org) records(object string) ([]map[string]any, error) {
 	resp, err := http.Get(o.url + "/sandbox/records?type=" + object)
 	if err != nil {
@@ -592,7 +596,7 @@ func (o *org) records(object string) ([]map[string]any, error) {
 	return out.Items, nil
 }
 
-// hasAll waits until the org holds exactly the InMails of ids, each once and with the status.
+// hasAll waits until the org has exactly the InMails of ids, each once and with the status.
 func (o *org) hasAll(ids map[string]string, status string) {
 	o.t.Helper()
 	want := map[string]bool{}

@@ -22,17 +22,18 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// scene is a whole program in which a member is erased, and everywhere it keeps something.
+// scene is a whole program in which a member is erased, with all places where it stores data.
 type scene struct {
 	*server
-	folders  []string // in which no file may hold a byte of it
+	folders  []string // no file in them may contain a mark
 	database string   // of PostgreSQL; empty: the record is a file in a folder
 	redis    *redisServer
 	org      string // address of the Salesforce sandbox
 }
 
-// scenes are the ways in which the program runs: alone, with all it keeps in its data folder; and on PostgreSQL, Redis and an org
-// of its own. The queue inside the process lives in memory, speaks the same protocol, and lets nobody in.
+// scenes are the ways in which the program is deployed: alone, with all data in its data folder; and with
+// PostgreSQL, Redis and an org of its own. The queue inside the process is in memory, uses the same protocol,
+// and accepts no connections.
 var scenes = []struct {
 	name  string
 	setup func(t *testing.T, env ...string) *scene
@@ -68,17 +69,17 @@ func (s *scene) open() {
 	}
 }
 
-// control asks the sandbox's control paths.
+// control calls the sandbox's control paths.
 func (s *scene) control(method, path string, body any) map[string]any {
 	s.t.Helper()
 	at := &server{t: s.t, url: s.org}
 	return at.must(http.StatusOK, method, "/sandbox/"+path, "", body)
 }
 
-// marks are what an erased member was known by. Each stands in lower case, and is looked for without regard to case.
+// marks are the texts by which an erased member was known. They are in lower case; the search ignores case.
 type marks []string
 
-// in lists which marks content holds: as they are, and as JSON may write them.
+// in lists the marks that content contains, plain or in a JSON encoding.
 func (m marks) in(content []byte) (found []string) {
 	content = bytes.ToLower(content)
 	for _, mark := range m {
@@ -97,7 +98,7 @@ func (m marks) in(content []byte) (found []string) {
 	return found
 }
 
-// left lists where marks stand in what the program keeps.
+// left lists the places in which the program still stores a mark.
 func (s *scene) left(m marks) (places []string) {
 	s.t.Helper()
 	note := func(where string, content []byte) {
@@ -140,7 +141,7 @@ func (s *scene) left(m marks) (places []string) {
 	return places
 }
 
-// rows hands every table of PostgreSQL over.
+// rows passes every row of every table of PostgreSQL to a function.
 func (s *scene) rows(note func(string, []byte)) {
 	db, err := sql.Open("pgx", s.database)
 	if err != nil {
@@ -160,7 +161,7 @@ func (s *scene) rows(note func(string, []byte)) {
 	}
 }
 
-// keys hands every key of Redis over, as Redis would save it.
+// keys passes every key of Redis to a function, in the form in which Redis would save it.
 func (s *scene) keys(note func(string, []byte)) {
 	ctx := context.Background()
 	o, err := redis.ParseURL(s.redis.url())
@@ -188,7 +189,7 @@ func (s *scene) keys(note func(string, []byte)) {
 	}
 }
 
-// page reads an answer as it comes.
+// page reads the body of an answer.
 func (s *scene) page(path string) []byte {
 	s.t.Helper()
 	req, err := http.NewRequest("GET", s.url+path, nil)
@@ -208,13 +209,13 @@ func (s *scene) page(path string) []byte {
 	return raw
 }
 
-// figureLines are the lines of /metrics/domain that tell figures.
+// figureLines are the lines of /metrics/domain with figures.
 var figureLines = regexp.MustCompile(`(?m)^inmail_(cohort|recent|tag)_?[a-z_]*\{.*|^inmail_(pending_unopened|tags_folded|expiring_soon).*`)
 
 var snapshotAt = regexp.MustCompile(`(?m)^inmail_snapshot_timestamp_seconds (\S+)`)
 
-// figures reads every figure by every cut, from the API, the metrics and Salesforce, once all of them have caught up. The rows of
-// senders are told apart by what they count, as the key of one is to change.
+// figures reads every figure by every cut, from the API, the metrics and Salesforce, once all of them are up
+// to date. The rows of senders are identified by their counts, since the key of one of them will change.
 func (s *scene) figures(erased ...string) map[string]any {
 	s.t.Helper()
 	var stamp string
@@ -257,7 +258,7 @@ func (s *scene) figures(erased ...string) map[string]any {
 	return all
 }
 
-// importLines imports NDJSON lines, all of which must be taken.
+// importLines imports NDJSON lines, all of which must be accepted.
 func (s *scene) importLines(lines ...any) {
 	s.t.Helper()
 	var in bytes.Buffer
@@ -276,7 +277,7 @@ func (s *scene) importLines(lines ...any) {
 
 type object = map[string]any
 
-// send sends an InMail and waits until it has arrived.
+// send sends an InMail and waits until it is delivered.
 func (s *scene) send(from, to, subject, body string, more object) (id string) {
 	s.t.Helper()
 	letter := object{"to": to, "subject": subject, "body": body}
@@ -293,7 +294,7 @@ func (s *scene) send(from, to, subject, body string, more object) (id string) {
 	return id
 }
 
-// TestRules holds whole programs against rules that reach through all of their parts.
+// TestRules checks whole programs against rules that concern all of their parts.
 func TestRules(t *testing.T) {
 	t.Parallel() // it mostly waits
 	for _, d := range scenes {
@@ -311,7 +312,7 @@ func TestRules(t *testing.T) {
 
 const gone = "zqid.7f3a"
 
-// everyMark is what nothingIsLeft plants.
+// everyMark are the marks of nothingIsLeft.
 var everyMark = marks{gone, "zqname", "überläufer", "zqmail", "zqheadline", "zqcompany", "zqteam", "zqskill", "zqphoto", "zqtext", "zqreport", "zqban", "zqkey-" + gone}
 
 func nothingIsLeft(s *scene) {
@@ -331,7 +332,8 @@ func nothingIsLeft(s *scene) {
 		{"type": "Lead", "fields": object{"LastName": "Else", "Company": "Firm", "InMail_Member_Id__c": "cy"}}})["ids"].([]any)
 	key := s.must(http.StatusCreated, "POST", "/v1/keys", "", object{"role": "member", "member": gone})["key"].(string)
 
-	// What it wrote, in several states; what it received; what others hold on it.
+	// The member's own InMails, in several states, those that it received, and what others have stored about
+	// it.
 	tagged := object{"tags": []string{"hamburg fair"}, "category": "follow_up"}
 	opened := s.send(gone, "ada", "Zqtext for Ada", "Zqtext: **your** talk on queues, Ada, was a pleasure. How do you test yours?", tagged)
 	s.must(http.StatusOK, "POST", "/v1/inmails/"+opened+"/open", "ada", nil)
@@ -345,7 +347,7 @@ func nothingIsLeft(s *scene) {
 	received := s.send("ada", gone, "Zqtext for you", "Zqname, I heard Zqtext of you. How do you test yours?", object{"crm": object{"lead_id": seeded[0]}})
 	s.must(http.StatusCreated, "POST", "/v1/inmails/"+received+"/replies", gone, object{"body": "Zqtext from the other side"})
 	s.must(http.StatusNoContent, "POST", "/v1/inmails/"+received+"/report", gone, object{"reason": "zqreport by itself"})
-	// Zqname is whom Bo and Cy both know: the advice to Bo says so, and so would its idempotent answer.
+	// Bo and Cy both know Zqname: the advice to Bo names it, and so would the idempotent answer.
 	common := object{"to": "cy", "subject": "Your talk on queues", "body": "Your talk was a pleasure, Cy Roth. How do you test your queues?"}
 	first := s.must(http.StatusAccepted, "POST", "/v1/inmails", "bo", common, "Idempotency-Key", "bo-1")
 	if m := everyMark.in(fmt.Append(nil, first["advice"])); m == nil {
@@ -418,7 +420,7 @@ func nothingIsLeft(s *scene) {
 	}
 }
 
-// otherSides holds what the others see of InMails with an erased member.
+// otherSides compares what the other members see of InMails with an erased member.
 func (s *scene) otherSides(opened, answered, pending, back, received string) {
 	t := s.t
 	t.Helper()
@@ -448,7 +450,7 @@ func (s *scene) otherSides(opened, answered, pending, back, received string) {
 	s.must(http.StatusUnprocessableEntity, "POST", "/v1/inmails/"+answered+"/replies", "di", object{"body": "Are you there?"})
 }
 
-// withKey makes a request with a key of its own.
+// withKey makes a request with the key of its own.
 func (s *scene) withKey(key, method, path string) (int, string, error) {
 	req, err := http.NewRequest(method, s.url+path, nil)
 	if err != nil {
@@ -464,7 +466,8 @@ func (s *scene) withKey(key, method, path string) (int, string, error) {
 	return resp.StatusCode, string(raw), err
 }
 
-// killedInTheMiddle erases a member with thousands of InMails and kills the process at once: the next one finishes it.
+// killedInTheMiddle erases a member with thousands of InMails and kills the process at once: the next process
+// completes the erasure.
 func killedInTheMiddle(s *scene) {
 	n := sized(1500, 4000)
 	t := s.t

@@ -11,10 +11,10 @@ import (
 	"inmail/domain"
 )
 
-// deployments are the two ways in which the program runs: alone, and on PostgreSQL and Redis.
+// deployments are the two ways in which the program is deployed: alone, and with PostgreSQL and Redis.
 var deployments = []struct {
 	name  string
-	setup func(t *testing.T, org ...string) (args, env []string, o *org) // org: further flags of inmail sandbox
+	setup func(t *testing.T, org ...string) (args, env []string, o *org) // org: sandbox flags
 }{
 	{"sqlite", func(t *testing.T, org ...string) (args, env []string, o *org) {
 		o = newOrg(t, org...)
@@ -26,8 +26,9 @@ var deployments = []struct {
 	}},
 }
 
-// TestKilledWhileSending kills the process 4 times with signal 9 while 800 InMails are sent, in the long form 20 times while it is 5,000:
-// all are delivered once, credits and receipts are exact, and Salesforce has each once with its state (R10, R28, R29, R53).
+// TestKilledWhileSending kills the process 4 times with signal 9 while 800 InMails are sent, in the long form
+// 20 times during 5,000. All are delivered once, credits and receipts are exact, and Salesforce has each once
+// with its state (R10, R28, R29, R53).
 func TestKilledWhileSending(t *testing.T) {
 	t.Parallel() // it mostly waits
 	n, senders, kills := sized(800, 5000), sized(16, 100), sized(4, 20)
@@ -59,8 +60,8 @@ func TestKilledWhileSending(t *testing.T) {
 	}
 }
 
-// TestOneCreditLeft sends 200 InMails at once by 100 members with one credit left each, in the long form 1,000 by 500: exactly one of
-// each arrives (R10).
+// TestOneCreditLeft sends 200 InMails at once by 100 members with one credit left each, in the long form
+// 1,000 by 500: exactly one of each member is delivered (R10).
 func TestOneCreditLeft(t *testing.T) {
 	t.Parallel() // it mostly waits
 	senders := sized(100, 500)
@@ -138,8 +139,8 @@ func letter(i int) map[string]any {
 	return map[string]any{"to": to, "subject": "A question for " + to, "body": "What you wrote on queues, " + to + ", stayed with me. How do you test yours?"}
 }
 
-// TestRedisGone flushes Redis and stops it under load, in the long form for 30 seconds at least: the API goes on accepting, and all is
-// delivered after.
+// TestRedisGone flushes Redis and stops it under load, in the long form for at least 30 seconds: the API
+// still accepts, and all InMails are delivered afterwards.
 func TestRedisGone(t *testing.T) {
 	t.Parallel() // it mostly waits
 	n, senders := sized(600, 3000), sized(12, 60)
@@ -161,7 +162,7 @@ func TestRedisGone(t *testing.T) {
 		})
 	}
 	past(n / 3)
-	redis.stop() // it keeps nothing on disk: all of it is lost
+	redis.stop() // all its data is lost: none is on disk
 	gone := time.Now()
 	past(2 * n / 3) // accepted without Redis
 	if status, out, err := s.call("GET", "/readyz", "", nil); err != nil || status != http.StatusOK || out["status"] != "degraded" {
@@ -175,8 +176,8 @@ func TestRedisGone(t *testing.T) {
 	o.hasAll(ids, "Sent")
 }
 
-// TestExpiredWithoutWorkers moves the clock past the window while no worker runs: reads say expired; with workers it is persisted
-// once (R32, R33).
+// TestExpiredWithoutWorkers sets the clock past the window while no worker runs: reads return expired at
+// once, and workers store it once (R32, R33).
 func TestExpiredWithoutWorkers(t *testing.T) {
 	t.Parallel() // it mostly waits
 	o := newOrg(t)

@@ -18,7 +18,7 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// TestField holds what went wrong elsewhere, and once here (FIELD.md).
+// TestField repeats faults that happened in other programs, and once in this one (FIELD.md).
 func TestField(t *testing.T) {
 	t.Run("F32_texts_that_are_not_UTF8", testNotUTF8)
 	t.Run("F34_the_answer_tells_where_to_go_on", testImportBreaks)
@@ -26,7 +26,7 @@ func TestField(t *testing.T) {
 	t.Run("F39_one_reader", testOneReader)
 }
 
-// testNotUTF8 gives every command that reads a text one in another encoding.
+// testNotUTF8 gives a text in another encoding to every command that reads one.
 func testNotUTF8(t *testing.T) {
 	r := newRunning(t)
 	r.people()
@@ -39,7 +39,7 @@ func testNotUTF8(t *testing.T) {
 	before, credits := r.api("GET", "/v1/audit", ""), r.api("GET", "/v1/credits", "lena.hart")
 
 	for name, row := range map[string]struct {
-		args  []string // FILE stands for the file
+		args  []string // FILE is replaced by the file's path
 		file  string
 		place string
 	}{
@@ -93,8 +93,8 @@ func testNotUTF8(t *testing.T) {
 		t.Errorf("a line of a refused import was kept: %s", got)
 	}
 
-	// An input that can be read only once, and is longer than what is held back, is imported up to the bad
-	// line.
+	// An input that cannot be read twice, and is longer than readAhead, is imported up to the line with the
+	// invalid byte.
 	long := strings.NewReader(`{"member":{"id":"new","name":"New"}}` + "\n" + strings.Repeat(strings.Repeat(" ", 1<<15)+"\n", readAhead>>15) + "\xe9\n")
 	got := inmailReading(t, long, "import", "-")
 	want := fmt.Sprintf("in line %d; if it is Windows-1252, convert it with iconv -f WINDOWS-1252 -t UTF-8; %d lines decided, 1 accepted, 0 rejected; continue with --from-line %d\n",
@@ -104,7 +104,7 @@ func testNotUTF8(t *testing.T) {
 	}
 }
 
-// numbered are n lines that make members.
+// numbered returns n lines that each make a member.
 func numbered(n int) string {
 	var lines strings.Builder
 	for i := range n {
@@ -113,7 +113,7 @@ func numbered(n int) string {
 	return lines.String()
 }
 
-// testImportBreaks ends the sending half of a connection behind 1,199 whole lines.
+// testImportBreaks closes the sending half of a connection after 1,199 complete lines.
 func testImportBreaks(t *testing.T) {
 	r := newRunning(t)
 	conn, err := net.Dial("tcp", r.apiAddress)
@@ -140,7 +140,8 @@ func testImportBreaks(t *testing.T) {
 	}
 }
 
-// testImportGoesOn imports through a line that breaks, and then from the line on that was told.
+// testImportGoesOn imports through a connection that breaks, and then continues from the line that was
+// printed.
 func testImportGoesOn(t *testing.T) {
 	r := newRunning(t)
 	file := write(t, "\ufeff"+strings.Replace(numbered(1300), `"Number 7"`, `null`, 1)+"\ufeff"+numbered(1))
@@ -175,7 +176,7 @@ LINE  CODE         DETAIL
 	}
 }
 
-// breaking is a way to a server that breaks, for good, behind so many lines of members.
+// breaking is a proxy to a server whose connection breaks for good after a number of lines.
 type breaking struct {
 	to    string
 	after int
@@ -209,7 +210,7 @@ func (b *breaking) carry(near net.Conn) {
 	}
 	defer progressText.Close()
 	go io.Copy(near, progressText)
-	buffer := make([]byte, 1) // a line that breaks does so anywhere
+	buffer := make([]byte, 1) // a connection breaks anywhere
 	last := []byte{}
 	for {
 		if _, err := near.Read(buffer); err != nil {
@@ -232,7 +233,8 @@ func (b *breaking) carry(near net.Conn) {
 	}
 }
 
-// eventually asks the API until its answer holds a text; what it answers last when it never does.
+// eventually polls the API until its answer contains a text. It returns the last answer if that never
+// happens, else nothing.
 func (r *running) eventually(path, want string) (got string) {
 	for range 1000 {
 		if got = r.api("GET", path, ""); strings.Contains(got, want) {
@@ -242,10 +244,11 @@ func (r *running) eventually(path, want string) (got string) {
 	return got
 }
 
-// awkward are texts that careless readers take each in its own way. { and } stand for the braces of the body
-// itself: in an import the object is inside another. @ is a recipient of the door's own, for what is taken.
+// awkward are inputs that different JSON readers read differently. { and } are placeholders for the braces of
+// the body: in an import the object is inside another. @ is a placeholder for a new recipient of each reader,
+// for inputs that are accepted.
 var awkward = []string{
-	// a send that is taken
+	// a send that is accepted
 	`«"to":"@","subject":"A question about Tuesday","body":"One \u00e4\ud83d\ude00 \/ b"»`,
 	// and its neighbours
 	`«»`, `«"to":"@"»`,
@@ -309,10 +312,10 @@ var awkwardMembers = []string{
 	`«"name":"X","created_at":"2026-01-01T00:00:00Z"»`, `«"name":"` + strings.Repeat("x", 201) + `"»`,
 }
 
-// judged is what a door says of an input: done, or code and detail.
+// judged is the answer to an input: done, or code and detail.
 type judged string
 
-// testOneReader gives every door the same texts.
+// testOneReader gives the same inputs to every reader of JSON: the API, the import and the command line.
 func testOneReader(t *testing.T) {
 	r := newRunning(t)
 	r.people()
@@ -323,7 +326,7 @@ func testOneReader(t *testing.T) {
 	type input struct {
 		text             string
 		method, path, as string
-		before           string // what a line has before the first field
+		before           string // the part of a line before the first field
 	}
 	var inputs []input
 	for _, text := range awkward {
@@ -350,8 +353,8 @@ func testOneReader(t *testing.T) {
 		t.Fatalf("the API says %q and %q of the first two", want[0], want[1])
 	}
 
-	// Over HTTP every input is a line of one stream; of a file only those that are UTF-8, for a file that is
-	// not is refused whole.
+	// Over HTTP every input is a line of one stream. A file has only those that are UTF-8, since a file that
+	// is not is refused as a whole.
 	var all, text bytes.Buffer
 	var inText []int
 	for i, in := range inputs {
@@ -401,7 +404,7 @@ func testOneReader(t *testing.T) {
 	}
 }
 
-// judge asks the API to do one thing.
+// judge calls the API once and returns its answer to one input.
 func (r *running) judge(method, path, member, body string) judged {
 	r.t.Helper()
 	answer := r.post(method, path, member, "application/json", body)
@@ -416,7 +419,7 @@ func (r *running) judge(method, path, member, body string) judged {
 	return judged(p.Code + ": " + detail)
 }
 
-// post sends a body to the API.
+// post posts a body to the API.
 func (r *running) post(method, path, member, media, body string) string {
 	r.t.Helper()
 	req, err := http.NewRequestWithContext(r.t.Context(), method, "http://"+r.apiAddress+path, strings.NewReader(body))
@@ -442,14 +445,14 @@ func (r *running) post(method, path, member, media, body string) string {
 
 var placeForm = regexp.MustCompile(`byte (\d+)`)
 
-// asInBody says in the words and places of a body what was said of the line that holds it.
+// asInBody translates an answer about a line into the wording and byte offsets of the body in that line.
 func asInBody(detail, text, line string) string {
 	detail, _, _ = strings.Cut(detail, "; known are")
 	detail = strings.TrimPrefix(strings.TrimPrefix(detail, "inmail: "), "member: ")
 	detail = strings.ReplaceAll(detail, "the line ", "the body ")
 	return placeForm.ReplaceAllStringFunc(detail, func(place string) string {
 		at, _ := strconv.Atoi(strings.TrimPrefix(place, "byte "))
-		// places[i] is where byte i of the line stands in the body.
+		// places[i] is the offset in the body of byte i of the line.
 		places := []int{}
 		n := 0
 		rest := line
@@ -472,7 +475,7 @@ func asInBody(detail, text, line string) string {
 	})
 }
 
-// prefixEnd is where a line's own fields begin.
+// prefixEnd is the offset at which a line's own fields begin.
 func prefixEnd(line string) int {
 	for _, own := range []string{`"from":"lena.hart",`, `"from":"lena.hart"`, `"id":"x",`} {
 		if i := strings.Index(line, own); i >= 0 {

@@ -30,7 +30,8 @@ import (
 	"inmail/domain/rates"
 )
 
-// past is one InMail as the test itself saw it happen: the plain facts that every view of the rates is recounted from.
+// past is one InMail as the test itself recorded it: the plain facts from which every view of the rates is
+// counted again.
 type past struct {
 	Sender                              string
 	AccountType, Category               string
@@ -39,7 +40,8 @@ type past struct {
 	Sent, Opened, Replied, Back, Lapsed time.Time // T0; first opening and reply; retraction; expiry
 }
 
-// randomHistory plays a small network at random over the whole program, without workers, and keeps what happened.
+// randomHistory plays random events of a small network on the whole program, without workers, and records
+// what happened.
 type randomHistory struct {
 	t    *testing.T
 	rt   *rapid.T
@@ -50,28 +52,29 @@ type randomHistory struct {
 	n    int // of bodies written
 }
 
-// historyPlans are the senders' plans, by sender.
+// historyPlans are the plans of the senders, in their order.
 var historyPlans = []string{"recruiter_50", "sales_navigator_team_25", "recruiter_25", "premium_business_10"}
 
 const (
 	historyRecipients = 7
-	namedTag          = "q4 pipeline" // the one tag that the metrics tell by name
+	namedTag          = "q4 pipeline" // the one tag that the metrics name
 )
 
-// historyEngines are the records that histories are played on, with how many of rapid's draws are played.
+// historyEngines are the engines on which histories are played, each with its share of rapid's draws.
 var historyEngines = []struct {
 	name  string
-	share int // one draw of so many
+	share int // one of so many draws is played
 	place func(*testing.T, *config.Settings)
 }{
 	{"sqlite", sized(10, 5), func(*testing.T, *config.Settings) {}},
 	{"postgres", sized(50, 33), func(t *testing.T, s *config.Settings) { s.Record.URL = database(t) }},
 }
 
-// TestRandomHistoriesInEveryView plays random histories: sends of every kind, openings, replies in time and late, retractions,
-// expiries, new tags, changed plans, reports and erasures, over weeks. Then each view of the rates is held against a plain recount of
-// what happened, and that against the record's receipts: the room, the API, both forms of inmail report, /metrics/domain,
-// and what Salesforce's reports add up (R56–R60, R62).
+// TestRandomHistoriesInEveryView plays random histories of several weeks: sends of every kind, openings,
+// replies in time and late, retractions, expiries, new tags, changed plans, reports and erasures. It then
+// compares each view of the rates with a plain recount of what happened, and the recount with the record's
+// receipts. The views are the service, the API, both forms of inmail report, /metrics/domain, and what
+// Salesforce's reports add up (R56–R60, R62).
 func TestRandomHistoriesInEveryView(t *testing.T) {
 	for _, e := range historyEngines {
 		t.Run(e.name, func(t *testing.T) {
@@ -85,7 +88,7 @@ func TestRandomHistoriesInEveryView(t *testing.T) {
 	}
 }
 
-// fewer lets the test play one of share of the draws that rapid would: each history has a program of its own.
+// fewer plays only one in share of rapid's draws, since each history starts a program of its own.
 func fewer(t *testing.T, share int) {
 	t.Helper()
 	checks := flag.Lookup("rapid.checks").Value.(flag.Getter)
@@ -148,7 +151,7 @@ func (h *randomHistory) ok(err error) {
 func (h *randomHistory) ctx() context.Context { return h.t.Context() }
 func (h *randomHistory) now() time.Time       { return h.a.clock.Now() }
 
-// play takes random steps, looks at every view now and then, and at the end.
+// play takes random steps, and compares every view now and then, and at the end.
 func (h *randomHistory) play() {
 	steps := map[string]func(){
 		"send": h.send, "move": h.move, "tag": h.tag, "plan": h.plan, "last": h.lastReply, "rest": h.rest, "erase": h.erase, "expire": h.expire, "snapshot": h.snapshot, "look": h.look,
@@ -211,7 +214,7 @@ func (h *randomHistory) someTags() []string {
 	return tags
 }
 
-// deliver hands ids to a worker twice: a job may run twice.
+// deliver delivers ids twice, since a job may run twice.
 func (h *randomHistory) deliver(ids ...domain.ID) {
 	for range 2 {
 		outcomes, err := h.a.service.Deliver(h.ctx(), ids)
@@ -228,8 +231,8 @@ func (h *randomHistory) deliver(ids ...domain.ID) {
 	}
 }
 
-// move sets the clock forward: by a time, or to a boundary of one InMail, to the millisecond. What was still queued is
-// delivered before or after.
+// move sets the clock forward, by a time or to a boundary of one InMail, to the millisecond. InMails that are
+// still queued are delivered before or after.
 func (h *randomHistory) move() {
 	if rapid.Bool().Draw(h.rt, "deliver first") {
 		h.deliver(h.ids...)
@@ -253,10 +256,11 @@ func (h *randomHistory) move() {
 	h.deliver(h.ids...)
 }
 
-// responseDays is within how many days a reply counts (R58).
+// responseDays is the number of days within which a reply counts (R58).
 var responseDays = domain.DefaultPolicy().ResponseWindowDays
 
-// lastReply lets a reader answer at the end of the days in which a reply counts, to the millisecond, or a day late (R58).
+// lastReply lets a reader answer at the end of the days in which a reply counts, to the millisecond, or a day
+// late (R58).
 func (h *randomHistory) lastReply() {
 	id, p := h.any()
 	if id == "" {
@@ -272,18 +276,18 @@ func (h *randomHistory) lastReply() {
 	h.reply(id, p)
 }
 
-// rest lets so many weeks pass that they leave the metrics.
+// rest lets so many weeks pass that the history's weeks leave the metrics.
 func (h *randomHistory) rest() {
 	h.a.clock.Pin(h.now().AddDate(0, 0, rapid.IntRange(50, 90).Draw(h.rt, "days")))
 	h.deliver(h.ids...)
 }
 
-// acts are what can be done with one delivered InMail.
+// acts are the actions on one delivered InMail.
 func (h *randomHistory) acts() map[string]func(domain.ID, *past) {
 	return map[string]func(domain.ID, *past){"open": h.open, "reply": h.reply, "retract": h.retract, "report": h.report}
 }
 
-// any draws one delivered InMail, mostly a young one; "" when there is none.
+// any draws one delivered InMail, mostly a young one; empty: there is none.
 func (h *randomHistory) any() (domain.ID, *past) {
 	var sent []domain.ID
 	for _, id := range h.ids {
@@ -301,7 +305,7 @@ func (h *randomHistory) any() (domain.ID, *past) {
 	return id, h.seen[id]
 }
 
-// done says whether the room did what was asked for; a refusal is an answer.
+// done reports whether the service did what was requested; a refusal is not a failure.
 func (h *randomHistory) done(err error) bool {
 	var refusal *domain.Refusal
 	if errors.As(err, &refusal) {
@@ -343,7 +347,7 @@ func (h *randomHistory) retract(id domain.ID, p *past) {
 	}
 }
 
-// tag gives one InMail other tags, delivered or still queued.
+// tag changes the tags of one InMail, delivered or still queued.
 func (h *randomHistory) tag() {
 	if len(h.ids) == 0 {
 		return
@@ -359,7 +363,7 @@ func (h *randomHistory) report(id domain.ID, _ *past) {
 	h.done(h.a.service.Report(h.ctx(), mailroom.Viewer{Member: h.to[id]}, id, "not asked for"))
 }
 
-// plan changes what a sender pays with: what was sent stays where it was counted (R59).
+// plan changes a sender's plan; InMails that were already sent keep their place in the counts (R59).
 func (h *randomHistory) plan() {
 	id := historySender(rapid.IntRange(0, len(historyPlans)-1).Draw(h.rt, "whose plan"))
 	plan := rapid.SampledFrom([]string{"recruiter_50", "sales_navigator_team_25", "job_seeker_5"}).Draw(h.rt, "plan")
@@ -370,7 +374,7 @@ func (h *randomHistory) plan() {
 	h.done(err)
 }
 
-// erase takes a sender or a reader out; the figures stay (R59, R60).
+// erase erases a sender or a reader; the figures do not change (R59, R60).
 func (h *randomHistory) erase() {
 	who := historyRecipient(rapid.IntRange(0, historyRecipients-1).Draw(h.rt, "erased reader"))
 	if rapid.Bool().Draw(h.rt, "a sender") {
@@ -388,7 +392,7 @@ func (h *randomHistory) erase() {
 	}
 }
 
-// expire does what the sweep does, and notes what the clock has decided.
+// expire does what the sweep does, and records which InMails the clock has expired.
 func (h *randomHistory) expire() {
 	_, err := h.a.service.Expire(h.ctx(), 1000)
 	h.ok(err)
@@ -399,7 +403,7 @@ func (h *randomHistory) expire() {
 	}
 }
 
-// delivered returns the facts of what was delivered.
+// delivered returns the facts of all delivered InMails.
 func (h *randomHistory) delivered() []*past {
 	var all []*past
 	for _, id := range h.ids {
@@ -410,7 +414,8 @@ func (h *randomHistory) delivered() []*past {
 	return all
 }
 
-// look holds the room, the API and the command line against the recount, and the recount against the receipts.
+// look compares the service, the API and the command line with the recount, and the recount with the
+// receipts.
 func (h *randomHistory) look() {
 	h.expire()
 	h.receipts()
@@ -428,7 +433,8 @@ func (h *randomHistory) look() {
 	h.partOfTime()
 }
 
-// partOfTime draws from and to: whole weeks count, from the one that holds from to the one that holds to.
+// partOfTime draws from and to: whole weeks count, from the one that contains from to the one that contains
+// to.
 func (h *randomHistory) partOfTime() {
 	all := h.delivered()
 	if len(all) == 0 {
@@ -450,7 +456,7 @@ func (h *randomHistory) partOfTime() {
 	h.same(fmt.Sprintf("the room by %s from %s to %s", cut.by, from, to), recount(within, cut.keys, h.now()), report.Rows)
 }
 
-// cutsOfHistory are the cuts of R59 and the keys that an InMail stands under.
+// cutsOfHistory are the cuts of R59, each with the keys of an InMail.
 var cutsOfHistory = []struct {
 	by   string
 	keys func(*past) []string
@@ -490,7 +496,7 @@ func weekOf(t time.Time) string {
 	return fmt.Sprintf("%d-W%02d", thursday.Year(), (thursday.YearDay()-1)/7+1)
 }
 
-// recount adds the rows of a cut up from what happened, by the words of R57 and R58 alone.
+// recount counts the rows of a cut from what happened, by R57 and R58 alone.
 func recount(all []*past, keys func(*past) []string, now time.Time) []rates.Row {
 	rows := map[string]*rates.Row{}
 	hits := map[string]*struct{ open, response int }{}
@@ -550,7 +556,7 @@ func (h *randomHistory) same(view string, want, got any, also ...gocmp.Option) {
 	}
 }
 
-// receipts reads the same facts from what the record keeps of each InMail (R54).
+// receipts reads the same facts from the record's receipts of each InMail (R54).
 func (h *randomHistory) receipts() {
 	for _, id := range h.ids {
 		view, err := h.a.service.View(h.ctx(), mailroom.Viewer{Operator: true}, id)
@@ -582,7 +588,7 @@ func (h *randomHistory) receipts() {
 	}
 }
 
-// command runs inmail against the program of this history.
+// command executes inmail against the program of this history.
 func (h *randomHistory) command(args ...string) result {
 	h.t.Setenv("INMAIL_KEY", operatorKey)
 	return must(h.t, exitDone, append(args, "--server", "http://"+h.a.apiAddress)...)
@@ -614,7 +620,7 @@ var (
 	barForm = regexp.MustCompile(`^[█▏▎▍▌▋▊▉·]+$`)
 )
 
-// table holds the printed table against the recount: each row's cells but for the bars.
+// table compares the printed table with the recount: all cells of each row except the bars.
 func (h *randomHistory) table(by string, want []rates.Row) {
 	printed := map[string][]string{}
 	for line := range strings.SplitSeq(h.command("report", "--by", by).out, "\n") {
@@ -643,7 +649,7 @@ func (h *randomHistory) table(by string, want []rates.Row) {
 	}
 }
 
-// snapshot computes the figures of the metrics at whatever moment it is, and holds /metrics/domain against the recount.
+// snapshot computes the figures of the metrics at any moment, and compares /metrics/domain with the recount.
 func (h *randomHistory) snapshot() {
 	h.expire()
 	h.ok(h.a.snapshot(h.ctx()))
@@ -685,7 +691,7 @@ func (h *randomHistory) snapshot() {
 	h.same("/metrics/domain", want, got)
 }
 
-// outcome is where an InMail stands for the metrics.
+// outcome is how the metrics count an InMail.
 func (p *past) outcome() string {
 	switch {
 	case !p.Back.IsZero() && !p.Replied.IsZero():
@@ -704,7 +710,7 @@ func (p *past) outcome() string {
 	return "pending_unopened"
 }
 
-// sample writes a series as the exposition does: labels in the order of their names.
+// sample writes a series in the exposition format, with labels in the order of their names.
 func sample(name string, labels ...string) string {
 	var pairs []string
 	for i := 0; i < len(labels); i += 2 {
@@ -713,7 +719,7 @@ func sample(name string, labels ...string) string {
 	return name + "{" + strings.Join(pairs, ",") + "}"
 }
 
-// metrics scrapes /metrics/domain for what the rates are made of.
+// metrics scrapes from /metrics/domain the figures of the rates.
 func (h *randomHistory) metrics() map[string]float64 {
 	resp, err := client.Get("http://" + h.a.apiAddress + "/metrics/domain")
 	h.ok(err)
@@ -736,7 +742,8 @@ func (h *randomHistory) metrics() map[string]float64 {
 	return told
 }
 
-// inSalesforce brings everything to the org and adds its records up as the package's reports do: by the formula fields.
+// inSalesforce pushes everything to the org and adds up its records as the package's reports do, by the
+// formula fields.
 func (h *randomHistory) inSalesforce() {
 	h.expire()
 	h.ok(h.a.jobs.Handlers()[mailroom.TaskCRMPush](h.ctx(), []string{string(salesforce.Name)}))
@@ -794,14 +801,15 @@ func (h *randomHistory) inSalesforce() {
 			got = append(got, *row)
 		}
 		for _, here := range cutsOfHistory {
-			if here.by == cut.by { // Salesforce's reports tell these; the rest of a row stands in no report of the package
+			// The package's reports have only these figures of a row.
+			if here.by == cut.by {
 				h.same("Salesforce by "+cut.by, recount(h.delivered(), here.keys, h.now()), got, cmpopts.IgnoreFields(rates.Row{}, "Replied", "Expired", "Retracted", "Pending"))
 			}
 		}
 	}
 }
 
-// idIn takes the id out of the name of a sender in the org's reports, "Sender 1 (s1)".
+// idIn returns the id in the name of a sender in the org's reports, such as "Sender 1 (s1)".
 func idIn(sender string) string {
 	if _, id, found := cutLast(sender, "("); found {
 		return strings.TrimSuffix(id, ")")

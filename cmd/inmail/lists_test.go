@@ -9,7 +9,7 @@ import (
 	"inmail/domain/spam"
 )
 
-// The tables of the command line say something of every value of the domain's lists, and of no other.
+// The tables of the command line have a text for every value of the domain's lists, and for no other.
 func TestTablesHoldEveryValue(t *testing.T) {
 	if len(remedies) != len(domain.FailureClasses()) {
 		t.Errorf("%d remedies for %d classes of failure", len(remedies), len(domain.FailureClasses()))

@@ -16,11 +16,12 @@ import (
 	"inmail/dashboards/paneltest"
 )
 
-// figure is what every view tells of one week or tag.
+// figure is what every view shows for one week or tag.
 type figure struct{ Delivered, Opened, Replied int }
 
-// TestOneNumber holds the figures of the sample against each other: the API, the command line, a real Prometheus with the committed
-// rules, and the records in Salesforce tell the same for every complete week, and by tag (R57–R59).
+// TestOneNumber compares the figures of the sample: the API, the command line, a real Prometheus with the
+// committed rules, and the records in Salesforce give the same numbers for every complete week and every tag
+// (R57–R59).
 func TestOneNumber(t *testing.T) {
 	t.Parallel() // it mostly waits
 	tags := []string{"q4 pipeline", "fintech", "logistics", "renewals", "hiring", "engineering", "data", "partnerships", "job search"}
@@ -100,7 +101,7 @@ func TestOneNumber(t *testing.T) {
 	})
 }
 
-// analytics reads the figures of one cut, and the published open rates.
+// analytics reads the figures of one cut from the API, and the published open rates.
 func (s *server) analytics(by string) (map[string]figure, map[string]float64) {
 	s.t.Helper()
 	figures, rates := map[string]figure{}, map[string]float64{}
@@ -118,7 +119,7 @@ func (s *server) analytics(by string) (map[string]figure, map[string]float64) {
 	return figures, rates
 }
 
-// report reads what inmail report tells.
+// report reads the figures that inmail report prints.
 func (s *server) report(t *testing.T, by string) map[string]figure {
 	t.Helper()
 	cmd := exec.Command(program(t), "report", "--json", "--by", by)
@@ -143,7 +144,7 @@ func (s *server) report(t *testing.T, by string) map[string]figure {
 	return figures
 }
 
-// inSalesforce counts the org's records by the fields that a report in Salesforce counts by.
+// inSalesforce counts the org's records by the fields that reports in Salesforce use.
 func (s *server) inSalesforce(t *testing.T) (byWeek, byTag map[string]figure) {
 	t.Helper()
 	byWeek, byTag = map[string]figure{}, map[string]figure{}
@@ -173,7 +174,7 @@ func (s *server) inSalesforce(t *testing.T) (byWeek, byTag map[string]figure) {
 	return byWeek, byTag
 }
 
-// sandboxRecords reads the records of the sandbox inside the server, whose address it prints.
+// sandboxRecords reads the records of the server's own sandbox, whose address it prints.
 func (s *server) sandboxRecords(t *testing.T, object string) []map[string]any {
 	t.Helper()
 	_, rest, found := strings.Cut(s.log.String(), "Salesforce sandbox (not Salesforce) at ")
@@ -198,7 +199,7 @@ func (s *server) sandboxRecords(t *testing.T, object string) []map[string]any {
 	return out.Items
 }
 
-// promFigures asks Prometheus for the figures of a metric by a label.
+// promFigures queries Prometheus for the figures of a metric by a label.
 func promFigures(base, label, metric, opened, replied string) (map[string]figure, error) {
 	ask := func(selector string) (map[string]float64, error) {
 		return promValues(base, fmt.Sprintf("sum by (%s) (max without (instance) (%s{%s}))", label, metric, selector), label)
@@ -224,7 +225,7 @@ func promFigures(base, label, metric, opened, replied string) (map[string]figure
 	return figures, nil
 }
 
-// promQuery asks Prometheus and reads the series of its answer into result.
+// promQuery queries Prometheus and decodes the series of its answer into result.
 func promQuery(base, expr string, result any) error {
 	resp, err := client.Get(base + "/api/v1/query?query=" + url.QueryEscape(expr))
 	if err != nil {
@@ -244,7 +245,7 @@ func promQuery(base, expr string, result any) error {
 	return json.Unmarshal(answer.Data.Result, result)
 }
 
-// promValues asks Prometheus for an instant vector by one label.
+// promValues queries Prometheus for an instant vector by one label.
 func promValues(base, expr, label string) (map[string]float64, error) {
 	var result []struct {
 		Metric map[string]string

@@ -25,9 +25,9 @@ import (
 	"inmail/domain/spam"
 )
 
-// TestPanels lets a real Prometheus scrape the sample while six weeks go by, one from scrape to scrape, until every panel, every recorded
-// series and each part of every alert has something to show, for all jobs and for those that a reader chooses. People go on writing meanwhile: a rate needs events of the last
-// half minute.
+// TestPanels lets a real Prometheus scrape the sample while six weeks go by, one from scrape to scrape, until
+// every panel, every recorded series and each part of every alert has something to show, for all jobs and for
+// those that a reader chooses. People go on writing meanwhile: a rate needs events of the last half minute.
 func TestPanels(t *testing.T) {
 	t.Parallel() // it mostly waits
 	s := newServer(t, []string{"--sample", "--data", t.TempDir()}, slices.Concat(calmEnv, travelling)...)
@@ -46,7 +46,7 @@ func TestPanels(t *testing.T) {
 	t.Cleanup(target.Close)
 	address := strings.TrimPrefix(target.URL, "http://")
 	prometheus := paneltest.Prometheus(t, address)
-	chosen := paneltest.Everything() // as Grafana puts in what a reader has chosen
+	chosen := paneltest.Everything() // as Grafana inserts a reader's choice
 	chosen["job"], chosen["instance"] = "(inmail|inmail-domain)", "("+strings.ReplaceAll(regexp.QuoteMeta(address), `\`, `\\`)+")"
 	shown := make(chan struct{})
 	go func() {
@@ -77,18 +77,19 @@ func TestPanels(t *testing.T) {
 	}
 }
 
-// travelling lets the clock be set, and lets two of the tags that the tests use be told by name.
+// travelling allows the clock to be set, and gives two of the tests' tags a series by name.
 var travelling = []string{"INMAIL_TIME_TRAVEL=1", "INMAIL_METRICS_TAGS=hiring,renewals"}
 
-// weeks is life on a server: each week some people write, and what becomes of it is all that can.
+// weeks is the activity on a server: each week some people write, and every outcome occurs.
 type weeks struct {
 	*server
-	past     int          // weeks that went by
+	past     int          // weeks that have passed
 	sent     int          // InMails in all of them
 	advanced atomic.Int64 // nanoseconds
 }
 
-// A pair that is used again waits for an answer (R20): senders and recipients are paired anew, and have credits, for longer than patience.
+// A pair cannot be used again before it is answered (R20). There are enough pairs and credits for a longer
+// time than patience.
 func (w *weeks) senders() int    { return 181 }
 func (w *weeks) recipients() int { return 400 }
 
@@ -102,11 +103,11 @@ func (w *weeks) advance(d time.Duration) {
 	w.advanced.Add(int64(d))
 }
 
-// note is an InMail of the test's.
+// note is the content of one of the test's InMails.
 type note struct{ id, from, to string }
 
-// send makes so many InMails of this week and waits until they are in the inboxes: what is still queued when the clock is set
-// forward is too old (R61).
+// send sends InMails of this week and waits until they are in the inboxes, since those that are still queued
+// when the clock is set forward are too old (R61).
 func (w *weeks) send(n int) []note {
 	w.t.Helper()
 	notes := make([]note, n)
@@ -154,11 +155,13 @@ func (w *weeks) retract(m note) {
 	w.must(http.StatusOK, "POST", "/v1/inmails/"+m.id+"/retract", m.from, map[string]any{"confirm": out["confirm"]})
 }
 
-// pass lets a week go by: of six InMails one is opened, one answered, one reported, two retracted, and one runs out.
+// pass lets a week go by: of six InMails one is opened, one answered, one reported, two retracted, and one
+// expires.
 func (w *weeks) pass() {
 	w.t.Helper()
 	m := w.send(6)
-	w.must(http.StatusUnprocessableEntity, "POST", "/v1/inmails", "r0", letter(0)) // to oneself, and without credits
+	// An InMail to the sender itself, who has no credits, is refused.
+	w.must(http.StatusUnprocessableEntity, "POST", "/v1/inmails", "r0", letter(0))
 	w.advance(20 * time.Hour)
 	for _, each := range m[:4] {
 		w.preview(each)
@@ -173,13 +176,14 @@ func (w *weeks) pass() {
 	w.past++
 }
 
-// samples reads a metrics page: the value of each sample by its name and labels, as they are written there.
+// samples reads a metrics page: the value of each sample by its name and labels, as they are written on the
+// page.
 func (s *server) samples(page string) map[string]float64 {
 	s.t.Helper()
 	return samplesOf(s.t, s.page(page))
 }
 
-// samplesOf reads what samples reads, of a page's text.
+// samplesOf is samples for the text of a page.
 func samplesOf(t *testing.T, page string) map[string]float64 {
 	t.Helper()
 	values := map[string]float64{}
@@ -198,7 +202,7 @@ func samplesOf(t *testing.T, page string) map[string]float64 {
 	return values
 }
 
-// page reads what a path answers.
+// page returns the body of a path.
 func (s *server) page(path string) string {
 	s.t.Helper()
 	resp, err := client.Get(s.url + path)
@@ -213,7 +217,7 @@ func (s *server) page(path string) string {
 	return string(text)
 }
 
-// sum adds up the samples of a metric, of those that hold all the labels, each written as name="value".
+// sum adds up the samples of a metric that have all the labels, each written as name="value".
 func sum(samples map[string]float64, name string, labels ...string) (total float64) {
 	for sample, value := range samples {
 		metric, has, _ := strings.Cut(sample, "{")
@@ -224,8 +228,8 @@ func sum(samples map[string]float64, name string, labels ...string) (total float
 	return total
 }
 
-// TestMetricsPages holds the two pages to the contract: on an empty program, after everything that can become of an InMail, and
-// after requests that try to bring labels of their own.
+// TestMetricsPages compares the two pages with the contract: for an empty program, after every possible
+// outcome of an InMail, and after requests that try to add labels of their own.
 func TestMetricsPages(t *testing.T) {
 	t.Parallel() // it mostly waits
 	s := newServer(t, []string{"--data", t.TempDir()}, slices.Concat(calmEnv, travelling)...)
@@ -261,8 +265,8 @@ func product(labels ...[]string) []string {
 	return all
 }
 
-// emptyPages: a program that has done nothing tells every name of the contract, with a sample of 0 for each value that a label can have.
-// Only those by week, tag, kind or class may be absent.
+// emptyPages checks that a program without any data has every name of the contract, with a sample of 0 for
+// each value that a label can have. Only series by week, tag, kind or class may be absent.
 func emptyPages(t *testing.T, s *server) {
 	types := each("account_type", domain.AccountTypes()...)
 	outcomes := each("outcome", domain.Outcomes()...)
@@ -341,8 +345,8 @@ func emptyPages(t *testing.T, s *server) {
 	})
 }
 
-// outcomesAddUp lets become of InMails all that can: the first outcome once, the second twice, and so on. The pages tell just that,
-// and the outcomes add up to what was delivered.
+// outcomesAddUp makes every possible outcome of an InMail happen: the first once, the second twice, and so
+// on. The pages show exactly that, and the outcomes add up to the number delivered.
 func outcomesAddUp(t *testing.T, s *server) {
 	w := &weeks{server: s}
 	s.network(w.senders(), "recruiter_50", w.recipients())
@@ -413,8 +417,8 @@ func outcomesAddUp(t *testing.T, s *server) {
 	})
 }
 
-// noLabelFromARequest puts a word into everything that a request is made of, and finds it on neither page; routes are those of the
-// API's document, methods those that it knows.
+// noLabelFromARequest puts a word into every part of a request, and checks that neither page contains it. The
+// only routes are those of the API's document, and the only methods those that it knows.
 func noLabelFromARequest(t *testing.T, s *server) {
 	const word = "Zyzzyva"
 	messages := sum(s.samples("/metrics/domain"), "inmail_cohort_messages")
@@ -444,7 +448,7 @@ func noLabelFromARequest(t *testing.T, s *server) {
 		for line := range strings.Lines(s.page(page)) {
 			if strings.Contains(strings.ToLower(line), strings.ToLower(word)) {
 				t.Errorf("%s: a request made %s", page, line)
-				break // a histogram has many like it
+				break // a histogram has many series like it
 			}
 		}
 	}
@@ -476,8 +480,8 @@ func noLabelFromARequest(t *testing.T, s *server) {
 
 var requests = regexp.MustCompile(`^inmail_http_request_duration_seconds_count\{code="[1-5][0-9][0-9]",method="(.*)",route="(.*)"\}$`)
 
-// TestTwoProcesses asks one process and lets another do the work: each counts what it did itself, and both tell the same of the
-// record.
+// TestTwoProcesses sends requests to one process while another does the work: each counts what it did itself,
+// and both show the same figures of the record.
 func TestTwoProcesses(t *testing.T) {
 	t.Parallel() // it mostly waits
 	const n, senders = 40, 4
@@ -521,7 +525,7 @@ func TestTwoProcesses(t *testing.T) {
 		}
 		return nil
 	})
-	eventually(t, "both tell the same of the record", func() error { // but for the moment in which new figures are stored
+	eventually(t, "both tell the same of the record", func() error { // not while they are stored
 		if diff := cmp.Diff(api.page("/metrics/domain"), work.page("/metrics/domain")); diff != "" {
 			return fmt.Errorf("(-api +worker):\n%s", diff)
 		}

@@ -16,8 +16,9 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// TestPreflightOfTenThousand asks a server about 10,000 recipients in one request: the answers stand in the order asked and are
-// those that single requests give, and nothing is stored or spent. How long it took stands in the log beside single requests.
+// TestPreflightOfTenThousand checks 10,000 recipients in one request. The answers are in the order of the
+// request and equal those of single requests, and nothing is stored or spent. The log shows its time beside
+// that of single requests.
 func TestPreflightOfTenThousand(t *testing.T) {
 	t.Parallel() // it mostly waits
 	for _, engine := range []string{"sqlite", "postgres"} {
@@ -94,8 +95,8 @@ func TestPreflightOfTenThousand(t *testing.T) {
 	}
 }
 
-// hall imports a sender and 10,000 recipients of whom some cannot be reached, lets everything come to rest, where there is
-// a Salesforce there too, and returns their ids in no order.
+// hall imports a sender and 10,000 recipients, some of whom cannot be reached, waits until no work is left,
+// also in Salesforce if there is one, and returns the ids in random order.
 func (s *server) hall(salesforce bool) []string {
 	s.t.Helper()
 	var people, bonds bytes.Buffer
@@ -152,7 +153,8 @@ func (s *server) hall(salesforce bool) []string {
 	return to
 }
 
-// rowsOf counts the rows of every table of the record: of SQLite in the data folder, or of the PostgreSQL at url.
+// rowsOf counts the rows of every table of the record: of SQLite in the data folder, or of the PostgreSQL at
+// url.
 func rowsOf(t *testing.T, data, url string) map[string]int {
 	t.Helper()
 	driver, source, tables := "pgx", url, `SELECT table_name FROM information_schema.tables WHERE table_schema = 'public' AND table_type = 'BASE TABLE'`

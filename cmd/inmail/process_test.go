@@ -9,15 +9,16 @@ import (
 	"testing"
 )
 
-// process is a program that a test runs beside itself. One that ends though nobody ended it fails the test, and says how it ended and what
-// it said last: without that, all that is seen is a connection refused somewhere.
+// process is a program that a test runs beside itself. If it ends without being ended by the test, the test
+// fails and reports how it ended and the last lines of its output. Otherwise the only symptom would be a
+// refused connection somewhere.
 type process struct {
 	name  string
 	cmd   *exec.Cmd
 	ended chan struct{} // closed when it has ended
 
 	mu    sync.Mutex
-	asked bool   // somebody is ending it
+	asked bool   // the test is ending it
 	alone string // how it ended on its own; empty: it did not
 }
 
@@ -30,7 +31,7 @@ func startProcess(t *testing.T, name string, log *lockedBuffer, cmd *exec.Cmd) *
 	}
 	p := &process{name: name, cmd: cmd, ended: make(chan struct{})}
 	go func() {
-		_ = cmd.Wait() // its state says more
+		_ = cmd.Wait() // its state has more than the error
 		p.mu.Lock()
 		if !p.asked {
 			p.alone = fmt.Sprintf("%s (process %d) ended on its own, %s; its last words:\n%s", name, cmd.Process.Pid, cmd.ProcessState, tail(log.String(), 4000))
@@ -41,21 +42,21 @@ func startProcess(t *testing.T, name string, log *lockedBuffer, cmd *exec.Cmd) *
 	return p
 }
 
-// died says how the process ended on its own; empty: it runs, or was ended.
+// died returns how the process ended on its own; empty: it runs, or the test ended it.
 func (p *process) died() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.alone
 }
 
-// end sends a signal, waits for the end and returns the exit code. A process that had ended before, or by another signal than kill -9 when
-// that was sent, fails the test.
+// end sends a signal, waits for the end and returns the exit code. The test fails if the process had ended
+// before, or was killed although another signal was sent.
 func (p *process) end(t *testing.T, sig syscall.Signal) int {
 	t.Helper()
 	p.mu.Lock()
 	p.asked = true
 	p.mu.Unlock()
-	_ = p.cmd.Process.Signal(sig) // it may have ended: alone says so
+	_ = p.cmd.Process.Signal(sig) // if it has ended already, alone is set
 	<-p.ended
 	state := p.cmd.ProcessState
 	if how := p.died(); how != "" {

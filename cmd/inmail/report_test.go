@@ -10,8 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// history plays nine InMails over three weeks and ends in W48 of 2026, when two of the weeks have their open rate and one of them
-// its response rate too.
+// history sends nine InMails over three weeks and ends in W48 of 2026, when two of the weeks have their open
+// rate and one of them also its response rate.
 func (r *running) history() {
 	r.t.Helper()
 	r.people()

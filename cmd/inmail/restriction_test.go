@@ -80,7 +80,7 @@ would be  it would have passed
 		must(t, exitFailed, "restriction", "undo", id)
 		r.pass(time.Millisecond)
 		r.delivered("r1", "A question about Tuesday")
-		must(t, exitRefused, spam...) // one strike after the undo of three restricts nobody
+		must(t, exitRefused, spam...) // one strike after the undo of three does not restrict
 		r.delivered("r2", "A question about Wednesday")
 		if got := must(t, exitDone, "restriction", "list", "lena.hart"); strings.Count(got.out, "\n") != 2 || !strings.Contains(got.out, "3      23 Nov 2026 09:00  3 strikes") {
 			t.Errorf("printed\n%s", got.out)

@@ -22,7 +22,7 @@ import (
 	"inmail/connectors/salesforce/sandbox"
 )
 
-// control calls one of the sandbox's own paths, which has to work.
+// control calls one of the sandbox's control paths, and fails the test on an error.
 func (o *org) control(method, path string, body, out any) {
 	o.t.Helper()
 	if err := o.tryControl(method, path, body, out); err != nil {
@@ -65,7 +65,7 @@ func (o *org) history(object string) []sandbox.Change {
 	return out.Items
 }
 
-// requests tells how many requests the org has answered, by resource.
+// requests returns how many requests the org has answered, by resource.
 func (o *org) requests() map[string]int {
 	o.t.Helper()
 	var out struct{ Requests map[string]int }
@@ -73,7 +73,7 @@ func (o *org) requests() map[string]int {
 	return out.Requests
 }
 
-// leads makes a Lead for each recipient from one number up to another, and returns their ids.
+// leads inserts a Lead for each recipient of a range of numbers, and returns their ids.
 func (o *org) leads(from, to int) (ids []string) {
 	o.t.Helper()
 	type record struct {
@@ -93,7 +93,7 @@ func (o *org) leads(from, to int) (ids []string) {
 	return ids
 }
 
-// live lists the records that are not in the recycle bin, by a field that must be different in each.
+// live lists the records that are not in the recycle bin, by a field whose values must be unique.
 func (o *org) live(object, key string) (map[string]map[string]any, error) {
 	rows, err := o.records(object)
 	if err != nil {
@@ -125,8 +125,8 @@ func (o *org) mustLive(object, key string) map[string]map[string]any {
 	return rows
 }
 
-// neverBack holds the org's own history: every key inserted once, and no state or sequence number that fell. It returns how many
-// keys of each object there were.
+// neverBack checks the org's own history: every key was inserted once, and no state or sequence number
+// decreased. It returns the number of keys of each object.
 func (o *org) neverBack() (inmails, tasks, changes int) {
 	o.t.Helper()
 	rank := map[string]int{"Queued": 1, "Sent": 2, "Opened": 3, "Replied": 4}
@@ -176,7 +176,7 @@ func (s *server) crmStatus() (crmStatus, error) {
 	return out, json.Unmarshal(raw, &out)
 }
 
-// insist makes a call again and again until it is answered with one of the statuses.
+// insist repeats a call until the answer has one of the statuses.
 func (s *server) insist(ctx context.Context, method, path, member string, body any, want ...int) (map[string]any, error) {
 	var last error
 	for ctx.Err() == nil {
@@ -194,7 +194,7 @@ func (s *server) insist(ctx context.Context, method, path, member string, body a
 	return nil, fmt.Errorf("%w: %w", ctx.Err(), last)
 }
 
-// liveOn opens, answers and tags InMail i of a load; it may be interrupted by kills.
+// liveOn opens, answers and tags InMail i of a load. The server may be killed meanwhile.
 func (s *server) liveOn(ctx context.Context, i, senders int, id string) error {
 	from, to := fmt.Sprintf("s%d", i%senders), fmt.Sprintf("r%d", i)
 	if _, err := s.insist(ctx, "POST", "/v1/inmails/"+id+"/open", to, nil, http.StatusOK); err != nil {
@@ -203,7 +203,7 @@ func (s *server) liveOn(ctx context.Context, i, senders int, id string) error {
 	if _, err := s.insist(ctx, "PUT", "/v1/inmails/"+id+"/tags", from, map[string]any{"tags": []string{"queues", fmt.Sprintf("wave %d", i%7)}}, http.StatusOK); err != nil {
 		return err
 	}
-	for ctx.Err() == nil { // a reply has no key: whoever got no answer looks whether it is there
+	for ctx.Err() == nil { // a reply has no key: without an answer, look for the reply
 		status, out, err := s.call("POST", "/v1/inmails/"+id+"/replies", to, map[string]any{"body": "Gladly. We test ours by storms."})
 		if err == nil && status == http.StatusCreated {
 			return nil
@@ -222,7 +222,7 @@ func (s *server) liveOn(ctx context.Context, i, senders int, id string) error {
 	return ctx.Err()
 }
 
-// inTurns does n things by 16 clients, and reports the first faults.
+// inTurns calls a function for n numbers from 16 clients, and reports the first errors.
 func inParallel(t *testing.T, n int, do func(i int) error) {
 	t.Helper()
 	work := make(chan int)
@@ -244,15 +244,16 @@ func inParallel(t *testing.T, n int, do func(i int) error) {
 	wg.Wait()
 }
 
-// storm is a fault for three answers of ten: each kind of refusal, of a lost or a spoiled answer as likely as any other, drawn by the
-// org's seed. Beside them some logins fail, some rows are locked or doubled, and two answers take three times the client's
-// patience: their calls are carried out when nobody waits any more.
+// storm is a fault for three of ten answers: each kind of refusal, and of lost or spoiled answers, with the
+// same probability, drawn from the org's seed. In addition some logins fail, some rows are locked or
+// duplicated, and two answers take three times the client's time limit: the org executes their calls when
+// nobody waits for them any more.
 func storm(timeout time.Duration) (faults []sandbox.Fault) {
 	kinds := []sandbox.FaultKind{sandbox.UnavailableHTML, sandbox.ServerError, sandbox.BadGateway, sandbox.GatewayTimeout, sandbox.EmptyErrorList,
 		sandbox.QueryTimeout, sandbox.SessionExpired, sandbox.LimitConcurrent, sandbox.LimitTotal, sandbox.InMaintenance, sandbox.APIDisabled,
 		sandbox.DropBefore, sandbox.DropAfter, sandbox.TruncatedBody, sandbox.EmptyBody, sandbox.TimeoutAfter}
 	each := 0.3 / float64(len(kinds))
-	for i, kind := range kinds { // the org asks one after another: the later see what the earlier let pass
+	for i, kind := range kinds { // the org tries them in order: a later one gets what the earlier ones spare
 		faults = append(faults, sandbox.Fault{Kind: kind, Rate: each / (1 - float64(i)*each)})
 	}
 	for _, kind := range []sandbox.FaultKind{sandbox.SlowBefore, sandbox.SlowAfter} {
@@ -262,7 +263,7 @@ func storm(timeout time.Duration) (faults []sandbox.Fault) {
 		sandbox.Fault{Kind: sandbox.RowLock, Rate: 0.01}, sandbox.Fault{Kind: sandbox.RowDuplicate, Rate: 0.005})
 }
 
-// struck tells how often each kind of a storm has struck, and which have not yet.
+// struck returns how often each kind of fault of a storm occurred, and the kinds that have not occurred yet.
 func (o *org) struck(faults []sandbox.Fault) (times map[sandbox.FaultKind]int, spared []sandbox.FaultKind) {
 	o.t.Helper()
 	var told struct{ Struck map[sandbox.FaultKind]int }
@@ -275,7 +276,7 @@ func (o *org) struck(faults []sandbox.Fault) (times map[sandbox.FaultKind]int, s
 	return told.Struck, spared
 }
 
-// underWay tells how many calls the org is at work on.
+// underWay returns how many calls the org is executing.
 func (o *org) underWay() int {
 	o.t.Helper()
 	var told struct {
@@ -285,8 +286,9 @@ func (o *org) underWay() int {
 	return told.UnderWay
 }
 
-// mover moves the clock of a storm: past the time until which the sync rests, and past the pauses between tries, which grow to minutes. A
-// process that begins anew is told how far the clock had come, so that it does not run back.
+// mover sets the clock of a storm forward: past the time until which the sync is parked, and past the pauses
+// between tries, which grow to minutes. A new process gets the clock's position, so that time does not go
+// back.
 type mover struct {
 	s      *server
 	parked map[time.Time]bool
@@ -307,7 +309,7 @@ func (m *mover) kill() {
 	m.advance(m.came)
 }
 
-// unpark moves the clock on once for each time until which the sync rests.
+// unpark sets the clock forward once for each time until which the sync is parked.
 func (m *mover) unpark() error {
 	st, err := m.s.crmStatus()
 	if err != nil || st.Budget.ParkedUntil.IsZero() || m.parked[st.Budget.ParkedUntil] {
@@ -319,7 +321,7 @@ func (m *mover) unpark() error {
 	return nil
 }
 
-// hurry brings tries that wait nearer.
+// hurry makes tries that wait due sooner.
 func (m *mover) hurry() {
 	if time.Since(m.last) > 2*time.Second {
 		m.came += time.Minute
@@ -327,7 +329,8 @@ func (m *mover) hurry() {
 	}
 }
 
-// seedOf draws a seed, or takes that of INMAIL_TEST_SEED, and tells it: the same one draws the same faults again.
+// seedOf draws a seed, or takes that of INMAIL_TEST_SEED, and logs it: the same seed draws the same faults
+// again.
 func seedOf(t *testing.T) uint64 {
 	t.Helper()
 	seed := rand.Uint64()
@@ -341,7 +344,7 @@ func seedOf(t *testing.T) uint64 {
 	return seed
 }
 
-// lived is what became of InMail i of a load in the end: how its record must look.
+// lived is the final state of InMail i of a load: what its record must contain.
 func lived(row map[string]any, tags []string) error {
 	got, _ := row["Tags__c"].(string)
 	is := strings.Split(got, ";")
@@ -353,12 +356,14 @@ func lived(row map[string]any, tags []string) error {
 	return nil
 }
 
-// TestSalesforceStorm brings 1,600 changes (400 InMails sent, opened, answered, tagged), in the long form 10,000, to an org that fails three
-// answers of ten in every way, then again while the server is killed every five seconds: all converge, each record and each Task is there
+// TestSalesforceStorm makes 1,600 changes (400 InMails sent, opened, answered, tagged), in the long form
+// 10,000, against an org in which three of ten answers fail in every way, and again while the server is
+// killed every five seconds. In the end the org agrees with the record, each record and each Task exists
 // once, and the org's own history never went back (R53).
 func TestSalesforceStorm(t *testing.T) {
-	t.Parallel()                                                                                // it mostly waits
-	n, senders, matched, least := sized(400, 2500), sized(8, 50), sized(160, 1000), sized(2, 5) // kills
+	t.Parallel() // it mostly waits
+	// least is the least number of kills.
+	n, senders, matched, least := sized(400, 2500), sized(8, 50), sized(160, 1000), sized(2, 5)
 	timeout := sized(4*time.Second, 8*time.Second)
 	for i, kills := range []bool{false, true} {
 		d := deployments[i]
@@ -406,7 +411,7 @@ func TestSalesforceStorm(t *testing.T) {
 
 			var ordered []sandbox.Fault
 			_, spared := o.struck(faults)
-			for _, kind := range spared { // what chance has spared so far comes with the next calls
+			for _, kind := range spared { // kinds that were not drawn yet come with the next calls
 				f := faults[slices.IndexFunc(faults, func(f sandbox.Fault) bool { return f.Kind == kind })]
 				f.Rate, f.Next = 0, 1
 				ordered = append(ordered, f)
@@ -422,7 +427,7 @@ func TestSalesforceStorm(t *testing.T) {
 					return err
 				}
 				m.hurry()
-				if _, spared := o.struck(faults); len(spared) > 0 { // life goes on until they have
+				if _, spared := o.struck(faults); len(spared) > 0 { // until they have occurred
 					id := ids[fmt.Sprintf("k%d", touched%n)]
 					touched++
 					tags[id] = []string{"queues", fmt.Sprintf("touch %d", touched)}
@@ -433,13 +438,14 @@ func TestSalesforceStorm(t *testing.T) {
 				if err != nil || st.Unsynced > 0 || len(st.DeadLetters) > 0 && countsText(st.DeadLetters) != "" {
 					return fmt.Errorf("%d unsynced, dead letters %v, %w", st.Unsynced, st.DeadLetters, err)
 				}
-				if n := o.underWay(); n > 0 { // nobody waits for them, but the org will carry them out
+				if n := o.underWay(); n > 0 { // no client waits, but the org executes them
 					return fmt.Errorf("the org is at work on %d calls", n)
 				}
 				return nil
 			})
-			// A call that was carried out long after its client had given up may have put older tags back, which have no sequence number to
-			// refuse them by; a reconcile finds those. Nothing else may be wrong before it.
+			// A call that was carried out long after its client had given up may have put older tags back,
+			// which have no sequence number to refuse them by; a reconcile finds those. Nothing else may be
+			// wrong before it.
 			older := 0
 			for id, row := range o.mustLive("InMail__c", "InMail_Id__c") {
 				now := tags[id]
@@ -490,8 +496,9 @@ func TestSalesforceStorm(t *testing.T) {
 	}
 }
 
-// TestSalesforceOneBadRow pushes 200 InMails to an org whose administrator has made the subject shorter than one of them: 199 go through in
-// that very call, one becomes a dead letter that names the field, and a retry brings it over once the field is mended.
+// TestSalesforceOneBadRow pushes 200 InMails to an org whose administrator has made the subject shorter than
+// that of one of them. The other 199 are stored by the same call, the one becomes a dead letter that names
+// the field, and a retry pushes it once the field is long enough again.
 func TestSalesforceOneBadRow(t *testing.T) {
 	t.Parallel() // it mostly waits
 	const n, short = 200, 120
@@ -571,8 +578,8 @@ func TestSalesforceOneBadRow(t *testing.T) {
 	t.Logf("199 of 200 in one transaction, %d calls; the one: %v", calls, failure)
 }
 
-// TestSalesforceDailyLimit uses up the org's calls, then our share of them: the sync is parked and says until when, sends and opens go on,
-// and it resumes by itself.
+// TestSalesforceDailyLimit uses up the org's calls, and then our share of them. The sync is parked and
+// reports until when, sends and opens go on, and the sync resumes by itself.
 func TestSalesforceDailyLimit(t *testing.T) {
 	t.Parallel() // it mostly waits
 	const n, senders = 200, 4
@@ -637,7 +644,8 @@ func TestSalesforceDailyLimit(t *testing.T) {
 	s.must(http.StatusOK, "POST", "/v1/clock", "", map[string]any{"advance": "61m"})
 	o.hasAll(ids, "Opened")
 
-	// What we used is now all that may be ours: a fifth of the limit. The org's own count would allow many more calls.
+	// What we used is now all that may be ours: a fifth of the limit. The org's own count would allow many
+	// more calls.
 	st, err := s.crmStatus()
 	if err != nil {
 		t.Fatal(err)
@@ -690,8 +698,8 @@ func (s *server) drift() (map[string]int, error) {
 	return kinds, nil
 }
 
-// TestSalesforceDrift converts 20 Leads, merges 5, deletes 10 records and edits 10 in the org: one reconcile, and all is right
-// again; the metric goes up, and back with the next (R55).
+// TestSalesforceDrift converts 20 Leads, merges 5, deletes 10 records and edits 10 in the org. One reconcile
+// repairs them all; the metric goes up with it, and back to 0 with the next (R55).
 func TestSalesforceDrift(t *testing.T) {
 	t.Parallel() // it mostly waits
 	const n, senders = 60, 4
@@ -797,8 +805,9 @@ func TestSalesforceDrift(t *testing.T) {
 	t.Logf("drift %v, mended by one reconcile in %d calls, then 0", up, calls)
 }
 
-// TestSalesforceBackfill brings a whole record to a new org by Bulk, killed twice on the way: complete and exact. INMAIL_TEST_BACKFILL
-// is how many InMails; else they are 4,000, in the long form 20,000.
+// TestSalesforceBackfill pushes a whole record to a new org by Bulk, with two kills meanwhile: the org is
+// complete and exact. INMAIL_TEST_BACKFILL sets the number of InMails; the default is 4,000, in the long form
+// 20,000.
 func TestSalesforceBackfill(t *testing.T) {
 	t.Parallel() // it mostly waits
 	n, each, recipients, matched := sized(4000, 20_000), 40, 2000, 100
@@ -876,7 +885,7 @@ func TestSalesforceBackfill(t *testing.T) {
 	if want := matched * (n / recipients); inmails != n || len(rows) != n || sent != n || tasks != want {
 		t.Errorf("%d InMails made, %d there, %d of them Sent, %d Tasks; want %d and %d Tasks", inmails, len(rows), sent, tasks, n, want)
 	}
-	// Every field of every record is held against our own by a reconcile.
+	// A reconcile compares every field of every record with ours.
 	s.must(http.StatusAccepted, "POST", "/v1/crm/reconcile", "", nil)
 	s.eventually("a reconcile compared all", func() error {
 		st, err := s.crmStatus()
@@ -891,8 +900,9 @@ func TestSalesforceBackfill(t *testing.T) {
 	t.Logf("%d InMails and %d Tasks; killed when the org had %v; no drift; requests %v", n, tasks, killed, o.requests())
 }
 
-// TestSalesforceCheck sets up five orgs that cannot be used: inmail crm check names the fault and its remedy, and a server that runs on
-// such an org delivers all the same and says why it waits. Mended and resumed, it goes on.
+// TestSalesforceCheck sets up five orgs that cannot be used. For each, inmail crm check names the fault and
+// its remedy, and a server on such an org still delivers and reports why pushes wait. After the repair and a
+// resume it pushes again.
 func TestSalesforceCheck(t *testing.T) {
 	t.Parallel() // it mostly waits
 	set := func(path string, body map[string]any) func(o *org) {
@@ -960,8 +970,8 @@ func TestSalesforceCheck(t *testing.T) {
 	}
 }
 
-// check runs inmail crm check with the settings of the server. It returns what was found on the fault that is named so and has
-// the remedy; for no name, on any fault. It tells no secret.
+// check executes inmail crm check with the settings of the server. It returns the finding with this name and
+// remedy; with an empty name it looks at all findings. It also checks that the output contains no secret.
 func (s *server) check(what, remedy string) string {
 	s.t.Helper()
 	check := exec.Command(program(s.t), "crm", "check", "--json")

@@ -25,7 +25,7 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// scaled is an engine over which costs are compared.
+// scaled is an engine on which the costs of a small and a large record are compared.
 type scaled struct {
 	name   string
 	url    func(t *testing.T) string // of a new record; empty: SQLite
@@ -39,8 +39,8 @@ var scaledEngines = []scaled{
 	{"postgres", database, "pgx", `(lpad(to_hex(k), 8, '0') || substr(%s::text, 9))::uuid`, `VACUUM ANALYZE`},
 }
 
-// few is how many InMails the use cases make; many is how many there are when all rows are copied: twenty times as many, in the long
-// form forty times; INMAIL_TEST_SCALE asks for more, such as 1000000.
+// few is how many InMails the use cases make. many is the number after all rows were copied: twenty times as
+// many, in the long form forty times. INMAIL_TEST_SCALE asks for another number, such as 1000000.
 const few = 1000
 
 func many(t *testing.T) int {
@@ -55,9 +55,10 @@ func many(t *testing.T) int {
 	return n
 }
 
-// TestFiguresCostTheSame holds a record of 1,000 InMails against one of many times as many, in turns: a scrape of /metrics/domain
-// and the job that makes its figures read as many rows, take as long, and tell as many series. Were anything counted by scanning, the
-// many would take dozens of times as long: the bound of four leaves room for a busy machine.
+// TestFiguresCostTheSame compares a record of 1,000 InMails with one of many times as many, alternating
+// between them: a scrape of /metrics/domain and the job that computes its figures read as many rows, take as
+// long, and give as many series. If anything were counted by a scan, the large record would take dozens of
+// times as long. The bound of four allows for a busy machine.
 func TestFiguresCostTheSame(t *testing.T) {
 	const bound = 4
 	t.Parallel() // the two records are measured in turns: what else runs slows both
@@ -109,10 +110,10 @@ func TestFiguresCostTheSame(t *testing.T) {
 	}
 }
 
-// mostSeries bounds what /metrics/domain may tell.
+// mostSeries bounds the number of series of /metrics/domain.
 const mostSeries = 1500
 
-// TestSeriesAtTheirMost counts what the page tells when every label has all the values that it can have.
+// TestSeriesAtTheirMost counts the series of the page when every label has all the values that it can have.
 func TestSeriesAtTheirMost(t *testing.T) {
 	outcomes := map[domain.Outcome]int{}
 	for i, o := range domain.Outcomes() {
@@ -151,10 +152,10 @@ func TestSeriesAtTheirMost(t *testing.T) {
 	}
 }
 
-// mostTags is how many tags may be told by name.
+// mostTags is the most tags that appear by name.
 const mostTags = 20
 
-// stand is a record of its own, over which the program is run in this process.
+// stand is one record, with the engine and the place where the program runs on it.
 type stand struct {
 	scaled
 	url, data string
@@ -192,7 +193,8 @@ func (s *stand) start(t *testing.T) (a *app, stop func()) {
 			t.Errorf("stop: %v", err)
 		}
 	}
-	connect := a.record.Update(t.Context(), func(tx mailroom.Tx) error { return tx.ConnectCRM(salesforce.Name) }) // others reach it
+	// The CRM is registered as if other processes were connected to it.
+	connect := a.record.Update(t.Context(), func(tx mailroom.Tx) error { return tx.ConnectCRM(salesforce.Name) })
 	if err := errors.Join(connect, a.installOperatorKey(t.Context()), a.startAPI()); err != nil {
 		stop()
 		t.Fatal(err)
@@ -200,8 +202,9 @@ func (s *stand) start(t *testing.T) (a *app, stop func()) {
 	return a, stop
 }
 
-// fill lets few InMails be accepted, delivered, brought to Salesforce and, but for those of the last week, expired by the use cases: over
-// all the weeks of a snapshot, by senders of every account type that may send, under more tags than are told by name.
+// fill lets the use cases accept, deliver and push few InMails and, except for those of the last week, expire
+// them. They are spread over all the weeks of a snapshot, over senders of every account type that may send,
+// and over more tags than appear by name.
 func (s *stand) fill(t *testing.T) {
 	t.Helper()
 	const each = 40 // InMails of a sender
@@ -258,7 +261,7 @@ func (s *stand) fill(t *testing.T) {
 	bringToSalesforce(t, a)
 }
 
-// bringToSalesforce stores for everything that waits that the org took it.
+// bringToSalesforce stores, for every InMail that waits to be pushed, that the org has accepted it.
 func bringToSalesforce(t *testing.T, a *app) {
 	t.Helper()
 	holder := a.service.NewHolder()
@@ -283,8 +286,8 @@ func bringToSalesforce(t *testing.T, a *app) {
 	}
 }
 
-// multiply copies every InMail until there are times as many: its rows in all tables under an id of the copy's own, as sent by senders of
-// the copy's own, with their credits; and what is counted is counted so many times.
+// multiply copies every InMail until there are many: its rows in all tables under the copy's own id, from
+// senders of the copy's own with their credits. Stored counts are multiplied by the same factor.
 func (s *stand) multiply(t *testing.T, times int) {
 	t.Helper()
 	copies := fmt.Sprintf(`WITH RECURSIVE copies(k) AS (SELECT 1 UNION ALL SELECT k + 1 FROM copies WHERE k < %d) `, times-1)
@@ -323,7 +326,7 @@ func (s *stand) multiply(t *testing.T, times int) {
 	s.exec(t, statements...)
 }
 
-// db is the record as its own engine's driver sees it.
+// db is the record, opened with its engine's own driver.
 func (s *stand) db(t *testing.T) *sql.DB {
 	t.Helper()
 	name := s.url
@@ -349,8 +352,9 @@ func (s *stand) exec(t *testing.T, statements ...string) {
 	}
 }
 
-// rows runs the program for ten snapshots and ten scrapes and returns how many rows and index entries PostgreSQL read for them, by its
-// own statistics; those are complete once the program's connections are closed.
+// rows runs the program for ten snapshots and ten scrapes and returns how many rows and index entries
+// PostgreSQL read for them, by its own statistics. These are complete only after the program's connections
+// are closed.
 func (s *stand) rows(t *testing.T) int64 {
 	t.Helper()
 	db := s.db(t)
@@ -385,7 +389,7 @@ func (s *stand) rows(t *testing.T) int64 {
 	return after - before
 }
 
-// compare does a and b in turns, and fails when the median of b is more than bound times that of a.
+// compare runs a and b alternately, and fails when the median time of b is more than bound times that of a.
 func compare(t *testing.T, what string, times int, bound float64, a, b func()) {
 	t.Helper()
 	took := [2][]time.Duration{}

@@ -42,7 +42,7 @@ func standingCommand(o *options) *cobra.Command {
 		Use:   "standing",
 		Short: "Show how near a member is to each limit against spam, and when it eases",
 		Long: `Show how near a member is to each limit against spam, how many more are allowed, and when the limit
-eases: when more are allowed again or, if some still are, when the value next falls. A member above a limit is
+eases: when more are allowed again or, if some still are, when the value next falls. A member who passes a limit is
 restricted for a time and cannot send, but can read, reply and retract. The restriction ends by itself.`,
 		Example: "  inmail standing --member lena.hart",
 		Args:    exactly(0),

@@ -54,7 +54,7 @@ func TestSpan(t *testing.T) {
 }
 
 func TestTimesAreLocal(t *testing.T) {
-	at := time.Date(2027, time.January, 1, 0, 30, 0, 0, time.FixedZone("CET", 3600)) // elsewhere than time.Local
+	at := time.Date(2027, time.January, 1, 0, 30, 0, 0, time.FixedZone("CET", 3600)) // not time.Local
 	if got, want := when(at)+"|"+moment(at)+"|"+whenAt(at), "31 Dec 2026 23:30|31 Dec 2026 23:30 UTC|31 Dec 23:30:00"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}

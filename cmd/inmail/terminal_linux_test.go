@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// newTerminal opens a terminal and the end at which a person sits.
+// newTerminal opens a pseudo-terminal: the terminal itself, and the end at which a person types and reads.
 func newTerminal(t *testing.T) (person, terminal *os.File) {
 	t.Helper()
 	person, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
@@ -65,7 +65,8 @@ func TestRetractAsksAtATerminal(t *testing.T) {
 	}
 }
 
-// TestImportShowsItsProgress draws a bar on a terminal, and never where the output goes elsewhere.
+// TestImportShowsItsProgress checks that the import draws a bar on a terminal, and nothing when its output
+// goes elsewhere.
 func TestImportShowsItsProgress(t *testing.T) {
 	newRunning(t)
 	path := filepath.Join(t.TempDir(), "people.ndjson")

@@ -8,8 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// FuzzEncodingCheck: a text is refused at its first byte that is no UTF-8, or NUL, in however many pieces it
-// comes.
+// FuzzEncodingCheck checks that a text is refused at its first byte that is not UTF-8, or is NUL, however it
+// is split into writes.
 func FuzzEncodingCheck(f *testing.F) {
 	for _, seed := range []string{"", "a\nb\xc3", "a\nb\u00e4\xe2\x82", "\xe2\x82\n", "\xf0\x9f\x98\x80\x00", "\xff\xfea\x00", "\xed\xa0\x80"} {
 		f.Add([]byte(seed), 1)
