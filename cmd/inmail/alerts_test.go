@@ -50,7 +50,7 @@ func TestAlerts(t *testing.T) {
 			north.killWorker(t, p)
 			north.fillDeadLetters(t, p)
 			p.paged(t, north, "InMailSendsWaiting", "InMailDeliveryStalled",
-				"InMailDeliveryLate",   // what waited for the worker was delivered late
+				"InMailDeliveryLate", // what waited for the worker was delivered late
 				// A worker that is killed while it writes keeps its lease for 30 s, a quarter of an hour of
 				// the rules.
 				"InMailSalesforceLate")

@@ -213,7 +213,8 @@ func (b *bencher) letter(n int) mailroom.Send {
 	return mailroom.Send{From: domain.MemberID(fmt.Sprintf("s%d", n/45)), To: domain.MemberID(to),
 		Subject: "A question for Recipient",
 		Body: fmt.Sprintf("Dear Recipient,\n\nwhat you wrote on **queues** in part %d stayed with me. "+
-			"Would you tell me how your team tests its own?\n\n- by hand\n- by [a model](https://example.org/model)", n),
+			"Would you tell me how your team tests its own?\n\n- by hand\n"+
+			"- by [a model](https://example.org/model)", n),
 		Key: fmt.Sprintf("bench-%d", n)}
 }
 

@@ -25,9 +25,9 @@ import (
 	"inmail/domain/spam"
 )
 
-// TestPanels lets a real Prometheus scrape the sample while six weeks go by, one from scrape to scrape, until
-// every panel, every recorded series and each part of every alert has something to show, for all jobs and for
-// those that a reader chooses. People go on writing meanwhile: a rate needs events of the last half minute.
+// TestPanels has a real Prometheus scrape the sample while six weeks pass, one between two scrapes, until
+// every panel, every recorded series and each part of every alert shows something, for all jobs and for a
+// reader's choice of them. People write meanwhile, since a rate needs events of the last half minute.
 func TestPanels(t *testing.T) {
 	t.Parallel() // it mostly waits
 	s := newServer(t, []string{"--sample", "--data", t.TempDir()}, slices.Concat(calmEnv, travelling)...)

@@ -21,7 +21,7 @@ func TestSend(t *testing.T) {
 	t.Run("prints id and advice", func(t *testing.T) {
 		args := []string{"send", "--to", "r1", "--subject", "Hello", "--body", "I sell things.", "--key", "first"}
 		shown := must(t, exitDone, args...)
-		answer := read[queuedAnswer](t, must(t, exitDone, append(args, "--json")...)) // the first answer (R28)
+		answer := read[queuedAnswer](t, must(t, exitDone, append(args, "--json")...)) // as before (R28)
 		if answer.Status != "queued" || len(answer.Advice) == 0 {
 			t.Fatalf("answered %+v", answer)
 		}
