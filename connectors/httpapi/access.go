@@ -14,7 +14,7 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// access says who may make a call.
+// access is who may make a call.
 type access int
 
 const (
@@ -29,7 +29,7 @@ const (
 // memberHeader names the member whom an operator acts for.
 const memberHeader = "Inmail-Member"
 
-// admit finds out who calls and refuses, in this order: no key (401), too many requests (429), the wrong role
+// admit finds the caller and refuses, in this order: no key (401), too many requests (429), the wrong role
 // (403), a bad Inmail-Member or none where a member is needed (400).
 func (c *call) admit(who access) error {
 	switch who {

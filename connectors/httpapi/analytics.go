@@ -23,8 +23,8 @@ func (a *API) analyticsEndpoints() []endpoint {
 		does:   "Report open and response rates by one cut (R57 to R59, R62)",
 		more: "Rates are null until complete; in cuts other than week they are over the complete weeks. opened, " +
 			"replied and retracted count every InMail that ever was, so they overlap. A member who cuts by sender " +
-			"sees its own row. Counts are kept by ISO week of sending (UTC): a from or to inside a week takes " +
-			"the whole week, its first days or its last too.",
+			"sees its own row. Counts are kept by ISO week of sending (UTC): a from or to inside a week takes the " +
+			"whole week, its first days or its last too.",
 		query: []parameter{
 			{name: "by", doc: "the cut",
 				schema: schema{"type": "string", "enum": mailroom.Cuts(), "default": mailroom.CutByWeek}},
@@ -103,7 +103,7 @@ func (c *call) analytics() (analyticsAnswer, error) {
 		ResponseWindowDays: report.WindowDays, By: by, Rows: []rateRow{}}
 	for _, r := range report.Rows {
 		if by == "sender" && !c.viewer.Operator && r.Key != string(c.viewer.Member) {
-			continue // a member sees only what that member may see
+			continue // a member gets only its own row
 		}
 		answer.Rows = append(answer.Rows, rateRowOf(r))
 	}

@@ -33,10 +33,9 @@ func (a *API) auditEndpoints() []endpoint {
 			does:         "Decide again under other settings what was decided, and change nothing (R43)",
 			more: "Takes the id of a restriction, or of a send or delivery that was refused spam_content. What is " +
 				"left out is as it was in force then. A restriction is decided again from what was known of its " +
-				"sender; a refusal for spam_content from its score alone: its text is stored nowhere (R27), so " +
-				"no other " +
-				"words, phrases or learning can be tried on it. Other decisions, and those on members who were " +
-				"erased, keep nothing to decide again from: conflict.",
+				"sender; a refusal for spam_content from its score alone: its text is stored nowhere (R27), so no " +
+				"other words, phrases or learning can be tried on it. Other decisions, and those on members who " +
+				"were erased, keep nothing to decide again from: conflict.",
 			refuses: []domain.Code{domain.NotFound, domain.Conflict},
 		}, (*call).replayDecision),
 	}

@@ -20,8 +20,7 @@ func (a *API) clockEndpoints() []endpoint {
 		method: "POST", path: "/v1/clock", name: "advanceClock", group: "Operators", access: operatorOnly,
 		status: http.StatusOK,
 		does:   "Set the clock forward, until the process ends",
-		more: "It runs on from there; jobs keep their real-time pace. Exists only where time travel was " +
-			"switched on.",
+		more:   "It runs on from there; jobs keep their real-time pace. Exists only where time travel was switched on.",
 	}, (*call).advance)}
 }
 

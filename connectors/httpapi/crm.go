@@ -50,8 +50,8 @@ func (a *API) crmEndpoints() []endpoint {
 		"Push dead letters again, all or those of a class", http.StatusAccepted)
 	retryMany.bodyOptional = true
 	reconcile := op("POST", "/v1/crm/reconcile", "reconcile",
-		"Ask the workers to compare the CRM with the record and to repair what differs; getCRMStatus shows how "+
-			"far they are", http.StatusAccepted)
+		"Ask the workers to compare the CRM with the record and to repair what differs; getCRMStatus shows how far "+
+			"they are", http.StatusAccepted)
 	reconcile.bodyOptional = true
 	backfill := op("POST", "/v1/crm/backfill", "backfill", "Ask the workers to bring everything to the CRM; "+
 		"getCRMStatus shows how far they are", http.StatusAccepted)

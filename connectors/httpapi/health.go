@@ -32,8 +32,8 @@ func (a *API) healthEndpoints() []endpoint {
 		gives(endpoint{method: "GET", path: "/readyz", name: "ready", group: "Operations", access: anyone,
 			status: http.StatusOK,
 			does:   "Show whether requests can be answered",
-			more: "degraded: a part is down without which it goes on, as the record is what counts. 503 while " +
-				"the record is down, and while the process ends.",
+			more: "degraded: a part is down without which it goes on, as the record is what counts. 503 while the " +
+				"record is down, and while the process ends.",
 			refuses: []domain.Code{unavailable}}, (*call).ready),
 		page("/metrics", "getMetrics", "Metrics of this process", a.Metrics),
 		page("/metrics/domain", "getDomainMetrics", "Metrics of the record, the same whichever replica answers",

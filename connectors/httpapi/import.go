@@ -25,11 +25,10 @@ func (a *API) importEndpoints() []endpoint {
 		does: "Import members, connections, blocks and InMails",
 		more: "Lines of at most 64 KiB: {\"member\":{\"id\",…}}, {\"connection\":[\"a\",\"b\"]}, " +
 			"{\"block\":[\"who\",\"whom\"]} or {\"inmail\":{\"from\",\"to\",…,\"key\":\"…\"}}. The body may be of " +
-			"any length; it is read as it comes. Bad lines are reported, counted from 1, and the good ones " +
-			"kept; each InMail passes every check (R19, R21). " +
-			"A byte order mark before the first line is taken off. Where the body breaks off, the lines that were " +
-			"read whole are " +
-			"decided all the same, and the problem's `import` says how far it came.",
+			"any length; it is read as it comes. Bad lines are reported, counted from 1, and the good ones kept; " +
+			"each InMail passes every check (R19, R21). A byte order mark before the first line is taken off. " +
+			"Where the body breaks off, the lines that were read whole are decided all the same, and the problem's " +
+			"`import` says how far it came.",
 		refuses: []domain.Code{unsupportedMediaType},
 	}, (*call).importLines)}
 }

@@ -56,10 +56,9 @@ func (a *API) inmailEndpoints() []endpoint {
 			status: http.StatusOK, message: true,
 			does: withLimits("Judge an InMail, or up to {MaxPreflight} recipients, without sending"),
 			more: "Stores nothing and spends nothing. All that refuses is listed in R21's order. With a list in " +
-				"`to`, subject and body may be left out together; " +
-				"the answers stand in the order asked, each as if it alone were sent now, and `totals` says what " +
-				"they come to: whom nothing refuses, the others by what is " +
-				"reported first, and when there will be credits for all whom no other rule keeps away.",
+				"`to`, subject and body may be left out together; the answers stand in the order asked, each as if " +
+				"it alone were sent now, and `totals` says what they come to: whom nothing refuses, the others by " +
+				"what is reported first, and when there will be credits for all whom no other rule keeps away.",
 			refuses: []domain.Code{domain.AttachmentUnsupported},
 		}, (*call).preflight),
 		gives(endpoint{

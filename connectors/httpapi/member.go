@@ -39,8 +39,8 @@ func (a *API) memberEndpoints() []endpoint {
 		gives(endpoint{
 			method: "DELETE", path: path, name: "eraseMember", group: "Members", access: operatorOnly,
 			status: http.StatusAccepted,
-			does:   "Erase a member (R60)", more: "The member and its keys are unknown at once; every text, name and " +
-				"id of it leaves the record, the queue and Salesforce soon after. Counts stay.",
+			does:   "Erase a member (R60)", more: "The member and its keys are unknown at once; every text, name " +
+				"and id of it leaves the record, the queue and Salesforce soon after. Counts stay.",
 			refuses: []domain.Code{domain.NotFound},
 		}, (*call).eraseMember),
 	}

@@ -31,8 +31,8 @@ func (a *API) replyEndpoints() []endpoint {
 			method: "GET", path: "/v1/inmails/{id}/replies", name: "listReplies", group: "Inbox", access: anyKey,
 			status: http.StatusOK,
 			does:   "List the conversation of an InMail, oldest first, for both sides",
-			more: "The other side's replies are read from then on; an operator who acts for nobody reads " +
-				"without a trace.",
+			more: "The other side's replies are read from then on; an operator who acts for nobody reads without a " +
+				"trace.",
 			query: pageParameters(), refuses: []domain.Code{domain.NotFound},
 		}, (*call).replies),
 	}

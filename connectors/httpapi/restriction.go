@@ -30,8 +30,8 @@ func (a *API) restrictionEndpoints() []endpoint {
 			does: "Take a restriction back (R42, R43)",
 			more: "It ends at once and no longer counts on the ladder. What it was decided from no longer counts " +
 				"either: a restriction by volume, near-identical bodies, cadence or a burst sets aside all sends " +
-				"until it began, one by strikes all strikes, one by reports all reports. What comes later " +
-				"counts from none.",
+				"until it began, one by strikes all strikes, one by reports all reports. What comes later counts " +
+				"from none.",
 			refuses: []domain.Code{domain.NotFound}}, (*call).undoRestriction),
 	}
 }

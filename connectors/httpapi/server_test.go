@@ -260,7 +260,7 @@ func TestRefusedUnread(t *testing.T) {
 	if err := c.SetDeadline(time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
-	body := make([]byte, maxDrained-1) // more than the buffers between us hold
+	body := make([]byte, maxDrained-1) // more than fits into the buffers between client and server
 	if _, err := fmt.Fprintf(c, "POST /v1/inmails HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", len(body)); err != nil {
 		t.Fatal(err)
 	}
