@@ -34,8 +34,9 @@ func (c *clock) Ahead() (moved time.Duration, runs bool) {
 	return time.Duration(c.ahead.Load()), true
 }
 
-// Advance sets the clock forward from where it is; it runs on from there until the process ends. It refuses, with bad_request, to
-// go further than a duration reaches (292 years ahead of the machine's clock): beyond, the clock would go backwards.
+// Advance sets the clock forward from where it is; it runs on from there until the process ends. It refuses,
+// with bad_request, to go further than a duration reaches (292 years ahead of the machine's clock): beyond,
+// the clock would go backwards.
 func (c *clock) Advance(d time.Duration) (time.Time, error) {
 	for {
 		ahead := c.ahead.Load()

@@ -172,8 +172,8 @@ type CRM struct {
 	name    string
 }
 
-// CRM makes the series of a CRM. objects and resources are its connector's closed lists: what rows are pushed to, and the parts of
-// its API that calls are counted by.
+// CRM makes the series of a CRM. objects and resources are its connector's closed lists: what rows are pushed
+// to, and the parts of its API that calls are counted by.
 func (p *Process) CRM(name domain.CRM, objects, resources []string) *CRM {
 	c := &CRM{p, string(name)}
 	for _, o := range objects {

@@ -22,7 +22,8 @@ type Domain struct {
 	log    *slog.Logger
 }
 
-// NewDomain returns the collector. first is the CRM that is meant where none is named. stored reads the stored snapshot; nil means that there is none.
+// NewDomain returns the collector. first is the CRM that is meant where none is named. stored reads the
+// stored snapshot; nil means that there is none.
 func NewDomain(stored func(context.Context) (*mailroom.Snapshot, error), first domain.CRM, log *slog.Logger) *Domain {
 	return &Domain{stored: stored, first: first, log: log}
 }

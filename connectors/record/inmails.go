@@ -117,7 +117,8 @@ func (t *tx) Insert(ms []*domain.InMail, receipts []domain.Receipt) error {
 	if err := t.laterBatch("insert the texts of InMails", insertTexts, &texts, len(ms)); err != nil {
 		return err
 	}
-	// After the InMails: who connects a CRM waits for them, so this sees every CRM whose LinkInMails will not.
+	// After the InMails: who connects a CRM waits for them, so this sees every CRM whose LinkInMails will
+	// not.
 	if err := t.later("link InMails to the CRMs", insertLinks, &batch{args: []any{t.at(0), ids}}, anyNumber); err != nil {
 		return err
 	}

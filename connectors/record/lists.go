@@ -10,8 +10,8 @@ import (
 )
 
 // filter narrows a list of InMails i. The status is as the clock gives it (R33): an unopened InMail past its
-// window is expired, whether or not that was persisted. IS TRUE keeps planners from indexes over a status, which do not hold
-// a list in its order.
+// window is expired, whether or not that was persisted. IS TRUE keeps planners from indexes over a status,
+// which do not hold a list in its order.
 func (c *conditions) filter(f mailroom.Filter, now any) {
 	switch f.Status {
 	case "":

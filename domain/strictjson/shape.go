@@ -48,8 +48,8 @@ var (
 	validatedType = reflect.TypeFor[validated]()
 )
 
-// ShapeOf plans how a struct type, or one that reads itself, is read. It panics on a type that it cannot read: a fault of the program
-// that shows when it starts.
+// ShapeOf plans how a struct type, or one that reads itself, is read. It panics on a type that it cannot
+// read: a fault of the program that shows when it starts.
 func ShapeOf(t reflect.Type) *Shape {
 	b := &Shape{byName: map[string]int{}, names: "none", itself: reflect.PointerTo(t).Implements(readableType)}
 	if b.itself {
@@ -240,8 +240,8 @@ func Values(t reflect.Type, tag reflect.StructTag) []string {
 // lists are the closed lists that were declared, by name: []string each.
 var lists sync.Map
 
-// Declare names closed lists, so that the tag list of a field can mean one: `list:"account_type"`. A field whose tag names a
-// list that nobody declared panics when it is first read or described.
+// Declare names closed lists, so that the tag list of a field can mean one: `list:"account_type"`. A field
+// whose tag names a list that nobody declared panics when it is first read or described.
 // It returns named.
 func Declare(named map[string][]string) map[string][]string {
 	for name, values := range named {

@@ -337,8 +337,8 @@ func extendedLeases(t *testing.T, w *world) {
 	}
 }
 
-// eachItsOwn: what is due, leased, failed, dead or in sync is so for one CRM and says nothing of another; a change makes an InMail
-// due for both (R67).
+// eachItsOwn: what is due, leased, failed, dead or in sync is so for one CRM and says nothing of another; a
+// change makes an InMail due for both (R67).
 func eachItsOwn(t *testing.T, w *world) {
 	w.connect(other)
 	w.members("ada", "bob")
@@ -438,7 +438,8 @@ func eachItsOwn(t *testing.T, w *world) {
 	}
 }
 
-// linkedLater: a CRM that is connected when there are InMails is linked to them in steps, each of which may be the last for a while.
+// linkedLater: a CRM that is connected when there are InMails is linked to them in steps, each of which may
+// be the last for a while.
 func linkedLater(t *testing.T, w *world) {
 	w.members("ada", "bob")
 	old := idsOf(w.queued("ada", "bob", 5))
@@ -497,7 +498,8 @@ func linkedLater(t *testing.T, w *world) {
 	}
 }
 
-// connectedUnderLoad: whoever accepts while a CRM is connected makes the link, or the steps do: no InMail is without.
+// connectedUnderLoad: whoever accepts while a CRM is connected makes the link, or the steps do: no InMail is
+// without.
 func connectedUnderLoad(t *testing.T, w *world) {
 	w.members("ada", "bob")
 	const writers, each = 4, 15
