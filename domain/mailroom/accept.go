@@ -80,13 +80,17 @@ func (svc *Service) Read(s Send) *Letter {
 // as queued, in one transaction; answers[i] is for letters[i]. Of a refused one only the audit keeps the
 // codes (R27). After an error nothing of the batch is stored. The caller announces queued, which leaves out
 // sends that were accepted before under their key (R28).
-func (svc *Service) AcceptRead(ctx context.Context, letters []*Letter) (answers []Accepted, queued []domain.ID, err error) {
+func (svc *Service) AcceptRead(ctx context.Context,
+	letters []*Letter) (answers []Accepted, queued []domain.ID, err error) {
 	if len(letters) == 0 {
 		return nil, nil, nil
 	}
 	var b *acceptance
 	err = svc.record.Update(ctx, func(tx Tx) error {
-		b = &acceptance{svc: svc, tx: tx, letters: letters, answers: make([]Accepted, len(letters)), first: map[AnswerKey]Answer{}}
+		b = &acceptance{
+			svc: svc, tx: tx, letters: letters,
+			answers: make([]Accepted, len(letters)), first: map[AnswerKey]Answer{},
+		}
 		return b.run()
 	})
 	if err != nil {
@@ -136,7 +140,8 @@ func (svc *Service) readLetter(s Send) *Letter {
 	}
 	d.Category = norm.NFC.String(strings.TrimSpace(s.Category))
 	if n := utf8.RuneCountInString(d.Category); n > MaxCategory || strings.ContainsFunc(d.Category, unicode.IsControl) {
-		d.err = &domain.Refusal{Code: domain.BadRequest, Got: n, Limit: MaxCategory, Detail: fmt.Sprintf("a category has at most %d characters, none of them a control character", MaxCategory)}
+		detail := fmt.Sprintf("a category has at most %d characters, none of them a control character", MaxCategory)
+		d.err = &domain.Refusal{Code: domain.BadRequest, Got: n, Limit: MaxCategory, Detail: detail}
 		return d
 	}
 	if d.CRM, d.err = svc.judgeCRM(s.CRM); d.err != nil {
@@ -160,7 +165,8 @@ func checkKey(key string) error {
 }
 
 func badKey(key string) error {
-	return &domain.Refusal{Code: domain.BadRequest, Got: len(key), Limit: MaxKey, Detail: fmt.Sprintf("an idempotency key has 1 to %d printable ASCII characters", MaxKey)}
+	detail := fmt.Sprintf("an idempotency key has 1 to %d printable ASCII characters", MaxKey)
+	return &domain.Refusal{Code: domain.BadRequest, Got: len(key), Limit: MaxKey, Detail: detail}
 }
 
 // CheckText refuses, with bad_request, text that cannot be stored: invalid UTF-8 and the character NUL.
@@ -378,7 +384,8 @@ func (d *Letter) answerKey() AnswerKey {
 // changed or is erased since, only the code is returned.
 func (b *acceptance) replay(a Answer, d *Letter, common []string) (Accepted, error) {
 	if a.Digest != d.digest {
-		return Accepted{Err: refuse(domain.IdempotencyConflict, "this Idempotency-Key was used for another InMail; use a new key for a new InMail")}, nil
+		return Accepted{Err: refuse(domain.IdempotencyConflict,
+			"this Idempotency-Key was used for another InMail; use a new key for a new InMail")}, nil
 	}
 	var said firstAnswer
 	if err := json.Unmarshal(a.Body, &said); err != nil {

@@ -37,9 +37,9 @@ func clockFields(t *testing.T) {
 		before := w.queued("a", recipient(0))
 		w.clock.advance(time.Hour)
 		future := w.queued("a", recipient(1))
-		w.clock.advance(3*time.Second - time.Hour) // the machine was started anew, and its clock stands an hour behind
+		w.clock.advance(3*time.Second - time.Hour) // the machine restarted, and its clock is an hour behind
 		now := w.queued("a", recipient(2))
-		w.queue.take() // what was asked for is lost
+		w.queue.take() // the tasks are lost
 		n, err := w.svc.Redrive(w.ctx, time.Second, 100)
 		w.ok(err)
 		w.work()
@@ -54,27 +54,28 @@ func clockFields(t *testing.T) {
 	})
 }
 
-// inShortTime leaves the limit that a burst passes as it is shipped.
+// inShortTime keeps the shipped limit of a burst.
 func inShortTime(p *domain.Policy) { p.BurstMinute = domain.DefaultPolicy().BurstMinute }
 
-// sendsAtOnce is how many a member sends in a burst; inTime of them are within the limit of a minute.
+// sendsAtOnce is how many InMails a member sends in a burst; inTime of these are within the limit of a
+// minute.
 const (
 	sendsAtOnce = 14
 	inTime      = 10
 )
 
-// beside is a second process over the same record, which decides by its own clock, so far ahead.
+// beside returns a second process over the same record, which decides by its own clock; that is ahead.
 func (w *world) beside(ahead time.Duration) *world {
 	clock := &testClock{}
 	clock.set(w.clock.Now().Add(ahead))
 	return w.over(clock)
 }
 
-// process is a process over the same record, on a machine whose clock is so far ahead.
+// process returns a process over the same record, on a machine whose clock is ahead.
 func (w *world) process(ahead time.Duration) *world { return w.over(machineClock(ahead)) }
 
-// over is a process with this clock. SQLite has one process: there it is another service over the same open
-// record.
+// over returns a process with this clock. SQLite allows one process; there it is another service over the
+// same open record.
 func (w *world) over(clock mailroom.Clock) *world {
 	w.t.Helper()
 	other := *w
@@ -89,15 +90,15 @@ func (w *world) over(clock mailroom.Clock) *world {
 	return &other
 }
 
-// machineClock is the clock of a machine that is set so far ahead of this one's.
+// machineClock is the clock of a machine that is ahead of this one's by a duration.
 type machineClock time.Duration
 
 func (c machineClock) Now() time.Time               { return time.Now().Add(time.Duration(c)) }
 func (c machineClock) Ahead() (time.Duration, bool) { return 0, true }
 
-// burst sends from a new member, half of it over each of two processes, and delivers each by the process that
-// did not accept it. What was within the limit is sent, and what was not restricts the member once, for the
-// first time.
+// burst sends from a new member, half of the InMails by each of two processes, and delivers each by the
+// process that did not accept it. It checks that the InMails within the limit are sent, and that the others
+// restrict the member once, for the first time.
 func (w *world) burst(other *world, from domain.MemberID) {
 	w.t.Helper()
 	w.member(from, "recruiter_50")

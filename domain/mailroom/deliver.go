@@ -139,8 +139,10 @@ func (b *delivery) decide(m *domain.InMail) error {
 		if err != nil {
 			return err
 		}
-		b.audit = append(b.audit, AuditEntry{ID: string(b.svc.ids.NewID()), At: now, Kind: DecidedDelivery, InMail: m.ID,
-			Sender: b.ledger.known(m.Sender), Recipient: b.ledger.known(m.Recipient), Refusals: codes, Detail: detail})
+		b.audit = append(b.audit, AuditEntry{
+			ID: string(b.svc.ids.NewID()), At: now, Kind: DecidedDelivery, InMail: m.ID,
+			Sender: b.ledger.known(m.Sender), Recipient: b.ledger.known(m.Recipient), Refusals: codes, Detail: detail,
+		})
 		return b.apply(m, domain.EventRefuse, codes[0])
 	}
 	sender := b.ledger.members[m.Sender]
@@ -163,10 +165,10 @@ func (b *delivery) content(m *domain.InMail) content {
 	return judgeContent(b.ledger.model, domain.ReadText(m.Subject, m.Body, false))
 }
 
-// acceptedBefore says whether the sender's restriction is about how many were sent and came after m was
-// accepted: then m was within the limit, and passes (R41). Any such restriction did: both are decided under
-// the sender's lock, and nothing is accepted while a restriction holds. No stamps are compared, which two
-// machines may have made.
+// acceptedBefore reports whether the sender's restriction is about the number of sends and came after m was
+// accepted: then m was within the limit, and passes (R41). Every such restriction came after, because both
+// are decided under the sender's lock and nothing is accepted during a restriction. No times are compared,
+// because two machines may have set them.
 func (b *delivery) acceptedBefore(m *domain.InMail) bool {
 	return spam.ByBehaviour(b.ledger.restricted[m.Sender].Trigger)
 }
@@ -221,9 +223,9 @@ func (b *delivery) notify() {
 	}
 }
 
-// Redrive asks the queue again for everything that was accepted at least age ago and is still queued: what a
-// dead worker or a flushed Redis forgot (R29). What was accepted later than now, by a clock that was set back
-// since, is asked for as well. It returns how many it asked for.
+// Redrive enqueues again InMails that were accepted at least age ago and are still queued, because a worker
+// died or Redis was flushed (R29). It includes those that were accepted later than now, by a clock that was
+// set back since. It returns how many.
 func (svc *Service) Redrive(ctx context.Context, age time.Duration, limit int) (int, error) {
 	var due []domain.ID
 	err := svc.record.View(ctx, func(tx Tx) (err error) {

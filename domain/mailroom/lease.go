@@ -23,8 +23,8 @@ func WriteLease(crm domain.CRM) Lease { return Lease{crm, "write"} }
 // ErrLeaseTaken says that another holder has the lease.
 var ErrLeaseTaken = errors.New("another worker has the lease")
 
-// maxLease is the longest time of a lease. A stored lease that ends later than that from now was taken by a
-// process whose clock was wrong, and counts as ended.
+// maxLease is the longest time of a lease. A stored lease that ends later than that from now was taken when
+// the record's time was another, as under time travel, and counts as ended.
 const maxLease = 5 * time.Minute
 
 // leaseHolder is a lease as the record keeps it.

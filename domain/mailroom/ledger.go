@@ -42,7 +42,8 @@ func (svc *Service) open(tx Tx, pairs []Pair, p purpose, more Ask) (*ledger, Fac
 // load loads the facts for pairs without locks, for preflight, which decides nothing.
 func (svc *Service) load(tx Tx, pairs []Pair, p purpose, more Ask) (*ledger, Facts, error) {
 	ask := more
-	ask.Pairs, ask.AnchorDay, ask.AllPeriods, ask.Allowance = pairs, svc.policy.AnchorDay, svc.policy.RolloverPeriods > 0, svc.allowance
+	ask.Pairs, ask.AnchorDay = pairs, svc.policy.AnchorDay
+	ask.AllPeriods, ask.Allowance = svc.policy.RolloverPeriods > 0, svc.allowance
 	ask.State = stateModelVersion
 	if p == forAccept {
 		ask.Signals = &svc.limits
@@ -51,9 +52,12 @@ func (svc *Service) load(tx Tx, pairs []Pair, p purpose, more Ask) (*ledger, Fac
 	if err != nil {
 		return nil, f, err
 	}
-	l := &ledger{svc: svc, accepting: p == forAccept, members: f.Members, accounts: f.Accounts, restricted: f.Restricted,
-		banned: f.Banned, signals: f.Signals, between: make(map[Pair]*Between, len(pairs)),
-		prints: map[domain.MemberID][]spam.SentPrint{}, printed: map[domain.MemberID]bool{}}
+	l := &ledger{
+		svc: svc, accepting: p == forAccept, members: f.Members, accounts: f.Accounts,
+		restricted: f.Restricted, banned: f.Banned, signals: f.Signals,
+		between: make(map[Pair]*Between, len(pairs)),
+		prints:  map[domain.MemberID][]spam.SentPrint{}, printed: map[domain.MemberID]bool{},
+	}
 	for i, pair := range pairs {
 		l.between[pair] = &f.Between[i]
 	}

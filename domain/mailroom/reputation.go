@@ -102,7 +102,8 @@ func (b *acceptance) restrict(member domain.MemberID, t spam.Trigger, now time.T
 
 // overLimit returns the refusal of the send that caused a restriction (R41, R43).
 func overLimit(t spam.Trigger, r spam.Restriction) *domain.Refusal {
-	refusal := domain.Refuse(domain.Restricted, "%s is %g and its limit is %g: sending is restricted until %s; reading, replying and retracting go on",
+	refusal := domain.Refuse(domain.Restricted,
+		"%s is %g and its limit is %g: sending is restricted until %s; reading, replying and retracting go on",
 		t.Name, t.Value, t.Limit, r.Until.Format(time.RFC3339))
 	refusal.Until = r.Until
 	return refusal
@@ -124,7 +125,8 @@ func (b *acceptance) strike(member domain.MemberID, now time.Time) error {
 }
 
 // restrict stores a restriction one step up the ladder, with the decision that led to it (R42, R43).
-func (svc *Service) restrict(tx Tx, member domain.MemberID, t spam.Trigger, signals spam.Signals, now time.Time) (spam.Restriction, error) {
+func (svc *Service) restrict(tx Tx, member domain.MemberID, t spam.Trigger, signals spam.Signals,
+	now time.Time) (spam.Restriction, error) {
 	previous, err := onLadder(tx, member)
 	if err != nil {
 		return spam.Restriction{}, err
@@ -181,7 +183,9 @@ func (svc *Service) Report(ctx context.Context, v Viewer, id domain.ID, reason s
 		return err
 	}
 	if len(reason) > MaxReportReason {
-		return &domain.Refusal{Code: domain.BadRequest, Got: len(reason), Limit: MaxReportReason, Detail: "the reason is too long"}
+		return &domain.Refusal{
+			Code: domain.BadRequest, Got: len(reason), Limit: MaxReportReason, Detail: "the reason is too long",
+		}
 	}
 	err := svc.record.Update(ctx, func(tx Tx) error {
 		m, err := one(tx.InMails, id)
