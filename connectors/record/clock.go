@@ -113,7 +113,8 @@ func readTime(source, keep string) string {
 			WHEN m.course < greatest(m.seen, $2::bigint) THEN greatest(m.reserved, $2::bigint)
 			ELSE m.course END AS time
 		FROM (SELECT s.shown, k.seen, k.reserved, k.set_back_at, k.went_on_from,
-				greatest(s.shown, k.went_on_from + (s.shown - k.set_back_at) * ` + fmt.Sprint(slowTenths) + ` / 10) AS course
+				greatest(s.shown, k.went_on_from
+					+ (s.shown - k.set_back_at) * ` + fmt.Sprint(slowTenths) + ` / 10) AS course
 			FROM clock k CROSS JOIN (SELECT ` + source + ` AS shown) AS s WHERE k.id = 1) AS m) AS n`
 }
 

@@ -266,7 +266,8 @@ func (t *tx) StoreAnswers(crm domain.CRM, answers []domain.PushAnswer, retryAt [
 	if len(retryAt) != len(answers) {
 		return t.fail("store the answers of a CRM", ownf("%d answers and %d times", len(answers), len(retryAt)))
 	}
-	links, synced, failed := batch{args: []any{string(crm)}}, batch{args: []any{string(crm)}}, batch{args: []any{string(crm), t.at(0)}}
+	links, synced, failed := batch{args: []any{string(crm)}}, batch{args: []any{string(crm)}},
+		batch{args: []any{string(crm), t.at(0)}}
 	ids := make([]domain.ID, len(answers))
 	order := make([]int, len(answers)) // indexes of answers by id, the order in which links are locked
 	for i := range answers {

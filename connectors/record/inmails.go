@@ -34,7 +34,8 @@ func scanInMail(r row, more ...any) (*domain.InMail, error) {
 	var accepted, sent, expires, previewed, opened, replied, ended int64
 	err := r.Scan(append([]any{(*string)(&m.ID), (*string)(&m.Sender), (*string)(&m.Recipient), &m.Category, &tags,
 		(*string)(&m.Status), &m.Seq, &m.Version, (*string)(&m.Reason), &m.Undone, &m.Replies, &accepted, &sent,
-		&expires, &previewed, &opened, &replied, &ended, (*string)(&m.AccountType), &m.Words, &advice, &crmIDs, &m.Subject, &m.Preview, &m.Body}, more...)...)
+		&expires, &previewed, &opened, &replied, &ended, (*string)(&m.AccountType), &m.Words, &advice, &crmIDs,
+		&m.Subject, &m.Preview, &m.Body}, more...)...)
 	if err != nil {
 		return nil, err
 	}

@@ -36,7 +36,8 @@ func (t *tx) SentBy(sender domain.MemberID, f mailroom.Filter, page mailroom.Pag
 	c.and("i.sender = " + c.arg(sender))
 	c.after("i.accepted_at", "i.id", page.After, domain.ID(page.After.ID))
 	c.filter(f, t.at(0))
-	sql := `SELECT ` + inmailColumns + withoutBody + inmailTables + `WHERE ` + c.sql + ` ORDER BY i.accepted_at DESC, i.id DESC LIMIT ` + c.arg(limit(page))
+	sql := `SELECT ` + inmailColumns + withoutBody + inmailTables + `WHERE ` + c.sql +
+		` ORDER BY i.accepted_at DESC, i.id DESC LIMIT ` + c.arg(limit(page))
 	var sent []*domain.InMail
 	err := t.query("list what was sent", sql, func(r row) error {
 		m, err := scanInMail(r)
@@ -97,7 +98,8 @@ func (t *tx) repliesTo(member domain.MemberID, f mailroom.Filter,
 	c.and("p.to_member = " + c.arg(member))
 	c.after("p.at", "p.id", page.After, domain.ID(page.After.ID))
 	c.filter(f, t.at(0))
-	sql := `SELECT ` + inmailColumns + withoutBody + `, ` + replyColumns + inmailTables + `JOIN replies p ON p.inmail = i.id WHERE ` + c.sql +
+	sql := `SELECT ` + inmailColumns + withoutBody + `, ` + replyColumns + inmailTables +
+		`JOIN replies p ON p.inmail = i.id WHERE ` + c.sql +
 		` ORDER BY p.at DESC, p.id DESC LIMIT ` + c.arg(limit(page))
 	err = t.query("list the replies of an inbox", sql, func(r row) error {
 		var s replyScan

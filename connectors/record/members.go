@@ -125,7 +125,8 @@ func (t *tx) PutMembers(ms []*domain.Member, anchorDay int, allowance func(plan 
 		return err
 	}
 	for _, id := range ids {
-		if old := before[id]; old != nil && orPolicy(old.AnchorDay, anchorDay) != orPolicy(last[id].AnchorDay, anchorDay) {
+		if old := before[id]; old != nil &&
+			orPolicy(old.AnchorDay, anchorDay) != orPolicy(last[id].AnchorDay, anchorDay) {
 			if err := t.recount(id, domain.PeriodStart(t.Now(), orPolicy(last[id].AnchorDay, anchorDay))); err != nil {
 				return err
 			}

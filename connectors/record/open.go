@@ -100,12 +100,14 @@ const versions = "schema_versions"
 
 // up applies the migrations that a database lacks, each in one transaction. With apply
 // false it fails when some lack.
-func up(ctx context.Context, dialect goose.Dialect, db *sql.DB, translate func(string) string, apply bool, options ...goose.ProviderOption) error {
+func up(ctx context.Context, dialect goose.Dialect, db *sql.DB, translate func(string) string, apply bool,
+	options ...goose.ProviderOption) error {
 	files, err := fs.Sub(migrations, "migrate")
 	if err != nil {
 		return err
 	}
-	options = append(options, goose.WithTableName(versions), goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()))
+	options = append(options, goose.WithTableName(versions), goose.WithDisableGlobalRegistry(true),
+		goose.WithLogger(goose.NopLogger()))
 	p, err := goose.NewProvider(dialect, db, translated{files, translate}, options...)
 	if err != nil {
 		return err
@@ -116,7 +118,8 @@ func up(ctx context.Context, dialect goose.Dialect, db *sql.DB, translate func(s
 		case err != nil:
 			return err
 		case has > wants:
-			return ownf("its schema has version %d, and this program knows versions up to %d; use the newer program that made it", has, wants)
+			return ownf("its schema has version %d, and this program knows versions up to %d; use the newer "+
+				"program that made it", has, wants)
 		case has == wants:
 			return nil
 		case !apply:

@@ -35,7 +35,8 @@ type postgres struct {
 func openPostgres(ctx context.Context, cfg Config) (*postgres, error) {
 	pc, err := pgxpool.ParseConfig(cfg.dsn())
 	if err != nil {
-		return nil, ownf("database_url: %s cannot be read; write postgres://user:password@host:5432/database", cfg.Masked())
+		return nil, ownf("database_url: %s cannot be read; write postgres://user:password@host:5432/database",
+			cfg.Masked())
 	}
 	pc.MaxConns = int32(cfg.Connections)
 	pc.MinConns = int32(min(2, cfg.Connections))
@@ -212,11 +213,13 @@ func (s *postgresSession) query(ctx context.Context, sql string, args []any, eac
 }
 
 func (s *postgresSession) execRows(ctx context.Context, sql string, args []any, rows [][]any) (n int64, err error) {
-	_, err = s.run(ctx, []step{{sql: sql, args: args, rows: rows, done: func(touched int64) error { n = touched; return nil }}})
+	_, err = s.run(ctx, []step{
+		{sql: sql, args: args, rows: rows, done: func(touched int64) error { n = touched; return nil }}})
 	return n, err
 }
 
-func (s *postgresSession) queryRows(ctx context.Context, sql string, args []any, rows [][]any, each func(row) error) error {
+func (s *postgresSession) queryRows(ctx context.Context, sql string, args []any, rows [][]any,
+	each func(row) error) error {
 	_, err := s.run(ctx, []step{{sql: sql, args: args, rows: rows, each: each}})
 	return err
 }
@@ -285,13 +288,15 @@ func (p *postgres) migrate(ctx context.Context, apply bool) error {
 func (p *postgres) checkOurs(ctx context.Context) error {
 	var ours, members bool
 	var encoding string
-	err := p.pool.QueryRow(ctx, `SELECT to_regclass($1) IS NOT NULL, to_regclass('members') IS NOT NULL, current_setting('server_encoding')`,
+	err := p.pool.QueryRow(ctx,
+		`SELECT to_regclass($1) IS NOT NULL, to_regclass('members') IS NOT NULL, current_setting('server_encoding')`,
 		versions).Scan(&ours, &members, &encoding)
 	switch {
 	case err != nil:
 		return err
 	case encoding != "UTF8":
-		return ownf("the database has the encoding %s; create one with UTF8: createdb --template=template0 --encoding=UTF8 NAME", encoding)
+		return ownf("the database has the encoding %s; create one with UTF8: createdb --template=template0 "+
+			"--encoding=UTF8 NAME", encoding)
 	case members && !ours:
 		return ownf("the database holds another program's tables; use an empty one")
 	}

@@ -17,17 +17,20 @@ const (
 		JOIN LATERAL (SELECT s.accepted_at AS at FROM inmails s WHERE s.sender = r.sender AND s.accepted_at >= $1
 			ORDER BY s.accepted_at DESC LIMIT $2) AS newest ON TRUE
 		ORDER BY r.sender, newest.at DESC`
-	recentStrikes = `SELECT member, at FROM strikes WHERE member IN (SELECT unnest($1::text[])) AND at >= $2 ORDER BY member, at DESC`
+	recentStrikes = `SELECT member, at FROM strikes WHERE member IN (SELECT unnest($1::text[])) AND at >= $2
+		ORDER BY member, at DESC`
 	// reporters counts only reports after the start of the last undone restriction by reports.
 	reporters = `SELECT n.sender, count(*), min(n.newest) FROM (
-			SELECT p.sender, p.reporter, max(p.at) AS newest FROM reports p WHERE p.sender IN (SELECT unnest($1::text[])) AND p.at >= $2
+			SELECT p.sender, p.reporter, max(p.at) AS newest FROM reports p
+				WHERE p.sender IN (SELECT unnest($1::text[])) AND p.at >= $2
 				AND p.at > coalesce((SELECT max(u.started_at) FROM restrictions u
 					WHERE u.member = p.sender AND u.trigger_name = 'reports' AND u.undone_at IS NOT NULL), 0)
 			GROUP BY p.sender, p.reporter) AS n
 		GROUP BY n.sender`
 	undone = `SELECT member, trigger_name, started_at FROM restrictions
 		WHERE member IN (SELECT unnest($1::text[])) AND started_at >= $2 AND undone_at IS NOT NULL`
-	deliveries = `SELECT sender, count(*) FROM inmails WHERE sender IN (SELECT unnest($1::text[])) AND accepted_at >= $2 AND sent_at >= $3 GROUP BY sender`
+	deliveries = `SELECT sender, count(*) FROM inmails WHERE sender IN (SELECT unnest($1::text[]))
+		AND accepted_at >= $2 AND sent_at >= $3 GROUP BY sender`
 )
 
 // Signals returns the signals of each sender until Now, as far back as need says (R41). Deliveries
@@ -135,7 +138,8 @@ func scanMemberTime(r row) (id domain.MemberID, at time.Time, err error) {
 
 const (
 	insertFingerprints = `INSERT INTO fingerprints (sender, at, fingerprint)
-		SELECT r.sender, r.at, r.fingerprint FROM unnest($1::text[], $2::bigint[], $3::bytea[]) AS r(sender, at, fingerprint)`
+		SELECT r.sender, r.at, r.fingerprint FROM unnest($1::text[], $2::bigint[], $3::bytea[])
+			AS r(sender, at, fingerprint)`
 	purgeFingerprints = `DELETE FROM fingerprints WHERE at < $1 AND sender IN (SELECT unnest($2::text[]))`
 )
 
@@ -175,7 +179,8 @@ func (t *tx) Fingerprints(sender domain.MemberID, since time.Time) (prints []mai
 
 const purgeStrikes = `DELETE FROM strikes WHERE at < $1 AND member IN (SELECT unnest($2::text[]))`
 
-const insertStrikes = `INSERT INTO strikes (member, at) SELECT r.member, r.at FROM unnest($1::text[], $2::bigint[]) AS r(member, at)`
+const insertStrikes = `INSERT INTO strikes (member, at) SELECT r.member, r.at FROM unnest($1::text[], $2::bigint[])
+	AS r(member, at)`
 
 // Strike stores refused spammy messages (R42), and removes those of the same members that no longer count.
 func (t *tx) Strike(strikes []mailroom.Strike) error {
@@ -195,7 +200,8 @@ func (t *tx) Strike(strikes []mailroom.Strike) error {
 	return t.laterBatch("keep strikes", insertStrikes, &rows, len(strikes))
 }
 
-const restrictionColumns = `SELECT id, member, trigger_name, value, bound, step, started_at, until, coalesce(undone_at, 0) FROM restrictions `
+const restrictionColumns = `SELECT id, member, trigger_name, value, bound, step, started_at, until,
+	coalesce(undone_at, 0) FROM restrictions `
 
 func scanRestriction(r row) (x mailroom.RestrictionRow, err error) {
 	var started, until, undone int64
@@ -206,11 +212,12 @@ func scanRestriction(r row) (x mailroom.RestrictionRow, err error) {
 
 // Restrictions returns all restrictions of a member, newest first.
 func (t *tx) Restrictions(member domain.MemberID) (rows []mailroom.RestrictionRow, err error) {
-	err = t.query("read restrictions", restrictionColumns+`WHERE member = $1 ORDER BY started_at DESC, id DESC`, func(r row) error {
-		x, err := scanRestriction(r)
-		rows = append(rows, x)
-		return err
-	}, member)
+	err = t.query("read restrictions", restrictionColumns+`WHERE member = $1 ORDER BY started_at DESC, id DESC`,
+		func(r row) error {
+			x, err := scanRestriction(r)
+			rows = append(rows, x)
+			return err
+		}, member)
 	return rows, err
 }
 
@@ -287,7 +294,8 @@ func (t *tx) RestrictedByTrigger() (map[string]int, error) {
 	return counts, err
 }
 
-const insertReport = `INSERT INTO reports (inmail, sender, reporter, reason, at, taught) VALUES ($1, $2, $3, $4, $5, FALSE) ON CONFLICT (inmail) DO NOTHING`
+const insertReport = `INSERT INTO reports (inmail, sender, reporter, reason, at, taught) VALUES ($1, $2, $3, $4, $5,
+	FALSE) ON CONFLICT (inmail) DO NOTHING`
 
 // Report stores an abuse report, one for each InMail; a second one is ErrConflict,
 // and nothing is stored (R44).
@@ -300,11 +308,14 @@ func (t *tx) Report(id domain.ID, sender, reporter domain.MemberID, reason strin
 }
 
 const (
-	putModel      = `INSERT INTO model (id, learnt) VALUES (1, $1) ON CONFLICT (id) DO UPDATE SET learnt = excluded.learnt`
-	appendLessons = `INSERT INTO lessons (inmail, spam, at) SELECT r.inmail, r.spam, $1 FROM unnest($2::uuid[], $3::bool[]) AS r(inmail, spam)
+	putModel = `INSERT INTO model (id, learnt) VALUES (1, $1) ON CONFLICT (id)
+		DO UPDATE SET learnt = excluded.learnt`
+	appendLessons = `INSERT INTO lessons (inmail, spam, at) SELECT r.inmail, r.spam, $1
+		FROM unnest($2::uuid[], $3::bool[]) AS r(inmail, spam)
 		WHERE TRUE ON CONFLICT (inmail, spam) DO NOTHING`
 	nextLessons = `SELECT inmail, spam FROM lessons ORDER BY at, inmail LIMIT $1 FOR UPDATE SKIP LOCKED`
-	dropLessons = `DELETE FROM lessons WHERE (inmail, spam) IN (SELECT r.inmail, r.spam FROM unnest($1::uuid[], $2::bool[]) AS r(inmail, spam))`
+	dropLessons = `DELETE FROM lessons WHERE (inmail, spam) IN (SELECT r.inmail, r.spam
+		FROM unnest($1::uuid[], $2::bool[]) AS r(inmail, spam))`
 )
 
 // Model returns the learnt filter as stored; nil when nothing was learnt.
@@ -356,7 +367,8 @@ func (t *tx) TakeLessons(limit int) (lessons []mailroom.Lesson, err error) {
 
 const appendAudit = `INSERT INTO audit (id, at, kind, inmail, sender, recipient, refusals, made_by, detail)
 	SELECT r.id, r.at, r.kind, r.inmail, r.sender, r.recipient, r.refusals, r.made_by, r.detail
-	FROM unnest($1::text[], $2::bigint[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bytea[])
+	FROM unnest($1::text[], $2::bigint[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[],
+		$9::bytea[])
 		AS r(id, at, kind, inmail, sender, recipient, refusals, made_by, detail)`
 
 // AppendAudit adds decisions to the audit (R21, R43).
@@ -367,14 +379,16 @@ func (t *tx) AppendAudit(entries []mailroom.AuditEntry) error {
 		for i, c := range e.Refusals {
 			codes[i] = string(c)
 		}
-		rows.add(e.ID, millis(e.At), e.Kind, e.InMail, e.Sender, e.Recipient, strings.Join(codes, " "), e.By, blob(e.Detail))
+		rows.add(e.ID, millis(e.At), e.Kind, e.InMail, e.Sender, e.Recipient, strings.Join(codes, " "), e.By,
+			blob(e.Detail))
 	}
 	return t.laterBatch("append to the audit", appendAudit, &rows, len(entries))
 }
 
 const (
-	newestReports = `SELECT inmail, sender, reporter, at, taught FROM reports WHERE at >= $1 ORDER BY at DESC, inmail DESC LIMIT $2`
-	markTaught    = `UPDATE reports SET taught = TRUE WHERE inmail IN (SELECT unnest($1::uuid[]))`
+	newestReports = `SELECT inmail, sender, reporter, at, taught FROM reports WHERE at >= $1
+		ORDER BY at DESC, inmail DESC LIMIT $2`
+	markTaught = `UPDATE reports SET taught = TRUE WHERE inmail IN (SELECT unnest($1::uuid[]))`
 )
 
 // Reported returns the newest reports since a time, up to limit, in the order of (At, InMail).
@@ -406,7 +420,8 @@ func scanAudit(r row) (e mailroom.AuditEntry, err error) {
 	var at int64
 	var inmail *string
 	var codes string
-	if err := r.Scan(&e.ID, &at, &e.Kind, &inmail, (*string)(&e.Sender), (*string)(&e.Recipient), &codes, &e.By, &e.Detail); err != nil {
+	if err := r.Scan(&e.ID, &at, &e.Kind, &inmail, (*string)(&e.Sender), (*string)(&e.Recipient), &codes, &e.By,
+		&e.Detail); err != nil {
 		return e, err
 	}
 	if inmail != nil {
@@ -430,11 +445,12 @@ func (t *tx) Audit(sender domain.MemberID, page mailroom.Page) (entries []mailro
 		c.and("sender = " + c.arg(sender) + " AND sender <> ''")
 	}
 	c.after("at", "id", page.After, page.After.ID)
-	err = t.query("read the audit", auditColumns+c.sql+` ORDER BY at DESC, id DESC LIMIT `+c.arg(limit(page)), func(r row) error {
-		e, err := scanAudit(r)
-		entries = append(entries, e)
-		return err
-	}, c.args...)
+	err = t.query("read the audit", auditColumns+c.sql+` ORDER BY at DESC, id DESC LIMIT `+c.arg(limit(page)),
+		func(r row) error {
+			e, err := scanAudit(r)
+			entries = append(entries, e)
+			return err
+		}, c.args...)
 	return entries, err
 }
 

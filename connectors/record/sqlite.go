@@ -122,7 +122,8 @@ func dsn(cfg Config) string {
 func checkWritable(cfg Config) error {
 	f, err := os.CreateTemp(cfg.Data, ".writable-*")
 	if err != nil {
-		return ownf("data: the folder %s cannot be written (%v); give this user the right to write there, or name another folder", cfg.Data, pathless(err))
+		return ownf("data: the folder %s cannot be written (%v); give this user the right to write there, or name "+
+			"another folder", cfg.Data, pathless(err))
 	}
 	_ = f.Close()
 	if err := os.Remove(f.Name()); err != nil {
@@ -131,7 +132,8 @@ func checkWritable(cfg Config) error {
 	if f, err := os.OpenFile(cfg.File(), os.O_RDWR, 0); err == nil {
 		return f.Close()
 	} else if !errors.Is(err, os.ErrNotExist) {
-		return ownf("data: the file %s cannot be written (%v); give this user the right to read and write it", cfg.File(), pathless(err))
+		return ownf("data: the file %s cannot be written (%v); give this user the right to read and write it",
+			cfg.File(), pathless(err))
 	}
 	return nil
 }
@@ -167,7 +169,8 @@ func (s *sqlite) claimFile(ctx context.Context) error {
 	case id == applicationID:
 		return nil
 	case id != 0 || tables > 0:
-		return ownf("data: the file %s is another program's database; move it away, or name another folder", s.cfg.File())
+		return ownf("data: the file %s is another program's database; move it away, or name another folder",
+			s.cfg.File())
 	}
 	_, err := s.db.ExecContext(ctx, fmt.Sprintf("PRAGMA application_id = %d", applicationID))
 	return err
@@ -357,7 +360,8 @@ func (s *sqliteSession) execRows(ctx context.Context, sql string, args []any, ro
 	return affected, nil
 }
 
-func (s *sqliteSession) queryRows(ctx context.Context, sql string, args []any, rows [][]any, each func(row) error) error {
+func (s *sqliteSession) queryRows(ctx context.Context, sql string, args []any, rows [][]any,
+	each func(row) error) error {
 	stmt, err := s.conn.prepare(sql)
 	if err != nil {
 		return err

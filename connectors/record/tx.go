@@ -182,7 +182,8 @@ func (t *tx) execBatch(what, sql string, b *batch) (n int64, err error) {
 	if len(b.rows) == 0 {
 		return 0, nil
 	}
-	err = t.do(step{what: what, sql: sql, args: b.args, rows: b.rows, done: func(touched int64) error { n = touched; return nil }})
+	err = t.do(step{what: what, sql: sql, args: b.args, rows: b.rows,
+		done: func(touched int64) error { n = touched; return nil }})
 	return n, err
 }
 
