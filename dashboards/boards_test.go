@@ -273,6 +273,7 @@ func TestQueriesKeepToTheContract(t *testing.T) {
 // metrics of HTTP, the queue and the runtime are tested elsewhere, on the pages of a running program.
 func TestContractIsWhatTheProgramExports(t *testing.T) {
 	registry := prometheus.NewPedanticRegistry()
+	registry.MustRegister(metrics.ClockOffset(func() time.Duration { return 0 }))
 	process := metrics.NewProcess(registry)
 	process.Ran("inmail:send", time.Second, true)
 	process.CRM("salesforce", []string{"InMail__c"}, []string{"query"})

@@ -135,11 +135,14 @@ func Delivery() (Dashboard, error) {
 		WithPanel(lines("Memory", "How much memory does each process hold, and does it only ever rise?", units.BytesIEC,
 			series(ours(selector("process_resident_memory_bytes")), "{{instance}}"))).
 		WithPanel(lines("Goroutines", "Does something wait for ever? A line that only rises is a leak.", units.Short,
-			series(ours(selector("go_goroutines")), "{{instance}}")).Span(12)).
+			series(ours(selector("go_goroutines")), "{{instance}}"))).
 		WithPanel(limited(lines("Open files", "How near is each process to its limit of open files and connections?",
 			units.PercentUnit,
 			series(ours(selector("process_open_fds")+" / "+selector("process_max_fds")),
-				"{{instance}}")).Max(1).Span(12), limits(0.7, 0.9)))
+				"{{instance}}")).Max(1), limits(0.7, 0.9))).
+		WithPanel(limited(lines("Clocks", "How far is each machine's clock from the record's time? Beyond 2 s it should be set; the record's "+
+			"time decides meanwhile.", units.Seconds,
+			series(ours("abs("+selector("inmail_clock_offset_seconds")+")"), "{{instance}}")).AxisSoftMax(3), limits(1, 2)))
 	return finish(b)
 }
 

@@ -6,17 +6,18 @@ import (
 	"time"
 )
 
-// CRM names a CRM that InMails are brought to, as its connector names itself. The domain knows no list of them.
+// CRM is the name of a CRM, as its connector gives it. The domain has no list of CRMs.
 type CRM string
 
-// ForeignIDs are ids of a CRM's own records, by the words of its connector: opaque to everybody else. Nil is none.
-// They are shared and never changed in place.
+// ForeignIDs are ids of a CRM's own records, by the names that its connector gives them. They are opaque to
+// everybody else. Nil is none. The map is shared and never changed in place.
 type ForeignIDs map[string]string
 
-// CRMIDs are the ids that a sender named for an InMail, by CRM; an empty one is left out. They are never changed in place.
+// CRMIDs are the ids that a sender named for an InMail, by CRM. A CRM without ids is left out. The map is
+// never changed in place.
 type CRMIDs map[CRM]ForeignIDs
 
-// Equal says whether both name the same ids.
+// Equal reports whether both name the same ids.
 func (ids CRMIDs) Equal(other CRMIDs) bool {
 	return maps.EqualFunc(ids, other, func(a, b ForeignIDs) bool { return maps.Equal(a, b) })
 }
@@ -24,7 +25,7 @@ func (ids CRMIDs) Equal(other CRMIDs) bool {
 // Match says whether a CRM knows the person whom an InMail was sent to (R55).
 type Match string
 
-// The answers of matching. NoMatch is "not asked yet".
+// The answers of matching. NoMatch means that the CRM was not asked yet.
 const (
 	NoMatch   Match = ""
 	Matched   Match = "Matched"
@@ -32,52 +33,53 @@ const (
 	Ambiguous Match = "Ambiguous"
 )
 
-// Matches returns the answers of matching, those that were given.
+// Matches returns the answers that a CRM can give: all but NoMatch.
 func Matches() []Match { return []Match{Matched, Unmatched, Ambiguous} }
 
-// FailureClass says what follows when a CRM did not take a row.
+// FailureClass says why a CRM did not store a row, and so what follows.
 type FailureClass string
 
-// The classes, in the port's words. What each leads to stands in one table in the package worker.
+// The classes. The table in package worker (consequenceOf) says what follows from each.
 const (
-	Taken         FailureClass = ""               // stored there
-	Stale         FailureClass = "stale"          // the CRM holds a newer state: nothing to do (R53)
-	Locked        FailureClass = "locked"         // a row lock or a passing fault: again soon
-	LimitReached  FailureClass = "limit"          // the daily limit or our share of it: parked until it resets
-	SessionEnded  FailureClass = "session"        // logged out: log in once, then again
-	LoginFailed   FailureClass = "login"          // logging in itself fails: paused
-	LostReference FailureClass = "lost_reference" // what the record hangs on there is converted, merged or gone: match again
+	Taken         FailureClass = ""               // the CRM stored the row
+	Stale         FailureClass = "stale"          // the CRM has a newer state: nothing to do (R53)
+	Locked        FailureClass = "locked"         // a row lock or a passing fault: tried again soon
+	LimitReached  FailureClass = "limit"          // the daily limit or our share is used up: parked
+	SessionEnded  FailureClass = "session"        // the session ended: tried again after a new login
+	LoginFailed   FailureClass = "login"          // the login fails: the sync pauses
+	LostReference FailureClass = "lost_reference" // a parent was converted, merged or deleted: matched again
 	BadData       FailureClass = "bad_data"       // the CRM refuses this row: a dead letter
-	Configuration FailureClass = "configuration"  // the CRM refuses every such row: paused and shown
+	Configuration FailureClass = "configuration"  // the CRM refuses every such row: the sync pauses
 )
 
-// failures lists the classes in which a link can wait; every list of classes is made from it.
+// failures lists the classes that a stored link can have. Every other list of classes is made from it.
 var failures = []FailureClass{Locked, LimitReached, SessionEnded, LoginFailed, LostReference, BadData, Configuration}
 
-// FailureClasses returns the classes of failure that a stored link can have: all but Taken, and Stale, which leaves
-// nothing to do.
+// FailureClasses returns the classes of failure that a stored link can have: all but Taken and Stale, after
+// which nothing is left to do.
 func FailureClasses() []FailureClass { return slices.Clone(failures) }
 
 // Link is one CRM's side of one InMail, as the record keeps it.
 type Link struct {
 	InMail        ID
 	CRM           CRM
-	RecordID      string // of the InMail's own record there; empty before the first push
+	RecordID      string // id of the InMail's own record in the CRM; empty before the first push
 	Match         Match
-	Parents       ForeignIDs        // what that record hangs on there
-	Notes         map[string]string // what the connector has done beside the record, in its own words; never changed in place
-	PushedVersion int64             // the version of the InMail that the CRM holds
-	PushedSeq     int               // and its receipt number: never goes back (R53)
-	Attempts      int               // failed pushes since the last that went through, or since a fault first came that makes a dead letter when it stays
-	Class         FailureClass
-	Detail        string // the CRM's code and field names; never a text of ours
-	FailedAt      time.Time
-	Dead          bool // a dead letter: waits for a retry or for the next change
+	Parents       ForeignIDs        // the CRM's records that the InMail is shown under
+	Notes         map[string]string // what the connector did beside the record; never changed in place
+	PushedVersion int64             // the version of the InMail that the CRM has
+	PushedSeq     int               // the sequence number of its last receipt there; it only rises (R53)
+	// Attempts counts the failed pushes since the last successful one, or since the first with a fault that
+	// makes the link a dead letter when it persists.
+	Attempts int
+	Class    FailureClass
+	Detail   string // error code and field names of the CRM; never a text of an InMail
+	FailedAt time.Time
+	Dead     bool // a dead letter: it waits for a retry by hand or for the next change of the InMail
 }
 
-// Push is one InMail on its way to a CRM: its newest state, what is known of its link, and
-// what matching needs. Email is of the recipient, for finding the person there and for nothing
-// else (R01).
+// Push is one InMail to be pushed to a CRM: its newest state, its link, and what matching needs. Email is the
+// recipient's address and serves only to find the person in the CRM (R01).
 type Push struct {
 	InMail        InMail
 	Link          Link
@@ -86,11 +88,10 @@ type Push struct {
 	Email         Email
 }
 
-// PushAnswer is what became of one Push: the link as it is now, and the class of the failure, if any.
-// Until is when a parked row may go again. OfCall says that a whole call failed: nothing is known of the row itself.
+// PushAnswer is the result of one Push.
 type PushAnswer struct {
-	Link   Link
-	Class  FailureClass
-	Until  time.Time
-	OfCall bool
+	Link   Link         // as it is after the push
+	Class  FailureClass // why the push failed; Taken when it did not
+	Until  time.Time    // when a row that met a limit may be pushed again; zero: not known
+	OfCall bool         // the whole call failed, so nothing is known of the row itself
 }

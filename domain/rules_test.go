@@ -54,7 +54,7 @@ func want(t *testing.T, err error, code Code) {
 	}
 }
 
-// open returns a case that no rule refuses.
+// openCase returns a case that no rule refuses.
 func openCase() Case {
 	ann, bob := NewMember("ann", "Ann"), NewMember("bob", "Bob")
 	return Case{Now: t0, From: "ann", To: "bob", Sender: &ann, Recipient: &bob, Left: 1}
@@ -75,7 +75,6 @@ func left(plan string, used int) int {
 	return CreditsAt(t0, a, 0).Remaining
 }
 
-// TestRules proves the rules that need no store.
 // TestEnoughAt checks from when on a campaign can have been sent (R08, R10).
 func TestEnoughAt(t *testing.T) {
 	now := time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
@@ -96,6 +95,7 @@ func TestEnoughAt(t *testing.T) {
 	}
 }
 
+// TestRules proves the rules that need no store.
 func TestRules(t *testing.T) {
 	t.Run("R01_an_address_never_prints", func(t *testing.T) {
 		e := Email("ann@example.org")

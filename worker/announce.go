@@ -10,22 +10,22 @@ import (
 
 // The bounds of announcing.
 const (
-	announcedIDs     = 500             // of one task
-	announceWaiting  = 100_000         // ids that wait while the queue is slow; what is more, redrive finds
-	announceTimeout  = 5 * time.Second // of one task
-	announceAtTheEnd = 5 * time.Second // of all that wait, when the program ends
+	announcedIDs     = 500             // ids of one task
+	announceWaiting  = 100_000         // ids that may wait; redrive finds those beyond
+	announceTimeout  = 5 * time.Second // how long enqueueing one task may take
+	announceAtTheEnd = 5 * time.Second // how long Stop waits for all ids that still wait
 )
 
-// Announcer asks the queue for what was accepted, beside the commits: no caller waits for the queue, and no commit does.
-// What is accepted while it asks goes together in its next task. A queue that is away loses nothing: the record has the
-// InMails, and redrive asks again.
+// Announcer enqueues accepted InMails in the background, so that neither callers nor commits wait for the
+// queue. InMails that are accepted while a task is being enqueued share the next task. Nothing is lost when
+// the queue cannot be reached: the record has the InMails, and redrive enqueues them again.
 type Announcer struct {
 	ask func(ctx context.Context, ids []domain.ID) error
 
 	mu      sync.Mutex
 	waiting []domain.ID
-	idle    chan struct{} // closed when nobody asks; nil: nobody has yet
-	asking  bool
+	idle    chan struct{} // closed when nothing waits any more; nil: nothing was ever announced
+	asking  bool          // askAll runs
 }
 
 // NewAnnouncer returns an Announcer over ask, which puts one task into the queue.
@@ -33,7 +33,7 @@ func NewAnnouncer(ask func(ctx context.Context, ids []domain.ID) error) *Announc
 	return &Announcer{ask: ask}
 }
 
-// Announce hands ids in and returns at once.
+// Announce takes ids to be enqueued and returns at once.
 func (a *Announcer) Announce(ids []domain.ID) {
 	if len(ids) == 0 {
 		return
@@ -47,7 +47,7 @@ func (a *Announcer) Announce(ids []domain.ID) {
 	}
 }
 
-// askAll asks until nothing waits.
+// askAll enqueues tasks until no id waits.
 func (a *Announcer) askAll() {
 	for {
 		a.mu.Lock()
@@ -65,14 +65,14 @@ func (a *Announcer) askAll() {
 	}
 }
 
-// one asks for a task's worth. That it failed is known to redrive by what is still queued.
+// one enqueues one task. Its error is dropped, because redrive finds InMails that are still queued.
 func (a *Announcer) one(ids []domain.ID) {
 	ctx, cancel := context.WithTimeout(context.Background(), announceTimeout)
 	defer cancel()
 	_ = a.ask(ctx, ids)
 }
 
-// Stop waits until everything that was announced has been asked for, at most a few seconds: the rest is redrive's.
+// Stop waits until every announced id was enqueued, for announceAtTheEnd at most. Redrive finds the rest.
 func (a *Announcer) Stop(ctx context.Context) error {
 	a.mu.Lock()
 	idle := a.idle

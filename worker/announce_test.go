@@ -14,7 +14,7 @@ import (
 	"inmail/worker"
 )
 
-// slowQueue takes a task when it is let to.
+// slowQueue takes a task only when the test lets it.
 type slowQueue struct {
 	began chan struct{}
 	let   chan error
@@ -37,10 +37,10 @@ func TestAnnouncer(t *testing.T) {
 		a := worker.NewAnnouncer(q.ask)
 		a.Announce([]domain.ID{"1"})
 		<-q.began
-		a.Announce([]domain.ID{"2"}) // returns, though the queue does not
+		a.Announce([]domain.ID{"2"}) // returns at once, though the queue does not answer
 		a.Announce([]domain.ID{"3", "4"})
 		a.Announce(nil)
-		q.let <- errors.New("the queue is away") // what was asked is lost, and nothing else
+		q.let <- errors.New("the queue is away") // only this task is lost
 		<-q.began
 		q.let <- nil
 		if err := a.Stop(t.Context()); err != nil {
@@ -89,7 +89,7 @@ func TestAnnouncer(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
-	t.Run("does not wait for a queue that never answers longer than it is told", func(t *testing.T) {
+	t.Run("waits for a queue that never answers no longer than its context", func(t *testing.T) {
 		q := &slowQueue{began: make(chan struct{}), let: make(chan error, 1)}
 		a := worker.NewAnnouncer(q.ask)
 		a.Announce([]domain.ID{"1"})

@@ -7,7 +7,7 @@ import (
 	"inmail/domain"
 )
 
-// TestAfter holds the one table from the class of a failure to what follows.
+// TestConsequences checks what follows from each class of failure.
 func TestConsequences(t *testing.T) {
 	now := time.Date(2026, 11, 18, 9, 0, 0, 0, time.UTC)
 	reset := now.Add(6 * time.Hour)
@@ -17,7 +17,7 @@ func TestConsequences(t *testing.T) {
 		ofCall   bool
 		silent   int
 		until    time.Time
-		least    time.Duration // until it goes again; 0: it does not by itself
+		least    time.Duration // the shortest wait until the row is pushed again; 0: it is not
 		most     time.Duration
 		dead     bool
 		pause    bool
@@ -61,7 +61,8 @@ func TestConsequences(t *testing.T) {
 	}
 }
 
-// TestBackoff holds its bounds: doubling from a second to five minutes, never less than half of it, and by chance in between.
+// TestBackoff checks its bounds: twice as long each time, from one second to five minutes, and a random part
+// of at least half of that.
 func TestBackoff(t *testing.T) {
 	for attempts, most := range map[int]time.Duration{
 		-1: time.Second, 0: time.Second, 1: time.Second, 2: 2 * time.Second, 5: 16 * time.Second, 9: 256 * time.Second,
@@ -81,16 +82,16 @@ func TestBackoff(t *testing.T) {
 	}
 }
 
-// TestHeard counts pushes that the org answered nothing of: one answer to one row ends the silence.
+// TestSilence checks the count of pushes without any answer: one answer to one row sets it to 0.
 func TestSilence(t *testing.T) {
-	unheard, row := domain.PushAnswer{Class: domain.Locked, OfCall: true}, domain.PushAnswer{Class: domain.Locked}
+	unanswered, row := domain.PushAnswer{Class: domain.Locked, OfCall: true}, domain.PushAnswer{Class: domain.Locked}
 	var p pusher
 	for i, step := range []struct {
 		answers []domain.PushAnswer
 		silent  int
 	}{
-		{[]domain.PushAnswer{unheard}, 1}, {[]domain.PushAnswer{unheard, unheard}, 2}, {[]domain.PushAnswer{unheard, row}, 0},
-		{[]domain.PushAnswer{unheard}, 1}, {[]domain.PushAnswer{{Class: domain.Taken}}, 0},
+		{[]domain.PushAnswer{unanswered}, 1}, {[]domain.PushAnswer{unanswered, unanswered}, 2}, {[]domain.PushAnswer{unanswered, row}, 0},
+		{[]domain.PushAnswer{unanswered}, 1}, {[]domain.PushAnswer{{Class: domain.Taken}}, 0},
 	} {
 		if p.noteSilence(step.answers); p.silent != step.silent {
 			t.Errorf("after push %d: %d silent, want %d", i+1, p.silent, step.silent)

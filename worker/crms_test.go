@@ -14,9 +14,9 @@ import (
 	"inmail/worker"
 )
 
-// plainCRM is a CRM of the tests: it takes everything, waits while it hangs, or answers as it is told.
+// plainCRM is a CRM of the tests. It takes every push, hangs, or answers as the test says.
 type plainCRM struct {
-	mailroom.CRM // what is not asked here
+	mailroom.CRM // the methods that these tests do not call
 	name         domain.CRM
 	answer       func(domain.Push) domain.PushAnswer // nil: takes everything
 	hung         chan struct{}                       // closed when a push hangs; nil: none does
@@ -71,7 +71,7 @@ func (c *company) waiting(crm domain.CRM) mailroom.CRMStatus {
 	return s
 }
 
-// TestRules holds what the jobs promise of several CRMs.
+// TestRules proves what the jobs promise of several CRMs.
 func TestRules(t *testing.T) {
 	two := func(t *testing.T) (*company, *worker.Jobs, *plainCRM, *plainCRM) {
 		c := newCompany(t)
@@ -97,7 +97,7 @@ func TestRules(t *testing.T) {
 		if well.holds() != 5 || c.waiting("well").Unsynced != 0 || c.waiting("slow").Unsynced != 5 {
 			t.Errorf("the other holds %d; %+v", well.holds(), c.waiting("well"))
 		}
-		// It is changed, reconciled and told of meanwhile as if it were alone.
+		// The other CRM is reconciled meanwhile as if it were alone.
 		if err := soon(t, "a run of the other", func() chan error {
 			done := make(chan error, 1)
 			go func() { done <- j.Handlers()[mailroom.TaskCRMReconcile](t.Context(), []string{"well"}) }()
@@ -105,7 +105,8 @@ func TestRules(t *testing.T) {
 		}()); err != nil || well.runs != 1 {
 			t.Errorf("%v after %d runs", err, well.runs)
 		}
-		if err := soon(t, "a second task to the one that hangs", push(j, "slow")); err != nil { // it takes no second worker
+		// It takes no second worker.
+		if err := soon(t, "a second task to the one that hangs", push(j, "slow")); err != nil {
 			t.Error(err)
 		}
 		slow.hung = nil
@@ -139,19 +140,20 @@ func TestRules(t *testing.T) {
 			if err != nil || len(failures) != 0 {
 				t.Errorf("failures of the other: %+v, %v", failures, err)
 			}
-			slow.answer = nil // it is mended: both converge
+			slow.answer = nil // it is repaired: both converge
 			if err := errors.Join(c.svc.ResumeCRM(t.Context(), "well"), retryAll(c, "slow")); err != nil {
 				t.Fatal(err)
 			}
 			c.wall.pass(2 * time.Hour)
-			if err := soon(t, "the push after it was mended", push(j, "slow")); err != nil || slow.holds() != 5 {
+			if err := soon(t, "the push after it was repaired", push(j, "slow")); err != nil || slow.holds() != 5 {
 				t.Errorf("%v, and it holds %d", err, slow.holds())
 			}
 		})
 	}
 	t.Run("R67_a_task_that_names_no_CRM_or_an_unknown_one_does_nothing", func(t *testing.T) {
 		c, j, slow, well := two(t)
-		for _, ids := range [][]string{nil, {"third"}, {"backfill", "019abf5e-8c00-7a31-9c55-0d6a3f6b7e21"}} { // the last is of the version before
+		// The last is of an older version.
+		for _, ids := range [][]string{nil, {"third"}, {"backfill", "019abf5e-8c00-7a31-9c55-0d6a3f6b7e21"}} {
 			for _, task := range []string{mailroom.TaskCRMPush, mailroom.TaskCRMReconcile, mailroom.TaskCRMBackfill} {
 				if err := j.Handlers()[task](t.Context(), ids); err != nil {
 					t.Errorf("%s %v: %v", task, ids, err)
@@ -166,7 +168,7 @@ func TestRules(t *testing.T) {
 
 func (c *plainCRM) Resume(context.Context) error { return nil }
 
-// retryAll lets a person go through what waits for one.
+// retryAll retries all failed pushes to a CRM and resumes its sync, as an operator does.
 func retryAll(c *company, crm domain.CRM) error {
 	_, err := c.svc.RetryCRM(c.t.Context(), crm, "", "")
 	if err != nil {

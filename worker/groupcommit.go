@@ -12,16 +12,16 @@ import (
 // ErrBusy says that more callers wait for a commit than are let in; the caller may come again.
 var ErrBusy = errors.New("too many requests wait for the record")
 
-// Group makes callers share transactions: those that arrive while a commit is under way wait for the next one and
-// go together. Alone, a caller waits for nobody. Load grows the batch, not the number of commits: only when a whole
-// batch waits does another run begin beside those under way.
+// Group makes callers share transactions: callers that arrive while a commit is under way wait and share the
+// next commit. A caller that is alone does not wait. Under load the batches grow, not the number of commits:
+// another run begins beside those under way only when a whole batch waits.
 type Group[T, R any] struct {
 	run    func(ctx context.Context, items []T) ([]R, error)
 	limits GroupLimits
 
 	mu      sync.Mutex
 	waiting []call[T, R]
-	active  int
+	active  int // runs under way
 }
 
 // GroupLimits bounds a Group.
@@ -29,7 +29,7 @@ type GroupLimits struct {
 	Batch    int           // items that share one run
 	Waiting  int           // callers that may wait; more get ErrBusy
 	Parallel int           // runs at once, when whole batches wait: 1 for a store with one writer
-	Timeout  time.Duration // of one run
+	Timeout  time.Duration // how long one run may take
 }
 
 type call[T, R any] struct {
@@ -47,8 +47,8 @@ func NewGroup[T, R any](limits GroupLimits, run func(ctx context.Context, items 
 	return &Group[T, R]{run: run, limits: limits}
 }
 
-// Do hands one item in and waits for its result. When ctx ends first the item may still be done: the
-// caller cannot know, and asks again under the same key (R28).
+// Do hands one item in and waits for its result. When ctx ends first, the item may still be stored: the
+// caller cannot know, and tries again under the same idempotency key (R28).
 func (g *Group[T, R]) Do(ctx context.Context, item T) (R, error) {
 	c := call[T, R]{item: item, done: make(chan answer[R], 1)}
 	var none R
@@ -77,7 +77,7 @@ func (g *Group[T, R]) join(c call[T, R]) error {
 	return nil
 }
 
-// drain runs batches until nobody waits; beside another drain, only whole ones.
+// drain runs batches until nobody waits. Beside another drain it runs whole batches only.
 func (g *Group[T, R]) drain() {
 	for {
 		g.mu.Lock()
@@ -94,8 +94,8 @@ func (g *Group[T, R]) drain() {
 	}
 }
 
-// commit runs one batch and answers its callers. The run belongs to all of them, so no single caller's
-// context ends it.
+// commit runs one batch and answers its callers. The context of one caller does not end the run, because
+// the run serves all of them.
 func (g *Group[T, R]) commit(batch []call[T, R]) {
 	items := make([]T, len(batch))
 	for i, c := range batch {
@@ -113,7 +113,7 @@ func (g *Group[T, R]) commit(batch []call[T, R]) {
 	}
 }
 
-// contained runs a batch; a panic or a short answer is every caller's error, and ends nobody else.
+// contained runs one batch. A panic, or fewer results than items, becomes the error of all its callers.
 func (g *Group[T, R]) contained(ctx context.Context, items []T) (results []R, err error) {
 	defer func() {
 		if p := recover(); p != nil {

@@ -15,10 +15,10 @@ import (
 
 var limits = worker.GroupLimits{Batch: 100, Waiting: 1000, Parallel: 1, Timeout: time.Minute}
 
-// store is a run that keeps the batches that it was given and holds each until it is let go.
+// store keeps the batches of a group and lets none end before the test says so.
 type store struct {
 	batches [][]int
-	release chan struct{} // one for each batch; closed: none is held
+	release chan struct{} // one value lets one batch end; closed: all end at once
 	fault   error
 }
 
@@ -42,7 +42,7 @@ func (s *store) sizes() (sizes []int) {
 	return sizes
 }
 
-// caller is one Do on its way.
+// caller is one call of Do.
 type caller struct {
 	item, got int
 	err       error

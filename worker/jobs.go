@@ -1,6 +1,6 @@
-// Package worker is the jobs: a file a task type, the schedule, and the group commit. It knows the use
-// cases and their ports, not the connectors. Every handler reads the record, does what is due, and may
-// run twice, late or never: redrive finds what is due and asks again.
+// Package worker contains the handlers of all task types, the schedule and the group commit. It knows the
+// use cases and their ports, not the connectors. Every handler reads the record and does what is due. It may
+// run twice, late or never: redrive finds what is still due and enqueues it again.
 package worker
 
 //go:generate go run ./generate -readme README.md
@@ -15,21 +15,21 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// Handler does what a task asks for. ids are the task's; an error lets the queue try again.
+// Handler does the work of a task with these ids. After an error the queue tries the task again.
 type Handler func(ctx context.Context, ids []string) error
 
-// Jobs are the handlers of all task types over one room.
+// Jobs has the handlers of all task types over one mailroom.Service.
 type Jobs struct {
 	Service    *mailroom.Service                                    // with the CRMs
 	Depth      func(ctx context.Context, queue string) (int, error) // tasks that wait in a queue
 	Log        *slog.Logger
 	Snapshot   func(ctx context.Context) error // computes and stores the figures
-	Deliveries int                             // transactions of deliveries at once: 1, also for 0, where the record has one writer
-	pushers    sync.Map                        // by CRM
+	Deliveries int                             // deliveries at once; 0 is 1, as for a record with one writer
+	pushers    sync.Map                        // domain.CRM → *pusher
 }
 
-// Handlers returns the handler of each task type. The queue does not start while its table
-// (mailroom.TaskKinds) has others.
+// Handlers returns the handler of each task type. The queue refuses to start unless these are exactly the
+// types of mailroom.TaskKinds.
 func (j *Jobs) Handlers() map[string]Handler {
 	return map[string]Handler{
 		mailroom.TaskSend:         j.send(),
@@ -44,19 +44,18 @@ func (j *Jobs) Handlers() map[string]Handler {
 	}
 }
 
-// The bounds of a sweep: one transaction's worth, and how many of those a task does before it leaves the rest to
-// the next.
+// The bounds of a sweep. The next task does what one leaves.
 const (
-	sweepBatch = 1000
-	sweepLimit = 200
+	sweepBatch = 1000 // rows of one transaction
+	sweepLimit = 200  // transactions of one task
 )
 
-// expire persists what the clock has expired (R33).
+// expire stores the expiry of InMails that the clock has expired (R33).
 func (j *Jobs) expire(ctx context.Context, _ []string) error {
 	return sweep(ctx, func() (int, error) { return j.Service.Expire(ctx, sweepBatch) })
 }
 
-// retain drops texts by age, then their bytes from the files.
+// retain empties old texts and then removes their bytes from the files of the record.
 func (j *Jobs) retain(ctx context.Context, _ []string) error {
 	if err := sweep(ctx, func() (int, error) { return j.Service.DropTexts(ctx, sweepBatch) }); err != nil {
 		return err
@@ -64,7 +63,7 @@ func (j *Jobs) retain(ctx context.Context, _ []string) error {
 	return j.Service.Scrub(ctx)
 }
 
-// sweep repeats a batch until it comes back short.
+// sweep repeats batch until one handles fewer than sweepBatch rows, sweepLimit times at most.
 func sweep(ctx context.Context, batch func() (int, error)) error {
 	for range sweepLimit {
 		n, err := batch()
@@ -78,19 +77,19 @@ func sweep(ctx context.Context, batch func() (int, error)) error {
 	return nil
 }
 
-// RedriveAge is how long an InMail may stand queued before redrive asks for it again: longer than an idle
-// system needs, short enough for 10 s after a crash.
+// RedriveAge is how long an InMail may be queued before redrive enqueues it again. An idle system delivers
+// sooner, and after a crash everything is delivered within 10 s.
 const RedriveAge = 3 * time.Second
 
-// redriveLimit is how many InMails one redrive asks for.
+// redriveLimit is how many InMails one redrive enqueues at most.
 const redriveLimit = 20_000
 
-// redrive asks the queue again for what it forgot (DESIGN, When things die). While sends wait in the queue the
-// workers are behind, not forgetful: asking again would only make the queue longer.
+// redrive enqueues InMails again whose tasks were lost (DESIGN, When things die), and finishes erasures.
+// While sends wait in the queue it enqueues none: no task was lost, the workers are only behind.
 func (j *Jobs) redrive(ctx context.Context, _ []string) error {
 	waiting, err := j.Depth(ctx, mailroom.QueueSends)
 	if err != nil {
-		return fmt.Errorf("look how many sends wait: %w", err)
+		return fmt.Errorf("count the sends that wait in the queue: %w", err)
 	}
 	if waiting == 0 {
 		n, err := j.Service.Redrive(ctx, RedriveAge, redriveLimit)
@@ -98,7 +97,7 @@ func (j *Jobs) redrive(ctx context.Context, _ []string) error {
 			return err
 		}
 		if n > 0 {
-			j.Log.InfoContext(ctx, "asked again for what was still queued", "inmails", n)
+			j.Log.InfoContext(ctx, "enqueued again the InMails that were still queued", "inmails", n)
 		}
 	}
 	erasing, err := j.Service.Erasing(ctx)
@@ -108,17 +107,17 @@ func (j *Jobs) redrive(ctx context.Context, _ []string) error {
 	return j.erase(ctx, nil)
 }
 
-// erase carries erasures to their end (R60).
+// erase finishes the erasures that were begun (R60).
 func (j *Jobs) erase(ctx context.Context, _ []string) error {
 	_, err := j.Service.FinishErasures(ctx)
 	return err
 }
 
-// learnLimit is how many lessons one snapshot folds into the filter.
+// learnLimit is how many lessons the filter learns from in one snapshot.
 const learnLimit = 500
 
-// snapshot stores the figures that /metrics/domain and the analytics read, and teaches the filter what was
-// reported and answered since.
+// snapshot lets the filter learn from the reports and replies since the last snapshot, and then stores the
+// figures that /metrics/domain and the analytics read.
 func (j *Jobs) snapshot(ctx context.Context, _ []string) error {
 	if _, err := j.Service.Learn(ctx, learnLimit); err != nil {
 		return err

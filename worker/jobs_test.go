@@ -20,7 +20,7 @@ import (
 	"inmail/worker"
 )
 
-// office is the jobs over a room with a real record.
+// office is the jobs over a service with a real record.
 type office struct {
 	t       *testing.T
 	svc     *mailroom.Service
@@ -41,13 +41,14 @@ type uuids struct{}
 func (uuids) NewID() domain.ID    { return domain.ID(uuid.Must(uuid.NewV7()).String()) }
 func (uuids) NewSecret() [32]byte { return [32]byte{1} }
 
-// counted is a record that tells of each delivery, holds it until it is let go, and can fail those of one InMail.
+// counted is a record that reports each delivery, waits until the test lets it end, and can fail those of one
+// InMail.
 type counted struct {
 	mailroom.Record
-	claims  chan int          // of each transaction that claims, how many
-	release chan struct{}     // one for each; nil: none is held
+	claims  chan int          // how many InMails each transaction claims
+	release chan struct{}     // one value lets one transaction end; nil: all end at once
 	poison  domain.ID         // a transaction that claims it fails
-	held    map[domain.ID]int // how many claims another transaction still keeps it from
+	locked  map[domain.ID]int // how many further claims find the InMail locked
 }
 
 var errPoison = errors.New("cannot be delivered")
@@ -72,8 +73,8 @@ func (w *watchedTx) ClaimQueued(ids []domain.ID) ([]*domain.InMail, error) {
 		}
 	}
 	free := slices.DeleteFunc(slices.Clone(ids), func(id domain.ID) bool {
-		w.record.held[id]--
-		return w.record.held[id] >= 0
+		w.record.locked[id]--
+		return w.record.locked[id] >= 0
 	})
 	return w.Tx.ClaimQueued(free)
 }
@@ -91,7 +92,7 @@ func newOffice(t *testing.T) *office {
 		t.Fatal(err)
 	}
 	t.Cleanup(rec.Close)
-	o.record = &counted{Record: rec, claims: make(chan int, 100), held: map[domain.ID]int{}}
+	o.record = &counted{Record: rec, claims: make(chan int, 100), locked: map[domain.ID]int{}}
 	o.svc, err = mailroom.New(t.Context(), mailroom.Config{Plans: domain.ShippedPlans(), Policy: domain.DefaultPolicy()}, o.record, o.queue, o.clock, uuids{}, nobody{})
 	if err != nil {
 		t.Fatal(err)
@@ -101,7 +102,7 @@ func newOffice(t *testing.T) *office {
 	return o
 }
 
-// accept makes a sender and n InMails that wait.
+// accept makes a sender and n queued InMails.
 func (o *office) accept(n int) (ids []string) {
 	o.t.Helper()
 	sender := domain.NewMember("s", "Sender")
@@ -131,7 +132,7 @@ func (o *office) accept(n int) (ids []string) {
 	return ids
 }
 
-// queued returns how many still wait.
+// queued returns how many InMails are still queued.
 func (o *office) queued() (n int) {
 	err := o.record.View(o.t.Context(), func(tx mailroom.Tx) error {
 		ids, err := tx.QueuedBefore(o.clock.now.Add(time.Hour), 1000)
@@ -144,7 +145,7 @@ func (o *office) queued() (n int) {
 	return n
 }
 
-// TestHandlers: every task type has a handler, and every handler a task type.
+// TestHandlers checks that every task type has a handler and every handler a task type.
 func TestHandlers(t *testing.T) {
 	var want []string
 	for _, kind := range mailroom.TaskKinds() {
@@ -195,7 +196,7 @@ func TestRedrive(t *testing.T) {
 }
 
 func TestSend(t *testing.T) {
-	// work runs a task for each of ids at once: the first holds the record until the others wait for it.
+	// work runs a task for each of ids at once; the first occupies the record until the others wait for it.
 	work := func(t *testing.T, o *office, ids []string) (errs []error) {
 		send := o.jobs.Handlers()[mailroom.TaskSend]
 		o.record.release = make(chan struct{})
@@ -227,7 +228,7 @@ func TestSend(t *testing.T) {
 	t.Run("R29_what_a_push_holds_is_delivered_a_moment_later", func(t *testing.T) {
 		o := newOffice(t)
 		ids := o.accept(3)
-		o.record.held[domain.ID(ids[1])] = 2
+		o.record.locked[domain.ID(ids[1])] = 2
 		if err := o.jobs.Handlers()[mailroom.TaskSend](t.Context(), ids); err != nil {
 			t.Fatal(err)
 		}

@@ -11,7 +11,7 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// TestWaitingForATurnHasAnEnd: a task that waits for its turn gives its worker back some day.
+// TestWaitingForALeaseHasAnEnd checks that a task which waits for a lease gives up after leaseWait.
 func TestWaitingForALeaseHasAnEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
@@ -22,17 +22,17 @@ func TestWaitingForALeaseHasAnEnd(t *testing.T) {
 	})
 }
 
-// TestHold holds that work under a lease ends before anybody else may have it.
-func TestHold(t *testing.T) {
+// TestKeepAlive checks that work under a lease ends before another holder may take the lease.
+func TestKeepAlive(t *testing.T) {
 	const lease = 3 * time.Second
 	beat := lease / 3
 	quiet := slog.New(slog.DiscardHandler)
 	refused := errors.New("the record is down")
-	// last is when the work's context ended after the last prolonging that went through; under way at most for 20 s.
+	// last returns how long after the last successful prolonging the context of the work ended; 20 s at most.
 	last := func(t *testing.T, prolong func(ctx context.Context, n int) error) time.Duration {
 		t.Helper()
 		n, good := 0, time.Now()
-		held, release := keepAlive(t.Context(), quiet, beat, func(ctx context.Context) error {
+		leased, release := keepAlive(t.Context(), quiet, beat, func(ctx context.Context) error {
 			n++
 			asked := time.Now()
 			err := prolong(ctx, n)
@@ -42,7 +42,7 @@ func TestHold(t *testing.T) {
 			return err
 		})
 		select {
-		case <-held.Done():
+		case <-leased.Done():
 		case <-time.After(20 * time.Second):
 		}
 		ended := time.Now()

@@ -30,21 +30,21 @@ type company struct {
 	config  salesforce.Config
 	wall    *wall
 	writes  *writes
-	refused chan struct{} // one for each claim that was turned away
+	refused chan struct{} // one value for each claim that found the lease taken
 }
 
-// wall is a clock that all processes see.
+// wall is the clock of all processes.
 type wall struct{ at atomic.Int64 }
 
 func (w *wall) Now() time.Time        { return time.UnixMilli(w.at.Load()).UTC() }
 func (w *wall) pass(d time.Duration)  { w.at.Add(d.Milliseconds()) }
 func (w *wall) since(t time.Time) int { return int(w.Now().Sub(t).Milliseconds()) }
 
-// writes sees what leaves for the org, holds the first call that writes until it is let go, and tells of two at once that write
-// children of one parent.
+// writes observes all calls to the org. It lets the first call that writes wait until the test releases it,
+// and reports parents whose children two calls write at once.
 type writes struct {
 	next    http.RoundTripper
-	held    chan struct{} // closed when the first call is held
+	blocked chan struct{} // closed when the first call waits
 	release chan struct{}
 	met     chan string // parents of which two calls wrote children at once
 	once    sync.Once
@@ -70,7 +70,7 @@ func (w *writes) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 	}()
 	if len(parents) > 0 {
-		w.once.Do(func() { close(w.held); <-w.release })
+		w.once.Do(func() { close(w.blocked); <-w.release })
 	}
 	return w.next.RoundTrip(req)
 }
@@ -111,7 +111,7 @@ func parentsIn(req *http.Request) (parents []string) {
 func newCompany(t *testing.T) *company {
 	t.Helper()
 	c := &company{wall: &wall{}, refused: make(chan struct{}, 1000),
-		writes: &writes{next: http.DefaultTransport, held: make(chan struct{}), release: make(chan struct{}), met: make(chan string, 100), inFlight: map[string]int{}}}
+		writes: &writes{next: http.DefaultTransport, blocked: make(chan struct{}), release: make(chan struct{}), met: make(chan string, 100), inFlight: map[string]int{}}}
 	c.wall.at.Store(time.Date(2026, 11, 18, 9, 0, 0, 0, time.UTC).UnixMilli())
 	cfg := record.Default()
 	cfg.Data = t.TempDir()
@@ -134,7 +134,7 @@ func newCompany(t *testing.T) *company {
 	return c
 }
 
-// turnedAway tells of claims that another's turn refused.
+// refusedRecord reports the claims that found the lease taken.
 type refusedRecord struct {
 	mailroom.Record
 	notify chan struct{}
@@ -226,7 +226,8 @@ func soon[V any](t *testing.T, what string, from <-chan V) (v V) {
 	return v
 }
 
-// TestWritersOfOneParent holds that children of one Lead, Contact or Account are written by one process at a time.
+// TestWritersOfOneParent checks that children of one Lead, Contact or Account are written by one process at a
+// time.
 func TestWritersOfOneParent(t *testing.T) {
 	push := func(j *worker.Jobs) chan error {
 		done := make(chan error, 1)
@@ -235,11 +236,11 @@ func TestWritersOfOneParent(t *testing.T) {
 	}
 	run := func(t *testing.T, c *company, lead string, first, second func() chan error, due func()) {
 		one := first()
-		soon(t, "the first write", c.writes.held)
+		soon(t, "the first write", c.writes.blocked)
 		due()
 		two := second()
 		select {
-		case <-c.refused: // it waits for its turn
+		case <-c.refused: // it waits for the lease
 		case parent := <-c.writes.met:
 			t.Errorf("two processes write children of %s at once", parent)
 		case <-time.After(patience):
@@ -271,12 +272,13 @@ func TestWritersOfOneParent(t *testing.T) {
 		lead := c.lead()
 		c.children(lead, 1)
 		done := c.connected()
-		c.writes.once.Do(func() {}) // the first push is held by nobody
+		c.writes.once.Do(func() {}) // the first push need not wait
 		if err := soon(t, "the first push", push(done)); err != nil {
 			t.Fatal(err)
 		}
 		other := c.lead()
-		for _, r := range c.org.Records("InMail__c") { // somebody hangs it elsewhere: reconcile is to hang it back
+		// Somebody moved it to another parent: reconcile moves it back.
+		for _, r := range c.org.Records("InMail__c") {
 			if err := c.org.Edit(r["Id"].(string), sandbox.Fields{"Lead__c": other}); err != nil {
 				t.Fatal(err)
 			}
@@ -305,7 +307,7 @@ func TestWritersOfOneParent(t *testing.T) {
 		done := push(c.connected())
 		soon(t, "the first look", c.refused)
 		c.wall.pass(worker.PushLease - time.Millisecond)
-		for range 2 { // the second look is at the new time for sure
+		for range 2 { // the second look is certainly made at the new time
 			soon(t, "a look before the lease has ended", c.refused)
 		}
 		if n := c.hanging(lead); n != 0 {

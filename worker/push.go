@@ -13,8 +13,8 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// named returns the CRM that a task names, which is the first of its ids; nil where this process does not reach it. A task of the
-// version before there were several names none: it comes again by the schedule or by redrive.
+// named returns the CRM that a task names by the first of its ids; nil where this process does not reach it.
+// Tasks of versions with a single CRM name none and are dropped: the schedule or redrive asks again.
 func (j *Jobs) named(ids []string) mailroom.CRM {
 	if len(ids) == 0 {
 		return nil
@@ -26,22 +26,21 @@ func (j *Jobs) named(ids []string) mailroom.CRM {
 	return crm
 }
 
-// pusherOf returns the pusher of a CRM: each has its own, so that one which does not answer delays no other (R67).
+// pusherOf returns the pusher of a CRM. Each CRM has its own, so that one which hangs delays no other (R67).
 func (j *Jobs) pusherOf(crm domain.CRM) *pusher {
 	p, _ := j.pushers.LoadOrStore(crm, &pusher{})
 	return p.(*pusher)
 }
 
-// pusher lets one push of this process to a CRM run or wait for the turn to write; the turn is what keeps those of all processes from writing
-// children of one parent at once. again says that one was asked for meanwhile: what became due behind the running one's back is not left
-// to the next slot.
+// pusher lets one push to a CRM run in this process, or wait for the write lease. That lease keeps processes
+// from writing children of one parent at once.
 type pusher struct {
 	sync.Mutex
-	again  atomic.Bool
-	silent int // pushes in a row of which every call failed: the org answers nobody
+	again  atomic.Bool // another push was asked for while one ran: it runs at once, not in the next slot
+	silent int         // pushes in a row without any answer, because every call failed
 }
 
-// heard notes whether a push brought an answer to any row.
+// noteSilence counts a push that got no answer to any row; an answer sets the count to 0.
 func (p *pusher) noteSilence(answers []domain.PushAnswer) {
 	p.silent++
 	if slices.ContainsFunc(answers, func(a domain.PushAnswer) bool { return !a.OfCall }) {
@@ -51,12 +50,13 @@ func (p *pusher) noteSilence(answers []domain.PushAnswer) {
 
 // The bounds of a push.
 const (
-	PushBatch = 1000             // InMails a claim: five collections of 200, one Composite call
-	PushLease = 30 * time.Second // how long what a dead worker claimed waits; a living one holds it on
-	pushLimit = 50               // claims a task
+	PushBatch = 1000             // InMails of one claim: five collections of 200, one Composite call
+	PushLease = 30 * time.Second // how long a claim lasts; a worker prolongs it until its push has ended
+	pushLimit = 50               // claims of one task
 )
 
-// crmPush brings to the CRM that it names what that lacks: claim, push with no transaction open, store the answers (STYLE H11).
+// crmPush pushes to the CRM that its task names all InMails that are due there. Each batch is claimed, pushed
+// with no transaction open, and its answers are stored (STYLE H11).
 func (j *Jobs) crmPush(ctx context.Context, ids []string) error {
 	crm := j.named(ids)
 	if crm == nil {
@@ -89,7 +89,7 @@ func (j *Jobs) pushDue(ctx context.Context, crm mailroom.CRM, p *pusher) error {
 		}
 		return nil
 	})
-	if errors.Is(err, mailroom.ErrLeaseTaken) { // whoever has it pushes what is due, and the next slot looks again
+	if errors.Is(err, mailroom.ErrLeaseTaken) { // its holder pushes what is due
 		return nil
 	}
 	if err != nil {
@@ -101,7 +101,7 @@ func (j *Jobs) pushDue(ctx context.Context, crm mailroom.CRM, p *pusher) error {
 	return j.Service.RedriveRuns(ctx, crm.Name())
 }
 
-// pushOnce pushes one claim, and says whether more may be due.
+// pushOnce claims and pushes one batch, and reports whether more InMails may be due.
 func (j *Jobs) pushOnce(ctx context.Context, crm mailroom.CRM, p *pusher, holder domain.ID) (more bool, err error) {
 	name := crm.Name()
 	claim, err := j.Service.ClaimPushes(ctx, name, holder, PushBatch, PushLease)
@@ -109,13 +109,13 @@ func (j *Jobs) pushOnce(ctx context.Context, crm mailroom.CRM, p *pusher, holder
 		return claim.More, err
 	}
 	pushes := claim.Pushes
-	held, release := keepAlive(ctx, j.Log, leaseBeat, func(ctx context.Context) error {
+	leased, release := keepAlive(ctx, j.Log, leaseBeat, func(ctx context.Context) error {
 		if err := j.Service.TakeLease(ctx, mailroom.WriteLease(name), holder, PushLease); err != nil {
 			return err
 		}
 		return j.Service.KeepPushes(ctx, name, pushes, PushLease)
 	})
-	answers, err := crm.Push(held, pushes)
+	answers, err := crm.Push(leased, pushes)
 	release()
 	if err != nil {
 		answers = unknown(pushes)
@@ -129,14 +129,15 @@ func (j *Jobs) pushOnce(ctx context.Context, crm mailroom.CRM, p *pusher, holder
 		what := consequenceOf(answers[i], now, p.silent)
 		retryAt[i] = what.again
 		if answers[i].Class == domain.LimitReached && now.Before(budget.ParkedUntil) {
-			retryAt[i] = now.Add(time.Second) // the parked sync holds it, and who resumes means it too
+			// Claims stop while the sync is parked; after a resume the row is pushed too.
+			retryAt[i] = now.Add(time.Second)
 		}
 		answers[i].Link.Dead = what.dead
 		if what.pause {
 			pause = answers[i].Class
 		}
 	}
-	// The answers must be kept even when the task's time is over: they say what the org holds.
+	// The answers are stored even when the task's time is over, because they say what the CRM has.
 	keep, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 	defer cancel()
 	if pause != "" {
@@ -151,8 +152,8 @@ func (j *Jobs) pushOnce(ctx context.Context, crm mailroom.CRM, p *pusher, holder
 	return claim.More, nil
 }
 
-// unknown answers for a push of which nothing is known: the rows go again, and the org's external id keeps them from
-// being doubled (R53).
+// unknown returns the answers to a push whose outcome is not known. The rows are pushed again; the CRM finds
+// them by their external id, so none is doubled (R53).
 func unknown(pushes []domain.Push) []domain.PushAnswer {
 	answers := make([]domain.PushAnswer, len(pushes))
 	for i, p := range pushes {
@@ -164,27 +165,27 @@ func unknown(pushes []domain.Push) []domain.PushAnswer {
 	return answers
 }
 
-// pauseFor is how long the sync rests after a fault that more tries would make worse; a person who has mended it
-// resumes it sooner.
+// pauseFor is how long the sync pauses after a fault that more tries would make worse. An operator who has
+// repaired the cause can resume it sooner.
 const pauseFor = 15 * time.Minute
 
-// consequence is what follows for one row: when it goes again (zero: not by itself), whether it is a dead
-// letter, whether the whole sync rests.
+// consequence is what follows from the answer to one row.
 type consequence struct {
-	again time.Time
-	dead  bool
-	pause bool
+	again time.Time // when the row is pushed again; zero: not by itself
+	dead  bool      // the row becomes a dead letter
+	pause bool      // the whole sync of the CRM pauses
 }
 
-// lostTries is how often a row looks for its Lead or Contact again before a person must look.
+// lostTries is how often the parents of a row are matched again before it becomes a dead letter.
 const lostTries = 5
 
-// heardSoon bounds the tries that count for the pause of a row whose call failed as a whole, while the org answers others: half a minute.
-// It is long enough for rows that fail together for what they hold together to come back apart.
+// answeredTries bounds the tries that the backoff counts for a row whose whole call failed while the CRM
+// answers other calls: it waits half a minute at most. That is long enough for rows that failed in one call
+// to be pushed again in different ones.
 const answeredTries = 6
 
-// after is the one table from the class of a failure to what follows (SALESFORCE.md 2.5). silent is how many pushes in a row the org has
-// answered nothing at all.
+// consequenceOf is the one table from the class of a failure to what follows (SALESFORCE.md 2.5). silent is
+// the number of pushes in a row that got no answer at all.
 func consequenceOf(a domain.PushAnswer, now time.Time, silent int) consequence {
 	switch a.Class {
 	case domain.Taken, domain.Stale:
@@ -197,7 +198,8 @@ func consequenceOf(a domain.PushAnswer, now time.Time, silent int) consequence {
 		}
 		return consequence{again: now.Add(time.Hour)}
 	case domain.LoginFailed, domain.Configuration:
-		return consequence{again: now.Add(time.Second), pause: true} // the paused sync holds it until then, and who resumes means it too
+		// Claims stop while the sync is paused; after a resume the row is pushed too.
+		return consequence{again: now.Add(time.Second), pause: true}
 	case domain.LostReference:
 		if a.Link.Attempts >= lostTries {
 			return consequence{dead: true}
@@ -213,8 +215,8 @@ func consequenceOf(a domain.PushAnswer, now time.Time, silent int) consequence {
 	return consequence{again: now.Add(backoff(tries))}
 }
 
-// backoff doubles from one second to five minutes, less up to half of it, so that rows that met a lock
-// together do not come back together.
+// backoff doubles from one second to five minutes, less a random part of up to half, so that rows which met
+// one lock are not pushed again together.
 func backoff(attempts int) time.Duration {
 	d := min(time.Second<<min(max(attempts-1, 0), 9), 5*time.Minute)
 	return d/2 + rand.N(d/2+1)

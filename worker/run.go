@@ -10,7 +10,7 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// later says that a task is to come again, and costs none of its attempts.
+// later is an error that lets the queue run a task again after a time, without using up one of its retries.
 type later struct {
 	after time.Duration
 	err   error
@@ -21,37 +21,43 @@ func (l *later) Unwrap() error             { return l.err }
 func (l *later) RetryAfter() time.Duration { return l.after }
 func (l *later) Class() string             { return "waits" }
 
-// crmReconcile compares the org with the record and mends what differs.
+// progress changes a run as its work goes on, and stores it.
+type progress func(change func(*mailroom.Run))
+
+// crmReconcile compares a CRM with the record and repairs what differs.
 func (j *Jobs) crmReconcile(ctx context.Context, ids []string) error {
-	return j.run(ctx, mailroom.Reconcile, ids, func(ctx context.Context, crm mailroom.CRM, kind mailroom.RunKind, notify func(func(*mailroom.Run))) error {
-		note := func(so mailroom.Comparison) { notify(func(r *mailroom.Run) { r.Compared = &so }) }
-		so, err := crm.Compare(ctx, j.recordOf(crm.Name()), kind == mailroom.Reconcile, note)
-		note(so)
-		return err
-	})
-}
-
-// crmBackfill brings everything to the org in bulk.
-func (j *Jobs) crmBackfill(ctx context.Context, ids []string) error {
-	return j.run(ctx, mailroom.Backfill, ids, func(ctx context.Context, crm mailroom.CRM, kind mailroom.RunKind, notify func(func(*mailroom.Run))) error {
-		if kind == mailroom.BackfillDry {
-			plan, err := crm.PlanBackfill(ctx, j.recordOf(crm.Name()))
-			if err == nil {
-				notify(func(r *mailroom.Run) { r.Plan = &plan })
-			}
+	return j.run(ctx, mailroom.Reconcile, ids,
+		func(ctx context.Context, crm mailroom.CRM, kind mailroom.RunKind, note progress) error {
+			store := func(c mailroom.Comparison) { note(func(r *mailroom.Run) { r.Compared = &c }) }
+			compared, err := crm.Compare(ctx, j.recordOf(crm.Name()), kind == mailroom.Reconcile, store)
+			store(compared)
 			return err
-		}
-		note := func(so mailroom.BackfillProgress) { notify(func(r *mailroom.Run) { r.Backfilled = &so }) }
-		so, err := crm.Backfill(ctx, j.recordOf(crm.Name()), note)
-		note(so)
-		return err
-	})
+		})
 }
 
-// run works at a walk of the kind that its task names, of usual where it names none: the schedule asks so. One worker of all works
-// at one. What stops it is kept with it, and it goes on where it stopped.
+// crmBackfill brings all InMails to a CRM in bulk.
+func (j *Jobs) crmBackfill(ctx context.Context, ids []string) error {
+	return j.run(ctx, mailroom.Backfill, ids,
+		func(ctx context.Context, crm mailroom.CRM, kind mailroom.RunKind, note progress) error {
+			if kind == mailroom.BackfillDry {
+				plan, err := crm.PlanBackfill(ctx, j.recordOf(crm.Name()))
+				if err == nil {
+					note(func(r *mailroom.Run) { r.Plan = &plan })
+				}
+				return err
+			}
+			store := func(p mailroom.BackfillProgress) { note(func(r *mailroom.Run) { r.Backfilled = &p }) }
+			backfilled, err := crm.Backfill(ctx, j.recordOf(crm.Name()), store)
+			store(backfilled)
+			return err
+		})
+}
+
+// run works at the run that its task names by CRM, kind and id. Tasks of the schedule name only the CRM;
+// their kind is usual. One worker of all processes works at a run at a time. A run that stops is stored with
+// the cause, and continues from there in a later task.
 func (j *Jobs) run(ctx context.Context, usual mailroom.RunKind, ids []string,
-	work func(ctx context.Context, crm mailroom.CRM, kind mailroom.RunKind, notify func(func(*mailroom.Run))) error) error {
+	work func(ctx context.Context, crm mailroom.CRM, kind mailroom.RunKind, note progress) error) error {
 	kind, id := usual, domain.ID("")
 	if len(ids) == 3 {
 		kind, id = mailroom.RunKind(ids[1]), domain.ID(ids[2])
@@ -64,7 +70,7 @@ func (j *Jobs) run(ctx context.Context, usual mailroom.RunKind, ids []string,
 		return nil
 	}
 	name := crm.Name()
-	if err := j.Service.LinkCRM(ctx, name); err != nil { // a run stores what it learns with the links
+	if err := j.Service.LinkCRM(ctx, name); err != nil { // a run stores its results with the links
 		return err
 	}
 	once := func(ctx context.Context) error {
@@ -72,15 +78,16 @@ func (j *Jobs) run(ctx context.Context, usual mailroom.RunKind, ids []string,
 		if err != nil || !left {
 			return err
 		}
-		notify := func(change func(*mailroom.Run)) {
+		note := func(change func(*mailroom.Run)) {
 			change(&run)
 			if err := j.Service.NoteRun(ctx, name, kind, run); err != nil && ctx.Err() == nil {
-				j.Log.WarnContext(ctx, "cannot note how far a walk is", "crm", name, "kind", kind, "run", run.ID, "error", err)
+				j.Log.WarnContext(ctx, "cannot store the progress of a run",
+					"crm", name, "kind", kind, "run", run.ID, "error", err)
 			}
 		}
-		err = work(ctx, crm, kind, notify)
+		err = work(ctx, crm, kind, note)
 		again := j.ended(&run, err)
-		// Also when the task's time is over: whoever waits for the end is to see it.
+		// The end is stored even when the task's time is over, because somebody may wait for it.
 		keep, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaseBeat)
 		defer cancel()
 		if err := j.Service.NoteRun(keep, name, kind, run); err != nil {
@@ -92,15 +99,16 @@ func (j *Jobs) run(ctx context.Context, usual mailroom.RunKind, ids []string,
 		return nil
 	}
 	holder := j.Service.NewHolder()
-	err := j.holdLease(ctx, kind.Lease(name), holder, once)
-	if errors.Is(err, mailroom.ErrLeaseTaken) { // whoever has it works at the same walk, or has died and holds it no longer than its lease
+	err := j.underLease(ctx, kind.Lease(name), holder, once)
+	if errors.Is(err, mailroom.ErrLeaseTaken) { // its holder works at the run, or has died
 		return &later{after: PushLease, err: err}
 	}
 	j.endLease(ctx, kind.Lease(name), holder)
 	return err
 }
 
-// ended notes in a run how its walk ended, and returns why it is to come again; nil when there is nothing left of it.
+// ended notes in a run how its work ended. The error that it returns makes the queue run the task again; it
+// is nil when the run is finished.
 func (j *Jobs) ended(run *mailroom.Run, err error) error {
 	now := j.Service.Now()
 	var waits *mailroom.Waits

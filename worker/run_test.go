@@ -36,7 +36,7 @@ func (c *company) status() mailroom.CRMStatus {
 	return s
 }
 
-// again is when a task that failed comes again without losing an attempt; 0 when it does not.
+// again returns after how long a failed task runs again without using up a retry; 0 when it uses one up.
 func again(err error) time.Duration {
 	var waits interface{ RetryAfter() time.Duration }
 	if errors.As(err, &waits) {
@@ -45,7 +45,7 @@ func again(err error) time.Duration {
 	return 0
 }
 
-// TestRuns holds what becomes of a reconcile or backfill that was asked for.
+// TestRuns checks what becomes of a reconcile or backfill that was asked for.
 func TestRuns(t *testing.T) {
 	// open is a company with InMails in the org, one of them edited there and one deleted.
 	open := func(t *testing.T) (*company, *worker.Jobs) {
@@ -164,7 +164,7 @@ func TestRuns(t *testing.T) {
 			t.Errorf("%+v", run)
 		}
 	})
-	t.Run("a_fault_is_told_and_tried_again", func(t *testing.T) {
+	t.Run("a_fault_is_reported_and_tried_again", func(t *testing.T) {
 		c, j := open(t)
 		if err := c.org.Inject(sandbox.Fault{Kind: sandbox.UnavailableHTML}); err != nil {
 			t.Fatal(err)
@@ -191,7 +191,8 @@ func TestRuns(t *testing.T) {
 		if run := c.status().Runs[mailroom.Reconcile]; run.EndedAt.IsZero() || run.Fault != mailroom.NotConfigured {
 			t.Errorf("%+v", run)
 		}
-		if err := j.Handlers()[mailroom.TaskCRMReconcile](t.Context(), toSalesforce); err != nil { // the schedule asks every day
+		// The schedule asks every day.
+		if err := j.Handlers()[mailroom.TaskCRMReconcile](t.Context(), toSalesforce); err != nil {
 			t.Error(err)
 		}
 	})

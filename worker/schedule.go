@@ -12,18 +12,18 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// Periodic is a task that is asked for again and again. Several schedulers ask for the same slot under the same
-// id, so it runs once (DESIGN, When things die).
+// Periodic is a task that is enqueued once in each of its slots. Several schedulers enqueue the task of a
+// slot under the same id, so it runs once (DESIGN, When things die).
 type Periodic struct {
 	Type    string
 	Every   time.Duration // how long a slot is
-	AtStart bool          // asked for when the schedule starts, too: in the middle of a slot
-	CRM     domain.CRM    // of a task that each CRM has of its own; else empty
+	AtStart bool          // also enqueued when the schedule starts, in the middle of a slot
+	CRM     domain.CRM    // the CRM that the task is for; empty when it is not for one CRM
 }
 
-// Schedule returns what runs by itself: every row of the task table that has slots. every holds the
-// intervals that settings make others than the table's, by task type. Intervals are real time, whatever
-// clock decides. What each CRM has of its own is asked for by its name, in slots of its own.
+// Schedule returns the periodic tasks: all rows of the task table that have slots. every overrides intervals
+// of the table by task type, as settings say. Intervals are real time, even where a test sets the clock of
+// the rules. A task type that is per CRM has one periodic task for each of crms.
 func Schedule(every map[string]time.Duration, crms []domain.CRM) (periodic []Periodic) {
 	for _, kind := range mailroom.TaskKinds() {
 		if kind.Every == 0 {
@@ -41,7 +41,7 @@ func Schedule(every map[string]time.Duration, crms []domain.CRM) (periodic []Per
 	return periodic
 }
 
-// Run asks for every periodic task at the beginning of each of its slots, until ctx ends.
+// Run enqueues every periodic task at the beginning of each of its slots, until ctx ends.
 func Run(ctx context.Context, queue mailroom.Queue, periodic []Periodic, log *slog.Logger) {
 	var wg sync.WaitGroup
 	for _, p := range periodic {
@@ -61,12 +61,12 @@ func (p Periodic) run(ctx context.Context, queue mailroom.Queue, log *slog.Logge
 		if ctx.Err() != nil {
 			return
 		}
-		if (err != nil) != failing { // said when it begins and when it ends, not every second
+		if (err != nil) != failing { // logged when it begins and when it ends, not every second
 			failing = err != nil
 			if failing {
-				log.ErrorContext(ctx, "cannot ask for a periodic task", "type", p.Type, "error", err)
+				log.ErrorContext(ctx, "cannot enqueue a periodic task", "type", p.Type, "error", err)
 			} else {
-				log.InfoContext(ctx, "periodic tasks are asked for again", "type", p.Type)
+				log.InfoContext(ctx, "a periodic task can be enqueued again", "type", p.Type)
 			}
 		}
 		if !p.rest(ctx, now) {
@@ -75,7 +75,7 @@ func (p Periodic) run(ctx context.Context, queue mailroom.Queue, log *slog.Logge
 	}
 }
 
-// rest waits from now until the next slot begins. It says false when ctx ended before.
+// rest waits from now until the next slot begins. It returns false when ctx ended before.
 func (p Periodic) rest(ctx context.Context, now time.Time) bool {
 	next := time.NewTimer(now.Truncate(p.Every).Add(p.Every).Sub(now))
 	defer next.Stop()
@@ -87,11 +87,12 @@ func (p Periodic) rest(ctx context.Context, now time.Time) bool {
 	}
 }
 
-// task is the task of the slot that holds now.
+// task returns the task of the slot that contains now.
 func (p Periodic) task(now time.Time) mailroom.Task {
 	slot := now.UnixMilli() / p.Every.Milliseconds()
 	if p.CRM != "" {
-		return mailroom.Task{Type: p.Type, IDs: []string{string(p.CRM)}, ID: fmt.Sprintf("%s:%s:%d", p.Type, p.CRM, slot)}
+		id := fmt.Sprintf("%s:%s:%d", p.Type, p.CRM, slot)
+		return mailroom.Task{Type: p.Type, IDs: []string{string(p.CRM)}, ID: id}
 	}
 	return mailroom.Task{Type: p.Type, ID: fmt.Sprintf("%s:%d", p.Type, slot)}
 }

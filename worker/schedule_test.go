@@ -17,7 +17,7 @@ import (
 	"inmail/worker"
 )
 
-// asked is a queue that keeps what it was asked and when.
+// asked is a queue that keeps its tasks and when each was enqueued.
 type asked struct {
 	mu    sync.Mutex
 	tasks []mailroom.Task
@@ -35,7 +35,7 @@ func (q *asked) Enqueue(_ context.Context, tasks ...mailroom.Task) error {
 	return q.fault
 }
 
-// pass lets the bubble's own clock go on; no time is lost.
+// pass advances the clock of the synctest bubble; the test does not wait.
 func pass(d time.Duration) { <-time.After(d) }
 
 func TestSchedule(t *testing.T) {

@@ -9,18 +9,21 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// The bounds of a delivery: one commit costs as much as deciding dozens of InMails, so tasks that wait for each other share it.
+// The bounds of a delivery. One commit costs as much as deciding dozens of InMails, so waiting tasks share
+// it.
 const (
-	sharedTasks    = 32               // that go in one transaction
-	sharedIDs      = 64               // a task with more is worth a transaction of its own
-	deliverWaiting = 1000             // tasks in hand; the queue's concurrency is the bound that counts
-	deliverTimeout = 20 * time.Second // of one transaction, less than the lease of a task
+	sharedTasks    = 32               // tasks that share one transaction
+	sharedIDs      = 64               // ids of a task that shares; one with more has a transaction of its own
+	deliverWaiting = 1000             // tasks that may wait; the concurrency of the queue allows fewer
+	deliverTimeout = 20 * time.Second // how long one transaction may take; less than the time-out of a task
 )
 
-// send returns the handler of TaskSend: it delivers the InMails of a task (R10, R29). Who was decided already is left
-// alone. Small tasks that come while a delivery is under way go together in the next.
+// send returns the handler of TaskSend: it delivers the InMails of a task (R10, R29) and leaves alone those
+// that were decided before. Small tasks that come while a delivery is under way share the next.
 func (j *Jobs) send() Handler {
-	limits := GroupLimits{Batch: sharedTasks, Waiting: deliverWaiting, Parallel: max(j.Deliveries, 1), Timeout: deliverTimeout}
+	limits := GroupLimits{
+		Batch: sharedTasks, Waiting: deliverWaiting, Parallel: max(j.Deliveries, 1), Timeout: deliverTimeout,
+	}
 	group := NewGroup(limits, j.deliverTasks)
 	return func(ctx context.Context, ids []string) error {
 		if len(ids) > sharedIDs {
@@ -31,7 +34,8 @@ func (j *Jobs) send() Handler {
 	}
 }
 
-// deliverTasks delivers tasks in one transaction. When that fails each goes alone, so that none fails for its neighbours.
+// deliverTasks delivers tasks in one transaction. When that fails, each is tried alone, so that none fails
+// because of another.
 func (j *Jobs) deliverTasks(ctx context.Context, tasks [][]string) ([]error, error) {
 	var all []string
 	for _, ids := range tasks {
@@ -48,20 +52,20 @@ func (j *Jobs) deliverTasks(ctx context.Context, tasks [][]string) ([]error, err
 	return errs, nil
 }
 
-// What another transaction holds is looked at again after so long, each time four times as long, so often: a push holds what it
-// claims for milliseconds, and redrive would come only after RedriveAge.
+// The waiting for InMails that another transaction has locked. A push locks what it claims for milliseconds;
+// redrive would come only after RedriveAge.
 const (
-	heldPause = 5 * time.Millisecond
-	heldLooks = 4
+	lockedPause = 5 * time.Millisecond // before the first further try; each next pause is four times as long
+	lockedTries = 4                    // further tries
 )
 
-// deliver delivers ids, and those that another transaction held a little later.
+// deliver delivers ids. Those that another transaction has locked are tried again a little later.
 func (j *Jobs) deliver(ctx context.Context, ids []string) error {
 	inmails := make([]domain.ID, len(ids))
 	for i, id := range ids {
 		inmails[i] = domain.ID(id)
 	}
-	for pause, looks := heldPause, 0; ; pause, looks = 4*pause, looks+1 {
+	for pause, tries := lockedPause, 0; ; pause, tries = 4*pause, tries+1 {
 		outcomes, err := j.Service.Deliver(ctx, inmails)
 		if err != nil {
 			return err
@@ -72,8 +76,8 @@ func (j *Jobs) deliver(ctx context.Context, ids []string) error {
 				inmails = append(inmails, o.ID)
 			}
 		}
-		if len(inmails) == 0 || looks == heldLooks {
-			return nil // redrive comes for the rest
+		if len(inmails) == 0 || tries == lockedTries {
+			return nil // redrive enqueues the rest again
 		}
 		again := time.NewTimer(pause)
 		select {

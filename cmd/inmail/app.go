@@ -83,6 +83,8 @@ func (a *app) make(ctx context.Context) (err error) {
 		return err
 	}
 	a.onStop("record", func(context.Context) error { a.record.Close(); return nil })
+	a.record.WatchClock(a.warnOfClock)
+	a.registry.MustRegister(metrics.ClockOffset(a.record.ClockOffset))
 	if a.queue, err = queue.Open(s.Queue, a.log); err != nil {
 		return err
 	}
@@ -91,7 +93,7 @@ func (a *app) make(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	a.service, err = mailroom.New(ctx, mailroom.Config{Plans: s.Plans, Policy: s.Policy, CRMs: crms}, a.record, a.queue, a.clock, uuids{}, a.process)
+	a.service, err = mailroom.New(ctx, mailroom.Config{Plans: s.Plans, Policy: s.Policy, CRMs: crms}, a.record, a.queue, a.record, uuids{}, a.process)
 	return err
 }
 
@@ -272,7 +274,10 @@ func (a *app) startAPI() error {
 		Domain: metrics.Handler(domainRegistry), Queues: a.queue.Page("/queues"), QueueInspector: queueInspector{a.queue}, AnchorDay: a.settings.Policy.AnchorDay, Registry: a.registry, Log: a.log,
 	}
 	if a.settings.Program.TimeTravel {
-		parts.Advance = func(_ context.Context, d time.Duration) (time.Time, error) { return a.clock.Advance(d) }
+		parts.Advance = func(_ context.Context, d time.Duration) (time.Time, error) {
+			_, err := a.clock.Advance(d)
+			return a.record.Now(), err
+		}
 	}
 	api, err := httpapi.New(parts)
 	if err != nil {
@@ -353,6 +358,7 @@ func (a *app) probes() []httpapi.Probe {
 	probes := []httpapi.Probe{
 		{Name: "record", Critical: true, Check: a.service.Ready},
 		{Name: "queue", Check: a.queue.Ping},
+		{Name: "clock", Check: a.checkClock},
 	}
 	for _, crm := range a.service.Connectors() {
 		if !crm.Configured() {
@@ -361,12 +367,34 @@ func (a *app) probes() []httpapi.Probe {
 		probes = append(probes, httpapi.Probe{Name: string(crm.Name()), Check: func(ctx context.Context) error {
 			status, err := a.service.CRMStatus(ctx, crm.Name())
 			if err == nil && status.Pause != nil {
-				err = fmt.Errorf("the sync is paused: %s", status.Pause.Why)
+				err = mailroom.Because(mailroom.CausePaused, fmt.Errorf("the sync is paused: %s", status.Pause.Why))
 			}
 			return err
 		}})
 	}
 	return probes
+}
+
+// warnOfClock says when this machine's clock and the record's time are found apart, and when that has ended.
+func (a *app) warnOfClock(offset time.Duration, apart bool) {
+	if apart {
+		a.log.Warn("this machine's clock and the record's time are apart; the record's decides; set the clock",
+			"record_ahead_seconds", offset.Seconds())
+		return
+	}
+	a.log.Warn("this machine's clock and the record's time are together again", "record_ahead_seconds", offset.Seconds())
+}
+
+// checkClock compares this machine's clock with the record's time, as the transactions of a moment ago found
+// them.
+func (a *app) checkClock(ctx context.Context) error {
+	if err := a.record.Ping(ctx); err != nil {
+		return nil // the record's own probe says so
+	}
+	if offset := a.record.ClockOffset(); offset.Abs() > record.MaxOffset {
+		return mailroom.Because(mailroom.CauseApart, fmt.Errorf("the record's time is %s ahead of this machine's clock", offset))
+	}
+	return nil
 }
 
 // version is the version of the program as the Go tool knows it.

@@ -2,11 +2,15 @@ package main
 
 import (
 	"context"
+	"database/sql"
 	"errors"
+	"io"
 	"log/slog"
 	"math"
+	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -64,6 +68,73 @@ func TestTheClockNeverGoesBackwards(t *testing.T) {
 	}
 	if got := c.Now(); got.Before(now) || got.After(now.Add(time.Hour)) {
 		t.Errorf("the clock shows %s after a refusal, want it to run on from %s", got, now)
+	}
+}
+
+// TestAClockThatIsApartIsTold starts on a record whose time runs an hour ahead of this machine's clock, which
+// was set back.
+func TestAClockThatIsApartIsTold(t *testing.T) {
+	noSettings(t)
+	s, err := config.Load(config.Sources{Flags: map[string]string{"data": t.TempDir(), "listen": "127.0.0.1:0"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Program.Roles = []config.Role{config.RoleAPI}
+	log := &lockedBuffer{}
+	begin := func() *app {
+		a, err := build(t.Context(), s, slog.New(slog.NewTextHandler(log, nil)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = a.Stop(context.Background()) })
+		if err := a.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+	ask := func(a *app, path string) string {
+		resp, err := http.Get("http://" + a.apiAddress + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		if err != nil || resp.StatusCode != http.StatusOK {
+			t.Fatalf("%s: %s %v", path, resp.Status, err)
+		}
+		return string(body)
+	}
+	a := begin()
+	if ready, page := ask(a, "/readyz"), ask(a, "/metrics"); !strings.Contains(ready, `"clock":"ok"`) || !strings.Contains(page, "\ninmail_clock_offset_seconds 0\n") {
+		t.Errorf("with one time: %s", ready)
+	}
+	if err := a.Stop(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	db, err := sql.Open("sqlite", s.Record.File())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	ahead := time.Now().Add(time.Hour).UnixMilli()
+	if _, err := db.Exec("UPDATE clock SET seen = ?1, reserved = ?1 + 3000", ahead); err != nil {
+		t.Fatal(err)
+	}
+	if log.String() != "" {
+		t.Errorf("with one time it logged %s", log.String())
+	}
+	a = begin()
+	ready, page := ask(a, "/readyz"), ask(a, "/metrics")
+	for _, want := range []string{`"status":"degraded"`, `"clock":"down"`, `"clock":"is more than 2 s from the record's time"`} {
+		if !strings.Contains(ready, want) {
+			t.Errorf("/readyz does not say %s: %s", want, ready)
+		}
+	}
+	if !regexp.MustCompile(`\ninmail_clock_offset_seconds 3[0-9.]*(e\+03)?\n`).MatchString(page) {
+		t.Error("the metrics do not tell an offset of an hour")
+	}
+	if told := strings.Count(log.String(), "level=WARN msg=\"this machine's clock"); told != 1 {
+		t.Errorf("told %d times, want once:\n%s", told, log.String())
 	}
 }
 

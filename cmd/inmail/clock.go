@@ -26,6 +26,14 @@ func (c *clock) Now() time.Time {
 	return time.Now().Add(time.Duration(c.ahead.Load())).UTC().Truncate(time.Millisecond)
 }
 
+// Ahead implements record.MachineClock: a clock that is pinned tells the time itself.
+func (c *clock) Ahead() (moved time.Duration, runs bool) {
+	if c.pinned.Load() != nil {
+		return 0, false
+	}
+	return time.Duration(c.ahead.Load()), true
+}
+
 // Advance sets the clock forward from where it is; it runs on from there until the process ends. It refuses, with bad_request, to
 // go further than a duration reaches (292 years ahead of the machine's clock): beyond, the clock would go backwards.
 func (c *clock) Advance(d time.Duration) (time.Time, error) {

@@ -42,7 +42,7 @@ func TestQueue(t *testing.T) {
 		return nil
 	})
 	shown := must(t, exitDone, "queue", "failures")
-	line := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(failed[0].ID) + `  crm:reconcile  error  \d of 4 +\d+ \w+ \d\d:\d\d:\d\d +(\d+ \w+ \d{4} \d\d:\d\d|given up)  reconcile and 1 more$`)
+	line := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(failed[0].ID) + `  crm:reconcile  error  \d of 4 +\d+ \w+ \d\d:\d\d:\d\d +(\d+ \w+ \d{4} \d\d:\d\d|given up)  salesforce and 2 more$`)
 	if !line.MatchString(shown.out) || !strings.HasPrefix(shown.out, "TASK ") {
 		t.Errorf("printed\n%s", shown.out)
 	}

@@ -51,7 +51,8 @@ func (c *call) admit(who access) error {
 	c.viewer = mailroom.Viewer{Member: c.key.Member, Operator: operator, KeyID: c.key.ID}
 	if ids := c.r.Header.Values(memberHeader); len(ids) > 0 {
 		if !operator {
-			return domain.Refuse(domain.Forbidden, "a member key acts as its own member; leave the header Inmail-Member out")
+			return domain.Refuse(domain.Forbidden,
+				"a member key acts as its own member; leave the header Inmail-Member out")
 		}
 		member := domain.MemberID(ids[0])
 		if err := member.Validate(); err != nil || len(ids) > 1 {
@@ -60,13 +61,14 @@ func (c *call) admit(who access) error {
 		c.viewer.Member, c.viewer.Operator = member, false
 	}
 	if who == memberOnly && c.viewer.Member == "" {
-		return domain.Refuse(domain.BadRequest, "this call needs a member; name the one to act for in the header Inmail-Member")
+		return domain.Refuse(domain.BadRequest,
+			"this call needs a member; name the one to act for in the header Inmail-Member")
 	}
 	return nil
 }
 
-// authenticate finds the key that the request shows. It is not told apart whether a key was missing,
-// malformed, unknown or deleted.
+// authenticate finds the key that the request sends. The answer does not show whether a key is malformed,
+// unknown or deleted, so that nobody can guess keys by the difference.
 func (c *call) authenticate(who access) (err error) {
 	shown := bearer(c.r)
 	if who == operatorPage && shown == "" {
@@ -104,20 +106,21 @@ func bearer(r *http.Request) string {
 	return strings.TrimSpace(key)
 }
 
-// authenticator is who knows the keys.
+// authenticator finds API keys; mailroom.Service does.
 type authenticator interface {
-	// Authenticate finds the key that a caller showed; mailroom.ErrNoKey when there is none.
+	// Authenticate finds the key that a caller sent; its error is mailroom.ErrNoKey when there is none.
 	Authenticate(ctx context.Context, key string) (mailroom.Key, error)
 }
 
-// keyring believes a key for a short while without asking the record, under its hash. What this process
-// deletes is forgotten at once; other replicas forget it when the while is over.
+// keyring is a cache of keys by their hash: for as long as keep says, a key is accepted without
+// asking the record. A key that this process deletes leaves the cache at once; in other
+// replicas it lives for up to keep.
 type keyring struct {
 	ask    authenticator
-	keep   time.Duration
+	keep   time.Duration // 0: nothing is cached
 	mu     sync.RWMutex
 	known  map[[32]byte]knownKey
-	erased uint64 // how often something was forgotten: an answer asked for before is not kept
+	erased uint64 // how often forget ran: an answer that was asked for before the last one is not cached
 }
 
 type knownKey struct {
@@ -125,7 +128,7 @@ type knownKey struct {
 	until time.Time
 }
 
-// maxKnownKeys bounds the keyring; full, it starts anew.
+// maxKnownKeys is how many keys the keyring holds at most; when it is full, it is emptied.
 const maxKnownKeys = 10_000
 
 func newKeyring(ask authenticator, keep time.Duration) *keyring {
@@ -159,7 +162,7 @@ func (k *keyring) find(ctx context.Context, shown string, now time.Time) (mailro
 	return key, nil
 }
 
-// forget drops every key that gone says yes to.
+// forget drops every key for which gone is true.
 func (k *keyring) forget(gone func(mailroom.Key) bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -11,10 +11,12 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// locksmith answers for keys in the way that a test sets.
-type locksmith func(key string) (mailroom.Key, error)
+// fakeAuthenticator is a function of a test that answers Authenticate.
+type fakeAuthenticator func(key string) (mailroom.Key, error)
 
-func (l locksmith) Authenticate(_ context.Context, key string) (mailroom.Key, error) { return l(key) }
+func (l fakeAuthenticator) Authenticate(_ context.Context, key string) (mailroom.Key, error) {
+	return l(key)
+}
 
 func TestKeyring(t *testing.T) {
 	t.Run("believes for a while", func(t *testing.T) {
@@ -56,12 +58,12 @@ func TestKeyring(t *testing.T) {
 	t.Run("keeps no answer that was asked for before a key was deleted", func(t *testing.T) {
 		asking, deleted := make(chan struct{}), make(chan struct{})
 		dead := false
-		k := newKeyring(locksmith(func(string) (mailroom.Key, error) {
+		k := newKeyring(fakeAuthenticator(func(string) (mailroom.Key, error) {
 			if dead {
 				return mailroom.Key{}, mailroom.ErrNoKey
 			}
 			close(asking)
-			<-deleted // the answer was read before, and comes after
+			<-deleted // the key was read before it was deleted, and the answer comes after that
 			return mailroom.Key{ID: "1"}, nil
 		}), time.Second)
 		done := make(chan error)
@@ -81,7 +83,7 @@ func TestKeyring(t *testing.T) {
 		}
 	})
 	t.Run("holds so many and no more", func(t *testing.T) {
-		k := newKeyring(locksmith(func(key string) (mailroom.Key, error) { return mailroom.Key{ID: key}, nil }), time.Second)
+		k := newKeyring(fakeAuthenticator(func(key string) (mailroom.Key, error) { return mailroom.Key{ID: key}, nil }), time.Second)
 		for i := range 3*maxKnownKeys + 1 {
 			if _, err := k.find(t.Context(), fmt.Sprint(i), epoch); err != nil {
 				t.Fatal(err)
@@ -123,7 +125,7 @@ func TestRateLimit(t *testing.T) {
 		ask(w.sender, 200)
 	}
 	ask(w.sender, 429)
-	w.fakeService.now = epoch // the clock stepped back: nothing is won and nothing lost
+	w.fakeService.now = epoch // the clock stepped back: the bucket neither fills nor empties
 	ask(w.sender, 429)
 
 	l := newLimiter(1, 1)

@@ -8,7 +8,7 @@ import (
 	"inmail/domain/spam"
 )
 
-// account is what a member may still do.
+// account computes what a member may still send: its credits (R08) and its standing (R43).
 type account interface {
 	Credits(ctx context.Context, member domain.MemberID) (domain.Member, domain.Credits, error)
 	Standing(ctx context.Context, member domain.MemberID) (spam.Standing, error)
@@ -17,10 +17,13 @@ type account interface {
 func (a *API) accountEndpoints() []endpoint {
 	notThere := []domain.Code{domain.NotFound}
 	return []endpoint{
-		gives(endpoint{method: "GET", path: "/v1/credits", name: "getCredits", group: "Account", access: memberOnly, status: http.StatusOK,
-			does: "Tell what is left to send in this period (R02 to R11)", refuses: notThere}, (*call).credits),
-		gives(endpoint{method: "GET", path: "/v1/standing", name: "getStanding", group: "Account", access: memberOnly, status: http.StatusOK,
-			does: "Tell how near each limit is, and the restriction that holds (R43)", refuses: notThere}, (*call).standing),
+		gives(endpoint{method: "GET", path: "/v1/credits", name: "getCredits", group: "Account", access: memberOnly,
+			status: http.StatusOK,
+			does:   "Show what is left to send in this period (R02 to R11)", refuses: notThere}, (*call).credits),
+		gives(endpoint{method: "GET", path: "/v1/standing", name: "getStanding", group: "Account", access: memberOnly,
+			status: http.StatusOK,
+			does:   "Show how near each limit is, and the restriction in force (R43)", refuses: notThere},
+			(*call).standing),
 	}
 }
 
@@ -38,8 +41,8 @@ type credits struct {
 }
 
 func creditsOf(c domain.Credits) *credits {
-	return &credits{Allowance: c.Allowance, Carried: c.Carried, Used: c.Used, InFlight: c.InFlight, Remaining: c.Remaining,
-		PeriodStart: stamp(c.PeriodStart), PeriodEnd: stamp(c.PeriodEnd)}
+	return &credits{Allowance: c.Allowance, Carried: c.Carried, Used: c.Used, InFlight: c.InFlight,
+		Remaining: c.Remaining, PeriodStart: stamp(c.PeriodStart), PeriodEnd: stamp(c.PeriodEnd)}
 }
 
 func (c *call) credits() (*credits, error) {
@@ -50,18 +53,18 @@ func (c *call) credits() (*credits, error) {
 }
 
 type standingAnswer struct {
-	Restricted *restricted `json:"restricted" doc:"null: nothing holds"`
+	Restricted *restricted `json:"restricted" doc:"null: no restriction is in force"`
 	Triggers   []nearness  `json:"triggers" doc:"one for each limit (R41)"`
 	Warnings   []warning   `json:"warnings" doc:"what is not a limit yet"`
 }
 
-// restricted is the restriction that holds.
+// restricted is the restriction in force.
 type restricted struct {
 	Trigger string `json:"trigger" list:"trigger" example:"volume_hour"`
 	Until   stamp  `json:"until"`
 }
 
-// nearness is how near one limit is.
+// nearness is how near a member is to one limit.
 type nearness struct {
 	Trigger  string  `json:"trigger" list:"trigger" example:"volume_hour"`
 	Value    float64 `json:"value" example:"12"`
@@ -80,12 +83,15 @@ func (c *call) standing() (standingAnswer, error) {
 	if err != nil {
 		return standingAnswer{}, err
 	}
-	answer := standingAnswer{Triggers: make([]nearness, 0, len(s.Triggers)), Warnings: make([]warning, 0, len(s.Warnings))}
+	answer := standingAnswer{Triggers: make([]nearness, 0, len(s.Triggers)),
+		Warnings: make([]warning, 0, len(s.Warnings))}
 	if s.Restricted != nil {
 		answer.Restricted = &restricted{Trigger: s.Restricted.Trigger, Until: stamp(s.Restricted.Until)}
 	}
 	for _, n := range s.Triggers {
-		answer.Triggers = append(answer.Triggers, nearness{Trigger: n.Trigger, Value: n.Value, Limit: n.Limit, Headroom: n.Headroom, EasesAt: stampOrNull(n.EasesAt)})
+		answer.Triggers = append(answer.Triggers,
+			nearness{Trigger: n.Trigger, Value: n.Value, Limit: n.Limit, Headroom: n.Headroom,
+				EasesAt: stampOrNull(n.EasesAt)})
 	}
 	for _, w := range s.Warnings {
 		answer.Warnings = append(answer.Warnings, warning{Code: w.Code, Detail: w.Text})

@@ -11,21 +11,27 @@ import (
 	"inmail/domain/rates"
 )
 
-// statistician gives the rates (R57, R58).
-type statistician interface {
+// analyticsService computes the open and response rates (R57, R58).
+type analyticsService interface {
 	Analytics(ctx context.Context, by string, from, to time.Time) (mailroom.Report, error)
 }
 
 func (a *API) analyticsEndpoints() []endpoint {
 	return []endpoint{gives(endpoint{
-		method: "GET", path: "/v1/analytics", name: "getAnalytics", group: "Analytics", access: anyKey, status: http.StatusOK,
-		does: "Report open and response rates by one cut (R57 to R59, R62)",
-		more: "Rates are null until complete; in cuts other than week they are over the complete weeks. opened, replied and retracted count every InMail that ever was, so they overlap. " +
-			"A member who cuts by sender sees its own row. Counts are kept by ISO week of sending (UTC): a from or to inside a week takes the whole week, its first days or its last too.",
+		method: "GET", path: "/v1/analytics", name: "getAnalytics", group: "Analytics", access: anyKey,
+		status: http.StatusOK,
+		does:   "Report open and response rates by one cut (R57 to R59, R62)",
+		more: "Rates are null until complete; in cuts other than week they are over the complete weeks. opened, " +
+			"replied and retracted count every InMail that ever was, so they overlap. A member who cuts by sender " +
+			"sees its own row. Counts are kept by ISO week of sending (UTC): a from or to inside a week takes " +
+			"the whole week, its first days or its last too.",
 		query: []parameter{
-			{name: "by", doc: "the cut", schema: schema{"type": "string", "enum": mailroom.Cuts(), "default": mailroom.CutByWeek}},
-			{name: "from", doc: "the first week: the whole ISO week that holds this time or date, in UTC", schema: schema{"type": "string", "examples": []any{"2026-11-01"}}},
-			{name: "to", doc: "the last week: the whole ISO week that holds this time or date, in UTC", schema: schema{"type": "string", "examples": []any{"2026-11-30T00:00:00Z"}}},
+			{name: "by", doc: "the cut",
+				schema: schema{"type": "string", "enum": mailroom.Cuts(), "default": mailroom.CutByWeek}},
+			{name: "from", doc: "the first week: the whole ISO week that holds this time or date, in UTC",
+				schema: schema{"type": "string", "examples": []any{"2026-11-01"}}},
+			{name: "to", doc: "the last week: the whole ISO week that holds this time or date, in UTC",
+				schema: schema{"type": "string", "examples": []any{"2026-11-30T00:00:00Z"}}},
 		},
 	}, (*call).analytics)}
 }
@@ -60,13 +66,15 @@ type rateRow struct {
 }
 
 func rateRowOf(r rates.Row) rateRow {
-	row := rateRow{Key: r.Key, Delivered: r.Delivered, Opened: r.Opened, Replied: r.Replied, RepliedInTime: r.InTime, Expired: r.Expired,
-		Retracted: r.Retracted, Pending: r.Pending, OpenOf: r.OpenOf, ResponseOf: r.ResponseOf, Complete: r.Complete, ResponseComplete: r.ResponseComplete}
+	row := rateRow{Key: r.Key, Delivered: r.Delivered, Opened: r.Opened, Replied: r.Replied, RepliedInTime: r.InTime,
+		Expired: r.Expired, Retracted: r.Retracted, Pending: r.Pending, OpenOf: r.OpenOf, ResponseOf: r.ResponseOf,
+		Complete: r.Complete, ResponseComplete: r.ResponseComplete}
 	if r.Open != nil {
 		row.OpenRate, row.OpenRateLow, row.OpenRateHigh = &r.Open.Value, &r.Open.Low, &r.Open.High
 	}
 	if r.Response != nil {
-		row.ResponseRate, row.ResponseRateLow, row.ResponseRateHigh = &r.Response.Value, &r.Response.Low, &r.Response.High
+		row.ResponseRate = &r.Response.Value
+		row.ResponseRateLow, row.ResponseRateHigh = &r.Response.Low, &r.Response.High
 	}
 	return row
 }
@@ -91,7 +99,8 @@ func (c *call) analytics() (analyticsAnswer, error) {
 	if err != nil {
 		return analyticsAnswer{}, err
 	}
-	answer := analyticsAnswer{Definition: report.Open, ResponseDefinition: report.Response, ResponseWindowDays: report.WindowDays, By: by, Rows: []rateRow{}}
+	answer := analyticsAnswer{Definition: report.Open, ResponseDefinition: report.Response,
+		ResponseWindowDays: report.WindowDays, By: by, Rows: []rateRow{}}
 	for _, r := range report.Rows {
 		if by == "sender" && !c.viewer.Operator && r.Key != string(c.viewer.Member) {
 			continue // a member sees only what that member may see

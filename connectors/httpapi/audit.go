@@ -11,7 +11,7 @@ import (
 	"inmail/domain/strictjson"
 )
 
-// auditBook is the append-only list of decisions.
+// auditService reads the append-only list of decisions, and decides one again under other settings (R43).
 type auditService interface {
 	Audit(ctx context.Context, sender domain.MemberID, p mailroom.Page) ([]mailroom.AuditEntry, error)
 	Replay(ctx context.Context, id string, o mailroom.OtherSettings) (mailroom.Replayed, error)
@@ -20,17 +20,23 @@ type auditService interface {
 func (a *API) auditEndpoints() []endpoint {
 	return []endpoint{
 		gives(endpoint{
-			method: "GET", path: "/v1/audit", name: "listAudit", group: "Operators", access: operatorOnly, status: http.StatusOK,
-			does:  "List the decisions, newest first, with all true codes of each attempt in R21's order (R18, R43)",
-			query: append(pageParameters(), parameter{name: "sender", doc: "only those on this member's sends", schema: memberIDSchema()}),
+			method: "GET", path: "/v1/audit", name: "listAudit", group: "Operators", access: operatorOnly,
+			status: http.StatusOK,
+			does:   "List the decisions, newest first, with all true codes of each attempt in R21's order (R18, R43)",
+			query: append(pageParameters(),
+				parameter{name: "sender", doc: "only those on this member's sends", schema: memberIDSchema()}),
 		}, (*call).audit),
 		takes(endpoint{
-			method: "POST", path: "/v1/audit/{id}/replay", name: "replayDecision", group: "Operators", access: operatorOnly, status: http.StatusOK,
+			method: "POST", path: "/v1/audit/{id}/replay", name: "replayDecision", group: "Operators",
+			access: operatorOnly, status: http.StatusOK,
 			bodyOptional: true,
 			does:         "Decide again under other settings what was decided, and change nothing (R43)",
-			more: "Takes the id of a restriction, or of a send or delivery that was refused spam_content. What is left out is as it was in force then. " +
-				"A restriction is decided again from what was seen of its sender; a refusal for spam_content from its score alone: its text is stored nowhere (R27), so no other " +
-				"words, phrases or learning can be tried on it. Other decisions, and those on members who were erased, keep nothing to decide again from: conflict.",
+			more: "Takes the id of a restriction, or of a send or delivery that was refused spam_content. What is " +
+				"left out is as it was in force then. A restriction is decided again from what was known of its " +
+				"sender; a refusal for spam_content from its score alone: its text is stored nowhere (R27), so " +
+				"no other " +
+				"words, phrases or learning can be tried on it. Other decisions, and those on members who were " +
+				"erased, keep nothing to decide again from: conflict.",
 			refuses: []domain.Code{domain.NotFound, domain.Conflict},
 		}, (*call).replayDecision),
 	}
@@ -59,13 +65,13 @@ func (c *call) audit() (items[auditEntry], error) {
 			return items[auditEntry]{}, strictjson.Under("sender", err)
 		}
 	}
-	found, err := c.api.Service.Audit(c.ctx, sender, beyond(p))
+	found, err := c.api.Service.Audit(c.ctx, sender, oneMore(p))
 	if err != nil {
 		return items[auditEntry]{}, err
 	}
 	return listOf(auditList, p, found, func(e mailroom.AuditEntry) auditEntry {
-		shown := auditEntry{ID: e.ID, At: stamp(e.At), Kind: e.Kind, InMail: e.InMail, Sender: e.Sender, Recipient: e.Recipient,
-			Refusals: e.Refusals, By: e.By, Detail: e.Detail}
+		shown := auditEntry{ID: e.ID, At: stamp(e.At), Kind: e.Kind, InMail: e.InMail, Sender: e.Sender,
+			Recipient: e.Recipient, Refusals: e.Refusals, By: e.By, Detail: e.Detail}
 		if shown.Refusals == nil {
 			shown.Refusals = []domain.Code{}
 		}
@@ -126,7 +132,8 @@ func (c *call) replayDecision(in *otherSettings) (replayAnswer, error) {
 	if err != nil {
 		return replayAnswer{}, err
 	}
-	answer := replayAnswer{ID: r.ID, At: stamp(r.At), Kind: r.Kind, Sender: r.Sender, Version: r.Version, Was: measuredOf(r.Was), Whole: r.Whole}
+	answer := replayAnswer{ID: r.ID, At: stamp(r.At), Kind: r.Kind, Sender: r.Sender, Version: r.Version,
+		Was: measuredOf(r.Was), Whole: r.Whole}
 	if r.Would != nil {
 		would := measuredOf(*r.Would)
 		answer.Would = &would

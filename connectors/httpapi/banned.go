@@ -8,7 +8,7 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// bannedBook is the platform's list of whom nobody may InMail (R17).
+// bannedService keeps the platform's list of members and companies that nobody may write to (R17).
 type bannedService interface {
 	Ban(ctx context.Context, v mailroom.Viewer, b domain.Ban) error
 	Unban(ctx context.Context, v mailroom.Viewer, kind domain.BanKind, value string) error
@@ -18,12 +18,17 @@ type bannedService interface {
 func (a *API) bannedEndpoints() []endpoint {
 	const entry = "/v1/banned/{kind}/{value}"
 	return []endpoint{
-		takes(endpoint{method: "PUT", path: entry, name: "ban", group: "Operators", access: operatorOnly, status: http.StatusNoContent,
-			does: "Keep everybody from sending InMail to a member or a company (R17)", more: "kind is member or company; companies are compared without regard to case."}, (*call).ban),
-		gives(endpoint{method: "DELETE", path: entry, name: "unban", group: "Operators", access: operatorOnly, status: http.StatusNoContent,
-			does: "Take an entry off the banned list", refuses: []domain.Code{domain.NotFound}}, (*call).unban),
-		gives(endpoint{method: "GET", path: "/v1/banned", name: "listBanned", group: "Operators", access: operatorOnly, status: http.StatusOK,
-			does: "List the banned, newest first", more: "For operators alone: a sender is not told who is banned (R18).", query: pageParameters()}, (*call).bans),
+		takes(endpoint{method: "PUT", path: entry, name: "ban", group: "Operators", access: operatorOnly,
+			status: http.StatusNoContent,
+			does:   "Keep everybody from sending InMail to a member or a company (R17)",
+			more:   "kind is member or company; companies are compared without regard to case."}, (*call).ban),
+		gives(endpoint{method: "DELETE", path: entry, name: "unban", group: "Operators", access: operatorOnly,
+			status: http.StatusNoContent,
+			does:   "Take an entry off the banned list", refuses: []domain.Code{domain.NotFound}}, (*call).unban),
+		gives(endpoint{method: "GET", path: "/v1/banned", name: "listBanned", group: "Operators",
+			access: operatorOnly, status: http.StatusOK,
+			does: "List the banned, newest first", more: "For operators alone: a sender is not told who is banned " +
+				"(R18).", query: pageParameters()}, (*call).bans),
 	}
 }
 
@@ -49,7 +54,8 @@ func (c *call) ban(in *banBody) (nothing, error) {
 }
 
 func (c *call) unban() (nothing, error) {
-	return nothing{}, c.api.Service.Unban(c.ctx, c.viewer, domain.BanKind(c.r.PathValue("kind")), c.r.PathValue("value"))
+	return nothing{}, c.api.Service.Unban(c.ctx, c.viewer, domain.BanKind(c.r.PathValue("kind")),
+		c.r.PathValue("value"))
 }
 
 func (c *call) bans() (items[banView], error) {
@@ -57,7 +63,7 @@ func (c *call) bans() (items[banView], error) {
 	if err != nil {
 		return items[banView]{}, err
 	}
-	found, err := c.api.Service.Bans(c.ctx, beyond(p))
+	found, err := c.api.Service.Bans(c.ctx, oneMore(p))
 	if err != nil {
 		return items[banView]{}, err
 	}

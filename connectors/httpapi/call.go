@@ -25,27 +25,27 @@ import (
 // maxBody is the longest JSON body, in bytes (API.md).
 const maxBody = 1 << 20
 
-// A call is one request on its way through: who asks, what was asked, and what log and metrics will say of
-// it. It is the ResponseWriter of its own request, so that the status is known to all.
+// A call is one request with what is known of it: who asks, what was asked, and what log and metrics report.
+// It is the ResponseWriter of its own request, so that it knows which status was sent.
 type call struct {
 	http.ResponseWriter
 	api       *API
 	r         *http.Request
 	ctx       context.Context
 	began     time.Time
-	route     string        // the pattern; other for a path that is none of ours
-	method    string        // other for a method that is none of ours
-	challenge string        // what a 401 asks for
+	route     string        // the pattern of the path; "other" when no endpoint has it
+	method    string        // "other" when it is not one of HTTP's usual methods
+	challenge string        // the WWW-Authenticate header of a 401
 	status    int           // 0: nothing was answered yet
-	fault     error         // what log hears of and the caller does not
-	cutShort  *importReport // what became of an import that ended early; nil: there was none
+	fault     error         // is logged and not shown to the caller
+	cutShort  *importReport // the result of an import that ended early; nil: there was none
 
 	key    mailroom.Key
 	viewer mailroom.Viewer
 	query  url.Values
 }
 
-// WriteHeader notes the status.
+// WriteHeader keeps the first status, which is the one that is sent.
 func (c *call) WriteHeader(status int) {
 	if c.status == 0 {
 		c.status = status
@@ -53,7 +53,7 @@ func (c *call) WriteHeader(status int) {
 	c.ResponseWriter.WriteHeader(status)
 }
 
-// Write notes that an answer began.
+// Write keeps the status 200 when no other was set, as net/http does.
 func (c *call) Write(b []byte) (int, error) {
 	if c.status == 0 {
 		c.status = http.StatusOK
@@ -64,7 +64,7 @@ func (c *call) Write(b []byte) (int, error) {
 // Unwrap lets http.ResponseController reach the connection.
 func (c *call) Unwrap() http.ResponseWriter { return c.ResponseWriter }
 
-// refuse answers with an error.
+// refuse answers with an error. When the client has hung up, log and metrics show status 499 and no fault.
 func (c *call) refuse(err error) {
 	refusal, fault := refusalOf(err)
 	c.fault = fault
@@ -75,11 +75,12 @@ func (c *call) refuse(err error) {
 	}
 }
 
-// maxUnheard is how much of a refused request is read to its end, in bytes.
+// maxDrained is how much of a refused request's body is read, in bytes.
 const maxDrained = 8 << 20
 
-// drain reads what is left of a request that was refused before it was read. Many clients listen only when they have said everything:
-// a connection that is closed before takes the answer from them. One that waits to be asked for its body is not.
+// drain reads what is left of the body of a refused request. Many clients read the answer only when they have
+// sent the whole body; if the connection were closed before, they would not get the answer. A client that
+// sent the header Expect waits for permission to send its body, so nothing is read from it.
 func (c *call) drain() {
 	if c.r.ContentLength != 0 && c.r.Header.Get("Expect") == "" {
 		_, _ = io.CopyN(io.Discard, c.r.Body, maxDrained)
@@ -121,8 +122,8 @@ func (c *call) answer(status int, v any) error {
 	return nil
 }
 
-// readQuery reads the query, in which only the parameters of the endpoint may stand, each once. What
-// needs no key of ours, and the queue's page, have queries of their own.
+// readQuery reads the query. Only the parameters of the endpoint may stand in it, each once. Endpoints
+// without an API key, and the queue's page, read their queries themselves.
 func (c *call) readQuery(e *endpoint) error {
 	if c.r.URL.RawQuery == "" || e.access == anyone || e.access == metricsKey || e.access == operatorPage {
 		return nil
@@ -147,8 +148,8 @@ func (c *call) readQuery(e *endpoint) error {
 	return nil
 }
 
-// readBody reads a JSON body into v, a pointer to the type that b was made for. It is read once and
-// checked while it is read. An empty one is refused, unless none is needed.
+// readBody reads a JSON body into v, a pointer to the type that b was made for. The body is read once and
+// checked while it is read. An empty body is refused, unless the endpoint needs none.
 func (c *call) readBody(e *endpoint, b *strictjson.Shape, v any) error {
 	if c.r.ContentLength == 0 {
 		return noBody(e, b)
@@ -188,8 +189,9 @@ func bodyTooLarge() error {
 	return &domain.Refusal{Code: tooLarge, Limit: maxBody, Detail: "the body is larger than 1 MiB; send less at once"}
 }
 
-// checkMediaType refuses a body of another type than want; one that does not say its type is believed. An
-// InMail that comes as multipart wants to carry an attachment, which none does (R26).
+// checkMediaType refuses a body of another type than want; a body without a type is taken as
+// want. A multipart body on an endpoint that takes a message would carry an attachment, which is
+// refused with its own code (R26).
 func (c *call) checkMediaType(e *endpoint, want string) error {
 	if enc := c.r.Header.Get("Content-Encoding"); enc != "" && enc != "identity" {
 		return domain.Refuse(unsupportedMediaType, "compressed bodies are not read; send it plain")
@@ -200,7 +202,8 @@ func (c *call) checkMediaType(e *endpoint, want string) error {
 	}
 	media, params, err := mime.ParseMediaType(given)
 	if e != nil && e.message && strings.HasPrefix(media, "multipart/") {
-		return domain.Refuse(domain.AttachmentUnsupported, "InMails carry no attachments; send application/json, and a link to the file in the text")
+		return domain.Refuse(domain.AttachmentUnsupported,
+			"InMails carry no attachments; send application/json, and a link to the file in the text")
 	}
 	charset := params["charset"]
 	if err != nil || media != want || charset != "" && !strings.EqualFold(charset, "utf-8") {
@@ -215,7 +218,7 @@ func (c *call) memberIn(name string) (domain.MemberID, error) {
 	return id, strictjson.Under(name, id.Validate())
 }
 
-// inmail reads the id of an InMail from the path. What is no UUID cannot be there: not_found.
+// inmail reads the id of an InMail from the path. A text that is no UUID names no InMail: not_found.
 func (c *call) inmail() (domain.ID, error) {
 	id, ok := uuidOf(c.r.PathValue("id"))
 	if !ok {
@@ -224,7 +227,7 @@ func (c *call) inmail() (domain.ID, error) {
 	return id, nil
 }
 
-// uuidOf brings a UUID into its one form, lower case.
+// uuidOf returns a UUID in lower case, the form in which ids are stored; ok is false for any other text.
 func uuidOf(s string) (domain.ID, bool) {
 	if len(s) != 36 {
 		return "", false
@@ -244,8 +247,8 @@ func uuidOf(s string) (domain.ID, bool) {
 	return domain.ID(strings.ToLower(s)), true
 }
 
-// idempotencyKey reads the header of that name: 1 to MaxKey printable ASCII characters (R28); "" when there
-// is none.
+// idempotencyKey reads the header Idempotency-Key: 1 to MaxKey printable ASCII characters (R28); ""
+// when there is no such header.
 func (c *call) idempotencyKey() (string, error) {
 	keys := c.r.Header.Values("Idempotency-Key")
 	if len(keys) == 0 {

@@ -28,7 +28,7 @@ func TestSendInMail(t *testing.T) {
 	w.ask(w.sender, "GET", "/v1/inmails/"+id, nil).want(200, "").has("status", "queued", "sent_at", nil, "expires_at", nil, "tags", []any{"a", "b"}, "category", "follow_up",
 		"crm", object{"lead_id": "00Q5g00000AbCdEEAV", "account_id": "0015g00000AbCdE"}, "to", object{"id": "maria", "name": "MARIA", "photo_url": ""},
 		"receipts", []any{object{"seq": 1, "status": "queued", "at": "2026-11-23T09:00:00.000Z"}}, "from", nil)
-	// Before it is delivered it is not there for the recipient.
+	// The recipient cannot find the InMail before it is delivered.
 	w.ask(w.receiver, "GET", "/v1/inmails/"+id, nil).want(404, "not_found")
 	w.ask(w.operator, "POST", "/v1/inmails", object{"to": "jo", "subject": "A talk", "body": "Hello"}, "Inmail-Member: maria").want(202, "")
 	w.ask(w.operator, "POST", "/v1/inmails", object{"to": "jo", "subject": "A talk", "body": "Hello"}, "Inmail-Member: ghost").want(422, "unknown_sender")
@@ -84,7 +84,7 @@ func TestViewsByWhoAsks(t *testing.T) {
 		w.ask(w.sender, "PUT", "/v1/inmails/"+no+"/tags", `{"tags":[]}`).want(404, "not_found")
 		w.ask(w.sender, "PUT", "/v1/inmails/"+no+"/crm", `{}`).want(404, "not_found")
 		w.ask(w.operator, "POST", "/v1/crm/failures/"+no+"/retry", nil).want(404, "not_found")
-		// What is wrong with the body is told before what is not there.
+		// A fault of the body (400) is reported before a thing that is not there (404).
 		w.ask(w.sender, "POST", "/v1/inmails/"+no+"/replies", `{}`).want(400, "bad_request")
 	}
 }
@@ -105,7 +105,8 @@ func TestSetCRM(t *testing.T) {
 	}
 }
 
-// TestLists walks every list page by page: nothing twice, nothing left out, null at the end.
+// TestLists reads every list page by page: nothing comes twice, nothing is left out,
+// next_cursor ends as null.
 func TestLists(t *testing.T) {
 	w := newWorld(t)
 	for i := range 7 {
@@ -206,7 +207,7 @@ func TestExpiresBefore(t *testing.T) {
 	}
 }
 
-// TestFailuresOfAClass goes on over pages of the record in which there is nothing of the class.
+// TestFailuresOfAClass reads on over pages of the record that have nothing of the class.
 func TestFailuresOfAClass(t *testing.T) {
 	w := newWorld(t)
 	for i := range 450 {
@@ -340,7 +341,7 @@ func TestImport(t *testing.T) {
 	}
 	w.ask(w.operator, "POST", "/v1/import", lines, "Content-Type: -", "Content-Type: application/x-ndjson; charset=latin1").want(415, "unsupported_media_type")
 	w.ask(w.operator, "POST", "/v1/import", lines, "Content-Type: -", "Content-Type: multipart/form-data; boundary=x").want(415, "unsupported_media_type")
-	// Far more than 1 MiB is fine.
+	// An import may be far longer than 1 MiB.
 	w.ask(w.operator, "POST", "/v1/import", strings.Repeat(lines, 100_000), "Content-Type: -", "Content-Type: application/x-ndjson").want(200, "")
 	r, err := http.NewRequestWithContext(t.Context(), "POST", "/v1/import", &broken{})
 	if err != nil {
@@ -429,7 +430,8 @@ func TestCRM(t *testing.T) {
 	w.ask(w.operator, "POST", "/v1/crm/failures/retry", `{"class":"nonsense"}`).want(400, "bad_request")
 	w.ask(w.operator, "GET", "/v1/crm/status", nil).want(200, "").has("runs", object{"reconcile": nil, "reconcile_dry_run": nil, "backfill": nil, "backfill_dry_run": nil})
 	first := w.ask(w.operator, "POST", "/v1/crm/reconcile", nil).want(202, "").has("status", "asked").text("run")
-	w.ask(w.operator, "POST", "/v1/crm/reconcile", `{"dry_run":false}`).want(202, "").has("run", first) // it goes on already
+	// The run that was asked for before goes on, so it is answered again.
+	w.ask(w.operator, "POST", "/v1/crm/reconcile", `{"dry_run":false}`).want(202, "").has("run", first)
 	dry := w.ask(w.operator, "POST", "/v1/crm/reconcile", `{"dry_run":true}`).want(202, "").has("status", "asked").text("run")
 	w.ask(w.operator, "POST", "/v1/crm/backfill", "{}").want(202, "").has("status", "asked")
 	w.ask(w.operator, "POST", "/v1/crm/backfill", `{"dry_run":true}`).want(202, "").has("status", "asked")
@@ -550,11 +552,12 @@ func TestQueues(t *testing.T) {
 	}
 	without := newWorld(t, func(p *Parts) { p.Queues = nil }).ownDocument()
 	without.ask(without.operator, "GET", "/queues", nil).want(404, "not_found")
-	// Basic is for the page alone.
+	// Basic authentication opens the queue's page alone.
 	w.ask("", "GET", "/v1/keys", nil, basic(w.operator)).want(401, "unauthorized")
 }
 
-// The bounds of what a decision is replayed under are those of the filter's own limits.
+// TestReplayTakesWhatTheFilterTakes compares the bounds of the settings for a replay
+// with those of the filter.
 func TestReplayTakesWhatTheFilterTakes(t *testing.T) {
 	settings := reflect.TypeFor[otherSettings]()
 	for i := range settings.NumField() {

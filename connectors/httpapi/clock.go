@@ -8,17 +8,20 @@ import (
 	"inmail/domain"
 )
 
-// Advance sets the clock of every decision and stamp forward by d, 0 or more, and tells what it shows then.
+// Advance sets the clock of every decision and stamp forward by d, 0 or more, and returns its new time.
 type Advance func(ctx context.Context, d time.Duration) (now time.Time, err error)
 
-// clockEndpoints is empty without time travel: then the path is not there (API.md).
+// clockEndpoints is empty without time travel: then /v1/clock is 404 (API.md).
 func (a *API) clockEndpoints() []endpoint {
 	if a.Advance == nil {
 		return nil
 	}
 	return []endpoint{takes(endpoint{
-		method: "POST", path: "/v1/clock", name: "advanceClock", group: "Operators", access: operatorOnly, status: http.StatusOK,
-		does: "Set the clock forward, until the process ends", more: "It runs on from there; jobs keep their real-time pace. Exists only where time travel was switched on.",
+		method: "POST", path: "/v1/clock", name: "advanceClock", group: "Operators", access: operatorOnly,
+		status: http.StatusOK,
+		does:   "Set the clock forward, until the process ends",
+		more: "It runs on from there; jobs keep their real-time pace. Exists only where time travel was " +
+			"switched on.",
 	}, (*call).advance)}
 }
 
@@ -38,7 +41,7 @@ func (c *call) advance(in *clockBody) (clockAnswer, error) {
 // duration is a Go duration from 0s on, as text.
 type duration string
 
-// Validate refuses what is none, and what is negative.
+// Validate refuses a text that is no duration, and a negative one.
 func (d duration) Validate() error {
 	if v, err := time.ParseDuration(string(d)); err != nil || v < 0 {
 		return domain.Refuse(domain.BadRequest, "a duration from 0s on, for instance 168h or 90m")
@@ -46,7 +49,7 @@ func (d duration) Validate() error {
 	return nil
 }
 
-// length is 0 for what Validate refuses.
+// length returns the duration; 0 for a text that Validate refuses.
 func (d duration) length() time.Duration {
 	v, err := time.ParseDuration(string(d))
 	if err != nil {

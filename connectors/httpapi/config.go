@@ -13,18 +13,18 @@ type Config struct {
 	Listen            string        `koanf:"listen"`              // host:port; port 0 takes a free one
 	MetricsKey        string        `koanf:"metrics_key"`         // secret; empty: metrics need no key
 	ReadHeaderTimeout time.Duration `koanf:"read_header_timeout"` // 100ms..1m, for a request's head
-	ReadTimeout       time.Duration `koanf:"read_timeout"`        // 100ms..10m, for head and body; an import: between two reads
+	ReadTimeout       time.Duration `koanf:"read_timeout"`        // 100ms..10m; of an import: each read
 	WriteTimeout      time.Duration `koanf:"write_timeout"`       // 100ms..10m, until the answer is out
 	IdleTimeout       time.Duration `koanf:"idle_timeout"`        // 1s..1h, of a kept connection
-	RequestTimeout    time.Duration `koanf:"request_timeout"`     // 100ms..write_timeout, for the work of one request; imports have none
-	ShutdownTimeout   time.Duration `koanf:"shutdown_timeout"`    // 0..10m, for what is in hand at the end
+	RequestTimeout    time.Duration `koanf:"request_timeout"`     // 100ms..write_timeout; not of imports
+	ShutdownTimeout   time.Duration `koanf:"shutdown_timeout"`    // 0..10m, for requests under way
 	MaxHeaderBytes    int           `koanf:"max_header_bytes"`    // 4096..1048576
-	KeyCache          time.Duration `koanf:"key_cache"`           // 0..10s, how long a key is believed without asking the record; 0: never
-	RateLimit         float64       `koanf:"rate_limit"`          // requests a second and key, 0..1e6; 0: no limit
+	KeyCache          time.Duration `koanf:"key_cache"`           // 0..10s, a key is cached; 0: never
+	RateLimit         float64       `koanf:"rate_limit"`          // requests a second and key, 0..1e6; 0: any
 	RateBurst         int           `koanf:"rate_burst"`          // how many may come at once, 1..1e6
 }
 
-// Default returns the settings that need no thought.
+// Default returns the settings that are in force when nothing is set.
 func Default() Config {
 	return Config{
 		Listen:            "127.0.0.1:8080",

@@ -21,8 +21,8 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// TestMain runs the tests and then, if all of them ran, asks whether they have seen every call and every status that
-// the document names: a line in it that no test saw might as well be untrue.
+// TestMain runs the tests. If all of them ran, it then checks that every call and every status of the
+// document occurred, because a line of the document that no test met may be wrong.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	code := m.Run()
@@ -39,22 +39,22 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// world is an API over a room in memory, with its log and its metrics.
+// world is an API over fake use cases in memory, with its log and its metrics.
 type world struct {
 	*testing.T
 	fakeService *fakeService
 	api         *API
 	log         *bytes.Buffer
 	registry    *prometheus.Registry
-	document    func() *contracttest.Document // what answers are held against
+	document    func() *contracttest.Document // answers are compared with it
 	operator    string                        // keys
 	sender      string
 	receiver    string
 	outsider    string
 }
 
-// useCases are those that the tests' APIs ask: fake's. A verb that fake need not know brings a fake of its
-// own here.
+// useCases are the use cases of the tests' APIs: those of fake. A new use case that fake does not need
+// gets a fake of its own here.
 func useCases(fake *fakeService) UseCases { return NewUseCases(fake) }
 
 // newWorld has an operator and three members: jo writes, maria reads, eve is neither.
@@ -99,7 +99,7 @@ func of(media, s string) http.Handler {
 	})
 }
 
-// answer is what came back.
+// answer is the answer to one request.
 type answer struct {
 	t      *testing.T
 	status int
@@ -165,8 +165,8 @@ func (a answer) has(pairs ...any) answer {
 	return a
 }
 
-// ask sends a request as key (empty: none) and holds it and its answer against the document. body is a text as it
-// is, nil, or anything that goes to JSON; headers are name: value.
+// ask sends a request with key (empty: none) and compares it and its answer with the document. body is a text
+// that is sent as it is, nil, or a value that is sent as JSON; headers are "name: value".
 func (w *world) ask(key, method, target string, body any, headers ...string) answer {
 	w.Helper()
 	var in []byte
@@ -195,7 +195,7 @@ func (w *world) ask(key, method, target string, body any, headers ...string) ans
 	return w.send(key, r, in)
 }
 
-// askRaw is ask for a request that was made by hand.
+// askRaw is ask for a request that the test made.
 func (w *world) askRaw(key string, r *http.Request) answer {
 	w.Helper()
 	return w.send(key, r, nil)
@@ -213,7 +213,7 @@ func (w *world) send(key string, r *http.Request, in []byte) answer {
 		w.Errorf("%s %s: headers are missing: %v", r.Method, r.URL, h)
 	}
 	if strings.HasPrefix(r.URL.Path, "/queues/") {
-		return a // what the page is made of is not in the document
+		return a // the parts of the queue's page are not in the document
 	}
 	if err := w.document().Check(r, in, contracttest.Answer{Status: a.status, Header: a.header, Body: a.body}); err != nil {
 		w.Errorf("%s: %v", r.URL, err)
@@ -223,7 +223,7 @@ func (w *world) send(key string, r *http.Request, in []byte) answer {
 
 type object = map[string]any
 
-// theContract is the document, as it is served by an API with all its parts.
+// theContract is the document that an API with all its parts serves.
 var theContract = sync.OnceValue(func() *contracttest.Document {
 	api, err := New(Parts{Config: Default(), Service: useCases(newFakeService()), Sender: newFakeService(),
 		Registry: prometheus.NewRegistry(), Advance: newFakeService().advance,
@@ -244,7 +244,7 @@ func documentOf(api *API) *contracttest.Document {
 	return d
 }
 
-// ownDocument holds the answers of a world that lacks a part against what it says of itself.
+// ownDocument makes w compare its answers with its own document, for a world that lacks a part.
 func (w *world) ownDocument() *world {
 	w.document = sync.OnceValue(func() *contracttest.Document { return documentOf(w.api) })
 	return w

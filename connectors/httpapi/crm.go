@@ -11,7 +11,7 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// crmService is the sync with each CRM, as operators handle it.
+// crmService lets operators watch and steer the sync with each CRM.
 type crmService interface {
 	Now() time.Time
 	Connectors() []mailroom.CRM
@@ -30,34 +30,46 @@ func (a *API) crmEndpoints() []endpoint {
 	for _, crm := range a.Service.Connectors() {
 		names = append(names, string(crm.Name()))
 	}
-	which := parameter{name: "crm", doc: "which CRM; left out: the first that is connected", schema: schema{"type": "string", "enum": names}}
+	which := parameter{name: "crm", doc: "which CRM; left out: the first that is connected",
+		schema: schema{"type": "string", "enum": names}}
 	op := func(method, path, name, does string, status int) endpoint {
-		return endpoint{method: method, path: path, name: name, does: does, group: "CRM", access: operatorOnly, status: status, query: []parameter{which}}
+		return endpoint{method: method, path: path, name: name, does: does, group: "CRM", access: operatorOnly,
+			status: status, query: []parameter{which}}
 	}
 	all := op("GET", "/v1/crms", "listCRMs", "List the CRMs that are connected, and how each stands", http.StatusOK)
 	all.query = nil
-	failures := op("GET", "/v1/crm/failures", "listCRMFailures", "List InMails whose last push failed, newest first", http.StatusOK)
-	failures.query = append([]parameter{which, {name: "class", doc: "only of this class of failure", schema: schema{"type": "string", "enum": classNames}}}, pageParameters()...)
-	retry := op("POST", "/v1/crm/failures/{inmail}/retry", "retryCRMFailure", "Push one InMail again", http.StatusAccepted)
+	failures := op("GET", "/v1/crm/failures", "listCRMFailures", "List InMails whose last push failed, newest first",
+		http.StatusOK)
+	failures.query = append(
+		[]parameter{which, {name: "class", doc: "only of this class of failure",
+			schema: schema{"type": "string", "enum": classNames}}}, pageParameters()...)
+	retry := op("POST", "/v1/crm/failures/{inmail}/retry", "retryCRMFailure", "Push one InMail again",
+		http.StatusAccepted)
 	retry.refuses = []domain.Code{domain.NotFound}
-	retryMany := op("POST", "/v1/crm/failures/retry", "retryCRMFailures", "Push dead letters again, all or those of a class", http.StatusAccepted)
+	retryMany := op("POST", "/v1/crm/failures/retry", "retryCRMFailures",
+		"Push dead letters again, all or those of a class", http.StatusAccepted)
 	retryMany.bodyOptional = true
-	reconcile := op("POST", "/v1/crm/reconcile", "reconcile", "Ask the workers to compare the CRM with the record and to mend what differs; getCRMStatus tells how far they are", http.StatusAccepted)
+	reconcile := op("POST", "/v1/crm/reconcile", "reconcile",
+		"Ask the workers to compare the CRM with the record and to repair what differs; getCRMStatus shows how "+
+			"far they are", http.StatusAccepted)
 	reconcile.bodyOptional = true
-	backfill := op("POST", "/v1/crm/backfill", "backfill", "Ask the workers to bring everything to the CRM; getCRMStatus tells how far they are", http.StatusAccepted)
+	backfill := op("POST", "/v1/crm/backfill", "backfill", "Ask the workers to bring everything to the CRM; "+
+		"getCRMStatus shows how far they are", http.StatusAccepted)
 	backfill.bodyOptional = true
 	pause := op("POST", "/v1/crm/pause", "pauseCRM", "Stop the sync until it is resumed, or for a while", http.StatusOK)
 	pause.bodyOptional = true
 	return []endpoint{
 		gives(all, (*call).crms),
-		gives(op("GET", "/v1/crm/status", "getCRMStatus", "Tell how far the CRM is behind, and why", http.StatusOK), (*call).crmStatus),
+		gives(op("GET", "/v1/crm/status", "getCRMStatus", "Show how far the CRM is behind, and why", http.StatusOK),
+			(*call).crmStatus),
 		gives(failures, (*call).crmFailures),
 		gives(retry, (*call).retryOne),
 		takes(retryMany, (*call).retryMany),
 		takes(reconcile, (*call).reconcile),
 		takes(backfill, (*call).backfill),
 		takes(pause, (*call).pauseCRM),
-		gives(op("POST", "/v1/crm/resume", "resumeCRM", "Let the sync go on", http.StatusOK), (*call).resumeCRM),
+		gives(op("POST", "/v1/crm/resume", "resumeCRM", "Resume the sync after a pause", http.StatusOK),
+			(*call).resumeCRM),
 	}
 }
 
@@ -68,7 +80,7 @@ var classNames = lists["failure_class"]
 func (c *call) crm() (domain.CRM, error) {
 	name := c.query.Get("crm")
 	if c.query.Has("crm") && name == "" {
-		name = " " // not a name: the refusal lists those that there are
+		name = " " // no CRM has this name, so WhichCRM refuses it and lists the names that there are
 	}
 	return c.api.Service.WhichCRM(c.ctx, name)
 }
@@ -87,8 +99,9 @@ func (c *call) crms() (items[crmEntry], error) {
 	all, err := c.api.Service.CRMs(c.ctx)
 	answer := items[crmEntry]{Items: make([]crmEntry, 0, len(all))}
 	for _, s := range all {
-		answer.Items = append(answer.Items, crmEntry{CRM: s.CRM, State: s.State(c.api.Service.Now()), Unsynced: s.Unsynced,
-			OldestUnsyncedAt: stampOrNull(s.OldestUnsynced), DeadLetters: deadLetters(s), Paused: pauseOf(s)})
+		answer.Items = append(answer.Items,
+			crmEntry{CRM: s.CRM, State: s.State(c.api.Service.Now()), Unsynced: s.Unsynced,
+				OldestUnsyncedAt: stampOrNull(s.OldestUnsynced), DeadLetters: deadLetters(s), Paused: pauseOf(s)})
 	}
 	return answer, err
 }
@@ -117,7 +130,7 @@ type crmStatus struct {
 	Paused           *crmPause      `json:"paused"`
 	Budget           crmBudget      `json:"budget"`
 	Drift            crmDrift       `json:"drift"`
-	Runs             crmRuns        `json:"runs" doc:"the last walks over the whole record; null: there was none"`
+	Runs             crmRuns        `json:"runs" doc:"the last runs over the whole record; null: there was none"`
 }
 
 type crmRuns struct {
@@ -150,7 +163,7 @@ type crmCompared struct {
 	Retried     int            `json:"retried" doc:"unmatched and ambiguous ones that were looked for again; of a dry run: would be" example:"0"`
 	Matched     int            `json:"matched" doc:"of them those that now have a person" example:"0"`
 	Calls       int            `json:"calls" doc:"API calls made" example:"4"`
-	RepairCalls int            `json:"repair_calls" doc:"about how many more it takes to push what was made due; of a dry run: all that mending would take" example:"0"`
+	RepairCalls int            `json:"repair_calls" doc:"about how many more it takes to push what was made due; of a dry run: all that the repair would take" example:"0"`
 }
 
 type crmFilled struct {
@@ -202,7 +215,8 @@ func (c *call) crmStatus() (crmStatus, error) {
 	if err != nil {
 		return crmStatus{}, err
 	}
-	answer := crmStatus{CRM: crm, Unsynced: s.Unsynced, OldestUnsyncedAt: stampOrNull(s.OldestUnsynced), DeadLetters: deadLetters(s), Paused: pauseOf(s),
+	answer := crmStatus{CRM: crm, Unsynced: s.Unsynced, OldestUnsyncedAt: stampOrNull(s.OldestUnsynced),
+		DeadLetters: deadLetters(s), Paused: pauseOf(s),
 		Budget: crmBudget{Used: s.Budget.Used, Max: s.Budget.Max, Share: s.Budget.Share, Ours: s.Budget.Ours,
 			ParkedUntil: stampOrNull(s.Budget.ParkedUntil), Why: s.Budget.Why},
 		Drift: crmDrift{At: stampOrNull(s.Drift.At), Kinds: map[string]int{}}}
@@ -213,8 +227,9 @@ func (c *call) crmStatus() (crmStatus, error) {
 		answer.Drift.Kinds[kind] = n
 	}
 	now := c.api.Service.Now()
-	answer.Runs = crmRuns{Reconcile: runOf(s, mailroom.Reconcile, now), ReconcileDry: runOf(s, mailroom.ReconcileDry, now),
-		Backfill: runOf(s, mailroom.Backfill, now), BackfillDry: runOf(s, mailroom.BackfillDry, now)}
+	answer.Runs = crmRuns{Reconcile: runOf(s, mailroom.Reconcile, now),
+		ReconcileDry: runOf(s, mailroom.ReconcileDry, now), Backfill: runOf(s, mailroom.Backfill, now),
+		BackfillDry: runOf(s, mailroom.BackfillDry, now)}
 	return answer, nil
 }
 
@@ -223,8 +238,9 @@ func runOf(s mailroom.CRMStatus, kind mailroom.RunKind, now time.Time) *crmRun {
 	if !ok {
 		return nil
 	}
-	run := &crmRun{ID: r.ID, AskedAt: stamp(r.AskedAt), StartedAt: stampOrNull(r.StartedAt), MovedAt: stampOrNull(r.MovedAt),
-		WaitsUntil: stampOrNull(r.WaitsUntil), EndedAt: stampOrNull(r.EndedAt), Fault: r.Fault}
+	run := &crmRun{ID: r.ID, AskedAt: stamp(r.AskedAt), StartedAt: stampOrNull(r.StartedAt),
+		MovedAt: stampOrNull(r.MovedAt), WaitsUntil: stampOrNull(r.WaitsUntil), EndedAt: stampOrNull(r.EndedAt),
+		Fault: r.Fault}
 	switch {
 	case !r.EndedAt.IsZero():
 		run.State = "done"
@@ -240,12 +256,12 @@ func runOf(s mailroom.CRMStatus, kind mailroom.RunKind, now time.Time) *crmRun {
 	if f := r.Compared; f != nil {
 		drift := map[string]int{}
 		maps.Copy(drift, f.Drift)
-		run.Compared = &crmCompared{InMails: f.Compared, Waiting: f.Waiting, Drift: drift, Resynced: f.Resynced, Moved: f.Moved, Retried: f.Retried,
-			Matched: f.Matched, Calls: f.Calls, RepairCalls: f.RepairCalls}
+		run.Compared = &crmCompared{InMails: f.Compared, Waiting: f.Waiting, Drift: drift, Resynced: f.Resynced,
+			Moved: f.Moved, Retried: f.Retried, Matched: f.Matched, Calls: f.Calls, RepairCalls: f.RepairCalls}
 	}
 	if b := r.Backfilled; b != nil {
-		run.Backfilled = &crmFilled{Total: b.Total, Prepared: b.Prepared, InMails: b.InMails, Records: b.Records, Tasks: b.Beside, Pushed: b.Pushed,
-			Failed: b.Failed, Jobs: b.Jobs, Calls: b.Calls}
+		run.Backfilled = &crmFilled{Total: b.Total, Prepared: b.Prepared, InMails: b.InMails, Records: b.Records,
+			Tasks: b.Beside, Pushed: b.Pushed, Failed: b.Failed, Jobs: b.Jobs, Calls: b.Calls}
 	}
 	if p := r.Plan; p != nil {
 		run.Plan = &crmPlan{InMails: p.InMails, Tasks: p.Beside, Bytes: p.Bytes, Jobs: p.Jobs, Calls: p.Calls}
@@ -284,14 +300,16 @@ func (c *call) crmFailures() (items[crmFailure], error) {
 		return items[crmFailure]{}, err
 	}
 	return listOf(failureList, p, found, func(l domain.Link) crmFailure {
-		return crmFailure{InMail: l.InMail, Class: string(l.Class), Detail: l.Detail, Attempts: l.Attempts, At: stamp(l.FailedAt), Dead: l.Dead}
+		return crmFailure{InMail: l.InMail, Class: string(l.Class), Detail: l.Detail, Attempts: l.Attempts,
+			At: stamp(l.FailedAt), Dead: l.Dead}
 	}, failurePlace), nil
 }
 
-// failuresOf gathers a page, and one more, of one class of failure; all of them for "".
+// failuresOf returns a page of failures of one class, and one item more where there is one; "" is every
+// class. The record does not filter by class, so it reads on until the page is full.
 func (c *call) failuresOf(crm domain.CRM, class domain.FailureClass, p mailroom.Page) ([]domain.Link, error) {
 	if class == "" {
-		return c.api.Service.CRMFailures(c.ctx, crm, beyond(p))
+		return c.api.Service.CRMFailures(c.ctx, crm, oneMore(p))
 	}
 	var found []domain.Link
 	for after := p.After; ; {
@@ -347,7 +365,7 @@ type runBody struct {
 	DryRun *bool `json:"dry_run,omitempty" doc:"true: count what it would do and the calls that it would take, and change nothing" example:"true"`
 }
 
-// asked says that the workers will come to it.
+// asked is the answer to a request for a run: the workers will do it.
 type asked struct {
 	Status string    `json:"status" enum:"asked" example:"asked"`
 	Run    domain.ID `json:"run" doc:"its id in getCRMStatus; that of the one which goes on already, where there is one" example:"019abf5e-8c00-7a31-9c55-0d6a3f6b7e21"`

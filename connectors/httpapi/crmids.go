@@ -11,8 +11,9 @@ import (
 	"inmail/domain/strictjson"
 )
 
-// crmIDs are ids of CRMs as they come and go: those of the first CRM, and beside them, under its name, an object for each other.
-// Their names and forms are the connectors' (mailroom.CRM).
+// crmIDs are ids of CRMs as the API takes and gives them: one object with the ids of the first CRM
+// and, under its name, an object with those of each other CRM. The connectors declare names and
+// forms of ids (mailroom.CRM).
 type crmIDs struct{ mailroom.NamedCRMIDs }
 
 func (c *crmIDs) ids() domain.CRMIDs {
@@ -22,7 +23,7 @@ func (c *crmIDs) ids() domain.CRMIDs {
 	return c.IDs
 }
 
-// ReadJSON reads them apart.
+// ReadJSON reads the ids of the first CRM under the empty name, those of the others under their own.
 func (c *crmIDs) ReadJSON(r *strictjson.Reader) error { return c.NamedCRMIDs.ReadJSON(r) }
 
 // MarshalJSON writes what ReadJSON reads.
@@ -39,7 +40,8 @@ func (c crmIDs) MarshalJSON() ([]byte, error) {
 	return json.Marshal(shown)
 }
 
-// crmIDsOf puts the ids of the first CRM beside the others' names.
+// crmIDsOf moves the ids of the first CRM under the empty name, from where MarshalJSON writes them beside the
+// names of the others.
 func (c *call) crmIDsOf(ids domain.CRMIDs) crmIDs {
 	shown := maps.Clone(ids)
 	if crms := c.api.Service.Connectors(); len(crms) > 0 && ids[crms[0].Name()] != nil {
@@ -69,7 +71,8 @@ func idSchemas(crm mailroom.CRM) schema {
 	return ids
 }
 
-// byCRM describes an object that holds the fields of the first CRM, and beside them, under its name, an object for each other.
+// byCRM describes an object with the fields of the first CRM and, under its name, an
+// object for each other CRM.
 func (c *components) byCRM(name string, fields func(mailroom.CRM) schema) schema {
 	ref := schema{"$ref": "#/components/schemas/" + name}
 	if _, done := c.schemas[name]; done {
@@ -94,14 +97,15 @@ func (c *components) byCRM(name string, fields func(mailroom.CRM) schema) schema
 	return ref
 }
 
-// crmView is what CRMs have of an InMail: the ids that were given, else those that were found; of the first CRM, and beside them, under
-// its name, of each other that is connected.
+// crmView is what CRMs have of an InMail, laid out as in crmIDs: the ids that the sender gave, else those
+// that matching found, with the state of matching and the id of the InMail's own record.
 type crmView map[string]any
 
 func (crmView) schema(c *components) schema {
 	return c.byCRM("CrmView", func(crm mailroom.CRM) schema {
 		fields := idSchemas(crm)
-		fields["match"] = schema{"type": "string", "enum": lists["match"], "examples": []any{"matched"}, "description": "R55; absent until the CRM was asked"}
+		fields["match"] = schema{"type": "string", "enum": lists["match"], "examples": []any{"matched"},
+			"description": "R55; absent until the CRM was asked"}
 		fields["record_id"] = schema{"type": "string", "description": "of the InMail's own record there"}
 		return fields
 	})

@@ -20,7 +20,7 @@ const (
 	maxLimit     = mailroom.MaxPage
 )
 
-// A list names the order that a cursor belongs to: one of the inbox is none of the sent list.
+// A list names the list that a cursor belongs to, so that a cursor of the inbox is refused by the sent list.
 type list byte
 
 // The lists that are paged.
@@ -38,8 +38,8 @@ const (
 // maxCursor is the longest cursor in bytes, as base64url; the longest id in one is a company's name.
 const maxCursor = 4096
 
-// encode makes the cursor that stands behind an item: opaque to clients, the list, the time in
-// milliseconds, the id and a check sum, as base64url without padding.
+// encode makes the cursor that stands behind an item. It is opaque to clients: list, time in milliseconds, id
+// and check sum, as base64url without padding.
 func (l list) encode(c mailroom.Cursor) string {
 	b := append(make([]byte, 0, 13+len(c.ID)), byte(l))
 	b = binary.BigEndian.AppendUint64(b, uint64(c.At.UnixMilli()))
@@ -48,24 +48,25 @@ func (l list) encode(c mailroom.Cursor) string {
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// decode reads a cursor; one that this list has not made is refused with bad_request. The sum keeps
-// accidents out; who forges one sees no more than without it.
+// decode reads a cursor; a cursor that this list has not made is refused with bad_request. The
+// check sum finds accidental changes. A forged cursor gives no access: it only chooses the place in
+// a list that is open anyway.
 func (l list) decode(s string) (mailroom.Cursor, error) {
-	bad := domain.Refuse(domain.BadRequest, "cursor: not one of this list; use the next_cursor of its last answer")
+	foreign := domain.Refuse(domain.BadRequest, "cursor: not one of this list; use the next_cursor of its last answer")
 	if len(s) > maxCursor || strings.ContainsAny(s, "\r\n") { // encoding/base64 skips line breaks
-		return mailroom.Cursor{}, bad
+		return mailroom.Cursor{}, foreign
 	}
 	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
 	if err != nil || len(b) < 14 || list(b[0]) != l {
-		return mailroom.Cursor{}, bad
+		return mailroom.Cursor{}, foreign
 	}
 	body, sum := b[:len(b)-4], binary.BigEndian.Uint32(b[len(b)-4:])
 	if crc32.ChecksumIEEE(body) != sum {
-		return mailroom.Cursor{}, bad
+		return mailroom.Cursor{}, foreign
 	}
 	at := time.UnixMilli(int64(binary.BigEndian.Uint64(body[1:9]))).UTC()
 	if at.Year() < 1 || at.Year() > 9999 {
-		return mailroom.Cursor{}, bad
+		return mailroom.Cursor{}, foreign
 	}
 	return mailroom.Cursor{At: at, ID: string(body[9:])}, nil
 }
@@ -76,7 +77,8 @@ func (l list) page(q url.Values) (mailroom.Page, error) {
 	if q.Has("limit") {
 		n, err := strconv.Atoi(q.Get("limit"))
 		if err != nil || n < 1 || n > maxLimit {
-			return p, &domain.Refusal{Code: domain.BadRequest, Got: n, Limit: maxLimit, Detail: fmt.Sprintf("limit: a number of 1 to %d", maxLimit)}
+			return p, &domain.Refusal{Code: domain.BadRequest, Got: n, Limit: maxLimit,
+				Detail: fmt.Sprintf("limit: a number of 1 to %d", maxLimit)}
 		}
 		p.Limit = n
 	}
@@ -89,20 +91,21 @@ func (l list) page(q url.Values) (mailroom.Page, error) {
 	return p, nil
 }
 
-// beyond asks for one item more than the page holds: whether there is a next page shows without counting.
-func beyond(p mailroom.Page) mailroom.Page {
+// oneMore asks for one item more than the page has: if it comes, there is a next
+// page, and nothing is counted.
+func oneMore(p mailroom.Page) mailroom.Page {
 	p.Limit++
 	return p
 }
 
-// items is a list as it is answered: next_cursor is null at the end.
+// items is a page of a list as it is answered; next_cursor is null on the last page.
 type items[T any] struct {
 	Items      []T     `json:"items"`
 	NextCursor *string `json:"next_cursor"`
 }
 
-// listOf makes the answer of what was asked with beyond(p): it cuts the item too many and puts the cursor
-// behind the last that is shown.
+// listOf makes the answer from what was asked with oneMore(p): it leaves out the item that is one too many
+// and sets the cursor behind the last item that is shown.
 func listOf[S, T any](l list, p mailroom.Page, found []S, show func(S) T, place func(S) mailroom.Cursor) items[T] {
 	answer := items[T]{Items: make([]T, 0, min(len(found), p.Limit))}
 	for i, s := range found {

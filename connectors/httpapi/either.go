@@ -11,7 +11,7 @@ type either[A, B any] struct {
 func first[A, B any](a A) either[A, B]  { return either[A, B]{a: &a} }
 func second[A, B any](b B) either[A, B] { return either[A, B]{b: &b} }
 
-// MarshalJSON writes the one that is there.
+// MarshalJSON writes whichever of the two is set.
 func (e either[A, B]) MarshalJSON() ([]byte, error) {
 	if e.a != nil {
 		return json.Marshal(e.a)

@@ -9,8 +9,8 @@ import (
 	"inmail/domain/strictjson"
 )
 
-// An endpoint is one row of the contract: how it is asked, who may, what it takes and gives and how it can
-// be refused. Routes, checks and the OpenAPI document are all made from it.
+// An endpoint is one row of the contract: its request, who may call it, what it takes and gives, and how it
+// can refuse. Routes, checks and the OpenAPI document are all made from it.
 type endpoint struct {
 	method, path string
 	name         string // operationId
@@ -20,10 +20,10 @@ type endpoint struct {
 	access       access
 	query        []parameter
 	headers      []parameter
-	bodyOptional bool          // an empty body is as good as {}
-	message      bool          // takes a text that may have no attachments (R26)
-	streams      bool          // takes as long as it takes: no request timeout
-	undocumented bool          // belongs to another that is documented
+	bodyOptional bool          // an empty body counts as {}
+	message      bool          // takes a message, which may have no attachments (R26)
+	streams      bool          // has no request timeout
+	undocumented bool          // not in the document, where another endpoint stands for it
 	status       int           // of success
 	media        string        // of the answer; empty: application/json
 	takesMedia   string        // of the body; empty: application/json
@@ -56,8 +56,8 @@ func parameterNames(ps []parameter) string {
 // nothing is what a call without a body takes and one that answers 204 gives.
 type nothing struct{}
 
-// takes makes an endpoint whose body is a B and whose answer is an A. The body is read before anything
-// is looked up: what is wrong with it (400, 413, 415) is told before whether the thing is there.
+// takes makes an endpoint whose body is a B and whose answer is an A. The body is read before anything is
+// looked up, so a fault of the body (400, 413, 415) is reported before a thing that is not there (404).
 func takes[B, A any](e endpoint, handle func(*call, *B) (A, error)) endpoint {
 	body := strictjson.ShapeOf(reflect.TypeFor[B]())
 	e.takes = reflect.TypeFor[B]()
@@ -72,8 +72,8 @@ func takes[B, A any](e endpoint, handle func(*call, *B) (A, error)) endpoint {
 
 var emptyBody = strictjson.ShapeOf(reflect.TypeFor[nothing]())
 
-// gives makes an endpoint without a body whose answer is an A. A body that came all the same may be an
-// empty object and nothing else; that of a GET is not read.
+// gives makes an endpoint without a body whose answer is an A. A client may send an empty object as the body
+// and nothing else; the body of a GET is not read.
 func gives[A any](e endpoint, handle func(*call) (A, error)) endpoint {
 	if e.method == http.MethodGet {
 		return answers(e, handle)
@@ -116,7 +116,7 @@ type resource struct {
 	allow   string
 }
 
-// ServeHTTP answers a request whose path is this one: 405 for a method that it does not have.
+// ServeHTTP answers a request for this path; a method that it does not have is 405.
 func (s *resource) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	c := w.(*call)
 	c.route = s.pattern

@@ -16,8 +16,7 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// sample is a request to one of the endpoints that is good until the use case is asked: its body is the example of
-// the document.
+// sample is a valid request to one of the endpoints; its body is the example of the document.
 type sample struct {
 	*endpoint
 	target string
@@ -162,7 +161,7 @@ func (s sample) faults(t *testing.T) {
 	})
 	t.Run("with a panic", func(t *testing.T) {
 		w, key, headers := s.warm(t)
-		w.fakeService.explode = "secret text"
+		w.fakeService.panics = "secret text"
 		a := w.ask(key, s.method, s.target, s.body, headers...).want(500, "internal")
 		if strings.Contains(string(a.body)+w.log.String(), "secret") || !strings.Contains(w.log.String(), "request panicked") {
 			t.Errorf("a panic's text stays inside: %s, log %s", a.body, w.log)
@@ -195,7 +194,7 @@ func (s sample) faults(t *testing.T) {
 	})
 }
 
-// warm is a world whose keyring knows the key already, so that faults meet the use case.
+// warm is a world whose keyring has the key in its cache, so that a fault of the service meets the use case.
 func (s sample) warm(t *testing.T) (*world, string, []string) {
 	w := newWorld(t)
 	key, headers := s.as(w)
@@ -205,7 +204,7 @@ func (s sample) warm(t *testing.T) (*world, string, []string) {
 	return w, key, headers
 }
 
-// TestEndlessBody sends a body whose length nobody told: what is too large is found while it is read.
+// TestEndlessBody sends a body without Content-Length: that it is too large is found while it is read.
 func TestEndlessBody(t *testing.T) {
 	w := newWorld(t)
 	body := io.MultiReader(strings.NewReader(`{"to":"maria","subject":"s","body":"`), strings.NewReader(strings.Repeat("x", maxBody)))
@@ -217,7 +216,7 @@ func TestEndlessBody(t *testing.T) {
 	w.askRaw(w.sender, r).want(413, "too_large")
 }
 
-// TestUnknownPaths: everything that is not in the document is a problem too, and never a redirect.
+// TestUnknownPaths checks that a path outside the document is answered with a problem, never with a redirect.
 func TestUnknownPaths(t *testing.T) {
 	w := newWorld(t)
 	for _, target := range []string{"/", "/v1", "/v1/", "/v2/inbox", "/v1/inbox/", "/v1//inbox", "/v1/../v1/inbox", "/v1/inmails/x/y/z", "/favicon.ico", "/livez/", "//livez", "/metrics/other"} {
@@ -243,7 +242,7 @@ func TestUnknownPaths(t *testing.T) {
 	}
 }
 
-// TestRequestTimeout: the work of a request ends when its time is over; that of an import does not.
+// TestRequestTimeout checks that request_timeout ends the work of a request, but not that of an import.
 func TestRequestTimeout(t *testing.T) {
 	w := newWorld(t, func(p *Parts) {
 		p.Config.RequestTimeout = 100 * time.Millisecond
@@ -256,7 +255,7 @@ func TestRequestTimeout(t *testing.T) {
 	w.ask(w.operator, "POST", "/v1/import", "{}\n{}\n", "Content-Type: -", "Content-Type: application/x-ndjson").want(200, "")
 }
 
-// TestDocument: every example of the document is what its schema says, and every name stands once.
+// TestDocument checks that every example of the document fits its schema, and that every name stands once.
 func TestDocument(t *testing.T) {
 	ids := map[string]bool{}
 	for _, o := range theContract().Operations() {

@@ -8,17 +8,18 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// exporter gathers what is held on a member.
+// exporter gathers all data about a member.
 type exporter interface {
 	Export(ctx context.Context, id domain.MemberID) (mailroom.Export, error)
 }
 
 func (a *API) exportEndpoints() []endpoint {
 	return []endpoint{gives(endpoint{
-		method: "GET", path: "/v1/members/{id}/export", name: "exportMember", group: "Members", access: operatorOnly, status: http.StatusOK,
-		does: "Give everything that is held on a member as one document",
-		more: "Nothing is opened by it (R31). Keys are without their secrets, refusals as the member may know them (R18), " +
-			"and an InMail that was taken back unread is without its text (R36).",
+		method: "GET", path: "/v1/members/{id}/export", name: "exportMember", group: "Members", access: operatorOnly,
+		status: http.StatusOK,
+		does:   "Export all data about a member as one document",
+		more: "Nothing is opened by it (R31). Keys are without their secrets, refusals as the member may know them " +
+			"(R18), and an InMail that was taken back unread is without its text (R36).",
 		refuses: []domain.Code{domain.NotFound},
 	}, (*call).exportMember)}
 }
@@ -88,9 +89,11 @@ func (c *call) exportMember() (exportView, error) {
 	if err != nil {
 		return exportView{}, err
 	}
-	v := exportView{ExportedAt: stamp(e.At), Member: c.memberView(e.Member), CreatedAt: stamp(e.Member.CreatedAt), Credits: creditsOf(e.Credits),
-		Periods: []exportedPeriod{}, Connections: orEmpty(e.Holdings.Connections), Blocks: orEmpty(e.Holdings.Blocks), Banned: []banView{},
-		Keys: []keyView{}, Strikes: []stamp{}, Restrictions: []restrictionView{}, Reports: []exportedReport{}, InMails: []exportedInMail{}}
+	v := exportView{ExportedAt: stamp(e.At), Member: c.memberView(e.Member), CreatedAt: stamp(e.Member.CreatedAt),
+		Credits: creditsOf(e.Credits), Periods: []exportedPeriod{}, Connections: orEmpty(e.Holdings.Connections),
+		Blocks: orEmpty(e.Holdings.Blocks), Banned: []banView{},
+		Keys: []keyView{}, Strikes: []stamp{}, Restrictions: []restrictionView{}, Reports: []exportedReport{},
+		InMails: []exportedInMail{}}
 	v.Credits.AccountType, v.Credits.Plan = string(e.Member.AccountType), e.Member.Plan
 	for _, p := range e.Holdings.Periods {
 		v.Periods = append(v.Periods, exportedPeriod{stamp(p.Start), p.Used, p.Returned})
@@ -118,9 +121,11 @@ func (c *call) exportMember() (exportView, error) {
 
 func exportedInMailOf(x mailroom.ExportedInMail) exportedInMail {
 	m := x.InMail
-	v := exportedInMail{ID: m.ID, From: personOf(x.From), To: personOf(x.To), Subject: m.Subject, Body: m.Body, Status: x.Status, Reason: x.Reason,
-		Tags: orEmpty(m.Tags), Category: m.Category, AcceptedAt: stamp(m.AcceptedAt), SentAt: stampOrNull(m.SentAt), ExpiresAt: stampOrNull(m.ExpiresAt),
-		PreviewedAt: stampOrNull(m.PreviewedAt), OpenedAt: stampOrNull(m.OpenedAt), RepliedAt: stampOrNull(m.RepliedAt), EndedAt: stampOrNull(m.EndedAt),
+	v := exportedInMail{ID: m.ID, From: personOf(x.From), To: personOf(x.To), Subject: m.Subject, Body: m.Body,
+		Status: x.Status, Reason: x.Reason, Tags: orEmpty(m.Tags), Category: m.Category,
+		AcceptedAt: stamp(m.AcceptedAt), SentAt: stampOrNull(m.SentAt), ExpiresAt: stampOrNull(m.ExpiresAt),
+		PreviewedAt: stampOrNull(m.PreviewedAt), OpenedAt: stampOrNull(m.OpenedAt),
+		RepliedAt: stampOrNull(m.RepliedAt), EndedAt: stampOrNull(m.EndedAt),
 		Receipts: []receipt{}, Replies: []exportedReply{}}
 	for _, r := range x.Receipts {
 		v.Receipts = append(v.Receipts, receipt{Seq: r.Seq, Status: r.Status, At: stamp(r.At), Reason: r.Reason})
@@ -131,7 +136,7 @@ func exportedInMailOf(x mailroom.ExportedInMail) exportedInMail {
 	return v
 }
 
-// orEmpty makes null an empty list.
+// orEmpty returns an empty list for nil, so that JSON has [] and not null.
 func orEmpty[T any](list []T) []T {
 	if list == nil {
 		return []T{}

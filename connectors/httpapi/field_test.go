@@ -11,7 +11,7 @@ import (
 	"inmail/domain/strictjson"
 )
 
-// TestField holds what went wrong elsewhere, and once here (FIELD.md).
+// TestField repeats faults that other products had in the field, and this one had once (FIELD.md).
 func TestField(t *testing.T) {
 	t.Run("F39_lines_of_an_import_have_the_fields_of_bodies", func(t *testing.T) {
 		for _, pair := range []struct {
@@ -35,7 +35,7 @@ func TestField(t *testing.T) {
 	})
 }
 
-// fieldsOf says of each field of a struct, and of those inside, how it is read.
+// fieldsOf returns for each field of a struct, and of the structs in it, how it is read.
 func fieldsOf(t reflect.Type, at string) map[string]string {
 	fields := map[string]string{}
 	for i := range t.NumField() {

@@ -10,30 +10,36 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// Probe asks whether a part of the system answers.
+// Probe checks whether a part of the system works.
 type Probe struct {
 	Name     string // record, queue or salesforce: what /readyz calls it
-	Critical bool   // without it nothing can be answered: 503; else only degraded
+	Critical bool   // true: /readyz is 503 when the part is down; false: it is 200 and degraded
 	Check    func(ctx context.Context) error
 }
 
-// probeTimeout is how long a part may take to say that it is there.
+// probeTimeout is how long a part may take to answer before it counts as down.
 const probeTimeout = 2 * time.Second
 
 func (a *API) healthEndpoints() []endpoint {
 	page := func(path, name, does string, h http.Handler) endpoint {
-		return passes(endpoint{method: "GET", path: path, name: name, does: does, group: "Operations", access: metricsKey, status: http.StatusOK, media: "text/plain"}, h)
+		return passes(endpoint{method: "GET", path: path, name: name, does: does, group: "Operations",
+			access: metricsKey, status: http.StatusOK, media: "text/plain"}, h)
 	}
 	return []endpoint{
-		gives(endpoint{method: "GET", path: "/livez", name: "live", group: "Operations", access: anyone, status: http.StatusOK,
-			does: "Tell that the process runs"}, func(*call) (health, error) { return health{Status: "ok"}, nil }),
-		gives(endpoint{method: "GET", path: "/readyz", name: "ready", group: "Operations", access: anyone, status: http.StatusOK,
-			does:    "Tell whether requests can be answered",
-			more:    "degraded: a part is down without which it goes on, as the record is what counts. 503 while the record is down, and while the process ends.",
+		gives(endpoint{method: "GET", path: "/livez", name: "live", group: "Operations", access: anyone,
+			status: http.StatusOK,
+			does:   "Show that the process runs"}, func(*call) (health, error) { return health{Status: "ok"}, nil }),
+		gives(endpoint{method: "GET", path: "/readyz", name: "ready", group: "Operations", access: anyone,
+			status: http.StatusOK,
+			does:   "Show whether requests can be answered",
+			more: "degraded: a part is down without which it goes on, as the record is what counts. 503 while " +
+				"the record is down, and while the process ends.",
 			refuses: []domain.Code{unavailable}}, (*call).ready),
 		page("/metrics", "getMetrics", "Metrics of this process", a.Metrics),
-		page("/metrics/domain", "getDomainMetrics", "Metrics of the record, the same whichever replica answers", a.Domain),
-		passes(endpoint{method: "GET", path: "/openapi.json", name: "getDocument", group: "Operations", access: anyone, status: http.StatusOK,
+		page("/metrics/domain", "getDomainMetrics", "Metrics of the record, the same whichever replica answers",
+			a.Domain),
+		passes(endpoint{method: "GET", path: "/openapi.json", name: "getDocument", group: "Operations",
+			access: anyone, status: http.StatusOK,
 			does: "Give this document", media: "application/json"}, http.HandlerFunc(a.serveDocument)),
 	}
 }
@@ -44,7 +50,8 @@ type health struct {
 	Causes map[string]string `json:"causes,omitempty" doc:"of each part that is down: why"`
 }
 
-// ready asks all parts at once. What is wrong with one is for the log: the page has no key.
+// ready checks all parts at once. Anybody may ask without a key, so the error of a part goes to the log
+// alone, and the answer has only the cause in words for everybody.
 func (c *call) ready() (health, error) {
 	if c.api.stopping.Load() {
 		return health{}, domain.Refuse(unavailable, "this server is about to stop; ask another")
@@ -74,7 +81,8 @@ func (c *call) ready() (health, error) {
 		}
 	}
 	if missing != "" {
-		return health{}, domain.Refuse(unavailable, "the %s %s; nothing can be accepted until it works again", missing, causes[missing])
+		return health{}, domain.Refuse(unavailable, "the %s %s; nothing can be accepted until it works again",
+			missing, causes[missing])
 	}
 	if len(causes) > 0 {
 		answer.Causes = causes

@@ -1,14 +1,14 @@
 // Package httpapi is the HTTP side of the product: the routes, keys, errors and lists that other programs
-// are written against, and the OpenAPI 3.1 document that says so at /openapi.json. It decides nothing
-// that the use cases of inmail/domain/mailroom decide; it reads a request strictly, asks one use case
-// and writes down its answer.
+// are written against, and the OpenAPI 3.1 document of all that at /openapi.json. It decides nothing that the
+// use cases of inmail/domain/mailroom decide: it reads a request strictly, calls one use case and writes its
+// answer.
 //
-// It stands on net/http alone. huma would have given the document for less code, but the contract asks
-// for what it does not do: each fault of a body is 400 and is told after 401 and 403 and before 404, names
-// match by case, a text holds no NUL, a name stands once, an error never quotes what was sent; and huma
-// reads every body twice, once to check it and once to store it. So one table of endpoints (endpoint.go)
-// makes the routes, the reading of bodies (strictjson) and the document (openapi.go), all from the same Go
-// types, and a test holds every request and answer of the others against the document that is served.
+// It uses net/http without a framework. huma would make the document with less code, but it does not do what
+// the contract asks: a fault of a body is 400 and comes after 401 and 403 and before 404, names match by
+// case, a text has no NUL, a name stands once, and an error never quotes what was sent. huma also reads every
+// body twice, once to check it and once to store it. So one table of endpoints (endpoint.go) makes the
+// routes, the reading of bodies (strictjson) and the document (openapi.go), all from the same Go types. The
+// tests compare every request and answer with the document that is served.
 package httpapi
 
 import (
@@ -29,7 +29,7 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// Sender accepts one InMail: the group commit in front of mailroom.Service.Accept.
+// Sender accepts one InMail. It is the group commit in front of mailroom.Service.Accept.
 type Sender interface {
 	Accept(ctx context.Context, send mailroom.Send) (mailroom.Accepted, error)
 }
@@ -42,13 +42,13 @@ type Parts struct {
 	Probes         []Probe               // what /readyz asks
 	Metrics        http.Handler          // /metrics
 	Domain         http.Handler          // /metrics/domain
-	Queues         http.Handler          // /queues, for operators; nil: not there
-	Advance        Advance               // /v1/clock; nil: not there
-	QueueInspector QueueInspector        // /v1/queue; nil: not there
+	Queues         http.Handler          // /queues, for operators; nil: 404
+	Advance        Advance               // /v1/clock; nil: 404
+	QueueInspector QueueInspector        // /v1/queue; nil: 404
 	Registry       prometheus.Registerer // where the request metrics go
-	PagesOnly      bool                  // only the pages of health and metrics, in a process without the role api
+	PagesOnly      bool                  // serves health and metrics alone, in a process without the role api
 	Log            *slog.Logger
-	AnchorDay      int              // the policy's, shown for members who have none of their own (R08); 0: 1
+	AnchorDay      int              // the policy's, shown for members without their own (R08), 1..31; 0: 1
 	Now            func() time.Time // the wall clock, for key cache and rate limit; nil: time.Now
 }
 
@@ -60,7 +60,7 @@ type API struct {
 	durations durations
 	mux       *http.ServeMux
 	endpoints []endpoint
-	document  func() ([]byte, error) // made when it is first asked for
+	document  func() ([]byte, error) // is made at the first call
 	stopping  atomic.Bool
 }
 
@@ -89,8 +89,10 @@ func New(p Parts) (*API, error) {
 		return nil, err
 	}
 	a.endpoints = slices.Concat(a.inmailEndpoints(), a.inboxEndpoints(), a.replyEndpoints(), a.retractionEndpoints(),
-		a.memberEndpoints(), a.exportEndpoints(), a.relationEndpoints(), a.accountEndpoints(), a.analyticsEndpoints(), a.bannedEndpoints(), a.restrictionEndpoints(),
-		a.keyEndpoints(), a.importEndpoints(), a.crmEndpoints(), a.auditEndpoints(), a.clockEndpoints(), a.healthEndpoints(), a.queueEndpoints(), a.queuePageEndpoints())
+		a.memberEndpoints(), a.exportEndpoints(), a.relationEndpoints(), a.accountEndpoints(), a.analyticsEndpoints(),
+		a.bannedEndpoints(), a.restrictionEndpoints(),
+		a.keyEndpoints(), a.importEndpoints(), a.crmEndpoints(), a.auditEndpoints(), a.clockEndpoints(),
+		a.healthEndpoints(), a.queueEndpoints(), a.queuePageEndpoints())
 	if p.PagesOnly {
 		a.endpoints = a.healthEndpoints()
 	}
@@ -141,8 +143,8 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.mux.ServeHTTP(c, r)
 }
 
-// canonical says that a path is written in its one form. ServeMux would answer others with a redirect,
-// which is no answer of ours.
+// canonical is true for a path in its normal form. ServeMux would answer any other path with a redirect,
+// which the contract does not have.
 func canonical(p string) bool {
 	return strings.HasPrefix(p, "/") && (path.Clean(p) == p || path.Clean(p)+"/" == p)
 }

@@ -20,11 +20,15 @@ const ndjson = "application/x-ndjson"
 
 func (a *API) importEndpoints() []endpoint {
 	return []endpoint{answers(endpoint{
-		method: "POST", path: "/v1/import", name: "import", group: "Operators", access: operatorOnly, status: http.StatusOK, streams: true, takesMedia: ndjson,
+		method: "POST", path: "/v1/import", name: "import", group: "Operators", access: operatorOnly,
+		status: http.StatusOK, streams: true, takesMedia: ndjson,
 		does: "Import members, connections, blocks and InMails",
-		more: "Lines of at most 64 KiB: {\"member\":{\"id\",…}}, {\"connection\":[\"a\",\"b\"]}, {\"block\":[\"who\",\"whom\"]} or {\"inmail\":{\"from\",\"to\",…,\"key\":\"…\"}}. " +
-			"The body may be of any length; it is read as it comes. Bad lines are reported, counted from 1, and the good ones kept; each InMail passes every check (R19, R21). " +
-			"A byte order mark before the first line is taken off. Where the body breaks off, the lines that were read whole are " +
+		more: "Lines of at most 64 KiB: {\"member\":{\"id\",…}}, {\"connection\":[\"a\",\"b\"]}, " +
+			"{\"block\":[\"who\",\"whom\"]} or {\"inmail\":{\"from\",\"to\",…,\"key\":\"…\"}}. The body may be of " +
+			"any length; it is read as it comes. Bad lines are reported, counted from 1, and the good ones " +
+			"kept; each InMail passes every check (R19, R21). " +
+			"A byte order mark before the first line is taken off. Where the body breaks off, the lines that were " +
+			"read whole are " +
 			"decided all the same, and the problem's `import` says how far it came.",
 		refuses: []domain.Code{unsupportedMediaType},
 	}, (*call).importLines)}
@@ -48,20 +52,21 @@ func importReportOf(r mailroom.ImportReport) importReport {
 	shown := importReport{Lines: r.Lines, Accepted: r.Accepted, RejectedCount: r.RejectedCount,
 		Rejected: make([]rejectedLine, 0, len(r.Rejected))}
 	for _, line := range r.Rejected {
-		shown.Rejected = append(shown.Rejected, rejectedLine{Line: line.Line, Code: string(line.Code), Detail: line.Detail})
+		shown.Rejected = append(shown.Rejected,
+			rejectedLine{Line: line.Line, Code: string(line.Code), Detail: line.Detail})
 	}
 	return shown
 }
 
-// importLines hands the body on as it arrives. Each read has read_timeout; the whole has no end but the
-// client's. An import that ended early is told with what became of it until then, and in the log too: who
-// sent it may be gone.
+// importLines imports the body while it arrives. Each read has read_timeout; the whole import has no
+// time limit. An import that ended early is answered with its result so far. The log has the result
+// too, as the client may be gone.
 func (c *call) importLines() (importReport, error) {
 	if err := c.checkMediaType(nil, ndjson); err != nil {
 		return importReport{}, err
 	}
 	connection := http.NewResponseController(c)
-	body := &patient{Reader: c.r.Body, connection: connection, each: c.api.Config.ReadTimeout}
+	body := &importBody{Reader: c.r.Body, connection: connection, each: c.api.Config.ReadTimeout}
 	found, err := c.api.Service.Import(c.ctx, body, nil)
 	report := importReportOf(found)
 	if err == nil {
@@ -78,9 +83,9 @@ func (c *call) importLines() (importReport, error) {
 	return report, err
 }
 
-// patient reads a long body: every read has a time of its own instead of all of them one together, and
-// so has the answer after the last.
-type patient struct {
+// importBody reads a body of any length: each read has a time limit of its own, in place of one for them all,
+// and so has the answer after the last read.
+type importBody struct {
 	io.Reader
 	connection *http.ResponseController
 	each       time.Duration
@@ -88,9 +93,9 @@ type patient struct {
 }
 
 // Read moves the deadlines of the connection on and reads.
-func (p *patient) Read(b []byte) (int, error) {
+func (p *importBody) Read(b []byte) (int, error) {
 	until := time.Now().Add(p.each) // deadlines of connections are in real time
-	// A connection that knows no deadlines has none to be moved.
+	// The errors do not matter: a connection without deadlines (in tests) has none to move.
 	_ = p.connection.SetReadDeadline(until)
 	_ = p.connection.SetWriteDeadline(until.Add(p.each))
 	n, err := p.Reader.Read(b)

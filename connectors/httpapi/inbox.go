@@ -10,18 +10,22 @@ import (
 func (a *API) inboxEndpoints() []endpoint {
 	return []endpoint{
 		gives(endpoint{
-			method: "GET", path: "/v1/inbox", name: "listInbox", group: "Inbox", access: memberOnly, status: http.StatusOK,
-			does: "List what is in a member's inbox, newest first", query: filterParameters(),
+			method: "GET", path: "/v1/inbox", name: "listInbox", group: "Inbox", access: memberOnly,
+			status: http.StatusOK,
+			does:   "List what is in a member's inbox, newest first", query: filterParameters(),
 			more:    "Listing opens nothing (R30); what has expired or was retracted is gone (R32, R36).",
 			refuses: []domain.Code{domain.NotFound},
 		}, (*call).inbox),
 		gives(endpoint{
-			method: "POST", path: "/v1/inmails/{id}/open", name: "openInMail", group: "Inbox", access: memberOnly, status: http.StatusOK,
-			does: "Open an InMail, as its recipient", more: withLimits("Sets opened_at once; only the recipient opens (R31). The first {MaxRepliesWithOpen} replies come with it."),
+			method: "POST", path: "/v1/inmails/{id}/open", name: "openInMail", group: "Inbox", access: memberOnly,
+			status: http.StatusOK,
+			does:   "Open an InMail, as its recipient", more: withLimits("Sets opened_at once; only the recipient " +
+				"opens (R31). The first {MaxRepliesWithOpen} replies come with it."),
 			refuses: []domain.Code{domain.NotFound, domain.Forbidden, domain.ExpiredCode, domain.RetractedCode},
 		}, (*call).open),
 		takes(endpoint{
-			method: "POST", path: "/v1/inmails/{id}/report", name: "reportInMail", group: "Inbox", access: memberOnly, status: http.StatusNoContent,
+			method: "POST", path: "/v1/inmails/{id}/report", name: "reportInMail", group: "Inbox", access: memberOnly,
+			status:  http.StatusNoContent,
 			does:    "Report an InMail as abuse, as its recipient, once (R44)",
 			refuses: []domain.Code{domain.NotFound, domain.Forbidden, domain.Conflict},
 		}, (*call).report),
@@ -43,8 +47,8 @@ type inboxEntry struct {
 }
 
 func inboxEntryOf(i mailroom.InboxItem) inboxEntry {
-	e := inboxEntry{ID: i.ID, Kind: i.Kind, From: personOf(i.From), Subject: i.Subject, Preview: i.Preview, Unread: i.Unread,
-		Status: i.Status, SentAt: stamp(i.SentAt), ExpiresAt: stampOrNull(i.ExpiresAt)}
+	e := inboxEntry{ID: i.ID, Kind: i.Kind, From: personOf(i.From), Subject: i.Subject, Preview: i.Preview,
+		Unread: i.Unread, Status: i.Status, SentAt: stamp(i.SentAt), ExpiresAt: stampOrNull(i.ExpiresAt)}
 	if i.Kind == mailroom.KindReply {
 		e.InMailID = i.InMail
 	}
@@ -110,7 +114,7 @@ func (c *call) open() (openAnswer, error) {
 }
 
 type reportBody struct {
-	Reason string `json:"reason" doc:"at most 1000 bytes; the sender never sees it" example:"asks for my bank account"`
+	Reason string `json:"reason" doc:"at most 1000 bytes; the sender never gets it" example:"asks for my bank account"`
 }
 
 func (c *call) report(in *reportBody) (nothing, error) {

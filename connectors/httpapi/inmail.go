@@ -16,20 +16,21 @@ import (
 	"inmail/domain/strictjson"
 )
 
-// reading is what shows InMails and lists of them.
+// reading returns InMails and lists of them, for their sender, their recipient or an operator.
 type reading interface {
 	View(ctx context.Context, v mailroom.Viewer, id domain.ID) (mailroom.View, error)
 	Sent(ctx context.Context, member domain.MemberID, f mailroom.Filter, p mailroom.Page) ([]mailroom.View, error)
 	Inbox(ctx context.Context, member domain.MemberID, f mailroom.Filter, p mailroom.Page) (mailroom.InboxPage, error)
 }
 
-// preflighter judges an InMail without sending it.
+// preflighter checks an InMail by all rules without sending it.
 type preflighter interface {
-	Preflight(ctx context.Context, from domain.MemberID, to []domain.MemberID, text *mailroom.Send) ([]mailroom.Check, error)
+	Preflight(ctx context.Context, from domain.MemberID, to []domain.MemberID,
+		text *mailroom.Send) ([]mailroom.Check, error)
 	Totals(ctx context.Context, from domain.MemberID, checks []mailroom.Check) (mailroom.Totals, error)
 }
 
-// labels changes what a sender writes on an InMail for itself.
+// labels changes the tags and the ids of CRMs that a sender put on an InMail.
 type labels interface {
 	Tag(ctx context.Context, v mailroom.Viewer, id domain.ID, tags []string) ([]string, error)
 	SetCRM(ctx context.Context, v mailroom.Viewer, id domain.ID, ids domain.CRMIDs) (domain.CRMIDs, error)
@@ -38,46 +39,58 @@ type labels interface {
 func (a *API) inmailEndpoints() []endpoint {
 	return []endpoint{
 		takes(endpoint{
-			method: "POST", path: "/v1/inmails", name: "sendInMail", group: "InMails", access: memberOnly, status: http.StatusAccepted, message: true,
+			method: "POST", path: "/v1/inmails", name: "sendInMail", group: "InMails", access: memberOnly,
+			status: http.StatusAccepted, message: true,
 			does: "Send one InMail to one member",
-			more: "Checks what can be checked now, in R21's order, and answers 202 when the InMail is queued; it is checked again when it is delivered. " +
-				"There are no drafts (R27). The same Idempotency-Key gives the first answer again and sends nothing (R28).",
-			headers: []parameter{{name: "Idempotency-Key", doc: withLimits("1 to {MaxKey} printable ASCII characters; the same key of the same sender is the same InMail (R28)"),
-				schema: schema{"type": "string", "minLength": 1, "maxLength": mailroom.MaxKey, "pattern": "^[ -~]+$", "examples": []any{"order-4711"}}}},
+			more: "Checks what can be checked now, in R21's order, and answers 202 when the InMail is queued; it " +
+				"is checked again when it is delivered. There are no drafts (R27). The same Idempotency-Key gives " +
+				"the first answer again and sends nothing (R28).",
+			headers: []parameter{{name: "Idempotency-Key", doc: withLimits("1 to {MaxKey} printable ASCII " +
+				"characters; the same key of the same sender is the same InMail (R28)"),
+				schema: schema{"type": "string", "minLength": 1, "maxLength": mailroom.MaxKey, "pattern": "^[ -~]+$",
+					"examples": []any{"order-4711"}}}},
 			refuses: append(sendRefusals(), domain.IdempotencyConflict),
 		}, (*call).sendInMail),
 		takes(endpoint{
-			method: "POST", path: "/v1/preflight", name: "preflight", group: "InMails", access: memberOnly, status: http.StatusOK, message: true,
+			method: "POST", path: "/v1/preflight", name: "preflight", group: "InMails", access: memberOnly,
+			status: http.StatusOK, message: true,
 			does: withLimits("Judge an InMail, or up to {MaxPreflight} recipients, without sending"),
-			more: "Stores nothing and spends nothing. All that refuses is listed in R21's order. With a list in `to`, subject and body may be left out together; " +
-				"the answers stand in the order asked, each as if it alone were sent now, and `totals` says what they come to: whom nothing refuses, the others by what is " +
+			more: "Stores nothing and spends nothing. All that refuses is listed in R21's order. With a list in " +
+				"`to`, subject and body may be left out together; " +
+				"the answers stand in the order asked, each as if it alone were sent now, and `totals` says what " +
+				"they come to: whom nothing refuses, the others by what is " +
 				"reported first, and when there will be credits for all whom no other rule keeps away.",
 			refuses: []domain.Code{domain.AttachmentUnsupported},
 		}, (*call).preflight),
 		gives(endpoint{
-			method: "GET", path: "/v1/inmails/{id}", name: "viewInMail", group: "InMails", access: anyKey, status: http.StatusOK,
-			does: "Show an InMail without opening it",
-			more: "The sender gets it with receipts, an operator with true reasons as well (R18), the recipient its inbox entry; to anyone else it is not there. " +
-				"Nothing is opened by it (R31).",
+			method: "GET", path: "/v1/inmails/{id}", name: "viewInMail", group: "InMails", access: anyKey,
+			status: http.StatusOK,
+			does:   "Show an InMail without opening it",
+			more: "The sender gets it with receipts, an operator with true reasons as well (R18), the recipient " +
+				"its inbox entry; to anyone else it is not there. Nothing is opened by it (R31).",
 			refuses: []domain.Code{domain.NotFound, domain.ExpiredCode, domain.RetractedCode},
 		}, (*call).viewInMail),
 		gives(endpoint{
-			method: "GET", path: "/v1/sent", name: "listSent", group: "InMails", access: memberOnly, status: http.StatusOK,
-			does: "List what a member sent, newest first", query: append(filterParameters(), expiresBefore),
+			method: "GET", path: "/v1/sent", name: "listSent", group: "InMails", access: memberOnly,
+			status: http.StatusOK,
+			does:   "List what a member sent, newest first", query: append(filterParameters(), expiresBefore),
 			refuses: []domain.Code{domain.NotFound},
 		}, (*call).sent),
 		takes(endpoint{
-			method: "PUT", path: "/v1/inmails/{id}/tags", name: "tagInMail", group: "InMails", access: anyKey, status: http.StatusOK,
-			does: "Replace the tags of an InMail (R56)", refuses: []domain.Code{domain.NotFound, domain.Forbidden},
+			method: "PUT", path: "/v1/inmails/{id}/tags", name: "tagInMail", group: "InMails", access: anyKey,
+			status: http.StatusOK,
+			does:   "Replace the tags of an InMail (R56)", refuses: []domain.Code{domain.NotFound, domain.Forbidden},
 		}, (*call).tag),
 		takes(endpoint{
-			method: "PUT", path: "/v1/inmails/{id}/crm", name: "setCRM", group: "InMails", access: anyKey, status: http.StatusOK,
-			does: "Replace the ids of CRMs that an InMail names; what is left out is cleared (R55)", refuses: []domain.Code{domain.NotFound, domain.Forbidden},
+			method: "PUT", path: "/v1/inmails/{id}/crm", name: "setCRM", group: "InMails", access: anyKey,
+			status:  http.StatusOK,
+			does:    "Replace the ids of CRMs that an InMail names; what is left out is cleared (R55)",
+			refuses: []domain.Code{domain.NotFound, domain.Forbidden},
 		}, (*call).setCRM),
 	}
 }
 
-// sendRefusals are the codes that a sender can be told (R18, R21).
+// sendRefusals are the codes that a sender can get (R18, R21).
 func sendRefusals() []domain.Code {
 	codes := domain.RefusalCodes()
 	for i, c := range codes {
@@ -87,8 +100,8 @@ func sendRefusals() []domain.Code {
 	return slices.Compact(codes)
 }
 
-// sendBody is one whole InMail. Subject and body have no bounds here: an empty or a long text is refused by the rules, in
-// their order (R21).
+// sendBody is one whole InMail. Subject and body have no bounds here: the rules refuse an empty or a long
+// text, in their order (R21).
 type sendBody struct {
 	To          domain.MemberID `json:"to" doc:"exactly one recipient (R19)" example:"maria-lopez"`
 	Subject     string          `json:"subject" doc:"one line, 1 to {MaxSubject} characters after trimming (R22)" example:"Our talk at the fair in Hamburg"`
@@ -100,7 +113,7 @@ type sendBody struct {
 	Attachments anything        `json:"attachments,omitempty" doc:"always refused, attachment_not_supported (R26)"`
 }
 
-// anything notes that a field was given, whatever is in it.
+// anything is true when a field was given, with any value.
 type anything = strictjson.Anything
 
 // adviceHit is one piece of advice (R45–R52).
@@ -129,8 +142,9 @@ func (c *call) sendInMail(in *sendBody) (sendAnswer, error) {
 		return sendAnswer{}, err
 	}
 	accepted, err := c.api.Sender.Accept(c.ctx, mailroom.Send{
-		From: c.viewer.Member, To: in.To, Subject: in.Subject, Body: in.Body, Attachments: bool(in.Attachment || in.Attachments),
-		Tags: in.Tags, Category: in.Category, CRM: in.CRM.ids(), Key: key,
+		From: c.viewer.Member, To: in.To, Subject: in.Subject, Body: in.Body,
+		Attachments: bool(in.Attachment || in.Attachments),
+		Tags:        in.Tags, Category: in.Category, CRM: in.CRM.ids(), Key: key,
 	})
 	if err := cmp.Or(err, accepted.Err); err != nil {
 		return sendAnswer{}, err
@@ -172,14 +186,16 @@ func (t *recipients) ReadJSON(r *strictjson.Reader) error {
 	t.many = true
 	return r.List(func(i int) error {
 		if i >= mailroom.MaxPreflight {
-			return &domain.Refusal{Code: domain.BadRequest, Got: i + 1, Limit: mailroom.MaxPreflight, Detail: fmt.Sprintf("at most %d recipients; ask in parts", mailroom.MaxPreflight)}
+			return &domain.Refusal{Code: domain.BadRequest, Got: i + 1, Limit: mailroom.MaxPreflight,
+				Detail: fmt.Sprintf("at most %d recipients; ask in parts", mailroom.MaxPreflight)}
 		}
 		return id()
 	})
 }
 
 func (recipients) schema(c *components) schema {
-	return schema{"oneOf": []any{memberIDSchema(), schema{"type": "array", "items": memberIDSchema(), "maxItems": mailroom.MaxPreflight}},
+	return schema{"oneOf": []any{memberIDSchema(),
+		schema{"type": "array", "items": memberIDSchema(), "maxItems": mailroom.MaxPreflight}},
 		"examples": []any{"maria-lopez"}}
 }
 
@@ -197,7 +213,7 @@ func (in *preflightBody) text() (*mailroom.Send, error) {
 		Category: in.Category, Tags: in.Tags, CRM: in.CRM.ids()}, nil
 }
 
-// verdict answers one recipient of a preflight.
+// verdict is the result of a preflight for one recipient.
 type verdict struct {
 	To       domain.MemberID `json:"to,omitempty"`
 	OK       bool            `json:"ok"`
@@ -228,7 +244,7 @@ type verdicts struct {
 	Totals totals    `json:"totals"`
 }
 
-// totals is what a preflight of many comes to; who stands in it twice counts once.
+// totals sums up a preflight of many recipients; a recipient who is listed twice counts once.
 type totals struct {
 	Recipients int            `json:"recipients" example:"3"`
 	OK         int            `json:"ok" doc:"whom nothing refuses" example:"1"`
@@ -236,7 +252,7 @@ type totals struct {
 	Credits    campaign       `json:"credits"`
 }
 
-// campaign is what reaching everybody would take.
+// campaign is how many credits it takes to reach all recipients, and how many there are.
 type campaign struct {
 	Needed    int    `json:"needed" doc:"one for each whom nothing refuses, or only the sender's own credits or restriction" example:"2"`
 	Available int    `json:"available" doc:"now; what is on its way is taken off" example:"1"`
@@ -246,7 +262,8 @@ type campaign struct {
 
 func totalsOf(t mailroom.Totals) totals {
 	v := totals{Recipients: t.Recipients, OK: t.OK, Refused: make(map[string]int, len(t.Refused)),
-		Credits: campaign{Needed: t.Needed, Available: t.Available, Missing: max(0, t.Needed-t.Available), EnoughAt: stampOrNull(t.EnoughAt)}}
+		Credits: campaign{Needed: t.Needed, Available: t.Available, Missing: max(0, t.Needed-t.Available),
+			EnoughAt: stampOrNull(t.EnoughAt)}}
 	for code, n := range t.Refused {
 		v.Refused[string(code)] = n
 	}
@@ -282,7 +299,7 @@ func (c *call) preflight(in *preflightBody) (either[verdict, verdicts], error) {
 	return first[verdict, verdicts](found[0]), nil
 }
 
-// person is what one member sees of another: never an e-mail address (R01).
+// person is the part of a member that others get: never an e-mail address (R01).
 type person struct {
 	ID       domain.MemberID `json:"id" example:"maria-lopez"`
 	Name     string          `json:"name" example:"Maria López"`
@@ -298,7 +315,7 @@ type receipt struct {
 	Reason domain.Code   `json:"reason,omitempty" doc:"of refused and failed; the true one for operators alone (R18)" example:"no_credits"`
 }
 
-// sentView is an InMail as its sender sees it; an operator sees true reasons and from.
+// sentView is an InMail as its sender gets it; an operator gets the true reasons and from as well.
 type sentView struct {
 	ID         domain.ID     `json:"id" example:"019abf5e-8c00-7a31-9c55-0d6a3f6b7e21"`
 	From       *person       `json:"from,omitempty" doc:"for operators"`
@@ -318,8 +335,9 @@ type sentView struct {
 
 func (c *call) sentViewOf(v mailroom.View) sentView {
 	m := v.InMail
-	s := sentView{ID: m.ID, To: personOf(v.To), Subject: m.Subject, Status: v.Status, Reason: v.Reason, Tags: m.Tags, Category: m.Category,
-		CRM: c.crmViewOf(m.CRM, v.Links), AcceptedAt: stamp(m.AcceptedAt), SentAt: stampOrNull(m.SentAt), ExpiresAt: stampOrNull(m.ExpiresAt)}
+	s := sentView{ID: m.ID, To: personOf(v.To), Subject: m.Subject, Status: v.Status, Reason: v.Reason, Tags: m.Tags,
+		Category: m.Category, CRM: c.crmViewOf(m.CRM, v.Links), AcceptedAt: stamp(m.AcceptedAt),
+		SentAt: stampOrNull(m.SentAt), ExpiresAt: stampOrNull(m.ExpiresAt)}
 	if s.Tags == nil {
 		s.Tags = []string{}
 	}
@@ -364,7 +382,7 @@ func (c *call) sent() (items[sentView], error) {
 	if err != nil {
 		return items[sentView]{}, err
 	}
-	found, err := c.api.Service.Sent(c.ctx, c.viewer.Member, f, beyond(p))
+	found, err := c.api.Service.Sent(c.ctx, c.viewer.Member, f, oneMore(p))
 	if err != nil {
 		return items[sentView]{}, err
 	}
@@ -373,11 +391,12 @@ func (c *call) sent() (items[sentView], error) {
 	}), nil
 }
 
-// expiresBefore narrows the sent list to what will expire soon.
-var expiresBefore = parameter{name: "expires_before", doc: "unopened ones that expire before this time: RFC 3339 or a date",
+// expiresBefore narrows the sent list to unopened InMails that expire before a time.
+var expiresBefore = parameter{name: "expires_before", doc: "unopened ones that expire before this time: RFC 3339 " +
+	"or a date",
 	schema: schema{"type": "string", "examples": []any{"2026-11-30T09:00:00Z"}}}
 
-// filterParameters narrow a list of InMails and page it.
+// filterParameters are the query parameters that narrow a list of InMails and page it.
 func filterParameters() []parameter {
 	return append([]parameter{
 		{name: "status", doc: "as the clock gives it (R33)", schema: schema{"type": "string", "enum": statusNames()}},
@@ -387,8 +406,10 @@ func filterParameters() []parameter {
 
 func pageParameters() []parameter {
 	return []parameter{
-		{name: "limit", doc: "how many at most", schema: schema{"type": "integer", "minimum": 1, "maximum": maxLimit, "default": defaultLimit}},
-		{name: "cursor", doc: "next_cursor of the last answer", schema: schema{"type": "string", "maxLength": maxCursor}},
+		{name: "limit", doc: "how many at most",
+			schema: schema{"type": "integer", "minimum": 1, "maximum": maxLimit, "default": defaultLimit}},
+		{name: "cursor", doc: "next_cursor of the last answer",
+			schema: schema{"type": "string", "maxLength": maxCursor}},
 	}
 }
 
@@ -411,7 +432,8 @@ func filterIn(q url.Values) (f mailroom.Filter, err error) {
 	return f, err
 }
 
-// timeIn reads a time or a date (its 00:00 UTC) from the query; the zero time when it is not there.
+// timeIn reads a time, or a date as its 00:00 UTC, from the query; the zero time
+// when the parameter is absent.
 func timeIn(q url.Values, name string) (time.Time, error) {
 	if !q.Has(name) {
 		return time.Time{}, nil
@@ -421,7 +443,8 @@ func timeIn(q url.Values, name string) (time.Time, error) {
 			return t.UTC(), nil
 		}
 	}
-	return time.Time{}, domain.Refuse(domain.BadRequest, "%s: a time as 2026-11-23T09:00:00Z, or a date as 2026-11-23", name)
+	return time.Time{}, domain.Refuse(domain.BadRequest, "%s: a time as 2026-11-23T09:00:00Z, or a date as "+
+		"2026-11-23", name)
 }
 
 type tagsBody struct {
@@ -430,7 +453,7 @@ type tagsBody struct {
 
 func (c *call) tag(in *tagsBody) (tagsBody, error) {
 	if _, err := domain.NormalTags(in.Tags); err != nil {
-		return tagsBody{}, strictjson.Under("tags", err) // before whether the InMail is there
+		return tagsBody{}, strictjson.Under("tags", err) // a fault of the body comes before a 404
 	}
 	id, err := c.inmail()
 	if err != nil {

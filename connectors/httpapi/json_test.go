@@ -10,7 +10,7 @@ import (
 	"inmail/domain/strictjson"
 )
 
-// TestBadBodies sends what no body may be to a call that takes a whole InMail.
+// TestBadBodies sends bodies that are refused to a call that takes a whole InMail.
 func TestBadBodies(t *testing.T) {
 	deep := func(n int) string {
 		return `{"to":"maria","subject":"s","body":"b","attachment":` + strings.Repeat("[", n) + strings.Repeat("]", n) + `}`
@@ -106,7 +106,7 @@ func TestBadBodies(t *testing.T) {
 	})
 }
 
-// TestBadJSONIsExplained: the place or the field is told, and what was expected there.
+// TestBadJSONIsExplained checks that an error names the place or the field, and what was expected there.
 func TestBadJSONIsExplained(t *testing.T) {
 	b := strictjson.ShapeOf(reflect.TypeFor[sendBody]())
 	for body, want := range map[string]string{

@@ -8,7 +8,7 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// keyStore makes and ends keys.
+// keyStore creates, lists and deletes keys.
 type keyStore interface {
 	CreateKey(ctx context.Context, role mailroom.Role, member domain.MemberID) (id, key string, err error)
 	Keys(ctx context.Context, p mailroom.Page) ([]mailroom.Key, error)
@@ -17,13 +17,18 @@ type keyStore interface {
 
 func (a *API) keyEndpoints() []endpoint {
 	return []endpoint{
-		takes(endpoint{method: "POST", path: "/v1/keys", name: "createKey", group: "Operators", access: operatorOnly, status: http.StatusCreated,
-			does: "Make a key", more: "It is shown once and kept as a hash. A member key acts as one member; an operator key names none.",
+		takes(endpoint{method: "POST", path: "/v1/keys", name: "createKey", group: "Operators", access: operatorOnly,
+			status: http.StatusCreated,
+			does:   "Make a key", more: "It is shown once and kept as a hash. A member key acts as one member; an " +
+				"operator key names none.",
 			refuses: []domain.Code{domain.NotFound}}, (*call).createKey),
-		gives(endpoint{method: "GET", path: "/v1/keys", name: "listKeys", group: "Operators", access: operatorOnly, status: http.StatusOK,
-			does: "List the keys, newest first", query: pageParameters()}, (*call).listKeys),
-		gives(endpoint{method: "DELETE", path: "/v1/keys/{id}", name: "deleteKey", group: "Operators", access: operatorOnly, status: http.StatusNoContent,
-			does: "End a key, at once on this server and within seconds on others", refuses: []domain.Code{domain.NotFound}}, (*call).deleteKey),
+		gives(endpoint{method: "GET", path: "/v1/keys", name: "listKeys", group: "Operators", access: operatorOnly,
+			status: http.StatusOK,
+			does:   "List the keys, newest first", query: pageParameters()}, (*call).listKeys),
+		gives(endpoint{method: "DELETE", path: "/v1/keys/{id}", name: "deleteKey", group: "Operators",
+			access: operatorOnly, status: http.StatusNoContent,
+			does:    "End a key, at once on this server and within seconds on others",
+			refuses: []domain.Code{domain.NotFound}}, (*call).deleteKey),
 	}
 }
 
@@ -60,11 +65,12 @@ func (c *call) listKeys() (items[keyView], error) {
 	if err != nil {
 		return items[keyView]{}, err
 	}
-	found, err := c.api.Service.Keys(c.ctx, beyond(p))
+	found, err := c.api.Service.Keys(c.ctx, oneMore(p))
 	if err != nil {
 		return items[keyView]{}, err
 	}
-	return listOf(keyList, p, found, keyViewOf, func(k mailroom.Key) mailroom.Cursor { return mailroom.Cursor{At: k.CreatedAt, ID: k.ID} }), nil
+	return listOf(keyList, p, found, keyViewOf,
+		func(k mailroom.Key) mailroom.Cursor { return mailroom.Cursor{At: k.CreatedAt, ID: k.ID} }), nil
 }
 
 func (c *call) deleteKey() (nothing, error) {

@@ -14,8 +14,8 @@ import (
 	"inmail/domain/strictjson"
 )
 
-// lists are the closed lists that the tag list of a field names. What is read and what the document says follow them, so
-// that a new value of the domain is taken and told without a change here.
+// lists are the closed lists of values that a field names in its tag list. They come from the domain: a new
+// value there is accepted and documented without a change here.
 var lists = strictjson.Declare(map[string][]string{
 	"account_type":  texts(domain.AccountTypes()),
 	"failure_class": texts(domain.FailureClasses()),
@@ -27,19 +27,20 @@ var lists = strictjson.Declare(map[string][]string{
 	"advice":        advice.Codes(),
 })
 
-// limits are the bounds that a text of the document names in braces, as in "at most {MaxTags}".
+// limits are the numbers that a text of the document names in braces, as in "at most {MaxTags}".
 var limits = map[string]int{
 	"MaxSubject": domain.MaxSubject, "MaxBody": domain.MaxBody, "MaxPreview": richtext.MaxPreview,
 	"MaxTags": domain.MaxTags, "MaxTag": domain.MaxTag, "MaxCategory": mailroom.MaxCategory, "MaxKey": mailroom.MaxKey,
-	"MaxPreflight": mailroom.MaxPreflight, "MaxRejected": mailroom.MaxRejected, "MaxRepliesWithOpen": mailroom.MaxRepliesWithOpen,
-	"MaxBan": mailroom.MaxBan, "WindowHours": domain.WindowHours,
+	"MaxPreflight": mailroom.MaxPreflight, "MaxRejected": mailroom.MaxRejected,
+	"MaxRepliesWithOpen": mailroom.MaxRepliesWithOpen,
+	"MaxBan":             mailroom.MaxBan, "WindowHours": domain.WindowHours,
 	"RecordDays": int(spam.RecordWindow.Hours()) / 24, "SimilarHours": int(spam.SimilarWindow.Hours()),
 }
 
 var limitName = regexp.MustCompile(`\{([A-Z]\w*)\}`)
 
-// withLimits puts the numbers into a text that names limits. It panics on a name that is none: a fault of the program
-// that shows when the routes are made.
+// withLimits puts the numbers into a text that names limits. It panics on an unknown name: that is a fault of
+// the program, and it appears when the routes are made.
 func withLimits(text string) string {
 	return limitName.ReplaceAllStringFunc(text, func(name string) string {
 		n, known := limits[name[1:len(name)-1]]
@@ -50,7 +51,7 @@ func withLimits(text string) string {
 	})
 }
 
-// thousands is a number as people read it: 10,000.
+// thousands writes a number with a comma before each three digits: 10,000.
 func thousands(n int) string {
 	s := strconv.Itoa(n)
 	for i := len(s) - 3; i > 0; i -= 3 {

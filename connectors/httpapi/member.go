@@ -8,7 +8,7 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// memberBook is who knows the members.
+// memberService creates, changes, reads and erases members.
 type memberService interface {
 	PutMembers(ctx context.Context, ms []domain.Member) (errs []error, err error)
 	ChangeMember(ctx context.Context, id domain.MemberID, change func(*domain.Member) error) (domain.Member, error)
@@ -21,28 +21,32 @@ func (a *API) memberEndpoints() []endpoint {
 	return []endpoint{
 		takes(endpoint{
 			method: "PUT", path: path, name: "putMember", group: "Members", access: operatorOnly, status: http.StatusOK,
-			does: "Create or replace a member", more: "Only the name is needed; left out, the three flags are true, the type is basic and texts are empty. " +
-				"A type without a plan gets its smallest.",
+			does: "Create or replace a member", more: "Only the name is needed; left out, the three flags are " +
+				"true, the type is basic and texts are empty. A type without a plan gets its smallest.",
 		}, (*call).putMember),
 		gives(endpoint{
 			method: "GET", path: path, name: "getMember", group: "Members", access: anyKey, status: http.StatusOK,
-			does: "Show a member", more: "An operator sees all; a member, and an operator who acts for one, sees the public part, which holds no e-mail address (R01).",
+			does: "Show a member", more: "An operator gets all; a member, and an operator who acts for one, gets " +
+				"the public part, which has no e-mail address (R01).",
 			refuses: []domain.Code{domain.NotFound},
 		}, (*call).getMember),
 		takes(endpoint{
 			method: "PATCH", path: path, name: "changeMember", group: "Members", access: anyKey, status: http.StatusOK,
-			does: "Change a part of a member", more: "A member may change its own accepts_inmail (R15) and profile_visible (R14). What is left out stays.",
+			does: "Change a part of a member", more: "A member may change its own accepts_inmail (R15) and " +
+				"profile_visible (R14). What is left out stays.",
 			refuses: []domain.Code{domain.NotFound, domain.Forbidden},
 		}, (*call).changeMember),
 		gives(endpoint{
-			method: "DELETE", path: path, name: "eraseMember", group: "Members", access: operatorOnly, status: http.StatusAccepted,
-			does: "Erase a member (R60)", more: "The member and its keys are unknown at once; every text, name and id of it leaves the record, the queue and Salesforce soon after. Counts stay.",
+			method: "DELETE", path: path, name: "eraseMember", group: "Members", access: operatorOnly,
+			status: http.StatusAccepted,
+			does:   "Erase a member (R60)", more: "The member and its keys are unknown at once; every text, name and " +
+				"id of it leaves the record, the queue and Salesforce soon after. Counts stay.",
 			refuses: []domain.Code{domain.NotFound},
 		}, (*call).eraseMember),
 	}
 }
 
-// memberBody is a member as an operator puts it.
+// memberBody is a member as an operator stores it.
 type memberBody struct {
 	Name           string   `json:"name" example:"Maria López"`
 	Headline       string   `json:"headline,omitempty" example:"Head of Procurement"`
@@ -72,14 +76,14 @@ func (b *memberBody) member(id domain.MemberID) domain.Member {
 	return m
 }
 
-// set changes a field to what was given, if anything was.
+// set changes a field to the given value; nil leaves it.
 func set[T any](field *T, given *T) {
 	if given != nil {
 		*field = *given
 	}
 }
 
-// memberView is a member as operators see it.
+// memberView is a member as operators get it.
 type memberView struct {
 	ID             domain.MemberID `json:"id" example:"maria-lopez"`
 	Name           string          `json:"name" example:"Maria López"`
@@ -99,9 +103,10 @@ type memberView struct {
 
 // memberView shows all of a member; one without an anchor day has the policy's (R08).
 func (c *call) memberView(m domain.Member) memberView {
-	v := memberView{ID: m.ID, Name: m.Name, Headline: m.Headline, PhotoURL: m.PhotoURL, Company: m.Company, Email: m.Email.Reveal(),
-		ProfileShared: m.ProfileShared, ProfileVisible: m.ProfileVisible, AcceptsInMail: m.AcceptsInMail,
-		AccountType: string(m.AccountType), Plan: m.Plan, AnchorDay: m.AnchorDay, Team: m.Team, Skills: m.Skills}
+	v := memberView{ID: m.ID, Name: m.Name, Headline: m.Headline, PhotoURL: m.PhotoURL, Company: m.Company,
+		Email: m.Email.Reveal(), ProfileShared: m.ProfileShared, ProfileVisible: m.ProfileVisible,
+		AcceptsInMail: m.AcceptsInMail,
+		AccountType:   string(m.AccountType), Plan: m.Plan, AnchorDay: m.AnchorDay, Team: m.Team, Skills: m.Skills}
 	if v.AnchorDay == 0 {
 		v.AnchorDay = c.api.AnchorDay
 	}
@@ -111,7 +116,7 @@ func (c *call) memberView(m domain.Member) memberView {
 	return v
 }
 
-// publicMember is all that one member learns of another: no e-mail address, no account (R01).
+// publicMember is all that one member gets of another: no e-mail address, no account (R01).
 type publicMember struct {
 	ID       domain.MemberID `json:"id" example:"maria-lopez"`
 	Name     string          `json:"name" example:"Maria López"`
@@ -120,12 +125,13 @@ type publicMember struct {
 	Company  string          `json:"company" example:"Nordhafen Logistik"`
 }
 
-// memberFor shows a member to whoever asks: all of it to an operator, else the public part (R01).
+// memberFor returns all of a member for an operator, and the public part for anybody else (R01).
 func (c *call) memberFor(m domain.Member) either[memberView, publicMember] {
 	if c.viewer.Operator {
 		return first[memberView, publicMember](c.memberView(m))
 	}
-	return second[memberView](publicMember{ID: m.ID, Name: m.Name, Headline: m.Headline, PhotoURL: m.PhotoURL, Company: m.Company})
+	return second[memberView](
+		publicMember{ID: m.ID, Name: m.Name, Headline: m.Headline, PhotoURL: m.PhotoURL, Company: m.Company})
 }
 
 func (c *call) putMember(in *memberBody) (memberView, error) {
@@ -167,9 +173,10 @@ type memberChange struct {
 	Skills         *[]string `json:"skills,omitempty" max:"100" example:"[\"Logistics\"]"`
 }
 
-// ownOnly says that nothing but what a member may change of itself is to be changed.
+// ownOnly is true when the change has only fields that a member may change of itself (R14, R15).
 func (b memberChange) ownOnly() bool {
-	return b.Name == nil && b.Headline == nil && b.PhotoURL == nil && b.Company == nil && b.Email == nil && b.ProfileShared == nil &&
+	return b.Name == nil && b.Headline == nil && b.PhotoURL == nil && b.Company == nil && b.Email == nil &&
+		b.ProfileShared == nil &&
 		b.AccountType == nil && b.Plan == nil && b.AnchorDay == nil && b.Team == nil && b.Skills == nil
 }
 
@@ -198,7 +205,8 @@ func (c *call) changeMember(in *memberChange) (either[memberView, publicMember],
 	}
 	m, err := c.api.Service.ChangeMember(c.ctx, id, func(m *domain.Member) error {
 		if !c.viewer.Operator && (c.viewer.Member != m.ID || !in.ownOnly()) {
-			return domain.Refuse(domain.Forbidden, "a member may change its own accepts_inmail and profile_visible; the rest is an operator's")
+			return domain.Refuse(domain.Forbidden, "a member may change its own accepts_inmail and "+
+				"profile_visible; the rest is an operator's")
 		}
 		return in.apply(m)
 	})

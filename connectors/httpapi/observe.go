@@ -14,7 +14,7 @@ import (
 	"inmail/domain"
 )
 
-// other stands for routes and methods that are none of ours: no label value comes from a request.
+// other is the label of unknown routes and methods: no label value is taken from a request.
 const other = "other"
 
 // durations is inmail_http_request_duration_seconds.
@@ -29,7 +29,7 @@ func newDurations(reg prometheus.Registerer) (durations, error) {
 	if err := reg.Register(vec); err != nil {
 		return durations{}, fmt.Errorf("register the request metrics: %w", err)
 	}
-	// The page has this name before anyone has called.
+	// With this row /metrics lists the histogram before the first request.
 	vec.WithLabelValues("/v1/inmails", http.MethodPost, strconv.Itoa(http.StatusAccepted))
 	return durations{vec}, nil
 }
@@ -38,23 +38,24 @@ func (d durations) observe(c *call, took time.Duration) {
 	d.vec.WithLabelValues(c.route, c.method, strconv.Itoa(c.status)).Observe(took.Seconds())
 }
 
-// methodLabel keeps methods to the closed list.
+// methodLabel returns a usual method as it is, and other for the rest, so that labels are a closed list.
 func methodLabel(method string) string {
 	switch method {
-	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
+		http.MethodOptions:
 		return method
 	}
 	return other
 }
 
-// finish is deferred around every call: it catches what panicked, and tells log and metrics what became of
-// the request. Both hear of the pattern, never of the path, the query or a body.
+// finish is deferred around every call: it recovers from a panic and reports the request to log and metrics.
+// Both get the pattern of the route, never the path, the query or a body.
 func (c *call) finish() {
-	thrown := recover()
-	aborted := thrown == http.ErrAbortHandler
-	if thrown != nil && !aborted {
+	recovered := recover()
+	aborted := recovered == http.ErrAbortHandler
+	if recovered != nil && !aborted {
 		c.api.Log.ErrorContext(c.r.Context(), "request panicked", "route", c.route, "method", c.method,
-			"panic", panicText(thrown), "stack", string(debug.Stack()))
+			"panic", panicText(recovered), "stack", string(debug.Stack()))
 		if aborted = c.status != 0; !aborted {
 			c.writeProblem(domain.Refuse(internal, "a fault of the server; it was noted"))
 		}
@@ -76,15 +77,16 @@ func (c *call) finish() {
 		level = slog.LevelDebug
 	}
 	if c.api.Log.Enabled(c.r.Context(), level) {
-		c.api.Log.LogAttrs(c.r.Context(), level, "request", slog.String("route", c.route), slog.String("method", c.method),
+		c.api.Log.LogAttrs(c.r.Context(), level, "request", slog.String("route", c.route),
+			slog.String("method", c.method),
 			slog.Int("code", c.status), slog.Float64("seconds", took.Seconds()), slog.String("key", c.key.ID))
 	}
 	if aborted {
-		panic(http.ErrAbortHandler) // an answer had begun: the client must not take it for a whole one
+		panic(http.ErrAbortHandler) // net/http breaks off the answer that had begun: it must not look whole
 	}
 }
 
-// quiet says that a request is one of the many that machines make.
+// quiet is true for the frequent requests of machines that went well; they are logged at level debug.
 func (c *call) quiet() bool {
 	switch c.route {
 	case "/livez", "/readyz", "/metrics", "/metrics/domain":
@@ -93,10 +95,11 @@ func (c *call) quiet() bool {
 	return false
 }
 
-// panicText tells a panic of the runtime; of any other only its type, as it may hold a text.
-func panicText(thrown any) string {
-	if err, ok := thrown.(runtime.Error); ok {
+// panicText returns the text of a panic of the runtime, and of any other panic only its type: its value may
+// quote what was sent.
+func panicText(recovered any) string {
+	if err, ok := recovered.(runtime.Error); ok {
 		return err.Error()
 	}
-	return fmt.Sprintf("%T", thrown)
+	return fmt.Sprintf("%T", recovered)
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
-// TestMetrics: routes are patterns, and what is none of ours is other.
+// TestMetrics checks that the label route is the pattern of a path, and other for an unknown path or method.
 func TestMetrics(t *testing.T) {
 	w := newWorld(t)
 	if n := testutil.CollectAndCount(w.registry, "inmail_http_request_duration_seconds"); n != 1 {
@@ -44,7 +44,7 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
-// TestMetricsOnce: a second API on the same registry is told so, not a panic.
+// TestMetricsOnce checks that a second API on the same registry is an error, not a panic.
 func TestMetricsOnce(t *testing.T) {
 	w := newWorld(t)
 	if _, err := newDurations(w.registry); err == nil {
@@ -52,7 +52,8 @@ func TestMetricsOnce(t *testing.T) {
 	}
 }
 
-// TestAccessLog: a line a request, with the pattern and the key's id; those of machines only when asked for.
+// TestAccessLog checks that each request has a line with the pattern and the key's id, and that the requests
+// of machines are logged at level debug.
 func TestAccessLog(t *testing.T) {
 	w := newWorld(t)
 	w.ask(w.sender, "GET", "/v1/sent?tag=secret", nil).want(200, "")
@@ -63,7 +64,7 @@ func TestAccessLog(t *testing.T) {
 		}
 	}
 	if strings.Contains(line, "secret") || strings.Contains(line, w.sender) {
-		t.Errorf("the log tells too much: %s", line)
+		t.Errorf("the log has too much: %s", line)
 	}
 	w.log.Reset()
 	w.ask("", "GET", "/livez", nil).want(200, "")
@@ -72,7 +73,8 @@ func TestAccessLog(t *testing.T) {
 	}
 }
 
-// TestPanicAfterTheAnswerBegan hangs up: half an answer must not look like a whole one.
+// TestPanicAfterTheAnswerBegan checks that the connection is broken off, so that half an answer does not look
+// like a whole one.
 func TestPanicAfterTheAnswerBegan(t *testing.T) {
 	w := newWorld(t, func(p *Parts) {
 		p.Metrics = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -94,7 +96,7 @@ func TestPanicAfterTheAnswerBegan(t *testing.T) {
 	}
 }
 
-// TestQuietLogger costs nothing and loses nothing.
+// TestQuietLogger checks that a logger with a higher level leaves out the line of a request and nothing else.
 func TestQuietLogger(t *testing.T) {
 	w := newWorld(t, func(p *Parts) { p.Log = slog.New(slog.DiscardHandler) })
 	w.ask("", "GET", "/livez", nil).want(200, "")

@@ -19,7 +19,7 @@ JSON in and out, UTF-8, times RFC 3339 in UTC with milliseconds. Unknown fields 
 the character NUL and wrong UTF-8 are refused. Bodies have at most 1 MiB (imports: 64 KiB a line). Lists are
 paged by ` + "`limit` and `cursor`" + `.
 
-Errors are application/problem+json (RFC 9457) with a ` + "`code`" + ` for programs. They are told in this order: the key (401), too many
+Errors are application/problem+json (RFC 9457) with a ` + "`code`" + ` for programs. They come in this order: the key (401), too many
 requests (429), the role (403), body and fields (400, 413, 415), the thing (404), whose it is (403), its state (409, 410), the
 rules (422). A path that is not listed is 404, a method that is not listed 405 with Allow.
 
@@ -28,7 +28,7 @@ R01 to R62 are the rules of the product.`
 // document makes the OpenAPI 3.1 document of the endpoints.
 func document(endpoints []endpoint, crms []mailroom.CRM) ([]byte, error) {
 	c := &components{schemas: map[string]schema{}, crms: crms}
-	// What is taken is described first: a type that is taken and given is as strict as the taking.
+	// Types that are taken are described first: a type that is both taken and given gets the strict schema.
 	c.strict = true
 	bodies := map[reflect.Type]schema{}
 	for _, e := range endpoints {
@@ -58,9 +58,12 @@ func document(endpoints []endpoint, crms []mailroom.CRM) ([]byte, error) {
 		"components": schema{
 			"schemas": c.schemas,
 			"securitySchemes": schema{
-				"key":         schema{"type": "http", "scheme": "bearer", "description": "An operator's or a member's key."},
-				"metricsKey":  schema{"type": "http", "scheme": "bearer", "description": "The key of the metrics, where one is set."},
-				"operatorKey": schema{"type": "http", "scheme": "basic", "description": "An operator's key as the password, under any name; for browsers."},
+				"key": schema{"type": "http", "scheme": "bearer",
+					"description": "An operator's or a member's key."},
+				"metricsKey": schema{"type": "http", "scheme": "bearer",
+					"description": "The key of the metrics, where one is set."},
+				"operatorKey": schema{"type": "http", "scheme": "basic",
+					"description": "An operator's key as the password, under any name; for browsers."},
 			},
 		},
 	})
@@ -84,7 +87,8 @@ func (a *API) serveDocument(w http.ResponseWriter, _ *http.Request) {
 
 // operation describes one endpoint.
 func (e *endpoint) operation(c *components, bodies map[reflect.Type]schema) schema {
-	op := schema{"operationId": e.name, "tags": []string{e.group}, "summary": e.does, "responses": e.responses(c), "security": e.security()}
+	op := schema{"operationId": e.name, "tags": []string{e.group}, "summary": e.does, "responses": e.responses(c),
+		"security": e.security()}
 	if e.more != "" {
 		op["description"] = e.more
 	}
@@ -94,10 +98,12 @@ func (e *endpoint) operation(c *components, bodies map[reflect.Type]schema) sche
 	switch {
 	case e.takes != nil:
 		body := bodies[e.takes]
-		op["requestBody"] = schema{"required": !e.bodyOptional, "content": schema{"application/json": schema{"schema": body, "example": c.example(body)}}}
+		op["requestBody"] = schema{"required": !e.bodyOptional,
+			"content": schema{"application/json": schema{"schema": body, "example": c.example(body)}}}
 	case e.takesMedia != "":
-		op["requestBody"] = schema{"required": true, "content": schema{e.takesMedia: schema{"schema": schema{"type": "string"},
-			"example": `{"member":{"id":"maria-lopez","name":"Maria López"}}` + "\n"}}}
+		op["requestBody"] = schema{"required": true,
+			"content": schema{e.takesMedia: schema{"schema": schema{"type": "string"},
+				"example": `{"member":{"id":"maria-lopez","name":"Maria López"}}` + "\n"}}}
 	}
 	return op
 }
@@ -114,7 +120,7 @@ func (e *endpoint) security() []any {
 	return []any{schema{"key": []string{}}}
 }
 
-// pathSchemas are the schemas of path parameters by name; the others are any text.
+// pathSchemas are the schemas of path parameters by name; any other parameter is any text.
 var pathSchemas = map[string]func() schema{"a": memberIDSchema, "b": memberIDSchema, "other": memberIDSchema,
 	"kind": func() schema { return schema{"type": "string", "enum": []string{"member", "company"}} }}
 
@@ -134,13 +140,16 @@ func (e *endpoint) parameters() []any {
 		}
 	}
 	for _, q := range e.query {
-		ps = append(ps, schema{"name": q.name, "in": "query", "description": q.doc, "schema": q.schema, "required": q.required})
+		ps = append(ps, schema{"name": q.name, "in": "query", "description": q.doc, "schema": q.schema,
+			"required": q.required})
 	}
 	for _, h := range e.headers {
 		ps = append(ps, schema{"name": h.name, "in": "header", "description": h.doc, "schema": h.schema})
 	}
 	if e.access == anyKey || e.access == memberOnly {
-		ps = append(ps, schema{"name": memberHeader, "in": "header", "description": "For operators: the member to act for. A member key may not send it.", "schema": memberIDSchema()})
+		ps = append(ps, schema{"name": memberHeader, "in": "header",
+			"description": "For operators: the member to act for. A member key may not send it.",
+			"schema":      memberIDSchema()})
 	}
 	return ps
 }
@@ -155,7 +164,8 @@ func (e *endpoint) codes() []domain.Code {
 	default:
 		codes = append(codes, unauthorized, rateLimited, domain.Forbidden, domain.BadRequest, internal, unavailable)
 	}
-	if e.takes != nil || e.gives == nil && e.status == http.StatusNoContent || e.gives != nil && e.method != http.MethodGet && e.takesMedia == "" {
+	if e.takes != nil || e.gives == nil && e.status == http.StatusNoContent ||
+		e.gives != nil && e.method != http.MethodGet && e.takesMedia == "" {
 		codes = append(codes, tooLarge, unsupportedMediaType)
 	}
 	slices.Sort(codes)
@@ -195,7 +205,8 @@ func problemResponse(status int, codes []string) schema {
 	headers := schema{}
 	switch status {
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		headers["Retry-After"] = schema{"description": "seconds to wait", "schema": schema{"type": "integer", "minimum": 1}}
+		headers["Retry-After"] = schema{"description": "seconds to wait",
+			"schema": schema{"type": "integer", "minimum": 1}}
 	case http.StatusUnauthorized:
 		headers["WWW-Authenticate"] = schema{"description": "how to show a key", "schema": schema{"type": "string"}}
 	}

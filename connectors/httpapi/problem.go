@@ -23,11 +23,11 @@ const (
 	internal             domain.Code = "internal"
 )
 
-// statusClientGone is what log and metrics show when the client hung up: nobody received an answer.
+// statusClientGone is the status in log and metrics when the client hung up and got no answer.
 const statusClientGone = 499
 
-// statusOf is the one place where a code becomes an HTTP status (H4): what is not named here is a rule's
-// refusal, 422.
+// statusOf is the one place where a code becomes an HTTP status (H4). A code that is not named here is the
+// refusal of a rule, 422.
 func statusOf(c domain.Code) int {
 	switch c {
 	case domain.BadRequest:
@@ -72,7 +72,7 @@ type problem struct {
 	Import *importReport `json:"import,omitempty" doc:"what became of an import that ended early"`
 }
 
-// problemOf turns a refusal into what is answered.
+// problemOf turns a refusal into the answer.
 func problemOf(r *domain.Refusal) problem {
 	status := statusOf(r.Code)
 	p := problem{Type: "urn:inmail:" + string(r.Code), Title: http.StatusText(status), Status: status,
@@ -83,8 +83,8 @@ func problemOf(r *domain.Refusal) problem {
 	return p
 }
 
-// refusalOf turns any error of a handler into a refusal. fault is the error that must be logged, once,
-// here, because it is no answer: nothing of it is told to the caller.
+// refusalOf turns any error of a handler into a refusal. fault is nil when the error was a refusal; else it
+// is the error, which is logged and of which the caller gets nothing.
 func refusalOf(err error) (r *domain.Refusal, fault error) {
 	if errors.As(err, &r) {
 		return r, nil
@@ -96,14 +96,15 @@ func refusalOf(err error) (r *domain.Refusal, fault error) {
 	case errors.Is(err, mailroom.ErrUnavailable):
 		return domain.Refuse(unavailable, "the record %s; try again later", mailroom.CauseOf(err)), err
 	case errors.Is(err, mailroom.ErrConflict):
-		return domain.Refuse(unavailable, "this was changed by somebody else at the same moment, and nothing was done; try again"), err
+		return domain.Refuse(unavailable,
+			"this was changed by somebody else at the same moment, and nothing was done; try again"), err
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return domain.Refuse(unavailable, "the answer took too long and was given up; try again"), err
 	}
 	return domain.Refuse(internal, "a fault of the server; it was noted"), err
 }
 
-// retryAfter is what 503 tells clients to wait, in seconds.
+// retryAfter is how long a 503 asks clients to wait (header Retry-After, in seconds).
 const retryAfter = 2 * time.Second
 
 // writeProblem answers with a refusal.

@@ -8,13 +8,14 @@ import (
 	"inmail/domain"
 )
 
-// QueueInspector is the job queue as an operator works on it.
+// QueueInspector lets an operator inspect the job queue and retry its tasks.
 type QueueInspector interface {
 	// Status counts the tasks by queue and state.
 	Status(ctx context.Context) (QueueStatus, error)
 	// Failures lists up to limit tasks that failed, those that failed last first.
 	Failures(ctx context.Context, limit int) ([]QueueFailure, error)
-	// Retry runs failed tasks now, those with the ids or, given none, all, and returns how many. An id of none is not_found.
+	// Retry runs failed tasks now and returns how many: those with the ids, or all when no ids are given. An
+	// unknown id is not_found.
 	Retry(ctx context.Context, ids []string) (int, error)
 }
 
@@ -54,7 +55,7 @@ type QueueFailure struct {
 	Next     *stamp   `json:"next" doc:"when it is tried again; null when archived"`
 }
 
-// NewQueueFailure makes a QueueFailure; next is zero when the task was given up.
+// NewQueueFailure sets the times of a QueueFailure; next is zero when the task was given up.
 func NewQueueFailure(f QueueFailure, at, next time.Time) QueueFailure {
 	f.At, f.Next = stamp(at), stampOrNull(next)
 	return f
@@ -68,12 +69,17 @@ func (a *API) queueEndpoints() []endpoint {
 		return nil
 	}
 	return []endpoint{
-		gives(endpoint{method: "GET", path: "/v1/queue/status", name: "queueStatus", group: "Operators", access: operatorOnly, status: http.StatusOK,
+		gives(endpoint{method: "GET", path: "/v1/queue/status", name: "queueStatus", group: "Operators",
+			access: operatorOnly, status: http.StatusOK,
 			does: "Count the tasks of the job queue by queue and state"}, (*call).queueStatus),
-		gives(endpoint{method: "GET", path: "/v1/queue/failures", name: "listQueueFailures", group: "Operators", access: operatorOnly, status: http.StatusOK,
-			does: "List tasks that failed, those that failed last first", more: "At most 200, as a plain array."}, (*call).queueFailures),
-		takes(endpoint{method: "POST", path: "/v1/queue/retry", name: "retryQueue", group: "Operators", access: operatorOnly, status: http.StatusOK, bodyOptional: true,
-			does: "Run failed tasks now, those named or all", refuses: []domain.Code{domain.NotFound}}, (*call).retryQueue),
+		gives(endpoint{method: "GET", path: "/v1/queue/failures", name: "listQueueFailures", group: "Operators",
+			access: operatorOnly, status: http.StatusOK,
+			does: "List tasks that failed, those that failed last first", more: "At most 200, as a plain array."},
+			(*call).queueFailures),
+		takes(endpoint{method: "POST", path: "/v1/queue/retry", name: "retryQueue", group: "Operators",
+			access: operatorOnly, status: http.StatusOK, bodyOptional: true,
+			does: "Run failed tasks now, those named or all", refuses: []domain.Code{domain.NotFound}},
+			(*call).retryQueue),
 	}
 }
 

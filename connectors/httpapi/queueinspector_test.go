@@ -9,7 +9,7 @@ import (
 	"inmail/domain"
 )
 
-// desk is a queue with one failed task.
+// fakeInspector is a queue with one failed task.
 type fakeInspector struct{ fakeService *fakeService }
 
 func inspectorOf(r *fakeService) fakeInspector { return fakeInspector{r} }

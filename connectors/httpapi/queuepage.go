@@ -6,9 +6,9 @@ import (
 	"inmail/domain"
 )
 
-// queuePageEndpoints show the queue's own page to operators, under /queues and below. A browser sends the
-// password of Basic authentication, which is the operator's key, along with what other sites ask for:
-// so anything but reading must come from the page itself.
+// queuePageEndpoints serve the queue's own page to operators, under /queues and below. A browser sends the
+// password of Basic authentication, which is the operator's key, also with requests that other sites make. So
+// any request that changes something must come from the page itself.
 func (a *API) queuePageEndpoints() []endpoint {
 	if a.Queues == nil {
 		return nil
@@ -26,8 +26,10 @@ func (a *API) queuePageEndpoints() []endpoint {
 	var es []endpoint
 	for _, path := range []string{"/queues", "/queues/{rest...}"} {
 		for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE"} {
-			e := endpoint{method: method, path: path, name: "getQueues", group: "Operations", access: operatorPage, status: http.StatusOK, media: "text/html",
-				does: "Show the job queue in a browser", more: "The page asks for a password: an operator key, under any name. What the page is made of lies below this path.",
+			e := endpoint{method: method, path: path, name: "getQueues", group: "Operations", access: operatorPage,
+				status: http.StatusOK, media: "text/html",
+				does: "Show the job queue in a browser", more: "The page asks for a password: an operator key, " +
+					"under any name. What the page is made of lies below this path.",
 				refuses: []domain.Code{domain.Forbidden}, undocumented: method != "GET" || path != "/queues"}
 			es = append(es, passes(e, page))
 		}

@@ -9,7 +9,7 @@ import (
 	"inmail/domain"
 )
 
-// limiter lets each key have rate requests a second, and burst at once: a bucket that fills by itself. It
+// limiter allows each key rate requests a second, and burst at once, by a token bucket for each key. It
 // is off by default (API.md).
 type limiter struct {
 	rate  float64 // tokens a second; 0: no limit
@@ -21,17 +21,17 @@ type limiter struct {
 
 type bucket struct {
 	tokens float64
-	at     time.Time // when tokens was true
+	at     time.Time // when there were so many tokens
 }
 
-// maxBuckets is how many keys are remembered at once. Full buckets are the same as none and go first.
+// maxBuckets is how many buckets are kept at once. A full bucket is the same as none, so full ones go first.
 const maxBuckets = 10_000
 
 func newLimiter(rate float64, burst int) *limiter {
 	return &limiter{rate: rate, burst: float64(burst), buckets: map[string]bucket{}}
 }
 
-// take spends one token of a key at now. Without one left it says how long the next takes.
+// take spends one token of a key at now. When there is none, ok is false and wait is the time until the next.
 func (l *limiter) take(key string, now time.Time) (wait time.Duration, ok bool) {
 	if l.rate == 0 {
 		return 0, true
@@ -55,7 +55,7 @@ func (l *limiter) filled(b bucket, now time.Time) float64 {
 	return min(l.burst, b.tokens+max(0, now.Sub(b.at).Seconds())*l.rate)
 }
 
-// makeRoom forgets buckets that are full by now; when none is, it forgets them all rather than grow.
+// makeSpace drops the buckets that are full by now; when none is, it drops all rather than grow.
 func (l *limiter) makeSpace(now time.Time) {
 	if len(l.buckets) < maxBuckets {
 		return

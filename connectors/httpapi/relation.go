@@ -8,7 +8,7 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// relations is what lies between two members.
+// relations changes connections and blocks between two members.
 type relations interface {
 	Connect(ctx context.Context, pairs []mailroom.Pair) ([]error, error)
 	Disconnect(ctx context.Context, pairs []mailroom.Pair) ([]error, error)
@@ -20,18 +20,25 @@ func (a *API) relationEndpoints() []endpoint {
 	const connection, block = "/v1/connections/{a}/{b}", "/v1/members/{id}/blocks/{other}"
 	notThere := []domain.Code{domain.NotFound}
 	return []endpoint{
-		gives(endpoint{method: "PUT", path: connection, name: "connect", group: "Members", access: operatorOnly, status: http.StatusNoContent,
-			does: "Make two members 1st-degree connections, both ways (R12)", refuses: notThere}, pair("a", "b", a.Service.Connect)),
-		gives(endpoint{method: "DELETE", path: connection, name: "disconnect", group: "Members", access: operatorOnly, status: http.StatusNoContent,
-			does: "End a connection", refuses: notThere}, pair("a", "b", a.Service.Disconnect)),
-		gives(endpoint{method: "PUT", path: block, name: "block", group: "Members", access: anyKey, status: http.StatusNoContent,
-			does: "Block a member, by the one who blocks or an operator (R16)", refuses: []domain.Code{domain.NotFound, domain.Forbidden}}, own(pair("id", "other", a.Service.Block))),
-		gives(endpoint{method: "DELETE", path: block, name: "unblock", group: "Members", access: anyKey, status: http.StatusNoContent,
-			does: "Take a block back", refuses: []domain.Code{domain.NotFound, domain.Forbidden}}, own(pair("id", "other", a.Service.Unblock))),
+		gives(endpoint{method: "PUT", path: connection, name: "connect", group: "Members", access: operatorOnly,
+			status: http.StatusNoContent,
+			does:   "Make two members 1st-degree connections, both ways (R12)", refuses: notThere},
+			pair("a", "b", a.Service.Connect)),
+		gives(endpoint{method: "DELETE", path: connection, name: "disconnect", group: "Members", access: operatorOnly,
+			status: http.StatusNoContent,
+			does:   "End a connection", refuses: notThere}, pair("a", "b", a.Service.Disconnect)),
+		gives(endpoint{method: "PUT", path: block, name: "block", group: "Members", access: anyKey,
+			status:  http.StatusNoContent,
+			does:    "Block a member, by the one who blocks or an operator (R16)",
+			refuses: []domain.Code{domain.NotFound, domain.Forbidden}}, own(pair("id", "other", a.Service.Block))),
+		gives(endpoint{method: "DELETE", path: block, name: "unblock", group: "Members", access: anyKey,
+			status: http.StatusNoContent,
+			does:   "Take a block back", refuses: []domain.Code{domain.NotFound, domain.Forbidden}},
+			own(pair("id", "other", a.Service.Unblock))),
 	}
 }
 
-// pair does one thing to the two members whom the path names.
+// pair makes a handler that calls do for the two members in the path.
 func pair(from, to string, do func(context.Context, []mailroom.Pair) ([]error, error)) func(*call) (nothing, error) {
 	return func(c *call) (nothing, error) {
 		a, err := c.memberIn(from)
@@ -50,7 +57,8 @@ func pair(from, to string, do func(context.Context, []mailroom.Pair) ([]error, e
 	}
 }
 
-// own lets a member act for itself alone; whether the one it meant is there is told first.
+// own lets a member act for itself alone, and an operator for anybody. An unknown member in the path is
+// reported (404) before one that is not the caller's (403).
 func own(do func(*call) (nothing, error)) func(*call) (nothing, error) {
 	return func(c *call) (nothing, error) {
 		id, err := c.memberIn("id")

@@ -8,7 +8,7 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// conversation is what happens to an InMail once it has arrived.
+// conversation is the recipient's side of an InMail and the replies of both sides.
 type conversation interface {
 	Open(ctx context.Context, v mailroom.Viewer, id domain.ID) (mailroom.OpenedInMail, error)
 	Reply(ctx context.Context, v mailroom.Viewer, id domain.ID, body string) (domain.ID, error)
@@ -19,21 +19,27 @@ type conversation interface {
 func (a *API) replyEndpoints() []endpoint {
 	return []endpoint{
 		takes(endpoint{
-			method: "POST", path: "/v1/inmails/{id}/replies", name: "reply", group: "Inbox", access: memberOnly, status: http.StatusCreated, message: true,
-			does: "Reply to an InMail", more: "The first reply is the recipient's, opens the InMail and costs nothing (R39); after it both sides write (R40).",
-			refuses: []domain.Code{domain.NotFound, domain.Conflict, domain.ExpiredCode, domain.RetractedCode, domain.RecipientUnavailable,
-				domain.BodyRequired, domain.BodyTooLong, domain.LinkNotAllowed, domain.ImageNotSupported, domain.AttachmentUnsupported},
+			method: "POST", path: "/v1/inmails/{id}/replies", name: "reply", group: "Inbox", access: memberOnly,
+			status: http.StatusCreated, message: true,
+			does: "Reply to an InMail", more: "The first reply is the recipient's, opens the InMail and costs " +
+				"nothing (R39); after it both sides write (R40).",
+			refuses: []domain.Code{domain.NotFound, domain.Conflict, domain.ExpiredCode, domain.RetractedCode,
+				domain.RecipientUnavailable, domain.BodyRequired, domain.BodyTooLong, domain.LinkNotAllowed,
+				domain.ImageNotSupported, domain.AttachmentUnsupported},
 		}, (*call).reply),
 		gives(endpoint{
-			method: "GET", path: "/v1/inmails/{id}/replies", name: "listReplies", group: "Inbox", access: anyKey, status: http.StatusOK,
-			does: "List the conversation of an InMail, oldest first, for both sides", more: "The other side's replies are read from then on; an operator who acts for nobody reads without a trace.",
+			method: "GET", path: "/v1/inmails/{id}/replies", name: "listReplies", group: "Inbox", access: anyKey,
+			status: http.StatusOK,
+			does:   "List the conversation of an InMail, oldest first, for both sides",
+			more: "The other side's replies are read from then on; an operator who acts for nobody reads " +
+				"without a trace.",
 			query: pageParameters(), refuses: []domain.Code{domain.NotFound},
 		}, (*call).replies),
 	}
 }
 
 type replyBody struct {
-	Body        string   `json:"body" doc:"R23 to R26 hold" example:"Tuesday at ten suits me."`
+	Body        string   `json:"body" doc:"R23 to R26 apply" example:"Tuesday at ten suits me."`
 	Attachment  anything `json:"attachment,omitempty" doc:"always refused (R26)"`
 	Attachments anything `json:"attachments,omitempty" doc:"always refused (R26)"`
 }
@@ -48,11 +54,12 @@ func (c *call) reply(in *replyBody) (idAnswer, error) {
 		return idAnswer{}, err
 	}
 	if in.Attachment || in.Attachments {
-		// Whether the InMail is there, and for whom, is told before what is wrong with the reply.
+		// An InMail that is not there (404), or not for this member (403), is reported before the attachment.
 		if _, err := c.api.Service.View(c.ctx, c.viewer, id); err != nil {
 			return idAnswer{}, err
 		}
-		return idAnswer{}, domain.Refuse(domain.AttachmentUnsupported, "InMails carry no attachments; send a link instead")
+		return idAnswer{}, domain.Refuse(domain.AttachmentUnsupported,
+			"InMails carry no attachments; send a link instead")
 	}
 	reply, err := c.api.Service.Reply(c.ctx, c.viewer, id, in.Body)
 	return idAnswer{reply}, err
@@ -79,7 +86,7 @@ func (c *call) replies() (items[replyView], error) {
 	if err != nil {
 		return items[replyView]{}, err
 	}
-	found, err := c.api.Service.Replies(c.ctx, c.viewer, id, beyond(p))
+	found, err := c.api.Service.Replies(c.ctx, c.viewer, id, oneMore(p))
 	if err != nil {
 		return items[replyView]{}, err
 	}

@@ -10,7 +10,7 @@ import (
 	"inmail/domain/strictjson"
 )
 
-// restrictionBook is what was decided against senders (R42), for operators.
+// restrictionService lists the restrictions of senders (R42) and takes them back, for operators.
 type restrictionService interface {
 	Restrictions(ctx context.Context, member domain.MemberID) ([]mailroom.DecidedRestriction, error)
 	UndoRestriction(ctx context.Context, v mailroom.Viewer, id string) error
@@ -18,19 +18,25 @@ type restrictionService interface {
 
 func (a *API) restrictionEndpoints() []endpoint {
 	return []endpoint{
-		gives(endpoint{method: "GET", path: "/v1/restrictions", name: "listRestrictions", group: "Operators", access: operatorOnly, status: http.StatusOK,
-			does:  "List the restrictions of a member with what each was decided from, newest first (R42, R43)",
-			more:  "All of them; next_cursor is always null. What a decision saw stands under decision; POST /v1/audit/{id}/replay takes the same id.",
-			query: []parameter{{name: "member", doc: "whose restrictions", schema: memberIDSchema(), required: true}}}, (*call).restrictions),
-		gives(endpoint{method: "POST", path: "/v1/restrictions/{id}/undo", name: "undoRestriction", group: "Operators", access: operatorOnly, status: http.StatusNoContent,
+		gives(endpoint{method: "GET", path: "/v1/restrictions", name: "listRestrictions", group: "Operators",
+			access: operatorOnly, status: http.StatusOK,
+			does: "List the restrictions of a member with what each was decided from, newest first (R42, R43)",
+			more: "All of them; next_cursor is always null. What a decision was made from stands under decision; " +
+				"POST /v1/audit/{id}/replay takes the same id.",
+			query: []parameter{{name: "member", doc: "whose restrictions", schema: memberIDSchema(),
+				required: true}}}, (*call).restrictions),
+		gives(endpoint{method: "POST", path: "/v1/restrictions/{id}/undo", name: "undoRestriction",
+			group: "Operators", access: operatorOnly, status: http.StatusNoContent,
 			does: "Take a restriction back (R42, R43)",
-			more: "It ends at once and no longer counts on the ladder. What its decision had seen no longer counts either: a restriction by volume, near-identical bodies, " +
-				"cadence or a burst sets aside all sends until it began, one by strikes all strikes, one by reports all reports. What comes later counts from none.",
+			more: "It ends at once and no longer counts on the ladder. What it was decided from no longer counts " +
+				"either: a restriction by volume, near-identical bodies, cadence or a burst sets aside all sends " +
+				"until it began, one by strikes all strikes, one by reports all reports. What comes later " +
+				"counts from none.",
 			refuses: []domain.Code{domain.NotFound}}, (*call).undoRestriction),
 	}
 }
 
-// decisionView is what a restriction was decided from (R43). It names nobody and holds no text.
+// decisionView is what a restriction was decided from (R43). It has no names and no text.
 type decisionView struct {
 	Version        string  `json:"version" doc:"of the rules that decided" example:"behaviour/2"`
 	Sends          int     `json:"sends" doc:"accepted sends that were looked at" example:"20"`
@@ -53,14 +59,14 @@ type restrictionView struct {
 	Decision  *decisionView `json:"decision,omitempty" doc:"not in an export, nor where it is kept no more"`
 }
 
-// decisionViewOf shows what d saw; nil for none.
+// decisionViewOf returns the signals of d as numbers; nil for a nil d.
 func decisionViewOf(d *spam.Decision) *decisionView {
 	if d == nil {
 		return nil
 	}
 	s := d.Signals
-	return &decisionView{Version: d.Version, Sends: len(s.Sends), Strikes: len(s.Strikes), Reporters: s.Reporters, Deliveries: s.Deliveries,
-		ReportShareLow: spam.ReportShareLow(s.Reporters, s.Deliveries), Similar: s.Similar}
+	return &decisionView{Version: d.Version, Sends: len(s.Sends), Strikes: len(s.Strikes), Reporters: s.Reporters,
+		Deliveries: s.Deliveries, ReportShareLow: spam.ReportShareLow(s.Reporters, s.Deliveries), Similar: s.Similar}
 }
 
 func restrictionViewOf(r mailroom.RestrictionRow) restrictionView {

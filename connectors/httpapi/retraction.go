@@ -11,16 +11,20 @@ import (
 
 // retraction takes an InMail back in two steps (R35).
 type retraction interface {
-	AskRetraction(ctx context.Context, v mailroom.Viewer, id domain.ID) (token string, expires time.Time, undone bool, err error)
+	AskRetraction(ctx context.Context, v mailroom.Viewer,
+		id domain.ID) (token string, expires time.Time, undone bool, err error)
 	ConfirmRetraction(ctx context.Context, v mailroom.Viewer, id domain.ID, token string) (undone bool, err error)
 }
 
 func (a *API) retractionEndpoints() []endpoint {
 	return []endpoint{takes(endpoint{
-		method: "POST", path: "/v1/inmails/{id}/retract", name: "retractInMail", group: "InMails", access: memberOnly, status: http.StatusOK, bodyOptional: true,
-		does:    "Take an InMail back, in two steps",
-		more:    "Without `confirm` it gives a token that holds for 15 minutes and changes nothing; with it, it retracts. Both steps may be repeated (R34 to R37).",
-		refuses: []domain.Code{domain.NotFound, domain.Forbidden, domain.TooLate, domain.AlreadyOpened, domain.Conflict},
+		method: "POST", path: "/v1/inmails/{id}/retract", name: "retractInMail", group: "InMails", access: memberOnly,
+		status: http.StatusOK, bodyOptional: true,
+		does: "Take an InMail back, in two steps",
+		more: "Without `confirm` it gives a token that is valid for 15 minutes and changes nothing; with it, it " +
+			"retracts. Both steps may be repeated (R34 to R37).",
+		refuses: []domain.Code{domain.NotFound, domain.Forbidden, domain.TooLate, domain.AlreadyOpened,
+			domain.Conflict},
 	}, (*call).retract)}
 }
 
@@ -50,7 +54,8 @@ func (c *call) retract(in *retractBody) (either[retractOffer, retracted], error)
 		if err != nil {
 			return none, err
 		}
-		return first[retractOffer, retracted](retractOffer{Confirm: token, ExpiresAt: stamp(expires), UndoneIfConfirmedNow: undone}), nil
+		return first[retractOffer, retracted](
+			retractOffer{Confirm: token, ExpiresAt: stamp(expires), UndoneIfConfirmedNow: undone}), nil
 	}
 	undone, err := c.api.Service.ConfirmRetraction(c.ctx, c.viewer, id, *in.Confirm)
 	if err != nil {

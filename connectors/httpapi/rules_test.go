@@ -20,7 +20,7 @@ func (w *world) sent() domain.ID {
 	return id
 }
 
-// TestRules holds the rules that are decided on the way in and out: who is shown what, and what is no request at all.
+// TestRules proves the rules that the HTTP side decides: who gets what, and what is no valid request.
 func TestRules(t *testing.T) {
 	t.Run("R01_no_email_to_members", func(t *testing.T) {
 		w := newWorld(t)
@@ -100,7 +100,7 @@ func TestRules(t *testing.T) {
 			view := w.ask(w.sender, "GET", "/v1/inmails/"+string(late), nil).want(200, "").has("reason", "recipient_unavailable", "receipts.1.reason", "recipient_unavailable")
 			told[reason+" receipts"] = view.body
 			told[reason+" list"] = w.ask(w.operator, "GET", "/v1/sent", nil, "Inmail-Member: jo").want(200, "").body
-			// The operator sees the true one.
+			// The operator gets the true reason.
 			w.ask(w.operator, "GET", "/v1/inmails/"+string(late), nil).want(200, "").has("reason", reason, "receipts.1.reason", reason, "from.id", "jo")
 			w.ask(w.operator, "GET", "/v1/audit", nil).want(200, "").has("items.0.refusals", []any{reason})
 			w.ask(w.sender, "GET", "/v1/audit", nil).want(403, "forbidden")
@@ -125,7 +125,7 @@ func TestRules(t *testing.T) {
 	t.Run("R21_texts_are_judged_by_the_rules", func(t *testing.T) {
 		w := newWorld(t)
 		long := strings.Repeat("a", 20_000)
-		// No bound of the body stands before an earlier rule.
+		// The length of the body is not checked before an earlier rule.
 		w.ask(w.sender, "POST", "/v1/inmails", object{"to": "nobody", "subject": long, "body": long}).want(422, "unknown_recipient")
 		w.ask(w.sender, "POST", "/v1/inmails", object{"to": "maria", "subject": "", "body": ""}).want(422, "subject_required")
 		w.ask(w.sender, "POST", "/v1/inmails", object{"to": "maria", "subject": long, "body": ""}).want(422, "subject_too_long").has("got", 20000, "limit", 200)
@@ -180,7 +180,7 @@ func TestRules(t *testing.T) {
 		if len(w.fakeService.inmails) > 0 {
 			t.Error("something was sent")
 		}
-		// An earlier rule is told first (R21).
+		// The refusal of an earlier rule comes first (R21).
 		w.ask(w.sender, "POST", "/v1/inmails", object{"to": "nobody", "subject": "A talk", "body": "Hello", "attachment": "x"}).want(422, "unknown_recipient")
 		id := string(w.sent())
 		w.ask(w.receiver, "POST", "/v1/inmails/"+id+"/replies", `{"body":"x","attachment":[]}`).want(422, "attachment_not_supported")

@@ -11,10 +11,10 @@ import (
 	"inmail/domain/strictjson"
 )
 
-// A schema is a JSON Schema 2020-12, as OpenAPI 3.1 holds it.
+// A schema is a JSON Schema 2020-12, as OpenAPI 3.1 embeds it.
 type schema = map[string]any
 
-// described is a type that knows its own schema.
+// described is a type that gives its own schema.
 type described interface{ schema(*components) schema }
 
 // components gathers the schemas of struct types by name.
@@ -24,7 +24,7 @@ type components struct {
 	strict  bool // what is being described is taken: unknown fields are refused
 }
 
-// known are the schemas of types that are not ours to give methods to.
+// known are the schemas of types of other packages, which cannot have the method schema.
 var known = map[reflect.Type]func() schema{
 	reflect.TypeFor[domain.MemberID](): memberIDSchema,
 	reflect.TypeFor[domain.ID]():       func() schema { return schema{"type": "string", "format": "uuid"} },
@@ -32,17 +32,21 @@ var known = map[reflect.Type]func() schema{
 	reflect.TypeFor[json.RawMessage](): func() schema { return schema{} },
 	reflect.TypeFor[anything]():        func() schema { return schema{} },
 	reflect.TypeFor[bool]():            func() schema { return schema{"type": "boolean"} },
-	reflect.TypeFor[map[string]int]():  func() schema { return schema{"type": "object", "additionalProperties": schema{"type": "integer"}} },
+	reflect.TypeFor[map[string]int](): func() schema {
+		return schema{"type": "object", "additionalProperties": schema{"type": "integer"}}
+	},
 	reflect.TypeFor[map[string]string](): func() schema {
 		return schema{"type": "object", "additionalProperties": schema{"type": "string"}}
 	},
 }
 
 func memberIDSchema() schema {
-	return schema{"type": "string", "minLength": 1, "maxLength": domain.MaxMemberID, "pattern": "^[A-Za-z0-9._:-]+$", "not": schema{"const": string(domain.Erased)}}
+	return schema{"type": "string", "minLength": 1, "maxLength": domain.MaxMemberID, "pattern": "^[A-Za-z0-9._:-]+$",
+		"not": schema{"const": string(domain.Erased)}}
 }
 
-// memberOrErasedSchema is what answers hold: the id of a member who was erased is told as erased (R60).
+// memberOrErasedSchema is the schema of member ids in answers, where a member who was
+// erased is "erased" (R60).
 func memberOrErasedSchema() schema {
 	s := memberIDSchema()
 	delete(s, "not")
@@ -51,7 +55,7 @@ func memberOrErasedSchema() schema {
 
 func schemaFor[T any](c *components) schema { return c.of(reflect.TypeFor[T](), "") }
 
-// of returns the schema of a type; tag is of the field that holds it.
+// of returns the schema of a type; tag is that of the field that has the type, "" elsewhere.
 func (c *components) of(t reflect.Type, tag reflect.StructTag) schema {
 	if d, ok := reflect.Zero(t).Interface().(described); ok && t.Kind() != reflect.Pointer {
 		return d.schema(c)
@@ -95,7 +99,8 @@ func (c *components) of(t reflect.Type, tag reflect.StructTag) schema {
 	panic(fmt.Sprintf("httpapi: no schema for a %s", t))
 }
 
-// object describes a struct: under its name, or in place where it has none of its own.
+// object describes a struct. A named type becomes a component and is referred to; an instance of a generic
+// type is described in place.
 func (c *components) object(t reflect.Type) schema {
 	name := t.Name()
 	generic := strings.Contains(name, "[")
@@ -131,7 +136,7 @@ func (c *components) object(t reflect.Type) schema {
 
 func componentName(name string) string { return strings.ToUpper(name[:1]) + name[1:] }
 
-// property describes one field. A pointer that may not be left out may be null.
+// property describes one field. A pointer that is not optional may be null.
 func (c *components) property(f reflect.StructField, optional bool) schema {
 	s := c.of(f.Type, f.Tag)
 	if f.Type.Kind() == reflect.Pointer && !optional {
@@ -146,7 +151,7 @@ func (c *components) property(f reflect.StructField, optional bool) schema {
 	return s
 }
 
-// exampleIn reads the tag example of a field.
+// exampleIn reads the example in the tag of a field; ok is false when there is none.
 func exampleIn(f reflect.StructField) (any, bool) {
 	text := f.Tag.Get("example")
 	if text == "" {
@@ -200,7 +205,7 @@ func (c *components) example(s schema) any {
 	return schema{}
 }
 
-// exampleObject fills what is required, and what else has an example of its own.
+// exampleObject fills the required fields, and of the others those that have an example of their own.
 func (c *components) exampleObject(s schema) any {
 	o := schema{}
 	properties, _ := s["properties"].(schema)

@@ -19,15 +19,18 @@ type Server struct {
 	done     chan error
 }
 
-// Listen takes the address of the API's settings. A taken port is told with what to do about it.
+// Listen opens the address of the API's settings. Its error says what to do when the
+// port is taken or forbidden.
 func Listen(ctx context.Context, a *API) (*Server, error) {
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", a.Config.Listen)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, fmt.Errorf("listen on %s: another program has this address; stop it, or set INMAIL_LISTEN to a free one: %w", a.Config.Listen, err)
+		return nil, fmt.Errorf("listen on %s: another program has this address; stop it, or set INMAIL_LISTEN to a "+
+			"free one: %w", a.Config.Listen, err)
 	case errors.Is(err, syscall.EACCES):
-		return nil, fmt.Errorf("listen on %s: this user may not; set INMAIL_LISTEN to a port over 1023: %w", a.Config.Listen, err)
+		return nil, fmt.Errorf("listen on %s: this user may not; set INMAIL_LISTEN to a port over 1023: %w",
+			a.Config.Listen, err)
 	case err != nil:
 		return nil, fmt.Errorf("listen on %s: %w", a.Config.Listen, err)
 	}
@@ -47,7 +50,7 @@ func Listen(ctx context.Context, a *API) (*Server, error) {
 // Addr is where the server listens: with port 0, the one it got.
 func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 
-// Start answers requests until Stop.
+// Start serves requests in the background until Stop.
 func (s *Server) Start() {
 	go func() {
 		err := s.http.Serve(s.listener)
@@ -58,26 +61,26 @@ func (s *Server) Start() {
 	}()
 }
 
-// Failed tells when the server ended by itself; it is nil after Stop.
+// Failed receives the error with which the server ended by itself, and nil after Stop.
 func (s *Server) Failed() <-chan error { return s.done }
 
-// Stop takes no more requests and finishes those in hand, for at most shutdown_timeout; then it hangs
-// up. From its first moment /readyz says that the server is about to stop.
+// Stop accepts no more requests and finishes those under way, for at most shutdown_timeout; then it closes
+// their connections. /readyz is 503 from its beginning on.
 func (s *Server) Stop(ctx context.Context) error {
 	s.api.stopping.Store(true)
 	ctx, cancel := context.WithTimeout(ctx, s.api.Config.ShutdownTimeout)
 	defer cancel()
 	if err := s.http.Shutdown(ctx); err != nil {
-		return errors.Join(fmt.Errorf("stop the HTTP server: requests were still in hand: %w", err), s.http.Close())
+		return errors.Join(fmt.Errorf("stop the HTTP server: requests were still under way: %w", err), s.http.Close())
 	}
 	return nil
 }
 
-// connectionLog tells what net/http says of connections (bad handshakes, malformed requests) without what was in
-// them: only that it happened.
+// connectionLog logs that net/http had an error of a connection (a bad handshake, a malformed
+// request), without its text.
 type connectionLog struct{ log *slog.Logger }
 
-// Write drops the text, which may quote what a client sent.
+// Write logs one line in place of the text, which may quote what a client sent.
 func (l connectionLog) Write(p []byte) (int, error) {
 	l.log.Warn("connection failed before it was a request")
 	return len(p), nil

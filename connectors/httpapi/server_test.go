@@ -54,7 +54,8 @@ func TestListenSaysWhatToDo(t *testing.T) {
 	}
 }
 
-// TestStop: what is in hand is finished, nothing new is taken, and /readyz has said so.
+// TestStop checks that requests under way are finished, that no new one is accepted, and
+// that /readyz is 503 before.
 func TestStop(t *testing.T) {
 	inHand, finish := make(chan struct{}), make(chan struct{})
 	w := newWorld(t, anyPort, func(p *Parts) {
@@ -131,7 +132,8 @@ func TestStopGivesUp(t *testing.T) {
 	<-gone
 }
 
-// TestSlowClients: whoever is too slow with a head or a body is hung up on
+// TestSlowClients checks that the server closes the connection of a client that is too
+// slow with a head or a body.
 func TestSlowClients(t *testing.T) {
 	w := newWorld(t, anyPort, func(p *Parts) {
 		p.Config.ReadHeaderTimeout, p.Config.ReadTimeout, p.Config.WriteTimeout, p.Config.RequestTimeout = 100*time.Millisecond, 300*time.Millisecond, 300*time.Millisecond, 200*time.Millisecond
@@ -156,7 +158,7 @@ func TestSlowClients(t *testing.T) {
 	}
 }
 
-// connection notes the deadlines that a handler gives it.
+// connection records the deadlines that a handler sets.
 type connection struct {
 	*httptest.ResponseRecorder
 	read, write []time.Time
@@ -172,7 +174,7 @@ func (c *connection) SetWriteDeadline(t time.Time) error {
 	return nil
 }
 
-// TestPatientImport: an import may be long as long as it moves, so every read moves the deadlines on.
+// TestPatientImport checks that every read moves the deadlines on: an import may take long while data comes.
 func TestPatientImport(t *testing.T) {
 	w := newWorld(t)
 	c := &connection{ResponseRecorder: httptest.NewRecorder()}
@@ -188,7 +190,7 @@ func TestPatientImport(t *testing.T) {
 			t.Errorf("deadline %d is %s for reading and %s for writing", i, c.read[i], c.write[i])
 		}
 	}
-	// And what is moved is the real connection's.
+	// The deadlines that move are those of the real connection.
 	reached := newWorld(t, anyPort, func(p *Parts) {
 		p.Metrics = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			fmt.Fprint(w, http.NewResponseController(w).SetReadDeadline(time.Now().Add(time.Minute)))
@@ -223,7 +225,8 @@ func TestHeadLimits(t *testing.T) {
 	}
 }
 
-// TestTooLargeOverTheWire: the client hears why before the connection ends, also one that listens only when it has said everything.
+// TestTooLargeOverTheWire checks that a client gets the refusal before the connection ends, also a client
+// that reads the answer only when it has sent the whole body.
 func TestTooLargeOverTheWire(t *testing.T) {
 	w := newWorld(t, anyPort)
 	s := w.serve()
@@ -244,7 +247,8 @@ func TestTooLargeOverTheWire(t *testing.T) {
 	}
 }
 
-// TestRefusedUnread: a request that is refused for its key is heard out before the answer.
+// TestRefusedUnread checks that the body of a request that is refused for its key is read
+// before the connection ends.
 func TestRefusedUnread(t *testing.T) {
 	w := newWorld(t, anyPort)
 	s := w.serve()
@@ -268,7 +272,7 @@ func TestRefusedUnread(t *testing.T) {
 	}
 }
 
-// TestClientGone: nobody hears the answer, so the log does not call it our fault.
+// TestClientGone checks that a request whose client hung up is not logged as a fault of the server.
 func TestClientGone(t *testing.T) {
 	entered := make(chan struct{})
 	w := newWorld(t, func(p *Parts) {

@@ -19,15 +19,15 @@ import (
 	"inmail/domain/spam"
 )
 
-// room is the use cases in memory, for the tests of this package alone: it keeps what it is told and decides by the
-// same pure rules of the domain, without credits, figures or a record. The program's own tests run the API over the
+// fakeService is the use cases in memory, for the tests of this package alone. It decides by the same pure
+// rules of the domain, without credits, figures or a record. The program's own tests run the API over the
 // real use cases and the real record.
 type fakeService struct {
-	mu      sync.Mutex
-	now     time.Time
-	next    int
-	fault   error // answers every call, when it is set
-	explode any   // thrown by every call, when it is set
+	mu     sync.Mutex
+	now    time.Time
+	next   int
+	fault  error // answers every call, when it is set
+	panics any   // every call panics with it, when it is set
 
 	members  map[domain.MemberID]domain.Member
 	pairs    map[string]mailroom.Pair // connect or block, and the pair
@@ -62,12 +62,12 @@ func newFakeService() *fakeService {
 		reported: map[domain.ID]bool{}, answers: map[mailroom.AnswerKey]mailroom.Accepted{}, asked: map[mailroom.AnswerKey]mailroom.Send{}, policy: domain.HideOpened}
 }
 
-// enter takes the room for one call; what it returns gives it back.
+// enter locks the service for one call and returns the function that unlocks it.
 func (f *fakeService) enter() (func(), error) {
 	f.mu.Lock()
-	if f.explode != nil {
+	if f.panics != nil {
 		defer f.mu.Unlock()
-		panic(f.explode)
+		panic(f.panics)
 	}
 	return f.mu.Unlock, f.fault
 }
@@ -136,7 +136,7 @@ func (f *fakeService) DeleteKey(_ context.Context, id string) error {
 	return err
 }
 
-// paged sorts newest first, by time and id, and cuts out a page.
+// paged sorts newest first, by time and id, and returns one page.
 func paged[T any](all []T, p mailroom.Page, place func(T) mailroom.Cursor) []T {
 	order := func(a, b mailroom.Cursor) int { return cmp.Or(b.At.Compare(a.At), strings.Compare(b.ID, a.ID)) }
 	slices.SortFunc(all, func(a, b T) int { return order(place(a), place(b)) })
@@ -300,7 +300,7 @@ func (f *fakeService) Restrictions(_ context.Context, member domain.MemberID) (l
 	return list, err
 }
 
-// Replay knows the restrictions, and of the audit what it was given.
+// Replay answers for the restrictions and the audit entries that the test stored.
 func (f *fakeService) Replay(_ context.Context, id string, o mailroom.OtherSettings) (mailroom.Replayed, error) {
 	leave, err := f.enter()
 	defer leave()
@@ -452,7 +452,7 @@ func (f *fakeService) person(id domain.MemberID) mailroom.Person {
 	return mailroom.Person{ID: m.ID, Name: m.Name, PhotoURL: m.PhotoURL}
 }
 
-// find returns an InMail and on which side of it a viewer stands.
+// find returns an InMail, and whether the viewer is its recipient.
 func (f *fakeService) find(v mailroom.Viewer, id domain.ID) (m *domain.InMail, recipient bool, err error) {
 	m = f.inmails[id]
 	if m == nil || !v.Operator && v.Member != m.Sender && (v.Member != m.Recipient || m.SentAt.IsZero()) {
@@ -555,7 +555,7 @@ func (f *fakeService) Inbox(_ context.Context, member domain.MemberID, filter ma
 	return page, err
 }
 
-// side finds an InMail for the side that may do something with it.
+// side returns an InMail when the viewer is on the side that may act on it.
 func (f *fakeService) side(v mailroom.Viewer, id domain.ID, recipientMay bool) (*domain.InMail, error) {
 	m, recipient, err := f.find(v, id)
 	if err == nil && recipient != recipientMay {
@@ -743,7 +743,7 @@ func (f *fakeService) Audit(_ context.Context, sender domain.MemberID, p mailroo
 	return paged(mine, p, func(e mailroom.AuditEntry) mailroom.Cursor { return mailroom.Cursor{At: e.At, ID: e.ID} }), err
 }
 
-// fakeCRM is a CRM by its name and its ids alone.
+// fakeCRM is a CRM that has only a name and ids.
 type fakeCRM struct {
 	mailroom.CRM
 	name domain.CRM
@@ -753,14 +753,14 @@ type fakeCRM struct {
 func (c fakeCRM) Name() domain.CRM          { return c.name }
 func (c fakeCRM) IDs() []mailroom.ForeignID { return c.ids }
 
-// The CRMs of the tests: the first one's ids stand beside the second's name.
+// fakeCRMs are the CRMs of the tests: the ids of the first stand beside the name of the second.
 var fakeCRMs = []mailroom.CRM{
 	fakeCRM{name: "salesforce", ids: []mailroom.ForeignID{{Name: "lead_id", Pattern: "^([A-Za-z0-9]{15}([A-Za-z0-9]{3})?)?$", Example: "00Q5g00000AbCdEEAV"},
 		{Name: "contact_id"}, {Name: "account_id"}}},
 	fakeCRM{name: "other", ids: []mailroom.ForeignID{{Name: "contact_id", Pattern: "^[0-9]*$", Example: "7"}, {Name: "company_id"}}},
 }
 
-// judged puts what stands under no name under the first CRM's, and refuses what that does not have.
+// judged moves ids without the name of a CRM to the first CRM, and refuses ids that the CRM does not declare.
 func judged(ids domain.CRMIDs) (domain.CRMIDs, error) {
 	known := domain.CRMIDs{}
 	for crm, of := range ids {
@@ -820,7 +820,7 @@ func (f *fakeService) CRMStatus(_ context.Context, crm domain.CRM) (mailroom.CRM
 		Dead: map[domain.FailureClass]int{domain.BadData: len(f.links)}}, Drift: mailroom.Drift{At: f.now, Kinds: map[string]int{"missing": 1}}, Runs: maps.Clone(f.runs)}, err
 }
 
-// of are the links to a CRM; those that name none are to the first.
+// of returns the links to a CRM; a link without a CRM belongs to the first.
 func (f *fakeService) of(crm domain.CRM) []domain.Link {
 	return slices.DeleteFunc(slices.Clone(f.links), func(l domain.Link) bool { return cmp.Or(l.CRM, "salesforce") != crm })
 }
@@ -881,7 +881,7 @@ func (f *fakeService) ResumeCRM(_ context.Context, crm domain.CRM) error {
 	return err
 }
 
-// Import keeps what it read and reports the second of its lines.
+// Import keeps the text that it read and rejects the second of its lines.
 func (f *fakeService) Import(_ context.Context, in io.Reader, _ func(int)) (mailroom.ImportReport, error) {
 	leave, err := f.enter()
 	defer leave()

@@ -2,7 +2,7 @@ package httpapi
 
 import "time"
 
-// A stamp is a time as the contract writes it: RFC 3339, UTC, milliseconds.
+// A stamp is a time in the form of the contract: RFC 3339, UTC, milliseconds.
 type stamp time.Time
 
 const stampLayout = "2006-01-02T15:04:05.000Z"

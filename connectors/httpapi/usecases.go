@@ -6,9 +6,9 @@ import (
 	"reflect"
 )
 
-// UseCases is what the API asks: a small interface for each group of endpoints, declared beside them. A new
-// verb declares its own there and has a line here and in NewUseCases, so that what stands in for the others
-// in tests stays as it is. Make it with NewUseCases.
+// UseCases are the use cases that the API calls: a small interface for each group of endpoints, declared
+// beside them. A new use case declares its own interface there and has a line here and one in NewUseCases, so
+// that the fakes in tests stay as they are. Make it with NewUseCases.
 type UseCases struct {
 	authenticator
 	memberService
@@ -24,13 +24,13 @@ type UseCases struct {
 	labels
 	preflighter
 	account
-	statistician
+	analyticsService
 	auditService
 	crmService
 }
 
-// NewUseCases takes each part from the first of services that has it; *mailroom.Service has all. New
-// refuses what lacks one.
+// NewUseCases takes each part from the first of services that implements it; *mailroom.Service implements
+// all. New fails when a part is missing.
 func NewUseCases(services ...any) (u UseCases) {
 	find(&u.authenticator, services)
 	find(&u.memberService, services)
@@ -46,13 +46,13 @@ func NewUseCases(services ...any) (u UseCases) {
 	find(&u.labels, services)
 	find(&u.preflighter, services)
 	find(&u.account, services)
-	find(&u.statistician, services)
+	find(&u.analyticsService, services)
 	find(&u.auditService, services)
 	find(&u.crmService, services)
 	return u
 }
 
-// find puts the first of services that is a T into part, and leaves part as it is where none is.
+// find sets part to the first of services that is a T, and leaves it as it is when none is.
 func find[T any](part *T, services []any) {
 	for _, s := range services {
 		if found, is := s.(T); is {

@@ -9,7 +9,7 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// TestServiceHasEveryUseCase: what the program hands in has all parts.
+// TestServiceHasEveryUseCase checks that *mailroom.Service, which the program passes, implements every part.
 func TestServiceHasEveryUseCase(t *testing.T) {
 	if err := NewUseCases((*mailroom.Service)(nil)).check(); err != nil {
 		t.Error(err)

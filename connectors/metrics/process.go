@@ -211,3 +211,10 @@ func (p *Process) Ran(taskType string, took time.Duration, done bool) {
 	}
 	p.jobs.WithLabelValues(taskType, result).Observe(took.Seconds())
 }
+
+// ClockOffset is how far the record's time is ahead of this machine's clock.
+func ClockOffset(offset func() time.Duration) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "inmail_clock_offset_seconds",
+		Help: "How far the record's time is ahead of this machine's clock; negative: behind. More than 2 s either way: set the clock."},
+		func() float64 { return offset().Seconds() })
+}

@@ -9,7 +9,8 @@ const firstAnswers = `SELECT r.n, a.digest, a.inmail, a.body, a.at
 	FROM unnest($1::int[], $2::text[], $3::text[]) AS r(n, sender, key)
 	JOIN answers a ON a.sender = r.sender AND a.key = r.key`
 
-// FirstAnswers returns the answer that was given under each idempotency key; nil where there is none (R28).
+// FirstAnswers returns for each idempotency key the answer that was given first under
+// it; nil for a new key (R28).
 func (t *tx) FirstAnswers(keys []mailroom.AnswerKey) ([]*mailroom.Answer, error) {
 	answers := make([]*mailroom.Answer, len(keys))
 	var asked batch
@@ -40,11 +41,12 @@ func (t *tx) FirstAnswers(keys []mailroom.AnswerKey) ([]*mailroom.Answer, error)
 
 const putAnswers = `INSERT INTO answers (sender, key, digest, inmail, body, at)
 	SELECT r.sender, r.key, r.digest, r.inmail, r.body, r.at
-	FROM unnest($1::text[], $2::text[], $3::bytea[], $4::uuid[], $5::bytea[], $6::bigint[]) AS r(sender, key, digest, inmail, body, at)
+	FROM unnest($1::text[], $2::text[], $3::bytea[], $4::uuid[], $5::bytea[], $6::bigint[])
+		AS r(sender, key, digest, inmail, body, at)
 	WHERE TRUE ON CONFLICT (sender, key) DO NOTHING`
 
-// PutAnswers keeps first answers. A key that has one already fails the transaction with ErrConflict: lock the
-// sender and look before (R28).
+// PutAnswers stores first answers. A key that has an answer already fails the transaction with ErrConflict:
+// lock the sender and ask FirstAnswers before (R28).
 func (t *tx) PutAnswers(answers []mailroom.Answer) error {
 	var rows batch
 	for _, a := range answers {

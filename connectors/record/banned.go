@@ -5,7 +5,8 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// folded is how a ban's value is compared: companies folded, ids as they are (R17).
+// folded returns the form in which a ban's value is compared: the name of a company
+// folded, an id as it is (R17).
 func folded(kind domain.BanKind, value string) string {
 	if kind == domain.BanCompany {
 		return domain.FoldCompany(value)
@@ -15,9 +16,11 @@ func folded(kind domain.BanKind, value string) string {
 
 const putBans = `INSERT INTO banned (kind, folded, value, reason, made_by, at)
 	SELECT r.kind, r.folded, r.value, r.reason, r.made_by, r.at
-	FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[]) AS r(kind, folded, value, reason, made_by, at)
+	FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[])
+		AS r(kind, folded, value, reason, made_by, at)
 	WHERE TRUE
-	ON CONFLICT (kind, folded) DO UPDATE SET value = excluded.value, reason = excluded.reason, made_by = excluded.made_by, at = excluded.at`
+	ON CONFLICT (kind, folded) DO UPDATE SET value = excluded.value, reason = excluded.reason,
+		made_by = excluded.made_by, at = excluded.at`
 
 // PutBans adds to the banned list; the same kind and value is replaced (R17).
 func (t *tx) PutBans(bans []domain.Ban) error {
@@ -39,7 +42,7 @@ func (t *tx) PutBans(bans []domain.Ban) error {
 
 const deleteBan = `DELETE FROM banned WHERE kind = $1 AND folded = $2`
 
-// DeleteBan takes an entry off the list; one that is not there is fine.
+// DeleteBan removes an entry from the list; an entry that is not there is no error.
 func (t *tx) DeleteBan(kind domain.BanKind, value string) error {
 	_, err := t.exec("delete a ban", deleteBan, string(kind), folded(kind, value))
 	return err
@@ -67,7 +70,7 @@ func (t *tx) Bans(page mailroom.Page) ([]domain.Ban, error) {
 const bannedAmong = `SELECT kind, folded FROM banned WHERE kind = 'member' AND folded IN (SELECT unnest($1::text[]))
 	UNION ALL SELECT kind, folded FROM banned WHERE kind = 'company' AND folded IN (SELECT unnest($2::text[]))`
 
-// BannedAmong returns those of the members who are on the list, by id or by company (R17).
+// BannedAmong returns which of the members are on the list, by id or by company (R17).
 func (t *tx) BannedAmong(ms []*domain.Member) (map[domain.MemberID]bool, error) {
 	banned := map[domain.MemberID]bool{}
 	if len(ms) == 0 {

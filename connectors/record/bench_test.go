@@ -16,7 +16,8 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// The benchmarks measure what a group of work costs in the record alone, in InMails a second:
+// BenchmarkInsert measures, as the other benchmarks do, what a group of work costs in the record
+// alone, in InMails a second:
 //
 //	go test -run '^$' -bench . -benchtime 5s ./connectors/record
 func BenchmarkInsert(b *testing.B) {
@@ -32,7 +33,8 @@ func BenchmarkInsert(b *testing.B) {
 	})
 }
 
-// BenchmarkDeliver is the transaction of a delivery: lock the senders, claim, save with receipts, spend, count.
+// BenchmarkDeliver is the transaction of a delivery: lock the senders, claim, save
+// with receipts, spend, count.
 func BenchmarkDeliver(b *testing.B) {
 	eachEngine(b, func(b *testing.B, s *stock) {
 		for _, group := range []int{1, 100, 500} {
@@ -49,7 +51,7 @@ func BenchmarkDeliver(b *testing.B) {
 	})
 }
 
-// BenchmarkExpire is one step of the sweep: a thousand that are due with their receipts, and their counts.
+// BenchmarkExpire is one step of the sweep: a thousand expired InMails with their receipts and their counts.
 func BenchmarkExpire(b *testing.B) {
 	eachEngine(b, func(b *testing.B, s *stock) {
 		const group = 1000
@@ -92,7 +94,7 @@ func eachEngine(b *testing.B, run func(b *testing.B, s *stock)) {
 	}
 }
 
-// stock is a record with members, filled with InMails of an ordinary length.
+// stock is a record with members and InMails of an ordinary length.
 type stock struct {
 	b    testing.TB
 	rec  *record.Record
@@ -225,8 +227,9 @@ func (s *stock) move(tx mailroom.Tx, ms []*domain.InMail, e domain.Event) error 
 	return tx.Save(changes)
 }
 
-// BenchmarkLife takes InMails through a whole life: accepted, delivered, pushed, listed, opened by two of three and pushed
-// again. It reports what the record keeps of one, with its indexes and receipts, when dead rows are gone.
+// BenchmarkLife takes InMails through a whole life: accepted, delivered, pushed, listed, opened by two
+// of three and pushed again. It reports how many bytes the record keeps for each, with indexes and
+// receipts, after a vacuum.
 func BenchmarkLife(b *testing.B) {
 	for name, config := range map[string]func(testing.TB) record.Config{"sqlite": sqliteConfig, "postgres": postgresConfig} {
 		b.Run(name, func(b *testing.B) {
@@ -277,7 +280,7 @@ func (s *stock) push(n int) {
 	s.update(func(tx mailroom.Tx) error { return tx.StoreAnswers(stockCRM, answers, make([]time.Time, len(answers))) })
 }
 
-// sizeOf is how much disk the record takes after a vacuum, without the write-ahead log.
+// sizeOf returns how many bytes the record takes on disk after a vacuum, without the write-ahead log.
 func sizeOf(b testing.TB, cfg record.Config, rec *record.Record) (size int64) {
 	if err := rec.Scrub(b.Context()); err != nil {
 		b.Fatal(err)

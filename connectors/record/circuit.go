@@ -8,14 +8,15 @@ import (
 
 // The times of the circuit.
 const (
-	circuitPatience = 2 * time.Second        // a transaction may be silent for so long before the database is asked whether it lives
-	circuitTry      = time.Second            // how long the database may take to say that it lives
-	circuitPause    = 250 * time.Millisecond // between two looks
+	circuitPatience = 2 * time.Second        // how long a transaction takes before the database is probed
+	circuitTry      = time.Second            // how long the database may take to answer a probe
+	circuitPause    = 250 * time.Millisecond // between two rounds of look
 )
 
-// circuit answers at once for a database that hangs. It does not count errors: it looks whether transactions wait for longer than
-// circuitPatience, asks the database then whether it can work (alive), and opens when there is no answer. While it is open it asks
-// again and again, and closes with the first answer. The zero value is closed and must be given alive before use.
+// circuit is a circuit breaker: it refuses transactions at once while the database hangs. It does not count
+// errors. When a transaction takes longer than circuitPatience, it probes the database (alive), and it opens
+// when there is no answer. While it is open it goes on probing, and it closes with the first answer. The zero
+// value is closed; its field alive must be set before use.
 type circuit struct {
 	alive func(ctx context.Context) error
 	pause func(d time.Duration) <-chan time.Time // nil: time.After
@@ -23,9 +24,9 @@ type circuit struct {
 	mu      sync.Mutex
 	waiting map[*waiter]struct{} // transactions under way
 	open    error                // nil: the circuit is closed
-	looking bool                 // a goroutine looks after those that wait
-	closed  bool                 // nobody is looked after any more
-	changed func(open error)     // told when the circuit opens and when it closes (nil); may be nil
+	looking bool                 // the goroutine look runs
+	closed  bool                 // the record is closed, and look ends
+	changed func(open error)     // is called when the circuit opens, and with nil when it closes; may be nil
 }
 
 // waiter is one transaction under way.
@@ -34,8 +35,8 @@ type waiter struct {
 	giveUp context.CancelCauseFunc
 }
 
-// enter begins a transaction: it fails at once while the circuit is open. The context that it returns ends when the circuit opens,
-// with the fault as its cause; leave must be called when the transaction has ended.
+// enter begins a transaction; it fails at once while the circuit is open. The returned context ends when the
+// circuit opens, with the fault as its cause. leave must be called when the transaction has ended.
 func (c *circuit) enter(ctx context.Context) (waited context.Context, leave func(), err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -60,7 +61,8 @@ func (c *circuit) enter(ctx context.Context) (waited context.Context, leave func
 	}, nil
 }
 
-// look watches over the transactions under way, and ends when there are none and the circuit is closed.
+// look watches the transactions under way and probes the database. It ends when there are none
+// and the circuit is closed.
 func (c *circuit) look() {
 	after := c.pause
 	if after == nil {
@@ -85,22 +87,22 @@ func (c *circuit) look() {
 	}
 }
 
-// close ends the looking.
+// close ends the watch over transactions.
 func (c *circuit) close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.closed = true
 }
 
-// ask says whether the database lives; nil: it does.
+// ask probes the database; nil when it answers.
 func (c *circuit) ask() error {
 	ctx, cancel := context.WithTimeout(context.Background(), circuitTry)
 	defer cancel()
 	return c.alive(ctx)
 }
 
-// set opens the circuit for a fault, or closes it for nil. Those that wait give up when it opens: nothing of theirs is committed, or
-// their commit is on its way and its answer is waited for.
+// set opens the circuit for a fault, or closes it for nil. When it opens, the transactions under way give up:
+// nothing of them is committed, except where the commit was sent already, and then its answer is waited for.
 func (c *circuit) set(fault error) {
 	c.mu.Lock()
 	changed := (fault == nil) != (c.open == nil)

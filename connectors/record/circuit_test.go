@@ -9,14 +9,15 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// tester steps a circuit by hand: each look waits for a tick.
+// tester makes a circuit whose rounds of look wait for a tick of the test.
 func tester(alive func(context.Context) error) (c *circuit, tick func()) {
 	ticks := make(chan time.Time)
 	c = &circuit{alive: alive, pause: func(time.Duration) <-chan time.Time { return ticks }}
 	return c, func() { ticks <- time.Time{} }
 }
 
-// TestCircuit opens for a database that does not answer, and closes with its first answer.
+// TestCircuit checks that the circuit opens for a database that does not answer, and
+// closes with its first answer.
 func TestCircuit(t *testing.T) {
 	silent := &Fault{Tried: "look whether the database lives", Text: "took too long", why: mailroom.CauseSilent, kind: mailroom.ErrUnavailable}
 	var answer error = silent
@@ -30,7 +31,7 @@ func TestCircuit(t *testing.T) {
 		t.Fatal(err)
 	}
 	tick()
-	tick() // the first look is over when the second begins
+	tick() // the first round of look is over when the second begins
 	if asked != 0 || ctx.Err() != nil {
 		t.Fatalf("a young transaction made it ask %d times: %v", asked, ctx.Err())
 	}
@@ -61,11 +62,12 @@ func TestCircuit(t *testing.T) {
 		t.Errorf("a closed circuit refuses: %v", err)
 	}
 	leave()
-	tick() // nobody waits: the looking ends
+	tick() // no transaction waits, so look ends
 	c.close()
 }
 
-// TestCircuitOfASlowDatabase stays closed: transactions take long, and the database answers beside them.
+// TestCircuitOfASlowDatabase checks that the circuit stays closed when transactions take long
+// and the database answers.
 func TestCircuitOfASlowDatabase(t *testing.T) {
 	asked := make(chan struct{}, 2)
 	c, tick := tester(func(context.Context) error { asked <- struct{}{}; return nil })

@@ -1,6 +1,6 @@
-// Package record is the SQL record of InMail: PostgreSQL, or SQLite in one file. It implements the ports
-// of mailroom: every change is one transaction, and what was committed has happened. README.md beside
-// this file is for those who operate it.
+// Package record is the SQL record of InMail, in PostgreSQL or in one file of SQLite. It implements the
+// ports of mailroom: every change is one transaction, and what was committed has happened. README.md beside
+// this file is for operators.
 package record
 
 import (
@@ -16,15 +16,15 @@ import (
 // Config says where the record is and how long anything may take. The zero value is not usable: start from
 // Default.
 type Config struct {
-	URL            string        `koanf:"database_url"`             // postgres://…; empty: SQLite in the data folder
+	URL            string        `koanf:"database_url"`             // postgres://…; empty: SQLite
 	Data           string        `koanf:"data"`                     // the data folder of SQLite
 	Connections    int           `koanf:"database_connections"`     // of the PostgreSQL pool; 1..1000
-	Readers        int           `koanf:"database_readers"`         // that read at once from SQLite, beside the one writer; 1..100
+	Readers        int           `koanf:"database_readers"`         // of SQLite, beside its writer; 1..100
 	ConnectTimeout time.Duration `koanf:"database_connect_timeout"` // for one connection; 100ms..1m
-	LockTimeout    time.Duration `koanf:"database_lock_timeout"`    // a statement waits for a lock; 100ms..10m
-	Timeout        time.Duration `koanf:"database_timeout"`         // a transaction from beginning to commit; 1s..1h
-	MaxBytes       int64         `koanf:"database_max_bytes"`       // SQLite: the file grows no larger; 0: as large as the disk lets it
-	Migrate        bool          `koanf:"database_migrate"`         // bring the schema up to date when opening
+	LockTimeout    time.Duration `koanf:"database_lock_timeout"`    // of a statement; 100ms..10m
+	Timeout        time.Duration `koanf:"database_timeout"`         // of a transaction with commit; 1s..1h
+	MaxBytes       int64         `koanf:"database_max_bytes"`       // of SQLite's file; 0: no limit
+	Migrate        bool          `koanf:"database_migrate"`         // Open brings the schema up to date
 }
 
 // Default returns the settings that work without configuration: SQLite in ./data.
@@ -38,10 +38,11 @@ func Default() Config {
 // FileName is the file of SQLite in the data folder.
 const FileName = "inmail.db"
 
-// socketHost finds the folder of a Unix socket in the host's place, as libpq lets it be written: postgres://u@%2Fvar%2Frun/db.
+// socketHost finds the folder of a Unix socket in place of the host, which libpq allows:
+// postgres://u@%2Fvar%2Frun/db.
 var socketHost = regexp.MustCompile(`^(postgres(?:ql)?://(?:[^/?#@]*@)?)((?:%2[Ff]|%2[Ee])[^/?#]*)(.*)$`)
 
-// dsn returns the URL as pgx reads it: the folder of a socket stands in the parameter host.
+// dsn returns the URL in the form that pgx reads: the folder of a socket is moved to the parameter host.
 func (c Config) dsn() string {
 	m := socketHost.FindStringSubmatch(c.URL)
 	if m == nil {
@@ -59,17 +60,17 @@ func (c Config) dsn() string {
 	return m[1] + path + "?" + socket
 }
 
-// minFile is the least that SQLite's file must be allowed to grow to: the empty schema.
+// minFile is the lowest limit for SQLite's file in bytes: the empty schema must fit.
 const minFile = 1 << 20
 
-// Postgres says which of the two engines the settings mean.
+// Postgres is true when the settings choose PostgreSQL, false for SQLite.
 func (c Config) Postgres() bool { return c.URL != "" }
 
 // File returns the path of SQLite's file.
 func (c Config) File() string { return filepath.Join(c.Data, FileName) }
 
-// Validate reports all settings that cannot work, each with its name, its value (passwords masked) and what
-// to do.
+// Validate reports all settings that cannot work, each with its name, its value
+// (passwords masked) and the remedy.
 func (c Config) Validate() error {
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
@@ -79,9 +80,11 @@ func (c Config) Validate() error {
 		case err != nil:
 			fault("database_url: is not a URL; write postgres://user:password@host:5432/database")
 		case u.Scheme != "postgres" && u.Scheme != "postgresql":
-			fault("database_url: %s has the scheme %q; write postgres://user:password@host:5432/database, or leave it out for SQLite", c.Masked(), u.Scheme)
+			fault("database_url: %s has the scheme %q; write postgres://user:password@host:5432/database, or leave "+
+				"it out for SQLite", c.Masked(), u.Scheme)
 		case strings.Trim(u.Path, "/") == "":
-			fault("database_url: %s names no database; add it after the host, as in postgres://host:5432/inmail", c.Masked())
+			fault("database_url: %s names no database; add it after the host, as in postgres://host:5432/inmail",
+				c.Masked())
 		}
 	} else if strings.TrimSpace(c.Data) == "" {
 		fault("data: is empty; name the folder in which the record keeps its file")
@@ -105,8 +108,8 @@ func (c Config) Validate() error {
 	return errors.Join(faults...)
 }
 
-// Masked returns the URL as it may be shown: no password, and no parameter that could hold one. Of what is
-// no URL nothing is shown.
+// Masked returns the URL for messages: without password and without parameters that could hold one. For a
+// text that is no URL it returns "(masked)".
 func (c Config) Masked() string {
 	u, err := url.Parse(c.dsn())
 	if err != nil || u.Host == "" && !u.Query().Has("host") {

@@ -8,7 +8,7 @@ import (
 	"inmail/domain"
 )
 
-// cell is one figure.
+// cell names one count.
 type cell struct {
 	dimension domain.Dimension
 	cohort    domain.Cohort
@@ -21,9 +21,9 @@ func (a cell) compare(b cell) int {
 		cmp.Compare(a.outcome, b.outcome))
 }
 
-// Count moves counts. The moves are gathered and stored at the end of the transaction, sorted, in one
-// statement: the rows that many transactions move are held for as short as can be, and always taken in the
-// same order.
+// Count changes counts. The changes are added up and stored at the end of the transaction, sorted, in one
+// statement. So rows that many transactions change are locked for as short as possible, and always in the
+// same order, which avoids deadlocks.
 func (t *tx) Count(counts []domain.Count) error {
 	if !t.write && len(counts) > 0 {
 		return t.fail("move counts", errNotWritable)
@@ -39,11 +39,13 @@ func (t *tx) Count(counts []domain.Count) error {
 
 const moveCounts = `INSERT INTO counts (dimension, cohort, key, outcome, shard, n)
 	SELECT r.dimension, r.cohort, r.key, r.outcome, r.shard, r.n
-	FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::int[], $6::bigint[]) AS r(dimension, cohort, key, outcome, shard, n)
+	FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::int[], $6::bigint[])
+		AS r(dimension, cohort, key, outcome, shard, n)
 	WHERE TRUE
 	ON CONFLICT (dimension, cohort, key, outcome, shard) DO UPDATE SET n = counts.n + excluded.n`
 
-// storeCounts stores what Count has gathered. The counts of one sender are moved by few, so they have one shard.
+// storeCounts stores what Count has added up. Few transactions change the counts of one
+// sender, so these have one shard.
 func (t *tx) storeCounts() error {
 	cells := slices.SortedFunc(maps.Keys(t.counts), cell.compare)
 	var rows batch
@@ -60,8 +62,8 @@ func (t *tx) storeCounts() error {
 	return t.laterBatch("move counts", moveCounts, &rows, anyNumber)
 }
 
-// Counts returns the sums of a dimension between two cohorts (both included; empty: open end), by cohort,
-// key and outcome. What adds up to nothing is left out.
+// Counts returns the sums of a dimension between two cohorts (both included; empty: no bound), by cohort, key
+// and outcome. Sums of 0 are left out.
 func (t *tx) Counts(d domain.Dimension, from, to domain.Cohort) (counts []domain.Count, err error) {
 	if err := t.storeCounts(); err != nil { // a transaction reads what it has counted
 		return nil, err

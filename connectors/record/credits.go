@@ -11,15 +11,18 @@ import (
 )
 
 const (
-	selectAllowances = `SELECT member, since, allowance FROM allowances WHERE member IN (SELECT unnest($1::text[])) ORDER BY member, since`
+	selectAllowances = `SELECT member, since, allowance FROM allowances WHERE member IN (SELECT unnest($1::text[]))
+		ORDER BY member, since`
 	insertAllowances = `INSERT INTO allowances (member, since, allowance)
-		SELECT r.member, r.since, r.allowance FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS r(member, since, allowance)
+		SELECT r.member, r.since, r.allowance FROM unnest($1::text[], $2::bigint[], $3::bigint[])
+			AS r(member, since, allowance)
 		WHERE TRUE ON CONFLICT (member, since) DO UPDATE SET allowance = excluded.allowance`
 )
 
-// noteAllowances notes the allowance of each plan that differs from the last one noted, with its time (R07, R09):
-// for a new member the time at which the account was made.
-func (t *tx) noteAllowances(ids []domain.MemberID, members map[domain.MemberID]*domain.Member, allowance func(plan string) int) error {
+// noteAllowances stores the allowance of each plan that differs from the last one stored, with its time (R07,
+// R09). For a new member that is the time at which the account was created.
+func (t *tx) noteAllowances(ids []domain.MemberID, members map[domain.MemberID]*domain.Member,
+	allowance func(plan string) int) error {
 	noted := map[domain.MemberID][]domain.PlanChange{}
 	err := t.allowances(ids, func(id domain.MemberID, p domain.PlanChange) { noted[id] = append(noted[id], p) })
 	if err != nil {
@@ -28,7 +31,7 @@ func (t *tx) noteAllowances(ids []domain.MemberID, members map[domain.MemberID]*
 	var rows batch
 	for _, id := range ids {
 		now, plans := allowance(members[id].Plan), noted[id]
-		since := t.now
+		since := t.Now()
 		if len(plans) == 0 && !members[id].CreatedAt.IsZero() {
 			since = members[id].CreatedAt
 		}
@@ -40,7 +43,7 @@ func (t *tx) noteAllowances(ids []domain.MemberID, members map[domain.MemberID]*
 	return err
 }
 
-// allowances tells each plan change of ids, by member and time.
+// allowances calls each for every plan change of ids, by member and time.
 func (t *tx) allowances(ids []domain.MemberID, each func(id domain.MemberID, p domain.PlanChange)) error {
 	if len(ids) == 0 {
 		return nil
@@ -58,16 +61,18 @@ func (t *tx) allowances(ids []domain.MemberID, each func(id domain.MemberID, p d
 
 const (
 	selectAccounts = `SELECT id, plan, anchor_day, created_at FROM members WHERE id IN (SELECT unnest($1::text[]))`
-	selectUsage    = `SELECT member, period_start, used, returned FROM credits WHERE member IN (SELECT unnest($1::text[])) AND period_start >= $2
+	selectUsage    = `SELECT member, period_start, used, returned FROM credits
+		WHERE member IN (SELECT unnest($1::text[])) AND period_start >= $2
 		ORDER BY member, period_start`
 )
 
-// longestPeriod is a month of 31 days: a period that holds now did not begin before.
+// longestPeriod is a month of 31 days: the period that is now did not begin earlier.
 const longestPeriod = 31 * 24 * time.Hour
 
-// Accounts returns what credits are computed from, one for each of ids that exists (R07 to R11). InFlight is
-// left 0: InFlight tells it.
-func (t *tx) Accounts(ids []domain.MemberID, anchorDay int, allPeriods bool, allowance func(plan string) int) (map[domain.MemberID]domain.Account, error) {
+// Accounts returns what credits are computed from, for each of ids that exists (R07 to R11). Their field
+// InFlight is 0: the method InFlight counts it.
+func (t *tx) Accounts(ids []domain.MemberID, anchorDay int, allPeriods bool,
+	allowance func(plan string) int) (map[domain.MemberID]domain.Account, error) {
 	accounts := make(map[domain.MemberID]domain.Account, len(ids))
 	if len(ids) == 0 {
 		return accounts, nil
@@ -80,15 +85,16 @@ func (t *tx) Accounts(ids []domain.MemberID, anchorDay int, allPeriods bool, all
 		if err := r.Scan((*string)(&id), &plan, &anchor, &created); err != nil {
 			return err
 		}
-		accounts[id] = domain.Account{CreatedAt: instant(created), AnchorDay: orPolicy(anchor, anchorDay), Allowance: allowance(plan)}
+		accounts[id] = domain.Account{CreatedAt: instant(created), AnchorDay: orPolicy(anchor, anchorDay),
+			Allowance: allowance(plan)}
 		return nil
 	}, ids)
 	if err != nil {
 		return nil, err
 	}
-	from := int64(0)
+	var from any = int64(0)
 	if !allPeriods {
-		from = millis(t.now.Add(-longestPeriod))
+		from = t.at(-longestPeriod)
 	}
 	err = t.query("read credits", selectUsage, func(r row) error {
 		var id domain.MemberID
@@ -116,14 +122,16 @@ func (t *tx) Accounts(ids []domain.MemberID, anchorDay int, allPeriods bool, all
 	})
 }
 
-// spend moves credits. The member is locked (LockMembers), so that what was read before is still so (R10).
+// spend adds to credits. The member is locked (LockMembers), so that nothing has
+// changed since it was read (R10).
 const spend = `INSERT INTO credits (member, period_start, used, returned)
 	SELECT r.member, r.period_start, r.used, r.returned
 	FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[]) AS r(member, period_start, used, returned)
 	WHERE TRUE
-	ON CONFLICT (member, period_start) DO UPDATE SET used = credits.used + excluded.used, returned = credits.returned + excluded.returned`
+	ON CONFLICT (member, period_start) DO UPDATE SET used = credits.used + excluded.used,
+		returned = credits.returned + excluded.returned`
 
-// Spend adds to the usage of periods, whose rows are made when missing.
+// Spend adds to the usage of periods; it makes rows that are missing.
 func (t *tx) Spend(moves []mailroom.CreditMove) error {
 	type period struct {
 		member domain.MemberID
@@ -144,34 +152,36 @@ func (t *tx) Spend(moves []mailroom.CreditMove) error {
 	return t.laterBatch("move credits", spend, &rows, anyNumber)
 }
 
-// recount counts what was delivered since start. An InMail is delivered at most the longest queue_max_age after it
-// was accepted (R61), which bounds what is read of the index.
+// recount counts what was delivered since $2. An InMail is delivered at most longestQueue after it was
+// accepted (R61), so the part of the index from $3 on is enough.
 const recount = `INSERT INTO credits (member, period_start, used, returned)
 	SELECT $1, $2, count(*), 0 FROM inmails WHERE sender = $1 AND accepted_at >= $3 AND sent_at >= $2
 	ON CONFLICT (member, period_start) DO UPDATE SET used = excluded.used`
 
-// longestQueue is the most that policy queue_max_age can be set to.
+// longestQueue is the highest value of the policy queue_max_age.
 const longestQueue = 720 * time.Hour
 
-// recount counts the usage of a member's period anew from what was sent in it, after its anchor day changed (R08).
+// recount counts the usage of a member's period anew from what was sent in it, after its
+// anchor day changed (R08).
 func (t *tx) recount(id domain.MemberID, start time.Time) error {
 	_, err := t.exec("count the usage anew", recount, id, millis(start), millis(start.Add(-longestQueue)))
 	return err
 }
 
-// recountAll reads all InMails once: it is asked when an operator has changed the policy, and the program starts.
+// recountAll reads all InMails once. It runs only at a start after an operator has changed the policy.
 const recountAll = `INSERT INTO credits (member, period_start, used, returned)
-	SELECT i.sender, $1, count(*), 0 FROM inmails i JOIN members m ON m.id = i.sender AND m.anchor_day = 0 WHERE i.sent_at >= $1 GROUP BY i.sender
+	SELECT i.sender, $1, count(*), 0 FROM inmails i JOIN members m ON m.id = i.sender AND m.anchor_day = 0
+		WHERE i.sent_at >= $1 GROUP BY i.sender
 	ON CONFLICT (member, period_start) DO UPDATE SET used = excluded.used`
 
-// RecountUsage counts the usage of the period that now holds anew for all members who have no anchor day of their own,
-// after the policy's has changed (R08).
+// RecountUsage counts the usage of the present period anew for all members without an anchor day of their
+// own, after the policy's anchor day has changed (R08).
 func (t *tx) RecountUsage(anchorDay int) error {
-	_, err := t.exec("count the usage anew", recountAll, millis(domain.PeriodStart(t.now, anchorDay)))
+	_, err := t.exec("count the usage anew", recountAll, millis(domain.PeriodStart(t.Now(), anchorDay)))
 	return err
 }
 
-// inFlight reads inmails_pair alone, which holds the status of what is live.
+// inFlight reads the index inmails_pair alone, which has the status of live InMails.
 const inFlight = `SELECT r.sender, (SELECT count(*) FROM inmails i WHERE i.sender = r.sender
 		AND i.status IN ('queued', 'sent', 'opened') AND i.status = 'queued')
 	FROM unnest($1::text[]) AS r(sender)`
@@ -183,7 +193,7 @@ func (t *tx) InFlight(senders []domain.MemberID) (map[domain.MemberID]int, error
 	for _, id := range distinct(senders) {
 		asked.add(id)
 	}
-	err := t.queryBatch("count what is on its way", inFlight, &asked, func(r row) error {
+	err := t.queryBatch("count queued InMails", inFlight, &asked, func(r row) error {
 		var id domain.MemberID
 		var n int
 		err := r.Scan((*string)(&id), &n)

@@ -13,40 +13,42 @@ import (
 
 // CRMs returns the CRMs that were ever connected, the earliest first.
 func (t *tx) CRMs() (crms []mailroom.ConnectedCRM, err error) {
-	err = t.query("read which CRMs are connected", `SELECT name, since, linked FROM crms ORDER BY since, name`, func(r row) error {
-		var c mailroom.ConnectedCRM
-		var since int64
-		err := r.Scan((*string)(&c.Name), &since, &c.Linked)
-		c.Since = instant(since)
-		crms = append(crms, c)
-		return err
-	})
+	err = t.query("read which CRMs are connected", `SELECT name, since, linked FROM crms ORDER BY since, name`,
+		func(r row) error {
+			var c mailroom.ConnectedCRM
+			var since int64
+			err := r.Scan((*string)(&c.Name), &since, &c.Linked)
+			c.Since = instant(since)
+			crms = append(crms, c)
+			return err
+		})
 	return crms, err
 }
 
-// A CRM is noted while nobody stores InMails: whoever stored some before has committed, so that LinkInMails finds them, and
-// whoever stores some later makes their links. SQLite has one writer.
+// A CRM is stored while no transaction stores InMails: those before it have committed, so that
+// LinkInMails finds their InMails, and those after it make the links of theirs. SQLite needs no
+// lock, as it has one writer.
 const (
 	lockOutWriters = `LOCK TABLE inmails IN SHARE ROW EXCLUSIVE MODE`
 	connectCRM     = `INSERT INTO crms (name, since, linked) VALUES ($1, $2, FALSE) ON CONFLICT (name) DO NOTHING`
 )
 
-// ConnectCRM notes that a CRM is connected: from here on every new InMail has a link to it.
+// ConnectCRM stores that a CRM is connected: from then on every new InMail has a link to it.
 func (t *tx) ConnectCRM(crm domain.CRM) error {
 	if _, err := t.exec("note that a CRM is connected", lockOutWriters); err != nil {
 		return err
 	}
-	_, err := t.exec("note that a CRM is connected", connectCRM, string(crm), millis(t.now))
+	_, err := t.exec("note that a CRM is connected", connectCRM, string(crm), t.at(0))
 	return err
 }
 
-// newLink is a link of which nothing is known yet, due at $1.
-const newLink = `INSERT INTO crm_links (inmail, crm, unsynced_at, push_at, leased_until, wanted_version, pushed_version, pushed_seq, attempts,
-		dead, record_id, match_state, parents, notes, class, detail)
+// newLink makes a link of which nothing is known yet, due at $1.
+const newLink = `INSERT INTO crm_links (inmail, crm, unsynced_at, push_at, leased_until, wanted_version,
+		pushed_version, pushed_seq, attempts, dead, record_id, match_state, parents, notes, class, detail)
 	SELECT n.id, c.name, $1, $1, 0, 0, 0, 0, 0, FALSE, '', '', '', '', '', '' `
 
-// insertLinks makes the links of new InMails to every CRM that is connected, in one statement: a process that reaches none
-// of them makes them too.
+// insertLinks makes the links of new InMails to every CRM that is connected, in one statement. A process that
+// is connected to no CRM makes them too.
 const insertLinks = `WITH n(id) AS (SELECT unnest($2::uuid[])) ` + newLink + `FROM n CROSS JOIN crms c`
 
 const (
@@ -59,14 +61,14 @@ const (
 	firstID domain.ID = "00000000-0000-0000-0000-000000000000"
 )
 
-// LinkInMails makes the links of up to limit InMails that were stored before the CRM was connected, due at once, by id; more
-// says that some may be left. It goes on where the last one stopped. An InMail that changes meanwhile has the lock until it
-// is committed, so that nothing of it is lost.
+// LinkInMails makes the links of up to limit InMails that were stored before the CRM was connected, by id and
+// due at once; more says that some may be left. It continues where the last call stopped. It waits for the
+// lock of an InMail that changes meanwhile, so that the change is not lost.
 func (t *tx) LinkInMails(crm domain.CRM, limit int) (more bool, err error) {
 	if limit <= 0 {
 		return true, nil
 	}
-	after, err := t.ids("look how far a CRM is linked", linkedUpTo, string(crm), firstID)
+	after, err := t.ids("read how far a CRM is linked", linkedUpTo, string(crm), firstID)
 	if err != nil || len(after) == 0 {
 		return false, err
 	}
@@ -75,7 +77,7 @@ func (t *tx) LinkInMails(crm domain.CRM, limit int) (more bool, err error) {
 		return false, err
 	}
 	if len(ids) > 0 {
-		if _, err := t.exec("link InMails to a CRM", linkInMails, millis(t.now), ids, string(crm)); err != nil {
+		if _, err := t.exec("link InMails to a CRM", linkInMails, t.at(0), ids, string(crm)); err != nil {
 			return false, err
 		}
 	}
@@ -88,20 +90,21 @@ func (t *tx) LinkInMails(crm domain.CRM, limit int) (more bool, err error) {
 	return more, err
 }
 
-// markChanged makes InMails that changed due for every CRM, each by itself: unsynced since now if it was in sync, and due now unless
-// it waits already. The lock on the InMail, which whoever changes it holds, orders it with StoreAnswers.
+// markChanged makes changed InMails due for each CRM: unsynced since now if the link was in sync, and
+// due now unless it waits already. Whoever changes an InMail has locked it, which puts this and
+// StoreAnswers in an order.
 const markChanged = `UPDATE crm_links SET unsynced_at = coalesce(unsynced_at, $1), push_at = $1
 	WHERE inmail IN (SELECT unnest($2::uuid[])) AND push_at IS NULL`
 
-// markLater marks InMails changed with the next statement whose answer is waited for.
+// markLater runs markChanged together with the next statement whose answer is waited for.
 func (t *tx) markLater(ids []domain.ID) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	return t.later("make changed InMails due", markChanged, &batch{args: []any{millis(t.now), ids}}, anyNumber)
+	return t.later("make changed InMails due", markChanged, &batch{args: []any{t.at(0), ids}}, anyNumber)
 }
 
-// linkColumns are what linkScan reads.
+// linkColumns are the columns that linkScan reads.
 const linkColumns = `l.inmail, l.crm, l.record_id, l.match_state, l.parents, l.notes, l.pushed_version, l.pushed_seq,
 	l.attempts, l.class, l.detail, coalesce(l.failed_at, 0), l.dead`
 
@@ -113,18 +116,18 @@ type linkScan struct {
 
 func (s *linkScan) columns() []any {
 	l := &s.link
-	return []any{(*string)(&l.InMail), (*string)(&l.CRM), &l.RecordID, (*string)(&l.Match), &s.parents, &s.notes, &l.PushedVersion,
-		&l.PushedSeq, &l.Attempts, (*string)(&l.Class), &l.Detail, &s.failed, &l.Dead}
+	return []any{(*string)(&l.InMail), (*string)(&l.CRM), &l.RecordID, (*string)(&l.Match), &s.parents, &s.notes,
+		&l.PushedVersion, &l.PushedSeq, &l.Attempts, (*string)(&l.Class), &l.Detail, &s.failed, &l.Dead}
 }
 
 func (s *linkScan) value() (domain.Link, error) {
 	s.link.FailedAt = instant(s.failed)
-	err := errors.Join(readWords(s.parents, &s.link.Parents), readWords(s.notes, &s.link.Notes))
+	err := errors.Join(readMap(s.parents, &s.link.Parents), readMap(s.notes, &s.link.Notes))
 	return s.link, err
 }
 
-// writeWords keeps a small map as JSON, and an empty one as nothing.
-func writeWords[M ~map[K]V, K comparable, V any](m M) string {
+// writeMap returns a small map as JSON, and an empty one as "".
+func writeMap[M ~map[K]V, K comparable, V any](m M) string {
 	if len(m) == 0 {
 		return ""
 	}
@@ -135,27 +138,29 @@ func writeWords[M ~map[K]V, K comparable, V any](m M) string {
 	return string(b)
 }
 
-func readWords[M ~map[K]V, K comparable, V any](stored string, m *M) error {
+func readMap[M ~map[K]V, K comparable, V any](stored string, m *M) error {
 	if stored == "" {
 		return nil
 	}
 	return json.Unmarshal([]byte(stored), m)
 }
 
-// dueToPush walks the index of what is due for a CRM from its oldest end, and takes the locks of its links.
+// dueToPush reads the index of due links of a CRM, the oldest first, and locks them.
 const dueToPush = `SELECT l.inmail FROM crm_links l WHERE l.crm = $1 AND l.push_at <= $2 AND l.leased_until <= $2
 	ORDER BY l.push_at LIMIT $3 FOR UPDATE SKIP LOCKED`
 
-// lease takes the leases of links whose locks were taken. The version that is taken is kept: a push that fails in vain is
-// told from one that was overtaken. A dead letter that has changed is none any more.
-const lease = `UPDATE crm_links SET leased_until = $3, dead = FALSE, wanted_version = (SELECT i.version FROM inmails i WHERE i.id = crm_links.inmail)
+// lease takes the leases of locked links. It keeps the version of the InMail: when a push fails, postpone
+// sees by it whether the InMail has changed since. A dead letter that has changed is no longer one.
+const lease = `UPDATE crm_links SET leased_until = $3, dead = FALSE,
+	wanted_version = (SELECT i.version FROM inmails i WHERE i.id = crm_links.inmail)
 	WHERE crm = $1 AND inmail IN (SELECT unnest($2::uuid[]))`
 
-// selectPushes reads InMails with what is known of their links to the CRM $1, and what matching needs.
-const selectPushes = `SELECT ` + inmailColumns + withTexts + `, i.id, $1::text, coalesce(l.record_id, ''), coalesce(l.match_state, ''),
+// selectPushes reads InMails with their links to the CRM $1, and the names and address that matching needs.
+const selectPushes = `SELECT ` + inmailColumns + withTexts + `,
+		i.id, $1::text, coalesce(l.record_id, ''), coalesce(l.match_state, ''),
 		coalesce(l.parents, ''), coalesce(l.notes, ''), coalesce(l.pushed_version, 0), coalesce(l.pushed_seq, 0),
-		coalesce(l.attempts, 0), coalesce(l.class, ''), coalesce(l.detail, ''), coalesce(l.failed_at, 0), coalesce(l.dead, FALSE),
-		coalesce(s.name, ''), coalesce(p.name, ''), coalesce(p.email, '')
+		coalesce(l.attempts, 0), coalesce(l.class, ''), coalesce(l.detail, ''), coalesce(l.failed_at, 0),
+		coalesce(l.dead, FALSE), coalesce(s.name, ''), coalesce(p.name, ''), coalesce(p.email, '')
 	FROM inmails i JOIN texts x ON x.inmail = i.id LEFT JOIN crm_links l ON l.inmail = i.id AND l.crm = $1
 		LEFT JOIN members s ON s.id = i.sender LEFT JOIN members p ON p.id = i.recipient `
 
@@ -171,18 +176,19 @@ func scanPush(r row) (domain.Push, error) {
 	return p, err
 }
 
-// ClaimUnsynced takes up to limit InMails that are due to be pushed to a CRM and leases them until Now + lease, so that
-// nobody else pushes them; the oldest due first, skipping what another transaction holds.
+// ClaimUnsynced takes up to limit InMails that are due to be pushed to a CRM and leases them until Now
+// + leaseFor, so that nobody else pushes them. The longest due come first; those that another
+// transaction has locked are skipped.
 func (t *tx) ClaimUnsynced(crm domain.CRM, limit int, leaseFor time.Duration) ([]domain.Push, error) {
 	if limit <= 0 {
 		return nil, nil
 	}
-	now := millis(t.now)
+	now := t.at(0)
 	ids, err := t.ids("find what a CRM lacks", dueToPush, string(crm), now, limit)
 	if err != nil || len(ids) == 0 {
 		return nil, err
 	}
-	err = t.later("lease unsynced InMails", lease, &batch{args: []any{string(crm), ids, millis(t.now.Add(leaseFor))}}, len(ids))
+	err = t.later("lease unsynced InMails", lease, &batch{args: []any{string(crm), ids, t.at(leaseFor)}}, len(ids))
 	if err != nil {
 		return nil, err
 	}
@@ -201,14 +207,15 @@ func (t *tx) ClaimUnsynced(crm domain.CRM, limit int, leaseFor time.Duration) ([
 	return pushes, err
 }
 
-const putOff = `UPDATE crm_links SET push_at = $3, leased_until = 0 WHERE crm = $1 AND inmail IN (SELECT unnest($2::uuid[]))`
+const postponePushes = `UPDATE crm_links SET push_at = $3, leased_until = 0 WHERE crm = $1 AND inmail IN (SELECT unnest($2::uuid[]))`
 
-// PutOff gives back what this transaction has claimed, and holds the locks of: it is due again at a time, and no failure.
-func (t *tx) PutOff(crm domain.CRM, ids []domain.ID, until time.Time) error {
+// Postpone gives back InMails that this transaction has claimed and still locks. They are due again at until;
+// none has failed.
+func (t *tx) Postpone(crm domain.CRM, ids []domain.ID, until time.Time) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	_, err := t.exec("put off pushes", putOff, string(crm), ids, millis(until))
+	_, err := t.exec("postpone pushes", postponePushes, string(crm), ids, millis(until))
 	return err
 }
 
@@ -223,32 +230,35 @@ func (t *tx) ids(what, sql string, args ...any) (ids []domain.ID, err error) {
 	return ids, err
 }
 
-// storeLinks stores links and ends their leases. What the CRM holds never goes back (R53): the answer of one who comes late,
-// after a newer push was stored, changes nothing of it.
-const storeLinks = `UPDATE crm_links SET leased_until = 0, record_id = r.record_id, match_state = r.match_state, parents = r.parents,
-		notes = r.notes, pushed_version = greatest(crm_links.pushed_version, r.pushed_version),
+// storeLinks stores links and ends their leases. The pushed version never goes back (R53): a late answer,
+// after that of a newer push was stored, changes nothing.
+const storeLinks = `UPDATE crm_links SET leased_until = 0, record_id = r.record_id, match_state = r.match_state,
+		parents = r.parents, notes = r.notes, pushed_version = greatest(crm_links.pushed_version, r.pushed_version),
 		pushed_seq = greatest(crm_links.pushed_seq, r.pushed_seq),
 		attempts = r.attempts, class = r.class, detail = r.detail, failed_at = nullif(r.failed_at, 0), dead = r.dead
-	FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::int[], $9::int[], $10::text[], $11::text[],
-			$12::bigint[], $13::bool[])
-		AS r(inmail, record_id, match_state, parents, notes, pushed_version, pushed_seq, attempts, class, detail, failed_at, dead)
+	FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::int[], $9::int[],
+			$10::text[], $11::text[], $12::bigint[], $13::bool[])
+		AS r(inmail, record_id, match_state, parents, notes, pushed_version, pushed_seq, attempts, class, detail,
+			failed_at, dead)
 	WHERE crm_links.crm = $1 AND crm_links.inmail = r.inmail AND r.pushed_version >= crm_links.pushed_version`
 
-// markSynced marks what the CRM now has, unless it has changed since it was pushed: then it stays due.
+// markSynced marks links as in sync, unless the InMail has changed since it was
+// pushed: then the link stays due.
 const markSynced = `UPDATE crm_links SET unsynced_at = NULL, push_at = NULL
 	FROM unnest($2::uuid[], $3::bigint[]) AS r(id, pushed_version) WHERE crm_links.crm = $1 AND crm_links.inmail = r.id
 		AND r.pushed_version = (SELECT i.version FROM inmails i WHERE i.id = crm_links.inmail)`
 
-// postpone says when what the CRM did not take goes again; never by itself when its data is at fault, unless it
-// has changed since it was claimed: then at once.
+// postpone sets when a failed push is tried again: at retry_at; when that is 0, at once if the InMail has
+// changed since it was claimed, else not by itself.
 const postpone = `UPDATE crm_links SET push_at = CASE WHEN r.retry_at > 0 THEN r.retry_at
 		WHEN crm_links.wanted_version <> (SELECT i.version FROM inmails i WHERE i.id = crm_links.inmail) THEN $2 END
 	FROM unnest($3::uuid[], $4::bigint[]) AS r(id, retry_at) WHERE crm_links.crm = $1 AND crm_links.inmail = r.id
 		AND crm_links.unsynced_at IS NOT NULL`
 
-// StoreAnswers stores what became of pushes and ends their leases. An InMail counts as synced only when its
-// version is still the pushed one; pushed_seq and pushed_version never go back. retryAt[i] is when a failed one goes
-// again; zero: not by itself. One that changed after it was claimed stays due in either case.
+// StoreAnswers stores the answers to pushes and ends their leases. An InMail counts as synced only
+// when its version is still the pushed one; pushed_seq and pushed_version never go back. retryAt[i]
+// is when a failed push is tried again; zero: not by itself. An InMail that changed after it was
+// claimed stays due in either case.
 func (t *tx) StoreAnswers(crm domain.CRM, answers []domain.PushAnswer, retryAt []time.Time) error {
 	if len(answers) == 0 {
 		return nil
@@ -256,9 +266,9 @@ func (t *tx) StoreAnswers(crm domain.CRM, answers []domain.PushAnswer, retryAt [
 	if len(retryAt) != len(answers) {
 		return t.fail("store the answers of a CRM", ownf("%d answers and %d times", len(answers), len(retryAt)))
 	}
-	links, synced, failed := batch{args: []any{string(crm)}}, batch{args: []any{string(crm)}}, batch{args: []any{string(crm), millis(t.now)}}
+	links, synced, failed := batch{args: []any{string(crm)}}, batch{args: []any{string(crm)}}, batch{args: []any{string(crm), t.at(0)}}
 	ids := make([]domain.ID, len(answers))
-	order := make([]int, len(answers)) // of the ids, in which links are locked
+	order := make([]int, len(answers)) // indexes of answers by id, the order in which links are locked
 	for i := range answers {
 		order[i] = i
 	}
@@ -266,15 +276,16 @@ func (t *tx) StoreAnswers(crm domain.CRM, answers []domain.PushAnswer, retryAt [
 	for _, i := range order {
 		a, l := answers[i], answers[i].Link
 		ids[i] = l.InMail
-		links.add(l.InMail, l.RecordID, string(l.Match), writeWords(l.Parents), writeWords(l.Notes), l.PushedVersion, l.PushedSeq,
-			l.Attempts, string(l.Class), l.Detail, millis(l.FailedAt), l.Dead)
+		links.add(l.InMail, l.RecordID, string(l.Match), writeMap(l.Parents), writeMap(l.Notes), l.PushedVersion,
+			l.PushedSeq, l.Attempts, string(l.Class), l.Detail, millis(l.FailedAt), l.Dead)
 		if a.Class == domain.Taken || a.Class == domain.Stale {
 			synced.add(l.InMail, l.PushedVersion)
 		} else {
 			failed.add(l.InMail, millis(retryAt[i]))
 		}
 	}
-	// InMails before links, each in the order of the ids: the order in which everything locks.
+	// Every transaction locks InMails before links, each in the order of the ids, so
+	// that none waits in a circle.
 	if err := t.lockIDs(ids); err != nil {
 		return err
 	}
@@ -290,7 +301,8 @@ func (t *tx) StoreAnswers(crm domain.CRM, answers []domain.PushAnswer, retryAt [
 
 // lockIDs locks InMails in the order of their ids.
 func (t *tx) lockIDs(ids []domain.ID) error {
-	_, err := t.ids("lock InMails", `SELECT i.id FROM inmails i WHERE i.id IN (SELECT unnest($1::uuid[])) ORDER BY i.id FOR UPDATE`, ids)
+	_, err := t.ids("lock InMails",
+		`SELECT i.id FROM inmails i WHERE i.id IN (SELECT unnest($1::uuid[])) ORDER BY i.id FOR UPDATE`, ids)
 	return err
 }
 
@@ -301,8 +313,9 @@ const (
 	WHERE inmail IN (SELECT unnest($1::uuid[])) AND crm = $3`
 )
 
-// RetryDead makes dead letters of a CRM due again and returns how many: all of them, or those of a class; or the one InMail
-// whose last push failed, dead or not.
+// RetryDead makes dead letters of a CRM due again and returns how many. With an id it is this InMail
+// alone, if its last push failed, dead letter or not; with a class the dead letters of that class; with
+// neither all dead letters.
 func (t *tx) RetryDead(crm domain.CRM, id domain.ID, class domain.FailureClass) (int, error) {
 	var ids []domain.ID
 	var err error
@@ -320,17 +333,18 @@ func (t *tx) RetryDead(crm domain.CRM, id domain.ID, class domain.FailureClass) 
 	if err := t.lockIDs(ids); err != nil {
 		return 0, err
 	}
-	_, err = t.exec("make dead letters due", makeDue, ids, millis(t.now), string(crm))
+	_, err = t.exec("make dead letters due", makeDue, ids, t.at(0), string(crm))
 	return len(ids), err
 }
 
-// fromScratch forgets what was known of a CRM's record of an InMail, and makes it due.
-const fromScratch = `UPDATE crm_links SET push_at = $2, unsynced_at = coalesce(unsynced_at, $2), record_id = '', match_state = '', parents = '',
-		notes = '', pushed_version = 0, pushed_seq = 0, attempts = 0, class = '', detail = '', failed_at = NULL, dead = FALSE
+// fromScratch resets links as if nothing had been pushed, and makes them due.
+const fromScratch = `UPDATE crm_links SET push_at = $2, unsynced_at = coalesce(unsynced_at, $2), record_id = '',
+		match_state = '', parents = '', notes = '', pushed_version = 0, pushed_seq = 0, attempts = 0, class = '',
+		detail = '', failed_at = NULL, dead = FALSE
 	WHERE inmail IN (SELECT unnest($1::uuid[]))`
 
-// Resync makes InMails due to be pushed again from scratch: what was known of a CRM's records is forgotten. An empty crm is all of
-// them.
+// Resync makes InMails due to be pushed again from scratch: their links are reset as if nothing had been
+// pushed. An empty crm stands for all CRMs.
 func (t *tx) Resync(crm domain.CRM, ids []domain.ID) error {
 	if len(ids) == 0 {
 		return nil
@@ -338,7 +352,7 @@ func (t *tx) Resync(crm domain.CRM, ids []domain.ID) error {
 	if err := t.lockIDs(ids); err != nil {
 		return err
 	}
-	sql, args := fromScratch, []any{ids, millis(t.now)}
+	sql, args := fromScratch, []any{ids, t.at(0)}
 	if crm != "" {
 		sql, args = fromScratch+` AND crm = $3`, append(args, string(crm))
 	}
@@ -352,14 +366,15 @@ func (t *tx) Links(ids []domain.ID) (map[domain.ID]map[domain.CRM]domain.Link, e
 	if len(ids) == 0 {
 		return links, nil
 	}
-	err := t.query("read links", `SELECT `+linkColumns+` FROM crm_links l WHERE l.inmail IN (SELECT unnest($1::uuid[]))`, func(r row) error {
-		l, err := scanLink(r)
-		if links[l.InMail] == nil {
-			links[l.InMail] = map[domain.CRM]domain.Link{}
-		}
-		links[l.InMail][l.CRM] = l
-		return err
-	}, ids)
+	err := t.query("read links",
+		`SELECT `+linkColumns+` FROM crm_links l WHERE l.inmail IN (SELECT unnest($1::uuid[]))`, func(r row) error {
+			l, err := scanLink(r)
+			if links[l.InMail] == nil {
+				links[l.InMail] = map[domain.CRM]domain.Link{}
+			}
+			links[l.InMail][l.CRM] = l
+			return err
+		}, ids)
 	return links, err
 }
 
@@ -371,7 +386,8 @@ func scanLink(r row) (domain.Link, error) {
 	return s.value()
 }
 
-// PushesAfter walks all InMails by id for the reconcile and the backfill of a CRM: up to limit after an id, with names.
+// PushesAfter returns up to limit InMails after an id, by id and with names, for the runs that reconcile or
+// backfill a CRM. An empty id starts at the first.
 func (t *tx) PushesAfter(crm domain.CRM, after domain.ID, limit int) (pushes []domain.Push, err error) {
 	if limit <= 0 {
 		return nil, nil
@@ -383,7 +399,7 @@ func (t *tx) PushesAfter(crm domain.CRM, after domain.ID, limit int) (pushes []d
 		c.and("i.id > " + c.arg(after))
 	}
 	sql := selectPushes + `WHERE ` + c.sql + ` ORDER BY i.id LIMIT ` + c.arg(limit)
-	err = t.query("walk the InMails", sql, func(r row) error {
+	err = t.query("read InMails for a run", sql, func(r row) error {
 		p, err := scanPush(r)
 		pushes = append(pushes, p)
 		return err
@@ -396,7 +412,8 @@ func (t *tx) Failures(crm domain.CRM, page mailroom.Page) (links []domain.Link, 
 	var c conditions
 	c.and("l.crm = " + c.arg(string(crm)) + " AND l.failed_at IS NOT NULL")
 	c.after("l.failed_at", "l.inmail", page.After, domain.ID(page.After.ID))
-	sql := `SELECT ` + linkColumns + ` FROM crm_links l WHERE ` + c.sql + ` ORDER BY l.failed_at DESC, l.inmail DESC LIMIT ` + c.arg(limit(page))
+	sql := `SELECT ` + linkColumns + ` FROM crm_links l WHERE ` + c.sql +
+		` ORDER BY l.failed_at DESC, l.inmail DESC LIMIT ` + c.arg(limit(page))
 	err = t.query("list failed pushes", sql, func(r row) error {
 		l, err := scanLink(r)
 		links = append(links, l)
@@ -406,12 +423,13 @@ func (t *tx) Failures(crm domain.CRM, page mailroom.Page) (links []domain.Link, 
 }
 
 const (
-	// backlog reads one partial index, which holds what waits and nothing else.
+	// backlog reads one partial index, which has the waiting links alone.
 	backlog     = `SELECT count(*), coalesce(min(unsynced_at), 0) FROM crm_links WHERE crm = $1 AND push_at IS NOT NULL`
 	deadByClass = `SELECT class, count(*) FROM crm_links WHERE crm = $1 AND dead = TRUE GROUP BY class`
 )
 
-// Backlog is how far a CRM is behind: what waits to be pushed, since when, and beside it the dead letters.
+// Backlog returns how far a CRM is behind: how many InMails wait to be pushed, since
+// when, and the dead letters.
 func (t *tx) Backlog(crm domain.CRM) (b mailroom.Backlog, err error) {
 	var oldest int64
 	each, _ := one(&b.Unsynced, &oldest)

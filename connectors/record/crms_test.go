@@ -87,7 +87,8 @@ func (o *old) open() *record.Record {
 	return rec
 }
 
-// TestMigrateToSeveralCRMs makes a record as the version with one CRM left it, in the middle of everything, and finds all of it.
+// TestMigrateToSeveralCRMs makes a record of the version with one CRM, with links in every state, and checks
+// that the migration keeps them all.
 func TestMigrateToSeveralCRMs(t *testing.T) {
 	const crm domain.CRM = "salesforce"
 	onOld(t, func(t *testing.T, o *old) {
@@ -186,7 +187,7 @@ func TestMigrateToSeveralCRMs(t *testing.T) {
 			t.Errorf("states beside (-want +got):\n%s", diff)
 		}
 
-		// What was due is due as it was, what is leased stays so, and what comes new or changes is due.
+		// Links that were due or leased still are, and new or changed InMails are due.
 		var claimed []domain.ID
 		claim := func() {
 			claimed = nil
@@ -218,13 +219,13 @@ func TestMigrateToSeveralCRMs(t *testing.T) {
 			t.Fatal(err)
 		}
 		claim()
-		if len(claimed) != 3 || claimed[0] != oldID(4) { // its lease is over; of the others both are due at once
+		if len(claimed) != 3 || claimed[0] != oldID(4) { // its lease is over; the other two are due at once
 			t.Errorf("later due: %v", claimed)
 		}
 	})
 }
 
-// otherStates names the states that are of no CRM.
+// otherStates returns the names of the states that belong to no CRM.
 func (o *old) otherStates() string {
 	o.t.Helper()
 	db, err := record.MigrateTo(o.t.Context(), o.cfg, 3) // it is there already
@@ -251,7 +252,7 @@ func (o *old) otherStates() string {
 	return strings.Join(names, ", ")
 }
 
-// TestMigrateWithoutACRM: a record that never met a CRM serves none, until one is connected.
+// TestMigrateWithoutACRM checks that a record that never had a CRM serves none until one is connected.
 func TestMigrateWithoutACRM(t *testing.T) {
 	onOld(t, func(t *testing.T, o *old) {
 		o.inmail(1, 2, "500", "500", "", "", "")

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -12,14 +13,14 @@ import (
 	"inmail/domain"
 )
 
-// SQL is written once, in PostgreSQL's words. This file is the one place that knows how SQLite says the
-// same. The forms that differ, in statements and in migrations:
+// SQL is written once, for PostgreSQL. This file alone translates it for SQLite. The forms that differ, in
+// statements and in migrations:
 //
 //	PostgreSQL                                       SQLite
 //	$1                                               ?1
 //	IN (SELECT unnest($1::text[])), an array         IN (SELECT value FROM json_each(?1)), a JSON array
-//	unnest($2::uuid[], $3::bigint[]) AS r(id, at)    r.id is ?2 and r.at is ?3, and the statement is run once a row
-//	FOR UPDATE … SKIP LOCKED                         nothing: there is one writer, and it has begun already
+//	unnest($2::uuid[], $3::bigint[]) AS r(id, at)    r.id is ?2, r.at is ?3; the statement runs once a row
+//	FOR UPDATE … SKIP LOCKED                         nothing: there is one writer, which has begun already
 //	LOCK TABLE … MODE                                SELECT 1: likewise
 //	JOIN LATERAL (…)                                 JOIN (…): what it refers to is a parameter
 //	::bigint                                         nothing
@@ -27,10 +28,10 @@ import (
 //	UUID, BYTEA, BIGINT, BOOLEAN, DOUBLE PRECISION   TEXT, BLOB, INTEGER, INTEGER, REAL
 //	COLLATE "C"                                      nothing: it is SQLite's default
 //
-// A list is IN (SELECT unnest(…)) and not = ANY(…): in a prepared statement PostgreSQL compares each row of a small table with
-// each element of an ANY, one by one; locking 500 of 2,000 members took 22 ms.
+// A list is written IN (SELECT unnest(…)), not = ANY(…): in a prepared statement PostgreSQL compares each row
+// of a small table with each element of an ANY, one by one; locking 500 of 2,000 members took 22 ms.
 //
-// What only one of them understands stands in a comment with its name: /*sqlite …*/, /*postgres …*/.
+// SQL for one engine alone stands in a comment with its name: /*sqlite …*/, /*postgres …*/.
 var sqliteForms = []struct {
 	form *regexp.Regexp
 	to   string
@@ -45,7 +46,7 @@ var sqliteForms = []struct {
 	{regexp.MustCompile(`\$(\d+)`), "?$1"},
 }
 
-// sqliteDDL is what differs in migrations alone.
+// sqliteDDL are the forms that differ in migrations alone.
 var sqliteDDL = []struct {
 	form *regexp.Regexp
 	to   string
@@ -63,10 +64,10 @@ var (
 	sqliteTexts  sync.Map // statement → the same for SQLite
 )
 
-// forPostgres returns a statement or migration as PostgreSQL reads it.
+// forPostgres returns a statement or migration for PostgreSQL.
 func forPostgres(sql string) string { return postgresOnly.ReplaceAllString(sql, "$1") }
 
-// forSQLite returns a statement as SQLite reads it.
+// forSQLite translates a statement for SQLite.
 func forSQLite(sql string) string {
 	if s, ok := sqliteTexts.Load(sql); ok {
 		return s.(string)
@@ -79,7 +80,7 @@ func forSQLite(sql string) string {
 	return s
 }
 
-// forSQLiteDDL returns a migration as SQLite reads it.
+// forSQLiteDDL translates a migration for SQLite.
 func forSQLiteDDL(sql string) string {
 	s := sqliteOnly.ReplaceAllString(sql, "$1")
 	for _, f := range sqliteDDL {
@@ -94,8 +95,8 @@ var (
 	rowColumn = regexp.MustCompile(`\br\.\w+(?: AS \w+)?`)
 )
 
-// sqliteRow puts a row's values where a statement over unnest names its columns: SQLite runs it once for each row. Its
-// FROM goes, or becomes a table of one row when more is joined to it.
+// sqliteRow replaces the columns of unnest in a statement by parameters, since SQLite runs the statement once
+// for each row. The FROM is removed, or becomes a table of one row when more is joined to it.
 func sqliteRow(sql string) string {
 	m := unnested.FindStringSubmatch(sql)
 	if m == nil {
@@ -120,7 +121,7 @@ func sqliteRow(sql string) string {
 	})
 }
 
-// sqliteArg returns an argument as the SQLite driver takes it: lists as JSON arrays, the empty id as NULL.
+// sqliteArg converts an argument for the SQLite driver: lists to JSON arrays, the empty id to NULL.
 func sqliteArg(arg any) any {
 	switch v := arg.(type) {
 	case domain.ID:
@@ -132,6 +133,8 @@ func sqliteArg(arg any) any {
 		return string(v)
 	case int:
 		return int64(v)
+	case moment:
+		return v.millis()
 	case []domain.ID, []domain.MemberID, []string:
 		b, err := json.Marshal(v)
 		if err != nil {
@@ -142,14 +145,16 @@ func sqliteArg(arg any) any {
 	return arg
 }
 
-// postgresArg returns an argument as pgx takes it: ids as UUIDs, the empty id as NULL. An id in a list that
-// is no UUID names nothing and is left out.
+// postgresArg converts an argument for pgx: ids to UUIDs, the empty id to NULL. An id in a list that is no
+// UUID names no row and is left out.
 func postgresArg(arg any) any {
 	switch v := arg.(type) {
 	case domain.ID:
 		return uuidOf(v)
 	case domain.MemberID:
 		return string(v)
+	case moment:
+		return v.add.Milliseconds()
 	case []domain.ID:
 		uuids := make([]pgtype.UUID, 0, len(v))
 		for _, id := range v {
@@ -166,6 +171,43 @@ func postgresArg(arg any) any {
 		return ids
 	}
 	return arg
+}
+
+// parameter is a parameter of a statement.
+var parameter = regexp.MustCompile(`\$\d+`)
+
+// postgresTexts are the statements with moments: statement and which of its arguments are some → the same for
+// PostgreSQL.
+var postgresTexts sync.Map
+
+// postgresMoments puts the transaction's time inside PostgreSQL where a statement has a moment: the argument
+// is what is added to it.
+func postgresMoments(sql string, args []any) string {
+	var moments uint64
+	for i, a := range args {
+		if _, ok := a.(moment); ok {
+			moments |= 1 << i
+		}
+	}
+	if moments == 0 {
+		return sql
+	}
+	type key struct {
+		sql     string
+		moments uint64
+	}
+	k := key{sql, moments}
+	if s, ok := postgresTexts.Load(k); ok {
+		return s.(string)
+	}
+	s := parameter.ReplaceAllStringFunc(sql, func(p string) string {
+		if n, err := strconv.Atoi(p[1:]); err == nil && moments&(1<<(n-1)) != 0 {
+			return "(" + p + "::bigint + " + timeThere + ")"
+		}
+		return p
+	})
+	postgresTexts.Store(k, s)
+	return s
 }
 
 // postgresColumns turns rows into one array a column, as unnest takes them.
@@ -213,8 +255,8 @@ func column[T any](rows [][]any, c int) []T {
 	return column
 }
 
-// uuidOf reads an id; what is not a UUID in lower case with its hyphens is NULL, as it is nobody's id on
-// SQLite either.
+// uuidOf reads an id. A text that is not a UUID in lower case with its hyphens becomes NULL: it is no
+// row's id on SQLite either.
 func uuidOf(id domain.ID) (u pgtype.UUID) {
 	if len(id) != 36 || id[8] != '-' || id[13] != '-' || id[18] != '-' || id[23] != '-' {
 		return u

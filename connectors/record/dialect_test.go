@@ -35,7 +35,8 @@ func TestForSQLite(t *testing.T) {
 	}
 }
 
-// An id names the same on both engines: what is not written as the record writes it names nothing.
+// TestUUIDOf checks that an id names the same row on both engines: an id in another form
+// than the record's names none.
 func TestUUIDOf(t *testing.T) {
 	const id domain.ID = "018f0e2a-7b3c-7def-8123-456789abcdef"
 	if got := uuidOf(id); !got.Valid || got.String() != string(id) {

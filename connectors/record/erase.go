@@ -9,7 +9,7 @@ import (
 	"inmail/domain"
 )
 
-// What is known of a member by its id alone and goes with it (R60). $1 is the id.
+// eraseOwn deletes the rows that belong to a member alone (R60). $1 is its id.
 var eraseOwn = []string{
 	`DELETE FROM members WHERE id = $1`,
 	`DELETE FROM allowances WHERE member = $1`,
@@ -26,31 +26,33 @@ var eraseOwn = []string{
 	`DELETE FROM restrictions WHERE member = $1`,
 }
 
-// Where the other side stays, the id becomes "erased" ($2) and what was written goes.
+// eraseSides keeps rows that another member shares: the id becomes "erased" ($2), and texts are emptied.
 var eraseSides = []string{
 	`UPDATE reports SET sender = $2, reason = '' WHERE sender = $1`,
 	`UPDATE audit SET sender = $2, detail = $3 WHERE sender = $1 AND sender <> ''`,
 	`UPDATE audit SET recipient = $2, detail = $3 WHERE recipient = $1 AND recipient <> ''`,
 }
 
-// The counts of a sender go on as those of "erased": what moves them later finds them there (R59).
+// The counts of a sender are added to those of "erased", where later changes of them go as well (R59).
 const (
 	mergeCounts = `INSERT INTO counts (dimension, cohort, key, outcome, shard, n)
-		SELECT c.dimension, c.cohort, $2, c.outcome, 0, sum(c.n)::bigint FROM counts c WHERE c.dimension = 'sender' AND c.key = $1
+		SELECT c.dimension, c.cohort, $2, c.outcome, 0, sum(c.n)::bigint FROM counts c WHERE c.dimension = 'sender'
+			AND c.key = $1
 		GROUP BY c.dimension, c.cohort, c.outcome ORDER BY c.dimension, c.cohort, c.outcome
 		ON CONFLICT (dimension, cohort, key, outcome, shard) DO UPDATE SET n = counts.n + excluded.n`
 	dropCounts = `DELETE FROM counts WHERE dimension = 'sender' AND key = $1`
 )
 
-// The InMails of a member by either side: each half is one walk along an index, of at most $2 rows.
+// findOf finds and locks the InMails that a member sent or got; each half reads at most $2 rows of one index.
 const findOf = `SELECT i.id FROM inmails i WHERE i.id IN (
 		SELECT a.id FROM (SELECT s.id FROM inmails s WHERE s.sender = $1 ORDER BY s.accepted_at LIMIT $2) AS a
-		UNION SELECT b.id FROM (SELECT r.id FROM inmails r WHERE r.recipient = $1 ORDER BY r.in_inbox, r.sent_at LIMIT $2) AS b)
+		UNION SELECT b.id FROM (SELECT r.id FROM inmails r WHERE r.recipient = $1
+			ORDER BY r.in_inbox, r.sent_at LIMIT $2) AS b)
 	ORDER BY i.id FOR UPDATE OF i`
 
-// eraseInMails takes one side out of InMails; the texts, which the other side wrote or was written, go with it. The version rises:
-// a push under way must not count as having brought this to a CRM. Tags and category stay, as the counts are cut by them; the
-// ids of CRMs that the sender named for an erased recipient go.
+// eraseInMails replaces one side of InMails by "erased" ($3). The version rises, so that a push under way
+// does not count as having pushed this. Tags and category stay, as counts are kept by them; the ids of CRMs
+// that the sender gave for an erased recipient are emptied.
 const eraseInMails = `UPDATE inmails SET sender = CASE WHEN sender = $2 THEN $3 ELSE sender END,
 		crm_ids = CASE WHEN recipient = $2 THEN '' ELSE crm_ids END,
 		recipient = CASE WHEN recipient = $2 THEN $3 ELSE recipient END,
@@ -63,15 +65,15 @@ const eraseReplies = `UPDATE replies SET from_member = CASE WHEN from_member = $
 
 const dropDetail = `UPDATE crm_links SET detail = '' WHERE inmail IN (SELECT unnest($1::uuid[]))`
 
-// EraseMember takes name, ids and texts of a member out of every table and keeps the counts under "erased"
-// (R59, R60). What the id alone names goes in the first call, so that the member is unknown and its keys are dead from then on;
-// of its InMails each call does at most limit. It returns those it touched, which are due for the CRMs; done says
-// that nothing is left. Scrub, after the commit, takes the bytes out of the files.
+// EraseMember removes name, ids and texts of a member from every table and keeps the counts under "erased"
+// (R59, R60). The first call deletes the member and its keys, which are unknown from then on; each call
+// erases at most limit of its InMails. It returns those that it erased, which are due for the CRMs; done says
+// that none is left. Scrub, after the commit, removes the bytes from the files.
 func (t *tx) EraseMember(id domain.MemberID, limit int) (touched []domain.ID, done bool, err error) {
 	if err := t.LockMembers([]domain.MemberID{id}); err != nil {
 		return nil, false, err
 	}
-	if err := t.storeCounts(); err != nil { // what this transaction counted for the member, too
+	if err := t.storeCounts(); err != nil { // counts of this transaction are erased too
 		return nil, false, err
 	}
 	for _, sql := range eraseOwn {
@@ -128,11 +130,12 @@ const (
 	eraseReporter = `UPDATE reports SET reporter = $3, reason = '' WHERE reporter = $1 AND sender = $2`
 )
 
-// eraseReporter takes a reporter out of its reports. Towards each sender it stays one reporter, apart from others who were erased,
-// under the first InMail that it reported of that sender (R41 c): a name that no member can have and that leads to nobody.
+// eraseReporter replaces a reporter in its reports by "erased" and the id of the first InMail of that sender
+// that it reported. So it still counts as one reporter of each sender, apart from others who were erased (R41
+// c). The blank in this name keeps it apart from every member id, and it leads to nobody.
 func (t *tx) eraseReporter(id domain.MemberID) error {
 	first := map[domain.MemberID]string{}
-	err := t.query("look whom an erased member reported", reportedBy, func(r row) error {
+	err := t.query("read whom an erased member reported", reportedBy, func(r row) error {
 		var sender domain.MemberID
 		var inmail string
 		err := r.Scan((*string)(&sender), &inmail)
@@ -143,14 +146,15 @@ func (t *tx) eraseReporter(id domain.MemberID) error {
 		return err
 	}
 	for _, sender := range slices.Sorted(maps.Keys(first)) {
-		if _, err := t.exec("erase a reporter", eraseReporter, id, sender, string(domain.Erased)+" "+first[sender]); err != nil {
+		if _, err := t.exec("erase a reporter", eraseReporter, id, sender,
+			string(domain.Erased)+" "+first[sender]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// dropSnapshotOf removes stored figures that name the member; the next ones are computed within seconds.
+// dropSnapshotOf deletes stored figures that name the member; the next are computed within seconds.
 func (t *tx) dropSnapshotOf(id domain.MemberID) error {
 	figures, _, err := t.Snapshot()
 	if err != nil || !bytes.Contains(figures, []byte(id)) {
@@ -160,22 +164,24 @@ func (t *tx) dropSnapshotOf(id domain.MemberID) error {
 	return err
 }
 
-// The places up to which texts were dropped, so that no walk begins at the beginning again.
+// The states that keep the last id whose text was dropped, so that the next call continues after it.
 const (
 	stateDroppedInMails = "texts_dropped_inmails"
 	stateDroppedReplies = "texts_dropped_replies"
 )
 
 const (
-	oldInMails  = `SELECT id, coalesce(sent_at, ended_at, 0), subject <> '' OR preview <> '' OR body <> '' FROM inmails JOIN texts ON inmail = id WHERE `
+	oldInMails = `SELECT id, coalesce(sent_at, ended_at, 0), subject <> '' OR preview <> '' OR body <> ''
+		FROM inmails JOIN texts ON inmail = id WHERE `
 	oldReplies  = `SELECT id, at, body <> '' FROM replies WHERE `
 	emptyTexts  = `UPDATE texts SET subject = '', preview = '', body = '' WHERE inmail IN (SELECT unnest($1::uuid[]))`
 	emptyBodies = `UPDATE replies SET body = '' WHERE id IN (SELECT unnest($1::uuid[]))`
 )
 
-// DropTexts empties the texts of InMails that were sent, or ended unsent, before then, and of replies written before then;
-// at most limit of each are looked at. It returns how many were emptied or passed over, 0 when nothing more is due. It walks by
-// id, which is the order of making, and keeps its place: an id whose time has not come stops the walk until it has.
+// DropTexts empties the texts of InMails that were sent, or ended unsent, before a time, and of replies that
+// were written before it. It reads at most limit of each and returns how many it emptied or passed over; 0
+// when nothing more is due. It reads by id, which is the order of creation, and keeps the last id; the first
+// row whose time has not come ends the call, and the next call begins with it.
 func (t *tx) DropTexts(before time.Time, limit int) (int, error) {
 	inmails, err := t.dropTexts(stateDroppedInMails, oldInMails, emptyTexts, before, limit)
 	if err != nil {

@@ -16,8 +16,8 @@ import (
 	"inmail/connectors/record/recordtest"
 )
 
-// After an erasure and a scrub no byte of the member is left in any file under the data folder, with the record still
-// open and in use, and after it was closed (R60).
+// TestErasureLeavesNoByte checks that after an erasure and a scrub no byte of the member is left in any file
+// of the data folder, while the record is open and in use, and after it was closed (R60).
 func TestErasureLeavesNoByte(t *testing.T) {
 	cfg := sqliteConfig(t)
 	rec := open(t, cfg)
@@ -59,8 +59,8 @@ func filesWith(t *testing.T, folder string, marks recordtest.Marks) (files []str
 	return files
 }
 
-// After an erasure no row of any table holds the member: every column of every table is read, not only those that somebody
-// thought of (R60).
+// TestErasureLeavesNoRow checks that after an erasure no row of any table has the member. It reads every
+// column of every table, so that none is forgotten (R60).
 func TestErasureLeavesNoRow(t *testing.T) {
 	cfg := postgresConfig(t)
 	rec := open(t, cfg)
@@ -75,7 +75,7 @@ func TestErasureLeavesNoRow(t *testing.T) {
 	}
 }
 
-// tablesWith lists the tables that hold a mark in any column, as text or as bytes.
+// tablesWith lists the tables that have a mark in any column, as text or as bytes.
 func tablesWith(t *testing.T, cfg record.Config, marks recordtest.Marks) (found []string) {
 	t.Helper()
 	ctx := t.Context()

@@ -5,42 +5,43 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// inMailsOf are the InMails that a member sent, and those that were delivered to it: a walk along an index each.
+// inMailsOf finds the InMails that a member sent and those that were delivered to it, each by one index.
 const inMailsOf = `SELECT i.id FROM inmails i WHERE i.id IN (SELECT s.id FROM inmails s WHERE s.sender = $1
 		UNION SELECT r.id FROM inmails r WHERE r.recipient = $1 AND r.sent_at IS NOT NULL) ORDER BY i.id`
 
-// InMailsOf returns the ids of all InMails that a member sent, and of those that were delivered to it, oldest first.
+// InMailsOf returns the ids of all InMails that a member sent, and of those that were
+// delivered to it, oldest first.
 func (t *tx) InMailsOf(member domain.MemberID) ([]domain.ID, error) {
 	return t.ids("find the InMails of a member", inMailsOf, member)
 }
 
 const (
-	holdConnections = `SELECT b FROM connections WHERE a = $1 ORDER BY b`
-	holdBlocks      = `SELECT whom FROM blocks WHERE who = $1 ORDER BY whom`
-	holdPeriods     = `SELECT period_start, used, returned FROM credits WHERE member = $1 ORDER BY period_start`
-	holdStrikes     = `SELECT at FROM strikes WHERE member = $1 ORDER BY at`
-	holdReports     = `SELECT inmail, at, reason FROM reports WHERE reporter = $1 ORDER BY at, inmail`
-	holdKeys        = `SELECT id, created_at FROM keys WHERE member = $1 AND member <> '' ORDER BY created_at, id`
-	holdBans        = `SELECT value, reason, made_by, at FROM banned WHERE kind = 'member' AND folded = $1`
+	selectConnections = `SELECT b FROM connections WHERE a = $1 ORDER BY b`
+	selectBlocks      = `SELECT whom FROM blocks WHERE who = $1 ORDER BY whom`
+	selectPeriods     = `SELECT period_start, used, returned FROM credits WHERE member = $1 ORDER BY period_start`
+	selectStrikes     = `SELECT at FROM strikes WHERE member = $1 ORDER BY at`
+	selectReports     = `SELECT inmail, at, reason FROM reports WHERE reporter = $1 ORDER BY at, inmail`
+	selectKeys        = `SELECT id, created_at FROM keys WHERE member = $1 AND member <> '' ORDER BY created_at, id`
+	selectBans        = `SELECT value, reason, made_by, at FROM banned WHERE kind = 'member' AND folded = $1`
 )
 
-// Holdings returns what is kept under a member's id beside InMails, for an export.
+// Holdings returns what is stored under a member's id beside InMails, for an export.
 func (t *tx) Holdings(member domain.MemberID) (h mailroom.Holdings, err error) {
 	for _, list := range []struct {
 		sql  string
 		each func(row) error
 	}{
-		{holdConnections, func(r row) error {
+		{selectConnections, func(r row) error {
 			id, err := scanMemberID(r)
 			h.Connections = append(h.Connections, id)
 			return err
 		}},
-		{holdBlocks, func(r row) error {
+		{selectBlocks, func(r row) error {
 			id, err := scanMemberID(r)
 			h.Blocks = append(h.Blocks, id)
 			return err
 		}},
-		{holdPeriods, func(r row) error {
+		{selectPeriods, func(r row) error {
 			var p mailroom.ExportedPeriod
 			var start int64
 			err := r.Scan(&start, &p.Used, &p.Returned)
@@ -48,13 +49,13 @@ func (t *tx) Holdings(member domain.MemberID) (h mailroom.Holdings, err error) {
 			h.Periods = append(h.Periods, p)
 			return err
 		}},
-		{holdStrikes, func(r row) error {
+		{selectStrikes, func(r row) error {
 			var at int64
 			err := r.Scan(&at)
 			h.Strikes = append(h.Strikes, instant(at))
 			return err
 		}},
-		{holdReports, func(r row) error {
+		{selectReports, func(r row) error {
 			var report mailroom.ExportedReport
 			var at int64
 			err := r.Scan((*string)(&report.InMail), &at, &report.Reason)
@@ -62,7 +63,7 @@ func (t *tx) Holdings(member domain.MemberID) (h mailroom.Holdings, err error) {
 			h.Reports = append(h.Reports, report)
 			return err
 		}},
-		{holdKeys, func(r row) error {
+		{selectKeys, func(r row) error {
 			k := mailroom.Key{Role: mailroom.RoleMember, Member: member}
 			var at int64
 			err := r.Scan(&k.ID, &at)
@@ -70,7 +71,7 @@ func (t *tx) Holdings(member domain.MemberID) (h mailroom.Holdings, err error) {
 			h.Keys = append(h.Keys, k)
 			return err
 		}},
-		{holdBans, func(r row) error {
+		{selectBans, func(r row) error {
 			b := domain.Ban{Kind: domain.BanMember}
 			var at int64
 			err := r.Scan(&b.Value, &b.Reason, &b.By, &at)
@@ -79,7 +80,7 @@ func (t *tx) Holdings(member domain.MemberID) (h mailroom.Holdings, err error) {
 			return err
 		}},
 	} {
-		if err := t.query("read what is held on a member", list.sql, list.each, member); err != nil {
+		if err := t.query("read what is stored on a member", list.sql, list.each, member); err != nil {
 			return mailroom.Holdings{}, err
 		}
 	}

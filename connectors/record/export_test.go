@@ -14,8 +14,8 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// Plans runs fn in a transaction, rolls it back and returns how the database would run each of its statements: one line a
-// step. PostgreSQL is asked twice: with the arguments, and for a plan that any arguments would get.
+// Plans runs fn in a transaction, rolls it back and returns the plan of each of its statements, one line for
+// each step. PostgreSQL is asked twice: for the plan with these arguments, and for the generic plan.
 func Plans(ctx context.Context, r *Record, fn func(tx mailroom.Tx) error) (map[string][]string, error) {
 	s, err := r.engine.begin(ctx, true)
 	if err != nil {
@@ -23,7 +23,7 @@ func Plans(ctx context.Context, r *Record, fn func(tx mailroom.Tx) error) (map[s
 	}
 	defer s.rollback()
 	seen := &watched{session: s}
-	t := &tx{ctx: ctx, s: seen, now: r.clock.Now(), write: true}
+	t := &tx{ctx: ctx, r: r, s: seen, write: true}
 	if err := fn(t); err != nil {
 		return nil, err
 	}
@@ -69,7 +69,7 @@ func Plans(ctx context.Context, r *Record, fn func(tx mailroom.Tx) error) (map[s
 	return plans, nil
 }
 
-// prepared names plans: they outlive the transaction in which they were prepared.
+// prepared numbers prepared statements, which outlive the transaction in which they were prepared.
 var prepared atomic.Int64
 
 func generic(ctx context.Context, s *postgresSession, name string, st statement, each func(row) error) error {
@@ -78,7 +78,7 @@ func generic(ctx context.Context, s *postgresSession, name string, st statement,
 		arguments = "(" + arguments + ")"
 	}
 	direct := s.conn.Conn().PgConn()
-	if err := direct.Exec(ctx, "SET LOCAL plan_cache_mode = force_generic_plan; PREPARE "+name+" AS "+st.sql).Close(); err != nil {
+	if err := direct.Exec(ctx, "SET LOCAL plan_cache_mode = force_generic_plan; PREPARE "+name+" AS "+postgresMoments(st.sql, st.args)).Close(); err != nil {
 		return err
 	}
 	results, err := direct.Exec(ctx, "EXPLAIN EXECUTE "+name+arguments).ReadAll()
@@ -97,7 +97,7 @@ type scanned string
 
 func (s scanned) Scan(dest ...any) error { *dest[0].(*string) = string(s); return nil }
 
-// watched notes the statements that go through it.
+// watched is a session that records the statements that go through it.
 type watched struct {
 	session
 	statements []statement
@@ -124,7 +124,7 @@ func (w *watched) run(ctx context.Context, steps []step) (int, error) {
 	return w.session.run(ctx, steps)
 }
 
-// MigrateTo makes a new record whose schema is of an earlier version, and returns it.
+// MigrateTo makes a new record with the schema of an earlier version, and returns its database.
 func MigrateTo(ctx context.Context, cfg Config, version int64) (*sql.DB, error) {
 	dialect, translate := goose.DialectPostgres, forPostgres
 	db, err := sql.Open("pgx", cfg.URL)
@@ -147,3 +147,15 @@ func MigrateTo(ctx context.Context, cfg Config, version int64) (*sql.DB, error) 
 	_, err = p.UpTo(ctx, version)
 	return db, err
 }
+
+// LetServerShow lets the database's clock show what the clock of the process shows, so that a test can set
+// it.
+func LetServerShow(r *Record) {
+	if p, ok := r.engine.(*postgres); ok {
+		r.engine = shown{p}
+	}
+}
+
+type shown struct{ *postgres }
+
+func (shown) ownTime() bool { return true }

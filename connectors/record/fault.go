@@ -19,21 +19,22 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// A Fault is an error of the database in one line: what was tried, what went wrong, and what to do where we
-// know. It never quotes a value: the text of a driver's error may hold one (R27), so only its code, and
-// what the code means, is kept. errors.Is finds mailroom.ErrUnavailable in those that pass.
+// A Fault is an error of the database in one line: what was tried, what went wrong, and the remedy
+// where there is one. It never quotes a value: the text of a driver's error may have one (R27), so
+// only its code, and what the code means, is kept. errors.Is finds mailroom.ErrUnavailable in
+// faults that pass by themselves.
 type Fault struct {
 	Tried  string // "insert inmails"
-	Code   string // SQLSTATE, or SQLite's result code; "" where neither spoke
+	Code   string // SQLSTATE, or SQLite's result code; "" when the error has neither
 	Text   string // what it means
-	Remedy string // "" where there is none to tell
+	Remedy string // "" when none is known
 	kind   error  // mailroom.ErrUnavailable, mailroom.ErrConflict, or nil
 	why    mailroom.Cause
-	cause  error // context.Canceled and the like, which hold no value
-	again  bool  // ended for another transaction; nothing was stored
+	cause  error // context.Canceled or context.DeadlineExceeded, which quote no value; nil: neither
+	again  bool  // a deadlock or the like ended the transaction; nothing was stored
 }
 
-// Error gives it all in one line.
+// Error returns what was tried, the text, the code and the remedy in one line.
 func (f *Fault) Error() string {
 	s := f.Tried + ": " + f.Text
 	if f.Code != "" {
@@ -45,10 +46,11 @@ func (f *Fault) Error() string {
 	return s
 }
 
-// Cause says in words for everybody why the record cannot work now; "" where the fault is another.
+// Cause returns why the record cannot work now, in words for everybody; "" when the record works and
+// the statement was at fault.
 func (f *Fault) Cause() mailroom.Cause { return f.why }
 
-// unavailable notes that the record cannot be used now, and why.
+// unavailable marks the fault as one of a record that cannot be used now, and why.
 func (f *Fault) unavailable(why mailroom.Cause) { f.kind, f.why = mailroom.ErrUnavailable, why }
 
 // Unwrap lets errors.Is find the kind and the cause.
@@ -63,8 +65,8 @@ func (f *Fault) Unwrap() []error {
 	return of
 }
 
-// wasEndedForAnother says that the database ended the transaction because another was in its way: nothing
-// was stored, and it may be tried again.
+// wasEndedForAnother is true when the database ended the transaction because of another (a deadlock, a
+// serialisation failure): nothing was stored, and it may be tried again.
 func wasEndedForAnother(err error) bool {
 	var f *Fault
 	return errors.As(err, &f) && f.again
@@ -99,7 +101,7 @@ func explain(tried string, err error) error {
 	case errors.Is(err, context.Canceled):
 		f.Text, f.cause = "given up, as its caller did", context.Canceled
 	case errors.Is(err, context.DeadlineExceeded):
-		f.Text, f.Remedy = "took too long", "look what the database is busy with, or raise database_timeout"
+		f.Text, f.Remedy = "took too long", "see what the database is busy with, or raise database_timeout"
 		f.unavailable(mailroom.CauseSilent)
 		f.cause = context.DeadlineExceeded
 	case errors.As(err, &network), pgconn.SafeToRetry(err):
@@ -118,8 +120,8 @@ func explain(tried string, err error) error {
 	return f
 }
 
-// ofConnecting reads why a connection could not be made. The texts of pgx and the net package quote the address, and may
-// quote the user: only what they mean is kept.
+// ofConnecting explains why a connection could not be made. The texts of pgx and of package net quote the
+// address, and may quote the user, so only their meaning is kept.
 func (f *Fault) ofConnecting(err error) {
 	var name *net.DNSError
 	f.unavailable(mailroom.CauseUnreachable)
@@ -127,29 +129,36 @@ func (f *Fault) ofConnecting(err error) {
 	case errors.As(err, &name) && name.IsNotFound:
 		f.Text, f.Remedy = "the host of database_url has no address", "correct the host, or its entry in the DNS"
 	case errors.Is(err, syscall.ECONNREFUSED):
-		f.Text, f.Remedy = "nothing listens at the host and port of database_url", "start PostgreSQL there, or correct the port"
+		f.Text, f.Remedy = "nothing listens at the host and port of database_url",
+			"start PostgreSQL there, or correct the port"
 	case errors.Is(err, fs.ErrNotExist):
-		f.Text, f.Remedy = "there is no socket of PostgreSQL in the folder of database_url", "start PostgreSQL, or correct the folder and the port"
+		f.Text, f.Remedy = "there is no socket of PostgreSQL in the folder of database_url",
+			"start PostgreSQL, or correct the folder and the port"
 	case errors.Is(err, fs.ErrPermission):
-		f.Text, f.Remedy = "the socket of PostgreSQL may not be opened by this user", "give it the right, or connect by host and port"
+		f.Text, f.Remedy = "the socket of PostgreSQL may not be opened by this user",
+			"give it the right, or connect by host and port"
 	case strings.Contains(text, "server refused TLS connection"):
-		f.Text, f.Remedy = "the database offers no TLS, which sslmode asks for", "turn TLS on there, or set sslmode=prefer where the way is safe"
+		f.Text, f.Remedy = "the database offers no TLS, which sslmode asks for",
+			"turn TLS on there, or set sslmode=prefer where the way is safe"
 	case strings.Contains(text, "x509:"), strings.Contains(text, "tls:"):
-		f.Text, f.Remedy = "the database's certificate is not trusted", "name its authority (sslrootcert), or correct the host"
+		f.Text, f.Remedy = "the database's certificate is not trusted",
+			"name its authority (sslrootcert), or correct the host"
 	case errors.Is(err, context.DeadlineExceeded), pgconn.Timeout(err):
-		f.Text, f.Remedy = "the database does not answer", "check that it runs, that a firewall lets the port through, and what it is busy with"
+		f.Text, f.Remedy = "the database does not answer", "check that it runs, that a firewall lets the port "+
+			"through, and what it is busy with"
 		f.why = mailroom.CauseSilent
 	default:
-		f.Text, f.Remedy = "the database cannot be reached", "check that it runs and that database_url names its host and port"
+		f.Text, f.Remedy = "the database cannot be reached",
+			"check that it runs and that database_url names its host and port"
 	}
 }
 
-// own is an error whose text is ours and quotes no value.
+// own is an error of this package; its text quotes no value.
 type own string
 
 func (e own) Error() string { return string(e) }
 
-// ownf makes one; its arguments are ids and numbers.
+// ownf formats an own error; its arguments may be ids and numbers.
 func ownf(format string, args ...any) error { return own(fmt.Sprintf(format, args...)) }
 
 func innermost(err error) error {
@@ -162,7 +171,7 @@ func innermost(err error) error {
 	}
 }
 
-// isClosed finds what pgx and the net package say of a connection that ended under a statement.
+// isClosed is true for the errors of pgx and of package net for a connection that ended during a statement.
 func isClosed(err error) bool {
 	return errors.Is(err, net.ErrClosed) || errors.Is(err, fs.ErrClosed) || pgconn.Timeout(err) || isEOF(err)
 }
@@ -173,12 +182,13 @@ type meaning struct {
 	why          mailroom.Cause // "": the record works, the statement was at fault
 }
 
-// sqlStates are the SQLSTATEs that an operator can act on.
+// sqlStates explains the SQLSTATEs that an operator can act on.
 var sqlStates = map[string]meaning{
 	"28P01": {"the database refused the user or the password", "check both in the URL, and pg_hba.conf", ""},
 	"28000": {"the database refused the user or the password", "check both in the URL, and pg_hba.conf", ""},
 	"3D000": {"the database does not exist", "create it: createdb --template=template0 --encoding=UTF8 NAME", ""},
-	"3F000": {"the schema that search_path names does not exist", "create it: CREATE SCHEMA NAME, or correct search_path in the URL", ""},
+	"3F000": {"the schema that search_path names does not exist",
+		"create it: CREATE SCHEMA NAME, or correct search_path in the URL", ""},
 	"42501": {"the user has no right to do this", "grant the rights that the README of the record lists", ""},
 	"42P01": {"a table or column is missing", "bring the schema up to date: inmail migrate", ""},
 	"42703": {"a table or column is missing", "bring the schema up to date: inmail migrate", ""},
@@ -186,26 +196,30 @@ var sqlStates = map[string]meaning{
 		"set what the README of the record says of PgBouncer (ignore_startup_parameters)", mailroom.CauseRefused},
 	"25006": {"the database only reads: it is a standby, or was set so",
 		"let the URL name the primary (target_session_attrs=read-write)", mailroom.CauseReadOnly},
-	"25P03": {"the transaction stood still for too long and was ended", "look what stopped this process", mailroom.CauseBusy},
+	"25P03": {"the transaction was idle for too long and was ended", "find out what stopped this process",
+		mailroom.CauseBusy},
 	"26000": {"a pooler gave the connection to another between two statements",
 		"use its session mode, or add default_query_exec_mode=exec to the URL", mailroom.CauseRefused},
 	"42P05": {"a pooler gave the connection to another between two statements",
 		"use its session mode, or add default_query_exec_mode=exec to the URL", mailroom.CauseRefused},
 	"53100": {"the database's disk is full", "make room on it", mailroom.CauseFull},
 	"53200": {"the database has no memory left", "give its machine more, or lower work_mem", mailroom.CauseBusy},
-	"53300": {"the database has no connection left", "lower database_connections, or raise its max_connections", mailroom.CauseBusy},
+	"53300": {"the database has no connection left", "lower database_connections, or raise its max_connections",
+		mailroom.CauseBusy},
 	"55P03": {"waited too long for a lock", "", mailroom.CauseBusy},
-	"57014": {"the statement took too long or was cancelled", "look what the database is busy with, or raise database_timeout",
+	"57014": {"the statement took too long or was cancelled",
+		"see what the database is busy with, or raise database_timeout",
 		mailroom.CauseSilent},
 	"57P01": {"the database is starting or shutting down", "", mailroom.CauseStarting},
 	"57P02": {"the database is starting or shutting down", "", mailroom.CauseStarting},
 	"57P03": {"the database is starting or shutting down", "", mailroom.CauseStarting},
 	"58030": {"the database's disk failed", "check the disk and the database's log", mailroom.CauseDamaged},
-	"XX001": {"a file of the database is damaged", "restore the last backup (README of the record)", mailroom.CauseDamaged},
+	"XX001": {"a file of the database is damaged", "restore the last backup (README of the record)",
+		mailroom.CauseDamaged},
 	"XX002": {"an index of the database is damaged", "rebuild it: REINDEX DATABASE NAME", mailroom.CauseDamaged},
 }
 
-// take makes a fault of a meaning.
+// take sets text, remedy and cause from a meaning.
 func (f *Fault) take(m meaning) {
 	f.Text, f.Remedy = m.text, m.remedy
 	if m.why != "" {
@@ -243,15 +257,23 @@ func (f *Fault) ofPostgres(e *pgconn.PgError) {
 
 // sqliteCodes are the result codes of SQLite that an operator can act on.
 var sqliteCodes = map[int]meaning{
-	sqlite3.SQLITE_BUSY:     {"another process holds the file", "let one inmail at a time use a data folder", mailroom.CauseBusy},
-	sqlite3.SQLITE_LOCKED:   {"another process holds the file", "let one inmail at a time use a data folder", mailroom.CauseBusy},
-	sqlite3.SQLITE_FULL:     {"the disk, or what database_max_bytes gives, is full", "make room, or raise the limit", mailroom.CauseFull},
-	sqlite3.SQLITE_IOERR:    {"the disk failed", "check the disk and the system's log", mailroom.CauseDamaged},
-	sqlite3.SQLITE_READONLY: {"the file or its folder cannot be written", "give this user the right to write both", mailroom.CauseReadOnly},
-	sqlite3.SQLITE_CANTOPEN: {"the file or its folder cannot be written", "give this user the right to write both", mailroom.CauseReadOnly},
-	sqlite3.SQLITE_PERM:     {"the file or its folder cannot be written", "give this user the right to write both", mailroom.CauseReadOnly},
-	sqlite3.SQLITE_NOTADB:   {"the file is not a record of InMail", "move it away, or name another folder", mailroom.CauseDamaged},
-	sqlite3.SQLITE_CORRUPT:  {"the file is damaged", "restore the last backup (README of the record)", mailroom.CauseDamaged},
+	sqlite3.SQLITE_BUSY: {"another process holds the file", "let one inmail at a time use a data folder",
+		mailroom.CauseBusy},
+	sqlite3.SQLITE_LOCKED: {"another process holds the file", "let one inmail at a time use a data folder",
+		mailroom.CauseBusy},
+	sqlite3.SQLITE_FULL: {"the disk, or what database_max_bytes gives, is full", "make room, or raise the limit",
+		mailroom.CauseFull},
+	sqlite3.SQLITE_IOERR: {"the disk failed", "check the disk and the system's log", mailroom.CauseDamaged},
+	sqlite3.SQLITE_READONLY: {"the file or its folder cannot be written", "give this user the right to write both",
+		mailroom.CauseReadOnly},
+	sqlite3.SQLITE_CANTOPEN: {"the file or its folder cannot be written", "give this user the right to write both",
+		mailroom.CauseReadOnly},
+	sqlite3.SQLITE_PERM: {"the file or its folder cannot be written", "give this user the right to write both",
+		mailroom.CauseReadOnly},
+	sqlite3.SQLITE_NOTADB: {"the file is not a record of InMail", "move it away, or name another folder",
+		mailroom.CauseDamaged},
+	sqlite3.SQLITE_CORRUPT: {"the file is damaged", "restore the last backup (README of the record)",
+		mailroom.CauseDamaged},
 }
 
 // ofSQLite reads a result code.
@@ -274,7 +296,7 @@ func (f *Fault) ofSQLite(e *sqlitedriver.Error) {
 
 func isEOF(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) }
 
-// pathless takes the path out of a file error, for messages that name it already.
+// pathless removes the path from a file error, for messages that name it already.
 func pathless(err error) error {
 	var p *fs.PathError
 	if errors.As(err, &p) {

@@ -1,6 +1,7 @@
 package record
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,14 +11,14 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// inmailColumns are what scanInMail reads, and then one of the three below.
+// inmailColumns are the columns that scanInMail reads first; one of the three constants below must follow.
 const inmailColumns = `i.id, i.sender, i.recipient, i.category, i.tags, i.status, i.seq, i.version,
-	i.reason, i.undone, i.replies, i.accepted_at, coalesce(i.sent_at, 0), coalesce(i.expires_at, 0), coalesce(i.previewed_at, 0),
-	coalesce(i.opened_at, 0), coalesce(i.replied_at, 0), coalesce(i.ended_at, 0), i.account_type, i.words, i.advice,
-	i.crm_ids, `
+	i.reason, i.undone, i.replies, i.accepted_at, coalesce(i.sent_at, 0), coalesce(i.expires_at, 0),
+	coalesce(i.previewed_at, 0), coalesce(i.opened_at, 0), coalesce(i.replied_at, 0), coalesce(i.ended_at, 0),
+	i.account_type, i.words, i.advice, i.crm_ids, `
 
-// The texts are columns of a table of their own, in which every InMail has its row. A list shows no body, and a sweep
-// no text.
+// The texts of an InMail are a row of the table texts, which every InMail has. A list reads no
+// bodies, and a sweep no texts.
 const (
 	withTexts    = `x.subject, x.preview, x.body`
 	withoutBody  = `x.subject, x.preview, ''`
@@ -26,28 +27,29 @@ const (
 	inmailTables = ` FROM inmails i JOIN texts x ON x.inmail = i.id `
 )
 
-// scanInMail reads inmailColumns, texts, and then what more there is.
+// scanInMail reads inmailColumns, the texts, and then the columns of more.
 func scanInMail(r row, more ...any) (*domain.InMail, error) {
 	var m domain.InMail
 	var tags, advice, crmIDs string
 	var accepted, sent, expires, previewed, opened, replied, ended int64
 	err := r.Scan(append([]any{(*string)(&m.ID), (*string)(&m.Sender), (*string)(&m.Recipient), &m.Category, &tags,
-		(*string)(&m.Status), &m.Seq, &m.Version, (*string)(&m.Reason), &m.Undone, &m.Replies, &accepted, &sent, &expires, &previewed,
-		&opened, &replied, &ended, (*string)(&m.AccountType), &m.Words, &advice,
-		&crmIDs, &m.Subject, &m.Preview, &m.Body}, more...)...)
+		(*string)(&m.Status), &m.Seq, &m.Version, (*string)(&m.Reason), &m.Undone, &m.Replies, &accepted, &sent,
+		&expires, &previewed, &opened, &replied, &ended, (*string)(&m.AccountType), &m.Words, &advice, &crmIDs, &m.Subject, &m.Preview, &m.Body}, more...)...)
 	if err != nil {
 		return nil, err
 	}
-	if err := readWords(crmIDs, &m.CRM); err != nil {
+	if err := readMap(crmIDs, &m.CRM); err != nil {
 		return nil, err
 	}
 	m.Tags, m.Advice = readTags(tags), readAdvice(advice)
-	m.AcceptedAt, m.SentAt, m.ExpiresAt, m.PreviewedAt = instant(accepted), instant(sent), instant(expires), instant(previewed)
+	m.AcceptedAt, m.SentAt, m.ExpiresAt = instant(accepted), instant(sent), instant(expires)
+	m.PreviewedAt = instant(previewed)
 	m.OpenedAt, m.RepliedAt, m.EndedAt = instant(opened), instant(replied), instant(ended)
 	return &m, nil
 }
 
-// writeTags frames each tag by line feeds, which no tag holds (R56), so that one is found by its frame.
+// writeTags puts a line feed before and behind each tag. No tag has a line feed (R56), so a search for a tag
+// with both finds whole tags alone.
 func writeTags(tags []string) string {
 	if len(tags) == 0 {
 		return ""
@@ -62,7 +64,7 @@ func readTags(stored string) []string {
 	return strings.Split(strings.Trim(stored, "\n"), "\n")
 }
 
-// readAdvice reads codes with blanks between.
+// readAdvice reads codes of advice, which blanks separate.
 func readAdvice(stored string) []string {
 	if stored == "" {
 		return nil
@@ -70,7 +72,8 @@ func readAdvice(stored string) []string {
 	return strings.Fields(stored)
 }
 
-// isInInbox says whether an InMail of this status is listed for its recipient, if the clock has not expired it.
+// isInInbox is true for a status whose InMails are in the recipient's inbox, as long
+// as the window is not over.
 func isInInbox(s domain.Status) bool {
 	return s == domain.Sent || s == domain.Opened || s == domain.Replied
 }
@@ -79,14 +82,16 @@ const insertInMails = `INSERT INTO inmails (id, sender, recipient, category, tag
 		undone, in_inbox, replies, accepted_at, sent_at, expires_at, previewed_at, opened_at, replied_at, ended_at,
 		account_type, words, advice, crm_ids)
 	SELECT r.id, r.sender, r.recipient, r.category, r.tags, r.status, r.seq, r.version, r.reason,
-		r.undone, r.in_inbox, r.replies, r.accepted_at, nullif(r.sent_at, 0), nullif(r.expires_at, 0), nullif(r.previewed_at, 0),
-		nullif(r.opened_at, 0), nullif(r.replied_at, 0), nullif(r.ended_at, 0),
+		r.undone, r.in_inbox, r.replies, r.accepted_at, nullif(r.sent_at, 0), nullif(r.expires_at, 0),
+		nullif(r.previewed_at, 0), nullif(r.opened_at, 0), nullif(r.replied_at, 0), nullif(r.ended_at, 0),
 		r.account_type, r.words, r.advice, r.crm_ids
-	FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::int[], $8::bigint[], $9::text[],
-			$10::bool[], $11::bool[], $12::int[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[],
-			$19::bigint[], $20::text[], $21::int[], $22::text[], $23::text[])
+	FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::int[], $8::bigint[],
+			$9::text[], $10::bool[], $11::bool[], $12::int[], $13::bigint[], $14::bigint[], $15::bigint[],
+			$16::bigint[], $17::bigint[], $18::bigint[], $19::bigint[], $20::text[], $21::int[], $22::text[],
+			$23::text[])
 		AS r(id, sender, recipient, category, tags, status, seq, version, reason, undone, in_inbox, replies,
-			accepted_at, sent_at, expires_at, previewed_at, opened_at, replied_at, ended_at, account_type, words, advice, crm_ids)`
+			accepted_at, sent_at, expires_at, previewed_at, opened_at, replied_at, ended_at, account_type, words,
+			advice, crm_ids)`
 
 const insertTexts = `INSERT INTO texts (inmail, subject, preview, body) SELECT r.inmail, r.subject, r.preview, r.body
 	FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) AS r(inmail, subject, preview, body)`
@@ -102,9 +107,9 @@ func (t *tx) Insert(ms []*domain.InMail, receipts []domain.Receipt) error {
 		ids[i] = m.ID
 		texts.add(m.ID, m.Subject, m.Preview, m.Body)
 		rows.add(m.ID, m.Sender, m.Recipient, m.Category, writeTags(m.Tags), string(m.Status),
-			m.Seq, m.Version, string(m.Reason), m.Undone, isInInbox(m.Status), m.Replies, millis(m.AcceptedAt), millis(m.SentAt),
-			millis(m.ExpiresAt), millis(m.PreviewedAt), millis(m.OpenedAt), millis(m.RepliedAt), millis(m.EndedAt),
-			string(m.AccountType), m.Words, strings.Join(m.Advice, " "), writeWords(m.CRM))
+			m.Seq, m.Version, string(m.Reason), m.Undone, isInInbox(m.Status), m.Replies, millis(m.AcceptedAt),
+			millis(m.SentAt), millis(m.ExpiresAt), millis(m.PreviewedAt), millis(m.OpenedAt), millis(m.RepliedAt),
+			millis(m.EndedAt), string(m.AccountType), m.Words, strings.Join(m.Advice, " "), writeMap(m.CRM))
 	}
 	if err := t.laterBatch("insert InMails", insertInMails, &rows, len(ms)); err != nil {
 		return err
@@ -113,7 +118,7 @@ func (t *tx) Insert(ms []*domain.InMail, receipts []domain.Receipt) error {
 		return err
 	}
 	// After the InMails: who connects a CRM waits for them, so this sees every CRM whose LinkInMails will not.
-	if err := t.later("link InMails to the CRMs", insertLinks, &batch{args: []any{millis(t.now), ids}}, anyNumber); err != nil {
+	if err := t.later("link InMails to the CRMs", insertLinks, &batch{args: []any{t.at(0), ids}}, anyNumber); err != nil {
 		return err
 	}
 	return t.appendReceipts(receipts)
@@ -125,20 +130,20 @@ const (
 	claimQueued   = selectInMails + ` AND i.status = 'queued' ORDER BY i.id FOR UPDATE OF i SKIP LOCKED`
 )
 
-// InMails returns those of ids that exist, with tags.
+// InMails returns the InMails of ids that exist, with tags.
 func (t *tx) InMails(ids []domain.ID) (map[domain.ID]*domain.InMail, error) {
-	return t.byID("read InMails", selectInMails, ids)
+	return t.byID(t.query, "read InMails", selectInMails, ids)
 }
 
-// LockInMails is InMails for update: this transaction decides for them until it ends (R38).
+// LockInMails is InMails with locks: no other transaction changes them until this one ends (R38).
 func (t *tx) LockInMails(ids []domain.ID) (map[domain.ID]*domain.InMail, error) {
-	return t.byID("lock InMails", lockInMails, ids)
+	return t.byID(t.lock, "lock InMails", lockInMails, ids)
 }
 
-// ClaimQueued locks those of ids that are queued and that no other transaction holds; they come in the order
-// of ids.
+// ClaimQueued locks those of ids that are queued and that no other transaction has locked, and returns
+// them in the order of ids.
 func (t *tx) ClaimQueued(ids []domain.ID) ([]*domain.InMail, error) {
-	byID, err := t.byID("claim queued InMails", claimQueued, ids)
+	byID, err := t.byID(t.query, "claim queued InMails", claimQueued, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -152,12 +157,15 @@ func (t *tx) ClaimQueued(ids []domain.ID) ([]*domain.InMail, error) {
 	return claimed, nil
 }
 
-func (t *tx) byID(what, sql string, ids []domain.ID) (map[domain.ID]*domain.InMail, error) {
+// asking is how a query is asked: query, or lock.
+type asking func(what, sql string, each func(row) error, args ...any) error
+
+func (t *tx) byID(query asking, what, sql string, ids []domain.ID) (map[domain.ID]*domain.InMail, error) {
 	found := make(map[domain.ID]*domain.InMail, len(ids))
 	if len(ids) == 0 {
 		return found, nil
 	}
-	err := t.query(what, sql, func(r row) error {
+	err := query(what, sql, func(r row) error {
 		m, err := scanInMail(r)
 		if err == nil {
 			found[m.ID] = m
@@ -167,32 +175,36 @@ func (t *tx) byID(what, sql string, ids []domain.ID) (map[domain.ID]*domain.InMa
 	return found, err
 }
 
-// claimDue walks the index of what expires from its oldest end, so its cost is that of what it finds. expireDue does to all of
-// it what Apply does to one: RETURNING tells how each was before. Its guard is that nothing has ended them, and not the status:
-// when PostgreSQL believes that few are sent, it begins with those.
+// claimDue reads the index of expiry times from the oldest on, so it costs only what it finds.
+// expireDue changes all of them as Apply changes one, and RETURNING gives back how each was before.
+// Its guard is ended_at and not the status: when PostgreSQL expects few rows with a status, it starts
+// from the index of the status.
 const (
 	claimDue = `SELECT i.id FROM inmails i WHERE i.status = 'sent' AND i.expires_at <= $1
 		ORDER BY i.expires_at LIMIT $2 FOR UPDATE SKIP LOCKED`
-	expireDue = `UPDATE inmails SET status = 'expired', in_inbox = FALSE, ended_at = expires_at, seq = seq + 1, version = version + 1
+	expireDue = `UPDATE inmails SET status = 'expired', in_inbox = FALSE, ended_at = expires_at, seq = seq + 1,
+		version = version + 1
 		WHERE id IN (SELECT unnest($1::uuid[])) AND ended_at IS NULL
-		RETURNING id, sender, recipient, category, tags, seq - 1, version - 1, accepted_at, sent_at, expires_at, account_type, words, advice`
+		RETURNING id, sender, recipient, category, tags, seq - 1, version - 1, accepted_at, sent_at, expires_at,
+			account_type, words, advice`
 	expiryReceipts = `INSERT INTO receipts (inmail, seq, status, at, reason)
 		SELECT i.id, i.seq, 'expired', i.ended_at, '' FROM inmails i WHERE i.id IN (SELECT unnest($1::uuid[]))`
 )
 
-// ExpireDue stores what EventExpire does to up to limit unopened InMails whose window is over at Now, oldest first, skipping what
-// another transaction holds (R33). It returns them as they were.
+// ExpireDue expires up to limit unopened InMails whose window is over at Now, as EventExpire does
+// (R33). The oldest come first; those that another transaction has locked are skipped. It returns
+// them as they were before.
 func (t *tx) ExpireDue(limit int) (due []*domain.InMail, err error) {
 	if limit <= 0 {
 		return nil, nil
 	}
 	var ids []domain.ID
-	err = t.query("find what is due", claimDue, func(r row) error {
+	err = t.query("find expired InMails", claimDue, func(r row) error {
 		var id domain.ID
 		err := r.Scan((*string)(&id))
 		ids = append(ids, id)
 		return err
-	}, millis(t.now), limit)
+	}, t.at(0), limit)
 	if err != nil || len(ids) == 0 {
 		return nil, err
 	}
@@ -200,8 +212,8 @@ func (t *tx) ExpireDue(limit int) (due []*domain.InMail, err error) {
 		m := &domain.InMail{Status: domain.Sent}
 		var tags, advice string
 		var accepted, sent, expires int64
-		err := r.Scan((*string)(&m.ID), (*string)(&m.Sender), (*string)(&m.Recipient), &m.Category, &tags, &m.Seq, &m.Version,
-			&accepted, &sent, &expires, (*string)(&m.AccountType), &m.Words, &advice)
+		err := r.Scan((*string)(&m.ID), (*string)(&m.Sender), (*string)(&m.Recipient), &m.Category, &tags, &m.Seq,
+			&m.Version, &accepted, &sent, &expires, (*string)(&m.AccountType), &m.Words, &advice)
 		m.Tags, m.Advice = readTags(tags), readAdvice(advice)
 		m.AcceptedAt, m.SentAt, m.ExpiresAt = instant(accepted), instant(sent), instant(expires)
 		due = append(due, m)
@@ -219,38 +231,51 @@ func (t *tx) ExpireDue(limit int) (due []*domain.InMail, err error) {
 	return due, t.later("append the receipts of expiries", expiryReceipts, &batch{args: []any{ids}}, len(ids))
 }
 
-const queuedBefore = `SELECT id FROM inmails WHERE status = 'queued' AND accepted_at < $1 ORDER BY accepted_at LIMIT $2`
+const (
+	queuedBefore = `SELECT id FROM inmails WHERE status = 'queued' AND accepted_at < $1 ORDER BY accepted_at LIMIT $2`
+	queuedAfter  = `SELECT id FROM inmails WHERE status = 'queued' AND accepted_at > $1 ORDER BY accepted_at LIMIT $2`
+)
 
-// QueuedBefore returns up to limit queued InMails accepted before then, oldest first.
+// QueuedBefore returns up to limit queued InMails accepted before then, oldest first, and after them those
+// accepted later than Now.
 func (t *tx) QueuedBefore(then time.Time, limit int) (ids []domain.ID, err error) {
 	if limit <= 0 {
 		return nil, nil
 	}
-	err = t.query("find queued InMails", queuedBefore, func(r row) error {
+	each := func(r row) error {
 		var id domain.ID
 		err := r.Scan((*string)(&id))
-		ids = append(ids, id)
+		if len(ids) < limit {
+			ids = append(ids, id)
+		}
 		return err
-	}, millis(then), limit)
+	}
+	err = t.together(func() error {
+		return errors.Join(t.query("find queued InMails", queuedBefore, each, millis(then), limit),
+			t.query("find InMails queued in the future", queuedAfter, each, t.at(0), limit))
+	})
 	return ids, err
 }
 
-// saveInMails stores what Apply has moved where nothing else has moved it meanwhile (R38).
-const saveInMails = `UPDATE inmails SET status = r.status, seq = r.seq, version = r.version, reason = r.reason, undone = r.undone,
-		in_inbox = r.in_inbox, replies = r.replies, sent_at = nullif(r.sent_at, 0), expires_at = nullif(r.expires_at, 0),
+// saveInMails stores what Apply has changed, where nothing else has changed the InMail
+// since it was loaded (R38).
+const saveInMails = `UPDATE inmails SET status = r.status, seq = r.seq, version = r.version, reason = r.reason,
+		undone = r.undone, in_inbox = r.in_inbox, replies = r.replies,
+		sent_at = nullif(r.sent_at, 0), expires_at = nullif(r.expires_at, 0),
 		opened_at = nullif(r.opened_at, 0), replied_at = nullif(r.replied_at, 0), ended_at = nullif(r.ended_at, 0),
 		account_type = r.account_type, words = r.words, advice = r.advice,
 		tags = CASE WHEN r.retagged THEN r.tags ELSE inmails.tags END, crm_ids = r.crm_ids
-	FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::int[], $6::bigint[], $7::text[], $8::bool[], $9::bool[],
-			$10::int[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::text[], $17::int[], $18::text[],
-			$19::bool[], $20::text[], $21::text[])
-		AS r(id, from_status, from_version, status, seq, version, reason, undone, in_inbox, replies, sent_at, expires_at,
-			opened_at, replied_at, ended_at, account_type, words, advice, retagged, tags, crm_ids)
+	FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::int[], $6::bigint[], $7::text[], $8::bool[],
+			$9::bool[], $10::int[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[],
+			$16::text[], $17::int[], $18::text[], $19::bool[], $20::text[], $21::text[])
+		AS r(id, from_status, from_version, status, seq, version, reason, undone, in_inbox, replies, sent_at,
+			expires_at, opened_at, replied_at, ended_at, account_type, words, advice, retagged, tags, crm_ids)
 	WHERE inmails.id = r.id AND inmails.status = r.from_status AND inmails.version = r.from_version`
 
-// Save stores changed InMails, guarded by the state and version that each was loaded with, and appends their
-// receipts. A change of version makes it due for every CRM. A row that is no longer as it was loaded, or that stands in the batch twice, fails the whole transaction with
-// ErrConflict. Texts, sender, recipient and times of acceptance and first listing are not Save's to change.
+// Save stores changed InMails and appends their receipts. The guard is the status and version with which each
+// was loaded: an InMail that has changed since, or that is in the batch twice, fails the whole transaction
+// with ErrConflict. An InMail with a new version becomes due for every CRM. Save does not change texts,
+// sender, recipient, and the times of acceptance and first listing.
 func (t *tx) Save(changes []mailroom.Change) error {
 	var rows batch
 	var receipts []domain.Receipt
@@ -262,10 +287,10 @@ func (t *tx) Save(changes []mailroom.Change) error {
 			return t.conflict(fmt.Sprintf("save InMail %s twice in one batch", m.ID))
 		}
 		seen[m.ID] = true
-		rows.add(m.ID, string(c.FromStatus), c.FromVersion, string(m.Status), m.Seq, m.Version, string(m.Reason), m.Undone,
-			isInInbox(m.Status), m.Replies, millis(m.SentAt), millis(m.ExpiresAt), millis(m.OpenedAt), millis(m.RepliedAt),
-			millis(m.EndedAt), string(m.AccountType), m.Words, strings.Join(m.Advice, " "), c.Retagged, writeTags(m.Tags),
-			writeWords(m.CRM))
+		rows.add(m.ID, string(c.FromStatus), c.FromVersion, string(m.Status), m.Seq, m.Version, string(m.Reason),
+			m.Undone, isInInbox(m.Status), m.Replies, millis(m.SentAt), millis(m.ExpiresAt), millis(m.OpenedAt),
+			millis(m.RepliedAt), millis(m.EndedAt), string(m.AccountType), m.Words, strings.Join(m.Advice, " "),
+			c.Retagged, writeTags(m.Tags), writeMap(m.CRM))
 		receipts = append(receipts, c.Receipts...)
 		if m.Version != c.FromVersion {
 			changed = append(changed, m.ID)
@@ -280,16 +305,17 @@ func (t *tx) Save(changes []mailroom.Change) error {
 	return t.appendReceipts(receipts)
 }
 
-// setPreviewed locks in the order of the ids, as everything does that locks several InMails.
+// setPreviewed locks in the order of the ids, as every statement does that locks several InMails.
 const setPreviewed = `UPDATE inmails SET previewed_at = $1
-	WHERE id IN (SELECT i.id FROM inmails i WHERE i.id IN (SELECT unnest($2::uuid[])) AND i.previewed_at IS NULL ORDER BY i.id FOR UPDATE) AND previewed_at IS NULL`
+	WHERE id IN (SELECT i.id FROM inmails i WHERE i.id IN (SELECT unnest($2::uuid[])) AND i.previewed_at IS NULL
+		ORDER BY i.id FOR UPDATE) AND previewed_at IS NULL`
 
-// SetPreviewed notes the first listing of those that were never listed and returns how many (R30). It changes
-// no version: no CRM learns of it.
+// SetPreviewed stores the time of the first listing of those that were never listed and returns how many
+// (R30). It leaves the version as it is, so nothing is pushed to a CRM.
 func (t *tx) SetPreviewed(ids []domain.ID) (int, error) {
 	if len(ids) == 0 {
 		return 0, nil
 	}
-	n, err := t.exec("note the first listing", setPreviewed, millis(t.now), slices.Compact(slices.Sorted(slices.Values(ids))))
+	n, err := t.exec("note the first listing", setPreviewed, t.at(0), slices.Compact(slices.Sorted(slices.Values(ids))))
 	return int(n), err
 }

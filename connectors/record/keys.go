@@ -5,9 +5,10 @@ import (
 )
 
 const putKey = `INSERT INTO keys (id, hash, role, member, created_at) VALUES ($1, $2, $3, $4, $5)
-	ON CONFLICT (id) DO UPDATE SET hash = excluded.hash, role = excluded.role, member = excluded.member, created_at = excluded.created_at`
+	ON CONFLICT (id) DO UPDATE SET hash = excluded.hash, role = excluded.role, member = excluded.member,
+		created_at = excluded.created_at`
 
-// PutKey stores an API key, of which only the hash is kept; the same id is replaced.
+// PutKey stores an API key by its hash alone, and replaces one with the same id.
 func (t *tx) PutKey(k mailroom.Key) error {
 	_, err := t.exec("store a key", putKey, k.ID, k.Hash[:], string(k.Role), k.Member, millis(k.CreatedAt))
 	return err
@@ -28,7 +29,7 @@ func scanKey(r row) (k mailroom.Key, err error) {
 	return k, nil
 }
 
-// KeyByHash returns the key of a hash; nil: unknown.
+// KeyByHash returns the key with a hash; nil when there is none.
 func (t *tx) KeyByHash(hash [32]byte) (key *mailroom.Key, err error) {
 	err = t.query("look up a key", keyColumns+`WHERE hash = $1`, func(r row) error {
 		k, err := scanKey(r)
@@ -52,7 +53,7 @@ func (t *tx) ListKeys(page mailroom.Page) (keys []mailroom.Key, err error) {
 	return keys, err
 }
 
-// DeleteKey says whether there was one.
+// DeleteKey deletes a key and returns whether there was one.
 func (t *tx) DeleteKey(id string) (bool, error) {
 	n, err := t.exec("delete a key", `DELETE FROM keys WHERE id = $1`, id)
 	return n > 0, err

@@ -12,7 +12,7 @@ import (
 // filter narrows a list of InMails i. The status is as the clock gives it (R33): an unopened InMail past its
 // window is expired, whether or not that was persisted. IS TRUE keeps planners from indexes over a status, which do not hold
 // a list in its order.
-func (c *conditions) filter(f mailroom.Filter, now int64) {
+func (c *conditions) filter(f mailroom.Filter, now any) {
 	switch f.Status {
 	case "":
 	case domain.Sent:
@@ -35,7 +35,7 @@ func (t *tx) SentBy(sender domain.MemberID, f mailroom.Filter, page mailroom.Pag
 	var c conditions
 	c.and("i.sender = " + c.arg(sender))
 	c.after("i.accepted_at", "i.id", page.After, domain.ID(page.After.ID))
-	c.filter(f, millis(t.now))
+	c.filter(f, t.at(0))
 	sql := `SELECT ` + inmailColumns + withoutBody + inmailTables + `WHERE ` + c.sql + ` ORDER BY i.accepted_at DESC, i.id DESC LIMIT ` + c.arg(limit(page))
 	var sent []*domain.InMail
 	err := t.query("list what was sent", sql, func(r row) error {
@@ -46,8 +46,8 @@ func (t *tx) SentBy(sender domain.MemberID, f mailroom.Filter, page mailroom.Pag
 	return sent, err
 }
 
-// InboxOf lists what is live in a member's inbox: InMails by SentAt and replies by At, newest first, without the
-// bodies of InMails. A filter is asked of the InMail, also where the line is a reply to it.
+// InboxOf lists the live entries of a member's inbox: InMails by SentAt and replies by At, newest first,
+// without the bodies of InMails. A filter applies to the InMail, also when the entry is a reply to it.
 func (t *tx) InboxOf(member domain.MemberID, f mailroom.Filter, page mailroom.Page) ([]mailroom.Entry, error) {
 	inmails, err := t.inmailsOf(member, f, page)
 	if err != nil {
@@ -65,7 +65,7 @@ func (t *tx) InboxOf(member domain.MemberID, f mailroom.Filter, page mailroom.Pa
 	return entries[:min(len(entries), limit(page))], nil
 }
 
-// placeOf is where an entry stands in its list.
+// placeOf returns the cursor of an entry in its list.
 func placeOf(e mailroom.Entry) mailroom.Cursor {
 	if e.Reply != nil {
 		return mailroom.Cursor{At: e.Reply.At, ID: string(e.Reply.ID)}
@@ -73,14 +73,16 @@ func placeOf(e mailroom.Entry) mailroom.Cursor {
 	return mailroom.Cursor{At: e.InMail.SentAt, ID: string(e.InMail.ID)}
 }
 
-func (t *tx) inmailsOf(member domain.MemberID, f mailroom.Filter, page mailroom.Page) (entries []mailroom.Entry, err error) {
+func (t *tx) inmailsOf(member domain.MemberID, f mailroom.Filter,
+	page mailroom.Page) (entries []mailroom.Entry, err error) {
 	var c conditions
-	now := millis(t.now)
+	now := t.at(0)
 	c.and("i.recipient = " + c.arg(member) + " AND i.in_inbox = TRUE")
 	c.after("i.sent_at", "i.id", page.After, domain.ID(page.After.ID))
 	c.and("(i.status <> 'sent' OR i.expires_at > " + c.arg(now) + ")")
 	c.filter(f, now)
-	sql := `SELECT ` + inmailColumns + withoutBody + inmailTables + `WHERE ` + c.sql + ` ORDER BY i.sent_at DESC, i.id DESC LIMIT ` + c.arg(limit(page))
+	sql := `SELECT ` + inmailColumns + withoutBody + inmailTables + `WHERE ` + c.sql +
+		` ORDER BY i.sent_at DESC, i.id DESC LIMIT ` + c.arg(limit(page))
 	err = t.query("list an inbox", sql, func(r row) error {
 		m, err := scanInMail(r)
 		entries = append(entries, mailroom.Entry{InMail: m})
@@ -89,11 +91,12 @@ func (t *tx) inmailsOf(member domain.MemberID, f mailroom.Filter, page mailroom.
 	return entries, err
 }
 
-func (t *tx) repliesTo(member domain.MemberID, f mailroom.Filter, page mailroom.Page) (entries []mailroom.Entry, err error) {
+func (t *tx) repliesTo(member domain.MemberID, f mailroom.Filter,
+	page mailroom.Page) (entries []mailroom.Entry, err error) {
 	var c conditions
 	c.and("p.to_member = " + c.arg(member))
 	c.after("p.at", "p.id", page.After, domain.ID(page.After.ID))
-	c.filter(f, millis(t.now))
+	c.filter(f, t.at(0))
 	sql := `SELECT ` + inmailColumns + withoutBody + `, ` + replyColumns + inmailTables + `JOIN replies p ON p.inmail = i.id WHERE ` + c.sql +
 		` ORDER BY p.at DESC, p.id DESC LIMIT ` + c.arg(limit(page))
 	err = t.query("list the replies of an inbox", sql, func(r row) error {
@@ -105,14 +108,15 @@ func (t *tx) repliesTo(member domain.MemberID, f mailroom.Filter, page mailroom.
 	return entries, err
 }
 
-// unread looks only at what was sent within one window: older ones are expired or opened.
+// unread counts only InMails that were sent within one window: older ones are expired or opened.
 var unread = fmt.Sprintf(`SELECT
-	(SELECT count(*) FROM inmails i WHERE i.recipient = $1 AND i.in_inbox = TRUE AND i.sent_at > $2::bigint - %d AND i.status = 'sent' AND i.expires_at > $2)
+	(SELECT count(*) FROM inmails i WHERE i.recipient = $1 AND i.in_inbox = TRUE AND i.sent_at > $2::bigint - %d
+		AND i.status = 'sent' AND i.expires_at > $2)
 	+ (SELECT count(*) FROM replies p WHERE p.to_member = $1 AND p.read_at IS NULL)`, domain.Window.Milliseconds())
 
 // Unread counts the live unopened InMails and unread replies of a member.
 func (t *tx) Unread(member domain.MemberID) (n int, err error) {
 	each, _ := one(&n)
-	err = t.query("count what is unread", unread, each, member, millis(t.now))
+	err = t.query("count what is unread", unread, each, member, t.at(0))
 	return n, err
 }

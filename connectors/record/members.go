@@ -12,7 +12,7 @@ const selectMembers = `SELECT id, name, headline, photo_url, company, email, pro
 		accepts_inmail, account_type, plan, anchor_day, team, skills, created_at
 	FROM members WHERE id IN (SELECT unnest($1::text[]))`
 
-// Members returns those of ids who exist; the erased and unknown are absent.
+// Members returns the members of ids who exist; erased and unknown ones are absent.
 func (t *tx) Members(ids []domain.MemberID) (map[domain.MemberID]*domain.Member, error) {
 	members := make(map[domain.MemberID]*domain.Member, len(ids))
 	if len(ids) == 0 {
@@ -34,7 +34,7 @@ func (t *tx) Members(ids []domain.MemberID) (map[domain.MemberID]*domain.Member,
 	return members, err
 }
 
-// Most members have none, which is stored as the empty text and costs no JSON.
+// writeSkills returns skills as JSON. Most members have none, which is stored as the empty text.
 func writeSkills(skills []string) (string, error) {
 	if len(skills) == 0 {
 		return "", nil
@@ -53,26 +53,27 @@ func readSkills(stored string, m *domain.Member) error {
 	return nil
 }
 
-// lockMembers takes the locks in the order of the ids: two batches cannot wait for each other. Not needed on
-// SQLite, where a transaction that writes is alone.
+// lockMembers locks in the order of the ids, so that two batches cannot wait for each other. SQLite needs no
+// locks: a transaction that writes is alone there.
 const lockMembers = `SELECT id FROM members WHERE id IN (SELECT unnest($1::text[])) ORDER BY id FOR UPDATE`
 
-// LockMembers makes this transaction the only one that decides for these senders until it ends (R10).
+// LockMembers locks senders: until this transaction ends, no other decides for them (R10).
 func (t *tx) LockMembers(ids []domain.MemberID) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	return t.query("lock members", lockMembers, func(r row) error { var id string; return r.Scan(&id) }, ids)
+	return t.lock("lock members", lockMembers, func(r row) error { var id string; return r.Scan(&id) }, ids)
 }
 
-// insertMembers inserts or replaces; who was there keeps created_at.
+// insertMembers inserts or replaces members; a member who is replaced keeps created_at.
 const insertMembers = `INSERT INTO members (id, name, headline, photo_url, company, email, profile_shared,
 		profile_visible, accepts_inmail, account_type, plan, anchor_day, team, skills, created_at)
 	SELECT r.id, r.name, r.headline, r.photo_url, r.company, r.email, r.shared, r.visible, r.accepts,
 		r.account_type, r.plan, r.anchor_day, r.team, r.skills, r.created_at
 	FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bool[], $8::bool[],
 		$9::bool[], $10::text[], $11::text[], $12::bigint[], $13::text[], $14::text[], $15::bigint[])
-		AS r(id, name, headline, photo_url, company, email, shared, visible, accepts, account_type, plan, anchor_day, team, skills, created_at)
+		AS r(id, name, headline, photo_url, company, email, shared, visible, accepts, account_type, plan,
+			anchor_day, team, skills, created_at)
 	WHERE TRUE
 	ON CONFLICT (id) DO UPDATE SET name = excluded.name, headline = excluded.headline, photo_url = excluded.photo_url,
 		company = excluded.company, email = excluded.email, profile_shared = excluded.profile_shared,
@@ -80,15 +81,16 @@ const insertMembers = `INSERT INTO members (id, name, headline, photo_url, compa
 		account_type = excluded.account_type, plan = excluded.plan, anchor_day = excluded.anchor_day,
 		team = excluded.team, skills = excluded.skills`
 
-// PutMembers inserts or replaces; of several with one id the last counts. A new allowance is noted with its
-// time (R07, R09). When the anchor day changes, the usage of the period that now holds is counted anew (R08).
-// The id "erased" is refused (R60).
+// PutMembers inserts or replaces members; of several with one id the last counts. A new allowance is stored
+// with its time (R07, R09). When the anchor day changes, the usage of the present period is counted anew
+// (R08). The id "erased" is refused (R60).
 func (t *tx) PutMembers(ms []*domain.Member, anchorDay int, allowance func(plan string) int) error {
 	last := make(map[domain.MemberID]*domain.Member, len(ms))
 	ids := make([]domain.MemberID, 0, len(ms))
 	for _, m := range ms {
 		if m.ID == domain.Erased {
-			return domain.Refuse(domain.BadRequest, "member id %q is kept for members who were erased; choose another", m.ID)
+			return domain.Refuse(domain.BadRequest,
+				"member id %q is kept for members who were erased; choose another", m.ID)
 		}
 		if last[m.ID] == nil {
 			ids = append(ids, m.ID)
@@ -111,7 +113,7 @@ func (t *tx) PutMembers(ms []*domain.Member, anchorDay int, allowance func(plan 
 		}
 		created := m.CreatedAt
 		if created.IsZero() {
-			created = t.now
+			created = t.Now()
 		}
 		rows.add(m.ID, m.Name, m.Headline, m.PhotoURL, m.Company, m.Email.Reveal(), m.ProfileShared, m.ProfileVisible,
 			m.AcceptsInMail, string(m.AccountType), m.Plan, m.AnchorDay, m.Team, skills, millis(created))
@@ -124,7 +126,7 @@ func (t *tx) PutMembers(ms []*domain.Member, anchorDay int, allowance func(plan 
 	}
 	for _, id := range ids {
 		if old := before[id]; old != nil && orPolicy(old.AnchorDay, anchorDay) != orPolicy(last[id].AnchorDay, anchorDay) {
-			if err := t.recount(id, domain.PeriodStart(t.now, orPolicy(last[id].AnchorDay, anchorDay))); err != nil {
+			if err := t.recount(id, domain.PeriodStart(t.Now(), orPolicy(last[id].AnchorDay, anchorDay))); err != nil {
 				return err
 			}
 		}
@@ -132,7 +134,7 @@ func (t *tx) PutMembers(ms []*domain.Member, anchorDay int, allowance func(plan 
 	return nil
 }
 
-// orPolicy is the anchor day of a member: its own, or the policy's (R08).
+// orPolicy returns the anchor day of a member: its own, or the policy's when it has none (0) (R08).
 func orPolicy(own, policy int) int {
 	if own == 0 {
 		return policy
@@ -140,26 +142,28 @@ func orPolicy(own, policy int) int {
 	return own
 }
 
-// pairs answers for each pair what stands between the two. Each subquery is one look into an index; none is an EXISTS, for
-// which PostgreSQL may read a table from end to end into a hash when it believes it to be small. Of what is between them 2
-// says that one awaits its reply, 1 that one is on its way.
+// pairs returns for each pair the relations of the two. Each subquery reads one entry of an index; none is an
+// EXISTS, for which PostgreSQL may hash a whole table when it believes it to be small. The last column adds 2
+// when an InMail awaits its reply and 1 when one is queued.
 const pairs = `SELECT r.n,
 	(SELECT count(*) FROM connections c WHERE c.a = r.a AND c.b = r.b) > 0,
-	(SELECT count(*) FROM blocks k WHERE k.who = r.a AND k.whom = r.b) + (SELECT count(*) FROM blocks k WHERE k.who = r.b AND k.whom = r.a) > 0,
+	(SELECT count(*) FROM blocks k WHERE k.who = r.a AND k.whom = r.b)
+		+ (SELECT count(*) FROM blocks k WHERE k.who = r.b AND k.whom = r.a) > 0,
 	coalesce((SELECT max(CASE WHEN i.status = 'opened' OR i.status = 'sent' AND i.expires_at > $1 THEN 2 ELSE 0 END)
 			+ max(CASE WHEN i.status = 'queued' THEN 1 ELSE 0 END)
 		FROM inmails i WHERE i.sender = r.a AND i.recipient = r.b AND i.status IN ('queued', 'sent', 'opened')), 0)
 	FROM unnest($2::int[], $3::text[], $4::text[]) AS r(n, a, b)`
 
-// Pairs answers for each pair what stands between the two (R12, R16, R20). That an InMail is live is judged by
-// the clock, whether or not its expiry was persisted (R33).
+// Pairs returns for each pair whether the two are connected or blocked, and whether an InMail awaits
+// its answer or is queued (R12, R16, R20). The time decides whether an InMail is live, whether or not
+// its expiry was stored (R33).
 func (t *tx) Pairs(ps []mailroom.Pair) ([]mailroom.Between, error) {
 	answers := make([]mailroom.Between, len(ps))
-	asked := batch{args: []any{millis(t.now)}}
+	asked := batch{args: []any{t.at(0)}}
 	for i, p := range ps {
 		asked.add(i, p.From, p.To)
 	}
-	err := t.queryBatch("look between two members", pairs, &asked, func(r row) error {
+	err := t.queryBatch("read the relations of two members", pairs, &asked, func(r row) error {
 		var n, live int
 		var b mailroom.Between
 		if err := r.Scan(&n, &b.Connected, &b.Blocked, &live); err != nil {
@@ -172,8 +176,8 @@ func (t *tx) Pairs(ps []mailroom.Pair) ([]mailroom.Between, error) {
 	return answers, err
 }
 
-// commonConnections walks the connections of each recipient and looks each up among the sender's, until three are found: of the
-// two it is most often the sender who has many.
+// commonConnections reads the connections of each recipient and looks each up among the sender's, until it
+// has three. It starts from the recipient because the sender usually has more connections.
 const commonConnections = `SELECT r.n, m.name FROM unnest($1::int[], $2::text[], $3::text[]) AS r(n, a, b)
 	JOIN LATERAL (SELECT x.b FROM connections x
 		WHERE x.a = r.b AND (SELECT count(*) FROM connections y WHERE y.a = r.a AND y.b = x.b) > 0
@@ -202,13 +206,16 @@ func (t *tx) CommonConnections(ps []mailroom.Pair) ([][]string, error) {
 const (
 	connect = `INSERT INTO connections (a, b) SELECT r.a, r.b FROM unnest($1::text[], $2::text[]) AS r(a, b)
 		WHERE TRUE ON CONFLICT (a, b) DO NOTHING`
-	disconnect = `DELETE FROM connections WHERE (a, b) IN (SELECT r.a, r.b FROM unnest($1::text[], $2::text[]) AS r(a, b))`
-	block      = `INSERT INTO blocks (who, whom) SELECT r.who, r.whom FROM unnest($1::text[], $2::text[]) AS r(who, whom)
+	disconnect = `DELETE FROM connections WHERE (a, b) IN (SELECT r.a, r.b FROM unnest($1::text[], $2::text[])
+		AS r(a, b))`
+	block = `INSERT INTO blocks (who, whom) SELECT r.who, r.whom FROM unnest($1::text[], $2::text[])
+		AS r(who, whom)
 		WHERE TRUE ON CONFLICT (who, whom) DO NOTHING`
-	unblock = `DELETE FROM blocks WHERE (who, whom) IN (SELECT r.who, r.whom FROM unnest($1::text[], $2::text[]) AS r(who, whom))`
+	unblock = `DELETE FROM blocks WHERE (who, whom) IN (SELECT r.who, r.whom FROM unnest($1::text[], $2::text[])
+		AS r(who, whom))`
 )
 
-// Connect makes 1st-degree connections, in both directions; already connected is fine (R12).
+// Connect makes 1st-degree connections, in both directions; an existing one is no error (R12).
 func (t *tx) Connect(ps []mailroom.Pair) error {
 	_, err := t.execBatch("connect members", connect, bothWays(ps))
 	return err
@@ -226,7 +233,7 @@ func (t *tx) Block(ps []mailroom.Pair) error {
 	return err
 }
 
-// Unblock ends it.
+// Unblock ends the block of To by From.
 func (t *tx) Unblock(ps []mailroom.Pair) error {
 	_, err := t.execBatch("unblock members", unblock, oneWay(ps))
 	return err

@@ -9,7 +9,8 @@ import (
 	"github.com/pressly/goose/v3"
 )
 
-// A record that the first version made is brought up to date, and keeps what it holds.
+// TestMigrateFromTheFirstVersion checks that a record of the first version is brought up
+// to date and keeps its rows.
 func TestMigrateFromTheFirstVersion(t *testing.T) {
 	db, err := sql.Open("sqlite", filepath.Join(t.TempDir(), "inmail.db"))
 	if err != nil {
@@ -33,7 +34,7 @@ func TestMigrateFromTheFirstVersion(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := up(t.Context(), goose.DialectSQLite3, db, forSQLiteDDL, false); err == nil {
-		t.Error("who may not migrate is not told that the schema is old")
+		t.Error("opening an old schema without the right to migrate is no error")
 	}
 	if err := up(t.Context(), goose.DialectSQLite3, db, forSQLiteDDL, true); err != nil {
 		t.Fatal(err)

@@ -20,7 +20,7 @@ import (
 type Record struct {
 	cfg    Config
 	engine engine
-	clock  mailroom.Clock
+	times  times
 	closed atomic.Bool
 
 	circuit circuit
@@ -32,12 +32,13 @@ var _ mailroom.Record = (*Record)(nil)
 // Open opens the record that cfg names, and brings its schema up to date when cfg.Migrate says so. It fails,
 // naming the thing and the remedy in one line, when the settings are wrong, the database cannot be reached or
 // written, the file or schema is another program's, or the schema is newer or older than this program; nothing
-// is left half done. clock is asked once a transaction.
+// is left half done. clock is the process's: see MachineClock.
 func Open(ctx context.Context, cfg Config, clock mailroom.Clock) (*Record, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("settings of the record: %w", err)
 	}
-	r := &Record{cfg: cfg, clock: clock}
+	r := &Record{cfg: cfg}
+	r.times.clock = clock
 	var err error
 	if cfg.Postgres() {
 		r.engine, err = orNil(openPostgres(ctx, cfg))

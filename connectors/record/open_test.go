@@ -54,13 +54,13 @@ func TestConfig(t *testing.T) {
 				}
 			}
 			if strings.Contains(err.Error(), "hunter2") {
-				t.Errorf("%q tells the password", err)
+				t.Errorf("%q has the password", err)
 			}
 		})
 	}
 }
 
-// refused opens a record that cannot be, and checks that the error is one line that tells all of want.
+// refused opens a record that must fail, and checks that the error is one line that contains all of want.
 func refused(t *testing.T, cfg record.Config, want ...string) error {
 	t.Helper()
 	p := patient()
@@ -68,7 +68,7 @@ func refused(t *testing.T, cfg record.Config, want ...string) error {
 	return refusedInTime(t, cfg, want...)
 }
 
-// refusedInTime is refused with the time limits of cfg: where it is such a limit that refuses.
+// refusedInTime is refused with the time limits of cfg, for a failure that is such a limit.
 func refusedInTime(t *testing.T, cfg record.Config, want ...string) error {
 	t.Helper()
 	rec, err := record.Open(t.Context(), cfg, wall{})
@@ -189,7 +189,7 @@ func TestOpenPostgresRefuses(t *testing.T) {
 		}
 	})
 	t.Run("a server that does not answer", func(t *testing.T) {
-		listener, err := net.Listen("tcp", "127.0.0.1:0") // accepts, and says nothing
+		listener, err := net.Listen("tcp", "127.0.0.1:0") // accepts connections and never answers
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -248,7 +248,7 @@ func TestOpenPostgresRefuses(t *testing.T) {
 	})
 }
 
-// answersWrongPassword is a server that refuses every password, as PostgreSQL says it.
+// answersWrongPassword starts a server that refuses every password with PostgreSQL's message.
 func answersWrongPassword(t *testing.T) (address string) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -276,7 +276,7 @@ func answersWrongPassword(t *testing.T) (address string) {
 	return listener.Addr().String()
 }
 
-// Programs that start together migrate once and all open.
+// TestOpenTogether checks that programs that start together migrate once and that all of them open.
 func TestOpenTogether(t *testing.T) {
 	empty := patient()
 	empty.URL = recordtest.EmptyDatabase(t, "")
@@ -306,7 +306,8 @@ func TestOpenTogether(t *testing.T) {
 	}
 }
 
-// A disk that is full refuses what does not fit, stores nothing of it, says so, and goes on when there is room again.
+// TestDiskFull checks that a full record refuses a transaction, stores nothing of it, names the cause, and
+// works again when there is space.
 func TestDiskFull(t *testing.T) {
 	cfg := sqliteConfig(t)
 	cfg.MaxBytes = 2 << 20
@@ -362,7 +363,8 @@ func TestDiskFull(t *testing.T) {
 	}
 }
 
-// Who waits for the one writer gives up with its own context, and the writer is none the worse.
+// TestWaitingForTheWriter checks that a transaction that waits for the one writer ends with its own context,
+// and that the writer works on.
 func TestWaitingForTheWriter(t *testing.T) {
 	rec := open(t, sqliteConfig(t))
 	inside, leave := make(chan struct{}), make(chan struct{})
@@ -387,7 +389,8 @@ func TestWaitingForTheWriter(t *testing.T) {
 	}
 }
 
-// An error never quotes what was to be stored (R27): not of the statement, not of the driver.
+// TestErrorsQuoteNoValue checks that no error quotes a value that was to be stored, also
+// not the driver's part (R27).
 func TestErrorsQuoteNoValue(t *testing.T) {
 	for name, cfg := range map[string]record.Config{"sqlite": sqliteConfig(t), "postgres": postgresConfig(t)} {
 		rec := open(t, cfg)
@@ -412,7 +415,7 @@ func TestErrorsQuoteNoValue(t *testing.T) {
 	}
 }
 
-// The two engines read one schema: the same tables with the same columns.
+// TestSchemasAreTheSame checks that both engines have the same tables with the same columns.
 func TestSchemasAreTheSame(t *testing.T) {
 	lite, server := sqliteConfig(t), postgresConfig(t)
 	open(t, lite)
@@ -460,7 +463,7 @@ func open(t *testing.T, cfg record.Config) *record.Record {
 	return rec
 }
 
-// direct is a connection to SQLite's file beside the record.
+// direct opens a connection to SQLite's file beside the record.
 func direct(t *testing.T, cfg record.Config) *sql.DB {
 	t.Helper()
 	db, err := sql.Open("sqlite", cfg.File())
@@ -491,7 +494,8 @@ func write(t *testing.T, file, text string) {
 	}
 }
 
-// The two roles of the README: one owns the schema, the other works in it and can change nothing of it.
+// TestRolesOfTheReadme checks the two roles of the README: one owns the schema, the other works
+// in it and cannot change it.
 func TestRolesOfTheReadme(t *testing.T) {
 	owner, worker := "owner_"+uuid.NewString()[:8], "worker_"+uuid.NewString()[:8]
 	recordtest.Admin(t, fmt.Sprintf("CREATE ROLE %s LOGIN; CREATE ROLE %s LOGIN", owner, worker))

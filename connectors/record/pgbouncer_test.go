@@ -18,7 +18,8 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// pgbouncer starts a PgBouncer before the server of the tests and returns its address. settings are lines of its [pgbouncer].
+// pgbouncer starts a PgBouncer before the server of the tests and returns its address. settings are
+// lines of its [pgbouncer].
 func pgbouncer(t *testing.T, settings string) (address string) {
 	t.Helper()
 	program, err := exec.LookPath("pgbouncer")
@@ -91,12 +92,12 @@ auth_file = %s/users.txt
 	}
 }
 
-// readmeOfPgBouncer is the setting of PgBouncer that the README names.
+// readmeOfPgBouncer is the setting of PgBouncer that the README gives.
 const readmeOfPgBouncer = "ignore_startup_parameters = extra_float_digits,timezone,lock_timeout,statement_timeout," +
 	"idle_in_transaction_session_timeout,enable_bitmapscan,enable_seqscan,enable_hashjoin,enable_mergejoin,random_page_cost,jit"
 
-// TestFieldPgBouncer is F37 with a real PgBouncer: what it refuses is said with the remedy, and what the README says of both ways of
-// pooling works.
+// TestFieldPgBouncer is F37 with a real PgBouncer: a refusal of it comes with the remedy, and the README's
+// settings for both poolings work.
 func TestFieldPgBouncer(t *testing.T) {
 	through := func(t *testing.T, settings, query string) error {
 		cfg := postgresConfig(t)

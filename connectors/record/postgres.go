@@ -128,6 +128,9 @@ func (p *postgres) begin(ctx context.Context, write bool) (session, error) {
 	return s, nil
 }
 
+func (p *postgres) ownTime() bool    { return false }
+func (p *postgres) readTime() string { return readTimePostgres }
+
 func (p *postgres) shard(s session) int {
 	return int(s.(*postgresSession).conn.Conn().PgConn().PID()) % shards
 }
@@ -144,7 +147,7 @@ func (s *postgresSession) run(ctx context.Context, steps []step) (failed int, er
 		b.Queue(s.begin)
 	}
 	for i, st := range steps {
-		args := postgresArgs(st.args)
+		sql, args := postgresMoments(st.sql, st.args), postgresArgs(st.args)
 		if st.rows != nil {
 			columns, err := postgresColumns(st.rows)
 			if err != nil {
@@ -152,7 +155,7 @@ func (s *postgresSession) run(ctx context.Context, steps []step) (failed int, er
 			}
 			args = append(args, columns...)
 		}
-		b.Queue(st.sql, args...)
+		b.Queue(sql, args...)
 	}
 	answers := s.conn.SendBatch(ctx, &b)
 	defer func() {

@@ -10,15 +10,18 @@ import (
 )
 
 const (
-	probeKept  = time.Second // one answer of the probe holds for so long: /readyz may be asked by anybody, as often as they like
-	damageKept = time.Minute // a damaged page that a transaction met is told for so long
+	// probeKept is how long the result of a probe is reused, because anybody may ask
+	// /readyz as often as they like.
+	probeKept = time.Second
+	// damageKept is how long probes report a damaged page that a transaction met.
+	damageKept = time.Minute
 )
 
-// probe is what was last found out about the record.
+// probe is the state of the record as it was last found.
 type probe struct {
 	mu      sync.Mutex
 	at      time.Time // of the last probe; zero: there was none
-	err     error     // what it found
+	err     error     // the result of the last probe; nil: the record works
 	damage  error     // a fault of damage that a transaction met; nil: none did
 	damaged time.Time // when that was
 }
@@ -26,8 +29,8 @@ type probe struct {
 // stateProbe is the name of the row that a probe writes.
 const stateProbe = "probe"
 
-// Ping writes a row and commits it: a record that can do so can do its work. Damage that a transaction met a moment ago is told as
-// well, for a probe does not read every page.
+// Ping writes a row and commits it: a record that can do this works. It also returns damage that a
+// transaction met within damageKept, because a probe does not read every page.
 func (r *Record) Ping(ctx context.Context) error {
 	p := &r.probe
 	p.mu.Lock()
@@ -46,7 +49,7 @@ func (r *Record) Ping(ctx context.Context) error {
 	return p.err
 }
 
-// noteDamage keeps a fault of a damaged file for the next probe.
+// noteDamage keeps the fault of a damaged file, so that probes report it.
 func (r *Record) noteDamage(err error) {
 	var f *Fault
 	if errors.As(err, &f) && f.why == mailroom.CauseDamaged && r.probe.mu.TryLock() {

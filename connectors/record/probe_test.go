@@ -28,14 +28,14 @@ func cannot(t *testing.T, rec *record.Record, want mailroom.Cause) {
 	}
 }
 
-// TestField holds what the record answers to cases from the field (F35, F37).
+// TestField checks what the record answers in cases from the field (F35, F37).
 func TestField(t *testing.T) {
 	t.Run("F35_sqlite_full", func(t *testing.T) {
 		cfg := sqliteConfig(t)
 		cfg.MaxBytes = 2 << 20
 		rec := open(t, cfg)
 		if err := rec.Ping(t.Context()); err != nil {
-			t.Fatalf("a record with room: %v", err)
+			t.Fatalf("a record with space left: %v", err)
 		}
 		fill := func() error {
 			m, receipt := domain.New(domain.InMail{ID: domain.ID(uuid.Must(uuid.NewV7()).String()), Sender: "ada", Recipient: "bob",
@@ -74,7 +74,7 @@ func TestField(t *testing.T) {
 		file.Close()
 		cfg.Migrate = false
 		rec, err = record.Open(t.Context(), cfg, wall{})
-		if err == nil { // what the start reads was whole
+		if err == nil { // the pages that the start reads were whole
 			defer rec.Close()
 			err = rec.Ping(t.Context())
 		}
@@ -113,7 +113,7 @@ func TestField(t *testing.T) {
 		}
 		began := time.Now()
 		const calls = 100
-		for range calls { // each is answered at once: a hundred of them together take less than one would wait
+		for range calls { // each is answered at once: a hundred together take less than one would wait
 			if err := update(); mailroom.CauseOf(err) != mailroom.CauseSilent {
 				t.Fatalf("once it is known: %v: %q", err, mailroom.CauseOf(err))
 			}
@@ -171,7 +171,8 @@ func TestField(t *testing.T) {
 	})
 }
 
-// relay passes connections on to a server until it hangs: then it is silent, and takes and keeps what comes.
+// relay passes connections on to a server until the test makes it hang: then it accepts
+// bytes and passes on none.
 type relay struct {
 	address string
 	mu      sync.Mutex

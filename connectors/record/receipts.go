@@ -6,7 +6,8 @@ const insertReceipts = `INSERT INTO receipts (inmail, seq, status, at, reason)
 	SELECT r.inmail, r.seq, r.status, r.at, r.reason
 	FROM unnest($1::uuid[], $2::int[], $3::text[], $4::bigint[], $5::text[]) AS r(inmail, seq, status, at, reason)`
 
-// appendReceipts adds receipts; a sequence number that is taken fails, whatever the guards let through (R54).
+// appendReceipts adds receipts. A sequence number that exists already fails the transaction, even when no
+// guard of an InMail did (R54).
 func (t *tx) appendReceipts(receipts []domain.Receipt) error {
 	var rows batch
 	for _, r := range receipts {
@@ -17,7 +18,7 @@ func (t *tx) appendReceipts(receipts []domain.Receipt) error {
 
 const selectReceipts = `SELECT seq, status, at, reason FROM receipts WHERE inmail = $1 ORDER BY seq`
 
-// Receipts returns those of an InMail by sequence number (R54).
+// Receipts returns the receipts of an InMail by sequence number (R54).
 func (t *tx) Receipts(id domain.ID) (receipts []domain.Receipt, err error) {
 	err = t.query("read receipts", selectReceipts, func(r row) error {
 		receipt := domain.Receipt{InMail: id}

@@ -19,7 +19,7 @@ func engines() recordtest.Engines {
 	return recordtest.Engines{"sqlite": newSQLite, "postgres": newPostgres}
 }
 
-// place opens what cfg names.
+// place returns a function that opens the record of cfg.
 func place(cfg record.Config) recordtest.Place {
 	return func(ctx context.Context, clock mailroom.Clock) (recordtest.Record, error) {
 		r, err := record.Open(ctx, cfg, clock)
@@ -34,7 +34,7 @@ func newSQLite(t *testing.T) recordtest.Place { return place(sqliteConfig(t)) }
 
 func newPostgres(t *testing.T) recordtest.Place { return place(postgresConfig(t)) }
 
-// patient are the settings of a test: how long anything takes on a busy machine says nothing.
+// patient returns settings with time limits that a busy machine does not reach.
 func patient() record.Config {
 	cfg := record.Default()
 	cfg.ConnectTimeout, cfg.LockTimeout, cfg.Timeout = time.Minute, 10*time.Minute, time.Hour
@@ -47,7 +47,7 @@ func sqliteConfig(t testing.TB) record.Config {
 	return cfg
 }
 
-// postgresConfig names a database of the test's own, with the schema in it.
+// postgresConfig returns the settings of a database of the test's own, with the schema in it.
 func postgresConfig(t testing.TB) record.Config {
 	cfg := patient()
 	cfg.URL = recordtest.Database(t)

@@ -29,7 +29,8 @@ type replyScan struct {
 }
 
 func (s *replyScan) columns() []any {
-	return []any{(*string)(&s.r.ID), (*string)(&s.r.InMail), (*string)(&s.r.From), (*string)(&s.r.To), &s.r.Body, &s.at, &s.read}
+	return []any{(*string)(&s.r.ID), (*string)(&s.r.InMail), (*string)(&s.r.From), (*string)(&s.r.To), &s.r.Body,
+		&s.at, &s.read}
 }
 
 func (s *replyScan) reply() *domain.Reply {
@@ -45,7 +46,8 @@ func (t *tx) Replies(id domain.ID, page mailroom.Page) (replies []*domain.Reply,
 		at := c.arg(millis(page.After.At))
 		c.and("p.at >= " + at + " AND NOT (p.at = " + at + " AND p.id <= " + c.arg(domain.ID(page.After.ID)) + ")")
 	}
-	sql := `SELECT ` + replyColumns + ` FROM replies p WHERE ` + c.sql + ` ORDER BY p.at, p.id LIMIT ` + c.arg(limit(page))
+	sql := `SELECT ` + replyColumns + ` FROM replies p WHERE ` + c.sql + ` ORDER BY p.at, p.id LIMIT ` +
+		c.arg(limit(page))
 	err = t.query("read a conversation", sql, func(r row) error {
 		var s replyScan
 		err := r.Scan(s.columns()...)
@@ -59,6 +61,6 @@ const markRead = `UPDATE replies SET read_at = $3 WHERE inmail = $1 AND to_membe
 
 // MarkRead marks the replies to a member in one conversation as read.
 func (t *tx) MarkRead(id domain.ID, reader domain.MemberID) error {
-	_, err := t.exec("mark replies as read", markRead, id, reader, millis(t.now))
+	_, err := t.exec("mark replies as read", markRead, id, reader, t.at(0))
 	return err
 }

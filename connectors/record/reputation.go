@@ -56,7 +56,7 @@ func (t *tx) see(senders []domain.MemberID, need spam.Limits) (*sight, error) {
 	}
 	asked := distinct(senders)
 	var rows batch
-	rows.args = []any{millis(t.now.Add(-spam.SendsWindow)), need.SendsNeeded()}
+	rows.args = []any{t.at(-spam.SendsWindow), need.SendsNeeded()}
 	for _, id := range asked {
 		signals[id] = spam.Signals{}
 		rows.add(id)
@@ -71,7 +71,7 @@ func (t *tx) see(senders []domain.MemberID, need spam.Limits) (*sight, error) {
 	if err != nil {
 		return nil, err
 	}
-	since := millis(t.now.Add(-spam.RecordWindow))
+	since := t.at(-spam.RecordWindow)
 	err = t.query("read strikes", recentStrikes, func(r row) error {
 		id, at, err := scanMemberTime(r)
 		s := signals[id]
@@ -114,7 +114,6 @@ func (t *tx) weigh(seen *sight) error {
 	if len(seen.reported) == 0 {
 		return nil
 	}
-	since := t.now.Add(-spam.RecordWindow)
 	return t.query("count deliveries", deliveries, func(r row) error {
 		var id domain.MemberID
 		var n int
@@ -123,7 +122,7 @@ func (t *tx) weigh(seen *sight) error {
 		s.Deliveries = n
 		seen.signals[id] = s
 		return err
-	}, seen.reported, millis(since.Add(-longestQueue)), millis(since))
+	}, seen.reported, t.at(-spam.RecordWindow-longestQueue), t.at(-spam.RecordWindow))
 }
 
 func scanMemberTime(r row) (id domain.MemberID, at time.Time, err error) {
@@ -150,7 +149,7 @@ func (t *tx) NoteSends(sends []mailroom.SendNote) error {
 		rows.add(s.Sender, millis(s.At), blob(s.Fingerprint))
 		senders = append(senders, s.Sender)
 	}
-	old := batch{args: []any{millis(t.now.Add(-spam.SimilarWindow)), distinct(senders)}}
+	old := batch{args: []any{t.at(-spam.SimilarWindow), distinct(senders)}}
 	if err := t.later("remove old fingerprints", purgeFingerprints, &old, anyNumber); err != nil {
 		return err
 	}
@@ -187,7 +186,7 @@ func (t *tx) Strike(strikes []mailroom.Strike) error {
 		rows.add(s.Member, millis(s.At))
 		members = append(members, s.Member)
 	}
-	old := batch{args: []any{millis(t.now.Add(-spam.RecordWindow)), distinct(members)}}
+	old := batch{args: []any{t.at(-spam.RecordWindow), distinct(members)}}
 	if err := t.later("remove old strikes", purgeStrikes, &old, anyNumber); err != nil {
 		return err
 	}
@@ -213,9 +212,10 @@ func (t *tx) Restrictions(member domain.MemberID) (rows []mailroom.RestrictionRo
 	return rows, err
 }
 
-const restricted = restrictionColumns + `WHERE member IN (SELECT unnest($1::text[])) AND undone_at IS NULL AND started_at <= $2 AND until > $2 ORDER BY until`
+const restricted = restrictionColumns + `WHERE member IN (SELECT unnest($1::text[])) AND latest = TRUE AND until > $2`
 
-// Restricted returns the restriction of each sender that holds at Now: of several the one that ends last (R42).
+// Restricted returns the restriction of each sender that holds at Now (R42). One that is stored has begun,
+// whatever its stamp says: whoever stored it held the sender's lock before.
 func (t *tx) Restricted(senders []domain.MemberID) (map[domain.MemberID]spam.Restriction, error) {
 	holding := map[domain.MemberID]spam.Restriction{}
 	if len(senders) == 0 {
@@ -225,17 +225,29 @@ func (t *tx) Restricted(senders []domain.MemberID) (map[domain.MemberID]spam.Res
 		x, err := scanRestriction(r)
 		holding[x.Member] = x.Restriction
 		return err
-	}, senders, millis(t.now))
+	}, senders, t.at(0))
 	return holding, err
 }
 
-const putRestriction = `INSERT INTO restrictions (id, member, trigger_name, value, bound, step, started_at, until)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-	ON CONFLICT (id) DO UPDATE SET value = excluded.value, bound = excluded.bound, step = excluded.step, until = excluded.until`
+const (
+	endRestriction = `UPDATE restrictions SET latest = FALSE WHERE member = $1 AND latest = TRUE AND until <= $2`
+	// putRestriction stores one where none holds; restrictions_latest would refuse a second all the same.
+	putRestriction = `INSERT INTO restrictions (id, member, trigger_name, value, bound, step, started_at, until, latest)
+		SELECT $1::text, $2::text, $3::text, $4::float8, $5::float8, $6::int, $7::bigint, $8::bigint, TRUE
+		WHERE (SELECT count(*) FROM restrictions h WHERE h.member = $2 AND h.latest = TRUE) = 0`
+)
 
-// PutRestriction restricts a member (R42).
+// PutRestriction restricts a member (R42). While another restriction of the member holds it is ErrConflict: a
+// member has one at most.
 func (t *tx) PutRestriction(member domain.MemberID, id string, r spam.Restriction) error {
-	_, err := t.exec("store a restriction", putRestriction, id, member, r.Trigger, r.Value, r.Limit, r.Step, millis(r.StartedAt), millis(r.Until))
+	if _, err := t.exec("end the restriction before", endRestriction, member, t.at(0)); err != nil {
+		return err
+	}
+	n, err := t.exec("store a restriction", putRestriction, id, member, r.Trigger, r.Value, r.Limit, r.Step,
+		millis(r.StartedAt), millis(r.Until))
+	if err == nil && n == 0 {
+		return t.conflict("store a second restriction of one member")
+	}
 	return err
 }
 
@@ -249,14 +261,16 @@ func (t *tx) Restriction(id string) (found *mailroom.RestrictionRow, err error) 
 	return found, err
 }
 
+const undoRestriction = `UPDATE restrictions SET undone_at = $2, latest = FALSE WHERE id = $1 AND undone_at IS NULL`
+
 // UndoRestriction ends a restriction now; one that is undone already stays as it was.
 func (t *tx) UndoRestriction(id string) error {
-	_, err := t.exec("undo a restriction", `UPDATE restrictions SET undone_at = $2 WHERE id = $1 AND undone_at IS NULL`, id, millis(t.now))
+	_, err := t.exec("undo a restriction", undoRestriction, id, t.at(0))
 	return err
 }
 
-const restrictedByTrigger = `SELECT trigger_name, count(DISTINCT member) FROM restrictions
-	WHERE until > $1 AND undone_at IS NULL AND started_at <= $1 GROUP BY trigger_name`
+const restrictedByTrigger = `SELECT trigger_name, count(*) FROM restrictions
+	WHERE until > $1 AND undone_at IS NULL AND latest = TRUE GROUP BY trigger_name`
 
 // RestrictedByTrigger counts the senders restricted at Now.
 func (t *tx) RestrictedByTrigger() (map[string]int, error) {
@@ -267,7 +281,7 @@ func (t *tx) RestrictedByTrigger() (map[string]int, error) {
 		err := r.Scan(&trigger, &n)
 		counts[trigger] = n
 		return err
-	}, millis(t.now))
+	}, t.at(0))
 	return counts, err
 }
 
@@ -275,7 +289,7 @@ const insertReport = `INSERT INTO reports (inmail, sender, reporter, reason, at,
 
 // Report keeps an abuse report, once for each InMail; again is ErrConflict, and stores nothing (R44).
 func (t *tx) Report(id domain.ID, sender, reporter domain.MemberID, reason string) error {
-	n, err := t.exec("keep a report", insertReport, id, sender, reporter, reason, millis(t.now))
+	n, err := t.exec("keep a report", insertReport, id, sender, reporter, reason, t.at(0))
 	if err == nil && n == 0 {
 		return explain("keep a report", mailroom.ErrConflict) // nothing failed: the transaction may go on
 	}
@@ -305,7 +319,7 @@ func (t *tx) PutModel(learnt []byte) error {
 
 // AppendLessons notes what is to be learnt from; the same lesson waits once.
 func (t *tx) AppendLessons(ls []mailroom.Lesson) error {
-	rows := batch{args: []any{millis(t.now)}}
+	rows := batch{args: []any{t.at(0)}}
 	seen := map[mailroom.Lesson]bool{}
 	for _, l := range ls {
 		if !seen[l] {

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// Scrub leaves no byte of what was deleted in any file of the record: unused parts of pages and write-ahead log
-// too (R60). It runs beside other work, and must not run inside a transaction. PostgreSQL does less: its README
-// says what.
+// Scrub removes every byte of deleted data from the files of the record, also from unused parts of pages and
+// from the write-ahead log (R60). It runs beside other work, and must not run inside a transaction. On
+// PostgreSQL it does less: README.md says what.
 func (r *Record) Scrub(ctx context.Context) error {
 	if r.closed.Load() {
 		return explain("scrub the record", errClosed)
@@ -16,16 +16,18 @@ func (r *Record) Scrub(ctx context.Context) error {
 	return explain("scrub the record", r.engine.scrub(ctx))
 }
 
-// scrubPages is how many pages of SQLite's file one transaction looks at: some milliseconds, then others write.
+// scrubPages is how many pages of SQLite's file one transaction reads. That takes some
+// milliseconds; then others may write.
 const scrubPages = 500
 
 // checkpointEvery is how long scrub waits for readers before it tries again to empty the write-ahead log.
 const checkpointEvery = 20 * time.Millisecond
 
-// scrub makes up for what secure_delete leaves. That overwrites a cell when it is deleted, but when a page is split
-// or joined SQLite writes its cells anew and forgets the old copies in the gap between the cell pointers and the cells,
-// where they stay readable after the cell itself was deleted (seen in one page of a hundred). VACUUM would rewrite the
-// whole file, and nobody could write meanwhile. So the gaps are emptied page by page, and then the write-ahead log.
+// scrub removes what secure_delete leaves. SQLite overwrites a cell when it is deleted; but when a page is
+// split or joined, it writes the cells anew and leaves the old copies in the gap between the cell pointers
+// and the cells. There they stay readable after the cell was deleted (found in one page of a hundred). VACUUM
+// would rewrite the whole file, and nobody could write meanwhile. So scrub empties the gaps page by page, and
+// then the write-ahead log.
 func (s *sqlite) scrub(ctx context.Context) error {
 	for next, last := 1, 1; next <= last; next += scrubPages {
 		var err error
@@ -52,7 +54,8 @@ const (
 	writePage  = `UPDATE sqlite_dbpage SET data = $2 WHERE pgno = $1`
 )
 
-// scrubSome empties the gaps of scrubPages pages from first on and returns the number of the file's last page.
+// scrubSome empties the gaps of scrubPages pages from first on and returns the
+// number of the file's last page.
 func (s *sqlite) scrubSome(ctx context.Context, first int) (last int, err error) {
 	session, err := s.begin(ctx, true)
 	if err != nil {
@@ -87,7 +90,8 @@ func (s *sqlite) scrubSome(ctx context.Context, first int) (last int, err error)
 	return last, session.commit(ctx)
 }
 
-// The kinds of B-tree pages, and where the header and its fields stand (https://www.sqlite.org/fileformat2.html, 1.6).
+// The kinds of B-tree pages, and where the header and its fields stand
+// (https://www.sqlite.org/fileformat2.html, 1.6).
 const (
 	interiorIndex, interiorTable = 0x02, 0x05
 	leafIndex, leafTable         = 0x0a, 0x0d
@@ -99,9 +103,9 @@ const (
 	innerHeader  = 12
 )
 
-// emptyGap overwrites the unused space between the cell pointers and the cells of a B-tree page, and says whether
-// anything was there. Other pages are left alone: they begin with a page number, whose first byte is below every kind
-// as long as the file has fewer than 2^25 pages.
+// emptyGap overwrites the unused space between the cell pointers and the cells of a B-tree page with zeros,
+// and returns whether anything was there. It leaves other pages as they are: they begin with a page number,
+// whose first byte is below every kind of B-tree page as long as the file has fewer than 2^25 pages.
 func emptyGap(number, last int, page []byte) bool {
 	if last >= interiorIndex<<24 || len(page) < fileHeader+innerHeader {
 		return false
@@ -124,7 +128,7 @@ func emptyGap(number, last int, page []byte) bool {
 		to = 1 << 16
 	}
 	if from > to || to > len(page) {
-		return false // not a page that SQLite would accept; it is not for us to mend
+		return false // SQLite would not accept this page; scrub does not repair it
 	}
 	was := false
 	for i := from; i < to; i++ {
@@ -146,22 +150,25 @@ func (s *sqlite) checkpoint(ctx context.Context) (busy bool, err error) {
 	if err := c.open(ctx, s.db); err != nil {
 		return false, err
 	}
-	// While it waits for a reader nobody can write: not long, then others have their turn.
+	// Nobody can write while the checkpoint waits for a reader, so it waits for 20 ms only.
 	if _, err := c.conn.ExecContext(ctx, "PRAGMA busy_timeout = 20"); err != nil {
 		return false, err
 	}
 	var log, moved int
 	err = c.conn.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &log, &moved)
-	_, restored := c.conn.ExecContext(context.WithoutCancel(ctx), "PRAGMA busy_timeout = "+milliseconds(s.cfg.LockTimeout))
+	_, restored := c.conn.ExecContext(context.WithoutCancel(ctx),
+		"PRAGMA busy_timeout = "+milliseconds(s.cfg.LockTimeout))
 	return busy, errors.Join(err, restored)
 }
 
-// touched are the tables that erasure changes.
-const touched = `members, allowances, credits, connections, blocks, banned, keys, inmails, texts, replies, answers, crm_links, counts,
+// touched lists the tables that an erasure changes.
+const touched = `members, allowances, credits, connections, blocks, banned, keys, inmails, texts, replies, answers,
+	crm_links, counts,
 	snapshots, state, fingerprints, strikes, restrictions, reports, audit`
 
-// scrub removes the dead rows of the tables that erasure touches. PostgreSQL overwrites their bytes when it uses the
-// space again; its write-ahead log and backups age out as they are set to (README).
+// scrub removes the dead rows of the tables that an erasure changes. PostgreSQL overwrites their
+// bytes when it uses the space again. How long its write-ahead log and its backups are kept is a
+// setting of the server (README.md).
 func (p *postgres) scrub(ctx context.Context) error {
 	_, err := p.pool.Exec(ctx, `VACUUM `+touched)
 	return err

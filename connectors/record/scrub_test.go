@@ -15,8 +15,8 @@ type fixed time.Time
 
 func (f fixed) Now() time.Time { return time.Time(f) }
 
-// What a page split left behind is found in the gaps of pages before a scrub, and nowhere after it. Without the first
-// half this test could not fail.
+// TestScrubEmptiesTheGapsOfPages checks that bytes which a page split left are in the gaps of pages before a
+// scrub, and nowhere after it. The first half shows that there was something to remove.
 func TestScrubEmptiesTheGapsOfPages(t *testing.T) {
 	cfg := Default()
 	cfg.Data = t.TempDir()
@@ -86,7 +86,7 @@ func TestScrubEmptiesTheGapsOfPages(t *testing.T) {
 	}
 }
 
-// A page is touched between its cell pointers and its cells, and only when it is one.
+// TestEmptyGap checks that only B-tree pages change, and only between their cell pointers and their cells.
 func TestEmptyGap(t *testing.T) {
 	page := func(kind byte, header, cells, start int) []byte {
 		p := bytes.Repeat([]byte{0xee}, 512)

@@ -7,11 +7,11 @@ const putSnapshot = `INSERT INTO snapshots (id, at, figures) VALUES (1, $1, $2)
 
 // PutSnapshot replaces the last computed figures.
 func (t *tx) PutSnapshot(figures []byte) error {
-	_, err := t.exec("store the snapshot", putSnapshot, millis(t.now), blob(figures))
+	_, err := t.exec("store the snapshot", putSnapshot, t.at(0), blob(figures))
 	return err
 }
 
-// Snapshot returns the last computed figures and when they were stored; nil when there are none.
+// Snapshot returns the last computed figures and the time at which they were stored; nil when there are none.
 func (t *tx) Snapshot() (figures []byte, at time.Time, err error) {
 	var ms int64
 	each, _ := one(&figures, &ms)

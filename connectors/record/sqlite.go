@@ -277,6 +277,9 @@ func (s *sqlite) begin(ctx context.Context, write bool) (session, error) {
 
 func (s *sqlite) shard(session) int { return 0 }
 
+func (s *sqlite) ownTime() bool    { return true }
+func (s *sqlite) readTime() string { return readTimeSQLite }
+
 type sqliteSession struct {
 	conn  *sqliteConn
 	pool  chan *sqliteConn

@@ -18,6 +18,9 @@ type engine interface {
 	migrate(ctx context.Context, apply bool) error
 	scrub(ctx context.Context) error
 	close()
+	// ownTime says that the process's clock is the record's; readTime is the statement that reads the time.
+	ownTime() bool
+	readTime() string
 	// shard says which shard of a count a transaction moves, so that two at once seldom wait for each other.
 	shard(s session) int
 }
@@ -105,11 +108,11 @@ func (r *Record) run(ctx context.Context, write bool, fn func(tx mailroom.Tx) er
 			s.rollback()
 		}
 	}()
-	t := &tx{ctx: ctx, s: s, now: r.clock.Now().UTC().Truncate(time.Millisecond), write: write, shard: r.engine.shard(s)}
+	t := &tx{ctx: ctx, r: r, s: s, write: write, shard: r.engine.shard(s)}
 	if err := fn(t); err != nil {
 		return err
 	}
-	if err := t.storeCounts(); err != nil {
+	if err := errors.Join(t.storeCounts(), t.keepMark()); err != nil {
 		return err
 	}
 	if err := t.flush(); err != nil {
@@ -131,8 +134,12 @@ func (r *Record) run(ctx context.Context, write bool, fn func(tx mailroom.Tx) er
 // tx is one transaction as the use cases see it.
 type tx struct {
 	ctx    context.Context
+	r      *Record
 	s      session
-	now    time.Time
+	now    time.Time // zero: it was not read yet
+	asked  bool      // it is read with the next statement, or was
+	mark   mark      // as it was read
+	marks  bool      // the mark is kept
 	write  bool
 	shard  int
 	failed error // the first statement that failed: what follows it must not be committed
@@ -143,9 +150,6 @@ type tx struct {
 }
 
 var _ mailroom.Tx = (*tx)(nil)
-
-// Now is the time of the whole transaction.
-func (t *tx) Now() time.Time { return t.now }
 
 // batch is what a statement over many rows is run with: scalars first, then the columns of each row.
 type batch struct {
@@ -225,9 +229,22 @@ func (t *tx) together(ask func() error) error {
 	return t.flush()
 }
 
-// do runs a step and what waits before it.
+// do runs a step and what waits before it. A View reads the time with its first.
 func (t *tx) do(s step) error {
+	if !t.write {
+		t.askTime()
+	}
 	t.pending = append(t.pending, s)
+	if t.gathering {
+		return nil
+	}
+	return t.flush()
+}
+
+// lock runs a query that locks. The time is read behind it, unless it is known already.
+func (t *tx) lock(what, sql string, each func(row) error, args ...any) error {
+	t.pending = append(t.pending, step{what: what, sql: sql, args: args, each: each})
+	t.askTime()
 	if t.gathering {
 		return nil
 	}

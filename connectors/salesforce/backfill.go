@@ -12,28 +12,30 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// Progress tells how far a backfill is, and Plan what one would take.
+// Progress is how far a backfill has come, and Plan is what one would cost.
 type (
 	Progress = mailroom.BackfillProgress
 	Plan     = mailroom.BackfillPlan
 )
 
-// backfill is a backfill on its way, as it is kept between runs.
+// backfill is the state of a running backfill, which is stored between runs.
 type backfill struct {
-	So     Progress `json:"so"`
-	JobID  string   `json:"job_id,omitempty"` // of the job that is under way
-	Closed bool     `json:"closed,omitempty"` // its data is uploaded: the org works
-	notify func()   // tells how far it is
+	SoFar  Progress `json:"so"`
+	JobID  string   `json:"job_id,omitempty"` // the running job; empty: none
+	Closed bool     `json:"closed,omitempty"` // the job's data is uploaded, so the org works on it
+	notify func()   // reports the progress
 	record mailroom.CRMRecord
 }
 
 const backfillState = "backfill"
 
-// Backfill brings every InMail of the record to the org, whatever is believed to be there: in bulk jobs, or where
-// there are few, by ordinary pushes. It may be killed at any step and goes on with the chunk it was in: what the org took
-// already changes nothing when it comes again. It stops with a *mailroom.Waits when the budget is spent. progress, if any, is told
-// after each step.
-func (c *Connector) Backfill(ctx context.Context, record mailroom.CRMRecord, progress func(Progress)) (Progress, error) {
+// Backfill brings every InMail of the record to the org, whatever the links say about it. Many InMails go in
+// bulk jobs, few by ordinary pushes. A backfill that was killed at any step goes on with the chunk that it
+// was in, and rows that the org took already change nothing when they come again. It stops with a
+// *mailroom.Waits when the budget is spent. progress may be nil; otherwise it is called after each step.
+func (c *Connector) Backfill(
+	ctx context.Context, record mailroom.CRMRecord, progress func(Progress),
+) (Progress, error) {
 	if !c.Configured() {
 		return Progress{}, mailroom.ErrNotConfigured
 	}
@@ -44,59 +46,61 @@ func (c *Connector) Backfill(ctx context.Context, record mailroom.CRMRecord, pro
 	ctx, made := countCalls(withUrgency(ctx, background))
 	b := &backfill{record: record}
 	b.notify = func() {
-		b.So.Calls += made.take()
+		b.SoFar.Calls += made.take()
 		if progress != nil {
-			progress(b.So)
+			progress(b.SoFar)
 		}
 	}
 	err := c.resumeBackfill(ctx, b)
 	b.notify()
-	for err == nil && !b.So.Done {
+	for err == nil && !b.SoFar.Done {
 		err = c.fillChunk(ctx, b)
 		b.notify()
 	}
 	if err != nil {
-		return b.So, c.waits(fmt.Errorf("backfill Salesforce: %w", err))
+		return b.SoFar, c.waits(fmt.Errorf("backfill Salesforce: %w", err))
 	}
-	return b.So, nil
+	return b.SoFar, nil
 }
 
-// resumeBackfill reads how far the last run came and ends the job that it left behind: one that works is waited for, so that two do
-// not lock each other; any other is aborted. Its chunk is gone through again.
+// resumeBackfill reads how far the last run came and ends the job that it left. A job that the org works on
+// is awaited, so that two jobs do not lock each other's rows, and any other job is aborted. The chunk of that
+// job is done again.
 func (c *Connector) resumeBackfill(ctx context.Context, b *backfill) error {
 	blob, err := b.record.State(ctx, backfillState)
 	if err != nil {
 		return fmt.Errorf("read how far the backfill came: %w", err)
 	}
-	if blob == nil || json.Unmarshal(blob, b) != nil || b.So.Done {
-		*b = backfill{notify: b.notify, record: b.record, So: Progress{StartedAt: c.clock.Now()}}
-		if b.So.Total, err = countInMails(ctx, b.record); err != nil {
+	if blob == nil || json.Unmarshal(blob, b) != nil || b.SoFar.Done {
+		*b = backfill{notify: b.notify, record: b.record, SoFar: Progress{StartedAt: c.clock.Now()}}
+		if b.SoFar.Total, err = countInMails(ctx, b.record); err != nil {
 			return err
 		}
-		b.So.Bulk = b.So.Total > c.bulkAbove
+		b.SoFar.Bulk = b.SoFar.Total > c.bulkAbove
 	}
-	b.So.Prepared = b.So.InMails // its chunk begins anew
+	b.SoFar.Prepared = b.SoFar.InMails // its chunk is done again
 	if b.JobID != "" {
 		if b.Closed {
 			_, err = c.awaitJob(ctx, b.JobID, b.notify)
 		} else {
 			err = c.abortJob(ctx, b.JobID)
 		}
-		if f := (*Fault)(nil); errors.As(err, &f) && (f.Status < 400 || f.Status >= 500 || f.Class == domain.LimitReached) {
-			return fmt.Errorf("end the job of the last backfill: %w", err) // it may still be there
+		f := (*Fault)(nil)
+		if errors.As(err, &f) && (f.Status < 400 || f.Status >= 500 || f.Class == domain.LimitReached) {
+			return fmt.Errorf("end the job of the last backfill: %w", err) // the job may still run
 		}
 		b.JobID, b.Closed = "", false
 	}
 	return c.keepBackfill(ctx, b)
 }
 
-// countInMails walks the record.
+// countInMails counts the InMails of the record.
 func countInMails(ctx context.Context, record mailroom.CRMRecord) (n int, err error) {
 	var after domain.ID
 	for {
 		pushes, err := record.PushesAfter(ctx, after, pageSize)
 		if err != nil {
-			return n, fmt.Errorf("walk the record: %w", err)
+			return n, fmt.Errorf("read the record: %w", err)
 		}
 		if n += len(pushes); len(pushes) < pageSize {
 			return n, nil
@@ -107,8 +111,8 @@ func countInMails(ctx context.Context, record mailroom.CRMRecord) (n int, err er
 
 func (c *Connector) keepBackfill(ctx context.Context, b *backfill) error {
 	var blob []byte
-	if !b.So.Done {
-		blob, _ = json.Marshal(b) // of texts, numbers and times: cannot fail
+	if !b.SoFar.Done {
+		blob, _ = json.Marshal(b) // texts, numbers and times cannot fail to encode
 	}
 	if err := b.record.SetState(ctx, backfillState, blob); err != nil {
 		return fmt.Errorf("keep how far the backfill came: %w", err)
@@ -116,14 +120,14 @@ func (c *Connector) keepBackfill(ctx context.Context, b *backfill) error {
 	return nil
 }
 
-// chunk is what one pair of jobs brings to the org.
+// chunk is the part of the record that one pair of jobs brings to the org.
 type chunk struct {
-	links   []domain.Link // as they are when all goes through
+	links   []domain.Link // the links as they will be when the org takes every row
 	records *sheet
 	tasks   *sheet
-	events  map[string]bool // the Tasks in their sheet, by event id
+	events  map[string]bool // the event ids of the Tasks in the sheet
 	to      domain.ID
-	last    bool // the record ends here
+	last    bool // the chunk reaches the end of the record
 }
 
 func (c *Connector) taskColumns() []string {
@@ -137,27 +141,28 @@ func (c *Connector) taskColumns() []string {
 	return columns
 }
 
-// gather reads the record from where the backfill is, matches page by page, and writes the sheets.
+// gather reads the record from where the backfill is, matches it page by page, and fills the sheets.
 func (c *Connector) gather(ctx context.Context, b *backfill) (*chunk, error) {
-	ch := &chunk{to: b.So.After, events: map[string]bool{}, records: newSheet(inMailObject, "upsert", inMailKey, columnNames(nil)...),
-		tasks: newSheet(taskObject, "insert", taskKey, c.taskColumns()...)}
+	ch := &chunk{to: b.SoFar.After, events: map[string]bool{},
+		records: newSheet(inMailObject, "upsert", inMailKey, columnNames(nil)...),
+		tasks:   newSheet(taskObject, "insert", taskKey, c.taskColumns()...)}
 	for ch.records.rows < c.jobRows && ch.records.data.Len() < maxUpload-pageSize*16_000 {
 		page := min(pageSize, c.jobRows-ch.records.rows)
 		pushes, err := b.record.PushesAfter(ctx, ch.to, page)
 		if err != nil {
-			return nil, fmt.Errorf("walk the record: %w", err)
+			return nil, fmt.Errorf("read the record: %w", err)
 		}
-		for i := range pushes { // from scratch: what is known may be of another org
+		for i := range pushes { // the old link may belong to another org
 			pushes[i].Link = domain.Link{InMail: pushes[i].InMail.ID}
 		}
-		works := c.newest(pushes)
+		works := c.newWorks(pushes)
 		if err := c.findParents(ctx, works); err != nil {
 			return nil, err
 		}
 		for _, w := range works {
 			ch.add(c, w)
 		}
-		b.So.Prepared += len(pushes)
+		b.SoFar.Prepared += len(pushes)
 		b.notify()
 		if len(pushes) < page {
 			ch.last = true
@@ -168,7 +173,7 @@ func (c *Connector) gather(ctx context.Context, b *backfill) (*chunk, error) {
 	return ch, nil
 }
 
-// add puts an InMail into the sheets.
+// add adds the rows of an InMail to the sheets.
 func (ch *chunk) add(c *Connector, w *work) {
 	row := fieldsOf(w.push, c.text)
 	setParents(row, w.want)
@@ -183,7 +188,7 @@ func (ch *chunk) add(c *Connector, w *work) {
 	}
 }
 
-// fillChunk brings the next chunk to the org and keeps what became of it.
+// fillChunk brings the next chunk to the org and stores the result.
 func (c *Connector) fillChunk(ctx context.Context, b *backfill) error {
 	ch, err := c.gather(ctx, b)
 	if err != nil {
@@ -202,13 +207,14 @@ func (c *Connector) fillChunk(ctx context.Context, b *backfill) error {
 			return fmt.Errorf("leave InMails to ordinary pushes: %w", err)
 		}
 	}
-	b.So.InMails += len(ch.links)
-	b.So.Pushed += len(left)
-	b.So.After, b.So.Done = ch.to, ch.last
+	b.SoFar.InMails += len(ch.links)
+	b.SoFar.Pushed += len(left)
+	b.SoFar.After, b.SoFar.Done = ch.to, ch.last
 	return c.keepBackfill(ctx, b)
 }
 
-// runChunk runs the jobs of a chunk and stores what the org took. left are those that ordinary pushes must look at.
+// runChunk runs the jobs of a chunk and stores which rows the org took. left are the InMails that must go by
+// ordinary pushes.
 func (c *Connector) runChunk(ctx context.Context, b *backfill, ch *chunk) (left []domain.ID, err error) {
 	records, err := c.runJob(ctx, b, ch.records)
 	if err != nil {
@@ -226,34 +232,34 @@ func (c *Connector) runChunk(ctx context.Context, b *backfill, ch *chunk) (left 
 		r, reached := records[string(l.InMail)]
 		if !reached || r.fault != nil && r.fault.Class != domain.Stale {
 			counts[[2]string{inMailObject, r.class()}]++
-			b.So.Failed++
+			b.SoFar.Failed++
 			left = append(left, l.InMail)
 			continue
 		}
 		a := domain.PushAnswer{Link: l}
 		a.Link.RecordID = r.id
-		if r.fault != nil { // the org is ahead: what it hangs on there is not ours to say
+		if r.fault != nil { // the org has a newer state, whose parents are not known here
 			counts[[2]string{inMailObject, "unchanged"}]++
 			left = append(left, l.InMail)
 			continue
 		}
-		b.So.Records++
+		b.SoFar.Records++
 		counts[[2]string{inMailObject, "updated"}]++
-		lacks := false
+		missingTask := false
 		for _, event := range []string{sentEvent, repliedEvent} {
 			switch t, reached := tasks[eventID(l.InMail, event)]; {
 			case !ch.events[eventID(l.InMail, event)]:
 			case reached && (t.fault == nil || t.fault.alreadyLogged()):
 				noteLogged(&a.Link, event)
-				b.So.Beside++
+				b.SoFar.Beside++
 				counts[[2]string{taskObject, "created"}]++
 			default:
-				lacks = true
+				missingTask = true
 				counts[[2]string{taskObject, t.class()}]++
 			}
 		}
-		if lacks {
-			b.So.Failed++
+		if missingTask {
+			b.SoFar.Failed++
 			left = append(left, l.InMail)
 			continue
 		}
@@ -270,7 +276,8 @@ func (c *Connector) runChunk(ctx context.Context, b *backfill, ch *chunk) (left 
 	return left, nil
 }
 
-// runJob brings one sheet to the org. Each step is kept before the next, so that a run that follows a kill knows what was left behind.
+// runJob brings one sheet to the org. It stores each step before the next, so that the run after a kill knows
+// which job was left.
 func (c *Connector) runJob(ctx context.Context, b *backfill, s *sheet) (map[string]bulkRow, error) {
 	j, err := c.openJob(ctx, s)
 	if err != nil {
@@ -291,21 +298,26 @@ func (c *Connector) runJob(ctx context.Context, b *backfill, s *sheet) (map[stri
 		return nil, err
 	}
 	rows, err := c.results(ctx, j.ID, s)
-	if err != nil && (j.State == "JobComplete" || asFault(err).Class == domain.Locked || asFault(err).Class == domain.LimitReached) {
-		return nil, err
+	if err != nil {
+		class := asFault(err).Class
+		if j.State == "JobComplete" || class == domain.Locked || class == domain.LimitReached {
+			return nil, err
+		}
 	}
-	if j.State != "JobComplete" { // what it did not reach is left to ordinary pushes
-		c.log.WarnContext(ctx, "a bulk job ended early", "job", j.ID, "state", j.State, "rows", s.rows, "answered", len(rows))
+	if j.State != "JobComplete" { // rows that the job did not reach go by ordinary pushes
+		c.log.WarnContext(ctx, "a bulk job ended early",
+			"job", j.ID, "state", j.State, "rows", s.rows, "answered", len(rows))
 	}
-	b.So.Jobs++
+	b.SoFar.Jobs++
 	b.JobID, b.Closed = "", false
 	return rows, nil
 }
 
-// callsOfJob is about how many calls a job takes: open, upload, close, some polls, two lists of results.
+// callsOfJob is about how many calls a job takes: one each to create, upload and close, some polls, and two
+// lists of results.
 const callsOfJob = 12
 
-// PlanBackfill counts what a backfill would take and calls nobody.
+// PlanBackfill counts what a backfill would take. It makes no call.
 func (c *Connector) PlanBackfill(ctx context.Context, record mailroom.CRMRecord) (Plan, error) {
 	if !c.Configured() {
 		return Plan{}, mailroom.ErrNotConfigured
@@ -316,7 +328,7 @@ func (c *Connector) PlanBackfill(ctx context.Context, record mailroom.CRMRecord)
 	for {
 		pushes, err := record.PushesAfter(ctx, after, pageSize)
 		if err != nil {
-			return p, fmt.Errorf("walk the record: %w", err)
+			return p, fmt.Errorf("read the record: %w", err)
 		}
 		for i := range pushes {
 			w := &work{push: &pushes[i], want: parents{Match: domain.Matched, LeadID: "00Q000000000000AAA"}}

@@ -14,10 +14,10 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// manyMembers is to how many members many writes.
+// manyMembers is the number of members to whom many writes.
 const manyMembers = 600
 
-// many makes pushes of InMails to members of whom every third is a Lead of the org, every second replied.
+// many returns pushes of InMails. Every third member is a Lead of the org, and every second one replied.
 func many(n int) (pushes []domain.Push) {
 	for i := range n {
 		p := sent(i, domain.MemberID(fmt.Sprintf("member%d", i%manyMembers)))
@@ -29,20 +29,20 @@ func many(n int) (pushes []domain.Push) {
 	return pushes
 }
 
-// leadsOfMany makes the Leads of those whom many(n) writes to.
+// leadsOfMany creates the Leads of the members to whom many(n) writes.
 func (o *org) leadsOfMany(n int) {
 	for i := 0; i < min(n, manyMembers); i += 3 {
 		o.lead(sandbox.Fields{"InMail_Member_Id__c": fmt.Sprintf("member%d", i)})
 	}
 }
 
-// withoutWaiting waits for jobs by moving the clock.
+// withoutWaiting moves the clock to wait for jobs.
 func withoutWaiting(_ *sandbox.Options, _ *Config, d *Deps) {
 	clock := d.Clock.(*testClock)
 	d.Wait = func(ctx context.Context, pause time.Duration) error { clock.move(pause); return ctx.Err() }
 }
 
-// checkFilled holds the org against a record that was brought to it.
+// checkFilled compares the org with the record that was brought to it.
 func checkFilled(t *testing.T, o *org, l *ledger) {
 	t.Helper()
 	checkHistory(t, o)
@@ -58,7 +58,7 @@ func checkFilled(t *testing.T, o *org, l *ledger) {
 		}
 		lead, _ := r["Lead__c"].(string)
 		if lead != parentsOf(p.Link).LeadID || (lead != "") != (r["Match__c"] == "Matched") {
-			t.Fatalf("%s hangs on %v: %+v", id, lead, p.Link)
+			t.Fatalf("%s has the parent %v: %+v", id, lead, p.Link)
 		}
 		if lead != "" {
 			wantTasks++
@@ -78,7 +78,7 @@ func TestBackfillInBulk(t *testing.T) {
 	o := newOrg(t, withoutWaiting)
 	o.record = l
 	o.leadsOfMany(n)
-	for _, id := range []int{7, 8} { // what is believed is of another org
+	for _, id := range []int{7, 8} { // these links belong to another org
 		l.pushes[newID(id)].Link = linked(domain.Link{InMail: newID(id), RecordID: "a0X000000000001AAA",
 			PushedVersion: 9, PushedSeq: 9, Notes: map[string]string{"sent_task": there}}, parents{Match: domain.Matched, LeadID: "00Q000000000001AAA"})
 	}
@@ -91,17 +91,18 @@ func TestBackfillInBulk(t *testing.T) {
 	calls := o.calls(func() {
 		so, err = o.crm.Backfill(context.Background(), o.record, func(p Progress) { notify = append(notify, p) })
 	})
-	if err != nil || !so.Done || so.InMails != n || so.Records != n || so.Jobs != 2 || so.Pushed != 0 || so.Failed != 0 || so.Calls != calls+1 { // and the login
+	// The login is one call more.
+	if err != nil || !so.Done || so.InMails != n || so.Records != n || so.Jobs != 2 || so.Pushed != 0 || so.Failed != 0 || so.Calls != calls+1 {
 		t.Fatalf("%+v, %v in %d calls", so, err, calls)
 	}
-	for i, p := range notify { // it moves page by page, and never back
+	for i, p := range notify { // the progress never goes back
 		if !p.Bulk || p.Total != n || i > 0 && (p.Prepared < notify[i-1].Prepared || p.Calls < notify[i-1].Calls || p.InMails < notify[i-1].InMails) {
-			t.Errorf("told %+v", notify)
+			t.Errorf("reported %+v", notify)
 			break
 		}
 	}
 	if len(notify) < 8 {
-		t.Errorf("told %d times", len(notify))
+		t.Errorf("reported %d times", len(notify))
 	}
 	checkFilled(t, o, l)
 	t.Logf("%d InMails with %d Tasks in %d calls, planned %d: %v", n, so.Beside, calls, plan.Calls, o.Calls())
@@ -120,7 +121,7 @@ func TestBackfillInBulk(t *testing.T) {
 	})
 }
 
-// Few go by ordinary pushes: a job would cost more.
+// TestBackfillOfFew checks that few InMails go by ordinary pushes, because a job would cost more calls.
 func TestBackfillOfFew(t *testing.T) {
 	l := newLedger(many(bulkAbove)...)
 	o := newOrg(t, withoutWaiting)
@@ -134,14 +135,15 @@ func TestBackfillOfFew(t *testing.T) {
 	checkFilled(t, o, l)
 }
 
-// inSmallJobs makes a connector run jobs of thirty rows, and of eleven at least.
+// inSmallJobs limits a connector's jobs to thirty rows, and lets it run jobs from eleven rows on.
 func inSmallJobs(c *Connector) *Connector {
 	c.jobRows, c.bulkAbove = 30, 10
 	return c
 }
 
-// A backfill that is killed before or after any of its calls, or at any of its stores, ends like one that was not. It has two jobs and is
-// killed at every third step; in the long form it has three and is killed at every one.
+// TestBackfillKilledAtEveryStep kills a backfill before and after its calls and at its stores. Its end must
+// be that of a backfill that was not killed. The backfill has two jobs and is killed at every third step; in
+// the long form it has three jobs and is killed at every step.
 func TestBackfillKilledAtEveryStep(t *testing.T) {
 	n := sized(45, 75)
 	killed := errors.New("killed")
@@ -183,7 +185,7 @@ func TestBackfillKilledAtEveryStep(t *testing.T) {
 			t.Logf("%d steps", count)
 			break
 		}
-		// A new process begins where that one ended.
+		// A new process begins where the killed one ended.
 		l.fail, dead = nil, false
 		tampered.before, tampered.after = nil, nil
 		o.crm = inSmallJobs(o.connect())
@@ -196,7 +198,8 @@ func TestBackfillKilledAtEveryStep(t *testing.T) {
 	}
 }
 
-// A job that was opened and left is aborted before anything else is done.
+// TestBackfillAbortsTheJobItLeft checks that a job which was left open is aborted before anything else is
+// done.
 func TestBackfillAbortsTheJobItLeft(t *testing.T) {
 	l := newLedger(many(20)...)
 	o := newOrg(t, withoutWaiting)
@@ -210,11 +213,11 @@ func TestBackfillAbortsTheJobItLeft(t *testing.T) {
 	if _, err := inSmallJobs(o.crm).Backfill(context.Background(), o.record, nil); err == nil {
 		t.Fatal("the upload went through")
 	}
-	tampered.before, tampered.seen = nil, nil
+	tampered.before, tampered.requests = nil, nil
 	if so, err := o.crm.Backfill(context.Background(), o.record, nil); err != nil || so.Records != 20 {
 		t.Fatalf("%+v, %v", so, err)
 	}
-	if first := tampered.seen[0]; !strings.HasPrefix(first, "PATCH ") || !strings.Contains(first, "/jobs/ingest/750") {
+	if first := tampered.requests[0]; !strings.HasPrefix(first, "PATCH ") || !strings.Contains(first, "/jobs/ingest/750") {
 		t.Errorf("the first call was %s", first)
 	}
 }
@@ -240,7 +243,7 @@ func TestBackfillWhoseJobsFail(t *testing.T) {
 				t.Fatalf("%+v, %v", so, err)
 			}
 			if notify := o.tally.pushed["InMail__c locked"]; name != "polls" && (notify == 0 || o.tally.pushed["InMail__c failed"] != 0) {
-				t.Errorf("%d left to ordinary pushes, told %v", so.Pushed, o.tally.pushed)
+				t.Errorf("%d left to ordinary pushes, observed %v", so.Pushed, o.tally.pushed)
 			}
 			if name != "polls" && so.Pushed == 0 {
 				t.Errorf("nothing was left to ordinary pushes: %+v", so)
@@ -252,7 +255,7 @@ func TestBackfillWhoseJobsFail(t *testing.T) {
 	}
 }
 
-// The budget ends a backfill, and the next run goes on.
+// TestBackfillWaitsForTheBudget checks that a spent budget stops a backfill and that the next run goes on.
 func TestBackfillWaitsForTheBudget(t *testing.T) {
 	const n = 100
 	l := newLedger(many(n)...)
@@ -268,7 +271,8 @@ func TestBackfillWaitsForTheBudget(t *testing.T) {
 		if _, err := o.crm.Backfill(context.Background(), o.record, nil); err != nil && !errors.As(err, &waits) {
 			t.Fatal(err)
 		}
-		if all := o.Calls(); all["token"]+all["composite"]+all["jobs/ingest"]+all["query"] > days*32 { // four fifths of 40
+		// Background calls may take four fifths of the 40 calls.
+		if all := o.Calls(); all["token"]+all["composite"]+all["jobs/ingest"]+all["query"] > days*32 {
 			t.Errorf("%v on day %d", all, days)
 		}
 		if l.state[backfillState] == nil {
@@ -283,7 +287,7 @@ func TestBackfillWaitsForTheBudget(t *testing.T) {
 	checkFilled(t, o, l)
 }
 
-// What the org answers to a row of a job has the classes of every row.
+// TestBulkFaults checks that the error of a row of a job gets the same class as the error of any other row.
 func TestBulkFaults(t *testing.T) {
 	for notify, want := range map[string]struct {
 		class  domain.FailureClass
@@ -306,7 +310,8 @@ func TestBulkFaults(t *testing.T) {
 	}
 }
 
-// A sheet holds any text, and leaves alone or empties as a Composite row does.
+// TestSheet checks that a sheet takes any text, and keeps or empties a field as a row of a Composite call
+// does.
 func TestSheet(t *testing.T) {
 	s := newSheet(inMailObject, "upsert", inMailKey, inMailKey, "Subject__c", "Body__c", "Replies__c")
 	s.add(map[string]any{inMailKey: "a", "Subject__c": nil, "Body__c": "line\r\nwith \"quotes\", commas; and #N/A", "Replies__c": 3})

@@ -16,28 +16,29 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// urgency orders calls when the budget gets tight: receipts go before reconcile and backfill.
+// urgency orders calls when the budget is nearly spent: receipts go before reconcile and backfill.
 type urgency int
 
 const (
 	receipts   urgency = iota // the current state of InMails, and logins
-	background                // reconcile, backfill, check: only while enough is left for receipts
+	background                // reconcile, backfill and check, which leave a part to receipts
 )
 
-// backgroundShare is how much of the budget background calls may bring it to; the rest is for receipts.
+// backgroundShare is the part of the budget up to which background calls may be made. The rest is kept for
+// receipts.
 const backgroundShare = 0.8
 
-// Parked says that a call did not leave the process: our share of the org's daily calls is spent, or the org's
-// own limit is (R53: nothing is lost, it waits).
+// Parked says that a call did not leave the process, because our share of the org's daily calls or the org's
+// own limit is spent. The call waits and nothing is lost (R53).
 type Parked struct{ Until time.Time }
 
 func (p *Parked) Error() string {
 	return "the budget of API calls is spent until " + p.Until.UTC().Format(time.RFC3339)
 }
 
-// budget counts every call of ours, whatever for, and lets none go when the share is spent (STYLE H12). The
-// window of 24 hours rolls by the hour; its sums are shared by all workers. The org's own count, told with every
-// answer, wins where it is the stricter one.
+// budget counts every call that we make, and lets none pass when our share is spent (STYLE H12). It counts by
+// the hour over the last 24 hours, and all workers share the sums. Every answer of the org gives the org's
+// own count, which wins when it is stricter.
 type budget struct {
 	next   http.RoundTripper
 	share  float64
@@ -45,24 +46,26 @@ type budget struct {
 	shared Shared
 	log    *slog.Logger
 	notify func(ratio float64)
-	slots  chan struct{} // calls at once
+	slots  chan struct{} // limits how many calls run at once
 
 	mu     sync.Mutex
-	hour   int64         // since 1970, of the newest bucket read
-	past   map[int64]int // calls of the hours before, as read from the store
+	hour   int64         // hours since 1970 of the latest bucket that was read
+	past   map[int64]int // calls by hour before this one, as read from the store
 	recent int           // calls of this hour
-	used   int           // by everybody, as the org counts
-	max    int           // 0: not known
-	rest   rest          // what the org said
+	used   int           // calls of all users of the org, as the org counts them
+	max    int           // the org's daily limit; 0: not known
+	rest   rest          // until when the org said that it takes nothing
 }
 
-// rest is a time in which the org takes nothing.
+// rest is a period in which the org takes nothing.
 type rest struct {
 	Until time.Time           `json:"until"`
 	Why   domain.FailureClass `json:"why"`
 }
 
-func newBudget(next http.RoundTripper, config Config, clock mailroom.Clock, shared Shared, log *slog.Logger, notify func(float64)) *budget {
+func newBudget(
+	next http.RoundTripper, config Config, clock mailroom.Clock, shared Shared, log *slog.Logger, notify func(float64),
+) *budget {
 	return &budget{next: next, share: config.Budget, clock: clock, shared: shared, log: log, notify: notify,
 		slots: make(chan struct{}, config.Concurrency), past: map[int64]int{}}
 }
@@ -76,7 +79,7 @@ const (
 
 type urgencyKey struct{}
 
-// withUrgency marks the calls of a context as background work.
+// withUrgency marks the calls of a context with their urgency.
 func withUrgency(ctx context.Context, u urgency) context.Context {
 	return context.WithValue(ctx, urgencyKey{}, u)
 }
@@ -88,19 +91,20 @@ func urgencyOf(ctx context.Context) urgency {
 
 type callsKey struct{}
 
-// calls counts what a context's calls were.
+// calls counts the calls of a context.
 type calls struct{ n atomic.Int64 }
 
-// countCalls counts the calls that are made with a context from here on, logins included, as the org does.
+// countCalls returns a context whose calls are counted, logins included, as the org counts them.
 func countCalls(ctx context.Context) (context.Context, *calls) {
 	c := &calls{}
 	return context.WithValue(ctx, callsKey{}, c), c
 }
 
-// take returns how many calls were made since it was last asked.
+// take returns how many calls were made since the last take.
 func (c *calls) take() int { return int(c.n.Swap(0)) }
 
-// RoundTrip sends a request if the budget has room for it, one of a few at once, and notes what the org tells.
+// RoundTrip sends a request when the budget has room for it, and notes the limit that the org answers with.
+// At most as many requests run at once as the setting concurrency allows.
 func (b *budget) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx := req.Context()
 	select {
@@ -122,7 +126,7 @@ func (b *budget) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// spend counts one call, or says until when there is no room for it.
+// spend counts one call. Without room for it ok is false, and until is when there will be room.
 func (b *budget) spend(ctx context.Context) (until time.Time, ok bool) {
 	now := b.clock.Now()
 	b.refresh(ctx, now)
@@ -137,11 +141,11 @@ func (b *budget) spend(ctx context.Context) (until time.Time, ok bool) {
 	}
 	sum, err := b.shared.Add(ctx, hourKey(b.hour), 1, keptHours)
 	if err != nil {
-		b.log.WarnContext(ctx, "count an API call together", "error", err)
+		b.log.WarnContext(ctx, "count an API call for all workers", "error", err)
 		sum = b.recent + 1
 	}
 	b.recent = max(sum, b.recent+1)
-	if b.max > 0 && b.ours() > room { // others were faster than we knew
+	if b.max > 0 && b.ours() > room { // other workers spent the rest in the meantime
 		until = b.roomAt(now, room)
 		if _, err := b.shared.Add(ctx, hourKey(b.hour), -1, keptHours); err == nil {
 			b.recent--
@@ -152,10 +156,10 @@ func (b *budget) spend(ctx context.Context) (until time.Time, ok bool) {
 	return time.Time{}, true
 }
 
-// allowed is how many calls in 24 hours may be ours.
+// allowed returns how many calls we may make in 24 hours.
 func (b *budget) allowed() int { return int(b.share * float64(b.max)) }
 
-// ours is how many calls of the window were ours.
+// ours returns how many calls we made in the window.
 func (b *budget) ours() int {
 	n := b.recent
 	for _, calls := range b.past {
@@ -164,7 +168,8 @@ func (b *budget) ours() int {
 	return n
 }
 
-// roomAt is when the oldest hours have left the window and there is room again.
+// roomAt returns when so many of the oldest hours have left the window that fewer calls than room remain. A
+// room of 0 is tried again in an hour.
 func (b *budget) roomAt(now time.Time, room int) time.Time {
 	left := b.ours()
 	for h := b.hour - window; h < b.hour; h++ {
@@ -183,7 +188,8 @@ func startOf(hour int64) time.Time { return time.Unix(hour*3600, 0).UTC() }
 
 func hourKey(hour int64) string { return "calls:" + strconv.FormatInt(hour, 10) }
 
-// refresh reads the hours before this one when an hour begins, and what the org's limit is known to be.
+// refresh reads the counts of the earlier hours when a new hour begins, and the org's limit when it is not
+// known.
 func (b *budget) refresh(ctx context.Context, now time.Time) {
 	hour := now.Unix() / 3600
 	b.mu.Lock()
@@ -223,7 +229,7 @@ func (b *budget) refresh(ctx context.Context, now time.Time) {
 
 var limitInfo = regexp.MustCompile(`(?:^|[\s,;])api-usage=([0-9]{1,12})/([0-9]{1,12})`)
 
-// note keeps the org's own count: api-usage=10018/100000.
+// note keeps the org's own count from a header such as api-usage=10018/100000.
 func (b *budget) note(ctx context.Context, header string) {
 	m := limitInfo.FindStringSubmatch(header)
 	if m == nil {
@@ -241,23 +247,23 @@ func (b *budget) note(ctx context.Context, header string) {
 	b.report()
 }
 
-// keepLimit keeps the org's limit for workers that begin before they have called. It is called with the lock held, when the limit changes
-// and every hour, so that it does not expire while it is true.
+// keepLimit stores the org's limit for workers that have not called yet. It is called with the lock held,
+// when the limit changes and every hour, so that a valid limit does not expire.
 func (b *budget) keepLimit(ctx context.Context) {
-	blob, _ := json.Marshal([2]int{b.used, b.max}) // of numbers: cannot fail
+	blob, _ := json.Marshal([2]int{b.used, b.max}) // numbers cannot fail to encode
 	if err := b.shared.Put(ctx, limitKey, blob, keptHours); err != nil {
-		b.log.WarnContext(ctx, "keep the org's limit", "error", err)
+		b.log.WarnContext(ctx, "store the org's limit", "error", err)
 	}
 }
 
-// report tells the metric. It is called with the lock held.
+// report updates the metric of the budget's use. It is called with the lock held.
 func (b *budget) report() {
 	if allowed := b.allowed(); allowed > 0 {
 		b.notify(float64(b.ours()) / float64(allowed))
 	}
 }
 
-// park notes that the org takes nothing for a while, for all workers to see.
+// park notes for all workers that the org takes nothing until a time.
 func (b *budget) park(ctx context.Context, why domain.FailureClass, until time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -267,7 +273,7 @@ func (b *budget) park(ctx context.Context, why domain.FailureClass, until time.T
 	b.rest = rest{Until: until, Why: why}
 	blob, _ := json.Marshal(b.rest)
 	if err := b.shared.Put(ctx, restKey, blob, until.Sub(b.clock.Now())); err != nil {
-		b.log.WarnContext(ctx, "keep that the org takes nothing", "error", err)
+		b.log.WarnContext(ctx, "store that the org takes nothing", "error", err)
 	}
 }
 
@@ -282,14 +288,15 @@ func (b *budget) unpark(ctx context.Context) error {
 	return nil
 }
 
-// known tells what is known of the org's calls.
+// known returns what is known of the org's calls.
 func (b *budget) known(ctx context.Context) mailroom.Budget {
 	now := b.clock.Now()
 	b.refresh(ctx, now)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var together rest
-	if blob, err := b.shared.Get(ctx, restKey); err == nil && json.Unmarshal(blob, &together) == nil && together.Until.After(b.rest.Until) {
+	blob, err := b.shared.Get(ctx, restKey)
+	if err == nil && json.Unmarshal(blob, &together) == nil && together.Until.After(b.rest.Until) {
 		b.rest = together
 	}
 	known := mailroom.Budget{Used: b.used, Max: b.max, Share: b.share, Ours: b.ours()}

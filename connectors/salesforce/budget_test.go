@@ -13,12 +13,13 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// allowing lets an org take so many calls a day, of which a share may be ours.
+// allowing gives an org a limit of daily calls, and us a share of it.
 func allowing(daily int, share float64) set {
 	return func(s *sandbox.Options, c *Config, _ *Deps) { s.DailyLimit, c.Budget = daily, share }
 }
 
-// When our share is spent nothing leaves the process, and what waits is told when there is room again.
+// TestShareIsKept checks that nothing leaves the process when our share is spent, and that answers say when
+// there will be room again.
 func TestShareIsKept(t *testing.T) {
 	o := newOrg(t, allowing(100, 0.2))
 	taken := 0
@@ -57,15 +58,15 @@ func TestShareIsKept(t *testing.T) {
 	})
 }
 
-// The hours roll out of the window one by one.
+// TestWindowRolls checks that the hours leave the window one by one.
 func TestWindowRolls(t *testing.T) {
 	o := newOrg(t, allowing(100, 0.1), func(s *sandbox.Options, _ *Config, _ *Deps) { s.SessionLife = 48 * time.Hour })
 	push := func(n int) domain.PushAnswer { return o.push(plain(n))[0] }
-	for i := range 4 { // login and 4, at 9
+	for i := range 4 { // the login and 4 calls at 9 o'clock
 		push(i)
 	}
 	o.clock.move(3 * time.Hour)
-	for i := range 5 { // 5 more at 12
+	for i := range 5 { // 5 more calls at 12 o'clock
 		if a := push(10 + i); a.Class != domain.Taken {
 			t.Fatalf("%+v", a)
 		}
@@ -73,7 +74,8 @@ func TestWindowRolls(t *testing.T) {
 	if a := push(20); a.Class != domain.LimitReached || a.Until != testNow.Add(25*time.Hour) {
 		t.Fatalf("%+v", a)
 	}
-	o.clock.move(22 * time.Hour) // 10 on the next day: those of 9 are out
+	// At 10 o'clock on the next day the calls of 9 o'clock have left the window.
+	o.clock.move(22 * time.Hour)
 	for i := range 5 {
 		if a := push(30 + i); a.Class != domain.Taken {
 			t.Errorf("%d: %+v", i, a)
@@ -84,7 +86,7 @@ func TestWindowRolls(t *testing.T) {
 	}
 }
 
-// Workers share one count, and a new process knows it.
+// TestCountIsShared checks that workers share one count and that a new process knows it.
 func TestCountIsShared(t *testing.T) {
 	o := newOrg(t, allowing(100, 0.2))
 	shared := NewMemory(o.clock)
@@ -103,7 +105,7 @@ func TestCountIsShared(t *testing.T) {
 	}
 }
 
-// The neighbours in the org may use it up: then everything waits, as the org says.
+// TestOrgIsUsedUpByOthers checks that everything waits when other users have spent the org's limit.
 func TestOrgIsUsedUpByOthers(t *testing.T) {
 	o := newOrg(t, allowing(100, 0.2))
 	o.push(plain(0))
@@ -131,7 +133,7 @@ func TestOrgIsUsedUpByOthers(t *testing.T) {
 	})
 }
 
-// The limit is known to a worker that begins, however long ago it last changed.
+// TestLimitIsKept checks that a new worker knows the org's limit, however long ago it changed.
 func TestLimitIsKept(t *testing.T) {
 	o := newOrg(t, allowing(1000, 0.2))
 	shared := NewMemory(o.clock)
@@ -148,11 +150,11 @@ func TestLimitIsKept(t *testing.T) {
 	}
 }
 
-// Receipts go on where reconcile and backfill must stop.
+// TestReceiptsGoBeforeBackground checks that receipts are still sent when reconcile and backfill must stop.
 func TestReceiptsGoBeforeBackground(t *testing.T) {
 	o := newOrg(t, allowing(100, 0.2))
 	o.record = newLedger()
-	for i := range 15 { // with the login 16 of 20: four fifths
+	for i := range 15 { // with the login 16 of 20 calls, which is four fifths
 		o.push(plain(i))
 	}
 	for _, repairs := range []bool{true, false} {
@@ -169,7 +171,7 @@ func TestReceiptsGoBeforeBackground(t *testing.T) {
 	}
 }
 
-// A store that fails does not keep InMails back: the process counts alone.
+// TestBrokenStore checks that a failing store does not stop InMails and that the process then counts alone.
 func TestBrokenStore(t *testing.T) {
 	o := newOrg(t, allowing(100, 0.2), func(_ *sandbox.Options, _ *Config, d *Deps) { d.Shared = broken{} })
 	taken := 0
@@ -195,7 +197,7 @@ func (broken) Get(context.Context, string) ([]byte, error)                  { re
 func (broken) Put(context.Context, string, []byte, time.Duration) error     { return errBroken }
 func (broken) Add(context.Context, string, int, time.Duration) (int, error) { return 0, errBroken }
 
-// No more calls run at once than the settings allow.
+// TestCallsAtOnce checks that no more calls run at once than the setting allows.
 func TestCallsAtOnce(t *testing.T) {
 	o := newOrg(t, func(_ *sandbox.Options, c *Config, _ *Deps) { c.Concurrency = 2 })
 	o.push(plain(0))
@@ -234,7 +236,7 @@ func TestCallsAtOnce(t *testing.T) {
 	}
 }
 
-// What the org tells of its limit is read in every form, and nothing else is.
+// TestLimitInfo checks that every form of the org's limit is read and that no other header is.
 func TestLimitInfo(t *testing.T) {
 	for header, want := range map[string][2]int{
 		"api-usage=18/5000": {18, 5000},

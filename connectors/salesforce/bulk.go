@@ -17,23 +17,25 @@ import (
 	"inmail/domain"
 )
 
-// Bounds of a bulk job. The org takes 100 MB an upload; a third of it keeps our memory small, and so many rows are
-// already fifty times what a Composite call takes.
+// These constants bound a bulk job. The org takes 100 MB in an upload. We send a third of that to keep our
+// memory small, and it still has fifty times the rows of a Composite call.
 const (
 	maxUpload  = 32 << 20
 	maxJobRows = 50_000
 	maxResults = 4 * maxUpload
-	bulkAbove  = 2_000 // fewer go in Composite calls: Salesforce's own rule (SALESFORCE.md 2.3)
+	bulkAbove  = 2_000 // up to so many rows go in Composite calls, Salesforce's own rule (SALESFORCE.md 2.3)
 )
 
-// Waiting for a job: from a few seconds up to a minute, at most as long as the org keeps one open.
+// These constants bound the waiting for a job. A pause grows from a few seconds to a minute, and the waiting
+// ends when the org no longer keeps a job open.
 const (
 	firstPoll = 3 * time.Second
 	lastPoll  = time.Minute
 	maxPolls  = 24 * 60
 )
 
-// sheet is the data of a job: a CSV with a header. An empty cell leaves its field alone, #N/A empties it.
+// sheet is the data of a job: a CSV with a header. An empty cell leaves its field unchanged, and #N/A empties
+// it.
 type sheet struct {
 	object, operation, key string
 	columns                []string
@@ -52,12 +54,12 @@ func newSheet(object, operation, key string, columns ...string) *sheet {
 }
 
 func (s *sheet) write(cells []string) {
-	// Writing to a Buffer does not fail.
+	// A bytes.Buffer returns no error.
 	_ = s.out.Write(cells)
 	s.out.Flush()
 }
 
-// add appends a row as a Composite call would send it.
+// add appends a row with the same values as a row of a Composite call.
 func (s *sheet) add(row map[string]any) {
 	cells := make([]string, len(s.columns))
 	for i, name := range s.columns {
@@ -68,7 +70,7 @@ func (s *sheet) add(row map[string]any) {
 			}
 		case string:
 			cells[i] = v
-			if v == nullCell { // a text that looks like it
+			if v == nullCell { // a text that would empty the field
 				cells[i] = "# N/A"
 			}
 		case int:
@@ -79,7 +81,7 @@ func (s *sheet) add(row map[string]any) {
 	s.rows++
 }
 
-// jobInfo is what the org tells of a job.
+// jobInfo is the org's description of a job.
 type jobInfo struct {
 	ID     string `json:"id"`
 	State  string `json:"state"`
@@ -90,13 +92,14 @@ func (j jobInfo) ended() bool {
 	return j.State == "JobComplete" || j.State == "Failed" || j.State == "Aborted"
 }
 
-// bulkRow is what became of one row: its record's id, or its fault.
+// bulkRow is the result of one row: its record's id, or its fault.
 type bulkRow struct {
 	id    string
 	fault *Fault
 }
 
-// class is the class of a row that was not taken; of one that the job did not reach the same as of a call without an answer.
+// class returns the class of a row that failed. A row that the job did not reach has no fault, and is classed
+// like a call without an answer.
 func (r bulkRow) class() string {
 	if r.fault == nil {
 		return string(domain.Locked)
@@ -104,9 +107,10 @@ func (r bulkRow) class() string {
 	return string(r.fault.Class)
 }
 
-// openJob asks for a job that takes a sheet.
+// openJob creates a job for a sheet.
 func (c *Connector) openJob(ctx context.Context, s *sheet) (jobInfo, error) {
-	body := map[string]string{"object": s.object, "operation": s.operation, "contentType": "CSV", "lineEnding": "LF", "columnDelimiter": "COMMA"}
+	body := map[string]string{"object": s.object, "operation": s.operation,
+		"contentType": "CSV", "lineEnding": "LF", "columnDelimiter": "COMMA"}
 	if s.operation == "upsert" {
 		body["externalIdFieldName"] = s.key
 	}
@@ -117,7 +121,7 @@ func (c *Connector) openJob(ctx context.Context, s *sheet) (jobInfo, error) {
 	return j, err
 }
 
-// fillJob uploads the sheet, once, and closes the job: from then on the org works.
+// fillJob uploads the sheet once and closes the job, after which the org begins to work on it.
 func (c *Connector) fillJob(ctx context.Context, id string, s *sheet) error {
 	_, err := c.do(ctx, call{method: http.MethodPut, path: "jobs/ingest/" + id + "/batches", body: s.data.Bytes(),
 		header: http.Header{"Content-Type": {"text/csv; charset=UTF-8"}}})
@@ -128,7 +132,7 @@ func (c *Connector) fillJob(ctx context.Context, id string, s *sheet) error {
 	return err
 }
 
-// abortJob tells the org that nobody waits for a job.
+// abortJob ends a job whose result nobody needs.
 func (c *Connector) abortJob(ctx context.Context, id string) error {
 	_, err := c.job(ctx, http.MethodPatch, "jobs/ingest/"+id, map[string]string{"state": "Aborted"})
 	return err
@@ -146,12 +150,13 @@ func (c *Connector) job(ctx context.Context, method, path string, body any) (j j
 		return j, err
 	}
 	if err := json.Unmarshal(a.body, &j); err != nil {
-		return j, unanswered(a.status, errors.New("what the org tells of a job cannot be read"))
+		return j, unanswered(a.status, errors.New("the description of a job cannot be read"))
 	}
 	return j, nil
 }
 
-// awaitJob waits until a job has ended, each time a little longer. told is called after each look.
+// awaitJob waits until a job has ended. It pauses a little longer after each poll and calls notify after
+// each.
 func (c *Connector) awaitJob(ctx context.Context, id string, notify func()) (jobInfo, error) {
 	pause := firstPoll
 	for range maxPolls {
@@ -171,8 +176,8 @@ func (c *Connector) awaitJob(ctx context.Context, id string, notify func()) (job
 	return jobInfo{}, unanswered(0, errors.New("a bulk job has no end"))
 }
 
-// results reads what became of the rows of a job that has ended, by their key. JobComplete does not mean that they were taken. A row
-// that stands in no list was not reached.
+// results reads the results of an ended job, by the rows' keys. JobComplete does not mean that all rows were
+// taken. A row that is in neither list was not reached.
 func (c *Connector) results(ctx context.Context, id string, s *sheet) (map[string]bulkRow, error) {
 	rows := make(map[string]bulkRow, s.rows)
 	for _, list := range []string{"successfulResults", "failedResults"} {
@@ -206,7 +211,7 @@ func readResults(data []byte, key string, rows map[string]bulkRow) error {
 			return nil
 		}
 		if err != nil || len(cells) != len(header) || idAt < 0 || keyAt < 0 {
-			return errors.New("a row cannot be read, or lacks its key")
+			return errors.New("a row cannot be read, or has no key")
 		}
 		row := bulkRow{id: strings.Clone(cells[idAt])}
 		if errorAt >= 0 {
@@ -216,9 +221,9 @@ func readResults(data []byte, key string, rows map[string]bulkRow) error {
 	}
 }
 
-// bulkFault reads CODE:message:fields --
-func bulkFault(notify string) *Fault {
-	code, rest, _ := strings.Cut(notify, ":")
+// bulkFault reads an error of the form CODE:message:fields -- and returns its Fault.
+func bulkFault(text string) *Fault {
+	code, rest, _ := strings.Cut(text, ":")
 	e := orgError{Code: code, message: strings.Clone(rest)}
 	if i := strings.LastIndexByte(rest, ':'); i >= 0 {
 		for _, f := range strings.Split(strings.TrimSuffix(rest[i+1:], "--"), ",") {

@@ -15,28 +15,28 @@ import (
 	"inmail/domain"
 )
 
-// maxAnswer is how much of an answer is read; a longer one counts as unreadable. A page of 2,000 records or the
-// answer to 1,000 rows is far below.
+// maxAnswer is how many bytes of an answer are read. A longer answer counts as unreadable. A page of 2,000
+// records and the answer to 1,000 rows are far smaller.
 const maxAnswer = 64 << 20
 
 // call is one request to the org's REST API.
 type call struct {
 	method string
-	path   string // behind the version: composite, query?q=…
+	path   string // the part behind the version: composite, query?q=…
 	body   []byte
-	header http.Header // beside what simpleforce sets; Content-Type replaces its own
-	limit  int64       // of the answer's body, in bytes; 0: maxAnswer
+	header http.Header // added to those of simpleforce; Content-Type replaces its own
+	limit  int64       // bytes of the answer's body; 0: maxAnswer
 }
 
-// answer is what the org said, whatever the status.
+// answer is the org's answer to a call, with any status.
 type answer struct {
 	status int
 	header http.Header
 	body   []byte
 }
 
-// do makes a call with the session of all workers. A session that has ended is replaced once. Every error is a
-// *Fault.
+// do makes a call with the session that all workers share, and replaces a session that has ended once. Every
+// error is a *Fault.
 func (c *Connector) do(ctx context.Context, what call) (answer, error) {
 	s, err := c.session(ctx, "")
 	if err != nil {
@@ -55,8 +55,8 @@ func (c *Connector) do(ctx context.Context, what call) (answer, error) {
 	return a, err
 }
 
-// try makes a call once, through a client of simpleforce that lives as long as the call: a shared one races, knows no
-// context and panics at some answers (SALESFORCE.md 1).
+// try makes a call once. Its client of simpleforce lives only as long as the call, because a shared client
+// has data races, knows no context and panics at some answers (SALESFORCE.md 1).
 func (c *Connector) try(ctx context.Context, s session, what call) (answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
 	defer cancel()
@@ -68,9 +68,9 @@ func (c *Connector) try(ctx context.Context, s session, what call) (answer, erro
 	if what.body != nil {
 		body = bytes.NewReader(what.body)
 	}
-	// What simpleforce returns is what wire let it see: nothing.
+	// wire hides the answer from simpleforce, so its result is always empty.
 	_, err := client.ApexREST(what.method, strings.TrimPrefix(c.root(), "/")+what.path, body)
-	if err != nil { // the request could not be made: no answer of the org comes back as an error
+	if err != nil { // the request could not be made; an answer of the org never comes as an error
 		return answer{}, unanswered(0, errors.New("the request cannot be made"))
 	}
 	return w.outcome(ofCall)
@@ -79,27 +79,28 @@ func (c *Connector) try(ctx context.Context, s session, what call) (answer, erro
 // root is the path of the REST API in the configured version.
 func (c *Connector) root() string { return "/services/data/v" + c.config.APIVersion + "/" }
 
-// wire carries one call of simpleforce and keeps the answer for us. simpleforce itself is always shown an empty
-// success: of anything else it writes bodies, queries and user names to the standard log, and some error bodies make
-// it panic (SALESFORCE.md 1, STYLE H15).
+// wire is the transport of one call of simpleforce. It keeps the answer for us and always shows simpleforce
+// an empty success. Of any other answer simpleforce writes bodies, queries and user names to the standard
+// log, and some error bodies make it panic (SALESFORCE.md 1, STYLE H15).
 type wire struct {
 	ctx    context.Context
 	next   http.RoundTripper
 	header http.Header
 	limit  int64
 	called func(resource string, took time.Duration)
-	shown  []byte // what simpleforce is to see; nil: nothing
+	shown  []byte // the body that simpleforce sees; nil: an empty one
 
 	got answer
 	err error
 }
 
-// RoundTrip makes the call with the context, and answers an empty 200 whatever became of it.
+// RoundTrip makes the call with the wire's context and returns an empty 200, whatever the org answered.
 func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	w.got, w.err = w.send(req.Clone(w.ctx))
 	return &http.Response{
 		StatusCode: http.StatusOK, Status: "200 OK", Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(w.shown)), ContentLength: int64(len(w.shown)), Request: req,
+		Header: http.Header{}, Request: req,
+		Body: io.NopCloser(bytes.NewReader(w.shown)), ContentLength: int64(len(w.shown)),
 	}, nil
 }
 
@@ -112,7 +113,7 @@ func (w *wire) send(req *http.Request) (answer, error) {
 	started := time.Now()
 	resp, err := w.next.RoundTrip(req)
 	if p := (*Parked)(nil); errors.As(err, &p) {
-		return answer{}, err // it did not leave the process: no call
+		return answer{}, err // the request did not leave the process, so it counts as no call
 	}
 	defer func() { w.called(resourceOf(req.URL.Path), time.Since(started)) }()
 	if err != nil {
@@ -134,7 +135,7 @@ func (w *wire) send(req *http.Request) (answer, error) {
 	return a, nil
 }
 
-// outcome is the answer, or the Fault that it is.
+// outcome returns the answer, or the Fault that it means.
 func (w *wire) outcome(where place) (answer, error) {
 	if p := (*Parked)(nil); errors.As(w.err, &p) {
 		return answer{}, &Fault{Class: domain.LimitReached, cause: p, Known: true}
@@ -148,7 +149,7 @@ func (w *wire) outcome(where place) (answer, error) {
 	return w.got, nil
 }
 
-// resourceOf names the part of the API that a path belongs to, from a closed list.
+// resourceOf returns the part of the API that a path belongs to. It is one of Resources.
 func resourceOf(path string) string {
 	switch {
 	case strings.HasPrefix(path, "/services/oauth2/"), strings.HasPrefix(path, "/services/Soap/"):

@@ -16,19 +16,20 @@ import (
 	"inmail/domain"
 )
 
-// Finding is one thing that the check looked at: what it is, how it is, and how to mend it.
+// Finding is the result for one thing that the check looked at, and how to repair it.
 type Finding struct {
-	What   string `json:"what"` // version, login, limits, InMail__c.Status__c
+	What   string `json:"what"` // such as version, login, limits or InMail__c.Status__c
 	OK     bool   `json:"ok"`
 	Detail string `json:"detail"`           // what was found; never a secret
-	Remedy string `json:"remedy,omitempty"` // what to do; empty where nothing is to be done
+	Remedy string `json:"remedy,omitempty"` // what to do; empty when nothing needs to be done
 }
 
-// deployed is the remedy where something of the package is missing.
-const deployed = "deploy connectors/salesforce/package to the org, and assign the permission set InMail_Integration to the integration user"
+// deployed is the remedy when something of the package is missing.
+const deployed = "deploy connectors/salesforce/package to the org, " +
+	"and assign the permission set InMail_Integration to the integration user"
 
-// Check logs in and compares the org with what the package needs: version, login, objects, fields, permissions, the rule that
-// keeps states from going backwards, limits. It stores nothing in the org.
+// Check logs in and compares the org with what the package needs: version, login, objects, fields,
+// permissions, the rule against older states, and limits. It stores nothing in the org.
 func (c *Connector) Check(ctx context.Context) []Finding {
 	findings := []Finding{c.checkVersion(ctx)}
 	login := c.checkLogin(ctx)
@@ -56,7 +57,7 @@ func faultFinding(what string, err error) Finding {
 	return Finding{What: what, Detail: f.Detail(), Remedy: remedyOf(f)}
 }
 
-// remedyOf is what to do about a fault of a call.
+// remedyOf returns what to do about the fault of a call.
 func remedyOf(f *Fault) string {
 	switch f.Class {
 	case domain.Locked:
@@ -69,12 +70,14 @@ func remedyOf(f *Fault) string {
 	return deployed
 }
 
-// checkVersion asks which versions the org supports. It needs no session and counts as no API call.
+// checkVersion checks that the org supports the API version. The request needs no session and counts as no
+// API call.
 func (c *Connector) checkVersion(ctx context.Context) Finding {
 	f := Finding{What: "version"}
 	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimRight(c.config.URL, "/")+"/services/data", nil)
+	address := strings.TrimRight(c.config.URL, "/") + "/services/data"
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		f.Detail, f.Remedy = "salesforce.url is no address", "set salesforce.url to the org's My Domain"
 		return f
@@ -86,7 +89,9 @@ func (c *Connector) checkVersion(ctx context.Context) Finding {
 		Version string `json:"version"`
 	}
 	if err != nil || json.Unmarshal(a.body, &list) != nil || len(list) == 0 {
-		f.Detail, f.Remedy = "no answer of an org at salesforce.url", "set salesforce.url to the org's My Domain (Setup, My Domain), such as https://acme.my.salesforce.com"
+		f.Detail = "no answer of an org at salesforce.url"
+		f.Remedy = "set salesforce.url to the org's My Domain (Setup, My Domain), " +
+			"such as https://acme.my.salesforce.com"
 		if err != nil {
 			f.Detail += ": " + asFault(err).Detail()
 		}
@@ -104,7 +109,7 @@ func (c *Connector) checkVersion(ctx context.Context) Finding {
 	return f
 }
 
-// checkLogin logs in anew, whatever became of the last try.
+// checkLogin logs in anew, even when a login failed a short while ago.
 func (c *Connector) checkLogin(ctx context.Context) Finding {
 	f := Finding{What: "login", Detail: "by " + string(c.login.method)}
 	if err := c.forgetFailure(ctx); err != nil {
@@ -122,12 +127,13 @@ func (c *Connector) checkLogin(ctx context.Context) Finding {
 	f.OK = true
 	if c.login.method == soapLogin {
 		f.Detail += fmt.Sprintf(", a legacy that ends in Summer '27 and with API %d.0", soapAPI)
-		f.Remedy = "move to an External Client App with client credentials (connectors/salesforce/package/README.md, step 4)"
+		f.Remedy = "move to an External Client App with client credentials " +
+			"(connectors/salesforce/package/README.md, step 4)"
 	}
 	return f
 }
 
-// loginRemedy is what to do about a login that failed, by what the org said.
+// loginRemedy returns what to do about a failed login, by the org's code.
 func (c *Connector) loginRemedy(f *Fault) string {
 	if f.Class != domain.LoginFailed {
 		return remedyOf(f)
@@ -148,22 +154,24 @@ func (c *Connector) loginRemedy(f *Fault) string {
 	case code == "PASSWORD_EXPIRED" || code == "INVALID_OPERATION_WITH_EXPIRED_PASSWORD":
 		return "the user's password has expired; set a new one and salesforce.password with it"
 	case code == "PASSWORD_LOCKOUT":
-		return "the user is locked out; unlock it in Setup, Users, and mend salesforce.password before the next try"
+		return "the user is locked out; unlock it in Setup, Users, and correct salesforce.password before the next try"
 	case code == "API_DISABLED_FOR_ORG":
-		return "the org or the user has no API access: the edition must have it, and the user the permission API Enabled"
+		return "the org or the user has no API access: " +
+			"the edition must have it, and the user the permission API Enabled"
 	case code == "NO_USABLE_SESSION":
 		return "the org answered a login without a session, or one for an address without https"
 	case code == "INVALID_LOGIN":
 		return "salesforce.username, salesforce.password or salesforce.token is wrong, or the user is locked out"
 	case c.login.method == jwtBearer:
-		return "the certificate of salesforce.jwt_key_file is not on the app, salesforce.audience or salesforce.username is wrong, or the user is not pre-authorized"
+		return "the certificate of salesforce.jwt_key_file is not on the app, " +
+			"salesforce.audience or salesforce.username is wrong, or the user is not pre-authorized"
 	case c.login.method == clientCredentials:
 		return "enable the client credentials flow on the app, with the integration user as Run As, active"
 	}
 	return "look at the login history of the user in Setup"
 }
 
-// described is what the org tells of an object.
+// described is the org's description of an object.
 type described struct {
 	Name       string           `json:"name"`
 	Createable bool             `json:"createable"`
@@ -192,7 +200,7 @@ type describedField struct {
 	} `json:"picklistValues"`
 }
 
-// described returns a field by its name, whatever the case.
+// field returns a field by its name, in any case. It is nil when the org shows no such field.
 func (d *described) field(name string) *describedField {
 	for i := range d.Fields {
 		if strings.EqualFold(d.Fields[i].Name, name) {
@@ -202,11 +210,13 @@ func (d *described) field(name string) *describedField {
 	return nil
 }
 
-// describe asks for all objects that the package speaks of, in one call. One that the user does not see is absent.
+// describe returns the org's descriptions of all objects of the package, with one call. An object that the
+// user cannot see is left out.
 func (c *Connector) describe(ctx context.Context, model sfpackage.Model) (map[string]*described, error) {
 	var subs []subrequest
 	for _, name := range objectsOf(model) {
-		subs = append(subs, subrequest{Method: http.MethodGet, URL: c.root() + "sobjects/" + name + "/describe", Ref: strings.TrimSuffix(name, "__c")})
+		subs = append(subs, subrequest{Method: http.MethodGet,
+			URL: c.root() + "sobjects/" + name + "/describe", Ref: strings.TrimSuffix(name, "__c")})
 	}
 	answers, err := c.composite(ctx, subs)
 	if err != nil {
@@ -229,7 +239,7 @@ func (c *Connector) describe(ctx context.Context, model sfpackage.Model) (map[st
 	return found, nil
 }
 
-// objectsOf are the objects that the integration touches. Fields of Activity are those of Task.
+// objectsOf returns the objects that the integration uses. Fields of Activity are fields of Task.
 func objectsOf(model sfpackage.Model) []string {
 	names := []string{"Account"}
 	for _, o := range model.Objects {
@@ -244,12 +254,15 @@ func objectsOf(model sfpackage.Model) []string {
 	return names
 }
 
-// compareModel holds what the org tells against the package and the permissions that its integration set gives.
+// compareModel compares the org's descriptions with the package and with the permissions of its integration
+// set.
 func compareModel(model sfpackage.Model, found map[string]*described) []Finding {
 	set, _ := model.PermissionSet(sfpackage.IntegrationSet)
 	if found[inMailObject] == nil && !anyField(model, found) {
 		return []Finding{{What: "permission set", Detail: "the integration user sees nothing of the package",
-			Remedy: "assign the permission set InMail_Integration to the integration user (its fields are invisible without it); if the org does not know the set, deploy connectors/salesforce/package"}}
+			Remedy: "assign the permission set InMail_Integration to the integration user " +
+				"(its fields are invisible without it); " +
+				"if the org does not know the set, deploy connectors/salesforce/package"}}
 	}
 	var findings []Finding
 	for _, name := range objectsOf(model) {
@@ -270,14 +283,15 @@ func compareModel(model sfpackage.Model, found map[string]*described) []Finding 
 	}
 	for _, need := range [][2]string{{"Lead", "Email"}, {"Contact", "Email"}, {"Contact", "AccountId"}} {
 		if d := found[need[0]]; d != nil && d.field(need[1]) == nil {
-			findings = append(findings, Finding{What: need[0] + "." + need[1], Detail: "the integration user does not see it",
+			findings = append(findings, Finding{
+				What: need[0] + "." + need[1], Detail: "the integration user does not see it",
 				Remedy: "assign the permission set InMail_Integration to the integration user"})
 		}
 	}
 	return findings
 }
 
-// anyField says whether a field of the package is seen on a standard object.
+// anyField says whether the user sees a field of the package on a standard object.
 func anyField(model sfpackage.Model, found map[string]*described) bool {
 	for _, o := range model.Objects {
 		name := o.Name
@@ -300,21 +314,21 @@ func compareObject(name string, d *described, set sfpackage.PermissionSet) Findi
 		return f
 	}
 	want := set.Objects[name]
-	if name == taskObject { // by the user permission Edit Tasks
+	if name == taskObject { // the user permission Edit Tasks gives this access
 		want = sfpackage.ObjectAccess{Create: true, Read: true, Edit: true}
 	}
-	var lacks []string
+	var denied []string
 	if want.Read && !d.Queryable {
-		lacks = append(lacks, "read")
+		denied = append(denied, "read")
 	}
 	if want.Create && !d.Createable {
-		lacks = append(lacks, "create")
+		denied = append(denied, "create")
 	}
 	if want.Edit && !d.Updateable {
-		lacks = append(lacks, "edit")
+		denied = append(denied, "edit")
 	}
-	if lacks != nil {
-		f.Detail = "the integration user may not " + strings.Join(lacks, ", ")
+	if denied != nil {
+		f.Detail = "the integration user may not " + strings.Join(denied, ", ")
 		f.Remedy = "assign the permission set InMail_Integration as the package has it"
 		return f
 	}
@@ -322,13 +336,14 @@ func compareObject(name string, d *described, set sfpackage.PermissionSet) Findi
 	return f
 }
 
-// orgTypes are the types of a describe by those of the metadata.
+// orgTypes are the types of a description by the types of the metadata.
 var orgTypes = map[sfpackage.FieldType]string{
-	sfpackage.Text: "string", sfpackage.LongTextArea: "textarea", sfpackage.Number: "double", sfpackage.Date: "date", sfpackage.DateTime: "datetime",
+	sfpackage.Text: "string", sfpackage.LongTextArea: "textarea", sfpackage.Number: "double",
+	sfpackage.Date: "date", sfpackage.DateTime: "datetime",
 	sfpackage.Picklist: "picklist", sfpackage.MultiselectPicklist: "multipicklist", sfpackage.Lookup: "reference",
 }
 
-// compareField holds a field of the org against the package's.
+// compareField compares a field of the org with the field of the package.
 func compareField(object string, want sfpackage.Field, got *describedField, set sfpackage.PermissionSet) Finding {
 	f := Finding{What: object + "." + want.Name}
 	if got == nil {
@@ -374,7 +389,7 @@ func compareField(object string, want sfpackage.Field, got *describedField, set 
 	return f
 }
 
-// lackingValues are the values that a restricted picklist would refuse.
+// lackingValues returns the values that a restricted picklist would refuse.
 func lackingValues(want sfpackage.Field, got *describedField) (faults []string) {
 	if got.Restricted && !want.Restricted {
 		faults = append(faults, "restricted to its values: new ones would be refused")
@@ -392,18 +407,20 @@ func lackingValues(want sfpackage.Field, got *describedField) (faults []string) 
 	return faults
 }
 
-// checkRule tries whether the org refuses an older state, in a transaction that always fails: nothing is stored.
+// checkRule checks that the org refuses an older state. It uses a transaction that always fails, so nothing
+// is stored.
 func (c *Connector) checkRule(ctx context.Context) Finding {
 	f := Finding{What: "InMail__c.Never_Backwards"}
 	probe := c.root() + "sobjects/" + inMailObject + "/" + inMailKey + "/" + uuid.NewString()
 	step := func(ref string, fields map[string]any) subrequest {
 		return subrequest{Method: http.MethodPatch, URL: probe, Ref: ref, Body: fields}
 	}
-	body, err := encodeJSON(map[string]any{"allOrNone": true, "collateSubrequests": false, "compositeRequest": []subrequest{
+	steps := []subrequest{
 		step("newer", map[string]any{"Status__c": "Queued", "Status_Sequence__c": 2}),
 		step("older", map[string]any{"Status__c": "Queued", "Status_Sequence__c": 1}),
 		step("never", map[string]any{"Status__c": "No such status"}),
-	}})
+	}
+	body, err := encodeJSON(map[string]any{"allOrNone": true, "collateSubrequests": false, "compositeRequest": steps})
 	if err != nil {
 		return faultFinding(f.What, unanswered(0, errors.New("the probe cannot be written")))
 	}
@@ -428,10 +445,13 @@ func (c *Connector) checkRule(ctx context.Context) Finding {
 			f.OK, f.Detail = true, "the org refuses an older state"
 			return f
 		case s.Ref == "never" && len(fault.Errors) > 0:
-			f.Detail, f.Remedy = "the org takes an older state over a newer one", "activate the validation rule Never_Backwards of InMail__c, or deploy connectors/salesforce/package"
+			f.Detail = "the org takes an older state over a newer one"
+			f.Remedy = "activate the validation rule Never_Backwards of InMail__c, " +
+				"or deploy connectors/salesforce/package"
 			return f
 		case len(fault.Errors) > 0:
-			f.Detail, f.Remedy = "a record cannot be written: "+fault.Detail(), "exempt the integration user from this rule, trigger or flow of the org"
+			f.Detail = "a record cannot be written: " + fault.Detail()
+			f.Remedy = "exempt the integration user from this rule, trigger or flow of the org"
 			return f
 		}
 	}
@@ -439,9 +459,10 @@ func (c *Connector) checkRule(ctx context.Context) Finding {
 	return f
 }
 
-// checkOwners looks whether the Users who are to own Tasks are there and active.
+// checkOwners checks that the Users who own Tasks exist and are active.
 func (c *Connector) checkOwners(ctx context.Context) Finding {
-	f := Finding{What: "owners", OK: true, Detail: fmt.Sprintf("%d senders have a User; Tasks of others belong to the integration user", len(c.owners))}
+	f := Finding{What: "owners", OK: true}
+	f.Detail = fmt.Sprintf("%d senders have a User; Tasks of others belong to the integration user", len(c.owners))
 	if len(c.owners) == 0 {
 		return f
 	}
@@ -481,20 +502,21 @@ func (c *Connector) checkOwners(ctx context.Context) Finding {
 	if idle != nil {
 		slices.Sort(idle)
 		f.OK, f.Detail = false, "no active User for: "+strings.Join(idle, ", ")
-		f.Remedy = "mend salesforce.owners; until then their Tasks belong to the integration user"
+		f.Remedy = "correct salesforce.owners; until then their Tasks belong to the integration user"
 	}
 	return f
 }
 
-// checkLimits tells what the org's answers said of its calls.
+// checkLimits returns the API calls that the org's answers counted.
 func (c *Connector) checkLimits() Finding {
 	b := c.Budget()
 	f := Finding{What: "limits", OK: true}
 	if b.Max == 0 {
-		f.Detail = "the org did not tell its API calls"
+		f.Detail = "the org did not say how many API calls it has used"
 		return f
 	}
-	f.Detail = fmt.Sprintf("%d of %d API calls used in 24 h; ours %d of %d", b.Used, b.Max, b.Ours, int(b.Share*float64(b.Max)))
+	f.Detail = fmt.Sprintf("%d of %d API calls used in 24 h; ours %d of %d",
+		b.Used, b.Max, b.Ours, int(b.Share*float64(b.Max)))
 	if !b.ParkedUntil.IsZero() || b.Used >= b.Max {
 		f.OK, f.Remedy = false, "wait until there is room again, or raise salesforce.budget"
 	}

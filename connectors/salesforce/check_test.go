@@ -12,7 +12,7 @@ import (
 	"inmail/connectors/salesforce/sandbox"
 )
 
-// faultsOf are the findings that are not well, by what they are of.
+// faultsOf returns the findings that are not OK, by what they are about.
 func faultsOf(findings []Finding) map[string]Finding {
 	out := map[string]Finding{}
 	for _, f := range findings {
@@ -70,7 +70,7 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 		{"owner that is not there", func(s *sandbox.Options, c *Config, _ *Deps) {
 			s.Credentials.Users[0].Integration = false
 			c.Owners = []string{"sally=005SB0000000999", "peter=005SB0000000001"}
-		}, "owners", "mend salesforce.owners"},
+		}, "owners", "correct salesforce.owners"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			captureStandardLog(t)
@@ -81,11 +81,11 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 				t.Errorf("%+v", findings)
 			}
 			if strings.Contains(fmt.Sprint(findings), testSecret) || strings.Contains(fmt.Sprint(findings), "pass<word>") {
-				t.Error("a secret is told")
+				t.Error("a secret is shown")
 			}
 		})
 	}
-	t.Run("owners that cannot be seen", func(t *testing.T) {
+	t.Run("owners that the user cannot see", func(t *testing.T) {
 		o := newOrg(t, func(_ *sandbox.Options, c *Config, _ *Deps) { c.Owners = []string{"sally=005SB0000000001"} })
 		if faults := faultsOf(o.crm.Check(context.Background())); len(faults) > 0 {
 			t.Errorf("%+v", faults)
@@ -118,7 +118,8 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 	})
 }
 
-// Every way in which a field may differ from the package's is named with the field.
+// TestCheckComparesFields checks that each difference between a field and the package is reported with the
+// field's name.
 func TestCheckComparesFields(t *testing.T) {
 	for _, row := range []struct {
 		field  string
@@ -162,7 +163,8 @@ func TestCheckComparesFields(t *testing.T) {
 	}
 }
 
-// A rule that is off, and a rule of the org that is in the way, are told apart.
+// TestCheckOfTheRule checks that an inactive rule is distinguished from another rule of the org that refuses
+// the probe.
 func TestCheckOfTheRule(t *testing.T) {
 	step := func(ref, code, message string) any {
 		return map[string]any{"referenceId": ref, "httpStatusCode": 400, "body": []any{map[string]any{"errorCode": code, "message": message}}}

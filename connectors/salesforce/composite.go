@@ -17,14 +17,14 @@ type subrequest struct {
 	Body   any               `json:"body,omitempty"`
 }
 
-// subanswer is what a step was answered: a body, or the Fault that it is.
+// subanswer is the answer to a step: either a body, or a Fault.
 type subanswer struct {
 	body  json.RawMessage
 	fault *Fault
 }
 
-// composite makes one API call of several steps. The steps do not depend on each other: the failure of one leaves the
-// others. answers[i] is for subs[i].
+// composite makes one API call of several steps and returns answers[i] for subs[i]. The steps do not depend
+// on each other, so a step that fails does not affect the others.
 func (c *Connector) composite(ctx context.Context, subs []subrequest) ([]subanswer, error) {
 	body, err := encodeJSON(map[string]any{"allOrNone": false, "compositeRequest": subs})
 	if err != nil {
@@ -49,7 +49,7 @@ func (c *Connector) composite(ctx context.Context, subs []subrequest) ([]subansw
 		byRef[s.Ref] = i
 	}
 	answers := make([]subanswer, len(subs))
-	for i := range answers { // a step that the answer leaves out may have been carried out
+	for i := range answers { // the org may have executed a step that its answer omits
 		answers[i].fault = unanswered(a.status, errors.New("a step of a Composite call has no answer"))
 	}
 	for _, step := range got.Steps {
@@ -66,7 +66,7 @@ func (c *Connector) composite(ctx context.Context, subs []subrequest) ([]subansw
 	return answers, nil
 }
 
-// encodeJSON writes JSON without escaping <, > and &, which would only make it longer.
+// encodeJSON writes JSON without escaping <, > and &, because the escapes would only make it longer.
 func encodeJSON(v any) ([]byte, error) {
 	var out bytes.Buffer
 	e := json.NewEncoder(&out)

@@ -1,6 +1,6 @@
 // Package salesforce brings InMails to a Salesforce org and keeps them true there: push, matching, budget,
-// reconcile, backfill and the check of the org. It makes one try a call; what follows a failure is decided by
-// who asked. README.md beside this file is for the operator.
+// reconcile, backfill and the check of the org. It makes one try for each call, and its caller decides what
+// follows a failure. The operator's guide is README.md in this folder.
 package salesforce
 
 import (
@@ -17,26 +17,28 @@ import (
 	"inmail/domain"
 )
 
-// Config says which org, how to log in and how much of it may be used. Start from Default.
+// Config says which org is used, how to log in, and how much of the org may be used. Default gives the values
+// to start from. An empty URL means no org. The logins are client credentials, JWT bearer and SOAP, which is
+// a legacy.
 type Config struct {
-	URL          string        `koanf:"url"`           // My Domain, https://acme.my.salesforce.com; empty: no org
+	URL          string        `koanf:"url"`           // My Domain, such as https://acme.my.salesforce.com
 	APIVersion   string        `koanf:"api_version"`   // 46.0 or newer
 	ClientID     string        `koanf:"client_id"`     // consumer key of the External Client App
-	ClientSecret string        `koanf:"client_secret"` // secret; with the client id: client credentials
+	ClientSecret string        `koanf:"client_secret"` // secret; for client credentials, with ClientID
 	Username     string        `koanf:"username"`
-	Password     string        `koanf:"password"`     // secret; with username and token: SOAP, a legacy login
-	Token        string        `koanf:"token"`        // secret; the security token that belongs to the password
-	JWTKeyFile   string        `koanf:"jwt_key_file"` // PEM; with client id and username: JWT bearer
-	Audience     string        `koanf:"audience"`     // of the JWT; https://test.salesforce.com for a sandbox org
-	Budget       float64       `koanf:"budget"`       // share of the org's daily API calls that may be ours; above 0, at most 1
+	Password     string        `koanf:"password"`     // secret; for SOAP, with Username and Token
+	Token        string        `koanf:"token"`        // secret; the security token of SOAP
+	JWTKeyFile   string        `koanf:"jwt_key_file"` // PEM; for JWT bearer, with ClientID and Username
+	Audience     string        `koanf:"audience"`     // of the JWT; of a sandbox org test.salesforce.com
+	Budget       float64       `koanf:"budget"`       // our share of the org's daily calls; above 0, up to 1
 	Timeout      time.Duration `koanf:"timeout"`      // for one call; 1s..2m
 	Concurrency  int           `koanf:"concurrency"`  // calls at once in a process; 1..20
-	Tasks        bool          `koanf:"tasks"`        // log a Task when an InMail is sent and when it is first replied to
+	Tasks        bool          `koanf:"tasks"`        // log a Task for the sending and for the first reply
 	TaskType     string        `koanf:"task_type"`    // Type of these Tasks; empty: the org's default
-	Owners       []string      `koanf:"owners"`       // member=005…: the User that a sender's Tasks belong to
+	Owners       []string      `koanf:"owners"`       // member=005…: the User who owns a sender's Tasks
 }
 
-// Default returns the settings that need no thought: no org, a fifth of its calls, Tasks.
+// Default returns the settings that most installations keep: no org, a fifth of its daily calls, and Tasks.
 func Default() Config {
 	return Config{
 		APIVersion: "67.0", Audience: "https://login.salesforce.com", Budget: 0.2,
@@ -44,10 +46,10 @@ func Default() Config {
 	}
 }
 
-// Bounds of the settings.
+// These constants bound the settings.
 const (
-	oldestAPI   = 46 // upsert of collections
-	soapAPI     = 64 // the last with SOAP login (SALESFORCE.md 2.1)
+	oldestAPI   = 46 // the first version that upserts collections
+	soapAPI     = 64 // the last version with SOAP login (SALESFORCE.md 2.1)
 	maxTimeout  = 2 * time.Minute
 	maxTaskType = 40
 )
@@ -61,8 +63,8 @@ const (
 	soapLogin         method = "SOAP"
 )
 
-// Validate reports all settings that cannot work, each with its name and bounds, never with a secret. A Config
-// without a URL is of no org and needs no login.
+// Validate reports all settings that cannot work, each with its name and bounds and never with a secret. A
+// Config without a URL names no org and needs no login.
 func (c Config) Validate() error {
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf("salesforce."+format, args...)) }
@@ -71,7 +73,7 @@ func (c Config) Validate() error {
 	} else if n < oldestAPI {
 		fault("api_version: %s is older than %d.0", c.APIVersion, oldestAPI)
 	}
-	if !(c.Budget > 0 && c.Budget <= 1) { // NaN too
+	if !(c.Budget > 0 && c.Budget <= 1) { // refuses NaN too
 		fault("budget: %v is outside 0..1; 0.2 is a fifth of the org's daily calls", c.Budget)
 	}
 	if c.Timeout < time.Second || c.Timeout > maxTimeout {
@@ -96,12 +98,15 @@ func (c Config) Validate() error {
 		faults = append(faults, err)
 	}
 	if u, err := url.Parse(c.Audience); c.JWTKeyFile != "" && (err != nil || u.Scheme == "" || u.Host == "") {
-		fault("audience: %q is no address; https://login.salesforce.com, or https://test.salesforce.com for a sandbox org", c.Audience)
+		fault("audience: %q is no address; https://login.salesforce.com, "+
+			"or https://test.salesforce.com for a sandbox org",
+			c.Audience)
 	}
 	return errors.Join(faults...)
 }
 
-// method finds the login that the settings describe: exactly one, and whole.
+// method returns the login that the settings describe. It refuses settings that describe none, several, or
+// only a part of one.
 func (c Config) method() (method, error) {
 	var found []method
 	if c.ClientSecret != "" {
@@ -115,7 +120,9 @@ func (c Config) method() (method, error) {
 	}
 	switch {
 	case len(found) == 0:
-		return "", errors.New("salesforce.url is set, but no login: set salesforce.client_id and salesforce.client_secret (client credentials), or client_id, username and jwt_key_file (JWT bearer), or username, password and token (SOAP)")
+		return "", errors.New("salesforce.url is set, but no login: " +
+			"set salesforce.client_id and salesforce.client_secret (client credentials), " +
+			"or client_id, username and jwt_key_file (JWT bearer), or username, password and token (SOAP)")
 	case len(found) > 1:
 		return "", fmt.Errorf("salesforce: %s and %s are both set; leave one login", found[0], found[1])
 	}
@@ -140,10 +147,11 @@ func (c Config) method() (method, error) {
 	return found[0], nil
 }
 
-// checkAddress refuses what a token must not be sent to.
+// checkAddress refuses an address to which a token must not be sent.
 func checkAddress(address string) error {
 	u, err := url.Parse(address)
-	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "" {
+	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" ||
+		strings.Trim(u.Path, "/") != "" {
 		return errors.New("is no address of an org; write https://acme.my.salesforce.com")
 	}
 	switch {
@@ -171,7 +179,7 @@ func versionNumber(version string) (int, error) {
 	return strconv.Atoi(m[1])
 }
 
-// parseOwners reads member=005… pairs; ids of Users come out with 18 characters.
+// parseOwners reads pairs of the form member=005… and returns the ids of Users with 18 characters.
 func parseOwners(pairs []string) (map[domain.MemberID]string, error) {
 	owners := make(map[domain.MemberID]string, len(pairs))
 	for _, pair := range pairs {

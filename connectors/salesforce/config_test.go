@@ -22,8 +22,9 @@ func TestDefaultNeedsNoOrg(t *testing.T) {
 	}
 }
 
-// All faults are told at once, each by the name of its setting.
-func TestValidateTellsAllFaults(t *testing.T) {
+// TestValidateReportsAllFaults checks that all faults are reported at once, each with the name of its
+// setting.
+func TestValidateReportsAllFaults(t *testing.T) {
 	c := Config{URL: "http://acme.my.salesforce.com", APIVersion: "v67", Budget: 2, Timeout: time.Hour, Concurrency: 0,
 		TaskType: strings.Repeat("x", 41), Owners: []string{"alice"}, JWTKeyFile: "key", ClientID: "app", Audience: "nowhere"}
 	err := c.Validate()
@@ -32,7 +33,7 @@ func TestValidateTellsAllFaults(t *testing.T) {
 	}
 	for _, name := range []string{"url", "api_version", "budget", "timeout", "concurrency", "task_type", "owners", "username", "audience"} {
 		if !strings.Contains(err.Error(), "salesforce."+name) {
-			t.Errorf("%s is not told in:\n%v", name, err)
+			t.Errorf("%s is not named in:\n%v", name, err)
 		}
 	}
 }
@@ -43,7 +44,7 @@ func TestValidate(t *testing.T) {
 	for _, row := range []struct {
 		name   string
 		change func(*Config)
-		fault  string // empty: it works
+		fault  string // empty: the settings are valid
 	}{
 		{"client credentials", func(*Config) {}, ""},
 		{"trailing slash", func(c *Config) { c.URL += "/" }, ""},
@@ -78,7 +79,7 @@ func TestValidate(t *testing.T) {
 				t.Errorf("%v, want %q", err, row.fault)
 			}
 			if err != nil && strings.Contains(err.Error(), "the secret") {
-				t.Errorf("a secret is told: %v", err)
+				t.Errorf("a secret is shown: %v", err)
 			}
 		})
 	}
@@ -92,11 +93,11 @@ func TestOwnersHave18Characters(t *testing.T) {
 	}
 }
 
-// The checksums that SALESFORCE.md 2.7 gives, and what is no id.
+// TestCanonicalID takes the checksums of SALESFORCE.md 2.7, and texts that are no id.
 func TestCanonicalID(t *testing.T) {
 	for id, want := range map[string]string{
 		"001M000000qfPyS": "001M000000qfPySIAU", "001M000000qfPySIAU": "001M000000qfPySIAU", "001m000000QFPYSiau": "001M000000qfPySIAU",
-		"001M000000qfPySIAV": "001M000000QfPySIAV", // of 18 characters the last three say the case
+		"001M000000qfPySIAV": "001M000000QfPySIAV", // the last three of 18 characters give the case
 		"003M000000qfPyS":    "", "001M000000qfPy": "", "001M000000qfPy-": "", "": "", "001M000000qfPyS!!!": "",
 		"001M000000qf'yS": "",
 	} {
@@ -107,7 +108,8 @@ func TestCanonicalID(t *testing.T) {
 	}
 }
 
-// Each setting is read by the connector, and told to the operator.
+// TestEverySettingIsReadAndExplained checks that the connector reads each setting and that README.md explains
+// it.
 func TestEverySettingIsReadAndExplained(t *testing.T) {
 	readme, err := os.ReadFile("README.md")
 	if err != nil {
@@ -134,7 +136,7 @@ func TestEverySettingIsReadAndExplained(t *testing.T) {
 			t.Errorf("nobody reads %s", f.Name)
 		}
 		if name := f.Tag.Get("koanf"); !strings.Contains(string(readme), "`"+strings.ToUpper(name)+"`") {
-			t.Errorf("README.md does not tell of %s", name)
+			t.Errorf("README.md does not explain %s", name)
 		}
 	}
 }

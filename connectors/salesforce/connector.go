@@ -20,10 +20,11 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// Name is what this CRM is called everywhere.
+// Name is the name of this CRM in settings, API, metrics and the record.
 const Name domain.CRM = "salesforce"
 
-// The closed lists of the observer's words: the parts of the API that calls are counted by, and what rows are pushed to.
+// Resources are the parts of the API by which calls are counted, and Objects are the objects to which rows
+// are pushed. Both lists are closed, because they become label values of metrics.
 var (
 	Resources = []string{"login", "query", "composite", "collections", "bulk", "describe", "limits", "other"}
 	Objects   = []string{inMailObject, taskObject}
@@ -31,17 +32,17 @@ var (
 
 // Deps is what the connector needs of the program.
 type Deps struct {
-	Observer  mailroom.CRMObserver // nil: nobody is told
+	Observer  mailroom.CRMObserver // nil: nothing is observed
 	Log       *slog.Logger         // nil: nothing is logged
 	Clock     mailroom.Clock       // of budget and logins; must not be nil
 	Text      domain.CRMText       // which texts leave for Salesforce; empty: preview
-	Shared    Shared               // what all workers know together; nil: this process is alone
-	Transport http.RoundTripper    // nil: one with TLS 1.2 and limits to its waiting
-	// Wait waits for a bulk job, or until the context ends; nil: by a timer.
+	Shared    Shared               // state that all workers share; nil: this process keeps its own
+	Transport http.RoundTripper    // nil: newTransport, with TLS 1.2 and time-outs
+	// Wait waits for d, or until the context ends. Nil waits by a timer.
 	Wait func(ctx context.Context, d time.Duration) error
 }
 
-// Connector is the far end of the sync. Its methods may be used by several goroutines at once.
+// Connector is the Salesforce side of the sync. Several goroutines may use its methods at once.
 type Connector struct {
 	config   Config
 	owners   map[domain.MemberID]string
@@ -54,18 +55,19 @@ type Connector struct {
 	clock    mailroom.Clock
 	wait     func(context.Context, time.Duration) error
 
-	current     atomic.Pointer[session]
-	jobRows     int          // at most so many rows a bulk job
-	bulkAbove   int          // so many rows or fewer are no bulk job
-	longest     atomic.Int64 // characters of a query that this org takes in one piece
-	moves       moves
-	ownersAlone ownersAlone
-	backfilling sync.Mutex
+	current       atomic.Pointer[session]
+	jobRows       int          // at most so many rows in a bulk job
+	bulkAbove     int          // so many rows or fewer go by ordinary pushes
+	longest       atomic.Int64 // characters of the longest query that this org takes
+	moves         moves
+	refusedOwners refusedOwners
+	backfilling   sync.Mutex
 }
 
 var _ mailroom.CRM = (*Connector)(nil)
 
-// New returns a connector to the org of a config, which is not configured when that has no URL. It reads the key file and calls nobody.
+// New returns a connector to the org of a config. Without a URL the connector is not configured. New reads
+// the key file and makes no call.
 func New(config Config, deps Deps) (*Connector, error) {
 	if err := config.Validate(); err != nil {
 		return nil, err
@@ -88,7 +90,8 @@ func New(config Config, deps Deps) (*Connector, error) {
 			return nil, fmt.Errorf("salesforce.jwt_key_file: %w", err)
 		}
 		if key, err = jwt.ParseRSAPrivateKeyFromPEM(secret); err != nil {
-			return nil, fmt.Errorf("salesforce.jwt_key_file: %s holds no RSA private key in PEM: %w", config.JWTKeyFile, err)
+			return nil, fmt.Errorf("salesforce.jwt_key_file: %s has no RSA private key in PEM: %w",
+				config.JWTKeyFile, err)
 		}
 	}
 	c := &Connector{config: config, owners: owners, text: deps.Text, shared: deps.Shared,
@@ -105,7 +108,7 @@ func New(config Config, deps Deps) (*Connector, error) {
 		c.text = domain.CRMTextPreview
 	}
 	if c.observer == nil {
-		c.observer = nobody{}
+		c.observer = noObserver{}
 	}
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
@@ -119,12 +122,14 @@ func New(config Config, deps Deps) (*Connector, error) {
 	}
 	c.budget = newBudget(transport, config, c.clock, c.shared, c.log, c.observer.BudgetUsed)
 	if how == soapLogin {
-		c.log.Warn("the SOAP login is a legacy: new orgs refuse it, and it ends in Summer '27", "api_version", fmt.Sprintf("%d.0", soapAPI))
+		c.log.Warn("the SOAP login is a legacy: new orgs refuse it, and it ends in Summer '27",
+			"api_version", fmt.Sprintf("%d.0", soapAPI))
 	}
 	return c, nil
 }
 
-// newTransport returns a transport whose every wait has an end. It follows no redirect: a token goes to no other host.
+// newTransport returns a transport whose every wait has a time-out. A transport follows no redirect, so a
+// token goes to no other host.
 func newTransport(config Config) http.RoundTripper {
 	return &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
@@ -149,20 +154,20 @@ func wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// nobody is told what nobody wants to know.
-type nobody struct{}
+// noObserver ignores every event.
+type noObserver struct{}
 
-func (nobody) Called(string, time.Duration) {}
-func (nobody) Pushed(string, string, int)   {}
-func (nobody) BudgetUsed(float64)           {}
+func (noObserver) Called(string, time.Duration) {}
+func (noObserver) Pushed(string, string, int)   {}
+func (noObserver) BudgetUsed(float64)           {}
 
-// Name is what this CRM is called.
+// Name returns the name of this CRM.
 func (c *Connector) Name() domain.CRM { return Name }
 
 // Configured says whether an org is named.
 func (c *Connector) Configured() bool { return c.config.URL != "" }
 
-// Budget tells what is known of the org's daily API calls.
+// Budget returns what is known of the org's daily API calls. It is zero when no org is configured.
 func (c *Connector) Budget() mailroom.Budget {
 	if !c.Configured() {
 		return mailroom.Budget{}
@@ -172,11 +177,11 @@ func (c *Connector) Budget() mailroom.Budget {
 	return c.budget.known(ctx)
 }
 
-// storeTimeout bounds what is asked of Shared outside a caller's context.
+// storeTimeout bounds a request to Shared that is made outside a caller's context.
 const storeTimeout = 5 * time.Second
 
-// Resume forgets what the org refused a while ago: that it took nothing, and that a login failed. A person who has mended it
-// calls this.
+// Resume forgets that the org took nothing for a while and that a login failed, so that both are tried again
+// at once. It is called by a person who has removed the cause.
 func (c *Connector) Resume(ctx context.Context) error {
 	if !c.Configured() {
 		return mailroom.ErrNotConfigured

@@ -13,9 +13,10 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// Forget takes members' ids out of the Leads and Contacts that hold them (R60). Their InMails are emptied by the push that
-// follows an erasure, as by any other. What the org did not let us empty is for its administrator: it is logged by the org's ids,
-// and is no error, as the next try would fare no better. It may be repeated.
+// Forget empties members' ids in the Leads and Contacts that have them (R60). The texts of their InMails are
+// emptied by the push that follows an erasure. A record that the org refuses to change for good is logged by
+// its id, for the org's administrator. It is no error, because the next try would have the same result.
+// Forget may be repeated.
 func (c *Connector) Forget(ctx context.Context, ids []domain.MemberID) error {
 	if !c.Configured() {
 		return mailroom.ErrNotConfigured
@@ -30,21 +31,22 @@ func (c *Connector) Forget(ctx context.Context, ids []domain.MemberID) error {
 	return nil
 }
 
-// ForgetThose is Forget for those of whom one can only be told when seen: it walks all Leads and Contacts that hold an id.
+// ForgetThose is Forget for members whose ids are no longer known: gone recognizes each of them. It reads all
+// Leads and Contacts that have a member's id.
 func (c *Connector) ForgetThose(ctx context.Context, gone func(domain.MemberID) bool) error {
 	if !c.Configured() {
 		return mailroom.ErrNotConfigured
 	}
 	for _, object := range peopleObjects {
 		for after := ""; ; {
-			seen, rows, err := c.peopleAfter(ctx, object, after, gone)
+			last, rows, err := c.peopleAfter(ctx, object, after, gone)
 			if err == nil {
 				err = c.emptyPeople(ctx, rows)
 			}
 			if err != nil {
 				return fmt.Errorf("forget members in Salesforce: %w", err)
 			}
-			if after = seen; after == "" {
+			if after = last; after == "" {
 				break
 			}
 		}
@@ -52,7 +54,7 @@ func (c *Connector) ForgetThose(ctx context.Context, gone func(domain.MemberID) 
 	return nil
 }
 
-// emptyPeople writes rows, and notes in the log which the org refused for good. What it refused for now is an error.
+// emptyPeople writes rows and logs those that the org refuses for good. A refusal that may pass is an error.
 func (c *Connector) emptyPeople(ctx context.Context, rows []change) error {
 	faults, err := c.update(ctx, rows)
 	if err != nil {
@@ -71,13 +73,13 @@ func (c *Connector) emptyPeople(ctx context.Context, rows []change) error {
 	return nil
 }
 
-// change is an update of one record by its id.
+// change is an update of a record by its id.
 type change struct {
 	object, id string
 	fields     map[string]any
 }
 
-// erasedTasks are the Tasks of InMails without texts.
+// erasedTasks returns changes that remove the texts from the Tasks of InMails.
 func (c *Connector) erasedTasks(ctx context.Context, inmails []domain.ID) (rows []change, err error) {
 	var events []string
 	for _, id := range inmails {
@@ -103,10 +105,10 @@ func (c *Connector) erasedTasks(ctx context.Context, inmails []domain.ID) (rows 
 	return rows, c.ask(ctx, q)
 }
 
-// peopleObjects are the objects whose records may hold a member's id.
+// peopleObjects are the objects whose records may have a member's id.
 var peopleObjects = []string{"Contact", "Lead"}
 
-// peopleOf are the Leads and Contacts that hold ids of members, without them.
+// peopleOf returns changes that empty the ids of members in the Leads and Contacts that have them.
 func (c *Connector) peopleOf(ctx context.Context, ids []domain.MemberID) (rows []change, err error) {
 	texts := make([]string, len(ids))
 	for i, id := range ids {
@@ -115,11 +117,12 @@ func (c *Connector) peopleOf(ctx context.Context, ids []domain.MemberID) (rows [
 	var queries []*query
 	for _, object := range peopleObjects {
 		queries = append(queries, &query{n: len(texts), soql: func(part []int) string {
-			return "SELECT Id, InMail_Member_Id__c FROM " + object + " WHERE InMail_Member_Id__c IN " + in(pick(texts, part))
+			return "SELECT Id, InMail_Member_Id__c FROM " + object +
+				" WHERE InMail_Member_Id__c IN " + in(pick(texts, part))
 		}, read: func(record []byte) error {
 			var p person
 			err := json.Unmarshal(record, &p)
-			if slices.Contains(texts, p.Member) { // the org compares without regard to case
+			if slices.Contains(texts, p.Member) { // the org ignores case when it compares
 				rows = append(rows, forgotten(object, p.ID))
 			}
 			return err
@@ -128,28 +131,32 @@ func (c *Connector) peopleOf(ctx context.Context, ids []domain.MemberID) (rows [
 	return rows, c.ask(ctx, queries...)
 }
 
-// peoplePage is how many Leads or Contacts are looked at in one call.
+// peoplePage is how many Leads or Contacts are read in one call.
 const peoplePage = 2000
 
-// peopleAfter are those of a page whose id gone says yes to. last is where the next page begins, empty after the last one.
-func (c *Connector) peopleAfter(ctx context.Context, object, after string, gone func(domain.MemberID) bool) (last string, rows []change, err error) {
+// peopleAfter returns changes that empty the ids which gone accepts, for the page of records after an id.
+// last is the id after which the next page begins; it is empty after the last page.
+func (c *Connector) peopleAfter(
+	ctx context.Context, object, after string, gone func(domain.MemberID) bool,
+) (last string, rows []change, err error) {
 	where := "InMail_Member_Id__c != null"
 	if after != "" {
 		where += " AND Id > " + quote(after)
 	}
-	seen := 0
+	n := 0
 	err = c.ask(ctx, &query{n: 1, soql: func([]int) string {
-		return fmt.Sprintf("SELECT Id, InMail_Member_Id__c FROM %s WHERE %s ORDER BY Id LIMIT %d", object, where, peoplePage)
+		return fmt.Sprintf("SELECT Id, InMail_Member_Id__c FROM %s WHERE %s ORDER BY Id LIMIT %d",
+			object, where, peoplePage)
 	}, read: func(record []byte) error {
 		var p person
 		err := json.Unmarshal(record, &p)
-		seen, last = seen+1, p.ID
+		n, last = n+1, p.ID
 		if gone(domain.MemberID(p.Member)) {
 			rows = append(rows, forgotten(object, p.ID))
 		}
 		return err
 	}})
-	if seen < peoplePage {
+	if n < peoplePage {
 		last = ""
 	}
 	return last, rows, err
@@ -159,7 +166,8 @@ func forgotten(object, id string) change {
 	return change{object, id, map[string]any{"InMail_Member_Id__c": nil}}
 }
 
-// update changes records by their ids, five collections a call. faults[i] is for rows[i]; nil: it was taken.
+// update changes records by their ids, five collections in a call. faults[i] belongs to rows[i] and is nil
+// when the org took the row.
 func (c *Connector) update(ctx context.Context, rows []change) ([]*Fault, error) {
 	faults := make([]*Fault, 0, len(rows))
 	for part := range slices.Chunk(rows, maxHeavy*collection) {
@@ -200,17 +208,19 @@ func updateStep(root, ref string, rows []change) subrequest {
 		records[i] = r.fields
 	}
 	return subrequest{Method: http.MethodPatch, URL: root + "composite/sobjects", Ref: ref,
-		// A Lead's assignment rules must not move it because its member id is emptied.
+		// A Lead's assignment rules must not give it to another owner because its member id is emptied.
 		Header: map[string]string{"Sforce-Auto-Assign": "FALSE", "Sforce-Duplicate-Rule-Header": "allowSave=true"},
 		Body:   map[string]any{"allOrNone": false, "records": records}}
 }
 
-// eraseTasks empties the Tasks of erased InMails that are pushed from scratch. None is made for them any more.
+// eraseTasks empties the Tasks of erased InMails that are pushed from scratch. No new Task is made for such
+// an InMail.
 func (c *Connector) eraseTasks(ctx context.Context, works []*work) {
 	var ids []domain.ID
 	var erased []*work
 	for _, w := range works {
-		if l := w.push.Link; !w.settled && w.erased() && c.config.Tasks && !(logged(l, sentEvent) && logged(l, repliedEvent)) {
+		l := w.push.Link
+		if !w.settled && w.erased() && c.config.Tasks && !(logged(l, sentEvent) && logged(l, repliedEvent)) {
 			erased, ids = append(erased, w), append(ids, w.push.InMail.ID)
 		}
 	}
@@ -233,7 +243,7 @@ func (c *Connector) eraseTasks(ctx context.Context, works []*work) {
 		if f == nil {
 			continue
 		}
-		for _, w := range erased { // which of them it was is not worth telling: all are looked at again
+		for _, w := range erased { // a fault is not traced to its InMail, so all are tried again
 			w.link.Notes, w.task = nil, f
 		}
 	}

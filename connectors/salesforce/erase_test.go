@@ -12,7 +12,7 @@ import (
 	"inmail/domain"
 )
 
-// marked is an InMail whose every text and name of the member "robin" can be found again.
+// marked returns an InMail in which every text and every name of the member "robin" can be recognized.
 func marked(n int) domain.Push {
 	p := sent(n, "robin-mark")
 	p.InMail.Subject, p.InMail.Preview, p.InMail.Body = "subject MARK", "preview MARK", "body MARK"
@@ -21,7 +21,7 @@ func marked(n int) domain.Push {
 	return p
 }
 
-// erase is what the record does to an InMail of an erased member.
+// erase changes an InMail as the record does when a member is erased.
 func erase(p domain.Push) domain.Push {
 	p.InMail.Recipient, p.RecipientName, p.Email = domain.Erased, "", ""
 	p.InMail.Subject, p.InMail.Preview, p.InMail.Body = "", "", ""
@@ -30,7 +30,7 @@ func erase(p domain.Push) domain.Push {
 	return p
 }
 
-// findMark lists where the org still holds something marked, Leads and Contacts aside.
+// findMark returns the places outside Leads and Contacts where the org still has a marked text.
 func (o *org) findMark() (places []string) {
 	for _, object := range []string{inMailObject, taskObject} {
 		for _, r := range o.Records(object) {
@@ -76,12 +76,12 @@ func testErased(t *testing.T) {
 			t.Errorf("%+v, %d Tasks", a, len(o.tasks()))
 		}
 	})
-	t.Run("from the people who hold its id", func(t *testing.T) {
+	t.Run("from the people who have its id", func(t *testing.T) {
 		for name, forget := range map[string]func(*Connector) error{
 			"known by its id": func(c *Connector) error {
 				return c.Forget(context.Background(), []domain.MemberID{"robin-mark", "nobody"})
 			},
-			"known when seen": func(c *Connector) error {
+			"known by a test of the id": func(c *Connector) error {
 				return c.ForgetThose(context.Background(), func(id domain.MemberID) bool { return id == "robin-mark" })
 			},
 		} {
@@ -90,13 +90,14 @@ func testErased(t *testing.T) {
 				lead := o.lead(sandbox.Fields{"InMail_Member_Id__c": "robin-mark"})
 				twin := o.contact(sandbox.Fields{"InMail_Member_Id__c": "robin-mark"})
 				other := o.contact(sandbox.Fields{"InMail_Member_Id__c": "ROBIN-MARK"}) // another member
-				for range 2 {                                                           // it may be repeated
+				// The second call must change nothing.
+				for range 2 {
 					if err := forget(o.crm); err != nil {
 						t.Fatal(err)
 					}
 					for id, want := range map[string]any{lead: nil, twin: nil, other: "ROBIN-MARK"} {
 						if r, _ := o.Record(id); r["InMail_Member_Id__c"] != want {
-							t.Errorf("%s holds %v, want %v", id, r["InMail_Member_Id__c"], want)
+							t.Errorf("%s has %v, want %v", id, r["InMail_Member_Id__c"], want)
 						}
 					}
 				}
@@ -114,14 +115,14 @@ func testErased(t *testing.T) {
 			t.Fatal(err)
 		}
 		if r, _ := o.Record(last); r["InMail_Member_Id__c"] != nil {
-			t.Errorf("the last of %d holds %v", peoplePage+1, r["InMail_Member_Id__c"])
+			t.Errorf("the last of %d has %v", peoplePage+1, r["InMail_Member_Id__c"])
 		}
 	})
 	t.Run("not where the org says no", func(t *testing.T) {
 		log := &bytes.Buffer{}
 		o := newOrg(t, func(_ *sandbox.Options, _ *Config, d *Deps) { d.Log = slog.New(slog.NewTextHandler(log, nil)) })
 		lead := o.lead(sandbox.Fields{"InMail_Member_Id__c": "robin-mark"})
-		if _, err := o.Convert(lead, sandbox.Conversion{}); err != nil { // from then on it cannot be edited
+		if _, err := o.Convert(lead, sandbox.Conversion{}); err != nil { // a converted Lead cannot be edited
 			t.Fatal(err)
 		}
 		if err := o.crm.Forget(context.Background(), []domain.MemberID{"robin-mark"}); err != nil {

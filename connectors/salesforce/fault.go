@@ -16,27 +16,27 @@ import (
 	"inmail/domain"
 )
 
-// orgError is one error as the org words it. The message is read to tell apart what one code says of several
-// faults, and goes nowhere else: it may quote what was sent (STYLE H15).
+// orgError is one error in the org's words. The message only distinguishes faults that share a code, and is
+// neither stored nor shown, because it may quote what was sent (STYLE H15).
 type orgError struct {
 	Code    string
 	Fields  []string
 	message string
 }
 
-// Fault says why a call, or a part of one, was not carried out.
+// Fault says why a call or a part of it failed.
 type Fault struct {
 	Class  domain.FailureClass
-	Status int           // HTTP; 0: there was no answer
-	Errors []orgError    // all that the org told, the first first
-	Rest   time.Duration // of LimitReached: how long nothing should go
-	Split  bool          // it was too large: halves may pass
-	Known  bool          // the code stands in the table; false: judged by the status alone
-	OfCall bool          // it is of a whole call, or of a step of one: no row was judged
-	cause  error         // of a call without an answer
+	Status int           // the HTTP status; 0: there was no answer
+	Errors []orgError    // the org's errors, in its order
+	Rest   time.Duration // how long to send nothing, for LimitReached
+	Split  bool          // the request was too large; its halves may pass
+	Known  bool          // the code is in verdicts; false: judged by the status alone
+	OfCall bool          // a whole call or step failed, and no row was judged
+	cause  error         // why a call has no answer
 }
 
-// Error names codes, fields and status, never a message of the org.
+// Error returns codes, fields and the status, and never a message of the org.
 func (f *Fault) Error() string {
 	text := "Salesforce: " + f.Detail()
 	if f.cause != nil {
@@ -45,13 +45,13 @@ func (f *Fault) Error() string {
 	return text
 }
 
-// Unwrap returns what kept the call from an answer.
+// Unwrap returns why the call has no answer.
 func (f *Fault) Unwrap() error { return f.cause }
 
-// ClassName is the class in a word.
+// ClassName returns the class as a text.
 func (f *Fault) ClassName() string { return string(f.Class) }
 
-// Detail is what may be stored and shown: the org's codes and field names, or the status.
+// Detail returns what may be stored and shown: the org's codes and field names, or the status.
 func (f *Fault) Detail() string {
 	var parts []string
 	for _, e := range f.Errors {
@@ -70,10 +70,11 @@ func (f *Fault) Detail() string {
 	return "no answer"
 }
 
-// maxTold bounds how many errors, and how many fields of each, are told.
+// maxReported bounds how many errors, and how many fields of each, are reported.
 const maxReported = 5
 
-// codeForm and fieldForm are what a code and a field may look like: the org's own names, and nothing that could be a text.
+// codeForm and fieldForm are the forms of the org's codes and field names. They match nothing that could be a
+// text of an InMail.
 var (
 	codeForm  = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_:]{0,79}$`)
 	fieldForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.]{0,79}$`)
@@ -96,7 +97,7 @@ func (e orgError) detail() string {
 	return code + " (" + strings.Join(fields, ", ") + ")"
 }
 
-// place is where in an answer an error stands. Some codes say another thing there.
+// place is where in an answer an error is. The meaning of some codes depends on it.
 type place int
 
 const (
@@ -105,24 +106,24 @@ const (
 	ofLogin              // the token endpoint or the SOAP login
 )
 
-// verdict is what an error means to us.
+// verdict is what an error means for us.
 type verdict struct {
 	class domain.FailureClass
 	rest  time.Duration
 	split bool
 }
 
-// How long nothing goes when the org itself says that it takes nothing.
+// These constants are how long nothing is sent after the org said that it takes nothing.
 const (
-	restLimit       = time.Hour        // its calls of 24 hours are used up; the window rolls
-	restMaintenance = 10 * time.Minute // it is being maintained
-	restStorage     = time.Hour        // it is full
+	restLimit       = time.Hour        // the calls of 24 hours are used up; the window rolls
+	restMaintenance = 10 * time.Minute // the org is in maintenance
+	restStorage     = time.Hour        // the org's storage is full
 )
 
-// verdicts is the one table from a code to what it means (SALESFORCE.md 2.5). What follows from a class stands
-// in the package worker.
+// verdicts is the only table from a code to its meaning (SALESFORCE.md 2.5). What follows from a class is
+// decided in the package worker.
 var verdicts = map[string]verdict{
-	// Passing.
+	// These faults pass by themselves.
 	"UNABLE_TO_LOCK_ROW":                {class: domain.Locked},
 	"SERVER_UNAVAILABLE":                {class: domain.Locked},
 	"QUERY_TIMEOUT":                     {class: domain.Locked},
@@ -134,18 +135,20 @@ var verdicts = map[string]verdict{
 	"PROCESSING_HALTED":                 {class: domain.Locked},
 	"ALL_OR_NONE_OPERATION_ROLLED_BACK": {class: domain.Locked},
 	"TOO_MANY_APEX_REQUESTS":            {class: domain.Locked},
-	"ENTITY_IS_LOCKED":                  {class: domain.Locked}, // an approval: the backoff ends at minutes
-	"DUPLICATE_VALUE":                   {class: domain.Locked}, // somebody inserted the key meanwhile: the next try updates
-	"INVALID_QUERY_LOCATOR":             {class: domain.Locked},
+	// An approval locks an entity for long; retries are at most 5 minutes apart.
+	"ENTITY_IS_LOCKED": {class: domain.Locked},
+	// Another call inserted the key, so the next try updates the record.
+	"DUPLICATE_VALUE":       {class: domain.Locked},
+	"INVALID_QUERY_LOCATOR": {class: domain.Locked},
 
-	// The org takes nothing for a while.
+	// These faults say that the org takes nothing for a while.
 	"REQUEST_LIMIT_EXCEEDED":                              {class: domain.LimitReached, rest: restLimit},
 	"ORG_IN_MAINTENANCE":                                  {class: domain.LimitReached, rest: restMaintenance},
 	"INSERT_UPDATE_DELETE_NOT_ALLOWED_DURING_MAINTENANCE": {class: domain.LimitReached, rest: restMaintenance},
 	"API_CURRENTLY_DISABLED":                              {class: domain.LimitReached, rest: restMaintenance},
 	"STORAGE_LIMIT_EXCEEDED":                              {class: domain.LimitReached, rest: restStorage},
 
-	// Who we are.
+	// These faults concern the session or the login.
 	"INVALID_SESSION_ID":                      {class: domain.SessionEnded},
 	"INVALID_AUTH_HEADER":                     {class: domain.SessionEnded},
 	"INVALID_LOGIN":                           {class: domain.LoginFailed},
@@ -159,14 +162,14 @@ var verdicts = map[string]verdict{
 	"INVALID_OPERATION_WITH_EXPIRED_PASSWORD": {class: domain.LoginFailed},
 	"ORG_LOCKED":                              {class: domain.LoginFailed},
 
-	// The Lead, Contact or Account is not what it was.
+	// These faults say that the Lead, Contact or Account has changed.
 	"ENTITY_IS_DELETED":                             {class: domain.LostReference},
 	"INVALID_CROSS_REFERENCE_KEY":                   {class: domain.LostReference},
 	"CANNOT_UPDATE_CONVERTED_LEAD":                  {class: domain.LostReference},
 	"INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY": {class: domain.LostReference},
 	"MALFORMED_ID":                                  {class: domain.LostReference},
 
-	// This row.
+	// These faults concern one row.
 	"STRING_TOO_LONG":                         {class: domain.BadData},
 	"REQUIRED_FIELD_MISSING":                  {class: domain.BadData},
 	"FIELD_CUSTOM_VALIDATION_EXCEPTION":       {class: domain.BadData},
@@ -182,7 +185,7 @@ var verdicts = map[string]verdict{
 	"INVALID_TYPE_ON_FIELD_IN_RECORD":         {class: domain.BadData},
 	"MISSING_ARGUMENT":                        {class: domain.BadData},
 
-	// Every such row.
+	// These faults concern every row of the kind.
 	"INVALID_FIELD":                   {class: domain.Configuration},
 	"INVALID_FIELD_FOR_INSERT_UPDATE": {class: domain.Configuration},
 	"INVALID_TYPE":                    {class: domain.Configuration},
@@ -195,14 +198,14 @@ var verdicts = map[string]verdict{
 	"FUNCTIONALITY_NOT_ENABLED":       {class: domain.Configuration},
 	"API_ERROR":                       {class: domain.Configuration},
 
-	// Too large in one piece.
+	// These faults say that the request is too large.
 	"EXCEEDED_ID_LIMIT":         {class: domain.Locked, split: true},
 	"EXCEEDED_MAX_SIZE_REQUEST": {class: domain.Locked, split: true},
 	"LIMIT_EXCEEDED":            {class: domain.Locked, split: true},
 	"QUERY_TOO_COMPLICATED":     {class: domain.Locked, split: true},
 }
 
-// judge says what an error means where it stands.
+// judge returns what an error means in its place. known is false when only the status was judged.
 func judge(e orgError, status int, where place) (v verdict, known bool) {
 	code := strings.TrimPrefix(e.Code, "sf:") // SOAP
 	v, known = verdicts[code]
@@ -227,33 +230,38 @@ func judge(e orgError, status int, where place) (v verdict, known bool) {
 	return judgeStatus(status, where), false
 }
 
-// judgeStatus judges by the HTTP status where no code is known.
+// judgeStatus judges an error by the HTTP status when its code is unknown.
 func judgeStatus(status int, where place) verdict {
 	switch {
-	case status == 0 || status >= 500 || status == http.StatusRequestTimeout || status == http.StatusTooManyRequests || status == 420:
+	case status == 0 || status >= 500 || status == http.StatusRequestTimeout ||
+		status == http.StatusTooManyRequests || status == 420:
 		return verdict{class: domain.Locked}
 	case status == http.StatusGone:
 		return verdict{class: domain.Configuration}
 	case where == ofLogin:
 		return verdict{class: domain.LoginFailed}
-	case status == http.StatusRequestEntityTooLarge || status == http.StatusRequestURITooLong || status == http.StatusRequestHeaderFieldsTooLarge:
+	case status == http.StatusRequestEntityTooLarge || status == http.StatusRequestURITooLong ||
+		status == http.StatusRequestHeaderFieldsTooLarge:
 		return verdict{class: domain.Locked, split: true}
 	case status == http.StatusUnauthorized:
 		return verdict{class: domain.SessionEnded}
 	case status == http.StatusNotAcceptable:
-		return verdict{class: domain.Locked} // passing, as users of other connectors have seen
+		return verdict{class: domain.Locked} // users of other connectors found that it passes
 	case where == ofRow || status == http.StatusBadRequest:
 		return verdict{class: domain.BadData}
-	case status >= 200 && status < 300: // a success that cannot be read
+	case status >= 200 && status < 300: // the answer to a success cannot be read
 		return verdict{class: domain.Locked}
 	}
 	return verdict{class: domain.Configuration}
 }
 
-// severity orders classes: of several errors the one that reaches furthest decides.
-var severity = []domain.FailureClass{domain.Taken, domain.Locked, domain.LostReference, domain.BadData, domain.Stale, domain.Configuration, domain.SessionEnded, domain.LimitReached, domain.LoginFailed}
+// severity orders classes by how much they affect. Of several errors the one with the highest rank decides.
+var severity = []domain.FailureClass{
+	domain.Taken, domain.Locked, domain.LostReference, domain.BadData, domain.Stale, domain.Configuration,
+	domain.SessionEnded, domain.LimitReached, domain.LoginFailed,
+}
 
-// newFault judges all errors of an answer.
+// newFault returns the Fault that all errors of an answer mean together.
 func newFault(status int, errs []orgError, where place) *Fault {
 	f := &Fault{Status: status, Errors: errs, OfCall: where != ofRow}
 	if len(errs) == 0 {
@@ -272,12 +280,13 @@ func newFault(status int, errs []orgError, where place) *Fault {
 	return f
 }
 
-// unanswered is the Fault of a call that got no answer, or none that can be read. Whether it was carried out is not known.
+// unanswered returns the Fault of a call without a readable answer. It is not known whether the org executed
+// the call.
 func unanswered(status int, cause error) *Fault {
 	return &Fault{Class: domain.Locked, Status: status, cause: cause, OfCall: true}
 }
 
-// asFault finds the Fault in an error; a budget that is spent is one too.
+// asFault returns the Fault in an error. Any other error becomes the Fault of a call without an answer.
 func asFault(err error) *Fault {
 	var f *Fault
 	if errors.As(err, &f) {
@@ -286,9 +295,9 @@ func asFault(err error) *Fault {
 	return unanswered(0, err)
 }
 
-// parseErrors reads the errors of an answer's body, in any of the shapes that the org, its login and what stands
-// before them are known to answer: a list, one object, an object of the token endpoint, a SOAP fault; of [], null,
-// pages for people and all else it reads none.
+// parseErrors reads the errors in an answer's body. It knows every form that the org, its login and its
+// gateways use: a list, one object, an object of the token endpoint, and a SOAP fault. Any other body, such
+// as [], null or a page for people, has no errors.
 func parseErrors(body []byte) []orgError {
 	body = bytes.TrimSpace(body)
 	if len(body) == 0 {
@@ -342,7 +351,7 @@ func parseError(item []byte) (orgError, bool) {
 	return e, e.Code != ""
 }
 
-// text reads a JSON string, and anything else as none.
+// text reads a JSON string. Any other value counts as empty.
 type text string
 
 func (t *text) UnmarshalJSON(data []byte) error {
@@ -353,7 +362,7 @@ func (t *text) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// fields reads a list of names, and anything else as none.
+// fields reads a list of names. Any other value counts as empty.
 type fields []string
 
 func (f *fields) UnmarshalJSON(data []byte) error {

@@ -19,7 +19,7 @@ import (
 	"inmail/domain"
 )
 
-// rowErrors answers each row of an object with an error instead of what the org said.
+// rowErrors replaces the answer to each row of an object by an error.
 func rowErrors(ref, code, message string, fields ...string) *tamper {
 	return &tamper{after: func(req *http.Request, status int, body []byte) (int, []byte) {
 		if !isComposite(req) {
@@ -38,7 +38,7 @@ func rowErrors(ref, code, message string, fields ...string) *tamper {
 	}}
 }
 
-// Every code of SALESFORCE.md 2.5, where rows meet it.
+// TestClassesOfRows checks the class of every code of SALESFORCE.md 2.5 that rows can get.
 func TestClassesOfRows(t *testing.T) {
 	const limitMessage = "TotalRequests Limit exceeded."
 	for class, codes := range map[domain.FailureClass][]string{
@@ -65,7 +65,7 @@ func TestClassesOfRows(t *testing.T) {
 				o.through(rowErrors("c0", code, limitMessage, "Subject__c"))
 				a := o.push(plain(0))[0]
 				attempts := 1
-				if class == domain.LimitReached { // no fault of the row
+				if class == domain.LimitReached { // a limit is no fault of the row
 					attempts = 0
 				}
 				if a.Class != class || a.Link.Class != class || a.Link.Detail != code+" (Subject__c)" || a.Link.Attempts != attempts || a.Link.FailedAt != testNow || a.OfCall {
@@ -101,7 +101,7 @@ func TestClassesByMessage(t *testing.T) {
 	}
 }
 
-// An answer that says nothing of a row is taken for a passing fault, but not for ever.
+// TestUnclearAnswersEnd checks that a code which temporary faults have too is tried again, but not for ever.
 func TestUnclearAnswersEnd(t *testing.T) {
 	o := newOrg(t)
 	o.through(rowErrors("c0", "UNKNOWN_EXCEPTION", "An unexpected error occurred."))
@@ -119,8 +119,8 @@ func TestUnclearAnswersEnd(t *testing.T) {
 	}
 }
 
-// What an org did before says nothing of what it does now: a row that was kept waiting by outages and locks is not given up at the first
-// answer of another kind.
+// TestTriesOfAnOutageCountForNothingElse checks that earlier outages and locks do not count against a row, so
+// that the first answer of another class does not make it a dead letter.
 func TestTriesOfAnOutageCountForNothingElse(t *testing.T) {
 	for code, class := range map[string]domain.FailureClass{"UNKNOWN_EXCEPTION": domain.Locked, "DUPLICATE_VALUE": domain.Locked, "ENTITY_IS_DELETED": domain.LostReference} {
 		for _, before := range []string{"HTTP 503", "no answer", "UNABLE_TO_LOCK_ROW"} {
@@ -141,7 +141,8 @@ func TestTriesOfAnOutageCountForNothingElse(t *testing.T) {
 	}
 }
 
-// Faults of whole calls, as the org, its gateways and its pages for people answer them.
+// TestClassesOfCalls checks the faults of whole calls, in the forms of the org, its gateways and its pages
+// for people.
 func TestClassesOfCalls(t *testing.T) {
 	list := func(code, message string) string {
 		return fmt.Sprintf(`[{"errorCode":%q,"message":%q}]`, code, message)
@@ -192,7 +193,7 @@ func TestClassesOfCalls(t *testing.T) {
 				return respond(row.status, row.body)
 			}})
 			a := o.push(plain(0))[0]
-			// A call that is refused for what it holds is taken apart: what is left is a row's own.
+			// A call that is refused because of its rows is halved until each fault is the row's own.
 			if a.Class != row.class || a.Link.Detail != row.detail || a.OfCall != (row.class != domain.BadData) {
 				t.Errorf("%+v", a)
 			}
@@ -200,7 +201,7 @@ func TestClassesOfCalls(t *testing.T) {
 	}
 }
 
-// What is too large is halved until it passes.
+// TestTooLargeIsHalved checks that a call which is too large is halved until it passes.
 func TestTooLargeIsHalved(t *testing.T) {
 	for name, refusal := range map[string]struct {
 		status int
@@ -231,7 +232,8 @@ func TestTooLargeIsHalved(t *testing.T) {
 	}
 }
 
-// One row that spoils its whole collection is found; its neighbours go through in the same push.
+// TestSpoiledCollectionIsTakenApart checks that a row for which its whole collection is refused is found, and
+// that the other rows pass in the same push.
 func TestSpoiledCollectionIsTakenApart(t *testing.T) {
 	o := newOrg(t)
 	o.through(&tamper{})
@@ -275,7 +277,7 @@ func TestSpoiledCollectionIsTakenApart(t *testing.T) {
 		t.Errorf("%d calls", calls)
 	}
 	t.Run("not at any price", func(t *testing.T) {
-		spoils = "0" // every row
+		spoils = "0" // every row is faulty
 		calls := o.calls(func() { answers = o.push(pushes...) })
 		if calls > 2*isolations {
 			t.Errorf("%d calls", calls)
@@ -288,7 +290,7 @@ func TestSpoiledCollectionIsTakenApart(t *testing.T) {
 	})
 }
 
-// stepsWith finds the steps of a Composite call whose bodies hold a text.
+// stepsWith returns the steps of a Composite call whose bodies contain a text.
 func stepsWith(req *http.Request, text string) map[string]bool {
 	var body bytes.Buffer
 	if _, err := body.ReadFrom(req.Body); err != nil {
@@ -316,7 +318,7 @@ type readCloser struct{ *bytes.Reader }
 
 func (readCloser) Close() error { return nil }
 
-// Rows that the org itself refuses fail alone.
+// TestRowsFailAlone checks that rows which the org refuses do not affect other rows.
 func TestRowsFailAlone(t *testing.T) {
 	o := newOrg(t)
 	o.inject(sandbox.Fault{Kind: sandbox.RowLock, Skip: 100, Next: 50})
@@ -330,7 +332,7 @@ func TestRowsFailAlone(t *testing.T) {
 		pushes[i].Link = a.Link
 	}
 	if counts[domain.Taken] != 450 || counts[domain.Locked] != 50 || o.tally.pushed["InMail__c locked"] != 50 || o.tally.pushed["InMail__c created"] != 450 {
-		t.Errorf("%v, told %v", counts, o.tally.pushed)
+		t.Errorf("%v, observed %v", counts, o.tally.pushed)
 	}
 	for _, a := range o.push(pushes...) {
 		if a.Class != domain.Taken {
@@ -338,12 +340,13 @@ func TestRowsFailAlone(t *testing.T) {
 		}
 	}
 	if o.tally.pushed["InMail__c unchanged"] != 450 || o.tally.pushed["InMail__c created"] != 500 {
-		t.Errorf("told %v", o.tally.pushed)
+		t.Errorf("observed %v", o.tally.pushed)
 	}
 }
 
-// The observer is told every row that failed by its class, whether the org refused the row, its collection or the call: the panel
-// of errors by class is made of it. What never left the process is not told.
+// TestFailuresAreCountedByClass checks that the observer counts every failed row by its class, whether the
+// org refused the row, its collection or the call. The panel of errors by class is made from these counts.
+// Rows that did not leave the process are not counted.
 func TestFailuresAreCountedByClass(t *testing.T) {
 	counted := func(o *org) map[string]int {
 		o.tally.mu.Lock()
@@ -403,15 +406,16 @@ func TestFailuresAreCountedByClass(t *testing.T) {
 	}
 	t.Run("a spent budget sends none", func(t *testing.T) {
 		o := newOrg(t, allowing(10, 0.1))
-		o.push(sent(0, "robin")) // the one call that may be
+		o.push(sent(0, "robin")) // spends the only call that is allowed
 		o.tally.pushed = map[string]int{}
 		if a := o.push(sent(1, "robin"))[0]; a.Class != domain.LimitReached || a.Link.Attempts != 0 || len(counted(o)) != 0 {
-			t.Errorf("%+v, told %v", a, counted(o))
+			t.Errorf("%+v, observed %v", a, counted(o))
 		}
 	})
 }
 
-// What a call says of itself ends the push: the next one would fare no better.
+// TestNoCallFollowsOneThatAnsweredForAll checks that a fault of a whole call ends the push, because the next
+// call would fail in the same way.
 func TestNoCallFollowsOneThatAnsweredForAll(t *testing.T) {
 	o := newOrg(t)
 	o.push(plain(0))
@@ -434,8 +438,9 @@ func TestNoCallFollowsOneThatAnsweredForAll(t *testing.T) {
 	}
 }
 
-// The marks of every text, name and secret are in no log, in no standard log and in no answer, whatever fails.
-func TestNothingIsTold(t *testing.T) {
+// TestNothingLeaks checks that the log, the standard log and the answers contain no text, name or secret,
+// whatever fails.
+func TestNothingLeaks(t *testing.T) {
 	standard := captureStandardLog(t)
 	kinds := []sandbox.FaultKind{"", sandbox.RowLock, sandbox.RowDuplicate, sandbox.SessionExpired, sandbox.LimitTotal, sandbox.LimitConcurrent,
 		sandbox.UnavailableHTML, sandbox.ServerError, sandbox.BadGateway, sandbox.GatewayTimeout, sandbox.TimeoutAfter, sandbox.QueryTimeout,
@@ -501,7 +506,7 @@ func FuzzParseErrors(f *testing.F) {
 			}
 			for _, r := range fault.Detail() {
 				if r < ' ' || r > '~' {
-					t.Errorf("the detail %q holds what the org's names cannot", fault.Detail())
+					t.Errorf("the detail %q has what the org's names cannot have", fault.Detail())
 				}
 			}
 		}
@@ -513,13 +518,14 @@ func FuzzBulkResults(f *testing.F) {
 	f.Add([]byte("sf__Id,K\n1,2"))
 	f.Add([]byte("a\n\"b"))
 	f.Fuzz(func(_ *testing.T, data []byte) {
-		// Whatever comes, it is read or refused.
+		// Any input must be read or refused, without a panic.
 		_ = readResults(data, "K", map[string]bulkRow{})
 	})
 }
 
-// Every class has its place among those that several errors are judged by, and its line in the README.
-func TestEveryClassIsJudgedAndTold(t *testing.T) {
+// TestEveryClassIsJudgedAndDocumented checks that every class has a rank in severity and a line in the
+// README.
+func TestEveryClassIsJudgedAndDocumented(t *testing.T) {
 	readme, err := os.ReadFile("README.md")
 	if err != nil {
 		t.Fatal(err)

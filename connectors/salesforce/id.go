@@ -9,25 +9,29 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// The ids that a sender may name, and an InMail's record hangs on, by the words of API.md.
+// These are the names, in the words of API.md, of the ids that a sender may give and that an InMail's record
+// refers to.
 const (
 	leadID    = "lead_id"
 	contactID = "contact_id"
 	accountID = "account_id"
 )
 
-// IDs describes the ids that a sender may name.
+// IDs describes the ids that a sender may give.
 func (c *Connector) IDs() []mailroom.ForeignID {
 	const form = "^([A-Za-z0-9]{15}([A-Za-z0-9]{3})?)?$"
 	return []mailroom.ForeignID{{Name: leadID, Pattern: form, Example: "00Q5g00000AbCdEEAV"},
-		{Name: contactID, Pattern: form, Example: "0035g00000AbCdEAAV"}, {Name: accountID, Pattern: form, Example: "0015g00000AbCdEAAV"}}
+		{Name: contactID, Pattern: form, Example: "0035g00000AbCdEAAV"},
+		{Name: accountID, Pattern: form, Example: "0015g00000AbCdEAAV"}}
 }
 
-// Judge refuses what Salesforce never gives. Of which object an id is, is seen when its InMail is matched: one of another object is
-// as none (R55).
+// Judge refuses a text that Salesforce never gives as an id. It does not look at the object of an id:
+// matching does, and it ignores the id of a wrong object (R55).
 func (c *Connector) Judge(ids domain.ForeignIDs) error {
 	for _, name := range slices.Sorted(maps.Keys(ids)) {
-		other := strings.IndexFunc(ids[name], func(r rune) bool { return r > 'z' || !letter(byte(r)) && (r < '0' || r > '9') })
+		other := strings.IndexFunc(ids[name], func(r rune) bool {
+			return r > 'z' || !letter(byte(r)) && (r < '0' || r > '9')
+		})
 		if n := len(ids[name]); other >= 0 || n != 15 && n != 18 {
 			return domain.Refuse(domain.BadRequest, "%s: a Salesforce id has 15 or 18 letters and digits", name)
 		}
@@ -35,7 +39,7 @@ func (c *Connector) Judge(ids domain.ForeignIDs) error {
 	return nil
 }
 
-// The prefixes of ids by object.
+// These are the first three characters of an id, by object.
 const (
 	accountPrefix = "001"
 	contactPrefix = "003"
@@ -43,9 +47,10 @@ const (
 	leadPrefix    = "00Q"
 )
 
-// canonicalID returns an id of an object with its 18 characters: of 15 the checksum is added, of 18 the case is
-// restored from it. ok is false for what is no id of that object. Ids of 15 differ by case, so only those of 18
-// may be compared without regard to it (SALESFORCE.md 2.7).
+// canonicalID returns an id of an object with its 18 characters. It adds the checksum to an id of 15, and
+// restores the case of an id of 18 from its checksum. ok is false for a text that is no id of that object.
+// Ids of 15 characters differ by case, and only ids of 18 may be compared without regard to it (SALESFORCE.md
+// 2.7).
 func canonicalID(id, prefix string) (full string, ok bool) {
 	if len(id) != 15 && len(id) != 18 {
 		return "", false
@@ -69,7 +74,7 @@ func letter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
 
 const checkDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 
-// checksum says for each five characters which of them are capitals.
+// checksum returns three characters, one for each five of body, which say which of them are capitals.
 func checksum(body []byte) string {
 	var sum [3]byte
 	for chunk := range sum {
@@ -84,7 +89,8 @@ func checksum(body []byte) string {
 	return string(sum[:])
 }
 
-// restoreCase sets the case of 15 characters as a checksum says; false when it says a digit is a capital.
+// restoreCase sets the case of 15 characters according to a checksum. It returns false when the checksum is
+// invalid or calls a digit a capital.
 func restoreCase(body []byte, sum string) bool {
 	for chunk := range 3 {
 		c := sum[chunk]

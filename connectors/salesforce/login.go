@@ -25,33 +25,35 @@ import (
 	"inmail/domain"
 )
 
-// session is what a login gives: where the org is, and the token of the calls.
+// session is the result of a login: the org's address and the token of the calls.
 type session struct{ token, instance string }
 
-// Times of logging in.
+// These constants are the times of logging in.
 const (
-	// assertionLife is how far ahead a JWT expires; the org takes three minutes at most.
+	// assertionLife is how long a JWT is valid. The org takes three minutes at most.
 	assertionLife = 2 * time.Minute
-	// sessionKept is how long a session is kept for other workers. The org does not say how long one lasts; an
-	// ended one is noticed by its 401.
+	// sessionKept is how long a session is stored for other workers. The org does not say how long a session
+	// lasts; a 401 shows that it has ended.
 	sessionKept = 12 * time.Hour
-	// failureKept is how long a failed login is not tried again: the org locks users out.
+	// failureKept is how long a failed login is not tried again, because the org locks out users who fail
+	// often.
 	failureKept = 10 * time.Minute
-	// loginTurn is how long the others wait for the one worker that logs in, and how often they look.
+	// loginLease is how long other workers wait for the one that logs in, and loginLook is the pause between
+	// their checks.
 	loginLease = 30 * time.Second
 	loginLook  = 200 * time.Millisecond
 )
 
-// login is how this installation logs in.
+// login is the way in which this installation logs in.
 type login struct {
 	method method
-	key    *rsa.PrivateKey // of JWT bearer
-	print  string          // stands for all login settings in the names of what workers share
-	seal   cipher.AEAD     // what is shared is sealed with a key made of the secrets
+	key    *rsa.PrivateKey // the private key of JWT bearer; nil for other methods
+	print  string          // a hash of all login settings, in the keys of Shared
+	seal   cipher.AEAD     // encrypts shared sessions with a key made from the secrets
 	busy   chan struct{}   // one login at a time in a process
 }
 
-// newLogin prepares the login that the settings describe. secret is the client secret, the password or the private key.
+// newLogin returns the login of the settings. secret is the client secret, the password or the private key.
 func newLogin(c Config, m method, key *rsa.PrivateKey, secret []byte) (*login, error) {
 	h := sha256.New()
 	for _, part := range []string{string(m), c.URL, c.ClientID, c.Username, c.Token, c.Audience, string(secret)} {
@@ -68,11 +70,12 @@ func newLogin(c Config, m method, key *rsa.PrivateKey, secret []byte) (*login, e
 	if err != nil {
 		return nil, fmt.Errorf("seal sessions: %w", err)
 	}
-	return &login{method: m, key: key, print: hex.EncodeToString(print[:8]), seal: seal, busy: make(chan struct{}, 1)}, nil
+	return &login{method: m, key: key, print: hex.EncodeToString(print[:8]), seal: seal,
+		busy: make(chan struct{}, 1)}, nil
 }
 
-// session returns the session of all workers, other than the one whose token is known to have ended. It logs in when there is
-// none: one caller in this process, while the others wait for it.
+// session returns the session of all workers. ended is the token of a session that is known to have ended, or
+// empty. Without another session it logs in. One caller in this process logs in while the others wait for it.
 func (c *Connector) session(ctx context.Context, ended string) (session, error) {
 	if s := c.current.Load(); s != nil && s.token != ended {
 		return *s, nil
@@ -111,8 +114,9 @@ func (c *Connector) session(ctx context.Context, ended string) (session, error) 
 	return s, nil
 }
 
-// loginOfAnother waits for the session of another worker that is logging in in place of the same ended one: an org takes a few thousand
-// logins an hour, and locks out who fails often. There is none when nobody else does, when that one failed, or when it takes too long.
+// loginOfAnother waits for the session of another worker that is replacing the same ended session, because an
+// org takes only a few thousand logins an hour and locks out users who fail often. It returns false when no
+// other worker logs in, when that login fails, and when it takes too long.
 func (c *Connector) loginOfAnother(ctx context.Context, ended string) (session, bool) {
 	at, err := c.shared.Add(ctx, c.loginKey(ended), 1, loginLease)
 	if err != nil || at == 1 {
@@ -125,23 +129,24 @@ func (c *Connector) loginOfAnother(ctx context.Context, ended string) (session, 
 		if s, ok := c.sharedSession(ctx); ok && s.token != ended {
 			return s, true
 		}
-		if at, err := c.shared.Add(ctx, c.loginKey(ended), 0, loginLease); err != nil || at == 0 { // it ended without one
+		if at, err := c.shared.Add(ctx, c.loginKey(ended), 0, loginLease); err != nil || at == 0 {
+			// The login of the other worker ended without a session.
 			return session{}, false
 		}
 	}
 	return session{}, false
 }
 
-// endLogin tells those who wait that this worker's login has ended, whatever became of it.
+// endLogin notifies waiting workers that this worker's login has ended, with or without a session.
 func (c *Connector) endLogin(ctx context.Context, ended string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
 	if err := c.shared.Put(ctx, c.loginKey(ended), nil, 0); err != nil {
-		c.log.WarnContext(ctx, "tell that a login has ended", "error", err)
+		c.log.WarnContext(ctx, "notify other workers that a login has ended", "error", err)
 	}
 }
 
-// loginKey names the logins in place of one ended session.
+// loginKey returns the key of Shared under which the logins that replace an ended session are counted.
 func (c *Connector) loginKey(ended string) string {
 	sum := sha256.Sum256([]byte("ended " + c.login.print + " " + ended))
 	return "login:" + c.login.print + ":" + hex.EncodeToString(sum[:8])
@@ -161,13 +166,15 @@ func (c *Connector) logIn(ctx context.Context) (session, error) {
 	}
 	s.instance = strings.TrimRight(s.instance, "/")
 	if err := checkAddress(s.instance); err != nil || s.token == "" {
-		return session{}, &Fault{Class: domain.LoginFailed, Status: http.StatusOK, Errors: []orgError{{Code: "NO_USABLE_SESSION"}}}
+		return session{}, &Fault{Class: domain.LoginFailed, Status: http.StatusOK,
+			Errors: []orgError{{Code: "NO_USABLE_SESSION"}}}
 	}
 	return s, nil
 }
 
 func (c *Connector) logInByOAuth(ctx context.Context) (session, error) {
-	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {c.config.ClientID}, "client_secret": {c.config.ClientSecret}}
+	form := url.Values{"grant_type": {"client_credentials"},
+		"client_id": {c.config.ClientID}, "client_secret": {c.config.ClientSecret}}
 	if c.login.method == jwtBearer {
 		assertion, err := c.assertion()
 		if err != nil {
@@ -199,7 +206,7 @@ func (c *Connector) logInByOAuth(ctx context.Context) (session, error) {
 	return session{granted.Token, granted.Instance}, nil
 }
 
-// assertion is a JWT that says who we are, signed with the key whose certificate the org holds.
+// assertion returns a JWT that identifies us. It is signed with the key whose certificate the org has.
 func (c *Connector) assertion() (string, error) {
 	claims := jwt.MapClaims{
 		"iss": c.config.ClientID, "sub": c.config.Username, "aud": c.config.Audience,
@@ -212,11 +219,14 @@ func (c *Connector) assertion() (string, error) {
 	return signed, nil
 }
 
-// emptySOAPAnswer is all that simpleforce sees of a SOAP login. It prints the user's name to the standard log, so
-// it is given none; that one line cannot be kept back.
-const emptySOAPAnswer = `<Envelope><Body><loginResponse><result><userInfo><userName>(name withheld)</userName></userInfo></result></loginResponse></Body></Envelope>`
+// emptySOAPAnswer is all that simpleforce sees of a SOAP login. simpleforce prints the user's name to the
+// standard log, so the answer has none. That one log line cannot be prevented.
+const emptySOAPAnswer = `<Envelope><Body><loginResponse><result>` +
+	`<userInfo><userName>(name withheld)</userName></userInfo>` +
+	`</result></loginResponse></Body></Envelope>`
 
-// logInBySOAP logs in with a password through simpleforce: a legacy that new orgs refuse and that ends with API 64.0.
+// logInBySOAP logs in with a password through simpleforce. This legacy login is refused by new orgs and ends
+// with API 64.0.
 func (c *Connector) logInBySOAP(ctx context.Context) (session, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
 	defer cancel()
@@ -228,13 +238,15 @@ func (c *Connector) logInBySOAP(ctx context.Context) (session, error) {
 		header: http.Header{"Accept": {"text/xml"}}}
 	client := simpleforce.NewClient(c.config.URL, "InMail", strconv.Itoa(min(version, soapAPI))+".0")
 	client.SetHttpClient(&http.Client{Transport: w})
-	// simpleforce escapes the password alone.
-	if err := client.LoginPassword(escapeXML(c.config.Username), c.config.Password, escapeXML(c.config.Token)); err != nil {
+	// simpleforce escapes only the password.
+	err = client.LoginPassword(escapeXML(c.config.Username), c.config.Password, escapeXML(c.config.Token))
+	if err != nil {
 		return session{}, unanswered(0, errors.New("the login cannot be asked for"))
 	}
 	a, err := w.outcome(ofLogin)
-	if f := (*Fault)(nil); errors.As(err, &f) && f.Status == http.StatusInternalServerError && len(f.Errors) > 0 && !f.Known {
-		f.Class = domain.LoginFailed // SOAP answers every fault of the caller with 500
+	f := (*Fault)(nil)
+	if errors.As(err, &f) && f.Status == http.StatusInternalServerError && len(f.Errors) > 0 && !f.Known {
+		f.Class = domain.LoginFailed // SOAP uses 500 for every fault of the caller
 	}
 	if err != nil {
 		return session{}, err
@@ -248,7 +260,8 @@ func (c *Connector) logInBySOAP(ctx context.Context) (session, error) {
 		return session{}, unanswered(a.status, errors.New("the answer to the login cannot be read"))
 	}
 	if x.Expired { // a session that may do nothing
-		return session{}, &Fault{Class: domain.LoginFailed, Status: a.status, Errors: []orgError{{Code: "PASSWORD_EXPIRED"}}}
+		return session{}, &Fault{Class: domain.LoginFailed, Status: a.status,
+			Errors: []orgError{{Code: "PASSWORD_EXPIRED"}}}
 	}
 	u, err := url.Parse(x.Server)
 	if err != nil {
@@ -259,12 +272,12 @@ func (c *Connector) logInBySOAP(ctx context.Context) (session, error) {
 
 func escapeXML(text string) string {
 	var out bytes.Buffer
-	// Writing to a Buffer does not fail.
+	// A bytes.Buffer returns no error.
 	_ = xml.EscapeText(&out, []byte(text))
 	return out.String()
 }
 
-// sharedSession reads the session that another worker may have opened.
+// sharedSession returns the session that another worker stored, if there is one.
 func (c *Connector) sharedSession(ctx context.Context) (session, bool) {
 	sealed, err := c.shared.Get(ctx, "session:"+c.login.print)
 	if err != nil {
@@ -283,17 +296,17 @@ func (c *Connector) sharedSession(ctx context.Context) (session, bool) {
 	return session{token, instance}, ok && token != ""
 }
 
-// shareSession keeps the session for all workers, sealed.
+// shareSession stores the session, encrypted, for all workers.
 func (c *Connector) shareSession(ctx context.Context, s session) {
 	nonce := make([]byte, c.login.seal.NonceSize())
-	rand.Read(nonce) // never fails: crypto/rand
+	rand.Read(nonce) // crypto/rand never returns an error
 	sealed := c.login.seal.Seal(nonce, nonce, []byte(s.token+"\n"+s.instance), nil)
 	if err := c.shared.Put(ctx, "session:"+c.login.print, sealed, sessionKept); err != nil {
 		c.log.WarnContext(ctx, "share the session with all workers", "error", err)
 	}
 }
 
-// failedLogin returns the failure of a login that was tried a short while ago.
+// failedLogin returns the failure of a login in the last failureKept, or nil.
 func (c *Connector) failedLogin(ctx context.Context) *Fault {
 	code, err := c.shared.Get(ctx, "login_failed:"+c.login.print)
 	if err != nil || code == nil {
@@ -308,11 +321,11 @@ func (c *Connector) keepFailure(ctx context.Context, f *Fault) {
 		code = f.Errors[0].Code
 	}
 	if err := c.shared.Put(ctx, "login_failed:"+c.login.print, []byte(code), failureKept); err != nil {
-		c.log.WarnContext(ctx, "keep a failed login", "error", err)
+		c.log.WarnContext(ctx, "store a failed login", "error", err)
 	}
 }
 
-// forgetFailure lets the next login be tried at once.
+// forgetFailure deletes a stored failure, so that the next login is tried at once.
 func (c *Connector) forgetFailure(ctx context.Context) error {
 	if err := c.shared.Put(ctx, "login_failed:"+c.login.print, nil, 0); err != nil {
 		return fmt.Errorf("forget a failed login: %w", err)

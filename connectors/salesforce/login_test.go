@@ -20,14 +20,14 @@ import (
 	"inmail/domain"
 )
 
-// plain is an InMail that needs no matching.
+// plain returns an InMail that needs no matching.
 func plain(n int) domain.Push {
 	p := sent(n, "robin")
 	p.Link.Match = domain.Unmatched
 	return p
 }
 
-// logins counts the logins that reached the org.
+// logins returns the number of logins that reached the org.
 func (o *org) logins() int { return o.Calls()["token"] + o.Calls()["soap"] }
 
 func TestSessionIsSharedByAllWorkers(t *testing.T) {
@@ -50,7 +50,7 @@ func TestSessionIsSharedByAllWorkers(t *testing.T) {
 		}
 		for key, k := range shared.values {
 			if bytes.Contains(k.value, []byte(s.token)) || bytes.Contains(k.value, []byte(testSecret)) || strings.Contains(key, testSecret) {
-				t.Errorf("%s holds a secret in the clear", key)
+				t.Errorf("%s has a secret in plain text", key)
 			}
 		}
 	})
@@ -65,7 +65,7 @@ func TestSessionIsSharedByAllWorkers(t *testing.T) {
 	})
 }
 
-// Sixteen workers whose session ended together log in once.
+// TestEndedSessionIsReplacedOnce checks that sixteen workers whose session ended together log in once.
 func TestEndedSessionIsReplacedOnce(t *testing.T) {
 	o := newOrg(t)
 	o.push(plain(0))
@@ -88,7 +88,8 @@ func TestEndedSessionIsReplacedOnce(t *testing.T) {
 	}
 }
 
-// Of several processes that find the same session ended, one logs in, and the others take what it got.
+// TestOneProcessLogsIn checks that one of several processes with the same ended session logs in, and that the
+// others use its session.
 func TestOneProcessLogsIn(t *testing.T) {
 	o := newOrg(t)
 	shared := NewMemory(o.clock)
@@ -105,7 +106,8 @@ func TestOneProcessLogsIn(t *testing.T) {
 		d.Wait = func(ctx context.Context, pause time.Duration) error {
 			looked <- struct{}{}
 			o.clock.move(time.Millisecond)
-			select { // a look is not the org's time
+			// The pause is real time, in which the first worker gets its session.
+			select {
 			case <-time.After(time.Millisecond):
 			case <-ctx.Done():
 			}
@@ -127,7 +129,7 @@ func TestOneProcessLogsIn(t *testing.T) {
 	}
 	<-looked
 	if n := o.logins(); n != 0 {
-		t.Errorf("%d logins beside the one that is under way", n)
+		t.Errorf("%d logins besides the one that is under way", n)
 	}
 	close(release)
 	got := []session{<-sessions, <-sessions, <-sessions}
@@ -139,7 +141,8 @@ func TestOneProcessLogsIn(t *testing.T) {
 			d.Shared = shared
 			d.Wait = func(ctx context.Context, pause time.Duration) error { o.clock.move(pause); return ctx.Err() }
 		})
-		if _, err := shared.Add(context.Background(), c.loginKey(got[0].token), 1, loginLease); err != nil { // it wanted to, and was killed
+		// A worker was killed before its login.
+		if _, err := shared.Add(context.Background(), c.loginKey(got[0].token), 1, loginLease); err != nil {
 			t.Fatal(err)
 		}
 		before := o.clock.Now()
@@ -162,7 +165,7 @@ func TestOneProcessLogsIn(t *testing.T) {
 			t.Errorf("%d logins", n)
 		}
 		if v, err := shared.Add(context.Background(), c.loginKey(""), 0, time.Minute); err != nil || v != 0 {
-			t.Errorf("its turn is still taken: %d, %v", v, err)
+			t.Errorf("its lease is still taken: %d, %v", v, err)
 		}
 	})
 }
@@ -200,7 +203,7 @@ func TestFailedLoginIsNotHammered(t *testing.T) {
 	if n := o.logins(); n != 2 {
 		t.Errorf("%d logins after the rest", n)
 	}
-	t.Run("but tried at once when a person has mended it", func(t *testing.T) {
+	t.Run("but tried at once when a person has removed the cause", func(t *testing.T) {
 		if err := o.crm.Resume(context.Background()); err != nil {
 			t.Fatal(err)
 		}
@@ -233,7 +236,7 @@ func TestLoginThatDoesNotAnswerIsNoFailedLogin(t *testing.T) {
 	})
 }
 
-// newKey writes a private key to a file.
+// newKey writes a private key to a file and returns both.
 func newKey(t *testing.T) (*rsa.PrivateKey, string) {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
@@ -286,13 +289,13 @@ func TestJWTBearer(t *testing.T) {
 	})
 }
 
-// bySOAP logs in with a password, for which simpleforce writes a line to the standard log.
+// bySOAP sets a login with a password. For it simpleforce writes a line to the standard log.
 func bySOAP(_ *sandbox.Options, c *Config, _ *Deps) {
 	c.ClientID, c.ClientSecret = "", ""
 	c.Username, c.Password, c.Token = testUsername, "pass<word>", "to&ken"
 }
 
-// captureStandardLog collects what goes to the standard log until the test ends.
+// captureStandardLog collects the standard log until the test ends.
 func captureStandardLog(t *testing.T) *safeBuffer {
 	t.Helper()
 	out := &safeBuffer{}
@@ -355,7 +358,8 @@ func TestSOAPLogin(t *testing.T) {
 	}
 }
 
-// A session for an address without TLS is not used: the token would go over the net in the clear.
+// TestSessionForAnUnsafeAddressIsRefused checks that a session for an address without TLS is refused, because
+// its token would be sent in plain text.
 func TestSessionForAnUnsafeAddressIsRefused(t *testing.T) {
 	for _, body := range []string{
 		`{"access_token":"t","instance_url":"http://acme.my.salesforce.com"}`,
@@ -370,16 +374,16 @@ func TestSessionForAnUnsafeAddressIsRefused(t *testing.T) {
 		if a := o.push(plain(0))[0]; a.Class != domain.LoginFailed || a.Link.Detail != "NO_USABLE_SESSION" {
 			t.Errorf("%s: %+v", body, a)
 		}
-		if len(tampered.seen) != 1 {
-			t.Errorf("%v", tampered.seen)
+		if len(tampered.requests) != 1 {
+			t.Errorf("%v", tampered.requests)
 		}
 	}
 }
 
-// A worker that waits for a login that takes long gives up when its context ends.
+// TestWaitingForALoginHasAnEnd checks that a worker stops waiting for a login when its context ends.
 func TestWaitingForALoginHasAnEnd(t *testing.T) {
 	o := newOrg(t)
-	o.crm.login.busy <- struct{}{} // somebody logs in
+	o.crm.login.busy <- struct{}{} // another goroutine logs in
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
 	defer cancel()
 	answers, err := o.crm.Push(ctx, []domain.Push{plain(0)})

@@ -10,7 +10,7 @@ import (
 	"inmail/domain"
 )
 
-// parents is what an InMail hangs on in the org (R55): a Lead, or a Contact and its Account.
+// parents are the records to which an InMail's record refers (R55): a Lead, or a Contact and its Account.
 type parents struct {
 	Match     domain.Match
 	LeadID    string
@@ -19,10 +19,11 @@ type parents struct {
 }
 
 func parentsOf(l domain.Link) parents {
-	return parents{Match: l.Match, LeadID: l.Parents[leadID], ContactID: l.Parents[contactID], AccountID: l.Parents[accountID]}
+	return parents{Match: l.Match,
+		LeadID: l.Parents[leadID], ContactID: l.Parents[contactID], AccountID: l.Parents[accountID]}
 }
 
-// keep notes in a link what its record hangs on.
+// keep stores the parents in a link.
 func (p parents) keep(l *domain.Link) {
 	l.Match, l.Parents = p.Match, nil
 	for name, id := range map[string]string{leadID: p.LeadID, contactID: p.ContactID, accountID: p.AccountID} {
@@ -36,8 +37,9 @@ func (p parents) keep(l *domain.Link) {
 	}
 }
 
-// moves remembers where records went, which never changes: into which Contact a Lead was converted, into which record one was
-// merged. An InMail that was sent with the id of such a one need not be asked about again. It forgets all when it is full.
+// moves remembers the successors of records, which never change: the Contact into which a Lead was converted,
+// and the record that won a merge. So an InMail that names an old id costs no second query. moves is emptied
+// when it is full.
 type moves struct {
 	mu sync.Mutex
 	to map[string]string
@@ -54,7 +56,7 @@ func (ms *moves) learn(from, to string) {
 	ms.to[from] = to
 }
 
-// end is the id that a record has now, as far as is known; its own when it never moved.
+// end returns the id of a record's last known successor, or its own id when no move is known.
 func (ms *moves) end(id string) string {
 	ms.mu.Lock()
 	defer ms.mu.Unlock()
@@ -68,7 +70,7 @@ func (ms *moves) end(id string) string {
 	return id
 }
 
-// given are the ids that came with an InMail, as far as they are ids of the right objects, with 18 characters.
+// given returns the ids that came with an InMail, with 18 characters. Ids of other objects are left out.
 func given(m *domain.InMail) (ids parents) {
 	named := m.CRM[Name]
 	ids.LeadID, _ = canonicalID(named[leadID], leadPrefix)
@@ -77,8 +79,8 @@ func given(m *domain.InMail) (ids parents) {
 	return ids
 }
 
-// mustMatch says whether an InMail's parents are to be looked for: it was never matched, its reference was lost,
-// or other ids were given since. Everything else stays as it is (R55).
+// mustMatch says whether an InMail's parents must be looked for: it was never matched, its reference was
+// lost, or other ids were given since. Otherwise a match stays as it is (R55).
 func (c *Connector) mustMatch(p *domain.Push) bool {
 	at, ids := parentsOf(p.Link), given(&p.InMail)
 	switch {
@@ -95,27 +97,29 @@ func (c *Connector) mustMatch(p *domain.Push) bool {
 	return false
 }
 
-// person is a Lead or Contact of the org.
+// person is a Lead, Contact or Account of the org.
 type person struct {
 	ID        string `json:"Id"`
 	Deleted   bool   `json:"IsDeleted"`
-	Master    string `json:"MasterRecordId"` // of a merged one: who won
-	Converted bool   `json:"IsConverted"`    // of a Lead
+	Master    string `json:"MasterRecordId"` // the record that won the merge
+	Converted bool   `json:"IsConverted"`    // only Leads can be converted
 	ContactID string `json:"ConvertedContactId"`
-	AccountID string `json:"AccountId"` // of a Contact
+	AccountID string `json:"AccountId"` // the Account of a Contact
 	Member    string `json:"InMail_Member_Id__c"`
 	Email     string `json:"Email"`
 }
 
-// match finds the parents of each of works, best first: ids that were given, then ids that were known and lost;
-// InMail_Member_Id__c on Contact, then on unconverted Lead; e-mail on Contact, then on unconverted Lead. All are asked about
-// together; what a level answers is judged here. Every error is a *Fault.
+// match finds the parents of each of works. The levels are, best first: given ids and then lost ids,
+// InMail_Member_Id__c on Contacts and then on unconverted Leads, the e-mail address on Contacts and then on
+// unconverted Leads. All levels are queried together, and their answers are judged here. Every error is a
+// *Fault.
 func (c *Connector) match(ctx context.Context, works []*work) error {
 	m := newMatching(c, works)
 	if err := c.ask(ctx, append(m.byID(), m.byPerson()...)...); err != nil {
 		return err
 	}
-	// A converted Lead leads to its Contact, a merged record to the one that won, which may have gone on itself.
+	// A converted Lead leads to its Contact and a merged record to the one that won, which may itself have
+	// moved on.
 	for range maxMoves {
 		queries := m.byID()
 		if len(queries) == 0 {
@@ -128,7 +132,7 @@ func (c *Connector) match(ctx context.Context, works []*work) error {
 	var late []*work
 	for _, w := range works {
 		if len(m.hints(w)) > 0 && m.known(w) == (parents{}) {
-			late = append(late, w) // its ids lead nowhere: it is looked for like any other
+			late = append(late, w) // its ids lead to no record, so the person is looked for
 		}
 	}
 	if len(late) > 0 {
@@ -143,23 +147,22 @@ func (c *Connector) match(ctx context.Context, works []*work) error {
 	return nil
 }
 
-// maxMoves bounds how often a record is followed to where it went.
+// maxMoves bounds how many moves of one record are followed.
 const maxMoves = 5
 
-// matching is what is asked and known while a batch is matched.
+// matching is what was asked and answered while a batch is matched.
 type matching struct {
-	c        *Connector
-	people   map[string]person // by id, as queryAll told; an asked one that does not exist is empty
-	accounts map[string]string // by id: the account that it is now; empty: gone
-	unknown  map[string]bool   // ids still to be asked about
+	c       *Connector
+	people  map[string]person // by id, as queryAll answered; empty for an id that does not exist
+	unknown map[string]bool   // ids that are still to be asked about
 
-	members, emails   []string // still to be asked about
+	members, emails   []string // what is still to be asked about
 	askedFor          map[string]bool
 	byMember, byEmail [2]map[string][]person // Contacts, unconverted Leads
 }
 
 func newMatching(c *Connector, works []*work) *matching {
-	m := &matching{c: c, people: map[string]person{}, accounts: map[string]string{}, unknown: map[string]bool{}, askedFor: map[string]bool{}}
+	m := &matching{c: c, people: map[string]person{}, unknown: map[string]bool{}, askedFor: map[string]bool{}}
 	for i := range 2 {
 		m.byMember[i], m.byEmail[i] = map[string][]person{}, map[string][]person{}
 	}
@@ -180,7 +183,7 @@ func newMatching(c *Connector, works []*work) *matching {
 	return m
 }
 
-// hints are the ids from which an InMail's person may be reached, best first.
+// hints returns the ids that may lead to an InMail's person, best first.
 func (m *matching) hints(w *work) []string {
 	ids := given(&w.push.InMail)
 	hints := []string{ids.ContactID, ids.LeadID}
@@ -191,7 +194,7 @@ func (m *matching) hints(w *work) []string {
 	return slices.DeleteFunc(hints, func(id string) bool { return id == "" })
 }
 
-// seek notes whom to look for by member id and e-mail.
+// seek notes the member ids and e-mail addresses that are to be looked for.
 func (m *matching) seek(works []*work) {
 	for _, w := range works {
 		member, email := string(w.push.InMail.Recipient), address(w.push)
@@ -206,17 +209,18 @@ func (m *matching) seek(works []*work) {
 	}
 }
 
-// address is the recipient's e-mail address as it is compared: in lower case; empty when there is none that the
-// org could hold (R01: it is used here and nowhere else).
+// address returns the recipient's e-mail address in lower case. It is empty when there is no address that the
+// org could store. The address is used for matching and nowhere else (R01).
 func address(p *domain.Push) string {
 	email := strings.ToLower(strings.TrimSpace(p.Email.Reveal()))
-	if len(email) > 80 || !strings.Contains(email, "@") || strings.ContainsFunc(email, func(r rune) bool { return r < ' ' }) {
+	if len(email) > 80 || !strings.Contains(email, "@") ||
+		strings.ContainsFunc(email, func(r rune) bool { return r < ' ' }) {
 		return ""
 	}
 	return email
 }
 
-// byID asks about ids that are not known yet, deleted records too.
+// byID returns queries about the ids that are not known yet. They find deleted records too.
 func (m *matching) byID() []*query {
 	var ids [3][]string
 	prefixes := [3]string{contactPrefix, leadPrefix, accountPrefix}
@@ -254,7 +258,7 @@ func pick(list []string, at []int) []string {
 	return out
 }
 
-// readID notes a record and whom it leads to.
+// readID stores a record, and notes the ids that it leads to.
 func (m *matching) readID(record []byte) error {
 	var p person
 	if err := json.Unmarshal(record, &p); err != nil {
@@ -275,7 +279,7 @@ func (m *matching) readID(record []byte) error {
 	return nil
 }
 
-// byPerson asks about member ids and e-mail addresses, on Contacts and on unconverted Leads.
+// byPerson returns queries for member ids and e-mail addresses, on Contacts and on unconverted Leads.
 func (m *matching) byPerson() []*query {
 	members, emails := m.members, m.emails
 	m.members, m.emails = nil, nil
@@ -306,10 +310,12 @@ func (m *matching) byPerson() []*query {
 	leads := &query{n: len(members) + len(emails), read: m.reader(1), soql: func(part []int) string {
 		return "SELECT Id, InMail_Member_Id__c, Email FROM Lead WHERE IsConverted = false AND (" + condition(part) + ")"
 	}}
-	return []*query{leads, contacts} // in this order one who is converted between the two is found twice, and not missed
+	// Leads come first, so a Lead that is converted between the two queries is found twice and not missed.
+	return []*query{leads, contacts}
 }
 
-// reader notes a Contact (0) or Lead (1) under what it may be found by. A record that two queries name is noted once.
+// reader returns a function that stores Contacts (kind 0) or Leads (kind 1) by member id and address. A
+// record that two queries answer is stored once.
 func (m *matching) reader(kind int) func([]byte) error {
 	return func(record []byte) error {
 		var p person
@@ -322,13 +328,13 @@ func (m *matching) reader(kind int) func([]byte) error {
 				by[key] = append(by[key], p)
 			}
 		}
-		note(m.byMember[kind], p.Member) // exactly: the org compares without regard to case, member ids differ by it
+		note(m.byMember[kind], p.Member) // exact, because member ids differ by case and the org ignores it
 		note(m.byEmail[kind], p.Email)
 		return nil
 	}
 }
 
-// known follows the first id that leads to a live Contact or Lead.
+// known follows the first id that leads to an existing Contact or Lead. Without one it returns no parents.
 func (m *matching) known(w *work) parents {
 	for _, id := range m.hints(w) {
 		for range maxMoves + 1 {
@@ -353,7 +359,7 @@ func (m *matching) known(w *work) parents {
 	return parents{}
 }
 
-// account is the account that was given, or the one that it was merged into; empty when there is none.
+// account returns the given account or the one into which it was merged. It is empty when there is none.
 func (m *matching) account(w *work) string {
 	id := given(&w.push.InMail).AccountID
 	for range maxMoves + 1 {
@@ -366,7 +372,7 @@ func (m *matching) account(w *work) string {
 	return ""
 }
 
-// answer judges what was found for one InMail.
+// answer returns the parents that were found for one InMail.
 func (m *matching) answer(w *work) parents {
 	found := m.known(w)
 	if found == (parents{}) {
@@ -381,7 +387,8 @@ func (m *matching) answer(w *work) parents {
 	return found
 }
 
-// first takes the first level that has a hit: exactly one is the match, several are never guessed among.
+// first returns the match of the first level that has a hit. One hit is the match, and several are ambiguous,
+// because nothing is guessed.
 func (m *matching) first(member, email string) parents {
 	for _, level := range []struct {
 		lead bool

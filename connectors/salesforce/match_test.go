@@ -12,7 +12,7 @@ import (
 	"inmail/domain"
 )
 
-// where is what an InMail hangs on in the org, and what its answer says.
+// where returns the parents of an InMail's record in the org, and checks that its answer has the same.
 func (o *org) where(a domain.PushAnswer) parents {
 	o.t.Helper()
 	r, ok := o.Record(a.Link.RecordID)
@@ -22,7 +22,7 @@ func (o *org) where(a domain.PushAnswer) parents {
 	text := func(name string) string { s, _ := r[name].(string); return s }
 	there := parents{Match: domain.Match(text("Match__c")), LeadID: text("Lead__c"), ContactID: text("Contact__c"), AccountID: text("Account__c")}
 	if diff := cmp.Diff(there, parentsOf(a.Link)); diff != "" {
-		o.t.Errorf("the link is not what the org holds (-org +link):\n%s", diff)
+		o.t.Errorf("the link differs from the org (-org +link):\n%s", diff)
 	}
 	return there
 }
@@ -44,11 +44,12 @@ func TestRules(t *testing.T) {
 	t.Run("R60_erased", testErased)
 }
 
-// Best first: member id on Contact, on Lead, e-mail on Contact, on Lead; the first level that has a hit decides.
+// testLevels checks the order of the levels: member id on Contact and on Lead, e-mail on Contact and on Lead.
+// The first level that has a hit decides.
 func testLevels(t *testing.T) {
 	o := newOrg(t)
 	account := o.make("Account", sandbox.Fields{"Name": "Acme"})
-	// Each member is known at its level and at all worse ones.
+	// Each member is found at its own level and at all later ones.
 	ids := map[string]string{}
 	for level := range 4 {
 		member := fmt.Sprintf("level%d", level)
@@ -102,7 +103,7 @@ func testExplicit(t *testing.T) {
 		{"contact", named(parents{ContactID: contact}), parents{Match: domain.Matched, ContactID: contact, AccountID: account}},
 		{"lead", named(parents{LeadID: lead}), parents{Match: domain.Matched, LeadID: lead}},
 		{"of 15 characters", named(parents{LeadID: lead[:15]}), parents{Match: domain.Matched, LeadID: lead}},
-		{"account beside the contact", named(parents{ContactID: contact, AccountID: other}), parents{Match: domain.Matched, ContactID: contact, AccountID: other}},
+		{"account with the contact", named(parents{ContactID: contact, AccountID: other}), parents{Match: domain.Matched, ContactID: contact, AccountID: other}},
 		{"account alone", named(parents{AccountID: other}), parents{Match: domain.Matched, ContactID: byMember, AccountID: other}},
 		{"one that is not there", named(parents{LeadID: "00Q000000000999"}), parents{Match: domain.Matched, ContactID: byMember}},
 		{"no id at all", named(parents{LeadID: "x'y", ContactID: contact[:3]}), parents{Match: domain.Matched, ContactID: byMember}},
@@ -130,11 +131,11 @@ func testExplicit(t *testing.T) {
 
 func testNeverAGuess(t *testing.T) {
 	o := newOrg(t)
-	// Two Contacts with one member id, though one Lead has the address.
+	// Two Contacts have the same member id, and one Lead has the address.
 	o.contact(sandbox.Fields{"InMail_Member_Id__c": "twice"})
 	o.contact(sandbox.Fields{"InMail_Member_Id__c": "twice"})
 	o.lead(sandbox.Fields{"Email": "twice@example.com"})
-	// Member ids differ by case; the org's comparison does not.
+	// Member ids differ by case, which the org ignores when it compares.
 	o.contact(sandbox.Fields{"InMail_Member_Id__c": "Case"})
 	upper := o.contact(sandbox.Fields{"InMail_Member_Id__c": "CASE"})
 	a := o.push(sent(0, "twice"), sent(1, "CASE"), sent(2, "case"))
@@ -161,7 +162,7 @@ func testConverted(t *testing.T) {
 		if diff := cmp.Diff(want, o.where(a)); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
-		// What is known of a conversion is not asked again.
+		// A known conversion costs no second query.
 		p = o.event(p, a, domain.EventOpen)
 		if n := o.calls(func() { a = o.push(p)[0] }); n != 1 || a.Class != domain.Taken {
 			t.Errorf("%d calls, %+v", n, a)
@@ -178,7 +179,7 @@ func testConverted(t *testing.T) {
 		}
 		p = o.event(p, a, domain.EventReply)
 		a = o.push(p)[0]
-		// The state went through, because the Lead was not named again; its Task could not.
+		// The state was written because the Lead was not named again. Its Task failed.
 		if a.Class != domain.LostReference || a.Link.PushedSeq != p.InMail.Seq || logged(a.Link, repliedEvent) {
 			t.Fatalf("%+v", a)
 		}
@@ -190,7 +191,7 @@ func testConverted(t *testing.T) {
 		}
 		task := o.tasks()[eventID(p.InMail.ID, repliedEvent)]
 		if task["WhoId"] != to.ContactID || task["WhatId"] != to.AccountID {
-			t.Errorf("the Task hangs on %v and %v", task["WhoId"], task["WhatId"])
+			t.Errorf("the Task has the parents %v and %v", task["WhoId"], task["WhatId"])
 		}
 	})
 }
@@ -242,7 +243,7 @@ func testMerged(t *testing.T) {
 			if err := o.Merge(winner, loser); err != nil {
 				t.Fatal(err)
 			}
-			// The Task of the reply names the loser, which is gone.
+			// The Task of the reply names the record that lost the merge and is deleted.
 			p = o.event(p, a, domain.EventReply)
 			a = o.push(p)[0]
 			if a.Class != domain.LostReference {
@@ -258,7 +259,7 @@ func testMerged(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 			if who := o.tasks()[eventID(p.InMail.ID, repliedEvent)]["WhoId"]; who != winner {
-				t.Errorf("the Task hangs on %v, want %s", who, winner)
+				t.Errorf("the Task has the parent %v, want %s", who, winner)
 			}
 		})
 	}
@@ -285,7 +286,7 @@ func testDeletedLead(t *testing.T) {
 	}
 	t.Run("and let go in the end", func(t *testing.T) {
 		p := sent(1, "stranger")
-		p.InMail.CRM = named(parents{LeadID: lead}) // gone, and nobody else
+		p.InMail.CRM = named(parents{LeadID: lead}) // the Lead is deleted and nobody else is found
 		p.Link = linked(domain.Link{Class: domain.LostReference, Attempts: lostTries}, parents{Match: domain.Matched, LeadID: lead})
 		a := o.push(p)[0]
 		if diff := cmp.Diff(parents{Match: domain.Unmatched}, o.where(a)); diff != "" {
@@ -294,7 +295,8 @@ func testDeletedLead(t *testing.T) {
 	})
 }
 
-// A matched InMail is not matched again, not even when somebody else would match better now.
+// testMatchedOnce checks that a matched InMail is not matched again, even when another record would match
+// better now.
 func testMatchedOnce(t *testing.T) {
 	o := newOrg(t)
 	lead := o.lead(sandbox.Fields{"Email": "robin@example.com"})
@@ -310,8 +312,8 @@ func testMatchedOnce(t *testing.T) {
 	}
 }
 
-// Thousands of addresses with all that SOQL and addresses give a meaning find their people, and the queries stay within
-// the org's limits.
+// TestMatchManyWithOddAddresses checks that thousands of addresses with characters that are special in SOQL
+// and in URLs find their people, and that the queries stay within the org's limits.
 func TestMatchManyWithOddAddresses(t *testing.T) {
 	o := newOrg(t, func(_ *sandbox.Options, c *Config, _ *Deps) { c.Tasks = false })
 	var pushes []domain.Push
@@ -340,7 +342,8 @@ func TestMatchManyWithOddAddresses(t *testing.T) {
 	}
 }
 
-// An org that takes no long query inside a Composite call is asked in shorter ones, now and later.
+// TestShorterQueriesWhereTheOrgWantsThem checks that an org which refuses long queries inside a Composite
+// call gets shorter ones, now and later.
 func TestShorterQueriesWhereTheOrgWantsThem(t *testing.T) {
 	o := newOrg(t, func(_ *sandbox.Options, c *Config, _ *Deps) { c.Tasks = false })
 	var pushes []domain.Push
@@ -372,9 +375,9 @@ func TestAskFollowsEveryPage(t *testing.T) {
 	for i := range 2500 {
 		o.lead(sandbox.Fields{"Email": fmt.Sprintf("lead%d@example.com", i)})
 	}
-	seen := 0
-	q := &query{n: 1, soql: func([]int) string { return "SELECT Id FROM Lead" }, read: func([]byte) error { seen++; return nil }}
-	if err := o.crm.ask(context.Background(), q); err != nil || seen != 2500 {
-		t.Errorf("%d records, %v", seen, err)
+	records := 0
+	q := &query{n: 1, soql: func([]int) string { return "SELECT Id FROM Lead" }, read: func([]byte) error { records++; return nil }}
+	if err := o.crm.ask(context.Background(), q); err != nil || records != 2500 {
+		t.Errorf("%d records, %v", records, err)
 	}
 }

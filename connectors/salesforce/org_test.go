@@ -19,10 +19,11 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// long asks for the long form of the tests, as make storm does. The short form makes the same assertions of less.
+// long selects the long form of the tests, as make storm does. The short form makes the same assertions with
+// fewer InMails.
 var long = os.Getenv("INMAIL_TEST_LONG") == "1"
 
-// sized is how much a test does in its short form, or in its long one.
+// sized returns the size of a test: short in the short form, inFull in the long one.
 func sized[T any](short, inFull T) T {
 	if long {
 		return inFull
@@ -30,7 +31,7 @@ func sized[T any](short, inFull T) T {
 	return short
 }
 
-// testNow is when the tests' clock starts.
+// testNow is the time at which the tests' clock starts.
 var testNow = time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
 
 // testClock stands still until it is moved.
@@ -51,7 +52,7 @@ func (c *testClock) move(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-// tally counts what the observer is told.
+// tally counts the events of the observer.
 type tally struct {
 	mu     sync.Mutex
 	calls  map[string]int
@@ -79,7 +80,7 @@ func (t *tally) BudgetUsed(ratio float64) {
 	t.ratio = ratio
 }
 
-// org is a sandbox and a connector to it.
+// org is a sandbox with a connector to it.
 type org struct {
 	*sandbox.Sandbox
 	t      testing.TB
@@ -88,11 +89,11 @@ type org struct {
 	config Config
 	deps   Deps
 	crm    *Connector
-	record mailroom.CRMRecord // of reconcile and backfill
+	record mailroom.CRMRecord // used by reconcile and backfill
 	tally  *tally
 }
 
-// set changes how an org is made.
+// set changes the settings with which an org is made.
 type set func(*sandbox.Options, *Config, *Deps)
 
 const (
@@ -120,7 +121,7 @@ func newOrg(t testing.TB, sets ...set) *org {
 	}
 	o.Sandbox = box
 	server := httptest.NewUnstartedServer(box.Handler())
-	server.Config.ErrorLog = log.New(io.Discard, "", 0) // dropped connections are ordered
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // the tests drop connections on purpose
 	server.Start()
 	t.Cleanup(server.Close)
 	o.url = server.URL
@@ -129,7 +130,7 @@ func newOrg(t testing.TB, sets ...set) *org {
 	return o
 }
 
-// connect makes another connector, as of another worker.
+// connect returns another connector to the org, like that of another worker.
 func (o *org) connect(changes ...func(*Config, *Deps)) *Connector {
 	o.t.Helper()
 	config, deps := o.config, o.deps
@@ -143,7 +144,7 @@ func (o *org) connect(changes ...func(*Config, *Deps)) *Connector {
 	return c
 }
 
-// inject orders faults.
+// inject makes the sandbox answer with faults.
 func (o *org) inject(faults ...sandbox.Fault) {
 	o.t.Helper()
 	if err := o.Inject(faults...); err != nil {
@@ -151,7 +152,7 @@ func (o *org) inject(faults ...sandbox.Fault) {
 	}
 }
 
-// make inserts a record as a person at the org does.
+// make inserts a record, as a user of the org does, and returns its id.
 func (o *org) make(object string, fields sandbox.Fields) string {
 	o.t.Helper()
 	id, err := o.Insert(object, fields)
@@ -173,7 +174,7 @@ func (o *org) contact(fields sandbox.Fields) string {
 	return o.make("Contact", all)
 }
 
-// inmails returns the live records of InMails by their InMail's id.
+// inmails returns the existing records of InMails by the ids of their InMails.
 func (o *org) inmails() map[domain.ID]sandbox.Fields {
 	out := map[domain.ID]sandbox.Fields{}
 	for _, r := range o.Records("InMail__c") {
@@ -184,7 +185,7 @@ func (o *org) inmails() map[domain.ID]sandbox.Fields {
 	return out
 }
 
-// tasks returns the live Tasks by their event.
+// tasks returns the existing Tasks by their event ids.
 func (o *org) tasks() map[string]sandbox.Fields {
 	out := map[string]sandbox.Fields{}
 	for _, r := range o.Records("Task") {
@@ -198,7 +199,7 @@ func (o *org) tasks() map[string]sandbox.Fields {
 	return out
 }
 
-// calls counts the API calls of fn, logins aside.
+// calls returns how many API calls fn makes, without logins.
 func (o *org) calls(fn func()) int {
 	count := func() (n int) {
 		for resource, calls := range o.Calls() {
@@ -213,7 +214,7 @@ func (o *org) calls(fn func()) int {
 	return count() - before
 }
 
-// push pushes and fails the test when the connector itself fails.
+// push calls Push, and fails the test when it returns an error.
 func (o *org) push(pushes ...domain.Push) []domain.PushAnswer {
 	o.t.Helper()
 	return pushBy(o.t, o.crm, pushes...)
@@ -231,12 +232,12 @@ func pushBy(t testing.TB, c *Connector, pushes ...domain.Push) []domain.PushAnsw
 	return answers
 }
 
-// newID makes an id that sorts by n.
+// newID returns an id that sorts by n.
 func newID(n int) domain.ID {
 	return domain.ID(fmt.Sprintf("01935b00-%04x-7000-8000-%012x", n>>16&0xffff, n))
 }
 
-// sent makes the push of an InMail that was delivered to a member a while ago.
+// sent returns the push of an InMail that was delivered to a member some time ago.
 func sent(n int, recipient domain.MemberID) domain.Push {
 	accepted := testNow.Add(-time.Hour)
 	m, _ := domain.New(domain.InMail{ID: newID(n), Sender: "sally", Recipient: recipient, Subject: "A plan for the spring",
@@ -245,14 +246,14 @@ func sent(n int, recipient domain.MemberID) domain.Push {
 	return domain.Push{InMail: *m, SenderName: "Sally Sender", RecipientName: "Robin Reader", Email: domain.Email(strings.ToLower(string(recipient)) + "@example.com")}
 }
 
-// apply moves an InMail on.
+// apply applies an event to an InMail.
 func apply(m *domain.InMail, e domain.Event, at time.Time) {
 	if _, err := m.Apply(e, at, ""); err != nil {
 		panic(err)
 	}
 }
 
-// event moves a push on, with the link of its last answer.
+// event applies events to the InMail of a push, and takes the link of its last answer.
 func (o *org) event(p domain.Push, a domain.PushAnswer, events ...domain.Event) domain.Push {
 	for i, e := range events {
 		apply(&p.InMail, e, testNow.Add(time.Duration(i)*time.Minute))
@@ -270,14 +271,14 @@ func classes(answers []domain.PushAnswer) []domain.FailureClass {
 	return out
 }
 
-// named are ids as a sender names them.
+// named returns ids as a sender gives them.
 func named(ids parents) domain.CRMIDs {
 	var l domain.Link
 	ids.keep(&l)
 	return domain.CRMIDs{Name: l.Parents}
 }
 
-// linked is a link that hangs on parents.
+// linked returns a link with parents.
 func linked(l domain.Link, at parents) domain.Link {
 	at.keep(&l)
 	return l

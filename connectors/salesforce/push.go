@@ -17,47 +17,48 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// Bounds of a push.
+// These constants bound a push.
 const (
-	collection   = 200             // rows in one (SALESFORCE.md 2.2)
-	pushTimeout  = 4 * time.Minute // for all calls of a push; shorter than its task may take, so that its answers are stored
-	isolations   = 16              // calls that may be spent on finding rows that spoil their collection
-	lostTries    = 3               // after so many lost references a row goes without parents
-	unclearTries = 8               // after so many answers that say nothing a row is for a person to look at
+	collection   = 200             // rows in one collection (SALESFORCE.md 2.2)
+	pushTimeout  = 4 * time.Minute // for all calls of a push; its task may run longer, to store answers
+	isolations   = 16              // calls that a push may spend to find faulty rows of collections
+	lostTries    = 3               // lost references after which a row is written without parents
+	unclearTries = 8               // unclear answers after which a row needs a person
 )
 
-// work is one InMail on its way through a push.
+// work is the state of one InMail during a push.
 type work struct {
 	push *domain.Push
-	link domain.Link // as it will be answered
-	want parents     // what it is to hang on
+	link domain.Link // the link of the answer
+	want parents     // the parents that its record should have
 
-	row     *Fault // why its record was not written
-	task    *Fault // why a Task was not written
-	sent    bool   // a call carried it: a failure counts as an attempt
-	settled bool   // nothing is to be sent
-	instead *work  // the same InMail in a newer state goes in its place
+	row        *Fault // why its record was not written
+	task       *Fault // why a Task was not written
+	sent       bool   // a call contained a row of it, so a failure counts as an attempt
+	settled    bool   // no row is to be sent
+	replacedBy *work  // the same InMail in a newer state, whose answer counts for both; nil: none
 }
 
 func (w *work) erased() bool {
 	return w.push.InMail.Sender == domain.Erased || w.push.InMail.Recipient == domain.Erased
 }
 
-// Push brings InMails to the org in as few calls as it can. answers[i] is for pushes[i]; each row's fault is in its answer. What was
-// sent twice, late or in another order changes nothing: the record is found by the InMail's id, the org refuses a lower
-// sequence number, and a Task's event id is unique (R53).
+// Push brings InMails to the org in as few calls as possible. answers[i] belongs to pushes[i] and contains
+// the fault of its row. A push that comes twice, late or out of order changes nothing: the record is found by
+// the InMail's id, the org refuses a lower sequence number, and a Task's event id is unique (R53).
 func (c *Connector) Push(ctx context.Context, pushes []domain.Push) ([]domain.PushAnswer, error) {
 	if !c.Configured() {
 		return nil, mailroom.ErrNotConfigured
 	}
 	ctx, cancel := context.WithTimeout(ctx, pushTimeout)
 	defer cancel()
-	works := c.newest(pushes)
-	return c.carry(ctx, works, c.findParents(ctx, works)), nil
+	works := c.newWorks(pushes)
+	return c.writeAndAnswer(ctx, works, c.findParents(ctx, works)), nil
 }
 
-// carry writes works whose parents were looked for, and answers each. err is why they could not be.
-func (c *Connector) carry(ctx context.Context, works []*work, err error) []domain.PushAnswer {
+// writeAndAnswer writes works whose parents were looked for, and answers each. err is the error of that
+// search, or nil.
+func (c *Connector) writeAndAnswer(ctx context.Context, works []*work, err error) []domain.PushAnswer {
 	if err != nil {
 		f, n := asFault(err), 0
 		for _, w := range works {
@@ -73,17 +74,17 @@ func (c *Connector) carry(ctx context.Context, works []*work, err error) []domai
 	now := c.clock.Now()
 	answers := make([]domain.PushAnswer, len(works))
 	for i, w := range works {
-		if w.instead != nil {
-			w = w.instead
+		if w.replacedBy != nil {
+			w = w.replacedBy
 		}
 		answers[i] = c.answer(w, now)
 	}
 	return answers
 }
 
-// newest prepares the works. An InMail that comes twice is sent once, in its newest state; one that is older than what the org is
-// known to hold is not sent.
-func (c *Connector) newest(pushes []domain.Push) []*work {
+// newWorks returns a work for each push. An InMail that comes twice is sent once, in its latest state. An
+// InMail whose state is older than the one that the org is known to have is not sent.
+func (c *Connector) newWorks(pushes []domain.Push) []*work {
 	works := make([]*work, len(pushes))
 	best := map[domain.ID]*work{}
 	for i := range pushes {
@@ -101,23 +102,24 @@ func (c *Connector) newest(pushes []domain.Push) []*work {
 	}
 	for _, w := range works {
 		if b := best[w.push.InMail.ID]; !w.settled && b != w {
-			w.settled, w.instead = true, b
+			w.settled, w.replacedBy = true, b
 		}
 	}
 	return works
 }
 
-// findParents matches those works whose parents are not known.
+// findParents matches the works whose parents are not known.
 func (c *Connector) findParents(ctx context.Context, works []*work) error {
 	var unknown []*work
 	for _, w := range works {
 		l := w.push.Link
 		switch {
 		case w.settled:
-		case w.push.InMail.Recipient == domain.Erased: // hangs on nobody any more (R60)
+		case w.push.InMail.Recipient == domain.Erased: // an erased recipient has no Lead or Contact (R60)
 			w.want = parents{Match: domain.Unmatched}
 		case l.Class == domain.LostReference && l.Attempts >= lostTries:
-			w.want = parents{Match: domain.Unmatched} // better without parents than not at all; reconcile looks again
+			// The record is written without parents, and reconcile looks for them again.
+			w.want = parents{Match: domain.Unmatched}
 		case c.mustMatch(w.push):
 			unknown = append(unknown, w)
 		}
@@ -128,10 +130,10 @@ func (c *Connector) findParents(ctx context.Context, works []*work) error {
 	return c.match(ctx, unknown)
 }
 
-// item is one row on its way into a collection.
+// item is one row of a collection.
 type item struct {
 	work  *work
-	event string // of a Task; empty: the record
+	event string // the event of a Task; empty: the row is the record's
 	row   map[string]any
 }
 
@@ -139,16 +141,18 @@ type item struct {
 type batch struct {
 	object string
 	items  []item
-	halved bool // it holds rows that spoiled a larger one
+	halved bool // it is a half of a collection that was refused
 }
 
-// write sends records, then Tasks: five collections a call, sorted by account, then Lead or Contact, so that rows which might wait
-// for each other's parents stand together (SALESFORCE.md 2.6).
+// write sends records and then Tasks, five collections in a call. The rows are sorted by account and then by
+// Lead or Contact, so that rows which lock the same parent are in the same collection (SALESFORCE.md 2.6).
 func (c *Connector) write(ctx context.Context, works []*work) {
 	order := slices.Clone(works)
 	slices.SortStableFunc(order, func(a, b *work) int {
-		return cmp.Or(strings.Compare(a.want.AccountID, b.want.AccountID), strings.Compare(a.want.ContactID, b.want.ContactID),
-			strings.Compare(a.want.LeadID, b.want.LeadID), strings.Compare(string(a.push.InMail.ID), string(b.push.InMail.ID)))
+		return cmp.Or(strings.Compare(a.want.AccountID, b.want.AccountID),
+			strings.Compare(a.want.ContactID, b.want.ContactID),
+			strings.Compare(a.want.LeadID, b.want.LeadID),
+			strings.Compare(string(a.push.InMail.ID), string(b.push.InMail.ID)))
 	})
 	c.eraseTasks(ctx, order)
 	var records, tasks []item
@@ -166,8 +170,9 @@ func (c *Connector) write(ctx context.Context, works []*work) {
 	c.send(ctx, append(collections(inMailObject, records), collections(taskObject, tasks)...))
 }
 
-// recordRow is the record of an InMail as it is to be written; nil when the org holds it already. Parents are sent only when they
-// change: a converted Lead refuses even to be named again (SALESFORCE.md 3.3).
+// recordRow returns the record of an InMail as it is to be written, or nil when the org already has it.
+// Parents are sent only when they change, because a converted Lead refuses a write that merely names it again
+// (SALESFORCE.md 3.3).
 func (c *Connector) recordRow(w *work) map[string]any {
 	l := w.push.Link
 	move := l.RecordID == "" || w.want != parentsOf(l)
@@ -181,18 +186,21 @@ func (c *Connector) recordRow(w *work) map[string]any {
 	return row
 }
 
-// taskItems are the Tasks that an InMail lacks: one for the sending, one for the first reply, only where it has a person.
+// taskItems returns the Tasks that an InMail lacks: one for its sending and one for its first reply. An
+// InMail without a Lead or Contact gets none.
 func (c *Connector) taskItems(w *work) (items []item) {
 	m := &w.push.InMail
-	if !c.config.Tasks || w.want.Match != domain.Matched || w.want.LeadID == "" && w.want.ContactID == "" || w.erased() {
+	if !c.config.Tasks || w.erased() ||
+		w.want.Match != domain.Matched || w.want.LeadID == "" && w.want.ContactID == "" {
 		return nil
 	}
 	owner := c.owners[m.Sender]
-	if c.ownersAlone.has(owner, c.clock.Now()) {
+	if c.refusedOwners.has(owner, c.clock.Now()) {
 		owner = ""
 	}
 	add := func(event string) {
-		items = append(items, item{work: w, event: event, row: taskOf(w.push, w.want, event, c.text, c.config.TaskType, owner)})
+		row := taskOf(w.push, w.want, event, c.text, c.config.TaskType, owner)
+		items = append(items, item{work: w, event: event, row: row})
 	}
 	if !m.SentAt.IsZero() && !logged(w.link, sentEvent) {
 		add(sentEvent)
@@ -210,8 +218,9 @@ func collections(object string, items []item) (out []batch) {
 	return out
 }
 
-// subrequest is the collection as a step of a Composite call. Records are upserted by their key. Tasks are inserted: one that is there
-// already is refused by its unique event id and so is never touched again, where an upsert would write it anew.
+// subrequest returns the collection as a step of a Composite call. Records are upserted by their key. Tasks
+// are inserted: an upsert would rewrite an existing Task, but an insert is refused because of the unique
+// event id.
 func (b batch) subrequest(root, ref string) subrequest {
 	records := make([]any, len(b.items))
 	for i, it := range b.items {
@@ -228,8 +237,9 @@ func (b batch) subrequest(root, ref string) subrequest {
 	return s
 }
 
-// send brings collections to the org, five a call, and notes each row's own answer. A collection that is refused as a whole
-// for what it holds is halved, until the rows that spoil it stand alone or enough was spent on them.
+// send brings collections to the org, five in a call, and notes the answer of each row. A collection that is
+// refused because of its rows is halved until the faulty rows are alone, or until isolations calls were
+// spent.
 func (c *Connector) send(ctx context.Context, batches []batch) {
 	tries := isolations
 	for len(batches) > 0 {
@@ -246,7 +256,7 @@ func (c *Connector) send(ctx context.Context, batches []batch) {
 			c.refusedAll(more, &Fault{Class: domain.Locked, Errors: []orgError{{Code: "NOT_ISOLATED"}}})
 			more, tries = nil, 0
 		}
-		if stop != nil { // the next calls would fare no better
+		if stop != nil { // the next calls would fail in the same way
 			c.noteAll(later, stop, false)
 			c.noteAll(more, stop, false)
 			return
@@ -255,7 +265,8 @@ func (c *Connector) send(ctx context.Context, batches []batch) {
 	}
 }
 
-// sendSome makes one call. It returns the collections that are to be sent again, and the fault that forbids further calls.
+// sendSome makes one call. It returns the collections that are to be sent again, and the fault that forbids
+// further calls, if any.
 func (c *Connector) sendSome(ctx context.Context, batches []batch) (more []batch, stop *Fault) {
 	subs := make([]subrequest, len(batches))
 	for i, b := range batches {
@@ -283,10 +294,10 @@ func (c *Connector) sendSome(ctx context.Context, batches []batch) (more []batch
 	return more, stop
 }
 
-// halve parts a collection that was refused as a whole; a row that stands alone gets the fault.
+// halve splits a collection that was refused as a whole. A row that is alone gets the fault.
 func (c *Connector) halve(b batch, f *Fault) []batch {
 	if len(b.items) < 2 {
-		own := *f // what the call was refused for is in this row
+		own := *f // this row is the cause of the refusal
 		own.OfCall = false
 		if f.Split {
 			own.Class, own.Split = domain.BadData, false
@@ -298,15 +309,15 @@ func (c *Connector) halve(b batch, f *Fault) []batch {
 	return []batch{{b.object, b.items[:half], true}, {b.object, b.items[half:], true}}
 }
 
-// refused tells the observer of rows that a call did not bring to the org, by the class of its fault. Rows for which none left the
-// process, because the budget is spent, are not told: they wait.
+// refused counts rows that a call did not bring to the org, by the class of its fault. Rows that did not
+// leave the process because the budget is spent are not counted, because they only wait.
 func (c *Connector) refused(object string, f *Fault, n int) {
 	if p := (*Parked)(nil); n > 0 && !errors.As(f.cause, &p) {
 		c.observer.Pushed(object, string(f.Class), n)
 	}
 }
 
-// refusedAll gives each row of collections that a call carried the fault of all of them.
+// refusedAll counts the rows of collections that a call contained, and gives each row the fault of the call.
 func (c *Connector) refusedAll(batches []batch, f *Fault) {
 	for _, b := range batches {
 		c.refused(b.object, f, len(b.items))
@@ -314,7 +325,7 @@ func (c *Connector) refusedAll(batches []batch, f *Fault) {
 	c.noteAll(batches, f, true)
 }
 
-// noteAll gives each row of collections the same fault. sent says that a call carried them.
+// noteAll gives each row of collections the same fault. sent says that a call contained them.
 func (c *Connector) noteAll(batches []batch, f *Fault, sent bool) {
 	for _, b := range batches {
 		for _, it := range b.items {
@@ -323,7 +334,7 @@ func (c *Connector) noteAll(batches []batch, f *Fault, sent bool) {
 	}
 }
 
-// note keeps the fault of one row; the first of two Tasks that failed is kept.
+// note stores the fault of one row. When both Tasks of an InMail fail, the first fault is kept.
 func (it item) note(f *Fault, sent bool) {
 	w := it.work
 	w.sent = w.sent || sent
@@ -342,7 +353,8 @@ type rowResult struct {
 	Errors  []json.RawMessage `json:"errors"`
 }
 
-// take reads the answers to the rows of a collection. Each counts for its row alone.
+// take reads the answers to the rows of a collection. Each answer counts for its own row. more are
+// collections to send again, and whole is the fault for which all rows were refused.
 func (c *Connector) take(b batch, a subanswer) (more []batch, whole *Fault) {
 	if f := a.fault; f != nil {
 		if f.Split || f.Class == domain.BadData {
@@ -373,7 +385,7 @@ func (c *Connector) take(b batch, a subanswer) (more []batch, whole *Fault) {
 			counts["unchanged"]++
 			continue
 		case it.event != "" && f.ownerAtFault() && it.row["OwnerId"] != nil:
-			c.ownersAlone.add(it.row["OwnerId"].(string), c.clock.Now())
+			c.refusedOwners.add(it.row["OwnerId"].(string), c.clock.Now())
 			delete(it.row, "OwnerId")
 			ownerless = append(ownerless, it)
 			continue
@@ -396,7 +408,7 @@ func (c *Connector) take(b batch, a subanswer) (more []batch, whole *Fault) {
 	return more, nil
 }
 
-// taken notes a row that the org took, and says whether it was made or changed.
+// taken notes a row that the org took, and returns whether it was created or updated.
 func (it item) taken(r rowResult, object string) string {
 	if it.event != "" {
 		it.logged()
@@ -417,7 +429,7 @@ func (it item) logged() {
 	noteLogged(&it.work.link, it.event)
 }
 
-// A link notes for each event that its Task is in the org.
+// there is the note of a link which says that the Task of an event is in the org.
 const there = "there"
 
 func noteOf(event string) string { return event + "_task" }
@@ -435,7 +447,7 @@ func noteLogged(l *domain.Link, events ...string) {
 	l.Notes = notes
 }
 
-// rowFault judges the errors of one row.
+// rowFault returns the fault that the errors of one row mean.
 func rowFault(r rowResult) *Fault {
 	var errs []orgError
 	for _, raw := range r.Errors {
@@ -449,7 +461,7 @@ func rowFault(r rowResult) *Fault {
 	return newFault(http.StatusOK, errs, ofRow)
 }
 
-// alreadyLogged says that a Task with this event id is there: what was to be done is done.
+// alreadyLogged says that a Task with this event id exists, so nothing is left to do.
 func (f *Fault) alreadyLogged() bool {
 	for _, e := range f.Errors {
 		if e.Code == "DUPLICATE_VALUE" && (slices.Contains(e.Fields, taskKey) || strings.Contains(e.message, taskKey)) {
@@ -459,25 +471,27 @@ func (f *Fault) alreadyLogged() bool {
 	return false
 }
 
-// ownerAtFault says that a row was refused for the User it was to belong to.
+// ownerAtFault says that a row was refused because of the User that was to own it.
 func (f *Fault) ownerAtFault() bool {
 	for _, e := range f.Errors {
-		if e.Code == "INACTIVE_OWNER_OR_USER" || slices.Contains(e.Fields, "OwnerId") || strings.Contains(e.message, "OwnerId") {
+		if e.Code == "INACTIVE_OWNER_OR_USER" || slices.Contains(e.Fields, "OwnerId") ||
+			strings.Contains(e.message, "OwnerId") {
 			return true
 		}
 	}
 	return false
 }
 
-// ownersAlone are Users to whom the org gave no Task lately: inactive, gone, or without access.
-type ownersAlone struct {
+// refusedOwners are Users for whom the org refused a Task less than ownerRest ago, because they are inactive,
+// deleted or without access.
+type refusedOwners struct {
 	mu    sync.Mutex
 	until map[string]time.Time
 }
 
 const ownerRest = time.Hour
 
-func (o *ownersAlone) add(user string, now time.Time) {
+func (o *refusedOwners) add(user string, now time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.until == nil {
@@ -486,36 +500,38 @@ func (o *ownersAlone) add(user string, now time.Time) {
 	o.until[user] = now.Add(ownerRest)
 }
 
-func (o *ownersAlone) has(user string, now time.Time) bool {
+func (o *refusedOwners) has(user string, now time.Time) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return now.Before(o.until[user])
 }
 
-// answer is what became of one InMail. Its record's fault comes before that of a Task.
+// answer returns the answer for one InMail. The fault of its record comes before the fault of a Task.
 func (c *Connector) answer(w *work, now time.Time) domain.PushAnswer {
 	l := w.link
 	f := w.row
 	if f == nil {
 		f = w.task
 	}
-	if f != nil && f.Class == domain.Stale { // the org knows more: this state is done with, and its Tasks count
+	if f != nil && f.Class == domain.Stale { // the org has a newer state, so only the Tasks count
 		l.PushedVersion = max(l.PushedVersion, w.push.InMail.Version)
 		l.PushedSeq = max(l.PushedSeq, w.push.InMail.Seq)
-		if l.Match == domain.NoMatch { // found a moment ago, as by whoever wrote the newer state
+		if l.Match == domain.NoMatch { // the writer of the newer state found the same parents
 			w.want.keep(&l)
 		}
 		if f = w.task; f == nil {
-			return domain.PushAnswer{Link: through(l), Class: domain.Stale}
+			return domain.PushAnswer{Link: withoutFailure(l), Class: domain.Stale}
 		}
 	}
 	if f == nil {
-		return domain.PushAnswer{Link: through(l), Class: domain.Taken}
+		return domain.PushAnswer{Link: withoutFailure(l), Class: domain.Taken}
 	}
 	a := domain.PushAnswer{Class: f.Class, OfCall: f.OfCall}
-	if w.sent && f.Class != domain.LimitReached { // that is no fault of the row
-		// What ends as a dead letter when it stays is counted from its own first time: outages and locks before it were passing.
-		if f.Class == domain.LostReference && l.Class != domain.LostReference || f.saysNothing() && l.Detail != f.Detail() {
+	if w.sent && f.Class != domain.LimitReached { // a limit is no fault of the row
+		// Attempts of a class that may end as a dead letter are counted from its first failure, because the
+		// outages and locks before it were temporary.
+		if f.Class == domain.LostReference && l.Class != domain.LostReference ||
+			f.saysNothing() && l.Detail != f.Detail() {
 			l.Attempts = 0
 		}
 		l.Attempts++
@@ -528,25 +544,26 @@ func (c *Connector) answer(w *work, now time.Time) domain.PushAnswer {
 	}
 	l.Class, l.Detail, l.FailedAt = a.Class, f.Detail(), now
 	if l.RecordID == "" && f.Class != domain.LostReference {
-		// Not there yet: what was found need not be looked for again.
+		// The record does not exist yet, so the parents that were found are kept for the next try.
 		w.want.keep(&l)
 	}
 	a.Link = l
 	return a
 }
 
-// through takes the failure out of a link that went through.
-func through(l domain.Link) domain.Link {
+// withoutFailure returns a link without its last failure.
+func withoutFailure(l domain.Link) domain.Link {
 	l.Attempts, l.Class, l.Detail, l.FailedAt, l.Dead = 0, domain.Taken, "", time.Time{}, false
 	return l
 }
 
-// saysNothing says that the org refuses a row with an answer that a passing fault gives too.
+// saysNothing says that the org refused a row with a code that temporary faults have too.
 func (f *Fault) saysNothing() bool {
-	return len(f.Errors) > 0 && (f.Errors[0].Code == "UNKNOWN_EXCEPTION" || f.Errors[0].Code == "DUPLICATE_VALUE") && f.Status == http.StatusOK
+	return f.Status == http.StatusOK && len(f.Errors) > 0 &&
+		(f.Errors[0].Code == "UNKNOWN_EXCEPTION" || f.Errors[0].Code == "DUPLICATE_VALUE")
 }
 
-// parkedUntil is when a row that met a limit may go again.
+// parkedUntil returns when a row that met a limit may be sent again.
 func (c *Connector) parkedUntil(f *Fault, now time.Time) time.Time {
 	if p := (*Parked)(nil); errors.As(f.cause, &p) {
 		return p.Until

@@ -15,8 +15,8 @@ import (
 	"inmail/domain"
 )
 
-// The bar: 1,000 delivered InMails of matched Leads in at most 3 API calls without Tasks and 6 with them; 1,000 later
-// changes likewise (DESIGN.md, How fast).
+// TestCallsOfAThousand checks that 1,000 delivered InMails of matched Leads cost at most 3 API calls without
+// Tasks and 6 with them, and that 1,000 later changes cost no more (DESIGN.md, How fast).
 func TestCallsOfAThousand(t *testing.T) {
 	for _, tasks := range []bool{false, true} {
 		t.Run(fmt.Sprintf("tasks_%v", tasks), func(t *testing.T) {
@@ -63,7 +63,7 @@ func TestCallsOfAThousand(t *testing.T) {
 	}
 }
 
-// written are the rows that reached the org by the steps of Composite calls, in their order.
+// written stores the rows that reached the org in the steps of Composite calls, in their order.
 func (o *org) written(rows *[]map[string]any) *tamper {
 	return o.through(&tamper{before: func(req *http.Request) *http.Response {
 		if !isComposite(req) {
@@ -91,7 +91,8 @@ func (o *org) written(rows *[]map[string]any) *tamper {
 	}})
 }
 
-// Rows of one account, and of one Lead, stand together, so that two collections do not wait for each other's parents.
+// TestRowsAreSortedByParent checks that the rows of one account, and of one Lead, are next to each other, so
+// that no two collections wait for a lock on the same parent.
 func TestRowsAreSortedByParent(t *testing.T) {
 	o := newOrg(t, func(_ *sandbox.Options, c *Config, _ *Deps) { c.Tasks = false })
 	var pushes []domain.Push
@@ -121,7 +122,7 @@ func TestRowsAreSortedByParent(t *testing.T) {
 	}
 }
 
-// Parents go along only when they change.
+// TestParentsAreSentOnlyWhenTheyChange checks that parents are sent only when they change.
 func TestParentsAreSentOnlyWhenTheyChange(t *testing.T) {
 	o := newOrg(t)
 	o.lead(sandbox.Fields{"InMail_Member_Id__c": "robin"})
@@ -141,7 +142,7 @@ func TestParentsAreSentOnlyWhenTheyChange(t *testing.T) {
 	}
 }
 
-// One InMail, with its Task, is one call; nothing to do is none.
+// TestCallsOfOne checks that one InMail with its Task costs one call, and an unchanged one none.
 func TestCallsOfOne(t *testing.T) {
 	o := newOrg(t)
 	lead := o.lead(nil)
@@ -160,7 +161,7 @@ func TestCallsOfOne(t *testing.T) {
 	}
 }
 
-// A text cannot reach into another step of its call.
+// TestTextsAreNoReferences checks that a text cannot refer to another step of its call.
 func TestTextsAreNoReferences(t *testing.T) {
 	o := newOrg(t)
 	lead := o.lead(sandbox.Fields{"InMail_Member_Id__c": "robin", "Email": "secret@example.com"})
@@ -174,7 +175,7 @@ func TestTextsAreNoReferences(t *testing.T) {
 	}
 }
 
-// Whatever comes with a push, there is an answer to each, and a context that has ended ends it.
+// TestPushEndsWithItsContext checks that each push has an answer, and that a push ends when its context does.
 func TestPushEndsWithItsContext(t *testing.T) {
 	o := newOrg(t)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -188,13 +189,16 @@ func TestPushEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// A call that takes too long is given up; what it did is found the next time.
+// TestSlowCallIsGivenUp checks that a call which takes too long is given up, and that the next try finds what
+// it did.
 func TestSlowCallIsGivenUp(t *testing.T) {
-	t.Parallel() // it waits for what is slow
+	t.Parallel() // most of its time is waiting
 	answered := make(chan struct{})
 	o := newOrg(t, func(s *sandbox.Options, c *Config, _ *Deps) {
-		c.Timeout = 5 * time.Second                                                     // the other calls take a hundredth of it
-		s.Sleep = func(context.Context, time.Duration) error { <-answered; return nil } // an org goes on without its client
+		// The other calls need a hundredth of the time-out.
+		c.Timeout = 5 * time.Second
+		// The org works on without its client.
+		s.Sleep = func(context.Context, time.Duration) error { <-answered; return nil }
 	})
 	t.Cleanup(func() { close(answered) })
 	o.push(plain(0))
@@ -211,7 +215,8 @@ func TestSlowCallIsGivenUp(t *testing.T) {
 	checkHistory(t, o)
 }
 
-// Parents that a failed write did not bring to the org are sent by the next one.
+// TestParentsOfAFailedWriteAreSentAgain checks that the next write sends the parents that a failed one did
+// not bring to the org.
 func TestParentsOfAFailedWriteAreSentAgain(t *testing.T) {
 	o := newOrg(t)
 	first, second := o.lead(sandbox.Fields{"InMail_Member_Id__c": "robin"}), o.lead(nil)
@@ -233,7 +238,8 @@ func TestParentsOfAFailedWriteAreSentAgain(t *testing.T) {
 	}
 }
 
-// No Task is made for an erased member, not even when its old ones cannot be looked for.
+// TestNoTaskForTheErased checks that no Task is made for an erased member, even when the old Tasks cannot be
+// queried.
 func TestNoTaskForTheErased(t *testing.T) {
 	o := newOrg(t)
 	o.lead(sandbox.Fields{"InMail_Member_Id__c": "robin"})

@@ -14,40 +14,43 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// The kinds of drift.
+// These are the kinds of drift.
 const (
-	missing = "missing" // the org lost a record that it had
-	extra   = "extra"   // the org holds one of an InMail that nobody knows
-	stale   = "stale"   // the org holds an older state, or hangs it on a Lead that was converted
-	edited  = "edited"  // somebody changed it there
+	missing = "missing" // the org had the record and has it no more
+	extra   = "extra"   // the org has a record of an unknown InMail
+	stale   = "stale"   // the org has an older state, or the record refers to a converted Lead
+	edited  = "edited"  // somebody changed the record in the org
 )
 
-// Comparison is what a reconcile found and did.
+// Comparison is the result of a reconcile.
 type Comparison = mailroom.Comparison
 
-// walk is a reconcile on its way, as it is kept between runs.
+// comparison is the state of a running reconcile, which is stored between runs.
 type comparison struct {
 	After     domain.ID  `json:"after"`
 	StartedAt time.Time  `json:"started_at"`
-	So        Comparison `json:"so"`
+	SoFar     Comparison `json:"so"`
 	record    mailroom.CRMRecord
 }
 
-// Bounds of a walk.
+// These constants bound a reconcile.
 const (
-	pageSize    = 1000           // InMails a query; five queries a call
-	walkLife    = 24 * time.Hour // an older one begins anew
-	repairBatch = 500
+	pageSize       = 1000           // InMails in a query; a call has five queries
+	comparisonLife = 24 * time.Hour // a comparison that began earlier starts anew
+	repairBatch    = 500
 )
 
 const reconcileState = "reconcile"
 
-// Compare walks the org by key and compares it with the record. With heal it mends what differs: what is missing, stale or edited is
-// made due to be pushed again; what hangs on a converted, merged or deleted parent is hung where that went; what is unmatched
-// or ambiguous is looked for again. An unknown record of the org is counted and left. It goes on where it stopped, and stops with a
-// *mailroom.Waits when the budget for it is spent. Without heal it changes nothing anywhere and goes from the beginning. progress, if
-// any, is told after each step.
-func (c *Connector) Compare(ctx context.Context, record mailroom.CRMRecord, repairs bool, progress func(Comparison)) (Comparison, error) {
+// Compare reads the org by key and compares it with the record. With repairs it repairs the differences: a
+// missing, stale or edited record is made due for a push, a record whose parent was converted, merged or
+// deleted is moved to the parent's successor, and the parents of unmatched and ambiguous InMails are looked
+// for again. An unknown record of the org is counted and left. It goes on where the last run stopped, and
+// stops with a *mailroom.Waits when its budget is spent. Without repairs it changes nothing anywhere and
+// starts from the beginning. progress may be nil; otherwise it is called after each step.
+func (c *Connector) Compare(
+	ctx context.Context, record mailroom.CRMRecord, repairs bool, progress func(Comparison),
+) (Comparison, error) {
 	if !c.Configured() {
 		return Comparison{}, mailroom.ErrNotConfigured
 	}
@@ -55,33 +58,34 @@ func (c *Connector) Compare(ctx context.Context, record mailroom.CRMRecord, repa
 	w := &comparison{StartedAt: c.clock.Now(), record: record}
 	if repairs {
 		if err := c.resumeComparison(ctx, w); err != nil {
-			return w.So, err
+			return w.SoFar, err
 		}
 	}
-	if w.So.Drift == nil {
-		w.So.Drift = map[string]int{missing: 0, extra: 0, stale: 0, edited: 0}
+	if w.SoFar.Drift == nil {
+		w.SoFar.Drift = map[string]int{missing: 0, extra: 0, stale: 0, edited: 0}
 	}
-	for !w.So.Done {
+	for !w.SoFar.Done {
 		err := c.step(ctx, w, repairs)
-		w.So.Calls += calls.take()
+		w.SoFar.Calls += calls.take()
 		if err != nil {
-			return w.So, c.waits(fmt.Errorf("compare the org with the record: %w", err))
+			return w.SoFar, c.waits(fmt.Errorf("compare the org with the record: %w", err))
 		}
 		if repairs {
 			if err := c.keepComparison(ctx, w); err != nil {
-				return w.So, err
+				return w.SoFar, err
 			}
 		}
 		if progress != nil {
-			so := w.So
+			so := w.SoFar
 			so.Drift = maps.Clone(so.Drift)
 			progress(so)
 		}
 	}
-	return w.So, nil
+	return w.SoFar, nil
 }
 
-// waits marks an error that says that nothing more goes for now, with the time until then.
+// waits returns the error of a spent limit as a *mailroom.Waits with the time of the next try, and any other
+// error unchanged.
 func (c *Connector) waits(err error) error {
 	if f := (*Fault)(nil); errors.As(err, &f) && f.Class == domain.LimitReached {
 		return &mailroom.Waits{Until: c.parkedUntil(f, c.clock.Now()), Err: err}
@@ -95,19 +99,19 @@ func (c *Connector) resumeComparison(ctx context.Context, w *comparison) error {
 		return fmt.Errorf("read how far the last reconcile came: %w", err)
 	}
 	var old comparison
-	if json.Unmarshal(blob, &old) == nil && !old.So.Done && w.StartedAt.Sub(old.StartedAt) < walkLife {
+	if json.Unmarshal(blob, &old) == nil && !old.SoFar.Done && w.StartedAt.Sub(old.StartedAt) < comparisonLife {
 		old.record = w.record
 		*w = old
 	}
 	return nil
 }
 
-// keepWalk keeps how far the walk has come; at its end what it found.
+// keepComparison stores how far the comparison has come, and at its end the drift that it found.
 func (c *Connector) keepComparison(ctx context.Context, w *comparison) error {
 	var blob []byte
-	if !w.So.Done {
-		blob, _ = json.Marshal(w) // of texts, numbers and times: cannot fail
-	} else if err := w.record.SetDrift(ctx, mailroom.Drift{At: c.clock.Now(), Kinds: w.So.Drift}); err != nil {
+	if !w.SoFar.Done {
+		blob, _ = json.Marshal(w) // texts, numbers and times cannot fail to encode
+	} else if err := w.record.SetDrift(ctx, mailroom.Drift{At: c.clock.Now(), Kinds: w.SoFar.Drift}); err != nil {
 		return fmt.Errorf("keep what the reconcile found: %w", err)
 	}
 	if err := w.record.SetState(ctx, reconcileState, blob); err != nil {
@@ -116,14 +120,14 @@ func (c *Connector) keepComparison(ctx context.Context, w *comparison) error {
 	return nil
 }
 
-// span is a range of ids: those of one page of the record, and what the org holds between them.
+// span is a range of ids: a page of the record, and the org's records in the same range.
 type span struct {
-	after, to domain.ID // to is empty for the open end
+	after, to domain.ID // the span is above after and up to to; an empty to means no upper end
 	pushes    []domain.Push
 	rows      map[domain.ID]orgRow
 }
 
-// orgRow is a record of InMail__c as a query answers it.
+// orgRow is a record of InMail__c as a query returns it.
 type orgRow map[string]any
 
 func (r orgRow) text(name string) string { s, _ := r[name].(string); return s }
@@ -135,7 +139,7 @@ func (w *comparison) read(ctx context.Context) (spans []span, err error) {
 	for range maxHeavy {
 		s := span{after: after, rows: map[domain.ID]orgRow{}}
 		if s.pushes, err = w.record.PushesAfter(ctx, after, pageSize); err != nil {
-			return nil, fmt.Errorf("walk the record: %w", err)
+			return nil, fmt.Errorf("read the record: %w", err)
 		}
 		if len(s.pushes) < pageSize {
 			return append(spans, s), nil
@@ -147,14 +151,15 @@ func (w *comparison) read(ctx context.Context) (spans []span, err error) {
 	return spans, nil
 }
 
-// comparedFields are the fields that a reconcile looks at. A body is asked for only where it is sent.
+// comparedFields returns the fields that a reconcile compares. The body is among them only when the policy
+// sends it.
 func (c *Connector) comparedFields() string {
 	names := columnNames(func(field column) bool { return field.from != domain.CRMTextFull || field.leaves(c.text) })
 	return strings.Join(append(names, "Lead__r.IsConverted"), ", ")
 }
 
-// query asks for the org's records in the span. The ranges of all spans together leave no key out, however the
-// org orders them.
+// query returns the query for the org's records in the span. The spans together cover every key, whatever
+// order the org uses.
 func (s *span) query(fields string) *query {
 	var bounds []string
 	if s.after != "" {
@@ -166,7 +171,8 @@ func (s *span) query(fields string) *query {
 	if bounds == nil {
 		bounds = []string{inMailKey + " != null"}
 	}
-	soql := "SELECT " + fields + " FROM " + inMailObject + " WHERE " + strings.Join(bounds, " AND ") + " ORDER BY " + inMailKey
+	soql := "SELECT " + fields + " FROM " + inMailObject +
+		" WHERE " + strings.Join(bounds, " AND ") + " ORDER BY " + inMailKey
 	return &query{n: 1, soql: func([]int) string { return soql }, read: s.note}
 }
 
@@ -179,7 +185,7 @@ func (s *span) note(record []byte) error {
 	return nil
 }
 
-// step compares up to five pages and mends what differs.
+// step compares up to five pages and repairs the differences.
 func (c *Connector) step(ctx context.Context, w *comparison, repairs bool) error {
 	spans, err := w.read(ctx)
 	if err != nil {
@@ -196,36 +202,36 @@ func (c *Connector) step(ctx context.Context, w *comparison, repairs bool) error
 	found := &findings{}
 	for _, s := range spans {
 		c.compare(s, found)
-		w.So.Compared += len(s.pushes)
+		w.SoFar.Compared += len(s.pushes)
 	}
 	if found, err = c.confirm(ctx, w, spans, found, fields); err != nil {
 		return err
 	}
-	w.So.Waiting += found.waiting
+	w.SoFar.Waiting += found.waiting
 	for kind, n := range found.kinds() {
-		w.So.Drift[kind] += n
+		w.SoFar.Drift[kind] += n
 	}
 	if err := c.repair(ctx, w, found, repairs); err != nil {
 		return err
 	}
 	last := spans[len(spans)-1]
-	w.After, w.So.Done = last.to, last.to == ""
+	w.After, w.SoFar.Done = last.to, last.to == ""
 	return nil
 }
 
-// difference is one InMail that is not in the org as it should be.
+// difference is one InMail whose record in the org is not as it should be.
 type difference struct {
 	push   domain.Push
 	kind   string
-	resync bool // push it from scratch
-	moved  bool // its parents are to be found anew
+	resync bool // push the InMail from scratch
+	moved  bool // look for the parents again
 }
 
-// findings is what comparing some spans gave.
+// findings is the result of comparing some spans.
 type findings struct {
 	differences []difference
 	extra       []domain.ID
-	unmatched   []domain.Push // to be looked for again
+	unmatched   []domain.Push // InMails whose parents are to be looked for again
 	waiting     int
 }
 
@@ -240,7 +246,7 @@ func (f *findings) kinds() map[string]int {
 	return kinds
 }
 
-// compare judges every InMail of a span, and what the org holds beside.
+// compare judges every InMail of a span, and lists the records that only the org has.
 func (c *Connector) compare(s span, found *findings) {
 	known := make(map[domain.ID]bool, len(s.pushes))
 	for _, p := range s.pushes {
@@ -252,7 +258,8 @@ func (c *Connector) compare(s span, found *findings) {
 			found.differences = append(found.differences, d)
 		case p.Link.PushedVersion < p.InMail.Version:
 			found.waiting++
-		case (p.Link.Match == domain.Unmatched || p.Link.Match == domain.Ambiguous) && p.InMail.Recipient != domain.Erased:
+		case (p.Link.Match == domain.Unmatched || p.Link.Match == domain.Ambiguous) &&
+			p.InMail.Recipient != domain.Erased:
 			found.unmatched = append(found.unmatched, p)
 		}
 	}
@@ -264,8 +271,8 @@ func (c *Connector) compare(s span, found *findings) {
 	slices.Sort(found.extra)
 }
 
-// judge says whether an InMail differs in the org from what was pushed. One that waits to be pushed is only told when the org holds less
-// than it is known to have held.
+// judge says whether an InMail's record in the org differs from what was pushed. An InMail that waits for a
+// push differs only when its record is missing or has a lower sequence number than the one that was pushed.
 func (c *Connector) judge(p domain.Push, r orgRow, there bool) (d difference, ok bool) {
 	l := p.Link
 	d.push = p
@@ -278,7 +285,7 @@ func (c *Connector) judge(p domain.Push, r orgRow, there bool) (d difference, ok
 		return d, true
 	case l.PushedVersion < p.InMail.Version:
 		return d, false
-	case seq > p.InMail.Seq: // no lower number is taken any more: a person must set it right
+	case seq > p.InMail.Seq: // the org refuses a lower number, so a person must repair it
 		d.kind = edited
 		return d, true
 	case c.fieldsDiffer(p, r):
@@ -287,7 +294,7 @@ func (c *Connector) judge(p domain.Push, r orgRow, there bool) (d difference, ok
 	case converted(r):
 		d.kind, d.moved = stale, true
 		return d, true
-	case hangsElsewhere(l, r):
+	case parentsDiffer(l, r):
 		d.kind, d.moved = edited, true
 		return d, true
 	}
@@ -299,8 +306,8 @@ func converted(r orgRow) bool {
 	return lead["IsConverted"] == true
 }
 
-// hangsElsewhere compares what an InMail hangs on with what stands there.
-func hangsElsewhere(l domain.Link, r orgRow) bool {
+// parentsDiffer says whether a record in the org has other parents than its link.
+func parentsDiffer(l domain.Link, r orgRow) bool {
 	for _, c := range parentColumns {
 		if !sameValue(c.name, c.value(parentsOf(l)), r[c.name]) {
 			return true
@@ -309,8 +316,8 @@ func hangsElsewhere(l domain.Link, r orgRow) bool {
 	return false
 }
 
-// fieldsDiffer compares what is written with what stands there. A text may be missing, or be there from a time of another policy:
-// a policy counts from its change on.
+// fieldsDiffer says whether a record in the org has other values than those that are written. A text may be
+// missing, or be left from an earlier policy, because a policy counts from its change on.
 func (c *Connector) fieldsDiffer(p domain.Push, r orgRow) bool {
 	for _, field := range columns {
 		got, asked := r[field.name]
@@ -324,8 +331,8 @@ func (c *Connector) fieldsDiffer(p domain.Push, r orgRow) bool {
 	return false
 }
 
-// sameValue compares what we send with what the org answers: numbers come as doubles, times in whole seconds, tags in
-// the picklist's order.
+// sameValue compares a value that we send with the org's answer. Numbers come back as doubles, times in whole
+// seconds, and tags in the picklist's order.
 func sameValue(name string, want, got any) bool {
 	switch w := want.(type) {
 	case nil:
@@ -357,15 +364,17 @@ func tagSet(joined string) []string {
 	return set
 }
 
-// confirm looks a second time at what differed: what was on its way between the two looks is no drift.
-func (c *Connector) confirm(ctx context.Context, w *comparison, spans []span, first *findings, fields string) (*findings, error) {
+// confirm checks the differences a second time. What changed between the two checks is no drift.
+func (c *Connector) confirm(
+	ctx context.Context, w *comparison, spans []span, first *findings, fields string,
+) (*findings, error) {
 	if len(first.differences)+len(first.extra) == 0 {
 		return first, nil
 	}
-	seen := map[domain.ID]domain.Push{}
+	differing := map[domain.ID]domain.Push{}
 	var ids []string
 	for _, d := range first.differences {
-		seen[d.push.InMail.ID] = d.push
+		differing[d.push.InMail.ID] = d.push
 		ids = append(ids, string(d.push.InMail.ID))
 	}
 	for _, id := range first.extra {
@@ -383,14 +392,14 @@ func (c *Connector) confirm(ctx context.Context, w *comparison, spans []span, fi
 	for _, s := range spans {
 		pushes, err := w.record.PushesAfter(ctx, s.after, len(s.pushes)+1)
 		if err != nil {
-			return nil, fmt.Errorf("walk the record again: %w", err)
+			return nil, fmt.Errorf("read the record again: %w", err)
 		}
 		for _, p := range pushes {
 			if s.to != "" && p.InMail.ID > s.to {
-				break // the next span's
+				break // the rest belongs to the next span
 			}
 			known[p.InMail.ID] = true
-			before, differed := seen[p.InMail.ID]
+			before, differed := differing[p.InMail.ID]
 			if !differed {
 				continue
 			}
@@ -412,7 +421,8 @@ func (c *Connector) confirm(ctx context.Context, w *comparison, spans []span, fi
 	return second, nil
 }
 
-// mend makes due what is to be pushed from scratch, moves what hangs wrong, and looks again for whom nobody was found.
+// repair makes records due that are to be pushed from scratch, moves records to their right parents, and
+// looks again for the parents of unmatched InMails. Without repairs it only counts.
 func (c *Connector) repair(ctx context.Context, w *comparison, found *findings, repairs bool) error {
 	var resync []domain.ID
 	var moved []domain.Push
@@ -423,34 +433,34 @@ func (c *Connector) repair(ctx context.Context, w *comparison, found *findings, 
 		case d.moved:
 			p := d.push
 			p.Link.Class, p.Link.Attempts = domain.LostReference, 0
-			p.Link.RecordID = "" // parents are written, whatever is known of them
+			p.Link.RecordID = "" // makes the push write the parents
 			moved = append(moved, p)
 		}
 	}
-	w.So.Resynced += len(resync)
-	w.So.Retried += len(found.unmatched)
-	w.So.RepairCalls += callsOf(len(resync))
+	w.SoFar.Resynced += len(resync)
+	w.SoFar.Retried += len(found.unmatched)
+	w.SoFar.RepairCalls += callsOf(len(resync))
 	if !repairs {
-		w.So.Moved += len(moved)
-		w.So.RepairCalls += callsOf(len(moved)) + (len(found.unmatched)+pageSize-1)/pageSize
+		w.SoFar.Moved += len(moved)
+		w.SoFar.RepairCalls += callsOf(len(moved)) + (len(found.unmatched)+pageSize-1)/pageSize
 		return nil
 	}
 	for part := range slices.Chunk(resync, repairBatch) {
 		if err := w.record.Resync(ctx, part); err != nil {
-			return fmt.Errorf("make due what drifted: %w", err)
+			return fmt.Errorf("make drifted InMails due: %w", err)
 		}
 	}
 	for part := range slices.Chunk(moved, pageSize) {
-		works := c.newest(part)
-		n, err := c.carryAlone(ctx, w, works, c.findParents(ctx, works))
-		w.So.Moved += n
+		works := c.newWorks(part)
+		n, err := c.writeExclusively(ctx, w, works, c.findParents(ctx, works))
+		w.SoFar.Moved += n
 		if err != nil {
 			return err
 		}
 	}
 	for part := range slices.Chunk(found.unmatched, pageSize) {
 		n, err := c.rematch(ctx, w, part)
-		w.So.Matched += n
+		w.SoFar.Matched += n
 		if err != nil {
 			return err
 		}
@@ -458,12 +468,12 @@ func (c *Connector) repair(ctx context.Context, w *comparison, found *findings, 
 	return nil
 }
 
-// callsOf is about how many API calls it takes to push so many InMails: matching, records, Tasks.
+// callsOf is about how many API calls a push of n InMails takes: for matching, records and Tasks.
 func callsOf(n int) int { return 3 * ((n + pageSize - 1) / pageSize) }
 
-// rematch looks again for the people of InMails that had none, and writes those whose answer is another one now.
+// rematch looks again for the parents of InMails that had none, and writes those whose match has changed.
 func (c *Connector) rematch(ctx context.Context, w *comparison, pushes []domain.Push) (matched int, err error) {
-	works := c.newest(pushes)
+	works := c.newWorks(pushes)
 	if err := c.match(ctx, works); err != nil {
 		return 0, err
 	}
@@ -471,19 +481,22 @@ func (c *Connector) rematch(ctx context.Context, w *comparison, pushes []domain.
 	if len(works) == 0 {
 		return 0, nil
 	}
-	return c.carryAlone(ctx, w, works, nil)
+	return c.writeExclusively(ctx, w, works, nil)
 }
 
-// carryAlone writes works while no push does, in any process, and stores what went through.
-func (c *Connector) carryAlone(ctx context.Context, w *comparison, works []*work, found error) (n int, err error) {
+// writeExclusively writes works while no push of any process writes, and stores the answers that succeeded.
+func (c *Connector) writeExclusively(
+	ctx context.Context, w *comparison, works []*work, found error,
+) (n int, err error) {
 	err = w.record.Alone(ctx, func(ctx context.Context) (err error) {
-		n, err = c.keep(ctx, w, c.carry(ctx, works, found))
+		n, err = c.keep(ctx, w, c.writeAndAnswer(ctx, works, found))
 		return err
 	})
 	return n, err
 }
 
-// keep stores the answers that went through. The others stay as they were: the next walk finds them again.
+// keep stores the answers that succeeded and returns their number. The other links stay as they were, and the
+// next reconcile finds their InMails again.
 func (c *Connector) keep(ctx context.Context, w *comparison, answers []domain.PushAnswer) (n int, err error) {
 	var limit *Fault
 	through := slices.DeleteFunc(answers, func(a domain.PushAnswer) bool {
@@ -494,7 +507,7 @@ func (c *Connector) keep(ctx context.Context, w *comparison, answers []domain.Pu
 	})
 	if len(through) > 0 {
 		if err := w.record.StorePushes(ctx, through, make([]time.Time, len(through)), c.Budget()); err != nil {
-			return 0, fmt.Errorf("keep where InMails hang now: %w", err)
+			return 0, fmt.Errorf("store the new parents of InMails: %w", err)
 		}
 	}
 	if limit != nil {

@@ -15,7 +15,7 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// withLedger gives an org a record of InMails that are in the org already.
+// withLedger returns an org and a record whose InMails are already in the org.
 func withLedger(t testing.TB, pushes []domain.Push, sets ...set) (*org, *ledger) {
 	t.Helper()
 	l := newLedger(pushes...)
@@ -24,7 +24,7 @@ func withLedger(t testing.TB, pushes []domain.Push, sets ...set) (*org, *ledger)
 	return o, l
 }
 
-// reconcile compares and heals, and fails the test when that fails.
+// reconcile compares and repairs, and fails the test when that returns an error.
 func (o *org) reconcile() Comparison {
 	o.t.Helper()
 	found, err := o.crm.Compare(context.Background(), o.record, true, nil)
@@ -72,13 +72,13 @@ func TestReconcileFindsEveryKindAndRepairs(t *testing.T) {
 	must(o.Delete(leads[9]))
 	o.make(inMailObject, sandbox.Fields{inMailKey: "of nobody's", "Status__c": "Sent", "Status_Sequence__c": 2})
 	o.make(inMailObject, sandbox.Fields{inMailKey: "ffffffff-ffff-7fff-8fff-ffffffffffff", "Status__c": "Sent", "Status_Sequence__c": 2})
-	// The org's restored backup: a record at an older state than the one that was pushed.
+	// The org restored a backup, and a record has an older state than the one that was pushed.
 	l.change(newID(10), func(p *domain.Push) { apply(&p.InMail, domain.EventOpen, testNow) })
 	l.sync(o, o.crm, 1)
 	must(o.Delete(record(10)))
 	must(o.Purge(record(10)))
 	o.make(inMailObject, sandbox.Fields{inMailKey: string(newID(10)), "Status__c": "Sent", "Status_Sequence__c": 2})
-	// One on its way is no drift.
+	// An InMail that waits for its push is no drift.
 	l.change(newID(11), func(p *domain.Push) { apply(&p.InMail, domain.EventOpen, testNow) })
 	l.put(sent(12, "nobody"))
 
@@ -97,7 +97,7 @@ func TestReconcileFindsEveryKindAndRepairs(t *testing.T) {
 		t.Errorf("%+v (-want +got):\n%s", found, diff)
 	}
 	if !cmp.Equal(l.drift.Kinds, want) || l.drift.At != testNow || l.state[reconcileState] != nil {
-		t.Errorf("kept: %+v, and a walk %s", l.drift, l.state[reconcileState])
+		t.Errorf("kept: %+v, and a comparison %s", l.drift, l.state[reconcileState])
 	}
 	l.sync(o, o.crm, 3)
 	after := o.reconcile()
@@ -114,14 +114,16 @@ func TestReconcileFindsEveryKindAndRepairs(t *testing.T) {
 		t.Errorf("of the deleted Lead: %+v", p.Link)
 	}
 	if p := l.get(newID(4)); parentsOf(p.Link).LeadID != leads[4] {
-		t.Errorf("hung elsewhere by hand: %+v", p.Link)
+		t.Errorf("moved by hand: %+v", p.Link)
 	}
-	if len(o.tasks()) != 11 { // that of the deleted Lead went with it, and nobody else is the person
+	// The Task of the deleted Lead was deleted with it, and no other person is found.
+	if len(o.tasks()) != 11 {
 		t.Errorf("%d Tasks", len(o.tasks()))
 	}
 }
 
-// A sequence number that somebody raised by hand is told and left: the org takes no lower one.
+// TestReconcileLeavesWhatIsAhead checks that a sequence number which somebody raised by hand is reported and
+// left, because the org takes no lower one.
 func TestReconcileLeavesWhatIsAhead(t *testing.T) {
 	o, l := withLedger(t, []domain.Push{sent(0, "robin")})
 	l.sync(o, o.crm, 1)
@@ -133,7 +135,8 @@ func TestReconcileLeavesWhatIsAhead(t *testing.T) {
 	}
 }
 
-// A policy counts from its change on: texts of before are no drift, and neither is their lack.
+// TestReconcileTakesTextsOfAnotherPolicy checks that neither texts from an earlier policy nor missing texts
+// are drift, because a policy counts from its change on.
 func TestReconcileTakesTextsOfAnotherPolicy(t *testing.T) {
 	for _, policies := range [][2]domain.CRMText{{domain.CRMTextFull, domain.CRMTextNone}, {domain.CRMTextNone, domain.CRMTextFull}} {
 		o, l := withLedger(t, []domain.Push{sent(0, "robin")}, func(_ *sandbox.Options, _ *Config, d *Deps) { d.Text = policies[0] })
@@ -145,7 +148,8 @@ func TestReconcileTakesTextsOfAnotherPolicy(t *testing.T) {
 	}
 }
 
-// Those without a person are looked for again, and only those whose answer is another one are written.
+// TestReconcileLooksAgainForPeople checks that the parents of unmatched InMails are looked for again, and
+// that only InMails with a new match are written.
 func TestReconcileLooksAgainForPeople(t *testing.T) {
 	var pushes []domain.Push
 	for i := range 10 {
@@ -174,19 +178,20 @@ func TestReconcileLooksAgainForPeople(t *testing.T) {
 	if p := l.get(newID(0)); p.Link.Match != domain.Matched || parentsOf(p.Link).ContactID == "" {
 		t.Errorf("%+v", p.Link)
 	}
-	if n := len(o.History()) - before; n != 4 { // two records and their Tasks
+	if n := len(o.History()) - before; n != 4 { // the changes of two records and their Tasks
 		t.Errorf("%d changes in the org", n)
 	}
 }
 
-// A walk over many pages that is stopped at any step goes on there, and counts nothing twice.
+// TestReconcileGoesOnWhereItStopped stops a reconcile over many pages at each step. It must go on there and
+// count nothing twice.
 func TestReconcileGoesOnWhereItStopped(t *testing.T) {
 	const n = 12_300
 	var pushes []domain.Push
 	for i := range n {
 		p := plain(i)
 		p.Link = domain.Link{InMail: p.InMail.ID, RecordID: "a0X", Match: domain.Unmatched, PushedVersion: p.InMail.Version, PushedSeq: p.InMail.Seq}
-		p.InMail.Recipient = domain.Erased // nobody to look for
+		p.InMail.Recipient = domain.Erased // no person is looked for
 		pushes = append(pushes, p)
 	}
 	o, l := withLedger(t, pushes)
@@ -213,12 +218,12 @@ func TestReconcileGoesOnWhereItStopped(t *testing.T) {
 	if err != nil || found.Compared != n || found.Drift[missing] != n {
 		t.Errorf("%+v, %v", found, err)
 	}
-	if n := o.Calls()["composite"]; n > 12 { // three steps of two looks, and one that is done again
+	if n := o.Calls()["composite"]; n > 12 { // three steps with two queries each, and one repeated step
 		t.Errorf("%d calls", n)
 	}
 }
 
-// What changes between the two looks is no drift.
+// TestReconcileLooksTwice checks that a change between the two checks is no drift.
 func TestReconcileLooksTwice(t *testing.T) {
 	o, l := withLedger(t, []domain.Push{sent(0, "robin"), sent(1, "robin")})
 	l.sync(o, o.crm, 1)
@@ -229,7 +234,7 @@ func TestReconcileLooksTwice(t *testing.T) {
 	looks := 0
 	l.fail = func(call string) error {
 		if call == "PushesAfter" {
-			if looks++; looks == 2 { // before the second look at the record it changed and was pushed
+			if looks++; looks == 2 { // the InMail changes and is pushed before the record is read again
 				p := l.pushes[newID(0)]
 				p.InMail.Version++
 				p.Link.PushedVersion++
@@ -242,7 +247,8 @@ func TestReconcileLooksTwice(t *testing.T) {
 	}
 }
 
-// A connector without an org says so to whoever asks it for something, and judges ids all the same.
+// TestNotConfigured checks that a connector without an org returns an error for each request to it, and that
+// it still judges ids.
 func TestNotConfigured(t *testing.T) {
 	c, err := New(Default(), Deps{})
 	if err != nil || c.Configured() {
@@ -267,9 +273,9 @@ func TestNotConfigured(t *testing.T) {
 			t.Errorf("%v: %v", good, err)
 		}
 	}
-	for _, bad := range []domain.ForeignIDs{{leadID: "short"}, {leadID: "00Q5g00000AbCdE!"}, {contactID: "00Q5g00000AbCdEEA"}, {accountID: "00Q5g00000AbCdé"}} {
-		if err := c.Judge(bad); !errors.Is(err, domain.BadRequest) {
-			t.Errorf("%v: %v", bad, err)
+	for _, refused := range []domain.ForeignIDs{{leadID: "short"}, {leadID: "00Q5g00000AbCdE!"}, {contactID: "00Q5g00000AbCdEEA"}, {accountID: "00Q5g00000AbCdé"}} {
+		if err := c.Judge(refused); !errors.Is(err, domain.BadRequest) {
+			t.Errorf("%v: %v", refused, err)
 		}
 	}
 }

@@ -11,15 +11,16 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// ledger is a record in memory, as far as the sync sees one: InMails with their links, what is due, and small values.
+// ledger is a record in memory with what the sync needs: InMails with their links, the ids that are due, and
+// small values.
 type ledger struct {
 	mu     sync.Mutex
 	pushes map[domain.ID]*domain.Push
 	due    map[domain.ID]bool
-	sorted []domain.ID // of pushes; nil: to be sorted again
+	sorted []domain.ID // the ids of pushes; nil: to be sorted again
 	state  map[string][]byte
 	drift  mailroom.Drift
-	fail   func(call string) error // of a call by its name; nil: none fails
+	fail   func(call string) error // returns the error of a call by its name; nil: no call fails
 }
 
 func newLedger(pushes ...domain.Push) *ledger {
@@ -30,7 +31,7 @@ func newLedger(pushes ...domain.Push) *ledger {
 	return l
 }
 
-// put adds an InMail that is due to be pushed.
+// put adds an InMail that is due.
 func (l *ledger) put(p domain.Push) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -39,7 +40,7 @@ func (l *ledger) put(p domain.Push) {
 	l.due[p.InMail.ID] = true
 }
 
-// change moves an InMail on and makes it due.
+// change changes an InMail and makes it due.
 func (l *ledger) change(id domain.ID, change func(*domain.Push)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -153,7 +154,7 @@ func (l *ledger) Alone(ctx context.Context, write func(context.Context) error) e
 	return write(ctx)
 }
 
-// sync pushes what is due until nothing is, or until so many rounds are over.
+// sync pushes due InMails until none is due, or for at most rounds rounds.
 func (l *ledger) sync(o *org, c *Connector, rounds int) {
 	o.t.Helper()
 	for range rounds {

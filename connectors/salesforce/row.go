@@ -11,7 +11,7 @@ import (
 	"inmail/domain/richtext"
 )
 
-// The objects and keys that rows go to.
+// These are the objects to which rows are written, and their keys.
 const (
 	inMailObject = "InMail__c"
 	inMailKey    = "InMail_Id__c"
@@ -19,7 +19,7 @@ const (
 	taskKey      = "InMail_Event_Id__c"
 )
 
-// statusNames are the values of Status__c: the statuses, each with a capital.
+// statusNames are the values of Status__c: the statuses, each with a capital letter.
 var statusNames = func() map[domain.Status]string {
 	names := map[domain.Status]string{}
 	for _, status := range domain.Statuses() {
@@ -28,7 +28,8 @@ var statusNames = func() map[domain.Status]string {
 	return names
 }()
 
-// Lengths of fields, in UTF-16 units, as the package makes them: the rules' own where one bounds the text.
+// These are the lengths of fields in UTF-16 units, as the package defines them. Where a rule bounds the text,
+// its constant is taken.
 const (
 	subjectLength  = domain.MaxSubject
 	previewLength  = richtext.MaxPreview
@@ -43,9 +44,9 @@ const (
 // column is a field of InMail__c that the connector writes.
 type column struct {
 	name  string
-	value func(p *domain.Push) any // as the org is sent it; nil empties the field
-	// from is the first policy crm_text with which the value leaves: preview or full; empty: with every policy, for it
-	// holds no words of the InMail.
+	value func(p *domain.Push) any // the value to send; nil empties the field
+	// from is the first policy crm_text that lets the value leave: preview or full. It is empty for a value
+	// without words of the InMail, which leaves with every policy.
 	from domain.CRMText
 }
 
@@ -60,8 +61,9 @@ func (c column) leaves(policy domain.CRMText) bool {
 	return true
 }
 
-// columns are the fields of InMail__c that say what an InMail is. Pushes, the sheets of a backfill and both sides
-// of a reconcile are made from this list and from parentColumns; the tests hold the package's fields against the two.
+// columns are the fields of InMail__c that describe an InMail. Pushes, the sheets of a backfill and both
+// sides of a reconcile are made from this list and from parentColumns. Tests compare the two lists with the
+// package's fields.
 var columns = []column{
 	{name: inMailKey, value: func(p *domain.Push) any { return string(p.InMail.ID) }},
 	{name: "Status__c", value: func(p *domain.Push) any { return statusNames[p.InMail.Status] }},
@@ -72,7 +74,8 @@ var columns = []column{
 		value: func(p *domain.Push) any { return orNull(p.InMail.Preview, previewLength) }},
 	{name: "Body__c", from: domain.CRMTextFull,
 		value: func(p *domain.Push) any { return orNull(p.InMail.Body, bodyLength) }},
-	{name: "Refused_Reason__c", value: func(p *domain.Push) any { return orNull(string(p.InMail.Reason), reasonLength) }},
+	{name: "Refused_Reason__c",
+		value: func(p *domain.Push) any { return orNull(string(p.InMail.Reason), reasonLength) }},
 	{name: "Replies__c", value: func(p *domain.Push) any { return p.InMail.Replies }},
 	{name: "Tags__c", value: func(p *domain.Push) any { return orNull(tags(p.InMail.Tags), 0) }},
 	{name: "Category__c", value: func(p *domain.Push) any { return orNull(p.InMail.Category, categoryLength) }},
@@ -89,7 +92,8 @@ var columns = []column{
 	{name: "Open_Rate_Cohort__c", value: func(p *domain.Push) any { return cohortOf(p.InMail.SentAt) }},
 }
 
-// parentColumns are the fields of InMail__c that say what an InMail hangs on. They are written only when that changes.
+// parentColumns are the fields of InMail__c that refer to the parents. They are written only when the parents
+// change.
 var parentColumns = []struct {
 	name  string
 	value func(at parents) any
@@ -100,8 +104,8 @@ var parentColumns = []struct {
 	{"Account__c", func(at parents) any { return orNull(at.AccountID, 0) }},
 }
 
-// columnNames are the names of the fields of InMail__c that are written: of the columns those that keep wants (nil:
-// all), and of the parents.
+// columnNames returns the names of the written fields of InMail__c: the columns that keep accepts (nil: all),
+// and the parents.
 func columnNames(keep func(column) bool) (names []string) {
 	for _, c := range columns {
 		if keep == nil || keep(c) {
@@ -114,8 +118,9 @@ func columnNames(keep func(column) bool) (names []string) {
 	return names
 }
 
-// fieldsOf maps an InMail to its record, but for its parents. What is empty is sent as null: what people changed there
-// is overwritten, and what was erased goes (R60). Never an e-mail address (R01).
+// fieldsOf returns the record of an InMail without its parents. An empty value is sent as null, so that
+// changes which people made in the org are overwritten and erased values are removed (R60). The record never
+// has an e-mail address (R01).
 func fieldsOf(p *domain.Push, policy domain.CRMText) map[string]any {
 	row := make(map[string]any, len(columns)+len(parentColumns))
 	for _, c := range columns {
@@ -127,14 +132,14 @@ func fieldsOf(p *domain.Push, policy domain.CRMText) map[string]any {
 	return row
 }
 
-// setParents puts what an InMail hangs on into its record.
+// setParents writes an InMail's parents into its record.
 func setParents(row map[string]any, at parents) {
 	for _, c := range parentColumns {
 		row[c.name] = c.value(at)
 	}
 }
 
-// nameOf is a member's name; of an erased one null (R60).
+// nameOf returns a member's name, and null for an erased member (R60).
 func nameOf(id domain.MemberID, name string) any {
 	if id == domain.Erased {
 		return nil
@@ -142,7 +147,7 @@ func nameOf(id domain.MemberID, name string) any {
 	return orNull(withoutAddress(name), nameLength)
 }
 
-// endedAs is when an InMail ended, where it ended in that status; else null.
+// endedAs returns when an InMail ended in a status, and null when it did not end in that status.
 func endedAs(p *domain.Push, status domain.Status) any {
 	if p.InMail.Status != status {
 		return nil
@@ -150,7 +155,7 @@ func endedAs(p *domain.Push, status domain.Status) any {
 	return datetime(p.InMail.EndedAt)
 }
 
-// cohortOf is the week of T0 (R57); null while the InMail is not sent.
+// cohortOf returns the week of T0 (R57), and null while the InMail is not sent.
 func cohortOf(sentAt time.Time) any {
 	if sentAt.IsZero() {
 		return nil
@@ -158,9 +163,9 @@ func cohortOf(sentAt time.Time) any {
 	return string(domain.CohortOf(sentAt))
 }
 
-// repliedAt is the first reply's time for an org that keeps whole seconds, cut off: a part of a second later, where the reply came
-// later in its second than T0 in its own, so that what the org computes between the two is never less than it was. A reply
-// is within so many days there when it is here, to the millisecond (R58, R59).
+// repliedAt returns the first reply's time for an org, which cuts off the fraction of a second. The time is a
+// second later where cutting would make the time between T0 and the reply shorter than it was. So a reply is
+// within a number of days in the org exactly when it is here, to the millisecond (R58, R59).
 func repliedAt(m *domain.InMail) time.Time {
 	sent, replied := m.SentAt.Truncate(time.Second), m.RepliedAt.Truncate(time.Second)
 	if m.RepliedAt.Sub(m.SentAt) > replied.Sub(sent) {
@@ -169,7 +174,7 @@ func repliedAt(m *domain.InMail) time.Time {
 	return m.RepliedAt
 }
 
-// datetime is how the org takes times; one that has not come is null.
+// datetime returns a time in the org's format, and null for the zero time.
 func datetime(t time.Time) any {
 	if t.IsZero() {
 		return nil
@@ -177,7 +182,7 @@ func datetime(t time.Time) any {
 	return t.UTC().Format("2006-01-02T15:04:05.000Z")
 }
 
-// orNull is a text as the org may store it, cut to a length (0: any), or null.
+// orNull returns a text that the org may store, cut to a length (0: no limit), and null for an empty text.
 func orNull(text string, length int) any {
 	if text = clean(text); text == "" {
 		return nil
@@ -188,8 +193,8 @@ func orNull(text string, length int) any {
 	return text
 }
 
-// clean takes out what the org refuses: characters that no XML document may hold, and bytes that are no UTF-8. It also
-// parts "@{": inside a Composite call that would begin a reference to another step's answer.
+// clean removes what the org refuses: characters that XML forbids and bytes that are not UTF-8. It also
+// splits "@{", which begins a reference to another step's answer in a Composite call.
 func clean(text string) string {
 	text = strings.ToValidUTF8(text, "")
 	text = strings.Map(func(r rune) rune {
@@ -204,7 +209,8 @@ func clean(text string) string {
 	return strings.TrimSpace(text)
 }
 
-// cut shortens a text to so many UTF-16 units, which is the stricter way in which an org may count, and marks that it did.
+// cut shortens a text to length UTF-16 units and marks a cut with "…". Of the ways in which an org may count,
+// UTF-16 units are the strictest.
 func cut(text string, length int) string {
 	units, last := 0, 0
 	for i, r := range text {
@@ -222,7 +228,7 @@ func cut(text string, length int) string {
 	return text
 }
 
-// member is a member's id; of an erased one null (R60).
+// member returns a member's id, and null for an erased member (R60).
 func member(id domain.MemberID) any {
 	if id == domain.Erased {
 		return nil
@@ -230,7 +236,8 @@ func member(id domain.MemberID) any {
 	return orNull(string(id), memberLength)
 }
 
-// tags joins tags as a multi-select picklist has them. A semicolon in a tag would part it, so it becomes a comma.
+// tags joins tags into the value of a multi-select picklist. A semicolon in a tag would separate values, so
+// it becomes a comma.
 func tags(list []string) string {
 	var kept []string
 	for _, t := range list {
@@ -243,28 +250,30 @@ func tags(list []string) string {
 
 var addressForm = regexp.MustCompile(`[^\s<>()"',;:]+@[^\s<>()"',;:]+`)
 
-// withoutAddress cuts out what looks like an e-mail address: some people's name is theirs (R01).
+// withoutAddress removes what looks like an e-mail address from a name, because some people use theirs as a
+// name (R01).
 func withoutAddress(name string) string {
 	return strings.TrimSpace(addressForm.ReplaceAllString(name, ""))
 }
 
-// The two events that are logged as Tasks.
+// These are the two events that are logged as Tasks.
 const (
 	sentEvent    = "sent"
 	repliedEvent = "replied"
 )
 
-// What a Task says without any text of the InMail.
+// These are the subjects of Tasks that have no text of the InMail.
 const (
 	sentSubject    = "InMail sent"
 	repliedSubject = "InMail replied to"
 )
 
-// eventID is the key of a Task: one event is logged once.
+// eventID returns the key of a Task, by which an event is logged once.
 func eventID(id domain.ID, event string) string { return string(id) + ":" + event }
 
-// taskOf maps an event of an InMail to its Task, already completed: an open, dated Task locks its Account, a completed one
-// nothing (SALESFORCE.md 2.6). A Lead's Task may have no WhatId. owner is empty for the integration user.
+// taskOf returns the Task of an event of an InMail. The Task is completed from the start, because an open,
+// dated Task locks its Account and a completed one locks nothing (SALESFORCE.md 2.6). A Lead's Task may have
+// no WhatId. An empty owner leaves the Task to the integration user.
 func taskOf(p *domain.Push, at parents, event string, policy domain.CRMText, taskType, owner string) map[string]any {
 	m := &p.InMail
 	when, subject := m.SentAt, sentSubject

@@ -19,7 +19,8 @@ import (
 	"inmail/domain"
 )
 
-// anyText draws texts with what breaks rows: emoji, quotes, control characters, broken UTF-8, references, long ones.
+// anyText draws texts that may break rows: emoji, quotes, control characters, broken UTF-8, references, long
+// texts.
 func anyText(longest int) *rapid.Generator[string] {
 	piece := rapid.OneOf(
 		rapid.StringN(0, 20, -1),
@@ -31,7 +32,7 @@ func anyText(longest int) *rapid.Generator[string] {
 	})
 }
 
-// anyInMail draws an InMail that went through a legal life.
+// anyInMail draws an InMail after a series of legal events.
 func anyInMail(t *rapid.T, id domain.ID) domain.Push {
 	at := testNow.Add(-time.Duration(rapid.Int64Range(0, int64(400*time.Hour)).Draw(t, "age")))
 	m, _ := domain.New(domain.InMail{ID: id, Sender: "sally", Recipient: "robin",
@@ -45,7 +46,7 @@ func anyInMail(t *rapid.T, id domain.ID) domain.Push {
 	}
 	for _, e := range rapid.SliceOfN(rapid.SampledFrom([]domain.Event{domain.EventOpen, domain.EventReply, domain.EventRetract, domain.EventExpire}), 0, 3).Draw(t, "events") {
 		at = at.Add(time.Duration(rapid.Int64Range(0, int64(100*time.Hour)).Draw(t, "later")))
-		_, _ = m.Apply(e, at, "") // what is not legal changes nothing
+		_, _ = m.Apply(e, at, "") // an illegal event changes nothing
 	}
 	if rapid.IntRange(0, 9).Draw(t, "erased") == 0 {
 		m.Sender = domain.Erased
@@ -53,8 +54,9 @@ func anyInMail(t *rapid.T, id domain.ID) domain.Push {
 	return domain.Push{InMail: *m, SenderName: anyText(200).Draw(t, "sender"), RecipientName: anyText(200).Draw(t, "recipient"), Email: "robin@example.com"}
 }
 
-// The list of columns is the package's list of stored fields, so that none is forgotten in either; and pushes, the sheets of
-// a backfill and both sides of a reconcile take all of it.
+// TestColumnsAreTheFieldsOfThePackage compares the list of columns with the package's list of stored fields,
+// so that no field is forgotten in either. Pushes, the sheets of a backfill and both sides of a reconcile
+// must take the whole list.
 func TestColumnsAreTheFieldsOfThePackage(t *testing.T) {
 	model, err := sfpackage.Load()
 	if err != nil {
@@ -86,7 +88,7 @@ func TestColumnsAreTheFieldsOfThePackage(t *testing.T) {
 			t.Errorf("a reconcile does not ask for %s", name)
 		}
 	}
-	// A value of each that stands otherwise in the org is drift.
+	// A different value of any column in the org is drift.
 	p.InMail.Status, p.InMail.Seq, p.Link = domain.Sent, 2, domain.Link{RecordID: "a", PushedSeq: 2, PushedVersion: p.InMail.Version}
 	row = fieldsOf(&p, domain.CRMTextFull)
 	setParents(row, parentsOf(p.Link))
@@ -104,7 +106,8 @@ func TestColumnsAreTheFieldsOfThePackage(t *testing.T) {
 	}
 }
 
-// Every field that is sent is one of the package's, of its type and within its length.
+// TestRowsFitThePackage checks that every field that is sent exists in the package and has a legal type and
+// length.
 func TestRowsFitThePackage(t *testing.T) {
 	model, err := sfpackage.Load()
 	if err != nil {
@@ -161,7 +164,7 @@ func TestRowsFitThePackage(t *testing.T) {
 	})
 }
 
-// The org takes every such row, holds what a reconcile expects there, and is told a bulk row the same.
+// TestOrgTakesEveryRow checks that the org takes every row and stores what a reconcile expects there.
 func TestOrgTakesEveryRow(t *testing.T) {
 	o := newOrg(t, func(_ *sandbox.Options, _ *Config, d *Deps) { d.Text = domain.CRMTextFull })
 	lead := o.lead(sandbox.Fields{"InMail_Member_Id__c": "robin"})
@@ -182,7 +185,7 @@ func TestOrgTakesEveryRow(t *testing.T) {
 	})
 }
 
-// answeredRow is a record as a query would answer it.
+// answeredRow returns a record as a query answers it.
 func answeredRow(t rapid.TB, fields sandbox.Fields) orgRow {
 	out := orgRow{}
 	for name, v := range fields {
@@ -191,7 +194,7 @@ func answeredRow(t rapid.TB, fields sandbox.Fields) orgRow {
 		}
 		out[name] = v
 	}
-	// Through JSON, as everything that comes from the org.
+	// The record is encoded and decoded, because the org answers in JSON.
 	data, err := json.Marshal(out)
 	if err != nil {
 		t.Fatal(err)
@@ -289,7 +292,7 @@ func TestTasks(t *testing.T) {
 	})
 }
 
-// TestReplyInWholeSeconds holds what the org computes between two times that it cuts to seconds against the record's
+// TestReplyInWholeSeconds compares what the org computes from two times in whole seconds with the record's
 // milliseconds, at the end of the response window (R58, R59).
 func TestReplyInWholeSeconds(t *testing.T) {
 	const window = 30 * 24 * time.Hour

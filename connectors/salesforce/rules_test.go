@@ -13,7 +13,8 @@ import (
 	"inmail/domain"
 )
 
-// No record, no Task and no field of the org holds an address, even where somebody's name is one.
+// testNoAddress checks that no record, Task or field of the org has an e-mail address, even when a member's
+// name is one.
 func testNoAddress(t *testing.T) {
 	const address = "robin.reader@private.example"
 	o := newOrg(t, func(_ *sandbox.Options, _ *Config, d *Deps) { d.Text = domain.CRMTextFull })
@@ -25,7 +26,7 @@ func testNoAddress(t *testing.T) {
 	for _, fields := range append(o.Records("Task"), r) {
 		for name, v := range fields {
 			if text, _ := v.(string); strings.Contains(text, "@private") {
-				t.Errorf("%s holds %q", name, text)
+				t.Errorf("%s has %q", name, text)
 			}
 		}
 	}
@@ -34,7 +35,8 @@ func testNoAddress(t *testing.T) {
 	}
 }
 
-// Whatever of an answer is lost, trying again gives one record and one Task of each event, never touched again.
+// testOnce checks that retries after a lost answer leave one record and one Task of each event, which is
+// never written again.
 func testOnce(t *testing.T) {
 	for _, kind := range []sandbox.FaultKind{sandbox.DropAfter, sandbox.TruncatedBody, sandbox.EmptyBody, sandbox.TimeoutAfter, sandbox.DropBefore, sandbox.EmptyErrorList} {
 		t.Run(string(kind), func(t *testing.T) {
@@ -48,7 +50,7 @@ func testOnce(t *testing.T) {
 				t.Fatalf("%+v", a)
 			}
 			p.Link = a.Link
-			for range 3 { // once would do; again changes nothing
+			for range 3 { // repeated pushes change nothing
 				a = o.push(p)[0]
 				if a.Class != domain.Taken || !logged(a.Link, sentEvent) || !logged(a.Link, repliedEvent) {
 					t.Fatalf("%+v", a)
@@ -75,7 +77,7 @@ func testNeverBackwards(t *testing.T) {
 		t.Fatalf("%+v", a)
 	}
 	t.Run("refused by the org's rule", func(t *testing.T) {
-		a := o.push(old)[0] // this worker knows of nothing
+		a := o.push(old)[0] // this worker does not know the newer state
 		if a.Class != domain.Stale || a.Link.Class != "" || a.Link.PushedVersion != old.InMail.Version {
 			t.Errorf("%+v", a)
 		}
@@ -87,7 +89,7 @@ func testNeverBackwards(t *testing.T) {
 			t.Errorf("%d calls, %+v", n, a)
 		}
 	})
-	t.Run("the newest of two in one batch", func(t *testing.T) {
+	t.Run("the latest of two in one batch", func(t *testing.T) {
 		first := sent(1, "robin")
 		second := o.event(first, domain.PushAnswer{}, domain.EventOpen)
 		for _, both := range [][]domain.Push{{first, second}, {second, first}} {
@@ -106,7 +108,8 @@ func testNeverBackwards(t *testing.T) {
 	checkHistory(t, o)
 }
 
-// checkHistory holds the org's own history against R53: no state went back, no Task came twice or was changed.
+// checkHistory checks R53 with the org's own history: no state went back, and no Task was made twice or
+// changed.
 //
 // moved are the keys of Tasks that the conversion of their Lead may have moved to its Contact.
 func checkHistory(t *testing.T, o *org, moved ...string) {
@@ -115,7 +118,8 @@ func checkHistory(t *testing.T, o *org, moved ...string) {
 	for _, h := range o.History() {
 		switch {
 		case h.Object == "Task" && h.Kind == "update" && slices.Contains(moved, h.Key):
-			moved = slices.Delete(moved, slices.Index(moved, h.Key), slices.Index(moved, h.Key)+1) // once
+			// A Task may move once.
+			moved = slices.Delete(moved, slices.Index(moved, h.Key), slices.Index(moved, h.Key)+1)
 		case h.Object == "Task" && h.Kind != "insert":
 			t.Errorf("Task %s had the change %s", h.Key, h.Kind)
 		case h.Kind == "insert" && inserted[h.Object+h.Key]:
@@ -129,7 +133,7 @@ func checkHistory(t *testing.T, o *org, moved ...string) {
 	}
 }
 
-// Every status has its name, its sequence number and its times.
+// testStates checks that every status has its name, sequence number and times in the org.
 func testStates(t *testing.T) {
 	o := newOrg(t)
 	accepted := testNow.Add(-200 * time.Hour)

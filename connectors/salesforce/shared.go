@@ -8,26 +8,27 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// Shared is what all workers of one installation know together: the session, a failed login, the calls of the last
-// 24 hours. A Redis does it with GET, SET PX, DEL and INCRBY with PEXPIRE. Values hold no secret in the clear. An error
-// is of the store: the connector goes on with what this process knows.
+// Shared is the state that all workers of an installation share: the session, a failed login, and the calls
+// of the last 24 hours. Redis serves it with GET, SET PX, DEL and INCRBY with PEXPIRE. No value contains a
+// secret in plain text. When Shared returns an error, the connector goes on with what its own process knows.
 type Shared interface {
-	// Get returns the value under key; nil when there is none.
+	// Get returns the value under key, or nil when there is none.
 	Get(ctx context.Context, key string) ([]byte, error)
-	// Put keeps a value until ttl is over; ttl is above 0. A nil value is taken away.
+	// Put keeps a value for ttl, which is above 0. A nil value deletes the key.
 	Put(ctx context.Context, key string, value []byte, ttl time.Duration) error
-	// Add adds n to the number under key, which is 0 when there is none, keeps it for ttl from now, and returns the sum.
+	// Add adds n to the number under key, keeps it for ttl from now, and returns the sum. A missing number
+	// counts as 0.
 	Add(ctx context.Context, key string, n int, ttl time.Duration) (sum int, err error)
 }
 
-// Memory is the Shared of a single process.
+// Memory is the Shared of an installation with one process.
 type Memory struct {
 	clock  mailroom.Clock
 	mu     sync.Mutex
-	values map[string]kept
+	values map[string]entry
 }
 
-type kept struct {
+type entry struct {
 	value []byte
 	n     int
 	until time.Time
@@ -35,17 +36,17 @@ type kept struct {
 
 // NewMemory returns an empty Memory.
 func NewMemory(clock mailroom.Clock) *Memory {
-	return &Memory{clock: clock, values: map[string]kept{}}
+	return &Memory{clock: clock, values: map[string]entry{}}
 }
 
-// Get returns the value under key; nil when there is none.
+// Get returns the value under key, or nil when there is none.
 func (m *Memory) Get(_ context.Context, key string) ([]byte, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.live(key).value, nil
 }
 
-// Put keeps a value until ttl is over.
+// Put keeps a value for ttl. A nil value deletes the key.
 func (m *Memory) Put(_ context.Context, key string, value []byte, ttl time.Duration) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -53,11 +54,11 @@ func (m *Memory) Put(_ context.Context, key string, value []byte, ttl time.Durat
 		delete(m.values, key)
 		return nil
 	}
-	m.values[key] = kept{value: value, until: m.clock.Now().Add(ttl)}
+	m.values[key] = entry{value: value, until: m.clock.Now().Add(ttl)}
 	return nil
 }
 
-// Add adds n to the number under key.
+// Add adds n to the number under key, keeps it for ttl from now, and returns the sum.
 func (m *Memory) Add(_ context.Context, key string, n int, ttl time.Duration) (int, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -68,12 +69,12 @@ func (m *Memory) Add(_ context.Context, key string, n int, ttl time.Duration) (i
 	return k.n, nil
 }
 
-// live returns what is kept under key and forgets what is over.
-func (m *Memory) live(key string) kept {
+// live returns the entry under key. It deletes an expired entry and returns the zero entry for it.
+func (m *Memory) live(key string) entry {
 	k, ok := m.values[key]
 	if ok && !m.clock.Now().Before(k.until) {
 		delete(m.values, key)
-		return kept{}
+		return entry{}
 	}
 	return k
 }

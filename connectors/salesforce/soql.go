@@ -11,18 +11,18 @@ import (
 	"inmail/domain"
 )
 
-// Bounds of queries. A query of its own is an address, and those end at 16,384 bytes with the headers. One inside a
-// Composite call is part of the body, where only the length of SOQL itself counts: 100,000 characters
-// (help article 000386264 names this way; SALESFORCE.md 2.4).
+// These constants bound queries. A query that goes alone is part of an address, which with the headers may
+// have 16,384 bytes. A query inside a Composite call is part of the body, where only the length of the SOQL
+// counts: 100,000 characters (help article 000386264 names this way; SALESFORCE.md 2.4).
 const (
-	maxAddress   = 12_000 // bytes of an escaped query that goes alone: leaves room for a long token
-	maxSOQL      = 80_000 // characters of a query inside a Composite call, until an org refuses that
+	maxAddress   = 12_000 // bytes of an escaped query that goes alone; it leaves room for a long token
+	maxSOQL      = 80_000 // characters of a query inside a Composite call; an org may refuse it
 	maxHeavy     = 5      // queries and collections in a Composite call (SALESFORCE.md 2.2)
-	maxPages     = 50     // of one query: 100,000 records
-	maxSubsplits = 6      // how often a query that was too large is halved
+	maxPages     = 50     // pages of one query, which are 100,000 records
+	maxSubsplits = 6      // how often a query that is too large is halved
 )
 
-// quote makes a SOQL string of a text.
+// quote writes a text as a SOQL string.
 func quote(text string) string {
 	var out strings.Builder
 	out.WriteByte('\'')
@@ -45,7 +45,7 @@ func quote(text string) string {
 	return out.String()
 }
 
-// in writes a list of texts for IN.
+// in writes texts as the list that follows IN in SOQL.
 func in(values []string) string {
 	var out strings.Builder
 	out.WriteByte('(')
@@ -59,7 +59,8 @@ func in(values []string) string {
 	return out.String()
 }
 
-// escapeQuery escapes SOQL for an address. What may stand in a query stays as it is, because each byte counts.
+// escapeQuery escapes SOQL for an address. Characters that are legal in a query stay unescaped, because each
+// byte counts.
 func escapeQuery(soql string) string {
 	const hex = "0123456789ABCDEF"
 	out := make([]byte, 0, len(soql)+len(soql)/8)
@@ -77,27 +78,27 @@ func escapeQuery(soql string) string {
 	return string(out)
 }
 
-// query is one SOQL query: head WHERE condition(values), split into several when the values are many.
+// query is a SOQL query about n items. It is split into several queries when it would be too long.
 type query struct {
-	deleted bool                      // queryAll: deleted records too
+	deleted bool                      // uses queryAll, which answers deleted records too
 	soql    func(part []int) string   // the query for some of the n items
 	n       int                       // how many items it is about
-	read    func(record []byte) error // each record, as JSON
+	read    func(record []byte) error // takes each record, as JSON
 }
 
-// page is what a query answers.
+// page is the org's answer to a query.
 type page struct {
 	Done    bool              `json:"done"`
 	Next    string            `json:"nextRecordsUrl"`
 	Records []json.RawMessage `json:"records"`
 }
 
-// part is a query about some of its items.
+// part is a query about some of its items, or a further page of it.
 type part struct {
-	query *query
-	items []int
-	halve int // how often it was halved already
-	next  string
+	query    *query
+	items    []int
+	halvings int // how often the part was halved
+	next     string
 }
 
 func (p part) address(root string) string {
@@ -111,7 +112,8 @@ func (p part) address(root string) string {
 	return root + resource + "?q=" + escapeQuery(p.query.soql(p.items))
 }
 
-// ask runs queries in as few calls as it can: five to a Composite call, one alone as it is.
+// ask runs queries in as few calls as possible. Five go in a Composite call, and a single one goes as a plain
+// query.
 func (c *Connector) ask(ctx context.Context, queries ...*query) error {
 	var parts []part
 	for _, q := range queries {
@@ -139,7 +141,7 @@ func (q *query) all() []int {
 	return all
 }
 
-// fit cuts a query into parts that are short enough.
+// fit splits a query into parts whose SOQL has at most longest characters.
 func (q *query) fit(items []int, longest int) []part {
 	if len(items) == 0 {
 		return nil
@@ -150,7 +152,8 @@ func (q *query) fit(items []int, longest int) []part {
 	return []part{{query: q, items: items}}
 }
 
-// askSome runs up to five parts in one call and returns what is still to be asked: further pages, and halves.
+// askSome runs up to five parts in one call and returns the parts that are still to be asked: further pages
+// and halves.
 func (c *Connector) askSome(ctx context.Context, parts []part) (rest []part, err error) {
 	if len(parts) == 1 {
 		if address := parts[0].address(c.root()); len(address) <= maxAddress {
@@ -184,21 +187,22 @@ func (c *Connector) askSome(ctx context.Context, parts []part) (rest []part, err
 	return rest, nil
 }
 
-// halves parts a query that was too large, and gives up on any other fault. Later queries are shorter from the start.
+// halves splits a query that was too large, and returns any other fault. Later queries are shorter from the
+// start.
 func (c *Connector) halves(p part, err error) ([]part, error) {
 	f := asFault(err)
-	if !f.Split || len(p.items) < 2 || p.halve >= maxSubsplits || p.next != "" {
+	if !f.Split || len(p.items) < 2 || p.halvings >= maxSubsplits || p.next != "" {
 		return nil, err
 	}
 	half := len(p.items) / 2
 	c.longest.Store(int64(max(len(p.query.soql(p.items))/2, maxAddress)))
 	return []part{
-		{query: p.query, items: p.items[:half], halve: p.halve + 1},
-		{query: p.query, items: p.items[half:], halve: p.halve + 1},
+		{query: p.query, items: p.items[:half], halvings: p.halvings + 1},
+		{query: p.query, items: p.items[half:], halvings: p.halvings + 1},
 	}, nil
 }
 
-// take reads a page and returns the next one, if any.
+// take reads a page and returns a part for the next page, if there is one.
 func (p part) take(body []byte) ([]part, error) {
 	var got page
 	if err := json.Unmarshal(body, &got); err != nil {
@@ -212,8 +216,9 @@ func (p part) take(body []byte) ([]part, error) {
 	if got.Done {
 		return nil, nil
 	}
-	if !strings.HasPrefix(got.Next, "/services/data/") { // more to come, and no way to it: never a shorter answer
+	// More records exist but cannot be read. A part of them must not pass for the whole answer.
+	if !strings.HasPrefix(got.Next, "/services/data/") {
 		return nil, unanswered(http.StatusOK, errors.New("a page of a query does not say where it goes on"))
 	}
-	return []part{{query: p.query, items: p.items, halve: p.halve, next: got.Next}}, nil
+	return []part{{query: p.query, items: p.items, halvings: p.halvings, next: got.Next}}, nil
 }

@@ -12,9 +12,10 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// Sixteen workers push the same few hundred InMails while they live on, at an org that fails three calls of ten in every way it
-// knows, before and after the commit, that ends sessions and converts Leads. In the end the org holds every InMail once, in its last state,
-// with its Tasks, and its own history never went back. The short form has fewer InMails and rounds.
+// TestStorm lets sixteen workers push a few hundred InMails while these change. The org ends sessions,
+// converts Leads, and fails three of ten calls in every way it knows, before and after the commit. In the end
+// the org has every InMail once, in its last state and with its Tasks, and its history never went back. The
+// short form has fewer InMails and rounds.
 func TestStorm(t *testing.T) {
 	inmails, workers, rounds := sized(120, 300), 16, sized(10, 25)
 	l := newLedger()
@@ -47,7 +48,7 @@ func TestStorm(t *testing.T) {
 				pushes := l.claim(inmails)
 				random.Shuffle(len(pushes), func(i, j int) { pushes[i], pushes[j] = pushes[j], pushes[i] })
 				pushes = pushes[:min(len(pushes), 40)]
-				for range 3 { // meanwhile life goes on, and some of what is pushed is old already
+				for range 3 { // InMails change meanwhile, so that some pushes are already old
 					l.change(newID(random.IntN(inmails)), func(p *domain.Push) {
 						_, _ = p.InMail.Apply([]domain.Event{domain.EventOpen, domain.EventReply, domain.EventRetract}[random.IntN(3)], testNow, "")
 					})
@@ -72,7 +73,8 @@ func TestStorm(t *testing.T) {
 	}
 	wg.Go(func() {
 		for _, lead := range leads[:converted] {
-			// With the member id, or who has no lease and looks late finds nobody, and unhangs what another hung up.
+			// The conversion keeps the member id. Otherwise a worker without a lease could find nobody and
+			// remove the parents that another worker wrote.
 			if _, err := o.Convert(lead, sandbox.Conversion{MapMemberID: true}); err != nil {
 				t.Error(err)
 			}
@@ -81,13 +83,13 @@ func TestStorm(t *testing.T) {
 	wg.Wait()
 	o.ClearFaults()
 	l.sync(o, o.crm, 10)
-	// Workers that hold no lease may store an answer over a later one's: a reconcile sets such links right.
+	// A worker without a lease may store an older answer over a newer one. A reconcile repairs such links.
 	if found := o.reconcile(); found.Drift[missing]+found.Drift[extra] > 0 {
 		t.Errorf("%+v", found)
 	}
 	l.sync(o, o.crm, 10)
 	if found := o.reconcile(); found.Drift[missing]+found.Drift[extra]+found.Drift[stale]+found.Drift[edited] > 0 {
-		t.Errorf("not mended: %+v", found)
+		t.Errorf("not repaired: %+v", found)
 	}
 
 	if due := l.claim(inmails); len(due) > 0 {

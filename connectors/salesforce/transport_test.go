@@ -10,21 +10,21 @@ import (
 	"testing"
 )
 
-// tamper is a transport that may change what the org answered, or answer in its place.
+// tamper is a transport that may change the org's answer or answer itself.
 type tamper struct {
 	next http.RoundTripper
-	// before answers in place of the org where it returns a response.
+	// before may answer a request; the org answers when it returns nil.
 	before func(*http.Request) *http.Response
-	// after changes an answer.
+	// after may change an answer.
 	after func(req *http.Request, status int, body []byte) (int, []byte)
 
-	mu   sync.Mutex
-	seen []string // method and path of every request
+	mu       sync.Mutex
+	requests []string // method and path of every request
 }
 
 func (t *tamper) RoundTrip(req *http.Request) (*http.Response, error) {
 	t.mu.Lock()
-	t.seen = append(t.seen, req.Method+" "+req.URL.Path)
+	t.requests = append(t.requests, req.Method+" "+req.URL.Path)
 	t.mu.Unlock()
 	if t.before != nil {
 		if resp := t.before(req); resp != nil {
@@ -45,13 +45,13 @@ func (t *tamper) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// respond makes a response of a status and a body.
+// respond returns a response with a status and a body.
 func respond(status int, body string) *http.Response {
 	return &http.Response{StatusCode: status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(body))}
 }
 
-// through makes the org's connector go through a tamper.
+// through puts a tamper between the connector and the org.
 func (o *org) through(t *tamper) *tamper {
 	o.t.Helper()
 	t.next = newTransport(o.config)
@@ -77,7 +77,7 @@ func compositeSteps(body []byte, change func(ref string, status int, body any) (
 	return changed
 }
 
-// longQueries refuses each query of a Composite call whose address is longer than limit, with 431.
+// longQueries refuses with 431 each query of a Composite call whose address is longer than limit.
 func longQueries(limit int, refused *int) *tamper {
 	long := map[string]bool{}
 	t := &tamper{}
@@ -117,7 +117,7 @@ func longQueries(limit int, refused *int) *tamper {
 	return t
 }
 
-// The token goes nowhere but to the org: a redirect is a fault, not a way.
+// TestNoRedirectIsFollowed checks that a redirect is a fault, so that the token is sent only to the org.
 func TestNoRedirectIsFollowed(t *testing.T) {
 	o := newOrg(t)
 	tampered := o.through(&tamper{before: func(req *http.Request) *http.Response {
@@ -133,17 +133,17 @@ func TestNoRedirectIsFollowed(t *testing.T) {
 	if a := o.push(p)[0]; a.Class == "" {
 		t.Errorf("%+v", a)
 	}
-	for _, call := range tampered.seen {
+	for _, call := range tampered.requests {
 		if strings.Contains(call, "elsewhere") {
 			t.Error(call)
 		}
 	}
-	if len(tampered.seen) != 2 {
-		t.Errorf("%v", tampered.seen)
+	if len(tampered.requests) != 2 {
+		t.Errorf("%v", tampered.requests)
 	}
 }
 
-// An answer without end is not read without end.
+// TestAnswersAreCapped checks that an endless answer is read only up to its limit.
 func TestAnswersAreCapped(t *testing.T) {
 	o := newOrg(t)
 	o.through(&tamper{before: func(req *http.Request) *http.Response {

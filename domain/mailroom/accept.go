@@ -20,7 +20,8 @@ import (
 	"inmail/domain/spam"
 )
 
-// Send is one whole InMail as it was asked for: there are no drafts (R27), and exactly one recipient (R19).
+// Send is the request to send one InMail. It is complete, because there are no drafts (R27), and has exactly
+// one recipient (R19).
 type Send struct {
 	From, To    domain.MemberID
 	Subject     string
@@ -32,7 +33,7 @@ type Send struct {
 	Key         string // Idempotency-Key; empty: none (R28)
 }
 
-// Accepted answers one Send: the queued InMail with its advice, or why not.
+// Accepted answers one Send: the queued InMail with its advice, or why it was refused.
 type Accepted struct {
 	ID     domain.ID
 	Advice []advice.Hit
@@ -42,8 +43,8 @@ type Accepted struct {
 // MaxCategory is the longest category, in code points.
 const MaxCategory = 40
 
-// Accept reads sends, accepts them as AcceptRead does, and asks the queue for those that were accepted. A queue that is
-// away is no reason to refuse: the record has them, and redrive asks again.
+// Accept reads sends, accepts them as AcceptRead does, and enqueues the accepted ones. It succeeds even when
+// the queue cannot be reached, because the record has the InMails and redrive enqueues them again.
 func (svc *Service) Accept(ctx context.Context, sends []Send) ([]Accepted, error) {
 	letters := make([]*Letter, len(sends))
 	for i, s := range sends {
@@ -56,7 +57,7 @@ func (svc *Service) Accept(ctx context.Context, sends []Send) ([]Accepted, error
 	return answers, err
 }
 
-// Announce asks workers to deliver what was accepted.
+// Announce asks the workers to deliver accepted InMails.
 func (svc *Service) Announce(ctx context.Context, ids []domain.ID) error {
 	task := Task{Type: TaskSend, IDs: make([]string, len(ids))}
 	for i, id := range ids {
@@ -65,7 +66,7 @@ func (svc *Service) Announce(ctx context.Context, ids []domain.ID) error {
 	return wrap("ask for what was accepted", svc.queue.Enqueue(ctx, task))
 }
 
-// Read reads a send. What is wrong with it is said when it is accepted.
+// Read reads a send. AcceptRead reports what is wrong with it.
 func (svc *Service) Read(s Send) *Letter {
 	d := svc.readLetter(s)
 	if d.err == nil {
@@ -75,10 +76,10 @@ func (svc *Service) Read(s Send) *Letter {
 	return d
 }
 
-// AcceptRead judges letters by every rule that can be judged now, in R21's order, and stores those that
-// pass as queued, in one transaction; answers[i] is for letters[i]. What is refused is not stored (R27):
-// the audit keeps its codes. An error is the batch's: nothing of it was stored. The caller announces
-// what was queued; a send that was accepted before under its key is not in it (R28).
+// AcceptRead judges letters by every rule that can be judged now, in R21's order, and stores those that pass
+// as queued, in one transaction; answers[i] is for letters[i]. Of a refused one only the audit keeps the
+// codes (R27). After an error nothing of the batch is stored. The caller announces queued, which leaves out
+// sends that were accepted before under their key (R28).
 func (svc *Service) AcceptRead(ctx context.Context, letters []*Letter) (answers []Accepted, queued []domain.ID, err error) {
 	if len(letters) == 0 {
 		return nil, nil, nil
@@ -100,16 +101,17 @@ func (svc *Service) AcceptRead(ctx context.Context, letters []*Letter) (answers 
 	return b.answers, queued, nil
 }
 
-// Letter is a Send that was read: its fields are in their one form, and its text was judged as far as that goes without
-// the record. Callers that send at once read at once, so the transaction that they share stays short.
+// Letter is a Send that was read: its fields are in their normal form, and its text was judged as far as
+// possible without the record. Concurrent callers read their sends in parallel, so the transaction that they
+// share is short.
 type Letter struct {
 	Send
 	text    domain.Text
 	content content
 	reading *advice.Reading
 	digest  [32]byte
-	judged  textDigest // of what is stored
-	err     error      // bad_request: it is not judged by the rules at all
+	judged  textDigest // of the text as it is stored
+	err     error      // bad_request: the rules do not judge it; nil: none
 }
 
 func (svc *Service) readLetter(s Send) *Letter {
@@ -149,7 +151,7 @@ func (svc *Service) readLetter(s Send) *Letter {
 // MaxKey is the longest Idempotency-Key, in characters.
 const MaxKey = 255
 
-// checkKey refuses a key that is too long or holds more than printable ASCII (R28); an empty one is none.
+// checkKey refuses a key that is too long or not printable ASCII (R28). An empty key is no key.
 func checkKey(key string) error {
 	if len(key) > MaxKey || strings.IndexFunc(key, func(r rune) bool { return r < ' ' || r > '~' }) >= 0 {
 		return badKey(key)
@@ -161,7 +163,7 @@ func badKey(key string) error {
 	return &domain.Refusal{Code: domain.BadRequest, Got: len(key), Limit: MaxKey, Detail: fmt.Sprintf("an idempotency key has 1 to %d printable ASCII characters", MaxKey)}
 }
 
-// CheckText refuses, with bad_request, what no store can keep: wrong UTF-8 and the character NUL.
+// CheckText refuses, with bad_request, text that cannot be stored: invalid UTF-8 and the character NUL.
 func CheckText(s string) error {
 	if !utf8.ValidString(s) {
 		return refuse(domain.BadRequest, "the text is not valid UTF-8")
@@ -172,16 +174,17 @@ func CheckText(s string) error {
 	return nil
 }
 
-// digestOf tells requests under one key apart (R28): the same fields are the same request, however
-// their JSON was written. crm is the ids of CRMs.
+// digestOf returns the digest that distinguishes requests under one key (R28). The same fields are the same
+// request, however their JSON was written. crm is the result of crmDigest.
 func (d *Letter) digestOf(crm []any) [32]byte {
 	fields := append([]any{d.To, d.Send.Subject, d.Send.Body, d.Attachments, d.Tags, d.Category}, crm...)
-	b, _ := json.Marshal(fields) // strings marshal always
+	b, _ := json.Marshal(fields) // strings and ids can always be marshalled
 	return sha256.Sum256(b)
 }
 
-// crmDigest is what ids of CRMs are in a digest. Those of the first CRM stand as the first version of this program wrote them, an
-// object of all its ids in their order: a send that is repeated across an upgrade is the same request.
+// crmDigest returns the part of a digest for ids of CRMs. Those of the first CRM have the form of the first
+// version of this program, an object of all its ids in their order, so that a send which is repeated after an
+// upgrade is the same request.
 func (svc *Service) crmDigest(given domain.CRMIDs) []any {
 	if len(svc.crms) == 0 {
 		return nil
@@ -205,14 +208,14 @@ func (svc *Service) crmDigest(given domain.CRMIDs) []any {
 	return crm
 }
 
-// acceptance is the judging of one batch inside its transaction.
+// acceptance judges one batch inside its transaction.
 type acceptance struct {
 	svc     *Service
 	tx      Tx
 	letters []*Letter
 	answers []Accepted
 	ledger  *ledger
-	first   map[AnswerKey]Answer // answers under keys: stored ones and those of this batch
+	first   map[AnswerKey]Answer // first answers by key: stored ones and those of this batch
 
 	inmails      []*domain.InMail
 	receipts     []domain.Receipt
@@ -259,7 +262,7 @@ func (b *acceptance) run() error {
 	return b.store()
 }
 
-// judge decides one send and notes what is to be stored of it.
+// judge decides one send and collects what is to be stored of it.
 func (b *acceptance) judge(d *Letter, common map[Pair][]string) (Accepted, error) {
 	if d.err != nil {
 		return Accepted{Err: d.err}, nil
@@ -333,8 +336,9 @@ func (b *acceptance) accept(d *Letter, sender *domain.Member, common []string, n
 	return a, b.remember(d, a, now)
 }
 
-// remember keeps the first answer under the key of a send, for the same question later (R28): of the advice its codes alone,
-// as the rest quotes the text and names people (R60). Of a sender who is not there nothing is kept.
+// remember keeps the first answer under the key of a send, for when it is repeated (R28). Of the advice it
+// keeps only the codes, because the rest quotes the text and names people (R60). It keeps nothing for an
+// unknown sender.
 func (b *acceptance) remember(d *Letter, a Accepted, now time.Time) error {
 	if d.Key == "" || b.ledger.members[d.From] == nil {
 		return nil
@@ -356,21 +360,22 @@ func (b *acceptance) remember(d *Letter, a Accepted, now time.Time) error {
 	return nil
 }
 
-// firstAnswer is what is kept of an answer: everything that was said beside the id.
+// firstAnswer is what is kept of an answer beside the id.
 type firstAnswer struct {
-	Advice  []string        `json:"advice,omitempty"` // codes, in the order in which they were given
+	Advice  []string        `json:"advice,omitempty"` // codes, in the order of the answer
 	Refusal *domain.Refusal `json:"refusal,omitempty"`
 }
 
-// answerKey is under what the first answer is kept. Of the sender's key only its digest: people put names and ids into theirs (R60).
+// answerKey returns the key of the first answer. It has only a digest of the sender's key, because people put
+// names and ids into theirs (R60).
 func (d *Letter) answerKey() AnswerKey {
 	sum := sha256.Sum256([]byte(d.Key))
 	return AnswerKey{d.From, hex.EncodeToString(sum[:])}
 }
 
-// replay gives the first answer again; another request under the same key is a conflict (R28). What the advice said is worked
-// out anew from the text, which is the same, for it is not kept; where the recipient has changed or is gone since, the code
-// stands alone.
+// replay returns the first answer again; another request under the same key is a conflict (R28). The details
+// of the advice were not kept and are computed anew from the text, which is the same. Where the recipient has
+// changed or is erased since, only the code is returned.
 func (b *acceptance) replay(a Answer, d *Letter, common []string) (Accepted, error) {
 	if a.Digest != d.digest {
 		return Accepted{Err: refuse(domain.IdempotencyConflict, "this Idempotency-Key was used for another InMail; use a new key for a new InMail")}, nil
@@ -411,7 +416,7 @@ func (b *acceptance) store() error {
 	return nil
 }
 
-// notify reports to the observer what was committed.
+// notify sends the observer notices of what was committed.
 func (b *acceptance) notify() {
 	for _, t := range b.accountTypes {
 		b.svc.observer.Notify(SendAttempted{t})
@@ -421,7 +426,7 @@ func (b *acceptance) notify() {
 	}
 }
 
-// advise says what of a text could be better for this recipient; it never refuses (R45–R52).
+// advise returns what could be better in a text for this recipient. It never refuses (R45–R52).
 func advise(text *advice.Reading, to *domain.Member, common []string) []advice.Hit {
 	var recipient advice.Profile
 	if to != nil {
@@ -439,7 +444,7 @@ func adviceCodes(hits []advice.Hit) []string {
 	return slices.Compact(codes)
 }
 
-// limitsOf takes the limits of R41 out of the policy.
+// limitsOf returns the limits of R41 from the policy.
 func limitsOf(p domain.Policy) spam.Limits {
 	l := spam.DefaultLimits()
 	l.VolumeHour, l.VolumeDay, l.Strikes = p.VolumeHour, p.VolumeDay, p.Strikes

@@ -17,8 +17,9 @@ type ReplyView struct {
 	At       time.Time
 }
 
-// Reply writes into the conversation of an InMail: the recipient of a live one first, which opens it and
-// costs nothing (R39); after that both, in order, without end (R40). Blocks hold here too (R16).
+// Reply adds a message to the conversation of an InMail. The first is by the recipient of a live InMail; it
+// opens the InMail and costs nothing (R39). After that both sides write as much as they want (R40). A block
+// stops replies too (R16).
 func (svc *Service) Reply(ctx context.Context, v Viewer, id domain.ID, body string) (domain.ID, error) {
 	if err := CheckText(body); err != nil {
 		return "", err
@@ -87,8 +88,8 @@ func replied(receipts []domain.Receipt) bool {
 	return len(receipts) > 0 && receipts[len(receipts)-1].Status == domain.Replied
 }
 
-// mayWrite refuses a message between members of whom one has blocked the other, or is gone; told to
-// the writer as recipient_unavailable (R16, R18).
+// mayWrite refuses a message when either member has blocked the other or is erased. The writer gets
+// recipient_unavailable (R16, R18).
 func (svc *Service) mayWrite(tx Tx, reply *domain.Reply) error {
 	between, err := tx.Pairs([]Pair{{reply.From, reply.To}})
 	if err != nil {
@@ -104,8 +105,8 @@ func (svc *Service) mayWrite(tx Tx, reply *domain.Reply) error {
 	return nil
 }
 
-// firstReply does what follows from the first reply, once: the figure of replies in time (R58), the credit that a policy
-// gives back (R11), and a lesson for the filter.
+// firstReply does, once, what follows from the first reply: it counts a reply in time (R58), returns the
+// credit where the policy says so (R11), and stores a lesson for the filter.
 func (svc *Service) firstReply(tx Tx, m *domain.InMail) error {
 	if m.InTime(svc.responseWindow()) {
 		if err := tx.Count(domain.RepliedInTimeCounts(m)); err != nil {
@@ -120,7 +121,8 @@ func (svc *Service) firstReply(tx Tx, m *domain.InMail) error {
 	return tx.AppendLessons([]Lesson{{InMail: m.ID, Spam: false}})
 }
 
-// giveBack returns the credit of m: to the period that paid for it while that holds, else to the current one (R11).
+// giveBack returns the credit of m to the period that paid for it, or to the current one when that is over
+// (R11).
 func (svc *Service) giveBack(tx Tx, m *domain.InMail) error {
 	accounts, err := tx.Accounts([]domain.MemberID{m.Sender}, svc.policy.AnchorDay, false, svc.allowance)
 	if err != nil {
@@ -128,7 +130,7 @@ func (svc *Service) giveBack(tx Tx, m *domain.InMail) error {
 	}
 	a, ok := accounts[m.Sender]
 	if !ok {
-		return nil // the sender is gone
+		return nil // the sender is erased
 	}
 	current := domain.PeriodStart(tx.Now(), a.AnchorDay)
 	move := CreditMove{Member: m.Sender, PeriodStart: current, Returned: 1}
@@ -142,8 +144,8 @@ func (svc *Service) responseWindow() time.Duration {
 	return time.Duration(svc.policy.ResponseWindowDays) * 24 * time.Hour
 }
 
-// Replies lists a conversation for either side, oldest first by (At, ID); the other side's messages are
-// read from then on.
+// Replies lists a conversation for either side, oldest first by (At, ID), and marks the other side's messages
+// as read.
 func (svc *Service) Replies(ctx context.Context, v Viewer, id domain.ID, p Page) ([]ReplyView, error) {
 	var views []ReplyView
 	list := func(reader domain.MemberID) func(tx Tx) error {
@@ -160,13 +162,13 @@ func (svc *Service) Replies(ctx context.Context, v Viewer, id domain.ID, p Page)
 		}
 	}
 	err := svc.record.Update(ctx, list(v.Member))
-	if errors.Is(err, ErrUnavailable) { // a record that cannot be written can be read all the same: they stay unread
+	if errors.Is(err, ErrUnavailable) { // the record can be read but not written: they stay unread
 		err = svc.record.View(ctx, list(""))
 	}
 	return views, wrap("list replies", err)
 }
 
-// conversation reads replies and marks those to reader as read; a bare operator reads nothing.
+// conversation returns replies and marks those to reader as read. A bare operator marks nothing.
 func (svc *Service) conversation(tx Tx, m *domain.InMail, reader domain.MemberID, p Page) ([]ReplyView, error) {
 	replies, err := tx.Replies(m.ID, p)
 	if err != nil {

@@ -10,18 +10,19 @@ import (
 	"inmail/domain"
 )
 
-// Budget is what is known of the calls that a CRM allows.
+// Budget says how many calls a CRM allows and how many were used.
 type Budget struct {
-	Used        int       `json:"used"`         // by everybody, as the CRM counts
+	Used        int       `json:"used"`         // calls of all clients, as the CRM counts them
 	Max         int       `json:"max"`          // 0: not known yet
-	Share       float64   `json:"share"`        // the part that may be ours
-	Ours        int       `json:"ours"`         // our calls of the last 24 h
+	Share       float64   `json:"share"`        // the part that this program may use, 0..1
+	Ours        int       `json:"ours"`         // calls of this program in the last 24 h
 	ParkedUntil time.Time `json:"parked_until"` // zero: not parked
-	Why         string    `json:"why"`          // of parked: the class
+	Why         string    `json:"why"`          // why it is parked: the class of failure
 }
 
-// ConnectCRMs puts connectors in the places of those of their names that New was told of, and notes in the record every CRM
-// that this process reaches, so that whoever accepts an InMail makes it due for it. It is called before anything runs.
+// ConnectCRMs replaces connectors that were given to New by those of the same name. It stores in the record
+// every CRM that this process reaches, so that every process makes the InMails that it accepts due there. It
+// must be called before anything runs.
 func (svc *Service) ConnectCRMs(ctx context.Context, crms ...CRM) error {
 	for _, crm := range crms {
 		at := slices.IndexFunc(svc.crms, func(known CRM) bool { return known.Name() == crm.Name() })
@@ -36,7 +37,8 @@ func (svc *Service) ConnectCRMs(ctx context.Context, crms ...CRM) error {
 			return err
 		}
 		for _, crm := range svc.crms {
-			if !crm.Configured() || slices.ContainsFunc(there, func(c ConnectedCRM) bool { return c.Name == crm.Name() }) {
+			sameName := func(c ConnectedCRM) bool { return c.Name == crm.Name() }
+			if !crm.Configured() || slices.ContainsFunc(there, sameName) {
 				continue
 			}
 			if err := tx.ConnectCRM(crm.Name()); err != nil {
@@ -45,13 +47,14 @@ func (svc *Service) ConnectCRMs(ctx context.Context, crms ...CRM) error {
 		}
 		return nil
 	})
-	return wrap("note which CRMs are connected", err)
+	return wrap("store which CRMs are connected", err)
 }
 
-// Connectors returns the CRMs that this program knows, configured or not; the first is meant where none is named.
+// Connectors returns the CRMs of this program, configured or not. The first is the default where none is
+// named.
 func (svc *Service) Connectors() []CRM { return slices.Clone(svc.crms) }
 
-// Connector returns the connector of a CRM; nil when this program knows none of that name.
+// Connector returns the connector of a CRM; nil when this program has none of that name.
 func (svc *Service) Connector(name domain.CRM) CRM {
 	for _, crm := range svc.crms {
 		if crm.Name() == name {
@@ -61,8 +64,8 @@ func (svc *Service) Connector(name domain.CRM) CRM {
 	return nil
 }
 
-// WhichCRM reads how a caller names a CRM: "" is the first that is connected, or where none is the first known. An unknown one is
-// bad_request.
+// WhichCRM returns the CRM that a caller means by name. An empty name means the first CRM that is connected,
+// or the first of the program where none is. An unknown name is refused with bad_request.
 func (svc *Service) WhichCRM(ctx context.Context, name string) (domain.CRM, error) {
 	if name != "" {
 		if svc.Connector(domain.CRM(name)) == nil {
@@ -82,7 +85,7 @@ func (svc *Service) WhichCRM(ctx context.Context, name string) (domain.CRM, erro
 	return svc.crms[0].Name(), nil
 }
 
-// connected names the CRMs that the record serves, the earliest first.
+// connected returns the CRMs that the record serves, in the order in which they were connected.
 func (svc *Service) connected(ctx context.Context) (names []domain.CRM, err error) {
 	err = svc.record.View(ctx, func(tx Tx) (err error) {
 		names, err = connectedIn(tx)
@@ -99,11 +102,12 @@ func connectedIn(tx Tx) (names []domain.CRM, err error) {
 	return names, err
 }
 
-// linkBatch is how many InMails one transaction links to a CRM that was connected after them.
+// linkBatch is how many older InMails one transaction links to a new CRM.
 const linkBatch = 1000
 
-// LinkCRM makes every InMail that was accepted before a CRM was connected due for it, in batches; one that was cut off
-// goes on. It is called before pushes and runs, and asks one question when nothing is left.
+// LinkCRM makes every InMail that was accepted before a CRM was connected due there, in batches. After an
+// interruption it continues where it stopped. It is called before pushes and runs, and makes one query when
+// nothing is left.
 func (svc *Service) LinkCRM(ctx context.Context, crm domain.CRM) error {
 	for more := true; more; {
 		linked := false
@@ -125,7 +129,7 @@ func (svc *Service) LinkCRM(ctx context.Context, crm domain.CRM) error {
 	return nil
 }
 
-// Pause says that the sync was stopped by hand, or by a fault that more tries would make worse.
+// Pause says that the sync is stopped, by hand or after a fault that more tries would make worse.
 type Pause struct {
 	Why   string    `json:"why"` // operator, login or configuration
 	Since time.Time `json:"since"`
@@ -138,26 +142,26 @@ type Drift struct {
 	Kinds map[string]int `json:"kinds"` // missing, extra, stale, edited
 }
 
-// CRMStatus is what /v1/crm/status tells.
+// CRMStatus is what /v1/crm/status shows of a CRM.
 type CRMStatus struct {
 	CRM    domain.CRM
-	Linked bool // what was there before it was connected is due for it, too
+	Linked bool // InMails that are older than the connection are due there, too
 	Backlog
 	Pause  *Pause
 	Budget Budget
 	Drift  Drift
-	Runs   map[RunKind]Run // the last of each kind that there was
+	Runs   map[RunKind]Run // the last run of each kind; absent: there was none
 }
 
-// The states of a sync, as /v1/crms tells them.
+// The states of a sync, as /v1/crms shows them.
 const (
 	SyncRunning = "running"
 	SyncPaused  = "paused"
 	SyncParked  = "parked"     // until the CRM takes more calls
-	SyncLinking = "connecting" // what was there before it was connected is still being made due
+	SyncLinking = "connecting" // older InMails are still being made due
 )
 
-// State says in a word how a sync stands at now.
+// State returns the state of a sync at now.
 func (s CRMStatus) State(now time.Time) string {
 	switch {
 	case s.Pause != nil:
@@ -170,33 +174,35 @@ func (s CRMStatus) State(now time.Time) string {
 	return SyncRunning
 }
 
-// The names under which each sync keeps its state, so that a restart remembers it.
+// The names under which the record keeps the state of each sync, so that it survives a restart.
 const (
 	statePause  = "pause"
 	stateBudget = "budget"
 	stateDrift  = "drift"
 )
 
-// crmState is the name of a state that is of one CRM alone.
+// crmState returns the name of a state that belongs to one CRM.
 func crmState(crm domain.CRM, name string) string { return "crm:" + string(crm) + ":" + name }
 
-// Claim is what a worker is to push.
+// Claim is the InMails that a worker is to push.
 type Claim struct {
 	Pushes []domain.Push
-	More   bool // more may be due
+	More   bool // more InMails may be due
 }
 
-// putOff is how long an InMail that a backfill is about to bring stays out of the pushes' way.
-const putOff = 5 * time.Minute
+// postponeFor is how long pushes leave an InMail to a backfill before they look at it again.
+const postponeFor = 5 * time.Minute
 
-// ClaimPushes takes up to limit InMails that a CRM lacks for holder alone until the lease ends, and with them the lease to write there;
-// nothing while the sync is paused or parked, ErrLeaseTaken while another writes. What a backfill in bulk is about to bring is left to
-// it: calls go to what the CRM has already, and to what is newer.
-func (svc *Service) ClaimPushes(ctx context.Context, crm domain.CRM, holder domain.ID, limit int, lease time.Duration) (claim Claim, err error) {
+// ClaimPushes claims up to limit InMails that a CRM lacks until lease from now, and takes the write lease of
+// the CRM for holder. It claims nothing while the sync is paused or parked, and returns ErrLeaseTaken while
+// another writes. InMails that a backfill in bulk is about to bring are left to it, so that calls are spent
+// on what the CRM has already and on what is newer.
+func (svc *Service) ClaimPushes(ctx context.Context, crm domain.CRM, holder domain.ID,
+	limit int, lease time.Duration) (claim Claim, err error) {
 	err = svc.record.Update(ctx, func(tx Tx) error {
 		claim = Claim{}
-		rests, err := syncRests(tx, crm)
-		if err != nil || rests {
+		suspended, err := syncSuspended(tx, crm)
+		if err != nil || suspended {
 			return err
 		}
 		if err := leaseFree(tx, WriteLease(crm), holder); err != nil {
@@ -218,48 +224,53 @@ func (svc *Service) ClaimPushes(ctx context.Context, crm domain.CRM, holder doma
 	return claim, nil
 }
 
-// leaveToBackfill gives back what a backfill that is alive is about to bring, and returns the others.
+// leaveToBackfill postpones the claimed InMails that a live backfill is about to bring, and returns the
+// others.
 func leaveToBackfill(tx Tx, crm domain.CRM, claimed []domain.Push) ([]domain.Push, error) {
 	run, err := state[Run](tx, Backfill.state(crm))
 	if err != nil || run == nil || run.Backfilled == nil || !run.EndedAt.IsZero() {
 		return claimed, err
 	}
 	worker, err := state[leaseHolder](tx, Backfill.Lease(crm).state())
-	if err != nil || !worker.lives(tx.Now()) && !tx.Now().Before(run.WaitsUntil) {
+	if err != nil || !worker.active(tx.Now()) && !tx.Now().Before(run.WaitsUntil) {
 		return claimed, err
 	}
 	var own []domain.Push
 	var back []domain.ID
 	for _, p := range claimed {
-		if run.Backfilled.brings(p) {
+		if run.Backfilled.covers(p) {
 			back = append(back, p.InMail.ID)
 		} else {
 			own = append(own, p)
 		}
 	}
-	return own, tx.PutOff(crm, back, tx.Now().Add(putOff))
+	return own, tx.Postpone(crm, back, tx.Now().Add(postponeFor))
 }
 
-// syncRests says whether the sync of a CRM is paused, or parked until that takes more.
-func syncRests(tx Tx, crm domain.CRM) (bool, error) {
+// syncSuspended reports whether the sync of a CRM is paused, or parked until the CRM allows more calls.
+func syncSuspended(tx Tx, crm domain.CRM) (bool, error) {
 	pause, err := state[Pause](tx, crmState(crm, statePause))
-	if err != nil || pause.holds(tx.Now()) {
+	if err != nil || pause.inForce(tx.Now()) {
 		return true, err
 	}
 	budget, err := state[Budget](tx, crmState(crm, stateBudget))
 	return budget != nil && tx.Now().Before(budget.ParkedUntil), err
 }
 
-// KeepPushes holds what this worker claimed while it is still pushing. A worker that dies holds nothing for longer than a lease.
+// KeepPushes prolongs the claims of a worker that is still pushing. The claims of a worker that dies end by
+// themselves.
 func (svc *Service) KeepPushes(ctx context.Context, crm domain.CRM, pushes []domain.Push, lease time.Duration) error {
 	ids := make([]domain.ID, len(pushes))
 	for i, p := range pushes {
 		ids[i] = p.InMail.ID
 	}
-	return wrap("hold claimed links", svc.record.Update(ctx, func(tx Tx) error { return tx.ExtendLeases(crm, ids, lease) }))
+	return wrap("prolong claims", svc.record.Update(ctx, func(tx Tx) error {
+		return tx.ExtendLeases(crm, ids, lease)
+	}))
 }
 
-// FreePushes ends the claims and leases that an earlier process left, for a process that is alone on the record.
+// FreePushes ends all claims and leases, which an earlier process left. Only a process that is alone on the
+// record may call it.
 func (svc *Service) FreePushes(ctx context.Context) error {
 	return wrap("end claims", svc.record.Update(ctx, func(tx Tx) error {
 		crms, err := connectedIn(tx)
@@ -281,12 +292,14 @@ func (svc *Service) FreePushes(ctx context.Context) error {
 	}))
 }
 
-func (p *Pause) holds(now time.Time) bool {
+func (p *Pause) inForce(now time.Time) bool {
 	return p != nil && (p.Until.IsZero() || now.Before(p.Until))
 }
 
-// StorePushes stores what became of pushes, and when the failed ones go again (zero: not by themselves).
-func (svc *Service) StorePushes(ctx context.Context, crm domain.CRM, answers []domain.PushAnswer, retryAt []time.Time, budget Budget) error {
+// StorePushes stores the results of pushes. retryAt[i] is when a failed one is pushed again; zero: not by
+// itself.
+func (svc *Service) StorePushes(ctx context.Context, crm domain.CRM, answers []domain.PushAnswer,
+	retryAt []time.Time, budget Budget) error {
 	err := svc.record.Update(ctx, func(tx Tx) error {
 		if err := setState(tx, crmState(crm, stateBudget), budget); err != nil {
 			return err
@@ -296,7 +309,8 @@ func (svc *Service) StorePushes(ctx context.Context, crm domain.CRM, answers []d
 	return wrap("store the answers of a CRM", err)
 }
 
-// PauseCRM stops the sync of a CRM until somebody resumes it, or until a time; a restart remembers it.
+// PauseCRM pauses the sync of a CRM until a time; zero: until somebody resumes it. The pause survives a
+// restart.
 func (svc *Service) PauseCRM(ctx context.Context, crm domain.CRM, why string, until time.Time) error {
 	err := svc.record.Update(ctx, func(tx Tx) error {
 		return setState(tx, crmState(crm, statePause), Pause{Why: why, Since: tx.Now(), Until: until})
@@ -304,7 +318,8 @@ func (svc *Service) PauseCRM(ctx context.Context, crm domain.CRM, why string, un
 	return wrap("pause the sync", err)
 }
 
-// ResumeCRM lets the sync of a CRM go on, by hand; a parked one too. Its connector forgets what the CRM refused a while ago.
+// ResumeCRM lets a paused or parked sync of a CRM continue, by hand. Its connector then tries again what the
+// CRM refused before.
 func (svc *Service) ResumeCRM(ctx context.Context, crm domain.CRM) error {
 	if c := svc.Connector(crm); c != nil && c.Configured() {
 		if err := c.Resume(ctx); err != nil {
@@ -320,7 +335,7 @@ func (svc *Service) ResumeCRM(ctx context.Context, crm domain.CRM) error {
 	return wrap("resume the sync", err)
 }
 
-// CRMStatus tells how far a CRM is behind and why.
+// CRMStatus reports how far a CRM is behind and why.
 func (svc *Service) CRMStatus(ctx context.Context, crm domain.CRM) (s CRMStatus, err error) {
 	err = svc.record.View(ctx, func(tx Tx) (err error) {
 		s, err = statusOf(tx, crm)
@@ -329,7 +344,7 @@ func (svc *Service) CRMStatus(ctx context.Context, crm domain.CRM) (s CRMStatus,
 	return s, wrap("read the state of the sync", err)
 }
 
-// CRMs tells how every CRM stands that the record serves, in the order in which this program knows them.
+// CRMs returns the status of every CRM that the record serves, in the order of Connectors.
 func (svc *Service) CRMs(ctx context.Context) (all []CRMStatus, err error) {
 	err = svc.record.View(ctx, func(tx Tx) error {
 		all = nil
@@ -367,7 +382,7 @@ func statusOf(tx Tx, crm domain.CRM) (s CRMStatus, err error) {
 	if s.Pause, err = state[Pause](tx, crmState(crm, statePause)); err != nil {
 		return s, err
 	}
-	if !s.Pause.holds(tx.Now()) {
+	if !s.Pause.inForce(tx.Now()) {
 		s.Pause = nil
 	}
 	budget, err := state[Budget](tx, crmState(crm, stateBudget))
@@ -387,7 +402,7 @@ func statusOf(tx Tx, crm domain.CRM) (s CRMStatus, err error) {
 	return s, err
 }
 
-// CRMFailures lists links whose last push failed, newest first by (FailedAt, InMail).
+// CRMFailures lists the links whose last push failed, newest first by (FailedAt, InMail).
 func (svc *Service) CRMFailures(ctx context.Context, crm domain.CRM, p Page) (links []domain.Link, err error) {
 	err = svc.record.View(ctx, func(tx Tx) (err error) {
 		links, err = tx.Failures(crm, p)
@@ -396,8 +411,10 @@ func (svc *Service) CRMFailures(ctx context.Context, crm domain.CRM, p Page) (li
 	return links, wrap("list failed pushes", err)
 }
 
-// RetryCRM makes failed pushes due again: one InMail, a class, or all when both are empty. It returns how many.
-func (svc *Service) RetryCRM(ctx context.Context, crm domain.CRM, id domain.ID, class domain.FailureClass) (n int, err error) {
+// RetryCRM makes failed pushes due again, of one InMail or one class, or all when both are empty. It returns
+// how many.
+func (svc *Service) RetryCRM(ctx context.Context, crm domain.CRM, id domain.ID,
+	class domain.FailureClass) (n int, err error) {
 	err = svc.record.Update(ctx, func(tx Tx) error {
 		if id != "" {
 			links, err := tx.Links([]domain.ID{id})
@@ -414,16 +431,16 @@ func (svc *Service) RetryCRM(ctx context.Context, crm domain.CRM, id domain.ID, 
 	if err != nil {
 		return 0, wrap("retry failed pushes", err)
 	}
-	_ = svc.queue.Enqueue(ctx, pushTask(crm)) // else the schedule comes by
+	_ = svc.queue.Enqueue(ctx, pushTask(crm)) // when it fails, the next slot pushes them
 	return n, nil
 }
 
-// pushTask asks for a push to a CRM.
+// pushTask returns the task of a push to a CRM.
 func pushTask(crm domain.CRM) Task {
 	return Task{Type: TaskCRMPush, IDs: []string{string(crm)}}
 }
 
-// state reads a named value; nil when it is not there.
+// state reads a named value; nil when there is none.
 func state[T any](tx Tx, name string) (*T, error) {
 	blob, err := tx.State(name)
 	if err != nil || len(blob) == 0 {
@@ -444,8 +461,10 @@ func setState(tx Tx, name string, v any) error {
 	return tx.SetState(name, blob)
 }
 
-// RecordOf returns the record as the reconcile and the backfill of a CRM see it. alone is how to write while nobody else does.
-func (svc *Service) RecordOf(crm domain.CRM, alone func(ctx context.Context, write func(context.Context) error) error) CRMRecord {
+// RecordOf returns the record as the reconcile and the backfill of a CRM see it. alone must run write while
+// nobody else writes to the CRM, as CRMRecord.Alone says.
+func (svc *Service) RecordOf(crm domain.CRM,
+	alone func(ctx context.Context, write func(context.Context) error) error) CRMRecord {
 	return crmRecord{svc, crm, alone}
 }
 
@@ -460,19 +479,22 @@ func (r crmRecord) PushesAfter(ctx context.Context, after domain.ID, limit int) 
 		pushes, err = tx.PushesAfter(r.crm, after, limit)
 		return err
 	})
-	return pushes, wrap("walk the InMails", err)
+	return pushes, wrap("read a page of InMails", err)
 }
 
 func (r crmRecord) Resync(ctx context.Context, ids []domain.ID) error {
 	return wrap("make InMails due again", r.svc.record.Update(ctx, func(tx Tx) error { return tx.Resync(r.crm, ids) }))
 }
 
-func (r crmRecord) StorePushes(ctx context.Context, answers []domain.PushAnswer, retryAt []time.Time, budget Budget) error {
+func (r crmRecord) StorePushes(ctx context.Context, answers []domain.PushAnswer,
+	retryAt []time.Time, budget Budget) error {
 	return r.svc.StorePushes(ctx, r.crm, answers, retryAt, budget)
 }
 
 func (r crmRecord) SetDrift(ctx context.Context, found Drift) error {
-	return wrap("keep the drift", r.svc.record.Update(ctx, func(tx Tx) error { return setState(tx, crmState(r.crm, stateDrift), found) }))
+	return wrap("store the drift", r.svc.record.Update(ctx, func(tx Tx) error {
+		return setState(tx, crmState(r.crm, stateDrift), found)
+	}))
 }
 
 func (r crmRecord) State(ctx context.Context, name string) (value []byte, err error) {
@@ -484,7 +506,9 @@ func (r crmRecord) State(ctx context.Context, name string) (value []byte, err er
 }
 
 func (r crmRecord) SetState(ctx context.Context, name string, value []byte) error {
-	return wrap("keep a state", r.svc.record.Update(ctx, func(tx Tx) error { return tx.SetState(crmState(r.crm, "own_"+name), value) }))
+	return wrap("store a state", r.svc.record.Update(ctx, func(tx Tx) error {
+		return tx.SetState(crmState(r.crm, "own_"+name), value)
+	}))
 }
 
 func (r crmRecord) Alone(ctx context.Context, write func(context.Context) error) error {

@@ -18,7 +18,7 @@ import (
 
 const lease = 30 * time.Second
 
-// TestTurns holds what lets one worker of all processes do something at a time.
+// TestLeases checks that one worker of all processes does the work of a lease at a time.
 func TestLeases(t *testing.T) {
 	on(t, "one_of_twenty_gets_it", func(w *world) {
 		for range 5 {
@@ -30,12 +30,12 @@ func TestLeases(t *testing.T) {
 			}
 			errs := together(tries...)
 			if n := winners(errs); n != 1 {
-				w.t.Fatalf("%d have the turn: %v", n, errs)
+				w.t.Fatalf("%d have the lease: %v", n, errs)
 			}
 			won := slices.Index(errs, nil)
 			for i, err := range errs {
 				if i != won && !errors.Is(err, mailroom.ErrLeaseTaken) {
-					w.t.Errorf("a loser is told %v", err)
+					w.t.Errorf("a loser gets %v", err)
 				}
 			}
 			w.ok(w.svc.EndLease(w.ctx, mailroom.WriteLease(firstCRM), holders[won]))
@@ -45,7 +45,8 @@ func TestLeases(t *testing.T) {
 		dead, next := w.svc.NewHolder(), w.svc.NewHolder()
 		w.ok(w.svc.TakeLease(w.ctx, mailroom.WriteLease(firstCRM), dead, lease))
 		w.clock.set(t0.Add(lease / 2))
-		w.ok(w.svc.TakeLease(w.ctx, mailroom.WriteLease(firstCRM), dead, lease)) // its last sign of life
+		// It prolongs for the last time.
+		w.ok(w.svc.TakeLease(w.ctx, mailroom.WriteLease(firstCRM), dead, lease))
 		w.clock.set(t0.Add(lease/2 + lease - time.Millisecond))
 		if err := w.svc.TakeLease(w.ctx, mailroom.WriteLease(firstCRM), next, lease); !errors.Is(err, mailroom.ErrLeaseTaken) {
 			w.t.Errorf("before the lease has ended: %v", err)
@@ -57,7 +58,7 @@ func TestLeases(t *testing.T) {
 		}
 		w.ok(w.svc.EndLease(w.ctx, mailroom.WriteLease(firstCRM), dead)) // nor does it end the other's
 		if err := w.svc.TakeLease(w.ctx, mailroom.WriteLease(firstCRM), dead, lease); !errors.Is(err, mailroom.ErrLeaseTaken) {
-			w.t.Errorf("it ended another's turn: %v", err)
+			w.t.Errorf("it ended the lease of another: %v", err)
 		}
 		w.ok(w.svc.EndLease(w.ctx, mailroom.WriteLease(firstCRM), next))
 		w.ok(w.svc.TakeLease(w.ctx, mailroom.WriteLease(firstCRM), dead, lease))
@@ -88,7 +89,7 @@ func (w *world) unsynced(n int) (ids []domain.ID) {
 	return ids
 }
 
-// claims claims as holder and returns what it got, by id.
+// claims claims InMails as holder and returns their ids, sorted.
 func (w *world) claims(holder domain.ID) (ids []domain.ID) {
 	w.t.Helper()
 	claim, err := w.svc.ClaimPushes(w.ctx, firstCRM, holder, 1000, lease)
@@ -100,7 +101,7 @@ func (w *world) claims(holder domain.ID) (ids []domain.ID) {
 	return ids
 }
 
-// TestClaims holds who may push, and what.
+// TestClaims checks who may push, and which InMails.
 func TestClaims(t *testing.T) {
 	on(t, "one_pushes_at_a_time", func(w *world) {
 		ids := w.unsynced(40)
@@ -119,13 +120,13 @@ func TestClaims(t *testing.T) {
 					w.t.Errorf("claimed %d, more: %v, %v", len(claim.Pushes), claim.More, errs[i])
 				}
 			} else if errs[i] != nil && !errors.Is(errs[i], mailroom.ErrLeaseTaken) {
-				w.t.Errorf("who got nothing is told %v", errs[i])
+				w.t.Errorf("a claim that got nothing answers %v", errs[i])
 			}
 		}
 		if won != 1 {
 			w.t.Fatalf("%d claimed: %v", won, errs)
 		}
-		// Those who lost took nothing with them: all is there when the winner is found dead.
+		// The losers claimed nothing: all InMails are there when the winner's lease has ended.
 		w.clock.set(t0.Add(lease))
 		if diff := cmp.Diff(ids, w.claims(w.svc.NewHolder())); diff != "" {
 			w.t.Errorf("(-want +got):\n%s", diff)
@@ -133,7 +134,8 @@ func TestClaims(t *testing.T) {
 	})
 	on(t, "what_a_backfill_is_about_to_bring_is_left_to_it", func(w *world) {
 		ids := w.unsynced(6)
-		store := func(id domain.ID, class domain.FailureClass) { // it is in the org already, and has changed since
+		// It is in the CRM already, and has changed since.
+		store := func(id domain.ID, class domain.FailureClass) {
 			w.ok(w.svc.StorePushes(w.ctx, firstCRM, []domain.PushAnswer{{Link: domain.Link{InMail: id, RecordID: "a0X000000000001AAA"}, Class: class}}, []time.Time{t0}, mailroom.Budget{}))
 		}
 		if got := w.claims(w.svc.NewHolder()); len(got) != 6 {
@@ -152,7 +154,8 @@ func TestClaims(t *testing.T) {
 		w.ok(w.svc.TakeLease(w.ctx, mailroom.Backfill.Lease(firstCRM), worker, lease))
 		w.member("late", "basic_0")
 		newer := w.queued("s", "late")
-		want := []domain.ID{ids[0], ids[1], ids[4], newer} // gone through, there already, and accepted since it began
+		// Reached by the backfill, in the CRM already, and accepted since it began.
+		want := []domain.ID{ids[0], ids[1], ids[4], newer}
 		slices.Sort(want)
 		holder := w.svc.NewHolder()
 		if diff := cmp.Diff(want, w.claims(holder)); diff != "" {
@@ -169,7 +172,7 @@ func TestClaims(t *testing.T) {
 		}
 		w.ok(w.svc.EndLease(w.ctx, mailroom.WriteLease(firstCRM), holder))
 
-		// The backfill dies: what it would have brought is pushed when it was put off for, and not before.
+		// The backfill dies: what it would have brought is pushed when its postponement ends, and not before.
 		w.clock.set(t0.Add(5 * time.Minute))
 		w.ok(w.svc.EndLease(w.ctx, mailroom.WriteLease(firstCRM), holder))
 		if got := w.claims(holder); slices.Contains(got, ids[2]) {
@@ -208,14 +211,14 @@ func TestClaims(t *testing.T) {
 		if got := w.claims(w.svc.NewHolder()); got != nil {
 			w.t.Errorf("claimed %v", got)
 		}
-		w.clock.set(t0.Add(3*time.Hour + 5*time.Minute)) // nobody goes on with it
+		w.clock.set(t0.Add(3*time.Hour + 5*time.Minute)) // nobody continues it
 		if diff := cmp.Diff(ids, w.claims(w.svc.NewHolder())); diff != "" {
 			w.t.Errorf("(-want +got):\n%s", diff)
 		}
 	})
 }
 
-// TestRuns holds that a walk that is asked for comes to its end once.
+// TestRuns checks that a run that was asked for ends once.
 func TestRuns(t *testing.T) {
 	asked := func(w *world) (tasks []string) {
 		for _, task := range w.queue.take() {
@@ -274,7 +277,7 @@ func TestRuns(t *testing.T) {
 		w.ok(w.svc.TakeLease(w.ctx, mailroom.Reconcile.Lease(firstCRM), w.svc.NewHolder(), 5*time.Minute))
 		look(6*time.Minute, nil) // somebody works at it
 		look(7*time.Minute, again)
-		run.Fault = "login" // a person must mend that
+		run.Fault = "login" // a person must repair that
 		w.ok(w.svc.NoteRun(w.ctx, firstCRM, mailroom.Reconcile, run))
 		look(7*time.Minute+100*time.Hour, nil)
 		if same, err := w.svc.AskRun(w.ctx, firstCRM, mailroom.Reconcile); err != nil || same != id {
@@ -285,7 +288,7 @@ func TestRuns(t *testing.T) {
 		}
 		asked(w)
 		w.clock.set(t0.Add(7 * time.Minute))
-		run.Fault = "locked" // asked for in vain, it rests longer
+		run.Fault = "locked" // after a fault it waits longer
 		w.ok(w.svc.NoteRun(w.ctx, firstCRM, mailroom.Reconcile, run))
 		look(7*time.Minute+15*time.Minute-time.Millisecond, nil)
 		look(7*time.Minute+15*time.Minute, again)
@@ -318,14 +321,14 @@ func TestRuns(t *testing.T) {
 		if !left || next.ID == first.ID {
 			w.t.Errorf("%+v", next)
 		}
-		w.ok(w.svc.NoteRun(w.ctx, firstCRM, mailroom.Reconcile, first)) // who comes late changes nothing
+		w.ok(w.svc.NoteRun(w.ctx, firstCRM, mailroom.Reconcile, first)) // a late worker changes nothing
 		if s, err := w.svc.CRMStatus(w.ctx, firstCRM); err != nil || s.Runs[mailroom.Reconcile].ID != next.ID {
 			w.t.Errorf("%+v, %v", s.Runs, err)
 		}
 	})
 }
 
-// TestSeveralCRMs holds that each CRM has all of its own, and that an InMail is for all of them.
+// TestSeveralCRMs checks that CRMs share no state, and that every InMail is for all of them.
 func TestSeveralCRMs(t *testing.T) {
 	both := func(w *world) {
 		w.t.Helper()
@@ -357,7 +360,8 @@ func TestSeveralCRMs(t *testing.T) {
 			w.t.Errorf("the second is parked: claimed %d and %d", a, b)
 		}
 		w.ok(w.svc.ResumeCRM(w.ctx, secondCRM))
-		w.ok(w.svc.TakeLease(w.ctx, mailroom.WriteLease(secondCRM), w.svc.NewHolder(), lease)) // while the first is written
+		// While another writes to the first.
+		w.ok(w.svc.TakeLease(w.ctx, mailroom.WriteLease(secondCRM), w.svc.NewHolder(), lease))
 		all, err := w.svc.CRMs(w.ctx)
 		w.ok(err)
 		if len(all) != 2 || all[0].CRM != firstCRM || all[1].Budget.Max != 0 {
@@ -413,7 +417,7 @@ func TestSeveralCRMs(t *testing.T) {
 		if n := claimed(w, secondCRM); n != len(ids) {
 			w.t.Errorf("claimed %d", n)
 		}
-		w.ok(w.svc.ConnectCRMs(w.ctx)) // again changes nothing
+		w.ok(w.svc.ConnectCRMs(w.ctx)) // connecting again changes nothing
 		if view, err := w.svc.View(w.ctx, operator, ids[0]); err != nil || len(view.Links) != 2 {
 			w.t.Errorf("%+v, %v", view.Links, err)
 		}
@@ -478,7 +482,7 @@ func TestSeveralCRMs(t *testing.T) {
 	})
 }
 
-// TestDigestOfCRMIDs: a send under a key is the same request before and after there were several CRMs.
+// TestDigestOfCRMIDs checks that a send under a key is the same request as in versions with a single CRM.
 func TestDigestOfCRMIDs(t *testing.T) {
 	on(t, "as_the_first_version_wrote_it", func(w *world) {
 		w.member("s", "recruiter_50")

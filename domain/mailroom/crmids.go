@@ -10,13 +10,13 @@ import (
 	"inmail/domain/strictjson"
 )
 
-// NamedCRMIDs is how JSON names ids of CRMs: those of the first CRM, and beside them, under its name, an object for each other. Of
-// which form they are is judged when they are stored.
+// NamedCRMIDs is the JSON form of ids of CRMs: an object with the ids of the first CRM and, under the name of
+// each other CRM, an object with its ids. The form of the ids is judged when they are stored.
 type NamedCRMIDs struct {
-	IDs domain.CRMIDs // of the first under ""
+	IDs domain.CRMIDs // those of the first CRM under ""
 }
 
-// ReadJSON reads them apart.
+// ReadJSON reads such an object.
 func (n *NamedCRMIDs) ReadJSON(r *strictjson.Reader) error {
 	n.IDs = domain.CRMIDs{}
 	return r.Object(func(name []byte) error {
@@ -48,8 +48,8 @@ func (n *NamedCRMIDs) read(r *strictjson.Reader, crm domain.CRM, name string) er
 	return nil
 }
 
-// judgeCRM lets each connector judge the ids that a sender named for its CRM; those under "" are of the first. Empty ids are
-// left out. What it says repeats nothing that was sent.
+// judgeCRM lets each connector judge the ids that a sender named for its CRM; those under "" are of the
+// first. It leaves out empty ids. Its refusals quote nothing of the request.
 func (svc *Service) judgeCRM(given domain.CRMIDs) (domain.CRMIDs, error) {
 	var judged domain.CRMIDs
 	for _, name := range slices.Sorted(maps.Keys(given)) {
@@ -79,7 +79,7 @@ func (svc *Service) judgeCRM(given domain.CRMIDs) (domain.CRMIDs, error) {
 	return judged, nil
 }
 
-// judgeIDs refuses names that the CRM does not have, and lets it judge those ids that are not empty.
+// judgeIDs refuses names that the CRM does not know, and lets it judge the ids that are not empty.
 func judgeIDs(crm CRM, ids domain.ForeignIDs) (domain.ForeignIDs, error) {
 	var known []string
 	for _, id := range crm.IDs() {
@@ -88,7 +88,8 @@ func judgeIDs(crm CRM, ids domain.ForeignIDs) (domain.ForeignIDs, error) {
 	kept := domain.ForeignIDs{}
 	for name, id := range ids {
 		if !slices.Contains(known, name) {
-			return nil, refuse(domain.BadRequest, "crm: an unknown field; of %s there are %s", crm.Name(), strings.Join(known, ", "))
+			return nil, refuse(domain.BadRequest, "crm: an unknown field; of %s there are %s",
+				crm.Name(), strings.Join(known, ", "))
 		}
 		if id != "" {
 			kept[name] = id

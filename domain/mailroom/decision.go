@@ -10,7 +10,8 @@ import (
 	"inmail/domain/spam"
 )
 
-// Audit lists the decisions, newest first, with all true codes of each (R18, R21, R43): those on one sender, or with "" all.
+// Audit lists the decisions on one sender, or all when sender is empty, newest first and with all true codes
+// of each (R18, R21, R43).
 func (svc *Service) Audit(ctx context.Context, sender domain.MemberID, p Page) (entries []AuditEntry, err error) {
 	err = svc.record.View(ctx, func(tx Tx) (err error) {
 		entries, err = tx.Audit(sender, p)
@@ -19,7 +20,7 @@ func (svc *Service) Audit(ctx context.Context, sender domain.MemberID, p Page) (
 	return entries, wrap("list the audit", err)
 }
 
-// DecidedRestriction is a restriction with what its decision saw; nil where that is kept no more.
+// DecidedRestriction is a restriction with the decision that led to it; nil when that is no longer kept.
 type DecidedRestriction struct {
 	RestrictionRow
 	Decision *spam.Decision
@@ -55,8 +56,9 @@ func (svc *Service) Restrictions(ctx context.Context, member domain.MemberID) (l
 	return list, wrap("list restrictions", err)
 }
 
-// UndoRestriction takes a restriction back, by an operator, with a note in the audit. It no longer counts on the ladder (R42), and
-// what its decision had seen no longer counts for a next one (spam.Undone): the sender sends on as if it had not been.
+// UndoRestriction lets an operator take a restriction back, with an entry in the audit. The restriction no
+// longer counts on the ladder (R42), and the signals of its decision no longer count for the next one
+// (spam.Undone): the sender continues as if there had been none.
 func (svc *Service) UndoRestriction(ctx context.Context, v Viewer, id string) error {
 	err := svc.record.Update(ctx, func(tx Tx) error {
 		row, err := tx.Restriction(id)
@@ -67,7 +69,7 @@ func (svc *Service) UndoRestriction(ctx context.Context, v Viewer, id string) er
 			if err := tx.LockMembers([]domain.MemberID{row.Member}); err != nil {
 				return err
 			}
-			if row, err = tx.Restriction(id); err != nil { // again: it may have been undone, or erased, while we waited
+			if row, err = tx.Restriction(id); err != nil { // it may have been undone or erased meanwhile
 				return err
 			}
 		}
@@ -79,14 +81,17 @@ func (svc *Service) UndoRestriction(ctx context.Context, v Viewer, id string) er
 		}
 		detail, err := json.Marshal(map[string]string{"restriction": id, "trigger": row.Trigger})
 		if err != nil {
-			return fmt.Errorf("note an undo: %w", err)
+			return fmt.Errorf("store an undo: %w", err)
 		}
-		return tx.AppendAudit([]AuditEntry{{ID: string(svc.ids.NewID()), At: tx.Now(), Kind: DecidedUndo, Sender: row.Member, By: v.KeyID, Detail: detail}})
+		return tx.AppendAudit([]AuditEntry{{
+			ID: string(svc.ids.NewID()), At: tx.Now(), Kind: DecidedUndo,
+			Sender: row.Member, By: v.KeyID, Detail: detail,
+		}})
 	})
 	return wrap("undo a restriction", err)
 }
 
-// OtherSettings are what a decision is replayed under; nil leaves what was in force.
+// OtherSettings are the settings to replay a decision under; nil keeps the one that was in force.
 type OtherSettings struct {
 	VolumeHour   *int
 	VolumeDay    *int
@@ -96,39 +101,41 @@ type OtherSettings struct {
 	BurstMinute  *int
 	ReportersMin *int
 	ReportShare  *float64
-	RefuseScore  *float64 // of a refusal for spam_content; the others are of restrictions
+	RefuseScore  *float64 // for refusals for spam_content; the others are for restrictions
 }
 
-// limits returns l with what o says instead, and whether it says anything.
+// limits returns l with the limits that o sets, and whether it sets any.
 func (o OtherSettings) limits(l spam.Limits) (spam.Limits, bool) {
-	said := false
-	for to, from := range map[*int]*int{&l.VolumeHour: o.VolumeHour, &l.VolumeDay: o.VolumeDay, &l.Strikes: o.Strikes, &l.SimilarDay: o.SimilarDay,
-		&l.RegularGaps: o.RegularGaps, &l.BurstMinute: o.BurstMinute, &l.ReportersMin: o.ReportersMin} {
+	set := false
+	for to, from := range map[*int]*int{
+		&l.VolumeHour: o.VolumeHour, &l.VolumeDay: o.VolumeDay, &l.Strikes: o.Strikes, &l.SimilarDay: o.SimilarDay,
+		&l.RegularGaps: o.RegularGaps, &l.BurstMinute: o.BurstMinute, &l.ReportersMin: o.ReportersMin,
+	} {
 		if from != nil {
-			*to, said = *from, true
+			*to, set = *from, true
 		}
 	}
 	if o.ReportShare != nil {
-		l.ReportShare, said = *o.ReportShare, true
+		l.ReportShare, set = *o.ReportShare, true
 	}
-	return l, said
+	return l, set
 }
 
 // Replayed says what a decision was, and what it would have been under other settings.
 type Replayed struct {
 	AuditEntry
 	Version string
-	Was     spam.Trigger  // what was measured against which limit
+	Was     spam.Trigger  // the value that was measured, and its limit
 	Would   *spam.Trigger // nil: it would have passed
-	Limits  *spam.Limits  // that a restriction was replayed under; nil for a refusal for spam_content
-	// Whole says that everything which the replay looks at was kept; else a replay that passes is only likely
-	// (spam.Decision.Whole).
+	Limits  *spam.Limits  // the limits of the replay; nil for a refusal for spam_content
+	// Whole means that everything which the replay reads was kept. Otherwise a replay that passes is only
+	// likely to be right (spam.Decision.Whole).
 	Whole bool
 }
 
-// Replay decides again what a decision of the audit decided, under other settings (R43). Restrictions are replayed from what was
-// seen, a refusal for spam_content from its score: its text is stored nowhere (R27), so that it is not read anew. Nothing is
-// changed by it. Any other decision is a conflict: it keeps nothing to decide again from.
+// Replay repeats a decision of the audit under other settings (R43) and changes nothing. It replays a
+// restriction from its signals, and a refusal for spam_content from its score, because its text is stored
+// nowhere (R27). Any other decision is a conflict, because nothing is kept to repeat it from.
 func (svc *Service) Replay(ctx context.Context, id string, o OtherSettings) (Replayed, error) {
 	var out Replayed
 	err := svc.record.View(ctx, func(tx Tx) error {
@@ -155,7 +162,8 @@ func (svc *Service) Replay(ctx context.Context, id string, o OtherSettings) (Rep
 		case kept.Trigger.Name != "":
 			out, err = replayRestriction(kept.Decision, o)
 		default:
-			err = refuse(domain.Conflict, "this decision keeps nothing to decide again from; a restriction and a refusal for spam_content do, until their sender is erased")
+			err = refuse(domain.Conflict, "this decision keeps nothing to decide again from; a restriction "+
+				"and a refusal for spam_content do, until their sender is erased")
 		}
 		out.AuditEntry = entry
 		return err
@@ -171,18 +179,20 @@ func replayRestriction(d spam.Decision, o OtherSettings) (Replayed, error) {
 	if err := limits.Validate(); err != nil {
 		return Replayed{}, refuse(domain.BadRequest, "%s", err)
 	}
-	return Replayed{Version: d.Version, Was: d.Trigger, Would: d.Replay(limits), Limits: &limits, Whole: d.Complete(limits)}, nil
+	return Replayed{
+		Version: d.Version, Was: d.Trigger, Would: d.Replay(limits), Limits: &limits, Whole: d.Complete(limits),
+	}, nil
 }
 
 func replayContent(d spam.ContentDecision, o OtherSettings) (Replayed, error) {
-	if _, said := o.limits(spam.Limits{}); said {
+	if _, set := o.limits(spam.Limits{}); set {
 		return Replayed{}, refuse(domain.BadRequest, "only refuse_score has a part in a refusal for spam_content")
 	}
 	bar := d.Threshold
 	if o.RefuseScore != nil {
 		bar = *o.RefuseScore
 	}
-	if !(bar > 0 && bar <= 1) { // not a number is neither
+	if !(bar > 0 && bar <= 1) { // true for NaN, too
 		return Replayed{}, refuse(domain.BadRequest, "refuse_score: %g is outside 0..1, without 0", bar)
 	}
 	out := Replayed{Version: d.Verdict.Version, Whole: true,
@@ -193,7 +203,7 @@ func replayContent(d spam.ContentDecision, o OtherSettings) (Replayed, error) {
 	return out, nil
 }
 
-// detail is what the audit keeps of a refusal for spam_content; nil when the text was not judged to be spam.
+// detail returns what the audit stores of a refusal for spam_content; nil when the text is not spam.
 func (c content) detail(now time.Time) ([]byte, error) {
 	if c.verdict == nil {
 		return nil, nil

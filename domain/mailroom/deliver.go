@@ -12,15 +12,19 @@ import (
 
 // Outcome answers one id of Deliver.
 type Outcome struct {
-	ID     domain.ID
-	Status domain.Status // sent, refused or failed; "" when it was not ours to decide: decided already, or held by another worker
+	ID domain.ID
+	// Status is sent, refused or failed; empty when the InMail was not decided here, because it was decided
+	// before or another transaction has locked it.
+	Status domain.Status
 	Reason domain.Code
-	Locked bool // still queued, but another transaction holds it: a push that claims it, or another worker that decides it
+	// Locked means that the InMail is still queued, but locked by another transaction: a push that claims it,
+	// or another worker that decides it.
+	Locked bool
 }
 
-// Deliver decides each of ids and stores all in one transaction: sent with its credit, receipt and
-// counts, refused by a rule that has come to hold since it was accepted (R21), or failed as too old
-// (R61). outcomes[i] answers ids[i]. An error is the batch's: nothing of it was stored.
+// Deliver decides each of ids and stores all in one transaction: sent with its credit, receipt and counts,
+// refused by a rule that applies since it was accepted (R21), or failed as too old (R61). outcomes[i] answers
+// ids[i]. After an error nothing of the batch is stored.
 func (svc *Service) Deliver(ctx context.Context, ids []domain.ID) ([]Outcome, error) {
 	if len(ids) == 0 {
 		return nil, nil
@@ -45,19 +49,19 @@ func (svc *Service) Deliver(ctx context.Context, ids []domain.ID) ([]Outcome, er
 	return outcomes, nil
 }
 
-// delivery is the deciding of one batch inside its transaction.
+// delivery decides one batch inside its transaction.
 type delivery struct {
 	svc      *Service
 	tx       Tx
 	ledger   *ledger
 	outcomes map[domain.ID]Outcome
 	changes  []Change
-	moves    map[CreditMove]int // how many credits by member and period
+	moves    map[CreditMove]int // number of credits by member and period
 	counts   []domain.Count
 	audit    []AuditEntry
 	strikes  []Strike
 	decided  []*domain.InMail
-	gone     []domain.MemberID // erased while a send that names them was being accepted: nothing of them may stay (R60)
+	gone     []domain.MemberID // erased while their sends were accepted: nothing may stay (R60)
 }
 
 func (b *delivery) run(ids []domain.ID) error {
@@ -94,7 +98,7 @@ func (b *delivery) run(ids []domain.ID) error {
 	return b.store()
 }
 
-// markLocked tells those of ids that are queued and were not claimed from those that are decided already.
+// markLocked marks those of ids that are still queued but were not claimed; the others were decided before.
 func (b *delivery) markLocked(ids []domain.ID, claimed []*domain.InMail) error {
 	ours := make(map[domain.ID]bool, len(claimed))
 	for _, m := range claimed {
@@ -112,7 +116,7 @@ func (b *delivery) markLocked(ids []domain.ID, claimed []*domain.InMail) error {
 	return nil
 }
 
-// decide moves one InMail out of the queue.
+// decide delivers, refuses or fails one queued InMail.
 func (b *delivery) decide(m *domain.InMail) error {
 	now := b.tx.Now()
 	if now.Sub(m.AcceptedAt) >= b.svc.policy.QueueMaxAge {
@@ -120,7 +124,7 @@ func (b *delivery) decide(m *domain.InMail) error {
 	}
 	text := b.content(m)
 	refusals := b.ledger.refusals(m.Sender, m.Recipient, text, now)
-	if len(refusals) > 0 && refusals[0].Code == domain.Restricted && b.judgedBefore(m) {
+	if len(refusals) > 0 && refusals[0].Code == domain.Restricted && b.acceptedBefore(m) {
 		refusals = refusals[1:]
 	}
 	if len(refusals) > 0 {
@@ -151,7 +155,7 @@ func (b *delivery) decide(m *domain.InMail) error {
 	return nil
 }
 
-// content is what the text of m leads to; one that was found good by the same filter a moment ago is not parsed again.
+// content judges the text of m. It does not parse one again that the same model has just found good.
 func (b *delivery) content(m *domain.InMail) content {
 	if b.svc.verdicts.good(b.ledger.model, digestText(m.Subject, m.Body)) {
 		return content{model: b.ledger.model}
@@ -159,12 +163,12 @@ func (b *delivery) content(m *domain.InMail) content {
 	return judgeContent(b.ledger.model, domain.ReadText(m.Subject, m.Body, false))
 }
 
-// judgedBefore says whether the sender's restriction is about how many were sent, and began no sooner than this one was
-// accepted: then this one was within the limit, and passes (R41). At the same millisecond too: one batch has one time, and
-// nothing is accepted once the restriction holds.
-func (b *delivery) judgedBefore(m *domain.InMail) bool {
-	r := b.ledger.restricted[m.Sender]
-	return spam.ByBehaviour(r.Trigger) && !m.AcceptedAt.After(r.StartedAt)
+// acceptedBefore says whether the sender's restriction is about how many were sent and came after m was
+// accepted: then m was within the limit, and passes (R41). Any such restriction did: both are decided under
+// the sender's lock, and nothing is accepted while a restriction holds. No stamps are compared, which two
+// machines may have made.
+func (b *delivery) acceptedBefore(m *domain.InMail) bool {
+	return spam.ByBehaviour(b.ledger.restricted[m.Sender].Trigger)
 }
 
 func (b *delivery) apply(m *domain.InMail, e domain.Event, reason domain.Code) error {
@@ -205,7 +209,7 @@ func (b *delivery) store() error {
 	return b.tx.Count(b.counts)
 }
 
-// notify reports to the observer what was committed.
+// notify sends the observer notices of what was committed.
 func (b *delivery) notify() {
 	for _, m := range b.decided {
 		switch m.Status {
@@ -217,8 +221,9 @@ func (b *delivery) notify() {
 	}
 }
 
-// Redrive asks the queue again for everything that was accepted at least age ago and is still queued:
-// what a dead worker or a flushed Redis forgot (R29). It returns how many it asked for.
+// Redrive asks the queue again for everything that was accepted at least age ago and is still queued: what a
+// dead worker or a flushed Redis forgot (R29). What was accepted later than now, by a clock that was set back
+// since, is asked for as well. It returns how many it asked for.
 func (svc *Service) Redrive(ctx context.Context, age time.Duration, limit int) (int, error) {
 	var due []domain.ID
 	err := svc.record.View(ctx, func(tx Tx) (err error) {
@@ -237,8 +242,8 @@ func (svc *Service) Redrive(ctx context.Context, age time.Duration, limit int) (
 	return len(due), nil
 }
 
-// Expire persists up to limit expiries that the clock has decided (R32, R33), each once with one
-// receipt, and returns how many.
+// Expire stores up to limit expiries that the clock has decided (R32, R33), each once with one receipt, and
+// returns how many.
 func (svc *Service) Expire(ctx context.Context, limit int) (int, error) {
 	var expired []*domain.InMail
 	var now time.Time
@@ -249,7 +254,7 @@ func (svc *Service) Expire(ctx context.Context, limit int) (int, error) {
 			return err
 		}
 		expired = due
-		for _, m := range due { // the record has moved them all at once: each must have been free to go
+		for _, m := range due { // the record has expired them all: each must have been allowed to
 			before := m.Outcome()
 			if _, err := m.Apply(domain.EventExpire, now, ""); err != nil {
 				return fmt.Errorf("InMail %s: %w", m.ID, err)

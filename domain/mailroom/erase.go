@@ -11,26 +11,27 @@ import (
 	"inmail/domain"
 )
 
-// The names under which the record keeps what is left to do of erasures.
+// The names under which the record keeps the unfinished work of erasures.
 const (
-	// stateErasing holds the ids of members whose erasure has begun and is not done: the one place that knows them
-	// still, for the seconds that it takes.
+	// stateErasing keeps the ids of members whose erasure has begun and is not done. It is the only place
+	// that still has these ids, for the seconds that an erasure takes.
 	stateErasing = "erasing"
-	// stateForgetting holds whom a CRM has not forgotten yet, without saying whom.
+	// stateForgetting keeps digests of the ids that a CRM may still have; the ids cannot be read from them.
 	stateForgetting = "forgetting"
-	// stateScrub is there while files may hold bytes of what was deleted. Every erasure writes it before it reads
-	// anything, so that two that run at once wait for each other; the value says whether one came after a scrub began.
+	// stateScrub exists while files may have bytes of deleted data. Every erasure writes it before it reads
+	// anything, so that two which run at once wait for each other. Its value is new each time, so that a
+	// scrub can see whether another erasure came after it began.
 	stateScrub = "scrub_due"
 )
 
 // eraseBatch is how many InMails of a member one transaction erases.
 const eraseBatch = 500
 
-// forgetTimeout is how long an erasure waits for the CRMs, all at once, with the id in its hand. Longer, and it would stand in the
-// record for more than the 5 s of R60: then its digest is kept instead.
+// forgetTimeout is how long an erasure waits for all CRMs, called at once, while the record still has the id.
+// After that it stores a digest of the id instead, because the id must leave the record within 5 s (R60).
 const forgetTimeout = 1500 * time.Millisecond
 
-// digest tells an erased id when it is met again, and cannot be read back: it is keyed by a secret of its own.
+// digest recognises an erased id. The id cannot be read from it, because it is keyed by a secret of its own.
 type digest struct {
 	Salt []byte `json:"salt"`
 	Sum  []byte `json:"sum"`
@@ -44,8 +45,8 @@ func digestOf(salt []byte, id domain.MemberID) []byte {
 	return sum.Sum(nil)
 }
 
-// Erase makes a member unknown at once, with its keys, and asks the workers to take every name, id and text of it out of the
-// record and of every CRM (R60). The counts stay.
+// Erase makes a member and its keys unknown at once, and asks the workers to remove every name, id and text
+// of it from the record and from every CRM (R60). The counts stay.
 func (svc *Service) Erase(ctx context.Context, v Viewer, id domain.MemberID) error {
 	err := svc.record.Update(ctx, func(tx Tx) error {
 		if err := svc.beginErasing(tx, id); err != nil {
@@ -57,7 +58,8 @@ func (svc *Service) Erase(ctx context.Context, v Viewer, id domain.MemberID) err
 		if err := exists(tx, id); err != nil {
 			return err
 		}
-		if err := tx.AppendAudit([]AuditEntry{{ID: string(svc.ids.NewID()), At: tx.Now(), Kind: DecidedErase, By: v.KeyID}}); err != nil {
+		entry := AuditEntry{ID: string(svc.ids.NewID()), At: tx.Now(), Kind: DecidedErase, By: v.KeyID}
+		if err := tx.AppendAudit([]AuditEntry{entry}); err != nil {
 			return err
 		}
 		touched, _, err := tx.EraseMember(id, eraseBatch)
@@ -73,7 +75,8 @@ func (svc *Service) Erase(ctx context.Context, v Viewer, id domain.MemberID) err
 	return nil
 }
 
-// askErase asks the workers to carry erasures on, and to tell the CRMs; else redrive and the schedule do.
+// askErase asks the workers to continue erasures and to push to the CRMs. Redrive and the schedule do so too,
+// later, when this fails.
 func (svc *Service) askErase(ctx context.Context) {
 	tasks := []Task{{Type: TaskErase}}
 	for _, crm := range svc.crms {
@@ -82,7 +85,7 @@ func (svc *Service) askErase(ctx context.Context) {
 	_ = svc.queue.Enqueue(ctx, tasks...)
 }
 
-// beginErasing notes members whose traces are to be taken out, and that the files are to be scrubbed.
+// beginErasing stores that members are to be erased and that the files are to be scrubbed.
 func (svc *Service) beginErasing(tx Tx, ids ...domain.MemberID) error {
 	if err := tx.SetState(stateScrub, []byte(svc.ids.NewID())); err != nil {
 		return err
@@ -108,8 +111,9 @@ func erasing(tx Tx) ([]domain.MemberID, error) {
 	return *pending, nil
 }
 
-// FinishErasures carries on what Erase began until nothing is left, in the record, in the CRMs and in the files. It returns how
-// many members were finished. It may run twice at once, and be cut off at any point: the next one goes on there.
+// FinishErasures finishes all erasures that Erase began, in the record, in the CRMs and in the files, and
+// returns of how many members. It may run twice at once and be interrupted at any point; the next call
+// continues there.
 func (svc *Service) FinishErasures(ctx context.Context) (finished int, err error) {
 	for {
 		id, err := svc.firstErasing(ctx)
@@ -139,7 +143,7 @@ func (svc *Service) firstErasing(ctx context.Context) (id domain.MemberID, err e
 	return id, err
 }
 
-// finishErasure takes one member out of everything.
+// finishErasure erases one member from the record and from the CRMs.
 func (svc *Service) finishErasure(ctx context.Context, id domain.MemberID) error {
 	for done := false; !done; {
 		var err error
@@ -147,13 +151,14 @@ func (svc *Service) finishErasure(ctx context.Context, id domain.MemberID) error
 			return err
 		}
 	}
-	svc.askErase(ctx) // what was emptied is due for the CRMs at once
-	forgetful, err := svc.forget(ctx, id)
+	svc.askErase(ctx) // the erased InMails are due for the CRMs at once
+	remaining, err := svc.forget(ctx, id)
 	if err != nil {
 		return err
 	}
 	return svc.record.Update(ctx, func(tx Tx) error {
-		if err := svc.beginErasing(tx); err != nil { // its turn: the list may have grown
+		// Waits for other erasures, which may have extended the list.
+		if err := svc.beginErasing(tx); err != nil {
 			return err
 		}
 		pending, err := erasing(tx)
@@ -162,9 +167,9 @@ func (svc *Service) finishErasure(ctx context.Context, id domain.MemberID) error
 		}
 		at := slices.Index(pending, id)
 		if at < 0 {
-			return nil // another worker was faster
+			return nil // another worker has finished it
 		}
-		for _, crm := range forgetful {
+		for _, crm := range remaining {
 			if err := svc.rememberToForget(tx, crm, id); err != nil {
 				return err
 			}
@@ -176,8 +181,8 @@ func (svc *Service) finishErasure(ctx context.Context, id domain.MemberID) error
 	})
 }
 
-// forget asks every CRM that the record serves to forget a member, all at once, and returns those that may still hold its id: they
-// did not answer in time, or are reached by other processes alone.
+// forget asks all CRMs that the record serves, at once, to forget a member. It returns those that may still
+// have the id, because they did not answer in time or this process does not reach them.
 func (svc *Service) forget(ctx context.Context, id domain.MemberID) (left []domain.CRM, err error) {
 	connected, err := svc.connected(ctx)
 	if err != nil {
@@ -201,8 +206,8 @@ func (svc *Service) forget(ctx context.Context, id domain.MemberID) (left []doma
 	return left, nil
 }
 
-// eraseSome erases one batch of a member. It is done when a whole pass found nothing more: what others wrote while an earlier one
-// waited for their locks is found by the next.
+// eraseSome erases one batch of a member. It is done when a whole pass found nothing more, because others may
+// have written something while an earlier pass waited for their locks.
 func (svc *Service) eraseSome(ctx context.Context, id domain.MemberID) (done bool, err error) {
 	err = svc.record.Update(ctx, func(tx Tx) error {
 		if err := tx.SetState(stateScrub, []byte(svc.ids.NewID())); err != nil {
@@ -218,7 +223,7 @@ func (svc *Service) eraseSome(ctx context.Context, id domain.MemberID) (done boo
 	return done, err
 }
 
-// rememberToForget keeps the digest of an id that a CRM may still hold.
+// rememberToForget stores the digest of an id that a CRM may still have.
 func (svc *Service) rememberToForget(tx Tx, crm domain.CRM, id domain.MemberID) error {
 	due, err := state[[]digest](tx, crmState(crm, stateForgetting))
 	if err != nil {
@@ -231,8 +236,8 @@ func (svc *Service) rememberToForget(tx Tx, crm domain.CRM, id domain.MemberID) 
 	return setState(tx, crmState(crm, stateForgetting), append(*due, digest{Salt: salt[:], Sum: digestOf(salt[:], id)}))
 }
 
-// ForgetInCRM takes out of a CRM the ids of members whom it could not forget when they were erased. It does nothing while
-// its sync is paused or parked, and asks for nothing when nothing is due.
+// ForgetInCRM removes from a CRM the ids of members that it could not forget when they were erased. It does
+// nothing while the sync is paused or parked, and makes no call when nothing is due.
 func (svc *Service) ForgetInCRM(ctx context.Context, crm domain.CRM) error {
 	var due []digest
 	err := svc.record.View(ctx, func(tx Tx) error {
@@ -241,14 +246,14 @@ func (svc *Service) ForgetInCRM(ctx context.Context, crm domain.CRM) error {
 		if err != nil || found == nil || len(*found) == 0 {
 			return err
 		}
-		rests, err := syncRests(tx, crm)
-		if err == nil && !rests {
+		suspended, err := syncSuspended(tx, crm)
+		if err == nil && !suspended {
 			due = *found
 		}
 		return err
 	})
 	if err != nil || len(due) == 0 {
-		return wrap("look whom a CRM is to forget", err)
+		return wrap("read whom a CRM is to forget", err)
 	}
 	c := svc.Connector(crm)
 	if c == nil {
@@ -273,7 +278,7 @@ func (svc *Service) ForgetInCRM(ctx context.Context, crm domain.CRM) error {
 		}
 		return setState(tx, crmState(crm, stateForgetting), left)
 	})
-	return wrap("note what a CRM forgot", err)
+	return wrap("store what a CRM forgot", err)
 }
 
 func anyOf(due []digest) func(domain.MemberID) bool {
@@ -282,11 +287,11 @@ func anyOf(due []digest) func(domain.MemberID) bool {
 	}
 }
 
-// scrubIfDue empties the unused parts of the record's files, if something was erased since that was last done.
+// scrubIfDue empties the unused parts of the record's files, if something was erased since the last time.
 func (svc *Service) scrubIfDue(ctx context.Context) error {
 	due, err := svc.scrubDue(ctx)
 	if err != nil || due == "" {
-		return wrap("look whether to scrub", err)
+		return wrap("read whether a scrub is due", err)
 	}
 	if err := svc.record.Scrub(ctx); err != nil {
 		return wrap("scrub the record", err)
@@ -298,7 +303,7 @@ func (svc *Service) scrubIfDue(ctx context.Context) error {
 		}
 		return tx.SetState(stateScrub, nil)
 	})
-	return wrap("note that the record is scrubbed", err)
+	return wrap("store that the record is scrubbed", err)
 }
 
 func (svc *Service) scrubDue(ctx context.Context) (due string, err error) {
@@ -310,7 +315,7 @@ func (svc *Service) scrubDue(ctx context.Context) (due string, err error) {
 	return due, err
 }
 
-// Erasing says whether an erasure waits to be finished, its files included.
+// Erasing reports whether an erasure is unfinished, the scrub of the files included.
 func (svc *Service) Erasing(ctx context.Context) (waits bool, err error) {
 	id, err := svc.firstErasing(ctx)
 	if err != nil || id != "" {
@@ -320,8 +325,9 @@ func (svc *Service) Erasing(ctx context.Context) (waits bool, err error) {
 	return due != "", wrap("look for erasures", err)
 }
 
-// DropTexts empties texts that are older than the policy retain_days, up to limit, and returns how many. What is left of such an
-// InMail is as it was, but for subject, preview and body: it opens with empty texts, and every count stays.
+// DropTexts empties up to limit texts that are older than the policy retain_days, and returns how many; 0
+// days keep all. Only subject, preview and body of such an InMail change: it opens with empty texts, and
+// every count stays.
 func (svc *Service) DropTexts(ctx context.Context, limit int) (n int, err error) {
 	if svc.policy.RetainDays == 0 {
 		return 0, nil
@@ -336,5 +342,6 @@ func (svc *Service) DropTexts(ctx context.Context, limit int) (n int, err error)
 	return n, wrap("drop old texts", err)
 }
 
-// Scrub empties the unused parts of the record's files, if something was erased or dropped since that was last done.
+// Scrub empties the unused parts of the record's files, if something was erased or dropped since the last
+// time.
 func (svc *Service) Scrub(ctx context.Context) error { return svc.scrubIfDue(ctx) }

@@ -21,7 +21,7 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// found lists where a mark stands: in SQLite's files by their bytes, in PostgreSQL in any row.
+// found lists the places of a mark: in SQLite the bytes of all files, in PostgreSQL all rows.
 func (w *world) found(c record.Config, mark string) (places []string) {
 	w.t.Helper()
 	if !c.Postgres() {
@@ -54,7 +54,7 @@ func (w *world) found(c record.Config, mark string) (places []string) {
 	return places
 }
 
-// list scans words with blanks between.
+// list scans words that blanks separate.
 type list []string
 
 func (l *list) Scan(v any) error {
@@ -62,7 +62,7 @@ func (l *list) Scan(v any) error {
 	return nil
 }
 
-// nowhere fails where a mark is left.
+// nowhere fails when a mark is found.
 func (w *world) nowhere(c record.Config, marks ...string) {
 	w.t.Helper()
 	for _, mark := range marks {
@@ -72,7 +72,7 @@ func (w *world) nowhere(c record.Config, marks ...string) {
 	}
 }
 
-// somewhere fails unless each mark is there: a search that finds nothing proves nothing otherwise.
+// somewhere fails unless each mark is found; without it, nowhere would prove nothing.
 func (w *world) somewhere(c record.Config, marks ...string) {
 	w.t.Helper()
 	for _, mark := range marks {
@@ -82,7 +82,7 @@ func (w *world) somewhere(c record.Config, marks ...string) {
 	}
 }
 
-// finish carries erasures to their end.
+// finish finishes erasures.
 func (w *world) finish() int {
 	w.t.Helper()
 	n, err := w.svc.FinishErasures(w.ctx)
@@ -156,7 +156,7 @@ func eraseRules(t *testing.T) {
 		}
 		w.ok(w.svc.Erase(w.ctx, operator, "zq-gone"))
 		ctx, cancel := context.WithCancel(w.ctx)
-		w.first.during = cancel // it dies while the CRM is being told
+		w.first.during = cancel // it dies while the CRM forgets
 		if _, err := w.svc.FinishErasures(ctx); err == nil {
 			w.t.Fatal("it was not cut off")
 		}
@@ -176,7 +176,7 @@ func eraseRules(t *testing.T) {
 		w.member("zq-gone", "recruiter_25")
 		w.ok(w.svc.Erase(w.ctx, operator, "zq-gone"))
 		w.finish()
-		// A send that was judged before and stored after.
+		// A send that was judged before the erasure and stored after it.
 		late, receipt := domain.New(domain.InMail{ID: uuids{}.NewID(), Sender: "a", Recipient: "zq-gone", Subject: "zqtext", Body: "zqtext",
 			Preview: "zqtext", AccountType: domain.Recruiter}, w.clock.Now())
 		w.ok(w.record.Update(w.ctx, func(tx mailroom.Tx) error { return tx.Insert([]*domain.InMail{late}, []domain.Receipt{receipt}) }))
@@ -207,7 +207,7 @@ func eraseRules(t *testing.T) {
 		for range 3 {
 			workers = append(workers, func() error {
 				_, err := w.svc.FinishErasures(w.ctx)
-				if errors.Is(err, mailroom.ErrUnavailable) { // another one scrubs: this one comes again
+				if errors.Is(err, mailroom.ErrUnavailable) { // another one scrubs: this one is tried again
 					err = nil
 				}
 				return err
@@ -243,11 +243,12 @@ func eraseRules(t *testing.T) {
 		w.first.down, w.first.people, w.second.people = true, maps.Clone(known), maps.Clone(known)
 		w.ok(w.svc.Erase(w.ctx, operator, "zq-gone"))
 		w.finish()
-		w.nowhere(c, "zq-gone") // nobody waits for a CRM with the id in the record
+		w.nowhere(c, "zq-gone") // the id leaves the record before the CRM has answered
 		if err := w.svc.ForgetInCRM(w.ctx, firstCRM); !errors.Is(err, errDown) {
 			w.t.Fatalf("a CRM that is down says %v", err)
 		}
-		w.ok(w.svc.ForgetInCRM(w.ctx, secondCRM)) // by the process that reaches it: one that is down holds it up for none
+		// By the process that reaches it: a CRM that is down delays no other.
+		w.ok(w.svc.ForgetInCRM(w.ctx, secondCRM))
 		if diff := cmp.Diff(map[domain.MemberID]bool{"other": true}, w.second.people); diff != "" {
 			w.t.Errorf("the second knows (-want +got):\n%s", diff)
 		}
@@ -262,7 +263,7 @@ func eraseRules(t *testing.T) {
 		if diff := cmp.Diff(map[domain.MemberID]bool{"other": true}, w.first.people); diff != "" {
 			w.t.Errorf("the first knows (-want +got):\n%s", diff)
 		}
-		w.first.people["zq-gone"] = true // another one of that id, later
+		w.first.people["zq-gone"] = true // another member gets this id later
 		w.ok(w.svc.ForgetInCRM(w.ctx, firstCRM))
 		if !w.first.people["zq-gone"] {
 			w.t.Error("it was forgotten a second time")

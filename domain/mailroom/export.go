@@ -8,8 +8,8 @@ import (
 	"inmail/domain"
 )
 
-// Export is everything that is held on a member. What would tell of others what the member may not know is as the member sees it:
-// refusals (R18), and no text of an InMail that was taken back unread (R36).
+// Export is everything that the record keeps of a member, as far as the member may know it: refusals are as a
+// sender sees them (R18), and an InMail that was retracted unopened has no text (R36).
 type Export struct {
 	At           time.Time
 	Member       domain.Member
@@ -22,12 +22,12 @@ type Export struct {
 // Holdings is what the record keeps under a member's id beside InMails.
 type Holdings struct {
 	Connections []domain.MemberID // sorted
-	Blocks      []domain.MemberID // whom it blocks, sorted
+	Blocks      []domain.MemberID // whom the member blocks, sorted
 	Periods     []ExportedPeriod  // oldest first
 	Strikes     []time.Time       // oldest first
-	Reports     []ExportedReport  // that it made, oldest first
+	Reports     []ExportedReport  // that the member made, oldest first
 	Keys        []Key             // without their hashes, oldest first
-	Bans        []domain.Ban      // of its id (R17)
+	Bans        []domain.Ban      // of the member's id (R17)
 }
 
 // ExportedPeriod is the use of credits in one period.
@@ -49,14 +49,14 @@ type ExportedInMail struct {
 	Status   domain.Status // as the clock gives it (R33)
 	Reason   domain.Code   // as the sender may see it
 	From, To Person
-	Receipts []domain.Receipt // as its sender sees them; none of what was received
+	Receipts []domain.Receipt // as its sender sees them; none for a received InMail
 	Replies  []*domain.Reply  // oldest first
 }
 
 // exportPage is how many InMails, or replies of one, are read at once.
 const exportPage = 200
 
-// Export gathers everything that is held on a member, at one moment. It opens nothing (R31).
+// Export returns everything that the record keeps of a member at one moment. It opens nothing (R31).
 func (svc *Service) Export(ctx context.Context, id domain.MemberID) (e Export, err error) {
 	err = svc.record.View(ctx, func(tx Tx) error {
 		e = Export{At: tx.Now()}
@@ -109,7 +109,10 @@ func (svc *Service) exportSome(tx Tx, e *Export, ids []domain.ID) error {
 	}
 	for _, id := range ids {
 		m := found[id]
-		x := ExportedInMail{InMail: m, Status: m.StatusAt(tx.Now()), Reason: m.Reason.ForSender(), From: known[m.Sender], To: known[m.Recipient]}
+		x := ExportedInMail{
+			InMail: m, Status: m.StatusAt(tx.Now()), Reason: m.Reason.ForSender(),
+			From: known[m.Sender], To: known[m.Recipient],
+		}
 		if m.Sender == e.Member.ID {
 			receipts, err := tx.Receipts(id)
 			if err != nil {

@@ -15,14 +15,15 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// TestField holds what went wrong elsewhere, and once here (FIELD.md).
+// TestField checks what went wrong in other products, and once here (FIELD.md).
 func TestField(t *testing.T) {
+	clockFields(t)
 	on(t, "F34_what_was_read_is_kept", func(w *world) {
 		const whole = 1199
 		ctx, hangUp := context.WithCancel(w.ctx)
 		gone := errors.New("connection reset by peer")
 		report, err := w.svc.Import(ctx, io.MultiReader(strings.NewReader(memberLines(0, whole)+`{"member":{"id":"cut`), failing(func() error {
-			hangUp() // a server may hear that the client is gone before it has read to the end
+			hangUp() // a server may see the disconnect before it has read to the end
 			return gone
 		})), nil)
 		if !errors.Is(err, gone) || !strings.Contains(err.Error(), "read line 1200") {
@@ -42,8 +43,8 @@ func TestField(t *testing.T) {
 		}
 	})
 	on(t, "F34_what_could_not_be_kept_is_not_told_as_kept", func(w *world) {
-		// The record goes away behind the first batch. Lines that cannot be read stand before and behind the
-		// batch that fails.
+		// The record fails after the first batch. There are unreadable lines before and after the batch that
+		// fails.
 		ctx, stop := context.WithCancel(w.ctx)
 		stream := io.MultiReader(strings.NewReader("nonsense\n"+memberLines(0, 501)+"nonsense\n"), failing(func() error {
 			stop()
@@ -166,7 +167,7 @@ func TestField(t *testing.T) {
 	t.Run("F39_all_bad_lines_are_counted", func(t *testing.T) {
 		w := newWorld(t, sqliteConfig(t), calm())
 		w.members(1)
-		// What the rules refuse is known when its batch is stored, behind what could not be read at all.
+		// Refused lines are known when their batch is stored, after lines that could not be read.
 		const unreadable, refused = 10_050, 7
 		stream := strings.Repeat(`{"connection":["r0","nobody"]}`+"\n", refused) + strings.Repeat("nonsense\n", unreadable) + "\n" + memberLines(0, 1)
 		report, err := w.svc.Import(w.ctx, strings.NewReader(stream), nil)
@@ -191,7 +192,7 @@ type failing func() error
 
 func (f failing) Read([]byte) (int, error) { return 0, f() }
 
-// memberLines are n lines that make members r<first> and so on.
+// memberLines returns n lines with the members r<first> and so on.
 func memberLines(first, n int) string {
 	var lines strings.Builder
 	for i := range n {
@@ -200,7 +201,7 @@ func memberLines(first, n int) string {
 	return lines.String()
 }
 
-// short says what a report holds in one line.
+// short returns a report in one line.
 func short(r mailroom.ImportReport) string {
 	text := fmt.Sprintf("%d accepted", r.Accepted)
 	for _, line := range r.Rejected {

@@ -11,29 +11,30 @@ import (
 	"inmail/domain/rates"
 )
 
-// Report is the answer to analytics: rows of one cut with what their rates mean (R57–R59).
+// Report answers analytics: the rows of one cut, with the definitions of their rates (R57–R59).
 type Report struct {
 	By         string
 	Open       string // the definition of the open rate
-	Response   string // and of the response rate
-	WindowDays int    // of the response rate
+	Response   string // the definition of the response rate
+	WindowDays int    // the days in which a reply counts for the response rate
 	Now        time.Time
 	Rows       []rates.Row
 }
 
-// CutByWeek is the cut whose rows are weeks; the rows of every other are keys of its dimension.
+// CutByWeek is the cut whose rows are weeks. The rows of other cuts are keys of their dimension.
 const CutByWeek = "week"
 
-// cuts are the words of ?by= and the dimensions they read.
+// cuts are the values of ?by= and the dimensions that they read.
 var cuts = []struct {
 	word string
 	by   domain.Dimension
 }{
-	{CutByWeek, domain.ByAll}, {"tag", domain.ByTag}, {"account_type", domain.ByAccountType}, {"category", domain.ByCategory},
+	{CutByWeek, domain.ByAll}, {"tag", domain.ByTag},
+	{"account_type", domain.ByAccountType}, {"category", domain.ByCategory},
 	{"sender", domain.BySender}, {"length", domain.ByLength}, {"advice", domain.ByAdvice},
 }
 
-// Cuts returns the words of ?by=.
+// Cuts returns the values of ?by=.
 func Cuts() []string {
 	var words []string
 	for _, c := range cuts {
@@ -42,8 +43,8 @@ func Cuts() []string {
 	return words
 }
 
-// Analytics reports the rates of one cut over the weeks from the one that holds from to the one that holds to; a zero time is an
-// open end.
+// Analytics reports the rates of one cut from the week that contains from to the week that contains to, both
+// included. A zero time is an open end.
 func (svc *Service) Analytics(ctx context.Context, by string, from, to time.Time) (Report, error) {
 	cut := slices.Index(Cuts(), by)
 	if cut < 0 {
@@ -52,7 +53,9 @@ func (svc *Service) Analytics(ctx context.Context, by string, from, to time.Time
 	if !from.IsZero() && !to.IsZero() && to.Before(from) {
 		return Report{}, refuse(domain.BadRequest, "to lies before from; exchange them")
 	}
-	report := Report{By: by, Open: rates.OpenRate, Response: rates.ResponseRate, WindowDays: svc.policy.ResponseWindowDays}
+	report := Report{
+		By: by, Open: rates.OpenRate, Response: rates.ResponseRate, WindowDays: svc.policy.ResponseWindowDays,
+	}
 	err := svc.record.View(ctx, func(tx Tx) error {
 		report.Now = tx.Now()
 		counts, err := tx.Counts(cuts[cut].by, cohortOf(from), cohortOf(to))
@@ -76,22 +79,22 @@ func cohortOf(t time.Time) domain.Cohort {
 	return domain.CohortOf(t)
 }
 
-// Snapshot is the figures of the record at one moment, as /metrics/domain shows them. Its cost does not grow with the
-// number of InMails: it reads counts and what waits.
+// Snapshot is the figures of the record at one moment, as /metrics/domain shows them. Its cost does not grow
+// with the number of InMails, because it reads only counts and backlogs.
 type Snapshot struct {
 	At           time.Time                                     `json:"at"`
 	Took         time.Duration                                 `json:"took"`
 	Weeks        []WeekFigures                                 `json:"weeks"` // the last 13, oldest first
 	Recent       map[domain.AccountType]map[domain.Outcome]int `json:"recent"`
 	Tags         map[string]map[domain.Outcome]int             `json:"tags"`
-	TagsFolded   int                                           `json:"tags_folded"` // different tags counted under other
+	TagsFolded   int                                           `json:"tags_folded"` // tags under other
 	Pending      int                                           `json:"pending"`
 	ExpiringSoon map[string]int                                `json:"expiring_soon"`
 	Restricted   map[string]int                                `json:"restricted"`
 	CRMs         map[domain.CRM]CRMFigures                     `json:"crms"` // of those that are connected
 }
 
-// CRMFigures is how one CRM stands.
+// CRMFigures are the figures of one CRM.
 type CRMFigures struct {
 	Unsynced       int                         `json:"unsynced"`
 	OldestUnsynced time.Time                   `json:"oldest_unsynced"`
@@ -99,7 +102,7 @@ type CRMFigures struct {
 	Drift          map[string]int              `json:"drift"`
 }
 
-// WeekFigures are the outcomes of one cohort and when its rates are complete (R57, R58).
+// WeekFigures are the outcomes of one cohort, and when its rates are complete (R57, R58).
 type WeekFigures struct {
 	Cohort           domain.Cohort          `json:"cohort"`
 	Outcomes         map[domain.Outcome]int `json:"outcomes"`
@@ -108,10 +111,10 @@ type WeekFigures struct {
 	ResponseComplete time.Time              `json:"response_complete"`
 }
 
-// The reach of a snapshot.
+// The bounds of a snapshot.
 const (
 	SnapshotWeeks = 13
-	RecentWeeks   = 4 // of "recent": the ISO week that holds now and the three before
+	RecentWeeks   = 4 // the weeks of "recent": the current ISO week and the three before
 	OtherTag      = "other"
 )
 
@@ -121,8 +124,8 @@ var withins = []struct {
 	For  time.Duration
 }{{"1h", time.Hour}, {"6h", 6 * time.Hour}, {"24h", 24 * time.Hour}}
 
-// TakeSnapshot computes the figures and stores them. tags is the allow-list of tags that are told by name; all others are
-// folded into "other". measure tells how long it took, by a clock that does not travel.
+// TakeSnapshot computes and stores the figures. tags lists the tags that are counted by name; all others are
+// counted as "other". measure returns how long it took, by a real clock that tests do not set.
 func (svc *Service) TakeSnapshot(ctx context.Context, tags []string, measure func() time.Duration) error {
 	var s Snapshot
 	err := svc.record.View(ctx, func(tx Tx) (err error) {
@@ -140,7 +143,7 @@ func (svc *Service) TakeSnapshot(ctx context.Context, tags []string, measure fun
 	return wrap("store the snapshot", svc.record.Update(ctx, func(tx Tx) error { return tx.PutSnapshot(blob) }))
 }
 
-// StoredSnapshot returns the figures as last stored; nil when none were.
+// StoredSnapshot returns the figures that were stored last; nil when there are none.
 func (svc *Service) StoredSnapshot(ctx context.Context) (*Snapshot, error) {
 	var s *Snapshot
 	err := svc.record.View(ctx, func(tx Tx) error {
@@ -215,7 +218,7 @@ func crmFigures(tx Tx) (map[domain.CRM]CRMFigures, error) {
 	return figures, nil
 }
 
-// weeks gathers the counts of all InMails by cohort.
+// weeks groups the counts of all InMails by cohort.
 func (svc *Service) weeks(counts []domain.Count) ([]WeekFigures, error) {
 	byWeek := map[domain.Cohort]*WeekFigures{}
 	for _, c := range counts {
@@ -225,8 +228,11 @@ func (svc *Service) weeks(counts []domain.Count) ([]WeekFigures, error) {
 			if err != nil {
 				return nil, err
 			}
-			w = &WeekFigures{Cohort: c.Cohort, Outcomes: map[domain.Outcome]int{}, OpenComplete: rates.OpenComplete(monday),
-				ResponseComplete: rates.ResponseComplete(monday, svc.policy.ResponseWindowDays)}
+			w = &WeekFigures{
+				Cohort: c.Cohort, Outcomes: map[domain.Outcome]int{},
+				OpenComplete:     rates.OpenComplete(monday),
+				ResponseComplete: rates.ResponseComplete(monday, svc.policy.ResponseWindowDays),
+			}
 			byWeek[c.Cohort] = w
 		}
 		if c.Outcome == domain.RepliedInTime {
@@ -243,7 +249,7 @@ func (svc *Service) weeks(counts []domain.Count) ([]WeekFigures, error) {
 	return weeks, nil
 }
 
-// foldTags counts the tags of the allow-list by name and all others together.
+// foldTags counts the allowed tags by name and all others together.
 func (s *Snapshot) foldTags(counts []domain.Count, allowed []string) {
 	s.Tags = map[string]map[domain.Outcome]int{}
 	folded := map[string]bool{}
@@ -261,7 +267,7 @@ func (s *Snapshot) foldTags(counts []domain.Count, allowed []string) {
 	s.TagsFolded = len(folded)
 }
 
-// expiring sums what is unopened, and what of it expires soon, from the hours in which it will.
+// expiring sums the unopened InMails, and those that expire soon, from counts by hour of expiry.
 func (s *Snapshot) expiring(counts []domain.Count, now time.Time) {
 	s.ExpiringSoon = map[string]int{}
 	for _, w := range withins {
@@ -271,7 +277,7 @@ func (s *Snapshot) expiring(counts []domain.Count, now time.Time) {
 		s.Pending += c.N
 		hour, err := time.Parse(domain.ExpiryHour, c.Key)
 		if err != nil {
-			continue // no key but ours is ever written
+			continue // keys of another form are never written
 		}
 		for _, w := range withins {
 			if hour.Before(now.Add(w.For)) {
@@ -291,9 +297,10 @@ func add[K comparable](m map[K]map[domain.Outcome]int, key K, c domain.Count) {
 	m[key][c.Outcome] += c.N
 }
 
-// Explain names the rates as a person reads them.
+// Explain defines the rates in a sentence for people.
 func (r Report) Explain() string {
-	return fmt.Sprintf("open rate: opened of delivered, by week of sending, published %d days after the week began (%s); response rate: first replies within %d days (%s); intervals are 95 %% Wilson",
+	return fmt.Sprintf("open rate: opened of delivered, by week of sending, published %d days after the week began "+
+		"(%s); response rate: first replies within %d days (%s); intervals are 95 %% Wilson",
 		rates.OpenCompleteDays, r.Open, r.WindowDays, r.Response)
 }
 

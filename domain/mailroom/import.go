@@ -20,13 +20,13 @@ const MaxImportLine = 64 << 10
 // importBatch is how many lines share a transaction.
 const importBatch = 500
 
-// ImportReport says what became of an import: bad lines are reported, the good ones kept. Lines are those
-// that were decided, so an import that ended early goes on with line Lines + 1.
+// ImportReport says what became of an import: bad lines are reported, good ones stored. Lines counts the
+// decided lines, so an import that ended early continues with line Lines + 1.
 type ImportReport struct {
-	Lines         int // empty ones too
+	Lines         int // decided lines, empty ones included
 	Accepted      int
-	RejectedCount int        // all of them
-	Rejected      []Rejected // the first MaxRejected of them, by line
+	RejectedCount int        // all bad lines
+	Rejected      []Rejected // the first MaxRejected bad lines, by number
 }
 
 // MaxRejected is how many bad lines a report names; RejectedCount counts all.
@@ -39,8 +39,8 @@ type Rejected struct {
 	Detail string
 }
 
-// ImportLine is what one line may hold: exactly one of the four. It is read as strictly as the bodies of the
-// API are, by the same reader; the API's tests hold the fields and bounds of both against each other.
+// ImportLine is one line of an import: exactly one of the four fields is set. It is read as strictly as the
+// bodies of the API, by the same reader; the API's tests compare the fields and bounds of both.
 type ImportLine struct {
 	Member     *ImportMember `json:"member,omitempty"`
 	Connection *importPair   `json:"connection,omitempty"`
@@ -80,7 +80,7 @@ type ImportInMail struct {
 	Attachments strictjson.Anything `json:"attachments,omitempty"`
 }
 
-// accountType is one of the account types.
+// accountType is an account type as an import names it.
 type accountType string
 
 // Values lists the account types.
@@ -92,7 +92,7 @@ func (accountType) Values() []string {
 	return names
 }
 
-// givenKey is a key that was given: an empty one is none, and would let an import be sent twice.
+// givenKey is an Idempotency-Key that was given. An empty one is refused: it would let an import send twice.
 type givenKey string
 
 // Validate refuses what no Idempotency-Key may be (R28).
@@ -103,7 +103,7 @@ func (k givenKey) Validate() error {
 	return checkKey(string(k))
 }
 
-// importPair is two members, as a list.
+// importPair is a list of two members.
 type importPair Pair
 
 // ReadJSON reads a list of two ids.
@@ -160,19 +160,19 @@ func (m *ImportInMail) send() Send {
 	return s
 }
 
-// byteOrderMark may stand once, before the first line; it is no part of it.
+// byteOrderMark may precede the first line, and is not part of it.
 const byteOrderMark = "\xef\xbb\xbf"
 
-// Import reads NDJSON: members, connections, blocks and InMails, one a line, each InMail through every check
-// (R19, R21). Lines of one kind that follow each other share transactions. progress, when not nil, hears the
-// lines done so far. An error is a fault that ended the import; the report says what was decided until then.
-// When the stream breaks, all lines that were read whole are decided first, even where whoever sent them is
-// gone: what was read is kept before anything is said of it.
+// Import reads NDJSON: one member, connection, block or InMail on each line. Each InMail passes every check
+// (R19, R21). Successive lines of one kind share transactions. progress, when not nil, is called with the
+// number of lines done. An error is a fault that ended the import; the report covers what was decided before.
+// When the stream breaks, all lines that were read whole are decided first, even when the client has
+// disconnected.
 func (svc *Service) Import(ctx context.Context, in io.Reader, progress func(lines int)) (ImportReport, error) {
 	im := &importer{svc: svc, ctx: ctx}
 	lines := bufio.NewReaderSize(in, MaxImportLine+len("\r\n"))
 	if mark, _ := lines.Peek(len(byteOrderMark)); string(mark) == byteOrderMark {
-		_, _ = lines.Discard(len(mark)) // what was peeked at is there
+		_, _ = lines.Discard(len(mark)) // Peek has buffered it
 	}
 	for {
 		line, tooLong, err := readLine(lines)
@@ -184,7 +184,7 @@ func (svc *Service) Import(ctx context.Context, in io.Reader, progress func(line
 				return im.cut(), fault
 			}
 		} else if err == nil {
-			im.report.Lines++ // an empty line is a line
+			im.report.Lines++ // empty lines count
 		}
 		if progress != nil && im.report.Lines%importBatch == 0 {
 			progress(im.report.Lines)
@@ -199,8 +199,8 @@ func (svc *Service) Import(ctx context.Context, in io.Reader, progress func(line
 	return im.sorted(), nil
 }
 
-// readLine returns one line without its end, which the bound does not count; one that is too long is read
-// over.
+// readLine returns one line without its line break, which does not count for MaxImportLine. A line that is
+// too long is skipped.
 func readLine(in *bufio.Reader) (line []byte, tooLong bool, err error) {
 	line, err = in.ReadSlice('\n')
 	for errors.Is(err, bufio.ErrBufferFull) {
@@ -214,20 +214,20 @@ func readLine(in *bufio.Reader) (line []byte, tooLong bool, err error) {
 	return line, len(line) > MaxImportLine, err
 }
 
-// importer gathers lines of one kind into a batch.
+// importer collects lines of one kind in a batch.
 type importer struct {
 	svc     *Service
 	ctx     context.Context
 	report  ImportReport
 	kind    string
-	numbers []int // of the lines in the batch
-	behind  int   // lines that were refused behind the first of the batch
+	numbers []int // the numbers of the lines in the batch
+	behind  int   // refused lines after the first line of the batch
 	members []domain.Member
 	pairs   []Pair
 	sends   []Send
 }
 
-// line reads one line; its faults are reported, not returned.
+// line reads one line. Faults of the line are reported, not returned.
 func (im *importer) line(line []byte, tooLong bool) error {
 	im.report.Lines++
 	number := im.report.Lines
@@ -297,14 +297,14 @@ func (im *importer) flush() error {
 		im.report.Accepted++
 	}
 	im.numbers, im.members, im.pairs, im.sends, im.behind = im.numbers[:0], nil, nil, nil, 0
-	if len(im.report.Rejected) > MaxRejected { // these stand before some that were known earlier
+	if len(im.report.Rejected) > MaxRejected { // these lines come before some that were rejected earlier
 		im.report.Rejected = im.sorted().Rejected[:MaxRejected]
 	}
 	return nil
 }
 
-// broken decides the lines that were read whole before the stream broke, whoever has gone away in the
-// meantime.
+// broken decides the lines that were read whole before the stream broke, even when the client has
+// disconnected.
 func (im *importer) broken(err error) (ImportReport, error) {
 	next := im.report.Lines + 1
 	im.ctx = context.WithoutCancel(im.ctx)
@@ -314,7 +314,8 @@ func (im *importer) broken(err error) (ImportReport, error) {
 	return im.sorted(), fmt.Errorf("read line %d: %w", next, err)
 }
 
-// cut takes what stands behind the first undecided line out of the report: the import goes on with that line.
+// cut removes the lines after the first undecided one from the report, because the import continues with that
+// one.
 func (im *importer) cut() ImportReport {
 	report := im.sorted()
 	if len(im.numbers) == 0 {
@@ -329,12 +330,12 @@ func (im *importer) cut() ImportReport {
 
 // sorted returns the report with its bad lines in order.
 func (im *importer) sorted() ImportReport {
-	bad := im.report.Rejected
-	sort.SliceStable(bad, func(i, j int) bool { return bad[i].Line < bad[j].Line })
+	rejected := im.report.Rejected
+	sort.SliceStable(rejected, func(i, j int) bool { return rejected[i].Line < rejected[j].Line })
 	return im.report
 }
 
-// unreadable reports a line that is refused as it is read, perhaps before a batch of earlier ones was
+// unreadable reports a line that is refused when it is read, perhaps before a batch of earlier lines is
 // decided.
 func (im *importer) unreadable(line int, err error) {
 	if len(im.numbers) > 0 {
@@ -343,7 +344,7 @@ func (im *importer) unreadable(line int, err error) {
 	im.reject(line, err, MaxRejected)
 }
 
-// reject counts a bad line, and lists it where the list is shorter than limit.
+// reject counts a bad line, and lists it while the list is shorter than limit.
 func (im *importer) reject(line int, err error, limit int) {
 	var refusal *domain.Refusal
 	if !errors.As(err, &refusal) {
@@ -351,7 +352,8 @@ func (im *importer) reject(line int, err error, limit int) {
 	}
 	im.report.RejectedCount++
 	if len(im.report.Rejected) < limit {
-		im.report.Rejected = append(im.report.Rejected, Rejected{Line: line, Code: refusal.Code, Detail: refusal.Detail})
+		rejected := Rejected{Line: line, Code: refusal.Code, Detail: refusal.Detail}
+		im.report.Rejected = append(im.report.Rejected, rejected)
 	}
 }
 
@@ -369,7 +371,7 @@ func (l *ImportLine) kind() string {
 
 var lineShape = strictjson.ShapeOf(reflect.TypeFor[ImportLine]())
 
-// parseLine reads one line as the API reads a body, and refuses one that does not hold exactly one kind.
+// parseLine reads one line as the API reads a body, and refuses a line without exactly one kind.
 func parseLine(line []byte) (*ImportLine, error) {
 	var l ImportLine
 	if err := lineShape.Read("line", line, &l); err != nil {

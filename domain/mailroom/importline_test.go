@@ -14,8 +14,8 @@ import (
 	"inmail/domain"
 )
 
-// FuzzImportLine: a line is taken only where it is JSON and of exactly one kind; what is wrong is told in
-// words that can be stored.
+// FuzzImportLine checks that a line is accepted only when it is JSON and of exactly one kind, and that its
+// faults are described in text that can be stored.
 func FuzzImportLine(f *testing.F) {
 	for _, seed := range []string{`{"member":{"id":"a","name":"Ann","anchor_day":1.5e1,"skills":["x"]}}`, `{"connection":["a","b"]}`, `{"block":["a","b"]}`, `{}`,
 		`{"inmail":{"from":"a","to":"b","subject":"s","body":"\ud83d\ude00","tags":[],"key":"k","crm":{"lead_id":""},"attachment":{"a":[1]}}}`, `{"member":null}`} {
@@ -37,7 +37,7 @@ func FuzzImportLine(f *testing.F) {
 	})
 }
 
-// FuzzReadLine: however a stream arrives, its lines are those between line breaks.
+// FuzzReadLine checks that lines are split at line breaks, however a stream arrives.
 func FuzzReadLine(f *testing.F) {
 	f.Add([]byte("a\r\n\n\r\nb"), 0)
 	f.Add([]byte("a\n"), MaxImportLine)

@@ -9,13 +9,14 @@ import (
 	"inmail/domain"
 )
 
-// ErrNoKey says that a caller showed no key that is known.
+// ErrNoKey says that a caller gave no key, or an unknown one.
 var ErrNoKey = errors.New("no such key")
 
-// KeyPrefix begins every key that the program makes, so that one is recognised where it should not be.
+// KeyPrefix begins every key that the program makes, so that people and scanners recognise one that leaked.
 const KeyPrefix = "inm_"
 
-// CreateKey makes a key and shows it once: only its SHA-256 is kept. A member key acts as one member, who exists.
+// CreateKey makes a key and returns it this once; only its SHA-256 is stored. A member key acts as one
+// member, who must exist.
 func (svc *Service) CreateKey(ctx context.Context, role Role, member domain.MemberID) (id, key string, err error) {
 	switch {
 	case role == RoleOperator && member != "":
@@ -31,7 +32,8 @@ func (svc *Service) CreateKey(ctx context.Context, role Role, member domain.Memb
 	return id, key, wrap("make a key", err)
 }
 
-// InstallKey stores a key that was made elsewhere (INMAIL_OPERATOR_KEY) under a fixed id; the same id is replaced.
+// InstallKey stores a key that was made elsewhere (INMAIL_OPERATOR_KEY) under a fixed id, and replaces an
+// earlier one of that id.
 func (svc *Service) InstallKey(ctx context.Context, id, key string) error {
 	return wrap("install a key", svc.putKey(ctx, id, key, RoleOperator, ""))
 }
@@ -50,7 +52,7 @@ func (svc *Service) putKey(ctx context.Context, id, key string, role Role, membe
 	})
 }
 
-// Authenticate finds the key that a caller showed; ErrNoKey when there is none.
+// Authenticate returns the stored key of a caller; ErrNoKey when there is none.
 func (svc *Service) Authenticate(ctx context.Context, key string) (Key, error) {
 	var found *Key
 	err := svc.record.View(ctx, func(tx Tx) (err error) {
@@ -66,7 +68,7 @@ func (svc *Service) Authenticate(ctx context.Context, key string) (Key, error) {
 	return *found, nil
 }
 
-// Keys lists the keys, newest first; the keys themselves are not kept.
+// Keys lists the stored keys, newest first. The keys themselves are not stored.
 func (svc *Service) Keys(ctx context.Context, p Page) (keys []Key, err error) {
 	err = svc.record.View(ctx, func(tx Tx) (err error) {
 		keys, err = tx.ListKeys(p)
@@ -75,7 +77,7 @@ func (svc *Service) Keys(ctx context.Context, p Page) (keys []Key, err error) {
 	return keys, wrap("list keys", err)
 }
 
-// DeleteKey makes a key unknown from now on; not_found when it is already.
+// DeleteKey deletes a key, which is unknown from then on; not_found when there is none.
 func (svc *Service) DeleteKey(ctx context.Context, id string) error {
 	err := svc.record.Update(ctx, func(tx Tx) error {
 		gone, err := tx.DeleteKey(id)

@@ -7,8 +7,8 @@ import (
 	"inmail/domain"
 )
 
-// Tag replaces the tags of an InMail, by its sender or an operator, at any time; the figures move with them (R56).
-// It returns the tags in their one form.
+// Tag replaces the tags of an InMail, by its sender or an operator, at any time. The figures follow (R56). It
+// returns the tags in their normal form.
 func (svc *Service) Tag(ctx context.Context, v Viewer, id domain.ID, tags []string) ([]string, error) {
 	for _, t := range tags {
 		if err := CheckText(t); err != nil {
@@ -30,7 +30,8 @@ func (svc *Service) Tag(ctx context.Context, v Viewer, id domain.ID, tags []stri
 	return normal, wrap("tag", err)
 }
 
-// SetCRM replaces the ids of CRMs that a sender names; an explicit id wins over matching (R55). It returns them as stored.
+// SetCRM replaces the ids of CRMs that the sender names, and returns them as stored. A named id takes
+// precedence over matching (R55).
 func (svc *Service) SetCRM(ctx context.Context, v Viewer, id domain.ID, ids domain.CRMIDs) (domain.CRMIDs, error) {
 	normal, err := svc.judgeCRM(ids)
 	if err != nil {
@@ -44,8 +45,10 @@ func (svc *Service) SetCRM(ctx context.Context, v Viewer, id domain.ID, ids doma
 	return normal, wrap("set the ids of CRMs", err)
 }
 
-// label changes what is written on an InMail but not its state: no receipt follows, CRMs learn of it.
-func (svc *Service) label(ctx context.Context, v Viewer, id domain.ID, change func(Tx, *domain.InMail) (bool, error)) error {
+// label changes an InMail without changing its state: there is no receipt, but the InMail is due for every
+// CRM. change returns whether anything has changed.
+func (svc *Service) label(ctx context.Context, v Viewer, id domain.ID,
+	change func(Tx, *domain.InMail) (bool, error)) error {
 	return svc.record.Update(ctx, func(tx Tx) error {
 		m, err := one(tx.LockInMails, id)
 		if err != nil {

@@ -9,15 +9,16 @@ import (
 	"inmail/domain/spam"
 )
 
-// stateModelFaded is when the filter's model has faded last.
+// stateModelFaded is the time when the filter's model faded last.
 const stateModelFaded = "model_faded"
 
-// maxReported is how many reports are looked at for others like a new one.
+// maxReported is how many reports are searched for ones that are like a new one.
 const maxReported = 1000
 
-// Learn folds up to limit lessons into the filter's model, lets it fade when that is due, and returns from how many InMails it
-// learned. A reply teaches good at once. A report teaches spam only when enough distinct readers have reported letters like it
-// (spam.Teach), and never a letter that its own reader has answered.
+// Learn lets the filter's model learn up to limit lessons and fade when that is due, and returns from how
+// many InMails it learned. A reply teaches at once that its InMail is good. A report teaches spam only when
+// enough distinct readers have reported similar InMails (spam.Teach), and never when the reader has answered
+// the InMail.
 func (svc *Service) Learn(ctx context.Context, limit int) (learnt int, err error) {
 	err = svc.record.Update(ctx, func(tx Tx) error {
 		learnt = 0
@@ -33,7 +34,7 @@ func (svc *Service) Learn(ctx context.Context, limit int) (learnt int, err error
 		if err != nil {
 			return err
 		}
-		m := spam.NewModel() // a copy of its own: the cached one is in use
+		m := spam.NewModel() // a copy, because the cached model is in use
 		if len(blob) > 0 {
 			if err := m.UnmarshalBinary(blob); err != nil {
 				return fmt.Errorf("read the filter's model: %w", err)
@@ -56,8 +57,8 @@ func (svc *Service) Learn(ctx context.Context, limit int) (learnt int, err error
 	return learnt, wrap("learn", err)
 }
 
-// fadeDue returns how many times the model is to fade now, and notes that it has. The count begins with the first lesson that is
-// looked for.
+// fadeDue returns how many times the model is to fade now, and stores that it has. The time counts from the
+// first call.
 func fadeDue(tx Tx) (due int, err error) {
 	last, err := state[time.Time](tx, stateModelFaded)
 	if err != nil {
@@ -72,7 +73,7 @@ func fadeDue(tx Tx) (due int, err error) {
 	return due, setState(tx, stateModelFaded, last.Add(time.Duration(due)*spam.FadeEvery))
 }
 
-// learn lets m observe what lessons bring, and returns from how many InMails it learned.
+// learn lets m learn from lessons, and returns from how many InMails it learned.
 func (svc *Service) learn(tx Tx, m *spam.Model, lessons []Lesson) (learnt int, err error) {
 	var answered []domain.ID
 	reported := false
@@ -88,7 +89,7 @@ func (svc *Service) learn(tx Tx, m *spam.Model, lessons []Lesson) (learnt int, e
 		return 0, err
 	}
 	for _, id := range answered {
-		if im := found[id]; im != nil && im.Body != "" { // erased ones teach nothing
+		if im := found[id]; im != nil && im.Body != "" { // an erased InMail has no text to learn from
 			m.Observe(im.Subject, im.Body, false)
 			learnt++
 		}
@@ -100,7 +101,7 @@ func (svc *Service) learn(tx Tx, m *spam.Model, lessons []Lesson) (learnt int, e
 	return learnt + n, err
 }
 
-// learnReports lets m observe the reported letters that teach now.
+// learnReports lets m learn from the reported InMails that teach now (spam.Teach).
 func (svc *Service) learnReports(tx Tx, m *spam.Model) (learnt int, err error) {
 	rows, err := tx.Reported(tx.Now().Add(-spam.RecordWindow), maxReported)
 	if err != nil {
@@ -127,7 +128,7 @@ func (svc *Service) learnReports(tx Tx, m *spam.Model) (learnt int, err error) {
 		return 0, err
 	}
 	var reports []spam.ReportedBody
-	var of []*domain.InMail // of each of reports
+	var of []*domain.InMail // of[i] belongs to reports[i]
 	deliveries := map[string]int{}
 	for _, row := range rows {
 		im := found[row.InMail]
@@ -135,8 +136,10 @@ func (svc *Service) learnReports(tx Tx, m *spam.Model) (learnt int, err error) {
 			continue
 		}
 		deliveries[string(row.Sender)] = signals[row.Sender].Deliveries
-		reports = append(reports, spam.ReportedBody{Sender: string(row.Sender), Reporter: row.Reporter, Taught: row.Taught,
-			Print: printOf(domain.ReadText(im.Subject, im.Body, false), members[im.Recipient])})
+		reports = append(reports, spam.ReportedBody{
+			Sender: string(row.Sender), Reporter: row.Reporter, Taught: row.Taught,
+			Print: printOf(domain.ReadText(im.Subject, im.Body, false), members[im.Recipient]),
+		})
 		of = append(of, im)
 	}
 	var taught []domain.ID

@@ -8,94 +8,97 @@ import (
 	"inmail/domain"
 )
 
-// Lease names what one worker of all processes does at a time for one CRM. Whoever takes it holds it until its time is over, and
-// prolongs that while it is at work: one that dies delays the others by no more than that. The record keeps it, like what is claimed.
+// Lease names work for one CRM that one worker of all processes does at a time. A worker takes the lease for
+// a time and prolongs it while it works, so that one which dies delays the others by that time at most. The
+// record keeps leases, as it keeps claims.
 type Lease struct {
 	CRM  domain.CRM
 	What string // write, or a kind of run
 }
 
-// WriteLease is that of writing rows which hang on records of the CRM: two writers would wait for each other's parents. Each kind
-// of run has a lease too.
+// WriteLease is the lease of writing rows with parents in a CRM: two writers at once would lock each other's
+// parents. Each kind of run has a lease of its own.
 func WriteLease(crm domain.CRM) Lease { return Lease{crm, "write"} }
 
-// ErrTurnTaken says that another holds the turn.
-var ErrLeaseTaken = errors.New("another worker has the turn")
+// ErrLeaseTaken says that another holder has the lease.
+var ErrLeaseTaken = errors.New("another worker has the lease")
 
-// maxTurn is the longest lease of a turn. One that ends later was taken by a clock that is not ours.
+// maxLease is the longest time of a lease. A stored lease that ends later than that from now was taken by a
+// process whose clock was wrong, and counts as ended.
 const maxLease = 5 * time.Minute
 
-// held is a turn as the record keeps it.
+// leaseHolder is a lease as the record keeps it.
 type leaseHolder struct {
 	By    domain.ID `json:"by"`
 	Until time.Time `json:"until"`
 }
 
-func (h *leaseHolder) lives(now time.Time) bool {
+func (h *leaseHolder) active(now time.Time) bool {
 	return h != nil && now.Before(h.Until) && h.Until.Sub(now) <= maxLease
 }
 
-// NewHolder names one who takes turns.
+// NewHolder returns a new name for a holder of leases.
 func (svc *Service) NewHolder() domain.ID { return svc.ids.NewID() }
 
-// TakeTurn gives a turn to holder until the lease ends, or prolongs it; ErrTurnTaken while another holds it. A lease is at most five minutes.
-func (svc *Service) TakeLease(ctx context.Context, t Lease, holder domain.ID, lease time.Duration) error {
+// TakeLease takes the lease l for holder, or prolongs it, for a time of at most five minutes. It returns
+// ErrLeaseTaken while another holder has it.
+func (svc *Service) TakeLease(ctx context.Context, l Lease, holder domain.ID, lease time.Duration) error {
 	err := svc.record.Update(ctx, func(tx Tx) error {
-		if err := leaseFree(tx, t, holder); err != nil {
+		if err := leaseFree(tx, l, holder); err != nil {
 			return err
 		}
-		return takeLease(tx, t, holder, lease)
+		return takeLease(tx, l, holder, lease)
 	})
-	return wrap("take the turn "+t.String(), err)
+	return wrap("take the lease "+l.String(), err)
 }
 
-// EndTurn lets the next one have the turn at once, if holder still has it.
-func (svc *Service) EndLease(ctx context.Context, t Lease, holder domain.ID) error {
+// EndLease ends a lease that holder still has, so that another can take it at once.
+func (svc *Service) EndLease(ctx context.Context, l Lease, holder domain.ID) error {
 	err := svc.record.Update(ctx, func(tx Tx) error {
-		h, err := state[leaseHolder](tx, t.state())
-		if err != nil || h == nil || h.By != holder { // nothing was taken, so nothing is written
+		h, err := state[leaseHolder](tx, l.state())
+		if err != nil || h == nil || h.By != holder { // holder does not have it, so nothing is written
 			return err
 		}
-		if h, err = lockLease(tx, t); err != nil || h == nil || h.By != holder {
+		if h, err = lockLease(tx, l); err != nil || h == nil || h.By != holder {
 			return err
 		}
-		return tx.SetState(t.state(), nil)
+		return tx.SetState(l.state(), nil)
 	})
-	return wrap("end the turn "+t.String(), err)
+	return wrap("end the lease "+l.String(), err)
 }
 
-func (t Lease) state() string { return crmState(t.CRM, "lease_"+t.What) }
+func (l Lease) state() string { return crmState(l.CRM, "lease_"+l.What) }
 
-func (t Lease) String() string { return string(t.CRM) + " " + t.What }
+func (l Lease) String() string { return string(l.CRM) + " " + l.What }
 
-// turnFree looks whether holder may take a turn, and locks nothing.
-func leaseFree(tx Tx, t Lease, holder domain.ID) error {
-	h, err := state[leaseHolder](tx, t.state())
-	if err == nil && h.lives(tx.Now()) && h.By != holder {
+// leaseFree returns ErrLeaseTaken when another holder has the lease. It locks nothing.
+func leaseFree(tx Tx, l Lease, holder domain.ID) error {
+	h, err := state[leaseHolder](tx, l.state())
+	if err == nil && h.active(tx.Now()) && h.By != holder {
 		return ErrLeaseTaken
 	}
 	return err
 }
 
-// takeTurn takes or prolongs a turn.
-func takeLease(tx Tx, t Lease, holder domain.ID, lease time.Duration) error {
-	h, err := lockLease(tx, t)
+// takeLease takes or prolongs a lease.
+func takeLease(tx Tx, l Lease, holder domain.ID, lease time.Duration) error {
+	h, err := lockLease(tx, l)
 	if err != nil {
 		return err
 	}
-	if h.lives(tx.Now()) && h.By != holder {
+	if h.active(tx.Now()) && h.By != holder {
 		return ErrLeaseTaken
 	}
-	return setState(tx, t.state(), leaseHolder{By: holder, Until: tx.Now().Add(min(lease, maxLease))})
+	return setState(tx, l.state(), leaseHolder{By: holder, Until: tx.Now().Add(min(lease, maxLease))})
 }
 
-// stateTurns is written before a turn is read: of two transactions the second waits there until the first has ended, and then reads
-// what that decided.
+// stateLeases is written before a lease is read. The second of two transactions waits there until the first
+// has ended, and then reads what the first decided.
 const stateLeases = "leases"
 
-func lockLease(tx Tx, t Lease) (*leaseHolder, error) {
-	if err := tx.SetState(crmState(t.CRM, stateLeases), []byte(t.What)); err != nil {
+func lockLease(tx Tx, l Lease) (*leaseHolder, error) {
+	if err := tx.SetState(crmState(l.CRM, stateLeases), []byte(l.What)); err != nil {
 		return nil, err
 	}
-	return state[leaseHolder](tx, t.state())
+	return state[leaseHolder](tx, l.state())
 }

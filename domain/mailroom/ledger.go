@@ -8,8 +8,8 @@ import (
 	"inmail/domain/spam"
 )
 
-// ledger is what one batch of judgements stands on: facts that were loaded once, under the senders'
-// locks, and that move on as the batch goes, so that the second send of a batch sees the first.
+// ledger is the facts by which one batch is judged. They are loaded once, under the locks of the senders, and
+// updated after each send, so that the second send of a batch sees the first.
 type ledger struct {
 	svc        *Service
 	members    map[domain.MemberID]*domain.Member
@@ -18,14 +18,14 @@ type ledger struct {
 	signals    map[domain.MemberID]spam.Signals
 	banned     map[domain.MemberID]bool
 	between    map[Pair]*Between
-	prints     map[domain.MemberID][]spam.SentPrint // of recent bodies: those of this batch, and when asked for the stored ones
-	printed    map[domain.MemberID]bool             // the stored ones are loaded
+	prints     map[domain.MemberID][]spam.SentPrint // of this batch and, once loaded, the stored ones
+	printed    map[domain.MemberID]bool             // whose stored prints are loaded
 	model      *spam.Model
 	accepting  bool
 }
 
-// purpose says what a ledger is opened for: at accept, what is on its way counts as if it were
-// delivered, and the sender's behaviour is judged; at delivery only what is delivered counts.
+// purpose says what a ledger is opened for. At accept, queued InMails count as if they were delivered, and
+// the sender's behaviour is judged. At delivery only delivered InMails count.
 type purpose bool
 
 const (
@@ -33,13 +33,13 @@ const (
 	forDeliver purpose = false
 )
 
-// open locks the senders and loads the facts for pairs, with what more is asked for.
+// open locks the senders and loads the facts for pairs, and those that more asks for.
 func (svc *Service) open(tx Tx, pairs []Pair, p purpose, more Ask) (*ledger, Facts, error) {
 	more.Lock = true
 	return svc.load(tx, pairs, p, more)
 }
 
-// load reads the facts for pairs without locking, for preflight, which decides nothing.
+// load loads the facts for pairs without locks, for preflight, which decides nothing.
 func (svc *Service) load(tx Tx, pairs []Pair, p purpose, more Ask) (*ledger, Facts, error) {
 	ask := more
 	ask.Pairs, ask.AnchorDay, ask.AllPeriods, ask.Allowance = pairs, svc.policy.AnchorDay, svc.policy.RolloverPeriods > 0, svc.allowance
@@ -61,7 +61,8 @@ func (svc *Service) load(tx Tx, pairs []Pair, p purpose, more Ask) (*ledger, Fac
 	return l, f, err
 }
 
-// known is the id of a member who is there. Ids of others are kept nowhere: one may be of a member who was erased (R60).
+// known returns id when the member exists, else an empty id. Other ids are stored nowhere, because one may be
+// of an erased member (R60).
 func (l *ledger) known(id domain.MemberID) domain.MemberID {
 	if l.members[id] == nil {
 		return ""
@@ -69,7 +70,7 @@ func (l *ledger) known(id domain.MemberID) domain.MemberID {
 	return id
 }
 
-// accounts loads what credits are computed from, with what is on its way.
+// accounts loads what credits are computed from, queued InMails included.
 func (svc *Service) accounts(tx Tx, ids []domain.MemberID) (map[domain.MemberID]domain.Account, error) {
 	accounts, err := tx.Accounts(ids, svc.policy.AnchorDay, svc.policy.RolloverPeriods > 0, svc.allowance)
 	if err != nil {
@@ -87,9 +88,9 @@ func (svc *Service) accounts(tx Tx, ids []domain.MemberID) (map[domain.MemberID]
 	return accounts, nil
 }
 
-// content is what a text leads to, whoever sends it to whom.
+// content is the judgement of a text, whatever its sender and recipient.
 type content struct {
-	model    *spam.Model // that judged it; nil: nothing was learnt
+	model    *spam.Model // the model that judged it; nil: nothing was learnt
 	refusals []*domain.Refusal
 	verdict  *spam.Verdict // of a spammy text, for which a strike is due; else nil
 }
@@ -103,7 +104,8 @@ func judgeContent(m *spam.Model, text domain.Text) content {
 	return c
 }
 
-// content is what text leads to: as it was judged before the transaction, unless the filter is another one by now.
+// content returns before, the judgement from before the transaction, unless the model has changed since; then
+// it judges the text again.
 func (l *ledger) content(before content, text domain.Text) content {
 	if before.model == l.model {
 		return before
@@ -111,14 +113,14 @@ func (l *ledger) content(before content, text domain.Text) content {
 	return judgeContent(l.model, text)
 }
 
-// refusals judges one send by every rule, its text included.
+// refusals returns the refusals of one send by all rules, those of its text included.
 func (l *ledger) refusals(from, to domain.MemberID, text content, now time.Time) []*domain.Refusal {
 	c := l.reach(from, to, now)
 	c.Content = text.refusals
 	return c.Refusals()
 }
 
-// reach is the case of one pair without its text.
+// reach returns the case of one pair, without a text.
 func (l *ledger) reach(from, to domain.MemberID, now time.Time) domain.Case {
 	credits := domain.CreditsAt(now, l.accounts[from], l.svc.policy.RolloverPeriods)
 	between := l.between[Pair{from, to}]
@@ -137,7 +139,7 @@ func (l *ledger) reach(from, to domain.MemberID, now time.Time) domain.Case {
 	return c
 }
 
-// accepted moves the ledger on after a send was accepted.
+// accepted updates the ledger after a send was accepted.
 func (l *ledger) accepted(from, to domain.MemberID, print spam.Fingerprint, now time.Time) {
 	a := l.accounts[from]
 	a.InFlight++
@@ -147,7 +149,7 @@ func (l *ledger) accepted(from, to domain.MemberID, print spam.Fingerprint, now 
 	l.prints[from] = append(l.prints[from], spam.SentPrint{At: now, Fingerprint: print})
 }
 
-// delivered moves the ledger on after a delivery.
+// delivered updates the ledger after a delivery.
 func (l *ledger) delivered(from, to domain.MemberID, start time.Time) {
 	a := l.accounts[from]
 	a.InFlight--

@@ -11,9 +11,10 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// TestRandomLife plays a small network at random over a real record: sends, deliveries, openings, replies, retractions,
-// reports and the clock in any order. After each step nothing is overspent, receipts have no gap, the figures add up to what was
-// delivered, and what each side sees is what the model says (R10, R29, R31–R40, R54, R59).
+// TestRandomLife plays a small network at random over a real record: sends, deliveries, openings, replies,
+// retractions, reports and the clock in any order. After each step nothing is overspent, receipts have no
+// gap, the figures add up to what was delivered, and what each side sees is what the model says (R10, R29,
+// R31–R40, R54, R59).
 func TestRandomLife(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		policy := calm()
@@ -62,7 +63,7 @@ func (l *life) send(rt *rapid.T) {
 	id, err := l.w.accept(text(from, to))
 	var refusal *domain.Refusal
 	if errors.As(err, &refusal) {
-		return // restricted by reports, out of credits, or awaiting a reply: which is proved rule by rule
+		return // restricted, without credits, or awaiting a reply: TestRules proves each
 	}
 	l.w.ok(err)
 	l.ids = append(l.ids, id)
@@ -89,7 +90,7 @@ func (l *life) deliver(*rapid.T) {
 	}
 }
 
-// act does one thing to one InMail by the right side, and holds the answer against the model.
+// act does one thing to one InMail as the right side, and compares the answer with the model.
 func (l *life) act(rt *rapid.T, what string) {
 	if len(l.ids) == 0 {
 		return
@@ -119,12 +120,12 @@ func (l *life) act(rt *rapid.T, what string) {
 	}
 }
 
-// check holds all views against each other.
+// check compares all views with each other.
 func (l *life) check(rt *rapid.T) {
 	delivered := 0
 	for sender, periods := range l.used {
 		for start, n := range periods {
-			if n > 5+lifeRecipients { // 5, and at most as many given back as there were replies
+			if n > 5+lifeRecipients { // 5, and one returned for each reply at most
 				rt.Fatalf("%s used %d in the period of %s", sender, n, start)
 			}
 			delivered += n

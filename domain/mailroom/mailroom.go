@@ -1,7 +1,7 @@
-// Package mailroom is what the product does, a file a verb: accept, deliver, open, reply, retract,
-// expire and the rest, over the ports of ports.go. Each verb is one transaction of the record; the
-// rules that it asks are pure and stand in package domain. What must happen outside (a task for the
-// workers, a figure for the metrics) happens after the commit.
+// Package mailroom contains the use cases, with a file for each verb: accept, deliver, open, reply, retract,
+// expire and so on. They use the ports of ports.go. Each is one transaction of the record; the rules that it
+// applies are pure functions of package domain. What happens outside the record (a task for the workers, a
+// figure for the metrics) happens after the commit.
 package mailroom
 
 import (
@@ -16,18 +16,18 @@ import (
 	"inmail/domain/spam"
 )
 
-// ErrConflict says that a row was not, or no longer, as the caller believed: nothing was stored.
+// ErrConflict says that a row is not, or no longer, as the caller assumed. Nothing was stored.
 var ErrConflict = errors.New("the record has changed meanwhile")
 
-// ErrUnavailable says that the record cannot be used now: it is not reached, full, or did not answer in time.
-// The same may work later.
+// ErrUnavailable says that the record cannot be used now: it cannot be reached, is full, or did not answer in
+// time. The same call may succeed later.
 var ErrUnavailable = errors.New("the record is not available")
 
-// Cause is why a part cannot work now, in words that everybody may hear: /readyz, the answer to a client and the command
-// line say the same. An error that knows its cause has the method Cause() Cause.
+// Cause is why a part of the program cannot work now, in words that everybody may see: /readyz, answers to
+// clients and the command line use the same ones. An error with a cause has the method Cause() Cause.
 type Cause string
 
-// The causes. Each is said after the name of the part: "the record does not answer".
+// The causes. Each follows the name of the part: "the record does not answer".
 const (
 	CauseUnreachable Cause = "cannot be reached"
 	CauseSilent      Cause = "does not answer"
@@ -38,9 +38,10 @@ const (
 	CauseBusy        Cause = "is too busy"
 	CauseRefused     Cause = "refuses this program"
 	CausePaused      Cause = "is paused"
+	CauseApart       Cause = "is more than 2 s from the record's time"
 )
 
-// Because is err with its cause.
+// Because returns err with its cause.
 func Because(why Cause, err error) error { return &because{err, why} }
 
 type because struct {
@@ -48,29 +49,29 @@ type because struct {
 	why Cause
 }
 
-// Cause implements what CauseOf looks for.
+// Cause returns the cause, for CauseOf.
 func (b *because) Cause() Cause { return b.why }
 
 // Unwrap returns the error without its cause.
 func (b *because) Unwrap() error { return b.error }
 
-// CauseOf returns the cause that err knows, else that the part cannot be reached.
+// CauseOf returns the cause of err; CauseUnreachable when it has none.
 func CauseOf(err error) Cause {
-	var knows interface{ Cause() Cause }
-	if errors.As(err, &knows) && knows.Cause() != "" {
-		return knows.Cause()
+	var caused interface{ Cause() Cause }
+	if errors.As(err, &caused) && caused.Cause() != "" {
+		return caused.Cause()
 	}
 	return CauseUnreachable
 }
 
-// Config is what the use cases are told when they are built.
+// Config has the settings of a Service.
 type Config struct {
 	Plans  domain.Plans
 	Policy domain.Policy
-	CRMs   []CRM // those that this program knows, configured or not; the first is meant where none is named
+	CRMs   []CRM // the CRMs of this program, configured or not; the first is the default
 }
 
-// Service joins the ports and the rules. Build it with New; its methods are safe for concurrent use.
+// Service is the use cases over the ports. Build it with New; its methods are safe for concurrent use.
 type Service struct {
 	record   Record
 	queue    Queue
@@ -90,39 +91,42 @@ type Service struct {
 	verdicts verdicts
 }
 
-// New builds a Service. It reads, or makes once, the key of the confirmation tokens, so that all
-// replicas accept each other's.
-func New(ctx context.Context, c Config, record Record, queue Queue, clock Clock, ids IDs, observer Observer) (*Service, error) {
+// New builds a Service. It reads the key of the confirmation tokens from the record, or makes it the first
+// time, so that all replicas accept each other's tokens.
+func New(ctx context.Context, c Config, record Record, queue Queue,
+	clock Clock, ids IDs, observer Observer) (*Service, error) {
 	if err := errors.Join(c.Plans.Validate(), c.Policy.Validate()); err != nil {
 		return nil, err
 	}
-	r := &Service{record: record, queue: queue, clock: clock, ids: ids, observer: observer, plans: c.Plans, policy: c.Policy, limits: limitsOf(c.Policy),
-		crms: slices.Clone(c.CRMs)}
+	svc := &Service{
+		record: record, queue: queue, clock: clock, ids: ids, observer: observer,
+		plans: c.Plans, policy: c.Policy, limits: limitsOf(c.Policy), crms: slices.Clone(c.CRMs),
+	}
 	err := record.Update(ctx, func(tx Tx) error {
 		key, err := tx.State(stateConfirmKey)
 		if err != nil || len(key) == 32 {
-			r.confirm = key
+			svc.confirm = key
 			return err
 		}
 		secret := ids.NewSecret()
-		r.confirm = secret[:]
-		return tx.SetState(stateConfirmKey, r.confirm)
+		svc.confirm = secret[:]
+		return tx.SetState(stateConfirmKey, svc.confirm)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read the key of confirmation tokens: %w", err)
 	}
-	if err := r.noteAnchorDay(ctx); err != nil {
-		return nil, fmt.Errorf("note the anchor day: %w", err)
+	if err := svc.noteAnchorDay(ctx); err != nil {
+		return nil, fmt.Errorf("store the anchor day: %w", err)
 	}
-	return r, nil
+	return svc, nil
 }
 
-// stateAnchorDay is the policy anchor_day under which usage was last kept.
+// stateAnchorDay is the policy anchor_day by which usage was last counted.
 const stateAnchorDay = "anchor_day"
 
-// noteAnchorDay counts the usage of the period that now holds anew when the policy's anchor day is another than when the record was
-// last opened: what was sent in it stays spent (R08). Processes of one record have one policy; while they are
-// changed one by one, each counts by its own.
+// noteAnchorDay counts the usage of the current period anew when the policy's anchor day has changed since
+// the record was last opened, so that credits which were spent in the period stay spent (R08). All processes
+// of a record should have one policy; while they are restarted one by one, each counts by its own.
 func (svc *Service) noteAnchorDay(ctx context.Context) error {
 	noted := false
 	err := svc.record.View(ctx, func(tx Tx) error {
@@ -155,24 +159,25 @@ func (svc *Service) Policy() domain.Policy { return svc.policy }
 // Plans returns the plans in force.
 func (svc *Service) Plans() domain.Plans { return svc.plans }
 
-// Now returns the time by which the room decides.
+// Now returns the record's time as far as it is known without asking the record. It serves what waits outside
+// a transaction.
 func (svc *Service) Now() time.Time { return svc.clock.Now() }
 
-// Ready says whether the record answers.
+// Ready returns an error when the record does not answer.
 func (svc *Service) Ready(ctx context.Context) error { return svc.record.Ping(ctx) }
 
-// allowance answers for a plan's name; a plan that has left the configuration allows nothing.
+// allowance returns the allowance of a plan by name; 0 for a plan that is no longer configured.
 func (svc *Service) allowance(plan string) int { return svc.plans[plan].Allowance }
 
-// Viewer is who asks. An operator who acts for a member is that member (API.md): then Operator is
-// false and Member is set. A bare operator has no Member.
+// Viewer is the caller of a use case. An operator who acts for a member counts as that member (API.md):
+// Operator is false and Member is set. A bare operator has no Member.
 type Viewer struct {
 	Member   domain.MemberID
 	Operator bool
 	KeyID    string // for the audit
 }
 
-// refuse is domain.Refuse as an error.
+// refuse returns domain.Refuse as an error.
 func refuse(code domain.Code, format string, args ...any) error {
 	return domain.Refuse(code, format, args...)
 }

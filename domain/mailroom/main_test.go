@@ -8,13 +8,13 @@ import (
 	"inmail/connectors/record/recordtest"
 )
 
-// TestMain plays fewer random lives than rapid would: each has a record of its own on disk, and a hundred of them take
-// minutes under the race detector. -rapid.checks says otherwise.
+// TestMain plays fewer random lives than rapid would: each has a record of its own on disk, and a hundred of
+// them take minutes under the race detector. -rapid.checks says otherwise.
 func TestMain(m *testing.M) {
 	if err := flag.Set("rapid.checks", "20"); err != nil {
 		panic(err)
 	}
-	flag.Parse() // what the command line says wins
+	flag.Parse() // the command line takes precedence
 	code := m.Run()
 	recordtest.DropDatabases()
 	os.Exit(code)

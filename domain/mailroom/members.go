@@ -8,11 +8,11 @@ import (
 	"inmail/domain"
 )
 
-// PutMembers inserts or replaces members; errs[i] answers ms[i] and is nil or a *domain.Refusal. A change
-// of plan or account type takes effect at once (R07). What is refused does not keep the others out.
+// PutMembers inserts or replaces members; errs[i] answers ms[i] and is nil or a *domain.Refusal. A change of
+// plan or account type takes effect at once (R07). A refused member does not affect the others.
 func (svc *Service) PutMembers(ctx context.Context, ms []domain.Member) (errs []error, err error) {
 	errs = make([]error, len(ms))
-	var good []int // of ms
+	var good []int // indexes of ms
 	var ids []domain.MemberID
 	for i := range ms {
 		if errs[i] = svc.checkMember(&ms[i]); errs[i] == nil {
@@ -33,7 +33,8 @@ func (svc *Service) PutMembers(ctx context.Context, ms []domain.Member) (errs []
 		var free []*domain.Member
 		for _, i := range good {
 			if errs[i] = nil; slices.Contains(gone, ms[i].ID) {
-				errs[i] = refuse(domain.Conflict, "the member who had this id is being erased; try again in a few seconds")
+				errs[i] = refuse(domain.Conflict,
+					"the member who had this id is being erased; try again in a few seconds")
 				continue
 			}
 			ms[i].CreatedAt = tx.Now()
@@ -48,7 +49,8 @@ func (svc *Service) PutMembers(ctx context.Context, ms []domain.Member) (errs []
 }
 
 func (svc *Service) checkMember(m *domain.Member) error {
-	for _, t := range append([]string{m.Name, m.Headline, m.PhotoURL, m.Company, m.Email.Reveal(), m.Team}, m.Skills...) {
+	texts := []string{m.Name, m.Headline, m.PhotoURL, m.Company, m.Email.Reveal(), m.Team}
+	for _, t := range append(texts, m.Skills...) {
 		if err := CheckText(t); err != nil {
 			return err
 		}
@@ -56,9 +58,10 @@ func (svc *Service) checkMember(m *domain.Member) error {
 	return m.Validate(svc.plans)
 }
 
-// ChangeMember applies change to a stored member and returns it as it then is. change may refuse.
-// A new account type without a new plan gets the type's smallest (API.md).
-func (svc *Service) ChangeMember(ctx context.Context, id domain.MemberID, change func(*domain.Member) error) (domain.Member, error) {
+// ChangeMember applies change to a stored member and returns the result. change may refuse. A new account
+// type without a new plan gets the smallest plan of the type (API.md).
+func (svc *Service) ChangeMember(ctx context.Context, id domain.MemberID,
+	change func(*domain.Member) error) (domain.Member, error) {
 	var m domain.Member
 	err := svc.record.Update(ctx, func(tx Tx) error {
 		if err := tx.LockMembers([]domain.MemberID{id}); err != nil {
@@ -104,7 +107,7 @@ func (svc *Service) Member(ctx context.Context, id domain.MemberID) (domain.Memb
 	return m, wrap("read a member", err)
 }
 
-// Credits returns a member and what is left to send at this moment (R02–R11).
+// Credits returns a member and the credits that are left now (R02–R11).
 func (svc *Service) Credits(ctx context.Context, id domain.MemberID) (domain.Member, domain.Credits, error) {
 	m, err := svc.Member(ctx, id)
 	if err != nil {
@@ -127,23 +130,24 @@ func (svc *Service) Connect(ctx context.Context, pairs []Pair) ([]error, error) 
 	return svc.relate(ctx, "connect", pairs, Tx.Connect)
 }
 
-// Disconnect ends connections; one that is not there is fine.
+// Disconnect ends connections. Pairs that are not connected are no error.
 func (svc *Service) Disconnect(ctx context.Context, pairs []Pair) ([]error, error) {
 	return svc.relate(ctx, "disconnect", pairs, Tx.Disconnect)
 }
 
-// Block keeps To from reaching From with InMails and replies, and From from reaching To (R16).
+// Block stops InMails and replies between the two of each pair, in both directions (R16).
 func (svc *Service) Block(ctx context.Context, pairs []Pair) ([]error, error) {
 	return svc.relate(ctx, "block", pairs, Tx.Block)
 }
 
-// Unblock restores what Block took (R16); no block is fine.
+// Unblock ends blocks (R16). Pairs without a block are no error.
 func (svc *Service) Unblock(ctx context.Context, pairs []Pair) ([]error, error) {
 	return svc.relate(ctx, "unblock", pairs, Tx.Unblock)
 }
 
-// relate does one thing to all pairs of two different members who exist.
-func (svc *Service) relate(ctx context.Context, what string, pairs []Pair, do func(Tx, []Pair) error) (errs []error, err error) {
+// relate applies do to all pairs of two different members who exist; errs[i] answers pairs[i].
+func (svc *Service) relate(ctx context.Context, what string, pairs []Pair,
+	do func(Tx, []Pair) error) (errs []error, err error) {
 	err = svc.record.Update(ctx, func(tx Tx) error {
 		errs = make([]error, len(pairs))
 		found, err := tx.Members(sidesOf(pairs))
@@ -169,10 +173,10 @@ func (svc *Service) relate(ctx context.Context, what string, pairs []Pair, do fu
 	return errs, nil
 }
 
-// MaxBan is the longest value or reason of the banned list, in bytes.
+// MaxBan is the longest value or reason of a ban, in bytes.
 const MaxBan = 200
 
-// Ban puts a member or a company on the platform's list, at once (R17), and notes who did it in the audit.
+// Ban adds a member or a company to the banned list, at once (R17). The audit stores who did it.
 func (svc *Service) Ban(ctx context.Context, v Viewer, b domain.Ban) error {
 	if err := checkBan(b.Kind, b.Value); err != nil {
 		return err
@@ -181,7 +185,9 @@ func (svc *Service) Ban(ctx context.Context, v Viewer, b domain.Ban) error {
 		return err
 	}
 	if len(b.Reason) > MaxBan {
-		return &domain.Refusal{Code: domain.BadRequest, Got: len(b.Reason), Limit: MaxBan, Detail: "the reason is too long"}
+		return &domain.Refusal{
+			Code: domain.BadRequest, Got: len(b.Reason), Limit: MaxBan, Detail: "the reason is too long",
+		}
 	}
 	b.By = v.KeyID
 	err := svc.record.Update(ctx, func(tx Tx) error {
@@ -194,7 +200,7 @@ func (svc *Service) Ban(ctx context.Context, v Viewer, b domain.Ban) error {
 	return wrap("ban", err)
 }
 
-// Unban takes an entry off the list; not_found when it is not on it.
+// Unban removes an entry from the banned list; not_found when there is none.
 func (svc *Service) Unban(ctx context.Context, v Viewer, kind domain.BanKind, value string) error {
 	if err := checkBan(kind, value); err != nil {
 		return err
@@ -225,14 +231,15 @@ func checkBan(kind domain.BanKind, value string) error {
 		return domain.MemberID(value).Validate()
 	case domain.BanCompany:
 		if n := len(domain.FoldCompany(value)); n < 1 || n > MaxBan {
-			return &domain.Refusal{Code: domain.BadRequest, Got: n, Limit: MaxBan, Detail: fmt.Sprintf("a company's name has 1 to %d bytes", MaxBan)}
+			detail := fmt.Sprintf("a company's name has 1 to %d bytes", MaxBan)
+			return &domain.Refusal{Code: domain.BadRequest, Got: n, Limit: MaxBan, Detail: detail}
 		}
 		return nil
 	}
 	return refuse(domain.BadRequest, "the kind of a ban is one of %s", domain.OneOf(domain.BanKinds()))
 }
 
-// Bans lists the banned, newest first.
+// Bans lists the banned members and companies, newest first.
 func (svc *Service) Bans(ctx context.Context, p Page) (bans []domain.Ban, err error) {
 	err = svc.record.View(ctx, func(tx Tx) (err error) {
 		bans, err = tx.Bans(p)

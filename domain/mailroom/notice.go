@@ -6,11 +6,11 @@ import (
 	"inmail/domain"
 )
 
-// Observer is notified of what happened, after it was committed. It must not block.
+// Observer gets a notice of what happened, after it was committed. It must not block.
 type Observer interface{ Notify(n Notice) }
 
-// A Notice says that something happened. It is one of the types of this file and carries no text and no id.
-// A new one is a type here with its line in Notices; who observes others need not know it.
+// Notice says that something happened. It is one of the types of this file and carries no text and no id. A
+// new type needs a line in Notices; observers of other notices need not change.
 type Notice interface{ notice() }
 
 // SendAttempted says that a send was judged by the rules.
@@ -53,9 +53,10 @@ func (Expired) notice()       {}
 func (Retracted) notice()     {}
 func (Reported) notice()      {}
 
-// Notices returns one of each type, empty, for those who must know all of them.
+// Notices returns an empty notice of each type, for code and tests that go through all types.
 func Notices() []Notice {
 	return []Notice{
-		SendAttempted{}, SendRefused{}, Delivered{}, Previewed{}, Opened{}, Replied{}, Expired{}, Retracted{}, Reported{},
+		SendAttempted{}, SendRefused{}, Delivered{}, Previewed{}, Opened{}, Replied{}, Expired{}, Retracted{},
+		Reported{},
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// TestNoticesListsEveryType: whoever goes through the list forgets none.
+// TestNoticesListsEveryType checks that Notices has every type of this package that is a Notice.
 func TestNoticesListsEveryType(t *testing.T) {
 	file, err := parser.ParseFile(token.NewFileSet(), "notice.go", nil, parser.SkipObjectResolution)
 	if err != nil {

@@ -7,22 +7,23 @@ import (
 	"inmail/domain"
 )
 
-// OpenedInMail is the full message as its recipient reads it.
+// OpenedInMail is a whole InMail as its recipient reads it.
 type OpenedInMail struct {
 	ID       domain.ID
 	Subject  string
 	Body     string // as it was sent (R24)
-	BodyHTML string // safe
+	BodyHTML string // as HTML that is safe to show
 	From     Person
 	OpenedAt time.Time
-	Replies  []ReplyView // the first of them, oldest first
+	Replies  []ReplyView // the first ones, oldest first
 }
 
 // MaxRepliesWithOpen is how many replies come with an opened InMail; Replies lists the rest.
 const MaxRepliesWithOpen = 200
 
-// Open gives the recipient the full message and sets opened_at once (R31); nobody else ever opens it.
-// Opening again gives the same. What is gone answers expired or retracted (R32, R36, R37).
+// Open returns the whole InMail to its recipient and sets opened_at once (R31); nobody else can open it.
+// Opening it again returns the same. An InMail that is gone is refused as expired or retracted (R32, R36,
+// R37).
 func (svc *Service) Open(ctx context.Context, v Viewer, id domain.ID) (OpenedInMail, error) {
 	var opened OpenedInMail
 	var m *domain.InMail
@@ -56,7 +57,7 @@ func (svc *Service) Open(ctx context.Context, v Viewer, id domain.ID) (OpenedInM
 	return opened, nil
 }
 
-// move stores one change with the counts that follow from it.
+// move stores one change and moves the counts accordingly.
 func (svc *Service) move(tx Tx, c Change, before domain.Outcome) error {
 	if err := tx.Save([]Change{c}); err != nil {
 		return err
@@ -64,7 +65,7 @@ func (svc *Service) move(tx Tx, c Change, before domain.Outcome) error {
 	return tx.Count(domain.CountsFor(c.InMail, before, c.InMail.Outcome()))
 }
 
-// opened reads what the recipient of an opened InMail sees; the replies to them are read from then on.
+// opened returns an opened InMail as its recipient sees it, and marks the replies to the recipient as read.
 func (svc *Service) opened(tx Tx, m *domain.InMail, reader domain.MemberID) (OpenedInMail, error) {
 	people, err := svc.people(tx, []domain.MemberID{m.Sender})
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 type Check struct {
 	To       domain.MemberID
 	OK       bool
-	Refusals []*domain.Refusal // all that refuses, in R21's order, as the sender may see it (R18)
+	Refusals []*domain.Refusal // all refusals, in R21's order, as the sender may see them (R18)
 	Advice   []advice.Hit
 	Credits  domain.Credits
 }
@@ -23,11 +23,14 @@ type Check struct {
 // MaxPreflight is the most recipients of one preflight.
 const MaxPreflight = 10_000
 
-// Preflight judges an InMail to each of to as if it were sent now, and stores and spends nothing (R27). Of text only the
-// content counts, not its sides; nil leaves the content unjudged. The answers stand in the order asked.
-func (svc *Service) Preflight(ctx context.Context, from domain.MemberID, to []domain.MemberID, text *Send) ([]Check, error) {
+// Preflight judges an InMail to each of to as if it were sent now. It stores and spends nothing (R27). Of
+// text only the content counts, not its sender and recipient; without a text (nil) no content is judged. The
+// answers have the order of to.
+func (svc *Service) Preflight(ctx context.Context, from domain.MemberID, to []domain.MemberID,
+	text *Send) ([]Check, error) {
 	if len(to) > MaxPreflight {
-		return nil, &domain.Refusal{Code: domain.BadRequest, Got: len(to), Limit: MaxPreflight, Detail: fmt.Sprintf("a preflight has at most %d recipients", MaxPreflight)}
+		detail := fmt.Sprintf("a preflight has at most %d recipients", MaxPreflight)
+		return nil, &domain.Refusal{Code: domain.BadRequest, Got: len(to), Limit: MaxPreflight, Detail: detail}
 	}
 	pairs := make([]Pair, len(to))
 	for i, id := range to {
@@ -39,7 +42,7 @@ func (svc *Service) Preflight(ctx context.Context, from domain.MemberID, to []do
 	d := &Letter{}
 	if text != nil {
 		letter := *text
-		letter.From, letter.To = from, from // of the sides, reading asks only whether they are ids
+		letter.From, letter.To = from, from // Read only checks that both are ids
 		if d = svc.Read(letter); d.err != nil {
 			return nil, d.err
 		}
@@ -62,7 +65,7 @@ func (svc *Service) Preflight(ctx context.Context, from domain.MemberID, to []do
 			c := l.reach(from, id, tx.Now())
 			c.Content = content
 			refusals := c.Refusals()
-			if len(refusals) == 0 { // as in a send: only what nothing else refuses can set a restriction off (R41)
+			if len(refusals) == 0 { // as in a send, only what nothing else refuses can trigger (R41)
 				next := Letter{Send: Send{From: from, To: id}, text: d.text}
 				if refusals, err = behaviour.refusals(&next, text != nil); err != nil {
 					return err
@@ -73,13 +76,13 @@ func (svc *Service) Preflight(ctx context.Context, from domain.MemberID, to []do
 		}
 		return nil
 	})
-	if err == nil && text != nil { // the transaction is over: advice asks nothing of the record
+	if err == nil && text != nil { // after the transaction, because advice needs no record
 		onAllCores(len(checks), func(i int) { checks[i].Advice = advise(d.reading, members[to[i]], common[i]) })
 	}
 	return checks, wrap("preflight", err)
 }
 
-// onAllCores calls do for each of 0 to n-1, in even parts at once.
+// onAllCores calls do for 0 to n-1, in equal parts that run at once.
 func onAllCores(n int, do func(i int)) {
 	cores := min(runtime.GOMAXPROCS(0), n)
 	var parts sync.WaitGroup
@@ -93,15 +96,15 @@ func onAllCores(n int, do func(i int)) {
 	parts.Wait()
 }
 
-// foresight says which sends the limits on behaviour would refuse if they were made now, and restricts nobody (R41).
+// foresight judges which sends the limits on behaviour would refuse now, without restricting anybody (R41).
 type foresight struct {
 	tx       Tx
 	ledger   *ledger
-	previous []spam.Restriction // the sender's, loaded when the first send would be refused
+	previous []spam.Restriction // the sender's, loaded when a send would first be refused
 	loaded   bool
 }
 
-// refusals judges d as the sender's next send; without a text its likeness to others stays unjudged.
+// refusals judges d as the sender's next send. Without a text its similarity to others is not judged.
 func (f *foresight) refusals(d *Letter, withText bool) ([]*domain.Refusal, error) {
 	now, svc := f.tx.Now(), f.ledger.svc
 	trigger := spam.Decide(now, f.ledger.signals[d.From], svc.limits)
@@ -124,13 +127,13 @@ func (f *foresight) refusals(d *Letter, withText bool) ([]*domain.Refusal, error
 	return []*domain.Refusal{overLimit(*trigger, spam.Restrict(now, *trigger, f.previous))}, nil
 }
 
-// told gives refusals as the sender may see them: three reasons become one, said once (R18).
+// forSender returns refusals as the sender may see them: three reasons become one, which is given once (R18).
 func forSender(refusals []*domain.Refusal) []*domain.Refusal {
 	var out []*domain.Refusal
-	said := map[domain.Code]bool{}
+	given := map[domain.Code]bool{}
 	for _, r := range refusals {
-		if r = r.ForSender(); !said[r.Code] {
-			said[r.Code] = true
+		if r = r.ForSender(); !given[r.Code] {
+			given[r.Code] = true
 			out = append(out, r)
 		}
 	}

@@ -11,7 +11,7 @@ import (
 	"inmail/domain/spam"
 )
 
-// trigger judges the sender's behaviour with this send as the n+1-th; nil lets it pass (R41).
+// trigger judges the sender's behaviour, this send included; nil lets the send pass (R41).
 func (l *ledger) trigger(tx Tx, d *Letter, now time.Time) (*spam.Trigger, error) {
 	signals := l.signals[d.From]
 	if l.mayRepeat(signals, now) {
@@ -31,8 +31,8 @@ func (l *ledger) trigger(tx Tx, d *Letter, now time.Time) (*spam.Trigger, error)
 	return spam.Decide(now, signals, l.svc.limits), nil
 }
 
-// mayRepeat says whether a sender has sent enough in the window for near-identical bodies to matter; if not, none are
-// looked up.
+// mayRepeat reports whether a sender has sent enough in the window for near-identical bodies to matter. When
+// it has not, no fingerprints are loaded.
 func (l *ledger) mayRepeat(s spam.Signals, now time.Time) bool {
 	n := 0
 	for _, at := range s.Sends {
@@ -43,7 +43,7 @@ func (l *ledger) mayRepeat(s spam.Signals, now time.Time) bool {
 	return n >= min(l.svc.limits.SimilarDay, l.svc.limits.SendsNeeded())
 }
 
-// recentPrints returns the fingerprints of a sender's window, those of this batch included.
+// recentPrints returns the fingerprints of a sender's bodies in the window, those of this batch included.
 func (l *ledger) recentPrints(tx Tx, sender domain.MemberID, now time.Time) ([]spam.SentPrint, error) {
 	if !l.printed[sender] {
 		stored, err := printsOf(tx, sender, now)
@@ -57,7 +57,7 @@ func (l *ledger) recentPrints(tx Tx, sender domain.MemberID, now time.Time) ([]s
 	return l.prints[sender], nil
 }
 
-// printsOf loads the fingerprints of a sender's window.
+// printsOf loads the fingerprints of a sender's bodies in the window.
 func printsOf(tx Tx, sender domain.MemberID, now time.Time) ([]spam.SentPrint, error) {
 	notes, err := tx.Fingerprints(sender, now.Add(-spam.SimilarWindow))
 	if err != nil {
@@ -74,12 +74,13 @@ func printsOf(tx Tx, sender domain.MemberID, now time.Time) ([]spam.SentPrint, e
 	return prints, nil
 }
 
-// fingerprint is what is kept of a body: no words, and the recipient's own name and profile taken out first.
+// fingerprint returns what is stored of a body. It has no words; the recipient's name and profile are removed
+// first.
 func (l *ledger) fingerprint(d *Letter) spam.Fingerprint {
 	return printOf(d.text, l.members[d.To])
 }
 
-// printOf is the fingerprint of a text to somebody; nil: whose profile is not known.
+// printOf returns the fingerprint of a text to a member; nil: the member's profile is not known.
 func printOf(text domain.Text, to *domain.Member) spam.Fingerprint {
 	var drop []string
 	if to != nil {
@@ -88,7 +89,8 @@ func printOf(text domain.Text, to *domain.Member) spam.Fingerprint {
 	return spam.NewFingerprint(text.Body.Text(), drop...)
 }
 
-// restrict makes the restriction that a trigger leads to (R42), and the refusal of the send that set it off.
+// restrict makes the restriction that follows from a trigger (R42), and the refusal of the send that caused
+// it.
 func (b *acceptance) restrict(member domain.MemberID, t spam.Trigger, now time.Time) (*domain.Refusal, error) {
 	r, err := b.svc.restrict(b.tx, member, t, b.ledger.signals[member], now)
 	if err != nil {
@@ -98,7 +100,7 @@ func (b *acceptance) restrict(member domain.MemberID, t spam.Trigger, now time.T
 	return overLimit(t, r), nil
 }
 
-// overLimit is the refusal of the send that sets a restriction off (R41, R43).
+// overLimit returns the refusal of the send that caused a restriction (R41, R43).
 func overLimit(t spam.Trigger, r spam.Restriction) *domain.Refusal {
 	refusal := domain.Refuse(domain.Restricted, "%s is %g and its limit is %g: sending is restricted until %s; reading, replying and retracting go on",
 		t.Name, t.Value, t.Limit, r.Until.Format(time.RFC3339))
@@ -106,7 +108,8 @@ func overLimit(t spam.Trigger, r spam.Restriction) *domain.Refusal {
 	return refusal
 }
 
-// strike counts a spammy message against the sender; the last one that the policy allows restricts (R41 b, R42).
+// strike counts a spam message against the sender. The strike that reaches the policy's number restricts the
+// sender (R41 b, R42).
 func (b *acceptance) strike(member domain.MemberID, now time.Time) error {
 	signals := b.ledger.signals[member].WithStrike(now)
 	b.ledger.signals[member] = signals
@@ -127,7 +130,7 @@ func (svc *Service) restrict(tx Tx, member domain.MemberID, t spam.Trigger, sign
 		return spam.Restriction{}, err
 	}
 	restriction := spam.Restrict(now, t, previous)
-	id := string(svc.ids.NewID()) // of both: a restriction's decision is found under its own id
+	id := string(svc.ids.NewID()) // of the restriction and of its decision, which is found under it
 	if err := tx.PutRestriction(member, id, restriction); err != nil {
 		return restriction, err
 	}
@@ -139,7 +142,7 @@ func (svc *Service) restrict(tx Tx, member domain.MemberID, t spam.Trigger, sign
 		Refusals: []domain.Code{domain.Restricted}, Detail: detail}})
 }
 
-// onLadder returns the restrictions of a member that count on the ladder: those that no operator has undone (R42).
+// onLadder returns the restrictions of a member that count on the ladder: those that were not undone (R42).
 func onLadder(tx Tx, member domain.MemberID) ([]spam.Restriction, error) {
 	rows, err := tx.Restrictions(member)
 	if err != nil {
@@ -170,8 +173,9 @@ func spamRefusal(v spam.Verdict) *domain.Refusal {
 // MaxReportReason is the longest reason of an abuse report, in bytes.
 const MaxReportReason = 1000
 
-// Report takes a recipient's report of abuse, once for each InMail (R44). Three distinct reporters, and a share of the
-// deliveries, restrict the sender (R41 c). The sender never learns who reported.
+// Report stores a recipient's report of abuse, once for each InMail (R44). Reports restrict the sender when
+// they come from enough distinct reporters and a large enough share of the deliveries (R41 c). The sender
+// never learns who reported.
 func (svc *Service) Report(ctx context.Context, v Viewer, id domain.ID, reason string) error {
 	if err := CheckText(reason); err != nil {
 		return err
@@ -190,7 +194,7 @@ func (svc *Service) Report(ctx context.Context, v Viewer, id domain.ID, reason s
 		if err := tx.LockMembers([]domain.MemberID{m.Sender}); err != nil {
 			return err
 		}
-		if m, err = one(tx.InMails, id); err != nil { // again: the sender may have been erased while we waited for the lock (R60)
+		if m, err = one(tx.InMails, id); err != nil { // the sender may be erased since (R60)
 			return err
 		}
 		if err := v.asRecipient(m); err != nil {
@@ -236,7 +240,8 @@ func (svc *Service) judgeReports(tx Tx, sender domain.MemberID) error {
 	return err
 }
 
-// Standing tells a sender how near each limit is and when it eases, and the restriction that holds, if any (R43).
+// Standing returns how near each limit a sender is and when it eases, and the restriction in force, if any
+// (R43).
 func (svc *Service) Standing(ctx context.Context, member domain.MemberID) (s spam.Standing, err error) {
 	err = svc.record.View(ctx, func(tx Tx) error {
 		if err := exists(tx, member); err != nil {
@@ -255,29 +260,31 @@ func (svc *Service) Standing(ctx context.Context, member domain.MemberID) (s spa
 		if a, ok := active[member]; ok {
 			holds = &a
 		}
-		observer := signals[member]
+		own := signals[member]
 		prints, err := printsOf(tx, member, tx.Now())
 		if err != nil {
 			return err
 		}
-		observer.Similar, observer.SimilarAt = spam.MostAlike(spam.PrintsAfter(prints, observer.Undone))
-		s = spam.StandingOf(tx.Now(), observer, svc.limits, holds)
+		own.Similar, own.SimilarAt = spam.MostAlike(spam.PrintsAfter(prints, own.Undone))
+		s = spam.StandingOf(tx.Now(), own, svc.limits, holds)
 		return nil
 	})
 	return s, wrap("tell the standing", err)
 }
 
-// stateModelVersion counts the versions of the learnt filter, so that each process reads it only when it changed.
+// stateModelVersion counts the versions of the filter's model, so that a process reads it only when it has
+// changed.
 const stateModelVersion = "model_version"
 
-// lastModel returns the learnt filter as it was last read; nil before it was.
+// lastModel returns the filter's model as it was last read; nil: it was never read, or nothing was learnt.
 func (svc *Service) lastModel() *spam.Model {
 	svc.filter.Lock()
 	defer svc.filter.Unlock()
 	return svc.filter.model
 }
 
-// modelAt returns the learnt filter of a version, read again only when it is another than the last; nil when nothing was learnt.
+// modelAt returns the filter's model at a version; nil when nothing was learnt. It reads the record only when
+// the version is not that of the last model.
 func (svc *Service) modelAt(tx Tx, version []byte) (*spam.Model, error) {
 	if len(version) == 0 {
 		return nil, nil

@@ -13,7 +13,7 @@ import (
 	"inmail/domain/spam"
 )
 
-// words is a text of its own for every n, so that no two bodies are alike.
+// words returns a different text for every n, so that no two bodies are similar.
 func words(n int) string {
 	r := rand.New(rand.NewPCG(uint64(n), 7))
 	all := []string{"river", "ledger", "orchard", "signal", "harbour", "window", "meadow", "copper", "lantern", "garden", "summit", "thread", "canvas",
@@ -25,12 +25,12 @@ func words(n int) string {
 	return text + ". Would you tell me what you think?"
 }
 
-// own is the n-th InMail of a sender, with a text of its own.
+// own returns the n-th InMail of a sender, with a text of its own.
 func own(from domain.MemberID, n int) mailroom.Send {
 	return mailroom.Send{From: from, To: recipient(n), Subject: fmt.Sprintf("Question %d about your work", n), Body: words(n)}
 }
 
-// until returns when a restriction ends, or fails when err is none.
+// until returns when the restriction in err ends, and fails when err is another.
 func (w *world) until(err error) time.Time {
 	w.t.Helper()
 	var r *domain.Refusal
@@ -46,7 +46,7 @@ func reputationRules(t *testing.T) {
 		d := domain.DefaultPolicy()
 		p.VolumeHour, p.VolumeDay, p.SimilarDay, p.RegularGaps, p.BurstMinute = d.VolumeHour, d.VolumeDay, d.SimilarDay, d.RegularGaps, d.BurstMinute
 	}
-	// pass sends n of a sender's own that must pass, so far apart, unevenly.
+	// pass sends n InMails with own texts that must pass, about gap apart but unevenly.
 	pass := func(w *world, from, n int, gap time.Duration, send func(int) mailroom.Send) {
 		w.t.Helper()
 		for i := from; i < from+n; i++ {
@@ -64,7 +64,8 @@ func reputationRules(t *testing.T) {
 		mine := func(i int) mailroom.Send { return own("a", i) }
 		pass(w, 0, 20, 2*time.Minute, mine)
 		text := mailroom.Send{Subject: mine(20).Subject, Body: mine(20).Body}
-		for _, text := range []*mailroom.Send{&text, nil} { // a preflight says what the send will meet, and sets nothing off
+		// A preflight predicts the send, and triggers nothing.
+		for _, text := range []*mailroom.Send{&text, nil} {
 			checks, err := w.svc.Preflight(w.ctx, "a", []domain.MemberID{recipient(20), recipient(0)}, text)
 			w.ok(err)
 			if refused := checks[0].Refusals; len(refused) != 1 || !refused[0].Until.Equal(w.clock.Now().Add(24*time.Hour)) {
@@ -85,7 +86,7 @@ func reputationRules(t *testing.T) {
 		w.clock.set(until.Add(-time.Millisecond))
 		_, err = w.accept(mine(21))
 		w.want(err, domain.Restricted)
-		w.clock.set(until) // it lifts by itself, to the millisecond (R42)
+		w.clock.set(until) // it ends by itself, to the millisecond (R42)
 		_, err = w.accept(mine(21))
 		w.ok(err)
 	})
@@ -218,7 +219,7 @@ func reputationRules(t *testing.T) {
 				w.t.Errorf("restricted for %s, want %s", got, want)
 			}
 			w.clock.set(until)
-			w.member("a", "recruiter_50") // a new month would do: the credits are not what is judged here
+			w.member("a", "recruiter_50") // with enough credits, which are not judged here
 			w.clock.set(time.Date(until.Year(), until.Month()+1, 1, 8, 0, 0, 0, time.UTC))
 		}
 	})
@@ -255,15 +256,15 @@ func reputationRules(t *testing.T) {
 		}
 		s, err := w.svc.Standing(w.ctx, "a")
 		w.ok(err)
-		observer := map[string]bool{}
+		seen := map[string]bool{}
 		for _, n := range s.Triggers {
-			observer[n.Trigger] = true
+			seen[n.Trigger] = true
 			if n.Trigger == "volume_hour" && (n.Value != 5 || n.Limit != 20 || n.Headroom != 15 || !n.EasesAt.Equal(t0.Add(time.Hour))) {
 				w.t.Errorf("volume_hour: %+v", n)
 			}
 		}
 		for _, name := range []string{"volume_hour", "volume_day", "strikes", "reports", "similar_day", "regular_gaps", "burst_minute"} {
-			if !observer[name] {
+			if !seen[name] {
 				w.t.Errorf("no row for %s", name)
 			}
 		}
@@ -287,12 +288,13 @@ func reputationRules(t *testing.T) {
 	with(t, "R43_an_operator_undoes", shipped, func(w *world) {
 		r := burst(w)
 		w.ok(w.svc.UndoRestriction(w.ctx, operator, r.ID))
-		w.clock.advance(time.Millisecond) // what the burst was judged by does not count again, as a burst or as even gaps
+		// The sends of the burst do not count again, as a burst or as even gaps.
+		w.clock.advance(time.Millisecond)
 		for i := range 10 {
 			_, err := w.accept(own("a", 10+i))
 			w.ok(err)
 		}
-		_, err := w.accept(own("a", 20)) // but as many again do
+		_, err := w.accept(own("a", 20)) // but as many new ones do
 		w.until(err)
 		s, err := w.svc.Standing(w.ctx, "a")
 		w.ok(err)
@@ -350,7 +352,7 @@ func reputationRules(t *testing.T) {
 			w.t.Fatalf("the decision is %+v", d)
 		}
 		for limit, would := range map[int]bool{10: true, 11: false} {
-			gaps := 100 // a burst is even, too
+			gaps := 100 // a burst has even gaps, too
 			got, err := w.svc.Replay(w.ctx, r.ID, mailroom.OtherSettings{BurstMinute: &limit, RegularGaps: &gaps})
 			w.ok(err)
 			if (got.Would != nil) != would || !got.Whole || got.Was.Value != 11 || got.Limits.VolumeHour != 20 || got.Sender != "a" {
@@ -433,14 +435,14 @@ func reputationRules(t *testing.T) {
 	})
 }
 
-// offer is a letter that is clean to the cold filter, n of one class.
+// offer returns the n-th of similar InMails that the untrained filter finds good.
 func offer(n int) mailroom.Send {
 	return mailroom.Send{From: "a", Subject: "An hour for your onboarding", Body: fmt.Sprintf("Hello, we help teams of your size to shorten the first weeks of new colleagues. "+
 		"A short plan for each role, a person to ask, and a look back after thirty days: that is all. Would a call in week %d suit you, or shall I send two pages first? Kind regards", n)}
 }
 
-// reportedLetters lets so many readers report an offer eight times each, in an install whose filter has seen much, and holds whether the next
-// such letter is refused.
+// reportedLetters lets readers recipients report eight offers each, in an installation whose filter has
+// learned much, and checks whether the next offer is refused.
 func (w *world) reportedLetters(readers int, refused bool) {
 	w.t.Helper()
 	w.teach(spam.Sample(12))
@@ -455,7 +457,7 @@ func (w *world) reportedLetters(readers int, refused bool) {
 		s := offer(n)
 		s.To = recipient(n % readers)
 		if n >= 8*readers {
-			s.To = recipient(readers + n%8) // who neither reports nor answers
+			s.To = recipient(readers + n%8) // recipients who neither report nor answer
 		}
 		id, err := w.accept(s)
 		w.ok(err)
@@ -472,7 +474,7 @@ func (w *world) reportedLetters(readers int, refused bool) {
 	}
 	_, err := w.svc.Learn(w.ctx, 100)
 	w.ok(err)
-	w.member("b", "recruiter_50") // another sender of such letters, whom nobody has reported
+	w.member("b", "recruiter_50") // another sender of offers, whom nobody has reported
 	next := offer(99)
 	next.From, next.To = "b", recipient(39)
 	_, err = w.accept(next)

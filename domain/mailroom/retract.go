@@ -7,9 +7,10 @@ import (
 	"inmail/domain"
 )
 
-// AskRetraction is the first of two steps: it gives a token that confirms within 15 minutes, says what confirming now
-// would do, and changes nothing (R34, R35).
-func (svc *Service) AskRetraction(ctx context.Context, v Viewer, id domain.ID) (token string, expires time.Time, undone bool, err error) {
+// AskRetraction is the first of two steps. It returns a token that confirms the retraction within 15 minutes,
+// and whether confirming now would undo the InMail. It changes nothing (R34, R35).
+func (svc *Service) AskRetraction(ctx context.Context, v Viewer,
+	id domain.ID) (token string, expires time.Time, undone bool, err error) {
 	err = svc.record.View(ctx, func(tx Tx) error {
 		m, err := one(tx.InMails, id)
 		if err != nil {
@@ -28,9 +29,10 @@ func (svc *Service) AskRetraction(ctx context.Context, v Viewer, id domain.ID) (
 	return token, expires, undone, wrap("ask for a retraction", err)
 }
 
-// ConfirmRetraction is the second step: it retracts, once, judged by the state and the window of this moment
-// (R34–R38). Confirming again with a token that still holds gives the same answer.
-func (svc *Service) ConfirmRetraction(ctx context.Context, v Viewer, id domain.ID, token string) (undone bool, err error) {
+// ConfirmRetraction is the second step. It retracts once, judged by the current state and window (R34–R38).
+// Confirming again with a token that is still valid returns the same answer.
+func (svc *Service) ConfirmRetraction(ctx context.Context, v Viewer, id domain.ID,
+	token string) (undone bool, err error) {
 	var m *domain.InMail
 	var first bool
 	err = svc.record.Update(ctx, func(tx Tx) (err error) {
@@ -40,7 +42,8 @@ func (svc *Service) ConfirmRetraction(ctx context.Context, v Viewer, id domain.I
 		if err := v.asSender(m); err != nil {
 			return err
 		}
-		// The window is judged before the token, which ends sooner: who comes too late is not told to ask for a new one.
+		// The window is judged before the token, which may end sooner, so that a sender who is too late is
+		// not asked to get a new token.
 		if _, err := m.AskRetraction(tx.Now(), svc.policy.RetractOpened); err != nil {
 			return err
 		}

@@ -110,7 +110,7 @@ func TestRules(t *testing.T) {
 		w.member("a", "job_seeker_5")
 		w.member("own", "job_seeker_5", func(m *domain.Member) { m.AnchorDay = 10 })
 		w.members(4)
-		w.sent("a", recipient(3)) // on 23 November: in the period that holds only from the 22nd
+		w.sent("a", recipient(3)) // on 23 November: in the period that began on the 22nd
 		w.clock.set(time.Date(2026, 12, 21, 9, 0, 0, 0, time.UTC))
 		for i := range 3 {
 			w.sent("a", recipient(i))
@@ -129,11 +129,11 @@ func TestRules(t *testing.T) {
 				w.t.Errorf("from the %dth: %d and %d left, want %d, and 4 of who has a day of its own", c.anchor, a, own, c.left)
 			}
 		}
-		w.sent("a", recipient(3)) // and it goes on counting
+		w.sent("a", recipient(3)) // it still counts
 		if got := w.left("a"); got != 1 {
 			w.t.Errorf("%d left after one more, want 1", got)
 		}
-		restart(22) // the period since 22 November holds all five
+		restart(22) // the period since 22 November has all five
 		if got := w.left("a"); got != 0 {
 			w.t.Errorf("from the 22nd: %d left, want 0", got)
 		}
@@ -157,7 +157,7 @@ func TestRules(t *testing.T) {
 			w.ok(err)
 			return got
 		}
-		// Four wait for an answer, three cannot be reached; eight remain, for one credit now and seven later.
+		// Four await an answer, three cannot be reached. Eight remain, with one credit now and seven later.
 		want := mailroom.Totals{Recipients: 15, OK: 8, Needed: 8, Available: 1, EnoughAt: time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC),
 			Refused: map[domain.Code]int{domain.AwaitingReply: 4, domain.RecipientUnavailable: 1, domain.UnknownRecipient: 1, domain.Self: 1}}
 		if diff := cmp.Diff(want, total()); diff != "" {
@@ -349,12 +349,12 @@ func TestRules(t *testing.T) {
 			_, err := w.accept(text("a", who))
 			var forSender *domain.Refusal
 			if !errors.As(err, &forSender) || forSender.Code != domain.RecipientUnavailable || strings.Contains(err.Error(), string(reason)) {
-				w.t.Errorf("to %s the sender is told %v", who, err)
+				w.t.Errorf("to %s the sender gets %v", who, err)
 			}
 			checks, err := w.svc.Preflight(w.ctx, "a", []domain.MemberID{who}, nil)
 			w.ok(err)
 			if len(checks[0].Refusals) != 1 || checks[0].Refusals[0].Code != domain.RecipientUnavailable {
-				w.t.Errorf("preflight to %s tells %v", who, checks[0].Refusals)
+				w.t.Errorf("preflight to %s returns %v", who, checks[0].Refusals)
 			}
 			audit, err := w.svc.Audit(w.ctx, "", mailroom.Page{Limit: 1})
 			w.ok(err)

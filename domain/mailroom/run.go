@@ -7,53 +7,57 @@ import (
 	"inmail/domain"
 )
 
-// Comparison is what a reconcile found and did.
+// Comparison is what a reconcile found and did so far.
 type Comparison struct {
-	Compared    int            `json:"compared"`     // InMails of the record
-	Waiting     int            `json:"waiting"`      // of them on their way to the org: not compared further
-	Drift       map[string]int `json:"drift"`        // by kind: missing, extra, stale, edited
-	Resynced    int            `json:"resynced"`     // made due to be pushed again
-	Moved       int            `json:"moved"`        // hung on other records there
-	Retried     int            `json:"retried"`      // unmatched and ambiguous ones that were looked for again
-	Matched     int            `json:"matched"`      // of them those that now have a person
-	Calls       int            `json:"calls"`        // API calls so far, of comparing and of what was mended at once
-	RepairCalls int            `json:"repair_calls"` // about how many more it takes to push what was made due; of a dry run all that mending would take
-	Done        bool           `json:"done"`         // the walk reached the end
+	Compared int            `json:"compared"` // InMails of the record that were compared
+	Waiting  int            `json:"waiting"`  // of these, InMails that are due to be pushed: not compared
+	Drift    map[string]int `json:"drift"`    // by kind: missing, extra, stale, edited
+	Resynced int            `json:"resynced"` // made due to be pushed again
+	Moved    int            `json:"moved"`    // moved to other parents in the CRM
+	Retried  int            `json:"retried"`  // unmatched and ambiguous InMails that were matched again
+	Matched  int            `json:"matched"`  // of these, InMails that now have a person
+	Calls    int            `json:"calls"`    // API calls so far, of comparing and of repairs made at once
+	// RepairCalls estimates the further calls that pushing the resynced InMails takes; of a dry run, all
+	// calls that the repair would take.
+	RepairCalls int  `json:"repair_calls"`
+	Done        bool `json:"done"` // the run reached the end
 }
 
 // BackfillProgress is how far a backfill is.
 type BackfillProgress struct {
 	After     domain.ID `json:"after"` // all InMails up to this one are done
 	StartedAt time.Time `json:"started_at"`
-	Total     int       `json:"total"`    // InMails that there were at the start
-	Bulk      bool      `json:"bulk"`     // they are brought by bulk jobs
+	Total     int       `json:"total"`    // InMails in the record at the start
+	Bulk      bool      `json:"bulk"`     // the InMails are brought by bulk jobs
 	Prepared  int       `json:"prepared"` // matched and put into a job
-	InMails   int       `json:"inmails"`  // gone through
-	Records   int       `json:"records"`  // records the org took
-	Beside    int       `json:"tasks"`    // what the CRM took or had beside the records
-	Pushed    int       `json:"pushed"`   // left to ordinary pushes: too few for a job, or refused by one
-	Failed    int       `json:"failed"`   // of them those that a job refused or did not reach
+	InMails   int       `json:"inmails"`  // done so far
+	Records   int       `json:"records"`  // records that the CRM stored
+	Beside    int       `json:"tasks"`    // what the CRM stored, or had already, beside the records
+	Pushed    int       `json:"pushed"`   // left to ordinary pushes: too few for a job, or failed in one
+	Failed    int       `json:"failed"`   // of these, InMails that a job refused or did not reach
 	Jobs      int       `json:"jobs"`
 	Calls     int       `json:"calls"` // API calls so far
 	Done      bool      `json:"done"`
 }
 
-// brings says whether a backfill is about to bring an InMail: it runs in bulk, the org never had the InMail, and it was there
-// when the backfill began and has not been gone through.
-func (b *BackfillProgress) brings(p domain.Push) bool {
-	return b.Bulk && !b.Done && p.Link.RecordID == "" && p.InMail.ID > b.After && p.InMail.AcceptedAt.Before(b.StartedAt)
+// covers reports whether a backfill is about to bring an InMail: the backfill runs in bulk and has not
+// reached the InMail, which the CRM never had and which was accepted before the backfill began.
+func (b *BackfillProgress) covers(p domain.Push) bool {
+	return b.Bulk && !b.Done && p.Link.RecordID == "" &&
+		p.InMail.ID > b.After && p.InMail.AcceptedAt.Before(b.StartedAt)
 }
 
-// BackfillPlan is what a backfill would take.
+// BackfillPlan is what a backfill would cost.
 type BackfillPlan struct {
 	InMails int `json:"inmails"`
-	Beside  int `json:"tasks"` // rows beside the records, at most: only matched ones have some
+	Beside  int `json:"tasks"` // rows beside the records, at most: only matched InMails have any
 	Bytes   int `json:"bytes"` // to upload
 	Jobs    int `json:"jobs"`
-	Calls   int `json:"calls"` // about: matching, jobs with their results, and the waiting
+	Calls   int `json:"calls"` // an estimate: matching, jobs with their results, and polling
 }
 
-// Waits says that a walk stopped because the org takes no more for now, and until when.
+// Waits is the error of a run that stopped because the CRM allows no more calls for now. It may continue at
+// Until.
 type Waits struct {
 	Until time.Time
 	Err   error
@@ -63,26 +67,26 @@ func (w *Waits) Error() string {
 	return "waits until " + w.Until.UTC().Format(time.RFC3339) + ": " + w.Err.Error()
 }
 
-// Unwrap returns what it waits for.
+// Unwrap returns the error that stopped the run.
 func (w *Waits) Unwrap() error { return w.Err }
 
-// RunKind is a walk over the whole record that can be asked for.
+// RunKind is a kind of run over the whole record.
 type RunKind string
 
 // NotConfigured is the fault of a run of a CRM that its worker does not reach.
 const NotConfigured = "not_configured"
 
-// The walks. A dry one counts, and changes nothing anywhere.
+// The kinds of run. A dry run counts and changes nothing anywhere.
 const (
-	Reconcile    RunKind = "reconcile" // compares the org with the record and mends what differs
+	Reconcile    RunKind = "reconcile" // compares the CRM with the record and repairs what differs
 	ReconcileDry RunKind = "reconcile_dry_run"
-	Backfill     RunKind = "backfill" // brings everything to the org
+	Backfill     RunKind = "backfill" // brings all InMails to the CRM
 	BackfillDry  RunKind = "backfill_dry_run"
 )
 
 var runKinds = []RunKind{Reconcile, ReconcileDry, Backfill, BackfillDry}
 
-// Lease is that of runs of a kind: one worker of all works at one.
+// Lease returns the lease of this kind of run: one worker of all processes works at it at a time.
 func (k RunKind) Lease(crm domain.CRM) Lease { return Lease{crm, string(k)} }
 
 func (k RunKind) taskType() string {
@@ -94,34 +98,34 @@ func (k RunKind) taskType() string {
 
 func (k RunKind) state(crm domain.CRM) string { return crmState(crm, "run_"+string(k)) }
 
-// task asks the workers for a run of a CRM by its id.
+// task returns the task that works at the run of a CRM with this id.
 func (k RunKind) task(crm domain.CRM, id domain.ID) Task {
 	return Task{Type: k.taskType(), IDs: []string{string(crm), string(k), string(id)}}
 }
 
-// Run is the last walk of a kind.
+// Run is the last run of a kind.
 type Run struct {
 	ID         domain.ID `json:"id"`
 	AskedAt    time.Time `json:"asked_at"`
-	StartedAt  time.Time `json:"started_at"`  // zero: no worker has come to it
-	MovedAt    time.Time `json:"moved_at"`    // when it last went on
-	WaitsUntil time.Time `json:"waits_until"` // zero: it does not wait for the org's calls
-	EndedAt    time.Time `json:"ended_at"`    // zero: it goes on
-	Fault      string    `json:"fault"`       // why the last try stopped: a class of failure, or fault; empty: it did not
+	StartedAt  time.Time `json:"started_at"`  // zero: no worker has begun it
+	MovedAt    time.Time `json:"moved_at"`    // when it last made progress, or was asked for again
+	WaitsUntil time.Time `json:"waits_until"` // when the CRM allows calls again; zero: it does not wait
+	EndedAt    time.Time `json:"ended_at"`    // zero: it is unfinished
+	Fault      string    `json:"fault"`       // why it last stopped: a failure class, or fault; empty: none
 
 	Compared   *Comparison       `json:"compared,omitempty"`   // of a reconcile
 	Backfilled *BackfillProgress `json:"backfilled,omitempty"` // of a backfill
 	Plan       *BackfillPlan     `json:"plan,omitempty"`       // of a dry backfill
 }
 
-// How long a walk stands still before it is asked for again: where a worker may have died, and where the org refused it, so that
-// it is not asked all the time.
+// How long a run makes no progress before a push asks for it again.
 const (
-	askAgain = 2 * time.Minute
-	restOf   = 15 * time.Minute
+	retryAfter      = 2 * time.Minute
+	retryFaultAfter = 15 * time.Minute
 )
 
-// needsPerson says whether a walk stopped for what more tries do not mend: it goes on when somebody asks again.
+// needsPerson reports whether a run was stopped by a fault that a person must repair. It continues when
+// somebody asks for it again.
 func (r *Run) needsPerson() bool {
 	switch domain.FailureClass(r.Fault) {
 	case domain.LoginFailed, domain.Configuration, domain.BadData:
@@ -130,10 +134,10 @@ func (r *Run) needsPerson() bool {
 	return false
 }
 
-// goesOn says whether a walk is still to end.
-func (r *Run) goesOn() bool { return r != nil && r.EndedAt.IsZero() }
+// unfinished reports whether there is a run and it has not ended.
+func (r *Run) unfinished() bool { return r != nil && r.EndedAt.IsZero() }
 
-// stoodStill is when a walk last moved, or is to move by itself.
+// lastMoved returns when a run last made progress, or when it is to continue by itself, whichever is later.
 func (r *Run) lastMoved() time.Time {
 	last := r.AskedAt
 	for _, t := range []time.Time{r.MovedAt, r.WaitsUntil} {
@@ -144,7 +148,7 @@ func (r *Run) lastMoved() time.Time {
 	return last
 }
 
-// AskRun asks the workers for a walk and returns its id: that of the one which goes on already, where there is one.
+// AskRun asks the workers for a run and returns its id. While one of the kind is unfinished, that is its id.
 func (svc *Service) AskRun(ctx context.Context, crm domain.CRM, kind RunKind) (id domain.ID, err error) {
 	err = svc.record.Update(ctx, func(tx Tx) error {
 		run, err := state[Run](tx, kind.state(crm))
@@ -152,9 +156,9 @@ func (svc *Service) AskRun(ctx context.Context, crm domain.CRM, kind RunKind) (i
 			return err
 		}
 		switch {
-		case !run.goesOn():
+		case !run.unfinished():
 			run = &Run{ID: svc.ids.NewID(), AskedAt: tx.Now()}
-		case run.needsPerson(): // who asks has mended it
+		case run.needsPerson(): // whoever asks has repaired the cause
 			run.AskedAt, run.Fault = tx.Now(), ""
 		default:
 			id = run.ID
@@ -169,19 +173,20 @@ func (svc *Service) AskRun(ctx context.Context, crm domain.CRM, kind RunKind) (i
 	return id, wrap("ask for a "+string(kind), err)
 }
 
-// BeginRun notes that a worker has come to a walk, and says whether there is anything left of it. Without an id a new one begins,
-// unless one goes on: the schedule asks so.
-func (svc *Service) BeginRun(ctx context.Context, crm domain.CRM, kind RunKind, id domain.ID) (run Run, left bool, err error) {
+// BeginRun stores that a worker begins or continues a run; left reports whether anything is left to do. With
+// an empty id, as tasks of the schedule have, it continues the unfinished run or begins a new one.
+func (svc *Service) BeginRun(ctx context.Context, crm domain.CRM, kind RunKind,
+	id domain.ID) (run Run, left bool, err error) {
 	err = svc.record.Update(ctx, func(tx Tx) error {
 		last, err := state[Run](tx, kind.state(crm))
 		if err != nil {
 			return err
 		}
 		switch {
-		case id == "" && !last.goesOn():
+		case id == "" && !last.unfinished():
 			last = &Run{ID: svc.ids.NewID(), AskedAt: tx.Now()}
 		case id == "":
-		case last == nil || last.ID < id: // asked for, and lost by the record
+		case last == nil || last.ID < id: // it was asked for, but the record has lost it
 			last = &Run{ID: id, AskedAt: tx.Now()}
 		}
 		if run, left = *last, last.EndedAt.IsZero() && (id == "" || last.ID == id); !left {
@@ -196,7 +201,8 @@ func (svc *Service) BeginRun(ctx context.Context, crm domain.CRM, kind RunKind, 
 	return run, left, wrap("begin a "+string(kind), err)
 }
 
-// NoteRun keeps how far a walk is, unless another of its kind has begun since. What one that ended made due is pushed at once.
+// NoteRun stores the progress of a run, unless another of its kind has begun since. When the run has ended,
+// it asks for a push of the InMails that the run made due.
 func (svc *Service) NoteRun(ctx context.Context, crm domain.CRM, kind RunKind, run Run) error {
 	err := svc.record.Update(ctx, func(tx Tx) error {
 		last, err := state[Run](tx, kind.state(crm))
@@ -207,25 +213,25 @@ func (svc *Service) NoteRun(ctx context.Context, crm domain.CRM, kind RunKind, r
 		return setState(tx, kind.state(crm), run)
 	})
 	if err == nil && !run.EndedAt.IsZero() && (kind == Reconcile || kind == Backfill) {
-		_ = svc.queue.Enqueue(ctx, pushTask(crm)) // for what it made due; else the schedule comes by
+		_ = svc.queue.Enqueue(ctx, pushTask(crm)) // when it fails, the next slot pushes them
 	}
-	return wrap("note how far a "+string(kind)+" is", err)
+	return wrap("store the progress of a "+string(kind), err)
 }
 
-// RedriveRuns asks again for walks that stand still: their worker died, or the queue forgot them.
+// RedriveRuns asks again for stalled runs, whose worker died or whose task was lost.
 func (svc *Service) RedriveRuns(ctx context.Context, crm domain.CRM) error {
 	var due []Task
 	if err := svc.record.View(ctx, func(tx Tx) (err error) {
 		due, err = stalledRuns(tx, crm)
 		return err
 	}); err != nil || len(due) == 0 {
-		return wrap("look for walks that stand still", err)
+		return wrap("look for stalled runs", err)
 	}
 	err := svc.record.Update(ctx, func(tx Tx) (err error) {
 		if due, err = stalledRuns(tx, crm); err != nil {
 			return err
 		}
-		for _, t := range due { // the next look finds them moving
+		for _, t := range due { // so that the next look does not find them stalled
 			kind := RunKind(t.IDs[1])
 			run, err := state[Run](tx, kind.state(crm))
 			if err != nil || run == nil {
@@ -241,13 +247,13 @@ func (svc *Service) RedriveRuns(ctx context.Context, crm domain.CRM) error {
 	if err == nil && len(due) > 0 {
 		err = svc.queue.Enqueue(ctx, due...)
 	}
-	return wrap("ask again for walks that stand still", err)
+	return wrap("ask again for stalled runs", err)
 }
 
-// standing are the tasks of walks that stand still although the sync does not rest.
+// stalledRuns returns the tasks of runs that make no progress although the sync is not suspended.
 func stalledRuns(tx Tx, crm domain.CRM) (due []Task, err error) {
-	rests, err := syncRests(tx, crm)
-	if err != nil || rests {
+	suspended, err := syncSuspended(tx, crm)
+	if err != nil || suspended {
 		return nil, err
 	}
 	for _, kind := range runKinds {
@@ -255,25 +261,25 @@ func stalledRuns(tx Tx, crm domain.CRM) (due []Task, err error) {
 		if err != nil {
 			return nil, err
 		}
-		rest := askAgain
+		rest := retryAfter
 		if run != nil && run.Fault != "" {
-			rest = restOf
+			rest = retryFaultAfter
 		}
-		if !run.goesOn() || run.needsPerson() || tx.Now().Before(run.lastMoved().Add(rest)) {
+		if !run.unfinished() || run.needsPerson() || tx.Now().Before(run.lastMoved().Add(rest)) {
 			continue
 		}
 		worker, err := state[leaseHolder](tx, kind.Lease(crm).state())
 		if err != nil {
 			return nil, err
 		}
-		if !worker.lives(tx.Now()) {
+		if !worker.active(tx.Now()) {
 			due = append(due, kind.task(crm, run.ID))
 		}
 	}
 	return due, nil
 }
 
-// runs returns the last walk of each kind that there was.
+// runs returns the last run of each kind; a kind that never ran is absent.
 func runs(tx Tx, crm domain.CRM) (map[RunKind]Run, error) {
 	runs := map[RunKind]Run{}
 	for _, kind := range runKinds {

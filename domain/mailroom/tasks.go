@@ -5,18 +5,20 @@ import (
 	"time"
 )
 
-// Task asks workers to look at something. It carries ids and never a text (R01, R27). Its queue, time-out
-// and retries follow from its type (TaskKind).
+// Task asks the workers to do something. It carries ids and never a text (R01, R27). Its queue, time-out and
+// retries follow from its type (TaskKind).
 type Task struct {
 	Type string   // one of the task types below
-	IDs  []string // what the handler is to look at, as the type says; empty for a sweep
-	ID   string   // identity of a periodic task, <name>:<slot> or <name>:<crm>:<slot>; empty: every Enqueue is a task of its own
+	IDs  []string // what the task is about, as its type says; empty for a sweep
+	// ID identifies a periodic task: <name>:<slot> or <name>:<crm>:<slot>. When it is empty, each Enqueue
+	// makes a new task.
+	ID string
 }
 
-// MaxTaskIDs is how many ids a task carries. The queue makes several tasks of more.
+// MaxTaskIDs is how many ids a task carries at most. The queue splits a longer one into several tasks.
 const MaxTaskIDs = 500
 
-// The queues of API.md. Each has workers of its own, so that none waits for what is slow in another.
+// The queues of API.md. Each has workers of its own, so that slow tasks of one do not delay another.
 const (
 	QueueSends  = "sends"
 	QueueCRM    = "crm"
@@ -39,25 +41,25 @@ const (
 	TaskRetain       = "record:retain"
 )
 
-// TaskKind says all of the tasks of a type but what they do, which is the handler's. The queue, the
-// schedule, the metrics, the settings' defaults and worker/README.md read it. A new job is a row here and a
-// handler in worker.Jobs.Handlers.
+// TaskKind describes the tasks of one type. The queue, the schedule, the metrics, the defaults of settings
+// and worker/README.md are made from it. A new job is a row of the table and a handler in
+// worker.Jobs.Handlers.
 type TaskKind struct {
 	Type    string
 	Queue   string        // one of Queues
-	PerCRM  bool          // each CRM has tasks of its own, whose first id is its name
-	Every   time.Duration // how long a slot of the schedule is, in real time; 0: the schedule does not ask
-	Setting string        // the setting that can make Every another; empty: none can
-	AtStart bool          // whether a schedule also asks when it starts, or only when a slot begins
-	Timeout time.Duration // a handler that takes longer is given up, and the task is tried again
-	Retries int           // tries after the first; then the task is archived
-	Keep    time.Duration // how long a slot is remembered after its task ran: longer than Every; 0: no slots
-	AskedBy string        // who asks beside the schedule, as Markdown; empty: nobody does
+	PerCRM  bool          // each CRM has tasks of its own; their first id is its name
+	Every   time.Duration // the length of a slot of the schedule, in real time; 0: it is not scheduled
+	Setting string        // the setting that overrides Every; empty: none does
+	AtStart bool          // it is also enqueued when a schedule starts, not only when a slot begins
+	Timeout time.Duration // a handler that takes longer is cancelled, and the task is tried again
+	Retries int           // tries after the first; then the queue archives the task
+	Keep    time.Duration // how long a slot's id is kept after its task ran: longer than Every; 0: no slots
+	AskedBy string        // who enqueues it beside the schedule, as Markdown; empty: nobody
 	Does    string        // what the handler does, as Markdown
 }
 
-// taskKinds is the table of all task types. No row has fewer than three retries: a worker that dies costs
-// its task one of them, and a task that has none left is archived and does not run again.
+// taskKinds is the table of all task types. Every row has three retries or more: a worker that dies uses up
+// one retry of its task, and a task that has none left is archived and does not run again.
 var taskKinds = []TaskKind{
 	{
 		Type: TaskSend, Queue: QueueSends, Timeout: 30 * time.Second, Retries: 5,
@@ -76,7 +78,8 @@ var taskKinds = []TaskKind{
 			"unless sends wait in the queue; finishes erasures",
 	},
 	{
-		Type: TaskCRMPush, Queue: QueueCRM, PerCRM: true, Every: 10 * time.Second, Setting: "crm_push_every", AtStart: true,
+		Type: TaskCRMPush, Queue: QueueCRM, PerCRM: true,
+		Every: 10 * time.Second, Setting: "crm_push_every", AtStart: true,
 		Timeout: 5 * time.Minute, Retries: 3, Keep: 5 * time.Minute,
 		AskedBy: "a retry by hand; an erasure; a run that made rows due",
 		Does:    "claims what its CRM lacks, pushes it with no transaction open, stores the answers",
@@ -85,7 +88,7 @@ var taskKinds = []TaskKind{
 		Type: TaskCRMReconcile, Queue: QueueCRM, PerCRM: true, Every: 24 * time.Hour, AtStart: true,
 		Timeout: time.Hour, Retries: 3, Keep: 48 * time.Hour,
 		AskedBy: "by hand, dry or not; `crm:push`, where one stands still",
-		Does:    "compares its CRM with the record and mends what differs; a dry one counts",
+		Does:    "compares its CRM with the record and repairs what differs; a dry one counts",
 	},
 	{
 		Type: TaskCRMBackfill, Queue: QueueCRM, PerCRM: true, Timeout: 6 * time.Hour, Retries: 5,
@@ -114,7 +117,7 @@ var taskKinds = []TaskKind{
 // TaskKinds returns the table of all task types.
 func TaskKinds() []TaskKind { return slices.Clone(taskKinds) }
 
-// TaskKindOf returns the row of a type; known is false where the table has none.
+// TaskKindOf returns the row of a task type; known is false where there is none.
 func TaskKindOf(taskType string) (kind TaskKind, known bool) {
 	i := slices.IndexFunc(taskKinds, func(k TaskKind) bool { return k.Type == taskType })
 	if i < 0 {

@@ -7,7 +7,7 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// TestTaskKinds holds what every row of the task table must keep.
+// TestTaskKinds checks what must be true of every row of the task table.
 func TestTaskKinds(t *testing.T) {
 	seen := map[string]bool{}
 	for _, k := range mailroom.TaskKinds() {

@@ -7,27 +7,27 @@ import (
 	"inmail/domain"
 )
 
-// Totals is what a preflight of many comes to.
+// Totals sums up a preflight of many recipients.
 type Totals struct {
-	Recipients int                 // different ones
-	OK         int                 // of them, whom nothing refuses
-	Refused    map[domain.Code]int // the others by what is reported first, as the sender may see it (R18, R21)
-	// Needed is how many credits it would take to reach everybody whom only the sender's own credits or restriction keep
-	// away, or nothing; Available how many there are now, what is on its way taken off.
+	Recipients int                 // different recipients
+	OK         int                 // recipients whom nothing refuses
+	Refused    map[domain.Code]int // the others by their first refusal, as the sender may see it (R18, R21)
+	// Needed is the number of credits to reach everybody whom nothing refuses, or only the sender's lack of
+	// credits or restriction.
 	Needed    int
-	Available int
-	EnoughAt  time.Time // when there will have been as many; zero: never with this plan
+	Available int       // credits that are left now; queued InMails count as used
+	EnoughAt  time.Time // when the sender will have had Needed credits; zero: never with this plan
 }
 
-// Totals adds up the checks of one preflight. It reads what the sender has and stores nothing.
+// Totals sums up the checks of one preflight. It reads the sender's credits and stores nothing.
 func (svc *Service) Totals(ctx context.Context, from domain.MemberID, checks []Check) (Totals, error) {
 	t := Totals{Refused: map[domain.Code]int{}}
-	observer := make(map[domain.MemberID]bool, len(checks))
+	counted := make(map[domain.MemberID]bool, len(checks))
 	for _, c := range checks {
-		if observer[c.To] {
+		if counted[c.To] {
 			continue
 		}
-		observer[c.To] = true
+		counted[c.To] = true
 		t.Recipients++
 		if c.OK {
 			t.OK++
@@ -52,7 +52,7 @@ func (svc *Service) Totals(ctx context.Context, from domain.MemberID, checks []C
 	return t, wrap("add up a preflight", err)
 }
 
-// reachable says whether time alone lets a send pass: more credits, or the end of a restriction.
+// reachable reports whether a send passes, or would after more credits or the end of a restriction.
 func reachable(c Check) bool {
 	for _, r := range c.Refusals {
 		if r.Code != domain.NoCredits && r.Code != domain.Restricted {

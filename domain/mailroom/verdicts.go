@@ -7,29 +7,31 @@ import (
 	"inmail/domain/spam"
 )
 
-// keptVerdicts is how many verdicts are kept, twice: of an InMail that was accepted a moment ago, and of few others.
+// keptVerdicts is how many verdicts each of two sets keeps: enough for InMails that were just accepted, few
+// others.
 const keptVerdicts = 10_000
 
-// verdicts remembers which texts were found good, by their digests: the same text judged by the same filter is judged the
-// same, so what this process has accepted need not be parsed again when it delivers (R21). The zero value is ready.
+// verdicts remembers the digests of texts that were found good. The same model judges the same text the same,
+// so a process need not parse again, at delivery, what it has just accepted (R21). The zero value is ready
+// for use.
 type verdicts struct {
 	mu          sync.Mutex
-	model       *spam.Model // that judged them
+	model       *spam.Model // the model that judged them
 	young, aged map[textDigest]struct{}
 }
 
 type textDigest [sha256.Size]byte
 
-// digestText tells texts apart.
+// digestText returns the digest of a text.
 func digestText(subject, body string) textDigest {
 	text := make([]byte, 0, len(subject)+1+len(body))
 	text = append(text, subject...)
-	text = append(text, '\n') // a subject has none (R22)
+	text = append(text, '\n') // separates the two: a subject has no line break (R22)
 	text = append(text, body...)
 	return sha256.Sum256(text)
 }
 
-// found notes texts that model found good.
+// found stores texts that model found good.
 func (v *verdicts) found(model *spam.Model, texts []textDigest) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -44,7 +46,7 @@ func (v *verdicts) found(model *spam.Model, texts []textDigest) {
 	}
 }
 
-// good says whether model is known to find a text good.
+// good reports whether model has found a text good.
 func (v *verdicts) good(model *spam.Model, t textDigest) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()

@@ -9,23 +9,22 @@ import (
 	"inmail/domain"
 )
 
-// Person is what one member sees of another (R01, R29). An erased one has no id and no name (R60).
+// Person is what one member sees of another (R01, R29). An erased member has no id (R60).
 type Person struct {
 	ID       domain.MemberID
 	Name     string
 	PhotoURL string
 }
 
-// View is an InMail as its sender, or a bare operator, sees it: refusals of an operator's view are
-// the true ones (R18).
+// View is an InMail as its sender or a bare operator sees it. An operator sees true reasons (R18).
 type View struct {
 	InMail   *domain.InMail
 	Status   domain.Status // as the clock gives it (R33)
-	Reason   domain.Code   // of refused and failed
+	Reason   domain.Code   // why it was refused or failed; else empty
 	Receipts []domain.Receipt
 	From, To Person
-	Links    map[domain.CRM]domain.Link // what each CRM has of it; absent: it is not connected
-	Entry    *InboxItem                 // set for the recipient, who sees this and nothing else
+	Links    map[domain.CRM]domain.Link // by CRM; absent: the CRM is not connected
+	Entry    *InboxItem                 // set for the recipient, who sees nothing else
 }
 
 // InboxItem is one line of an inbox: an InMail, or a reply with the InMail it belongs to.
@@ -39,7 +38,7 @@ type InboxItem struct {
 	Unread    bool
 	Status    domain.Status
 	SentAt    time.Time
-	ExpiresAt time.Time // zero once opened, and for replies: these never expire
+	ExpiresAt time.Time // zero once opened and for replies, which never expire
 }
 
 // InboxPage is a part of an inbox.
@@ -55,8 +54,8 @@ const (
 	KindReply  = "reply"
 )
 
-// side says on which side of an InMail a viewer stands. To anyone else it is not there (API.md);
-// neither is it to the recipient before it was delivered.
+// side returns on which side of an InMail a viewer is. For anyone else it is not_found (API.md), and so it is
+// for the recipient before delivery.
 func (v Viewer) side(m *domain.InMail) (sender, recipient bool, err error) {
 	if m == nil {
 		return false, false, notFound()
@@ -73,7 +72,7 @@ func (v Viewer) side(m *domain.InMail) (sender, recipient bool, err error) {
 	return false, false, notFound()
 }
 
-// asRecipient lets only the recipient through (R31): the sender is forbidden, others see nothing.
+// asRecipient refuses everyone but the recipient (R31): the sender with forbidden, others with not_found.
 func (v Viewer) asRecipient(m *domain.InMail) error {
 	_, recipient, err := v.side(m)
 	if err != nil || recipient {
@@ -82,7 +81,7 @@ func (v Viewer) asRecipient(m *domain.InMail) error {
 	return refuse(domain.Forbidden, "only the recipient of this InMail may do this")
 }
 
-// asSender lets only the sender through.
+// asSender refuses everyone but the sender.
 func (v Viewer) asSender(m *domain.InMail) error {
 	sender, _, err := v.side(m)
 	if err != nil || sender {
@@ -91,8 +90,8 @@ func (v Viewer) asSender(m *domain.InMail) error {
 	return refuse(domain.Forbidden, "only the sender of this InMail may do this")
 }
 
-// View shows one InMail: to its sender with receipts, to its recipient as the inbox entry, 410 when that is gone, to a
-// bare operator with true reasons. It opens nothing (R31).
+// View returns one InMail: to its sender with receipts, to its recipient as the inbox entry (410 when that is
+// gone), to a bare operator with true reasons. It opens nothing (R31).
 func (svc *Service) View(ctx context.Context, v Viewer, id domain.ID) (View, error) {
 	var view View
 	err := svc.record.View(ctx, func(tx Tx) error {
@@ -120,7 +119,7 @@ func (svc *Service) View(ctx context.Context, v Viewer, id domain.ID) (View, err
 		view = views[0]
 		view.Receipts = m.Path(receipts, tx.Now())
 		for i := range view.Receipts {
-			view.Receipts[i].Reason = v.notify(view.Receipts[i].Reason)
+			view.Receipts[i].Reason = v.reason(view.Receipts[i].Reason)
 		}
 		if recipient {
 			entry := inboxItem(Entry{InMail: m}, view.From, tx.Now())
@@ -134,8 +133,8 @@ func (svc *Service) View(ctx context.Context, v Viewer, id domain.ID) (View, err
 	return view, nil
 }
 
-// tell masks a reason for everyone but a bare operator (R18).
-func (v Viewer) notify(c domain.Code) domain.Code {
+// reason returns a reason as the viewer may see it: only a bare operator sees the true one (R18).
+func (v Viewer) reason(c domain.Code) domain.Code {
 	if v.Operator {
 		return c
 	}
@@ -159,7 +158,7 @@ func (svc *Service) Sent(ctx context.Context, member domain.MemberID, f Filter, 
 	return views, wrap("list what was sent", err)
 }
 
-// Inbox lists what is live in a member's inbox, newest first by (SentAt, ID), and how much is unread.
+// Inbox lists the live entries of a member's inbox, newest first by (SentAt, ID), and counts the unread ones.
 // The first listing of an InMail sets previewed_at and opens nothing (R30).
 func (svc *Service) Inbox(ctx context.Context, member domain.MemberID, f Filter, p Page) (InboxPage, error) {
 	var page InboxPage
@@ -190,7 +189,7 @@ func (svc *Service) Inbox(ctx context.Context, member domain.MemberID, f Filter,
 		return err
 	})
 	if err == nil && len(fresh) > 0 {
-		// A record that cannot be written can be read all the same: the next listing notes what this one could not.
+		// A record that can be read but not written is no fault: the next listing stores the preview.
 		if err = svc.preview(ctx, fresh); errors.Is(err, ErrUnavailable) {
 			err = nil
 		}
@@ -198,7 +197,7 @@ func (svc *Service) Inbox(ctx context.Context, member domain.MemberID, f Filter,
 	return page, wrap("list an inbox", err)
 }
 
-// preview notes first listings, in a transaction of its own so that lists are reads.
+// preview stores first listings, in a transaction of its own so that lists only read.
 func (svc *Service) preview(ctx context.Context, ids []domain.ID) error {
 	var n int
 	err := svc.record.Update(ctx, func(tx Tx) (err error) {
@@ -208,10 +207,10 @@ func (svc *Service) preview(ctx context.Context, ids []domain.ID) error {
 	if err == nil && n > 0 {
 		svc.observer.Notify(Previewed{n})
 	}
-	return wrap("note first listings", err)
+	return wrap("store first listings", err)
 }
 
-// views joins InMails with the people and links that their senders see.
+// views returns InMails with the people and links that their senders see.
 func (svc *Service) views(tx Tx, ms []*domain.InMail, v Viewer) ([]View, error) {
 	var people []domain.MemberID
 	ids := make([]domain.ID, len(ms))
@@ -229,13 +228,15 @@ func (svc *Service) views(tx Tx, ms []*domain.InMail, v Viewer) ([]View, error) 
 	}
 	views := make([]View, len(ms))
 	for i, m := range ms {
-		views[i] = View{InMail: m, Status: m.StatusAt(tx.Now()), Reason: v.notify(m.Reason), From: known[m.Sender], To: known[m.Recipient],
-			Links: links[m.ID]}
+		views[i] = View{
+			InMail: m, Status: m.StatusAt(tx.Now()), Reason: v.reason(m.Reason),
+			From: known[m.Sender], To: known[m.Recipient], Links: links[m.ID],
+		}
 	}
 	return views, nil
 }
 
-// people returns what others see of members; who is erased or unknown has no id and the name "erased".
+// people returns what others see of members. An erased or unknown member has no id and the name "erased".
 func (svc *Service) people(tx Tx, ids []domain.MemberID) (map[domain.MemberID]Person, error) {
 	members, err := tx.Members(unique(ids))
 	if err != nil {
@@ -282,13 +283,13 @@ func senders(entries []Entry) []domain.MemberID {
 	return ids
 }
 
-// one asks a batch method for a single InMail; nil when it is not there.
+// one calls a batch method for a single InMail; nil when there is none.
 func one(ask func([]domain.ID) (map[domain.ID]*domain.InMail, error), id domain.ID) (*domain.InMail, error) {
 	found, err := ask([]domain.ID{id})
 	return found[id], err
 }
 
-// exists refuses, with not_found, a member who is not there.
+// exists refuses, with not_found, a member who does not exist.
 func exists(tx Tx, id domain.MemberID) error {
 	found, err := tx.Members([]domain.MemberID{id})
 	if err == nil && found[id] == nil {
@@ -297,7 +298,7 @@ func exists(tx Tx, id domain.MemberID) error {
 	return err
 }
 
-// wrap says what was tried, and leaves answers as they are.
+// wrap adds to an error what was tried, so that errors.Is and errors.As still find the error; nil stays nil.
 func wrap(what string, err error) error {
 	if err == nil {
 		return nil

@@ -20,12 +20,14 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// world is a room over a real record, with a clock that the test moves and a queue that the test works off.
+// world is a service over a real record, with a clock that the test sets and a queue that the test works off.
 type world struct {
 	t        *testing.T
 	ctx      context.Context
 	svc      *mailroom.Service
 	record   *record.Record
+	config   record.Config
+	policy   domain.Policy
 	clock    *testClock
 	queue    *testQueue
 	observer *counter
@@ -42,7 +44,7 @@ func (c *testClock) Now() time.Time          { return time.UnixMilli(c.now.Load(
 func (c *testClock) set(t time.Time)         { c.now.Store(t.UnixMilli()) }
 func (c *testClock) advance(d time.Duration) { c.now.Add(d.Milliseconds()) }
 
-// testQueue keeps what was asked for; a queue that is down refuses.
+// testQueue keeps the tasks that were enqueued. A queue that is down refuses them.
 type testQueue struct {
 	mu    sync.Mutex
 	tasks []mailroom.Task
@@ -72,7 +74,7 @@ type uuids struct{}
 func (uuids) NewID() domain.ID    { return domain.ID(uuid.Must(uuid.NewV7()).String()) }
 func (uuids) NewSecret() [32]byte { return [32]byte{1} }
 
-// counter is the observer.
+// counter is an observer that counts notices.
 type counter struct {
 	mu                            sync.Mutex
 	delivered, previewed, expired int
@@ -114,12 +116,12 @@ func postgresConfig(t *testing.T) record.Config {
 	return c
 }
 
-// on runs a test of one rule on every engine, each in a world of its own.
+// on runs the test of one rule on every engine, each in a world of its own.
 func on(t *testing.T, rule string, test func(w *world)) {
 	with(t, rule, func(*domain.Policy) {}, test)
 }
 
-// with is on under other policies.
+// with is on, under other policies.
 func with(t *testing.T, rule string, change func(*domain.Policy), test func(w *world)) {
 	t.Run(rule, func(t *testing.T) {
 		for _, e := range engines {
@@ -132,7 +134,7 @@ func with(t *testing.T, rule string, change func(*domain.Policy), test func(w *w
 	})
 }
 
-// calm is the default policy with the triggers out of the way: the rules of spam are proved by themselves.
+// calm returns the default policy with triggers that never fire; other tests prove the rules of spam.
 func calm() domain.Policy {
 	p := domain.DefaultPolicy()
 	p.VolumeHour, p.VolumeDay, p.SimilarDay, p.RegularGaps, p.BurstMinute = 100_000, 100_000, 100_000, 100_000, 100_000
@@ -141,7 +143,7 @@ func calm() domain.Policy {
 
 func newWorld(t *testing.T, c record.Config, p domain.Policy) *world {
 	t.Helper()
-	w := &world{t: t, ctx: context.Background(), clock: &testClock{}, queue: &testQueue{}, observer: &counter{refused: map[domain.Code]int{}},
+	w := &world{t: t, ctx: context.Background(), config: c, policy: p, clock: &testClock{}, queue: &testQueue{}, observer: &counter{refused: map[domain.Code]int{}},
 		first: &fakeCRM{name: firstCRM}, second: &fakeCRM{name: secondCRM, absent: true}}
 	w.clock.set(t0)
 	var err error
@@ -149,12 +151,17 @@ func newWorld(t *testing.T, c record.Config, p domain.Policy) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(w.record.Close)
-	w.svc, err = mailroom.New(w.ctx, mailroom.Config{Plans: domain.ShippedPlans(), Policy: p, CRMs: []mailroom.CRM{w.first, w.second}}, w.record, w.queue, w.clock, uuids{}, w.observer)
-	if err != nil {
-		t.Fatal(err)
-	}
+	w.serve()
 	w.ok(w.svc.ConnectCRMs(w.ctx))
 	return w
+}
+
+// serve makes a service over the record.
+func (w *world) serve() {
+	w.t.Helper()
+	var err error
+	w.svc, err = mailroom.New(w.ctx, mailroom.Config{Plans: domain.ShippedPlans(), Policy: w.policy, CRMs: []mailroom.CRM{w.first, w.second}}, w.record, w.queue, w.clock, uuids{}, w.observer)
+	w.ok(err)
 }
 
 // The CRMs of the tests.
@@ -169,7 +176,7 @@ type fakeCRM struct {
 	absent  bool // this process does not reach it
 	down    bool
 	people  map[domain.MemberID]bool
-	during  func() // is called while it is told to forget
+	during  func() // called while it forgets
 	resumed int
 }
 
@@ -244,7 +251,7 @@ func (w *world) member(id domain.MemberID, plan string, change ...func(*domain.M
 	w.ok(errors.Join(append(errs, err)...))
 }
 
-// members makes so many basic members r0, r1 …
+// members makes n basic members: r0, r1 and so on.
 func (w *world) members(n int) {
 	w.t.Helper()
 	ms := make([]domain.Member, n)
@@ -272,7 +279,7 @@ func (w *world) want(err error, code domain.Code) {
 	}
 }
 
-// text is an InMail between two members that no rule minds.
+// text returns an InMail between two members that no rule refuses.
 func text(from, to domain.MemberID) mailroom.Send {
 	return mailroom.Send{From: from, To: to, Subject: "Your talk on " + string(to), Body: "I liked what you said about queues, " + string(to) + ". May I ask how you test yours?"}
 }
@@ -285,7 +292,7 @@ func (w *world) accept(s mailroom.Send) (domain.ID, error) {
 	return answers[0].ID, answers[0].Err
 }
 
-// queued hands a send in that must be accepted.
+// queued hands in a send that must be accepted.
 func (w *world) queued(from, to domain.MemberID) domain.ID {
 	w.t.Helper()
 	id, err := w.accept(text(from, to))
@@ -293,7 +300,7 @@ func (w *world) queued(from, to domain.MemberID) domain.ID {
 	return id
 }
 
-// sent hands a send in and delivers it.
+// sent hands in a send and delivers it.
 func (w *world) sent(from, to domain.MemberID) domain.ID {
 	w.t.Helper()
 	id := w.queued(from, to)
@@ -327,7 +334,7 @@ func (w *world) inmail(id domain.ID) *domain.InMail {
 	return view.InMail
 }
 
-// receipts reads the path of an InMail as its sender sees it.
+// path returns the statuses of an InMail's receipts, as a viewer sees them.
 func (w *world) path(v mailroom.Viewer, id domain.ID) string {
 	w.t.Helper()
 	view, err := w.svc.View(w.ctx, v, id)
@@ -354,7 +361,7 @@ func (w *world) inbox(id domain.MemberID) (items []mailroom.InboxItem, unread in
 	return page.Items, page.Unread
 }
 
-// left returns what a member may still send.
+// left returns how many credits a member has left.
 func (w *world) left(id domain.MemberID) int {
 	w.t.Helper()
 	_, c, err := w.svc.Credits(w.ctx, id)
@@ -392,7 +399,7 @@ func (w *world) outcomes(d domain.Dimension) map[string]int {
 	return sums
 }
 
-// together runs functions at once, from one start gun, and returns their errors.
+// together starts functions at the same moment and returns their errors.
 func together(fs ...func() error) []error {
 	gun := make(chan struct{})
 	errs := make([]error, len(fs))
@@ -408,7 +415,7 @@ func together(fs ...func() error) []error {
 	return errs
 }
 
-// winners counts what did not fail.
+// winners counts the errors that are nil.
 func winners(errs []error) int {
 	n := 0
 	for _, err := range errs {

@@ -29,7 +29,7 @@ func TestEmphasisPairsLikeCommonMark(t *testing.T) {
 	})
 }
 
-// styled is a character with its styles: "ab" bold is "a:b b:b".
+// ourStyles returns each character with its styles: "ab" in bold is "a:b b:b".
 func ourStyles(source string) string {
 	var out strings.Builder
 	for _, b := range Parse(source).blocks {

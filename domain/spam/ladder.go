@@ -17,10 +17,10 @@ type Restriction struct {
 	Until     time.Time `json:"until"`
 }
 
-// Active reports whether the restriction refuses sends now. It ends by itself: a send at Until passes.
-func (r Restriction) Active(now time.Time) bool {
-	return !now.Before(r.StartedAt) && now.Before(r.Until)
-}
+// Active reports whether the restriction, which was decided already, refuses sends now. It ends by itself: a
+// send at Until passes. A StartedAt later than now does not delay it: the clock was set back since it was
+// decided.
+func (r Restriction) Active(now time.Time) bool { return now.Before(r.Until) }
 
 // steps are the lengths of the restrictions by their step, 1 to 3 (R42).
 var steps = [...]time.Duration{24 * time.Hour, 72 * time.Hour, 7 * 24 * time.Hour}

@@ -1,5 +1,5 @@
 // Command generate writes the table of task types into worker/README.md, from the table that the program
-// itself reads.
+// reads.
 package main
 
 import (
@@ -43,7 +43,7 @@ const (
 	end   = "<!-- /tasks -->\n"
 )
 
-// written returns a README with section between the marks; the rest of it is kept.
+// written returns a README with section between the marks, and the rest of it unchanged.
 func written(readme, section string) (string, error) {
 	before, rest, found := strings.Cut(readme, start)
 	_, after, closed := strings.Cut(rest, end)
@@ -68,7 +68,7 @@ func table(kinds []mailroom.TaskKind) string {
 	return b.String()
 }
 
-// askedBy names everybody who asks for a task: the schedule first, with its interval.
+// askedBy names all who enqueue tasks of a kind, beginning with the schedule and its interval.
 func askedBy(k mailroom.TaskKind) string {
 	var all []string
 	if k.Every > 0 {
@@ -87,7 +87,7 @@ func askedBy(k mailroom.TaskKind) string {
 	return strings.Join(all, "; ")
 }
 
-// short writes a duration in its largest unit that leaves no rest: 24 h, 90 s.
+// short writes a duration in the largest unit of which it is a whole number: 24 h, 90 s.
 func short(d time.Duration) string {
 	for _, unit := range []struct {
 		name string

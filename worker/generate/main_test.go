@@ -10,7 +10,7 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// TestReadmeIsThatOfTheTable holds the README in the tree against the table of the program.
+// TestReadmeIsThatOfTheTable compares the README in the tree with the table of the program.
 func TestReadmeIsThatOfTheTable(t *testing.T) {
 	readme, err := os.ReadFile("../README.md")
 	if err != nil {

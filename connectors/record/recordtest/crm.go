@@ -427,7 +427,7 @@ func eachItsOwn(t *testing.T, w *world) {
 		if _, err := tx.ClaimUnsynced(crm, 3, leaseFor); err != nil {
 			return err
 		}
-		return tx.PutOff(crm, ids, later)
+		return tx.Postpone(crm, ids, later)
 	})
 	if n := len(claimFor(w, other, 3)); n != 3 || failures(crm) != 0 {
 		t.Errorf("put off for the first, the second has %d, the first %d failures", n, failures(crm))

@@ -69,9 +69,12 @@ const emptyAll = `DO $$
 	BEGIN
 		SET LOCAL lock_timeout = '5s';
 		PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid();
-		FOR t IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'schema_versions' LOOP
+		FOR t IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename NOT IN ('schema_versions', 'clock') LOOP
 			EXECUTE format('DELETE FROM %I', t);
 		END LOOP;
+		IF to_regclass('clock') IS NOT NULL THEN
+			UPDATE clock SET seen = 0, reserved = 0, set_back_at = 0, went_on_from = 0;
+		END IF;
 	END $$`
 
 // giveBack empties a database for the next test. A database that cannot be emptied is not used again.

@@ -950,12 +950,11 @@ func signals(t *testing.T, w *world) {
 func restriction(t *testing.T, w *world) {
 	w.members("ada", "bob")
 	r := spam.Restriction{Trigger: "volume_hour", Value: 21, Limit: 20.5, Step: 1, StartedAt: start, Until: start.Add(24 * time.Hour)}
-	longer := r
-	longer.Trigger, longer.Step, longer.Until = "strikes", 2, start.Add(72*time.Hour)
+	second := spam.Restriction{Trigger: "strikes", Step: 2, StartedAt: r.Until, Until: r.Until.Add(72 * time.Hour)}
 	ids := []string{string(newID()), string(newID())}
-	w.update(func(tx mailroom.Tx) error {
-		return errors.Join(tx.PutRestriction("ada", ids[0], r), tx.PutRestriction("ada", ids[1], longer))
-	})
+	put := func(id string, r spam.Restriction) error {
+		return w.rec.Update(t.Context(), func(tx mailroom.Tx) error { return tx.PutRestriction("ada", id, r) })
+	}
 	holds := func() map[domain.MemberID]spam.Restriction {
 		return read(w, func(tx mailroom.Tx) (map[domain.MemberID]spam.Restriction, error) {
 			return tx.Restricted([]domain.MemberID{"ada", "bob"})
@@ -964,29 +963,45 @@ func restriction(t *testing.T, w *world) {
 	byTrigger := func() map[string]int {
 		return read(w, func(tx mailroom.Tx) (map[string]int, error) { return tx.RestrictedByTrigger() })
 	}
-	if diff := cmp.Diff(map[domain.MemberID]spam.Restriction{"ada": longer}, holds()); diff != "" {
-		t.Errorf("the one that ends last holds (-want +got):\n%s", diff)
+	if err := put(ids[0], r); err != nil {
+		t.Fatal(err)
 	}
-	if diff := cmp.Diff(map[string]int{"volume_hour": 1, "strikes": 1}, byTrigger()); diff != "" {
-		t.Errorf("by trigger (-want +got):\n%s", diff)
-	}
-	w.update(func(tx mailroom.Tx) error { return tx.UndoRestriction(ids[1]) })
-	w.set(r.Until.Add(-time.Millisecond))
-	if diff := cmp.Diff(map[domain.MemberID]spam.Restriction{"ada": r}, holds()); diff != "" {
-		t.Errorf("a millisecond before the end, the longer one undone (-want +got):\n%s", diff)
+	for _, now := range []time.Time{start.Add(-time.Hour), start, r.Until.Add(-time.Millisecond)} {
+		w.set(now)
+		if diff := cmp.Diff(map[domain.MemberID]spam.Restriction{"ada": r}, holds()); diff != "" {
+			t.Errorf("holds at %s (-want +got):\n%s", now, diff)
+		}
+		if diff := cmp.Diff(map[string]int{"volume_hour": 1}, byTrigger()); diff != "" {
+			t.Errorf("by trigger at %s (-want +got):\n%s", now, diff)
+		}
+		if err := put(ids[1], second); !errors.Is(err, mailroom.ErrConflict) {
+			t.Errorf("a second one while the first holds, at %s: %v, want ErrConflict", now, err)
+		}
 	}
 	w.set(r.Until)
 	if len(holds()) != 0 || len(byTrigger()) != 0 {
 		t.Error("holds at its end")
 	}
-	w.update(func(tx mailroom.Tx) error { return tx.UndoRestriction(ids[1]) }) // a second time changes nothing
+	if err := put(ids[1], second); err != nil {
+		t.Errorf("the next one, at the end of the first: %v", err)
+	}
+	if diff := cmp.Diff(map[domain.MemberID]spam.Restriction{"ada": second}, holds()); diff != "" {
+		t.Errorf("the next one holds (-want +got):\n%s", diff)
+	}
+	for range 2 { // a second time changes nothing
+		w.update(func(tx mailroom.Tx) error { return tx.UndoRestriction(ids[1]) })
+		if len(holds()) != 0 || len(byTrigger()) != 0 {
+			t.Error("holds though it is undone")
+		}
+		w.advance(time.Millisecond)
+	}
 	if got := read(w, func(tx mailroom.Tx) (*mailroom.RestrictionRow, error) { return tx.Restriction(ids[0]) }); got == nil || got.Member != "ada" || !got.UndoneAt.IsZero() {
 		t.Errorf("one restriction by its id: %+v", got)
 	}
 	if got := read(w, func(tx mailroom.Tx) (*mailroom.RestrictionRow, error) { return tx.Restriction(string(newID())) }); got != nil {
 		t.Errorf("an unknown restriction: %+v", got)
 	}
-	want := []mailroom.RestrictionRow{{ID: ids[1], Member: "ada", Restriction: longer, UndoneAt: start}, {ID: ids[0], Member: "ada", Restriction: r}}
+	want := []mailroom.RestrictionRow{{ID: ids[1], Member: "ada", Restriction: second, UndoneAt: r.Until}, {ID: ids[0], Member: "ada", Restriction: r}}
 	got := read(w, func(tx mailroom.Tx) ([]mailroom.RestrictionRow, error) { return tx.Restrictions("ada") })
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("restrictions (-want +got):\n%s", diff)
@@ -1214,6 +1229,13 @@ func queuedBefore(t *testing.T, w *world) {
 	}
 	if diff := cmp.Diff([]domain.ID{ids[0]}, find(start.Add(time.Hour), 1)); diff != "" {
 		t.Errorf("one (-want +got):\n%s", diff)
+	}
+	w.set(start.Add(2 * time.Second)) // back: the third is of now, the fourth of the future
+	if diff := cmp.Diff([]domain.ID{ids[0], ids[3]}, find(start.Add(time.Second), 10)); diff != "" {
+		t.Errorf("queued before, and in the future (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]domain.ID{ids[0]}, find(start.Add(time.Second), 1)); diff != "" {
+		t.Errorf("one, with another in the future (-want +got):\n%s", diff)
 	}
 	got := read(w, func(tx mailroom.Tx) (map[domain.MemberID]int, error) {
 		return tx.InFlight([]domain.MemberID{"ada", "bob"})
