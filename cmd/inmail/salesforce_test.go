@@ -691,7 +691,7 @@ func (s *server) drift() (map[string]int, error) {
 		return nil, err
 	}
 	kinds := map[string]int{}
-	for _, m := range regexp.MustCompile(`(?m)^inmail_crm_drift_records\{kind="([a-z]+)"\} (\d+)$`).FindAllStringSubmatch(string(raw), -1) {
+	for _, m := range regexp.MustCompile(`(?m)^inmail_crm_drift_records\{crm="salesforce",kind="([a-z]+)"\} (\d+)$`).FindAllStringSubmatch(string(raw), -1) {
 		n, _ := strconv.Atoi(m[2]) // of digits
 		kinds[m[1]] = n
 	}
