@@ -9,8 +9,8 @@ import (
 	"inmail/domain/spam"
 )
 
-// Clock tells the record's time as far as it is known outside a transaction, UTC, cut to milliseconds. Tx.Now
-// is the time of every decision.
+// Clock gives the record's time as far as it is known outside a transaction: UTC, cut to milliseconds. Every
+// decision uses Tx.Now instead.
 type Clock interface{ Now() time.Time }
 
 // IDs makes ids and secrets that are new and that nobody can guess.
@@ -119,8 +119,8 @@ type Record interface {
 // be delayed until the next one that reads, or until the commit. Its error is then returned there, and the
 // transaction fails, whatever the method itself returned.
 type Tx interface {
-	// Now is one time for the whole transaction: the record's, which never goes back. It is read behind the
-	// first lock that LockMembers, LockInMails or Facts take, unless it was asked for before.
+	// Now returns one time for the whole transaction: the record's, which never goes back. It is read after
+	// the first lock that LockMembers, LockInMails or Facts takes, unless Now is called before.
 	Now() time.Time
 	// Facts returns everything that sends are judged by, in fewer round trips than single methods would take.
 	// When asked to, it first locks the senders of the pairs (LockMembers); then it reads.
@@ -256,9 +256,9 @@ type InMails interface {
 	// mark in statements over all of them. It returns the InMails as they were before, without texts; the
 	// caller moves the counts.
 	ExpireDue(limit int) ([]*domain.InMail, error)
-	// QueuedBefore returns up to limit queued InMails accepted before t, oldest first, and after them those
-	// accepted later than Now, by a clock that was set back since: a stamp in the future is no reason to
-	// wait.
+	// QueuedBefore returns up to limit queued InMails that were accepted before t, oldest first. After them
+	// it returns those that were accepted later than Now, by a clock that was set back since: they must not
+	// wait until that time.
 	QueuedBefore(t time.Time, limit int) ([]domain.ID, error)
 	// Save stores changed InMails, guarded by the state and version that each was loaded with, and appends
 	// the receipts. A row that has changed since it was loaded fails the whole batch with ErrConflict. A
@@ -345,8 +345,8 @@ type Reputation interface {
 	Restrictions(member domain.MemberID) ([]RestrictionRow, error)
 	// Restricted returns the restriction of each sender that is in force at Now; absent when there is none.
 	Restricted(senders []domain.MemberID) (map[domain.MemberID]spam.Restriction, error)
-	// PutRestriction restricts a member. While another restriction of the member holds it fails with
-	// ErrConflict.
+	// PutRestriction restricts a member. It fails with ErrConflict while another restriction of the member is
+	// in force.
 	PutRestriction(member domain.MemberID, id string, r spam.Restriction) error
 	// Restriction returns one by its id; nil when there is none.
 	Restriction(id string) (*RestrictionRow, error)
