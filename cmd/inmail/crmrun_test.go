@@ -103,7 +103,7 @@ calls               2, about 4 more to repair it
 `
 	screen(t, found, must(t, exitDone, "crm", "reconcile", "--dry-run"))
 	if r, _ := r.sandbox.Record(id(1)); r["Category__c"] != "theirs" {
-		t.Errorf("a dry run mended %v", r)
+		t.Errorf("a dry run repaired %v", r)
 	}
 	run := read[crmRun](t, must(t, exitDone, "crm", "reconcile", "--dry-run", "--json"))
 	if run.State != "done" || run.Compared == nil || run.Compared.Drift["missing"] != 1 || run.Compared.RepairCalls != 4 {
@@ -112,7 +112,7 @@ calls               2, about 4 more to repair it
 	if got := must(t, exitDone, "crm", "reconcile", "--wait").out; !strings.Contains(got, "edited by hand      1\n") || !strings.Contains(got, "calls               3, about 3 more") {
 		t.Errorf("printed\n%s", got)
 	}
-	eventually(t, "all is mended", func() error {
+	eventually(t, "all is repaired", func() error {
 		if r, _ := r.sandbox.Record(id(1)); r["Category__c"] != nil {
 			return fmt.Errorf("the category is %v", r["Category__c"])
 		}

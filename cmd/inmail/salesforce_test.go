@@ -490,7 +490,7 @@ func TestSalesforceStorm(t *testing.T) {
 			if 5*failed < asked {
 				t.Errorf("%d of %d answers were faults: no storm", failed, asked)
 			}
-			t.Logf("%d changes of %d InMails became %d commits in the org; %d Tasks, each once; %d of %d answers were faults: %v; parked %d times, killed %d times; %d records with older tags were mended",
+			t.Logf("%d changes of %d InMails became %d commits in the org; %d Tasks, each once; %d of %d answers were faults: %v; parked %d times, killed %d times; %d records with older tags were repaired",
 				4*n+touched, n, changes, logged, failed, asked, times, len(m.parked), m.kills, older)
 		})
 	}
@@ -749,7 +749,7 @@ func TestSalesforceDrift(t *testing.T) {
 
 	before := o.requests()
 	s.must(http.StatusAccepted, "POST", "/v1/crm/reconcile", "", nil)
-	eventually(t, "one reconcile has mended all", func() error {
+	eventually(t, "one reconcile has repaired all", func() error {
 		now := o.mustLive("InMail__c", "InMail_Id__c")
 		if len(now) != n {
 			return fmt.Errorf("%d records of %d", len(now), n)
@@ -802,7 +802,7 @@ func TestSalesforceDrift(t *testing.T) {
 			t.Errorf("Task %s was inserted %d times", key, times)
 		}
 	}
-	t.Logf("drift %v, mended by one reconcile in %d calls, then 0", up, calls)
+	t.Logf("drift %v, repaired by one reconcile in %d calls, then 0", up, calls)
 }
 
 // TestSalesforceBackfill pushes a whole record to a new org by Bulk, with two kills meanwhile: the org is
@@ -912,20 +912,20 @@ func TestSalesforceCheck(t *testing.T) {
 		return set("field", map[string]any{"object": "InMail__c", "field": "Subject__c", "shown": shown})
 	}
 	for _, row := range []struct {
-		name         string
-		spoil, mend  func(o *org)
-		env          []string
-		what, remedy string
-		paused       string
+		name          string
+		spoil, repair func(o *org)
+		env           []string
+		what, remedy  string
+		paused        string
 	}{
 		{name: "wrong secret", env: []string{"INMAIL_SALESFORCE_CLIENT_SECRET=another"}, what: "login", remedy: "salesforce.client_secret is wrong", paused: "login"},
-		{name: "missing permission set", spoil: set("permission-set", map[string]any{"assigned": false}), mend: set("permission-set", map[string]any{"assigned": true}),
+		{name: "missing permission set", spoil: set("permission-set", map[string]any{"assigned": false}), repair: set("permission-set", map[string]any{"assigned": true}),
 			what: "permission set", remedy: "assign the permission set InMail_Integration", paused: "configuration"},
-		{name: "missing field", spoil: subject(false), mend: subject(true), what: "InMail__c.Subject__c", remedy: "deploy connectors/salesforce/package", paused: "configuration"},
-		{name: "SOAP disabled", spoil: set("soap-login", map[string]any{"allowed": false}), mend: set("soap-login", map[string]any{"allowed": true}),
+		{name: "missing field", spoil: subject(false), repair: subject(true), what: "InMail__c.Subject__c", remedy: "deploy connectors/salesforce/package", paused: "configuration"},
+		{name: "SOAP disabled", spoil: set("soap-login", map[string]any{"allowed": false}), repair: set("soap-login", map[string]any{"allowed": true}),
 			env: []string{"INMAIL_SALESFORCE_CLIENT_ID=", "INMAIL_SALESFORCE_CLIENT_SECRET=", "INMAIL_SALESFORCE_USERNAME=" + orgUser,
 				"INMAIL_SALESFORCE_PASSWORD=" + orgPassword}, what: "login", remedy: "SOAP login is disabled", paused: "login"},
-		{name: "retired version", spoil: set("versions", map[string]any{"oldest": 68}), mend: set("versions", map[string]any{"oldest": 31}),
+		{name: "retired version", spoil: set("versions", map[string]any{"oldest": 68}), repair: set("versions", map[string]any{"oldest": 31}),
 			what: "version", remedy: "set salesforce.api_version", paused: "configuration"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -954,15 +954,15 @@ func TestSalesforceCheck(t *testing.T) {
 			})
 			s.must(http.StatusOK, "GET", "/readyz", "", nil)
 
-			if row.mend != nil {
-				row.mend(o)
+			if row.repair != nil {
+				row.repair(o)
 			} else { // the setting is at fault
 				s.Stop()
 				s.env = append(s.env, o.env()...)
 				s.Start()
 			}
 			if named := s.check("", ""); named != "" {
-				t.Errorf("mended, it is still named: %s", named)
+				t.Errorf("repaired, it is still named: %s", named)
 			}
 			s.must(http.StatusOK, "POST", "/v1/crm/resume", "", nil)
 			o.hasAll(map[string]string{"": id}, "Opened")
