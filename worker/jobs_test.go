@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 
 	"inmail/connectors/record"
+	"inmail/connectors/record/recordtest"
 	"inmail/domain"
 	"inmail/domain/mailroom"
 	"inmail/worker"
@@ -85,7 +86,7 @@ func (nobody) Notify(mailroom.Notice) {}
 
 func newOffice(t *testing.T) *office {
 	o := &office{t: t, queue: &asked{}, clock: &hands{now: time.Date(2026, 11, 18, 9, 0, 0, 0, time.UTC)}}
-	cfg := record.Default()
+	cfg := recordtest.Patient()
 	cfg.Data = t.TempDir()
 	rec, err := record.Open(t.Context(), cfg, o.clock)
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"inmail/connectors/record"
+	"inmail/connectors/record/recordtest"
 	"inmail/connectors/salesforce"
 	"inmail/connectors/salesforce/sandbox"
 	"inmail/domain"
@@ -113,7 +114,7 @@ func newCompany(t *testing.T) *company {
 	c := &company{wall: &wall{}, refused: make(chan struct{}, 1000),
 		writes: &writes{next: http.DefaultTransport, blocked: make(chan struct{}), release: make(chan struct{}), met: make(chan string, 100), inFlight: map[string]int{}}}
 	c.wall.at.Store(time.Date(2026, 11, 18, 9, 0, 0, 0, time.UTC).UnixMilli())
-	cfg := record.Default()
+	cfg := recordtest.Patient()
 	cfg.Data = t.TempDir()
 	rec, err := record.Open(t.Context(), cfg, c.wall)
 	if err != nil {

@@ -138,8 +138,8 @@ func TestAClockThatIsApartIsTold(t *testing.T) {
 	}
 }
 
-// TestWrongSettingsAreWrongUse: whoever called can repair a wrong setting, and nobody else; so it exits with 2,
-// wherever it stands.
+// TestWrongSettingsAreWrongUse: whoever called can repair a wrong setting, and nobody else; so it exits with
+// 2, wherever it stands.
 func TestWrongSettingsAreWrongUse(t *testing.T) {
 	yaml := func(t *testing.T, text string) string {
 		path := filepath.Join(t.TempDir(), "inmail.yaml")

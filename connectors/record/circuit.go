@@ -6,20 +6,17 @@ import (
 	"time"
 )
 
-// The times of the circuit.
-const (
-	circuitPatience = 2 * time.Second        // how long a transaction takes before the database is probed
-	circuitTry      = time.Second            // how long the database may take to answer a probe
-	circuitPause    = 250 * time.Millisecond // between two rounds of look
-)
+// circuitPause lies between two rounds of look.
+const circuitPause = 250 * time.Millisecond
 
 // circuit is a circuit breaker: it refuses transactions at once while the database hangs. It does not count
-// errors. When a transaction takes longer than circuitPatience, it probes the database (alive), and it opens
-// when there is no answer. While it is open it goes on probing, and it closes with the first answer. The zero
-// value is closed; its field alive must be set before use.
+// errors. When a transaction takes longer than patience, it probes the database (alive), and it opens when
+// there is no answer within half of that. While it is open it goes on probing, and it closes with the first
+// answer. The zero value is closed; its fields alive and patience must be set before use.
 type circuit struct {
-	alive func(ctx context.Context) error
-	pause func(d time.Duration) <-chan time.Time // nil: time.After
+	alive    func(ctx context.Context) error
+	patience time.Duration
+	pause    func(d time.Duration) <-chan time.Time // nil: time.After
 
 	mu      sync.Mutex
 	waiting map[*waiter]struct{} // transactions under way
@@ -78,7 +75,7 @@ func (c *circuit) look() {
 		}
 		ask := c.open != nil
 		for w := range c.waiting {
-			ask = ask || time.Since(w.since) >= circuitPatience
+			ask = ask || time.Since(w.since) >= c.patience
 		}
 		c.mu.Unlock()
 		if ask {
@@ -96,7 +93,7 @@ func (c *circuit) close() {
 
 // ask probes the database; nil when it answers.
 func (c *circuit) ask() error {
-	ctx, cancel := context.WithTimeout(context.Background(), circuitTry)
+	ctx, cancel := context.WithTimeout(context.Background(), c.patience/2)
 	defer cancel()
 	return c.alive(ctx)
 }

@@ -12,7 +12,7 @@ import (
 // tester makes a circuit whose rounds of look wait for a tick of the test.
 func tester(alive func(context.Context) error) (c *circuit, tick func()) {
 	ticks := make(chan time.Time)
-	c = &circuit{alive: alive, pause: func(time.Duration) <-chan time.Time { return ticks }}
+	c = &circuit{alive: alive, patience: 2 * time.Second, pause: func(time.Duration) <-chan time.Time { return ticks }}
 	return c, func() { ticks <- time.Time{} }
 }
 
@@ -37,7 +37,7 @@ func TestCircuit(t *testing.T) {
 	}
 	c.mu.Lock()
 	for w := range c.waiting {
-		w.since = w.since.Add(-circuitPatience)
+		w.since = w.since.Add(-c.patience)
 	}
 	c.mu.Unlock()
 	tick()

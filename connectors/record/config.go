@@ -23,6 +23,7 @@ type Config struct {
 	ConnectTimeout time.Duration `koanf:"database_connect_timeout"` // for one connection; 100ms..1m
 	LockTimeout    time.Duration `koanf:"database_lock_timeout"`    // of a statement; 100ms..10m
 	Timeout        time.Duration `koanf:"database_timeout"`         // of a transaction with commit; 1s..1h
+	Patience       time.Duration `koanf:"database_patience"`        // a silent database is asked for a sign of life; 500ms..10m
 	MaxBytes       int64         `koanf:"database_max_bytes"`       // of SQLite's file; 0: no limit
 	Migrate        bool          `koanf:"database_migrate"`         // Open brings the schema up to date
 }
@@ -31,7 +32,8 @@ type Config struct {
 func Default() Config {
 	return Config{
 		Data: "./data", Connections: 20, Readers: 8,
-		ConnectTimeout: 5 * time.Second, LockTimeout: 10 * time.Second, Timeout: 30 * time.Second, Migrate: true,
+		ConnectTimeout: 5 * time.Second, LockTimeout: 10 * time.Second, Timeout: 30 * time.Second, Patience: 2 * time.Second,
+		Migrate: true,
 	}
 }
 
@@ -102,6 +104,7 @@ func (c Config) Validate() error {
 	duration("database_connect_timeout", c.ConnectTimeout, 100*time.Millisecond, time.Minute)
 	duration("database_lock_timeout", c.LockTimeout, 100*time.Millisecond, 10*time.Minute)
 	duration("database_timeout", c.Timeout, time.Second, time.Hour)
+	duration("database_patience", c.Patience, 500*time.Millisecond, 10*time.Minute)
 	if c.MaxBytes != 0 && c.MaxBytes < minFile {
 		fault("database_max_bytes: %d is too little; give at least %d, or 0 for no limit", c.MaxBytes, minFile)
 	}

@@ -52,6 +52,7 @@ func Open(ctx context.Context, cfg Config, clock mailroom.Clock) (*Record, error
 		r.engine.close()
 		return nil, fmt.Errorf("the record %s: %w", r.Where(), explain("open", err))
 	}
+	r.circuit.patience = cfg.Patience
 	r.circuit.alive = func(ctx context.Context) error {
 		return explain("look whether the database lives", r.engine.alive(ctx))
 	}

@@ -63,7 +63,7 @@ func TestConfig(t *testing.T) {
 // refused opens a record that must fail, and checks that the error is one line that contains all of want.
 func refused(t *testing.T, cfg record.Config, want ...string) error {
 	t.Helper()
-	p := patient()
+	p := recordtest.Patient()
 	cfg.ConnectTimeout, cfg.LockTimeout, cfg.Timeout = p.ConnectTimeout, p.LockTimeout, p.Timeout
 	return refusedInTime(t, cfg, want...)
 }
@@ -278,7 +278,7 @@ func answersWrongPassword(t *testing.T) (address string) {
 
 // TestOpenTogether checks that programs that start together migrate once and that all of them open.
 func TestOpenTogether(t *testing.T) {
-	empty := patient()
+	empty := recordtest.Patient()
 	empty.URL = recordtest.EmptyDatabase(t, "")
 	for name, cfg := range map[string]record.Config{"postgres": empty, "sqlite": sqliteConfig(t)} {
 		t.Run(name, func(t *testing.T) {
@@ -510,7 +510,7 @@ func TestRolesOfTheReadme(t *testing.T) {
 	as := func(role string) record.Config {
 		u, _ := url.Parse(database)
 		u.User = url.User(role)
-		cfg := patient()
+		cfg := recordtest.Patient()
 		cfg.URL = u.String()
 		return cfg
 	}

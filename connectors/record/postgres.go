@@ -18,9 +18,10 @@ import (
 // seldom change the same one.
 const shards = 8
 
-// idleInTransaction is how long a transaction may be open without a statement. Between two statements of ours
-// are milliseconds, as nothing outside is waited for inside a transaction (STYLE H11).
-const idleInTransaction = 8 * time.Second
+// idleInTransaction is how many times the patience a transaction may be open without a statement: 8 s by
+// default. Between two statements of ours are milliseconds, as nothing outside is waited for inside a
+// transaction (STYLE H11).
+const idleInTransaction = 4
 
 // endWithin is how long a rollback or a commit may take, also when the caller has given up.
 const endWithin = 10 * time.Second
@@ -48,7 +49,7 @@ func openPostgres(ctx context.Context, cfg Config) (*postgres, error) {
 		"lock_timeout":      milliseconds(cfg.LockTimeout),
 		"statement_timeout": milliseconds(cfg.Timeout),
 		// The locks of a process that stops inside a transaction end after this time.
-		"idle_in_transaction_session_timeout": milliseconds(min(idleInTransaction, 2*cfg.Timeout)),
+		"idle_in_transaction_session_timeout": milliseconds(min(idleInTransaction*cfg.Patience, 2*cfg.Timeout)),
 		// Every statement reads a short part of an index in its order. A bitmap would read all rows of
 		// a member to sort them for one page. A scan or a hash of a table is fast while the table is
 		// small, but a prepared statement keeps its plan until the next statistics. Compiling (jit)

@@ -99,7 +99,7 @@ func TestField(t *testing.T) {
 		u, _ := url.Parse(cfg.URL)
 		relay := startRelay(t, u.Host)
 		u.Host = relay.address
-		cfg.URL = u.String()
+		cfg.URL, cfg.Patience = u.String(), record.Default().Patience
 		rec := open(t, cfg)
 		if err := rec.Ping(t.Context()); err != nil {
 			t.Fatal(err)

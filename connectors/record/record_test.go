@@ -34,22 +34,15 @@ func newSQLite(t *testing.T) recordtest.Place { return place(sqliteConfig(t)) }
 
 func newPostgres(t *testing.T) recordtest.Place { return place(postgresConfig(t)) }
 
-// patient returns settings with time limits that a busy machine does not reach.
-func patient() record.Config {
-	cfg := record.Default()
-	cfg.ConnectTimeout, cfg.LockTimeout, cfg.Timeout = time.Minute, 10*time.Minute, time.Hour
-	return cfg
-}
-
 func sqliteConfig(t testing.TB) record.Config {
-	cfg := patient()
+	cfg := recordtest.Patient()
 	cfg.Data = t.TempDir()
 	return cfg
 }
 
 // postgresConfig returns the settings of a database of the test's own, with the schema in it.
 func postgresConfig(t testing.TB) record.Config {
-	cfg := patient()
+	cfg := recordtest.Patient()
 	cfg.URL = recordtest.Database(t)
 	return cfg
 }

@@ -104,14 +104,14 @@ var engines = []struct {
 }{{"sqlite", sqliteConfig}, {"postgres", postgresConfig}}
 
 func sqliteConfig(t *testing.T) record.Config {
-	c := record.Default()
+	c := recordtest.Patient()
 	c.Data = t.TempDir()
 	return c
 }
 
 // postgresConfig names a database of the test's own.
 func postgresConfig(t *testing.T) record.Config {
-	c := record.Default()
+	c := recordtest.Patient()
 	c.URL = recordtest.Database(t)
 	return c
 }

@@ -25,6 +25,13 @@ var databases struct {
 	free     []string // URLs of emptied databases whose test has ended
 }
 
+// Patient returns settings with time limits that a busy machine does not reach.
+func Patient() record.Config {
+	cfg := record.Default()
+	cfg.ConnectTimeout, cfg.LockTimeout, cfg.Timeout, cfg.Patience = time.Minute, 10*time.Minute, time.Hour, 10*time.Minute
+	return cfg
+}
+
 // Database returns the URL of a PostgreSQL database for this test alone, with the schema and no rows. The
 // schema is migrated once in each process and then copied; a database whose test has ended is emptied and
 // given to the next test. A test that changes the schema uses EmptyDatabase instead. DropDatabases drops all
@@ -32,10 +39,9 @@ var databases struct {
 func Database(t testing.TB) string {
 	t.Helper()
 	databases.template.Do(func() {
-		cfg := record.Default()
+		cfg := Patient()
 		var name string
 		name, cfg.URL = create(t, "")
-		cfg.Timeout = 10 * time.Minute // on a busy machine
 		if err := record.Migrate(t.Context(), cfg, &clock{now: start}); err != nil {
 			t.Fatalf("migrate the template database: %v", err)
 		}
