@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
@@ -21,6 +22,7 @@ import (
 func TestPagesOfTheCollectors(t *testing.T) {
 	process, domain := prometheus.NewRegistry(), prometheus.NewRegistry()
 	metrics.NewProcess(process).CRM("salesforce", []string{"InMail__c"}, []string{"query"})
+	process.MustRegister(metrics.ClockOffset(func() time.Duration { return 0 }))
 	domain.MustRegister(metrics.NewDomain(
 		func(context.Context) (*mailroom.Snapshot, error) { return nil, nil }, "salesforce", slog.New(slog.DiscardHandler)))
 	pages := http.NewServeMux()
