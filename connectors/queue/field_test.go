@@ -28,7 +28,7 @@ func TestField(t *testing.T) {
 			defer admin.Close()
 			var err error
 			if c.set[0] == "replicaof" {
-				err = admin.SlaveOf(t.Context(), "127.0.0.1", "1").Err()
+				err = admin.ReplicaOf(t.Context(), "127.0.0.1", "1").Err()
 			} else {
 				err = admin.ConfigSet(t.Context(), c.set[0], c.set[1]).Err()
 			}
