@@ -3,6 +3,7 @@ package record
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,9 +21,15 @@ func tester(alive func(context.Context) error) (c *circuit, tick func()) {
 // closes with its first answer.
 func TestCircuit(t *testing.T) {
 	silent := &Fault{Tried: "look whether the database lives", Text: "took too long", why: mailroom.CauseSilent, kind: mailroom.ErrUnavailable}
-	var answer error = silent
-	asked := 0
-	c, tick := tester(func(context.Context) error { asked++; return answer })
+	var lives atomic.Bool
+	var asked atomic.Int32
+	c, tick := tester(func(context.Context) error {
+		asked.Add(1)
+		if lives.Load() {
+			return nil
+		}
+		return silent
+	})
 	notified := make(chan error, 4)
 	c.changed = func(open error) { notified <- open }
 
@@ -32,8 +39,8 @@ func TestCircuit(t *testing.T) {
 	}
 	tick()
 	tick() // the first round of look is over when the second begins
-	if asked != 0 || ctx.Err() != nil {
-		t.Fatalf("a young transaction made it ask %d times: %v", asked, ctx.Err())
+	if asked.Load() != 0 || ctx.Err() != nil {
+		t.Fatalf("a young transaction made it ask %d times: %v", asked.Load(), ctx.Err())
 	}
 	c.mu.Lock()
 	for w := range c.waiting {
@@ -52,7 +59,7 @@ func TestCircuit(t *testing.T) {
 	if _, _, err := c.enter(t.Context()); mailroom.CauseOf(err) != mailroom.CauseSilent {
 		t.Errorf("an open circuit lets in, or says %v", err)
 	}
-	answer = nil
+	lives.Store(true)
 	tick()
 	if open := <-notified; open != nil {
 		t.Fatalf("it stays open for %v", open)
