@@ -274,7 +274,7 @@ func TestTopLevel(t *testing.T) {
 // eachGoFile calls f with each Go file below root; name is relative to root.
 func eachGoFile(t *testing.T, root string, f func(name string, file *ast.File)) {
 	t.Helper()
-	seen := 0
+	visited := 0
 	err := fs.WalkDir(os.DirFS(root), ".", func(name string, entry fs.DirEntry, err error) error {
 		base := path.Base(name)
 		switch {
@@ -296,14 +296,14 @@ func eachGoFile(t *testing.T, root string, f func(name string, file *ast.File)) 
 		if err != nil {
 			return err
 		}
-		seen++
+		visited++
 		f(name, file)
 		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if seen == 0 {
+	if visited == 0 {
 		t.Fatalf("no Go file below %s", root)
 	}
 }

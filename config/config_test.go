@@ -148,19 +148,19 @@ func TestRolesNeedAQueueThatOthersReach(t *testing.T) {
 // TestEverySettingHasAVariable compares the settings with Show: each must be settable by its variable.
 func TestEverySettingHasAVariable(t *testing.T) {
 	s := Defaults()
-	seen := map[string]bool{}
+	visited := map[string]bool{}
 	for _, line := range s.Show() {
 		if strings.HasPrefix(line.Name, "plans.") {
 			continue
 		}
-		if !strings.HasPrefix(line.Variable, "INMAIL_") || seen[line.Variable] {
+		if !strings.HasPrefix(line.Variable, "INMAIL_") || visited[line.Variable] {
 			t.Errorf("%s has the variable %q", line.Name, line.Variable)
 		}
-		seen[line.Variable] = true
+		visited[line.Variable] = true
 	}
 	for _, must := range []string{"INMAIL_LISTEN", "INMAIL_DATA", "INMAIL_DATABASE_URL", "INMAIL_REDIS_URL", "INMAIL_SALESFORCE_URL", "INMAIL_OPERATOR_KEY", "INMAIL_METRICS_KEY",
 		"INMAIL_LOG", "INMAIL_TIME_TRAVEL", "INMAIL_CRM_PUSH_EVERY", "INMAIL_SNAPSHOT_EVERY", "INMAIL_METRICS_TAGS", "INMAIL_POLICY_RETRACT_OPENED", "INMAIL_SALESFORCE_BUDGET"} {
-		if !seen[must] {
+		if !visited[must] {
 			t.Errorf("%s is no setting", must)
 		}
 	}

@@ -32,12 +32,12 @@ type Objective struct {
 
 	// The expressions that are counted: events of a histogram or counter, or, when Total is empty, the
 	// share of time in which Late is not 0.
-	Total string // rate of all events in [%s], by job
-	Good  string // rate of good events in [%s], by job; for histograms, whose buckets always exist
-	Bad   string // instead of Good: rate of bad events in [%s], by job; may have no series yet
-	Late  string // 1 while the promise is broken, else 0, by job
-	Guard string // traffic below which there is no alert, with the long window as %s
-	Level float64
+	Total  string // rate of all events in [%s], by job
+	Good   string // rate of good events in [%s], by job; for histograms, whose buckets always exist
+	Failed string // instead of Good: rate of failed events in [%s], by job; may have no series yet
+	Late   string // 1 while the promise is broken, else 0, by job
+	Guard  string // traffic below which there is no alert, with the long window as %s
+	Level  float64
 
 	Fast, Slow string // severity of the two alerts
 	Summary    string
@@ -73,10 +73,10 @@ var (
 	}
 	HTTPObjective = Objective{
 		Name: "inmail_http_errors", Events: "inmail_http_requests", Alert: "InMailHTTPErrors", Target: 0.999,
-		Text:  "99.9 % of the HTTP answers, probes and metrics left out, are not a failure of ours (5xx)",
-		Total: `sum by (job) (rate(` + httpRequests + `{` + ownRoutes + `}[%s]))`,
-		Bad:   `sum by (job) (rate(` + httpRequests + `{` + ownRoutes + `, code=~"5.*"}[%s]))`,
-		Level: 100, Fast: "page", Slow: "ticket",
+		Text:   "99.9 % of the HTTP answers, probes and metrics left out, are not a failure of ours (5xx)",
+		Total:  `sum by (job) (rate(` + httpRequests + `{` + ownRoutes + `}[%s]))`,
+		Failed: `sum by (job) (rate(` + httpRequests + `{` + ownRoutes + `, code=~"5.*"}[%s]))`,
+		Level:  100, Fast: "page", Slow: "ticket",
 		Summary: "The API fails callers", Missed: "of the HTTP answers were failures (5xx)",
 	}
 	SalesforceObjective = Objective{
@@ -156,7 +156,7 @@ func Rules() string {
 	return out.String()
 }
 
-// recordEvents records sums first and ratios of these sums: an average of ratios would weigh a quiet hour
+// recordEvents records sums first and ratios of these sums: an average of ratios would count a quiet hour
 // like a busy one. Without events the ratio is 0, so that a panel on it is never empty.
 func (o Objective) recordEvents(out *strings.Builder) {
 	for _, w := range windows {
@@ -165,7 +165,7 @@ func (o Objective) recordEvents(out *strings.Builder) {
 		if o.Good != "" {
 			record(out, missed, fmt.Sprintf("%s\n- %s", total, fmt.Sprintf(o.Good, w.name)))
 		} else {
-			record(out, missed, fmt.Sprintf("%s\nor 0 * %s", fmt.Sprintf(o.Bad, w.name), total))
+			record(out, missed, fmt.Sprintf("%s\nor 0 * %s", fmt.Sprintf(o.Failed, w.name), total))
 		}
 		record(out, o.ratio(w.name), fmt.Sprintf("%s / (%s > 0)\nor 0 * %s", missed, total, total))
 	}

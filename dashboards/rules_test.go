@@ -117,12 +117,12 @@ func TestAlertsSayWhatToDo(t *testing.T) {
 	for _, h := range heading.FindAllStringSubmatch(string(readme), -1) {
 		anchors["dashboards/README.md#"+strings.ToLower(strings.ReplaceAll(h[1], " ", "-"))] = h[1]
 	}
-	seen := map[string]bool{}
+	visited := map[string]bool{}
 	eachRule(t, func(r dashboards.Rule) {
 		if r.Alert == "" {
 			return
 		}
-		seen[r.Alert] = true
+		visited[r.Alert] = true
 		if s := r.Labels["severity"]; s != "page" && s != "ticket" {
 			t.Errorf("%s: severity %q", r.Alert, s)
 		}
@@ -138,7 +138,7 @@ func TestAlertsSayWhatToDo(t *testing.T) {
 		}
 	})
 	for _, name := range anchors {
-		if strings.HasPrefix(name, "InMail") && !strings.Contains(name, " ") && !seen[name] {
+		if strings.HasPrefix(name, "InMail") && !strings.Contains(name, " ") && !visited[name] {
 			t.Errorf("the runbook explains %s, which is no alert", name)
 		}
 	}

@@ -84,7 +84,7 @@ func Salesforce() (Dashboard, error) {
 			units.CountsPerSecond, series(perSecond("crm, result", pushed), "{{crm}} {{result}}"))).
 		WithPanel(lines("Errors by class",
 			"Which class of error do records run into? "+
-				"Locked and limited ones come again by themselves; bad data and configuration become dead letters.",
+				"Locked and limited ones come again by themselves; invalid data and configuration become dead letters.",
 			units.CountsPerSecond, series(rejected, "{{result}}"))).
 		WithRow(dashboard.NewRowBuilder("What needs a person")).
 		WithPanel(stacked("Dead letters by class",

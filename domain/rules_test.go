@@ -311,13 +311,13 @@ func TestRules(t *testing.T) {
 		}
 	})
 	t.Run("R18_three_reasons_are_told_as_one", func(t *testing.T) {
-		var told []*Refusal
+		var refusals []*Refusal
 		for _, code := range []Code{Blocked, OptedOut, Banned} {
-			told = append(told, (&Refusal{Code: code, Detail: "the true reason of " + string(code)}).ForSender())
+			refusals = append(refusals, (&Refusal{Code: code, Detail: "the true reason of " + string(code)}).ForSender())
 		}
-		for _, r := range told {
-			if diff := cmp.Diff(told[0], r); diff != "" || r.Code != RecipientUnavailable {
-				t.Errorf("told apart:\n%s", diff)
+		for _, r := range refusals {
+			if diff := cmp.Diff(refusals[0], r); diff != "" || r.Code != RecipientUnavailable {
+				t.Errorf("not all alike:\n%s", diff)
 			}
 		}
 		for _, code := range RefusalCodes() {
@@ -446,7 +446,7 @@ func TestRules(t *testing.T) {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(path[2:], receipts); diff != "" {
-			t.Errorf("the receipt that the job writes is not the one that reads told (-told +written):\n%s", diff)
+			t.Errorf("the receipt that the job writes is not the one that reads return (-returned +written):\n%s", diff)
 		}
 		if _, err := m.Apply(EventExpire, t0.Add(Window+6*time.Hour), ""); !errors.Is(err, Conflict) {
 			t.Errorf("expired twice: %v", err)

@@ -68,15 +68,15 @@ func TestBackoff(t *testing.T) {
 		-1: time.Second, 0: time.Second, 1: time.Second, 2: 2 * time.Second, 5: 16 * time.Second, 9: 256 * time.Second,
 		10: 5 * time.Minute, 63: 5 * time.Minute, 1 << 40: 5 * time.Minute,
 	} {
-		seen := map[time.Duration]bool{}
+		visited := map[time.Duration]bool{}
 		for range 200 {
 			d := backoff(attempts)
 			if d < most/2 || d > most {
 				t.Fatalf("attempt %d: %v is outside %v to %v", attempts, d, most/2, most)
 			}
-			seen[d] = true
+			visited[d] = true
 		}
-		if len(seen) < 2 {
+		if len(visited) < 2 {
 			t.Errorf("attempt %d: always %v: what failed together comes back together", attempts, backoff(attempts))
 		}
 	}

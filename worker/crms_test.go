@@ -129,9 +129,9 @@ func TestRules(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			bad, good := c.waiting("slow"), c.waiting("well")
-			if (bad.Pause != nil) != (class == domain.LoginFailed) || (bad.Dead[domain.BadData] == 5) != (class == domain.BadData) {
-				t.Errorf("the first: %+v", bad)
+			failing, good := c.waiting("slow"), c.waiting("well")
+			if (failing.Pause != nil) != (class == domain.LoginFailed) || (failing.Dead[domain.BadData] == 5) != (class == domain.BadData) {
+				t.Errorf("the first: %+v", failing)
 			}
 			if well.holds() != 5 || good.Unsynced != 0 || good.Pause != nil || len(good.Dead) != 0 {
 				t.Errorf("the other holds %d: %+v", well.holds(), good)

@@ -95,12 +95,12 @@ func parentsIn(req *http.Request) (parents []string) {
 	if err := json.Unmarshal(body, &in); err != nil {
 		panic(err)
 	}
-	seen := map[string]bool{}
+	visited := map[string]bool{}
 	for _, s := range in.Steps {
 		for _, r := range s.Body.Records {
 			for _, field := range []string{"Lead__c", "Contact__c", "Account__c", "WhoId", "WhatId"} {
-				if id, _ := r[field].(string); id != "" && !seen[id] {
-					seen[id] = true
+				if id, _ := r[field].(string); id != "" && !visited[id] {
+					visited[id] = true
 					parents = append(parents, id)
 				}
 			}

@@ -24,7 +24,7 @@ const lapse = 30
 
 // late is by how much, in real time, an alert may be later than the runbook states: two scrapes and
 // evaluations, and the work of the programs between them. Times in which the machine did not run Prometheus
-// or the programs are not counted (stood).
+// or the programs are not counted (stalledFor).
 const late = 4 * time.Second
 
 // TestAlerts runs two installations as in production: an API, a worker and a scheduler in processes of their
@@ -212,14 +212,14 @@ type watcher struct {
 	stated map[string]dashboards.Delay
 }
 
-// told is one series: its labels and the times of its samples.
-type told struct {
+// sampleSeries is one series: its labels and the times of its samples.
+type sampleSeries struct {
 	labels map[string]string
 	at     []time.Time
 }
 
 // series returns the series that match a selector, with all their samples.
-func (p *watcher) series(selector string) ([]told, error) {
+func (p *watcher) series(selector string) ([]sampleSeries, error) {
 	var result []struct {
 		Metric map[string]string
 		Values [][2]any
@@ -227,9 +227,9 @@ func (p *watcher) series(selector string) ([]told, error) {
 	if err := promQuery(p.url, selector+"[1h]", &result); err != nil {
 		return nil, err
 	}
-	var all []told
+	var all []sampleSeries
 	for _, r := range result {
-		s := told{labels: r.Metric}
+		s := sampleSeries{labels: r.Metric}
 		for _, v := range r.Values {
 			s.at = append(s.at, time.UnixMilli(int64(v[0].(float64)*1000)))
 		}
@@ -250,10 +250,10 @@ func (p *watcher) quiet(t *testing.T, all ...*installation) {
 	t.Helper()
 	const scrapes = 60
 	window := fmt.Sprintf("%dms", (scrapes * 15 * time.Second / lapse).Milliseconds())
-	eventually(t, "Prometheus has seen a quarter of an hour in which it came to every process", func() error {
-		seen, err := promValues(p.url, fmt.Sprintf(`min(count_over_time(up[%s])) - scalar(sum(count_over_time((up == 0)[%s:])) or vector(0)) * %d`, window, window, scrapes), "")
-		if err != nil || seen[""] < scrapes*9/10 || len(seen) == 0 {
-			return fmt.Errorf("%v scrapes, %v", seen, err)
+	eventually(t, "Prometheus has scraped a quarter of an hour in which it came to every process", func() error {
+		visited, err := promValues(p.url, fmt.Sprintf(`min(count_over_time(up[%s])) - scalar(sum(count_over_time((up == 0)[%s:])) or vector(0)) * %d`, window, window, scrapes), "")
+		if err != nil || visited[""] < scrapes*9/10 || len(visited) == 0 {
+			return fmt.Errorf("%v scrapes, %v", visited, err)
 		}
 		return nil
 	})
@@ -293,13 +293,13 @@ func (p *watcher) calls(t *testing.T, in *installation, alert string, since time
 					continue
 				}
 				took := at.Sub(since)
-				stood, err := p.stood(in, since, at)
+				stalledFor, err := p.stalledFor(in, since, at)
 				if err != nil {
 					return err
 				}
 				t.Logf("%s called after %s (%.2f s here, %.2f s of it lost to the machine); stated: %s",
-					alert, (lapse * took).Round(time.Second), took.Seconds(), stood.Seconds(), stated.Total)
-				if took > stated.Total/lapse+late+stood {
+					alert, (lapse * took).Round(time.Second), took.Seconds(), stalledFor.Seconds(), stated.Total)
+				if took > stated.Total/lapse+late+stalledFor {
 					t.Errorf("%s called after %s, which is %s; the runbook says %s", alert, took, lapse*took, stated.Total)
 				}
 				return nil
@@ -309,10 +309,10 @@ func (p *watcher) calls(t *testing.T, in *installation, alert string, since time
 	})
 }
 
-// stood returns for how long, between two times, the machine did not run the programs: Prometheus made none
-// of the scrapes of a process that were due, or waited for their answer. On a slow or busy machine both grow,
-// like the times of everything that the programs do.
-func (p *watcher) stood(in *installation, from, to time.Time) (most time.Duration, err error) {
+// stalledFor returns for how long, between two times, the machine did not run the programs: Prometheus made
+// none of the scrapes of a process that were due, or waited for their answer. On a slow or busy machine both
+// grow, like the times of everything that the programs do.
+func (p *watcher) stalledFor(in *installation, from, to time.Time) (most time.Duration, err error) {
 	const due = 2 * 15 * time.Second / lapse // two of prometheus.yml's scrapes
 	all, err := p.series(fmt.Sprintf(`up{job=%q}`, in.name))
 	if err != nil {

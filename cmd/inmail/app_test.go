@@ -30,7 +30,7 @@ func TestASecondProcessOnADataFolderIsToldSo(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := build(t.Context(), s, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "another inmail works on this folder") {
-		t.Errorf("the second one: %v, want to be told of the first", err)
+		t.Errorf("the second one: %v, want it to name the first", err)
 	}
 	if err := first.Stop(context.Background()); err != nil {
 		t.Fatal(err)
@@ -131,10 +131,10 @@ func TestAClockThatIsApartIsTold(t *testing.T) {
 		}
 	}
 	if !regexp.MustCompile(`\ninmail_clock_offset_seconds 3[0-9.]*(e\+03)?\n`).MatchString(page) {
-		t.Error("the metrics do not tell an offset of an hour")
+		t.Error("the metrics do not show an offset of an hour")
 	}
-	if told := strings.Count(log.String(), "level=WARN msg=\"this machine's clock"); told != 1 {
-		t.Errorf("told %d times, want once:\n%s", told, log.String())
+	if warned := strings.Count(log.String(), "level=WARN msg=\"this machine's clock"); warned != 1 {
+		t.Errorf("warned %d times, want once:\n%s", warned, log.String())
 	}
 }
 

@@ -473,11 +473,11 @@ func TestWrongUse(t *testing.T) {
 func TestHelp(t *testing.T) {
 	noSettings(t)
 	var each func(cmd *cobra.Command)
-	seen := 0
+	visited := 0
 	each = func(cmd *cobra.Command) {
 		for _, sub := range cmd.Commands() {
 			if cmd.HasParent() || sub.GroupID != "" {
-				seen++
+				visited++
 				path := sub.CommandPath()
 				if sub.Short == "" || strings.ContainsAny(sub.Short, "\n") || strings.HasSuffix(sub.Short, ".") || len(sub.Short) > 90 {
 					t.Errorf("%s: its one line is %q", path, sub.Short)
@@ -506,8 +506,8 @@ func TestHelp(t *testing.T) {
 		root.RemoveCommand(cmd) // no command of an operator or a member
 	}
 	each(root)
-	if seen < 20 {
-		t.Errorf("only %d commands were looked at", seen)
+	if visited < 20 {
+		t.Errorf("only %d commands were looked at", visited)
 	}
 	if got := must(t, exitDone); !strings.Contains(got.out, "A member's work:") || !strings.Contains(got.out, "Exit codes:") {
 		t.Errorf("inmail alone printed %s", got.out)

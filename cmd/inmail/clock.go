@@ -26,7 +26,7 @@ func (c *clock) Now() time.Time {
 	return time.Now().Add(time.Duration(c.ahead.Load())).UTC().Truncate(time.Millisecond)
 }
 
-// Ahead implements record.MachineClock: a clock that is pinned tells the time itself.
+// Ahead implements record.MachineClock: a clock that is pinned gives the time itself.
 func (c *clock) Ahead() (moved time.Duration, runs bool) {
 	if c.pinned.Load() != nil {
 		return 0, false

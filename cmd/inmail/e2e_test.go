@@ -407,7 +407,7 @@ func (s *server) deliveredOnce(ids map[string]string, n, senders int) {
 		}
 		return nil
 	})
-	seen := map[string]bool{}
+	visited := map[string]bool{}
 	var wg sync.WaitGroup
 	work := make(chan int)
 	var faults atomic.Int64
@@ -421,10 +421,10 @@ func (s *server) deliveredOnce(ids map[string]string, n, senders int) {
 		})
 	}
 	for i := range n {
-		if id := ids[fmt.Sprintf("k%d", i)]; seen[id] {
+		if id := ids[fmt.Sprintf("k%d", i)]; visited[id] {
 			s.t.Errorf("the id %s was given twice", id)
 		} else {
-			seen[id] = true
+			visited[id] = true
 		}
 		work <- i
 	}
@@ -608,13 +608,13 @@ func (o *org) hasAll(ids map[string]string, status string) {
 		if err != nil {
 			return err
 		}
-		seen := map[string]int{}
+		visited := map[string]int{}
 		right := 0
 		for _, row := range rows {
 			id, _ := row["InMail_Id__c"].(string)
-			seen[id]++
-			if seen[id] > 1 || !want[id] {
-				o.t.Fatalf("the org holds %s %d times, wanted: %v", id, seen[id], want[id])
+			visited[id]++
+			if visited[id] > 1 || !want[id] {
+				o.t.Fatalf("the org holds %s %d times, wanted: %v", id, visited[id], want[id])
 			}
 			if row["Status__c"] == status {
 				right++

@@ -58,7 +58,7 @@ func (s *scene) open() {
 	s.t.Helper()
 	s.Start()
 	if s.database == "" {
-		s.eventually("the address of the sandbox is told", func() error {
+		s.eventually("the address of the sandbox is printed", func() error {
 			all := orgAddress.FindAllStringSubmatch(s.log.String(), -1)
 			if all == nil {
 				return fmt.Errorf("it is not in the output")

@@ -381,9 +381,9 @@ func testOneReader(t *testing.T) {
 		if err := json.Unmarshal([]byte(answer), &report); err != nil {
 			t.Fatalf("%s: %v in %q", door, err, answer)
 		}
-		for _, bad := range report.Rejected {
-			in := inputs[lines[bad.Line-1]]
-			got[lines[bad.Line-1]] = judged(bad.Code + ": " + asInBody(bad.Detail, in.text, line(in, "r0")))
+		for _, invalid := range report.Rejected {
+			in := inputs[lines[invalid.Line-1]]
+			got[lines[invalid.Line-1]] = judged(invalid.Code + ": " + asInBody(invalid.Detail, in.text, line(in, "r0")))
 		}
 		for _, i := range lines {
 			if got[i] != want[i] {

@@ -43,13 +43,13 @@ type past struct {
 // randomHistory plays random events of a small network on the whole program, without workers, and records
 // what happened.
 type randomHistory struct {
-	t    *testing.T
-	rt   *rapid.T
-	a    *app
-	ids  []domain.ID // of all accepted InMails, in order
-	seen map[domain.ID]*past
-	to   map[domain.ID]domain.MemberID
-	n    int // of bodies written
+	t     *testing.T
+	rt    *rapid.T
+	a     *app
+	ids   []domain.ID // of all accepted InMails, in order
+	known map[domain.ID]*past
+	to    map[domain.ID]domain.MemberID
+	n     int // of bodies written
 }
 
 // historyPlans are the plans of the senders, in their order.
@@ -113,7 +113,7 @@ func newHistory(t *testing.T, rt *rapid.T, place func(*testing.T, *config.Settin
 		rt.Fatal(err)
 	}
 	a.ownSandbox = true
-	h := &randomHistory{t: t, rt: rt, a: a, seen: map[domain.ID]*past{}, to: map[domain.ID]domain.MemberID{}}
+	h := &randomHistory{t: t, rt: rt, a: a, known: map[domain.ID]*past{}, to: map[domain.ID]domain.MemberID{}}
 	a.clock.Pin(monday.Add(time.Duration(rapid.IntRange(0, 7*24).Draw(rt, "begins after hours")) * time.Hour))
 	if err := a.Start(t.Context()); err != nil {
 		h.stop()
@@ -201,7 +201,7 @@ func (h *randomHistory) send() {
 		}
 		slices.Sort(p.Advice)
 		id := answers[0].ID
-		h.ids, h.seen[id], h.to[id] = append(h.ids, id), p, s.To
+		h.ids, h.known[id], h.to[id] = append(h.ids, id), p, s.To
 		if rapid.IntRange(0, 3).Draw(h.rt, "delivered at once") > 0 {
 			h.deliver(id)
 		}
@@ -223,7 +223,7 @@ func (h *randomHistory) deliver(ids ...domain.ID) {
 			if o.Status != domain.Sent {
 				continue
 			}
-			p := h.seen[o.ID]
+			p := h.known[o.ID]
 			sender, err := h.a.service.Member(h.ctx(), domain.MemberID(p.Sender))
 			h.ok(err)
 			p.Sent, p.AccountType = h.now(), string(sender.AccountType)
@@ -291,7 +291,7 @@ func (h *randomHistory) acts() map[string]func(domain.ID, *past) {
 func (h *randomHistory) any() (domain.ID, *past) {
 	var sent []domain.ID
 	for _, id := range h.ids {
-		if !h.seen[id].Sent.IsZero() {
+		if !h.known[id].Sent.IsZero() {
 			sent = append(sent, id)
 		}
 	}
@@ -302,7 +302,7 @@ func (h *randomHistory) any() (domain.ID, *past) {
 		sent = sent[max(0, len(sent)-young):]
 	}
 	id := rapid.SampledFrom(sent).Draw(h.rt, "InMail")
-	return id, h.seen[id]
+	return id, h.known[id]
 }
 
 // done reports whether the service did what was requested; a refusal is not a failure.
@@ -356,7 +356,7 @@ func (h *randomHistory) tag() {
 	tags := h.someTags()
 	_, err := h.a.service.Tag(h.ctx(), mailroom.Viewer{Operator: true}, id, tags)
 	h.ok(err)
-	h.seen[id].Tags = tags
+	h.known[id].Tags = tags
 }
 
 func (h *randomHistory) report(id domain.ID, _ *past) {
@@ -385,7 +385,7 @@ func (h *randomHistory) erase() {
 	}
 	_, err := h.a.service.FinishErasures(h.ctx())
 	h.ok(err)
-	for _, p := range h.seen {
+	for _, p := range h.known {
 		if p.Sender == string(who) {
 			p.Sender = "erased"
 		}
@@ -396,7 +396,7 @@ func (h *randomHistory) erase() {
 func (h *randomHistory) expire() {
 	_, err := h.a.service.Expire(h.ctx(), 1000)
 	h.ok(err)
-	for _, p := range h.seen {
+	for _, p := range h.known {
 		if end := p.Sent.Add(domain.Window); !p.Sent.IsZero() && p.Opened.IsZero() && p.Back.IsZero() && !h.now().Before(end) {
 			p.Lapsed = end
 		}
@@ -407,7 +407,7 @@ func (h *randomHistory) expire() {
 func (h *randomHistory) delivered() []*past {
 	var all []*past
 	for _, id := range h.ids {
-		if p := h.seen[id]; !p.Sent.IsZero() {
+		if p := h.known[id]; !p.Sent.IsZero() {
 			all = append(all, p)
 		}
 	}
@@ -423,7 +423,7 @@ func (h *randomHistory) look() {
 		report, err := h.a.service.Analytics(h.ctx(), cut.by, time.Time{}, time.Time{})
 		h.ok(err)
 		want := recount(h.delivered(), cut.keys, h.now())
-		h.same("the room by "+cut.by, want, report.Rows)
+		h.same("the report by "+cut.by, want, report.Rows)
 		if len(want) == 0 {
 			continue
 		}
@@ -453,7 +453,7 @@ func (h *randomHistory) partOfTime() {
 	cut := rapid.SampledFrom(cutsOfHistory).Draw(h.rt, "cut")
 	report, err := h.a.service.Analytics(h.ctx(), cut.by, from, to)
 	h.ok(err)
-	h.same(fmt.Sprintf("the room by %s from %s to %s", cut.by, from, to), recount(within, cut.keys, h.now()), report.Rows)
+	h.same(fmt.Sprintf("the report by %s from %s to %s", cut.by, from, to), recount(within, cut.keys, h.now()), report.Rows)
 }
 
 // cutsOfHistory are the cuts of R59, each with the keys of an InMail.
@@ -552,7 +552,7 @@ func wilson(hits, n int) *rates.Rate {
 func (h *randomHistory) same(view string, want, got any, also ...gocmp.Option) {
 	h.rt.Helper()
 	if diff := gocmp.Diff(want, got, append(also, cmpopts.EquateApprox(0, 1e-12), cmpopts.EquateEmpty())...); diff != "" {
-		h.rt.Fatalf("%s at %s (-recounted +told):\n%s", view, h.now().Format(time.RFC3339Nano), diff)
+		h.rt.Fatalf("%s at %s (-recounted +reported):\n%s", view, h.now().Format(time.RFC3339Nano), diff)
 	}
 }
 
@@ -579,7 +579,7 @@ func (h *randomHistory) receipts() {
 				p.Lapsed = r.At
 			}
 		}
-		want := *h.seen[id]
+		want := *h.known[id]
 		p.Sender, p.Category, p.Tags, p.Words, p.Advice = string(m.Sender), cmp.Or(m.Category, "none"), m.Tags, m.Words, m.Advice
 		if !p.Sent.IsZero() {
 			p.AccountType = string(m.AccountType)
@@ -729,17 +729,17 @@ func (h *randomHistory) metrics() map[string]float64 {
 	}
 	text, err := io.ReadAll(resp.Body)
 	h.ok(err)
-	told := map[string]float64{}
+	reported := map[string]float64{}
 	for line := range strings.SplitSeq(string(text), "\n") {
 		series, value, found := cutLast(line, " ")
 		for _, name := range []string{"inmail_cohort_", "inmail_recent_", "inmail_tag", "inmail_pending_"} {
 			if found && strings.HasPrefix(series, name) {
-				told[series], err = strconv.ParseFloat(value, 64)
+				reported[series], err = strconv.ParseFloat(value, 64)
 				h.ok(err)
 			}
 		}
 	}
-	return told
+	return reported
 }
 
 // inSalesforce pushes everything to the org and adds up its records as the package's reports do, by the

@@ -62,7 +62,7 @@ func TestOneNumber(t *testing.T) {
 	prometheus := paneltest.Prometheus(t, strings.TrimPrefix(s.url, "http://"))
 	const opened = `outcome=~"opened|replied|retracted_opened|retracted_replied"`
 	const replied = `outcome=~"replied|retracted_replied"`
-	eventually(t, "Prometheus tells the same", func() error {
+	eventually(t, "Prometheus shows the same", func() error {
 		got, err := promFigures(prometheus, "cohort_week", "inmail_cohort_messages", opened, replied)
 		if err != nil {
 			return err

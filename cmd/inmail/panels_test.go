@@ -385,7 +385,7 @@ func outcomesAddUp(t *testing.T, s *server) {
 	replied := number(domain.OutcomeReplied, domain.RetractedReplied)
 	expired := number(domain.ExpiredUnopened)
 	retracted := number(domain.RetractedUnopened, domain.RetractedOpened, domain.RetractedReplied)
-	s.eventually("every outcome is told as often as it came about", func() error {
+	s.eventually("every outcome is counted as often as it happened", func() error {
 		got, want := map[string]float64{}, map[string]float64{}
 		figures := s.samples("/metrics/domain")
 		for _, o := range domain.Outcomes() {
@@ -525,12 +525,12 @@ func TestTwoProcesses(t *testing.T) {
 		}
 		return nil
 	})
-	eventually(t, "both tell the same of the record", func() error { // not while they are stored
+	eventually(t, "both show the same of the record", func() error { // not while they are stored
 		if diff := cmp.Diff(api.page("/metrics/domain"), work.page("/metrics/domain")); diff != "" {
 			return fmt.Errorf("(-api +worker):\n%s", diff)
 		}
 		if pending := work.samples("/metrics/domain")["inmail_pending_unopened"]; pending != n {
-			return fmt.Errorf("%v are told to be unopened, not %d", pending, n)
+			return fmt.Errorf("%v are shown as unopened, not %d", pending, n)
 		}
 		return nil
 	})

@@ -32,7 +32,7 @@ func TestPreflightOfTenThousand(t *testing.T) {
 			}
 			s := newServer(t, []string{"--data", data}, env...)
 			s.Start()
-			to := s.hall(engine == "sqlite") // embedded mode has a Salesforce of its own
+			to := s.importCampaign(engine == "sqlite") // embedded mode has a Salesforce of its own
 			ask := map[string]any{"to": to, "subject": "A question about queues", "category": "Recruiting",
 				"body": "Dear Recipient 7,\n\nwhat you wrote on queues stayed with me. How does your team test **its own**? We could show you what we do: a model that is held against the real thing, every night."}
 			body, err := json.Marshal(ask)
@@ -65,7 +65,7 @@ func TestPreflightOfTenThousand(t *testing.T) {
 			}
 			for _, code := range []string{"self", "unknown_recipient", "connected", "recipient_unavailable", "profile_not_visible", "awaiting_reply", "no_name", "mention_common_connection"} {
 				if codes[code] == 0 {
-					t.Errorf("nobody is told %s: %v", code, codes)
+					t.Errorf("nobody is refused %s: %v", code, codes)
 				}
 			}
 
@@ -95,9 +95,9 @@ func TestPreflightOfTenThousand(t *testing.T) {
 	}
 }
 
-// hall imports a sender and 10,000 recipients, some of whom cannot be reached, waits until no work is left,
-// also in Salesforce if there is one, and returns the ids in random order.
-func (s *server) hall(salesforce bool) []string {
+// importCampaign imports a sender and 10,000 recipients, some of whom cannot be reached, waits until no work
+// is left, also in Salesforce if there is one, and returns the ids in random order.
+func (s *server) importCampaign(salesforce bool) []string {
 	s.t.Helper()
 	var people, bonds bytes.Buffer
 	fmt.Fprintln(&people, `{"member":{"id":"sender","name":"Ada Sender","account_type":"recruiter","plan":"recruiter_50"}}`)

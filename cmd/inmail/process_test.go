@@ -71,12 +71,12 @@ func TestProcessThatEndsOnItsOwn(t *testing.T) {
 	for script, how := range map[string]string{"echo last words; exit 3": "exit status 3", "echo last words; kill -9 $$": "signal: killed"} {
 		p := startProcess(t, "sh", &lockedBuffer{}, exec.Command("sh", "-c", script))
 		<-p.ended
-		if told := p.died(); !strings.Contains(told, how) || !strings.Contains(told, "last words") {
-			t.Errorf("%s is told as %q", script, told)
+		if report := p.died(); !strings.Contains(report, how) || !strings.Contains(report, "last words") {
+			t.Errorf("%s is reported as %q", script, report)
 		}
 	}
 	p := startProcess(t, "sh", &lockedBuffer{}, exec.Command("sleep", "600"))
 	if p.end(t, syscall.SIGKILL); p.died() != "" {
-		t.Errorf("one that was killed is told as %q", p.died())
+		t.Errorf("one that was killed is reported as %q", p.died())
 	}
 }

@@ -137,7 +137,7 @@ func (o *org) neverBack() (inmails, tasks, changes int) {
 			made[c.Key]++
 		}
 		if c.Kind != "insert" && c.Kind != "update" || rank[c.NewStatus] == 0 || c.NewSequence == nil {
-			o.t.Fatalf("the org's history tells %+v", c)
+			o.t.Fatalf("the org's history shows %+v", c)
 		}
 		if c.OldSequence != nil && *c.NewSequence < *c.OldSequence || rank[c.NewStatus] < max(rank[c.OldStatus], last[c.Key]) {
 			o.t.Errorf("%s went back: %+v", c.Key, c)
@@ -266,24 +266,24 @@ func storm(timeout time.Duration) (faults []sandbox.Fault) {
 // struck returns how often each kind of fault of a storm occurred, and the kinds that have not occurred yet.
 func (o *org) struck(faults []sandbox.Fault) (times map[sandbox.FaultKind]int, spared []sandbox.FaultKind) {
 	o.t.Helper()
-	var told struct{ Struck map[sandbox.FaultKind]int }
-	o.control("GET", "faults", nil, &told)
+	var answer struct{ Struck map[sandbox.FaultKind]int }
+	o.control("GET", "faults", nil, &answer)
 	for _, f := range faults {
-		if told.Struck[f.Kind] == 0 && !slices.Contains(spared, f.Kind) {
+		if answer.Struck[f.Kind] == 0 && !slices.Contains(spared, f.Kind) {
 			spared = append(spared, f.Kind)
 		}
 	}
-	return told.Struck, spared
+	return answer.Struck, spared
 }
 
 // underWay returns how many calls the org is executing.
 func (o *org) underWay() int {
 	o.t.Helper()
-	var told struct {
+	var answer struct {
 		UnderWay int `json:"under_way"`
 	}
-	o.control("GET", "calls", nil, &told)
-	return told.UnderWay
+	o.control("GET", "calls", nil, &answer)
+	return answer.UnderWay
 }
 
 // mover sets the clock of a storm forward: past the time until which the sync is parked, and past the pauses
@@ -509,7 +509,7 @@ func TestSalesforceOneBadRow(t *testing.T) {
 	s.network(4, "recruiter_50", n)
 	s.must(http.StatusOK, "POST", "/v1/crm/pause", "", nil)
 	ids := map[string]string{}
-	var bad string
+	var invalid string
 	for i := range n {
 		l := letter(i)
 		switch i {
@@ -520,7 +520,7 @@ func TestSalesforceOneBadRow(t *testing.T) {
 		}
 		id := s.must(http.StatusAccepted, "POST", "/v1/inmails", fmt.Sprintf("s%d", i%4), l)["id"].(string)
 		if i == 137 {
-			bad = id
+			invalid = id
 		} else {
 			ids[fmt.Sprint(i)] = id
 		}
@@ -529,7 +529,7 @@ func TestSalesforceOneBadRow(t *testing.T) {
 		for i := range n {
 			id := ids[fmt.Sprint(i)]
 			if id == "" {
-				id = bad
+				id = invalid
 			}
 			if _, out, err := s.call("GET", "/v1/inmails/"+id, fmt.Sprintf("s%d", i%4), nil); err != nil || out["status"] != "sent" {
 				return fmt.Errorf("%v %v", out["status"], err)
@@ -548,7 +548,7 @@ func TestSalesforceOneBadRow(t *testing.T) {
 		t.Errorf("the %d neighbours went in %d transactions, want one: %v", n-1, len(at), at)
 	}
 	var failure map[string]any
-	eventually(t, "the bad row is a dead letter", func() error {
+	eventually(t, "the invalid row is a dead letter", func() error {
 		items := s.must(http.StatusOK, "GET", "/v1/crm/failures", "", nil)["items"].([]any)
 		if len(items) != 1 {
 			return fmt.Errorf("failures %v", items)
@@ -556,18 +556,18 @@ func TestSalesforceOneBadRow(t *testing.T) {
 		failure = items[0].(map[string]any)
 		return nil
 	})
-	if failure["inmail"] != bad || failure["class"] != "bad_data" || failure["detail"] != "STRING_TOO_LONG (Subject__c)" || failure["dead"] != true || failure["attempts"] != 1.0 {
+	if failure["inmail"] != invalid || failure["class"] != "bad_data" || failure["detail"] != "STRING_TOO_LONG (Subject__c)" || failure["dead"] != true || failure["attempts"] != 1.0 {
 		t.Errorf("the failure is %v", failure)
 	}
 	calls := o.requests()["composite"] - before
 	if calls > 3 {
-		t.Errorf("%d calls for 200 rows of which one is bad", calls)
+		t.Errorf("%d calls for 200 rows of which one is invalid", calls)
 	}
 	o.control("PUT", "field", map[string]any{"object": "InMail__c", "field": "Subject__c", "length": 200}, nil)
-	if out := s.must(http.StatusAccepted, "POST", "/v1/crm/failures/"+bad+"/retry", "", nil); out["retried"] != 1.0 {
+	if out := s.must(http.StatusAccepted, "POST", "/v1/crm/failures/"+invalid+"/retry", "", nil); out["retried"] != 1.0 {
 		t.Errorf("retry: %v", out)
 	}
-	ids["137"] = bad
+	ids["137"] = invalid
 	o.hasAll(ids, "Sent")
 	s.eventually("no failure is left", func() error {
 		if items := s.must(http.StatusOK, "GET", "/v1/crm/failures", "", nil)["items"].([]any); len(items) > 0 {
@@ -857,7 +857,7 @@ func TestSalesforceBackfill(t *testing.T) {
 	} {
 		eventually(t, "the backfill is under way", func() error {
 			if at() == 0 {
-				return fmt.Errorf("nothing of it is to be seen")
+				return fmt.Errorf("nothing of it shows")
 			}
 			return nil
 		})
@@ -990,7 +990,7 @@ func (s *server) check(what, remedy string) string {
 		s.t.Fatalf("inmail crm check: %v\n%s\n%s", err, raw, &errs)
 	}
 	if text := string(raw) + errs.String(); strings.Contains(text, orgPassword) || strings.Contains(text, orgSecret) {
-		s.t.Error("a secret is told")
+		s.t.Error("a secret is printed")
 	}
 	for _, f := range found.Findings {
 		if !f.OK && (what == "" || f.What == what && strings.Contains(f.Remedy, remedy)) {

@@ -97,7 +97,7 @@ func TestFiguresCostTheSame(t *testing.T) {
 				values := samplesOf(t, page)
 				series[i] = len(values)
 				if got, want := sum(values, "inmail_cohort_messages"), []int{few, many}[i]; got != float64(want) {
-					t.Errorf("the page tells %v InMails of %d", got, want)
+					t.Errorf("the page shows %v InMails of %d", got, want)
 				}
 				if got, want := sum(values, "inmail_crm_unsynced_records"), 0.0; got != want {
 					t.Errorf("%v InMails are unsynced", got)

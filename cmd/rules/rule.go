@@ -51,7 +51,7 @@ var rules = []Rule{
 	{15, "Who opted out is not written to", required},
 	{16, "A block stops InMails and replies of the pair", required},
 	{17, "The banned list of members and companies", required},
-	{18, "The sender is not told who blocked, opted out or is banned", required},
+	{18, "The sender does not learn who blocked, opted out or is banned", required},
 	{19, "Exactly one recipient", required},
 	{20, "No second InMail while the first awaits its answer", required},
 	{21, "The order of checks, none skipped, all made again at delivery", required},

@@ -30,7 +30,7 @@ const (
 const memberHeader = "Inmail-Member"
 
 // admit finds the caller and refuses, in this order: no key (401), too many requests (429), the wrong role
-// (403), a bad Inmail-Member or none where a member is needed (400).
+// (403), an invalid Inmail-Member or none where a member is needed (400).
 func (c *call) admit(who access) error {
 	switch who {
 	case anyone:

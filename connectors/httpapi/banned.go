@@ -27,7 +27,7 @@ func (a *API) bannedEndpoints() []endpoint {
 			does:   "Take an entry off the banned list", refuses: []domain.Code{domain.NotFound}}, (*call).unban),
 		gives(endpoint{method: "GET", path: "/v1/banned", name: "listBanned", group: "Operators",
 			access: operatorOnly, status: http.StatusOK,
-			does: "List the banned, newest first", more: "For operators alone: a sender is not told who is banned " +
+			does: "List the banned, newest first", more: "For operators alone: a sender does not learn who is banned " +
 				"(R18).", query: pageParameters()}, (*call).bans),
 	}
 }

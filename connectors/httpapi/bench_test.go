@@ -31,7 +31,7 @@ func bare(w http.ResponseWriter, r *http.Request) {
 		Tags    []string `json:"tags"`
 	}
 	if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
-		http.Error(w, "bad", http.StatusBadRequest)
+		http.Error(w, "invalid", http.StatusBadRequest)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")

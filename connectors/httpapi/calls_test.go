@@ -50,9 +50,9 @@ func TestPreflight(t *testing.T) {
 		has("totals.ok", 2, "totals.refused", object{"self": 1, "unknown_recipient": 1}, "totals.credits",
 			object{"needed": 2, "available": 1, "missing": 1, "enough_at": "2026-11-23T09:00:00.000Z"})
 	w.ask(w.operator, "POST", "/v1/preflight", `{"to":["maria"]}`, "Inmail-Member: ghost").want(200, "").has("items.0.refusals.0.code", "unknown_sender", "items.0.credits", nil)
-	for _, bad := range []string{`{"to":"maria"}`, `{"to":"maria","subject":"x"}`, `{"to":"maria","body":"x"}`, `{"to":["maria"],"subject":"x"}`, `{"to":["maria"],"body":"x"}`,
+	for _, invalid := range []string{`{"to":"maria"}`, `{"to":"maria","subject":"x"}`, `{"to":"maria","body":"x"}`, `{"to":["maria"],"subject":"x"}`, `{"to":["maria"],"body":"x"}`,
 		`{"to":["maria","no good"]}`, `{"to":[["maria"]]}`, `{"to":[null]}`, `{"to":null}`, `{"to":{}}`, `{"subject":"x","body":"x"}`} {
-		w.ask(w.sender, "POST", "/v1/preflight", bad).want(400, "bad_request")
+		w.ask(w.sender, "POST", "/v1/preflight", invalid).want(400, "bad_request")
 	}
 	many := func(n int) string { return `{"to":["m` + strings.Repeat(`","m`, n-1) + `"]}` }
 	w.ask(w.sender, "POST", "/v1/preflight", many(10_000)).want(200, "").has("items.9999.ok", false)
@@ -98,10 +98,10 @@ func TestSetCRM(t *testing.T) {
 	w.ask(w.sender, "PUT", target, `{"lead_id":"00Q5g00000AbCdEEAV","account_id":"","other":{"contact_id":"7","company_id":"x"}}`).want(200, "").has("", both)
 	w.ask(w.sender, "GET", strings.TrimSuffix(target, "/crm"), nil).want(200, "").has("crm", both)
 	w.ask(w.receiver, "PUT", target, `{}`).want(403, "forbidden")
-	for _, bad := range []string{`{"lead_id":"short"}`, `{"lead_id":"00Q5g00000AbCdE!"}`, `{"lead_id":"00Q5g00000AbCdEEA"}`, `{"lead_id":7}`, `{"lead_id":null}`, `{"task_id":"x"}`, `[]`, ``,
+	for _, invalid := range []string{`{"lead_id":"short"}`, `{"lead_id":"00Q5g00000AbCdE!"}`, `{"lead_id":"00Q5g00000AbCdEEA"}`, `{"lead_id":7}`, `{"lead_id":null}`, `{"task_id":"x"}`, `[]`, ``,
 		`{"third":{"contact_id":"7"}}`, `{"other":{"lead_id":"7"}}`, `{"other":{"contact_id":7}}`, `{"other":7}`, `{"other":"7"}`, `{"":{}}`, `{"lead_id":"","lead_id":""}`,
 		`{"other":{},"other":{}}`, `{"other":{"contact_id":{"x":"7"}}}`} {
-		w.ask(w.sender, "PUT", target, bad).want(400, "bad_request")
+		w.ask(w.sender, "PUT", target, invalid).want(400, "bad_request")
 	}
 }
 
@@ -142,7 +142,7 @@ func TestLists(t *testing.T) {
 		for _, limit := range []int{1, 2, 7, maxLimit} {
 			t.Run(fmt.Sprintf("%s by %d", target, limit), func(t *testing.T) {
 				w.T = t
-				seen := map[string]bool{}
+				visited := map[string]bool{}
 				sep := map[bool]string{true: "&", false: "?"}[strings.Contains(target, "?")]
 				next := fmt.Sprintf("%s%slimit=%d", target, sep, limit)
 				for pages := 0; ; pages++ {
@@ -153,10 +153,10 @@ func TestLists(t *testing.T) {
 					}
 					for _, item := range found {
 						name := item.(object)[list.name].(string)
-						if seen[name] {
+						if visited[name] {
 							t.Errorf("%s came twice", name)
 						}
-						seen[name] = true
+						visited[name] = true
 					}
 					cursor := a.text("next_cursor")
 					if cursor == "" {
@@ -164,8 +164,8 @@ func TestLists(t *testing.T) {
 					}
 					next = fmt.Sprintf("%s%slimit=%d&cursor=%s", target, sep, limit, cursor)
 				}
-				if len(seen) != list.n {
-					t.Errorf("%d items, want %d", len(seen), list.n)
+				if len(visited) != list.n {
+					t.Errorf("%d items, want %d", len(visited), list.n)
 				}
 			})
 		}
@@ -175,11 +175,11 @@ func TestLists(t *testing.T) {
 		return w.ask(key, "GET", target+"?limit=1", nil).want(200, "").text("next_cursor")
 	}
 	own, others := of(w.sender, "/v1/sent"), of(w.receiver, "/v1/inbox")
-	for _, bad := range []string{"limit=0", fmt.Sprint("limit=", maxLimit+1), "limit=-1", "limit=x", "limit=", "limit=1.5", "limit=1&limit=2", "cursor=", "cursor=x", "cursor=" + others, "cursor=" + own[:len(own)-2],
+	for _, invalid := range []string{"limit=0", fmt.Sprint("limit=", maxLimit+1), "limit=-1", "limit=x", "limit=", "limit=1.5", "limit=1&limit=2", "cursor=", "cursor=x", "cursor=" + others, "cursor=" + own[:len(own)-2],
 		"cursor=" + own + "A", "cursor=" + own + "==", "cursor=" + strings.Repeat("A", maxCursor+1), "offset=3", "status=open", "status=", "tag=", "tag=%00", "tag=%ff", "expires_before=tomorrow", "expires_before=2026-02-30", "a;b", "%"} {
-		t.Run(bad, func(t *testing.T) {
+		t.Run(invalid, func(t *testing.T) {
 			w.T = t
-			w.ask(w.sender, "GET", "/v1/sent?"+bad, nil).want(400, "bad_request")
+			w.ask(w.sender, "GET", "/v1/sent?"+invalid, nil).want(400, "bad_request")
 		})
 	}
 	w.T = t
@@ -239,10 +239,10 @@ func TestMembers(t *testing.T) {
 	a.has("", change)
 	w.ask(w.operator, "PATCH", "/v1/members/new", `{}`).want(200, "").has("", change)
 	w.ask(w.operator, "GET", "/v1/members/ghost", nil).want(404, "not_found")
-	for _, bad := range []string{`{}`, ``, `{"name":""}`, `{"name":"n","plan":"recruiter_35"}`, `{"name":"n","plan":"gold"}`, `{"name":"n","account_type":"gold"}`, `{"name":"n","account_type":""}`, `{"name":"n","anchor_day":0}`,
+	for _, invalid := range []string{`{}`, ``, `{"name":""}`, `{"name":"n","plan":"recruiter_35"}`, `{"name":"n","plan":"gold"}`, `{"name":"n","account_type":"gold"}`, `{"name":"n","account_type":""}`, `{"name":"n","anchor_day":0}`,
 		`{"name":"n","anchor_day":32}`, `{"name":"n","anchor_day":1.5}`, `{"name":"n","anchor_day":"1"}`, `{"name":"n","anchor_day":1e99}`, `{"name":"n","profile_shared":1}`, `{"name":"n","profile_shared":"true"}`,
 		`{"name":"n","profile_shared":null}`, `{"name":"n","skills":"s"}`, `{"name":"n","skills":[null]}`, `{"name":"n","nickname":"x"}`, `{"Name":"n"}`, `{"name":"n","name":"m"}`, `{"name":["n"]}`, `null`, `"n"`, `[]`} {
-		w.ask(w.operator, "PUT", "/v1/members/other", bad).want(400, "bad_request")
+		w.ask(w.operator, "PUT", "/v1/members/other", invalid).want(400, "bad_request")
 	}
 	for _, id := range []string{"not%20good", "erased", strings.Repeat("x", 65), "%C3%A4", "%00", "a%2Fb"} {
 		w.ask(w.operator, "PUT", "/v1/members/"+id, `{"name":"n"}`).want(400, "bad_request")
@@ -288,8 +288,8 @@ func TestRestrictions(t *testing.T) {
 	w.ask(w.operator, "POST", replay, `{"volume_hour":30}`).want(200, "").has("would", nil, "limits.volume_hour", 30)
 	w.ask(w.operator, "POST", replay, `{"volume_hour":"30"}`).want(400, "bad_request")
 	w.ask(w.operator, "POST", replay, `{"report_share":0.5,"refuse_score":1e-1}`).want(200, "")
-	for _, bad := range []string{`{"report_share":1.01}`, `{"report_share":-0.5}`, `{"report_share":"0.5"}`, `{"report_share":1e999}`, `{"volume_hour":0}`, `{"volume_hour":1.5}`} {
-		w.ask(w.operator, "POST", replay, bad).want(400, "bad_request")
+	for _, invalid := range []string{`{"report_share":1.01}`, `{"report_share":-0.5}`, `{"report_share":"0.5"}`, `{"report_share":1e999}`, `{"volume_hour":0}`, `{"volume_hour":1.5}`} {
+		w.ask(w.operator, "POST", replay, invalid).want(400, "bad_request")
 	}
 	w.ask(w.operator, "POST", replay, `{"limit":30}`).want(400, "bad_request")
 	w.ask(w.operator, "POST", "/v1/audit/unknown/replay", `{}`).want(404, "not_found")
@@ -316,8 +316,8 @@ func TestKeys(t *testing.T) {
 	w.ask(w.operator, "DELETE", "/v1/keys/"+id, nil).want(404, "not_found")
 	w.ask(w.operator, "DELETE", "/v1/keys/%00", nil).want(404, "not_found")
 	w.ask(w.operator, "POST", "/v1/keys", `{"role":"member","member":"ghost"}`).want(404, "not_found")
-	for _, bad := range []string{`{"role":"member"}`, `{"role":"operator","member":"maria"}`, `{"role":"root"}`, `{"member":"maria"}`, `{"role":"member","member":"no good"}`, `{"role":"member","member":null}`} {
-		w.ask(w.operator, "POST", "/v1/keys", bad).want(400, "bad_request")
+	for _, invalid := range []string{`{"role":"member"}`, `{"role":"operator","member":"maria"}`, `{"role":"root"}`, `{"member":"maria"}`, `{"role":"member","member":"no good"}`, `{"role":"member","member":null}`} {
+		w.ask(w.operator, "POST", "/v1/keys", invalid).want(400, "bad_request")
 	}
 	for _, shown := range []string{"Basic " + key, "Bearer", "Bearer ", w.operator, "bearer " + w.operator + "x"} {
 		w.ask("", "GET", "/v1/keys", nil, "Authorization: "+shown).want(401, "unauthorized")
@@ -395,8 +395,8 @@ func TestAnalytics(t *testing.T) {
 	w.ask(w.operator, "GET", "/v1/analytics?by=sender", nil).want(200, "").has("rows.1.key", "maria")
 	w.ask(w.sender, "GET", "/v1/analytics?by=sender", nil).want(200, "").has("rows.0.key", "jo", "rows.1", nil)
 	w.ask(w.outsider, "GET", "/v1/analytics?by=sender", nil).want(200, "").has("rows", []any{})
-	for _, bad := range []string{"by=day", "by=", "by=week&by=tag", "from=yesterday", "to=2026", "from=2026-11-01&from=2026-11-02", "until=2026-11-01"} {
-		w.ask(w.operator, "GET", "/v1/analytics?"+bad, nil).want(400, "bad_request")
+	for _, invalid := range []string{"by=day", "by=", "by=week&by=tag", "from=yesterday", "to=2026", "from=2026-11-01&from=2026-11-02", "until=2026-11-01"} {
+		w.ask(w.operator, "GET", "/v1/analytics?"+invalid, nil).want(400, "bad_request")
 	}
 }
 
@@ -481,8 +481,8 @@ func TestClock(t *testing.T) {
 		w.fakeService.now = epoch
 		w.ask(w.operator, "POST", "/v1/clock", object{"advance": advance}).want(200, "").has("now", now)
 	}
-	for _, bad := range []any{"-1s", "", "1", "1d", "h", 3600, nil, "9999999999h"} {
-		w.ask(w.operator, "POST", "/v1/clock", object{"advance": bad}).want(400, "bad_request")
+	for _, invalid := range []any{"-1s", "", "1", "1d", "h", 3600, nil, "9999999999h"} {
+		w.ask(w.operator, "POST", "/v1/clock", object{"advance": invalid}).want(400, "bad_request")
 	}
 	without := newWorld(t, func(p *Parts) { p.Advance = nil }).ownDocument()
 	a := without.ask(without.operator, "POST", "/v1/clock", `{"advance":"1h"}`).want(404, "not_found")

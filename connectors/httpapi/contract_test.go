@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 	}
 	if code == 0 && !filtered {
 		if missing := theContract().Uncovered(); len(missing) > 0 {
-			fmt.Printf("documented and never seen in a test:\n  %s\nFAIL\n", strings.Join(missing, "\n  "))
+			fmt.Printf("documented and never called in a test:\n  %s\nFAIL\n", strings.Join(missing, "\n  "))
 			code = 1
 		}
 	}

@@ -66,7 +66,7 @@ func TestBadBodies(t *testing.T) {
 		"33 levels":                   deep(32),
 		"a thousand levels":           deep(1000),
 		"a quarter million levels":    deep(250_000),
-		"a bad escape":                `{"to":"maria","subject":"\x41","body":"b"}`,
+		"an invalid escape":           `{"to":"maria","subject":"\x41","body":"b"}`,
 		"a number that is none":       `{"to":"maria","subject":"s","body":"b","attachment":01}`,
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -82,7 +82,7 @@ func TestRules(t *testing.T) {
 		}
 	})
 	t.Run("R18_nothing_leaks", func(t *testing.T) {
-		told := map[string][]byte{}
+		answers := map[string][]byte{}
 		for reason, arrange := range map[string]func(*world){
 			"opted_out": func(w *world) {
 				w.ask(w.receiver, "PATCH", "/v1/members/maria", `{"accepts_inmail":false}`).want(200, "")
@@ -93,13 +93,13 @@ func TestRules(t *testing.T) {
 			w := newWorld(t)
 			late := w.sentQueued()
 			arrange(w)
-			told[reason+" send"] = w.ask(w.sender, "POST", "/v1/inmails", object{"to": "maria", "subject": "A talk", "body": "Hello"}).want(422, "recipient_unavailable").body
-			told[reason+" preflight"] = w.ask(w.sender, "POST", "/v1/preflight", object{"to": "maria", "subject": "A talk", "body": "Hello"}).want(200, "").body
-			told[reason+" bulk"] = w.ask(w.sender, "POST", "/v1/preflight", `{"to":["maria"]}`).want(200, "").body
+			answers[reason+" send"] = w.ask(w.sender, "POST", "/v1/inmails", object{"to": "maria", "subject": "A talk", "body": "Hello"}).want(422, "recipient_unavailable").body
+			answers[reason+" preflight"] = w.ask(w.sender, "POST", "/v1/preflight", object{"to": "maria", "subject": "A talk", "body": "Hello"}).want(200, "").body
+			answers[reason+" bulk"] = w.ask(w.sender, "POST", "/v1/preflight", `{"to":["maria"]}`).want(200, "").body
 			w.fakeService.apply(late, domain.EventRefuse, domain.Code(reason))
 			view := w.ask(w.sender, "GET", "/v1/inmails/"+string(late), nil).want(200, "").has("reason", "recipient_unavailable", "receipts.1.reason", "recipient_unavailable")
-			told[reason+" receipts"] = view.body
-			told[reason+" list"] = w.ask(w.operator, "GET", "/v1/sent", nil, "Inmail-Member: jo").want(200, "").body
+			answers[reason+" receipts"] = view.body
+			answers[reason+" list"] = w.ask(w.operator, "GET", "/v1/sent", nil, "Inmail-Member: jo").want(200, "").body
 			// The operator gets the true reason.
 			w.ask(w.operator, "GET", "/v1/inmails/"+string(late), nil).want(200, "").has("reason", reason, "receipts.1.reason", reason, "from.id", "jo")
 			w.ask(w.operator, "GET", "/v1/audit", nil).want(200, "").has("items.0.refusals", []any{reason})
@@ -107,9 +107,9 @@ func TestRules(t *testing.T) {
 			w.ask(w.sender, "GET", "/v1/banned", nil).want(403, "forbidden")
 		}
 		for _, way := range []string{" send", " preflight", " bulk", " receipts", " list"} {
-			a, b, c := told["opted_out"+way], told["blocked"+way], told["banned"+way]
+			a, b, c := answers["opted_out"+way], answers["blocked"+way], answers["banned"+way]
 			if !bytes.Equal(a, b) || !bytes.Equal(b, c) {
-				t.Errorf("%s tells them apart:\n%s\n%s\n%s", way, a, b, c)
+				t.Errorf("%s shows which is which:\n%s\n%s\n%s", way, a, b, c)
 			}
 		}
 	})
@@ -207,20 +207,20 @@ func TestRules(t *testing.T) {
 				}
 				key, _ := s.as(w)
 				if a := w.ask(key, s.method, s.target, body); a.status >= 400 && strings.Contains(strings.ToLower(string(a.body)), mark) {
-					t.Errorf("%s tells what was sent: %s", s.name(), a.body)
+					t.Errorf("%s shows what was sent: %s", s.name(), a.body)
 				}
 			}
 		}
 		for _, target := range []string{"/v1/zebrafinch", "/v1/inmails/zebrafinch", "/v1/members/zebrafinch", "/v1/members/zebra%20finch", "/v1/inbox?zebrafinch=1", "/v1/inbox?tag=zebrafinch",
 			"/v1/inbox?status=zebrafinch", "/v1/inbox?cursor=zebrafinch", "/v1/analytics?by=zebrafinch", "/v1/analytics?from=zebrafinch", "/v1/crm/failures?class=zebrafinch"} {
 			if a := w.ask(w.operator, "GET", target, nil, "Inmail-Member: jo"); a.status >= 400 && strings.Contains(string(a.body), mark) {
-				t.Errorf("%s tells what was sent: %s", target, a.body)
+				t.Errorf("%s shows what was sent: %s", target, a.body)
 			}
 		}
 		w.ask("zebrafinch", "ZEBRAFINCH", "/v1/inbox", nil).want(405, "method_not_allowed")
 		w.ask("zebrafinch", "GET", "/v1/inbox", nil).want(401, "unauthorized")
 		if strings.Contains(strings.ToLower(w.log.String()), mark) || strings.Contains(w.log.String(), id) {
-			t.Errorf("the log tells what was sent:\n%s", w.log)
+			t.Errorf("the log shows what was sent:\n%s", w.log)
 		}
 		families, err := w.registry.Gather()
 		if err != nil {
@@ -228,7 +228,7 @@ func TestRules(t *testing.T) {
 		}
 		for _, f := range families {
 			if strings.Contains(strings.ToLower(f.String()), mark) {
-				t.Errorf("a metric tells what was sent: %s", f)
+				t.Errorf("a metric shows what was sent: %s", f)
 			}
 		}
 	})
@@ -246,9 +246,9 @@ func TestRules(t *testing.T) {
 		body["body"] = "Hello!"
 		post(body, "Idempotency-Key: a key").want(409, "idempotency_conflict")
 		post(body, "Idempotency-Key: "+strings.Repeat("k", mailroom.MaxKey)).want(202, "")
-		for _, bad := range [][]string{{"Idempotency-Key: "}, {"Idempotency-Key: " + strings.Repeat("k", mailroom.MaxKey+1)}, {"Idempotency-Key: schlüssel"}, {"Idempotency-Key: a\tb"},
+		for _, invalid := range [][]string{{"Idempotency-Key: "}, {"Idempotency-Key: " + strings.Repeat("k", mailroom.MaxKey+1)}, {"Idempotency-Key: schlüssel"}, {"Idempotency-Key: a\tb"},
 			{"Idempotency-Key: \x7f"}, {"Idempotency-Key: a", "Idempotency-Key: b"}} {
-			post(body, bad...).want(400, "bad_request")
+			post(body, invalid...).want(400, "bad_request")
 		}
 	})
 	t.Run("R29_R30_inbox_entry", func(t *testing.T) {
@@ -359,9 +359,9 @@ func TestRules(t *testing.T) {
 		w.ask(w.sender, "PUT", tags, `{"tags":["  Hamburg\u00a0 FAIR ","hamburg fair","a"]}`).want(200, "").has("tags", []any{"a", "hamburg fair"})
 		w.ask(w.sender, "GET", "/v1/sent?tag=HAMBURG++fair", nil).want(200, "").has("items.0.id", id)
 		w.ask(w.sender, "GET", "/v1/sent?tag=other", nil).want(200, "").has("items", []any{})
-		for _, bad := range []string{`{"tags":[""]}`, `{"tags":["` + strings.Repeat("t", 41) + `"]}`, `{"tags":["1","2","3","4","5","6","7","8","9","10","11"]}`, `{"tags":"a"}`, `{"tags":[1]}`, `{}`, `{"tags":null}`} {
-			w.ask(w.sender, "PUT", tags, bad).want(400, "bad_request")
-			w.ask(w.sender, "PUT", "/v1/inmails/no-uuid/tags", bad).want(400, "bad_request")
+		for _, invalid := range []string{`{"tags":[""]}`, `{"tags":["` + strings.Repeat("t", 41) + `"]}`, `{"tags":["1","2","3","4","5","6","7","8","9","10","11"]}`, `{"tags":"a"}`, `{"tags":[1]}`, `{}`, `{"tags":null}`} {
+			w.ask(w.sender, "PUT", tags, invalid).want(400, "bad_request")
+			w.ask(w.sender, "PUT", "/v1/inmails/no-uuid/tags", invalid).want(400, "bad_request")
 		}
 		w.ask(w.sender, "GET", "/v1/sent?tag=+", nil).want(400, "bad_request")
 		w.ask(w.receiver, "PUT", tags, `{"tags":[]}`).want(403, "forbidden")
@@ -377,7 +377,7 @@ func TestRules(t *testing.T) {
 			"periods.0.used", 1, "reports.0.reason", "x", "inmails.0.id", id, "inmails.0.to.id", "maria", "inmails.0.receipts.1.status", "sent",
 			"inmails.0.replies.0.body", "a reply", "restrictions", []any{})
 		if strings.Contains(string(a.body), "hash") {
-			t.Errorf("it tells of the hash of a key: %s", a.body)
+			t.Errorf("it shows the hash of a key: %s", a.body)
 		}
 	})
 	t.Run("R60_keys_are_dead_at_once", func(t *testing.T) {

@@ -76,7 +76,7 @@ func (s *Server) Stop(ctx context.Context) error {
 	return nil
 }
 
-// connectionLog logs that net/http had an error of a connection (a bad handshake, a malformed
+// connectionLog logs that net/http had an error of a connection (a failed handshake, a malformed
 // request), without its text.
 type connectionLog struct{ log *slog.Logger }
 

@@ -231,8 +231,8 @@ func TestTooLargeOverTheWire(t *testing.T) {
 	w := newWorld(t, anyPort)
 	s := w.serve()
 	for name, body := range map[string]io.Reader{
-		"length told":     bytes.NewReader(make([]byte, maxBody+1)),
-		"length not told": io.MultiReader(bytes.NewReader(bytes.Repeat([]byte(" "), maxBody+1))),
+		"length declared":     bytes.NewReader(make([]byte, maxBody+1)),
+		"length not declared": io.MultiReader(bytes.NewReader(bytes.Repeat([]byte(" "), maxBody+1))),
 	} {
 		t.Run(name, func(t *testing.T) {
 			resp, err := w.over(s, "PUT", "/v1/members/x", body, "application/json")

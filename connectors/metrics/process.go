@@ -200,7 +200,7 @@ func (c *CRM) Called(resource string, took time.Duration) {
 	c.process.pushTook.WithLabelValues(c.name, resource).Observe(took.Seconds())
 }
 
-// BudgetUsed tells which share of what may be ours is spent.
+// BudgetUsed reports which share of what may be ours is spent.
 func (c *CRM) BudgetUsed(ratio float64) { c.process.budget.WithLabelValues(c.name).Set(ratio) }
 
 // Ran counts a job; done is false when it failed and will be tried again.

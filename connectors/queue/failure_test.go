@@ -52,16 +52,16 @@ func TestRetryDelay(t *testing.T) {
 		{10, 5 * time.Minute, 10 * time.Minute},
 		{1_000, 5 * time.Minute, 10 * time.Minute},
 	} {
-		seen := map[time.Duration]bool{}
+		visited := map[time.Duration]bool{}
 		for range 200 {
 			delay := retryDelay(row.retried, errors.New("busy"), nil)
 			if delay < row.low || delay >= row.high {
 				t.Errorf("after %d tries %v is outside %v..%v", row.retried, delay, row.low, row.high)
 			}
-			seen[delay] = true
+			visited[delay] = true
 		}
-		if len(seen) < 100 {
-			t.Errorf("after %d tries all wait alike: %d different delays of 200", row.retried, len(seen))
+		if len(visited) < 100 {
+			t.Errorf("after %d tries all wait alike: %d different delays of 200", row.retried, len(visited))
 		}
 	}
 }

@@ -10,12 +10,12 @@ import (
 )
 
 // MachineClock is the clock of a program: it runs with its machine's. PostgreSQL's own takes its place for
-// every time that a transaction decides by. A clock that is none, as those of tests are, tells the time
+// every time that a transaction decides by. A clock that is none, as those of tests are, gives the time
 // itself.
 type MachineClock interface {
 	mailroom.Clock
 	// Ahead returns how far Now was moved ahead of the machine's clock (time travel), and whether it runs;
-	// one that stands tells the time itself as well.
+	// one that stands gives the time itself as well.
 	Ahead() (moved time.Duration, runs bool)
 }
 
@@ -71,7 +71,7 @@ func (r *Record) Now() time.Time {
 // found it; negative: behind.
 func (r *Record) ClockOffset() time.Duration { return time.Duration(r.times.offset.Load()) }
 
-// WatchClock lets watch be told when the two are found more than MaxOffset apart, and when that has ended.
+// WatchClock calls watch when the two are found more than MaxOffset apart, and when that has ended.
 func (r *Record) WatchClock(watch func(offset time.Duration, apart bool)) {
 	r.times.mu.Lock()
 	defer r.times.mu.Unlock()
@@ -104,7 +104,7 @@ func (c *times) saw(ms int64) {
 
 // readTime reads the time of a transaction, from what the source shows and the clock's row. The source's
 // course is what it shows, or while it is behind one that runs on from where it was set back at nine tenths
-// of the pace. When that is earlier than a time that was given out, by any process (seen) or by this one
+// of the pace. When that is earlier than a time that was given out, by any process (highest) or by this one
 // ($2), the source was set back: the time goes on from the latest that can have been given out. $1 is the
 // process's own time, $3 time travel; $4: the process's own time counts as it is.
 func readTime(source, keep string) string {
@@ -136,7 +136,7 @@ const moveMark = `UPDATE clock SET seen = $1, reserved = $2, set_back_at = $3, w
 
 // mark is the clock's row as a transaction read it, with what the source showed and the time that followed.
 type mark struct {
-	shown, course, time, seen, setBackAt, wentOnFrom int64
+	shown, course, time, highest, setBackAt, wentOnFrom int64
 }
 
 // moved returns the row as it should be from now on; false: as it is.
@@ -144,7 +144,7 @@ func (m mark) moved() (mark, bool) {
 	switch {
 	case m.time > m.course: // the source was set back
 		m.setBackAt, m.wentOnFrom = m.shown, m.time
-	case m.time-m.seen < markEvery.Milliseconds():
+	case m.time-m.highest < markEvery.Milliseconds():
 		return m, false
 	}
 	return m, true
@@ -201,7 +201,7 @@ func (t *tx) askTime() {
 		args: []any{given, t.r.times.latest.Load(), moved.Milliseconds(), !asks},
 		each: func(r row) error {
 			m := &t.mark
-			if err := r.Scan(&kept, &m.shown, &m.course, &m.time, &m.seen, &m.setBackAt, &m.wentOnFrom); err != nil {
+			if err := r.Scan(&kept, &m.shown, &m.course, &m.time, &m.highest, &m.setBackAt, &m.wentOnFrom); err != nil {
 				return err
 			}
 			t.now = time.UnixMilli(m.time).Add(moved).UTC()
@@ -223,6 +223,6 @@ func (t *tx) keepMark() error {
 	if !due {
 		return nil
 	}
-	args := []any{m.time, m.time + markAhead.Milliseconds(), m.setBackAt, m.wentOnFrom, m.seen}
+	args := []any{m.time, m.time + markAhead.Milliseconds(), m.setBackAt, m.wentOnFrom, m.highest}
 	return t.later("move the clock's mark on", moveMark, &batch{args: args}, anyNumber)
 }

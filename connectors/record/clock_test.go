@@ -101,8 +101,8 @@ func (l *timeline) stamp() (now time.Time) {
 	return now
 }
 
-// seen is the time of a transaction that only reads.
-func (l *timeline) seen() (now time.Time) {
+// readTime is the time of a transaction that only reads.
+func (l *timeline) readTime() (now time.Time) {
 	l.t.Helper()
 	err := l.rec.View(l.t.Context(), func(tx mailroom.Tx) error { now = tx.Now(); return nil })
 	if err != nil {
@@ -127,7 +127,7 @@ func TestClock(t *testing.T) {
 		for _, d := range []time.Duration{0, time.Millisecond, 700 * time.Millisecond, 700 * time.Millisecond, time.Hour, 365 * 24 * time.Hour} {
 			l.pass(d)
 			l.want("stored", l.stamp(), l.now)
-			l.want("read", other.seen(), l.now)
+			l.want("read", other.readTime(), l.now)
 			l.want("stored by another", other.stamp(), l.now)
 		}
 	})
@@ -136,13 +136,13 @@ func TestClock(t *testing.T) {
 		newest := l.stamp()
 		l.pass(-time.Hour)
 		went := newest.Add(mark) // no later stamp can have been given out
-		l.want("read right after", other.seen(), went)
+		l.want("read right after", other.readTime(), went)
 		l.want("stored right after", other.stamp(), went)
 		for _, p := range []*timeline{l, other} {
 			l.pass(10 * time.Second)
 			went = went.Add(9 * time.Second)
 			l.want("10 s later", p.stamp(), went)
-			l.want("10 s later, read", p.seen(), went)
+			l.want("10 s later, read", p.readTime(), went)
 		}
 		if ahead := other.rec.ClockOffset(); ahead != went.Sub(l.now) {
 			l.t.Errorf("it is %s ahead, want %s", ahead, went.Sub(l.now))
@@ -168,7 +168,7 @@ func TestClock(t *testing.T) {
 			l.t.Errorf("after the restart it is %s, the newest stamp was %s", now, newest)
 		}
 	})
-	onTimelines(t, "F43_a_step_back_within_the_mark_is_seen_by_who_saw_the_time", func(l *timeline) {
+	onTimelines(t, "F43_a_step_back_within_the_mark_is_noticed_by_who_read_the_time", func(l *timeline) {
 		l.stamp()
 		l.pass(800 * time.Millisecond)
 		newest := l.stamp()
@@ -231,8 +231,8 @@ func TestClock(t *testing.T) {
 		}
 	})
 	onTimelines(t, "F30_a_clock_that_is_apart_is_told_once", func(l *timeline) {
-		var told []bool
-		l.rec.WatchClock(func(_ time.Duration, apart bool) { told = append(told, apart) })
+		var notices []bool
+		l.rec.WatchClock(func(_ time.Duration, apart bool) { notices = append(notices, apart) })
 		l.stamp()
 		l.pass(-time.Hour)
 		l.stamp()
@@ -240,8 +240,8 @@ func TestClock(t *testing.T) {
 		l.pass(11 * time.Hour)
 		l.stamp()
 		l.stamp()
-		if len(told) != 2 || !told[0] || told[1] {
-			l.t.Errorf("told %v, want once that it is apart and once that it is not", told)
+		if len(notices) != 2 || !notices[0] || notices[1] {
+			l.t.Errorf("notices %v, want once that it is apart and once that it is not", notices)
 		}
 	})
 }

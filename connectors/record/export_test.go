@@ -22,8 +22,8 @@ func Plans(ctx context.Context, r *Record, fn func(tx mailroom.Tx) error) (map[s
 		return nil, err
 	}
 	defer s.rollback()
-	seen := &watched{session: s}
-	t := &tx{ctx: ctx, r: r, s: seen, write: true}
+	visited := &watched{session: s}
+	t := &tx{ctx: ctx, r: r, s: visited, write: true}
 	if err := fn(t); err != nil {
 		return nil, err
 	}
@@ -31,7 +31,7 @@ func Plans(ctx context.Context, r *Record, fn func(tx mailroom.Tx) error) (map[s
 		return nil, err
 	}
 	plans := map[string][]string{}
-	for _, statement := range seen.statements {
+	for _, statement := range visited.statements {
 		var lines []string
 		each := func(r row) error {
 			var line string

@@ -22,7 +22,7 @@ func (t *tx) Facts(ask mailroom.Ask) (f mailroom.Facts, err error) {
 	slices.Sort(senders)
 	slices.Sort(recipients)
 	senders, recipients = slices.Compact(senders), slices.Compact(recipients)
-	seen := &sight{}
+	signals := &signalsRead{}
 	var inFlight map[domain.MemberID]int
 	err = t.together(func() error {
 		if ask.Lock {
@@ -46,10 +46,10 @@ func (t *tx) Facts(ask mailroom.Ask) (f mailroom.Facts, err error) {
 			return err
 		}
 		if ask.Signals != nil {
-			if seen, err = t.see(senders, *ask.Signals); err != nil {
+			if signals, err = t.readSignals(senders, *ask.Signals); err != nil {
 				return err
 			}
-			f.Signals = seen.signals
+			f.Signals = signals.signals
 		}
 		if ask.Common {
 			if f.Common, err = t.CommonConnections(ask.Pairs); err != nil {
@@ -80,7 +80,7 @@ func (t *tx) Facts(ask mailroom.Ask) (f mailroom.Facts, err error) {
 		if f.Banned, err = t.BannedAmong(found); err != nil {
 			return err
 		}
-		return t.weigh(seen)
+		return t.leaveOutUndone(signals)
 	})
 	return f, err
 }

@@ -282,13 +282,13 @@ func (t *tx) Save(changes []mailroom.Change) error {
 	var rows batch
 	var receipts []domain.Receipt
 	var changed []domain.ID
-	seen := make(map[domain.ID]bool, len(changes))
+	visited := make(map[domain.ID]bool, len(changes))
 	for _, c := range changes {
 		m := c.InMail
-		if seen[m.ID] {
+		if visited[m.ID] {
 			return t.conflict(fmt.Sprintf("save InMail %s twice in one batch", m.ID))
 		}
-		seen[m.ID] = true
+		visited[m.ID] = true
 		rows.add(m.ID, string(c.FromStatus), c.FromVersion, string(m.Status), m.Seq, m.Version, string(m.Reason),
 			m.Undone, isInInbox(m.Status), m.Replies, millis(m.SentAt), millis(m.ExpiresAt), millis(m.OpenedAt),
 			millis(m.RepliedAt), millis(m.EndedAt), string(m.AccountType), m.Words, strings.Join(m.Advice, " "),

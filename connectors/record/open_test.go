@@ -50,7 +50,7 @@ func TestConfig(t *testing.T) {
 			}
 			for _, want := range test.want {
 				if !strings.Contains(err.Error(), want) {
-					t.Errorf("%q does not tell %q", err, want)
+					t.Errorf("%q does not say %q", err, want)
 				}
 			}
 			if strings.Contains(err.Error(), "hunter2") {
@@ -78,7 +78,7 @@ func refusedInTime(t *testing.T, cfg record.Config, want ...string) error {
 	}
 	for _, w := range want {
 		if !strings.Contains(err.Error(), w) {
-			t.Errorf("%q does not tell %q", err, w)
+			t.Errorf("%q does not say %q", err, w)
 		}
 	}
 	if strings.Contains(err.Error(), "\n") || strings.Contains(err.Error(), "hunter2") {

@@ -56,10 +56,10 @@ func TestPlans(t *testing.T) {
 				"sweeps": func(tx mailroom.Tx) error {
 					_, due := tx.ExpireDue(1000)
 					_, queued := tx.QueuedBefore(s.now, 500)
-					_, walk := tx.PushesAfter(stockCRM, ids[0], 500)
+					_, after := tx.PushesAfter(stockCRM, ids[0], 500)
 					_, texts := tx.DropTexts(s.now.Add(-time.Hour), 500)
 					_, link := tx.LinkInMails("second", 500)
-					return errors.Join(due, queued, walk, texts, link)
+					return errors.Join(due, queued, after, texts, link)
 				},
 				"lookups": func(tx mailroom.Tx) error {
 					_, reported := tx.Reported(s.now.Add(-time.Hour), 1000)

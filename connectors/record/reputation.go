@@ -37,27 +37,27 @@ const (
 // are counted only for senders who were reported: without a report they decide nothing. The caller
 // sets Similar and SimilarAt.
 func (t *tx) Signals(senders []domain.MemberID, need spam.Limits) (map[domain.MemberID]spam.Signals, error) {
-	seen, err := t.see(senders, need)
+	got, err := t.readSignals(senders, need)
 	if err != nil {
 		return nil, err
 	}
-	return seen.signals, t.weigh(seen)
+	return got.signals, t.leaveOutUndone(got)
 }
 
-// sight is the signals of senders as they were read, before weigh leaves out what was undone.
-type sight struct {
+// signalsRead is the signals of senders as they were read, before leaveOutUndone leaves out what was undone.
+type signalsRead struct {
 	signals  map[domain.MemberID]spam.Signals
 	reported []domain.MemberID
 	undone   map[domain.MemberID]spam.Undone
 }
 
-// see asks for all signals that depend on no other answer. Inside together, they are
+// readSignals asks for all signals that depend on no other answer. Inside together, they are
 // read when together returns.
-func (t *tx) see(senders []domain.MemberID, need spam.Limits) (*sight, error) {
+func (t *tx) readSignals(senders []domain.MemberID, need spam.Limits) (*signalsRead, error) {
 	signals := make(map[domain.MemberID]spam.Signals, len(senders))
-	seen := &sight{signals: signals, undone: map[domain.MemberID]spam.Undone{}}
+	got := &signalsRead{signals: signals, undone: map[domain.MemberID]spam.Undone{}}
 	if len(senders) == 0 {
-		return seen, nil
+		return got, nil
 	}
 	asked := distinct(senders)
 	var rows batch
@@ -95,39 +95,40 @@ func (t *tx) see(senders []domain.MemberID, need spam.Limits) (*sight, error) {
 		s := signals[id]
 		s.Reporters, s.ReportedAt = n, instant(oldest)
 		signals[id] = s
-		seen.reported = append(seen.reported, id)
+		got.reported = append(got.reported, id)
 		return err
 	}, asked, since)
 	if err != nil {
 		return nil, err
 	}
-	return seen, t.query("read undone restrictions", undone, func(r row) error {
+	return got, t.query("read undone restrictions", undone, func(r row) error {
 		var id domain.MemberID
 		var trigger string
 		var started int64
 		err := r.Scan((*string)(&id), &trigger, &started)
-		seen.undone[id] = seen.undone[id].Undo(trigger, instant(started))
+		got.undone[id] = got.undone[id].Undo(trigger, instant(started))
 		return err
 	}, asked, since)
 }
 
-// weigh removes the signals of undone restrictions, and counts the deliveries of senders who were reported.
-func (t *tx) weigh(seen *sight) error {
-	for id, u := range seen.undone {
-		seen.signals[id] = seen.signals[id].After(u)
+// leaveOutUndone removes the signals of undone restrictions, and counts the deliveries of senders who were
+// reported.
+func (t *tx) leaveOutUndone(got *signalsRead) error {
+	for id, u := range got.undone {
+		got.signals[id] = got.signals[id].After(u)
 	}
-	if len(seen.reported) == 0 {
+	if len(got.reported) == 0 {
 		return nil
 	}
 	return t.query("count deliveries", deliveries, func(r row) error {
 		var id domain.MemberID
 		var n int
 		err := r.Scan((*string)(&id), &n)
-		s := seen.signals[id]
+		s := got.signals[id]
 		s.Deliveries = n
-		seen.signals[id] = s
+		got.signals[id] = s
 		return err
-	}, seen.reported, t.at(-spam.RecordWindow-longestQueue), t.at(-spam.RecordWindow))
+	}, got.reported, t.at(-spam.RecordWindow-longestQueue), t.at(-spam.RecordWindow))
 }
 
 func scanMemberTime(r row) (id domain.MemberID, at time.Time, err error) {
@@ -334,10 +335,10 @@ func (t *tx) PutModel(learnt []byte) error {
 // AppendLessons stores what the filter is to learn from; the same lesson is stored once.
 func (t *tx) AppendLessons(ls []mailroom.Lesson) error {
 	rows := batch{args: []any{t.at(0)}}
-	seen := map[mailroom.Lesson]bool{}
+	visited := map[mailroom.Lesson]bool{}
 	for _, l := range ls {
-		if !seen[l] {
-			seen[l] = true
+		if !visited[l] {
+			visited[l] = true
 			rows.add(l.InMail, l.Spam)
 		}
 	}

@@ -359,11 +359,11 @@ var errNotWritable = own("a View does not write; use Update")
 var errClosed = own("the record is closed")
 
 func distinct(ids []domain.MemberID) []domain.MemberID {
-	seen := make(map[domain.MemberID]bool, len(ids))
+	visited := make(map[domain.MemberID]bool, len(ids))
 	out := make([]domain.MemberID, 0, len(ids))
 	for _, id := range ids {
-		if !seen[id] {
-			seen[id] = true
+		if !visited[id] {
+			visited[id] = true
 			out = append(out, id)
 		}
 	}

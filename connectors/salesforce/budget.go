@@ -132,12 +132,12 @@ func (b *budget) spend(ctx context.Context) (until time.Time, ok bool) {
 	b.refresh(ctx, now)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	room := b.allowed()
+	ceiling := b.allowed()
 	if urgencyOf(ctx) == background {
-		room = int(float64(room) * backgroundShare)
+		ceiling = int(float64(ceiling) * backgroundShare)
 	}
-	if b.max > 0 && b.ours() >= room {
-		return b.roomAt(now, room), false
+	if b.max > 0 && b.ours() >= ceiling {
+		return b.freeAt(now, ceiling), false
 	}
 	sum, err := b.shared.Add(ctx, hourKey(b.hour), 1, keptHours)
 	if err != nil {
@@ -145,8 +145,8 @@ func (b *budget) spend(ctx context.Context) (until time.Time, ok bool) {
 		sum = b.recent + 1
 	}
 	b.recent = max(sum, b.recent+1)
-	if b.max > 0 && b.ours() > room { // other workers spent the rest in the meantime
-		until = b.roomAt(now, room)
+	if b.max > 0 && b.ours() > ceiling { // other workers spent the rest in the meantime
+		until = b.freeAt(now, ceiling)
 		if _, err := b.shared.Add(ctx, hourKey(b.hour), -1, keptHours); err == nil {
 			b.recent--
 		}
@@ -168,17 +168,17 @@ func (b *budget) ours() int {
 	return n
 }
 
-// roomAt returns when so many of the oldest hours have left the window that fewer calls than room remain. A
-// room of 0 is tried again in an hour.
-func (b *budget) roomAt(now time.Time, room int) time.Time {
+// freeAt returns when so many of the oldest hours have left the window that fewer calls than ceiling remain.
+// A ceiling of 0 is tried again in an hour.
+func (b *budget) freeAt(now time.Time, ceiling int) time.Time {
 	left := b.ours()
 	for h := b.hour - window; h < b.hour; h++ {
 		left -= b.past[h]
-		if left < room {
+		if left < ceiling {
 			return startOf(h + window + 1)
 		}
 	}
-	if room <= 0 {
+	if ceiling <= 0 {
 		return now.Add(time.Hour)
 	}
 	return startOf(b.hour + window + 1)
@@ -302,7 +302,7 @@ func (b *budget) known(ctx context.Context) mailroom.Budget {
 	known := mailroom.Budget{Used: b.used, Max: b.max, Share: b.share, Ours: b.ours()}
 	switch {
 	case b.max > 0 && b.ours() >= b.allowed():
-		known.ParkedUntil, known.Why = b.roomAt(now, b.allowed()), string(domain.LimitReached)
+		known.ParkedUntil, known.Why = b.freeAt(now, b.allowed()), string(domain.LimitReached)
 	case now.Before(b.rest.Until):
 		known.ParkedUntil, known.Why = b.rest.Until, string(b.rest.Why)
 	}

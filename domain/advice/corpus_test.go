@@ -418,7 +418,7 @@ func checkDetail(t *testing.T, m Message, hit Hit) {
 	}
 	for _, skill := range m.Recipient.Skills {
 		if strings.Contains(hit.Detail, skill) && !strings.Contains(about, skill) {
-			t.Errorf("%s tells the skill %q, which other members may not see: %q", hit.Code, skill, hit.Detail)
+			t.Errorf("%s names the skill %q, which other members may not see: %q", hit.Code, skill, hit.Detail)
 		}
 	}
 }

@@ -76,10 +76,10 @@ var functionWords = [...]string{
 var languagesOf = func() map[string][]int {
 	by := map[string][]int{}
 	for language, words := range functionWords {
-		seen := map[string]bool{}
+		visited := map[string]bool{}
 		for _, w := range strings.Fields(words) {
-			if k := key(w); !seen[k] {
-				seen[k] = true
+			if k := key(w); !visited[k] {
+				visited[k] = true
 				by[k] = append(by[k], language)
 			}
 		}

@@ -268,7 +268,7 @@ func TestRules(t *testing.T) {
 			{"another policy, lower", under50, 49, false},
 			{"a hair over the limit", over50, 51.1749, false},
 			{"a hair under the limit", over50, 51.1751, true},
-			{"too short to tell", "Our infrastructure transformation necessitates you.", 50, false},
+			{"too short to judge", "Our infrastructure transformation necessitates you.", 50, false},
 			{"not English", "Die Weiterentwicklung unserer Unternehmensinfrastruktur und die Transformation der Organisation sind für Sie und Ihre " +
 				"Mitarbeiterinnen eine außerordentlich vielversprechende Investitionsmöglichkeit.", 50, false},
 		} {

@@ -426,13 +426,13 @@ func TestSeveralCRMs(t *testing.T) {
 		w.member("s", "recruiter_50")
 		w.members(1)
 		send := text("s", recipient(0))
-		for name, bad := range map[string]domain.CRMIDs{
+		for name, invalid := range map[string]domain.CRMIDs{
 			"another's form":  {firstCRM: {"lead_id": "second-1"}},
 			"an unknown name": {"": {"lead": "first-1"}},
 			"an unknown CRM":  {"third": {"lead_id": "third-1"}},
 			"twice":           {"": {"lead_id": "first-1"}, firstCRM: {"contact_id": "first-2"}},
 		} {
-			send.CRM = bad
+			send.CRM = invalid
 			if _, err := w.accept(send); !errors.Is(err, domain.BadRequest) {
 				w.t.Errorf("%s: %v", name, err)
 			}

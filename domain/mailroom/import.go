@@ -20,19 +20,19 @@ const MaxImportLine = 64 << 10
 // importBatch is how many lines share a transaction.
 const importBatch = 500
 
-// ImportReport says what became of an import: bad lines are reported, good ones stored. Lines counts the
+// ImportReport says what became of an import: invalid lines are reported, good ones stored. Lines counts the
 // decided lines, so an import that ended early continues with line Lines + 1.
 type ImportReport struct {
 	Lines         int // decided lines, empty ones included
 	Accepted      int
-	RejectedCount int        // all bad lines
-	Rejected      []Rejected // the first MaxRejected bad lines, by number
+	RejectedCount int        // all invalid lines
+	Rejected      []Rejected // the first MaxRejected invalid lines, by number
 }
 
-// MaxRejected is how many bad lines a report names; RejectedCount counts all.
+// MaxRejected is how many invalid lines a report names; RejectedCount counts all.
 const MaxRejected = 10_000
 
-// Rejected is one bad line, counted from 1.
+// Rejected is one invalid line, counted from 1.
 type Rejected struct {
 	Line   int
 	Code   domain.Code
@@ -328,7 +328,7 @@ func (im *importer) cut() ImportReport {
 	return report
 }
 
-// sorted returns the report with its bad lines in order.
+// sorted returns the report with its invalid lines in order.
 func (im *importer) sorted() ImportReport {
 	rejected := im.report.Rejected
 	sort.SliceStable(rejected, func(i, j int) bool { return rejected[i].Line < rejected[j].Line })
@@ -344,7 +344,7 @@ func (im *importer) unreadable(line int, err error) {
 	im.reject(line, err, MaxRejected)
 }
 
-// reject counts a bad line, and lists it while the list is shorter than limit.
+// reject counts an invalid line, and lists it while the list is shorter than limit.
 func (im *importer) reject(line int, err error, limit int) {
 	var refusal *domain.Refusal
 	if !errors.As(err, &refusal) {

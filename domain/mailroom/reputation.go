@@ -273,7 +273,7 @@ func (svc *Service) Standing(ctx context.Context, member domain.MemberID) (s spa
 		s = spam.StandingOf(tx.Now(), own, svc.limits, holds)
 		return nil
 	})
-	return s, wrap("tell the standing", err)
+	return s, wrap("read the standing", err)
 }
 
 // stateModelVersion counts the versions of the filter's model, so that a process reads it only when it has

@@ -256,15 +256,15 @@ func reputationRules(t *testing.T) {
 		}
 		s, err := w.svc.Standing(w.ctx, "a")
 		w.ok(err)
-		seen := map[string]bool{}
+		visited := map[string]bool{}
 		for _, n := range s.Triggers {
-			seen[n.Trigger] = true
+			visited[n.Trigger] = true
 			if n.Trigger == "volume_hour" && (n.Value != 5 || n.Limit != 20 || n.Headroom != 15 || !n.EasesAt.Equal(t0.Add(time.Hour))) {
 				w.t.Errorf("volume_hour: %+v", n)
 			}
 		}
 		for _, name := range []string{"volume_hour", "volume_day", "strikes", "reports", "similar_day", "regular_gaps", "burst_minute"} {
-			if !seen[name] {
+			if !visited[name] {
 				w.t.Errorf("no row for %s", name)
 			}
 		}
@@ -429,7 +429,7 @@ func reputationRules(t *testing.T) {
 			w.ok(err)
 			verdict := spam.Judge(w.model(), offer(0).Subject, offer(0).Body)
 			if month == 23 && verdict.Score != verdict.Cold {
-				w.t.Errorf("after two years the reports still weigh: %+v", verdict)
+				w.t.Errorf("after two years the reports still count: %+v", verdict)
 			}
 		}
 	})

@@ -9,12 +9,12 @@ import (
 
 // TestTaskKinds checks what must be true of every row of the task table.
 func TestTaskKinds(t *testing.T) {
-	seen := map[string]bool{}
+	visited := map[string]bool{}
 	for _, k := range mailroom.TaskKinds() {
-		if seen[k.Type] {
+		if visited[k.Type] {
 			t.Errorf("%s stands twice", k.Type)
 		}
-		seen[k.Type] = true
+		visited[k.Type] = true
 		if !slices.Contains(mailroom.Queues(), k.Queue) {
 			t.Errorf("%s: there is no queue %q", k.Type, k.Queue)
 		}

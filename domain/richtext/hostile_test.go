@@ -34,7 +34,7 @@ func TestHostileSourceCostsLinearWork(t *testing.T) {
 			short := sized(piece, tail, n)
 			long := sized(piece, tail, 4*n)
 			if len(long) < 3*n {
-				t.Fatalf("%q…%q: source of %d bytes is too short to tell", piece, tail, len(long))
+				t.Fatalf("%q…%q: source of %d bytes is too short to judge", piece, tail, len(long))
 			}
 			s1, b1 := cost(short)
 			s4, b4 := cost(long)

@@ -52,7 +52,7 @@ func (t message) features(signs []Reason) []uint32 {
 }
 
 // hashWord adds a word to h. A number of more than two digits is replaced by its length, because the number
-// itself tells nothing about the next message.
+// itself says nothing about the next message.
 func hashWord(h hash, w string) hash {
 	if len(w) > 2 && isNumber(w) {
 		return h.byte('#').byte(byte(min(len(w), 20)))

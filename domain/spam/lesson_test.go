@@ -118,7 +118,7 @@ func TestLessonsFade(t *testing.T) {
 		}
 	}
 	if s, g := m.Examples(); math.Abs(float64(s)-float64(spam)/2) > 3 || math.Abs(float64(g)-float64(good)/2) > 3 {
-		t.Errorf("after 90 days %d and %d count as seen, of %d and %d", s, g, spam, good)
+		t.Errorf("after 90 days %d and %d count as learned, of %d and %d", s, g, spam, good)
 	}
 	for range 60 {
 		m.Fade()
@@ -129,6 +129,6 @@ func TestLessonsFade(t *testing.T) {
 		}
 	}
 	if s, g := m.Examples(); s != 0 || g != 0 {
-		t.Errorf("after five years %d and %d count as seen", s, g)
+		t.Errorf("after five years %d and %d count as learned", s, g)
 	}
 }

@@ -62,7 +62,7 @@ func TestFreshModelDecidesByColdSignalsAlone(t *testing.T) {
 		if cold.Score != cold.Cold || cold.Learned != 0.5 {
 			t.Fatalf("without a model: %+v", cold)
 		}
-		for what, m := range map[string]*Model{"a fresh model": NewModel(), "one that has seen good ones only": onlyGood, "one that has seen spam only": onlySpam} {
+		for what, m := range map[string]*Model{"a fresh model": NewModel(), "one that has learned good ones only": onlyGood, "one that has learned spam only": onlySpam} {
 			if got := Judge(m, e.Subject, e.Body); got.Score != cold.Score || got.Spam != cold.Spam {
 				t.Fatalf("%s: score %g, cold %g", what, got.Score, cold.Score)
 			}

@@ -20,7 +20,7 @@ type Nearness struct {
 	EasesAt time.Time `json:"eases_at,omitzero"`
 }
 
-// A Warning tells a sender what looks like a machine, before a limit restricts it.
+// A Warning shows a sender what looks like a machine, before a limit restricts it.
 type Warning struct {
 	Code string `json:"code"` // even_cadence
 	Text string `json:"text"`

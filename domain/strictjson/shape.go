@@ -102,23 +102,23 @@ func (b *Shape) read(r *Reader, v reflect.Value) error {
 	if b.itself {
 		return v.Addr().Interface().(readable).ReadJSON(r)
 	}
-	var seen uint64
+	var visited uint64
 	err := r.Object(func(name []byte) error {
 		i, known := b.byName[string(name)]
 		if !known {
 			return domain.Refuse(domain.BadRequest, "unknown field before byte %d; known are: %s", r.at, b.names)
 		}
 		f := &b.fields[i]
-		if seen&(1<<i) != 0 {
+		if visited&(1<<i) != 0 {
 			return domain.Refuse(domain.BadRequest, "%s: given twice", f.name)
 		}
-		seen |= 1 << i
+		visited |= 1 << i
 		return Under(f.name, f.read(r, v.Field(f.index)))
 	})
 	if err != nil {
 		return err
 	}
-	if missing := b.required &^ seen; missing != 0 {
+	if missing := b.required &^ visited; missing != 0 {
 		return domain.Refuse(domain.BadRequest, "%s: required", b.fields[bits.TrailingZeros64(missing)].name)
 	}
 	return nil

@@ -463,9 +463,9 @@ func runsAtLeastOnce(t *testing.T, open opener) {
 		tasks = append(tasks, send(id))
 	}
 	enqueue(t, q.Broker, tasks...)
-	seen := map[string]bool{}
-	for len(seen) < len(ids) {
-		seen[r.next(t).IDs[0]] = true
+	visited := map[string]bool{}
+	for len(visited) < len(ids) {
+		visited[r.next(t).IDs[0]] = true
 	}
 	eventually(t, "nothing is left", func() bool { return count(t, q.Broker, unfinished) == 0 })
 }
@@ -944,12 +944,12 @@ func sharedByAllProcesses(t *testing.T, open opener) {
 	close(start)
 	all.Wait()
 	close(sums)
-	seen := map[int]bool{}
+	visited := map[int]bool{}
 	for sum := range sums {
-		seen[sum] = true
+		visited[sum] = true
 	}
-	if len(seen) != 2*each || !seen[2*2*each] {
-		t.Errorf("%d different sums, the last %v; want %d up to %d", len(seen), seen[2*2*each], 2*each, 2*2*each)
+	if len(visited) != 2*each || !visited[2*2*each] {
+		t.Errorf("%d different sums, the last %v; want %d up to %d", len(visited), visited[2*2*each], 2*each, 2*2*each)
 	}
 }
 

@@ -264,16 +264,16 @@ func TestSource(t *testing.T) {
 	})
 
 	t.Run("lookups", func(t *testing.T) {
-		seen := map[string]string{}
+		visited := map[string]string{}
 		for _, f := range inMail.Fields {
 			if f.Type != Lookup {
 				continue
 			}
 			key := strings.ToLower(f.ReferenceTo + "." + f.RelationshipName)
-			if other, taken := seen[key]; taken || f.RelationshipName == "" {
+			if other, taken := visited[key]; taken || f.RelationshipName == "" {
 				t.Errorf("%s: relationshipName %q of %s is that of %q too", f.Name, f.RelationshipName, f.ReferenceTo, other)
 			}
-			seen[key] = f.Name
+			visited[key] = f.Name
 		}
 	})
 
@@ -300,7 +300,7 @@ func TestSource(t *testing.T) {
 			if c.root.get("license") != "" {
 				t.Errorf("%s is bound to a licence: it could not be given to others", c.file)
 			}
-			seen := map[string]bool{}
+			visited := map[string]bool{}
 			for _, name := range childTexts(c.root.all("fieldPermissions"), "field") {
 				o, f, _ := strings.Cut(name, ".")
 				if o == "Task" || o == "Event" {
@@ -312,10 +312,10 @@ func TestSource(t *testing.T) {
 				} else if known.Required {
 					t.Errorf("%s: %s is required and cannot be granted", c.file, name)
 				}
-				if seen[name] {
+				if visited[name] {
 					t.Errorf("%s: %s twice", c.file, name)
 				}
-				seen[name] = true
+				visited[name] = true
 			}
 			for _, tab := range childTexts(c.root.all("tabSettings"), "tab") {
 				if !slices.ContainsFunc(all["CustomTab"], func(t component) bool { return t.name == tab }) {
@@ -379,17 +379,17 @@ func TestSource(t *testing.T) {
 
 	t.Run("layout, compact layout and search layouts name fields that exist", func(t *testing.T) {
 		for _, c := range all["Layout"] {
-			seen := map[string]bool{}
+			visited := map[string]bool{}
 			for _, item := range c.root.descendants("layoutItems") {
 				name, behavior := item.get("field"), item.get("behavior")
 				f, known := field(name)
 				if !known && !slices.Contains(layoutFields, name) {
 					t.Errorf("%s: %s does not exist", c.file, name)
 				}
-				if seen[name] {
+				if visited[name] {
 					t.Errorf("%s: %s twice", c.file, name)
 				}
-				seen[name] = true
+				visited[name] = true
 				// The fields are read-only, because InMails are changed where they are sent.
 				want := "Readonly"
 				if f.Required {
@@ -402,7 +402,7 @@ func TestSource(t *testing.T) {
 				}
 			}
 			for _, f := range inMail.Fields {
-				if !seen[f.Name] {
+				if !visited[f.Name] {
 					t.Errorf("%s: %s is not on it", c.file, f.Name)
 				}
 			}
@@ -447,7 +447,7 @@ func TestSource(t *testing.T) {
 			if c.root.get("baseObject") != "InMail__c" || c.root.get("deployed") != "true" || len(c.root.all("sections")) == 0 {
 				t.Errorf("%s: not a deployed report type of InMail__c with sections", c.file)
 			}
-			seen := map[string]bool{}
+			visited := map[string]bool{}
 			for _, column := range c.root.descendants("columns") {
 				name := column.get("field")
 				lookup, of, over := strings.Cut(name, ".")
@@ -459,13 +459,13 @@ func TestSource(t *testing.T) {
 					t.Errorf("%s: %s does not exist", c.file, name)
 				case !known && !slices.Contains(typeFields, name):
 					t.Errorf("%s: %s does not exist", c.file, name)
-				case seen[name]:
+				case visited[name]:
 					t.Errorf("%s: %s twice", c.file, name)
 				}
-				seen[name] = true
+				visited[name] = true
 			}
 			for _, f := range inMail.Fields {
-				if !seen[f.Name] && f.Type != LongTextArea {
+				if !visited[f.Name] && f.Type != LongTextArea {
 					t.Errorf("%s: %s is missing: nobody could report on it", c.file, f.Name)
 				}
 			}

@@ -418,25 +418,25 @@ func (j *job) parse(who caller) (rows int, columns []*field, problem string) {
 		return refuse("InvalidBatch : more than %d fields", maxColumns)
 	}
 	j.header = header
-	seen := map[*field]bool{}
+	visited := map[*field]bool{}
 	for _, name := range header {
 		f := who.visible(j.object, name)
 		switch {
 		case f == nil:
 			return refuse("InvalidBatch : Field name not found : %s", name)
-		case seen[f]:
+		case visited[f]:
 			return refuse("InvalidBatch : Duplicate field name : %s", name)
 		}
-		seen[f] = true
+		visited[f] = true
 		columns = append(columns, f)
 	}
 	id := j.object.fields[posID]
 	switch {
-	case j.key != nil && !seen[j.key]:
+	case j.key != nil && !visited[j.key]:
 		return refuse("InvalidBatch : Field name not found : %s", j.key.name)
-	case (j.operation == "delete" || j.operation == "hardDelete") && (len(columns) != 1 || !seen[id]):
+	case (j.operation == "delete" || j.operation == "hardDelete") && (len(columns) != 1 || !visited[id]):
 		return refuse("InvalidBatch : a delete takes the field Id and no other")
-	case j.operation == "update" && !seen[id]:
+	case j.operation == "update" && !visited[id]:
 		return refuse("InvalidBatch : Field name not found : Id")
 	}
 	for {

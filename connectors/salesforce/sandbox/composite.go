@@ -108,7 +108,7 @@ func readComposite(body row, inGraph bool) (subs []subrequest, allOrNone bool, r
 		return nil, false, &apiError{Code: "LIMIT_EXCEEDED",
 			Message: fmt.Sprintf("a composite may have at most %d subrequests, this one has %d", most, len(list))}
 	}
-	seen := map[string]bool{}
+	visited := map[string]bool{}
 	for _, item := range list {
 		members, ok := item.(row)
 		if !ok {
@@ -118,10 +118,10 @@ func readComposite(body row, inGraph bool) (subs []subrequest, allOrNone bool, r
 		if refused != nil {
 			return nil, false, refused
 		}
-		if seen[s.ref] {
+		if visited[s.ref] {
 			return invalid("referenceId %q is not unique", s.ref)
 		}
-		seen[s.ref] = true
+		visited[s.ref] = true
 		subs = append(subs, s)
 	}
 	return subs, allOrNone, nil

@@ -8,7 +8,7 @@ import (
 
 var unixEpoch = time.Unix(0, 0).UTC()
 
-// dateLiterals maps the names of SOQL's date ranges to the first day and the day after the last, as seen
+// dateLiterals maps the names of SOQL's date ranges to the first day and the day after the last, as read
 // from a day. n is the number after the colon of those that take one. Weeks start on Sunday, as in an org
 // with a US locale; days are UTC.
 var dateLiterals = map[string]func(day time.Time, n int) (from, to time.Time){

@@ -147,7 +147,7 @@ func TestGoSalesforceCollections(t *testing.T) {
 	rows[1]["Status__c"] = "Gone"
 	results, err = client.UpdateCollection("InMail__c", rows, 200)
 	if err != nil || !results.HasSalesforceErrors || results.Results[0].Success != true || results.Results[1].Errors[0].StatusCode != "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST" {
-		t.Errorf("update with a bad row: %v %+v", err, results)
+		t.Errorf("update with an invalid row: %v %+v", err, results)
 	}
 	inserted, err := client.InsertCollection("Account", []map[string]any{{"Name": "A"}, {"Name": "B"}}, 200)
 	if err != nil || inserted.HasSalesforceErrors {

@@ -102,7 +102,7 @@ func (c *call) readGraphs(body row) ([]graphBody, *apiError) {
 	}
 	var graphs []graphBody
 	nodes := 0
-	seen := map[string]bool{}
+	visited := map[string]bool{}
 	for _, item := range items {
 		members, ok := item.(row)
 		if !ok {
@@ -110,10 +110,10 @@ func (c *call) readGraphs(body row) ([]graphBody, *apiError) {
 		}
 		id, _ := members.lookup("graphId")
 		name, _ := id.(string)
-		if name == "" || seen[name] {
+		if name == "" || visited[name] {
 			return invalid("graphId is missing or not unique")
 		}
-		seen[name] = true
+		visited[name] = true
 		subs, refused := c.readGraph(members)
 		if refused != nil {
 			return nil, refused

@@ -254,7 +254,7 @@ func TestControlPaths(t *testing.T) {
 	}
 	a, b, c := seeded.IDs[0], seeded.IDs[1], seeded.IDs[2]
 	if status := g.control("POST", "records", []any{Fields{"type": "Lead", "fields": Fields{"LastName": "D", "Company": "X"}}, Fields{"type": "Lead", "fields": Fields{}}}, nil); status != http.StatusBadRequest || len(g.Records("Lead")) != 3 {
-		t.Errorf("one bad record: %d, %d leads", status, len(g.Records("Lead")))
+		t.Errorf("one invalid record: %d, %d leads", status, len(g.Records("Lead")))
 	}
 	var converted Converted
 	for _, step := range []struct {

@@ -193,7 +193,7 @@ func (p planner) malformed(at int, format string, args ...any) *apiError {
 }
 
 func (p planner) resolveColumns(q *soql) *apiError {
-	seen := map[string]bool{}
+	visited := map[string]bool{}
 	unnamed := 0
 	for _, s := range q.fields {
 		if s.function == "FIELDS" {
@@ -208,10 +208,10 @@ func (p planner) resolveColumns(q *soql) *apiError {
 		}
 		c := column{label: strings.Join(pt.names, "."), path: pt, function: s.function}
 		if s.function == "" {
-			if seen[strings.ToLower(c.label)] {
+			if visited[strings.ToLower(c.label)] {
 				return p.invalid(s.at, "duplicate field selected: %s", c.label)
 			}
-			seen[strings.ToLower(c.label)] = true
+			visited[strings.ToLower(c.label)] = true
 			if len(p.groupBy) > 0 && !p.grouped(pt) {
 				return p.malformed(s.at, "Field must be grouped or aggregated: %s", s.text)
 			}
