@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -22,6 +21,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"inmail/config"
+	"inmail/connectors/porttest"
 	"inmail/domain"
 )
 
@@ -246,12 +246,7 @@ func screen(t *testing.T, want string, got result) {
 // closedAddress is the URL of a port on which nothing listens.
 func closedAddress(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return "http://" + l.Addr().String()
+	return "http://" + porttest.Address(t)
 }
 
 func TestNoServer(t *testing.T) {

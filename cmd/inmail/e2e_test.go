@@ -8,8 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -25,6 +23,7 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib"
 
 	"inmail/config"
+	"inmail/connectors/porttest"
 )
 
 // The tests of whole programs: the real binary with real Redis, PostgreSQL and Prometheus. They measure no
@@ -108,6 +107,7 @@ type server struct {
 	t    *testing.T
 	env  []string
 	args []string
+	port int
 	url  string
 	log  *lockedBuffer
 
@@ -132,22 +132,6 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
-// freePort returns a free port below those of outgoing connections, so that a process that is killed and
-// started again finds its port free.
-func freePort(t *testing.T) int {
-	t.Helper()
-	for range 100 {
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(20_000)))
-		if err != nil {
-			continue // in use
-		}
-		defer l.Close()
-		return l.Addr().(*net.TCPAddr).Port
-	}
-	t.Fatal("no port is free")
-	return 0
-}
-
 // calmEnv sets the triggers of R41 so high that a load does not reach them.
 var calmEnv = []string{"INMAIL_POLICY_VOLUME_HOUR=1000000", "INMAIL_POLICY_VOLUME_DAY=1000000", "INMAIL_POLICY_SIMILAR_DAY=1000000",
 	"INMAIL_POLICY_REGULAR_GAPS=1000000", "INMAIL_POLICY_BURST_MINUTE=1000000"}
@@ -155,8 +139,8 @@ var calmEnv = []string{"INMAIL_POLICY_VOLUME_HOUR=1000000", "INMAIL_POLICY_VOLUM
 // newServer prepares a server on a port of its own; Start starts it.
 func newServer(t *testing.T, args []string, env ...string) *server {
 	t.Helper()
-	port := freePort(t)
-	s := &server{t: t, url: fmt.Sprintf("http://127.0.0.1:%d", port), log: &lockedBuffer{}}
+	port := porttest.Port(t)
+	s := &server{t: t, port: port, url: fmt.Sprintf("http://127.0.0.1:%d", port), log: &lockedBuffer{}}
 	s.args = append([]string{"serve", "--listen", fmt.Sprintf("127.0.0.1:%d", port)}, args...)
 	for _, e := range os.Environ() {
 		if !strings.HasPrefix(e, "INMAIL_") {
@@ -181,6 +165,9 @@ func (s *server) Start() {
 	s.t.Helper()
 	s.launch()
 	s.eventually("the server is ready", func() error {
+		if err := s.listens(s.port); err != nil {
+			return err
+		}
 		resp, err := http.Get(s.url + "/readyz")
 		if err != nil {
 			return err
@@ -219,6 +206,17 @@ func (s *server) end(sig syscall.Signal) int {
 		return 0
 	}
 	return p.end(s.t, sig)
+}
+
+// listens returns nil when it is this process that listens on port.
+func (s *server) listens(port int) error {
+	s.mu.Lock()
+	p := s.process
+	s.mu.Unlock()
+	if p == nil {
+		return errors.New("it does not run")
+	}
+	return porttest.Listening(p.cmd.Process.Pid, port)
 }
 
 // died returns how the process ended on its own; empty: it runs, or the test ended it.
@@ -503,7 +501,7 @@ type redisServer struct {
 
 func newRedis(t *testing.T) *redisServer {
 	t.Helper()
-	r := &redisServer{t: t, port: freePort(t), dir: t.TempDir()}
+	r := &redisServer{t: t, port: porttest.Port(t), dir: t.TempDir()}
 	r.start()
 	t.Cleanup(r.stop)
 	return r
@@ -517,13 +515,7 @@ func (r *redisServer) start() {
 	}
 	r.process = startProcess(r.t, "redis-server", &lockedBuffer{}, exec.Command(path, "--port", fmt.Sprint(r.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
 		"--dir", r.dir, "--maxmemory-policy", "noeviction"))
-	eventually(r.t, "Redis answers", func() error {
-		conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", r.port))
-		if err == nil {
-			conn.Close()
-		}
-		return err
-	})
+	r.process.awaitPort(r.t, r.port)
 }
 
 // stop kills Redis; all its data is lost.
@@ -539,6 +531,7 @@ func (r *redisServer) url() string { return fmt.Sprintf("redis://127.0.0.1:%d", 
 // org is a Salesforce sandbox in a process of its own.
 type org struct {
 	t       *testing.T
+	port    int
 	url     string
 	args    []string
 	process *process // nil: it is stopped
@@ -554,8 +547,8 @@ const (
 // newOrg starts a sandbox; args are further flags of inmail sandbox.
 func newOrg(t *testing.T, args ...string) *org {
 	t.Helper()
-	port := freePort(t)
-	o := &org{t: t, url: fmt.Sprintf("http://127.0.0.1:%d", port), args: append([]string{"sandbox", "--listen", fmt.Sprintf("127.0.0.1:%d", port)}, args...)}
+	port := porttest.Port(t)
+	o := &org{t: t, port: port, url: fmt.Sprintf("http://127.0.0.1:%d", port), args: append([]string{"sandbox", "--listen", fmt.Sprintf("127.0.0.1:%d", port)}, args...)}
 	t.Cleanup(o.stop)
 	o.start()
 	return o
@@ -567,6 +560,7 @@ func (o *org) start() {
 	cmd := exec.Command(program(o.t), o.args...)
 	cmd.Env = append(os.Environ(), "INMAIL_SALESFORCE_CLIENT_SECRET="+orgSecret, "INMAIL_SALESFORCE_USERNAME="+orgUser, "INMAIL_SALESFORCE_PASSWORD="+orgPassword)
 	o.process = startProcess(o.t, "inmail sandbox", &lockedBuffer{}, cmd)
+	o.process.awaitPort(o.t, o.port)
 	eventually(o.t, "the sandbox answers", func() error { _, err := o.records("Account"); return err })
 }
 

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+
+	"inmail/connectors/porttest"
 )
 
 // process is a program that a test runs beside itself. If it ends without being ended by the test, the test
@@ -47,6 +49,18 @@ func (p *process) died() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.alone
+}
+
+// awaitPort waits until it is this process that listens on port. A process that ends before, since another
+// has the port, fails the test.
+func (p *process) awaitPort(t *testing.T, port int) {
+	t.Helper()
+	eventually(t, fmt.Sprintf("%s listens on port %d", p.name, port), func() error {
+		if how := p.died(); how != "" {
+			t.Fatal(how)
+		}
+		return porttest.Listening(p.cmd.Process.Pid, port)
+	})
 }
 
 // end sends a signal, waits for the end and returns the exit code. The test fails if the process had ended

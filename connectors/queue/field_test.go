@@ -5,6 +5,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"inmail/connectors/porttest"
 	"inmail/domain/mailroom"
 )
 
@@ -18,7 +19,7 @@ func TestField(t *testing.T) {
 		"F35_redis_replica": {[]string{"replicaof"}, mailroom.CauseReadOnly},
 	} {
 		t.Run(name, func(t *testing.T) {
-			address := freeAddress(t)
+			address := porttest.Address(t)
 			startServer(t, address, "--maxmemory-policy", "noeviction", "--replica-read-only", "yes")
 			b := dial(t, "redis://"+address, discard())
 			if err := b.Ping(t.Context()); err != nil {
@@ -44,7 +45,7 @@ func TestField(t *testing.T) {
 		})
 	}
 	t.Run("F35_redis_hung", func(t *testing.T) {
-		address := freeAddress(t)
+		address := porttest.Address(t)
 		startServer(t, address)
 		b := dial(t, "redis://"+address, discard())
 		if err := b.Ping(t.Context()); err != nil {

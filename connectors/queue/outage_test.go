@@ -21,6 +21,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
 
+	"inmail/connectors/porttest"
 	"inmail/connectors/queue"
 	"inmail/connectors/queue/queuetest"
 	"inmail/domain/mailroom"
@@ -46,7 +47,7 @@ var task = mailroom.Task{Type: mailroom.TaskSend, IDs: []string{"a"}}
 // TestRedisComesLate starts a process while Redis is down: Enqueue fails at once, the log says so once, and
 // the process goes on by itself when Redis is there.
 func TestRedisComesLate(t *testing.T) {
-	address := freeAddress(t)
+	address := porttest.Address(t)
 	var log syncBuffer
 	b := dial(t, "redis://:secret@"+address, slog.New(slog.NewTextHandler(&log, nil)))
 	ran := make(chan []string, 10)
@@ -98,7 +99,7 @@ func TestRedisComesLate(t *testing.T) {
 
 // TestPingNamesTheRemedy checks the errors that an operator reads when redis_url is wrong.
 func TestPingNamesTheRemedy(t *testing.T) {
-	locked, open := freeAddress(t), freeAddress(t)
+	locked, open := porttest.Address(t), porttest.Address(t)
 	startServer(t, locked, "--requirepass", "right")
 	startServer(t, open)
 	for _, row := range []struct{ name, url, want string }{
@@ -106,7 +107,7 @@ func TestPingNamesTheRemedy(t *testing.T) {
 		{"no_password", "redis://" + locked, "correct user and password"},
 		{"no_such_database", "redis://" + open + "/99", "correct the database number"},
 		{"no_sentinel", "redis-sentinel://:secret@" + open + "?master=main", "correct the sentinels and master="},
-		{"nobody_there", "redis-cluster://:secret@" + freeAddress(t), "start Redis there"},
+		{"nobody_there", "redis-cluster://:secret@" + porttest.Address(t), "start Redis there"},
 		{"no_tls", "rediss://:secret@" + open, "redis_url: rediss://:***@" + open},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -146,7 +147,7 @@ func TestTLSIsVerified(t *testing.T) {
 // TestWarnsOfEviction checks the warning about a Redis that evicts keys, and with them tasks, when it is
 // full.
 func TestWarnsOfEviction(t *testing.T) {
-	address := freeAddress(t)
+	address := porttest.Address(t)
 	startServer(t, address, "--maxmemory-policy", "allkeys-lru")
 	var log syncBuffer
 	b := dial(t, "redis://"+address, slog.New(slog.NewTextHandler(&log, nil)))
@@ -175,9 +176,9 @@ func TestWarnsOfEviction(t *testing.T) {
 
 // TestSentinelFailsOver stops the master: the sentinels promote the replica, and the queue goes on there.
 func TestSentinelFailsOver(t *testing.T) {
-	master, replica, sentinel := freeAddress(t), freeAddress(t), freeAddress(t)
+	master, replica, sentinel := porttest.Address(t), porttest.Address(t), porttest.Address(t)
 	masterHost, masterPort, _ := net.SplitHostPort(master)
-	stopMaster := startStoppable(t, master)
+	first := startServer(t, master)
 	startServer(t, replica, "--replicaof", masterHost+" "+masterPort)
 	file := t.TempDir() + "/sentinel.conf"
 	writeFile(t, file, "sentinel monitor main "+masterHost+" "+masterPort+" 1\n"+
@@ -210,7 +211,7 @@ func TestSentinelFailsOver(t *testing.T) {
 		}
 	}
 	run("before the failover")
-	stopMaster()
+	first.Kill()
 	run("after the failover")
 	if _, err := b.Status(t.Context()); err != nil {
 		t.Error(err)

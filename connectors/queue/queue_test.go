@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"inmail/connectors/porttest"
 	"inmail/connectors/queue"
 	"inmail/connectors/queue/queuetest"
 )
@@ -80,37 +82,17 @@ func open(t testing.TB, cfg queue.Config, log *slog.Logger) queuetest.Instance {
 	return queuetest.Instance{Broker: b, Redis: b.Redis(), URL: b.URL()}
 }
 
-// startServer starts a redis-server at address for one test. It is killed when the test ends.
-func startServer(t testing.TB, address string, args ...string) {
-	t.Helper()
-	startStoppable(t, address, args...)
-}
-
-// startStoppable is startServer with a function to kill the server earlier.
-func startStoppable(t testing.TB, address string, args ...string) (kill func()) {
+// startServer starts a redis-server at address, which the test has reserved. It is killed when the test ends.
+func startServer(t testing.TB, address string, args ...string) *porttest.Server {
 	t.Helper()
 	program, err := exec.LookPath("redis-server")
 	if err != nil {
 		t.Fatal("redis-server is not on the PATH: run the tests with .ci/services run -- go test ./...")
 	}
-	_, port, _ := net.SplitHostPort(address)
-	server := exec.Command(program, append(args, "--port", port, "--bind", "127.0.0.1", "--dir", t.TempDir(), "--save", "")...)
-	if err := server.Start(); err != nil {
-		t.Fatal(err)
-	}
-	kill = sync.OnceFunc(func() {
-		_ = server.Process.Kill()
-		_ = server.Wait() // the error is that it was killed
-	})
-	t.Cleanup(kill)
-	within(t, "redis-server answers at "+address, func() bool {
-		connection, err := net.Dial("tcp", address)
-		if err == nil {
-			connection.Close()
-		}
-		return err == nil
-	})
-	return kill
+	_, number, _ := net.SplitHostPort(address)
+	port, _ := strconv.Atoi(number)
+	return porttest.StartAt(t, port, exec.Command(program,
+		append(args, "--port", number, "--bind", "127.0.0.1", "--dir", t.TempDir(), "--save", "")...))
 }
 
 func writeFile(t testing.TB, name, text string) {
@@ -120,25 +102,14 @@ func writeFile(t testing.TB, name, text string) {
 	}
 }
 
-// freeAddress returns a loopback address at which no server listens.
-func freeAddress(t testing.TB) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
-}
-
 // startCluster starts a Redis Cluster of three nodes and returns its URL.
 func startCluster(t testing.TB) string {
 	t.Helper()
 	var addresses []string
 	for range 3 {
-		address := freeAddress(t)
+		address := porttest.Address(t)
 		_, port, _ := net.SplitHostPort(address)
-		bus := freeAddress(t)
+		bus := porttest.Address(t)
 		_, busPort, _ := net.SplitHostPort(bus)
 		startServer(t, address, "--cluster-enabled", "yes", "--cluster-node-timeout", "15000", "--cluster-port", busPort, "--cluster-config-file", port+".conf")
 		addresses = append(addresses, address)

@@ -17,6 +17,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"inmail/connectors/porttest"
 	"inmail/connectors/record"
 	"inmail/connectors/record/recordtest"
 	"inmail/domain"
@@ -177,12 +178,7 @@ func TestOpenPostgresRefuses(t *testing.T) {
 		return cfg
 	}
 	t.Run("a server that is not there", func(t *testing.T) {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		address := listener.Addr().String()
-		_ = listener.Close()
+		address := porttest.Address(t)
 		cfg := config(func(u *url.URL) { u.Host, u.User = address, url.UserPassword("ada", "hunter2") })
 		if err := refused(t, cfg, "postgres://ada@"+address, "nothing listens", "start PostgreSQL there"); !errors.Is(err, mailroom.ErrUnavailable) {
 			t.Errorf("%v is not ErrUnavailable", err)

@@ -2,7 +2,6 @@ package record_test
 
 import (
 	"fmt"
-	"net"
 	"net/url"
 	"os"
 	"os/exec"
@@ -12,8 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
+	"inmail/connectors/porttest"
 	"inmail/connectors/record/recordtest"
 	"inmail/domain/mailroom"
 )
@@ -28,66 +27,46 @@ func pgbouncer(t *testing.T, settings string) (address string) {
 	}
 	server := recordtest.Server(t)
 	folder := t.TempDir()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address = listener.Addr().String()
-	_, port, _ := net.SplitHostPort(address)
-	_ = listener.Close()
 	write(t, filepath.Join(folder, "users.txt"), fmt.Sprintf("%q \"\"\n", server.User.Username()))
-	write(t, filepath.Join(folder, "pgbouncer.ini"), fmt.Sprintf(`[databases]
+	started := porttest.Start(t, func(port int) *exec.Cmd {
+		write(t, filepath.Join(folder, "pgbouncer.ini"), fmt.Sprintf(`[databases]
 * = host=%s port=%s
 [pgbouncer]
 listen_addr = 127.0.0.1
-listen_port = %s
+listen_port = %d
 unix_socket_dir =
 auth_type = trust
 auth_file = %s/users.txt
 %s
 `, server.Hostname(), server.Port(), port, folder, settings))
-	cmd := exec.Command(program, filepath.Join(folder, "pgbouncer.ini"))
-	if os.Getuid() == 0 { // it refuses to run as root
-		nobody, err := user.Lookup("nobody")
-		if err != nil {
-			t.Fatal(err)
+		cmd := exec.Command(program, filepath.Join(folder, "pgbouncer.ini"))
+		if os.Getuid() == 0 { // it refuses to run as root
+			runAsNobody(t, cmd, folder, filepath.Dir(folder), filepath.Join(folder, "users.txt"), filepath.Join(folder, "pgbouncer.ini"))
 		}
-		uid, _ := strconv.Atoi(nobody.Uid)
-		gid, _ := strconv.Atoi(nobody.Gid)
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
-		for _, path := range []string{folder, filepath.Dir(folder), filepath.Join(folder, "users.txt"), filepath.Join(folder, "pgbouncer.ini")} {
-			if err := os.Chmod(path, 0o755); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	var said strings.Builder
-	cmd.Stdout, cmd.Stderr = &said, &said
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan struct{})
-	go func() { _ = cmd.Wait(); close(ended) }()
+		return cmd
+	})
 	t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGINT)
-		<-ended
+		started.Stop(syscall.SIGINT)
 		if t.Failed() {
-			t.Log(said.String())
+			t.Log(started.Output())
 		}
 	})
-	for began := time.Now(); ; time.Sleep(20 * time.Millisecond) {
-		conn, err := net.Dial("tcp", address)
-		if err == nil {
-			_ = conn.Close()
-			return address
-		}
-		select {
-		case <-ended:
-			t.Fatal("pgbouncer ended")
-		default:
-		}
-		if time.Since(began) > 2*time.Minute {
-			t.Fatalf("pgbouncer does not listen: %v", err)
+	return started.Address()
+}
+
+// runAsNobody lets a command run as the user nobody, who may read paths.
+func runAsNobody(t *testing.T, cmd *exec.Cmd, paths ...string) {
+	t.Helper()
+	nobody, err := user.Lookup("nobody")
+	if err != nil {
+		t.Fatal(err)
+	}
+	uid, _ := strconv.Atoi(nobody.Uid)
+	gid, _ := strconv.Atoi(nobody.Gid)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
+	for _, path := range paths {
+		if err := os.Chmod(path, 0o755); err != nil {
+			t.Fatal(err)
 		}
 	}
 }

@@ -1,31 +1,26 @@
 package paneltest
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"maps"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/prometheus/common/model"
 	"go.yaml.in/yaml/v3"
 
+	"inmail/connectors/porttest"
 	"inmail/dashboards"
 )
 
-// Bounds of the time in which a Prometheus starts and stops. The durations themselves are not tested.
-const (
-	startLimit = 10 * time.Minute
-	stopLimit  = 20 * time.Second
-)
+// startLimit bounds the time in which a Prometheus starts. The duration itself is not tested.
+const startLimit = 10 * time.Minute
 
 // Prometheus starts a Prometheus until tb ends, with the committed prometheus.yml and rules, and returns
 // its base URL. It scrapes target (host:port) instead of the default address, and scrapes and evaluates
@@ -58,26 +53,17 @@ func start(tb testing.TB, l layout, flags ...string) string {
 	if err := l.write(folder); err != nil {
 		tb.Fatal(err)
 	}
-	address, err := freeAddress()
-	if err != nil {
-		tb.Fatal(err)
-	}
-	said := &output{}
-	run := exec.Command(binary, append([]string{
-		"--config.file=" + filepath.Join(folder, "prometheus.yml"),
-		"--storage.tsdb.path=" + filepath.Join(folder, "data"),
-		"--web.listen-address=" + address, "--log.level=warn"}, flags...)...)
-	run.Stdout, run.Stderr = said, said
-	if err := run.Start(); err != nil {
-		tb.Fatalf("start prometheus: %v", err)
-	}
-	ended := make(chan struct{})
-	go func() { _ = run.Wait(); close(ended) }()
-	tb.Cleanup(func() { stop(run.Process, ended) })
+	server := porttest.Start(tb, func(port int) *exec.Cmd {
+		return exec.Command(binary, append([]string{
+			"--config.file=" + filepath.Join(folder, "prometheus.yml"),
+			"--storage.tsdb.path=" + filepath.Join(folder, "data"),
+			fmt.Sprintf("--web.listen-address=127.0.0.1:%d", port), "--log.level=warn"}, flags...)...)
+	})
+	tb.Cleanup(func() { server.Stop(os.Interrupt) })
 
-	base := "http://" + address
-	if err := awaitReady(base, ended); err != nil {
-		tb.Fatalf("prometheus at %s: %v\n%s", base, err, said)
+	base := "http://" + server.Address()
+	if err := awaitReady(base, server.Ended); err != nil {
+		tb.Fatalf("prometheus at %s: %v\n%s", base, err, server.Output())
 	}
 	return base
 }
@@ -167,16 +153,6 @@ func (l layout) scrapeConfig(text []byte) ([]byte, error) {
 	})
 }
 
-// freeAddress returns a loopback address at which no server was listening a moment ago.
-func freeAddress() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("find a free port: %w", err)
-	}
-	defer listener.Close()
-	return listener.Addr().String(), nil
-}
-
 func awaitReady(base string, ended <-chan struct{}) error {
 	ctx, cancel := context.WithTimeout(context.Background(), startLimit)
 	defer cancel()
@@ -201,32 +177,4 @@ func awaitReady(base string, ended <-chan struct{}) error {
 			return fmt.Errorf("it was not ready within %s", startLimit)
 		}
 	}
-}
-
-func stop(process *os.Process, ended <-chan struct{}) {
-	_ = process.Signal(os.Interrupt)
-	select {
-	case <-ended:
-	case <-time.After(stopLimit):
-		_ = process.Kill()
-		<-ended
-	}
-}
-
-// output collects the output of a process, to print it after a failure.
-type output struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return strings.TrimSpace(o.text.String())
 }
