@@ -40,7 +40,10 @@ var domainLibraries = []string{
 	"github.com/google/uuid",
 	"github.com/microcosm-cc/bluemonday",
 	"github.com/yuin/goldmark",
+	"go.mau.fi/util/confusable",
 	"golang.org/x/net/html",
+	"golang.org/x/net/idna",
+	"golang.org/x/net/publicsuffix",
 	"golang.org/x/text",
 }
 

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"inmail/domain/spam"
 )
 
 func TestRestriction(t *testing.T) {
@@ -12,10 +14,10 @@ func TestRestriction(t *testing.T) {
 	screen(t, "never restricted\n", must(t, exitDone, "restriction", "list", "lena.hart"))
 	screen(t, "no decisions\n", must(t, exitDone, "restriction", "decisions", "lena.hart"))
 
-	spam := []string{"send", "--member", "lena.hart", "--to", "r3", "--subject", "You have WON a prize", "--body",
+	letter := []string{"send", "--member", "lena.hart", "--to", "r3", "--subject", "You have WON a prize", "--body",
 		"Congratulations, you have won a cash prize! Act now, limited time offer, 100% risk free: make money fast, click here to claim your free gift."}
 	for range 3 {
-		must(t, exitRefused, spam...)
+		must(t, exitRefused, letter...)
 	}
 	type list struct {
 		Items []struct {
@@ -36,7 +38,7 @@ id..................................  23 Nov 2026 09:00  24 Nov 2026 09:00  1   
 	})
 	t.Run("decisions", func(t *testing.T) {
 		got := must(t, exitDone, "restriction", "decisions", "lena.hart")
-		for _, part := range []string{"restrict", "strikes is 3, limit 3", "spam_content", "bar 0.5: ", "prize", "content/1"} {
+		for _, part := range []string{"restrict", "strikes is 3, limit 3", "spam_content", "bar 0.5: ", "prize", spam.ContentVersion} {
 			if !strings.Contains(got.out, part) {
 				t.Errorf("no %q in\n%s", part, got.out)
 			}
@@ -80,7 +82,7 @@ would be  it would have passed
 		must(t, exitFailed, "restriction", "undo", id)
 		r.pass(time.Millisecond)
 		r.delivered("r1", "A question about Tuesday")
-		must(t, exitRefused, spam...) // one strike after the undo of three does not restrict
+		must(t, exitRefused, letter...) // one strike after the undo of three does not restrict
 		r.delivered("r2", "A question about Wednesday")
 		if got := must(t, exitDone, "restriction", "list", "lena.hart"); strings.Count(got.out, "\n") != 2 || !strings.Contains(got.out, "3      23 Nov 2026 09:00  3 strikes") {
 			t.Errorf("printed\n%s", got.out)

@@ -19,11 +19,13 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"inmail/domain/hosts"
 )
 
 // ContentVersion names the phrases, signals and features of this build. It changes with any of them, because
 // a stored model fits only the features that it was trained on.
-const ContentVersion = "content/1"
+const ContentVersion = "content/2"
 
 // RefuseScore is the lowest score that is refused (R42). Scores are probabilities, so a refused message is at
 // least as likely spam as not.
@@ -100,7 +102,7 @@ func coldLogit(points float64) float64 {
 // A message is a parsed text, which both the cold signals and the features of the model read.
 type message struct {
 	raw, folded string
-	links       []link
+	links       []hosts.Address
 	words       []string
 }
 
@@ -178,14 +180,14 @@ func classScore(found [phraseKinds]int) int {
 }
 
 // withoutLinks replaces each link by a full stop, so that no phrase matches across it.
-func withoutLinks(folded string, links []link) string {
+func withoutLinks(folded string, links []hosts.Address) string {
 	var rest strings.Builder
 	rest.Grow(len(folded))
 	at := 0
 	for _, l := range links {
-		rest.WriteString(folded[at:l.start])
+		rest.WriteString(folded[at:l.Start])
 		rest.WriteString(" . ")
-		at = l.end
+		at = l.End
 	}
 	rest.WriteString(folded[at:])
 	return rest.String()

@@ -491,7 +491,7 @@ func TestRules(t *testing.T) {
 		if diff := cmp.Diff([]string{"prize", "disguised", "short_link"}, codes); diff != "" {
 			t.Errorf("reasons (-want +got):\n%s", diff)
 		}
-		if v.Version != "content/1 spam:0 good:0" {
+		if v.Version != ContentVersion+" spam:0 good:0" {
 			t.Errorf("version %q", v.Version)
 		}
 	})

@@ -65,21 +65,22 @@ func (t message) structure() []Reason {
 
 // linkSignals returns the signals that lie in the web addresses of a text.
 func (t message) linkSignals() []Reason {
-	if len(t.links) == 0 {
+	misleads, looksAlike := misleading(t.raw)
+	if len(t.links) == 0 && !misleads {
 		return nil
 	}
 	var found []Reason
-	hosts := map[string]bool{}
-	short, odd := false, false
+	places := map[string]bool{}
+	short, odd := false, looksAlike || namesDeceptiveHost(t.raw)
 	for _, l := range t.links {
-		hosts[l.host] = true
-		short = short || l.shortened()
-		odd = odd || l.odd()
+		places[l.Host] = true
+		short = short || shortened(l.Host)
+		odd = odd || bareNumber(l.Host)
 	}
 	add := func(code string, points float64, text string) {
 		found = append(found, Reason{Code: code, Points: points, Text: text})
 	}
-	if len(hosts) >= manyHosts {
+	if len(places) >= manyHosts {
 		add("links", linksPoints, "links to many places")
 	}
 	if short {
@@ -88,7 +89,7 @@ func (t message) linkSignals() []Reason {
 	if odd {
 		add("odd_link", oddHostPoints, "links to a bare number or to a look-alike name")
 	}
-	if misleading(t.folded) {
+	if misleads {
 		add("misleading_link", misleadingPoints, "shows one address and links to another")
 	}
 	return found
