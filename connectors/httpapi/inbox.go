@@ -90,7 +90,7 @@ type openAnswer struct {
 	ID       domain.ID   `json:"id"`
 	Subject  string      `json:"subject" example:"Our talk at the fair in Hamburg"`
 	Body     string      `json:"body" doc:"as it was sent" example:"Would **Tuesday** suit you?"`
-	BodyHTML string      `json:"body_html" doc:"the same, safe to show" example:"<p>Would <strong>Tuesday</strong> suit you?</p>"`
+	BodyHTML string      `json:"body_html" doc:"the same, safe to show; beside a link whose text names another host stands the one to which it leads" example:"<p>Would <strong>Tuesday</strong> suit you?</p>"`
 	From     person      `json:"from"`
 	OpenedAt stamp       `json:"opened_at"`
 	Replies  []replyView `json:"replies" doc:"the first {MaxRepliesWithOpen}, oldest first"`

@@ -1,6 +1,6 @@
 // Package richtext reads the text of an InMail: its body with the formatting of R24, its
 // length as the reader sees it (R23), its links (R25), forbidden images (R26), its preview
-// (R30) and its subject (R22). It is pure: no clock, no I/O, nothing of ours imported.
+// (R30) and its subject (R22). It is pure: no clock, no I/O.
 //
 // # What is formatting
 //

@@ -181,6 +181,7 @@ func textOf(t *testing.T, page string) []string {
 	t.Helper()
 	var texts []string
 	var open []string
+	afterLink := ""
 	z := html.NewTokenizer(strings.NewReader(page))
 	for {
 		switch kind := z.Next(); kind {
@@ -196,6 +197,9 @@ func textOf(t *testing.T, page string) []string {
 			}
 			return kept
 		case html.TextToken:
+			if len(open) > 0 && open[len(open)-1] == "bdi" {
+				continue // the host that stands beside a link
+			}
 			if len(texts) == 0 || len(open) == 0 {
 				t.Errorf("text outside of a paragraph in %s", page)
 				return nil
@@ -213,6 +217,12 @@ func textOf(t *testing.T, page string) []string {
 				continue
 			case "p", "li":
 				texts = append(texts, "")
+			case "bdi":
+				last := &texts[len(texts)-1]
+				if *last != afterLink+" " {
+					t.Errorf("a host that does not stand beside a link in %s", page)
+				}
+				*last = strings.TrimSuffix(*last, " ")
 			}
 			open = append(open, token.Data)
 		case html.EndTagToken:
@@ -222,6 +232,9 @@ func textOf(t *testing.T, page string) []string {
 				return nil
 			}
 			open = open[:len(open)-1]
+			if name == "a" {
+				afterLink = texts[len(texts)-1]
+			}
 		default:
 			t.Errorf("a %v in %s", kind, page)
 		}
@@ -231,7 +244,7 @@ func textOf(t *testing.T, page string) []string {
 func checkElement(t *testing.T, token html.Token) {
 	t.Helper()
 	switch token.Data {
-	case "p", "br", "ul", "ol", "li", "strong", "em", "del", "a":
+	case "p", "br", "ul", "ol", "li", "strong", "em", "del", "a", "bdi":
 	default:
 		t.Errorf("element %s", token.Data)
 	}

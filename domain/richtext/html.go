@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/microcosm-cc/bluemonday"
+
+	"inmail/domain/hosts"
 )
 
 // rel is the attribute of every link: the linked page gets neither the referrer nor the window nor search
@@ -17,7 +19,7 @@ const rel = "nofollow noopener noreferrer"
 // checks, so it only protects against faults in unsanitized.
 var sanitizer = func() *bluemonday.Policy {
 	p := bluemonday.NewPolicy()
-	p.AllowElements("p", "br", "ul", "ol", "li", "strong", "em", "del")
+	p.AllowElements("p", "br", "ul", "ol", "li", "strong", "em", "del", "bdi")
 	p.AllowAttrs("start").Matching(regexp.MustCompile(`^[0-9]{1,9}$`)).OnElements("ol")
 	p.AllowAttrs("href").OnElements("a")
 	p.AllowAttrs("rel").Matching(regexp.MustCompile("^" + rel + "$")).OnElements("a")
@@ -32,7 +34,8 @@ var sanitizer = func() *bluemonday.Policy {
 // HTML returns the body as safe HTML (R24): p, br, ul, ol, li, strong, em, del and a with an http, https or
 // mailto address, nothing else. What was typed as HTML is shown as typed. A line break inside a paragraph is
 // a br; the first blank line between two paragraphs is the gap between them, and each further one is an empty
-// paragraph. It contains no \n, so that a page may keep blanks by white-space: pre-wrap.
+// paragraph. It contains no \n, so that a page may keep blanks by white-space: pre-wrap. After a link whose
+// text is not honest about its target stands the host to which it leads, in a bdi (F41).
 func (d Document) HTML() string { return sanitizer.Sanitize(d.unsanitized()) }
 
 func (d Document) unsanitized() string {
@@ -97,6 +100,7 @@ var tags = [3]string{"strong", "em", "del"}
 func writeSpans(w *strings.Builder, spans []span) {
 	var now style
 	href := ""
+	var shown strings.Builder // the text of the open link
 	closeTags := func(keep int) {
 		for i := len(tags) - 1; i >= keep; i-- {
 			if now&(1<<i) != 0 {
@@ -105,12 +109,20 @@ func writeSpans(w *strings.Builder, spans []span) {
 			}
 		}
 	}
+	closeLink := func() {
+		closeTags(0)
+		if href == "" {
+			return
+		}
+		w.WriteString("</a>")
+		if host := hostBeside(shown.String(), href); host != "" {
+			w.WriteString(" <bdi>(" + html.EscapeString(host) + ")</bdi>")
+		}
+		shown.Reset()
+	}
 	for _, s := range spans {
 		if s.href != href {
-			closeTags(0)
-			if href != "" {
-				w.WriteString("</a>")
-			}
+			closeLink()
 			if href = s.href; href != "" {
 				w.WriteString(`<a href="` + html.EscapeString(href) + `" rel="` + rel + `">`)
 			}
@@ -127,10 +139,20 @@ func writeSpans(w *strings.Builder, spans []span) {
 				now |= 1 << i
 			}
 		}
+		if href != "" {
+			shown.WriteString(s.text)
+		}
 		w.WriteString(strings.ReplaceAll(html.EscapeString(s.text), "\n", "<br>"))
 	}
-	closeTags(0)
-	if href != "" {
-		w.WriteString("</a>")
+	closeLink()
+}
+
+// hostBeside returns the host that is shown beside a link: the one to which it leads, if the text of the link
+// names another or the host itself looks like another (F41); else none. A reader who is not misled is spared
+// it. The bdi around it keeps direction marks in the text from reversing it.
+func hostBeside(text, href string) string {
+	if hosts.Compare(text, href) < hosts.Other && !hosts.Deceptive(hosts.Of(href)) {
+		return ""
 	}
+	return hosts.Shown(text, href)
 }
