@@ -69,13 +69,64 @@ type Link struct {
 	Notes         map[string]string // what the connector did beside the record; never changed in place
 	PushedVersion int64             // the version of the InMail that the CRM has
 	PushedSeq     int               // the sequence number of its last receipt there; it only rises (R53)
-	// Attempts counts the failed pushes since the last successful one, or since the first with a fault that
-	// makes the link a dead letter when it persists.
+	// Failures are the parts of the InMail that the CRM lacks, by the names that the connector gives them.
+	// Each part has its own class and tries, so the refusal of one changes nothing of another. Never changed
+	// in place.
+	Failures map[string]Failure
+	// The rest is the first of Failures, as Summarize chooses it, for lists and counts.
 	Attempts int
 	Class    FailureClass
 	Detail   string // error code and field names of the CRM; never a text of an InMail
 	FailedAt time.Time
 	Dead     bool // a dead letter: it waits for a retry by hand or for the next change of the InMail
+}
+
+// RecordPart is the name of the part that every connector has: the InMail's own record.
+const RecordPart = "record"
+
+// Failure says why a CRM lacks one part of an InMail: the search for its person, its record, or a row beside
+// that, such as a Task.
+type Failure struct {
+	Object string       `json:"object,omitempty"` // the CRM's object, such as Task
+	Class  FailureClass `json:"class"`
+	Detail string       `json:"detail,omitempty"` // error code and field names of the CRM; never a text of an InMail
+	// Attempts counts the failed pushes of the part since the last successful one, or since the first with a
+	// fault that makes it a dead letter when it persists.
+	Attempts int       `json:"attempts,omitempty"`
+	FailedAt time.Time `json:"failed_at"`
+	Dead     bool      `json:"dead,omitempty"` // it waits for a retry by hand or for the next change of the InMail
+
+	Until  time.Time `json:"-"` // when the part may be pushed again; zero: not known
+	OfCall bool      `json:"-"` // the whole call failed, so nothing is known of the part itself
+}
+
+// Parts returns the names of the parts that failed: dead letters first, otherwise by name.
+func (l *Link) Parts() []string {
+	names := slices.Sorted(maps.Keys(l.Failures))
+	slices.SortStableFunc(names, func(a, b string) int {
+		switch dead := l.Failures[a].Dead; {
+		case dead == l.Failures[b].Dead:
+			return 0
+		case dead:
+			return -1
+		}
+		return 1
+	})
+	return names
+}
+
+// Summarize sets the fields that show the first failure of the link. FailedAt is the time of the newest.
+func (l *Link) Summarize() {
+	l.Attempts, l.Class, l.Detail, l.FailedAt, l.Dead = 0, Taken, "", time.Time{}, false
+	for i, name := range l.Parts() {
+		f := l.Failures[name]
+		if i == 0 {
+			l.Attempts, l.Class, l.Detail, l.Dead = f.Attempts, f.Class, f.Detail, f.Dead
+		}
+		if f.FailedAt.After(l.FailedAt) {
+			l.FailedAt = f.FailedAt
+		}
+	}
 }
 
 // Push is one InMail to be pushed to a CRM: its newest state, its link, and what matching needs. Email is the

@@ -61,6 +61,45 @@ func TestConsequences(t *testing.T) {
 	}
 }
 
+// TestField checks cases that people reported of other integrations, by the number of the case.
+func TestField(t *testing.T) {
+	now := time.Date(2026, 11, 18, 9, 0, 0, 0, time.UTC)
+	settled := func(failures map[string]domain.Failure) (domain.Link, consequence) {
+		a := domain.PushAnswer{Class: domain.Locked, Link: domain.Link{Failures: failures}}
+		what := settle(&a, now, 0)
+		return a.Link, what
+	}
+	t.Run("F01_a_part_that_rests_pauses_nothing", func(t *testing.T) {
+		until := now.Add(10 * time.Minute)
+		for _, class := range []domain.FailureClass{domain.Configuration, domain.LoginFailed} {
+			l, what := settled(map[string]domain.Failure{"note": {Class: class, Until: until, FailedAt: now}})
+			if what.pause || what.again != until || l.Dead || l.Class != class {
+				t.Errorf("%+v, %+v", what, l)
+			}
+			if _, what := settled(map[string]domain.Failure{domain.RecordPart: {Class: class}, "note": {Class: class, Until: until}}); !what.pause {
+				t.Errorf("the record's %s does not pause: %+v", class, what)
+			}
+		}
+	})
+	t.Run("F05_each_part_has_its_own_consequence", func(t *testing.T) {
+		failures := map[string]domain.Failure{
+			domain.RecordPart: {Class: domain.Locked, Attempts: 9, FailedAt: now},
+			"first":           {Object: "Note", Class: domain.BadData, Detail: "NO", Attempts: 1, FailedAt: now},
+			"second":          {Class: domain.LostReference, Attempts: 1, FailedAt: now},
+		}
+		l, what := settled(failures)
+		if wait := what.again.Sub(now); what.pause || !what.dead || wait < time.Second/2 || wait > time.Second {
+			t.Errorf("the first to go does not decide: %+v", what)
+		}
+		if !l.Dead || l.Class != domain.BadData || l.Detail != "NO" || !l.Failures["first"].Dead || l.Failures["second"].Dead || l.Failures[domain.RecordPart].Dead {
+			t.Errorf("%+v", l)
+		}
+		if failures["first"].Dead {
+			t.Error("the failures of the answer were changed in place")
+		}
+	})
+}
+
 // TestBackoff checks its bounds: twice as long each time, from one second to five minutes, and a random part
 // of at least half of that.
 func TestBackoff(t *testing.T) {

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -118,7 +119,7 @@ func (j *Jobs) pushOnce(ctx context.Context, crm mailroom.CRM, p *pusher, holder
 	answers, err := crm.Push(leased, pushes)
 	release()
 	if err != nil {
-		answers = unknown(pushes)
+		answers = unknown(pushes, j.Service.Now())
 		j.Log.ErrorContext(ctx, "push to a CRM", "crm", name, "inmails", len(pushes), "error", err)
 	}
 	p.noteSilence(answers)
@@ -126,17 +127,17 @@ func (j *Jobs) pushOnce(ctx context.Context, crm mailroom.CRM, p *pusher, holder
 	retryAt := make([]time.Time, len(answers))
 	var pause domain.FailureClass
 	for i := range answers {
-		what := consequenceOf(answers[i], now, p.silent)
+		what := settle(&answers[i], now, p.silent)
 		retryAt[i] = what.again
 		if answers[i].Class == domain.LimitReached && now.Before(budget.ParkedUntil) {
 			// Claims stop while the sync is parked; after a resume the row is pushed too.
 			retryAt[i] = now.Add(time.Second)
 		}
-		answers[i].Link.Dead = what.dead
 		if what.pause {
 			pause = answers[i].Class
 		}
 	}
+	j.logDead(ctx, name, answers)
 	// The answers are stored even when the task's time is over, because they say what the CRM has.
 	keep, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 	defer cancel()
@@ -154,15 +155,67 @@ func (j *Jobs) pushOnce(ctx context.Context, crm mailroom.CRM, p *pusher, holder
 
 // unknown returns the answers to a push whose outcome is not known. The rows are pushed again; the CRM finds
 // them by their external id, so none is doubled (R53).
-func unknown(pushes []domain.Push) []domain.PushAnswer {
+func unknown(pushes []domain.Push, now time.Time) []domain.PushAnswer {
 	answers := make([]domain.PushAnswer, len(pushes))
 	for i, p := range pushes {
 		answers[i] = domain.PushAnswer{Link: p.Link, Class: domain.Locked, OfCall: true}
 		answers[i].Link.InMail = p.InMail.ID
-		answers[i].Link.Attempts++
-		answers[i].Link.Class, answers[i].Link.Detail = domain.Locked, "no answer"
+		failures := maps.Clone(p.Link.Failures)
+		if failures == nil {
+			failures = map[string]domain.Failure{}
+		}
+		f := failures[domain.RecordPart]
+		f.Class, f.Detail, f.Attempts, f.FailedAt, f.OfCall = domain.Locked, "no answer", f.Attempts+1, now, true
+		failures[domain.RecordPart] = f
+		answers[i].Link.Failures = failures
+		answers[i].Link.Summarize()
 	}
 	return answers
+}
+
+// settle decides what follows from the failures of each part of one InMail, and marks dead letters. The
+// InMail is pushed again when the first of its parts is. An answer without parts is judged by its class.
+func settle(a *domain.PushAnswer, now time.Time, silent int) consequence {
+	if len(a.Link.Failures) == 0 {
+		what := consequenceOf(*a, now, silent)
+		a.Link.Dead = what.dead
+		return what
+	}
+	var all consequence
+	failures := maps.Clone(a.Link.Failures)
+	for part, f := range failures {
+		what := consequenceOf(domain.PushAnswer{Link: domain.Link{Attempts: f.Attempts}, Class: f.Class, Until: f.Until,
+			OfCall: f.OfCall}, now, silent)
+		if what.pause && f.Until.After(now) { // only the object of this part rests
+			what = consequence{again: f.Until}
+		}
+		f.Dead = what.dead
+		failures[part] = f
+		all.dead = all.dead || what.dead
+		all.pause = all.pause || what.pause
+		if !what.again.IsZero() && (all.again.IsZero() || what.again.Before(all.again)) {
+			all.again = what.again
+		}
+	}
+	a.Link.Failures = failures
+	a.Link.Summarize()
+	return all
+}
+
+// logDead logs once a push what the CRM will not take by itself, by object and answer.
+func (j *Jobs) logDead(ctx context.Context, crm domain.CRM, answers []domain.PushAnswer) {
+	type refusal struct{ object, detail string }
+	counts := map[refusal]int{}
+	for _, a := range answers {
+		for _, f := range a.Link.Failures {
+			if f.Dead {
+				counts[refusal{f.Object, f.Detail}]++
+			}
+		}
+	}
+	for r, n := range counts {
+		j.Log.WarnContext(ctx, "a CRM refuses rows for good", "crm", crm, "object", r.object, "answer", r.detail, "rows", n)
+	}
 }
 
 // pauseFor is how long the sync pauses after a fault that more tries would make worse. An operator who has

@@ -204,6 +204,31 @@ type crmFailure struct {
 	Attempts int
 	At       time.Time
 	Dead     bool
+	Parts    []crmPart
+}
+
+// crmPart is one part of an InMail that Salesforce lacks.
+type crmPart struct {
+	Part, Object, Class, Detail string
+	Attempts                    int
+	At                          time.Time
+	Dead                        bool
+}
+
+// answer returns the org's answer with the object that gave it.
+func (p crmPart) answer() string {
+	if p.Object == "" {
+		return p.Detail
+	}
+	return p.Object + ": " + p.Detail
+}
+
+// parts returns the parts that failed; an answer without them has one.
+func (f crmFailure) parts() []crmPart {
+	if len(f.Parts) > 0 {
+		return f.Parts
+	}
+	return []crmPart{{Class: f.Class, Detail: f.Detail, Attempts: f.Attempts, At: f.At, Dead: f.Dead}}
 }
 
 func crmFailuresCommand(o *options) *cobra.Command {
@@ -213,8 +238,8 @@ func crmFailuresCommand(o *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "failures",
 		Short: "Show what Salesforce did not accept, grouped, and what to do about it",
-		Long: `Show what Salesforce did not accept, grouped by the org's answer, and what to do about it; then the
-newest InMails concerned. A dagger marks dead letters, which wait for a person: they are pushed again by inmail
+		Long: `Show what Salesforce did not accept, grouped by the org's object and answer, and what to do about it;
+then the newest InMails concerned. A record and its Tasks fail apart from each other. A dagger marks dead letters, which wait for a person: they are pushed again by inmail
 crm retry, or when the InMail changes next.`,
 		Example: "  inmail crm failures\n  inmail crm failures --class bad_data --csv > failures.csv",
 		Args:    exactly(0),
@@ -245,10 +270,13 @@ func failuresCSV(cmd *cobra.Command, answer json.RawMessage) error {
 		return fmt.Errorf("read the answer: %w", err)
 	}
 	w := csv.NewWriter(cmd.OutOrStdout())
-	w.Write([]string{"inmail", "class", "detail", "attempts", "at", "dead"}) // w.Error returns its error
+	// w.Error returns the errors of these writes.
+	w.Write([]string{"inmail", "class", "detail", "attempts", "at", "dead", "part", "object"})
 	for _, f := range a.Items {
-		w.Write([]string{f.InMail, f.Class, f.Detail, fmt.Sprint(f.Attempts), f.At.UTC().Format(time.RFC3339Nano),
-			fmt.Sprint(f.Dead)})
+		for _, p := range f.parts() {
+			w.Write([]string{f.InMail, p.Class, p.Detail, fmt.Sprint(p.Attempts), p.At.UTC().Format(time.RFC3339Nano),
+				fmt.Sprint(p.Dead), p.Part, p.Object})
+		}
 	}
 	w.Flush()
 	return w.Error()
@@ -263,7 +291,9 @@ func failuresText(failures []crmFailure, show int) string {
 	type group struct{ class, detail string }
 	counts := map[group]int{}
 	for _, f := range failures {
-		counts[group{f.Class, f.Detail}]++
+		for _, p := range f.parts() {
+			counts[group{p.Class, p.answer()}]++
+		}
 	}
 	groups := slices.SortedFunc(maps.Keys(counts), func(a, b group) int {
 		return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a.class, b.class), cmp.Compare(a.detail, b.detail))

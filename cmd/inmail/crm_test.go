@@ -104,10 +104,10 @@ INMAILS  CLASS     SALESFORCE ANSWERED                           REMEDY
 			t.Fatal(err)
 		}
 		want := [][]string{
-			{"inmail", "class", "detail", "attempts", "at", "dead"},
-			{third, "locked", "UNABLE_TO_LOCK_ROW", "1", "2026-11-23T09:04:00Z", "false"},
-			{second, "bad_data", "FIELD_CUSTOM_VALIDATION_EXCEPTION Subject__c", "1", "2026-11-23T09:02:00Z", "true"},
-			{first, "bad_data", "FIELD_CUSTOM_VALIDATION_EXCEPTION Subject__c", "1", "2026-11-23T09:00:00Z", "true"},
+			{"inmail", "class", "detail", "attempts", "at", "dead", "part", "object"},
+			{third, "locked", "UNABLE_TO_LOCK_ROW", "1", "2026-11-23T09:04:00Z", "false", "record", ""},
+			{second, "bad_data", "FIELD_CUSTOM_VALIDATION_EXCEPTION Subject__c", "1", "2026-11-23T09:02:00Z", "true", "record", ""},
+			{first, "bad_data", "FIELD_CUSTOM_VALIDATION_EXCEPTION Subject__c", "1", "2026-11-23T09:00:00Z", "true", "record", ""},
 		}
 		if diff := cmp.Diff(want, rows); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)

@@ -422,7 +422,8 @@ func TestCRM(t *testing.T) {
 	w.ask(w.operator, "GET", "/v1/crm/failures?crm=other", nil).want(200, "").has("items", []any{})
 	w.ask(w.operator, "POST", "/v1/crm/failures/retry?crm=other", nil).want(202, "").has("retried", 0)
 	w.ask(w.operator, "POST", "/v1/crm/pause?crm=other", nil).want(200, "")
-	w.ask(w.operator, "GET", "/v1/crm/failures", nil).want(200, "").has("items.0", object{"inmail": id, "class": "bad_data", "detail": "REQUIRED_FIELD_MISSING", "attempts": 3, "at": "2026-11-23T09:00:00.000Z", "dead": true})
+	w.ask(w.operator, "GET", "/v1/crm/failures", nil).want(200, "").has("items.0", object{"inmail": id, "class": "bad_data", "detail": "REQUIRED_FIELD_MISSING", "attempts": 3, "at": "2026-11-23T09:00:00.000Z", "dead": true,
+		"parts": []any{object{"part": "record", "object": "", "class": "bad_data", "detail": "REQUIRED_FIELD_MISSING", "attempts": 3, "at": "2026-11-23T09:00:00.000Z", "dead": true}}})
 	w.ask(w.operator, "POST", "/v1/crm/failures/"+string(id)+"/retry", nil).want(202, "").has("retried", 1)
 	w.ask(w.operator, "POST", "/v1/crm/failures/019abf5e-8c00-7000-8000-ffffffffffff/retry", nil).want(404, "not_found")
 	w.ask(w.operator, "POST", "/v1/crm/failures/retry", nil).want(202, "").has("retried", 1)

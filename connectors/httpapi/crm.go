@@ -276,6 +276,42 @@ type crmFailure struct {
 	Attempts int       `json:"attempts" example:"3"`
 	At       stamp     `json:"at"`
 	Dead     bool      `json:"dead" doc:"waits for a retry or for the next change"`
+	Parts    []crmPart `json:"parts" doc:"each part of the InMail that failed, dead letters first; the fields beside are those of the first"`
+}
+
+// crmPart is one part of an InMail that a CRM lacks.
+type crmPart struct {
+	Part     string `json:"part" doc:"record: the InMail's own record; link: the search for its person; others by the name that the connector gives, such as sent_task" example:"sent_task"`
+	Object   string `json:"object" doc:"the org's object; empty: none was written to" example:"Task"`
+	Class    string `json:"class" list:"failure_class" example:"bad_data"`
+	Detail   string `json:"detail" doc:"the org's code and field names, never a text of ours" example:"REQUIRED_FIELD_MISSING (Outcome__c)"`
+	Attempts int    `json:"attempts" example:"1"`
+	At       stamp  `json:"at"`
+	Dead     bool   `json:"dead" doc:"waits for a retry or for the next change"`
+}
+
+func partsOf(l domain.Link) []crmPart {
+	if l.Failures == nil { // of a connector whose InMails have one part
+		return []crmPart{{Part: domain.RecordPart, Class: string(l.Class), Detail: l.Detail, Attempts: l.Attempts,
+			At: stamp(l.FailedAt), Dead: l.Dead}}
+	}
+	parts := make([]crmPart, 0, len(l.Failures))
+	for _, name := range l.Parts() {
+		f := l.Failures[name]
+		parts = append(parts, crmPart{Part: name, Object: f.Object, Class: string(f.Class), Detail: f.Detail,
+			Attempts: f.Attempts, At: stamp(f.FailedAt), Dead: f.Dead})
+	}
+	return parts
+}
+
+// failedBy says that a part of the link failed with a class.
+func failedBy(l domain.Link, class domain.FailureClass) bool {
+	for _, f := range l.Failures {
+		if f.Class == class {
+			return true
+		}
+	}
+	return l.Class == class
 }
 
 func failurePlace(l domain.Link) mailroom.Cursor {
@@ -301,7 +337,7 @@ func (c *call) crmFailures() (items[crmFailure], error) {
 	}
 	return listOf(failureList, p, found, func(l domain.Link) crmFailure {
 		return crmFailure{InMail: l.InMail, Class: string(l.Class), Detail: l.Detail, Attempts: l.Attempts,
-			At: stamp(l.FailedAt), Dead: l.Dead}
+			At: stamp(l.FailedAt), Dead: l.Dead, Parts: partsOf(l)}
 	}, failurePlace), nil
 }
 
@@ -318,7 +354,7 @@ func (c *call) failuresOf(crm domain.CRM, class domain.FailureClass, p mailroom.
 			return nil, err
 		}
 		for _, l := range links {
-			if l.Class == class {
+			if failedBy(l, class) {
 				found = append(found, l)
 			}
 		}

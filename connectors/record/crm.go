@@ -44,8 +44,8 @@ func (t *tx) ConnectCRM(crm domain.CRM) error {
 
 // newLink makes a link of which nothing is known yet, due at $1.
 const newLink = `INSERT INTO crm_links (inmail, crm, unsynced_at, push_at, leased_until, wanted_version,
-		pushed_version, pushed_seq, attempts, dead, record_id, match_state, parents, notes, class, detail)
-	SELECT n.id, c.name, $1, $1, 0, 0, 0, 0, 0, FALSE, '', '', '', '', '', '' `
+		pushed_version, pushed_seq, attempts, dead, record_id, match_state, parents, notes, class, detail, failures)
+	SELECT n.id, c.name, $1, $1, 0, 0, 0, 0, 0, FALSE, '', '', '', '', '', '', '' `
 
 // insertLinks makes the links of new InMails to every CRM that is connected, in one statement. A process that
 // is connected to no CRM makes them too.
@@ -106,23 +106,25 @@ func (t *tx) markLater(ids []domain.ID) error {
 
 // linkColumns are the columns that linkScan reads.
 const linkColumns = `l.inmail, l.crm, l.record_id, l.match_state, l.parents, l.notes, l.pushed_version, l.pushed_seq,
-	l.attempts, l.class, l.detail, coalesce(l.failed_at, 0), l.dead`
+	l.attempts, l.class, l.detail, coalesce(l.failed_at, 0), l.dead, l.failures`
 
 type linkScan struct {
-	link           domain.Link
-	parents, notes string
-	failed         int64
+	link                     domain.Link
+	parents, notes, failures string
+	failed                   int64
 }
 
 func (s *linkScan) columns() []any {
 	l := &s.link
 	return []any{(*string)(&l.InMail), (*string)(&l.CRM), &l.RecordID, (*string)(&l.Match), &s.parents, &s.notes,
-		&l.PushedVersion, &l.PushedSeq, &l.Attempts, (*string)(&l.Class), &l.Detail, &s.failed, &l.Dead}
+		&l.PushedVersion, &l.PushedSeq, &l.Attempts, (*string)(&l.Class), &l.Detail, &s.failed, &l.Dead,
+		&s.failures}
 }
 
 func (s *linkScan) value() (domain.Link, error) {
 	s.link.FailedAt = instant(s.failed)
-	err := errors.Join(readMap(s.parents, &s.link.Parents), readMap(s.notes, &s.link.Notes))
+	err := errors.Join(readMap(s.parents, &s.link.Parents), readMap(s.notes, &s.link.Notes),
+		readMap(s.failures, &s.link.Failures))
 	return s.link, err
 }
 
@@ -160,7 +162,7 @@ const selectPushes = `SELECT ` + inmailColumns + withTexts + `,
 		i.id, $1::text, coalesce(l.record_id, ''), coalesce(l.match_state, ''),
 		coalesce(l.parents, ''), coalesce(l.notes, ''), coalesce(l.pushed_version, 0), coalesce(l.pushed_seq, 0),
 		coalesce(l.attempts, 0), coalesce(l.class, ''), coalesce(l.detail, ''), coalesce(l.failed_at, 0),
-		coalesce(l.dead, FALSE), coalesce(s.name, ''), coalesce(p.name, ''), coalesce(p.email, '')
+		coalesce(l.dead, FALSE), coalesce(l.failures, ''), coalesce(s.name, ''), coalesce(p.name, ''), coalesce(p.email, '')
 	FROM inmails i JOIN texts x ON x.inmail = i.id LEFT JOIN crm_links l ON l.inmail = i.id AND l.crm = $1
 		LEFT JOIN members s ON s.id = i.sender LEFT JOIN members p ON p.id = i.recipient `
 
@@ -235,11 +237,12 @@ func (t *tx) ids(what, sql string, args ...any) (ids []domain.ID, err error) {
 const storeLinks = `UPDATE crm_links SET leased_until = 0, record_id = r.record_id, match_state = r.match_state,
 		parents = r.parents, notes = r.notes, pushed_version = greatest(crm_links.pushed_version, r.pushed_version),
 		pushed_seq = greatest(crm_links.pushed_seq, r.pushed_seq),
-		attempts = r.attempts, class = r.class, detail = r.detail, failed_at = nullif(r.failed_at, 0), dead = r.dead
+		attempts = r.attempts, class = r.class, detail = r.detail, failed_at = nullif(r.failed_at, 0), dead = r.dead,
+		failures = r.failures
 	FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::int[], $9::int[],
-			$10::text[], $11::text[], $12::bigint[], $13::bool[])
+			$10::text[], $11::text[], $12::bigint[], $13::bool[], $14::text[])
 		AS r(inmail, record_id, match_state, parents, notes, pushed_version, pushed_seq, attempts, class, detail,
-			failed_at, dead)
+			failed_at, dead, failures)
 	WHERE crm_links.crm = $1 AND crm_links.inmail = r.inmail AND r.pushed_version >= crm_links.pushed_version`
 
 // markSynced marks links as in sync, unless the InMail has changed since it was
@@ -249,11 +252,12 @@ const markSynced = `UPDATE crm_links SET unsynced_at = NULL, push_at = NULL
 		AND r.pushed_version = (SELECT i.version FROM inmails i WHERE i.id = crm_links.inmail)`
 
 // postpone sets when a failed push is tried again: at retry_at; when that is 0, at once if the InMail has
-// changed since it was claimed, else not by itself.
+// changed since it was claimed, else not by itself. A link that was in sync is unsynced from then on.
 const postpone = `UPDATE crm_links SET push_at = CASE WHEN r.retry_at > 0 THEN r.retry_at
-		WHEN crm_links.wanted_version <> (SELECT i.version FROM inmails i WHERE i.id = crm_links.inmail) THEN $2 END
+		WHEN crm_links.wanted_version <> (SELECT i.version FROM inmails i WHERE i.id = crm_links.inmail) THEN $2 END,
+		unsynced_at = coalesce(unsynced_at, $2)
 	FROM unnest($3::uuid[], $4::bigint[]) AS r(id, retry_at) WHERE crm_links.crm = $1 AND crm_links.inmail = r.id
-		AND crm_links.unsynced_at IS NOT NULL`
+		AND (crm_links.unsynced_at IS NOT NULL OR r.retry_at > 0)`
 
 // StoreAnswers stores the answers to pushes and ends their leases. An InMail counts as synced only
 // when its version is still the pushed one; pushed_seq and pushed_version never go back. retryAt[i]
@@ -278,7 +282,8 @@ func (t *tx) StoreAnswers(crm domain.CRM, answers []domain.PushAnswer, retryAt [
 		a, l := answers[i], answers[i].Link
 		ids[i] = l.InMail
 		links.add(l.InMail, l.RecordID, string(l.Match), writeMap(l.Parents), writeMap(l.Notes), l.PushedVersion,
-			l.PushedSeq, l.Attempts, string(l.Class), l.Detail, millis(l.FailedAt), l.Dead)
+			l.PushedSeq, l.Attempts, string(l.Class), l.Detail, millis(l.FailedAt), l.Dead,
+			writeMap(l.Failures))
 		if a.Class == domain.Taken || a.Class == domain.Stale {
 			synced.add(l.InMail, l.PushedVersion)
 		} else {
@@ -314,8 +319,8 @@ const (
 	WHERE inmail IN (SELECT unnest($1::uuid[])) AND crm = $3`
 )
 
-// RetryDead makes dead letters of a CRM due again and returns how many. With an id it is this InMail
-// alone, if its last push failed, dead letter or not; with a class the dead letters of that class; with
+// RetryDead makes dead letters of a CRM due again and returns how many. With an id it is this InMail alone,
+// if its last push failed, dead letter or not; with a class the dead letters with a part of that class; with
 // neither all dead letters.
 func (t *tx) RetryDead(crm domain.CRM, id domain.ID, class domain.FailureClass) (int, error) {
 	var ids []domain.ID
@@ -324,7 +329,8 @@ func (t *tx) RetryDead(crm domain.CRM, id domain.ID, class domain.FailureClass) 
 	case id != "":
 		ids, err = t.ids("find a failed push", findFailed, string(crm), id)
 	case class != "":
-		ids, err = t.ids("find dead letters", findDead+` AND l.class = $2`, string(crm), string(class))
+		ids, err = t.ids("find dead letters", findDead+` AND (l.class = $2 OR strpos(l.failures, $3) > 0)`,
+			string(crm), string(class), `"class":"`+string(class)+`"`)
 	default:
 		ids, err = t.ids("find dead letters", findDead, string(crm))
 	}
@@ -338,10 +344,26 @@ func (t *tx) RetryDead(crm domain.CRM, id domain.ID, class domain.FailureClass) 
 	return len(ids), err
 }
 
+const findWaiting = `SELECT l.inmail FROM crm_links l
+	WHERE l.crm = $1 AND l.failed_at IS NOT NULL AND l.dead = FALSE AND l.push_at > $2`
+
+// RetryWaiting makes failed pushes to a CRM that wait for their time due at once.
+func (t *tx) RetryWaiting(crm domain.CRM) error {
+	ids, err := t.ids("find failed pushes", findWaiting, string(crm), t.at(0))
+	if err != nil || len(ids) == 0 {
+		return err
+	}
+	if err := t.lockIDs(ids); err != nil {
+		return err
+	}
+	_, err = t.exec("make failed pushes due", makeDue, ids, t.at(0), string(crm))
+	return err
+}
+
 // fromScratch resets links as if nothing had been pushed, and makes them due.
 const fromScratch = `UPDATE crm_links SET push_at = $2, unsynced_at = coalesce(unsynced_at, $2), record_id = '',
 		match_state = '', parents = '', notes = '', pushed_version = 0, pushed_seq = 0, attempts = 0, class = '',
-		detail = '', failed_at = NULL, dead = FALSE
+		detail = '', failed_at = NULL, dead = FALSE, failures = ''
 	WHERE inmail IN (SELECT unnest($1::uuid[]))`
 
 // Resync makes InMails due to be pushed again from scratch: their links are reset as if nothing had been

@@ -103,6 +103,8 @@ func TestMigrateToSeveralCRMs(t *testing.T) {
 		link(2, `0, 3, 2, 1, 4, 600, TRUE, FALSE, FALSE, 'a0X2', 'Matched', '`+lead+`', '', '', 'locked', 'UNABLE_TO_LOCK_ROW'`)
 		o.inmail(3, 3, "500", "NULL", "", "", "") // a dead letter
 		link(3, `0, 3, 0, 0, 1, 601, FALSE, FALSE, TRUE, '', 'Unmatched', '', '', '', 'bad_data', 'FIELD_CUSTOM_VALIDATION_EXCEPTION: X__c'`)
+		o.inmail(9, 3, "505", "NULL", "", "", "") // its second Task is a dead letter
+		link(9, `0, 3, 3, 2, 1, 602, TRUE, FALSE, TRUE, 'a0X9', 'Matched', '`+lead+`', '', '', 'bad_data', 'REQUIRED_FIELD_MISSING (Outcome__c)'`)
 		o.inmail(4, 3, "510", "510", "", "", "") // leased by a worker, for a while yet
 		link(4, `9500, 2, 0, 0, 0, NULL, FALSE, FALSE, FALSE, '', '', '', '', '', '', ''`)
 		o.inmail(5, 2, "520", "520", "", "", "") // never claimed
@@ -125,7 +127,7 @@ func TestMigrateToSeveralCRMs(t *testing.T) {
 		var crms []mailroom.ConnectedCRM
 		var inmails map[domain.ID]*domain.InMail
 		states := map[string]string{}
-		all := []domain.ID{oldID(1), oldID(2), oldID(3), oldID(4), oldID(5), oldID(6), oldID(7)}
+		all := []domain.ID{oldID(1), oldID(2), oldID(3), oldID(4), oldID(5), oldID(6), oldID(7), oldID(9)}
 		err := rec.View(t.Context(), func(tx mailroom.Tx) (err error) {
 			var errs [5]error
 			links, errs[0] = tx.Links(all)
@@ -150,19 +152,24 @@ func TestMigrateToSeveralCRMs(t *testing.T) {
 			oldID(1): {crm: {InMail: oldID(1), CRM: crm, RecordID: "a0X1", Match: domain.Matched, PushedVersion: 3, PushedSeq: 2,
 				Parents: domain.ForeignIDs{"contact_id": contact, "account_id": account}, Notes: map[string]string{"sent_task": "there", "replied_task": "there"}}},
 			oldID(2): {crm: {InMail: oldID(2), CRM: crm, RecordID: "a0X2", Match: domain.Matched, PushedVersion: 2, PushedSeq: 1, Attempts: 4, Class: domain.Locked,
-				Detail: "UNABLE_TO_LOCK_ROW", FailedAt: at(600), Parents: domain.ForeignIDs{"lead_id": lead}, Notes: map[string]string{"sent_task": "there"}}},
+				Detail: "UNABLE_TO_LOCK_ROW", FailedAt: at(600), Parents: domain.ForeignIDs{"lead_id": lead}, Notes: map[string]string{"sent_task": "there"},
+				Failures: map[string]domain.Failure{"record": {Class: domain.Locked, Detail: "UNABLE_TO_LOCK_ROW", Attempts: 4, FailedAt: at(600)}}}},
 			oldID(3): {crm: {InMail: oldID(3), CRM: crm, Match: domain.Unmatched, Attempts: 1, Class: domain.BadData,
-				Detail: "FIELD_CUSTOM_VALIDATION_EXCEPTION: X__c", FailedAt: at(601), Dead: true}},
+				Detail: "FIELD_CUSTOM_VALIDATION_EXCEPTION: X__c", FailedAt: at(601), Dead: true,
+				Failures: map[string]domain.Failure{"record": {Class: domain.BadData, Detail: "FIELD_CUSTOM_VALIDATION_EXCEPTION: X__c", Attempts: 1, FailedAt: at(601), Dead: true}}}},
+			oldID(9): {crm: {InMail: oldID(9), CRM: crm, RecordID: "a0X9", Match: domain.Matched, PushedVersion: 3, PushedSeq: 2, Attempts: 1, Class: domain.BadData,
+				Detail: "REQUIRED_FIELD_MISSING (Outcome__c)", FailedAt: at(602), Dead: true, Parents: domain.ForeignIDs{"lead_id": lead}, Notes: map[string]string{"sent_task": "there"},
+				Failures: map[string]domain.Failure{"replied_task": {Object: "Task", Class: domain.BadData, Detail: "REQUIRED_FIELD_MISSING (Outcome__c)", Attempts: 1, FailedAt: at(602), Dead: true}}}},
 			oldID(4): {crm: {InMail: oldID(4), CRM: crm}}, oldID(5): {crm: {InMail: oldID(5), CRM: crm}},
 			oldID(6): {crm: {InMail: oldID(6), CRM: crm}}, oldID(7): {crm: {InMail: oldID(7), CRM: crm}},
 		}
 		if diff := cmp.Diff(want, links); diff != "" {
 			t.Errorf("links (-want +got):\n%s", diff)
 		}
-		if diff := cmp.Diff([]domain.Link{want[oldID(3)][crm], want[oldID(2)][crm]}, failures); diff != "" {
+		if diff := cmp.Diff([]domain.Link{want[oldID(9)][crm], want[oldID(3)][crm], want[oldID(2)][crm]}, failures); diff != "" {
 			t.Errorf("failures (-want +got):\n%s", diff)
 		}
-		if diff := cmp.Diff(mailroom.Backlog{Unsynced: 5, OldestUnsynced: at(500), Dead: map[domain.FailureClass]int{domain.BadData: 1}}, backlog); diff != "" {
+		if diff := cmp.Diff(mailroom.Backlog{Unsynced: 5, OldestUnsynced: at(500), Dead: map[domain.FailureClass]int{domain.BadData: 2}}, backlog); diff != "" {
 			t.Errorf("backlog (-want +got):\n%s", diff)
 		}
 		if diff := cmp.Diff([]mailroom.ConnectedCRM{{Name: crm, Since: at(101), Linked: true}}, crms); diff != "" {

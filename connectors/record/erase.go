@@ -63,7 +63,7 @@ const eraseReplies = `UPDATE replies SET from_member = CASE WHEN from_member = $
 		to_member = CASE WHEN to_member = $2 THEN $3 ELSE to_member END, body = ''
 	WHERE inmail IN (SELECT unnest($1::uuid[]))`
 
-const dropDetail = `UPDATE crm_links SET detail = '' WHERE inmail IN (SELECT unnest($1::uuid[]))`
+const dropDetail = `UPDATE crm_links SET detail = '', failures = '' WHERE inmail IN (SELECT unnest($1::uuid[]))`
 
 // EraseMember removes name, ids and texts of a member from every table and keeps the counts under "erased"
 // (R59, R60). The first call deletes the member and its keys, which are unknown from then on; each call

@@ -136,7 +136,7 @@ func (w *wire) send(req *http.Request) (answer, error) {
 }
 
 // outcome returns the answer, or the Fault that it means.
-func (w *wire) outcome(where place) (answer, error) {
+func (w *wire) outcome(where origin) (answer, error) {
 	if p := (*Parked)(nil); errors.As(w.err, &p) {
 		return answer{}, &Fault{Class: domain.LimitReached, cause: p, Known: true}
 	}

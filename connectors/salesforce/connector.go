@@ -61,6 +61,7 @@ type Connector struct {
 	longest       atomic.Int64 // characters of the longest query that this org takes
 	moves         moves
 	refusedOwners refusedOwners
+	resting       objectRests
 	backfilling   sync.Mutex
 }
 
@@ -186,5 +187,5 @@ func (c *Connector) Resume(ctx context.Context) error {
 	if !c.Configured() {
 		return mailroom.ErrNotConfigured
 	}
-	return errors.Join(c.budget.unpark(ctx), c.forgetFailure(ctx))
+	return errors.Join(c.budget.unpark(ctx), c.forgetFailure(ctx), c.forgetRests(ctx))
 }

@@ -234,7 +234,7 @@ func (c *Connector) eraseTasks(ctx context.Context, works []*work) {
 	}
 	for _, w := range erased {
 		if err != nil {
-			w.task, w.sent = asFault(err), true
+			w.note(erasePart, asFault(err), true)
 			continue
 		}
 		noteLogged(&w.link, sentEvent, repliedEvent)
@@ -244,7 +244,8 @@ func (c *Connector) eraseTasks(ctx context.Context, works []*work) {
 			continue
 		}
 		for _, w := range erased { // a fault is not traced to its InMail, so all are tried again
-			w.link.Notes, w.task = nil, f
+			w.link.Notes = nil
+			w.note(erasePart, f, true)
 		}
 	}
 }

@@ -34,6 +34,7 @@ type Fault struct {
 	Known  bool          // the code is in verdicts; false: judged by the status alone
 	OfCall bool          // a whole call or step failed, and no row was judged
 	cause  error         // why a call has no answer
+	until  time.Time     // when the part may be sent again, where only its object rests; zero: not known
 }
 
 // Error returns codes, fields and the status, and never a message of the org.
@@ -97,13 +98,13 @@ func (e orgError) detail() string {
 	return code + " (" + strings.Join(fields, ", ") + ")"
 }
 
-// place is where in an answer an error is. The meaning of some codes depends on it.
-type place int
+// origin is where in an answer an error is. The meaning of some codes depends on it.
+type origin int
 
 const (
-	ofCall  place = iota // the whole call, or one subrequest
-	ofRow                // one row of a collection
-	ofLogin              // the token endpoint or the SOAP login
+	ofCall  origin = iota // the whole call, or one subrequest
+	ofRow                 // one row of a collection
+	ofLogin               // the token endpoint or the SOAP login
 )
 
 // verdict is what an error means for us.
@@ -206,7 +207,7 @@ var verdicts = map[string]verdict{
 }
 
 // judge returns what an error means in its place. known is false when only the status was judged.
-func judge(e orgError, status int, where place) (v verdict, known bool) {
+func judge(e orgError, status int, where origin) (v verdict, known bool) {
 	code := strings.TrimPrefix(e.Code, "sf:") // SOAP
 	v, known = verdicts[code]
 	switch {
@@ -231,7 +232,7 @@ func judge(e orgError, status int, where place) (v verdict, known bool) {
 }
 
 // judgeStatus judges an error by the HTTP status when its code is unknown.
-func judgeStatus(status int, where place) verdict {
+func judgeStatus(status int, where origin) verdict {
 	switch {
 	case status == 0 || status >= 500 || status == http.StatusRequestTimeout ||
 		status == http.StatusTooManyRequests || status == 420:
@@ -262,7 +263,7 @@ var severity = []domain.FailureClass{
 }
 
 // newFault returns the Fault that all errors of an answer mean together.
-func newFault(status int, errs []orgError, where place) *Fault {
+func newFault(status int, errs []orgError, where origin) *Fault {
 	f := &Fault{Status: status, Errors: errs, OfCall: where != ofRow}
 	if len(errs) == 0 {
 		v := judgeStatus(status, where)

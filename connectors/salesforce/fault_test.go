@@ -499,7 +499,7 @@ func FuzzParseErrors(f *testing.F) {
 		f.Add([]byte(seed), 500)
 	}
 	f.Fuzz(func(t *testing.T, body []byte, status int) {
-		for _, where := range []place{ofCall, ofRow, ofLogin} {
+		for _, where := range []origin{ofCall, ofRow, ofLogin} {
 			fault := newFault(status, parseErrors(body), where)
 			if fault.Class == domain.Taken {
 				t.Errorf("%d %q counts as taken", status, body)

@@ -84,7 +84,7 @@ func given(m *domain.InMail) (ids parents) {
 func (c *Connector) mustMatch(p *domain.Push) bool {
 	at, ids := parentsOf(p.Link), given(&p.InMail)
 	switch {
-	case at.Match == domain.NoMatch || p.Link.Class == domain.LostReference:
+	case at.Match == domain.NoMatch || lost(p.Link, domain.RecordPart):
 		return true
 	case ids.AccountID != "" && c.moves.end(ids.AccountID) != at.AccountID:
 		return true
@@ -131,7 +131,7 @@ func (c *Connector) match(ctx context.Context, works []*work) error {
 	}
 	var late []*work
 	for _, w := range works {
-		if len(m.hints(w)) > 0 && m.known(w) == (parents{}) {
+		if len(m.hints(w)) > 0 && m.known(w) == (parents{}) && !m.keeps(w) {
 			late = append(late, w) // its ids lead to no record, so the person is looked for
 		}
 	}
@@ -187,7 +187,7 @@ func newMatching(c *Connector, works []*work) *matching {
 func (m *matching) hints(w *work) []string {
 	ids := given(&w.push.InMail)
 	hints := []string{ids.ContactID, ids.LeadID}
-	if w.push.Link.Class == domain.LostReference {
+	if w.moved || lost(w.push.Link, domain.RecordPart) || w.taskLost() {
 		at := parentsOf(w.push.Link)
 		hints = append(hints, at.ContactID, at.LeadID)
 	}
@@ -334,6 +334,21 @@ func (m *matching) reader(kind int) func([]byte) error {
 	}
 }
 
+// keeps says that the parents of an InMail are followed for the sake of a Task alone. The record keeps them
+// unless the org shows that they were converted, merged or deleted; that the Task may not refer to them is no
+// such proof.
+func (m *matching) keeps(w *work) bool {
+	if w.moved || m.c.mustMatch(w.push) || !w.taskLost() {
+		return false
+	}
+	for _, id := range m.hints(w) {
+		if p := m.people[id]; p.Deleted && p.Master == "" {
+			return false
+		}
+	}
+	return true
+}
+
 // known follows the first id that leads to an existing Contact or Lead. Without one it returns no parents.
 func (m *matching) known(w *work) parents {
 	for _, id := range m.hints(w) {
@@ -375,6 +390,13 @@ func (m *matching) account(w *work) string {
 // answer returns the parents that were found for one InMail.
 func (m *matching) answer(w *work) parents {
 	found := m.known(w)
+	if m.keeps(w) {
+		at := parentsOf(w.push.Link)
+		if found == (parents{}) || found.ContactID == at.ContactID && found.LeadID == at.LeadID {
+			return at
+		}
+		return found
+	}
 	if found == (parents{}) {
 		found = m.first(string(w.push.InMail.Recipient), address(w.push))
 	}

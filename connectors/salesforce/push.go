@@ -32,11 +32,57 @@ type work struct {
 	link domain.Link // the link of the answer
 	want parents     // the parents that its record should have
 
-	row        *Fault // why its record was not written
-	task       *Fault // why a Task was not written
-	sent       bool   // a call contained a row of it, so a failure counts as an attempt
-	settled    bool   // no row is to be sent
-	replacedBy *work  // the same InMail in a newer state, whose answer counts for both; nil: none
+	search     *Fault            // why its parents could not be looked for
+	row        *Fault            // why its record was not written
+	tasks      map[string]*Fault // why Tasks were not written, by part
+	sent       map[string]bool   // parts that a call contained, so that their failure counts as an attempt
+	moved      bool              // the org says that its parents are no longer what they were
+	settled    bool              // no row is to be sent
+	replacedBy *work             // the same InMail in a newer state, whose answer counts for both; nil: none
+}
+
+// These are the parts of an InMail that fail apart from each other, beside domain.RecordPart. The part of a
+// Task is noteOf its event.
+const (
+	searchPart = "link"  // the search for its parents
+	erasePart  = "tasks" // the Tasks whose texts are to be emptied
+)
+
+// failureOf returns the last failure of a part; its class is Taken when there is none. A link that was stored
+// without parts has one failure, the record's.
+func failureOf(l domain.Link, part string) domain.Failure {
+	if l.Failures == nil && part == domain.RecordPart {
+		return domain.Failure{Class: l.Class, Detail: l.Detail, Attempts: l.Attempts, FailedAt: l.FailedAt, Dead: l.Dead}
+	}
+	return l.Failures[part]
+}
+
+// lost says that the org refused a part because a Lead, Contact or Account has changed.
+func lost(l domain.Link, part string) bool { return failureOf(l, part).Class == domain.LostReference }
+
+// note stores the fault of a part. sent says that a call contained it.
+func (w *work) note(part string, f *Fault, sent bool) {
+	if sent {
+		w.noteSent(part)
+	}
+	switch part {
+	case searchPart:
+		w.search = f
+	case domain.RecordPart:
+		w.row = f
+	default:
+		if w.tasks == nil {
+			w.tasks = map[string]*Fault{}
+		}
+		w.tasks[part] = f
+	}
+}
+
+func (w *work) noteSent(part string) {
+	if w.sent == nil {
+		w.sent = map[string]bool{}
+	}
+	w.sent[part] = true
 }
 
 func (w *work) erased() bool {
@@ -63,7 +109,7 @@ func (c *Connector) writeAndAnswer(ctx context.Context, works []*work, err error
 		f, n := asFault(err), 0
 		for _, w := range works {
 			if !w.settled {
-				w.row, w.sent = f, true
+				w.note(searchPart, f, true)
 				n++
 			}
 		}
@@ -117,10 +163,10 @@ func (c *Connector) findParents(ctx context.Context, works []*work) error {
 		case w.settled:
 		case w.push.InMail.Recipient == domain.Erased: // an erased recipient has no Lead or Contact (R60)
 			w.want = parents{Match: domain.Unmatched}
-		case l.Class == domain.LostReference && l.Attempts >= lostTries:
+		case lost(l, domain.RecordPart) && failureOf(l, domain.RecordPart).Attempts >= lostTries:
 			// The record is written without parents, and reconcile looks for them again.
 			w.want = parents{Match: domain.Unmatched}
-		case c.mustMatch(w.push):
+		case w.moved || c.mustMatch(w.push) || w.taskLost():
 			unknown = append(unknown, w)
 		}
 	}
@@ -128,6 +174,14 @@ func (c *Connector) findParents(ctx context.Context, works []*work) error {
 		return nil
 	}
 	return c.match(ctx, unknown)
+}
+
+// taskLost says that a Task was refused because of its parents, while the record has none to complain of.
+// Such parents are followed to where the org says they went. Nobody else is looked for, and the record keeps
+// them when they are still there.
+func (w *work) taskLost() bool {
+	l := w.push.Link
+	return !lost(l, domain.RecordPart) && (lost(l, noteOf(sentEvent)) || lost(l, noteOf(repliedEvent)))
 }
 
 // item is one row of a collection.
@@ -157,7 +211,7 @@ func (c *Connector) write(ctx context.Context, works []*work) {
 	c.eraseTasks(ctx, order)
 	var records, tasks []item
 	for _, w := range order {
-		if w.settled || w.row != nil {
+		if w.settled {
 			continue
 		}
 		if row := c.recordRow(w); row != nil {
@@ -167,7 +221,13 @@ func (c *Connector) write(ctx context.Context, works []*work) {
 		}
 		tasks = append(tasks, c.taskItems(w)...)
 	}
-	c.send(ctx, append(collections(inMailObject, records), collections(taskObject, tasks)...))
+	batches := collections(inMailObject, records)
+	if f := c.restOf(ctx, taskObject); f != nil {
+		c.noteAll(collections(taskObject, tasks), f, false)
+	} else {
+		batches = append(batches, collections(taskObject, tasks)...)
+	}
+	c.send(ctx, batches)
 }
 
 // recordRow returns the record of an InMail as it is to be written, or nil when the org already has it.
@@ -175,7 +235,7 @@ func (c *Connector) write(ctx context.Context, works []*work) {
 // (SALESFORCE.md 3.3).
 func (c *Connector) recordRow(w *work) map[string]any {
 	l := w.push.Link
-	move := l.RecordID == "" || w.want != parentsOf(l)
+	move := w.moved || l.RecordID == "" || w.want != parentsOf(l)
 	if !move && l.PushedVersion == w.push.InMail.Version {
 		return nil
 	}
@@ -262,7 +322,24 @@ func (c *Connector) send(ctx context.Context, batches []batch) {
 			return
 		}
 		batches = append(later, more...)
+		if f := c.restOf(ctx, taskObject); f != nil { // Tasks rest, and records go on
+			var rest []batch
+			batches, rest = split(batches, func(b batch) bool { return b.object != taskObject })
+			c.noteAll(rest, f, false)
+		}
 	}
+}
+
+// split returns the batches that keep accepts, and the others.
+func split(batches []batch, keep func(batch) bool) (kept, others []batch) {
+	for _, b := range batches {
+		if keep(b) {
+			kept = append(kept, b)
+		} else {
+			others = append(others, b)
+		}
+	}
+	return kept, others
 }
 
 // sendSome makes one call. It returns the collections that are to be sent again, and the fault that forbids
@@ -284,14 +361,75 @@ func (c *Connector) sendSome(ctx context.Context, batches []batch) (more []batch
 		c.refusedAll(batches, f)
 		return nil, f
 	}
+	places := map[string]*place{}
 	for i, a := range answers {
-		again, f := c.take(batches[i], a)
+		at := places[batches[i].object]
+		if at == nil {
+			at = &place{}
+			places[batches[i].object] = at
+		}
+		again, f := c.take(batches[i], a, at)
 		more = append(more, again...)
-		if f != nil && (f.Class == domain.LimitReached || f.Class == domain.Configuration) {
+		if f != nil && f.Class == domain.LimitReached {
+			stop = f
+		}
+	}
+	for object, at := range places {
+		if f := c.decide(ctx, object, at); f != nil && object != taskObject {
 			stop = f
 		}
 	}
 	return more, stop
+}
+
+// place is what the rows of one object got in one call. A refusal that may concern the object or a single row
+// is judged by what its neighbours got.
+type place struct {
+	refused []refusedRow // the rows that were refused so
+	whole   *Fault       // the fault for which a whole collection of the object was refused so
+	others  bool         // a row got another answer
+}
+
+type refusedRow struct {
+	item  item
+	fault *Fault
+}
+
+// byPlace says that a refusal concerns the object when all of its rows get it, and otherwise a single row.
+func (f *Fault) byPlace() bool {
+	return f.Class == domain.Configuration || f.Class == domain.LoginFailed
+}
+
+// decide gives the rows of a place their fault. When a row of the same object got another answer in the same
+// call, each refusal is the row's own. When every row fell so, the object rests: without records nothing goes
+// on, and Tasks rest alone. It returns the fault for which the object rests, if it does.
+func (c *Connector) decide(ctx context.Context, object string, at *place) *Fault {
+	if len(at.refused) == 0 && at.whole == nil {
+		return nil
+	}
+	if at.others {
+		for _, r := range at.refused {
+			own := *r.fault
+			own.Class = domain.BadData
+			c.refused(object, &own, 1)
+			r.item.note(&own, true)
+		}
+		return nil
+	}
+	f := at.whole
+	if f == nil {
+		f = at.refused[0].fault
+	}
+	if object == taskObject {
+		f = c.restObject(ctx, object, f)
+	}
+	for _, r := range at.refused {
+		own := *r.fault
+		own.Class, own.until = f.Class, f.until
+		c.refused(object, &own, 1)
+		r.item.note(&own, true)
+	}
+	return f
 }
 
 // halve splits a collection that was refused as a whole. A row that is alone gets the fault.
@@ -334,16 +472,16 @@ func (c *Connector) noteAll(batches []batch, f *Fault, sent bool) {
 	}
 }
 
-// note stores the fault of one row. When both Tasks of an InMail fail, the first fault is kept.
-func (it item) note(f *Fault, sent bool) {
-	w := it.work
-	w.sent = w.sent || sent
+// part returns the part of the InMail that the row is.
+func (it item) part() string {
 	if it.event == "" {
-		w.row = f
-	} else if w.task == nil {
-		w.task = f
+		return domain.RecordPart
 	}
+	return noteOf(it.event)
 }
+
+// note stores the fault of one row.
+func (it item) note(f *Fault, sent bool) { it.work.note(it.part(), f, sent) }
 
 // rowResult is the org's answer to one row.
 type rowResult struct {
@@ -355,12 +493,23 @@ type rowResult struct {
 
 // take reads the answers to the rows of a collection. Each answer counts for its own row. more are
 // collections to send again, and whole is the fault for which all rows were refused.
-func (c *Connector) take(b batch, a subanswer) (more []batch, whole *Fault) {
+// at collects the rows whose refusal is judged by what their neighbours got.
+func (c *Connector) take(b batch, a subanswer, at *place) (more []batch, whole *Fault) {
 	if f := a.fault; f != nil {
 		if f.Split || f.Class == domain.BadData {
 			return c.halve(b, f), nil
 		}
+		if f.byPlace() && b.object == taskObject {
+			at.whole = f
+			for _, it := range b.items {
+				at.refused = append(at.refused, refusedRow{it, f})
+			}
+			return nil, f
+		}
 		c.refusedAll([]batch{b}, f)
+		if f.byPlace() {
+			at.whole = f
+		}
 		return nil, f
 	}
 	var results []rowResult
@@ -373,12 +522,14 @@ func (c *Connector) take(b batch, a subanswer) (more []batch, whole *Fault) {
 	counts := map[string]int{}
 	for i, r := range results {
 		it := b.items[i]
-		it.work.sent = true
+		it.work.noteSent(it.part())
 		if r.Success {
+			at.others = true
 			counts[it.taken(r, b.object)]++
 			continue
 		}
-		f := rowFault(r)
+		f := rowFault(r).at(b.object)
+		at.others = at.others || !f.byPlace()
 		switch {
 		case it.event != "" && f.alreadyLogged():
 			it.logged()
@@ -388,6 +539,10 @@ func (c *Connector) take(b batch, a subanswer) (more []batch, whole *Fault) {
 			c.refusedOwners.add(it.row["OwnerId"].(string), c.clock.Now())
 			delete(it.row, "OwnerId")
 			ownerless = append(ownerless, it)
+			at.others = true // it is not known yet what it gets
+			continue
+		case f.byPlace():
+			at.refused = append(at.refused, refusedRow{it, f})
 			continue
 		case f.Class == domain.Stale:
 			counts["unchanged"]++
@@ -461,6 +616,20 @@ func rowFault(r rowResult) *Fault {
 	return newFault(http.StatusOK, errs, ofRow)
 }
 
+// at judges the fault of a row by the object that the row belongs to. A Task whose parent the integration
+// user may not see is the Task's own fault: the record has this parent.
+func (f *Fault) at(object string) *Fault {
+	if object != taskObject || f.Class != domain.LostReference {
+		return f
+	}
+	for _, e := range f.Errors {
+		if e.Code == "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY" {
+			f.Class = domain.BadData
+		}
+	}
+	return f
+}
+
 // alreadyLogged says that a Task with this event id exists, so nothing is left to do.
 func (f *Fault) alreadyLogged() bool {
 	for _, e := range f.Errors {
@@ -506,54 +675,94 @@ func (o *refusedOwners) has(user string, now time.Time) bool {
 	return now.Before(o.until[user])
 }
 
-// answer returns the answer for one InMail. The fault of its record comes before the fault of a Task.
+// answer returns the answer for one InMail: what became of each of its parts. The class of the whole is that
+// of the search, else of the record, else of a Task.
 func (c *Connector) answer(w *work, now time.Time) domain.PushAnswer {
 	l := w.link
-	f := w.row
-	if f == nil {
-		f = w.task
-	}
-	if f != nil && f.Class == domain.Stale { // the org has a newer state, so only the Tasks count
+	if w.row != nil && w.row.Class == domain.Stale { // the org has a newer state, so only the Tasks count
 		l.PushedVersion = max(l.PushedVersion, w.push.InMail.Version)
 		l.PushedSeq = max(l.PushedSeq, w.push.InMail.Seq)
 		if l.Match == domain.NoMatch { // the writer of the newer state found the same parents
 			w.want.keep(&l)
 		}
-		if f = w.task; f == nil {
-			return domain.PushAnswer{Link: withoutFailure(l), Class: domain.Stale}
+	}
+	failures := map[string]domain.Failure{}
+	var worst *Fault
+	add := func(part, object string, f *Fault) {
+		if f == nil || f.Class == domain.Stale {
+			return
+		}
+		if worst == nil {
+			worst = f
+		}
+		failures[part] = c.failure(failureOf(w.push.Link, part), object, f, w.sent[part], now)
+	}
+	add(searchPart, "", w.search)
+	add(domain.RecordPart, inMailObject, w.row)
+	for _, part := range slices.Sorted(maps.Keys(w.tasks)) {
+		add(part, taskObject, w.tasks[part])
+	}
+	if w.search != nil { // nothing was sent, so the other parts are as they were
+		for part, f := range w.push.Link.Failures {
+			if _, there := failures[part]; !there {
+				failures[part] = f
+			}
 		}
 	}
-	if f == nil {
-		return domain.PushAnswer{Link: withoutFailure(l), Class: domain.Taken}
-	}
-	a := domain.PushAnswer{Class: f.Class, OfCall: f.OfCall}
-	if w.sent && f.Class != domain.LimitReached { // a limit is no fault of the row
-		// Attempts of a class that may end as a dead letter are counted from its first failure, because the
-		// outages and locks before it were temporary.
-		if f.Class == domain.LostReference && l.Class != domain.LostReference ||
-			f.saysNothing() && l.Detail != f.Detail() {
-			l.Attempts = 0
+	if worst == nil {
+		l = withoutFailure(l)
+		if w.row != nil {
+			return domain.PushAnswer{Link: l, Class: domain.Stale}
 		}
-		l.Attempts++
+		return domain.PushAnswer{Link: l, Class: domain.Taken}
 	}
-	if f.Class == domain.Locked && l.Attempts >= unclearTries && f.saysNothing() {
-		a.Class = domain.BadData
-	}
-	if f.Class == domain.LimitReached {
-		a.Until = c.parkedUntil(f, now)
-	}
-	l.Class, l.Detail, l.FailedAt = a.Class, f.Detail(), now
-	if l.RecordID == "" && f.Class != domain.LostReference {
+	if l.RecordID == "" && w.search == nil && !(w.row != nil && w.row.Class == domain.LostReference) {
 		// The record does not exist yet, so the parents that were found are kept for the next try.
 		w.want.keep(&l)
+	}
+	l.Failures = failures
+	l.Summarize()
+	a := domain.PushAnswer{Class: worst.Class, OfCall: worst.OfCall && (w.search != nil || w.row != nil)}
+	if a.Class == domain.Locked { // a part may have become a dead letter
+		for _, f := range failures {
+			if f.Class == domain.BadData {
+				a.Class = f.Class
+			}
+		}
+	}
+	if worst.Class == domain.LimitReached {
+		a.Until = c.parkedUntil(worst, now)
 	}
 	a.Link = l
 	return a
 }
 
+// failure returns the failure of a part: its last one, after one more push.
+func (c *Connector) failure(last domain.Failure, object string, f *Fault, sent bool, now time.Time) domain.Failure {
+	is := domain.Failure{Object: object, Class: f.Class, Detail: f.Detail(), Attempts: last.Attempts, FailedAt: now,
+		Until: f.until, OfCall: f.OfCall}
+	if sent && f.Class != domain.LimitReached { // a limit is no fault of the row
+		// Attempts of a class that may end as a dead letter are counted from its first failure, because the
+		// outages and locks before it were temporary.
+		if f.Class == domain.LostReference && last.Class != domain.LostReference ||
+			f.saysNothing() && last.Detail != is.Detail {
+			is.Attempts = 0
+		}
+		is.Attempts++
+	}
+	if f.Class == domain.Locked && is.Attempts >= unclearTries && f.saysNothing() {
+		is.Class = domain.BadData
+	}
+	if f.Class == domain.LimitReached {
+		is.Until = c.parkedUntil(f, now)
+	}
+	return is
+}
+
 // withoutFailure returns a link without its last failure.
 func withoutFailure(l domain.Link) domain.Link {
-	l.Attempts, l.Class, l.Detail, l.FailedAt, l.Dead = 0, domain.Taken, "", time.Time{}, false
+	l.Failures = nil
+	l.Summarize()
 	return l
 }
 

@@ -431,10 +431,7 @@ func (c *Connector) repair(ctx context.Context, w *comparison, found *findings, 
 		case d.resync:
 			resync = append(resync, d.push.InMail.ID)
 		case d.moved:
-			p := d.push
-			p.Link.Class, p.Link.Attempts = domain.LostReference, 0
-			p.Link.RecordID = "" // makes the push write the parents
-			moved = append(moved, p)
+			moved = append(moved, d.push)
 		}
 	}
 	w.SoFar.Resynced += len(resync)
@@ -452,6 +449,9 @@ func (c *Connector) repair(ctx context.Context, w *comparison, found *findings, 
 	}
 	for part := range slices.Chunk(moved, pageSize) {
 		works := c.newWorks(part)
+		for _, work := range works {
+			work.moved = true // looks for the parents again and writes them
+		}
 		n, err := c.writeExclusively(ctx, w, works, c.findParents(ctx, works))
 		w.SoFar.Moved += n
 		if err != nil {
@@ -495,23 +495,31 @@ func (c *Connector) writeExclusively(
 	return n, err
 }
 
-// keep stores the answers that succeeded and returns their number. The other links stay as they were, and the
+// keep stores what each row answered, and returns how many succeeded. Rows that failed are due at once, so
+// that an ordinary push gives them what follows. Answers that say nothing of their rows are not stored: the
 // next reconcile finds their InMails again.
 func (c *Connector) keep(ctx context.Context, w *comparison, answers []domain.PushAnswer) (n int, err error) {
 	var limit *Fault
-	through := slices.DeleteFunc(answers, func(a domain.PushAnswer) bool {
-		if a.Class == domain.LimitReached {
+	var known []domain.PushAnswer
+	var retryAt []time.Time
+	for _, a := range answers {
+		switch {
+		case a.Class == domain.LimitReached:
 			limit = &Fault{Class: a.Class, cause: &Parked{Until: a.Until}}
+		case a.Class == domain.Taken:
+			known, retryAt = append(known, a), append(retryAt, time.Time{})
+			n++
+		case !a.OfCall && a.Class != domain.Stale:
+			known, retryAt = append(known, a), append(retryAt, c.clock.Now())
 		}
-		return a.Class != domain.Taken
-	})
-	if len(through) > 0 {
-		if err := w.record.StorePushes(ctx, through, make([]time.Time, len(through)), c.Budget()); err != nil {
+	}
+	if len(known) > 0 {
+		if err := w.record.StorePushes(ctx, known, retryAt, c.Budget()); err != nil {
 			return 0, fmt.Errorf("store the new parents of InMails: %w", err)
 		}
 	}
 	if limit != nil {
-		return len(through), limit
+		return n, limit
 	}
-	return len(through), nil
+	return n, nil
 }

@@ -319,7 +319,7 @@ func (svc *Service) PauseCRM(ctx context.Context, crm domain.CRM, why string, un
 }
 
 // ResumeCRM lets a paused or parked sync of a CRM continue, by hand. Its connector then tries again what the
-// CRM refused before.
+// CRM refused before, and failed pushes that wait for their time are due at once.
 func (svc *Service) ResumeCRM(ctx context.Context, crm domain.CRM) error {
 	if c := svc.Connector(crm); c != nil && c.Configured() {
 		if err := c.Resume(ctx); err != nil {
@@ -330,7 +330,10 @@ func (svc *Service) ResumeCRM(ctx context.Context, crm domain.CRM) error {
 		if err := tx.SetState(crmState(crm, statePause), nil); err != nil {
 			return err
 		}
-		return tx.SetState(crmState(crm, stateBudget), nil)
+		if err := tx.SetState(crmState(crm, stateBudget), nil); err != nil {
+			return err
+		}
+		return tx.RetryWaiting(crm)
 	})
 	return wrap("resume the sync", err)
 }

@@ -468,6 +468,8 @@ type CRMLinks interface {
 	StoreAnswers(crm domain.CRM, answers []domain.PushAnswer, retryAt []time.Time) error
 	// RetryDead makes dead letters due again, of one InMail or one class, or all when both are empty.
 	RetryDead(crm domain.CRM, id domain.ID, class domain.FailureClass) (int, error)
+	// RetryWaiting makes failed pushes that wait for their time due at once.
+	RetryWaiting(crm domain.CRM) error
 	// Resync makes InMails due to be pushed again in full, because reconcile found them missing or different.
 	// An empty crm means every CRM.
 	Resync(crm domain.CRM, ids []domain.ID) error

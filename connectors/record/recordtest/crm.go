@@ -195,6 +195,80 @@ func neverBack(t *testing.T, w *world) {
 	}
 }
 
+// failedParts checks that the parts of an InMail keep their failures apart (F05): each is read as it was
+// stored, is found by its own class, and goes when its push succeeds, when the link is reset, and when a
+// member is erased.
+func failedParts(t *testing.T, w *world) {
+	w.members("ada", "bob")
+	id := w.queued("ada", "bob", 1)[0].ID
+	at := w.Now()
+	parts := map[string]domain.Failure{
+		domain.RecordPart: {Object: "Thing", Class: domain.Locked, Detail: "LOCKED (A)", Attempts: 2, FailedAt: at.Add(-time.Second)},
+		"note":            {Object: "Note", Class: domain.BadData, Detail: "MISSING (B, C)", Attempts: 1, FailedAt: at, Dead: true},
+	}
+	fail := func() {
+		t.Helper()
+		a := taken(claim(w, 1)[0])
+		a.Class, a.Link.Failures = domain.Locked, parts
+		a.Link.Summarize()
+		store(w, time.Time{}, a)
+	}
+	fail()
+	links := read(w, func(tx mailroom.Tx) ([]domain.Link, error) { return tx.Failures(crm, page(10)) })
+	want := []domain.Link{{InMail: id, CRM: crm, RecordID: "a01000000000001AAA", PushedVersion: 1, PushedSeq: 1, Failures: parts,
+		Attempts: 1, Class: domain.BadData, Detail: "MISSING (B, C)", FailedAt: at, Dead: true}}
+	if diff := cmp.Diff(want, links); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	retry := func(class domain.FailureClass) (n int) {
+		w.update(func(tx mailroom.Tx) (err error) {
+			n, err = tx.RetryDead(crm, "", class)
+			return err
+		})
+		return n
+	}
+	if n := retry(domain.Configuration); n != 0 {
+		t.Errorf("retried %d of a class that no part has", n)
+	}
+	if n := retry(domain.Locked); n != 1 {
+		t.Errorf("retried %d of the class of the second part", n)
+	}
+	waits := taken(claim(w, 1)[0])
+	waits.Class, waits.Link.Failures = domain.Locked, map[string]domain.Failure{"note": {Class: domain.Configuration, FailedAt: at}}
+	waits.Link.Summarize()
+	store(w, w.Now().Add(time.Hour), waits)
+	w.update(func(tx mailroom.Tx) error { return tx.RetryWaiting(other) })
+	if got := claim(w, 1); len(got) != 0 {
+		t.Errorf("a resume of another CRM made it due: %+v", got)
+	}
+	w.update(func(tx mailroom.Tx) error { return tx.RetryWaiting(crm) })
+	fail()
+	w.update(func(tx mailroom.Tx) error { return tx.Resync(crm, []domain.ID{id}) })
+	pushes := claim(w, 1)
+	if len(pushes) != 1 || pushes[0].Link.Failures != nil {
+		t.Fatalf("after a reset: %+v", pushes)
+	}
+	// A link that was in sync is due again when one of its parts fails.
+	store(w, time.Time{}, taken(pushes[0]))
+	a := taken(pushes[0])
+	a.Class, a.Link.Failures = domain.Locked, parts
+	a.Link.Summarize()
+	store(w, w.Now(), a)
+	if b := backlog(w); b.Unsynced != 1 || b.OldestUnsynced != w.Now() {
+		t.Errorf("%+v", b)
+	}
+	w.update(func(tx mailroom.Tx) error {
+		_, _, err := tx.EraseMember("bob", 10)
+		return err
+	})
+	erased := read(w, func(tx mailroom.Tx) (map[domain.ID]map[domain.CRM]domain.Link, error) {
+		return tx.Links([]domain.ID{id})
+	})
+	if l := erased[id][crm]; l.Failures != nil || l.Detail != "" {
+		t.Errorf("after the erasure: %+v", l)
+	}
+}
+
 // failedPushes checks what happens to pushes that fail.
 func failedPushes(t *testing.T, w *world) {
 	w.members("ada", "bob")

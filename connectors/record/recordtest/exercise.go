@@ -52,6 +52,7 @@ func Exercise(t *testing.T, engines Engines) {
 		{"Snapshots/TheLastIsKept", snapshots},
 		{"Lessons/AreTakenOnce", lessons},
 		{"Pushes/ThatFail", failedPushes},
+		{"Pushes/F05_PartsFailApart", failedParts},
 		{"Pushes/AreKeptByAHeartbeat", extendedLeases},
 		{"Pushes/AreWalkedByID", pagePushes},
 		{"CRMs/AreEachTheirOwn", eachItsOwn},

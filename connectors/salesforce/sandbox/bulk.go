@@ -384,6 +384,7 @@ func (c *call) processChunk(j *job, columns []*field, chunk [][]string) {
 	keys := jobKeys(j, chunk, columns)
 	tx := c.sandbox.store.begin(c.sandbox.now, c.who)
 	defer tx.rollback()
+	tx.rows, tx.chunk = c.rows, min(len(chunk), maxCollection)
 	for i, cells := range chunk {
 		results[i] = c.processRow(tx, j, columns, cells, keys[i])
 	}

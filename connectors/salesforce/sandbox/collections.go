@@ -149,6 +149,7 @@ func (c *call) saveRows(save func(*txn, *object, row) saveResult) reply {
 // eachRow saves rows in order. With allOrNone one failure rolls all of them back.
 func (c *call) eachRow(tx *txn, n int, allOrNone bool, save func(int) saveResult) []saveResult {
 	results := make([]saveResult, n)
+	tx.chunk = n
 	mark, failed := tx.mark(), false
 	for i := range results {
 		if e := c.rows.strike(); e != nil {

@@ -21,6 +21,7 @@ type FaultKind string
 const (
 	RowLock         FaultKind = "row_lock"           // rows fail with UNABLE_TO_LOCK_ROW
 	RowDuplicate    FaultKind = "row_duplicate"      // rows fail with DUPLICATE_VALUE, as in a race of two inserts
+	RowRefused      FaultKind = "row_refused"        // rows of Object fail with Code, as by a trigger or flow of the org
 	SessionExpired  FaultKind = "session_expired"    // 401, and the session has ended
 	LimitTotal      FaultKind = "limit_total"        // 403 REQUEST_LIMIT_EXCEEDED, TotalRequests
 	LimitConcurrent FaultKind = "limit_concurrent"   // 403 REQUEST_LIMIT_EXCEEDED, ConcurrentRequests
@@ -60,6 +61,14 @@ type Fault struct {
 	Next int `json:"next,omitempty"`
 	// Delay is how long the slow kinds wait, by Options.Sleep.
 	Delay time.Duration `json:"delay,omitempty"`
+	// Object, Code, Message and Fields are the answer of row_refused to rows of an object.
+	Object  string   `json:"object,omitempty"`
+	Code    string   `json:"code,omitempty"`
+	Message string   `json:"message,omitempty"`
+	Fields  []string `json:"fields,omitempty"`
+	// Above limits row_refused to requests that have more rows of the object than this, as a trigger does
+	// that meets a limit of its transaction.
+	Above int `json:"above,omitempty"`
 }
 
 // Validate returns what is wrong with a fault, or nil.
@@ -73,6 +82,10 @@ func (f Fault) Validate() error {
 		return fmt.Errorf("sandbox: skip, next and delay of a fault are 0 or more")
 	case (f.Kind == SlowBefore || f.Kind == SlowAfter) && f.Delay == 0:
 		return fmt.Errorf("sandbox: fault %s needs a delay", f.Kind)
+	case f.Kind == RowRefused && (f.Object == "" || f.Code == ""):
+		return fmt.Errorf("sandbox: fault %s needs an object and a code", f.Kind)
+	case f.Kind != RowRefused && (f.Object != "" || f.Code != "" || f.Message != "" || f.Fields != nil || f.Above != 0):
+		return fmt.Errorf("sandbox: object, code, message, fields and above belong to the fault %s", RowRefused)
 	case f.Resource != "" && !slices.Contains(resources, f.Resource):
 		return fmt.Errorf("sandbox: resource %q is not known", f.Resource)
 	case (f.Kind == InvalidGrant || f.Kind == InvalidClient) && f.Resource != "token":
@@ -84,7 +97,7 @@ func (f Fault) Validate() error {
 }
 
 var faultKinds = []FaultKind{
-	RowLock, RowDuplicate, SessionExpired, LimitTotal, LimitConcurrent, UnavailableHTML, ServerError, BadGateway,
+	RowLock, RowDuplicate, RowRefused, SessionExpired, LimitTotal, LimitConcurrent, UnavailableHTML, ServerError, BadGateway,
 	GatewayTimeout, TimeoutAfter, QueryTimeout, InMaintenance, APIDisabled, SlowBefore, SlowAfter, DropBefore,
 	DropAfter, TruncatedBody, EmptyBody, EmptyErrorList, InvalidGrant, InvalidClient, InvalidLogin, BulkJobFails,
 }
@@ -162,7 +175,7 @@ func (fs *faults) strikes(f *Fault) bool {
 	return true
 }
 
-func rowKind(k FaultKind) bool { return k == RowLock || k == RowDuplicate }
+func rowKind(k FaultKind) bool { return k == RowLock || k == RowDuplicate || k == RowRefused }
 
 // hit is the fault that strikes one request.
 type hit struct {
@@ -211,7 +224,7 @@ func (rf rowFault) strike() *apiError {
 	defer fs.mu.Unlock()
 	for _, f := range slices.Clone(fs.list) {
 		aimed := f.Resource == "" || f.Resource == rf.resource || f.Resource == rf.within
-		if !rowKind(f.Kind) || !aimed || !fs.strikes(f) {
+		if !rowKind(f.Kind) || f.Kind == RowRefused || !aimed || !fs.strikes(f) {
 			continue
 		}
 		if f.Kind == RowLock {
@@ -219,6 +232,23 @@ func (rf rowFault) strike() *apiError {
 		}
 		return &apiError{Code: "DUPLICATE_VALUE",
 			Message: "duplicate value found: <unknown> duplicates value on record with id: <unknown>"}
+	}
+	return nil
+}
+
+// refuse returns the error with which the org's automation refuses a row of an object that is about to be
+// stored, or nil. chunk is how many rows of the object the request has.
+func (rf rowFault) refuse(object string, chunk int) *apiError {
+	if rf.faults == nil {
+		return nil
+	}
+	fs := rf.faults
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	for _, f := range slices.Clone(fs.list) {
+		if f.Kind == RowRefused && f.Object == object && chunk > f.Above && fs.strikes(f) {
+			return &apiError{Code: f.Code, Message: f.Message, Fields: f.Fields}
+		}
 	}
 	return nil
 }

@@ -341,6 +341,7 @@ func (c *call) write(do func(*txn) reply) reply {
 	}
 	tx := c.sandbox.store.begin(c.sandbox.now, c.who)
 	defer tx.rollback()
+	tx.rows, tx.chunk = c.rows, 1
 	r := do(tx)
 	if r.status >= 300 && tx.err == nil {
 		return r

@@ -282,13 +282,16 @@ func (d *draft) save() (string, []*apiError) {
 	if e := d.checkUnique(); e != nil {
 		return "", one(e)
 	}
+	if e := d.tx.rows.refuse(d.object.name, d.tx.chunk); e != nil {
+		return "", one(e)
+	}
 	return d.store(), nil
 }
 
 func (d *draft) checkRequired() *apiError {
 	var missing []string
 	for _, f := range d.object.fields {
-		if f.required && d.values[f.pos] == nil {
+		if (f.required || f.demanded.Load() && !d.system) && d.values[f.pos] == nil {
 			missing = append(missing, f.name)
 		}
 	}

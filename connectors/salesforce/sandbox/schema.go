@@ -84,6 +84,8 @@ type field struct {
 	permissionable         bool // under field-level security; other fields are visible with the object
 
 	hidden    atomic.Bool  // field-level security hides it from everybody
+	encrypted atomic.Bool  // Platform Encryption: it cannot be filtered by
+	demanded  atomic.Bool  // an administrator made it required
 	shortened atomic.Int32 // current length in UTF-16 units; 0: as deployed
 }
 
@@ -101,7 +103,7 @@ func (f *field) custom() bool { return strings.HasSuffix(f.name, "__c") }
 // long reports whether the field is a long text area, which can be neither filtered nor sorted.
 func (f *field) long() bool { return f.kind == kindTextArea && f.length > 255 }
 
-func (f *field) filterable() bool { return !f.long() }
+func (f *field) filterable() bool { return !f.long() && !f.encrypted.Load() }
 func (f *field) sortable() bool   { return !f.long() && f.kind != kindMultiselect }
 func (f *field) groupable() bool {
 	if f.formula != nil || f.kind == kindDateTime || f.kind == kindMultiselect {

@@ -54,6 +54,24 @@ func (s *Sandbox) ChangeLength(object, name string, length int) error {
 	return nil
 }
 
+// EncryptField encrypts a field with Platform Encryption, so that no query can filter by it, or decrypts it.
+func (s *Sandbox) EncryptField(object, name string, encrypted bool) error {
+	f, err := s.fieldNamed(object, name)
+	if err == nil {
+		f.encrypted.Store(encrypted)
+	}
+	return err
+}
+
+// RequireField makes a field required in every write, or no longer.
+func (s *Sandbox) RequireField(object, name string, required bool) error {
+	f, err := s.fieldNamed(object, name)
+	if err == nil {
+		f.demanded.Store(required)
+	}
+	return err
+}
+
 func (s *Sandbox) fieldNamed(object, name string) (*field, error) {
 	o := s.schema.object(object)
 	if o == nil || o.field(name) == nil {
@@ -70,26 +88,35 @@ func (f *field) maxLength() int {
 	return f.length
 }
 
-// changeField shows or hides a field, or changes its length: {"object", "field", "shown": false, "length":
-// 80}.
+// changeField shows, hides, encrypts or requires a field, or changes its length: {"object", "field", "shown":
+// false, "length": 80, "encrypted": true, "required": true}.
 func (s *Sandbox) changeField(r *http.Request, _ string) (any, error) {
 	in, err := decode[struct {
 		Object string `json:"object"`
 		Field  string `json:"field"`
 		Shown  *bool  `json:"shown"`
 		Length *int   `json:"length"`
+
+		Encrypted *bool `json:"encrypted"`
+		Required  *bool `json:"required"`
 	}](r)
 	if err != nil {
 		return nil, err
 	}
-	if in.Shown == nil && in.Length == nil {
-		return nil, fmt.Errorf("shown or length must be given")
+	if in.Shown == nil && in.Length == nil && in.Encrypted == nil && in.Required == nil {
+		return nil, fmt.Errorf("shown, length, encrypted or required must be given")
 	}
 	if in.Shown != nil {
 		err = s.ShowField(in.Object, in.Field, *in.Shown)
 	}
 	if in.Length != nil && err == nil {
 		err = s.ChangeLength(in.Object, in.Field, *in.Length)
+	}
+	if in.Encrypted != nil && err == nil {
+		err = s.EncryptField(in.Object, in.Field, *in.Encrypted)
+	}
+	if in.Required != nil && err == nil {
+		err = s.RequireField(in.Object, in.Field, *in.Required)
 	}
 	return done, err
 }

@@ -288,6 +288,8 @@ type txn struct {
 	at    time.Time // UTC, in whole seconds: the value of the audit fields
 	who   caller
 	steps []change
+	rows  rowFault // the faults of the request
+	chunk int      // rows of the request that a trigger gets together
 }
 
 // change is one step of a transaction.
