@@ -53,16 +53,20 @@ type Settings struct {
 
 // Program is the settings that only the program itself reads.
 type Program struct {
-	OperatorKey     string        `koanf:"operator_key" secret:"true"` // the first key; empty: embedded mode makes one
-	Log             string        `koanf:"log"`                        // text or json; empty: text on a terminal
-	LogLevel        string        `koanf:"log_level"`                  // debug, info, warn or error
-	TimeTravel      bool          `koanf:"time_travel"`                // POST /v1/clock exists (tests only)
-	CRMPushEvery    time.Duration `koanf:"crm_push_every"`             // 100ms..1h
-	SnapshotEvery   time.Duration `koanf:"snapshot_every"`             // 100ms..1h
-	MetricsTags     []string      `koanf:"metrics_tags"`               // at most 20 tags that metrics show by name
-	Roles           []Role        `koanf:"roles"`                      // api, worker, scheduler
-	PublicListening bool          `koanf:"public"`                     // embedded mode may listen beyond loopback
+	OperatorKey     string        `koanf:"operator_key" secret:"true"`      // the first key; empty: embedded mode makes one
+	NextOperatorKey string        `koanf:"operator_key_next" secret:"true"` // holds beside it, for a change without a gap
+	Log             string        `koanf:"log"`                             // text or json; empty: text on a terminal
+	LogLevel        string        `koanf:"log_level"`                       // debug, info, warn or error
+	TimeTravel      bool          `koanf:"time_travel"`                     // POST /v1/clock exists (tests only)
+	CRMPushEvery    time.Duration `koanf:"crm_push_every"`                  // 100ms..1h
+	SnapshotEvery   time.Duration `koanf:"snapshot_every"`                  // 100ms..1h
+	MetricsTags     []string      `koanf:"metrics_tags"`                    // at most 20 tags that metrics show by name
+	Roles           []Role        `koanf:"roles"`                           // api, worker, scheduler
+	PublicListening bool          `koanf:"public"`                          // embedded mode may listen beyond loopback
 }
+
+// MinKey is the least length of a key of the settings, in characters.
+const MinKey = 16
 
 // Defaults returns the settings that apply where nothing is set.
 func Defaults() Settings {
@@ -169,8 +173,18 @@ func (s Settings) Validate() error {
 	if len(p.Roles) < 3 && s.Queue.URL == "" {
 		fault("roles: %v alone need a queue that others reach; set redis_url (INMAIL_REDIS_URL)", p.Roles)
 	}
-	if strings.ContainsFunc(p.OperatorKey, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		fault("operator_key: has characters that no Authorization header carries; use visible ASCII without blanks")
+	for _, k := range [][2]string{{"operator_key", p.OperatorKey}, {"operator_key_next", p.NextOperatorKey}} {
+		name, key := k[0], k[1]
+		if key != "" && len(key) < MinKey {
+			fault("%s: %d characters can be guessed; use %d or more, for instance of openssl rand -hex 24", name, len(key),
+				MinKey)
+		}
+		if strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }) {
+			fault("%s: has characters that no Authorization header carries; use visible ASCII without blanks", name)
+		}
+	}
+	if p.NextOperatorKey != "" && (p.OperatorKey == "" || p.OperatorKey == p.NextOperatorKey) {
+		fault("operator_key_next: it holds beside another key; set operator_key as well, to a different one")
 	}
 	if host, _, err := net.SplitHostPort(s.HTTP.Listen); err == nil && s.Embedded() && !p.PublicListening &&
 		!loopback(host) {
@@ -241,7 +255,7 @@ func join(prefix, name string) string {
 
 // secretNames are settings that are accepted only from variables or files, never from YAML, and are never
 // shown.
-var secretNames = []string{"operator_key", "metrics_key", "salesforce.client_secret", "salesforce.password",
+var secretNames = []string{"operator_key", "operator_key_next", "metrics_key", "salesforce.client_secret", "salesforce.password",
 	"salesforce.token"}
 
 func secretName(name string) bool { return slices.Contains(secretNames, name) }

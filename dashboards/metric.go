@@ -71,6 +71,7 @@ var Metrics = []Metric{
 	{Name: "inmail_crm_push_duration_seconds", Kind: Histogram, Labels: []string{"crm", "resource"},
 		Buckets: []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 20, 30, 60, 120}},
 	{Name: "inmail_crm_api_budget_used_ratio", Kind: Gauge, Page: Shared, Labels: []string{"crm"}},
+	{Name: "inmail_http_wrong_keys_total", Kind: Counter},
 	{Name: "inmail_http_request_duration_seconds", Kind: Histogram, Labels: []string{"route", "method", "code"},
 		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}},
 	{Name: "inmail_job_duration_seconds", Kind: Histogram, Labels: []string{"type", "result"},

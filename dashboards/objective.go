@@ -14,6 +14,7 @@ const (
 	waitingLimit  = 60 * time.Second // an idle machine sends within 1 s, and redrive asks again within seconds
 
 	jobsLimit       = 0.1  // share of one kind of job that fails
+	wrongKeysLimit  = 30.0 // wrong keys a minute
 	budgetLimit     = 0.8  // share of our API calls of the day
 	deadLetterLimit = 10   // more than an hour ago
 	driftLimit      = 10   // records that differ, in two nightly runs

@@ -333,6 +333,7 @@ func TestLimitsOfBoardsAndAlertsAgree(t *testing.T) {
 		{"InMailSendsWaiting", "inmail-delivery", "Oldest task waiting", `> ([\d.]+)$`},
 		{"InMailSendsWaiting", "inmail-delivery", "Oldest send waiting", `> ([\d.]+)$`},
 		{"InMailJobsFail", "inmail-delivery", "Jobs that fail", `ratio_rate30m > ([\d.]+)`},
+		{"InMailWrongKeys", "inmail-delivery", "Wrong keys", `> ([\d.]+)$`},
 		{"InMailSalesforceBudgetLow", "inmail-salesforce", "API budget", `> ([\d.]+)$`},
 		{"InMailSalesforceDeadLetters", "inmail-salesforce", "Dead letters", `>= ([\d.]+)`},
 		{"InMailSalesforceDrift", "inmail-salesforce", "Drift", `> ([\d.]+)`},

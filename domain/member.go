@@ -1,6 +1,7 @@
 package domain
 
 import (
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -22,6 +23,9 @@ const MaxMemberID = 64
 func (id MemberID) Validate() error {
 	if id == Erased {
 		return Refuse(BadRequest, "member id %q is kept for members who were erased; choose another", Erased)
+	}
+	if id == "." || id == ".." {
+		return Refuse(BadRequest, "member id %q is a step in a path, no name; choose another", string(id))
 	}
 	if len(id) < 1 || len(id) > MaxMemberID {
 		return &Refusal{Code: BadRequest, Got: len(id), Limit: MaxMemberID,
@@ -83,6 +87,18 @@ const (
 	maxSkills   = 100
 	maxEmailLen = 254
 )
+
+// CheckPhotoURL refuses a photo that readers should not fetch: it is an https URL with a host and without a
+// user, or empty.
+func CheckPhotoURL(photo string) error {
+	if photo == "" {
+		return nil
+	}
+	if u, err := url.Parse(photo); err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil {
+		return Refuse(BadRequest, "photo_url is an https URL, such as https://example.com/maria.jpg, or empty")
+	}
+	return nil
+}
 
 // Validate checks a member and sets its plan: without a plan the smallest one of the account type; a plan of
 // another type is refused (API.md).

@@ -115,7 +115,7 @@ func TestRules(t *testing.T) {
 				t.Errorf("%q: %v", id, err)
 			}
 		}
-		for _, id := range []MemberID{"", "a b", "a@b.example", "é", "erased", MemberID(strings.Repeat("x", 65))} {
+		for _, id := range []MemberID{"", "a b", "a@b.example", "é", "erased", ".", "..", MemberID(strings.Repeat("x", 65))} {
 			want(t, id.Validate(), BadRequest)
 		}
 	})

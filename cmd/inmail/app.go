@@ -108,6 +108,10 @@ func (a *app) openData() error {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return fmt.Errorf("data %s: %w; choose a folder that this user can write (--data, INMAIL_DATA)", folder, err)
 	}
+	unix.Umask(0o077) // what SQLite makes here is the owner's alone
+	if err := closeFiles(folder); err != nil {
+		return err
+	}
 	lock, err := os.OpenFile(filepath.Join(folder, "inmail.lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return fmt.Errorf("data %s: %w; choose a folder that this user can write (--data, INMAIL_DATA)", folder, err)
@@ -118,6 +122,27 @@ func (a *app) openData() error {
 			"stop it, or choose another folder (--data, INMAIL_DATA)", folder)
 	}
 	a.onStop("data folder", func(context.Context) error { return lock.Close() })
+	return nil
+}
+
+// closeFiles takes the rights on our files away from other users, in a folder that was there before: the
+// record holds what people wrote, and its copies of a moment are as open as the record.
+func closeFiles(folder string) error {
+	for _, pattern := range []string{"inmail.db*", "sandbox.db*", "operator.key", "inmail.lock"} {
+		paths, err := filepath.Glob(filepath.Join(folder, pattern))
+		if err != nil {
+			return err
+		}
+		for _, path := range paths {
+			if info, err := os.Stat(path); err != nil || info.Mode().Perm()&0o077 == 0 {
+				continue
+			}
+			if err := os.Chmod(path, 0o600); err != nil {
+				return fmt.Errorf("data %s: others may read %s: %w; give the file to the user who runs inmail", folder,
+					filepath.Base(path), err)
+			}
+		}
+	}
 	return nil
 }
 
@@ -152,12 +177,6 @@ func (a *app) Start(ctx context.Context) error {
 	return a.startAPI()
 }
 
-// operatorKeyID is the id under which the operator key of the settings is stored.
-const operatorKeyID = "operator"
-
-// safeKey is the least length, in characters, of a key that cannot be guessed.
-const safeKey = 16
-
 // installOperatorKey stores the operator key of the settings. When there is none, embedded mode makes one and
 // keeps it in the data folder, readable by this user only.
 func (a *app) installOperatorKey(ctx context.Context) error {
@@ -176,11 +195,7 @@ func (a *app) installOperatorKey(ctx context.Context) error {
 		}
 		return nil
 	}
-	if len(key) < safeKey {
-		a.log.WarnContext(ctx, "the operator key is so short that it can be guessed; use a longer one",
-			"characters", len(key), "safe", safeKey)
-	}
-	return a.service.InstallKey(ctx, operatorKeyID, key)
+	return a.service.InstallKeys(ctx, key, a.settings.Program.NextOperatorKey)
 }
 
 // embeddedOperatorKey reads the operator key of the data folder, or makes it when there is none or it is too
@@ -188,7 +203,7 @@ func (a *app) installOperatorKey(ctx context.Context) error {
 func (a *app) embeddedOperatorKey() (string, error) {
 	path := filepath.Join(a.settings.Record.Data, "operator.key")
 	stored, err := os.ReadFile(path)
-	if err == nil && len(strings.TrimSpace(string(stored))) >= safeKey {
+	if err == nil && len(strings.TrimSpace(string(stored))) >= config.MinKey {
 		return strings.TrimSpace(string(stored)), nil
 	}
 	if err != nil && !errors.Is(err, os.ErrNotExist) {

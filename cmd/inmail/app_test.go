@@ -45,13 +45,41 @@ func TestASecondProcessOnADataFolderIsToldSo(t *testing.T) {
 }
 
 func TestAnOperatorKeyIsTheOperatorsChoice(t *testing.T) {
-	for key, good := range map[string]bool{"short": true, "inm_test_operator_key_0123456789": true, "with blank": false, "schlüssel": false, "line\nbreak": false} {
+	for key, good := range map[string]bool{"short": false, "15-characters-x": false, "16-characters-xy": true, "inm_test_operator_key_0123456789": true, "with blank": false, "schlüssel": false, "line\nbreak": false} {
 		s, err := config.Load(config.Sources{Environment: []string{"INMAIL_OPERATOR_KEY=" + key}})
 		if (err == nil) != good {
 			t.Errorf("key %q: %v, want it taken: %v", key, err, good)
 		}
 		if good && s.Program.OperatorKey != key {
 			t.Errorf("key %q became %q", key, s.Program.OperatorKey)
+		}
+	}
+}
+
+// TestDataFilesAreTheOwnersAlone starts in a folder that others may read, with a file that others may read.
+func TestDataFilesAreTheOwnersAlone(t *testing.T) {
+	folder := t.TempDir()
+	if err := os.Chmod(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, "operator.key"), []byte("inm_0123456789abcdef\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s := patient(t, map[string]string{"data": folder, "listen": "127.0.0.1:0"})
+	a, err := build(t.Context(), s, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(a.Start(t.Context()), a.Stop(context.Background())); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(folder)
+	if err != nil || len(entries) < 3 {
+		t.Fatalf("%d files, %v", len(entries), err)
+	}
+	for _, e := range entries {
+		if info, err := e.Info(); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s has mode %v, %v; want 0600", e.Name(), info.Mode(), err)
 		}
 	}
 }

@@ -23,6 +23,7 @@ import (
 	"inmail/config"
 	"inmail/connectors/porttest"
 	"inmail/domain"
+	"inmail/domain/mailroom"
 )
 
 func init() { time.Local = time.UTC } // tables show local times
@@ -438,7 +439,7 @@ func TestKey(t *testing.T) {
 // newMemberKey makes a key and returns the answer.
 func (r *running) newMemberKey(member domain.MemberID) string {
 	r.t.Helper()
-	_, key, err := r.service.CreateKey(r.t.Context(), "member", member)
+	_, key, err := r.service.CreateKey(r.t.Context(), mailroom.Viewer{}, mailroom.NewKey{Role: "member", Member: member})
 	if err != nil {
 		r.t.Fatal(err)
 	}

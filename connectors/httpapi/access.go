@@ -29,8 +29,9 @@ const (
 // memberHeader names the member whom an operator acts for.
 const memberHeader = "Inmail-Member"
 
-// admit finds the caller and refuses, in this order: no key (401), too many requests (429), the wrong role
-// (403), an invalid Inmail-Member or none where a member is needed (400).
+// admit finds the caller and refuses, in this order: too many requests of the address (429), no key
+// (401), too many of the key (429), the wrong role or a read-only key (403), an invalid Inmail-Member or none
+// where a member is needed (400).
 func (c *call) admit(who access) error {
 	switch who {
 	case anyone:
@@ -38,15 +39,21 @@ func (c *call) admit(who access) error {
 	case metricsKey:
 		return c.admitMetrics()
 	}
+	if err := c.limitRate(c.api.byAddress, network(c.client), "this address"); err != nil {
+		return err
+	}
 	if err := c.authenticate(who); err != nil {
 		return err
 	}
-	if err := c.limitRate(); err != nil {
+	if err := c.limitRate(c.api.byKey, c.key.ID, "this key"); err != nil {
 		return err
 	}
 	operator := c.key.Role == mailroom.RoleOperator
 	if !operator && (who == operatorOnly || who == operatorPage) {
 		return domain.Refuse(domain.Forbidden, "this call is for operators; use an operator key")
+	}
+	if c.key.ReadOnly && !c.changesNothing() {
+		return domain.Refuse(domain.Forbidden, "this key is read-only: it makes GET and HEAD requests and preflights")
 	}
 	c.viewer = mailroom.Viewer{Member: c.key.Member, Operator: operator, KeyID: c.key.ID}
 	if ids := c.r.Header.Values(memberHeader); len(ids) > 0 {
@@ -68,8 +75,12 @@ func (c *call) admit(who access) error {
 }
 
 // authenticate finds the key that the request sends. The answer does not show whether a key is malformed,
-// unknown or deleted, so that nobody can guess keys by the difference.
+// unknown, expired or deleted, so that nobody can guess keys by the difference. An address that has sent many
+// wrong keys is answered 429 without a look into the record, until its next try is due.
 func (c *call) authenticate(who access) (err error) {
+	if len(c.r.Header.Values("Authorization")) > 1 {
+		return domain.Refuse(domain.BadRequest, "Authorization: send it once")
+	}
 	shown := bearer(c.r)
 	if who == operatorPage && shown == "" {
 		_, shown, _ = c.r.BasicAuth()
@@ -77,11 +88,38 @@ func (c *call) authenticate(who access) (err error) {
 	if shown == "" {
 		return domain.Refuse(unauthorized, "this call needs a key; send it as Authorization: Bearer <key>")
 	}
-	c.key, err = c.api.keys.find(c.ctx, shown, c.api.Now())
+	now, from := c.api.Now(), network(c.client)
+	known := false
+	if c.key, known = c.api.keys.cached(shown, now); !known {
+		if wait, ok := c.api.wrongKeys.has(from, now); !ok {
+			return c.tooMany("this address has sent too many wrong keys", wait)
+		}
+		c.key, err = c.api.keys.find(c.ctx, shown, now)
+	}
 	if errors.Is(err, mailroom.ErrNoKey) {
-		return domain.Refuse(unauthorized, "this key is not known; it may have been deleted")
+		c.wrongKey(from, now)
+		return domain.Refuse(unauthorized, "this key is not known; it may have expired or been deleted")
+	}
+	if err == nil {
+		c.api.uses.note(c.key.ID, now)
 	}
 	return err
+}
+
+// wrongKey counts a wrong key against the address it came from; when that has used up its tries, the log says
+// so.
+func (c *call) wrongKey(from string, now time.Time) {
+	c.api.wrongKeysSent.Inc()
+	c.api.wrongKeys.take(from, now)
+	if _, ok := c.api.wrongKeys.has(from, now); !ok {
+		c.api.Log.WarnContext(c.ctx, "an address sends wrong keys and is slowed down", "client", c.client.String(),
+			"request_id", c.id, "tries_a_minute", c.api.Config.WrongKeys)
+	}
+}
+
+// changesNothing is true for the requests that a read-only key may make.
+func (c *call) changesNothing() bool {
+	return c.r.Method == http.MethodGet || c.r.Method == http.MethodHead || c.route == "/v1/preflight"
 }
 
 // admitMetrics asks for the metrics key, where one is set.
@@ -135,18 +173,26 @@ func newKeyring(ask authenticator, keep time.Duration) *keyring {
 	return &keyring{ask: ask, keep: keep, known: map[[32]byte]knownKey{}}
 }
 
+// cached returns a key that needs no look into the record.
+func (k *keyring) cached(shown string, now time.Time) (key mailroom.Key, ok bool) {
+	if k.keep == 0 {
+		return key, false
+	}
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	known, ok := k.known[sha256.Sum256([]byte(shown))]
+	return known.Key, ok && now.Before(known.until)
+}
+
+// find asks the record for a key, and caches it.
 func (k *keyring) find(ctx context.Context, shown string, now time.Time) (mailroom.Key, error) {
 	if k.keep == 0 {
 		return k.ask.Authenticate(ctx, shown)
 	}
 	hash := sha256.Sum256([]byte(shown))
 	k.mu.RLock()
-	known, ok := k.known[hash]
 	before := k.erased
 	k.mu.RUnlock()
-	if ok && now.Before(known.until) {
-		return known.Key, nil
-	}
 	key, err := k.ask.Authenticate(ctx, shown)
 	if err != nil {
 		return key, err

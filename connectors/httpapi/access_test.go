@@ -5,8 +5,12 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"inmail/domain/mailroom"
 )
@@ -128,11 +132,91 @@ func TestRateLimit(t *testing.T) {
 	w.fakeService.now = epoch // the clock stepped back: the bucket neither fills nor empties
 	ask(w.sender, 429)
 
-	l := newLimiter(1, 1)
+	l := newLimiter("key", 1, 1)
 	for i := range 2*maxBuckets + 1 {
 		l.take(fmt.Sprint(i), epoch.Add(time.Duration(i)*time.Microsecond))
 		if len(l.buckets) > maxBuckets {
 			t.Fatalf("%d buckets", len(l.buckets))
+		}
+	}
+}
+
+// TestRateLimitByAddress checks that an address is limited before its key is looked at, behind a proxy too,
+// and what the headers say.
+func TestRateLimitByAddress(t *testing.T) {
+	w := newWorld(t, func(p *Parts) {
+		p.Config.RateAddress, p.Config.RateBurst, p.Config.TrustedProxies = 0.5, 2, []string{"10.0.0.0/8"}
+	})
+	ask := func(peer, forwarded string, status int) answer {
+		t.Helper()
+		r := httptest.NewRequest("GET", "/v1/sent", nil)
+		r.RemoteAddr = peer
+		if forwarded != "" {
+			r.Header.Set("X-Forwarded-For", forwarded)
+		}
+		a := w.askRaw(w.sender, r)
+		if a.status != status {
+			t.Errorf("%s for %s: status %d, want %d", peer, forwarded, a.status, status)
+		}
+		return a
+	}
+	ask("192.0.2.1:1", "", 200)
+	a := ask("192.0.2.1:2", "", 200)
+	if p, l := a.header.Get("RateLimit-Policy"), a.header.Get("RateLimit"); p != `"address";q=2;w=4` || l != `"address";r=0;t=0` {
+		t.Errorf("the headers are %s and %s", p, l)
+	}
+	a = ask("192.0.2.1:3", "192.0.2.9", 429) // who is no proxy is not believed
+	if a.header.Get("Retry-After") != "2" || a.header.Get("RateLimit") != `"address";r=0;t=2` {
+		t.Errorf("the headers are %v", a.header)
+	}
+	for range 2 {
+		ask("10.1.1.1:1", "203.0.113.5, 198.51.100.7, 10.2.2.2", 200)
+	}
+	ask("10.1.1.1:1", "203.0.113.6, 198.51.100.7", 429) // the last that is no proxy counts, not what stands before it
+	for range 2 {
+		ask("[2001:db8::1]:1", "", 200)
+	}
+	ask("[2001:db8::ffff]:1", "", 429) // of one /64
+	ask("[2001:db8:0:1::1]:1", "", 200)
+}
+
+// TestWrongKeys checks that an address with many wrong keys is slowed down and noticed, while keys that were
+// right a moment ago go on from there.
+func TestWrongKeys(t *testing.T) {
+	w := newWorld(t, func(p *Parts) { p.Config.WrongKeys, p.Config.KeyCache = 3, 10*time.Second })
+	w.ask(w.sender, "GET", "/v1/sent", nil).want(200, "")
+	for range 3 {
+		w.ask("inm_wrong", "GET", "/v1/sent", nil).want(401, "unauthorized")
+	}
+	asked := w.fakeService.authentications
+	a := w.ask("inm_wrong", "GET", "/v1/sent", nil).want(429, "rate_limited")
+	if a.header.Get("Retry-After") != "20" {
+		t.Errorf("Retry-After is %q", a.header.Get("Retry-After"))
+	}
+	w.ask(w.receiver, "GET", "/v1/inbox", nil).want(429, "rate_limited") // it may be the next guess
+	if w.fakeService.authentications != asked {
+		t.Error("the record was asked for a key of an address that is slowed down")
+	}
+	w.ask(w.sender, "GET", "/v1/sent", nil).want(200, "")
+	if got := strings.Count(w.log.String(), "an address sends wrong keys"); got != 1 {
+		t.Errorf("warned %d times, want once", got)
+	}
+	if got := testutil.ToFloat64(w.api.wrongKeysSent); got != 3 {
+		t.Errorf("%v wrong keys are counted, want 3", got)
+	}
+	w.fakeService.now = epoch.Add(20 * time.Second)
+	w.ask(w.receiver, "GET", "/v1/inbox", nil).want(200, "")
+}
+
+// TestRequestID checks that a plain id of a request goes to the log and back, and any other is replaced.
+func TestRequestID(t *testing.T) {
+	w := newWorld(t)
+	for given, taken := range map[string]bool{"trace-1.2:3/4+5=": true, "": false, "with blank": false, "ü": false,
+		strings.Repeat("x", maxRequestID+1): false} {
+		w.log.Reset()
+		got := w.ask(w.sender, "GET", "/v1/sent", nil, "X-Request-Id: "+given).header.Get("X-Request-Id")
+		if (got == given) != taken || got == "" || !strings.Contains(w.log.String(), got) {
+			t.Errorf("%q became %q; the log says %s", given, got, w.log)
 		}
 	}
 }

@@ -43,7 +43,7 @@ func bare(w http.ResponseWriter, r *http.Request) {
 // directly, and over loopback.
 func BenchmarkPost(b *testing.B) {
 	fakeService := newFakeService()
-	_, key, err := fakeService.CreateKey(b.Context(), mailroom.RoleOperator, "")
+	_, key, err := fakeService.CreateKey(b.Context(), mailroom.Viewer{}, mailroom.NewKey{Role: mailroom.RoleOperator})
 	if err != nil {
 		b.Fatal(err)
 	}

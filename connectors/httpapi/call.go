@@ -9,6 +9,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
@@ -33,6 +34,8 @@ type call struct {
 	r         *http.Request
 	ctx       context.Context
 	began     time.Time
+	id        string        // X-Request-Id
+	client    netip.Addr    // where it came from
 	route     string        // the pattern of the path; "other" when no endpoint has it
 	method    string        // "other" when it is not one of HTTP's usual methods
 	challenge string        // the WWW-Authenticate header of a 401

@@ -315,6 +315,7 @@ func TestKeys(t *testing.T) {
 	w.ask(key, "GET", "/v1/members/jo", nil).want(401, "unauthorized")
 	w.ask(w.operator, "DELETE", "/v1/keys/"+id, nil).want(404, "not_found")
 	w.ask(w.operator, "DELETE", "/v1/keys/%00", nil).want(404, "not_found")
+	w.ask(w.operator, "DELETE", "/v1/keys/"+w.idOf(w.operator), nil).want(409, "conflict")
 	w.ask(w.operator, "POST", "/v1/keys", `{"role":"member","member":"ghost"}`).want(404, "not_found")
 	for _, invalid := range []string{`{"role":"member"}`, `{"role":"operator","member":"maria"}`, `{"role":"root"}`, `{"member":"maria"}`, `{"role":"member","member":"no good"}`, `{"role":"member","member":null}`} {
 		w.ask(w.operator, "POST", "/v1/keys", invalid).want(400, "bad_request")
@@ -323,6 +324,35 @@ func TestKeys(t *testing.T) {
 		w.ask("", "GET", "/v1/keys", nil, "Authorization: "+shown).want(401, "unauthorized")
 	}
 	w.ask("", "GET", "/v1/keys", nil, "Authorization: bearer "+w.operator).want(200, "")
+}
+
+// TestKeysOfOnePurpose checks name, end, stamps and the right to change nothing.
+func TestKeysOfOnePurpose(t *testing.T) {
+	w := newWorld(t)
+	in := object{"role": "operator", "name": "weekly report", "read_only": true, "expires_at": "2027-11-23T09:00:00+01:00"}
+	reader := w.ask(w.operator, "POST", "/v1/keys", in).want(201, "").text("key")
+	asJo := []string{"Inmail-Member: jo"}
+	for _, allowed := range []struct {
+		method, target, body string
+		as                   []string
+	}{
+		{"GET", "/v1/sent", "", asJo}, {"GET", "/v1/keys", "", nil}, {"POST", "/v1/preflight", `{"to":["maria"]}`, asJo},
+	} {
+		w.ask(reader, allowed.method, allowed.target, allowed.body, allowed.as...).want(200, "")
+	}
+	for _, refused := range []struct{ method, target, body string }{
+		{"POST", "/v1/inmails", `{"to":"maria","subject":"s","body":"b"}`}, {"DELETE", "/v1/keys/" + w.idOf(reader), ""},
+		{"PATCH", "/v1/members/jo", `{"name":"J"}`}, {"POST", "/v1/crm/reconcile", ""},
+	} {
+		w.ask(reader, refused.method, refused.target, refused.body).want(403, "forbidden")
+	}
+	w.ask(w.operator, "GET", "/v1/keys", nil).want(200, "").has("items.0.name", "weekly report", "items.0.read_only", true,
+		"items.0.expires_at", "2027-11-23T08:00:00.000Z", "items.0.created_by", w.idOf(w.operator),
+		"items.0.last_used_at", "2026-11-23T09:00:00.000Z")
+	for _, invalid := range []object{{"role": "operator", "expires_at": "next year"}, {"role": "operator", "read_only": "yes"}} {
+		w.ask(w.operator, "POST", "/v1/keys", invalid).want(400, "bad_request")
+	}
+	w.ask("", "GET", "/v1/keys", nil, "Authorization: Bearer "+w.operator, "Authorization: Bearer "+w.operator).want(400, "bad_request")
 }
 
 func TestImport(t *testing.T) {

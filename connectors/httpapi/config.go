@@ -21,7 +21,10 @@ type Config struct {
 	MaxHeaderBytes    int           `koanf:"max_header_bytes"`    // 4096..1048576
 	KeyCache          time.Duration `koanf:"key_cache"`           // 0..10s, a key is cached; 0: never
 	RateLimit         float64       `koanf:"rate_limit"`          // requests a second and key, 0..1e6; 0: any
+	RateAddress       float64       `koanf:"rate_address"`        // requests a second and client address, 0..1e6; 0: any
 	RateBurst         int           `koanf:"rate_burst"`          // how many may come at once, 1..1e6
+	WrongKeys         int           `koanf:"wrong_keys"`          // wrong keys a minute and client address, 0..1e6; 0: any
+	TrustedProxies    []string      `koanf:"trusted_proxies"`     // addresses or networks whose X-Forwarded-For counts
 }
 
 // Default returns the settings that are in force when nothing is set.
@@ -37,6 +40,7 @@ func Default() Config {
 		MaxHeaderBytes:    64 << 10,
 		KeyCache:          2 * time.Second,
 		RateBurst:         50,
+		WrongKeys:         20,
 	}
 }
 
@@ -69,6 +73,15 @@ func (c Config) Validate() error {
 	}
 	if !(c.RateLimit >= 0 && c.RateLimit <= 1e6) {
 		faults = append(faults, fmt.Errorf("rate_limit: %g is outside 0..1000000", c.RateLimit))
+	}
+	if !(c.RateAddress >= 0 && c.RateAddress <= 1e6) {
+		faults = append(faults, fmt.Errorf("rate_address: %g is outside 0..1000000", c.RateAddress))
+	}
+	if c.WrongKeys < 0 || c.WrongKeys > 1e6 {
+		faults = append(faults, fmt.Errorf("wrong_keys: %d is outside 0..1000000", c.WrongKeys))
+	}
+	if _, err := parseProxies(c.TrustedProxies); err != nil {
+		faults = append(faults, err)
 	}
 	if c.RateBurst < 1 || c.RateBurst > 1e6 {
 		faults = append(faults, fmt.Errorf("rate_burst: %d is outside 1..1000000", c.RateBurst))

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -82,12 +83,15 @@ func newWorld(t *testing.T, change ...func(*Parts)) *world {
 }
 
 func (w *world) key(role mailroom.Role, member domain.MemberID) string {
-	_, key, err := w.fakeService.CreateKey(w.Context(), role, member)
+	_, key, err := w.fakeService.CreateKey(w.Context(), mailroom.Viewer{}, mailroom.NewKey{Role: role, Member: member})
 	if err != nil {
 		w.Fatal(err)
 	}
 	return key
 }
+
+// idOf returns the id of a key.
+func (w *world) idOf(key string) string { return w.fakeService.keys[sha256.Sum256([]byte(key))].ID }
 
 func text(s string) http.Handler { return of("text/plain; charset=utf-8", s) }
 func page(s string) http.Handler { return of("text/html; charset=utf-8", s) }

@@ -55,13 +55,18 @@ type Parts struct {
 // API answers HTTP requests. It is an http.Handler; Server runs it.
 type API struct {
 	Parts
-	keys      *keyring
-	limiter   *limiter
-	durations durations
-	mux       *http.ServeMux
-	endpoints []endpoint
-	document  func() ([]byte, error) // is made at the first call
-	stopping  atomic.Bool
+	keys          *keyring
+	uses          uses
+	proxies       proxies
+	byKey         *limiter
+	byAddress     *limiter
+	wrongKeys     *limiter // by address: each try that was wrong spends one
+	wrongKeysSent prometheus.Counter
+	durations     durations
+	mux           *http.ServeMux
+	endpoints     []endpoint
+	document      func() ([]byte, error) // is made at the first call
+	stopping      atomic.Bool
 }
 
 // New builds the API and its document.
@@ -82,9 +87,18 @@ func New(p Parts) (*API, error) {
 		p.AnchorDay = 1
 	}
 	a := &API{Parts: p, mux: http.NewServeMux(),
-		keys:    newKeyring(p.Service, p.Config.KeyCache),
-		limiter: newLimiter(p.Config.RateLimit, p.Config.RateBurst)}
+		keys:      newKeyring(p.Service, p.Config.KeyCache),
+		uses:      uses{service: p.Service},
+		byKey:     newLimiter("key", p.Config.RateLimit, p.Config.RateBurst),
+		byAddress: newLimiter("address", p.Config.RateAddress, p.Config.RateBurst),
+		wrongKeys: newLimiter("wrong keys", float64(p.Config.WrongKeys)/60, p.Config.WrongKeys)}
 	var err error
+	if a.proxies, err = parseProxies(p.Config.TrustedProxies); err != nil {
+		return nil, err
+	}
+	if a.wrongKeysSent, err = newWrongKeys(p.Registry); err != nil {
+		return nil, err
+	}
 	if a.durations, err = newDurations(p.Registry); err != nil {
 		return nil, err
 	}
@@ -131,9 +145,11 @@ func (a *API) route() {
 // ServeHTTP answers one request.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := &call{ResponseWriter: w, api: a, r: r, ctx: r.Context(), began: time.Now(),
-		route: other, method: methodLabel(r.Method), challenge: `Bearer realm="inmail"`}
+		route: other, method: methodLabel(r.Method), challenge: `Bearer realm="inmail"`,
+		id: requestID(r), client: a.proxies.client(r)}
 	defer c.finish()
 	h := w.Header()
+	h.Set(requestHeader, c.id)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "no-store")
 	if !canonical(r.URL.EscapedPath()) {

@@ -33,7 +33,7 @@ var limits = map[string]int{
 	"MaxTags": domain.MaxTags, "MaxTag": domain.MaxTag, "MaxCategory": mailroom.MaxCategory, "MaxKey": mailroom.MaxKey,
 	"MaxPreflight": mailroom.MaxPreflight, "MaxRejected": mailroom.MaxRejected,
 	"MaxRepliesWithOpen": mailroom.MaxRepliesWithOpen,
-	"MaxBan":             mailroom.MaxBan, "WindowHours": domain.WindowHours,
+	"MaxBan":             mailroom.MaxBan, "MaxKeyName": mailroom.MaxKeyName, "WindowHours": domain.WindowHours,
 	"RecordDays": int(spam.RecordWindow.Hours()) / 24, "SimilarHours": int(spam.SimilarWindow.Hours()),
 }
 

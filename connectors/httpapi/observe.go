@@ -34,6 +34,16 @@ func newDurations(reg prometheus.Registerer) (durations, error) {
 	return durations{vec}, nil
 }
 
+// newWrongKeys registers inmail_http_wrong_keys_total.
+func newWrongKeys(reg prometheus.Registerer) (prometheus.Counter, error) {
+	c := prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "inmail_http_wrong_keys_total", Help: "Requests with a key that is not known, has expired or was deleted."})
+	if err := reg.Register(c); err != nil {
+		return nil, fmt.Errorf("register the count of wrong keys: %w", err)
+	}
+	return c, nil
+}
+
 func (d durations) observe(c *call, took time.Duration) {
 	d.vec.WithLabelValues(c.route, c.method, strconv.Itoa(c.status)).Observe(took.Seconds())
 }
@@ -55,6 +65,7 @@ func (c *call) finish() {
 	aborted := recovered == http.ErrAbortHandler
 	if recovered != nil && !aborted {
 		c.api.Log.ErrorContext(c.r.Context(), "request panicked", "route", c.route, "method", c.method,
+			"request_id", c.id,
 			"panic", panicText(recovered), "stack", string(debug.Stack()))
 		if aborted = c.status != 0; !aborted {
 			c.writeProblem(domain.Refuse(internal, "a fault of the server; it was noted"))
@@ -70,7 +81,7 @@ func (c *call) finish() {
 	c.api.durations.observe(c, took)
 	if c.fault != nil {
 		c.api.Log.ErrorContext(c.r.Context(), "request failed", "route", c.route, "method", c.method, "code", c.status,
-			"key", c.key.ID, "error", c.fault.Error())
+			"request_id", c.id, "key", c.key.ID, "member", string(c.viewer.Member), "error", c.fault.Error())
 	}
 	level := slog.LevelInfo
 	if c.quiet() {
@@ -79,7 +90,9 @@ func (c *call) finish() {
 	if c.api.Log.Enabled(c.r.Context(), level) {
 		c.api.Log.LogAttrs(c.r.Context(), level, "request", slog.String("route", c.route),
 			slog.String("method", c.method),
-			slog.Int("code", c.status), slog.Float64("seconds", took.Seconds()), slog.String("key", c.key.ID))
+			slog.Int("code", c.status), slog.String("took", took.Round(time.Microsecond).String()),
+			slog.String("request_id", c.id), slog.String("client", c.client.String()), slog.String("key", c.key.ID),
+			slog.String("member", string(c.viewer.Member)))
 	}
 	if aborted {
 		panic(http.ErrAbortHandler) // net/http breaks off the answer that had begun: it must not look whole

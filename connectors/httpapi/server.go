@@ -73,6 +73,9 @@ func (s *Server) Stop(ctx context.Context) error {
 	if err := s.http.Shutdown(ctx); err != nil {
 		return errors.Join(fmt.Errorf("stop the HTTP server: requests were still under way: %w", err), s.http.Close())
 	}
+	if err := s.api.uses.stop(ctx, s.api.Now()); err != nil {
+		s.api.Log.WarnContext(ctx, "when keys were last used is not noted", "error", err)
+	}
 	return nil
 }
 

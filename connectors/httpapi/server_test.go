@@ -298,8 +298,8 @@ func TestConfig(t *testing.T) {
 	if err := Default().Validate(); err != nil {
 		t.Errorf("the default: %v", err)
 	}
-	err := Config{Listen: "8080", RateLimit: -1, KeyCache: time.Minute}.Validate()
-	for _, name := range []string{"listen", "read_header_timeout", "read_timeout", "write_timeout", "idle_timeout", "request_timeout", "key_cache", "max_header_bytes", "rate_limit", "rate_burst"} {
+	err := Config{Listen: "8080", RateLimit: -1, RateAddress: -1, WrongKeys: -1, TrustedProxies: []string{"proxy.internal"}, KeyCache: time.Minute}.Validate()
+	for _, name := range []string{"listen", "read_header_timeout", "read_timeout", "write_timeout", "idle_timeout", "request_timeout", "key_cache", "max_header_bytes", "rate_limit", "rate_address", "wrong_keys", "trusted_proxies", "rate_burst"} {
 		if err == nil || !strings.Contains(err.Error(), name+":") {
 			t.Errorf("%s is not named in: %v", name, err)
 		}

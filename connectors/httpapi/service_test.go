@@ -101,22 +101,35 @@ func (f *fakeService) Authenticate(_ context.Context, key string) (mailroom.Key,
 	return k, err
 }
 
-func (f *fakeService) CreateKey(_ context.Context, role mailroom.Role, member domain.MemberID) (string, string, error) {
+func (f *fakeService) CreateKey(_ context.Context, v mailroom.Viewer, n mailroom.NewKey) (string, string, error) {
 	leave, err := f.enter()
 	defer leave()
 	if err != nil {
 		return "", "", err
 	}
-	if (role == mailroom.RoleMember) != (member != "") {
+	if (n.Role == mailroom.RoleMember) != (n.Member != "") {
 		return "", "", domain.Refuse(domain.BadRequest, "a member key names its member, an operator key none")
 	}
-	if _, ok := f.members[member]; member != "" && !ok {
+	if _, ok := f.members[n.Member]; n.Member != "" && !ok {
 		return "", "", noMember()
 	}
 	id := string(f.id())
 	key := mailroom.KeyPrefix + id
-	f.keys[sha256.Sum256([]byte(key))] = mailroom.Key{ID: id, Role: role, Member: member, CreatedAt: f.now}
+	f.keys[sha256.Sum256([]byte(key))] = mailroom.Key{ID: id, Role: n.Role, Member: n.Member, CreatedAt: f.now,
+		Name: n.Name, ExpiresAt: n.ExpiresAt, ReadOnly: n.ReadOnly, CreatedBy: v.KeyID}
 	return id, key, nil
+}
+
+func (f *fakeService) NoteUses(_ context.Context, ago map[string]time.Duration) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for hash, k := range f.keys {
+		if d, ok := ago[k.ID]; ok {
+			k.LastUsedAt = f.now.Add(-d).Truncate(time.Minute)
+			f.keys[hash] = k
+		}
+	}
+	return nil
 }
 
 func (f *fakeService) Keys(_ context.Context, p mailroom.Page) ([]mailroom.Key, error) {
@@ -129,6 +142,11 @@ func (f *fakeService) DeleteKey(_ context.Context, id string) error {
 	leave, err := f.enter()
 	defer leave()
 	n := len(f.keys)
+	operators := slices.DeleteFunc(slices.Collect(maps.Values(f.keys)),
+		func(k mailroom.Key) bool { return k.Role != mailroom.RoleOperator || k.ReadOnly })
+	if err == nil && len(operators) == 1 && operators[0].ID == id {
+		return domain.Refuse(domain.Conflict, "the last operator key stays")
+	}
 	maps.DeleteFunc(f.keys, func(_ [32]byte, k mailroom.Key) bool { return k.ID == id })
 	if err == nil && len(f.keys) == n {
 		err = domain.Refuse(domain.NotFound, "there is no key with this id")

@@ -277,7 +277,7 @@ func eraseRules(t *testing.T) {
 		w.pairs(w.svc.Connect, "a", "r0")
 		w.pairs(w.svc.Block, "a", "r1")
 		w.ok(w.svc.Ban(w.ctx, operator, domain.Ban{Kind: domain.BanMember, Value: "r1"}))
-		_, _, err := w.svc.CreateKey(w.ctx, mailroom.RoleMember, "a")
+		_, _, err := w.svc.CreateKey(w.ctx, mailroom.Viewer{}, mailroom.NewKey{Role: mailroom.RoleMember, Member: "a"})
 		w.ok(err)
 		unread, answered := w.sent("a", "b"), w.sent("b", "a")
 		_, err = w.svc.Reply(w.ctx, as("a"), answered, "An answer")

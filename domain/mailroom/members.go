@@ -16,6 +16,9 @@ func (svc *Service) PutMembers(ctx context.Context, ms []domain.Member) (errs []
 	var ids []domain.MemberID
 	for i := range ms {
 		if errs[i] = svc.checkMember(&ms[i]); errs[i] == nil {
+			errs[i] = domain.CheckPhotoURL(ms[i].PhotoURL)
+		}
+		if errs[i] == nil {
 			good, ids = append(good, i), append(ids, ms[i].ID)
 		}
 	}
@@ -81,6 +84,11 @@ func (svc *Service) ChangeMember(ctx context.Context, id domain.MemberID,
 		}
 		if m.AccountType != before.AccountType && m.Plan == before.Plan {
 			m.Plan = ""
+		}
+		if m.PhotoURL != before.PhotoURL { // one that was stored before the rule stays until it is changed
+			if err := domain.CheckPhotoURL(m.PhotoURL); err != nil {
+				return err
+			}
 		}
 		if err := svc.checkMember(&m); err != nil {
 			return err

@@ -521,6 +521,11 @@ type Keys interface {
 	PutKey(k Key) error
 	KeyByHash(hash [32]byte) (*Key, error) // nil: unknown
 	ListKeys(page Page) ([]Key, error)
+	// LockOperatorKeys locks the operator keys that may change something and hold at Now, and returns their
+	// ids.
+	LockOperatorKeys() ([]string, error)
+	// UseKey notes when a key was last used; a key that is gone, and an earlier time, change nothing.
+	UseKey(id string, at time.Time) error
 	DeleteKey(id string) (bool, error)
 }
 
@@ -538,9 +543,14 @@ func Roles() []Role { return []Role{RoleOperator, RoleMember} }
 
 // Key is a stored API key. The key itself is not stored, only its SHA-256.
 type Key struct {
-	ID        string
-	Hash      [32]byte
-	Role      Role
-	Member    domain.MemberID
-	CreatedAt time.Time
+	ID         string
+	Hash       [32]byte
+	Role       Role
+	Member     domain.MemberID
+	CreatedAt  time.Time
+	Name       string    // for people; at most MaxKeyName characters
+	ExpiresAt  time.Time // from then on it is unknown; zero: never
+	ReadOnly   bool      // it changes nothing
+	CreatedBy  string    // the id of the key that made it; "" for one of the settings
+	LastUsedAt time.Time // to the minute, as far as it was noted; zero: never
 }

@@ -799,7 +799,8 @@ func expiresBefore(t *testing.T, w *world) {
 
 func keys(t *testing.T, w *world) {
 	operator := mailroom.Key{ID: "k1", Hash: [32]byte{1}, Role: mailroom.RoleOperator, CreatedAt: start}
-	member := mailroom.Key{ID: "k2", Hash: [32]byte{2}, Role: mailroom.RoleMember, Member: "ada", CreatedAt: start.Add(time.Second)}
+	member := mailroom.Key{ID: "k2", Hash: [32]byte{2}, Role: mailroom.RoleMember, Member: "ada", CreatedAt: start.Add(time.Second),
+		Name: "laptop", ExpiresAt: start.Add(time.Hour), ReadOnly: true, CreatedBy: "k1", LastUsedAt: start.Add(time.Minute)}
 	w.update(func(tx mailroom.Tx) error { return errors.Join(tx.PutKey(operator), tx.PutKey(member)) })
 	byHash := func(hash byte) *mailroom.Key {
 		return read(w, func(tx mailroom.Tx) (*mailroom.Key, error) { return tx.KeyByHash([32]byte{hash}) })
@@ -811,6 +812,31 @@ func keys(t *testing.T, w *world) {
 	if diff := gocmp.Diff([]mailroom.Key{member, operator}, listed); diff != "" {
 		t.Errorf("list (-want +got):\n%s", diff)
 	}
+	w.update(func(tx mailroom.Tx) error {
+		for _, at := range []time.Duration{2 * time.Minute, time.Minute} { // never back
+			if err := tx.UseKey("k2", start.Add(at)); err != nil {
+				return err
+			}
+		}
+		return tx.UseKey("k9", start)
+	})
+	if got := byHash(2).LastUsedAt; !got.Equal(start.Add(2 * time.Minute)) {
+		t.Errorf("last used at %s", got)
+	}
+	reader := mailroom.Key{ID: "k3", Hash: [32]byte{3}, Role: mailroom.RoleOperator, CreatedAt: start, ReadOnly: true}
+	ended := mailroom.Key{ID: "k4", Hash: [32]byte{4}, Role: mailroom.RoleOperator, CreatedAt: start, ExpiresAt: start}
+	w.update(func(tx mailroom.Tx) error {
+		err := errors.Join(tx.PutKey(reader), tx.PutKey(ended))
+		operators, lockErr := tx.LockOperatorKeys()
+		if diff := gocmp.Diff([]string{"k1"}, operators); diff != "" {
+			t.Errorf("operator keys that may change something (-want +got):\n%s", diff)
+		}
+		for _, id := range []string{"k3", "k4"} {
+			_, deleteErr := tx.DeleteKey(id)
+			err = errors.Join(err, deleteErr)
+		}
+		return errors.Join(err, lockErr)
+	})
 	for _, want := range []bool{true, false} {
 		w.update(func(tx mailroom.Tx) error {
 			was, err := tx.DeleteKey("k1")
