@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -156,6 +157,11 @@ func newServer(t *testing.T, args []string, env ...string) *server {
 		}
 	})
 	return s
+}
+
+// impatient gives the server the time limits that ship in place of patientEnv: it gives up what hangs.
+func (s *server) impatient() {
+	s.env = slices.DeleteFunc(s.env, func(entry string) bool { return slices.Contains(patientEnv, entry) })
 }
 
 func tail(s string, n int) string { return s[max(0, len(s)-n):] }
@@ -496,12 +502,14 @@ type redisServer struct {
 	t       *testing.T
 	port    int
 	dir     string
+	args    []string
 	process *process // nil: it is stopped
 }
 
-func newRedis(t *testing.T) *redisServer {
+// newRedis starts a Redis; args are further arguments of redis-server.
+func newRedis(t *testing.T, args ...string) *redisServer {
 	t.Helper()
-	r := &redisServer{t: t, port: porttest.Port(t), dir: t.TempDir()}
+	r := &redisServer{t: t, port: porttest.Port(t), dir: t.TempDir(), args: args}
 	r.start()
 	t.Cleanup(r.stop)
 	return r
@@ -513,8 +521,8 @@ func (r *redisServer) start() {
 	if err != nil {
 		r.t.Fatal("no redis-server: install it (apt-get install redis-server), or run the tests by make test")
 	}
-	r.process = startProcess(r.t, "redis-server", &lockedBuffer{}, exec.Command(path, "--port", fmt.Sprint(r.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
-		"--dir", r.dir, "--maxmemory-policy", "noeviction"))
+	r.process = startProcess(r.t, "redis-server", &lockedBuffer{}, exec.Command(path, append(r.args, "--port", fmt.Sprint(r.port), "--bind", "127.0.0.1",
+		"--save", "", "--appendonly", "no", "--dir", r.dir, "--maxmemory-policy", "noeviction")...))
 	r.process.awaitPort(r.t, r.port)
 }
 
@@ -526,7 +534,9 @@ func (r *redisServer) stop() {
 	}
 }
 
-func (r *redisServer) url() string { return fmt.Sprintf("redis://127.0.0.1:%d", r.port) }
+func (r *redisServer) address() string { return fmt.Sprintf("127.0.0.1:%d", r.port) }
+
+func (r *redisServer) url() string { return "redis://" + r.address() }
 
 // org is a Salesforce sandbox in a process of its own.
 type org struct {

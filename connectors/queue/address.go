@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
@@ -209,5 +210,15 @@ func (a address) connect(c Config) redis.UniversalClient {
 			options.TLSConfig.ServerName = host
 		}
 	}
+	if options.IsClusterMode {
+		cluster := options.Cluster()
+		cluster.ClusterStateReloadInterval = clusterLook
+		return redis.NewClusterClient(cluster)
+	}
 	return redis.NewUniversalClient(options)
 }
+
+// clusterLook is how old what a process knows of a cluster may be. The client learns from an answer that a
+// key has moved, but not from a master that does not answer that a replica has its place: by default it goes
+// on asking the lost one for a minute.
+const clusterLook = time.Second
