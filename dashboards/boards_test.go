@@ -274,6 +274,7 @@ func TestQueriesKeepToTheContract(t *testing.T) {
 func TestContractIsWhatTheProgramExports(t *testing.T) {
 	registry := prometheus.NewPedanticRegistry()
 	registry.MustRegister(metrics.ClockOffset(func() time.Duration { return 0 }))
+	registry.MustRegister(metrics.ScheduleBeat(func() time.Duration { return 0 }))
 	process := metrics.NewProcess(registry)
 	process.Ran("inmail:send", time.Second, true)
 	process.CRM("salesforce", []string{"InMail__c"}, []string{"query"})

@@ -108,6 +108,14 @@ func Delivery() (Dashboard, error) {
 			units.Seconds,
 			series("histogram_quantile(0.95, "+perSecond("le, type", "inmail_job_duration_seconds_bucket")+")",
 				"{{type}}"))).
+		WithPanel(limited(lines("Schedule", "Does the schedule go on? It takes a slot a second; the line is where "+
+			"InMailScheduleStandsStill calls.",
+			units.Seconds, series("min by (job) ("+selector("inmail_schedule_beat_age_seconds")+")", "{{job}}")).
+			AxisSoftMax(1.2*stillLimit.Seconds()), limits(stillLimit.Seconds()/2, stillLimit.Seconds())).Span(12)).
+		WithPanel(lines("Last success", "When did each periodic job last succeed? A line that rises past its "+
+			"interval is a job that fails, or that no worker runs.",
+			units.Seconds, series("min by (type) ("+selector("inmail_job_success_age_seconds")+")", "{{type}}")).
+			Span(12)).
 		WithRow(dashboard.NewRowBuilder("HTTP")).
 		WithPanel(lines("Requests by route", "Which calls are made, and how often?",
 			units.RequestsPerSecond,
@@ -146,7 +154,7 @@ func Delivery() (Dashboard, error) {
 				"{{instance}}")).Max(1), limits(0.7, 0.9))).
 		WithPanel(limited(lines("Clocks", "How far is each machine's clock from the record's time? Beyond 2 s it should be set; the record's "+
 			"time decides meanwhile.", units.Seconds,
-			series(ours("abs("+selector("inmail_clock_offset_seconds")+")"), "{{instance}}")).AxisSoftMax(3), limits(1, 2)))
+			series(ours("abs("+selector("inmail_clock_offset_seconds")+")"), "{{instance}}")).AxisSoftMax(3), limits(1, apartLimit.Seconds())))
 	return finish(b)
 }
 

@@ -76,7 +76,9 @@ var Metrics = []Metric{
 		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}},
 	{Name: "inmail_job_duration_seconds", Kind: Histogram, Labels: []string{"type", "result"},
 		Buckets: []float64{.001, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 600}},
+	{Name: "inmail_job_success_age_seconds", Kind: Gauge, Labels: []string{"type"}},
 	{Name: "inmail_clock_offset_seconds", Kind: Gauge},
+	{Name: "inmail_schedule_beat_age_seconds", Kind: Gauge},
 
 	{Name: "inmail_cohort_messages", Kind: Gauge, Page: Domain, Labels: []string{"cohort_week", "outcome"}},
 	{Name: "inmail_cohort_open_complete_timestamp_seconds", Kind: Gauge, Page: Domain, Labels: []string{"cohort_week"}},

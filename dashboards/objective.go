@@ -13,6 +13,9 @@ const (
 	snapshotLimit = 45 * time.Second // three times the default INMAIL_SNAPSHOT_EVERY
 	waitingLimit  = 60 * time.Second // an idle machine sends within 1 s, and redrive asks again within seconds
 
+	stillLimit = 10 * time.Second // worker.StandsStill: the schedule takes a slot a second
+	apartLimit = 2 * time.Second  // record.MaxOffset
+
 	jobsLimit       = 0.1  // share of one kind of job that fails
 	wrongKeysLimit  = 30.0 // wrong keys a minute
 	budgetLimit     = 0.8  // share of our API calls of the day

@@ -332,6 +332,8 @@ func TestLimitsOfBoardsAndAlertsAgree(t *testing.T) {
 	}{
 		{"InMailSendsWaiting", "inmail-delivery", "Oldest task waiting", `> ([\d.]+)$`},
 		{"InMailSendsWaiting", "inmail-delivery", "Oldest send waiting", `> ([\d.]+)$`},
+		{"InMailScheduleStandsStill", "inmail-delivery", "Schedule", `>= ([\d.]+)$`},
+		{"InMailClockApart", "inmail-delivery", "Clocks", `> ([\d.]+)$`},
 		{"InMailJobsFail", "inmail-delivery", "Jobs that fail", `ratio_rate30m > ([\d.]+)`},
 		{"InMailWrongKeys", "inmail-delivery", "Wrong keys", `> ([\d.]+)$`},
 		{"InMailSalesforceBudgetLow", "inmail-salesforce", "API budget", `> ([\d.]+)$`},

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -12,14 +13,29 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// Periodic is a task that is enqueued once in each of its slots. Several schedulers enqueue the task of a
-// slot under the same id, so it runs once (DESIGN, When things die).
+// Periodic is a task that is enqueued once in each of its slots.
 type Periodic struct {
-	Type    string
-	Every   time.Duration // how long a slot is
-	AtStart bool          // also enqueued when the schedule starts, in the middle of a slot
-	CRM     domain.CRM    // the CRM that the task is for; empty when it is not for one CRM
+	Type  string
+	Every time.Duration // how long a slot is
+	CRM   domain.CRM    // the CRM that the task is for; empty when it is not for one CRM
 }
+
+// Slots is the queue as schedulers need it. It counts the slots of each periodic task for all of them.
+type Slots interface {
+	mailroom.Queue
+	// TakeSlot takes the next slot of a task for its caller while known, a slot that the caller has waited
+	// out, is the newest. Otherwise it returns the newest, which another scheduler took.
+	TakeSlot(ctx context.Context, task mailroom.Task, every time.Duration, known int64) (mailroom.Slot, error)
+	Depth(ctx context.Context, queue string) (int, error) // tasks that wait in a queue
+}
+
+const (
+	// scheduleRetry is how long a scheduler waits, at most, when the queue did not answer.
+	scheduleRetry = 5 * time.Second
+	// crowded is how many tasks wait in a queue before slots that recur soon are left out: workers that are
+	// away or behind find one of each kind, and not those of every second in which they were.
+	crowded = 1000
+)
 
 // Schedule returns the periodic tasks: all rows of the task table that have slots. every overrides intervals
 // of the table by task type, as settings say. Intervals are real time, even where a test sets the clock of
@@ -31,18 +47,20 @@ func Schedule(every map[string]time.Duration, crms []domain.CRM) (periodic []Per
 		}
 		slot := cmp.Or(every[kind.Type], kind.Every)
 		if !kind.PerCRM {
-			periodic = append(periodic, Periodic{Type: kind.Type, Every: slot, AtStart: kind.AtStart})
+			periodic = append(periodic, Periodic{Type: kind.Type, Every: slot})
 			continue
 		}
 		for _, crm := range crms {
-			periodic = append(periodic, Periodic{Type: kind.Type, Every: slot, AtStart: kind.AtStart, CRM: crm})
+			periodic = append(periodic, Periodic{Type: kind.Type, Every: slot, CRM: crm})
 		}
 	}
 	return periodic
 }
 
-// Run enqueues every periodic task at the beginning of each of its slots, until ctx ends.
-func Run(ctx context.Context, queue mailroom.Queue, periodic []Periodic, log *slog.Logger) {
+// Run enqueues every periodic task once in each of its slots, until ctx ends. Several processes may run a
+// schedule: the one that takes a slot first enqueues its task. A slot begins when the one before has lasted
+// its time, as measured by whoever takes it; no clock that can be set has a say.
+func Run(ctx context.Context, queue Slots, periodic []Periodic, log *slog.Logger) {
 	var wg sync.WaitGroup
 	for _, p := range periodic {
 		wg.Go(func() { p.run(ctx, queue, log) })
@@ -50,14 +68,12 @@ func Run(ctx context.Context, queue mailroom.Queue, periodic []Periodic, log *sl
 	wg.Wait()
 }
 
-func (p Periodic) run(ctx context.Context, queue mailroom.Queue, log *slog.Logger) {
+func (p Periodic) run(ctx context.Context, queue Slots, log *slog.Logger) {
+	s := slots{Periodic: p, queue: queue}
 	failing := false
-	if !p.AtStart && !p.rest(ctx, time.Now()) {
-		return
-	}
 	for {
-		now := time.Now()
-		err := queue.Enqueue(ctx, p.task(now))
+		began := time.Now()
+		wait, err := s.next(ctx)
 		if ctx.Err() != nil {
 			return
 		}
@@ -69,30 +85,71 @@ func (p Periodic) run(ctx context.Context, queue mailroom.Queue, log *slog.Logge
 				log.InfoContext(ctx, "a periodic task can be enqueued again", "type", p.Type)
 			}
 		}
-		if !p.rest(ctx, now) {
+		if !pause(ctx, wait-time.Since(began)) {
 			return
 		}
 	}
 }
 
-// rest waits from now until the next slot begins. It returns false when ctx ended before.
-func (p Periodic) rest(ctx context.Context, now time.Time) bool {
-	next := time.NewTimer(now.Truncate(p.Every).Add(p.Every).Sub(now))
-	defer next.Stop()
+// slots is what one scheduler knows of the slots of a periodic task.
+type slots struct {
+	Periodic
+	queue Slots
+	known int64  // the newest slot; 0: none
+	due   string // the id of a task whose slot was taken, and that is not enqueued yet; empty: none
+}
+
+// next takes the next slot and enqueues its task, unless another scheduler took it. It returns how long to
+// wait, from when it was called, before it is called again.
+func (s *slots) next(ctx context.Context) (wait time.Duration, err error) {
+	task := s.task()
+	if s.due == "" {
+		slot, err := s.queue.TakeSlot(ctx, task, s.Every, s.known)
+		if err != nil {
+			return min(s.Every, scheduleRetry), err
+		}
+		if s.known = slot.Number; !slot.Taken {
+			return slot.Left, nil
+		}
+		if s.leftOut(ctx) {
+			return s.Every, nil
+		}
+		s.due = fmt.Sprintf("%s:%d", strings.Join(append([]string{task.Type}, task.IDs...), ":"), slot.Number)
+	}
+	task.ID = s.due
+	if err := s.queue.Enqueue(ctx, task); err != nil {
+		return min(s.Every, scheduleRetry), err
+	}
+	s.due = ""
+	return s.Every, nil
+}
+
+// leftOut reports whether the slot's task is not enqueued because too many wait already.
+func (s *slots) leftOut(ctx context.Context) bool {
+	kind, _ := mailroom.TaskKindOf(s.Type)
+	if kind.Retries > 0 {
+		return false
+	}
+	waiting, err := s.queue.Depth(ctx, kind.Queue)
+	return err == nil && waiting >= crowded
+}
+
+// task returns the periodic task without the id of a slot.
+func (p Periodic) task() mailroom.Task {
+	if p.CRM == "" {
+		return mailroom.Task{Type: p.Type}
+	}
+	return mailroom.Task{Type: p.Type, IDs: []string{string(p.CRM)}}
+}
+
+// pause waits for d. It returns false when ctx ended before.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
 	select {
-	case <-next.C:
+	case <-timer.C:
 		return true
 	case <-ctx.Done():
 		return false
 	}
-}
-
-// task returns the task of the slot that contains now.
-func (p Periodic) task(now time.Time) mailroom.Task {
-	slot := now.UnixMilli() / p.Every.Milliseconds()
-	if p.CRM != "" {
-		id := fmt.Sprintf("%s:%s:%d", p.Type, p.CRM, slot)
-		return mailroom.Task{Type: p.Type, IDs: []string{string(p.CRM)}, ID: id}
-	}
-	return mailroom.Task{Type: p.Type, ID: fmt.Sprintf("%s:%d", p.Type, slot)}
 }

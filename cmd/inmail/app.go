@@ -42,6 +42,7 @@ type app struct {
 	service  *mailroom.Service
 	sandbox  *sandbox.Sandbox // nil: Salesforce is a real org, or not configured
 	jobs     *worker.Jobs
+	beat     *worker.Beat // of the schedule, whichever process runs it
 
 	apiAddress     string // where the API listens
 	sandboxAddress string // where the sandbox listens
@@ -90,6 +91,8 @@ func (a *app) openParts(ctx context.Context) (err error) {
 		return err
 	}
 	a.onStop("queue", func(context.Context) error { return a.queue.Close() })
+	a.beat = worker.NewBeat(a.queue.NewestSlot)
+	a.registry.MustRegister(metrics.ScheduleBeat(a.beat.Age))
 	crms, err := a.connectCRMs()
 	if err != nil {
 		return err
@@ -174,6 +177,7 @@ func (a *app) Start(ctx context.Context) error {
 	if a.settings.Has(config.RoleScheduler) {
 		a.startSchedule()
 	}
+	a.run("watch over the schedule", a.beat.Watch)
 	return a.startAPI()
 }
 
@@ -243,13 +247,20 @@ func (a *app) startWorkers() error {
 
 // startSchedule starts to enqueue the periodic tasks.
 func (a *app) startSchedule() {
+	a.run("schedule", func(ctx context.Context) {
+		worker.Run(ctx, a.queue, worker.Schedule(a.settings.Program.Every(), a.crmNames()), a.log)
+	})
+}
+
+// run lets fn run until Stop ends its context.
+func (a *app) run(name string, fn func(ctx context.Context)) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		worker.Run(ctx, a.queue, worker.Schedule(a.settings.Program.Every(), a.crmNames()), a.log)
+		fn(ctx)
 	}()
-	a.onStop("schedule", func(context.Context) error { cancel(); <-done; return nil })
+	a.onStop(name, func(context.Context) error { cancel(); <-done; return nil })
 }
 
 // The limits of the group commit of accept: the most sends in one transaction, the most that wait for one,
@@ -392,11 +403,15 @@ func (a *app) startSandbox(c salesforce.Config) (salesforce.Config, error) {
 	return c, nil
 }
 
-// probes returns the checks of /readyz. Only the record is critical: without the queue or a CRM, work waits.
+// probes returns the checks of /readyz. A part is critical to a process that cannot do anything without it:
+// the record to each; the queue to one without the API, as the API goes on accepting; the schedule to one
+// that does nothing else. Without the others, work waits.
 func (a *app) probes() []httpapi.Probe {
+	schedulesOnly := !a.settings.Has(config.RoleAPI) && !a.settings.Has(config.RoleWorker)
 	probes := []httpapi.Probe{
 		{Name: "record", Critical: true, Check: a.service.Ready},
-		{Name: "queue", Check: a.queue.Ping},
+		{Name: "queue", Critical: !a.settings.Has(config.RoleAPI), Check: a.queue.Ping},
+		{Name: "schedule", Critical: schedulesOnly, Check: a.beat.Check},
 		{Name: "clock", Check: a.checkClock},
 	}
 	for _, crm := range a.service.Connectors() {

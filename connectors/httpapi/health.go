@@ -12,8 +12,8 @@ import (
 
 // Probe checks whether a part of the system works.
 type Probe struct {
-	Name     string // record, queue or salesforce: what /readyz calls it
-	Critical bool   // true: /readyz is 503 when the part is down; false: it is 200 and degraded
+	Name     string // record, queue, schedule, clock or a CRM: what /readyz calls it
+	Critical bool   // true: this process can do nothing without it, and /readyz is 503; false: 200 and degraded
 	Check    func(ctx context.Context) error
 }
 
@@ -33,7 +33,8 @@ func (a *API) healthEndpoints() []endpoint {
 			status: http.StatusOK,
 			does:   "Show whether requests can be answered",
 			more: "degraded: a part is down without which it goes on, as the record is what counts. 503 while the " +
-				"record is down, and while the process ends.",
+				"record is down, and while the process ends; a process without the API also answers 503 without the " +
+				"queue, and one that only schedules while the schedule stands still.",
 			refuses: []domain.Code{unavailable}}, (*call).ready),
 		page("/metrics", "getMetrics", "Metrics of this process", a.Metrics),
 		page("/metrics/domain", "getDomainMetrics", "Metrics of the record, the same whichever replica answers",
@@ -76,12 +77,12 @@ func (c *call) ready() (health, error) {
 		answer.Parts[p.Name], answer.Status = "down", "degraded"
 		causes[p.Name] = string(mailroom.CauseOf(errs[i]))
 		c.api.Log.WarnContext(ctx, "part is down", "part", p.Name, "error", errs[i].Error())
-		if p.Critical {
+		if p.Critical && missing == "" {
 			missing = p.Name
 		}
 	}
 	if missing != "" {
-		return health{}, domain.Refuse(unavailable, "the %s %s; nothing can be accepted until it works again",
+		return health{}, domain.Refuse(unavailable, "the %s %s; this process serves again when it works",
 			missing, causes[missing])
 	}
 	if len(causes) > 0 {

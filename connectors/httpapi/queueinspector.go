@@ -35,7 +35,7 @@ type QueueCount struct {
 	Running   int    `json:"running"`
 	Retry     int    `json:"retry" doc:"failed, to be tried again"`
 	Archived  int    `json:"archived" doc:"failed and given up"`
-	Kept      int    `json:"kept" doc:"periodic tasks that ran"`
+	Kept      int    `json:"kept" doc:"done, and kept by an older version"`
 	Oldest    int64  `json:"oldest" doc:"how long the first has waited, nanoseconds"`
 	Processed int    `json:"processed_today"`
 	Failed    int    `json:"failed_today"`

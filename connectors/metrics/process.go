@@ -5,6 +5,7 @@ package metrics
 
 import (
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -34,6 +35,7 @@ type Process struct {
 	pushTook    *prometheus.HistogramVec
 	budget      *prometheus.GaugeVec
 	jobs        *prometheus.HistogramVec
+	succeeded   map[string]*atomic.Pointer[time.Time] // by type of periodic job: when one last succeeded
 }
 
 // The bounds of the buckets, in seconds. The objective is one of the bounds, and the last bound lies beyond
@@ -113,10 +115,28 @@ func NewProcess(reg prometheus.Registerer) *Process {
 			Help: "Share of the calls we may make to a CRM that is used; 1 is all."}, []string{"crm"}),
 		jobs: histograms("inmail_job_duration_seconds", "How long a job took, by task type and how it ended.",
 			JobBuckets, "type", "result"),
+		succeeded: map[string]*atomic.Pointer[time.Time]{},
 	}
 	reg.MustRegister(p.budget)
 	p.makeSeries()
+	for _, kind := range mailroom.TaskKinds() {
+		if kind.Every > 0 {
+			p.succeeded[kind.Type] = &atomic.Pointer[time.Time]{}
+			reg.MustRegister(sinceSuccess(kind.Type, p.succeeded[kind.Type]))
+		}
+	}
 	return p
+}
+
+// sinceSuccess is how long ago a job last succeeded at at, or the process started. It does not depend on a
+// clock that can be set.
+func sinceSuccess(taskType string, at *atomic.Pointer[time.Time]) prometheus.Collector {
+	start := time.Now()
+	at.Store(&start)
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "inmail_job_success_age_seconds",
+		Help:        "How long ago a periodic job last succeeded in this process, or the process started, by task type.",
+		ConstLabels: prometheus.Labels{"type": taskType}},
+		func() float64 { return time.Since(*at.Load()).Seconds() })
 }
 
 // makeSeries creates every series that can be known, at 0.
@@ -208,6 +228,10 @@ func (p *Process) Ran(taskType string, took time.Duration, done bool) {
 	result := "failed"
 	if done {
 		result = "done"
+		if at := p.succeeded[taskType]; at != nil {
+			now := time.Now()
+			at.Store(&now)
+		}
 	}
 	p.jobs.WithLabelValues(taskType, result).Observe(took.Seconds())
 }
@@ -217,4 +241,11 @@ func ClockOffset(offset func() time.Duration) prometheus.Collector {
 	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "inmail_clock_offset_seconds",
 		Help: "How far the record's time is ahead of this machine's clock; negative: behind. More than 2 s either way: set the clock."},
 		func() float64 { return offset().Seconds() })
+}
+
+// ScheduleBeat is how long ago the schedule beat last, as this process knows.
+func ScheduleBeat(age func() time.Duration) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "inmail_schedule_beat_age_seconds",
+		Help: "How long ago the schedule of all processes took a slot, as this process knows. It takes one a second; from 10 s on it stands still."},
+		func() float64 { return age().Seconds() })
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
 	"golang.org/x/sync/errgroup"
 
 	"inmail/domain/mailroom"
@@ -24,8 +25,8 @@ const (
 // be enqueued is found in the record.
 var ErrDown = errors.New("the queue is down")
 
-// Enqueue asks workers to look at the tasks. A periodic task (one with an ID) is not added again when it
-// waits, runs or has run within its slot; that is no error. All tasks are tried: the error says how many
+// Enqueue asks workers to look at the tasks. A periodic task (one with an ID) is not added again while it
+// waits or runs; that is no error. All tasks are tried: the error says how many
 // failed, and why the first did; the others were enqueued. Enqueue takes no longer than
 // queue_enqueue_timeout, and fails at once with ErrDown within a second after Redis did not answer.
 func (b *Broker) Enqueue(ctx context.Context, tasks ...mailroom.Task) error {
@@ -77,6 +78,21 @@ func (b *Broker) enqueue(ctx context.Context, m message) error {
 		return nil
 	}
 	return err
+}
+
+// do makes one call to Redis within queue_enqueue_timeout, and none while Redis is known to be down.
+func (b *Broker) do(ctx context.Context, what string,
+	call func(ctx context.Context, r redis.UniversalClient) error) error {
+	if b.down() {
+		return fmt.Errorf("%s: %w", what, ErrDown)
+	}
+	limited, cancel := context.WithTimeout(ctx, b.config.EnqueueTimeout)
+	defer cancel()
+	if err := call(limited, b.redis); err != nil {
+		b.markDown(ctx)
+		return fmt.Errorf("%s: %w", what, b.explain(err))
+	}
+	return nil
 }
 
 // down reports whether Redis did not answer less than downPause ago.

@@ -15,6 +15,7 @@ import (
 	"github.com/hibiken/asynq"
 
 	"inmail/domain"
+	"inmail/domain/mailroom"
 )
 
 // failure is a handler's error as Redis stores it: its text is the class.
@@ -147,6 +148,41 @@ func newFailure(task *asynq.TaskInfo) Failure {
 		f.Attempts++ // Asynq does not count the first attempt
 	}
 	return f
+}
+
+// dropMissed deletes archived tasks of types without retries, which an older version archived or on which
+// several workers died. It returns their number.
+func (b *Broker) dropMissed(ctx context.Context) (dropped int, err error) {
+	const pageSize = 1000
+	for _, queue := range b.queues {
+		var ids []string
+		for page := 1; ; page++ {
+			tasks, err := b.inspector.ListArchivedTasks(queue, asynq.PageSize(pageSize), asynq.Page(page))
+			if err != nil {
+				return dropped, fmt.Errorf("list the archived tasks of %s: %w", queue, b.explain(err))
+			}
+			for _, task := range tasks {
+				if kind, known := mailroom.TaskKindOf(task.Type); known && kind.Retries == 0 {
+					ids = append(ids, task.ID)
+				}
+			}
+			if len(tasks) < pageSize {
+				break
+			}
+		}
+		for _, id := range ids {
+			err := b.inspector.DeleteTask(queue, id)
+			if err == nil {
+				dropped++
+			} else if !errors.Is(err, asynq.ErrTaskNotFound) { // another process may do the same
+				return dropped, fmt.Errorf("delete an archived task of %s: %w", queue, b.explain(err))
+			}
+			if ctx.Err() != nil {
+				return dropped, fmt.Errorf("delete archived tasks: %w", ctx.Err())
+			}
+		}
+	}
+	return dropped, nil
 }
 
 // ErrNoTask means that no failed task has the id.

@@ -139,7 +139,7 @@ func (s *Server) add(queues []string, concurrency int, checkInterval time.Durati
 func (s *Server) watch() {
 	ticker := time.NewTicker(healthInterval)
 	defer ticker.Stop()
-	down, warned := false, false
+	down, warned, dropped := false, false, false
 	for {
 		ctx, cancel := context.WithTimeout(context.Background(), healthInterval)
 		err := s.broker.announce(ctx)
@@ -149,6 +149,12 @@ func (s *Server) watch() {
 				for _, warning := range warnings {
 					s.broker.log.Warn("the queue is not safe", "detail", warning)
 				}
+			}
+		}
+		if !dropped && err == nil {
+			n, err := s.broker.dropMissed(ctx)
+			if dropped = err == nil; n > 0 {
+				s.broker.log.Info("deleted archived tasks of types that are not archived any more", "tasks", n)
 			}
 		}
 		cancel()
@@ -210,17 +216,32 @@ func (s *Server) process(ctx context.Context, task *asynq.Task) (err error) {
 			// text.
 			s.broker.log.ErrorContext(ctx, "a job panicked", "type", task.Type(), "value", fmt.Sprintf("%T", value),
 				"stack", string(debug.Stack()))
-			err = &failure{class: "panic", err: fmt.Errorf("panic of type %T", value)}
+			err = &failure{class: "panic", err: given(task.Type(), fmt.Errorf("panic of type %T", value))}
 		}
 		s.observe(task.Type(), result, time.Since(began))
 	}()
 	if err := handler(ctx, p.IDs); err != nil {
 		result = "error"
-		return &failure{class: classOf(err), err: err}
+		return &failure{class: classOf(err), err: given(task.Type(), err)}
 	}
 	result = "ok"
 	return nil
 }
+
+// given returns the error that Asynq is given for a task's. A type without retries is neither tried again nor
+// archived: its next slot does the work.
+func given(taskType string, err error) error {
+	if kind, known := mailroom.TaskKindOf(taskType); known && kind.Retries == 0 {
+		return &missed{err}
+	}
+	return err
+}
+
+// missed is the error of a slot that failed.
+type missed struct{ err error }
+
+func (m *missed) Error() string   { return m.err.Error() }
+func (m *missed) Unwrap() []error { return []error{m.err, asynq.RevokeTask} }
 
 // idsInLog is how many ids of a failed task are logged.
 const idsInLog = 5
@@ -239,6 +260,7 @@ func (s *Server) failed(ctx context.Context, task *asynq.Task, err error) {
 	}
 	level := slog.LevelWarn
 	switch {
+	case errors.Is(err, asynq.RevokeTask): // the next slot does it
 	case !costsAttempt(err):
 		level = slog.LevelInfo
 	case retried >= most || errors.Is(err, asynq.SkipRetry):

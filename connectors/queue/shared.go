@@ -3,7 +3,6 @@ package queue
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -23,7 +22,7 @@ const sharedPrefix = "inmail:shared:"
 
 // Get returns the value under key; nil when there is none.
 func (s Shared) Get(ctx context.Context, key string) (value []byte, err error) {
-	err = s.do(ctx, "get", func(ctx context.Context, r redis.UniversalClient) error {
+	err = s.broker.do(ctx, "get a shared value", func(ctx context.Context, r redis.UniversalClient) error {
 		value, err = r.Get(ctx, sharedPrefix+key).Bytes()
 		if errors.Is(err, redis.Nil) {
 			return nil
@@ -35,7 +34,7 @@ func (s Shared) Get(ctx context.Context, key string) (value []byte, err error) {
 
 // Put stores a value for ttl, which is above 0. A nil value deletes the key.
 func (s Shared) Put(ctx context.Context, key string, value []byte, ttl time.Duration) error {
-	return s.do(ctx, "put", func(ctx context.Context, r redis.UniversalClient) error {
+	return s.broker.do(ctx, "put a shared value", func(ctx context.Context, r redis.UniversalClient) error {
 		if value == nil {
 			return r.Del(ctx, sharedPrefix+key).Err()
 		}
@@ -47,7 +46,7 @@ func (s Shared) Put(ctx context.Context, key string, value []byte, ttl time.Dura
 // an answer is lost, n may have been added twice, or although Add failed: a budget then counts too much,
 // never too little.
 func (s Shared) Add(ctx context.Context, key string, n int, ttl time.Duration) (sum int, err error) {
-	err = s.do(ctx, "add", func(ctx context.Context, r redis.UniversalClient) error {
+	err = s.broker.do(ctx, "add to a shared value", func(ctx context.Context, r redis.UniversalClient) error {
 		var added *redis.IntCmd
 		_, err := r.TxPipelined(ctx, func(tx redis.Pipeliner) error {
 			added = tx.IncrBy(ctx, sharedPrefix+key, int64(n))
@@ -58,19 +57,4 @@ func (s Shared) Add(ctx context.Context, key string, n int, ttl time.Duration) (
 		return err
 	})
 	return sum, err
-}
-
-// do makes one call within the time limit, and none while Redis is known to be down.
-func (s Shared) do(ctx context.Context, what string,
-	call func(ctx context.Context, r redis.UniversalClient) error) error {
-	if s.broker.down() {
-		return fmt.Errorf("%s a shared value: %w", what, ErrDown)
-	}
-	limited, cancel := context.WithTimeout(ctx, s.broker.config.EnqueueTimeout)
-	defer cancel()
-	if err := call(limited, s.broker.redis); err != nil {
-		s.broker.markDown(ctx)
-		return fmt.Errorf("%s a shared value: %w", what, s.broker.explain(err))
-	}
-	return nil
 }

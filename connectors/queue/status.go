@@ -24,7 +24,7 @@ type QueueStatus struct {
 	Running   int           `json:"running"`
 	Retry     int           `json:"retry"`    // failed, waiting for another attempt
 	Archived  int           `json:"archived"` // failed for good
-	Kept      int           `json:"kept"`     // periodic tasks that have run
+	Kept      int           `json:"kept"`     // done, and kept by an older version
 	Oldest    time.Duration `json:"oldest"`   // how long the oldest task has waited, in nanoseconds
 	Processed int           `json:"processed_today"`
 	Failed    int           `json:"failed_today"`

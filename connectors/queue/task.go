@@ -72,14 +72,14 @@ func (b *Broker) messages(task mailroom.Task) ([]message, error) {
 		if err != nil {
 			return nil, fmt.Errorf("encode a task: %w", err)
 		}
-		options := []asynq.Option{asynq.MaxRetry(kind.Retries), asynq.Timeout(kind.Timeout)}
+		options := []asynq.Option{asynq.MaxRetry(max(kind.Retries, mailroom.MinRetries)), asynq.Timeout(kind.Timeout)}
 		spread := task.ID
 		if task.ID != "" {
 			id := task.ID
 			if part > 0 {
 				id = fmt.Sprintf("%s:part%d", id, part)
 			}
-			options = append(options, asynq.TaskID(id), asynq.Retention(kind.Keep))
+			options = append(options, asynq.TaskID(id))
 		} else if len(ids) > 0 {
 			spread = ids[0]
 		}

@@ -39,6 +39,7 @@ const (
 	CauseRefused     Cause = "refuses this program"
 	CausePaused      Cause = "is paused"
 	CauseApart       Cause = "is more than 2 s from the record's time"
+	CauseStill       Cause = "stands still"
 )
 
 // Because returns err with its cause.

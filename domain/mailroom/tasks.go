@@ -15,6 +15,14 @@ type Task struct {
 	ID string
 }
 
+// Slot is the newest slot of a periodic task, as all schedulers of an installation count them. A slot has a
+// number and a length, and no time of day: a clock that is set changes nothing.
+type Slot struct {
+	Number int64         // from 1; rises by 1
+	Taken  bool          // the caller took it, and enqueues its task
+	Left   time.Duration // how long it goes on
+}
+
 // MaxTaskIDs is how many ids a task carries at most. The queue splits a longer one into several tasks.
 const MaxTaskIDs = 500
 
@@ -50,16 +58,22 @@ type TaskKind struct {
 	PerCRM  bool          // each CRM has tasks of its own; their first id is its name
 	Every   time.Duration // the length of a slot of the schedule, in real time; 0: it is not scheduled
 	Setting string        // the setting that overrides Every; empty: none does
-	AtStart bool          // it is also enqueued when a schedule starts, not only when a slot begins
-	Timeout time.Duration // a handler that takes longer is cancelled, and the task is tried again
-	Retries int           // tries after the first; then the queue archives the task
-	Keep    time.Duration // how long a slot's id is kept after its task ran: longer than Every; 0: no slots
+	Timeout time.Duration // a handler that takes longer is cancelled, and the task has failed
+	Retries int           // tries after the first; then the queue archives the task. 0: the next slot makes good
 	AskedBy string        // who enqueues it beside the schedule, as Markdown; empty: nobody
 	Does    string        // what the handler does, as Markdown
 }
 
-// taskKinds is the table of all task types. Every row has three retries or more: a worker that dies uses up
-// one retry of its task, and a task that has none left is archived and does not run again.
+// MinRetries is the least number of retries of a task that is retried at all: a worker that dies uses up one
+// retry of its task, and a task that has none left is archived and does not run again.
+const MinRetries = 3
+
+// RecursSoon is the longest slot of a task that is not retried: when it fails, the next slot does its work,
+// and so it is never archived.
+const RecursSoon = time.Minute
+
+// taskKinds is the table of all task types. What the schedule enqueues within RecursSoon again is not
+// retried; the others have MinRetries or more.
 var taskKinds = []TaskKind{
 	{
 		Type: TaskSend, Queue: QueueSends, Timeout: 30 * time.Second, Retries: 5,
@@ -67,26 +81,26 @@ var taskKinds = []TaskKind{
 		Does:    "judges each InMail again and delivers, refuses or fails it, the batch in one transaction",
 	},
 	{
-		Type: TaskExpire, Queue: QueueUpkeep, Every: time.Second, AtStart: true,
-		Timeout: time.Minute, Retries: 3, Keep: 5 * time.Minute,
-		Does: "persists what the clock has expired, batch by batch",
+		Type: TaskExpire, Queue: QueueUpkeep, Every: time.Second,
+		Timeout: time.Minute,
+		Does:    "persists what the clock has expired, batch by batch",
 	},
 	{
-		Type: TaskRedrive, Queue: QueueUpkeep, Every: 3 * time.Second, AtStart: true,
-		Timeout: time.Minute, Retries: 3, Keep: 5 * time.Minute,
+		Type: TaskRedrive, Queue: QueueUpkeep, Every: 3 * time.Second,
+		Timeout: time.Minute,
 		Does: "asks again for what was accepted a few seconds ago and is still queued, " +
 			"unless sends wait in the queue; finishes erasures",
 	},
 	{
 		Type: TaskCRMPush, Queue: QueueCRM, PerCRM: true,
-		Every: 10 * time.Second, Setting: "crm_push_every", AtStart: true,
-		Timeout: 5 * time.Minute, Retries: 3, Keep: 5 * time.Minute,
+		Every: 10 * time.Second, Setting: "crm_push_every",
+		Timeout: 5 * time.Minute,
 		AskedBy: "a retry by hand; an erasure; a run that made rows due",
 		Does:    "claims what its CRM lacks, pushes it with no transaction open, stores the answers",
 	},
 	{
-		Type: TaskCRMReconcile, Queue: QueueCRM, PerCRM: true, Every: 24 * time.Hour, AtStart: true,
-		Timeout: time.Hour, Retries: 3, Keep: 48 * time.Hour,
+		Type: TaskCRMReconcile, Queue: QueueCRM, PerCRM: true, Every: 24 * time.Hour,
+		Timeout: time.Hour, Retries: 3,
 		AskedBy: "by hand, dry or not; `crm:push`, where one stands still",
 		Does:    "compares its CRM with the record and repairs what differs; a dry one counts",
 	},
@@ -96,9 +110,9 @@ var taskKinds = []TaskKind{
 		Does:    "brings everything to its CRM in bulk, and goes on where it stopped; a dry one counts",
 	},
 	{
-		Type: TaskSnapshot, Queue: QueueUpkeep, Every: 15 * time.Second, Setting: "snapshot_every", AtStart: true,
-		Timeout: time.Minute, Retries: 3, Keep: 5 * time.Minute,
-		Does: "folds lessons into the spam filter, computes and stores the figures",
+		Type: TaskSnapshot, Queue: QueueUpkeep, Every: 15 * time.Second, Setting: "snapshot_every",
+		Timeout: time.Minute,
+		Does:    "folds lessons into the spam filter, computes and stores the figures",
 	},
 	{
 		Type: TaskErase, Queue: QueueUpkeep, Timeout: 2 * time.Minute, Retries: 5,
@@ -107,8 +121,8 @@ var taskKinds = []TaskKind{
 			"and scrubs the files; cut off anywhere, redrive goes on",
 	},
 	{
-		Type: TaskRetain, Queue: QueueUpkeep, Every: time.Hour, AtStart: true,
-		Timeout: 10 * time.Minute, Retries: 3, Keep: 48 * time.Hour,
+		Type: TaskRetain, Queue: QueueUpkeep, Every: time.Hour,
+		Timeout: 10 * time.Minute, Retries: 3,
 		Does: "empties texts older than the policy `retain_days`, then their bytes in the files; " +
 			"such an InMail opens with empty texts, counts stay",
 	},

@@ -18,13 +18,15 @@ func TestTaskKinds(t *testing.T) {
 		if !slices.Contains(mailroom.Queues(), k.Queue) {
 			t.Errorf("%s: there is no queue %q", k.Type, k.Queue)
 		}
-		if k.Timeout <= 0 || k.Retries < 3 {
-			t.Errorf("%s: time-out %s, %d retries: a dead worker would be its end", k.Type, k.Timeout, k.Retries)
+		switch soon := k.Every > 0 && k.Every <= mailroom.RecursSoon; {
+		case k.Timeout <= 0:
+			t.Errorf("%s: time-out %s", k.Type, k.Timeout)
+		case soon && k.Retries != 0:
+			t.Errorf("%s comes again after %s, and is retried %d times", k.Type, k.Every, k.Retries)
+		case !soon && k.Retries < mailroom.MinRetries:
+			t.Errorf("%s: %d retries: a dead worker would be its end", k.Type, k.Retries)
 		}
-		if k.Every > 0 && k.Keep <= k.Every {
-			t.Errorf("%s: a slot of %s is remembered for %s: it would run twice", k.Type, k.Every, k.Keep)
-		}
-		if k.Every == 0 && (k.AtStart || k.Keep != 0 || k.Setting != "" || k.AskedBy == "") {
+		if k.Every == 0 && (k.Setting != "" || k.AskedBy == "") {
 			t.Errorf("%s has no slots, so whoever asks for it is named and nothing said of its slots: %+v", k.Type, k)
 		}
 		if k.Does == "" {

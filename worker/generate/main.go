@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -56,14 +57,14 @@ func written(readme, section string) (string, error) {
 // table returns kinds as a Markdown table.
 func table(kinds []mailroom.TaskKind) string {
 	var b strings.Builder
-	b.WriteString("| Task | Queue | Asked for by | Does | Time-out | Retries | Kept |\n|---|---|---|---|---|---|---|\n")
+	b.WriteString("| Task | Queue | Asked for by | Does | Time-out | Retries |\n|---|---|---|---|---|---|\n")
 	for _, k := range kinds {
-		kept := ""
-		if k.Keep > 0 {
-			kept = short(k.Keep)
+		retries := "the next slot"
+		if k.Retries > 0 {
+			retries = strconv.Itoa(k.Retries)
 		}
-		fmt.Fprintf(&b, "| `%s` | `%s` | %s | %s | %s | %d | %s |\n",
-			k.Type, k.Queue, askedBy(k), k.Does, short(k.Timeout), k.Retries, kept)
+		fmt.Fprintf(&b, "| `%s` | `%s` | %s | %s | %s | %s |\n",
+			k.Type, k.Queue, askedBy(k), k.Does, short(k.Timeout), retries)
 	}
 	return b.String()
 }
@@ -75,9 +76,6 @@ func askedBy(k mailroom.TaskKind) string {
 		schedule := "the schedule, every " + short(k.Every)
 		if k.Setting != "" {
 			schedule += " or `INMAIL_" + strings.ToUpper(k.Setting) + "`"
-		}
-		if k.AtStart {
-			schedule += ", and when it starts"
 		}
 		all = append(all, schedule)
 	}

@@ -28,13 +28,13 @@ func TestReadmeIsThatOfTheTable(t *testing.T) {
 func TestTable(t *testing.T) {
 	kinds := []mailroom.TaskKind{
 		{Type: "a:b", Queue: "sends", Timeout: 90 * time.Second, Retries: 5, AskedBy: "a person", Does: "one thing"},
-		{Type: "c:d", Queue: "crm", Every: 24 * time.Hour, AtStart: true, Setting: "push_every",
-			Timeout: 1500 * time.Millisecond, Retries: 3, Keep: 48 * time.Hour, AskedBy: "a person", Does: "another"},
+		{Type: "c:d", Queue: "crm", Every: 24 * time.Hour, Setting: "push_every",
+			Timeout: 1500 * time.Millisecond, AskedBy: "a person", Does: "another"},
 	}
-	want := "| Task | Queue | Asked for by | Does | Time-out | Retries | Kept |\n|---|---|---|---|---|---|---|\n" +
-		"| `a:b` | `sends` | a person | one thing | 90 s | 5 |  |\n" +
-		"| `c:d` | `crm` | the schedule, every 24 h or `INMAIL_PUSH_EVERY`, and when it starts; a person " +
-		"| another | 1.5s | 3 | 48 h |\n"
+	want := "| Task | Queue | Asked for by | Does | Time-out | Retries |\n|---|---|---|---|---|---|\n" +
+		"| `a:b` | `sends` | a person | one thing | 90 s | 5 |\n" +
+		"| `c:d` | `crm` | the schedule, every 24 h or `INMAIL_PUSH_EVERY`; a person " +
+		"| another | 1.5s | the next slot |\n"
 	if diff := cmp.Diff(want, table(kinds)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -56,7 +56,9 @@ func Exercise(t *testing.T, engines Engines) {
 	}
 	each("EnqueueHandsOverIDsInOrder", handsOverIDsInOrder)
 	each("EnqueueSplitsAt500", splitsAt500)
-	each("EnqueueRunsASlotOnce", runsASlotOnce)
+	each("TakeSlotGivesASlotToOneScheduler", givesASlotToOneScheduler)
+	each("TakeSlotGoesOnWhateverTheClockOfRedis", goesOnWhateverTheClockOfRedis)
+	each("TakeSlotBeginsAgainAfterAFlush", beginsAgainAfterAFlush)
 	each("EnqueueNothing", enqueuesNothing)
 	each("EnqueueRefusesAnUnknownType", refusesAnUnknownType)
 	each("EnqueueGivesUpWithItsCaller", givesUpWithItsCaller)
@@ -66,6 +68,8 @@ func Exercise(t *testing.T, engines Engines) {
 	each("ServerTriesAgainAfterAnError", triesAgainAfterAnError)
 	each("ServerTriesAgainAfterAPanic", triesAgainAfterAPanic)
 	each("ServerKeepsTheAttemptsOfParkedTasks", keepsTheAttemptsOfParkedTasks)
+	each("ServerForgetsASlotThatFailed", forgetsASlotThatFailed)
+	each("ServerDropsWhatIsNotArchivedAnyMore", dropsWhatIsNotArchivedAnyMore)
 	each("ServerDeliversBesideASlowSalesforce", deliversBesideASlowSalesforce)
 	each("ServerKeepsATypeWithoutHandler", keepsATypeWithoutHandler)
 	each("StopFinishesRunningTasks", stopFinishesRunningTasks)
@@ -281,43 +285,169 @@ func splitsAt500(t *testing.T, open opener) {
 	}
 }
 
-// runsASlotOnce has two schedulers enqueue the same slots at the same moments, and once more after they
-// ran.
-func runsASlotOnce(t *testing.T, open opener) {
-	q := open(t, quick(), discard())
-	schedulers := []*queue.Broker{q.Broker, another(t, q)}
-	slot := func(n int) mailroom.Task {
-		return mailroom.Task{Type: mailroom.TaskSnapshot, ID: fmt.Sprintf("analytics:snapshot:%d", n)}
+// expiry is a task that recurs every second and is not retried; its slots here are of an hour.
+var expiry = mailroom.Task{Type: mailroom.TaskExpire}
+
+// take takes a slot of an hour.
+func take(t *testing.T, q *queue.Broker, task mailroom.Task, known int64) mailroom.Slot {
+	t.Helper()
+	slot, err := q.TakeSlot(t.Context(), task, time.Hour, known)
+	if err != nil {
+		t.Fatal(err)
 	}
-	const slots = 20
-	ask := func() {
-		start := make(chan struct{})
+	return slot
+}
+
+// isSlot checks a slot; what is left of it is up to the time that the test has taken.
+func isSlot(t *testing.T, when string, got mailroom.Slot, number int64, taken bool) {
+	t.Helper()
+	if got.Number != number || got.Taken != taken || got.Left <= 0 || got.Left > time.Hour {
+		t.Errorf("%s: %+v, want slot %d, taken %v", when, got, number, taken)
+	}
+}
+
+// givesASlotToOneScheduler has schedulers take the same slots at the same moments.
+func givesASlotToOneScheduler(t *testing.T, open opener) {
+	q := open(t, quick(), discard())
+	schedulers := []*queue.Broker{q.Broker, another(t, q), another(t, q)}
+	if n, err := q.NewestSlot(t.Context(), expiry); n != 0 || err != nil {
+		t.Errorf("before the first slot: %d, %v", n, err)
+	}
+	known := make([]int64, len(schedulers))
+	for n := int64(1); n <= 20; n++ {
+		var taken atomic.Int64
 		var all sync.WaitGroup
-		for _, scheduler := range schedulers {
+		start := make(chan struct{})
+		for i, scheduler := range schedulers {
 			all.Go(func() {
 				<-start
-				for n := range slots {
-					if err := scheduler.Enqueue(t.Context(), slot(n)); err != nil {
-						t.Error(err)
-					}
+				slot, err := scheduler.TakeSlot(t.Context(), expiry, time.Hour, known[i])
+				if known[i] = slot.Number; err != nil || slot.Number != n {
+					t.Errorf("slot %d: %+v, %v", n, slot, err)
+				}
+				if slot.Taken {
+					taken.Add(1)
 				}
 			})
 		}
 		close(start)
 		all.Wait()
+		if taken.Load() != 1 {
+			t.Fatalf("slot %d was taken by %d schedulers", n, taken.Load())
+		}
 	}
-	ask()
-	r := newRecorder(nil)
+	if n, err := schedulers[1].NewestSlot(t.Context(), expiry); n != 20 || err != nil {
+		t.Errorf("after twenty slots: %d, %v", n, err)
+	}
+	isSlot(t, "one that starts now", take(t, another(t, q), expiry, 0), 20, false)
+	push := mailroom.Task{Type: mailroom.TaskCRMPush, IDs: []string{"one"}}
+	isSlot(t, "another task", take(t, q.Broker, push, 0), 1, true)
+	push.IDs = []string{"two"}
+	isSlot(t, "the same task for another CRM", take(t, q.Broker, push, 0), 1, true)
+}
+
+// goesOnWhateverTheClockOfRedis moves the end of a slot as a step of the clock of Redis does.
+func goesOnWhateverTheClockOfRedis(t *testing.T, open opener) {
+	q := open(t, quick(), discard())
+	const key = "inmail:slot:{upkeep}:inmail:expire"
+	step := func(by time.Duration) {
+		t.Helper()
+		left, err := q.Redis.PTTL(t.Context(), key).Result()
+		if err != nil || left <= 0 {
+			t.Fatalf("%s ends in %s, %v", key, left, err)
+		}
+		if err := q.Redis.PExpire(t.Context(), key, left-by).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	isSlot(t, "the first", take(t, q.Broker, expiry, 0), 1, true)
+	for _, by := range []time.Duration{-time.Minute, -time.Hour, -365 * 24 * time.Hour} {
+		step(by)
+		isSlot(t, "one that starts after a step of "+by.String(), take(t, another(t, q), expiry, 0), 1, false)
+		step(-by)
+	}
+	step(-time.Hour)
+	isSlot(t, "the slot after an hour back", take(t, q.Broker, expiry, 1), 2, true)
+	step(time.Hour) // the slot has ended by the clock of Redis, and nobody has waited it out
+	isSlot(t, "one that starts after an hour forward", take(t, another(t, q), expiry, 0), 3, true)
+	isSlot(t, "one that goes on after it", take(t, q.Broker, expiry, 2), 3, false)
+	step(365 * 24 * time.Hour) // so far forward that the number is gone
+	isSlot(t, "after a year forward", take(t, q.Broker, expiry, 3), 1, true)
+}
+
+// beginsAgainAfterAFlush empties Redis under two schedulers.
+func beginsAgainAfterAFlush(t *testing.T, open opener) {
+	q := open(t, quick(), discard())
+	for known := range int64(3) {
+		take(t, q.Broker, expiry, known)
+	}
+	flush(t, q.Redis)
+	isSlot(t, "after the flush", take(t, q.Broker, expiry, 3), 1, true)
+	isSlot(t, "another that knows the same", take(t, another(t, q), expiry, 3), 1, false)
+	isSlot(t, "the next", take(t, q.Broker, expiry, 1), 2, true)
+}
+
+// forgetsASlotThatFailed lets slots fail by an error, a panic and an error that asks for another time: none
+// is tried again and none is archived, while a task that is retried is.
+func forgetsASlotThatFailed(t *testing.T, open opener) {
+	q := open(t, quick(), discard())
+	r := newRecorder(func(_ context.Context, r run) error {
+		switch r.Type {
+		case mailroom.TaskExpire:
+			panic("the record is away")
+		case mailroom.TaskRedrive:
+			return parked{}
+		}
+		return errors.New("the record is away")
+	})
 	serve(t, q.Broker, r.handlers())
-	for range slots {
-		r.next(t)
+	for n := range 3 {
+		for _, kind := range mailroom.TaskKinds() {
+			if kind.Every > 0 && kind.Every <= mailroom.RecursSoon {
+				enqueue(t, q.Broker, mailroom.Task{Type: kind.Type, ID: fmt.Sprintf("%s:%d", kind.Type, n)})
+				r.next(t)
+			}
+		}
 	}
-	eventually(t, "all slots are done", func() bool { return count(t, q.Broker, unfinished) == 0 })
-	ask()
-	enqueue(t, q.Broker, send("last"))
-	if got := r.next(t); got.Type != mailroom.TaskSend || count(t, q.Broker, unfinished) > 1 {
-		t.Errorf("a slot that ran was run again: %+v", got)
+	eventually(t, "nothing is left of them", func() bool { return count(t, q.Broker, unfinished) == 0 })
+	enqueue(t, q.Broker, mailroom.Task{Type: mailroom.TaskRetain, ID: "record:retain:1"})
+	r.next(t)
+	eventually(t, "one that recurs late is tried again", func() bool {
+		failures, err := q.Failures(t.Context(), 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(failures) == 1 && failures[0].Type == mailroom.TaskRetain && failures[0].State == "retry"
+	})
+}
+
+// dropsWhatIsNotArchivedAnyMore starts a server over what an older version archived.
+func dropsWhatIsNotArchivedAnyMore(t *testing.T, open opener) {
+	var log lockedBuffer
+	q := open(t, quick(), slog.New(slog.NewTextHandler(&log, nil)))
+	inspector := asynq.NewInspectorFromRedisClient(q.Redis)
+	const old = 1200 // more than a page
+	archive := func(task mailroom.Task) {
+		enqueue(t, q.Broker, task)
+		kind, _ := mailroom.TaskKindOf(task.Type)
+		if err := inspector.ArchiveTask(kind.Queue, task.ID); err != nil {
+			t.Fatal(err)
+		}
 	}
+	for n := range old {
+		archive(mailroom.Task{Type: mailroom.TaskExpire, ID: fmt.Sprintf("inmail:expire:%d", 1_790_000_000+n)})
+	}
+	archive(mailroom.Task{Type: mailroom.TaskCRMPush, ID: "crm:push:179000000"})
+	archive(mailroom.Task{Type: mailroom.TaskRetain, ID: "record:retain:490000"})
+	serve(t, q.Broker, newRecorder(nil).handlers())
+	eventually(t, "one task is left", func() bool {
+		return count(t, q.Broker, func(q queue.QueueStatus) int { return q.Archived }) == 1
+	})
+	failures, err := q.Failures(t.Context(), 10)
+	if err != nil || len(failures) != 1 || failures[0].Type != mailroom.TaskRetain {
+		t.Errorf("left: %+v, %v", failures, err)
+	}
+	eventually(t, "the log says how many", func() bool { return strings.Contains(log.String(), "tasks=1201") })
 }
 
 func enqueuesNothing(t *testing.T, open opener) {
@@ -516,7 +646,7 @@ func keepsTheAttemptsOfParkedTasks(t *testing.T, open opener) {
 	q := open(t, quick(), discard())
 	r := newRecorder(func(context.Context, run) error { return fmt.Errorf("push: %w", parked{}) })
 	serve(t, q.Broker, r.handlers())
-	enqueue(t, q.Broker, mailroom.Task{Type: mailroom.TaskCRMPush})
+	enqueue(t, q.Broker, mailroom.Task{Type: mailroom.TaskCRMBackfill})
 	r.next(t)
 	var failures []queue.Failure
 	eventually(t, "the task waits", func() bool {
