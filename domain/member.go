@@ -5,8 +5,11 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"golang.org/x/text/cases"
+
+	"inmail/domain/richtext"
 )
 
 // MemberID identifies a member: 1..64 characters of A-Z a-z 0-9 . _ : - (API.md). Members are addressed only
@@ -106,7 +109,7 @@ func (m *Member) Validate(plans Plans) error {
 	if err := m.ID.Validate(); err != nil {
 		return err
 	}
-	if strings.TrimSpace(m.Name) == "" {
+	if strings.TrimSpace(richtext.Line(m.Name)) == "" {
 		return Refuse(BadRequest, "name is required")
 	}
 	for _, f := range []struct {
@@ -144,6 +147,17 @@ func (m *Member) Validate(plans Plans) error {
 	if p.AccountType != m.AccountType {
 		return Refuse(BadRequest, "plan %s is of type %s; an account of type %s has one of: %s",
 			m.Plan, p.AccountType, m.AccountType, strings.Join(plans.Of(m.AccountType), ", "))
+	}
+	return nil
+}
+
+// CheckName refuses, with bad_request, a member's name with a control character (F38). It is apart from
+// Validate, so that a member who was stored with one before can still be changed.
+func CheckName(name string) error {
+	for _, r := range name {
+		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
+			return Refuse(BadRequest, "name has the control character %U; remove it", r)
+		}
 	}
 	return nil
 }

@@ -8,6 +8,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
+
+	"inmail/domain/richtext"
 )
 
 // The limits of tags (R56).
@@ -16,14 +18,17 @@ const (
 	MaxTag  = 40 // code points
 )
 
-// NormalTag returns a tag in its normal form: NFC, lower case, trimmed, with single blanks (R56). A normal
-// form that is empty or longer than MaxTag is refused with bad_request.
+// NormalTag returns a tag in its normal form: NFC, lower case, trimmed, with single blanks (R56), and as a
+// line, because it is never quoted whole (F38). A normal form that is empty or longer than MaxTag is refused
+// with bad_request, and so are control characters.
 func NormalTag(tag string) (string, error) {
 	t := strings.Join(strings.Fields(norm.NFC.String(strings.ToLower(norm.NFC.String(tag)))), " ")
+	control := strings.ContainsFunc(t, unicode.IsControl)
+	t = norm.NFC.String(strings.Join(strings.Fields(richtext.Line(t)), " "))
 	if n := utf8.RuneCountInString(t); n < 1 || n > MaxTag {
 		return "", &Refusal{Code: BadRequest, Got: n, Limit: MaxTag, Detail: fmt.Sprintf("a tag has 1 to %d characters", MaxTag)}
 	}
-	if strings.ContainsFunc(t, unicode.IsControl) {
+	if control {
 		return "", Refuse(BadRequest, "a tag holds no control characters")
 	}
 	return t, nil

@@ -8,9 +8,11 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"inmail/domain/richtext"
 )
 
-// table aligns columns. Cells may be written by others, so control characters do not reach the terminal.
+// table aligns columns. Cells may be written by others, so each is shown as a line (F38).
 type table struct {
 	b strings.Builder
 	w *tabwriter.Writer
@@ -43,16 +45,9 @@ func (t *table) String() string {
 	return strings.Join(lines, "\n")
 }
 
-// plain returns s on one line, with blanks for control characters, so that a name cannot move the terminal's
-// cursor.
-func plain(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
-			return ' '
-		}
-		return r
-	}, s)
-}
+// plain returns s as one line (F38), so that a name can neither move the terminal's cursor nor reverse its
+// row.
+func plain(s string) string { return richtext.Line(s) }
 
 // prose returns a text of several lines without control characters, except line breaks; a tab becomes four
 // blanks.

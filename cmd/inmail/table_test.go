@@ -10,8 +10,8 @@ import (
 func TestTable(t *testing.T) {
 	table := newTable("NAME", "", "LAST")
 	table.row("Maria\tLópez\x1b[31m", "a\nb", "")
-	table.row("Jo", "", "end")
-	want := "NAME                   LAST\nMaria López [31m  a b\nJo                     end\n"
+	table.row("Jo\u202e", "", "\u2066end")
+	want := "NAME                  LAST\nMaria López[31m  a b\nJo                    end\n"
 	if diff := cmp.Diff(want, table.String()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"inmail/domain"
 	"inmail/domain/mailroom"
 	"inmail/domain/strictjson"
 )
@@ -31,6 +32,14 @@ func TestField(t *testing.T) {
 			if diff := cmp.Diff(body, line); diff != "" {
 				t.Errorf("%T and %T (-body +line):\n%s", pair.body, pair.line, diff)
 			}
+		}
+	})
+
+	t.Run("F38_members_are_shown_as_lines", func(t *testing.T) {
+		got := publicOf(domain.Member{ID: "eve", Name: "Eve\u202e", Headline: "Head\x1b[31m of\u2066 IT", Company: "Acme\x07", PhotoURL: "https://a.example/b"})
+		want := publicMember{ID: "eve", Name: "Eve", Headline: "Head[31m of IT", Company: "Acme", PhotoURL: "https://a.example/b"}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("public part (-want +got):\n%s", diff)
 		}
 	})
 }

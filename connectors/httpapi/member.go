@@ -6,6 +6,7 @@ import (
 
 	"inmail/domain"
 	"inmail/domain/mailroom"
+	"inmail/domain/richtext"
 )
 
 // memberService creates, changes, reads and erases members.
@@ -125,13 +126,19 @@ type publicMember struct {
 	Company  string          `json:"company" example:"Nordhafen Logistik"`
 }
 
+// publicOf returns the public part of a member, its texts as lines (F38).
+func publicOf(m domain.Member) publicMember {
+	return publicMember{ID: m.ID, Name: richtext.Line(m.Name), Headline: richtext.Line(m.Headline),
+		PhotoURL: m.PhotoURL, Company: richtext.Line(m.Company)}
+}
+
 // memberFor returns all of a member for an operator, and the public part for anybody else (R01).
 func (c *call) memberFor(m domain.Member) either[memberView, publicMember] {
 	if c.viewer.Operator {
 		return first[memberView, publicMember](c.memberView(m))
 	}
 	return second[memberView](
-		publicMember{ID: m.ID, Name: m.Name, Headline: m.Headline, PhotoURL: m.PhotoURL, Company: m.Company})
+		publicOf(m))
 }
 
 func (c *call) putMember(in *memberBody) (memberView, error) {

@@ -14,6 +14,7 @@ func TestField(t *testing.T) {
 	t.Run("F01_a_refusal_is_judged_by_its_place", testPlace)
 	t.Run("F01_tasks_rest_while_records_go_on", testTasksRest)
 	t.Run("F05_a_task_changes_nothing_of_its_record", testTaskApart)
+	t.Run("F38_columns_leave_out_what_turns_or_hides", testLines)
 }
 
 // several returns pushes to n members with a Lead each.
@@ -161,5 +162,25 @@ func testTaskApart(t *testing.T) {
 				t.Errorf("%+v, %d Tasks", p.Link, len(o.tasks()))
 			}
 		})
+	}
+}
+
+// testLines checks that a column of one line leaves out what turns or hides what follows, and that a body,
+// which is quoted whole, is as it was typed.
+func testLines(t *testing.T) {
+	p := sent(0, "robin")
+	p.SenderName, p.RecipientName = "Nora\u202e Eve", "Ro\u200bbin\x1b"
+	p.InMail.Subject, p.InMail.Preview, p.InMail.Body = "A \u202eplan\u2066", "Hello \u202eRobin", "Hello \u202eRobin"
+	p.InMail.Tags, p.InMail.Category = []string{"a\u202eb"}, "c\u2067d"
+	row := fieldsOf(&p, domain.CRMTextFull)
+	for name, want := range map[string]any{"Sender_Name__c": "Nora Eve", "Recipient_Name__c": "Robin", "Subject__c": "A plan",
+		"Preview__c": "Hello Robin", "Tags__c": "ab", "Category__c": "cd", "Body__c": "Hello \u202eRobin"} {
+		if row[name] != want {
+			t.Errorf("%s = %q, want %q", name, row[name], want)
+		}
+	}
+	task := taskOf(&p, parents{LeadID: "00Q"}, sentEvent, domain.CRMTextFull, "", "")
+	if task["Subject"] != "InMail sent: A plan" || task["Description"] != "Hello Robin" {
+		t.Errorf("task %q", task)
 	}
 }

@@ -69,16 +69,16 @@ var columns = []column{
 	{name: "Status__c", value: func(p *domain.Push) any { return statusNames[p.InMail.Status] }},
 	{name: "Status_Sequence__c", value: func(p *domain.Push) any { return p.InMail.Seq }},
 	{name: "Subject__c", from: domain.CRMTextPreview,
-		value: func(p *domain.Push) any { return orNull(p.InMail.Subject, subjectLength) }},
+		value: func(p *domain.Push) any { return lineOrNull(p.InMail.Subject, subjectLength) }},
 	{name: "Preview__c", from: domain.CRMTextPreview,
-		value: func(p *domain.Push) any { return orNull(p.InMail.Preview, previewLength) }},
+		value: func(p *domain.Push) any { return lineOrNull(p.InMail.Preview, previewLength) }},
 	{name: "Body__c", from: domain.CRMTextFull,
 		value: func(p *domain.Push) any { return orNull(p.InMail.Body, bodyLength) }},
 	{name: "Refused_Reason__c",
 		value: func(p *domain.Push) any { return orNull(string(p.InMail.Reason), reasonLength) }},
 	{name: "Replies__c", value: func(p *domain.Push) any { return p.InMail.Replies }},
 	{name: "Tags__c", value: func(p *domain.Push) any { return orNull(tags(p.InMail.Tags), 0) }},
-	{name: "Category__c", value: func(p *domain.Push) any { return orNull(p.InMail.Category, categoryLength) }},
+	{name: "Category__c", value: func(p *domain.Push) any { return lineOrNull(p.InMail.Category, categoryLength) }},
 	{name: "Sender_Member__c", value: func(p *domain.Push) any { return member(p.InMail.Sender) }},
 	{name: "Sender_Name__c", value: func(p *domain.Push) any { return nameOf(p.InMail.Sender, p.SenderName) }},
 	{name: "Recipient_Member__c", value: func(p *domain.Push) any { return member(p.InMail.Recipient) }},
@@ -144,7 +144,7 @@ func nameOf(id domain.MemberID, name string) any {
 	if id == domain.Erased {
 		return nil
 	}
-	return orNull(withoutAddress(name), nameLength)
+	return lineOrNull(withoutAddress(name), nameLength)
 }
 
 // endedAs returns when an InMail ended in a status, and null when it did not end in that status.
@@ -192,6 +192,9 @@ func orNull(text string, length int) any {
 	}
 	return text
 }
+
+// lineOrNull returns a text of one line like orNull, without what turns or hides what follows (F38).
+func lineOrNull(text string, length int) any { return orNull(richtext.Line(text), length) }
 
 // clean removes what the org refuses: characters that XML forbids and bytes that are not UTF-8. It also
 // splits "@{", which begins a reference to another step's answer in a Composite call.
@@ -241,7 +244,7 @@ func member(id domain.MemberID) any {
 func tags(list []string) string {
 	var kept []string
 	for _, t := range list {
-		if t = strings.ReplaceAll(clean(t), ";", ","); t != "" && !slices.Contains(kept, t) {
+		if t = strings.ReplaceAll(clean(richtext.Line(t)), ";", ","); t != "" && !slices.Contains(kept, t) {
 			kept = append(kept, t)
 		}
 	}
@@ -286,10 +289,10 @@ func taskOf(p *domain.Push, at parents, event string, policy domain.CRMText, tas
 		"ActivityDate": when.UTC().Format(time.DateOnly),
 	}
 	if policy != domain.CRMTextNone {
-		if text := clean(m.Subject); text != "" {
+		if text := clean(richtext.Line(m.Subject)); text != "" {
 			subject += ": " + text
 		}
-		if preview := orNull(m.Preview, previewLength); preview != nil && event == sentEvent {
+		if preview := lineOrNull(m.Preview, previewLength); preview != nil && event == sentEvent {
 			row["Description"] = preview
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
+
+	"inmail/domain/richtext"
 )
 
 // Words counts the words of a rendered text (R46, R47, R50, and the lengths of R62). A word stands between
@@ -190,6 +192,7 @@ func (t *text) quote(from, to int) string {
 // quoted returns s in quotation marks, cut to 40 code points.
 func quoted(s string) string {
 	const most = 40
+	s = richtext.Line(s) // F38
 	if utf8.RuneCountInString(s) > most {
 		s = strings.TrimSpace(string([]rune(s)[:most-1])) + "…"
 	}

@@ -17,6 +17,7 @@ import (
 
 	"inmail/domain"
 	"inmail/domain/advice"
+	"inmail/domain/richtext"
 	"inmail/domain/spam"
 )
 
@@ -138,8 +139,9 @@ func (svc *Service) readLetter(s Send) *Letter {
 	if d.Tags, d.err = domain.NormalTags(s.Tags); d.err != nil {
 		return d
 	}
-	d.Category = norm.NFC.String(strings.TrimSpace(s.Category))
-	if n := utf8.RuneCountInString(d.Category); n > MaxCategory || strings.ContainsFunc(d.Category, unicode.IsControl) {
+	category := norm.NFC.String(strings.TrimSpace(s.Category))
+	d.Category = strings.TrimSpace(richtext.Line(category)) // it is never quoted whole (F38)
+	if n := utf8.RuneCountInString(d.Category); n > MaxCategory || strings.ContainsFunc(category, unicode.IsControl) {
 		detail := fmt.Sprintf("a category has at most %d characters, none of them a control character", MaxCategory)
 		d.err = &domain.Refusal{Code: domain.BadRequest, Got: n, Limit: MaxCategory, Detail: detail}
 		return d

@@ -64,6 +64,45 @@ func TestField(t *testing.T) {
 		}
 	})
 
+	t.Run("F38_rows_leave_out_what_turns_or_hides", func(t *testing.T) {
+		w := newWorld(t, sqliteConfig(t), calm())
+		const name, subject, body = "Nora\u202e Eve\u2066", "A \u202equestion\u200b about Tuesday\u2067", "Hello \u202eRobin, \x1b[31mhow are you?"
+		w.member("nora", "recruiter_25", func(m *domain.Member) { m.Name = name })
+		w.member("robin", "recruiter_25")
+		id, err := w.accept(mailroom.Send{From: "nora", To: "robin", Subject: subject, Body: body, Category: "a\u202eb"})
+		w.ok(err)
+		w.work()
+
+		items, _ := w.inbox("robin")
+		if len(items) != 1 || items[0].From.Name != "Nora Eve" || items[0].Subject != "A question about Tuesday" ||
+			items[0].Preview != "Hello Robin, \ufffd[31mhow are you?" {
+			t.Errorf("inbox %+v", items)
+		}
+		rows, err := w.svc.Sent(w.ctx, "nora", mailroom.Filter{}, mailroom.Page{Limit: 10})
+		w.ok(err)
+		if len(rows) != 1 || rows[0].InMail.Subject != "A question about Tuesday" || rows[0].From.Name != "Nora Eve" || rows[0].InMail.Category != "ab" {
+			t.Errorf("sent %+v", rows)
+		}
+		// What is quoted whole is as it was typed.
+		opened, err := w.svc.Open(w.ctx, mailroom.Viewer{Member: "robin"}, id)
+		w.ok(err)
+		if opened.Subject != subject || opened.Body != body {
+			t.Errorf("opened %+v", opened)
+		}
+		m, err := w.svc.Member(w.ctx, "nora")
+		w.ok(err)
+		if m.Name != name {
+			t.Errorf("the member is %q", m.Name)
+		}
+
+		errs, err := w.svc.PutMembers(w.ctx, []domain.Member{domain.NewMember("eve", "Eve\x1b[2J"), domain.NewMember("ann", "Ann")})
+		w.ok(err)
+		w.want(errs[0], domain.BadRequest)
+		w.ok(errs[1])
+		_, err = w.svc.ChangeMember(w.ctx, "ann", func(m *domain.Member) error { m.Name = "Ann\x07"; return nil })
+		w.want(err, domain.BadRequest)
+	})
+
 	t.Run("F39_lines_are_read_as_bodies", func(t *testing.T) {
 		w := newWorld(t, sqliteConfig(t), calm())
 		w.members(3)

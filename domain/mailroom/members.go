@@ -1,6 +1,7 @@
 package mailroom
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -16,7 +17,7 @@ func (svc *Service) PutMembers(ctx context.Context, ms []domain.Member) (errs []
 	var ids []domain.MemberID
 	for i := range ms {
 		if errs[i] = svc.checkMember(&ms[i]); errs[i] == nil {
-			errs[i] = domain.CheckPhotoURL(ms[i].PhotoURL)
+			errs[i] = cmp.Or(domain.CheckName(ms[i].Name), domain.CheckPhotoURL(ms[i].PhotoURL))
 		}
 		if errs[i] == nil {
 			good, ids = append(good, i), append(ids, ms[i].ID)
@@ -85,8 +86,14 @@ func (svc *Service) ChangeMember(ctx context.Context, id domain.MemberID,
 		if m.AccountType != before.AccountType && m.Plan == before.Plan {
 			m.Plan = ""
 		}
-		if m.PhotoURL != before.PhotoURL { // one that was stored before the rule stays until it is changed
+		// What was stored before these rules stays until it is changed.
+		if m.PhotoURL != before.PhotoURL {
 			if err := domain.CheckPhotoURL(m.PhotoURL); err != nil {
+				return err
+			}
+		}
+		if m.Name != before.Name {
+			if err := domain.CheckName(m.Name); err != nil {
 				return err
 			}
 		}

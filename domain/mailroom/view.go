@@ -7,9 +7,11 @@ import (
 	"time"
 
 	"inmail/domain"
+	"inmail/domain/richtext"
 )
 
-// Person is what one member sees of another (R01, R29). An erased member has no id (R60).
+// Person is what one member sees of another (R01, R29), its name as a line (F38). An erased member has no id
+// (R60).
 type Person struct {
 	ID       domain.MemberID
 	Name     string
@@ -152,6 +154,9 @@ func (svc *Service) Sent(ctx context.Context, member domain.MemberID, f Filter, 
 		if err != nil {
 			return err
 		}
+		for _, m := range ms {
+			m.Subject = richtext.Line(m.Subject) // a row, which quotes nothing whole (F38)
+		}
 		views, err = svc.views(tx, ms, Viewer{Member: member})
 		return err
 	})
@@ -245,7 +250,7 @@ func (svc *Service) people(tx Tx, ids []domain.MemberID) (map[domain.MemberID]Pe
 	people := make(map[domain.MemberID]Person, len(ids))
 	for _, id := range ids {
 		if m := members[id]; m != nil {
-			people[id] = Person{ID: m.ID, Name: m.Name, PhotoURL: m.PhotoURL}
+			people[id] = Person{ID: m.ID, Name: richtext.Line(m.Name), PhotoURL: m.PhotoURL}
 			continue
 		}
 		people[id] = Person{ID: domain.Erased, Name: string(domain.Erased)}
@@ -255,7 +260,8 @@ func (svc *Service) people(tx Tx, ids []domain.MemberID) (map[domain.MemberID]Pe
 
 func inboxItem(e Entry, p Person, now time.Time) InboxItem {
 	m := e.InMail
-	item := InboxItem{ID: m.ID, Kind: KindInMail, InMail: m.ID, From: p, Subject: m.Subject, Preview: m.Preview,
+	item := InboxItem{ID: m.ID, Kind: KindInMail, InMail: m.ID, From: p,
+		Subject: richtext.Line(m.Subject), Preview: richtext.Line(m.Preview),
 		Unread: m.OpenedAt.IsZero(), Status: m.StatusAt(now), SentAt: m.SentAt}
 	if m.OpenedAt.IsZero() {
 		item.ExpiresAt = m.ExpiresAt

@@ -3,6 +3,9 @@ package richtext
 import (
 	"strings"
 	"testing"
+	"unicode"
+
+	"pgregory.net/rapid"
 )
 
 func TestField(t *testing.T) {
@@ -45,4 +48,61 @@ func TestField(t *testing.T) {
 			t.Errorf("HTML:\n got %s\nwant %s", got, want)
 		}
 	})
+
+	t.Run("F38_one_line_texts", func(t *testing.T) {
+		for _, row := range lineCases {
+			if got := Line(row.in); got != row.want {
+				t.Errorf("%s: Line(%q) = %q, want %q", row.name, row.in, got, row.want)
+			}
+		}
+	})
+
+	t.Run("F38_previews", func(t *testing.T) {
+		for _, row := range lineCases {
+			got, want := Parse(row.in).Preview(MaxPreview), strings.Join(strings.Fields(row.want), " ")
+			if strings.ContainsFunc(row.in, unicode.IsControl) || strings.Contains(row.in, "e\u0301") {
+				continue // a body is in NFC, with U+FFFD for control characters
+			}
+			if got != want {
+				t.Errorf("%s: preview of %q = %q, want %q", row.name, row.in, got, want)
+			}
+		}
+	})
+
+	t.Run("F38_any_text", rapid.MakeCheck(func(t *rapid.T) {
+		piece := rapid.SampledFrom([]string{"a", " ", "é", "👩", "ک", "ष", "\u200d", "\u200c", "\u202e", "\u2067", "\x1b", "\u200b", "\n",
+			"\ufeff", "🏴", "\U000E0067", "\u00ad", "\ufffd"})
+		s := strings.Join(rapid.SliceOfN(piece, 0, 20).Draw(t, "text"), "")
+		line := Line(s)
+		if Line(line) != line {
+			t.Fatalf("%q becomes %q, and that becomes %q", s, line, Line(line))
+		}
+		if strings.ContainsFunc(line, func(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) }) {
+			t.Fatalf("%q becomes %q", s, line)
+		}
+	}))
+}
+
+// lineCases are texts with the line that is shown of each (F38).
+var lineCases = []struct{ name, in, want string }{
+	{"plain", "Anna Schmidt", "Anna Schmidt"},
+	{"blanks inside stay", "Anna  Schmidt ", "Anna  Schmidt "},
+	{"line breaks and tabs", "a\r\nb\tc\u2028d\u0085e", "a  b c d e"},
+	{"override", "abc\u202edef", "abcdef"},
+	{"isolates and embeddings", "\u2066a\u2067b\u2068c\u2069\u202ad\u202be\u202cf\u202dg", "abcdefg"},
+	{"direction marks", "a\u200eb\u200fc\u061cd", "abcd"},
+	{"escape sequence", "a\x1b[31mb", "a[31mb"},
+	{"escape alone", "\x1b", ""},
+	{"bell, backspace, delete, C1", "a\x07b\x08c\x7fd\u009be", "abcde"},
+	{"zero-width space and others", "pay\u200bpal\u2060x\ufeffy\u00adz", "paypalxyz"},
+	{"joiners between Latin letters", "pay\u200dpal\u200cx", "paypalx"},
+	{"joiners at the ends", "\u200dab\u200c", "ab"},
+	{"only what is not drawn", "\u200b\u202e\u200d\x1b", ""},
+	{"emoji", "👩\u200d💻 👨\u200d👩\u200d👧 ❤\ufe0f\u200d🔥", "👩\u200d💻 👨\u200d👩\u200d👧 ❤\ufe0f\u200d🔥"},
+	{"flags", "🏴\U000E0067\U000E0062\U000E0065\U000E006E\U000E0067\U000E007F a\U000E0067b", "🏴\U000E0067\U000E0062\U000E0065\U000E006E\U000E0067\U000E007F ab"},
+	{"Persian", "می\u200cخواهم", "می\u200cخواهم"},
+	{"Hindi", "क\u200dष", "क\u200dष"},
+	{"Hebrew and Arabic", "שלום مرحبا", "שלום مرحبا"},
+	{"accents", "Cafe\u0301 Zoë", "Cafe\u0301 Zoë"},
+	{"not UTF-8", "a\xffb\u202e", "a\ufffdb"},
 }

@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/net/html"
@@ -146,7 +147,7 @@ func check(t *testing.T, source string) {
 		if utf8.RuneCountInString(p) > limit || !utf8.ValidString(p) {
 			t.Errorf("preview of at most %d: %q", limit, p)
 		}
-		if strings.TrimSpace(p) != p || strings.ContainsFunc(p, func(r rune) bool { return lineBreak(r) || bidiControl(r) || r == '\t' }) {
+		if strings.TrimSpace(p) != p || strings.ContainsFunc(p, func(r rune) bool { return lineBreak(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\t' }) {
 			t.Errorf("preview is not one line: %q", p)
 		}
 	}

@@ -11,16 +11,14 @@ const MaxPreview = 140
 // Preview returns the text in one line of at most limit code points (R30): without formatting and list
 // markers, with one space for each run of blanks and line breaks. A longer text is cut after a word and ends
 // with an ellipsis, which counts; where no blank is near the limit it is cut between two grapheme clusters.
-// Bidi controls are left out, so that the preview cannot reverse the text that follows it on the page.
+// What Line leaves out is left out, so that the preview cannot reverse or hide what follows it on the page
+// (F38).
 func (d Document) Preview(limit int) string {
 	var line strings.Builder
 	n, gap := 0, false
-	for _, r := range d.text {
+	for _, r := range drawn(d.text) {
 		if unicode.IsSpace(r) {
 			gap = n > 0
-			continue
-		}
-		if bidiControl(r) {
 			continue
 		}
 		if gap {
@@ -70,9 +68,4 @@ func sameGrapheme(a, b rune) bool {
 	return a == joiner || b == joiner || unicode.Is(unicode.M, b) ||
 		'\U0001F3FB' <= b && b <= '\U0001F3FF' || // skin tones
 		unicode.Is(unicode.Regional_Indicator, a) && unicode.Is(unicode.Regional_Indicator, b)
-}
-
-// bidiControl reports whether r embeds, overrides or isolates the direction of the text that follows.
-func bidiControl(r rune) bool {
-	return '\u202a' <= r && r <= '\u202e' || '\u2066' <= r && r <= '\u2069'
 }
