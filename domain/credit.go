@@ -226,6 +226,59 @@ func (c Credits) EnoughAt(now time.Time, n, anchorDay int) (time.Time, bool) {
 	return at, true
 }
 
+// CreditsAhead foresees the credits of an account whose next sends are planned (R08, R10, R66). Make it with
+// NewCreditsAhead.
+type CreditsAhead struct {
+	account  Account
+	rollover int
+	credits  Credits // of the period that was asked for last
+}
+
+// NewCreditsAhead foresees the credits of an account from now on. InMails in flight count as used.
+func NewCreditsAhead(now time.Time, a Account, rolloverPeriods int) *CreditsAhead {
+	c := &CreditsAhead{account: a, rollover: rolloverPeriods}
+	c.account.Usage = slices.Clone(a.Usage)
+	c.account.InFlight = 0
+	c.credits = CreditsAt(now, c.account, rolloverPeriods)
+	c.use(a.InFlight)
+	return c
+}
+
+// Next returns the earliest time from a time on at which a credit is left; false: never with this plan. The
+// times that it is asked for never go back.
+func (c *CreditsAhead) Next(from time.Time) (at time.Time, ever bool) {
+	for {
+		if !from.Before(c.credits.PeriodEnd) {
+			if c.rollover == 0 {
+				c.account.Usage = c.account.Usage[:0] // of periods that no longer count
+			}
+			c.credits = CreditsAt(from, c.account, c.rollover)
+		}
+		if c.credits.Remaining > 0 {
+			return from, true
+		}
+		if c.credits.Allowance <= 0 {
+			return time.Time{}, false
+		}
+		from = c.credits.PeriodEnd
+	}
+}
+
+// Spend takes one credit of the period that Next returned last.
+func (c *CreditsAhead) Spend() { c.use(1) }
+
+func (c *CreditsAhead) use(n int) {
+	c.credits.Used += n
+	c.credits.Remaining = max(0, c.credits.Allowance+c.credits.Carried-c.credits.Used)
+	for i := len(c.account.Usage) - 1; i >= 0; i-- {
+		if u := &c.account.Usage[i]; u.PeriodStart.Equal(c.credits.PeriodStart) {
+			u.Used += n
+			return
+		}
+	}
+	c.account.Usage = append(c.account.Usage, Usage{PeriodStart: c.credits.PeriodStart, Used: n})
+}
+
 // carried returns the credits carried into the period current. It replays all periods from the one in which
 // the account was created: the unused credits of a period may be spent in the n periods after it, oldest
 // first (R09).

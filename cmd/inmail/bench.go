@@ -164,8 +164,8 @@ func benchSettings(o *options) (config.Settings, error) {
 	return s, nil
 }
 
-// benchRecipients is the number of recipients; InMails go to them in turn.
-const benchRecipients = 2000
+// benchRecipients is the number of recipients, as many as a preflight takes; InMails go to them in turn.
+const benchRecipients = mailroom.MaxPreflight
 
 // prepare flushes Redis, makes as many recruiters as the sends need and the recipients, and starts the API.
 func (b *bencher) prepare(ctx context.Context) error {
@@ -451,7 +451,7 @@ func (b *bencher) preflight(context.Context) error {
 	const singles = 200
 	to := make([]string, mailroom.MaxPreflight)
 	for i := range to {
-		to[i] = fmt.Sprintf("r%d", i%benchRecipients)
+		to[i] = fmt.Sprintf("r%d", i)
 	}
 	letter := b.letter(0)
 	check := func(to any) (time.Duration, error) {

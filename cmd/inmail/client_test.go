@@ -195,9 +195,9 @@ func (r *running) delivered(to, subject string, args ...string) string {
 func (r *running) pass(d time.Duration) { r.clock.Pin(r.clock.Now().Add(d)) }
 
 // api calls the API directly.
-func (r *running) api(method, path, member string) string {
+func (r *running) api(method, path, member string, body ...string) string {
 	r.t.Helper()
-	req, err := http.NewRequest(method, "http://"+r.apiAddress+path, nil)
+	req, err := http.NewRequest(method, "http://"+r.apiAddress+path, strings.NewReader(strings.Join(body, "")))
 	if err != nil {
 		r.t.Fatal(err)
 	}

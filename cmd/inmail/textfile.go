@@ -22,18 +22,21 @@ const byteOrderMark = "\xef\xbb\xbf"
 
 // readText reads a text file, or for - the standard input. Like the API it refuses what is not UTF-8, since
 // that could only be stored as another text than the one that was written. No server is called before.
-func readText(cmd *cobra.Command, path string) (string, error) {
+func readText(cmd *cobra.Command, path string) (string, error) { return readUpTo(cmd, path, maxText) }
+
+// readUpTo is readText for texts of up to most bytes.
+func readUpTo(cmd *cobra.Command, path string, most int) (string, error) {
 	in, err := openInput(cmd, path)
 	if err != nil {
 		return "", err
 	}
 	defer in.Close()
-	content, err := io.ReadAll(io.LimitReader(in, maxText+1))
+	content, err := io.ReadAll(io.LimitReader(in, int64(most)+1))
 	if err != nil {
 		return "", fmt.Errorf("read the text: %w", err)
 	}
-	if len(content) > maxText {
-		return "", usageError{fmt.Errorf("the text is longer than %d KiB", maxText>>10)}
+	if len(content) > most {
+		return "", usageError{fmt.Errorf("the text is longer than %d KiB", most>>10)}
 	}
 	if err := checkUTF8(inputName(path), content); err != nil {
 		return "", err

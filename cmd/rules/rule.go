@@ -8,7 +8,7 @@ import (
 
 // Rule is a row of the product's rules: what an InMail must and must not do.
 type Rule struct {
-	Number   int    // 1..62, cited as R01..R62
+	Number   int    // 1..70, cited as R01..R70
 	Title    string // its subject in a few words
 	Required bool   // it must have a file that decides it and a test that passes
 }
@@ -96,4 +96,12 @@ var rules = []Rule{
 	{60, "Erasure leaves counts and nothing else", required},
 	{61, "Too old to send: failed, spends nothing", required},
 	{62, "Rates by length and by advice", required},
+	{63, "Declining: final like a reply, counted by itself", planned},
+	{64, "Automatic replies are shown and count as none", planned},
+	{65, "A recipient's peace: so many InMails a week", planned},
+	{66, "A preflight judges its recipients as a sequence", required},
+	{67, "Every connected CRM, each with its own state", planned},
+	{68, "Events for others, as signed webhooks", planned},
+	{69, "Who sees which figures", planned},
+	{70, "Acts of operators are in the audit", planned},
 }

@@ -42,20 +42,23 @@ func TestPreflight(t *testing.T) {
 		has("ok", true, "refusals", []any{}, "advice", []any{}, "to", nil, "credits.allowance", 10, "credits.remaining", 10,
 			"credits.period_start", "2026-11-01T00:00:00.000Z", "credits.period_end", "2026-12-01T00:00:00.000Z")
 	w.ask(w.sender, "POST", "/v1/preflight", `{"to":["nobody","maria","jo","maria"]}`).want(200, "").
-		has("items.0.to", "nobody", "items.0.refusals.0.code", "unknown_recipient", "items.1.ok", true, "items.2.refusals.0.code", "self", "items.3.to", "maria", "items.4", nil)
+		has("items.0.to", "nobody", "items.0.refusals.0.code", "unknown_recipient", "items.1.ok", true, "items.2.refusals.0.code", "self", "items.2.place", 3, "items.3", nil)
+	w.ask(w.sender, "POST", "/v1/preflight", object{"to": []string{"maria", "no good", "", strings.Repeat("ä", 100)}}).want(200, "").
+		has("items.0.ok", true, "items.1.to", "no good", "items.1.refusals.0.code", "bad_request", "items.1.place", 2, "items.2.refusals.0.code", "bad_request",
+			"items.3.to", strings.Repeat("ä", 64)+"…", "totals.refused", object{"bad_request": 3})
 	w.ask(w.sender, "POST", "/v1/preflight", `{"to":["maria"],"subject":"","body":""}`).want(200, "").has("items.0.refusals.0.code", "subject_required")
 	w.ask(w.sender, "POST", "/v1/preflight", `{"to":[]}`).want(200, "").has("items", []any{}, "totals",
-		object{"recipients": 0, "ok": 0, "refused": object{}, "credits": object{"needed": 0, "available": 1, "missing": 0, "enough_at": nil}})
+		object{"recipients": 0, "doubles": 0, "ok": 0, "ok_now": 0, "timetable": []any{}, "refused": object{}, "credits": object{"needed": 0, "available": 1, "missing": 0, "enough_at": nil}})
 	w.ask(w.sender, "POST", "/v1/preflight", `{"to":["nobody","maria","jo","maria"]}`).want(200, "").
-		has("totals.ok", 2, "totals.refused", object{"self": 1, "unknown_recipient": 1}, "totals.credits",
-			object{"needed": 2, "available": 1, "missing": 1, "enough_at": "2026-11-23T09:00:00.000Z"})
+		has("totals.ok", 1, "totals.doubles", 1, "totals.refused", object{"self": 1, "unknown_recipient": 1}, "totals.credits",
+			object{"needed": 1, "available": 1, "missing": 0, "enough_at": "2026-11-23T09:00:00.000Z"})
 	w.ask(w.operator, "POST", "/v1/preflight", `{"to":["maria"]}`, "Inmail-Member: ghost").want(200, "").has("items.0.refusals.0.code", "unknown_sender", "items.0.credits", nil)
 	for _, invalid := range []string{`{"to":"maria"}`, `{"to":"maria","subject":"x"}`, `{"to":"maria","body":"x"}`, `{"to":["maria"],"subject":"x"}`, `{"to":["maria"],"body":"x"}`,
-		`{"to":["maria","no good"]}`, `{"to":[["maria"]]}`, `{"to":[null]}`, `{"to":null}`, `{"to":{}}`, `{"subject":"x","body":"x"}`} {
+		`{"to":"no good","subject":"x","body":"x"}`, `{"to":[["maria"]]}`, `{"to":[null]}`, `{"to":null}`, `{"to":{}}`, `{"subject":"x","body":"x"}`} {
 		w.ask(w.sender, "POST", "/v1/preflight", invalid).want(400, "bad_request")
 	}
 	many := func(n int) string { return `{"to":["m` + strings.Repeat(`","m`, n-1) + `"]}` }
-	w.ask(w.sender, "POST", "/v1/preflight", many(10_000)).want(200, "").has("items.9999.ok", false)
+	w.ask(w.sender, "POST", "/v1/preflight", many(10_000)).want(200, "").has("items.0.ok", false, "items.1", nil, "totals.doubles", 9_999)
 	w.ask(w.sender, "POST", "/v1/preflight", many(mailroom.MaxPreflight+1)).want(400, "bad_request").has("got", mailroom.MaxPreflight+1, "limit", mailroom.MaxPreflight)
 	if len(w.fakeService.inmails)+len(w.fakeService.audit) > 0 {
 		t.Error("asking left something behind")

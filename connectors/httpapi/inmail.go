@@ -3,7 +3,6 @@ package httpapi
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -21,13 +20,6 @@ type reading interface {
 	View(ctx context.Context, v mailroom.Viewer, id domain.ID) (mailroom.View, error)
 	Sent(ctx context.Context, member domain.MemberID, f mailroom.Filter, p mailroom.Page) ([]mailroom.View, error)
 	Inbox(ctx context.Context, member domain.MemberID, f mailroom.Filter, p mailroom.Page) (mailroom.InboxPage, error)
-}
-
-// preflighter checks an InMail by all rules without sending it.
-type preflighter interface {
-	Preflight(ctx context.Context, from domain.MemberID, to []domain.MemberID,
-		text *mailroom.Send) ([]mailroom.Check, error)
-	Totals(ctx context.Context, from domain.MemberID, checks []mailroom.Check) (mailroom.Totals, error)
 }
 
 // labels changes the tags and the ids of CRMs that a sender put on an InMail.
@@ -51,16 +43,7 @@ func (a *API) inmailEndpoints() []endpoint {
 					"examples": []any{"order-4711"}}}},
 			refuses: append(sendRefusals(), domain.IdempotencyConflict),
 		}, (*call).sendInMail),
-		takes(endpoint{
-			method: "POST", path: "/v1/preflight", name: "preflight", group: "InMails", access: memberOnly,
-			status: http.StatusOK, message: true,
-			does: withLimits("Judge an InMail, or up to {MaxPreflight} recipients, without sending"),
-			more: "Stores nothing and spends nothing. All that refuses is listed in R21's order. With a list in " +
-				"`to`, subject and body may be left out together; the answers stand in the order asked, each as if " +
-				"it alone were sent now, and `totals` says what they come to: whom nothing refuses, the others by " +
-				"what is reported first, and when there will be credits for all whom no other rule keeps away.",
-			refuses: []domain.Code{domain.AttachmentUnsupported},
-		}, (*call).preflight),
+		preflightEndpoint(),
 		gives(endpoint{
 			method: "GET", path: "/v1/inmails/{id}", name: "viewInMail", group: "InMails", access: anyKey,
 			status: http.StatusOK,
@@ -149,153 +132,6 @@ func (c *call) sendInMail(in *sendBody) (sendAnswer, error) {
 		return sendAnswer{}, err
 	}
 	return sendAnswer{ID: accepted.ID, Status: string(domain.Queued), Advice: adviceOf(accepted.Advice)}, nil
-}
-
-// preflightBody is an InMail, or a list of recipients with or without one.
-type preflightBody struct {
-	To          recipients `json:"to" doc:"one member, or a list of up to {MaxPreflight}"`
-	Subject     *string    `json:"subject,omitempty" example:"Our talk at the fair in Hamburg"`
-	Body        *string    `json:"body,omitempty" example:"Hello Maria, thank you for your time at the fair."`
-	Tags        []string   `json:"tags,omitempty" example:"[\"hamburg fair\"]"`
-	Category    string     `json:"category,omitempty" example:"follow_up"`
-	CRM         *crmIDs    `json:"crm,omitempty"`
-	Attachment  anything   `json:"attachment,omitempty" doc:"always refused (R26)"`
-	Attachments anything   `json:"attachments,omitempty" doc:"always refused (R26)"`
-}
-
-// recipients is one member id or a list of them.
-type recipients struct {
-	ids  []domain.MemberID
-	many bool
-}
-
-// ReadJSON reads one id or a list of ids.
-func (t *recipients) ReadJSON(r *strictjson.Reader) error {
-	id := func() error {
-		s, err := r.Text()
-		if err != nil {
-			return err
-		}
-		t.ids = append(t.ids, domain.MemberID(s))
-		return domain.MemberID(s).Validate()
-	}
-	if r.Peek() != '[' {
-		return id()
-	}
-	t.many = true
-	return r.List(func(i int) error {
-		if i >= mailroom.MaxPreflight {
-			return &domain.Refusal{Code: domain.BadRequest, Got: i + 1, Limit: mailroom.MaxPreflight,
-				Detail: fmt.Sprintf("at most %d recipients; ask in parts", mailroom.MaxPreflight)}
-		}
-		return id()
-	})
-}
-
-func (recipients) schema(c *components) schema {
-	return schema{"oneOf": []any{memberIDSchema(),
-		schema{"type": "array", "items": memberIDSchema(), "maxItems": mailroom.MaxPreflight}},
-		"examples": []any{"maria-lopez"}}
-}
-
-// draft returns the text to be judged; nil when only the recipients are asked about.
-func (in *preflightBody) text() (*mailroom.Send, error) {
-	switch {
-	case in.Subject == nil && in.Body == nil && in.To.many:
-		return nil, nil
-	case in.Subject == nil:
-		return nil, domain.Refuse(domain.BadRequest, "subject: required")
-	case in.Body == nil:
-		return nil, domain.Refuse(domain.BadRequest, "body: required")
-	}
-	return &mailroom.Send{Subject: *in.Subject, Body: *in.Body, Attachments: bool(in.Attachment || in.Attachments),
-		Category: in.Category, Tags: in.Tags, CRM: in.CRM.ids()}, nil
-}
-
-// verdict is the result of a preflight for one recipient.
-type verdict struct {
-	To       domain.MemberID `json:"to,omitempty"`
-	OK       bool            `json:"ok"`
-	Refusals []refusal       `json:"refusals" doc:"all that refuses, in R21's order"`
-	Advice   []adviceHit     `json:"advice"`
-	Credits  *credits        `json:"credits" doc:"null when the sender is not known"`
-}
-
-type refusal struct {
-	Code   string `json:"code" example:"recipient_unavailable"`
-	Detail string `json:"detail" example:"this member cannot be reached by InMail; try another member or another way"`
-	Until  *stamp `json:"until,omitempty" doc:"restricted: when it ends (R42)"`
-	Got    *int   `json:"got,omitempty"`
-	Limit  *int   `json:"limit,omitempty"`
-}
-
-func refusalsOf(rs []*domain.Refusal) []refusal {
-	shown := make([]refusal, 0, len(rs))
-	for _, r := range rs {
-		p := problemOf(r)
-		shown = append(shown, refusal{Code: p.Code, Detail: p.Detail, Until: p.Until, Got: p.Got, Limit: p.Limit})
-	}
-	return shown
-}
-
-type verdicts struct {
-	Items  []verdict `json:"items"`
-	Totals totals    `json:"totals"`
-}
-
-// totals sums up a preflight of many recipients; a recipient who is listed twice counts once.
-type totals struct {
-	Recipients int            `json:"recipients" example:"3"`
-	OK         int            `json:"ok" doc:"whom nothing refuses" example:"1"`
-	Refused    map[string]int `json:"refused" doc:"the others, by the first code of each"`
-	Credits    campaign       `json:"credits"`
-}
-
-// campaign is how many credits it takes to reach all recipients, and how many there are.
-type campaign struct {
-	Needed    int    `json:"needed" doc:"one for each whom nothing refuses, or only the sender's own credits or restriction" example:"2"`
-	Available int    `json:"available" doc:"now; what is on its way is taken off" example:"1"`
-	Missing   int    `json:"missing" example:"1"`
-	EnoughAt  *stamp `json:"enough_at" doc:"when there will have been as many with this plan, if they are spent as they come: now, or the start of a later period; null: never"`
-}
-
-func totalsOf(t mailroom.Totals) totals {
-	v := totals{Recipients: t.Recipients, OK: t.OK, Refused: make(map[string]int, len(t.Refused)),
-		Credits: campaign{Needed: t.Needed, Available: t.Available, Missing: max(0, t.Needed-t.Available),
-			EnoughAt: stampOrNull(t.EnoughAt)}}
-	for code, n := range t.Refused {
-		v.Refused[string(code)] = n
-	}
-	return v
-}
-
-func (c *call) preflight(in *preflightBody) (either[verdict, verdicts], error) {
-	var none either[verdict, verdicts]
-	text, err := in.text()
-	if err != nil {
-		return none, err
-	}
-	checks, err := c.api.Service.Preflight(c.ctx, c.viewer.Member, in.To.ids, text)
-	if err != nil {
-		return none, err
-	}
-	found := make([]verdict, 0, len(checks))
-	for _, check := range checks {
-		v := verdict{To: check.To, OK: check.OK, Refusals: refusalsOf(check.Refusals), Advice: adviceOf(check.Advice)}
-		if !check.Credits.PeriodStart.IsZero() {
-			v.Credits = creditsOf(check.Credits)
-		}
-		found = append(found, v)
-	}
-	if in.To.many {
-		t, err := c.api.Service.Totals(c.ctx, c.viewer.Member, checks)
-		if err != nil {
-			return none, err
-		}
-		return second[verdict](verdicts{found, totalsOf(t)}), nil
-	}
-	found[0].To = ""
-	return first[verdict, verdicts](found[0]), nil
 }
 
 // person is the part of a member that others get: never an e-mail address (R01).

@@ -24,6 +24,7 @@ var lists = strictjson.Declare(map[string][]string{
 	"role":          texts(mailroom.Roles()),
 	"audit_kind":    mailroom.AuditKinds(),
 	"trigger":       spam.Triggers(),
+	"pace":          paceLimits(),
 	"advice":        advice.Codes(),
 })
 
@@ -31,7 +32,7 @@ var lists = strictjson.Declare(map[string][]string{
 var limits = map[string]int{
 	"MaxSubject": domain.MaxSubject, "MaxBody": domain.MaxBody, "MaxPreview": richtext.MaxPreview,
 	"MaxTags": domain.MaxTags, "MaxTag": domain.MaxTag, "MaxCategory": mailroom.MaxCategory, "MaxKey": mailroom.MaxKey,
-	"MaxPreflight": mailroom.MaxPreflight, "MaxRejected": mailroom.MaxRejected,
+	"MaxPreflight": mailroom.MaxPreflight, "PaceSlack": int(spam.PaceSlack.Seconds()), "MaxRejected": mailroom.MaxRejected,
 	"MaxRepliesWithOpen": mailroom.MaxRepliesWithOpen,
 	"MaxBan":             mailroom.MaxBan, "MaxKeyName": mailroom.MaxKeyName, "WindowHours": domain.WindowHours,
 	"RecordDays": int(spam.RecordWindow.Hours()) / 24, "SimilarHours": int(spam.SimilarWindow.Hours()),

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -424,42 +425,46 @@ func (f *fakeService) apply(id domain.ID, e domain.Event, reason domain.Code) {
 	f.receipts[id] = append(f.receipts[id], receipts...)
 }
 
-func (f *fakeService) Preflight(_ context.Context, from domain.MemberID, to []domain.MemberID, text *mailroom.Send) ([]mailroom.Check, error) {
+func (f *fakeService) Preflight(_ context.Context, from domain.MemberID, to []domain.MemberID, text *mailroom.Send) (mailroom.Campaign, error) {
 	leave, err := f.enter()
 	defer leave()
 	var content []*domain.Refusal
 	if text != nil {
 		if _, err := judged(text.CRM); err != nil {
-			return nil, err
+			return mailroom.Campaign{}, err
 		}
 		content = domain.ReadText(text.Subject, text.Body, text.Attachments).Refusals()
 	}
-	checks := make([]mailroom.Check, len(to))
+	listed := map[domain.MemberID]bool{}
+	campaign := mailroom.Campaign{Totals: mailroom.Totals{Refused: map[domain.Code]int{}, Available: 1}}
+	t := &campaign.Totals
 	for i, id := range to {
-		checks[i] = mailroom.Check{To: id}
-		for _, refused := range f.judge(from, id, content) {
-			checks[i].Refusals = append(checks[i].Refusals, refused.ForSender())
+		if listed[id] {
+			t.Doubles++
+			continue
 		}
-		checks[i].OK = len(checks[i].Refusals) == 0
-		if _, ok := f.members[from]; ok {
-			checks[i].Credits = domain.CreditsAt(f.now, domain.Account{AnchorDay: 1, Allowance: 10}, 0)
+		listed[id] = true
+		c := mailroom.Check{Place: i + 1, To: id}
+		var refused *domain.Refusal
+		if errors.As(id.Validate(), &refused) {
+			c.Refusals = []*domain.Refusal{refused}
+		} else {
+			for _, refused := range f.judge(from, id, content) {
+				c.Refusals = append(c.Refusals, refused.ForSender())
+			}
+			if _, ok := f.members[from]; ok {
+				c.Credits = domain.CreditsAt(f.now, domain.Account{AnchorDay: 1, Allowance: 10}, 0)
+			}
 		}
-	}
-	return checks, err
-}
-
-func (f *fakeService) Totals(_ context.Context, _ domain.MemberID, checks []mailroom.Check) (mailroom.Totals, error) {
-	leave, err := f.enter()
-	defer leave()
-	t := mailroom.Totals{Recipients: len(checks), Refused: map[domain.Code]int{}, Available: 1}
-	for _, c := range checks {
-		if c.OK {
-			t.OK, t.Needed, t.EnoughAt = t.OK+1, t.Needed+1, f.now
+		if t.Recipients++; len(c.Refusals) == 0 {
+			c.OK = true
+			t.OK, t.OKNow, t.Needed, t.EnoughAt = t.OK+1, t.OKNow+1, t.Needed+1, f.now
 		} else {
 			t.Refused[c.Refusals[0].Code]++
 		}
+		campaign.Checks = append(campaign.Checks, c)
 	}
-	return t, err
+	return campaign, err
 }
 
 func (f *fakeService) person(id domain.MemberID) mailroom.Person {

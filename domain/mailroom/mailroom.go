@@ -89,7 +89,8 @@ type Service struct {
 		model   *spam.Model
 		version string
 	}
-	verdicts verdicts
+	verdicts   verdicts
+	preflights places // bounds the large ones that run at once
 }
 
 // New builds a Service. It reads the key of the confirmation tokens from the record, or makes it the first
@@ -102,6 +103,7 @@ func New(ctx context.Context, c Config, record Record, queue Queue,
 	svc := &Service{
 		record: record, queue: queue, clock: clock, ids: ids, observer: observer,
 		plans: c.Plans, policy: c.Policy, limits: limitsOf(c.Policy), crms: slices.Clone(c.CRMs),
+		preflights: newPlaces(),
 	}
 	err := record.Update(ctx, func(tx Tx) error {
 		key, err := tx.State(stateConfirmKey)

@@ -66,8 +66,9 @@ func reputationRules(t *testing.T) {
 		text := mailroom.Send{Subject: mine(20).Subject, Body: mine(20).Body}
 		// A preflight predicts the send, and triggers nothing.
 		for _, text := range []*mailroom.Send{&text, nil} {
-			checks, err := w.svc.Preflight(w.ctx, "a", []domain.MemberID{recipient(20), recipient(0)}, text)
+			campaign, err := w.svc.Preflight(w.ctx, "a", []domain.MemberID{recipient(20), recipient(0)}, text)
 			w.ok(err)
+			checks := campaign.Checks
 			if refused := checks[0].Refusals; len(refused) != 1 || !refused[0].Until.Equal(w.clock.Now().Add(24*time.Hour)) {
 				w.t.Errorf("preflight with text %v: %v, want restricted for 24 h", text != nil, refused)
 			}

@@ -20,6 +20,7 @@ import (
 func TestRules(t *testing.T) {
 	reputationRules(t)
 	eraseRules(t)
+	preflightRules(t)
 	on(t, "R02_basic_sends_nothing", func(w *world) {
 		w.member("a", "basic_0")
 		w.member("b", "basic_0")
@@ -151,20 +152,21 @@ func TestRules(t *testing.T) {
 		}
 		to = append(to, "shut", "nobody", "a", recipient(11))
 		total := func() mailroom.Totals {
-			checks, err := w.svc.Preflight(w.ctx, "a", to, nil)
+			campaign, err := w.svc.Preflight(w.ctx, "a", to, nil)
 			w.ok(err)
-			got, err := w.svc.Totals(w.ctx, "a", checks)
-			w.ok(err)
-			return got
+			return campaign.Totals
 		}
 		// Four await an answer, three cannot be reached. Eight remain, with one credit now and seven later.
-		want := mailroom.Totals{Recipients: 15, OK: 8, Needed: 8, Available: 1, EnoughAt: time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC),
-			Refused: map[domain.Code]int{domain.AwaitingReply: 4, domain.RecipientUnavailable: 1, domain.UnknownRecipient: 1, domain.Self: 1}}
+		december, january := time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC), time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
+		want := mailroom.Totals{Recipients: 15, Doubles: 1, OK: 8, OKNow: 1, Needed: 8, Available: 1,
+			Timetable: []mailroom.Departure{{At: december, Recipients: 5, Limit: "no_credits"}, {At: january, Recipients: 2, Limit: "no_credits"}},
+			EnoughAt:  time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC),
+			Refused:   map[domain.Code]int{domain.AwaitingReply: 4, domain.RecipientUnavailable: 1, domain.UnknownRecipient: 1, domain.Self: 1}}
 		if diff := cmp.Diff(want, total()); diff != "" {
 			w.t.Errorf("totals (-want +got):\n%s", diff)
 		}
 		w.sent("a", recipient(4)) // the last credit
-		want.OK, want.Needed, want.Available = 0, 7, 0
+		want.OK, want.OKNow, want.Needed, want.Available = 0, 0, 7, 0
 		want.Refused = map[domain.Code]int{domain.NoCredits: 15}
 		if diff := cmp.Diff(want, total()); diff != "" {
 			w.t.Errorf("totals with no credit left (-want +got):\n%s", diff)
@@ -351,8 +353,9 @@ func TestRules(t *testing.T) {
 			if !errors.As(err, &forSender) || forSender.Code != domain.RecipientUnavailable || strings.Contains(err.Error(), string(reason)) {
 				w.t.Errorf("to %s the sender gets %v", who, err)
 			}
-			checks, err := w.svc.Preflight(w.ctx, "a", []domain.MemberID{who}, nil)
+			campaign, err := w.svc.Preflight(w.ctx, "a", []domain.MemberID{who}, nil)
 			w.ok(err)
+			checks := campaign.Checks
 			if len(checks[0].Refusals) != 1 || checks[0].Refusals[0].Code != domain.RecipientUnavailable {
 				w.t.Errorf("preflight to %s returns %v", who, checks[0].Refusals)
 			}

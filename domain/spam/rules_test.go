@@ -52,6 +52,7 @@ func want(t *testing.T, d *Trigger, name string, value, limit float64) {
 }
 
 func TestRules(t *testing.T) {
+	paceRules(t)
 	limits := DefaultLimits()
 
 	t.Run("R41_defaults", func(t *testing.T) {
