@@ -11,8 +11,8 @@ import (
 	"inmail/domain/spam"
 )
 
-// shownRefusals is how many of the recipients that cannot be reached are listed, shownDepartures how many lines of
-// the timetable.
+// shownRefusals is how many of the recipients that cannot be reached are listed, shownDepartures how many
+// lines of the timetable.
 const (
 	shownRefusals   = 20
 	shownDepartures = 24

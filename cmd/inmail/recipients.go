@@ -42,8 +42,8 @@ func readRecipients(cmd *cobra.Command, path string) ([]recipient, error) {
 	return list, nil
 }
 
-// headerOf reports whether the first line that is not empty is a header with the column id, and what separates
-// its columns.
+// headerOf reports whether the first line that is not empty is a header with the column id, and what
+// separates its columns.
 func headerOf(text string) (comma rune, found bool) {
 	for line := range strings.SplitSeq(text, "\n") {
 		if line = strings.TrimSpace(line); line == "" {

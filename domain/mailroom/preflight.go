@@ -20,8 +20,8 @@ type Check struct {
 	To       domain.MemberID // as it was asked; it may be no member id
 	OK       bool            // it passes now, after those before it in the list
 	Refusals []*domain.Refusal
-	// At is when it passes by the timetable, and Limit what it waits for until then: no_credits, restricted or
-	// a trigger of R41. At is zero when it passes now, or never by itself.
+	// At is when it passes by the timetable, and Limit what it waits for until then: no_credits, restricted
+	// or a trigger of R41. At is zero when it passes now, or never by itself.
 	At      time.Time
 	Limit   string
 	Advice  []advice.Hit
@@ -41,8 +41,8 @@ type Totals struct {
 	OK         int                 // recipients whom nothing refuses, each as if it alone were sent now
 	Refused    map[domain.Code]int // the others by their first refusal, as the sender may see it (R18, R21)
 	OKNow      int                 // of those of OK: how many pass if all are sent now, one after another
-	// Timetable says when the others pass whom only the sender's credits, a restriction or a limit of R41 keep
-	// from being sent now: oldest first.
+	// Timetable says when the others pass whom only the sender's credits, a restriction or a limit of R41
+	// keep from being sent now: oldest first.
 	Timetable []Departure
 	// Needed is the number of credits to reach everybody whom nothing refuses, or only the sender's lack of
 	// credits or restriction.
@@ -64,8 +64,8 @@ const MaxPreflight = 10_000
 
 // Preflight judges an InMail to each of to as if all were sent now, one after another: by every rule, and by
 // what the credits, the limits on behaviour and the others of the list leave to each (R66). It stores and
-// spends nothing (R27). Of text only the content counts, not its sender and recipient; without a text (nil) no
-// content is judged, and every InMail is taken to have one of its own.
+// spends nothing (R27). Of text only the content counts, not its sender and recipient; without a text (nil)
+// no content is judged, and every InMail is taken to have one of its own.
 func (svc *Service) Preflight(ctx context.Context, from domain.MemberID, to []domain.MemberID,
 	text *Send) (Campaign, error) {
 	if len(to) > MaxPreflight {

@@ -150,8 +150,8 @@ func preflightRules(t *testing.T) {
 			for _, d := range campaign.Totals.Timetable {
 				limits = append(limits, fmt.Sprint(d.Recipients, " ", d.Limit))
 			}
-			// One was sent before: nine more pass in the minute, ten at each hour, forty in the day, and 50 in
-			// November; of one text twelve in the day.
+			// One was sent before: nine more pass in the minute, ten at each hour, forty in the day, and 50
+			// in November; of one text twelve in the day.
 			want := map[bool][]string{
 				false: {"10 burst_minute", "10 burst_minute", "10 burst_minute", "1 volume_day", "9 volume_day", "10 no_credits", "10 burst_minute", "1 burst_minute"},
 				true:  {"3 burst_minute", "9 similar_day", "3 similar_day"},
