@@ -29,8 +29,8 @@ type pacedPrint struct {
 	print  Fingerprint
 }
 
-// NewPace foresees the sends that follow those of s. prints are the sender's fingerprints in SimilarWindow, in
-// any order, without those that s sets aside.
+// NewPace foresees the sends that follow those of s. prints are the sender's fingerprints in SimilarWindow,
+// in any order, without those that s sets aside.
 func NewPace(s Signals, prints []SentPrint, l Limits) *Pace {
 	p := &Pace{limits: l}
 	for _, at := range slices.Backward(s.Sends) {
@@ -44,8 +44,8 @@ func NewPace(s Signals, prints []SentPrint, l Limits) *Pace {
 }
 
 // step is the unit to whose beginning a send that waits is put off, so that a timetable has few lines which
-// leave room for many: an hour, or PaceSlack where the limits allow more sends a day than so many lines have room
-// for.
+// leave room for many: an hour, or PaceSlack where the limits allow more sends a day than so many lines have
+// room for.
 func (p *Pace) step() time.Duration {
 	if 24*min(p.limits.BurstMinute, p.limits.RegularGaps) >= p.limits.VolumeDay {
 		return time.Hour
@@ -136,7 +136,8 @@ func (p *Pace) irregular(from time.Time) time.Time {
 	return last.Add(shortest + gapTolerance + time.Millisecond) // times are whole milliseconds
 }
 
-// Add notes that the next send is planned for a time, which Next returned; it may happen up to PaceSlack later.
+// Add notes that the next send is planned for a time, which Next returned; it may happen up to PaceSlack
+// later.
 func (p *Pace) Add(at time.Time, print *Fingerprint) {
 	latest := at.Add(PaceSlack)
 	p.sends = append(p.sends, pacedSend{at, latest})
