@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"os"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -252,6 +254,21 @@ func TestSchedule(t *testing.T) {
 			}
 		})
 	})
+}
+
+// TestSlotsHaveNoTimeOfDay looks for what makes a time of day of a time: what is left of it is only good for
+// measuring how long something takes, by a clock that is never set (F43).
+func TestSlotsHaveNoTimeOfDay(t *testing.T) {
+	timeOfDay := regexp.MustCompile(`\.(Unix\w*|Truncate|UTC|Local|In|Format|Date|Clock)\(`)
+	for _, file := range []string{"schedule.go", "beat.go"} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if found := timeOfDay.FindAllString(string(text), -1); len(found) > 0 || !strings.Contains(string(text), "time.Since(") {
+			t.Errorf("%s reads the time of day: %q", file, found)
+		}
+	}
 }
 
 // TestBeat checks when the schedule is found to stand still.

@@ -67,7 +67,12 @@ func (a *app) onStop(name string, do func(context.Context) error) {
 // build makes the parts up to the service: what every command that works on the record directly needs. It
 // starts no goroutine that works by itself. On an error it stops what was already made.
 func build(ctx context.Context, s config.Settings, log *slog.Logger) (*app, error) {
-	a := &app{settings: s, log: log, clock: &clock{}, registry: prometheus.NewRegistry()}
+	return buildOn(ctx, s, &clock{}, log)
+}
+
+// buildOn is build on a given clock.
+func buildOn(ctx context.Context, s config.Settings, c *clock, log *slog.Logger) (*app, error) {
+	a := &app{settings: s, log: log, clock: c, registry: prometheus.NewRegistry()}
 	if err := a.openParts(ctx); err != nil {
 		return nil, errors.Join(err, a.Stop(context.WithoutCancel(ctx)))
 	}

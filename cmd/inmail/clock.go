@@ -16,6 +16,8 @@ import (
 type clock struct {
 	ahead  atomic.Int64              // by how much it was set forward, in nanoseconds
 	pinned atomic.Pointer[time.Time] // nil: it runs
+
+	machine func() time.Time // the machine's clock, which tests set; nil: time.Now
 }
 
 // Now implements mailroom.Clock.
@@ -23,7 +25,11 @@ func (c *clock) Now() time.Time {
 	if t := c.pinned.Load(); t != nil {
 		return *t
 	}
-	return time.Now().Add(time.Duration(c.ahead.Load())).UTC().Truncate(time.Millisecond)
+	now := time.Now
+	if c.machine != nil {
+		now = c.machine
+	}
+	return now().Add(time.Duration(c.ahead.Load())).UTC().Truncate(time.Millisecond)
 }
 
 // Ahead implements record.MachineClock: a clock that is pinned gives the time itself.
