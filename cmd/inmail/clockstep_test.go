@@ -194,8 +194,8 @@ func (m *machines) often() map[string]time.Duration {
 	return all
 }
 
-// stillness measures the longest time in which the schedule did not beat, and in which this process itself was
-// not run by its machine.
+// stillness measures the longest time in which the schedule did not beat, and in which this process itself
+// was not run by its machine.
 type stillness struct {
 	still, stalled time.Duration
 	stop           func()
