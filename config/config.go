@@ -25,6 +25,7 @@ import (
 	"inmail/connectors/queue"
 	"inmail/connectors/record"
 	"inmail/connectors/salesforce"
+	"inmail/connectors/web"
 	"inmail/domain"
 	"inmail/domain/mailroom"
 )
@@ -45,6 +46,7 @@ type Settings struct {
 	Record     record.Config
 	Queue      queue.Config
 	HTTP       httpapi.Config
+	Web        web.Config
 	Salesforce salesforce.Config `prefix:"salesforce"`
 	Policy     domain.Policy     `prefix:"policy"`
 	Plans      domain.Plans      `prefix:"plans"`
@@ -74,7 +76,7 @@ func Defaults() Settings {
 		Program: Program{LogLevel: "info",
 			CRMPushEvery: every(mailroom.TaskCRMPush), SnapshotEvery: every(mailroom.TaskSnapshot),
 			Roles: []Role{RoleAPI, RoleWorker, RoleScheduler}},
-		Record: record.Default(), Queue: queue.Default(), HTTP: httpapi.Default(), Salesforce: salesforce.Default(),
+		Record: record.Default(), Queue: queue.Default(), HTTP: httpapi.Default(), Web: web.Default(), Salesforce: salesforce.Default(),
 		Policy: domain.DefaultPolicy(), Plans: domain.ShippedPlans(),
 	}
 }

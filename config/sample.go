@@ -405,3 +405,24 @@ func (g *sampler) refusals() {
 	})
 	send(433, "mei.tanaka", "distant.dahl", func(s *SampleSend) { s.WaitBefore = 25 * time.Hour })
 }
+
+// Recipient returns a member whose inbox has something unread at now, and the most that was read before.
+func (s Sample) Recipient(now time.Time) domain.MemberID {
+	unread, read := map[domain.MemberID]bool{}, map[domain.MemberID]int{}
+	for _, e := range s.Events {
+		switch {
+		case e.Send == nil || e.Send.Retracted > 0 || e.Send.WaitBefore > 0:
+		case e.Send.Opened > 0 && e.At.Add(e.Send.Opened).Before(now):
+			read[e.Send.To]++
+		case e.Send.Opened == 0 && e.At.After(now.Add(-domain.Window/2)):
+			unread[e.Send.To] = true
+		}
+	}
+	var best domain.MemberID
+	for _, m := range s.Members {
+		if unread[m.ID] && (best == "" || read[m.ID] > read[best]) {
+			best = m.ID
+		}
+	}
+	return best
+}

@@ -9,6 +9,6 @@ func commands(o *options) []*cobra.Command {
 		sendCommand(o), inboxCommand(o), openCommand(o), replyCommand(o), sentCommand(o), retractCommand(o),
 		creditsCommand(o), standingCommand(o), adviseCommand(o), preflightCommand(o),
 		importCommand(o), benchCommand(o), reportCommand(o), memberCommand(o), restrictionCommand(o),
-		crmCommand(o), queueCommand(o), keyCommand(o),
+		crmCommand(o), queueCommand(o), keyCommand(o), loginCommand(o),
 	}
 }

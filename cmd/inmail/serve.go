@@ -94,6 +94,9 @@ func serve(ctx context.Context, s config.Settings, sample, asJSON bool, out io.W
 			return err
 		}
 	}
+	if err := a.printLinks(ctx, out, sample, asJSON); err != nil {
+		return err
+	}
 	select {
 	case err := <-a.failed:
 		return fmt.Errorf("the API ended: %w", err)

@@ -34,6 +34,13 @@ type Sender interface {
 	Accept(ctx context.Context, send mailroom.Send) (mailroom.Accepted, error)
 }
 
+// Pages are the pages for people.
+type Pages interface {
+	http.Handler
+	// Route returns the pattern of the page that a request asks for; empty when it asks for none.
+	Route(r *http.Request) string
+}
+
 // Parts is what an API is built of.
 type Parts struct {
 	Config         Config
@@ -45,6 +52,7 @@ type Parts struct {
 	Queues         http.Handler          // /queues, for operators; nil: 404
 	Advance        Advance               // /v1/clock; nil: 404
 	QueueInspector QueueInspector        // /v1/queue; nil: 404
+	Pages          Pages                 // the pages for people; nil: there are none
 	Registry       prometheus.Registerer // where the request metrics go
 	PagesOnly      bool                  // serves health and metrics alone, in a process without the role api
 	Log            *slog.Logger
@@ -105,7 +113,7 @@ func New(p Parts) (*API, error) {
 	a.endpoints = slices.Concat(a.inmailEndpoints(), a.inboxEndpoints(), a.replyEndpoints(), a.retractionEndpoints(),
 		a.memberEndpoints(), a.exportEndpoints(), a.relationEndpoints(), a.accountEndpoints(), a.analyticsEndpoints(),
 		a.bannedEndpoints(), a.restrictionEndpoints(),
-		a.keyEndpoints(), a.importEndpoints(), a.crmEndpoints(), a.auditEndpoints(), a.clockEndpoints(),
+		a.keyEndpoints(), a.importEndpoints(), a.signInEndpoints(), a.crmEndpoints(), a.auditEndpoints(), a.clockEndpoints(),
 		a.healthEndpoints(), a.queueEndpoints(), a.queuePageEndpoints())
 	if p.PagesOnly {
 		a.endpoints = a.healthEndpoints()
@@ -156,8 +164,36 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		c.refuse(noSuchPath())
 		return
 	}
+	if a.Pages != nil && !a.PagesOnly {
+		if route := a.Pages.Route(r); route != "" {
+			c.servePage(route)
+			return
+		}
+	}
 	a.mux.ServeHTTP(c, r)
 }
+
+// servePage lets the pages answer. An address that sends many requests, or many wrong keys to the sign-in, is
+// slowed down as it is by the API.
+func (c *call) servePage(route string) {
+	c.route = route
+	from, now := network(c.client), c.api.Now()
+	if err := c.limitRate(c.api.byAddress, from, "this address"); err != nil {
+		c.refuse(err)
+		return
+	}
+	if wait, ok := c.api.wrongKeys.has(from, now); !ok && route == signInRoute && c.r.Method == http.MethodPost {
+		c.refuse(c.tooMany("this address has sent too many wrong keys", wait))
+		return
+	}
+	c.api.Pages.ServeHTTP(c, c.r)
+	if c.status == http.StatusUnauthorized {
+		c.wrongKey(from, now)
+	}
+}
+
+// signInRoute is the page that takes a key; it answers 401 to one that is not known.
+const signInRoute = "/sign-in"
 
 // canonical is true for a path in its normal form. ServeMux would answer any other path with a redirect,
 // which the contract does not have.

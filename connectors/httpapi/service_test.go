@@ -133,6 +133,12 @@ func (f *fakeService) NoteUses(_ context.Context, ago map[string]time.Duration) 
 	return nil
 }
 
+func (f *fakeService) MakeSignInLink(_ context.Context, key mailroom.Key, member domain.MemberID) (string, time.Time, error) {
+	leave, err := f.enter()
+	defer leave()
+	return "link-of-" + key.ID + string(member), f.now.Add(mailroom.LinkFor), err
+}
+
 func (f *fakeService) Keys(_ context.Context, p mailroom.Page) ([]mailroom.Key, error) {
 	leave, err := f.enter()
 	defer leave()

@@ -27,6 +27,7 @@ type UseCases struct {
 	analyticsService
 	auditService
 	crmService
+	signIn
 }
 
 // NewUseCases takes each part from the first of services that implements it; *mailroom.Service implements
@@ -49,6 +50,7 @@ func NewUseCases(services ...any) (u UseCases) {
 	find(&u.analyticsService, services)
 	find(&u.auditService, services)
 	find(&u.crmService, services)
+	find(&u.signIn, services)
 	return u
 }
 

@@ -20,6 +20,7 @@ var eraseOwn = []string{
 	`DELETE FROM blocks WHERE whom = $1`,
 	`DELETE FROM banned WHERE kind = 'member' AND folded = $1`,
 	`DELETE FROM keys WHERE member = $1 AND member <> ''`,
+	`DELETE FROM sessions WHERE member = $1 AND member <> ''`,
 	`DELETE FROM answers WHERE sender = $1`,
 	`DELETE FROM fingerprints WHERE sender = $1`,
 	`DELETE FROM strikes WHERE member = $1`,

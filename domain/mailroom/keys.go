@@ -124,17 +124,14 @@ func storeKey(tx Tx, k Key) error {
 func (svc *Service) Authenticate(ctx context.Context, key string) (Key, error) {
 	var found *Key
 	err := svc.record.View(ctx, func(tx Tx) (err error) {
-		found, err = tx.KeyByHash(sha256.Sum256([]byte(key)))
-		if found != nil && !found.ExpiresAt.IsZero() && !tx.Now().Before(found.ExpiresAt) {
-			found = nil
-		}
+		found, err = liveKey(tx, sha256.Sum256([]byte(key)))
 		return err
 	})
+	if errors.Is(err, ErrNoKey) {
+		return Key{}, ErrNoKey
+	}
 	if err != nil {
 		return Key{}, wrap("look up a key", err)
-	}
-	if found == nil {
-		return Key{}, ErrNoKey
 	}
 	return *found, nil
 }
@@ -150,6 +147,15 @@ func (svc *Service) NoteUses(ctx context.Context, ago map[string]time.Duration) 
 		return nil
 	})
 	return wrap("note the use of keys", err)
+}
+
+// liveKey returns the key with a hash that holds now; ErrNoKey when there is none.
+func liveKey(tx Tx, hash [32]byte) (*Key, error) {
+	found, err := tx.KeyByHash(hash)
+	if err == nil && (found == nil || !found.ExpiresAt.IsZero() && !tx.Now().Before(found.ExpiresAt)) {
+		return nil, ErrNoKey
+	}
+	return found, err
 }
 
 // Keys lists the stored keys, newest first. The keys themselves are not stored.

@@ -132,6 +132,7 @@ type Tx interface {
 	CRMLinks
 	Figures
 	Keys
+	Sessions
 }
 
 // Ask says which Facts are wanted.
@@ -527,6 +528,26 @@ type Keys interface {
 	// UseKey notes when a key was last used; a key that is gone, and an earlier time, change nothing.
 	UseKey(id string, at time.Time) error
 	DeleteKey(id string) (bool, error)
+}
+
+// Sessions is the part of the record that has the sessions of the pages, and the one-time links that begin
+// one.
+type Sessions interface {
+	// PutSession stores a session or a link, and deletes those that have ended by Now.
+	PutSession(s SessionRow) error
+	// SessionByHash returns the session or link with a hash, also one that has ended; nil when there is none.
+	SessionByHash(hash [32]byte) (*SessionRow, error)
+	// DeleteSession deletes a session or link and reports whether there was one.
+	DeleteSession(hash [32]byte) (bool, error)
+}
+
+// SessionRow is a stored session, or a stored link. Its secret is not stored, only the SHA-256.
+type SessionRow struct {
+	Hash    [32]byte
+	Link    bool            // it begins a session and is none
+	KeyHash [32]byte        // of the key that it acts by
+	Member  domain.MemberID // whom it acts as; empty: an operator
+	EndsAt  time.Time
 }
 
 // Role is what a key may do.

@@ -202,6 +202,15 @@ func (svc *Service) Inbox(ctx context.Context, member domain.MemberID, f Filter,
 	return page, wrap("list an inbox", err)
 }
 
+// Unread counts the live unopened InMails and the unread replies of a member. Nothing is listed by it.
+func (svc *Service) Unread(ctx context.Context, member domain.MemberID) (n int, err error) {
+	err = svc.record.View(ctx, func(tx Tx) (err error) {
+		n, err = tx.Unread(member)
+		return err
+	})
+	return n, wrap("count what is unread", err)
+}
+
 // preview stores first listings, in a transaction of its own so that lists only read.
 func (svc *Service) preview(ctx context.Context, ids []domain.ID) error {
 	var n int

@@ -1,0 +1,130 @@
+// Package web is the pages for people: a mailbox for recipients, a place to write for senders, the figures,
+// and the operator's view. They are rendered on the server by html/template and work without script where a
+// form will do; everything that they load is embedded.
+//
+// The pages decide nothing and show nothing that the API would not say to the same person: each handler calls
+// the use cases of inmail/domain/mailroom as that person, makes a view model by a plain function, and renders
+// one template. routes.go is the list of all pages; a page has a file for its handlers and a template. The
+// words for codes are in words.go.
+package web
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"inmail/domain"
+	"inmail/domain/mailroom"
+	"inmail/domain/spam"
+)
+
+// Parts is what the pages are built of.
+type Parts struct {
+	Service UseCases
+	Sender  Sender
+	Probes  []Probe                             // what the operator's page asks
+	Queue   func(context.Context) (Jobs, error) // nil: the job queue is not shown
+	Log     *slog.Logger
+}
+
+// Sender accepts one InMail. It is the group commit in front of mailroom.Service.Accept.
+type Sender interface {
+	Accept(ctx context.Context, send mailroom.Send) (mailroom.Accepted, error)
+}
+
+// Probe checks whether a part of the system works.
+type Probe struct {
+	Name  string
+	Check func(ctx context.Context) error
+}
+
+// Jobs is what the job queue holds.
+type Jobs struct {
+	Waiting, Running, Retry, GivenUp int
+	Oldest                           time.Duration // how long the first has waited
+	Servers                          int           // groups of workers, of all processes
+}
+
+// UseCases are the use cases that the pages call; *mailroom.Service has all.
+type UseCases interface {
+	SignIn(ctx context.Context, shown string) (token string, s mailroom.Session, err error)
+	LinkOf(ctx context.Context, link string) (mailroom.Session, error)
+	FollowLink(ctx context.Context, link string) (token string, s mailroom.Session, err error)
+	SessionOf(ctx context.Context, token string) (mailroom.Session, error)
+	SignOut(ctx context.Context, token string) error
+
+	Now() time.Time
+	Policy() domain.Policy
+	Member(ctx context.Context, id domain.MemberID) (domain.Member, error)
+	ChangeMember(ctx context.Context, id domain.MemberID, change func(*domain.Member) error) (domain.Member, error)
+	Credits(ctx context.Context, id domain.MemberID) (domain.Member, domain.Credits, error)
+	Standing(ctx context.Context, id domain.MemberID) (spam.Standing, error)
+
+	Inbox(ctx context.Context, member domain.MemberID, f mailroom.Filter, p mailroom.Page) (mailroom.InboxPage, error)
+	Unread(ctx context.Context, member domain.MemberID) (int, error)
+	Open(ctx context.Context, v mailroom.Viewer, id domain.ID) (mailroom.OpenedInMail, error)
+	Reply(ctx context.Context, v mailroom.Viewer, id domain.ID, body string) (domain.ID, error)
+	Replies(ctx context.Context, v mailroom.Viewer, id domain.ID, p mailroom.Page) ([]mailroom.ReplyView, error)
+	Report(ctx context.Context, v mailroom.Viewer, id domain.ID, reason string) error
+	Block(ctx context.Context, pairs []mailroom.Pair) ([]error, error)
+
+	Sent(ctx context.Context, member domain.MemberID, f mailroom.Filter, p mailroom.Page) ([]mailroom.View, error)
+	View(ctx context.Context, v mailroom.Viewer, id domain.ID) (mailroom.View, error)
+	Preflight(ctx context.Context, from domain.MemberID, to []domain.MemberID,
+		text *mailroom.Send) (mailroom.Campaign, error)
+	AskRetraction(ctx context.Context, v mailroom.Viewer, id domain.ID) (string, time.Time, bool, error)
+	ConfirmRetraction(ctx context.Context, v mailroom.Viewer, id domain.ID, token string) (bool, error)
+	Tag(ctx context.Context, v mailroom.Viewer, id domain.ID, tags []string) ([]string, error)
+
+	Analytics(ctx context.Context, by string, from, to time.Time) (mailroom.Report, error)
+	StoredSnapshot(ctx context.Context) (*mailroom.Snapshot, error)
+	CRMs(ctx context.Context) ([]mailroom.CRMStatus, error)
+}
+
+// Site serves the pages. It is an http.Handler for the requests that Route claims.
+type Site struct {
+	Parts
+	mux    *http.ServeMux
+	guard  *http.CrossOriginProtection
+	pages  templates
+	assets assets
+}
+
+// New builds the pages. It fails when a template or a string is missing.
+func New(p Parts) (*Site, error) {
+	if p.Service == nil || p.Sender == nil || p.Log == nil {
+		return nil, errors.New("web: Service, Sender and Log are needed")
+	}
+	s := &Site{Parts: p, mux: http.NewServeMux(), guard: http.NewCrossOriginProtection()}
+	var err error
+	if s.assets, err = loadAssets(); err != nil {
+		return nil, err
+	}
+	if s.pages, err = loadTemplates(s.assets); err != nil {
+		return nil, err
+	}
+	for _, r := range routes {
+		if r.page != "" && s.pages[r.page] == nil {
+			return nil, errors.New("web: there is no template " + r.page)
+		}
+		s.mux.HandleFunc(r.pattern, func(w http.ResponseWriter, req *http.Request) { s.serve(w, req, r) })
+	}
+	return s, nil
+}
+
+// Route returns the pattern of the page that a request asks for; empty when no page does. The path / is a
+// page for browsers alone: a program gets what the API answers there.
+func (s *Site) Route(r *http.Request) string {
+	if r.URL.Path == "/" && !strings.Contains(r.Header.Get("Accept"), "text/html") {
+		return ""
+	}
+	_, pattern := s.mux.Handler(r)
+	_, path, _ := strings.Cut(pattern, " ")
+	return strings.TrimSuffix(path, "{$}")
+}
+
+// ServeHTTP answers one request that Route claims.
+func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
