@@ -93,6 +93,7 @@ var Metrics = []Metric{
 	{Name: "inmail_restricted_senders", Kind: Gauge, Page: Domain, Labels: []string{"trigger"}},
 	{Name: "inmail_crm_unsynced_records", Kind: Gauge, Page: Domain, Labels: []string{"crm"}},
 	{Name: "inmail_crm_oldest_unsynced_timestamp_seconds", Kind: Gauge, Page: Domain, Labels: []string{"crm"}},
+	{Name: "inmail_crm_unreachable_since_timestamp_seconds", Kind: Gauge, Page: Domain, Labels: []string{"crm"}},
 	{Name: "inmail_crm_drift_records", Kind: Gauge, Page: Domain, Labels: []string{"crm", "kind"}, Absent: true},
 	{Name: "inmail_crm_dead_letters", Kind: Gauge, Page: Domain, Labels: []string{"crm", "class"}, Absent: true},
 	{Name: "inmail_snapshot_timestamp_seconds", Kind: Gauge, Page: Domain},

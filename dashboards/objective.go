@@ -16,12 +16,13 @@ const (
 	stillLimit = 10 * time.Second // worker.StandsStill: the schedule takes a slot a second
 	apartLimit = 2 * time.Second  // record.MaxOffset
 
-	jobsLimit       = 0.1  // share of one kind of job that fails
-	wrongKeysLimit  = 30.0 // wrong keys a minute
-	budgetLimit     = 0.8  // share of our API calls of the day
-	deadLetterLimit = 10   // more than an hour ago
-	driftLimit      = 10   // records that differ, in two nightly runs
-	reportsLimit    = 0.01 // share of a day's deliveries that is reported
+	jobsLimit        = 0.1  // share of one kind of job that fails
+	wrongKeysLimit   = 30.0 // wrong keys a minute
+	budgetLimit      = 0.8  // share of our API calls of the day
+	deadLetterLimit  = 10   // more than an hour ago
+	driftLimit       = 10   // records that differ, in two nightly runs
+	unreachableLimit = 60   // seconds without any answer of a CRM
+	reportsLimit     = 0.01 // share of a day's deliveries that is reported
 )
 
 // Objective is a promise over 30 days. Its recorded series, its two alerts and its line in README.md are

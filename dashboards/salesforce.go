@@ -12,6 +12,8 @@ func Salesforce() (Dashboard, error) {
 	const oldest = "inmail_crm_oldest_unsynced_timestamp_seconds"
 	lag := "max(time() - (" + once(oldest) + " > 0)) or 0 * max(" + once(oldest) + ")"
 	lags := "max by (crm) (time() - (" + once(oldest) + " > 0)) or 0 * max by (crm) (" + once(oldest) + ")"
+	const since = "inmail_crm_unreachable_since_timestamp_seconds"
+	silence := "max(time() - (" + once(since) + " > 0)) or 0 * max(" + once(since) + ")"
 	unsynced := "sum(" + once("inmail_crm_unsynced_records") + ")"
 	waiting := "sum by (crm) (" + once("inmail_crm_unsynced_records") + ")"
 	budget := "max(" + once("inmail_crm_api_budget_used_ratio") + ")"
@@ -32,23 +34,26 @@ func Salesforce() (Dashboard, error) {
 		WithPanel(number("Oldest waiting",
 			"How long has the oldest change waited to reach Salesforce? "+
 				"The objective is 15 minutes; 0 means nothing waits.",
-			units.Seconds, latest(lag, "")).Span(4).
+			units.Seconds, latest(lag, "")).Span(6).
 			Thresholds(limits(SalesforceObjective.Within/3, SalesforceObjective.Within))).
+		WithPanel(number("Not reached for",
+			"Since when does a CRM not answer at all? 0 means that every CRM answers.",
+			units.Seconds, latest(silence, "")).Span(3).Thresholds(limits(1, unreachableLimit))).
 		WithPanel(number("Records waiting", "How many InMails are not yet in Salesforce with their current state?",
-			units.Short, latest(unsynced, "")).Span(4)).
+			units.Short, latest(unsynced, "")).Span(3)).
 		WithPanel(number("Budget used",
 			"How much of our share of the org's daily API calls is used? "+
 				"When all is, the sync waits until the limit eases.",
-			units.PercentUnit, latest(budget, "")).Span(4).Thresholds(limits(budgetLimit*3/4, budgetLimit))).
+			units.PercentUnit, latest(budget, "")).Span(3).Thresholds(limits(budgetLimit*3/4, budgetLimit))).
 		WithPanel(number("Dead letters", "How many records will not be tried again before a person repairs something?",
-			units.Short, latest("sum("+dead+")", "")).Span(4).Thresholds(limits(1, deadLetterLimit))).
+			units.Short, latest("sum("+dead+")", "")).Span(3).Thresholds(limits(1, deadLetterLimit))).
 		WithPanel(number("Drift",
 			"How many records differed from Salesforce when reconcile last looked? "+
 				"It repairs what it finds; what stays needs a person.",
-			units.Short, latest("sum("+drift+")", "")).Span(4).Thresholds(limits(1, driftLimit))).
+			units.Short, latest("sum("+drift+")", "")).Span(3).Thresholds(limits(1, driftLimit))).
 		WithPanel(number("Age of these figures",
 			"How old are the figures of this page? Past 45 s the snapshot job is late, and everything here with it.",
-			units.Seconds, latest("time() - min("+once("inmail_snapshot_timestamp_seconds")+")", "")).Span(4).
+			units.Seconds, latest("time() - min("+once("inmail_snapshot_timestamp_seconds")+")", "")).Span(3).
 			Thresholds(limits(30, snapshotLimit.Seconds())).Links(linkTo("delivery", "Are jobs running?"))).
 		WithRow(dashboard.NewRowBuilder("Lag")).
 		WithPanel(limited(lines("Lag",

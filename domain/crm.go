@@ -44,6 +44,7 @@ const (
 	Taken         FailureClass = ""               // the CRM stored the row
 	Stale         FailureClass = "stale"          // the CRM has a newer state: nothing to do (R53)
 	Locked        FailureClass = "locked"         // a row lock or a passing fault: tried again soon
+	Unreachable   FailureClass = "unreachable"    // no answer, or none of the CRM: tried again soon
 	LimitReached  FailureClass = "limit"          // the daily limit or our share is used up: parked
 	SessionEnded  FailureClass = "session"        // the session ended: tried again after a new login
 	LoginFailed   FailureClass = "login"          // the login fails: the sync pauses
@@ -53,7 +54,7 @@ const (
 )
 
 // failures lists the classes that a stored link can have. Every other list of classes is made from it.
-var failures = []FailureClass{Locked, LimitReached, SessionEnded, LoginFailed, LostReference, BadData, Configuration}
+var failures = []FailureClass{Locked, Unreachable, LimitReached, SessionEnded, LoginFailed, LostReference, BadData, Configuration}
 
 // FailureClasses returns the classes of failure that a stored link can have: all but Taken and Stale, after
 // which nothing is left to do.

@@ -115,6 +115,28 @@ func TestRules(t *testing.T) {
 			t.Errorf("%v, and it holds %d", err, slow.holds())
 		}
 	})
+	t.Run("R67_one_that_does_not_answer_is_unreachable_alone", func(t *testing.T) {
+		c, j, slow, _ := two(t)
+		slow.answer = func(p domain.Push) domain.PushAnswer {
+			l := p.Link
+			l.Failures = map[string]domain.Failure{domain.RecordPart: {Class: domain.Unreachable, Attempts: 1, FailedAt: c.wall.Now(), OfCall: true}}
+			l.Summarize()
+			return domain.PushAnswer{Link: l, Class: domain.Unreachable, OfCall: true}
+		}
+		for _, crm := range []domain.CRM{"slow", "well"} {
+			if err := soon(t, "a push", push(j, crm)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if since := c.waiting("slow").UnreachableSince; since != c.wall.Now() || !c.waiting("well").UnreachableSince.IsZero() {
+			t.Errorf("unreachable since %v, the other %v", since, c.waiting("well").UnreachableSince)
+		}
+		slow.answer = nil
+		c.wall.pass(time.Minute)
+		if err := soon(t, "the next push", push(j, "slow")); err != nil || !c.waiting("slow").UnreachableSince.IsZero() {
+			t.Errorf("%v, and it is unreachable since %v", err, c.waiting("slow").UnreachableSince)
+		}
+	})
 	for name, class := range map[string]domain.FailureClass{"refuses_the_login": domain.LoginFailed, "is_parked": domain.LimitReached,
 		"is_down": domain.Locked, "refuses_all": domain.BadData} {
 		t.Run("R67_one_that_"+name+"_delays_no_other", func(t *testing.T) {

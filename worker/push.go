@@ -39,6 +39,9 @@ type pusher struct {
 	sync.Mutex
 	again  atomic.Bool // another push was asked for while one ran: it runs at once, not in the next slot
 	silent int         // pushes in a row without any answer, because every call failed
+
+	unreachable bool      // as this process stored it last
+	notedAt     time.Time // when it did
 }
 
 // noteSilence counts a push that got no answer to any row; an answer sets the count to 0.
@@ -123,6 +126,9 @@ func (j *Jobs) pushOnce(ctx context.Context, crm mailroom.CRM, p *pusher, holder
 		j.Log.ErrorContext(ctx, "push to a CRM", "crm", name, "inmails", len(pushes), "error", err)
 	}
 	p.noteSilence(answers)
+	if err := j.noteReach(ctx, name, p, answers); err != nil {
+		return false, err
+	}
 	now, budget := j.Service.Now(), crm.Budget()
 	retryAt := make([]time.Time, len(answers))
 	var pause domain.FailureClass
@@ -153,19 +159,49 @@ func (j *Jobs) pushOnce(ctx context.Context, crm mailroom.CRM, p *pusher, holder
 	return claim.More, nil
 }
 
+// reachNoted is how long a process takes for granted what it stored, because another process may store
+// otherwise.
+const reachNoted = time.Minute
+
+// noteReach stores since when a CRM does not answer at all, and that it answers again. A change of it is
+// logged.
+func (j *Jobs) noteReach(ctx context.Context, crm domain.CRM, p *pusher, answers []domain.PushAnswer) error {
+	silent := p.silent > 0 && slices.ContainsFunc(answers, func(a domain.PushAnswer) bool {
+		return a.Class == domain.Unreachable
+	})
+	now := j.Service.Now()
+	if silent == p.unreachable && now.Sub(p.notedAt) < reachNoted && !now.Before(p.notedAt) {
+		return nil
+	}
+	keep, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+	defer cancel()
+	changed, err := j.Service.NoteReach(keep, crm, !silent)
+	if err != nil {
+		return err
+	}
+	p.unreachable, p.notedAt = silent, now
+	switch {
+	case changed && silent:
+		j.Log.WarnContext(ctx, "a CRM does not answer", "crm", crm, "class", domain.Unreachable)
+	case changed:
+		j.Log.InfoContext(ctx, "a CRM answers again", "crm", crm)
+	}
+	return nil
+}
+
 // unknown returns the answers to a push whose outcome is not known. The rows are pushed again; the CRM finds
 // them by their external id, so none is doubled (R53).
 func unknown(pushes []domain.Push, now time.Time) []domain.PushAnswer {
 	answers := make([]domain.PushAnswer, len(pushes))
 	for i, p := range pushes {
-		answers[i] = domain.PushAnswer{Link: p.Link, Class: domain.Locked, OfCall: true}
+		answers[i] = domain.PushAnswer{Link: p.Link, Class: domain.Unreachable, OfCall: true}
 		answers[i].Link.InMail = p.InMail.ID
 		failures := maps.Clone(p.Link.Failures)
 		if failures == nil {
 			failures = map[string]domain.Failure{}
 		}
 		f := failures[domain.RecordPart]
-		f.Class, f.Detail, f.Attempts, f.FailedAt, f.OfCall = domain.Locked, "no answer", f.Attempts+1, now, true
+		f.Class, f.Detail, f.Attempts, f.FailedAt, f.OfCall = domain.Unreachable, "no answer", f.Attempts+1, now, true
 		failures[domain.RecordPart] = f
 		answers[i].Link.Failures = failures
 		answers[i].Link.Summarize()

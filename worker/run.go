@@ -90,7 +90,8 @@ func (j *Jobs) run(ctx context.Context, usual mailroom.RunKind, ids []string,
 		// The end is stored even when the task's time is over, because somebody may wait for it.
 		keep, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaseBeat)
 		defer cancel()
-		if err := j.Service.NoteRun(keep, name, kind, run); err != nil {
+		err = errors.Join(j.Service.NoteRun(keep, name, kind, run), j.Service.KeepBudget(keep, name, crm.Budget()))
+		if err != nil {
 			return errors.Join(err, again)
 		}
 		if again != nil {

@@ -173,7 +173,7 @@ func TestRuns(t *testing.T) {
 		if err := c.do(j); err == nil || again(err) != 0 {
 			t.Errorf("%v", err)
 		}
-		if run := c.status().Runs[mailroom.Reconcile]; run.Fault != "locked" || !run.EndedAt.IsZero() {
+		if run := c.status().Runs[mailroom.Reconcile]; run.Fault != "unreachable" || !run.EndedAt.IsZero() {
 			t.Errorf("%+v", run)
 		}
 		c.org.ClearFaults()

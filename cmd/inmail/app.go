@@ -456,6 +456,9 @@ func (a *app) probes() []httpapi.Probe {
 			status, err := a.service.CRMStatus(ctx, crm.Name())
 			if err == nil && status.Pause != nil {
 				err = mailroom.Because(mailroom.CausePaused, fmt.Errorf("the sync is paused: %s", status.Pause.Why))
+			} else if err == nil && !status.UnreachableSince.IsZero() {
+				err = mailroom.Because(mailroom.CauseSilent, fmt.Errorf("%s does not answer since %s", crm.Name(),
+					status.UnreachableSince.Format(time.RFC3339)))
 			}
 			return err
 		}})

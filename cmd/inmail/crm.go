@@ -104,7 +104,8 @@ type crmStatus struct {
 		Since time.Time
 		Until time.Time
 	}
-	Budget struct {
+	UnreachableSince time.Time `json:"unreachable_since"`
+	Budget           struct {
 		Used        int
 		Max         int
 		Share       float64
@@ -144,6 +145,9 @@ func (s crmStatus) text() string {
 		paused = fmt.Sprintf("%s, since %s, %s", s.Paused.Why, moment(s.Paused.Since), end)
 	}
 	t.row("paused", paused)
+	if !s.UnreachableSince.IsZero() {
+		t.row("unreachable", "no call gets an answer since "+moment(s.UnreachableSince)+"; inmail crm check")
+	}
 	t.row("budget", s.budget())
 	drift := "not compared yet"
 	if !s.Drift.At.IsZero() {
@@ -184,7 +188,8 @@ func countsText(counts map[string]int) string {
 
 // remedies are what a person can do about each class of failure.
 var remedies = map[domain.FailureClass]string{
-	domain.Locked: "nothing: it is tried again by itself",
+	domain.Locked:      "nothing: it is tried again by itself",
+	domain.Unreachable: "nothing: it is tried again by itself; whether the org is up, its status page shows",
 	domain.LimitReached: "nothing: it is tried again when the org's daily calls allow it; " +
 		"with a larger INMAIL_SALESFORCE_BUDGET that is sooner",
 	domain.SessionEnded: "nothing: it is tried again after the next login",

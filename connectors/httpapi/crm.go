@@ -88,7 +88,7 @@ func (c *call) crm() (domain.CRM, error) {
 // crmEntry is one CRM of the list.
 type crmEntry struct {
 	CRM              domain.CRM     `json:"crm" example:"salesforce"`
-	State            string         `json:"state" enum:"running,paused,parked,connecting" doc:"parked: until the CRM takes more calls; connecting: what was there before it was connected is still being made due" example:"running"`
+	State            string         `json:"state" enum:"running,paused,parked,unreachable,connecting" doc:"parked: until the CRM takes more calls; unreachable: it does not answer; connecting: what was there before it was connected is still being made due" example:"running"`
 	Unsynced         int            `json:"unsynced" doc:"as of getCRMStatus" example:"0"`
 	OldestUnsyncedAt *stamp         `json:"oldest_unsynced_at"`
 	DeadLetters      map[string]int `json:"dead_letters" doc:"by class of failure"`
@@ -128,6 +128,7 @@ type crmStatus struct {
 	LagSeconds       float64        `json:"lag_seconds" doc:"since then; 0 when nothing waits" example:"0"`
 	DeadLetters      map[string]int `json:"dead_letters" doc:"InMails that the CRM lacks and that do not go by themselves, by class of failure; not part of unsynced"`
 	Paused           *crmPause      `json:"paused"`
+	UnreachableSince *stamp         `json:"unreachable_since" doc:"since when the CRM does not answer at all; null: it answers"`
 	Budget           crmBudget      `json:"budget"`
 	Drift            crmDrift       `json:"drift"`
 	Runs             crmRuns        `json:"runs" doc:"the last runs over the whole record; null: there was none"`
@@ -216,7 +217,7 @@ func (c *call) crmStatus() (crmStatus, error) {
 		return crmStatus{}, err
 	}
 	answer := crmStatus{CRM: crm, Unsynced: s.Unsynced, OldestUnsyncedAt: stampOrNull(s.OldestUnsynced),
-		DeadLetters: deadLetters(s), Paused: pauseOf(s),
+		DeadLetters: deadLetters(s), Paused: pauseOf(s), UnreachableSince: stampOrNull(s.UnreachableSince),
 		Budget: crmBudget{Used: s.Budget.Used, Max: s.Budget.Max, Share: s.Budget.Share, Ours: s.Budget.Ours,
 			ParkedUntil: stampOrNull(s.Budget.ParkedUntil), Why: s.Budget.Why},
 		Drift: crmDrift{At: stampOrNull(s.Drift.At), Kinds: map[string]int{}}}

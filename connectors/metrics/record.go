@@ -65,6 +65,8 @@ var (
 		"Since when the oldest of them waits; 0 when none does.", "crm")
 	drift = describe("inmail_crm_drift_records",
 		"What the last reconcile found different in a CRM, by kind.", "crm", "kind")
+	unreachable = describe("inmail_crm_unreachable_since_timestamp_seconds",
+		"Since when a CRM does not answer at all; 0 when it does.", "crm")
 	deadLetters = describe("inmail_crm_dead_letters", "Pushes that wait for a person, by class.", "crm", "class")
 	snapshotAt  = describe("inmail_snapshot_timestamp_seconds",
 		"When these figures were computed; 0 when they never were.")
@@ -75,7 +77,7 @@ var (
 func (d *Domain) Describe(ch chan<- *prometheus.Desc) {
 	for _, desc := range []*prometheus.Desc{cohortMessages, openComplete, replyComplete, inTime, recentMessages,
 		tagMessages, tagsFolded,
-		pending, expiringSoon, restricted, unsynced, oldestUnsynced, drift, deadLetters, snapshotAt, snapshotTook} {
+		pending, expiringSoon, restricted, unsynced, oldestUnsynced, drift, unreachable, deadLetters, snapshotAt, snapshotTook} {
 		ch <- desc
 	}
 }
@@ -127,6 +129,7 @@ func (d *Domain) Collect(ch chan<- prometheus.Metric) {
 	for crm, f := range d.crms(s) {
 		gauge(unsynced, float64(f.Unsynced), string(crm))
 		gauge(oldestUnsynced, seconds(f.OldestUnsynced), string(crm))
+		gauge(unreachable, seconds(f.Unreachable), string(crm))
 		for kind, n := range f.Drift {
 			gauge(drift, float64(n), string(crm), kind)
 		}

@@ -300,7 +300,7 @@ func (c *Connector) runJob(ctx context.Context, b *backfill, s *sheet) (map[stri
 	rows, err := c.results(ctx, j.ID, s)
 	if err != nil {
 		class := asFault(err).Class
-		if j.State == "JobComplete" || class == domain.Locked || class == domain.LimitReached {
+		if j.State == "JobComplete" || class == domain.Locked || class == domain.Unreachable || class == domain.LimitReached {
 			return nil, err
 		}
 	}

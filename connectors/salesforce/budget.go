@@ -227,6 +227,41 @@ func (b *budget) refresh(ctx context.Context, now time.Time) {
 	b.report()
 }
 
+// hours returns our calls by hour, as far as they are in the window.
+func (b *budget) hours() map[int64]int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	calls := map[int64]int{}
+	for h, n := range b.past {
+		calls[h] = n
+	}
+	if b.recent > 0 {
+		calls[b.hour] = b.recent
+	}
+	return calls
+}
+
+// remember counts calls that were made before a restart, where the store of the workers has lost them.
+func (b *budget) remember(ctx context.Context, calls map[int64]int) error {
+	now := b.clock.Now().Unix() / 3600
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for h, n := range calls {
+		if h < now-window || h > now {
+			continue
+		}
+		there, err := b.shared.Add(ctx, hourKey(h), 0, keptHours)
+		if err == nil && there < n {
+			_, err = b.shared.Add(ctx, hourKey(h), n-there, keptHours)
+		}
+		if err != nil {
+			return fmt.Errorf("count the calls of the last day: %w", err)
+		}
+	}
+	b.hour = 0 // read again with the next call
+	return nil
+}
+
 var limitInfo = regexp.MustCompile(`(?:^|[\s,;])api-usage=([0-9]{1,12})/([0-9]{1,12})`)
 
 // note keeps the org's own count from a header such as api-usage=10018/100000.

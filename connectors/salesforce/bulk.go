@@ -162,7 +162,7 @@ func (c *Connector) awaitJob(ctx context.Context, id string, notify func()) (job
 	for range maxPolls {
 		j, err := c.job(ctx, http.MethodGet, "jobs/ingest/"+id, nil)
 		notify()
-		if err != nil && asFault(err).Class != domain.Locked {
+		if err != nil && asFault(err).Class != domain.Locked && asFault(err).Class != domain.Unreachable {
 			return j, err
 		}
 		if err == nil && j.ended() {

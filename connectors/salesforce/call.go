@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -43,7 +44,7 @@ func (c *Connector) do(ctx context.Context, what call) (answer, error) {
 		return answer{}, err
 	}
 	a, err := c.try(ctx, s, what)
-	if f := (*Fault)(nil); errors.As(err, &f) && f.Class == domain.SessionEnded {
+	if f := (*Fault)(nil); errors.As(err, &f) && (f.Class == domain.SessionEnded || c.moved(f)) {
 		if s, err = c.session(ctx, s.token); err != nil {
 			return answer{}, err
 		}
@@ -53,6 +54,26 @@ func (c *Connector) do(ctx context.Context, what call) (answer, error) {
 		c.budget.park(ctx, f.Class, c.clock.Now().Add(f.Rest))
 	}
 	return a, err
+}
+
+// movedLook is how long after a login for the sake of a moved org no other is made for it.
+const movedLook = time.Minute
+
+// moved says that the org's instance, whose address came with the login, may have moved: it redirects, shows
+// a page in place of an answer, or has no server. A new login gives the address that is valid now. An org
+// that stays silent costs one login a minute.
+func (c *Connector) moved(f *Fault) bool {
+	gone := f.Status >= 300 && f.Status < 400 || f.Class == domain.Unreachable && f.Status == http.StatusNotFound
+	var dial *net.OpError
+	if errors.As(f.cause, &dial) && dial.Op == "dial" {
+		gone = true
+	}
+	if !gone {
+		return false
+	}
+	now := c.clock.Now().UnixMilli()
+	last := c.lookedForMove.Load()
+	return (last == 0 || now-last >= movedLook.Milliseconds()) && c.lookedForMove.CompareAndSwap(last, now)
 }
 
 // try makes a call once. Its client of simpleforce lives only as long as the call, because a shared client
@@ -144,7 +165,11 @@ func (w *wire) outcome(where origin) (answer, error) {
 		return answer{}, unanswered(w.got.status, w.err)
 	}
 	if w.got.status < 200 || w.got.status > 299 {
-		return answer{}, newFault(w.got.status, parseErrors(w.got.body), where)
+		errs := parseErrors(w.got.body)
+		if errs == nil && bytes.HasPrefix(bytes.TrimSpace(w.got.body), []byte("<")) {
+			return answer{}, unanswered(w.got.status, errors.New("a page for people in place of an answer"))
+		}
+		return answer{}, newFault(w.got.status, errs, where)
 	}
 	return w.got, nil
 }

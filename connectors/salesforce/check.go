@@ -60,7 +60,7 @@ func faultFinding(what string, err error) Finding {
 // remedyOf returns what to do about the fault of a call.
 func remedyOf(f *Fault) string {
 	switch f.Class {
-	case domain.Locked:
+	case domain.Locked, domain.Unreachable:
 		return "the org did not answer; try again, and look at its status page"
 	case domain.LimitReached:
 		return "the daily API calls are used up; wait, or raise salesforce.budget"
@@ -136,11 +136,21 @@ func (c *Connector) checkLogin(ctx context.Context) Finding {
 // loginRemedy returns what to do about a failed login, by the org's code.
 func (c *Connector) loginRemedy(f *Fault) string {
 	if f.Class != domain.LoginFailed {
+		if len(f.Errors) > 0 && len(f.Errors[0].Fields) > 0 {
+			if remedy := loginRemedyOf(f.Errors[0].Fields[0]); remedy != "" {
+				return remedy
+			}
+		}
 		return remedyOf(f)
 	}
 	code, message := "", ""
 	if len(f.Errors) > 0 {
 		code, message = f.Errors[0].Code, strings.ToLower(f.Errors[0].message)
+	}
+	if len(f.Errors) > 0 && len(f.Errors[0].Fields) > 0 {
+		if remedy := loginRemedyOf(f.Errors[0].Fields[0]); remedy != "" {
+			return remedy
+		}
 	}
 	switch {
 	case code == "invalid_client_id":

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rsa"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -56,6 +57,8 @@ type Connector struct {
 	wait     func(context.Context, time.Duration) error
 
 	current       atomic.Pointer[session]
+	lookedForMove atomic.Int64 // when a login was made last because the org may have moved, in ms since 1970
+	chunks        chunks
 	jobRows       int          // at most so many rows in a bulk job
 	bulkAbove     int          // so many rows or fewer go by ordinary pushes
 	longest       atomic.Int64 // characters of the longest query that this org takes
@@ -175,17 +178,47 @@ func (c *Connector) Budget() mailroom.Budget {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
 	defer cancel()
-	return c.budget.known(ctx)
+	known := c.budget.known(ctx)
+	known.Kept = c.keeps()
+	return known
+}
+
+// kept is what goes on after a restart.
+type kept struct {
+	Calls  map[int64]int        `json:"calls"`  // by hours since 1970
+	Chunks map[string]chunkSize `json:"chunks"` // by object
+}
+
+func (c *Connector) keeps() json.RawMessage {
+	blob, _ := json.Marshal(kept{Calls: c.budget.hours(), Chunks: c.chunks.sizes()}) // numbers and times cannot fail
+	return blob
+}
+
+var _ mailroom.Rememberer = (*Connector)(nil)
+
+// Remember goes on with what Budget kept before a restart: the calls of the last day, where the workers'
+// store has lost them, and how many rows the org takes at once.
+func (c *Connector) Remember(ctx context.Context, blob json.RawMessage) error {
+	var k kept
+	if err := json.Unmarshal(blob, &k); err != nil {
+		return fmt.Errorf("read what was kept of Salesforce: %w", err)
+	}
+	for object, size := range k.Chunks {
+		if size.Rows > 0 {
+			c.chunks.set(object, size)
+		}
+	}
+	return c.budget.remember(ctx, k.Calls)
 }
 
 // storeTimeout bounds a request to Shared that is made outside a caller's context.
 const storeTimeout = 5 * time.Second
 
-// Resume forgets that the org took nothing for a while and that a login failed, so that both are tried again
-// at once. It is called by a person who has removed the cause.
+// Resume forgets that the org took nothing for a while, that a login failed, and the session, so that all are
+// tried again at once. It is called by a person who has removed the cause.
 func (c *Connector) Resume(ctx context.Context) error {
 	if !c.Configured() {
 		return mailroom.ErrNotConfigured
 	}
-	return errors.Join(c.budget.unpark(ctx), c.forgetFailure(ctx), c.forgetRests(ctx))
+	return errors.Join(c.budget.unpark(ctx), c.forgetFailure(ctx), c.forgetSession(ctx), c.forgetRests(ctx))
 }

@@ -63,7 +63,7 @@ func (c *Connector) emptyPeople(ctx context.Context, rows []change) error {
 	for i, f := range faults {
 		switch {
 		case f == nil:
-		case f.Class == domain.Locked || f.Class == domain.SessionEnded || f.Class == domain.LimitReached:
+		case f.Class == domain.Locked || f.Class == domain.Unreachable || f.Class == domain.SessionEnded || f.Class == domain.LimitReached:
 			return f
 		default:
 			c.log.WarnContext(ctx, "the org keeps the id of an erased member: empty InMail_Member_Id__c there",
@@ -167,13 +167,23 @@ func forgotten(object, id string) change {
 }
 
 // update changes records by their ids, five collections in a call. faults[i] belongs to rows[i] and is nil
-// when the org took the row.
+// when the org took the row. A collection that meets a limit of the org's automation is halved.
 func (c *Connector) update(ctx context.Context, rows []change) ([]*Fault, error) {
-	faults := make([]*Fault, 0, len(rows))
-	for part := range slices.Chunk(rows, maxHeavy*collection) {
+	faults := make([]*Fault, len(rows))
+	var parts [][]int // indexes of rows
+	for at := range slices.Chunk(indexes(len(rows)), collection) {
+		size := collection
+		for _, i := range at {
+			size = min(size, c.chunks.rows(rows[i].object, c.clock.Now()))
+		}
+		parts = append(parts, slices.Collect(slices.Chunk(at, size))...)
+	}
+	for len(parts) > 0 {
+		now := parts[:min(maxHeavy, len(parts))]
+		parts = parts[len(now):]
 		var subs []subrequest
-		for rows := range slices.Chunk(part, collection) {
-			subs = append(subs, updateStep(c.root(), fmt.Sprintf("u%d", len(subs)), rows))
+		for i, part := range now {
+			subs = append(subs, updateStep(c.root(), fmt.Sprintf("u%d", i), pick(rows, part)))
 		}
 		answers, err := c.composite(ctx, subs)
 		if err != nil {
@@ -184,20 +194,34 @@ func (c *Connector) update(ctx context.Context, rows []change) ([]*Fault, error)
 				return nil, a.fault
 			}
 			var results []rowResult
-			want := min(collection, len(part)-i*collection)
-			if err := json.Unmarshal(a.body, &results); err != nil || len(results) != want {
+			if err := json.Unmarshal(a.body, &results); err != nil || len(results) != len(now[i]) {
 				return nil, unanswered(http.StatusOK, errors.New("a collection has not one answer a row"))
 			}
-			for _, r := range results {
+			var tight []int
+			for k, r := range results {
 				if r.Success {
-					faults = append(faults, nil)
-				} else {
-					faults = append(faults, rowFault(r))
+					continue
 				}
+				f := rowFault(r)
+				if f.Chunk && len(now[i]) > 1 {
+					tight = append(tight, now[i][k])
+					continue
+				}
+				faults[now[i][k]] = f
 			}
+			parts = append(parts, slices.Collect(slices.Chunk(tight, max(1, len(now[i])/2)))...)
 		}
 	}
 	return faults, nil
+}
+
+// indexes returns 0 to n-1.
+func indexes(n int) []int {
+	all := make([]int, n)
+	for i := range all {
+		all[i] = i
+	}
+	return all
 }
 
 func updateStep(root, ref string, rows []change) subrequest {

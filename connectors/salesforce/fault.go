@@ -31,6 +31,7 @@ type Fault struct {
 	Errors []orgError    // the org's errors, in its order
 	Rest   time.Duration // how long to send nothing, for LimitReached
 	Split  bool          // the request was too large; its halves may pass
+	Chunk  bool          // the rows of the request were too many for one transaction of the org's automation
 	Known  bool          // the code is in verdicts; false: judged by the status alone
 	OfCall bool          // a whole call or step failed, and no row was judged
 	cause  error         // why a call has no answer
@@ -112,6 +113,7 @@ type verdict struct {
 	class domain.FailureClass
 	rest  time.Duration
 	split bool
+	chunk bool
 }
 
 // These constants are how long nothing is sent after the org said that it takes nothing.
@@ -210,16 +212,23 @@ var verdicts = map[string]verdict{
 func judge(e orgError, status int, where origin) (v verdict, known bool) {
 	code := strings.TrimPrefix(e.Code, "sf:") // SOAP
 	v, known = verdicts[code]
+	if where == ofLogin {
+		if passing, ok := judgeLogin(code, e.message); ok {
+			return passing, true
+		}
+	}
 	switch {
+	case code == "FIELD_CUSTOM_VALIDATION_EXCEPTION" && strings.Contains(e.message, sfpackage.OlderThanStored):
+		return verdict{class: domain.Stale}, true
+	case within(e.message, lockMessages): // a trigger or flow of the org met a lock or a time-out
+		return verdict{class: domain.Locked}, true
+	case within(e.message, limitMessages) && where == ofRow:
+		return verdict{class: domain.BadData, chunk: true}, true
 	case code == "NOT_FOUND" && where == ofRow:
 		return verdict{class: domain.LostReference}, true
 	case code == "NOT_FOUND": // no such object or field for this user, or no such resource
 		return verdict{class: domain.Configuration}, true
 	case code == "REQUEST_LIMIT_EXCEEDED" && strings.Contains(strings.ToLower(e.message), "concurrent"):
-		return verdict{class: domain.Locked}, true
-	case code == "FIELD_CUSTOM_VALIDATION_EXCEPTION" && strings.Contains(e.message, sfpackage.OlderThanStored):
-		return verdict{class: domain.Stale}, true
-	case code == "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY" && strings.Contains(e.message, "UNABLE_TO_LOCK_ROW"):
 		return verdict{class: domain.Locked}, true
 	case code == "UNSUPPORTED_API_VERSION":
 		return v, true
@@ -231,11 +240,27 @@ func judge(e orgError, status int, where origin) (v verdict, known bool) {
 	return judgeStatus(status, where), false
 }
 
+// These texts in the message of any code say that the org's own automation met a lock or a time-out, or a
+// limit of its transaction, which fewer rows at once may not meet (SALESFORCE.md 2.5). The messages are in
+// the words of the platform, whatever the language of the user.
+var (
+	lockMessages  = []string{"unable_to_lock_row", "record currently unavailable", "query_timeout"}
+	limitMessages = []string{"limitexception", "too many soql queries", "too many dml", "apex cpu time limit",
+		"too many batch retries", "too many query rows", "apex heap size"}
+)
+
+// within says that a message has one of some texts, in any case.
+func within(message string, texts []string) bool {
+	message = strings.ToLower(message)
+	return slices.ContainsFunc(texts, func(text string) bool { return strings.Contains(message, text) })
+}
+
 // judgeStatus judges an error by the HTTP status when its code is unknown.
 func judgeStatus(status int, where origin) verdict {
 	switch {
-	case status == 0 || status >= 500 || status == http.StatusRequestTimeout ||
-		status == http.StatusTooManyRequests || status == 420:
+	case status == 0 || status >= 500 || status >= 300 && status < 400:
+		return verdict{class: domain.Unreachable}
+	case status == http.StatusRequestTimeout || status == http.StatusTooManyRequests || status == 420:
 		return verdict{class: domain.Locked}
 	case status == http.StatusGone:
 		return verdict{class: domain.Configuration}
@@ -258,7 +283,7 @@ func judgeStatus(status int, where origin) verdict {
 
 // severity orders classes by how much they affect. Of several errors the one with the highest rank decides.
 var severity = []domain.FailureClass{
-	domain.Taken, domain.Locked, domain.LostReference, domain.BadData, domain.Stale, domain.Configuration,
+	domain.Taken, domain.Locked, domain.Unreachable, domain.LostReference, domain.BadData, domain.Stale, domain.Configuration,
 	domain.SessionEnded, domain.LimitReached, domain.LoginFailed,
 }
 
@@ -275,7 +300,7 @@ func newFault(status int, errs []orgError, where origin) *Fault {
 		v, known := judge(e, status, where)
 		if rank := slices.Index(severity, v.class); rank > worst {
 			worst = rank
-			f.Class, f.Rest, f.Split, f.Known = v.class, v.rest, v.split, known
+			f.Class, f.Rest, f.Split, f.Chunk, f.Known = v.class, v.rest, v.split, v.chunk, known
 		}
 	}
 	return f
@@ -284,7 +309,7 @@ func newFault(status int, errs []orgError, where origin) *Fault {
 // unanswered returns the Fault of a call without a readable answer. It is not known whether the org executed
 // the call.
 func unanswered(status int, cause error) *Fault {
-	return &Fault{Class: domain.Locked, Status: status, cause: cause, OfCall: true}
+	return &Fault{Class: domain.Unreachable, Status: status, cause: cause, OfCall: true}
 }
 
 // asFault returns the Fault in an error. Any other error becomes the Fault of a call without an answer.
@@ -348,6 +373,9 @@ func parseError(item []byte) (orgError, bool) {
 	}
 	if x.Description != "" {
 		e.message = string(x.Description)
+		if reason := loginReason(e.message); reason != "" {
+			e.Fields = []string{reason}
+		}
 	}
 	return e, e.Code != ""
 }

@@ -154,18 +154,18 @@ func TestClassesOfCalls(t *testing.T) {
 		class  domain.FailureClass
 		detail string
 	}{
-		{"503 page", 503, "<!DOCTYPE html><html><body>We are down</body></html>", domain.Locked, "HTTP 503"},
-		{"500 empty list", 500, "[]", domain.Locked, "HTTP 500"},
-		{"500 null", 500, "null", domain.Locked, "HTTP 500"},
-		{"500 nothing", 500, "", domain.Locked, "HTTP 500"},
-		{"502", 502, "Bad Gateway", domain.Locked, "HTTP 502"},
-		{"504", 504, "", domain.Locked, "HTTP 504"},
+		{"503 page", 503, "<!DOCTYPE html><html><body>We are down</body></html>", domain.Unreachable, "HTTP 503"},
+		{"500 empty list", 500, "[]", domain.Unreachable, "HTTP 500"},
+		{"500 null", 500, "null", domain.Unreachable, "HTTP 500"},
+		{"500 nothing", 500, "", domain.Unreachable, "HTTP 500"},
+		{"502", 502, "Bad Gateway", domain.Unreachable, "HTTP 502"},
+		{"504", 504, "", domain.Unreachable, "HTTP 504"},
 		{"420", 420, "", domain.Locked, "HTTP 420"},
 		{"429", 429, "", domain.Locked, "HTTP 429"},
 		{"406", 406, "", domain.Locked, "HTTP 406"},
-		{"200 that is no JSON", 200, "<html>", domain.Locked, "HTTP 200"},
-		{"200 without the steps", 200, `{"compositeResponse":[]}`, domain.Locked, "HTTP 200"},
-		{"200 with a step too few rows", 200, `{"compositeResponse":[{"body":[],"httpStatusCode":200,"referenceId":"c0"}]}`, domain.Locked, "HTTP 200"},
+		{"200 that is no JSON", 200, "<html>", domain.Unreachable, "HTTP 200"},
+		{"200 without the steps", 200, `{"compositeResponse":[]}`, domain.Unreachable, "HTTP 200"},
+		{"200 with a step too few rows", 200, `{"compositeResponse":[{"body":[],"httpStatusCode":200,"referenceId":"c0"}]}`, domain.Unreachable, "HTTP 200"},
 		{"limit", 403, list("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded."), domain.LimitReached, "REQUEST_LIMIT_EXCEEDED"},
 		{"concurrent", 403, list("REQUEST_LIMIT_EXCEEDED", "ConcurrentRequests (Concurrent API Requests) Limit exceeded."), domain.Locked, "REQUEST_LIMIT_EXCEEDED"},
 		{"maintenance", 503, list("ORG_IN_MAINTENANCE", ""), domain.LimitReached, "ORG_IN_MAINTENANCE"},
@@ -177,7 +177,7 @@ func TestClassesOfCalls(t *testing.T) {
 		{"410 without a word", 410, "gone", domain.Configuration, "HTTP 410"},
 		{"404", 404, list("NOT_FOUND", "The requested resource does not exist"), domain.Configuration, "NOT_FOUND"},
 		{"403 without a word", 403, "", domain.Configuration, "HTTP 403"},
-		{"302", 302, "", domain.Configuration, "HTTP 302"},
+		{"302", 302, "", domain.Unreachable, "HTTP 302"},
 		{"400 of one row", 400, list("JSON_PARSER_ERROR", "at [line:1]"), domain.BadData, "JSON_PARSER_ERROR"},
 		{"object", 400, `{"errorCode":"INVALID_FIELD","message":"x","fields":["A__c"]}`, domain.Configuration, "INVALID_FIELD (A__c)"},
 		{"several", 400, `[{"errorCode":"STRING_TOO_LONG","fields":["A__c"]},{"errorCode":"INVALID_FIELD","fields":["B__c"]}]`, domain.Configuration, "STRING_TOO_LONG (A__c), INVALID_FIELD (B__c)"},
@@ -375,7 +375,7 @@ func TestFailuresAreCountedByClass(t *testing.T) {
 				}
 				return nil
 			}})
-		}, map[string]int{"InMail__c locked": 1, "Task locked": 1}},
+		}, map[string]int{"InMail__c unreachable": 1, "Task unreachable": 1}},
 		"the org's limit": {matched, func(o *org) {
 			o.through(&tamper{before: func(req *http.Request) *http.Response {
 				if isComposite(req) && stepsWith(req, string(newID(0)))["c0"] {
@@ -385,7 +385,7 @@ func TestFailuresAreCountedByClass(t *testing.T) {
 			}})
 		}, map[string]int{"InMail__c limit": 1, "Task limit": 1}},
 		"the call that matches": {matched, func(o *org) { o.inject(sandbox.Fault{Kind: sandbox.UnavailableHTML, Resource: "composite"}) },
-			map[string]int{"InMail__c locked": 1}},
+			map[string]int{"InMail__c unreachable": 1}},
 		"the login": {matched, func(o *org) { o.crm = o.connect(func(c *Config, _ *Deps) { c.ClientSecret = "another" }) },
 			map[string]int{"InMail__c login": 1}},
 		"an older state": {func(*org) domain.Push { return sent(0, "robin") }, func(o *org) {

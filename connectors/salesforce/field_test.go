@@ -2,8 +2,11 @@ package salesforce
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"inmail/connectors/salesforce/sandbox"
 	"inmail/domain"
@@ -13,8 +16,14 @@ import (
 func TestField(t *testing.T) {
 	t.Run("F01_a_refusal_is_judged_by_its_place", testPlace)
 	t.Run("F01_tasks_rest_while_records_go_on", testTasksRest)
+	t.Run("F02_a_limit_of_the_transaction_halves_the_chunk", testChunks)
 	t.Run("F05_a_task_changes_nothing_of_its_record", testTaskApart)
 	t.Run("F38_columns_leave_out_what_turns_or_hides", testLines)
+	t.Run("F06_a_login_that_failed_for_now_is_tried_again", testPassingLogins)
+	t.Run("F07_a_login_fault_has_its_own_remedy", testLoginRemedies)
+	t.Run("F08_a_lock_inside_another_message_is_a_lock", testInnerLocks)
+	t.Run("F11_a_moved_instance_costs_one_login", testMovedInstance)
+	t.Run("F20_a_restart_forgets_no_calls", testRemembered)
 }
 
 // several returns pushes to n members with a Lead each.
@@ -182,5 +191,269 @@ func testLines(t *testing.T) {
 	task := taskOf(&p, parents{LeadID: "00Q"}, sentEvent, domain.CRMTextFull, "", "")
 	if task["Subject"] != "InMail sent: A plan" || task["Description"] != "Hello Robin" {
 		t.Errorf("task %q", task)
+	}
+}
+
+const limitOfTrigger = "TaskTrigger: execution of AfterInsert\n\ncaused by: System.LimitException: Apex CPU time limit exceeded"
+
+// testChunks checks that a collection which meets a limit of the org's trigger is halved, that the size which
+// passed is kept and grows again after a day, and that a row which falls alone is a dead letter.
+func testChunks(t *testing.T) {
+	for _, object := range []string{taskObject, inMailObject} {
+		t.Run(object, func(t *testing.T) {
+			o := newOrg(t)
+			pushes := o.several(240)
+			o.inject(sandbox.Fault{Kind: sandbox.RowRefused, Object: object, Code: "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", Message: limitOfTrigger, Above: 50})
+			all := func(answers []domain.PushAnswer) {
+				t.Helper()
+				for i, a := range answers {
+					if a.Class != domain.Taken {
+						t.Fatalf("%d: %+v", i, a)
+					}
+				}
+			}
+			if calls := o.calls(func() { all(o.push(pushes[:120]...)) }); calls > 2+8 {
+				t.Errorf("%d calls for 120", calls)
+			}
+			if rows := o.crm.chunks.rows(object, testNow); rows > 50 || rows < 25 {
+				t.Errorf("a collection has %d rows from now on", rows)
+			}
+			struck := o.Struck()[sandbox.RowRefused]
+			if calls := o.calls(func() { all(o.push(pushes[120:]...)) }); calls > 3 || o.Struck()[sandbox.RowRefused] != struck {
+				t.Errorf("%d calls for the next 120, which met the limit %d times", calls, o.Struck()[sandbox.RowRefused]-struck)
+			}
+			if len(o.inmails()) != 240 || len(o.tasks()) != 240 {
+				t.Errorf("%d records, %d Tasks", len(o.inmails()), len(o.tasks()))
+			}
+		})
+	}
+	t.Run("one_row_that_falls_alone", func(t *testing.T) {
+		o := newOrg(t)
+		o.through(rowErrors("c1", "CANNOT_EXECUTE_FLOW_TRIGGER", limitOfTrigger))
+		pushes := o.several(1)
+		a := o.push(pushes[0])[0]
+		if f := a.Link.Failures[noteOf(sentEvent)]; a.Class != domain.BadData || f.Class != domain.BadData || len(a.Link.Failures) != 1 {
+			t.Errorf("%+v", a)
+		}
+		if rows := o.crm.chunks.rows(taskObject, testNow); rows != collection {
+			t.Errorf("a collection has %d rows from now on", rows)
+		}
+	})
+	t.Run("growth", func(t *testing.T) {
+		var cs chunks
+		cs.passed(taskObject, 100, testNow)
+		cs.passed(taskObject, 150, testNow) // a smaller size is known to be needed
+		for i, want := range []int{100, 125, 156, 195, collection, collection} {
+			if got := cs.rows(taskObject, testNow.Add(time.Duration(i)*chunkGrowth)); got != want {
+				t.Errorf("after %d days %d rows, want %d", i, got, want)
+			}
+		}
+	})
+	t.Run("an_erasure", func(t *testing.T) {
+		o := newOrg(t)
+		for i := range 130 {
+			o.lead(sandbox.Fields{"InMail_Member_Id__c": "robin", "FirstName": fmt.Sprint(i)})
+		}
+		o.inject(sandbox.Fault{Kind: sandbox.RowRefused, Object: "Lead", Code: "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", Message: limitOfTrigger, Above: 50})
+		if err := o.crm.Forget(t.Context(), []domain.MemberID{"robin"}); err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range o.Records("Lead") {
+			if r["InMail_Member_Id__c"] != nil {
+				t.Fatalf("left: %v", r)
+			}
+		}
+	})
+}
+
+// testInnerLocks checks that a row whose refusal names a lock or a time-out inside another code's message is
+// written at the next try.
+func testInnerLocks(t *testing.T) {
+	for code, message := range map[string]string{
+		"CANNOT_EXECUTE_FLOW_TRIGGER":          "We can't save this record because the “Roll up” process failed. UNABLE_TO_LOCK_ROW: unable to obtain exclusive access",
+		"CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY": "TheirTrigger: execution of AfterInsert caused by: Record Currently Unavailable: The record you are attempting to edit",
+		"FIELD_CUSTOM_VALIDATION_EXCEPTION":    "TheirTrigger: System.QueryException: QUERY_TIMEOUT: Your query request was running for too long",
+	} {
+		t.Run(code, func(t *testing.T) {
+			o := newOrg(t)
+			p := o.several(1)[0]
+			o.inject(sandbox.Fault{Kind: sandbox.RowRefused, Object: inMailObject, Code: code, Message: message, Next: 1},
+				sandbox.Fault{Kind: sandbox.RowRefused, Object: taskObject, Code: code, Message: message, Next: 1})
+			a := o.push(p)[0]
+			if a.Class != domain.Locked || len(a.Link.Failures) != 2 {
+				t.Fatalf("%+v", a)
+			}
+			p.Link = a.Link
+			if a = o.push(p)[0]; a.Class != domain.Taken || a.Link.Failures != nil || len(o.tasks()) != 1 {
+				t.Errorf("%+v", a)
+			}
+		})
+	}
+}
+
+// testPassingLogins checks that a login which failed for now neither pauses the sync nor is remembered as
+// failed.
+func testPassingLogins(t *testing.T) {
+	for name, fault := range map[string]sandbox.Fault{
+		"unknown_error":           {Kind: sandbox.LoginRefused, Code: "unknown_error", Message: "retry your request"},
+		"retry":                   {Kind: sandbox.LoginRefused, Code: "invalid_grant", Message: "Retry your request"},
+		"server_error":            {Kind: sandbox.LoginRefused, Code: "server_error", Message: "internal"},
+		"temporarily_unavailable": {Kind: sandbox.LoginRefused, Code: "temporarily_unavailable"},
+		"login_rate":              {Kind: sandbox.LoginRefused, Code: "invalid_grant", Message: "login rate exceeded"},
+		"500":                     {Kind: sandbox.ServerError},
+		"503_with_a_page":         {Kind: sandbox.UnavailableHTML},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := newOrg(t)
+			p := o.several(1)[0]
+			fault.Resource, fault.Next = "token", 1
+			o.inject(fault)
+			a := o.push(p)[0]
+			if a.Class != domain.Locked && a.Class != domain.Unreachable {
+				t.Fatalf("%+v", a)
+			}
+			if a = o.push(p)[0]; a.Class != domain.Taken {
+				t.Errorf("the next push: %+v", a)
+			}
+		})
+	}
+	o := newOrg(t)
+	p := o.several(1)[0]
+	o.inject(sandbox.Fault{Kind: sandbox.LoginRefused, Resource: "token", Code: "invalid_grant", Message: "ip restricted", Next: 1})
+	for range 2 {
+		if a := o.push(p)[0]; a.Class != domain.LoginFailed || a.Link.Detail != "invalid_grant (ip_restricted)" {
+			t.Errorf("one that is wrong: %+v", a)
+		}
+	}
+}
+
+// testLoginRemedies checks that the check of the org names the fault of a login and its own remedy.
+func testLoginRemedies(t *testing.T) {
+	remedies := map[string]string{}
+	for _, row := range []struct{ code, description, name, remedy string }{
+		{"invalid_grant", "ip restricted", "ip_restricted", "IP ranges"},
+		{"invalid_grant", "inactive user", "inactive_user", "activate"},
+		{"invalid_grant", "no client credentials user enabled", "no_run_as_user", "Run As"},
+		{"invalid_grant", "login rate exceeded", "login_rate_exceeded", "wait an hour"},
+		{"invalid_grant", "request not supported on this domain", "wrong_domain", "My Domain"},
+		{"invalid_app_access", "user is not admin approved to access this app", "app_not_approved", "app's policies"},
+		{"invalid_grant", "org is locked", "org_locked", "Support"},
+		{"invalid_grant", "audience is invalid", "audience_invalid", "salesforce.audience"},
+		{"invalid_grant", "user hasn't approved this consumer", "not_approved", "pre-authorize"},
+	} {
+		o := newOrg(t)
+		o.inject(sandbox.Fault{Kind: sandbox.LoginRefused, Resource: "token", Code: row.code, Message: row.description})
+		found := o.crm.Check(t.Context())
+		login := found[len(found)-1]
+		if login.What != "login" || login.OK || !strings.HasSuffix(login.Detail, row.code+" ("+row.name+")") || !strings.Contains(login.Remedy, row.remedy) {
+			t.Errorf("%s: %+v", row.description, login)
+		}
+		if other := remedies[login.Remedy]; other != "" {
+			t.Errorf("%q has the remedy of %q", row.description, other)
+		}
+		remedies[login.Remedy] = row.description
+	}
+}
+
+// testMovedInstance checks that workers which find the org moved log in once, together, and go on there.
+func testMovedInstance(t *testing.T) {
+	o := newOrg(t)
+	pushes := o.several(8)
+	shared := NewMemory(o.clock)
+	var workers []*Connector
+	for range 2 {
+		workers = append(workers, o.connect(func(_ *Config, d *Deps) { d.Shared = shared }))
+	}
+	for i, w := range workers {
+		pushBy(t, w, pushes[i])
+	}
+	for step := range 2 {
+		there := []string{strings.Replace(o.url, "127.0.0.1", "localhost", 1), o.url}[step]
+		if err := o.MoveInstance(there); err != nil {
+			t.Fatal(err)
+		}
+		o.clock.move(2 * movedLook)
+		before := o.Calls()["token"]
+		for i, w := range workers { // the first gets a redirect, the second a page
+			if a := pushBy(t, w, pushes[2+2*step+i])[0]; a.Class != domain.Taken {
+				t.Errorf("step %d, worker %d: %+v", step, i, a)
+			}
+		}
+		if logins := o.Calls()["token"] - before; logins != 1 {
+			t.Errorf("step %d: %d logins", step, logins)
+		}
+	}
+	t.Run("silence_costs_a_login_a_minute", func(t *testing.T) {
+		o.through(&tamper{before: func(req *http.Request) *http.Response {
+			if strings.HasPrefix(req.URL.Path, "/services/data/") {
+				return respond(http.StatusNotFound, "<html>URL No Longer Exists</html>")
+			}
+			return nil
+		}})
+		before := o.Calls()["token"]
+		for range 5 {
+			if a := o.push(pushes[6])[0]; a.Class != domain.Unreachable || !a.OfCall {
+				t.Errorf("%+v", a)
+			}
+		}
+		if logins := o.Calls()["token"] - before; logins != 2 {
+			t.Errorf("%d logins", logins)
+		}
+	})
+	t.Run("resume_forgets_the_session", func(t *testing.T) {
+		before := o.Calls()["token"]
+		if err := workers[0].Resume(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		pushBy(t, workers[0], pushes[7])
+		if logins := o.Calls()["token"] - before; logins != 1 {
+			t.Errorf("%d logins", logins)
+		}
+	})
+}
+
+// testRemembered checks that a restart without a store of the workers forgets neither the calls of the last
+// day nor how many rows the org takes.
+func testRemembered(t *testing.T) {
+	o := newOrg(t, func(_ *sandbox.Options, c *Config, _ *Deps) { c.Budget = 0.5 })
+	o.SetDailyLimit(20)
+	push := func(crm *Connector, n int) domain.PushAnswer { return pushBy(t, crm, plain(n))[0] }
+	push(o.crm, 0)
+	o.clock.move(3 * time.Hour)
+	for i := range 4 {
+		push(o.crm, i+1)
+	}
+	o.crm.chunks.passed(taskObject, 30, o.clock.Now())
+	before := o.crm.Budget()
+	next := o.connect(func(_ *Config, d *Deps) { d.Shared = NewMemory(o.clock) })
+	for range 2 { // a second time counts nothing twice
+		if err := next.Remember(t.Context(), before.Kept); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := next.Budget().Ours; got != before.Ours || got < 5 {
+		t.Errorf("%d calls are remembered of %d", got, before.Ours)
+	}
+	if rows := next.chunks.rows(taskObject, o.clock.Now()); rows != 30 {
+		t.Errorf("%d rows", rows)
+	}
+	for i := 0; next.Budget().ParkedUntil.IsZero(); i++ {
+		if push(next, 10+i); i > 10 {
+			t.Fatal("the share is never spent")
+		}
+	}
+	if ours := next.Budget().Ours; ours != 10 {
+		t.Errorf("%d calls were made of the 10 that may be ours", ours)
+	}
+	o.clock.move(22 * time.Hour) // the first hour is over, and so is what is remembered of it
+	last := o.connect(func(_ *Config, d *Deps) { d.Shared = NewMemory(o.clock) })
+	if err := last.Remember(t.Context(), next.Budget().Kept); err != nil {
+		t.Fatal(err)
+	}
+	if got := last.Budget().Ours; got >= 10 {
+		t.Errorf("%d calls after the first hour left the window", got)
+	}
+	if err := last.Remember(t.Context(), []byte("no")); err == nil {
+		t.Error("what cannot be read is no error")
 	}
 }

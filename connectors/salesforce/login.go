@@ -312,13 +312,31 @@ func (c *Connector) failedLogin(ctx context.Context) *Fault {
 	if err != nil || code == nil {
 		return nil
 	}
-	return &Fault{Class: domain.LoginFailed, Errors: []orgError{{Code: string(code)}}}
+	e := orgError{}
+	e.Code, _, _ = strings.Cut(string(code), " ")
+	if _, reason, ok := strings.Cut(string(code), " "); ok {
+		e.Fields = []string{reason}
+	}
+	return &Fault{Class: domain.LoginFailed, Errors: []orgError{e}}
+}
+
+// forgetSession makes the next call of every worker log in anew.
+func (c *Connector) forgetSession(ctx context.Context) error {
+	c.current.Store(nil)
+	c.lookedForMove.Store(0)
+	if err := c.shared.Put(ctx, "session:"+c.login.print, nil, 0); err != nil {
+		return fmt.Errorf("forget the session: %w", err)
+	}
+	return nil
 }
 
 func (c *Connector) keepFailure(ctx context.Context, f *Fault) {
 	code := "LOGIN_FAILED"
 	if len(f.Errors) > 0 && codeForm.MatchString(f.Errors[0].Code) {
 		code = f.Errors[0].Code
+		if len(f.Errors[0].Fields) > 0 {
+			code += " " + f.Errors[0].Fields[0]
+		}
 	}
 	if err := c.shared.Put(ctx, "login_failed:"+c.login.print, []byte(code), failureKept); err != nil {
 		c.log.WarnContext(ctx, "store a failed login", "error", err)

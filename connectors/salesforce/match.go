@@ -250,8 +250,8 @@ func (m *matching) byID() []*query {
 	return queries
 }
 
-func pick(list []string, at []int) []string {
-	out := make([]string, len(at))
+func pick[T any](list []T, at []int) []T {
+	out := make([]T, len(at))
 	for i, n := range at {
 		out[i] = list[n]
 	}

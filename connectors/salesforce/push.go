@@ -196,6 +196,7 @@ type batch struct {
 	object string
 	items  []item
 	halved bool // it is a half of a collection that was refused
+	tight  bool // the collection met a limit of the org's automation, which this part of it may not meet
 }
 
 // write sends records and then Tasks, five collections in a call. The rows are sorted by account and then by
@@ -221,11 +222,11 @@ func (c *Connector) write(ctx context.Context, works []*work) {
 		}
 		tasks = append(tasks, c.taskItems(w)...)
 	}
-	batches := collections(inMailObject, records)
+	batches := c.collections(inMailObject, records)
 	if f := c.restOf(ctx, taskObject); f != nil {
-		c.noteAll(collections(taskObject, tasks), f, false)
+		c.noteAll(c.collections(taskObject, tasks), f, false)
 	} else {
-		batches = append(batches, collections(taskObject, tasks)...)
+		batches = append(batches, c.collections(taskObject, tasks)...)
 	}
 	c.send(ctx, batches)
 }
@@ -271,8 +272,8 @@ func (c *Connector) taskItems(w *work) (items []item) {
 	return items
 }
 
-func collections(object string, items []item) (out []batch) {
-	for part := range slices.Chunk(items, collection) {
+func (c *Connector) collections(object string, items []item) (out []batch) {
+	for part := range slices.Chunk(items, c.chunks.rows(object, c.clock.Now())) {
 		out = append(out, batch{object: object, items: part})
 	}
 	return out
@@ -302,10 +303,16 @@ func (b batch) subrequest(root, ref string) subrequest {
 // spent.
 func (c *Connector) send(ctx context.Context, batches []batch) {
 	tries := isolations
+	passed := map[string]int{} // by object, the largest part of a tight collection that the org took
+	defer func() {
+		for object, rows := range passed {
+			c.chunks.passed(object, rows, c.clock.Now())
+		}
+	}()
 	for len(batches) > 0 {
 		n := min(maxHeavy, len(batches))
 		now, later := batches[:n], slices.Clone(batches[n:])
-		more, stop := c.sendSome(ctx, now)
+		more, stop := c.sendSome(ctx, now, passed)
 		for _, b := range more {
 			if b.halved {
 				tries--
@@ -343,8 +350,8 @@ func split(batches []batch, keep func(batch) bool) (kept, others []batch) {
 }
 
 // sendSome makes one call. It returns the collections that are to be sent again, and the fault that forbids
-// further calls, if any.
-func (c *Connector) sendSome(ctx context.Context, batches []batch) (more []batch, stop *Fault) {
+// further calls, if any. passed gets the sizes that the org took after a limit.
+func (c *Connector) sendSome(ctx context.Context, batches []batch, passed map[string]int) (more []batch, stop *Fault) {
 	subs := make([]subrequest, len(batches))
 	for i, b := range batches {
 		subs[i] = b.subrequest(c.root(), fmt.Sprintf("c%d", i))
@@ -375,6 +382,9 @@ func (c *Connector) sendSome(ctx context.Context, batches []batch) (more []batch
 		}
 	}
 	for object, at := range places {
+		if at.passed > 0 {
+			passed[object] = max(passed[object], at.passed)
+		}
 		if f := c.decide(ctx, object, at); f != nil && object != taskObject {
 			stop = f
 		}
@@ -388,6 +398,7 @@ type place struct {
 	refused []refusedRow // the rows that were refused so
 	whole   *Fault       // the fault for which a whole collection of the object was refused so
 	others  bool         // a row got another answer
+	passed  int          // the largest part of a tight collection that the org took
 }
 
 type refusedRow struct {
@@ -444,7 +455,7 @@ func (c *Connector) halve(b batch, f *Fault) []batch {
 		return nil
 	}
 	half := len(b.items) / 2
-	return []batch{{b.object, b.items[:half], true}, {b.object, b.items[half:], true}}
+	return []batch{{b.object, b.items[:half], true, b.tight}, {b.object, b.items[half:], true, b.tight}}
 }
 
 // refused counts rows that a call did not bring to the org, by the class of its fault. Rows that did not
@@ -518,7 +529,7 @@ func (c *Connector) take(b batch, a subanswer, at *place) (more []batch, whole *
 		c.refusedAll([]batch{b}, f)
 		return nil, nil
 	}
-	var ownerless []item
+	var ownerless, tight []item
 	counts := map[string]int{}
 	for i, r := range results {
 		it := b.items[i]
@@ -541,6 +552,9 @@ func (c *Connector) take(b batch, a subanswer, at *place) (more []batch, whole *
 			ownerless = append(ownerless, it)
 			at.others = true // it is not known yet what it gets
 			continue
+		case f.Chunk && len(b.items) > 1:
+			tight = append(tight, it)
+			continue
 		case f.byPlace():
 			at.refused = append(at.refused, refusedRow{it, f})
 			continue
@@ -557,8 +571,16 @@ func (c *Connector) take(b batch, a subanswer, at *place) (more []batch, whole *
 	for result, n := range counts {
 		c.observer.Pushed(b.object, result, n)
 	}
+	if tight != nil {
+		half := max(1, len(b.items)/2)
+		for part := range slices.Chunk(tight, half) {
+			more = append(more, batch{object: b.object, items: part, halved: true, tight: true})
+		}
+	} else if b.tight && counts["created"]+counts["updated"]+counts["unchanged"] > 0 {
+		at.passed = max(at.passed, len(b.items))
+	}
 	if ownerless != nil {
-		more = []batch{{object: b.object, items: ownerless}}
+		more = append(more, batch{object: b.object, items: ownerless, tight: b.tight})
 	}
 	return more, nil
 }

@@ -181,7 +181,7 @@ func TestPushEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	answers, err := o.crm.Push(ctx, []domain.Push{plain(0), sent(1, "robin")})
-	if err != nil || len(answers) != 2 || answers[0].Class != domain.Locked || answers[1].Class != domain.Locked {
+	if err != nil || len(answers) != 2 || answers[0].Class != domain.Unreachable || answers[1].Class != domain.Unreachable {
 		t.Errorf("%+v, %v", answers, err)
 	}
 	if n := o.Calls()["composite"]; n != 0 {
@@ -205,7 +205,7 @@ func TestSlowCallIsGivenUp(t *testing.T) {
 	o.inject(sandbox.Fault{Kind: sandbox.SlowAfter, Delay: time.Minute, Next: 1})
 	p := plain(1)
 	a := o.push(p)[0]
-	if a.Class != domain.Locked || a.Link.Detail != "no answer" {
+	if a.Class != domain.Unreachable || a.Link.Detail != "no answer" {
 		t.Errorf("%+v", a)
 	}
 	p.Link = a.Link

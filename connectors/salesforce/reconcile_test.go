@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"testing"
 	"time"
 
@@ -265,7 +266,7 @@ func TestNotConfigured(t *testing.T) {
 			t.Errorf("%d: %v", i, err)
 		}
 	}
-	if b := c.Budget(); b != (mailroom.Budget{}) {
+	if b := c.Budget(); !reflect.DeepEqual(b, mailroom.Budget{}) {
 		t.Errorf("%+v", b)
 	}
 	for _, good := range []domain.ForeignIDs{nil, {leadID: "00Q5g00000AbCdEEAV"}, {leadID: "00Q5g00000AbCdE", contactID: "0035g00000AbCdEAAV", accountID: "0015g00000AbCdE"}} {

@@ -46,7 +46,7 @@ func testOnce(t *testing.T) {
 			apply(&p.InMail, domain.EventReply, testNow)
 			o.inject(sandbox.Fault{Kind: kind, Resource: "composite", Next: 1})
 			a := o.push(p)[0]
-			if a.Class != domain.Locked || a.Link.Attempts != 1 || a.Link.FailedAt.IsZero() {
+			if a.Class != domain.Locked && a.Class != domain.Unreachable || a.Link.Attempts != 1 || a.Link.FailedAt.IsZero() {
 				t.Fatalf("%+v", a)
 			}
 			p.Link = a.Link

@@ -133,13 +133,7 @@ func (c *Connector) ask(ctx context.Context, queries ...*query) error {
 	return nil
 }
 
-func (q *query) all() []int {
-	all := make([]int, q.n)
-	for i := range all {
-		all[i] = i
-	}
-	return all
-}
+func (q *query) all() []int { return indexes(q.n) }
 
 // fit splits a query into parts whose SOQL has at most longest characters.
 func (q *query) fit(items []int, longest int) []part {

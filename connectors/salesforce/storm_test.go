@@ -13,9 +13,10 @@ import (
 )
 
 // TestStorm lets sixteen workers push a few hundred InMails while these change. The org ends sessions,
-// converts Leads, and fails three of ten calls in every way it knows, before and after the commit. In the end
-// the org has every InMail once, in its last state and with its Tasks, and its history never went back. The
-// short form has fewer InMails and rounds.
+// converts Leads, fails three of ten calls in every way it knows, before and after the commit, and has
+// triggers and sharing that refuse single rows and large collections of Tasks. In the end the org has every
+// InMail once, in its last state and with its Tasks, and its history never went back. The short form has
+// fewer InMails and rounds.
 func TestStorm(t *testing.T) {
 	inmails, workers, rounds := sized(120, 300), 16, sized(10, 25)
 	l := newLedger()
@@ -35,6 +36,15 @@ func TestStorm(t *testing.T) {
 		faults = append(faults, sandbox.Fault{Kind: kind, Rate: 0.03})
 	}
 	faults = append(faults, sandbox.Fault{Kind: sandbox.RowLock, Rate: 0.02}, sandbox.Fault{Kind: sandbox.RowDuplicate, Rate: 0.01})
+	for _, f := range []sandbox.Fault{
+		{Object: inMailObject, Code: "INSUFFICIENT_ACCESS_OR_READONLY", Rate: 0.01},
+		{Object: inMailObject, Code: "CANNOT_EXECUTE_FLOW_TRIGGER", Message: "Roll up: UNABLE_TO_LOCK_ROW", Rate: 0.01},
+		{Object: taskObject, Code: "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY", Rate: 0.01},
+		{Object: taskObject, Code: "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", Message: limitOfTrigger, Above: 12},
+	} {
+		f.Kind = sandbox.RowRefused
+		faults = append(faults, f)
+	}
 	o.inject(faults...)
 
 	shared := NewMemory(o.clock)

@@ -18,6 +18,9 @@ type Budget struct {
 	Ours        int       `json:"ours"`         // calls of this program in the last 24 h
 	ParkedUntil time.Time `json:"parked_until"` // zero: not parked
 	Why         string    `json:"why"`          // why it is parked: the class of failure
+	// Kept is what the connector wants to know after a restart, such as the calls of the last day. It is
+	// opaque to everybody else.
+	Kept json.RawMessage `json:"kept,omitempty"`
 }
 
 // ConnectCRMs replaces connectors that were given to New by those of the same name. It stores in the record
@@ -47,7 +50,39 @@ func (svc *Service) ConnectCRMs(ctx context.Context, crms ...CRM) error {
 		}
 		return nil
 	})
-	return wrap("store which CRMs are connected", err)
+	if err != nil {
+		return wrap("store which CRMs are connected", err)
+	}
+	return svc.remindCRMs(ctx)
+}
+
+// remindCRMs gives connectors what they kept in the record before the process ended.
+func (svc *Service) remindCRMs(ctx context.Context) error {
+	for _, crm := range svc.crms {
+		r, ok := crm.(Rememberer)
+		if !ok || !crm.Configured() {
+			continue
+		}
+		var budget *Budget
+		err := svc.record.View(ctx, func(tx Tx) (err error) {
+			budget, err = state[Budget](tx, crmState(crm.Name(), stateBudget))
+			return err
+		})
+		if err == nil && budget != nil && budget.Kept != nil {
+			err = r.Remember(ctx, budget.Kept)
+		}
+		if err != nil {
+			return wrap("remind a CRM's connector", err)
+		}
+	}
+	return nil
+}
+
+// KeepBudget stores what is known of a CRM's calls.
+func (svc *Service) KeepBudget(ctx context.Context, crm domain.CRM, budget Budget) error {
+	return wrap("store the budget of a CRM", svc.record.Update(ctx, func(tx Tx) error {
+		return setState(tx, crmState(crm, stateBudget), budget)
+	}))
 }
 
 // Connectors returns the CRMs of this program, configured or not. The first is the default where none is
@@ -147,18 +182,21 @@ type CRMStatus struct {
 	CRM    domain.CRM
 	Linked bool // InMails that are older than the connection are due there, too
 	Backlog
-	Pause  *Pause
-	Budget Budget
-	Drift  Drift
-	Runs   map[RunKind]Run // the last run of each kind; absent: there was none
+	Pause *Pause
+	// UnreachableSince is when the CRM ceased to answer; zero: it answers, or nothing was pushed yet.
+	UnreachableSince time.Time
+	Budget           Budget
+	Drift            Drift
+	Runs             map[RunKind]Run // the last run of each kind; absent: there was none
 }
 
 // The states of a sync, as /v1/crms shows them.
 const (
 	SyncRunning = "running"
 	SyncPaused  = "paused"
-	SyncParked  = "parked"     // until the CRM takes more calls
-	SyncLinking = "connecting" // older InMails are still being made due
+	SyncParked  = "parked"      // until the CRM takes more calls
+	SyncSilent  = "unreachable" // the CRM does not answer
+	SyncLinking = "connecting"  // older InMails are still being made due
 )
 
 // State returns the state of a sync at now.
@@ -168,6 +206,8 @@ func (s CRMStatus) State(now time.Time) string {
 		return SyncPaused
 	case now.Before(s.Budget.ParkedUntil):
 		return SyncParked
+	case !s.UnreachableSince.IsZero():
+		return SyncSilent
 	case !s.Linked:
 		return SyncLinking
 	}
@@ -179,6 +219,7 @@ const (
 	statePause  = "pause"
 	stateBudget = "budget"
 	stateDrift  = "drift"
+	stateReach  = "unreachable"
 )
 
 // crmState returns the name of a state that belongs to one CRM.
@@ -330,12 +371,34 @@ func (svc *Service) ResumeCRM(ctx context.Context, crm domain.CRM) error {
 		if err := tx.SetState(crmState(crm, statePause), nil); err != nil {
 			return err
 		}
-		if err := tx.SetState(crmState(crm, stateBudget), nil); err != nil {
+		budget, err := state[Budget](tx, crmState(crm, stateBudget))
+		if err != nil {
 			return err
+		}
+		if budget != nil {
+			budget.ParkedUntil, budget.Why = time.Time{}, ""
+			if err := setState(tx, crmState(crm, stateBudget), budget); err != nil {
+				return err
+			}
 		}
 		return tx.RetryWaiting(crm)
 	})
 	return wrap("resume the sync", err)
+}
+
+// NoteReach stores whether a CRM answers at all, and reports whether that has changed.
+func (svc *Service) NoteReach(ctx context.Context, crm domain.CRM, answers bool) (changed bool, err error) {
+	err = svc.record.Update(ctx, func(tx Tx) error {
+		since, err := state[time.Time](tx, crmState(crm, stateReach))
+		if changed = (since == nil) != answers; err != nil || !changed {
+			return err
+		}
+		if answers {
+			return tx.SetState(crmState(crm, stateReach), nil)
+		}
+		return setState(tx, crmState(crm, stateReach), tx.Now())
+	})
+	return changed, wrap("store whether a CRM answers", err)
 }
 
 // CRMStatus reports how far a CRM is behind and why.
@@ -387,6 +450,13 @@ func statusOf(tx Tx, crm domain.CRM) (s CRMStatus, err error) {
 	}
 	if !s.Pause.inForce(tx.Now()) {
 		s.Pause = nil
+	}
+	since, err := state[time.Time](tx, crmState(crm, stateReach))
+	if err != nil {
+		return s, err
+	}
+	if since != nil {
+		s.UnreachableSince = *since
 	}
 	budget, err := state[Budget](tx, crmState(crm, stateBudget))
 	if err != nil {

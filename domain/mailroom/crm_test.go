@@ -503,3 +503,54 @@ func TestDigestOfCRMIDs(t *testing.T) {
 		}
 	})
 }
+
+// crmFields are the cases of FIELD.md about the state of a sync.
+func crmFields(t *testing.T) {
+	on(t, "F11_a_crm_that_does_not_answer_is_unreachable", func(w *world) {
+		note := func(answers, changes bool) {
+			w.t.Helper()
+			changed, err := w.svc.NoteReach(w.ctx, firstCRM, answers)
+			w.ok(err)
+			if changed != changes {
+				w.t.Errorf("changed is %v", changed)
+			}
+		}
+		check := func(since time.Time, state string) {
+			w.t.Helper()
+			s, err := w.svc.CRMStatus(w.ctx, firstCRM)
+			w.ok(err)
+			if s.UnreachableSince != since || s.State(w.clock.Now()) != state {
+				w.t.Errorf("unreachable since %v, %s", s.UnreachableSince, s.State(w.clock.Now()))
+			}
+			w.ok(w.svc.TakeSnapshot(w.ctx, nil, func() time.Duration { return 0 }))
+			snapshot, err := w.svc.StoredSnapshot(w.ctx)
+			w.ok(err)
+			if got := snapshot.CRMs[firstCRM].Unreachable; got != since {
+				w.t.Errorf("the snapshot has %v", got)
+			}
+		}
+		w.ok(w.svc.LinkCRM(w.ctx, firstCRM))
+		note(true, false)
+		check(time.Time{}, mailroom.SyncRunning)
+		note(false, true)
+		w.clock.set(t0.Add(time.Minute))
+		note(false, false)
+		check(t0, mailroom.SyncSilent)
+		note(true, true)
+		check(time.Time{}, mailroom.SyncRunning)
+	})
+	on(t, "F20_what_a_connector_keeps_survives_a_restart", func(w *world) {
+		w.ok(w.svc.KeepBudget(w.ctx, firstCRM, mailroom.Budget{Ours: 3, ParkedUntil: t0.Add(time.Hour), Why: "limit", Kept: []byte(`{"calls":3}`)}))
+		w.ok(w.svc.ResumeCRM(w.ctx, firstCRM))
+		s, err := w.svc.CRMStatus(w.ctx, firstCRM)
+		w.ok(err)
+		if !s.Budget.ParkedUntil.IsZero() || s.Budget.Why != "" || s.Budget.Ours != 3 {
+			w.t.Errorf("%+v", s.Budget)
+		}
+		w.serve()
+		w.ok(w.svc.ConnectCRMs(w.ctx))
+		if w.first.kept != `{"calls":3}` || w.second.kept != "" {
+			w.t.Errorf("the first is reminded of %q, the second of %q", w.first.kept, w.second.kept)
+		}
+	})
+}

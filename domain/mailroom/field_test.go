@@ -18,6 +18,7 @@ import (
 // TestField checks what went wrong in other products, and once here (FIELD.md).
 func TestField(t *testing.T) {
 	clockFields(t)
+	crmFields(t)
 	on(t, "F34_what_was_read_is_kept", func(w *world) {
 		const whole = 1199
 		ctx, hangUp := context.WithCancel(w.ctx)

@@ -100,6 +100,7 @@ type CRMFigures struct {
 	OldestUnsynced time.Time                   `json:"oldest_unsynced"`
 	Dead           map[domain.FailureClass]int `json:"dead"`
 	Drift          map[string]int              `json:"drift"`
+	Unreachable    time.Time                   `json:"unreachable"` // since when it does not answer; zero: it does
 }
 
 // WeekFigures are the outcomes of one cohort, and when its rates are complete (R57, R58).
@@ -212,6 +213,13 @@ func crmFigures(tx Tx) (map[domain.CRM]CRMFigures, error) {
 		}
 		if drift != nil {
 			f.Drift = drift.Kinds
+		}
+		since, err := state[time.Time](tx, crmState(crm, stateReach))
+		if err != nil {
+			return nil, err
+		}
+		if since != nil {
+			f.Unreachable = *since
 		}
 		figures[crm] = f
 	}

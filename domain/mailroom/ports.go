@@ -2,6 +2,7 @@ package mailroom
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"time"
 
@@ -57,6 +58,11 @@ type CRM interface {
 	Budget() Budget
 	// Resume drops what the connector remembers of refusals, after a person has repaired their cause.
 	Resume(ctx context.Context) error
+}
+
+// Rememberer is a CRM that goes on with what its Budget kept before a restart.
+type Rememberer interface {
+	Remember(ctx context.Context, kept json.RawMessage) error
 }
 
 // ErrNotConfigured is returned by a CRM that this process does not reach.

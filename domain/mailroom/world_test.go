@@ -2,6 +2,7 @@ package mailroom_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -178,6 +179,12 @@ type fakeCRM struct {
 	people  map[domain.MemberID]bool
 	during  func() // called while it forgets
 	resumed int
+	kept    string // what it was reminded of
+}
+
+func (c *fakeCRM) Remember(_ context.Context, kept json.RawMessage) error {
+	c.kept += string(kept)
+	return nil
 }
 
 var errDown = errors.New("the CRM is down")

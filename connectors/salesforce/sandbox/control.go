@@ -149,6 +149,15 @@ func (s *Sandbox) controls() map[string]control {
 			s.AllowSOAPLogin(in.Allowed)
 			return done, nil
 		},
+		"PUT instance": func(r *http.Request, _ string) (any, error) {
+			in, err := decode[struct {
+				Origin string `json:"origin"`
+			}](r)
+			if err != nil {
+				return nil, err
+			}
+			return done, s.MoveInstance(in.Origin)
+		},
 		"PUT versions": func(r *http.Request, _ string) (any, error) {
 			in, err := decode[struct {
 				Oldest int `json:"oldest"`

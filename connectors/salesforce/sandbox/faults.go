@@ -42,6 +42,7 @@ const (
 	EmptyErrorList  FaultKind = "empty_error_list"   // 500 whose body is []
 	InvalidGrant    FaultKind = "invalid_grant"      // token: 400
 	InvalidClient   FaultKind = "invalid_client"     // token: 400
+	LoginRefused    FaultKind = "login_refused"      // token: 400 with Code and Message as error and error_description
 	InvalidLogin    FaultKind = "invalid_login"      // soap: the fault INVALID_LOGIN
 	BulkJobFails    FaultKind = "bulk_job_fails"     // the next job that is closed ends as Failed
 )
@@ -61,7 +62,8 @@ type Fault struct {
 	Next int `json:"next,omitempty"`
 	// Delay is how long the slow kinds wait, by Options.Sleep.
 	Delay time.Duration `json:"delay,omitempty"`
-	// Object, Code, Message and Fields are the answer of row_refused to rows of an object.
+	// Object, Code, Message and Fields are the answer of row_refused to rows of an object; Code and Message
+	// are also that of login_refused.
 	Object  string   `json:"object,omitempty"`
 	Code    string   `json:"code,omitempty"`
 	Message string   `json:"message,omitempty"`
@@ -84,7 +86,9 @@ func (f Fault) Validate() error {
 		return fmt.Errorf("sandbox: fault %s needs a delay", f.Kind)
 	case f.Kind == RowRefused && (f.Object == "" || f.Code == ""):
 		return fmt.Errorf("sandbox: fault %s needs an object and a code", f.Kind)
-	case f.Kind != RowRefused && (f.Object != "" || f.Code != "" || f.Message != "" || f.Fields != nil || f.Above != 0):
+	case f.Kind == LoginRefused && (f.Code == "" || f.Resource != "token"):
+		return fmt.Errorf("sandbox: fault %s needs a code, and belongs to the resource token", f.Kind)
+	case f.Kind != RowRefused && f.Kind != LoginRefused && (f.Object != "" || f.Code != "" || f.Message != "" || f.Fields != nil || f.Above != 0):
 		return fmt.Errorf("sandbox: object, code, message, fields and above belong to the fault %s", RowRefused)
 	case f.Resource != "" && !slices.Contains(resources, f.Resource):
 		return fmt.Errorf("sandbox: resource %q is not known", f.Resource)
@@ -99,7 +103,7 @@ func (f Fault) Validate() error {
 var faultKinds = []FaultKind{
 	RowLock, RowDuplicate, RowRefused, SessionExpired, LimitTotal, LimitConcurrent, UnavailableHTML, ServerError, BadGateway,
 	GatewayTimeout, TimeoutAfter, QueryTimeout, InMaintenance, APIDisabled, SlowBefore, SlowAfter, DropBefore,
-	DropAfter, TruncatedBody, EmptyBody, EmptyErrorList, InvalidGrant, InvalidClient, InvalidLogin, BulkJobFails,
+	DropAfter, TruncatedBody, EmptyBody, EmptyErrorList, InvalidGrant, InvalidClient, LoginRefused, InvalidLogin, BulkJobFails,
 }
 
 // resources are the names by which calls are counted and to which faults are limited.
@@ -183,6 +187,7 @@ type hit struct {
 	delay     time.Duration
 	rows      rowFault
 	bulkFails bool
+	fault     Fault // as it was asked for
 }
 
 // pick returns the first fault that hits a request of the resource.
@@ -200,7 +205,7 @@ func (fs *faults) pick(resource string) hit {
 				h.bulkFails = true
 				continue
 			}
-			h.kind, h.delay = f.Kind, f.Delay
+			h.kind, h.delay, h.fault = f.Kind, f.Delay, *f
 			return h
 		}
 	}
@@ -312,6 +317,10 @@ func (h hit) before(s *Sandbox, w http.ResponseWriter, r *http.Request) bool {
 		if token, refused := bearer(r); refused == nil {
 			s.sessions.end(token)
 		}
+	}
+	if h.kind == LoginRefused {
+		s.oauthError(w, r, http.StatusBadRequest, h.fault.Code, h.fault.Message)
+		return false
 	}
 	if a, ok := h.kind.refusal(); ok {
 		s.write(w, r, a)

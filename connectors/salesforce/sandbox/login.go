@@ -368,6 +368,9 @@ func (s *Sandbox) origin(r *http.Request) string {
 	if r.TLS != nil {
 		scheme = "https"
 	}
+	if at := s.instance.Load(); at != nil && at.origin != "" {
+		return at.origin
+	}
 	return scheme + "://" + r.Host
 }
 

@@ -135,6 +135,10 @@ func (s *Sandbox) rest(w http.ResponseWriter, r *http.Request, version string, p
 		s.write(w, r, refuse(refused))
 		return
 	}
+	if a, ok := s.elsewhere(r); ok {
+		s.write(w, r, a)
+		return
+	}
 	resource := resourceOf(path)
 	s.usage.count(resource)
 	who, refused := s.authenticate(r)

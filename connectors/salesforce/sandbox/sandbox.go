@@ -60,6 +60,7 @@ type Sandbox struct {
 	assigned    atomic.Bool               // the permission set is assigned
 	oldest      atomic.Int32              // oldest version that is answered
 	soapAllowed atomic.Bool               // SOAP logins are allowed
+	instance    atomic.Pointer[movedTo]   // where the org has moved; nil: it never did
 	sessions    sessions
 	usage       *usage
 	faults      *faults

@@ -3,6 +3,8 @@ package sandbox
 import (
 	"fmt"
 	"net/http"
+	"net/url"
+	"sync/atomic"
 )
 
 // The methods below do what an administrator does in Setup, or Salesforce with a release. Each takes effect
@@ -37,6 +39,38 @@ func (s *Sandbox) ShowField(object, name string, shown bool) error {
 	}
 	f.hidden.Store(!shown)
 	return nil
+}
+
+// MoveInstance moves the org to another instance, as Salesforce does: later logins name its address, such as
+// http://localhost:8090. A call to any other host gets a redirect once, and then a page with 404. An empty
+// origin ends that.
+func (s *Sandbox) MoveInstance(origin string) error {
+	u, err := url.Parse(origin)
+	if err != nil || origin != "" && u.Host == "" {
+		return fmt.Errorf("sandbox: %q is no address", origin)
+	}
+	s.instance.Store(&movedTo{origin: origin, host: u.Host})
+	return nil
+}
+
+// movedTo is where the org has moved.
+type movedTo struct {
+	origin, host string
+	redirected   atomic.Bool
+}
+
+// elsewhere answers a call to an instance that the org has left; ok is false for every other call.
+func (s *Sandbox) elsewhere(r *http.Request) (a reply, ok bool) {
+	at := s.instance.Load()
+	if at == nil || at.host == "" || r.Host == at.host {
+		return reply{}, false
+	}
+	if !at.redirected.Swap(true) {
+		a = page(http.StatusMovedPermanently, "Moved Permanently")
+		a.header = http.Header{"Location": {at.origin + r.URL.RequestURI()}}
+		return a, true
+	}
+	return page(http.StatusNotFound, "URL No Longer Exists"), true
 }
 
 // ChangeLength sets the length of a text field in UTF-16 units, from 1 to the length that was deployed.
