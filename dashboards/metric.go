@@ -55,6 +55,8 @@ var Metrics = []Metric{
 	{Name: "inmail_previewed_total", Kind: Counter},
 	{Name: "inmail_opened_total", Kind: Counter},
 	{Name: "inmail_replied_total", Kind: Counter},
+	{Name: "inmail_declined_total", Kind: Counter},
+	{Name: "inmail_automatic_replies_total", Kind: Counter},
 	{Name: "inmail_expired_total", Kind: Counter},
 	{Name: "inmail_retracted_total", Kind: Counter, Labels: []string{"opened"}},
 	{Name: "inmail_reports_total", Kind: Counter},

@@ -17,6 +17,7 @@ var (
 	openedOutcomes    = outcomesThat(domain.Outcome.Opened)
 	repliedOutcomes   = outcomesThat(domain.Outcome.Replied)
 	retractedOutcomes = outcomesThat(domain.Outcome.Retracted)
+	declinedOutcomes  = outcomesThat(domain.Outcome.Declined)
 )
 
 // outcomesThat returns a matcher of the outcomes for which count is true.
@@ -107,19 +108,21 @@ func Outreach() (Dashboard, error) {
 				"was delivered.",
 			units.Short,
 			column{"Replied", became(only(domain.OutcomeReplied))},
+			column{"Declined", became(only(domain.OutcomeDeclined))},
 			column{"Opened", became(only(domain.OutcomeOpened))},
 			column{"Unopened", became(only(domain.PendingUnopened))},
 			column{"Expired", became(only(domain.ExpiredUnopened))},
 			column{"Retracted", became(retractedOutcomes)}).Span(24)).
 		WithPanel(grid("The weeks in figures",
 			"What are the exact figures of a week, which of its rates are final, and when do the others become "+
-				"final? Opened and replied count every InMail that ever was, so that they overlap with retracted; "+
-				"the response rate counts replies in time.",
+				"final? Opened, replied and declined count every InMail that ever was, so that they overlap with "+
+				"retracted; the response rate counts replies in time.",
 			"cohort_week", "Week",
 			column{"Delivered", week("job_cohort_week:inmail_cohort_messages:sum")},
 			column{"Opened", week("job_cohort_week:inmail_cohort_opened:sum")},
 			column{"Replied", week("job_cohort_week:inmail_cohort_replied:sum")},
 			column{"Replied in time", week("job_cohort_week:inmail_cohort_replied_in_time_messages:max")},
+			column{"Declined", became(declinedOutcomes)},
 			column{"Expired", became(only(domain.ExpiredUnopened))},
 			column{"Retracted", became(retractedOutcomes)},
 			column{"Open rate", open("1")}, column{"Opened so far", open("0")},
@@ -140,15 +143,18 @@ func Outreach() (Dashboard, error) {
 			latest(thirteen("job_cohort_week:inmail_cohort_replied:sum"), "Replied")), "Delivered", "Opened",
 			"Replied")).
 		WithPanel(paint(lines("Steps per hour",
-			"When in the day are InMails delivered, previewed, opened, answered, expired and retracted?",
+			"When in the day are InMails delivered, previewed, opened, answered, declined, expired and retracted? Automatic replies are no answers.",
 			units.Short,
 			series(perHour("", "inmail_delivered_total"), "Deliveries"),
 			series(perHour("", "inmail_previewed_total"), "Previews"),
 			series(perHour("", "inmail_opened_total"), "Openings"),
 			series(perHour("", "inmail_replied_total"), "Replies"),
+			series(perHour("", "inmail_declined_total"), "Declines"),
+			series(perHour("", "inmail_automatic_replies_total"), "Automatic replies"),
 			series(perHour("", "inmail_expired_total"), "Expiries"),
 			series(perHour("", "inmail_retracted_total"), "Retractions")).Span(16),
-			"Deliveries", "Previews", "Openings", "Replies", "Expiries", "Retractions")).
+			"Deliveries", "Previews", "Openings", "Replies", "Declines", "Automatic replies",
+			"Expiries", "Retractions")).
 		WithRow(dashboard.NewRowBuilder("Who sends, and about what")).
 		WithPanel(grid("By account type",
 			fmt.Sprintf("Do some kinds of account reach people better than others? InMails of this week and the "+

@@ -19,6 +19,7 @@ var palette = map[string]map[string]string{
 		"restricted": "dark-red", "no_credits": "yellow", "self": "super-light-yellow",
 		"unknown_sender": "light-yellow", "unknown_recipient": "dark-yellow", "connected": "light-blue",
 		"profile_not_visible": "blue", "opted_out": "dark-blue", "blocked": "purple", "banned": "dark-purple",
+		"declined": "light-purple", "recipient_busy": "super-light-purple",
 		"awaiting_reply": "super-light-blue", "subject_required": "super-light-green",
 		"subject_too_long": "light-green",
 		"body_required":    "green", "body_too_long": "semi-dark-green", "link_not_allowed": "light-orange",
@@ -38,9 +39,9 @@ var palette = map[string]map[string]string{
 
 // names are the colours of series that a panel names itself.
 var names = map[string]string{
-	"Delivered": "dark-blue", "Opened": "blue", "Replied": "green", "Expired": "orange", "Retracted": "purple",
+	"Delivered": "dark-blue", "Opened": "blue", "Replied": "green", "Expired": "orange", "Retracted": "purple", "Declined": "yellow",
 	"Unopened":   "super-light-blue", // counts of InMails; below, events per second
-	"Deliveries": "dark-blue", "Openings": "blue", "Replies": "green", "Expiries": "orange", "Retractions": "purple",
+	"Deliveries": "dark-blue", "Openings": "blue", "Replies": "green", "Expiries": "orange", "Retractions": "purple", "Declines": "yellow", "Automatic replies": "light-yellow",
 	"Previews": "light-blue", "Reports": "dark-red",
 	"Complete": "green", "So far": "light-yellow",
 	"Attempted": "text", "Decided": "green",

@@ -30,6 +30,8 @@ const (
 	RetractedUnopened Outcome = "retracted_unopened"
 	RetractedOpened   Outcome = "retracted_opened"
 	RetractedReplied  Outcome = "retracted_replied"
+	OutcomeDeclined   Outcome = "declined" // R63
+	RetractedDeclined Outcome = "retracted_declined"
 )
 
 type outcomeRow struct {
@@ -37,6 +39,7 @@ type outcomeRow struct {
 	opened    bool // it counts in the open rate (R57)
 	replied   bool // it was answered at any time; replies in time are counted as RepliedInTime (R58)
 	retracted bool
+	declined  bool // it was declined, which is no response (R63)
 }
 
 // outcomes lists all outcomes with what they count as. The rates, the PromQL of boards and recording rules
@@ -49,6 +52,8 @@ var outcomes = []outcomeRow{
 	{name: RetractedUnopened, retracted: true},
 	{name: RetractedOpened, opened: true, retracted: true},
 	{name: RetractedReplied, opened: true, replied: true, retracted: true},
+	{name: OutcomeDeclined, opened: true, declined: true},
+	{name: RetractedDeclined, opened: true, declined: true, retracted: true},
 }
 
 // Outcomes returns all outcomes.
@@ -80,6 +85,11 @@ func (o Outcome) Retracted() bool {
 	return slices.ContainsFunc(outcomes, func(row outcomeRow) bool { return row.name == o && row.retracted })
 }
 
+// Declined reports whether the recipient declined the InMail, whatever came later (R63).
+func (o Outcome) Declined() bool {
+	return slices.ContainsFunc(outcomes, func(row outcomeRow) bool { return row.name == o && row.declined })
+}
+
 // RepliedInTime counts first replies within the policy response_window_days (R58). It is counted in addition
 // to the outcomes and does not exclude them, and stays whatever happens to the InMail later.
 const RepliedInTime Outcome = "replied_in_time"
@@ -93,12 +103,16 @@ func (m *InMail) Outcome() Outcome {
 		return OutcomeOpened
 	case Replied:
 		return OutcomeReplied
+	case Declined:
+		return OutcomeDeclined
 	case Expired:
 		return ExpiredUnopened
 	case Retracted:
 		switch {
 		case !m.RepliedAt.IsZero():
 			return RetractedReplied
+		case !m.DeclinedAt.IsZero():
+			return RetractedDeclined
 		case !m.OpenedAt.IsZero():
 			return RetractedOpened
 		}
@@ -169,11 +183,19 @@ func CountsFor(m *InMail, from, to Outcome) []Count {
 	return counts
 }
 
-// RepliedInTimeCounts returns the counts for a first reply within the response window (R58).
-func RepliedInTimeCounts(m *InMail) []Count {
+// RepliedInTimeCounts returns the counts that change when an InMail gets its first reply within the response
+// window, or loses it because that was automatic (R58, R64): from and to say whether it has one.
+func RepliedInTimeCounts(m *InMail, from, to bool) []Count {
+	if from == to {
+		return nil
+	}
+	n := 1
+	if from {
+		n = -1
+	}
 	var counts []Count
 	for _, cell := range cells(m) {
-		counts = append(counts, Count{CohortOf(m.SentAt), cell.Dimension, cell.Key, RepliedInTime, 1})
+		counts = append(counts, Count{CohortOf(m.SentAt), cell.Dimension, cell.Key, RepliedInTime, n})
 	}
 	return counts
 }

@@ -6,20 +6,24 @@ import "time"
 // credits, and the refusals of the text. It is judged when the InMail is accepted, and again when it is
 // delivered (R21).
 type Case struct {
-	Now        time.Time
-	From, To   MemberID
-	Sender     *Member   // nil: unknown or closed (R13)
-	Recipient  *Member   // nil: unknown (R13)
-	Left       int       // credits that this send may use: Available at accept, Remaining at delivery (R10)
-	Credits    Credits   // only for the text of the refusal
-	Restricted time.Time // when the sender's restriction ends; zero: none (R42)
-	Why        string    // the trigger of that restriction
-	Connected  bool      // they are 1st-degree connections (R12)
-	Blocked    bool      // one of them has blocked the other (R16)
-	Banned     bool      // the recipient or its company is on the banned list (R17)
-	Awaiting   bool      // an earlier InMail of the pair is queued, or live and unanswered (R20)
-	AllowTwice bool      // the policy allow_second_inmail (R20)
-	Content    []*Refusal
+	Now          time.Time
+	From, To     MemberID
+	Sender       *Member   // nil: unknown or closed (R13)
+	Recipient    *Member   // nil: unknown (R13)
+	Left         int       // credits that this send may use: Available at accept, Remaining at delivery (R10)
+	Credits      Credits   // only for the text of the refusal
+	Restricted   time.Time // when the sender's restriction ends; zero: none (R42)
+	Why          string    // the trigger of that restriction
+	Connected    bool      // they are 1st-degree connections (R12)
+	Blocked      bool      // one of them has blocked the other (R16)
+	Banned       bool      // the recipient or its company is on the banned list (R17)
+	Awaiting     bool      // an earlier InMail of the pair is queued, or live and unanswered (R20)
+	AllowTwice   bool      // the policy allow_second_inmail (R20)
+	DeclinedAt   time.Time // when the recipient last declined an InMail of the sender; zero: never (R63)
+	DeclinedDays int       // the policy declined_days (R63)
+	Received     Received  // what reached the recipient, from all senders (R65)
+	WeekLimit    int       // of the recipient; 0: none (R65)
+	Content      []*Refusal
 }
 
 // Refusals judges a case by every rule and returns all refusals in the order of R21: the first is reported,
@@ -43,7 +47,7 @@ func (c Case) Refusals() []*Refusal {
 	return append(rs, c.Content...)
 }
 
-// reach judges whether the sender may write to this recipient at all (R12–R17, R20).
+// reach judges whether the sender may write to this recipient at all (R12–R17, R20, R63, R65).
 func (c Case) reach() []*Refusal {
 	var rs []*Refusal
 	if c.From == c.To {
@@ -66,6 +70,12 @@ func (c Case) reach() []*Refusal {
 	}
 	if c.Banned {
 		rs = append(rs, Refuse(Banned, "this member or company is on the platform's list of whom nobody may InMail"))
+	}
+	if r := declined(c.Now, c.DeclinedAt, c.DeclinedDays); r != nil {
+		rs = append(rs, r)
+	}
+	if r := busy(c.Now, c.Received, c.WeekLimit); r != nil {
+		rs = append(rs, r)
 	}
 	if c.Awaiting && !c.AllowTwice {
 		rs = append(rs, Refuse(AwaitingReply, "an earlier InMail to this member is not answered yet; wait for the reply, or until it expires or is retracted"))

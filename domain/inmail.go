@@ -29,6 +29,7 @@ const (
 	Sent      Status = "sent"
 	Opened    Status = "opened"
 	Replied   Status = "replied"
+	Declined  Status = "declined" // R63
 	Expired   Status = "expired"
 	Retracted Status = "retracted"
 	Failed    Status = "failed"
@@ -36,7 +37,7 @@ const (
 
 // Statuses returns all states.
 func Statuses() []Status {
-	return []Status{Queued, Refused, Sent, Opened, Replied, Expired, Retracted, Failed}
+	return []Status{Queued, Refused, Sent, Opened, Replied, Declined, Expired, Retracted, Failed}
 }
 
 // InMail is one message from one member to exactly one other (R19), with all that decides its state. Times
@@ -55,14 +56,17 @@ type InMail struct {
 	Version   int64 // rises with every change that must reach the CRMs (R53)
 	Reason    Code  // the true reason of refused and failed; else ""
 	Undone    bool  // it was retracted before anybody read it (R36)
-	Replies   int
+	Replies   int   // messages of the conversation, without automatic ones (R40)
+	Automatic int   // automatic replies, which change nothing else of the InMail (R64)
 
 	AcceptedAt  time.Time
 	SentAt      time.Time // T0
 	ExpiresAt   time.Time // T0 + Window
 	PreviewedAt time.Time
 	OpenedAt    time.Time
-	RepliedAt   time.Time // of the first reply
+	RepliedAt   time.Time // of the first reply that is not automatic
+	DeclinedAt  time.Time // R63
+	CreditedAt  time.Time // when its credit came back; zero: it did not (R11)
 	EndedAt     time.Time // when it was refused, failed, expired or retracted
 
 	// AccountType, Words and Advice are dimensions of the figures. They are fixed at T0, so that later
@@ -70,6 +74,8 @@ type InMail struct {
 	AccountType AccountType
 	Words       int
 	Advice      []string
+
+	DeclineReason string // the recipient's own words, for the sender and operators; may be empty (R63)
 
 	CRM CRMIDs // as given with the send or later; a given id takes precedence over matching (R55)
 }
@@ -84,6 +90,7 @@ const (
 	EventFail    Event = "fail"
 	EventOpen    Event = "open"
 	EventReply   Event = "reply"
+	EventDecline Event = "decline"
 	EventExpire  Event = "expire"
 	EventRetract Event = "retract"
 )
@@ -101,7 +108,7 @@ type Receipt struct {
 // (R33), and not retracted.
 func (m *InMail) Live(now time.Time) bool {
 	switch m.StatusAt(now) {
-	case Sent, Opened, Replied:
+	case Sent, Opened, Replied, Declined:
 		return true
 	}
 	return false
@@ -120,7 +127,7 @@ func (m *InMail) StatusAt(now time.Time) Status {
 // never arrived (queued, refused, failed), not_found. It is nil while the InMail is live.
 func (m *InMail) Gone(now time.Time) error {
 	switch m.StatusAt(now) {
-	case Sent, Opened, Replied:
+	case Sent, Opened, Replied, Declined:
 		return nil
 	case Expired:
 		return Refuse(ExpiredCode, "nobody opened this InMail within %d hours; it expired at %s", WindowHours, m.ExpiresAt.Format(time.RFC3339))
@@ -172,6 +179,9 @@ func (m *InMail) Apply(e Event, now time.Time, reason Code) ([]Receipt, error) {
 		if err := m.Gone(now); err != nil {
 			return nil, err
 		}
+		if m.Status == Declined {
+			return nil, m.illegal(e) // a decline is final (R63)
+		}
 		var receipts []Receipt
 		if m.Status == Sent { // replying opens (R39)
 			m.OpenedAt = now
@@ -182,6 +192,8 @@ func (m *InMail) Apply(e Event, now time.Time, reason Code) ([]Receipt, error) {
 			receipts = append(receipts, m.reach(at, "", Replied)...)
 		}
 		return receipts, nil
+	case EventDecline:
+		return m.decline(now)
 	case EventExpire:
 		if m.Status != Sent || now.Before(m.ExpiresAt) {
 			return nil, m.illegal(e)

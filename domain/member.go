@@ -75,6 +75,7 @@ type Member struct {
 	AnchorDay      int    // day of the month on which the credit period begins, 1..31; 0: the policy's (R08)
 	Team           string
 	Skills         []string
+	MaxWeek        int       // InMails in 7 days that it wants at most; 0: the policy's (R65)
 	CreatedAt      time.Time // when the account was created: no credit is carried from before (R09)
 }
 
@@ -132,6 +133,10 @@ func (m *Member) Validate(plans Plans) error {
 	}
 	if m.AnchorDay < 0 || m.AnchorDay > 31 {
 		return &Refusal{Code: BadRequest, Got: m.AnchorDay, Limit: 31, Detail: "anchor_day is a day of the month, 1 to 31"}
+	}
+	if m.MaxWeek < 0 || m.MaxWeek > MaxWeek {
+		return &Refusal{Code: BadRequest, Got: m.MaxWeek, Limit: MaxWeek,
+			Detail: "max_week is a number of InMails in 7 days, 1 to 1000, or 0 for none of its own"}
 	}
 	if !slices.Contains(AccountTypes(), m.AccountType) {
 		return Refuse(BadRequest, "account_type is one of %s", OneOf(AccountTypes()))

@@ -15,6 +15,11 @@ type Policy struct {
 	AllowSecondInMail     bool          `koanf:"allow_second_inmail"`       // R20
 	RetractOpened         RetractOpened `koanf:"retract_opened"`            // R37: hide or refuse
 	QueueMaxAge           time.Duration `koanf:"queue_max_age"`             // R61: 1m..720h
+	CreditBackOnDecline   bool          `koanf:"credit_back_on_decline"`    // R63
+	DeclinedDays          int           `koanf:"declined_days"`             // R63: 0..3650, 0 is off
+	DetectAutomatic       bool          `koanf:"detect_automatic"`          // R64
+	RecipientWeek         int           `koanf:"recipient_week"`            // R65: 0..1000, 0 is no limit
+	KeyDays               int           `koanf:"key_days"`                  // R28: 1..3650
 	ResponseWindowDays    int           `koanf:"response_window_days"`      // R58: 1..365
 	RetainDays            int           `koanf:"retain_days"`               // older texts are deleted; 0 keeps all
 	CRMText               CRMText       `koanf:"crm_text"`                  // texts that CRMs get
@@ -50,7 +55,7 @@ const (
 func DefaultPolicy() Policy {
 	return Policy{
 		AnchorDay: 1, RetractOpened: HideOpened, QueueMaxAge: 24 * time.Hour, ResponseWindowDays: 30,
-		CRMText: CRMTextPreview, ReadingEase: 50,
+		CRMText: CRMTextPreview, ReadingEase: 50, DeclinedDays: 90, DetectAutomatic: true, KeyDays: 30,
 		VolumeHour: 20, VolumeDay: 40, Strikes: 3, SimilarDay: 12, RegularGaps: 10, BurstMinute: 10,
 	}
 }
@@ -66,6 +71,9 @@ func (p Policy) Validate() error {
 	within("anchor_day", p.AnchorDay, 1, 31)
 	within("rollover_periods", p.RolloverPeriods, 0, 12)
 	within("credit_back_on_reply_days", p.CreditBackOnReplyDays, 0, 365)
+	within("declined_days", p.DeclinedDays, 0, 3650)
+	within("recipient_week", p.RecipientWeek, 0, MaxWeek)
+	within("key_days", p.KeyDays, 1, 3650)
 	within("response_window_days", p.ResponseWindowDays, 1, 365)
 	within("retain_days", p.RetainDays, 0, 36500)
 	within("volume_hour", p.VolumeHour, 1, 1_000_000)

@@ -22,6 +22,8 @@ const (
 	OptedOut              Code = "opted_out"                // R15
 	Blocked               Code = "blocked"                  // R16
 	Banned                Code = "banned"                   // R17
+	DeclinedCode          Code = "declined"                 // R63
+	RecipientBusy         Code = "recipient_busy"           // R65
 	AwaitingReply         Code = "awaiting_reply"           // R20
 	SubjectRequired       Code = "subject_required"         // R22
 	SubjectTooLong        Code = "subject_too_long"         // R22
@@ -57,7 +59,7 @@ var refusals = []struct {
 }{
 	{code: Restricted}, {code: NoCredits}, {code: Self}, {code: UnknownSender}, {code: UnknownRecipient}, {code: Connected},
 	{code: ProfileNotVisible}, {code: OptedOut, hidden: true}, {code: Blocked, hidden: true}, {code: Banned, hidden: true},
-	{code: AwaitingReply}, {code: SubjectRequired}, {code: SubjectTooLong}, {code: BodyRequired}, {code: BodyTooLong},
+	{code: DeclinedCode, hidden: true}, {code: RecipientBusy, hidden: true}, {code: AwaitingReply}, {code: SubjectRequired}, {code: SubjectTooLong}, {code: BodyRequired}, {code: BodyTooLong},
 	{code: LinkNotAllowed}, {code: ImageNotSupported}, {code: AttachmentUnsupported}, {code: SpamContent},
 }
 
@@ -100,7 +102,7 @@ type Refusal struct {
 	Code   Code
 	Got    int       // the value that passed Limit
 	Limit  int       // 0: the rule has none
-	Until  time.Time // when a restriction ends, UTC (R42); zero for other codes
+	Until  time.Time // when a restriction ends (R42), or a decline or busy recipient allows the next, UTC; else zero
 	Detail string    // what was wrong and what to do, for people; never quotes a text (R27)
 }
 

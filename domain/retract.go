@@ -15,7 +15,7 @@ const ConfirmFor = 15 * time.Minute
 // the sender may retract is judged by the caller, who knows who asks.
 func (m *InMail) retractable(now time.Time) error {
 	switch m.Status {
-	case Sent, Opened, Replied:
+	case Sent, Opened, Replied, Declined:
 	case Expired:
 		return tooLate(m)
 	default:

@@ -97,6 +97,7 @@ func TestEnoughAt(t *testing.T) {
 
 // TestRules proves the rules that need no store.
 func TestRules(t *testing.T) {
+	mannersRules(t)
 	t.Run("R01_an_address_never_prints", func(t *testing.T) {
 		e := Email("ann@example.org")
 		text, _ := e.MarshalText()
@@ -310,9 +311,9 @@ func TestRules(t *testing.T) {
 			t.Error("another company is the same")
 		}
 	})
-	t.Run("R18_three_reasons_are_told_as_one", func(t *testing.T) {
+	t.Run("R18_hidden_reasons_look_the_same", func(t *testing.T) {
 		var refusals []*Refusal
-		for _, code := range []Code{Blocked, OptedOut, Banned} {
+		for _, code := range []Code{Blocked, OptedOut, Banned, DeclinedCode, RecipientBusy} {
 			refusals = append(refusals, (&Refusal{Code: code, Detail: "the true reason of " + string(code)}).ForSender())
 		}
 		for _, r := range refusals {
@@ -321,7 +322,7 @@ func TestRules(t *testing.T) {
 			}
 		}
 		for _, code := range RefusalCodes() {
-			if code != Blocked && code != OptedOut && code != Banned && code.ForSender() != code {
+			if !slices.Contains([]Code{Blocked, OptedOut, Banned, DeclinedCode, RecipientBusy}, code) && code.ForSender() != code {
 				t.Errorf("%s is hidden from the sender", code)
 			}
 		}
@@ -336,10 +337,11 @@ func TestRules(t *testing.T) {
 	t.Run("R21_all_are_recorded_in_order", func(t *testing.T) {
 		c := openCase()
 		c.Left, c.Restricted, c.Connected, c.Blocked, c.Banned, c.Awaiting = 0, t0.Add(time.Hour), true, true, true, true
+		c.DeclinedAt, c.DeclinedDays, c.Received, c.WeekLimit = t0, 90, Received{OnItsWay: 1}, 1
 		c.To = c.From
 		c.Recipient.ProfileVisible, c.Recipient.AcceptsInMail = false, false
 		c.Content = append(ReadText("", "![x](http://x.example/y.png) [t](ftp://x.example) "+strings.Repeat("x", MaxBody+1), true).Refusals(), Refuse(SpamContent, "x"))
-		wanted := []Code{Restricted, NoCredits, Self, Connected, ProfileNotVisible, OptedOut, Blocked, Banned, AwaitingReply,
+		wanted := []Code{Restricted, NoCredits, Self, Connected, ProfileNotVisible, OptedOut, Blocked, Banned, DeclinedCode, RecipientBusy, AwaitingReply,
 			SubjectRequired, BodyTooLong, LinkNotAllowed, ImageNotSupported, AttachmentUnsupported, SpamContent}
 		if diff := cmp.Diff(wanted, codes(c.Refusals())); diff != "" {
 			t.Errorf("refusals (-want +got):\n%s", diff)
@@ -358,6 +360,12 @@ func TestRules(t *testing.T) {
 			c.Recipient.ProfileShared, c.Recipient.AcceptsInMail = coin(), coin()
 			if coin() {
 				c.Restricted = t0.Add(time.Hour)
+			}
+			if coin() {
+				c.DeclinedAt, c.DeclinedDays = t0, 1
+			}
+			if coin() {
+				c.Received, c.WeekLimit = Received{At: []time.Time{t0}}, 1
 			}
 			if coin() {
 				c.Recipient = nil

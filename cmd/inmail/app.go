@@ -16,6 +16,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	"golang.org/x/sync/singleflight"
 	"golang.org/x/sys/unix"
 
 	"inmail/config"
@@ -281,15 +282,34 @@ const (
 type sender struct {
 	service *mailroom.Service
 	group   *worker.Group[*mailroom.Letter, mailroom.Accepted]
+	repeats *singleflight.Group // the sends with a key that are being judged (R28)
 }
 
 // Accept implements httpapi.Sender.
 func (s sender) Accept(ctx context.Context, send mailroom.Send) (mailroom.Accepted, error) {
-	accepted, err := s.group.Do(ctx, s.service.Read(send))
+	accepted, err := s.judge(ctx, s.service.Read(send))
 	if errors.Is(err, worker.ErrBusy) {
 		err = fmt.Errorf("%w: %w", mailroom.ErrUnavailable, err)
 	}
 	return accepted, err
+}
+
+// judge hands a letter to the group commit. Of requests that are repeated under one key at the same time one
+// is judged, and the others get its answer, even when it is a refusal, which binds no key (R28).
+func (s sender) judge(ctx context.Context, letter *mailroom.Letter) (mailroom.Accepted, error) {
+	request, keyed := letter.Request()
+	if !keyed {
+		return s.group.Do(ctx, letter)
+	}
+	answer := s.repeats.DoChan(request, func() (any, error) {
+		return s.group.Do(context.WithoutCancel(ctx), letter) // one caller who gives up does not end it for the others
+	})
+	select {
+	case a := <-answer:
+		return a.Val.(mailroom.Accepted), a.Err
+	case <-ctx.Done():
+		return mailroom.Accepted{}, ctx.Err()
+	}
 }
 
 // writers returns how many group commits of a kind run at once; SQLite allows one writer.
@@ -317,7 +337,7 @@ func (a *app) startAPI() (err error) {
 	parts := httpapi.Parts{
 		PagesOnly: !a.settings.Has(config.RoleAPI),
 		Config:    a.settings.HTTP, Service: httpapi.NewUseCases(a.service),
-		Sender: sender{a.service, group}, Probes: a.probes(), Metrics: metrics.Handler(a.registry),
+		Sender: sender{a.service, group, new(singleflight.Group)}, Probes: a.probes(), Metrics: metrics.Handler(a.registry),
 		Domain: metrics.Handler(domainRegistry), Queues: a.queue.Page("/queues"),
 		QueueInspector: queueInspector{a.queue}, AnchorDay: a.settings.Policy.AnchorDay,
 		Registry: a.registry, Log: a.log,

@@ -54,9 +54,10 @@ type openedInMail struct {
 }
 
 type reply struct {
-	From person
-	Body string
-	At   time.Time
+	From      person
+	Body      string
+	Automatic bool
+	At        time.Time
 }
 
 func (m openedInMail) text() string {
@@ -75,7 +76,11 @@ func (m openedInMail) text() string {
 func conversation(replies []reply) string {
 	text := ""
 	for _, r := range replies {
-		text += "\n" + plain(r.From.String()) + ", " + moment(r.At) + "\n" + prose(r.Body) + "\n"
+		mark := ""
+		if r.Automatic {
+			mark = ", automatic reply"
+		}
+		text += "\n" + plain(r.From.String()) + ", " + moment(r.At) + mark + "\n" + prose(r.Body) + "\n"
 	}
 	return text
 }
@@ -129,6 +134,7 @@ func (m shownInMail) text() string {
 	line("To", m.To.String())
 	line("Subject", m.Subject)
 	line("Status", m.state())
+	line("Reason", m.DeclineReason)
 	line("Tags", strings.Join(m.Tags, ", "))
 	line("Category", m.Category)
 	line("Salesforce", m.salesforce())

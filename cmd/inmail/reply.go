@@ -8,23 +8,30 @@ import (
 
 func replyCommand(o *options) *cobra.Command {
 	var body bodyFlags
+	var automatic bool
 	cmd := &cobra.Command{
 		Use:   "reply ID [-]",
 		Short: "Reply to an InMail; it is free of charge",
 		Long: `Reply to an InMail; it is free of charge. The first reply is the recipient's and opens the InMail;
-after it both sides may reply. The text comes from --body, from a file, or with - from the standard input.`,
+after it both sides may reply. An automatic reply changes nothing of the InMail: --automatic says that it is
+one, and common notices of absence are found to be. The text comes from --body, from a file, or with - from
+the standard input.`,
 		Example: "  inmail reply 019abf5e-8c00-7a31-9c55-0d6a3f6b7e21 --member maria.lopez " +
 			"--body \"Tuesday at ten suits me.\"",
 		Args: orStdin(1),
 	}
 	body.flags(cmd)
+	cmd.Flags().BoolVar(&automatic, "automatic", false, "say that it is an automatic reply, such as a notice of absence")
 	return o.asMember(cmd, func(cmd *cobra.Command, c *remote, args []string) error {
 		text, err := body.read(cmd, args[1:])
 		if err != nil {
 			return err
 		}
-		answer, err := c.ask(cmd.Context(), http.MethodPost, inmailPath(args[0])+"/replies",
-			map[string]string{"body": text}, nil)
+		message := map[string]any{"body": text}
+		if automatic {
+			message["automatic"] = true
+		}
+		answer, err := c.ask(cmd.Context(), http.MethodPost, inmailPath(args[0])+"/replies", message, nil)
 		if err != nil {
 			return err
 		}

@@ -75,6 +75,7 @@ type rateRow struct {
 	Delivered        int
 	Opened           int
 	Replied          int
+	Declined         int
 	InTime           int      `json:"replied_in_time"`
 	Open             *float64 `json:"open_rate"`
 	OpenLow          float64  `json:"open_rate_low"`
@@ -99,12 +100,13 @@ func (a ratesAnswer) text() string {
 		return "by " + a.By + ": nothing was delivered\n\n"
 	}
 	t := newTable(strings.ToUpper(strings.ReplaceAll(a.By, "_", " ")), "DELIVERED",
-		"OPENED", "", "95 %", "RESPONDED", "", "95 %")
+		"OPENED", "", "95 %", "RESPONDED", "", "95 %", "DECLINED")
 	for _, r := range a.Rows {
 		open := rateCells(r.Open, r.OpenLow, r.OpenHigh, r.OpenOf, r.Opened, r.Delivered, r.Complete)
 		response := rateCells(r.Response, r.ResponseLow, r.ResponseHigh, r.ResponseOf, r.InTime, r.Delivered,
 			r.ResponseComplete)
-		t.row(append(append([]string{r.Key, fmt.Sprintf("%9d", r.Delivered)}, open[:]...), response[:]...)...)
+		cells := append(append([]string{r.Key, fmt.Sprintf("%9d", r.Delivered)}, open[:]...), response[:]...)
+		t.row(append(cells, fmt.Sprintf("%8d", r.Declined))...)
 	}
 	if a.By == "week" {
 		a.total(t)
@@ -133,9 +135,9 @@ func rateCells(rate *float64, low, high float64, of, hits, delivered int, comple
 
 // total adds the row of all complete weeks, by the one definition of the rates (R59).
 func (a ratesAnswer) total(t *table) {
-	var opened, openOf, inTime, responseOf, delivered int
+	var opened, openOf, inTime, responseOf, delivered, declined int
 	for _, r := range a.Rows {
-		delivered += r.Delivered
+		delivered, declined = delivered+r.Delivered, declined+r.Declined
 		if r.Complete {
 			opened, openOf = opened+r.Opened, openOf+r.OpenOf
 		}
@@ -145,7 +147,8 @@ func (a ratesAnswer) total(t *table) {
 	}
 	open := totalCells(rates.Of(opened, openOf), openOf, openOf == delivered)
 	response := totalCells(rates.Of(inTime, responseOf), responseOf, responseOf == delivered)
-	t.row(append(append([]string{"all", fmt.Sprintf("%9d", delivered)}, open[:]...), response[:]...)...)
+	cells := append(append([]string{"all", fmt.Sprintf("%9d", delivered)}, open[:]...), response[:]...)
+	t.row(append(cells, fmt.Sprintf("%8d", declined))...)
 }
 
 func totalCells(r *rates.Rate, of int, complete bool) [3]string {

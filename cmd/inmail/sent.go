@@ -10,14 +10,15 @@ import (
 
 // sentView is an InMail as its sender sees it.
 type sentView struct {
-	ID       string
-	From     *person // nil: the caller is the sender
-	To       person
-	Subject  string
-	Status   string
-	Reason   string
-	Undone   *bool
-	Receipts []struct {
+	ID            string
+	From          *person // nil: the caller is the sender
+	To            person
+	Subject       string
+	Status        string
+	Reason        string
+	Undone        *bool
+	DeclineReason string `json:"decline_reason"`
+	Receipts      []struct {
 		Seq    int
 		Status string
 		At     time.Time

@@ -22,7 +22,7 @@ func (a *API) analyticsEndpoints() []endpoint {
 		status: http.StatusOK,
 		does:   "Report open and response rates by one cut (R57 to R59, R62)",
 		more: "Rates are null until complete; in cuts other than week they are over the complete weeks. opened, " +
-			"replied and retracted count every InMail that ever was, so they overlap. A member who cuts by sender " +
+			"replied, declined and retracted count every InMail that ever was, so they overlap. A member who cuts by sender " +
 			"sees its own row. Counts are kept by ISO week of sending (UTC): a from or to inside a week takes the " +
 			"whole week, its first days or its last too.",
 		query: []parameter{
@@ -52,6 +52,7 @@ type rateRow struct {
 	RepliedInTime    int      `json:"replied_in_time" doc:"first replies within the response window (R58)" example:"9"`
 	Expired          int      `json:"expired" example:"15"`
 	Retracted        int      `json:"retracted" example:"3"`
+	Declined         int      `json:"declined" doc:"no responses (R63)" example:"1"`
 	Pending          int      `json:"pending" doc:"unopened and live" example:"0"`
 	OpenRate         *float64 `json:"open_rate" example:"0.55"`
 	OpenRateLow      *float64 `json:"open_rate_low" doc:"of the 95 % Wilson interval" example:"0.3983"`
@@ -67,7 +68,7 @@ type rateRow struct {
 
 func rateRowOf(r rates.Row) rateRow {
 	row := rateRow{Key: r.Key, Delivered: r.Delivered, Opened: r.Opened, Replied: r.Replied, RepliedInTime: r.InTime,
-		Expired: r.Expired, Retracted: r.Retracted, Pending: r.Pending, OpenOf: r.OpenOf, ResponseOf: r.ResponseOf,
+		Expired: r.Expired, Retracted: r.Retracted, Declined: r.Declined, Pending: r.Pending, OpenOf: r.OpenOf, ResponseOf: r.ResponseOf,
 		Complete: r.Complete, ResponseComplete: r.ResponseComplete}
 	if r.Open != nil {
 		row.OpenRate, row.OpenRateLow, row.OpenRateHigh = &r.Open.Value, &r.Open.Low, &r.Open.High

@@ -227,16 +227,16 @@ func TestFailuresOfAClass(t *testing.T) {
 func TestMembers(t *testing.T) {
 	w := newWorld(t)
 	w.ask(w.operator, "PUT", "/v1/members/new", `{"name":"New"}`).want(200, "").has("", object{"id": "new", "name": "New", "headline": "", "photo_url": "", "company": "", "email": "",
-		"profile_shared": true, "profile_visible": true, "accepts_inmail": true, "account_type": "basic", "plan": "basic_0", "anchor_day": 1, "team": "", "skills": []any{}})
+		"profile_shared": true, "profile_visible": true, "accepts_inmail": true, "account_type": "basic", "plan": "basic_0", "anchor_day": 1, "team": "", "skills": []any{}, "max_week": 0})
 	all := object{"name": "New", "headline": "h", "photo_url": "p", "company": "c", "email": "n@example.com", "profile_shared": false, "profile_visible": false, "accepts_inmail": false,
-		"account_type": "recruiter", "plan": "recruiter_35", "anchor_day": 31, "team": "t", "skills": []string{"s"}}
+		"account_type": "recruiter", "plan": "recruiter_35", "anchor_day": 31, "team": "t", "skills": []string{"s"}, "max_week": 5}
 	a := w.ask(w.operator, "PUT", "/v1/members/new", all).want(200, "")
 	all["id"] = "new"
 	a.has("", all)
 	w.ask(w.operator, "GET", "/v1/members/new", nil).want(200, "").has("", all)
 	w.ask(w.operator, "PUT", "/v1/members/new", all).want(400, "bad_request") // id stands in the path
 	change := object{"name": "N", "headline": "H", "photo_url": "P", "company": "C", "email": "m@example.com", "profile_shared": true, "profile_visible": true, "accepts_inmail": true,
-		"account_type": "job_seeker", "plan": "job_seeker_5", "anchor_day": 1, "team": "T", "skills": []string{}}
+		"account_type": "job_seeker", "plan": "job_seeker_5", "anchor_day": 1, "team": "T", "skills": []string{}, "max_week": 0}
 	a = w.ask(w.operator, "PATCH", "/v1/members/new", change).want(200, "")
 	change["id"] = "new"
 	a.has("", change)

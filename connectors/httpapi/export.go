@@ -53,31 +53,34 @@ type exportedReport struct {
 }
 
 type exportedInMail struct {
-	ID          domain.ID       `json:"id" example:"019abf5e-8c00-7a31-9c55-0d6a3f6b7e21"`
-	From        person          `json:"from"`
-	To          person          `json:"to"`
-	Subject     string          `json:"subject" example:"Our talk at the fair in Hamburg"`
-	Body        string          `json:"body" doc:"as it was sent" example:"Your question about **slots** stayed with me."`
-	Status      domain.Status   `json:"status" example:"replied"`
-	Reason      domain.Code     `json:"reason,omitempty" doc:"of refused and failed" example:"no_credits"`
-	Tags        []string        `json:"tags" example:"[\"hamburg fair\"]"`
-	Category    string          `json:"category" example:"follow_up"`
-	AcceptedAt  stamp           `json:"accepted_at"`
-	SentAt      *stamp          `json:"sent_at"`
-	ExpiresAt   *stamp          `json:"expires_at"`
-	PreviewedAt *stamp          `json:"previewed_at"`
-	OpenedAt    *stamp          `json:"opened_at"`
-	RepliedAt   *stamp          `json:"replied_at"`
-	EndedAt     *stamp          `json:"ended_at" doc:"when it was refused, failed, expired or retracted"`
-	Receipts    []receipt       `json:"receipts" doc:"of what the member sent"`
-	Replies     []exportedReply `json:"replies" doc:"oldest first"`
+	ID            domain.ID       `json:"id" example:"019abf5e-8c00-7a31-9c55-0d6a3f6b7e21"`
+	From          person          `json:"from"`
+	To            person          `json:"to"`
+	Subject       string          `json:"subject" example:"Our talk at the fair in Hamburg"`
+	Body          string          `json:"body" doc:"as it was sent" example:"Your question about **slots** stayed with me."`
+	Status        domain.Status   `json:"status" example:"replied"`
+	Reason        domain.Code     `json:"reason,omitempty" doc:"of refused and failed" example:"no_credits"`
+	Tags          []string        `json:"tags" example:"[\"hamburg fair\"]"`
+	Category      string          `json:"category" example:"follow_up"`
+	AcceptedAt    stamp           `json:"accepted_at"`
+	SentAt        *stamp          `json:"sent_at"`
+	ExpiresAt     *stamp          `json:"expires_at"`
+	PreviewedAt   *stamp          `json:"previewed_at"`
+	OpenedAt      *stamp          `json:"opened_at"`
+	RepliedAt     *stamp          `json:"replied_at"`
+	DeclinedAt    *stamp          `json:"declined_at" doc:"R63"`
+	DeclineReason string          `json:"decline_reason,omitempty" example:"We have chosen a supplier already."`
+	EndedAt       *stamp          `json:"ended_at" doc:"when it was refused, failed, expired or retracted"`
+	Receipts      []receipt       `json:"receipts" doc:"of what the member sent"`
+	Replies       []exportedReply `json:"replies" doc:"oldest first"`
 }
 
 type exportedReply struct {
-	ID   domain.ID       `json:"id" example:"019abf60-0000-7a31-9c55-0d6a3f6b7e21"`
-	From domain.MemberID `json:"from" example:"maria-lopez"`
-	Body string          `json:"body" example:"Tuesday at ten suits me."`
-	At   stamp           `json:"at"`
+	ID        domain.ID       `json:"id" example:"019abf60-0000-7a31-9c55-0d6a3f6b7e21"`
+	From      domain.MemberID `json:"from" example:"maria-lopez"`
+	Body      string          `json:"body" example:"Tuesday at ten suits me."`
+	Automatic bool            `json:"automatic" doc:"R64" example:"false"`
+	At        stamp           `json:"at"`
 }
 
 func (c *call) exportMember() (exportView, error) {
@@ -125,13 +128,15 @@ func exportedInMailOf(x mailroom.ExportedInMail) exportedInMail {
 		Status: x.Status, Reason: x.Reason, Tags: orEmpty(m.Tags), Category: m.Category,
 		AcceptedAt: stamp(m.AcceptedAt), SentAt: stampOrNull(m.SentAt), ExpiresAt: stampOrNull(m.ExpiresAt),
 		PreviewedAt: stampOrNull(m.PreviewedAt), OpenedAt: stampOrNull(m.OpenedAt),
-		RepliedAt: stampOrNull(m.RepliedAt), EndedAt: stampOrNull(m.EndedAt),
+		RepliedAt: stampOrNull(m.RepliedAt), DeclinedAt: stampOrNull(m.DeclinedAt), DeclineReason: m.DeclineReason,
+		EndedAt:  stampOrNull(m.EndedAt),
 		Receipts: []receipt{}, Replies: []exportedReply{}}
 	for _, r := range x.Receipts {
 		v.Receipts = append(v.Receipts, receipt{Seq: r.Seq, Status: r.Status, At: stamp(r.At), Reason: r.Reason})
 	}
 	for _, r := range x.Replies {
-		v.Replies = append(v.Replies, exportedReply{ID: r.ID, From: r.From, Body: r.Body, At: stamp(r.At)})
+		v.Replies = append(v.Replies, exportedReply{ID: r.ID, From: r.From, Body: r.Body, Automatic: r.Automatic,
+			At: stamp(r.At)})
 	}
 	return v
 }

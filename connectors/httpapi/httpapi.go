@@ -110,7 +110,7 @@ func New(p Parts) (*API, error) {
 	if a.durations, err = newDurations(p.Registry); err != nil {
 		return nil, err
 	}
-	a.endpoints = slices.Concat(a.inmailEndpoints(), a.inboxEndpoints(), a.replyEndpoints(), a.retractionEndpoints(),
+	a.endpoints = slices.Concat(a.inmailEndpoints(), a.inboxEndpoints(), a.replyEndpoints(), a.declineEndpoints(), a.retractionEndpoints(),
 		a.memberEndpoints(), a.exportEndpoints(), a.relationEndpoints(), a.accountEndpoints(), a.analyticsEndpoints(),
 		a.bannedEndpoints(), a.restrictionEndpoints(),
 		a.keyEndpoints(), a.importEndpoints(), a.signInEndpoints(), a.crmEndpoints(), a.auditEndpoints(), a.clockEndpoints(),

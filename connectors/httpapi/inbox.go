@@ -41,6 +41,7 @@ type inboxEntry struct {
 	Subject   string        `json:"subject" example:"Our talk at the fair in Hamburg"`
 	Preview   string        `json:"preview" doc:"one line of at most {MaxPreview} characters (R30)" example:"Hello Maria, thank you for your time at the fair."`
 	Unread    bool          `json:"unread"`
+	Automatic bool          `json:"automatic,omitempty" doc:"of a reply: it is automatic (R64)"`
 	Status    domain.Status `json:"status" doc:"of the InMail" example:"sent"`
 	SentAt    stamp         `json:"sent_at"`
 	ExpiresAt *stamp        `json:"expires_at" doc:"null for replies and once opened: these never expire"`
@@ -48,7 +49,7 @@ type inboxEntry struct {
 
 func inboxEntryOf(i mailroom.InboxItem) inboxEntry {
 	e := inboxEntry{ID: i.ID, Kind: i.Kind, From: personOf(i.From), Subject: i.Subject, Preview: i.Preview,
-		Unread: i.Unread, Status: i.Status, SentAt: stamp(i.SentAt), ExpiresAt: stampOrNull(i.ExpiresAt)}
+		Unread: i.Unread, Automatic: i.Automatic, Status: i.Status, SentAt: stamp(i.SentAt), ExpiresAt: stampOrNull(i.ExpiresAt)}
 	if i.Kind == mailroom.KindReply {
 		e.InMailID = i.InMail
 	}

@@ -36,7 +36,7 @@ func (a *API) inmailEndpoints() []endpoint {
 			does: "Send one InMail to one member",
 			more: "Checks what can be checked now, in R21's order, and answers 202 when the InMail is queued; it " +
 				"is checked again when it is delivered. There are no drafts (R27). The same Idempotency-Key gives " +
-				"the first answer again and sends nothing (R28).",
+				"the answer of an accepted send again and sends nothing; a refusal binds no key (R28).",
 			headers: []parameter{{name: "Idempotency-Key", doc: withLimits("1 to {MaxKey} printable ASCII " +
 				"characters; the same key of the same sender is the same InMail (R28)"),
 				schema: schema{"type": "string", "minLength": 1, "maxLength": mailroom.MaxKey, "pattern": "^[ -~]+$",
@@ -152,25 +152,27 @@ type receipt struct {
 
 // sentView is an InMail as its sender gets it; an operator gets the true reasons and from as well.
 type sentView struct {
-	ID         domain.ID     `json:"id" example:"019abf5e-8c00-7a31-9c55-0d6a3f6b7e21"`
-	From       *person       `json:"from,omitempty" doc:"for operators"`
-	To         person        `json:"to"`
-	Subject    string        `json:"subject" example:"Our talk at the fair in Hamburg"`
-	Status     domain.Status `json:"status" example:"sent"`
-	Reason     domain.Code   `json:"reason,omitempty" doc:"of refused and failed" example:"no_credits"`
-	Undone     *bool         `json:"undone,omitempty" doc:"of retracted: nobody had read it (R36)"`
-	Receipts   *[]receipt    `json:"receipts,omitempty" doc:"not in lists"`
-	Tags       []string      `json:"tags" example:"[\"hamburg fair\"]"`
-	Category   string        `json:"category" example:"follow_up"`
-	CRM        crmView       `json:"crm"`
-	AcceptedAt stamp         `json:"accepted_at"`
-	SentAt     *stamp        `json:"sent_at" doc:"null until it is delivered"`
-	ExpiresAt  *stamp        `json:"expires_at" doc:"{WindowHours} h after sent_at (R32); null until it is delivered"`
+	ID            domain.ID     `json:"id" example:"019abf5e-8c00-7a31-9c55-0d6a3f6b7e21"`
+	From          *person       `json:"from,omitempty" doc:"for operators"`
+	To            person        `json:"to"`
+	Subject       string        `json:"subject" example:"Our talk at the fair in Hamburg"`
+	Status        domain.Status `json:"status" example:"sent"`
+	Reason        domain.Code   `json:"reason,omitempty" doc:"of refused and failed" example:"no_credits"`
+	Undone        *bool         `json:"undone,omitempty" doc:"of retracted: nobody had read it (R36)"`
+	DeclineReason string        `json:"decline_reason,omitempty" doc:"why the recipient declined, in its own words (R63)" example:"We have chosen a supplier already."`
+	Receipts      *[]receipt    `json:"receipts,omitempty" doc:"not in lists"`
+	Tags          []string      `json:"tags" example:"[\"hamburg fair\"]"`
+	Category      string        `json:"category" example:"follow_up"`
+	CRM           crmView       `json:"crm"`
+	AcceptedAt    stamp         `json:"accepted_at"`
+	SentAt        *stamp        `json:"sent_at" doc:"null until it is delivered"`
+	ExpiresAt     *stamp        `json:"expires_at" doc:"{WindowHours} h after sent_at (R32); null until it is delivered"`
 }
 
 func (c *call) sentViewOf(v mailroom.View) sentView {
 	m := v.InMail
-	s := sentView{ID: m.ID, To: personOf(v.To), Subject: m.Subject, Status: v.Status, Reason: v.Reason, Tags: m.Tags,
+	s := sentView{ID: m.ID, To: personOf(v.To), Subject: m.Subject, Status: v.Status, Reason: v.Reason,
+		DeclineReason: m.DeclineReason, Tags: m.Tags,
 		Category: m.Category, CRM: c.crmViewOf(m.CRM, v.Links), AcceptedAt: stamp(m.AcceptedAt),
 		SentAt: stampOrNull(m.SentAt), ExpiresAt: stampOrNull(m.ExpiresAt)}
 	if s.Tags == nil {

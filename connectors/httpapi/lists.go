@@ -35,6 +35,7 @@ var limits = map[string]int{
 	"MaxPreflight": mailroom.MaxPreflight, "PaceSlack": int(spam.PaceSlack.Seconds()), "MaxRejected": mailroom.MaxRejected,
 	"MaxRepliesWithOpen": mailroom.MaxRepliesWithOpen,
 	"MaxBan":             mailroom.MaxBan, "MaxKeyName": mailroom.MaxKeyName, "WindowHours": domain.WindowHours,
+	"MaxDeclineReason": domain.MaxDeclineReason, "MaxWeek": domain.MaxWeek,
 	"RecordDays": int(spam.RecordWindow.Hours()) / 24, "SimilarHours": int(spam.SimilarWindow.Hours()),
 }
 

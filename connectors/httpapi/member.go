@@ -33,8 +33,8 @@ func (a *API) memberEndpoints() []endpoint {
 		}, (*call).getMember),
 		takes(endpoint{
 			method: "PATCH", path: path, name: "changeMember", group: "Members", access: anyKey, status: http.StatusOK,
-			does: "Change a part of a member", more: "A member may change its own accepts_inmail (R15) and " +
-				"profile_visible (R14). What is left out stays.",
+			does: "Change a part of a member", more: "A member may change its own accepts_inmail (R15), " +
+				"profile_visible (R14) and max_week (R65). What is left out stays.",
 			refuses: []domain.Code{domain.NotFound, domain.Forbidden},
 		}, (*call).changeMember),
 		gives(endpoint{
@@ -62,12 +62,13 @@ type memberBody struct {
 	AnchorDay      int      `json:"anchor_day,omitempty" min:"1" max:"31" doc:"day of the month on which the credit period begins (R08)" example:"15"`
 	Team           string   `json:"team,omitempty" example:"North"`
 	Skills         []string `json:"skills,omitempty" max:"100" example:"[\"Logistics\"]"`
+	MaxWeek        int      `json:"max_week,omitempty" min:"0" max:"1000" doc:"InMails in 7 days that reach the member at most, where that is lower than the policy; 0: no own number (R65)" example:"5"`
 }
 
 func (b *memberBody) member(id domain.MemberID) domain.Member {
 	m := domain.NewMember(id, b.Name)
 	m.Headline, m.PhotoURL, m.Company, m.Email = b.Headline, b.PhotoURL, b.Company, domain.Email(b.Email)
-	m.Plan, m.AnchorDay, m.Team, m.Skills = b.Plan, b.AnchorDay, b.Team, b.Skills
+	m.Plan, m.AnchorDay, m.Team, m.Skills, m.MaxWeek = b.Plan, b.AnchorDay, b.Team, b.Skills, b.MaxWeek
 	if b.AccountType != "" {
 		m.AccountType = domain.AccountType(b.AccountType)
 	}
@@ -100,6 +101,7 @@ type memberView struct {
 	AnchorDay      int             `json:"anchor_day" doc:"the member's own, or the policy's" example:"15"`
 	Team           string          `json:"team" example:"North"`
 	Skills         []string        `json:"skills" example:"[\"Logistics\"]"`
+	MaxWeek        int             `json:"max_week" doc:"0: no own number (R65)" example:"5"`
 }
 
 // memberView shows all of a member; one without an anchor day has the policy's (R08).
@@ -107,7 +109,8 @@ func (c *call) memberView(m domain.Member) memberView {
 	v := memberView{ID: m.ID, Name: m.Name, Headline: m.Headline, PhotoURL: m.PhotoURL, Company: m.Company,
 		Email: m.Email.Reveal(), ProfileShared: m.ProfileShared, ProfileVisible: m.ProfileVisible,
 		AcceptsInMail: m.AcceptsInMail,
-		AccountType:   string(m.AccountType), Plan: m.Plan, AnchorDay: m.AnchorDay, Team: m.Team, Skills: m.Skills}
+		AccountType:   string(m.AccountType), Plan: m.Plan, AnchorDay: m.AnchorDay, Team: m.Team, Skills: m.Skills,
+		MaxWeek: m.MaxWeek}
 	if v.AnchorDay == 0 {
 		v.AnchorDay = c.api.AnchorDay
 	}
@@ -178,9 +181,10 @@ type memberChange struct {
 	AnchorDay      *int      `json:"anchor_day,omitempty" min:"1" max:"31" example:"15"`
 	Team           *string   `json:"team,omitempty" example:"North"`
 	Skills         *[]string `json:"skills,omitempty" max:"100" example:"[\"Logistics\"]"`
+	MaxWeek        *int      `json:"max_week,omitempty" min:"0" max:"1000" doc:"a member may change its own (R65)" example:"5"`
 }
 
-// ownOnly is true when the change has only fields that a member may change of itself (R14, R15).
+// ownOnly is true when the change has only fields that a member may change of itself (R14, R15, R65).
 func (b memberChange) ownOnly() bool {
 	return b.Name == nil && b.Headline == nil && b.PhotoURL == nil && b.Company == nil && b.Email == nil &&
 		b.ProfileShared == nil &&
@@ -201,6 +205,7 @@ func (b memberChange) apply(m *domain.Member) error {
 	set(&m.AnchorDay, b.AnchorDay)
 	set(&m.Team, b.Team)
 	set(&m.Skills, b.Skills)
+	set(&m.MaxWeek, b.MaxWeek)
 	return nil
 }
 
@@ -212,8 +217,8 @@ func (c *call) changeMember(in *memberChange) (either[memberView, publicMember],
 	}
 	m, err := c.api.Service.ChangeMember(c.ctx, id, func(m *domain.Member) error {
 		if !c.viewer.Operator && (c.viewer.Member != m.ID || !in.ownOnly()) {
-			return domain.Refuse(domain.Forbidden, "a member may change its own accepts_inmail and "+
-				"profile_visible; the rest is an operator's")
+			return domain.Refuse(domain.Forbidden, "a member may change its own accepts_inmail, "+
+				"profile_visible and max_week; the rest is an operator's")
 		}
 		return in.apply(m)
 	})

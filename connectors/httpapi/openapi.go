@@ -122,7 +122,8 @@ func (e *endpoint) security() []any {
 
 // pathSchemas are the schemas of path parameters by name; any other parameter is any text.
 var pathSchemas = map[string]func() schema{"a": memberIDSchema, "b": memberIDSchema, "other": memberIDSchema,
-	"kind": func() schema { return schema{"type": "string", "enum": []string{"member", "company"}} }}
+	"reply": func() schema { return schema{"type": "string", "format": "uuid"} },
+	"kind":  func() schema { return schema{"type": "string", "enum": []string{"member", "company"}} }}
 
 func (e *endpoint) parameters() []any {
 	var ps []any

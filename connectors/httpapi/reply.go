@@ -11,7 +11,6 @@ import (
 // conversation is the recipient's side of an InMail and the replies of both sides.
 type conversation interface {
 	Open(ctx context.Context, v mailroom.Viewer, id domain.ID) (mailroom.OpenedInMail, error)
-	Reply(ctx context.Context, v mailroom.Viewer, id domain.ID, body string) (domain.ID, error)
 	Replies(ctx context.Context, v mailroom.Viewer, id domain.ID, p mailroom.Page) ([]mailroom.ReplyView, error)
 	Report(ctx context.Context, v mailroom.Viewer, id domain.ID, reason string) error
 }
@@ -22,7 +21,8 @@ func (a *API) replyEndpoints() []endpoint {
 			method: "POST", path: "/v1/inmails/{id}/replies", name: "reply", group: "Inbox", access: memberOnly,
 			status: http.StatusCreated, message: true,
 			does: "Reply to an InMail", more: "The first reply is the recipient's, opens the InMail and costs " +
-				"nothing (R39); after it both sides write (R40).",
+				"nothing (R39); after it both sides write (R40). An automatic reply is kept and shown, marked, and " +
+				"changes nothing of the InMail (R64).",
 			refuses: []domain.Code{domain.NotFound, domain.Conflict, domain.ExpiredCode, domain.RetractedCode,
 				domain.RecipientUnavailable, domain.BodyRequired, domain.BodyTooLong, domain.LinkNotAllowed,
 				domain.ImageNotSupported, domain.AttachmentUnsupported},
@@ -40,6 +40,7 @@ func (a *API) replyEndpoints() []endpoint {
 
 type replyBody struct {
 	Body        string   `json:"body" doc:"R23 to R26 apply" example:"Tuesday at ten suits me."`
+	Automatic   bool     `json:"automatic,omitempty" doc:"it is an automatic reply; a common absence or delivery notice is found to be one without it (R64)" example:"false"`
 	Attachment  anything `json:"attachment,omitempty" doc:"always refused (R26)"`
 	Attachments anything `json:"attachments,omitempty" doc:"always refused (R26)"`
 }
@@ -61,20 +62,22 @@ func (c *call) reply(in *replyBody) (idAnswer, error) {
 		return idAnswer{}, domain.Refuse(domain.AttachmentUnsupported,
 			"InMails carry no attachments; send a link instead")
 	}
-	reply, err := c.api.Service.Reply(c.ctx, c.viewer, id, in.Body)
+	reply, err := c.api.Service.ReplyWith(c.ctx, c.viewer, id, mailroom.Message{Body: in.Body, Automatic: in.Automatic})
 	return idAnswer{reply}, err
 }
 
 type replyView struct {
-	ID       domain.ID `json:"id" example:"019abf60-0000-7a31-9c55-0d6a3f6b7e21"`
-	From     person    `json:"from"`
-	Body     string    `json:"body" example:"Tuesday at ten suits me."`
-	BodyHTML string    `json:"body_html" example:"<p>Tuesday at ten suits me.</p>"`
-	At       stamp     `json:"at"`
+	ID        domain.ID `json:"id" example:"019abf60-0000-7a31-9c55-0d6a3f6b7e21"`
+	From      person    `json:"from"`
+	Body      string    `json:"body" example:"Tuesday at ten suits me."`
+	BodyHTML  string    `json:"body_html" example:"<p>Tuesday at ten suits me.</p>"`
+	Automatic bool      `json:"automatic" doc:"an automatic reply, which changed nothing of the InMail (R64)" example:"false"`
+	At        stamp     `json:"at"`
 }
 
 func replyViewOf(r mailroom.ReplyView) replyView {
-	return replyView{ID: r.ID, From: personOf(r.From), Body: r.Body, BodyHTML: r.BodyHTML, At: stamp(r.At)}
+	return replyView{ID: r.ID, From: personOf(r.From), Body: r.Body, BodyHTML: r.BodyHTML, Automatic: r.Automatic,
+		At: stamp(r.At)}
 }
 
 func (c *call) replies() (items[replyView], error) {

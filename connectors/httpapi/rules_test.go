@@ -313,6 +313,77 @@ func TestRules(t *testing.T) {
 		w.fakeService.apply(id, domain.EventOpen, "")
 		w.ask(w.sender, "POST", "/v1/inmails/"+string(id)+"/retract", "{}").want(409, "already_opened")
 	})
+	t.Run("R63_declining", func(t *testing.T) {
+		w := newWorld(t)
+		id := string(w.sent())
+		path := "/v1/inmails/" + id + "/decline"
+		w.ask(w.sender, "POST", path, nil).want(403, "forbidden")
+		w.ask(w.outsider, "POST", path, nil).want(404, "not_found")
+		for _, body := range []any{object{"reason": strings.Repeat("x", 201)}, object{"reason": 1}, object{"why": "x"}, object{"reason": "a\u0007b"}} {
+			w.ask(w.receiver, "POST", path, body).want(400, "bad_request")
+		}
+		w.ask(w.receiver, "POST", path, object{"reason": strings.Repeat("ü", 200)}).want(200, "").has("", object{"status": "declined"})
+		w.ask(w.receiver, "POST", path, nil).want(200, "").has("", object{"status": "declined"})
+		w.ask(w.sender, "GET", "/v1/inmails/"+id, nil).want(200, "").has("status", "declined", "decline_reason", strings.Repeat("ü", 200),
+			"receipts.2.status", "opened", "receipts.3.status", "declined", "receipts.3.seq", 4)
+		w.ask(w.operator, "GET", "/v1/inmails/"+id, nil).want(200, "").has("decline_reason", strings.Repeat("ü", 200))
+		w.ask(w.receiver, "GET", "/v1/inmails/"+id, nil).want(200, "").has("status", "declined", "decline_reason", nil)
+		w.ask(w.sender, "GET", "/v1/sent?status=declined", nil).want(200, "").has("items.0.id", id)
+		w.ask(w.sender, "POST", "/v1/inmails/"+id+"/replies", object{"body": "And now?"}).want(409, "conflict")
+
+		answered := string(w.sent())
+		w.ask(w.receiver, "POST", "/v1/inmails/"+answered+"/replies", object{"body": "Gladly."}).want(201, "")
+		w.ask(w.receiver, "POST", "/v1/inmails/"+answered+"/decline", nil).want(409, "conflict")
+		gone := string(w.sent())
+		w.fakeService.now = w.fakeService.now.Add(domain.Window)
+		w.ask(w.receiver, "POST", "/v1/inmails/"+gone+"/decline", nil).want(410, "expired")
+	})
+	t.Run("R64_automatic_replies", func(t *testing.T) {
+		w := newWorld(t)
+		id := string(w.sent())
+		path := "/v1/inmails/" + id + "/replies"
+		w.ask(w.receiver, "POST", path, object{"body": "Away.", "automatic": "yes"}).want(400, "bad_request")
+		reply := w.ask(w.receiver, "POST", path, object{"body": "Away.", "automatic": true}).want(201, "").text("id")
+		w.ask(w.sender, "GET", path, nil).want(200, "").has("items.0.automatic", true)
+		w.ask(w.sender, "GET", "/v1/inmails/"+id, nil).want(200, "").has("status", "sent")
+		mark := path + "/" + reply
+		w.ask(w.receiver, "PATCH", mark, object{"automatic": false}).want(403, "forbidden")
+		w.ask(w.outsider, "PATCH", mark, object{"automatic": false}).want(404, "not_found")
+		w.ask(w.sender, "PATCH", path+"/"+id, object{"automatic": false}).want(404, "not_found")
+		w.ask(w.sender, "PATCH", path+"/none", object{"automatic": false}).want(404, "not_found")
+		w.ask(w.sender, "PATCH", mark, object{}).want(400, "bad_request")
+		w.ask(w.sender, "PATCH", mark, object{"automatic": false}).want(200, "").has("", object{"automatic": false})
+		w.ask(w.sender, "GET", "/v1/inmails/"+id, nil).want(200, "").has("status", "replied")
+		w.ask(w.operator, "PATCH", mark, object{"automatic": true}).want(200, "")
+		w.ask(w.sender, "GET", "/v1/inmails/"+id, nil).want(200, "").has("status", "opened")
+
+		late, declined := string(w.sent()), string(w.sent())
+		for _, id := range []string{late, declined} {
+			reply := w.ask(w.receiver, "POST", "/v1/inmails/"+id+"/replies", object{"body": "Away.", "automatic": true}).want(201, "").text("id")
+			code, status := "expired", 410
+			if id == declined {
+				w.ask(w.receiver, "POST", "/v1/inmails/"+id+"/decline", nil).want(200, "")
+				code, status = "conflict", 409
+			}
+			now := w.fakeService.now
+			w.fakeService.now = now.Add(domain.Window)
+			w.ask(w.sender, "PATCH", "/v1/inmails/"+id+"/replies/"+reply, object{"automatic": false}).want(status, code)
+			w.fakeService.now = now
+		}
+	})
+	t.Run("R65_a_members_own_number", func(t *testing.T) {
+		w := newWorld(t)
+		w.ask(w.receiver, "PATCH", "/v1/members/maria", `{"max_week":3}`).want(200, "").has("max_week", nil)
+		w.ask(w.operator, "GET", "/v1/members/maria", nil).want(200, "").has("max_week", 3)
+		w.ask(w.receiver, "PATCH", "/v1/members/jo", `{"max_week":3}`).want(403, "forbidden")
+		for _, invalid := range []string{`{"max_week":-1}`, `{"max_week":1001}`, `{"max_week":"3"}`, `{"max_week":1.5}`} {
+			w.ask(w.receiver, "PATCH", "/v1/members/maria", invalid).want(400, "bad_request")
+		}
+		w.ask(w.receiver, "PATCH", "/v1/members/maria", `{"max_week":0}`).want(200, "")
+		if m := w.fakeService.members["maria"]; m.MaxWeek != 0 {
+			t.Errorf("max_week stays %d", m.MaxWeek)
+		}
+	})
 	t.Run("R40_conversation", func(t *testing.T) {
 		w := newWorld(t)
 		id := string(w.sent())

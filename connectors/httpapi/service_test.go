@@ -609,7 +609,8 @@ func (f *fakeService) Open(_ context.Context, v mailroom.Viewer, id domain.ID) (
 		From: f.person(m.Sender), OpenedAt: m.OpenedAt, Replies: f.replies[id]}, err
 }
 
-func (f *fakeService) Reply(_ context.Context, v mailroom.Viewer, id domain.ID, body string) (domain.ID, error) {
+func (f *fakeService) ReplyWith(_ context.Context, v mailroom.Viewer, id domain.ID, message mailroom.Message) (domain.ID, error) {
+	body := message.Body
 	leave, err := f.enter()
 	defer leave()
 	if err != nil {
@@ -628,16 +629,61 @@ func (f *fakeService) Reply(_ context.Context, v mailroom.Viewer, id domain.ID, 
 	if rs := domain.CheckBody(body, domain.ReadText("", body, false).Body); len(rs) > 0 {
 		return "", rs[0]
 	}
-	if recipient {
+	if recipient && !message.Automatic {
 		receipts, err := m.Apply(domain.EventReply, f.now, "")
 		if err != nil {
 			return "", err
 		}
 		f.receipts[id] = append(f.receipts[id], receipts...)
 	}
-	view := mailroom.ReplyView{ID: f.id(), From: f.person(v.Member), Body: body, BodyHTML: "<p>" + body + "</p>", At: f.now}
+	view := mailroom.ReplyView{ID: f.id(), From: f.person(v.Member), Body: body, BodyHTML: "<p>" + body + "</p>", At: f.now, Automatic: message.Automatic}
 	f.replies[id] = append(f.replies[id], view)
 	return view.ID, nil
+}
+
+func (f *fakeService) Decline(_ context.Context, v mailroom.Viewer, id domain.ID, reason string) error {
+	leave, err := f.enter()
+	defer leave()
+	if err != nil {
+		return err
+	}
+	m, err := f.side(v, id, true)
+	if err != nil {
+		return err
+	}
+	receipts, err := m.Apply(domain.EventDecline, f.now, "")
+	if len(receipts) > 0 {
+		m.DeclineReason = reason
+	}
+	f.receipts[id] = append(f.receipts[id], receipts...)
+	return err
+}
+
+func (f *fakeService) MarkAutomatic(_ context.Context, v mailroom.Viewer, id, reply domain.ID, automatic bool) error {
+	leave, err := f.enter()
+	defer leave()
+	if err != nil {
+		return err
+	}
+	m, recipient, err := f.find(v, id)
+	if err != nil || recipient {
+		return cmp.Or(err, error(domain.Refuse(domain.Forbidden, "only the sender of this InMail or an operator may do this")))
+	}
+	i := slices.IndexFunc(f.replies[id], func(r mailroom.ReplyView) bool { return r.ID == reply })
+	if i < 0 {
+		return domain.Refuse(domain.NotFound, "this InMail has no such reply")
+	}
+	first := f.replies[id][i].At
+	if automatic {
+		first = time.Time{}
+	}
+	receipts, err := m.Correct(first, f.now)
+	if err != nil {
+		return err
+	}
+	f.replies[id][i].Automatic = automatic
+	f.receipts[id] = append(f.receipts[id], receipts...)
+	return nil
 }
 
 func (f *fakeService) Replies(_ context.Context, v mailroom.Viewer, id domain.ID, p mailroom.Page) ([]mailroom.ReplyView, error) {

@@ -21,6 +21,8 @@ type UseCases struct {
 	reading
 	conversation
 	retraction
+	declining
+	automaticReplies
 	labels
 	preflighter
 	account
@@ -44,6 +46,8 @@ func NewUseCases(services ...any) (u UseCases) {
 	find(&u.reading, services)
 	find(&u.conversation, services)
 	find(&u.retraction, services)
+	find(&u.declining, services)
+	find(&u.automaticReplies, services)
 	find(&u.labels, services)
 	find(&u.preflighter, services)
 	find(&u.account, services)

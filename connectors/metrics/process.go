@@ -23,6 +23,8 @@ type Process struct {
 	previewed   prometheus.Counter
 	opened      prometheus.Counter
 	replied     prometheus.Counter
+	declined    prometheus.Counter
+	automatic   prometheus.Counter
 	expired     prometheus.Counter
 	retracted   *prometheus.CounterVec
 	reports     prometheus.Counter
@@ -98,6 +100,8 @@ func NewProcess(reg prometheus.Registerer) *Process {
 		previewed: counter("inmail_previewed_total", "InMails listed in an inbox for the first time."),
 		opened:    counter("inmail_opened_total", "InMails opened for the first time."),
 		replied:   counter("inmail_replied_total", "InMails replied to for the first time."),
+		declined:  counter("inmail_declined_total", "InMails declined by their recipients."),
+		automatic: counter("inmail_automatic_replies_total", "Replies that were found to be automatic, or marked so."),
 		expired:   counter("inmail_expired_total", "Expiries persisted."),
 		retracted: counters("inmail_retracted_total", "InMails retracted, by whether they had been opened.",
 			"opened"),
@@ -176,6 +180,10 @@ func (p *Process) Notify(n mailroom.Notice) {
 	case mailroom.Replied:
 		p.replied.Inc()
 		p.timeToReply.Observe(n.After.Seconds())
+	case mailroom.Declined:
+		p.declined.Inc()
+	case mailroom.AutomaticReply:
+		p.automatic.Inc()
 	case mailroom.Expired:
 		p.expired.Inc()
 		p.expiryLag.Observe(n.Lag.Seconds())

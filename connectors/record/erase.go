@@ -172,10 +172,11 @@ const (
 )
 
 const (
-	oldInMails = `SELECT id, coalesce(sent_at, ended_at, 0), subject <> '' OR preview <> '' OR body <> ''
+	oldInMails = `SELECT id, coalesce(sent_at, ended_at, 0), subject <> '' OR preview <> '' OR body <> '' OR decline_reason <> ''
 		FROM inmails JOIN texts ON inmail = id WHERE `
-	oldReplies  = `SELECT id, at, body <> '' FROM replies WHERE `
-	emptyTexts  = `UPDATE texts SET subject = '', preview = '', body = '' WHERE inmail IN (SELECT unnest($1::uuid[]))`
+	oldReplies = `SELECT id, at, body <> '' FROM replies WHERE `
+	emptyTexts = `UPDATE texts SET subject = '', preview = '', body = '', decline_reason = ''
+		WHERE inmail IN (SELECT unnest($1::uuid[]))`
 	emptyBodies = `UPDATE replies SET body = '' WHERE id IN (SELECT unnest($1::uuid[]))`
 )
 

@@ -7,8 +7,8 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// Facts returns all that sends are judged by, in two round trips on PostgreSQL. The first locks the senders
-// and asks everything that depends on no other answer. Statements run in their order, and each reads what was
+// Facts returns all that sends are judged by, in two round trips on PostgreSQL. The first locks the senders,
+// and recipients with a limit of InMails a week, and asks everything that depends on no other answer. Statements run in their order, and each reads what was
 // committed before it began, so all that follows the lock is read under it. The second asks what depends on
 // the answers of the first.
 func (t *tx) Facts(ask mailroom.Ask) (f mailroom.Facts, err error) {
@@ -26,7 +26,7 @@ func (t *tx) Facts(ask mailroom.Ask) (f mailroom.Facts, err error) {
 	var inFlight map[domain.MemberID]int
 	err = t.together(func() error {
 		if ask.Lock {
-			if err := t.LockMembers(senders); err != nil {
+			if err := t.lockSides(senders, recipients, ask.RecipientWeek); err != nil {
 				return err
 			}
 		}
@@ -56,7 +56,7 @@ func (t *tx) Facts(ask mailroom.Ask) (f mailroom.Facts, err error) {
 				return err
 			}
 		}
-		if f.Answers, err = t.FirstAnswers(ask.Keys); err != nil || ask.State == "" {
+		if f.Answers, err = t.FirstAnswers(ask.Keys, ask.KeepKeys); err != nil || ask.State == "" {
 			return err
 		}
 		each, _ := one(&f.State)
@@ -70,14 +70,21 @@ func (t *tx) Facts(ask mailroom.Ask) (f mailroom.Facts, err error) {
 		a.InFlight = n
 		f.Accounts[id] = a
 	}
+	limits := map[domain.MemberID]int{}
 	found := make([]*domain.Member, 0, len(recipients))
 	for _, id := range recipients {
 		if m := f.Members[id]; m != nil {
 			found = append(found, m)
+			if limit := domain.WeekLimit(ask.RecipientWeek, m.MaxWeek); limit > 0 {
+				limits[id] = limit
+			}
 		}
 	}
 	err = t.together(func() (err error) {
 		if f.Banned, err = t.BannedAmong(found); err != nil {
+			return err
+		}
+		if f.Received, err = t.Received(limits); err != nil {
 			return err
 		}
 		return t.leaveOutUndone(signals)

@@ -15,14 +15,15 @@ import (
 const inmailColumns = `i.id, i.sender, i.recipient, i.category, i.tags, i.status, i.seq, i.version,
 	i.reason, i.undone, i.replies, i.accepted_at, coalesce(i.sent_at, 0), coalesce(i.expires_at, 0),
 	coalesce(i.previewed_at, 0), coalesce(i.opened_at, 0), coalesce(i.replied_at, 0), coalesce(i.ended_at, 0),
-	i.account_type, i.words, i.advice, i.crm_ids, `
+	i.account_type, i.words, i.advice, i.crm_ids, coalesce(i.declined_at, 0), coalesce(i.credited_at, 0),
+	i.automatic, `
 
 // The texts of an InMail are a row of the table texts, which every InMail has. A list reads no
 // bodies, and a sweep no texts.
 const (
-	withTexts    = `x.subject, x.preview, x.body`
-	withoutBody  = `x.subject, x.preview, ''`
-	withoutTexts = `'', '', ''`
+	withTexts    = `x.subject, x.preview, x.body, x.decline_reason`
+	withoutBody  = `x.subject, x.preview, '', x.decline_reason`
+	withoutTexts = `'', '', '', ''`
 
 	inmailTables = ` FROM inmails i JOIN texts x ON x.inmail = i.id `
 )
@@ -31,11 +32,11 @@ const (
 func scanInMail(r row, more ...any) (*domain.InMail, error) {
 	var m domain.InMail
 	var tags, advice, crmIDs string
-	var accepted, sent, expires, previewed, opened, replied, ended int64
+	var accepted, sent, expires, previewed, opened, replied, ended, declined, credited int64
 	err := r.Scan(append([]any{(*string)(&m.ID), (*string)(&m.Sender), (*string)(&m.Recipient), &m.Category, &tags,
 		(*string)(&m.Status), &m.Seq, &m.Version, (*string)(&m.Reason), &m.Undone, &m.Replies, &accepted, &sent,
 		&expires, &previewed, &opened, &replied, &ended, (*string)(&m.AccountType), &m.Words, &advice, &crmIDs,
-		&m.Subject, &m.Preview, &m.Body}, more...)...)
+		&declined, &credited, &m.Automatic, &m.Subject, &m.Preview, &m.Body, &m.DeclineReason}, more...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -46,6 +47,7 @@ func scanInMail(r row, more ...any) (*domain.InMail, error) {
 	m.AcceptedAt, m.SentAt, m.ExpiresAt = instant(accepted), instant(sent), instant(expires)
 	m.PreviewedAt = instant(previewed)
 	m.OpenedAt, m.RepliedAt, m.EndedAt = instant(opened), instant(replied), instant(ended)
+	m.DeclinedAt, m.CreditedAt = instant(declined), instant(credited)
 	return &m, nil
 }
 
@@ -76,7 +78,7 @@ func readAdvice(stored string) []string {
 // isInInbox is true for a status whose InMails are in the recipient's inbox, as long
 // as the window is not over.
 func isInInbox(s domain.Status) bool {
-	return s == domain.Sent || s == domain.Opened || s == domain.Replied
+	return s == domain.Sent || s == domain.Opened || s == domain.Replied || s == domain.Declined
 }
 
 const insertInMails = `INSERT INTO inmails (id, sender, recipient, category, tags, status, seq, version, reason,
@@ -266,20 +268,27 @@ const saveInMails = `UPDATE inmails SET status = r.status, seq = r.seq, version 
 		sent_at = nullif(r.sent_at, 0), expires_at = nullif(r.expires_at, 0),
 		opened_at = nullif(r.opened_at, 0), replied_at = nullif(r.replied_at, 0), ended_at = nullif(r.ended_at, 0),
 		account_type = r.account_type, words = r.words, advice = r.advice,
-		tags = CASE WHEN r.retagged THEN r.tags ELSE inmails.tags END, crm_ids = r.crm_ids
+		tags = CASE WHEN r.retagged THEN r.tags ELSE inmails.tags END, crm_ids = r.crm_ids,
+		declined_at = nullif(r.declined_at, 0), credited_at = nullif(r.credited_at, 0), automatic = r.automatic
 	FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::int[], $6::bigint[], $7::text[], $8::bool[],
 			$9::bool[], $10::int[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[],
-			$16::text[], $17::int[], $18::text[], $19::bool[], $20::text[], $21::text[])
+			$16::text[], $17::int[], $18::text[], $19::bool[], $20::text[], $21::text[], $22::bigint[], $23::bigint[],
+			$24::int[])
 		AS r(id, from_status, from_version, status, seq, version, reason, undone, in_inbox, replies, sent_at,
-			expires_at, opened_at, replied_at, ended_at, account_type, words, advice, retagged, tags, crm_ids)
+			expires_at, opened_at, replied_at, ended_at, account_type, words, advice, retagged, tags, crm_ids,
+			declined_at, credited_at, automatic)
 	WHERE inmails.id = r.id AND inmails.status = r.from_status AND inmails.version = r.from_version`
+
+const saveReasons = `UPDATE texts SET decline_reason = r.reason
+	FROM unnest($1::uuid[], $2::text[]) AS r(inmail, reason) WHERE texts.inmail = r.inmail`
 
 // Save stores changed InMails and appends their receipts. The guard is the status and version with which each
 // was loaded: an InMail that has changed since, or that is in the batch twice, fails the whole transaction
-// with ErrConflict. An InMail with a new version becomes due for every CRM. Save does not change texts,
-// sender, recipient, and the times of acceptance and first listing.
+// with ErrConflict. An InMail with a new version becomes due for every CRM. Of the texts Save changes the
+// reason of a decline alone, when the InMail is declined; it does not change sender, recipient, and the times
+// of acceptance and first listing.
 func (t *tx) Save(changes []mailroom.Change) error {
-	var rows batch
+	var rows, reasons batch
 	var receipts []domain.Receipt
 	var changed []domain.ID
 	visited := make(map[domain.ID]bool, len(changes))
@@ -292,13 +301,19 @@ func (t *tx) Save(changes []mailroom.Change) error {
 		rows.add(m.ID, string(c.FromStatus), c.FromVersion, string(m.Status), m.Seq, m.Version, string(m.Reason),
 			m.Undone, isInInbox(m.Status), m.Replies, millis(m.SentAt), millis(m.ExpiresAt), millis(m.OpenedAt),
 			millis(m.RepliedAt), millis(m.EndedAt), string(m.AccountType), m.Words, strings.Join(m.Advice, " "),
-			c.Retagged, writeTags(m.Tags), writeMap(m.CRM))
+			c.Retagged, writeTags(m.Tags), writeMap(m.CRM), millis(m.DeclinedAt), millis(m.CreditedAt), m.Automatic)
+		if m.Status == domain.Declined && c.FromStatus != domain.Declined && m.DeclineReason != "" {
+			reasons.add(m.ID, m.DeclineReason)
+		}
 		receipts = append(receipts, c.Receipts...)
 		if m.Version != c.FromVersion {
 			changed = append(changed, m.ID)
 		}
 	}
 	if err := t.laterBatch("save InMails", saveInMails, &rows, len(changes)); err != nil {
+		return err
+	}
+	if err := t.laterBatch("store why InMails were declined", saveReasons, &reasons, len(reasons.rows)); err != nil {
 		return err
 	}
 	if err := t.markLater(changed); err != nil {

@@ -3,13 +3,15 @@ package record
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 
 	"inmail/domain"
 	"inmail/domain/mailroom"
 )
 
 const selectMembers = `SELECT id, name, headline, photo_url, company, email, profile_shared, profile_visible,
-		accepts_inmail, account_type, plan, anchor_day, team, skills, created_at
+		accepts_inmail, account_type, plan, anchor_day, team, skills, created_at, max_week
 	FROM members WHERE id IN (SELECT unnest($1::text[]))`
 
 // Members returns the members of ids who exist; erased and unknown ones are absent.
@@ -24,7 +26,7 @@ func (t *tx) Members(ids []domain.MemberID) (map[domain.MemberID]*domain.Member,
 		var created int64
 		if err := r.Scan((*string)(&m.ID), &m.Name, &m.Headline, &m.PhotoURL, &m.Company, (*string)(&m.Email),
 			&m.ProfileShared, &m.ProfileVisible, &m.AcceptsInMail, (*string)(&m.AccountType), &m.Plan, &m.AnchorDay,
-			&m.Team, &skills, &created); err != nil {
+			&m.Team, &skills, &created, &m.MaxWeek); err != nil {
 			return err
 		}
 		m.CreatedAt = instant(created)
@@ -65,21 +67,85 @@ func (t *tx) LockMembers(ids []domain.MemberID) error {
 	return t.lock("lock members", lockMembers, func(r row) error { var id string; return r.Scan(&id) }, ids)
 }
 
+// lockSides locks senders, and those of recipients for whom a limit of InMails a week holds, so that two who
+// write to one of them at once are counted one after the other (R65). All are locked in the order of the ids.
+const lockSides = `SELECT m.id FROM members m WHERE m.id IN (SELECT unnest($1::text[]) UNION ALL
+		SELECT q.id FROM members q WHERE q.id IN (SELECT unnest($2::text[])) AND (q.max_week > 0 OR $3::int > 0))
+	ORDER BY m.id FOR UPDATE OF m`
+
+// lockSides locks the senders of pairs, and their recipients as far as a limit holds for them.
+func (t *tx) lockSides(senders, recipients []domain.MemberID, recipientWeek int) error {
+	if len(senders) == 0 {
+		return nil
+	}
+	return t.lock("lock members", lockSides, func(r row) error { var id string; return r.Scan(&id) },
+		senders, recipients, recipientWeek)
+}
+
+// received finds the newest InMails that were delivered to a member since $1, as many as its limit, and counts
+// those that are queued. It reads the index of the recipient in two parts, one for each value of in_inbox.
+const (
+	received = `SELECT r.n, got.sent_at FROM unnest($2::int[], $3::text[], $4::int[]) AS r(n, id, most)
+		JOIN LATERAL (SELECT i.sent_at FROM inmails i
+			WHERE i.recipient = r.id AND i.in_inbox IN (TRUE, FALSE) AND i.sent_at > $1
+			ORDER BY i.sent_at DESC LIMIT r.most) AS got ON TRUE ORDER BY r.n, got.sent_at DESC`
+	receiving = `SELECT r.n, (SELECT count(*) FROM inmails i WHERE i.recipient = r.id AND i.in_inbox = FALSE
+			AND i.sent_at IS NULL AND i.status = 'queued') FROM unnest($1::int[], $2::text[]) AS r(n, id)`
+)
+
+// Received returns what reached members within the PeaceWindow: for each the newest InMails, as many as its
+// limit, and the number of those that are queued (R65).
+func (t *tx) Received(limits map[domain.MemberID]int) (map[domain.MemberID]domain.Received, error) {
+	found := make(map[domain.MemberID]domain.Received, len(limits))
+	ids := slices.Sorted(maps.Keys(limits))
+	asked, queued := batch{args: []any{t.at(-domain.PeaceWindow)}}, batch{}
+	for i, id := range ids {
+		asked.add(i, id, limits[id])
+		queued.add(i, id)
+	}
+	err := t.queryBatch("read what members received", received, &asked, func(r row) error {
+		var n int
+		var at int64
+		err := r.Scan(&n, &at)
+		if err == nil {
+			got := found[ids[n]]
+			got.At = append(got.At, instant(at))
+			found[ids[n]] = got
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = t.queryBatch("count what is on its way to members", receiving, &queued, func(r row) error {
+		var n, waiting int
+		err := r.Scan(&n, &waiting)
+		if err == nil && waiting > 0 {
+			got := found[ids[n]]
+			got.OnItsWay = waiting
+			found[ids[n]] = got
+		}
+		return err
+	})
+	return found, err
+}
+
 // insertMembers inserts or replaces members; a member who is replaced keeps created_at.
 const insertMembers = `INSERT INTO members (id, name, headline, photo_url, company, email, profile_shared,
-		profile_visible, accepts_inmail, account_type, plan, anchor_day, team, skills, created_at)
+		profile_visible, accepts_inmail, account_type, plan, anchor_day, team, skills, created_at, max_week)
 	SELECT r.id, r.name, r.headline, r.photo_url, r.company, r.email, r.shared, r.visible, r.accepts,
-		r.account_type, r.plan, r.anchor_day, r.team, r.skills, r.created_at
+		r.account_type, r.plan, r.anchor_day, r.team, r.skills, r.created_at, r.max_week
 	FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bool[], $8::bool[],
-		$9::bool[], $10::text[], $11::text[], $12::bigint[], $13::text[], $14::text[], $15::bigint[])
+		$9::bool[], $10::text[], $11::text[], $12::bigint[], $13::text[], $14::text[], $15::bigint[],
+		$16::bigint[])
 		AS r(id, name, headline, photo_url, company, email, shared, visible, accepts, account_type, plan,
-			anchor_day, team, skills, created_at)
+			anchor_day, team, skills, created_at, max_week)
 	WHERE TRUE
 	ON CONFLICT (id) DO UPDATE SET name = excluded.name, headline = excluded.headline, photo_url = excluded.photo_url,
 		company = excluded.company, email = excluded.email, profile_shared = excluded.profile_shared,
 		profile_visible = excluded.profile_visible, accepts_inmail = excluded.accepts_inmail,
 		account_type = excluded.account_type, plan = excluded.plan, anchor_day = excluded.anchor_day,
-		team = excluded.team, skills = excluded.skills`
+		team = excluded.team, skills = excluded.skills, max_week = excluded.max_week`
 
 // PutMembers inserts or replaces members; of several with one id the last counts. A new allowance is stored
 // with its time (R07, R09). When the anchor day changes, the usage of the present period is counted anew
@@ -116,7 +182,7 @@ func (t *tx) PutMembers(ms []*domain.Member, anchorDay int, allowance func(plan 
 			created = t.Now()
 		}
 		rows.add(m.ID, m.Name, m.Headline, m.PhotoURL, m.Company, m.Email.Reveal(), m.ProfileShared, m.ProfileVisible,
-			m.AcceptsInMail, string(m.AccountType), m.Plan, m.AnchorDay, m.Team, skills, millis(created))
+			m.AcceptsInMail, string(m.AccountType), m.Plan, m.AnchorDay, m.Team, skills, millis(created), m.MaxWeek)
 	}
 	if _, err := t.execBatch("store members", insertMembers, &rows); err != nil {
 		return err
@@ -152,11 +218,13 @@ const pairs = `SELECT r.n,
 		+ (SELECT count(*) FROM blocks k WHERE k.who = r.b AND k.whom = r.a) > 0,
 	coalesce((SELECT max(CASE WHEN i.status = 'opened' OR i.status = 'sent' AND i.expires_at > $1 THEN 2 ELSE 0 END)
 			+ max(CASE WHEN i.status = 'queued' THEN 1 ELSE 0 END)
-		FROM inmails i WHERE i.sender = r.a AND i.recipient = r.b AND i.status IN ('queued', 'sent', 'opened')), 0)
+		FROM inmails i WHERE i.sender = r.a AND i.recipient = r.b AND i.status IN ('queued', 'sent', 'opened')), 0),
+	coalesce((SELECT max(i.declined_at) FROM inmails i
+		WHERE i.sender = r.a AND i.recipient = r.b AND i.declined_at IS NOT NULL), 0)
 	FROM unnest($2::int[], $3::text[], $4::text[]) AS r(n, a, b)`
 
-// Pairs returns for each pair whether the two are connected or blocked, and whether an InMail awaits
-// its answer or is queued (R12, R16, R20). The time decides whether an InMail is live, whether or not
+// Pairs returns for each pair whether the two are connected or blocked, whether an InMail awaits its answer
+// or is queued, and when the last was declined (R12, R16, R20, R63). The time decides whether an InMail is live, whether or not
 // its expiry was stored (R33).
 func (t *tx) Pairs(ps []mailroom.Pair) ([]mailroom.Between, error) {
 	answers := make([]mailroom.Between, len(ps))
@@ -166,10 +234,12 @@ func (t *tx) Pairs(ps []mailroom.Pair) ([]mailroom.Between, error) {
 	}
 	err := t.queryBatch("read the relations of two members", pairs, &asked, func(r row) error {
 		var n, live int
+		var declined int64
 		var b mailroom.Between
-		if err := r.Scan(&n, &b.Connected, &b.Blocked, &live); err != nil {
+		if err := r.Scan(&n, &b.Connected, &b.Blocked, &live, &declined); err != nil {
 			return err
 		}
+		b.DeclinedAt = instant(declined)
 		b.Awaiting, b.OnItsWay = live&2 != 0, live&1 != 0
 		answers[n] = b
 		return nil

@@ -80,7 +80,7 @@ func TestPlans(t *testing.T) {
 					_, between := tx.Pairs([]mailroom.Pair{{From: "s7", To: "r7"}, {From: "s8", To: "r7"}})
 					_, signals := tx.Signals([]domain.MemberID{"s7", "s8"}, spam.DefaultLimits())
 					_, prints := tx.Fingerprints("s7", s.now.Add(-time.Hour))
-					_, answers := tx.FirstAnswers([]mailroom.AnswerKey{{Sender: "s7", Key: "k"}})
+					_, answers := tx.FirstAnswers([]mailroom.AnswerKey{{Sender: "s7", Key: "k"}}, time.Hour)
 					_, retry := tx.RetryDead(stockCRM, ids[0], "")
 					m := locked[ids[0]]
 					before := m.Version
@@ -169,7 +169,7 @@ func (s *stock) fill() (ids []domain.ID) {
 			answers = append(answers, mailroom.Answer{AnswerKey: mailroom.AnswerKey{Sender: to, Key: string(id)}})
 			notes = append(notes, mailroom.SendNote{Sender: to, At: s.now, Fingerprint: make([]byte, 64)})
 		}
-		return errors.Join(tx.InsertReplies(replies), tx.AppendAudit(entries), tx.PutAnswers(answers), tx.NoteSends(notes))
+		return errors.Join(tx.InsertReplies(replies), tx.AppendAudit(entries), tx.PutAnswers(answers, time.Hour), tx.NoteSends(notes))
 	})
 	s.update(func(tx mailroom.Tx) error {
 		pushes, err := tx.ClaimUnsynced(stockCRM, 9000, time.Minute)

@@ -87,6 +87,7 @@ var columns = []column{
 	{name: "Expires_At__c", value: func(p *domain.Push) any { return datetime(p.InMail.ExpiresAt) }},
 	{name: "Opened_At__c", value: func(p *domain.Push) any { return datetime(p.InMail.OpenedAt) }},
 	{name: "Replied_At__c", value: func(p *domain.Push) any { return datetime(repliedAt(&p.InMail)) }},
+	{name: "Declined_At__c", value: func(p *domain.Push) any { return datetime(p.InMail.DeclinedAt) }},
 	{name: "Expired_At__c", value: func(p *domain.Push) any { return endedAs(p, domain.Expired) }},
 	{name: "Retracted_At__c", value: func(p *domain.Push) any { return endedAs(p, domain.Retracted) }},
 	{name: "Open_Rate_Cohort__c", value: func(p *domain.Push) any { return cohortOf(p.InMail.SentAt) }},

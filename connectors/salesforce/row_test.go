@@ -44,7 +44,7 @@ func anyInMail(t *rapid.T, id domain.ID) domain.Push {
 			t.Fatal(err)
 		}
 	}
-	for _, e := range rapid.SliceOfN(rapid.SampledFrom([]domain.Event{domain.EventOpen, domain.EventReply, domain.EventRetract, domain.EventExpire}), 0, 3).Draw(t, "events") {
+	for _, e := range rapid.SliceOfN(rapid.SampledFrom([]domain.Event{domain.EventOpen, domain.EventReply, domain.EventDecline, domain.EventRetract, domain.EventExpire}), 0, 3).Draw(t, "events") {
 		at = at.Add(time.Duration(rapid.Int64Range(0, int64(100*time.Hour)).Draw(t, "later")))
 		_, _ = m.Apply(e, at, "") // an illegal event changes nothing
 	}

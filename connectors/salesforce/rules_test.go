@@ -177,6 +177,8 @@ func testStates(t *testing.T) {
 		{deliver(6, domain.EventExpire), "Expired", 3, []string{"Sent_At__c", "Expires_At__c", "Expired_At__c"}, nil, 1},
 		{deliver(7, domain.EventRetract), "Retracted", 3, []string{"Sent_At__c", "Expires_At__c", "Retracted_At__c"}, nil, 1},
 		{deliver(8, domain.EventReply, domain.EventRetract), "Retracted", 5, []string{"Sent_At__c", "Expires_At__c", "Opened_At__c", "Replied_At__c", "Retracted_At__c"}, nil, 2},
+		{deliver(9, domain.EventDecline), "Declined", 4, []string{"Sent_At__c", "Expires_At__c", "Opened_At__c", "Declined_At__c"}, nil, 1},
+		{deliver(10, domain.EventDecline, domain.EventRetract), "Retracted", 5, []string{"Sent_At__c", "Expires_At__c", "Opened_At__c", "Declined_At__c", "Retracted_At__c"}, nil, 1},
 	} {
 		t.Run(row.status, func(t *testing.T) {
 			if o.lead(sandbox.Fields{"InMail_Member_Id__c": fmt.Sprint("robin", row.m.ID)}); true {
@@ -190,7 +192,7 @@ func testStates(t *testing.T) {
 			if r["Status__c"] != row.status || r["Status_Sequence__c"] != row.seq || r["Refused_Reason__c"] != row.reason {
 				t.Errorf("%v %v %v", r["Status__c"], r["Status_Sequence__c"], r["Refused_Reason__c"])
 			}
-			for _, name := range []string{"Sent_At__c", "Expires_At__c", "Opened_At__c", "Replied_At__c", "Expired_At__c", "Retracted_At__c"} {
+			for _, name := range []string{"Sent_At__c", "Expires_At__c", "Opened_At__c", "Replied_At__c", "Declined_At__c", "Expired_At__c", "Retracted_At__c"} {
 				if (r[name] != nil) != slices.Contains(row.times, name) {
 					t.Errorf("%s is %v", name, r[name])
 				}

@@ -60,7 +60,7 @@ func TestStorm(t *testing.T) {
 				pushes = pushes[:min(len(pushes), 40)]
 				for range 3 { // InMails change meanwhile, so that some pushes are already old
 					l.change(newID(random.IntN(inmails)), func(p *domain.Push) {
-						_, _ = p.InMail.Apply([]domain.Event{domain.EventOpen, domain.EventReply, domain.EventRetract}[random.IntN(3)], testNow, "")
+						_, _ = p.InMail.Apply([]domain.Event{domain.EventOpen, domain.EventReply, domain.EventDecline, domain.EventRetract}[random.IntN(4)], testNow, "")
 					})
 				}
 				answers, err := crm.Push(ctx, pushes)

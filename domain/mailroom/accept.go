@@ -79,7 +79,7 @@ func (svc *Service) Read(s Send) *Letter {
 
 // AcceptRead judges letters by every rule that can be judged now, in R21's order, and stores those that pass
 // as queued, in one transaction; answers[i] is for letters[i]. Of a refused one only the audit keeps the
-// codes (R27). After an error nothing of the batch is stored. The caller announces queued, which leaves out
+// codes, and no key is bound to it (R27, R28). After an error nothing of the batch is stored. The caller announces queued, which leaves out
 // sends that were accepted before under their key (R28).
 func (svc *Service) AcceptRead(ctx context.Context,
 	letters []*Letter) (answers []Accepted, queued []domain.ID, err error) {
@@ -91,6 +91,7 @@ func (svc *Service) AcceptRead(ctx context.Context,
 		b = &acceptance{
 			svc: svc, tx: tx, letters: letters,
 			answers: make([]Accepted, len(letters)), first: map[AnswerKey]Answer{},
+			repeats: map[AnswerKey]repeat{},
 		}
 		return b.run()
 	})
@@ -224,6 +225,9 @@ type acceptance struct {
 	answers []Accepted
 	ledger  *ledger
 	first   map[AnswerKey]Answer // first answers by key: stored ones and those of this batch
+	// repeats are the refusals of this batch by key. A request of the same key and text is a repeat that came
+	// at the same time, and gets the same answer; of another text it is judged (R28).
+	repeats map[AnswerKey]repeat
 
 	inmails      []*domain.InMail
 	receipts     []domain.Receipt
@@ -279,6 +283,9 @@ func (b *acceptance) judge(d *Letter, common map[Pair][]string) (Accepted, error
 	if a, again := b.first[key]; again && d.Key != "" {
 		return b.replay(a, d, common[Pair{d.From, d.To}])
 	}
+	if same, again := b.repeats[key]; again && d.Key != "" && same.digest == d.digest {
+		return same.answer, nil
+	}
 	now := b.tx.Now()
 	text := b.ledger.content(d.content, d.text)
 	refusals := b.ledger.refusals(d.From, d.To, text, now)
@@ -316,7 +323,7 @@ func (b *acceptance) refuse(d *Letter, refusals []*domain.Refusal, text content,
 	for i, r := range refusals {
 		codes[i] = r.Code
 	}
-	detail, err := text.detail(now)
+	detail, err := detailOf(text, refusals, now)
 	if err != nil {
 		return Accepted{}, err
 	}
@@ -324,7 +331,8 @@ func (b *acceptance) refuse(d *Letter, refusals []*domain.Refusal, text content,
 	b.audit = append(b.audit, AuditEntry{ID: string(b.svc.ids.NewID()), At: now, Kind: DecidedSend,
 		Sender: b.ledger.known(d.From), Recipient: b.ledger.known(d.To), Refusals: codes, Detail: detail})
 	a := Accepted{Err: refusals[0].ForSender()}
-	return a, b.remember(d, a, now)
+	b.repeats[d.answerKey()] = repeat{d.digest, a}
+	return a, nil
 }
 
 func (b *acceptance) accept(d *Letter, sender *domain.Member, common []string, now time.Time) (Accepted, error) {
@@ -344,19 +352,21 @@ func (b *acceptance) accept(d *Letter, sender *domain.Member, common []string, n
 	return a, b.remember(d, a, now)
 }
 
-// remember keeps the first answer under the key of a send, for when it is repeated (R28). Of the advice it
-// keeps only the codes, because the rest quotes the text and names people (R60). It keeps nothing for an
-// unknown sender.
+// repeat is a refused request and its answer.
+type repeat struct {
+	digest [32]byte
+	answer Accepted
+}
+
+// remember keeps the answer to an accepted send under its key, for when it is repeated; a refusal binds no
+// key (R28). Of the advice it keeps only the codes, because the rest quotes the text and names people (R60).
 func (b *acceptance) remember(d *Letter, a Accepted, now time.Time) error {
-	if d.Key == "" || b.ledger.members[d.From] == nil {
+	if d.Key == "" {
 		return nil
 	}
 	var said firstAnswer
 	for _, hit := range a.Advice {
 		said.Advice = append(said.Advice, hit.Code)
-	}
-	if r, refused := a.Err.(*domain.Refusal); refused {
-		said.Refusal = r
 	}
 	body, err := json.Marshal(said)
 	if err != nil {
@@ -370,8 +380,32 @@ func (b *acceptance) remember(d *Letter, a Accepted, now time.Time) error {
 
 // firstAnswer is what is kept of an answer beside the id.
 type firstAnswer struct {
-	Advice  []string        `json:"advice,omitempty"` // codes, in the order of the answer
-	Refusal *domain.Refusal `json:"refusal,omitempty"`
+	Advice []string `json:"advice,omitempty"` // codes, in the order of the answer
+}
+
+// keepKeys is how long an answer is kept under its key (R28).
+func (svc *Service) keepKeys() time.Duration {
+	return time.Duration(svc.policy.KeyDays) * 24 * time.Hour
+}
+
+// DropKeys forgets up to limit idempotency keys that are older than the policy key_days, and returns how many
+// (R28). Until then they bind nothing either.
+func (svc *Service) DropKeys(ctx context.Context, limit int) (n int, err error) {
+	err = svc.record.Update(ctx, func(tx Tx) (err error) {
+		n, err = tx.DropAnswers(svc.keepKeys(), limit)
+		return err
+	})
+	return n, wrap("drop old keys", err)
+}
+
+// Request identifies a send with a key: two letters with one request are the same send, repeated (R28). A
+// letter without a key has none.
+func (d *Letter) Request() (id string, keyed bool) {
+	if d.Key == "" || d.err != nil {
+		return "", false
+	}
+	key := d.answerKey()
+	return string(key.Sender) + " " + key.Key + " " + hex.EncodeToString(d.digest[:]), true
 }
 
 // answerKey returns the key of the first answer. It has only a digest of the sender's key, because people put
@@ -381,7 +415,7 @@ func (d *Letter) answerKey() AnswerKey {
 	return AnswerKey{d.From, hex.EncodeToString(sum[:])}
 }
 
-// replay returns the first answer again; another request under the same key is a conflict (R28). The details
+// replay returns the answer of an accepted send again; another request under the same key is a conflict (R28). The details
 // of the advice were not kept and are computed anew from the text, which is the same. Where the recipient has
 // changed or is erased since, only the code is returned.
 func (b *acceptance) replay(a Answer, d *Letter, common []string) (Accepted, error) {
@@ -403,9 +437,6 @@ func (b *acceptance) replay(a Answer, d *Letter, common []string) (Accepted, err
 			again.Advice = append(again.Advice, advice.Hit{Code: code, Detail: details[code]})
 		}
 	}
-	if said.Refusal != nil {
-		again.Err = said.Refusal
-	}
 	return again, nil
 }
 
@@ -413,7 +444,7 @@ func (b *acceptance) store() error {
 	steps := []func() error{
 		func() error { return b.tx.Insert(b.inmails, b.receipts) },
 		func() error { return b.tx.NoteSends(b.notes) },
-		func() error { return b.tx.PutAnswers(b.newAnswers) },
+		func() error { return b.tx.PutAnswers(b.newAnswers, b.svc.keepKeys()) },
 		func() error { return b.tx.Strike(b.strikes) },
 		func() error { return b.tx.AppendAudit(b.audit) },
 	}

@@ -14,21 +14,36 @@ type ReplyView struct {
 	From     Person
 	Body     string
 	BodyHTML string
-	At       time.Time
+	// Automatic says that it is an automatic reply, which changed nothing of the InMail (R64).
+	Automatic bool
+	At        time.Time
 }
 
-// Reply adds a message to the conversation of an InMail. The first is by the recipient of a live InMail; it
-// opens the InMail and costs nothing (R39). After that both sides write as much as they want (R40). A block
-// stops replies too (R16).
+// Message is what a member adds to a conversation.
+type Message struct {
+	Body      string
+	Automatic bool // it says of itself that it is an automatic reply (R64)
+}
+
+// Reply adds a message to the conversation of an InMail that does not say of itself that it is automatic.
 func (svc *Service) Reply(ctx context.Context, v Viewer, id domain.ID, body string) (domain.ID, error) {
-	if err := CheckText(body); err != nil {
+	return svc.ReplyWith(ctx, v, id, Message{Body: body})
+}
+
+// ReplyWith adds a message to the conversation of an InMail. The first is by the recipient of a live InMail; it
+// opens the InMail and costs nothing (R39). After that both sides write as much as they want (R40). An
+// automatic reply is kept, and changes nothing of the InMail (R64). A block stops replies too (R16).
+func (svc *Service) ReplyWith(ctx context.Context, v Viewer, id domain.ID, message Message) (domain.ID, error) {
+	if err := CheckText(message.Body); err != nil {
 		return "", err
 	}
-	text := domain.ReadText("", body, false)
-	reply := &domain.Reply{ID: svc.ids.NewID(), InMail: id, From: v.Member, Body: body}
+	text := domain.ReadText("", message.Body, false)
+	reply := &domain.Reply{ID: svc.ids.NewID(), InMail: id, From: v.Member, Body: message.Body,
+		Automatic: svc.isAutomatic(message.Automatic, text)}
 	var m *domain.InMail
 	var receipts []domain.Receipt
 	err := svc.record.Update(ctx, func(tx Tx) (err error) {
+		receipts = nil
 		if m, err = one(tx.LockInMails, id); err != nil {
 			return err
 		}
@@ -46,42 +61,54 @@ func (svc *Service) Reply(ctx context.Context, v Viewer, id domain.ID, body stri
 		if err := svc.mayWrite(tx, reply); err != nil {
 			return err
 		}
-		if refusals := domain.CheckBody(body, text.Body); len(refusals) > 0 {
+		if refusals := domain.CheckBody(message.Body, text.Body); len(refusals) > 0 {
 			return refusals[0]
-		}
-		change := Change{InMail: m, FromStatus: m.Status, FromVersion: m.Version}
-		before := m.Outcome()
-		if recipient {
-			if change.Receipts, err = m.Apply(domain.EventReply, tx.Now(), ""); err != nil {
-				return err
-			}
-		}
-		receipts = change.Receipts
-		m.Replies++
-		m.Version++
-		if err := svc.move(tx, change, before); err != nil {
-			return err
 		}
 		if err := tx.InsertReplies([]*domain.Reply{reply}); err != nil {
 			return err
 		}
-		if replied(receipts) {
-			return svc.firstReply(tx, m)
-		}
-		return nil
+		receipts, err = svc.addReply(tx, m, reply, recipient)
+		return err
 	})
 	if err != nil {
 		return "", wrap("reply", err)
 	}
-	for _, receipt := range receipts {
-		switch receipt.Status {
-		case domain.Opened:
-			svc.observer.Notify(Opened{m.OpenedAt.Sub(m.SentAt)})
-		case domain.Replied:
-			svc.observer.Notify(Replied{m.RepliedAt.Sub(m.SentAt)})
+	if reply.Automatic {
+		svc.observer.Notify(AutomaticReply{})
+	}
+	svc.notify(m, receipts)
+	return reply.ID, nil
+}
+
+// addReply changes the InMail that a new reply belongs to.
+func (svc *Service) addReply(tx Tx, m *domain.InMail, reply *domain.Reply, recipient bool) ([]domain.Receipt, error) {
+	change := Change{InMail: m, FromStatus: m.Status, FromVersion: m.Version}
+	before := m.Outcome()
+	if reply.Automatic {
+		m.Automatic++ // for the record alone: the CRMs get nothing, so the version stays
+		return nil, tx.Save([]Change{change})
+	}
+	if recipient {
+		var err error
+		if change.Receipts, err = m.Apply(domain.EventReply, tx.Now(), ""); err != nil {
+			return nil, err
 		}
 	}
-	return reply.ID, nil
+	m.Replies++
+	m.Version++
+	first := replied(change.Receipts)
+	if first {
+		if err := svc.creditReply(tx, m); err != nil {
+			return nil, err
+		}
+	}
+	if err := svc.move(tx, change, before); err != nil || !first {
+		return change.Receipts, err
+	}
+	if err := tx.Count(domain.RepliedInTimeCounts(m, false, m.InTime(svc.responseWindow()))); err != nil {
+		return nil, err
+	}
+	return change.Receipts, tx.AppendLessons([]Lesson{{InMail: m.ID, Spam: false}})
 }
 
 func replied(receipts []domain.Receipt) bool {
@@ -105,25 +132,35 @@ func (svc *Service) mayWrite(tx Tx, reply *domain.Reply) error {
 	return nil
 }
 
-// firstReply does, once, what follows from the first reply: it counts a reply in time (R58), returns the
-// credit where the policy says so (R11), and stores a lesson for the filter.
-func (svc *Service) firstReply(tx Tx, m *domain.InMail) error {
-	if m.InTime(svc.responseWindow()) {
-		if err := tx.Count(domain.RepliedInTimeCounts(m)); err != nil {
-			return err
-		}
+// creditReply returns the credit of m when its first reply came within the days of the policy, and takes it
+// back when it has no such reply any more (R11, R64). The caller stores m.
+func (svc *Service) creditReply(tx Tx, m *domain.InMail) error {
+	due := !m.RepliedAt.IsZero() && domain.ReturnsCredit(m.SentAt, m.RepliedAt, svc.policy.CreditBackOnReplyDays)
+	switch {
+	case due && m.CreditedAt.IsZero():
+		return svc.giveBack(tx, m)
+	case !due && !m.CreditedAt.IsZero():
+		return svc.takeBack(tx, m)
 	}
-	if domain.ReturnsCredit(m.SentAt, m.RepliedAt, svc.policy.CreditBackOnReplyDays) {
-		if err := svc.giveBack(tx, m); err != nil {
-			return err
-		}
-	}
-	return tx.AppendLessons([]Lesson{{InMail: m.ID, Spam: false}})
+	return nil
 }
 
 // giveBack returns the credit of m to the period that paid for it, or to the current one when that is over
-// (R11).
+// (R11). The caller stores m.
 func (svc *Service) giveBack(tx Tx, m *domain.InMail) error {
+	m.CreditedAt = tx.Now()
+	return svc.moveCredit(tx, m, 1)
+}
+
+// takeBack undoes giveBack, in the period to which that returned the credit.
+func (svc *Service) takeBack(tx Tx, m *domain.InMail) error {
+	err := svc.moveCredit(tx, m, -1)
+	m.CreditedAt = time.Time{}
+	return err
+}
+
+// moveCredit returns n credits at the time at which the credit of m came back.
+func (svc *Service) moveCredit(tx Tx, m *domain.InMail, n int) error {
 	accounts, err := tx.Accounts([]domain.MemberID{m.Sender}, svc.policy.AnchorDay, false, svc.allowance)
 	if err != nil {
 		return err
@@ -132,10 +169,10 @@ func (svc *Service) giveBack(tx Tx, m *domain.InMail) error {
 	if !ok {
 		return nil // the sender is erased
 	}
-	current := domain.PeriodStart(tx.Now(), a.AnchorDay)
-	move := CreditMove{Member: m.Sender, PeriodStart: current, Returned: 1}
-	if domain.PeriodStart(m.SentAt, a.AnchorDay).Equal(current) {
-		move.Used, move.Returned = -1, 0
+	period := domain.PeriodStart(m.CreditedAt, a.AnchorDay)
+	move := CreditMove{Member: m.Sender, PeriodStart: period, Returned: n}
+	if domain.PeriodStart(m.SentAt, a.AnchorDay).Equal(period) {
+		move.Used, move.Returned = -n, 0
 	}
 	return tx.Spend([]CreditMove{move})
 }
@@ -186,7 +223,8 @@ func (svc *Service) conversation(tx Tx, m *domain.InMail, reader domain.MemberID
 	views := make([]ReplyView, len(replies))
 	for i, reply := range replies {
 		views[i] = ReplyView{ID: reply.ID, From: people[reply.From], Body: reply.Body, At: reply.At,
-			BodyHTML: domain.ReadText("", reply.Body, false).Body.HTML()}
+			Automatic: reply.Automatic,
+			BodyHTML:  domain.ReadText("", reply.Body, false).Body.HTML()}
 	}
 	return views, nil
 }

@@ -495,7 +495,7 @@ func TestDigestOfCRMIDs(t *testing.T) {
 				before := sha256.Sum256(fmt.Appendf(nil, `[%q,%q,%q,false,[],"",%s]`, send.To, send.Subject, send.Body, named[i]))
 				key := sha256.Sum256([]byte(send.Key))
 				return tx.PutAnswers([]mailroom.Answer{{AnswerKey: mailroom.AnswerKey{Sender: "s", Key: hex.EncodeToString(key[:])}, Digest: before,
-					InMail: "019abf5e-8c00-7a31-9c55-0d6a3f6b7e21", Body: []byte("{}"), At: t0}})
+					InMail: "019abf5e-8c00-7a31-9c55-0d6a3f6b7e21", Body: []byte("{}"), At: t0}}, time.Hour)
 			}))
 			if id, err := w.accept(send); err != nil || id != "019abf5e-8c00-7a31-9c55-0d6a3f6b7e21" {
 				w.t.Errorf("%v: %s, %v", ids, id, err)

@@ -203,12 +203,30 @@ func replayContent(d spam.ContentDecision, o OtherSettings) (Replayed, error) {
 	return out, nil
 }
 
-// detail returns what the audit stores of a refusal for spam_content; nil when the text is not spam.
-func (c content) detail(now time.Time) ([]byte, error) {
-	if c.verdict == nil {
+// passing is what the audit keeps of a refusal that ends by itself: the measured value, its limit, and when
+// it ends (R63, R65). Only operators read it.
+type passing struct {
+	Value  int       `json:"value,omitempty"`
+	Limit  int       `json:"limit,omitempty"`
+	EndsAt time.Time `json:"ends_at"`
+}
+
+// detailOf returns what the audit stores of a refused send beside its codes: the verdict of spam_content, and
+// when declined and recipient_busy end. Nil: nothing.
+func detailOf(text content, refusals []*domain.Refusal, now time.Time) ([]byte, error) {
+	kept := map[string]any{}
+	if text.verdict != nil {
+		kept["content"] = spam.NewContentDecision(now, *text.verdict)
+	}
+	for _, r := range refusals {
+		if r.Code == domain.DeclinedCode || r.Code == domain.RecipientBusy {
+			kept[string(r.Code)] = passing{Value: r.Got, Limit: r.Limit, EndsAt: r.Until}
+		}
+	}
+	if len(kept) == 0 {
 		return nil, nil
 	}
-	detail, err := json.Marshal(map[string]spam.ContentDecision{"content": spam.NewContentDecision(now, *c.verdict)})
+	detail, err := json.Marshal(kept)
 	if err != nil {
 		return nil, fmt.Errorf("keep a decision: %w", err)
 	}

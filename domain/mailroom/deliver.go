@@ -135,7 +135,7 @@ func (b *delivery) decide(m *domain.InMail) error {
 		if text.verdict != nil {
 			b.strikes = append(b.strikes, Strike{m.Sender, now})
 		}
-		detail, err := text.detail(now)
+		detail, err := detailOf(text, refusals, now)
 		if err != nil {
 			return err
 		}
@@ -153,7 +153,7 @@ func (b *delivery) decide(m *domain.InMail) error {
 	start := domain.PeriodStart(now, b.ledger.accounts[m.Sender].AnchorDay) // T0 decides (R08)
 	b.moves[CreditMove{Member: m.Sender, PeriodStart: start}]++
 	b.counts = append(b.counts, domain.CountsFor(m, "", m.Outcome())...)
-	b.ledger.delivered(m.Sender, m.Recipient, start)
+	b.ledger.delivered(m.Sender, m.Recipient, start, now)
 	return nil
 }
 

@@ -326,8 +326,8 @@ func (svc *Service) Erasing(ctx context.Context) (waits bool, err error) {
 }
 
 // DropTexts empties up to limit texts that are older than the policy retain_days, and returns how many; 0
-// days keep all. Only subject, preview and body of such an InMail change: it opens with empty texts, and
-// every count stays.
+// days keep all. Only the texts of such an InMail change, its replies and the reason of a decline: it opens
+// with empty texts, and every count stays.
 func (svc *Service) DropTexts(ctx context.Context, limit int) (n int, err error) {
 	if svc.policy.RetainDays == 0 {
 		return 0, nil

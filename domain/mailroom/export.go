@@ -125,7 +125,7 @@ func (svc *Service) exportSome(tx Tx, e *Export, ids []domain.ID) error {
 		} else if m.Undone {
 			m.Subject, m.Preview, m.Body = "", "", ""
 		}
-		if m.Replies > 0 {
+		if m.Replies+m.Automatic > 0 {
 			if x.Replies, err = allReplies(tx, id); err != nil {
 				return err
 			}

@@ -19,6 +19,7 @@ import (
 func TestField(t *testing.T) {
 	clockFields(t)
 	crmFields(t)
+	mannersFields(t)
 	on(t, "F34_what_was_read_is_kept", func(w *world) {
 		const whole = 1199
 		ctx, hangUp := context.WithCancel(w.ctx)

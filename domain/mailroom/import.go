@@ -64,6 +64,7 @@ type ImportMember struct {
 	AnchorDay      int             `json:"anchor_day,omitempty" min:"1" max:"31"`
 	Team           string          `json:"team,omitempty"`
 	Skills         []string        `json:"skills,omitempty" max:"100"`
+	MaxWeek        int             `json:"max_week,omitempty" min:"0" max:"1000"`
 }
 
 // ImportInMail is an InMail as POST /v1/inmails takes it, with its sender and its Idempotency-Key (R28).
@@ -136,7 +137,7 @@ func twoMembers() error { return refuse(domain.BadRequest, "exactly two members"
 func (m *ImportMember) member() domain.Member {
 	d := domain.NewMember(m.ID, m.Name)
 	d.Headline, d.PhotoURL, d.Company, d.Email = m.Headline, m.PhotoURL, m.Company, domain.Email(m.Email)
-	d.Plan, d.AnchorDay, d.Team, d.Skills = m.Plan, m.AnchorDay, m.Team, m.Skills
+	d.Plan, d.AnchorDay, d.Team, d.Skills, d.MaxWeek = m.Plan, m.AnchorDay, m.Team, m.Skills, m.MaxWeek
 	if m.AccountType != "" {
 		d.AccountType = domain.AccountType(m.AccountType)
 	}

@@ -18,6 +18,7 @@ type ledger struct {
 	signals    map[domain.MemberID]spam.Signals
 	banned     map[domain.MemberID]bool
 	between    map[Pair]*Between
+	received   map[domain.MemberID]domain.Received
 	prints     map[domain.MemberID][]spam.SentPrint // of this batch and, once loaded, the stored ones
 	printed    map[domain.MemberID]bool             // whose stored prints are loaded
 	model      *spam.Model
@@ -45,6 +46,7 @@ func (svc *Service) load(tx Tx, pairs []Pair, p purpose, more Ask) (*ledger, Fac
 	ask.Pairs, ask.AnchorDay = pairs, svc.policy.AnchorDay
 	ask.AllPeriods, ask.Allowance = svc.policy.RolloverPeriods > 0, svc.allowance
 	ask.State = stateModelVersion
+	ask.RecipientWeek, ask.KeepKeys = svc.policy.RecipientWeek, svc.keepKeys()
 	if p == forAccept {
 		ask.Signals = &svc.limits
 	}
@@ -55,8 +57,9 @@ func (svc *Service) load(tx Tx, pairs []Pair, p purpose, more Ask) (*ledger, Fac
 	l := &ledger{
 		svc: svc, accepting: p == forAccept, members: f.Members, accounts: f.Accounts,
 		restricted: f.Restricted, banned: f.Banned, signals: f.Signals,
-		between: make(map[Pair]*Between, len(pairs)),
-		prints:  map[domain.MemberID][]spam.SentPrint{}, printed: map[domain.MemberID]bool{},
+		between:  make(map[Pair]*Between, len(pairs)),
+		received: f.Received,
+		prints:   map[domain.MemberID][]spam.SentPrint{}, printed: map[domain.MemberID]bool{},
 	}
 	for i, pair := range pairs {
 		l.between[pair] = &f.Between[i]
@@ -132,10 +135,16 @@ func (l *ledger) reach(from, to domain.MemberID, now time.Time) domain.Case {
 		Now: now, From: from, To: to, Sender: l.members[from], Recipient: l.members[to],
 		Left: credits.Remaining, Credits: credits, Connected: between.Connected, Blocked: between.Blocked,
 		Banned: l.banned[to], Awaiting: between.Awaiting, AllowTwice: l.svc.policy.AllowSecondInMail,
+		DeclinedAt: between.DeclinedAt, DeclinedDays: l.svc.policy.DeclinedDays, Received: l.received[to],
+	}
+	if c.Recipient != nil {
+		c.WeekLimit = domain.WeekLimit(l.svc.policy.RecipientWeek, c.Recipient.MaxWeek)
 	}
 	if l.accepting {
 		c.Left = credits.Available()
 		c.Awaiting = between.Awaiting || between.OnItsWay
+	} else {
+		c.Received.OnItsWay = 0
 	}
 	if r, ok := l.restricted[from]; ok {
 		c.Restricted, c.Why = r.Until, r.Trigger
@@ -149,17 +158,21 @@ func (l *ledger) accepted(from, to domain.MemberID, print spam.Fingerprint, now 
 	a.InFlight++
 	l.accounts[from] = a
 	l.between[Pair{from, to}].OnItsWay = true
+	r := l.received[to]
+	r.OnItsWay++
+	l.received[to] = r
 	l.signals[from] = l.signals[from].WithSend(now)
 	l.prints[from] = append(l.prints[from], spam.SentPrint{At: now, Fingerprint: print})
 }
 
 // delivered updates the ledger after a delivery.
-func (l *ledger) delivered(from, to domain.MemberID, start time.Time) {
+func (l *ledger) delivered(from, to domain.MemberID, start, now time.Time) {
 	a := l.accounts[from]
 	a.InFlight--
 	a.Usage = addUsage(a.Usage, start)
 	l.accounts[from] = a
 	l.between[Pair{from, to}].Awaiting = true
+	l.received[to] = l.received[to].Deliver(now)
 }
 
 // addUsage adds one used credit to a period in a copy of usage.

@@ -12,17 +12,21 @@ import (
 )
 
 // TestRandomLife plays a small network at random over a real record: sends, deliveries, openings, replies,
-// retractions, reports and the clock in any order. After each step nothing is overspent, receipts have no
+// retractions, declines, automatic replies and their corrections, reports and the clock in any order. After each step nothing is overspent, receipts have no
 // gap, the figures add up to what was delivered, and what each side sees is what the model says (R10, R29,
 // R31–R40, R54, R59).
 func TestRandomLife(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		policy := calm()
 		policy.CreditBackOnReplyDays = rapid.SampledFrom([]int{0, 2}).Draw(rt, "credit back")
+		policy.CreditBackOnDecline = rapid.Bool().Draw(rt, "credit back on a decline")
+		policy.DeclinedDays = rapid.SampledFrom([]int{0, 10}).Draw(rt, "declined days")
+		policy.RecipientWeek = rapid.SampledFrom([]int{0, 2}).Draw(rt, "recipient week")
 		config := sqliteConfig(t)
 		w := newWorld(t, config, policy)
 		defer w.record.Close()
-		l := &life{w: w, t: rt, used: map[domain.MemberID]map[time.Time]int{}, status: map[domain.ID]domain.Status{}}
+		l := &life{w: w, t: rt, used: map[domain.MemberID]map[time.Time]int{}, status: map[domain.ID]domain.Status{},
+			replies: map[domain.ID][]*lifeReply{}}
 		for _, s := range lifeSenders {
 			w.member(s, "job_seeker_5")
 			l.used[s] = map[time.Time]int{}
@@ -34,6 +38,9 @@ func TestRandomLife(t *testing.T) {
 			"deliver": l.deliver,
 			"open":    func(rt *rapid.T) { l.act(rt, "open") },
 			"reply":   func(rt *rapid.T) { l.act(rt, "reply") },
+			"decline": func(rt *rapid.T) { l.act(rt, "decline") },
+			"absent":  func(rt *rapid.T) { l.act(rt, "absent") },
+			"mark":    l.mark,
 			"retract": func(rt *rapid.T) { l.act(rt, "retract") },
 			"report":  func(rt *rapid.T) { l.act(rt, "report") },
 			"expire":  func(*rapid.T) { _, err := w.svc.Expire(w.ctx, 100); w.ok(err) },
@@ -50,11 +57,20 @@ const lifeRecipients = 4
 
 // life is the model: what was delivered, and the state of each InMail as the rules have it.
 type life struct {
-	w      *world
-	t      *rapid.T
-	ids    []domain.ID
-	status map[domain.ID]domain.Status
-	used   map[domain.MemberID]map[time.Time]int
+	w       *world
+	t       *rapid.T
+	ids     []domain.ID
+	status  map[domain.ID]domain.Status
+	used    map[domain.MemberID]map[time.Time]int
+	replies map[domain.ID][]*lifeReply
+	marked  int // how often a reply was marked as automatic, which may take a credit back
+}
+
+// lifeReply is one reply of a recipient.
+type lifeReply struct {
+	id        domain.ID
+	at        time.Time
+	automatic bool
 }
 
 func (l *life) send(rt *rapid.T) {
@@ -102,9 +118,17 @@ func (l *life) act(rt *rapid.T, what string) {
 	switch what {
 	case "open":
 		_, err = l.w.svc.Open(l.w.ctx, as(m.Recipient), id)
-	case "reply":
-		_, err = l.w.svc.Reply(l.w.ctx, as(m.Recipient), id, "Gladly.")
-		live = live || m.Status == domain.Retracted && !m.RepliedAt.IsZero()
+	case "reply", "absent":
+		body := map[string]string{"reply": "Gladly.", "absent": absence}[what]
+		var reply domain.ID
+		reply, err = l.w.svc.Reply(l.w.ctx, as(m.Recipient), id, body)
+		live = live && m.Status != domain.Declined || m.Status == domain.Retracted && !m.RepliedAt.IsZero()
+		if err == nil {
+			l.replies[id] = append(l.replies[id], &lifeReply{reply, l.w.clock.Now(), what == "absent"})
+		}
+	case "decline":
+		err = l.w.svc.Decline(l.w.ctx, as(m.Recipient), id, "")
+		live = live && m.Status != domain.Replied
 	case "report":
 		err = l.w.svc.Report(l.w.ctx, as(m.Recipient), id, "no")
 		if errors.Is(err, domain.Conflict) {
@@ -120,24 +144,64 @@ func (l *life) act(rt *rapid.T, what string) {
 	}
 }
 
+// mark says of one reply that it is automatic, or that it is not.
+func (l *life) mark(rt *rapid.T) {
+	var answered []domain.ID
+	for _, id := range l.ids {
+		if len(l.replies[id]) > 0 {
+			answered = append(answered, id)
+		}
+	}
+	if len(answered) == 0 {
+		return
+	}
+	id := rapid.SampledFrom(answered).Draw(rt, "answered")
+	reply := rapid.SampledFrom(l.replies[id]).Draw(rt, "reply")
+	m := l.w.inmail(id)
+	by := rapid.SampledFrom([]mailroom.Viewer{as(m.Sender), operator}).Draw(rt, "by")
+	may := reply.automatic == false || !m.RepliedAt.IsZero() || m.Live(l.w.clock.Now()) && m.Status != domain.Declined
+	err := l.w.svc.MarkAutomatic(l.w.ctx, by, id, reply.id, !reply.automatic)
+	if may != (err == nil) {
+		rt.Fatalf("marking a reply of one that is %s at %s (sent %s): %v", m.Status, l.w.clock.Now(), m.SentAt, err)
+	}
+	if err == nil {
+		if reply.automatic = !reply.automatic; reply.automatic {
+			l.marked++
+		}
+	}
+}
+
+// back returns how many of the credits that a period paid came back to it (R11, R63, R64).
+func (l *life) back(sender domain.MemberID, start time.Time) (n int) {
+	for _, id := range l.ids {
+		m := l.w.inmail(id)
+		if m.Sender == sender && !m.CreditedAt.IsZero() && domain.PeriodStart(m.SentAt, 1).Equal(start) &&
+			domain.PeriodStart(m.CreditedAt, 1).Equal(start) {
+			n++
+		}
+	}
+	return n
+}
+
 // check compares all views with each other.
 func (l *life) check(rt *rapid.T) {
 	delivered := 0
 	for sender, periods := range l.used {
-		for start, n := range periods {
-			if n > 5+lifeRecipients { // 5, and one returned for each reply at most
-				rt.Fatalf("%s used %d in the period of %s", sender, n, start)
-			}
+		for _, n := range periods {
 			delivered += n
 		}
 		_, c, err := l.w.svc.Credits(l.w.ctx, sender)
 		l.w.ok(err)
-		if c.Used > c.Allowance || c.Remaining < 0 {
+		if c.Used > c.Allowance+l.marked || c.Remaining < 0 {
 			rt.Fatalf("%s used %d of %d, %d remain", sender, c.Used, c.Allowance, c.Remaining)
+		}
+		if want := periods[c.PeriodStart] - l.back(sender, c.PeriodStart); c.Used != want {
+			rt.Fatalf("%s used %d in the period of %s, want %d", sender, c.Used, c.PeriodStart, want)
 		}
 	}
 	sum := 0
-	for key, n := range l.w.outcomes(domain.ByAll) {
+	figures := l.w.outcomes(domain.ByAll)
+	for key, n := range figures {
 		if key != string(domain.RepliedInTime) {
 			sum += n
 		}
@@ -145,6 +209,7 @@ func (l *life) check(rt *rapid.T) {
 	if sum != delivered {
 		rt.Fatalf("the figures add up to %d, delivered were %d", sum, delivered)
 	}
+	inTime, replied, declined := 0, 0, 0
 	inboxes := map[domain.ID]int{}
 	for i := range lifeRecipients {
 		items, unread := l.w.inbox(recipient(i))
@@ -161,6 +226,37 @@ func (l *life) check(rt *rapid.T) {
 	}
 	for _, id := range l.ids {
 		m := l.w.inmail(id)
+		var first time.Time
+		counted, automatic := 0, 0
+		for _, reply := range l.replies[id] {
+			if reply.automatic {
+				automatic++
+				continue
+			}
+			if counted++; first.IsZero() {
+				first = reply.at
+			}
+		}
+		if !m.RepliedAt.Equal(first) || m.Replies != counted || m.Automatic != automatic {
+			rt.Fatalf("%s, replied at %s, %d replies and %d automatic; the model has %s, %d and %d", m.Status, m.RepliedAt, m.Replies,
+				m.Automatic, first, counted, automatic)
+		}
+		if !first.IsZero() && !m.DeclinedAt.IsZero() || m.OpenedAt.IsZero() && !(first.IsZero() && m.DeclinedAt.IsZero()) {
+			rt.Fatalf("%s, opened at %s, replied at %s, declined at %s", m.Status, m.OpenedAt, first, m.DeclinedAt)
+		}
+		answered := !first.IsZero() && domain.ReturnsCredit(m.SentAt, first, l.w.policy.CreditBackOnReplyDays)
+		if back := answered || !m.DeclinedAt.IsZero() && l.w.policy.CreditBackOnDecline; back == m.CreditedAt.IsZero() {
+			rt.Fatalf("%s, replied at %s, declined at %s: its credit came back at %s", m.Status, first, m.DeclinedAt, m.CreditedAt)
+		}
+		if m.InTime(30 * 24 * time.Hour) {
+			inTime++
+		}
+		if m.Outcome().Replied() {
+			replied++
+		}
+		if m.Outcome().Declined() {
+			declined++
+		}
 		want := 0
 		if m.Live(l.w.clock.Now()) {
 			want = 1
@@ -173,5 +269,9 @@ func (l *life) check(rt *rapid.T) {
 				rt.Fatal("no receipts")
 			}
 		}
+	}
+	if figures[string(domain.RepliedInTime)] != inTime ||
+		figures["replied"]+figures["retracted_replied"] != replied || figures["declined"]+figures["retracted_declined"] != declined {
+		rt.Fatalf("%d were answered, %d of them in time, %d declined; the figures are %v", replied, inTime, declined, figures)
 	}
 }

@@ -34,6 +34,12 @@ type Opened struct{ After time.Duration }
 // Replied says that an InMail got its first reply. After is the time since T0.
 type Replied struct{ After time.Duration }
 
+// Declined says that an InMail was declined. After is the time since T0 (R63).
+type Declined struct{ After time.Duration }
+
+// AutomaticReply says that a reply was found to be automatic, or was marked so (R64).
+type AutomaticReply struct{}
+
 // Expired says that an expiry was persisted. Lag is the time since the window ended (R33).
 type Expired struct{ Lag time.Duration }
 
@@ -43,20 +49,22 @@ type Retracted struct{ WasOpened bool }
 // Reported says that somebody reported an InMail as abuse.
 type Reported struct{}
 
-func (SendAttempted) notice() {}
-func (SendRefused) notice()   {}
-func (Delivered) notice()     {}
-func (Previewed) notice()     {}
-func (Opened) notice()        {}
-func (Replied) notice()       {}
-func (Expired) notice()       {}
-func (Retracted) notice()     {}
-func (Reported) notice()      {}
+func (SendAttempted) notice()  {}
+func (SendRefused) notice()    {}
+func (Delivered) notice()      {}
+func (Previewed) notice()      {}
+func (Opened) notice()         {}
+func (Replied) notice()        {}
+func (Declined) notice()       {}
+func (AutomaticReply) notice() {}
+func (Expired) notice()        {}
+func (Retracted) notice()      {}
+func (Reported) notice()       {}
 
 // Notices returns an empty notice of each type, for code and tests that go through all types.
 func Notices() []Notice {
 	return []Notice{
 		SendAttempted{}, SendRefused{}, Delivered{}, Previewed{}, Opened{}, Replied{}, Expired{}, Retracted{},
-		Reported{},
+		Reported{}, Declined{}, AutomaticReply{},
 	}
 }

@@ -73,7 +73,7 @@ func (svc *Service) opened(tx Tx, m *domain.InMail, reader domain.MemberID) (Ope
 	}
 	o := OpenedInMail{ID: m.ID, Subject: m.Subject, Body: m.Body, From: people[m.Sender], OpenedAt: m.OpenedAt,
 		BodyHTML: domain.ReadText("", m.Body, false).Body.HTML()}
-	if m.Replies > 0 {
+	if m.Replies+m.Automatic > 0 {
 		if o.Replies, err = svc.conversation(tx, m, reader, Page{Limit: MaxRepliesWithOpen}); err != nil {
 			return OpenedInMail{}, err
 		}

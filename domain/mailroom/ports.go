@@ -143,20 +143,22 @@ type Tx interface {
 
 // Ask says which Facts are wanted.
 type Ask struct {
-	Pairs      []Pair
-	Lock       bool // lock the senders first
-	AnchorDay  int  // this and the next two are as for Accounts
-	AllPeriods bool
-	Allowance  func(plan string) int
-	Signals    *spam.Limits // as for Signals; nil: Signals are not wanted
-	Common     bool         // CommonConnections of each pair are wanted
-	Keys       []AnswerKey  // the keys whose first answers are wanted
-	State      string       // the name of the state that is wanted; empty: none
+	Pairs         []Pair
+	Lock          bool // lock the senders first, and the recipients for whom a limit holds (R65)
+	RecipientWeek int  // the policy of R65; for recipients with a limit Received is returned
+	AnchorDay     int  // this and the next two are as for Accounts
+	AllPeriods    bool
+	Allowance     func(plan string) int
+	Signals       *spam.Limits  // as for Signals; nil: Signals are not wanted
+	Common        bool          // CommonConnections of each pair are wanted
+	Keys          []AnswerKey   // the keys whose first answers are wanted
+	KeepKeys      time.Duration // how long an answer is kept under its key (R28)
+	State         string        // the name of the state that is wanted; empty: none
 }
 
 // Facts are the answers of Members, Accounts with InFlight, Restricted, BannedAmong, Pairs, Signals,
-// CommonConnections, FirstAnswers and State. Members are those of both sides, Banned is about the recipients,
-// the rest is about the senders.
+// CommonConnections, FirstAnswers, Received and State. Members are those of both sides, Banned and
+// Received are about the recipients, the rest is about the senders.
 type Facts struct {
 	Members    map[domain.MemberID]*domain.Member
 	Accounts   map[domain.MemberID]domain.Account
@@ -166,6 +168,7 @@ type Facts struct {
 	Signals    map[domain.MemberID]spam.Signals
 	Common     [][]string
 	Answers    []*Answer
+	Received   map[domain.MemberID]domain.Received // of recipients with a limit (R65)
 	State      []byte
 }
 
@@ -195,6 +198,9 @@ type Members interface {
 	Pairs(pairs []Pair) ([]Between, error)
 	// CommonConnections returns for each pair up to three names of members whom both are connected to.
 	CommonConnections(pairs []Pair) ([][]string, error)
+	// Received returns what reached members within the PeaceWindow: for each the newest InMails, as many as
+	// its limit, and the number of those that are queued (R65).
+	Received(limits map[domain.MemberID]int) (map[domain.MemberID]domain.Received, error)
 	Connect(pairs []Pair) error // symmetric; already connected is fine
 	Disconnect(pairs []Pair) error
 	Block(pairs []Pair) error // From blocks To
@@ -217,10 +223,11 @@ type Pair struct{ From, To domain.MemberID }
 
 // Between is the relations between the two members of a Pair.
 type Between struct {
-	Connected bool
-	Blocked   bool // by either (R16)
-	Awaiting  bool // a delivered InMail From → To that is live at Now and has no reply (R20)
-	OnItsWay  bool // a queued InMail From → To
+	Connected  bool
+	Blocked    bool      // by either (R16)
+	Awaiting   bool      // a delivered InMail From → To that is live at Now and has no reply (R20)
+	OnItsWay   bool      // a queued InMail From → To
+	DeclinedAt time.Time // when To last declined an InMail of From; zero: never (R63)
 }
 
 // CreditMove adds to the usage of one period of a member.
@@ -286,10 +293,13 @@ type InMails interface {
 	InboxOf(member domain.MemberID, f Filter, page Page) ([]Entry, error)
 	// Unread counts the live unopened InMails and unread replies of a member.
 	Unread(member domain.MemberID) (int, error)
-	// FirstAnswers returns the answers that were stored under idempotency keys; nil where there is none
-	// (R28).
-	FirstAnswers(keys []AnswerKey) ([]*Answer, error)
-	PutAnswers(answers []Answer) error
+	// FirstAnswers returns the answers that were stored under idempotency keys less than keep ago; nil where
+	// there is none (R28).
+	FirstAnswers(keys []AnswerKey, keep time.Duration) ([]*Answer, error)
+	// PutAnswers stores answers, in place of those that are older than keep.
+	PutAnswers(answers []Answer, keep time.Duration) error
+	// DropAnswers deletes up to limit answers that are older than keep, and returns how many.
+	DropAnswers(keep time.Duration, limit int) (int, error)
 }
 
 // Change is an InMail that Apply has moved.
@@ -324,7 +334,7 @@ type AnswerKey struct {
 type Answer struct {
 	AnswerKey
 	Digest [32]byte
-	InMail domain.ID // the accepted InMail; empty when it was refused
+	InMail domain.ID // the accepted InMail
 	Body   []byte    // the answer, as the use case stores it; never a text of the InMail
 	At     time.Time
 }
@@ -334,6 +344,13 @@ type Conversations interface {
 	InsertReplies(rs []*domain.Reply) error
 	// Replies returns a page of the conversation of an InMail, oldest first by (At, ID).
 	Replies(id domain.ID, page Page) ([]*domain.Reply, error)
+	// Reply returns one reply of an InMail, without its text; nil when there is none.
+	Reply(inmail, reply domain.ID) (*domain.Reply, error)
+	// MarkAutomatic stores whether a reply is automatic (R64).
+	MarkAutomatic(reply domain.ID, automatic bool) error
+	// FirstReply returns when a member first wrote in a conversation, automatic replies left out; the zero
+	// time: never (R64).
+	FirstReply(inmail domain.ID, from domain.MemberID) (time.Time, error)
 	// MarkRead marks the replies to a member in one conversation as read.
 	MarkRead(id domain.ID, reader domain.MemberID) error
 }

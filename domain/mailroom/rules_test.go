@@ -21,6 +21,10 @@ func TestRules(t *testing.T) {
 	reputationRules(t)
 	eraseRules(t)
 	preflightRules(t)
+	keyRules(t)
+	declineRules(t)
+	automaticRules(t)
+	peaceRules(t)
 	on(t, "R02_basic_sends_nothing", func(w *world) {
 		w.member("a", "basic_0")
 		w.member("b", "basic_0")
@@ -503,19 +507,6 @@ func TestRules(t *testing.T) {
 		w.work()
 		if items, _ := w.inbox("b"); len(items) != 1 {
 			w.t.Errorf("%d in the inbox, want 1", len(items))
-		}
-	})
-	on(t, "R28_a_refusal_is_an_answer_too", func(w *world) {
-		w.member("a", "basic_0")
-		w.member("b", "basic_0")
-		send := text("a", "b")
-		send.Key = "k1"
-		_, first := w.accept(send)
-		w.want(first, domain.NoCredits)
-		w.member("a", "job_seeker_5")
-		_, again := w.accept(send)
-		if again == nil || first.Error() != again.Error() {
-			w.t.Errorf("first %v, again %v", first, again)
 		}
 	})
 	on(t, "R28_the_same_key_at_once", func(w *world) {

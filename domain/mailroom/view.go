@@ -39,6 +39,7 @@ type InboxItem struct {
 	Preview   string
 	Unread    bool
 	Status    domain.Status
+	Automatic bool // a reply that is automatic (R64)
 	SentAt    time.Time
 	ExpiresAt time.Time // zero once opened and for replies, which never expire
 }
@@ -278,6 +279,7 @@ func inboxItem(e Entry, p Person, now time.Time) InboxItem {
 	if e.Reply != nil {
 		text := domain.ReadText("", e.Reply.Body, false)
 		item.ID, item.Kind, item.Preview = e.Reply.ID, KindReply, text.Preview()
+		item.Automatic = e.Reply.Automatic
 		item.Unread, item.SentAt, item.ExpiresAt = e.Reply.ReadAt.IsZero(), e.Reply.At, time.Time{}
 	}
 	return item

@@ -41,7 +41,7 @@ func Of(hits, n int) *Rate {
 	return &Rate{Value: p, Low: max(0, middle-half), High: min(1, middle+half)}
 }
 
-// Row is one line of a report. Opened, Replied and Retracted overlap: an InMail that was opened, replied to
+// Row is one line of a report. Opened, Replied, Declined and Retracted overlap: an InMail that was opened, replied to
 // and then retracted counts in all three.
 type Row struct {
 	Key       string
@@ -51,6 +51,7 @@ type Row struct {
 	InTime    int // replied within the response window (R58)
 	Expired   int
 	Retracted int
+	Declined  int   // no responses (R63)
 	Pending   int   // unopened and live
 	Open      *Rate // of the complete weeks; nil: there is none
 	Response  *Rate // of the complete weeks; nil: there is none
@@ -131,6 +132,7 @@ func (t tally) sum(count func(domain.Outcome) bool) (n int) {
 func (t tally) opened() int    { return t.sum(domain.Outcome.Opened) }
 func (t tally) replied() int   { return t.sum(domain.Outcome.Replied) }
 func (t tally) retracted() int { return t.sum(domain.Outcome.Retracted) }
+func (t tally) declined() int  { return t.sum(domain.Outcome.Declined) }
 func (t tally) delivered() int { return t.sum(func(domain.Outcome) bool { return true }) }
 
 // ByWeek returns a row for each week, oldest first.
@@ -195,6 +197,7 @@ func (s *sums) add(t tally, open, response bool) {
 	s.InTime += t[domain.RepliedInTime]
 	s.Expired += t[domain.ExpiredUnopened]
 	s.Retracted += t.retracted()
+	s.Declined += t.declined()
 	s.Pending += t[domain.PendingUnopened]
 	s.Complete = s.Complete && open
 	s.ResponseComplete = s.ResponseComplete && response

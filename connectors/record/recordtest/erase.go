@@ -66,7 +66,7 @@ func (w *world) populate() Marks {
 				return tx.PutSession(mailroom.SessionRow{Hash: [32]byte{8}, KeyHash: [32]byte{7}, Member: mark, EndsAt: tx.Now().Add(time.Hour)})
 			},
 			func() error {
-				return tx.PutAnswers([]mailroom.Answer{{AnswerKey: mailroom.AnswerKey{Sender: mark, Key: "zq-mark-key"}, Body: []byte("zq-mark-text")}})
+				return tx.PutAnswers([]mailroom.Answer{{AnswerKey: mailroom.AnswerKey{Sender: mark, Key: "zq-mark-key"}, Body: []byte("zq-mark-text")}}, keyKept)
 			},
 			func() error { return tx.Strike([]mailroom.Strike{{Member: mark, At: tx.Now()}}) },
 			func() error {
@@ -102,6 +102,9 @@ func (w *world) converse(from, to domain.MemberID) {
 		w.update(func(tx mailroom.Tx) error { return tx.Insert([]*domain.InMail{m}, []domain.Receipt{receipt}) })
 		events := [][]domain.Event{{}, {domain.EventDeliver}, {domain.EventDeliver, domain.EventOpen}, {domain.EventDeliver, domain.EventReply},
 			{domain.EventDeliver, domain.EventRetract}, {domain.EventRefuse}}[round%6]
+		if round == 10 {
+			events = []domain.Event{domain.EventDeliver, domain.EventDecline}
+		}
 		for _, e := range events {
 			w.apply(m.ID, e)
 		}

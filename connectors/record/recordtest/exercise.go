@@ -275,7 +275,7 @@ func roundTrips(t *testing.T, w *world) {
 	at := func(n int) time.Time { return start.Add(time.Duration(n)*time.Hour + time.Millisecond) }
 	member := &domain.Member{ID: "A.b_c:d-9", Name: odd, Headline: odd, PhotoURL: odd, Company: odd, Email: "zoe@example.com", ProfileShared: true,
 		AcceptsInMail: true, AccountType: domain.SalesNavigatorTeam, Plan: "sales_navigator_team_15", AnchorDay: 31, Team: odd,
-		Skills: []string{odd, ""}, CreatedAt: at(0)}
+		Skills: []string{odd, ""}, MaxWeek: 7, CreatedAt: at(0)}
 	plain := &domain.Member{ID: "p", ProfileVisible: true, CreatedAt: at(1)}
 	w.update(func(tx mailroom.Tx) error { return tx.PutMembers([]*domain.Member{member, plain}, 1, plan(15)) })
 	got := read(w, func(tx mailroom.Tx) (map[domain.MemberID]*domain.Member, error) {
@@ -300,6 +300,7 @@ func roundTrips(t *testing.T, w *world) {
 
 	changed := *full // with every field that Save stores changed
 	changed.Status, changed.Seq, changed.Version, changed.Reason, changed.Undone, changed.Replies = domain.Failed, 6, 2, "", false, 4
+	changed.DeclinedAt, changed.CreditedAt, changed.Automatic = at(12), at(13), 2
 	changed.SentAt, changed.ExpiresAt, changed.OpenedAt, changed.RepliedAt, changed.EndedAt = at(8), at(9), time.Time{}, at(10), at(11)
 	changed.AccountType, changed.Words, changed.Advice, changed.Tags, changed.CRM = domain.Basic, 7, nil, []string{"z"}, domain.CRMIDs{other: {"l": "L"}}
 	w.update(func(tx mailroom.Tx) error {
@@ -336,7 +337,7 @@ func emptyBatches(t *testing.T, w *world) {
 		due, dueErr := tx.ExpireDue(0)
 		_, inFlight := tx.InFlight(nil)
 		previewed, preview := tx.SetPreviewed(nil)
-		answers, first := tx.FirstAnswers(nil)
+		answers, first := tx.FirstAnswers(nil, keyKept)
 		_, signals := tx.Signals(nil, spam.DefaultLimits())
 		_, restricted := tx.Restricted(nil)
 		_, links := tx.Links(nil)
@@ -345,7 +346,7 @@ func emptyBatches(t *testing.T, w *world) {
 		}
 		return errors.Join(members, accounts, between, banned, read, locked, claim, dueErr, inFlight, preview, first, signals, restricted, links,
 			tx.LockMembers(nil), tx.PutMembers(nil, 1, plan(1)), tx.Spend(nil), tx.Connect(nil), tx.Disconnect(nil), tx.Block(nil), tx.Unblock(nil),
-			tx.PutBans(nil), tx.Insert(nil, nil), tx.Save(nil), tx.PutAnswers(nil), tx.InsertReplies(nil), tx.NoteSends(nil), tx.Strike(nil),
+			tx.PutBans(nil), tx.Insert(nil, nil), tx.Save(nil), tx.PutAnswers(nil, keyKept), tx.InsertReplies(nil), tx.NoteSends(nil), tx.Strike(nil),
 			tx.AppendAudit(nil), tx.AppendLessons(nil), tx.StoreAnswers(crm, nil, nil), tx.Resync(crm, nil), tx.Resync("", nil), tx.Postpone(crm, nil, start), tx.ExtendLeases(crm, nil, leaseFor), tx.Count(nil))
 	})
 }
@@ -353,6 +354,9 @@ func emptyBatches(t *testing.T, w *world) {
 // factsAreParts checks that Facts returns what the single methods return, with and without locks.
 func factsAreParts(t *testing.T, w *world) {
 	w.members("ada", "bob", "cy", "dora", "eve")
+	cy := domain.NewMember("cy", "Cy")
+	cy.MaxWeek = 2
+	w.update(func(tx mailroom.Tx) error { return tx.PutMembers([]*domain.Member{&cy}, 1, plan(10)) })
 	w.sent("ada", "bob", 3)
 	w.queued("ada", "cy", 2)
 	reported := w.sentOne("cy", "bob")
@@ -369,7 +373,7 @@ func factsAreParts(t *testing.T, w *world) {
 			tx.PutRestriction("cy", "r1", spam.Restriction{Trigger: spam.VolumeDay, StartedAt: w.Now(), Until: w.Now().Add(time.Hour)}),
 			tx.PutRestriction("ada", "r2", spam.Restriction{Trigger: spam.VolumeHour, StartedAt: w.Now(), Until: w.Now().Add(time.Hour)}),
 			tx.UndoRestriction("r2"),
-			tx.PutAnswers([]mailroom.Answer{answer}),
+			tx.PutAnswers([]mailroom.Answer{answer}, keyKept),
 			tx.SetState("model", []byte("7")))
 	})
 	limits := spam.DefaultLimits()
@@ -377,7 +381,7 @@ func factsAreParts(t *testing.T, w *world) {
 	keys := []mailroom.AnswerKey{{Sender: "ada", Key: "other"}, answer.AnswerKey}
 	for _, all := range []bool{false, true} {
 		want := read(w, func(tx mailroom.Tx) (f mailroom.Facts, err error) {
-			errs := make([]error, 9)
+			errs := make([]error, 10)
 			f.Members, errs[0] = tx.Members(slices.Concat(senders, recipients))
 			f.Accounts, errs[1] = tx.Accounts(senders, 1, all, plan(10))
 			inFlight, err := tx.InFlight(senders)
@@ -397,14 +401,15 @@ func factsAreParts(t *testing.T, w *world) {
 			f.Between, errs[4] = tx.Pairs(pairs)
 			f.Signals, errs[5] = tx.Signals(senders, limits)
 			f.Common, errs[6] = tx.CommonConnections(pairs)
-			f.Answers, errs[7] = tx.FirstAnswers(keys)
+			f.Answers, errs[7] = tx.FirstAnswers(keys, keyKept)
 			f.State, errs[8] = tx.State("model")
+			f.Received, errs[9] = tx.Received(map[domain.MemberID]int{"bob": 3, "cy": 2})
 			return f, errors.Join(append(errs, err)...)
 		})
 		if len(want.Members) != 4 || want.Accounts["ada"].InFlight != 2 || !want.Banned["bob"] || want.Signals["cy"].Deliveries != 1 || len(want.Common[0]) != 1 {
 			t.Fatalf("the world is not what the test takes it for: %+v", want)
 		}
-		ask := mailroom.Ask{Pairs: pairs, AnchorDay: 1, AllPeriods: all, Allowance: plan(10), Signals: &limits, Common: true, Keys: keys, State: "model"}
+		ask := mailroom.Ask{Pairs: pairs, AnchorDay: 1, AllPeriods: all, Allowance: plan(10), Signals: &limits, Common: true, Keys: keys, KeepKeys: keyKept, RecipientWeek: 3, State: "model"}
 		got := read(w, func(tx mailroom.Tx) (mailroom.Facts, error) { return tx.Facts(ask) })
 		if diff := gocmp.Diff(want, got); diff != "" {
 			t.Errorf("together (-parts +facts):\n%s", diff)

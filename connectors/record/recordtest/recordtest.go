@@ -216,6 +216,9 @@ func move(tx mailroom.Tx, m *domain.InMail, e domain.Event) error {
 		return errNothing
 	}
 	change.Receipts = receipts
+	if e == domain.EventDecline {
+		m.DeclineReason = "zq-mark-text decline"
+	}
 	if err := tx.Count(domain.CountsFor(m, from, m.Outcome())); err != nil {
 		return err
 	}

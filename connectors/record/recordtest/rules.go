@@ -32,6 +32,7 @@ func Rules(t *testing.T, engines Engines) {
 		{"R20_no_second_knock_while_live_and_unanswered", noSecondKnock},
 		{"R28_first_answer_of_a_key", firstAnswer},
 		{"R28_one_first_answer_of_two_at_once", firstAnswerRace},
+		{"R28_a_key_is_kept_for_a_time", keyIsKept},
 		{"R29_two_claimers_deliver_once", claimRace},
 		{"R30_first_listing_is_noted_once", firstListing},
 		{"R32_R33_the_clock_expires_every_view", clockExpires},
@@ -59,6 +60,12 @@ func Rules(t *testing.T, engines Engines) {
 		{"R60_counts_go_on_as_erased", erasedCounts},
 		{"R60_erasure_in_steps_of_a_limit", erasedInSteps},
 		{"R61_queued_before", queuedBefore},
+		{"R63_the_last_decline_of_a_pair", lastDecline},
+		{"R63_decline_against_reply", declineAgainstReply},
+		{"R63_decline_against_retract", declineAgainstRetract},
+		{"R64_the_first_true_reply", firstTrueReply},
+		{"R65_what_a_member_received", receivedInAWeek},
+		{"R65_two_senders_wait_for_each_other", peaceLock},
 	} {
 		engines.each(t, test.name, test.run)
 	}
@@ -304,29 +311,233 @@ func noSecondKnock(t *testing.T, w *world) {
 	stands("retracted", mailroom.Between{})
 }
 
+// keyKept is how long the tests keep an idempotency key.
+const keyKept = 30 * 24 * time.Hour
+
 func firstAnswer(t *testing.T, w *world) {
 	key := mailroom.AnswerKey{Sender: "ada", Key: "k"}
 	first := mailroom.Answer{AnswerKey: key, Digest: [32]byte{1, 2}, InMail: newID(), Body: []byte(`{"id":1}`), At: start}
-	refused := mailroom.Answer{AnswerKey: mailroom.AnswerKey{Sender: "ada", Key: "K"}, At: start}
-	w.update(func(tx mailroom.Tx) error { return tx.PutAnswers([]mailroom.Answer{first, refused}) })
+	other := mailroom.Answer{AnswerKey: mailroom.AnswerKey{Sender: "ada", Key: "K"}, InMail: newID(), At: start}
+	w.update(func(tx mailroom.Tx) error { return tx.PutAnswers([]mailroom.Answer{first, other}, keyKept) })
 	got := read(w, func(tx mailroom.Tx) ([]*mailroom.Answer, error) {
-		return tx.FirstAnswers([]mailroom.AnswerKey{{Sender: "bob", Key: "k"}, key, refused.AnswerKey, {Sender: "ada", Key: ""}, key})
+		return tx.FirstAnswers([]mailroom.AnswerKey{{Sender: "bob", Key: "k"}, key, other.AnswerKey, {Sender: "ada", Key: ""}, key}, keyKept)
 	})
-	if diff := cmp.Diff([]*mailroom.Answer{nil, &first, &refused, nil, &first}, got, cmpopts.EquateEmpty()); diff != "" {
+	if diff := cmp.Diff([]*mailroom.Answer{nil, &first, &other, nil, &first}, got, cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("first answers (-want +got):\n%s", diff)
 	}
 	again := first
 	again.Digest[0] = 9
 	err := w.rec.Update(t.Context(), func(tx mailroom.Tx) error {
-		return tx.PutAnswers([]mailroom.Answer{{AnswerKey: mailroom.AnswerKey{Sender: "cy", Key: "k"}}, again})
+		return tx.PutAnswers([]mailroom.Answer{{AnswerKey: mailroom.AnswerKey{Sender: "cy", Key: "k"}}, again}, keyKept)
 	})
 	if !errors.Is(err, mailroom.ErrConflict) {
 		t.Errorf("a second answer under a key: %v, want ErrConflict", err)
 	}
 	if got := read(w, func(tx mailroom.Tx) ([]*mailroom.Answer, error) {
-		return tx.FirstAnswers([]mailroom.AnswerKey{key, {Sender: "cy", Key: "k"}})
+		return tx.FirstAnswers([]mailroom.AnswerKey{key, {Sender: "cy", Key: "k"}}, keyKept)
 	}); got[0].Digest != first.Digest || got[1] != nil {
 		t.Error("the conflict stored something")
+	}
+}
+
+func keyIsKept(t *testing.T, w *world) {
+	key := mailroom.AnswerKey{Sender: "ada", Key: "k"}
+	answer := mailroom.Answer{AnswerKey: key, Digest: [32]byte{1}, InMail: newID(), Body: []byte("{}"), At: start}
+	other := answer
+	other.Key = "other"
+	w.update(func(tx mailroom.Tx) error { return tx.PutAnswers([]mailroom.Answer{answer, other}, keyKept) })
+	first := func() *mailroom.Answer {
+		return read(w, func(tx mailroom.Tx) ([]*mailroom.Answer, error) {
+			return tx.FirstAnswers([]mailroom.AnswerKey{key}, keyKept)
+		})[0]
+	}
+	w.advance(keyKept - time.Millisecond)
+	if first() == nil {
+		t.Error("a millisecond too early the key is forgotten")
+	}
+	w.advance(time.Millisecond)
+	if first() != nil {
+		t.Error("the key is kept too long")
+	}
+	again := mailroom.Answer{AnswerKey: key, Digest: [32]byte{2}, InMail: newID(), Body: []byte("{}"), At: w.Now()}
+	w.update(func(tx mailroom.Tx) error { return tx.PutAnswers([]mailroom.Answer{again}, keyKept) })
+	if diff := cmp.Diff(&again, first()); diff != "" {
+		t.Errorf("under the key again (-want +got):\n%s", diff)
+	}
+	for _, want := range []int{1, 0} {
+		var n int
+		w.update(func(tx mailroom.Tx) (err error) { n, err = tx.DropAnswers(keyKept, 10); return err })
+		if n != want {
+			t.Errorf("%d old keys were dropped, want %d", n, want)
+		}
+	}
+	if first() == nil {
+		t.Error("a young key was dropped")
+	}
+}
+
+func lastDecline(t *testing.T, w *world) {
+	w.members("ada", "bob")
+	declinedAt := func() time.Time { return between(w, "ada", "bob").DeclinedAt }
+	first := w.sentOne("ada", "bob")
+	w.apply(first, domain.EventDecline)
+	if got := w.inmail(first); got.DeclineReason != "zq-mark-text decline" || !got.DeclinedAt.Equal(w.Now()) {
+		t.Errorf("declined at %s with the reason %q", got.DeclinedAt, got.DeclineReason)
+	}
+	if !declinedAt().Equal(w.Now()) || between(w, "ada", "bob").Awaiting || !between(w, "bob", "ada").DeclinedAt.IsZero() {
+		t.Errorf("between them: %+v", between(w, "ada", "bob"))
+	}
+	if got := inbox(w, "bob", mailroom.Filter{Status: domain.Declined}); len(got) != 1 {
+		t.Errorf("%d declined ones in the inbox, want 1", len(got))
+	}
+	w.advance(time.Hour)
+	second := w.sentOne("ada", "bob")
+	w.apply(second, domain.EventDecline)
+	w.apply(second, domain.EventRetract)
+	if !declinedAt().Equal(w.Now()) {
+		t.Errorf("after a second, retracted: %s", declinedAt())
+	}
+	if got := inbox(w, "bob", mailroom.Filter{}); len(got) != 1 {
+		t.Errorf("%d in the inbox, want 1", len(got))
+	}
+	if got := sum(w, domain.ByAll); got["/declined"] != 1 || got["/retracted_declined"] != 1 {
+		t.Errorf("counts %v", got)
+	}
+}
+
+func declineAgainstReply(t *testing.T, w *world) {
+	w.members("ada", "bob")
+	for range 10 {
+		id := w.sentOne("ada", "bob")
+		errs := race(2, func(i int) error { return w.try(id, []domain.Event{domain.EventDecline, domain.EventReply}[i]) })
+		if won(errs) != 1 {
+			t.Fatalf("%d won: %v", won(errs), errs)
+		}
+		if m := w.inmail(id); m.DeclinedAt.IsZero() == m.RepliedAt.IsZero() {
+			t.Fatalf("declined %s, replied %s", m.DeclinedAt, m.RepliedAt)
+		}
+	}
+	if got := sum(w, domain.ByAll); got["/declined"]+got["/replied"] != 10 || len(got) > 3 {
+		t.Errorf("counts %v", got)
+	}
+}
+
+func declineAgainstRetract(t *testing.T, w *world) {
+	w.members("ada", "bob")
+	for range 10 {
+		id := w.sentOne("ada", "bob")
+		errs := race(2, func(i int) error { return w.try(id, []domain.Event{domain.EventDecline, domain.EventRetract}[i]) })
+		m := w.inmail(id)
+		if m.Status != domain.Retracted || errs[1] != nil || m.DeclinedAt.IsZero() != (errs[0] != nil) || m.Undone != (errs[0] != nil) {
+			t.Fatalf("%s, undone %v, declined %s: %v", m.Status, m.Undone, m.DeclinedAt, errs)
+		}
+	}
+}
+
+func firstTrueReply(t *testing.T, w *world) {
+	w.members("ada", "bob")
+	id := w.sentOne("ada", "bob")
+	var replies []*domain.Reply
+	for i, from := range []domain.MemberID{"bob", "bob", "ada"} {
+		to := map[domain.MemberID]domain.MemberID{"bob": "ada", "ada": "bob"}[from]
+		replies = append(replies, &domain.Reply{ID: newID(), InMail: id, From: from, To: to, Body: "text", Automatic: i == 0,
+			At: w.Now().Add(time.Duration(i) * time.Minute)})
+	}
+	w.update(func(tx mailroom.Tx) error { return tx.InsertReplies(replies) })
+	first := func() time.Time {
+		return read(w, func(tx mailroom.Tx) (time.Time, error) { return tx.FirstReply(id, "bob") })
+	}
+	mark := func(i int, automatic bool) {
+		w.update(func(tx mailroom.Tx) error { return tx.MarkAutomatic(replies[i].ID, automatic) })
+	}
+	if !first().Equal(replies[1].At) {
+		t.Errorf("the first is of %s", first())
+	}
+	got := read(w, func(tx mailroom.Tx) ([]*domain.Reply, error) { return tx.Replies(id, page(10)) })
+	if diff := cmp.Diff(replies, got); diff != "" {
+		t.Errorf("replies (-want +got):\n%s", diff)
+	}
+	mark(0, false)
+	if !first().Equal(replies[0].At) {
+		t.Errorf("after the first was marked true it is of %s", first())
+	}
+	mark(0, true)
+	mark(1, true)
+	if !first().IsZero() {
+		t.Errorf("after both were marked automatic it is of %s", first())
+	}
+	one := read(w, func(tx mailroom.Tx) (*domain.Reply, error) { return tx.Reply(id, replies[1].ID) })
+	if one == nil || !one.Automatic || one.From != "bob" {
+		t.Errorf("one reply is %+v", one)
+	}
+	for _, pair := range [][2]domain.ID{{id, newID()}, {newID(), replies[1].ID}, {id, "none"}} {
+		if one := read(w, func(tx mailroom.Tx) (*domain.Reply, error) { return tx.Reply(pair[0], pair[1]) }); one != nil {
+			t.Errorf("there is a reply %v", one)
+		}
+	}
+}
+
+func receivedInAWeek(t *testing.T, w *world) {
+	w.members("ada", "bob", "cy")
+	var at []time.Time
+	for i := range 4 {
+		w.advance(24 * time.Hour)
+		id := w.sentOne([]domain.MemberID{"ada", "cy"}[i%2], "bob")
+		at = append([]time.Time{w.Now()}, at...)
+		switch i { // each state was delivered
+		case 1:
+			w.apply(id, domain.EventRetract)
+		case 2:
+			w.apply(id, domain.EventReply)
+		}
+	}
+	w.queued("ada", "bob", 2)
+	refused := w.queued("ada", "bob", 1)[0].ID
+	w.apply(refused, domain.EventRefuse)
+	received := func(limit int) domain.Received {
+		return read(w, func(tx mailroom.Tx) (map[domain.MemberID]domain.Received, error) {
+			return tx.Received(map[domain.MemberID]int{"bob": limit, "cy": limit})
+		})["bob"]
+	}
+	if diff := cmp.Diff(domain.Received{At: at, OnItsWay: 2}, received(9)); diff != "" {
+		t.Errorf("received (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(domain.Received{At: at[:2], OnItsWay: 2}, received(2)); diff != "" {
+		t.Errorf("as many as the limit (-want +got):\n%s", diff)
+	}
+	w.set(at[2].Add(domain.PeaceWindow))
+	if diff := cmp.Diff(domain.Received{At: at[:2], OnItsWay: 2}, received(9)); diff != "" {
+		t.Errorf("when the second is a week old (-want +got):\n%s", diff)
+	}
+}
+
+// peaceLock checks that two transactions of different senders, each of which delivers to one member with a
+// limit when it reads that there is room, deliver one InMail.
+func peaceLock(t *testing.T, w *world) {
+	w.members("ada", "cy", "dora", "eve")
+	bob := domain.NewMember("bob", "Bob")
+	bob.MaxWeek = 1
+	w.update(func(tx mailroom.Tx) error { return tx.PutMembers([]*domain.Member{&bob}, 1, plan(10)) })
+	senders := []domain.MemberID{"ada", "cy", "dora", "eve"}
+	queued := make([]*domain.InMail, len(senders))
+	for i, sender := range senders {
+		queued[i] = w.queued(sender, "bob", 1)[0]
+	}
+	errs := race(len(senders), func(i int) error {
+		return w.rec.Update(t.Context(), func(tx mailroom.Tx) error {
+			f, err := tx.Facts(mailroom.Ask{Pairs: []mailroom.Pair{{From: senders[i], To: "bob"}}, Lock: true, AnchorDay: 1, Allowance: plan(10)})
+			if err != nil {
+				return err
+			}
+			if len(f.Received["bob"].At) > 0 {
+				return errNothing
+			}
+			m := *queued[i]
+			return move(tx, &m, domain.EventDeliver)
+		})
+	})
+	if won(errs) != 1 {
+		t.Errorf("%d were delivered, want 1: %v", won(errs), errs)
 	}
 }
 
@@ -339,11 +550,11 @@ func firstAnswerRace(t *testing.T, w *world) {
 			if err := tx.LockMembers([]domain.MemberID{"ada"}); err != nil {
 				return err
 			}
-			before, err := tx.FirstAnswers([]mailroom.AnswerKey{key})
+			before, err := tx.FirstAnswers([]mailroom.AnswerKey{key}, keyKept)
 			if err != nil || before[0] != nil {
 				return errors.Join(err, errSecond)
 			}
-			return tx.PutAnswers([]mailroom.Answer{{AnswerKey: key, Digest: [32]byte{byte(i)}}})
+			return tx.PutAnswers([]mailroom.Answer{{AnswerKey: key, Digest: [32]byte{byte(i)}, At: start}}, keyKept)
 		})
 	})
 	for _, err := range errs {

@@ -46,6 +46,7 @@ var fixedModel = map[string]Field{
 	"InMail__c.Expires_At__c":       {Type: DateTime},
 	"InMail__c.Opened_At__c":        {Type: DateTime},
 	"InMail__c.Replied_At__c":       {Type: DateTime},
+	"InMail__c.Declined_At__c":      {Type: DateTime},
 	"InMail__c.Expired_At__c":       {Type: DateTime},
 	"InMail__c.Retracted_At__c":     {Type: DateTime},
 	"InMail__c.Refused_Reason__c":   {Type: Text, Length: 80},

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"inmail/domain"
 )
 
 func TestUpsertOfOne(t *testing.T) {
@@ -230,7 +232,7 @@ func TestDescribe(t *testing.T) {
 				t.Errorf("%+v", f)
 			}
 		case "Status__c":
-			if f.Type != "picklist" || !f.RestrictedPicklist || len(f.PicklistValues) != 8 {
+			if f.Type != "picklist" || !f.RestrictedPicklist || len(f.PicklistValues) != len(domain.Statuses()) {
 				t.Errorf("%+v", f)
 			}
 		case "Lead__c":
