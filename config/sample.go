@@ -53,6 +53,10 @@ type SampleSend struct {
 	Answered   bool // the sender writes back
 	Retracted  time.Duration
 	Reported   bool // as abuse, after it was opened
+	Declined   time.Duration
+	Reason     string        // why it was declined; may be empty
+	Absent     time.Duration // a notice of absence answers
+	Notice     string        // its text
 }
 
 // SampleWeeks is the length of the history in ISO weeks, including the current one: as many as the metrics
@@ -180,6 +184,8 @@ func (g *sampler) people() {
 		{"banned.boyle", "Boris Boyle", func(*domain.Member) {}},
 		{"gated.gill", "Gina Gill", func(m *domain.Member) { m.Company = "Obsidian Holdings" }},
 		{"patient.park", "Petra Park", func(*domain.Member) {}},
+		{"declining.doyle", "Dana Doyle", func(*domain.Member) {}},
+		{"busy.bloom", "Bea Bloom", func(m *domain.Member) { m.MaxWeek = 1 }},
 		{"careful.cole", "Cora Cole", func(*domain.Member) {}}, // receives nothing: each text is refused
 		{"distant.dahl", "Dora Dahl", func(*domain.Member) {}}, // an InMail reaches her too late
 	} {
@@ -265,11 +271,25 @@ func (g *sampler) send(s sampleSender, to domain.MemberID, week, k int) *SampleS
 			if out.Retracted >= domain.Window {
 				out.Retracted = 0
 			}
+		case y < .5:
+			out.Declined = out.Opened + 20*time.Minute
+			out.Reason = declineReasons[(week+k)%len(declineReasons)]
 		}
 	case x < chance+.05:
 		out.Retracted = time.Duration(hour * (1 + g.rng.Float64()*40))
+	case x < chance+.09:
+		out.Absent, out.Notice = 2*time.Minute, notices[(week+k)%len(notices)]
 	}
 	return out
+}
+
+var declineReasons = []string{"", "We have chosen a supplier already.", "Not my field any more."}
+
+var notices = []string{
+	"Automatic reply: I am out of the office until Monday and will answer on my return. In urgent cases please write " +
+		"to our front office.",
+	"Abwesenheitsnotiz: Ich bin bis Ende der Woche nicht im Büro und lese Ihre Nachricht danach.",
+	"Réponse automatique : je suis en congé jusqu'à lundi. En cas d'urgence, contactez mon équipe.",
 }
 
 var replies = []string{
@@ -390,6 +410,12 @@ func (g *sampler) refusals() {
 		s.Body = "CONGRATULATIONS!!! You have WON a FREE $5000 cash prize!!! 100% guaranteed, no risk, act now: " +
 			"click http://bit.ly/cl4im-n0w to claim your prize. Limited time offer, call now, earn money fast!!!"
 	})
+	send(211, from, "declining.doyle", func(s *SampleSend) { // declined …
+		s.Opened, s.Declined, s.Reason = 4*time.Minute, 5*time.Minute, declineReasons[1]
+	})
+	send(233, from, "declining.doyle", as)   // … declined, the refusal
+	send(247, "omar.said", "busy.bloom", as) // sent …
+	send(262, "lena.hart", "busy.bloom", as) // … recipient_busy
 	// A burst: within a minute ten sends are accepted, and the eleventh is refused.
 	for i := range 12 {
 		to := g.targets[60+i]

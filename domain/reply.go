@@ -32,9 +32,9 @@ func (m *InMail) MayReply(from MemberID, now time.Time) error {
 }
 
 // Correct changes m after a person has said which replies are automatic (R64). first is the time of the
-// recipient's first reply that is not; zero: there is none. A reply that counts from now on makes m opened and
-// replied at its time; an InMail that has expired, was retracted or declined refuses it. When none counts any
-// more, what was opened stays opened. It returns the receipts of the change.
+// recipient's first reply that is not; zero: there is none. A reply that counts from now on makes m opened
+// and replied at its time; an InMail that has expired, was retracted or declined refuses it. When none counts
+// any more, what was opened stays opened. It returns the receipts of the change.
 func (m *InMail) Correct(first, now time.Time) ([]Receipt, error) {
 	switch {
 	case first.Equal(m.RepliedAt):

@@ -17,7 +17,7 @@ import (
 )
 
 // figure is what every view shows for one week or tag.
-type figure struct{ Delivered, Opened, Replied int }
+type figure struct{ Delivered, Opened, Replied, Declined int }
 
 // TestOneNumber compares the figures of the sample: the API, the command line, a real Prometheus with the
 // committed rules, and the records in Salesforce give the same numbers for every complete week and every tag
@@ -38,6 +38,13 @@ func TestOneNumber(t *testing.T) {
 	byWeek, rates := s.analytics("week")
 	byTag, _ := s.analytics("tag")
 	delete(byTag, "none")
+	sum := 0
+	for _, f := range byWeek {
+		sum += f.Declined
+	}
+	if sum < 10 {
+		t.Fatalf("%d were declined: the sample has more", sum)
+	}
 	if len(rates) < 10 || len(byTag) != len(tags) {
 		t.Fatalf("%d complete weeks and %d tags: the sample has more", len(rates), len(byTag))
 	}
@@ -60,17 +67,18 @@ func TestOneNumber(t *testing.T) {
 	}
 
 	prometheus := paneltest.Prometheus(t, strings.TrimPrefix(s.url, "http://"))
-	const opened = `outcome=~"opened|replied|retracted_opened|retracted_replied"`
+	const opened = `outcome=~"opened|replied|retracted_opened|retracted_replied|declined|retracted_declined"`
 	const replied = `outcome=~"replied|retracted_replied"`
+	const declined = `outcome=~"declined|retracted_declined"`
 	eventually(t, "Prometheus shows the same", func() error {
-		got, err := promFigures(prometheus, "cohort_week", "inmail_cohort_messages", opened, replied)
+		got, err := promFigures(prometheus, "cohort_week", "inmail_cohort_messages", opened, replied, declined)
 		if err != nil {
 			return err
 		}
 		if diff := cmp.Diff(byWeek, got); diff != "" {
 			return fmt.Errorf("by week (-API +Prometheus):\n%s", diff)
 		}
-		if got, err = promFigures(prometheus, "tag", "inmail_tag_messages", opened, replied); err != nil {
+		if got, err = promFigures(prometheus, "tag", "inmail_tag_messages", opened, replied, declined); err != nil {
 			return err
 		}
 		if diff := cmp.Diff(byTag, got); diff != "" {
@@ -108,7 +116,8 @@ func (s *server) analytics(by string) (map[string]figure, map[string]float64) {
 	for _, r := range s.must(http.StatusOK, "GET", "/v1/analytics?by="+by, "", nil)["rows"].([]any) {
 		row := r.(map[string]any)
 		key := row["key"].(string)
-		figures[key] = figure{int(row["delivered"].(float64)), int(row["opened"].(float64)), int(row["replied"].(float64))}
+		figures[key] = figure{int(row["delivered"].(float64)), int(row["opened"].(float64)), int(row["replied"].(float64)),
+			int(row["declined"].(float64))}
 		if rate, published := row["open_rate"].(float64); published {
 			rates[key] = rate
 		}
@@ -130,8 +139,8 @@ func (s *server) report(t *testing.T, by string) map[string]figure {
 	}
 	var answer struct {
 		Rows []struct {
-			Key                        string
-			Delivered, Opened, Replied int
+			Key                                  string
+			Delivered, Opened, Replied, Declined int
 		}
 	}
 	if err := json.Unmarshal(out, &answer); err != nil {
@@ -139,7 +148,7 @@ func (s *server) report(t *testing.T, by string) map[string]figure {
 	}
 	figures := map[string]figure{}
 	for _, r := range answer.Rows {
-		figures[r.Key] = figure{r.Delivered, r.Opened, r.Replied}
+		figures[r.Key] = figure{r.Delivered, r.Opened, r.Replied, r.Declined}
 	}
 	return figures
 }
@@ -160,9 +169,12 @@ func (s *server) inSalesforce(t *testing.T) (byWeek, byTag map[string]figure) {
 		if r["Replied_At__c"] != nil {
 			f.Replied = 1
 		}
+		if r["Declined_At__c"] != nil {
+			f.Declined = 1
+		}
 		add := func(m map[string]figure, key string) {
 			have := m[key]
-			m[key] = figure{have.Delivered + f.Delivered, have.Opened + f.Opened, have.Replied + f.Replied}
+			m[key] = figure{have.Delivered + f.Delivered, have.Opened + f.Opened, have.Replied + f.Replied, have.Declined + f.Declined}
 		}
 		add(byWeek, r["Open_Rate_Cohort__c"].(string))
 		if tags, ok := r["Tags__c"].(string); ok && tags != "" {
@@ -200,7 +212,7 @@ func (s *server) sandboxRecords(t *testing.T, object string) []map[string]any {
 }
 
 // promFigures queries Prometheus for the figures of a metric by a label.
-func promFigures(base, label, metric, opened, replied string) (map[string]figure, error) {
+func promFigures(base, label, metric, opened, replied, declined string) (map[string]figure, error) {
 	ask := func(selector string) (map[string]float64, error) {
 		return promValues(base, fmt.Sprintf("sum by (%s) (max without (instance) (%s{%s}))", label, metric, selector), label)
 	}
@@ -216,10 +228,14 @@ func promFigures(base, label, metric, opened, replied string) (map[string]figure
 	if err != nil {
 		return nil, err
 	}
+	d, err := ask(declined)
+	if err != nil {
+		return nil, err
+	}
 	figures := map[string]figure{}
 	for key, n := range delivered {
 		if n > 0 {
-			figures[key] = figure{int(n), int(o[key]), int(r[key])}
+			figures[key] = figure{int(n), int(o[key]), int(r[key]), int(d[key])}
 		}
 	}
 	return figures, nil

@@ -27,3 +27,15 @@ func TestReply(t *testing.T) {
 		t.Errorf("the conversation is %+v", shown.Replies)
 	}
 }
+
+func TestReplyAutomatic(t *testing.T) {
+	r := newRunning(t)
+	r.people()
+	id := r.delivered("r1", "A question about Tuesday")
+	must(t, exitDone, "reply", id, "--member", "r1", "--automatic", "--body", "I have left the company.")
+	must(t, exitDone, "reply", id, "--member", "r1", "--body", "Automatic reply: I am out of the office until Monday.")
+	shown := must(t, exitDone, "open", id, "--member", "lena.hart")
+	if strings.Count(shown.out, ", automatic reply\n") != 2 || !strings.Contains(shown.out, "sent") {
+		t.Errorf("the sender reads %s", shown.out)
+	}
+}

@@ -31,6 +31,9 @@ func (r *running) history() {
 			if i < w.opened {
 				r.must(exitDone, "open", id, "--member", to)
 			}
+			if w.ago == 1 && i == 2 {
+				r.must(exitDone, "decline", id, "--member", to)
+			}
 			if i < w.replied {
 				r.must(exitDone, "reply", id, "--member", to, "--body", "Tuesday suits me.")
 			}
@@ -43,18 +46,18 @@ func TestReport(t *testing.T) {
 	r := newRunning(t)
 	r.history()
 	screen(t, `
-WEEK      DELIVERED  OPENED                      95 %        RESPONDED                   95 %
-2026-W41          3   66.7 % of 3    ██████▋···  21–94 %      33.3 % of 3    ███▍······   6–79 %
-2026-W45          3   66.7 % of 3    ██████▋···  21–94 %     so far 2 of 3               incomplete
-2026-W47          3  so far 1 of 3               incomplete  so far 0 of 3               incomplete
-all               9   66.7 % of 6 +  ██████▋···  30–90 %      33.3 % of 3 +  ███▍······   6–79 %
+WEEK      DELIVERED  OPENED                      95 %        RESPONDED                   95 %        DECLINED
+2026-W41          3   66.7 % of 3    ██████▋···  21–94 %      33.3 % of 3    ███▍······   6–79 %            0
+2026-W45          3   66.7 % of 3    ██████▋···  21–94 %     so far 2 of 3               incomplete         0
+2026-W47          3  so far 2 of 3               incomplete  so far 0 of 3               incomplete         1
+all               9   66.7 % of 6 +  ██████▋···  30–90 %      33.3 % of 3 +  ███▍······   6–79 %            1
 
  +  over the complete weeks; younger ones are not in the rate yet
 responded: a first reply within 30 days (open_rate/1, response_rate/1)
 
-TAG   DELIVERED  OPENED                     95 %        RESPONDED                   95 %
-fair          6   66.7 % of 6   ██████▋···  30–90 %      33.3 % of 3 +  ███▍······   6–79 %
-none          3  so far 1 of 3              incomplete  so far 0 of 3               incomplete
+TAG   DELIVERED  OPENED                     95 %        RESPONDED                   95 %        DECLINED
+fair          6   66.7 % of 6   ██████▋···  30–90 %      33.3 % of 3 +  ███▍······   6–79 %            0
+none          3  so far 2 of 3              incomplete  so far 0 of 3               incomplete         1
 
  +  over the complete weeks; younger ones are not in the rate yet
 responded: a first reply within 30 days (open_rate/1, response_rate/1)

@@ -154,7 +154,7 @@ func (h *history) send(ctx context.Context, s config.SampleSend) error {
 	return nil
 }
 
-// deliver delivers an InMail and schedules its opening, report, replies and retraction.
+// deliver delivers an InMail and schedules its opening, report, replies, decline and retraction.
 func (h *history) deliver(ctx context.Context, id domain.ID, s config.SampleSend) error {
 	outcomes, err := h.app.service.Deliver(ctx, []domain.ID{id})
 	if err != nil || outcomes[0].Status != domain.Sent {
@@ -187,6 +187,17 @@ func (h *history) deliver(ctx context.Context, id domain.ID, s config.SampleSend
 			return unlessRefused(err)
 		})
 	}
+	if s.Declined > 0 {
+		h.do(t0.Add(s.Declined), func(ctx context.Context) error {
+			return unlessRefused(service.Decline(ctx, to, id, s.Reason))
+		})
+	}
+	if s.Absent > 0 {
+		h.do(t0.Add(s.Absent), func(ctx context.Context) error {
+			_, err := service.Reply(ctx, to, id, s.Notice)
+			return unlessRefused(err)
+		})
+	}
 	if s.Retracted > 0 {
 		h.do(t0.Add(s.Retracted), func(ctx context.Context) error {
 			token, _, _, err := service.AskRetraction(ctx, from, id)
@@ -214,6 +225,7 @@ type summary struct {
 	Delivered   int            `json:"delivered"`
 	Opened      int            `json:"opened"`
 	Replied     int            `json:"replied"`
+	Declined    int            `json:"declined"`
 	Expired     int            `json:"expired"`
 	Retracted   int            `json:"retracted"`
 	Pending     int            `json:"pending"`
@@ -288,6 +300,7 @@ func (a *app) summarise(ctx context.Context) (summary, error) {
 		s.Delivered += row.Delivered
 		s.Opened += row.Opened
 		s.Replied += row.Replied
+		s.Declined += row.Declined
 		s.Expired += row.Expired
 		s.Retracted += row.Retracted
 		s.Pending += row.Pending
@@ -336,7 +349,7 @@ func (s summary) print(out io.Writer) error {
 	fmt.Fprintf(t, "\ndelivered\t%d\n", s.Delivered)
 	fmt.Fprintf(t, "opened\t%d\topen rate %s\n", s.Opened, s.OpenRate)
 	fmt.Fprintf(t, "replied\t%d\tresponse rate %s\n", s.Replied, s.Response)
-	fmt.Fprintf(t, "expired, retracted, waiting\t%d, %d, %d\n", s.Expired, s.Retracted, s.Pending)
+	fmt.Fprintf(t, "declined, expired, retracted, waiting\t%d, %d, %d, %d\n", s.Declined, s.Expired, s.Retracted, s.Pending)
 	var refused []string
 	total := 0
 	for code, n := range s.Refused {

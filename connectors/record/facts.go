@@ -8,9 +8,9 @@ import (
 )
 
 // Facts returns all that sends are judged by, in two round trips on PostgreSQL. The first locks the senders,
-// and recipients with a limit of InMails a week, and asks everything that depends on no other answer. Statements run in their order, and each reads what was
-// committed before it began, so all that follows the lock is read under it. The second asks what depends on
-// the answers of the first.
+// and recipients with a limit of InMails a week, and asks everything that depends on no other answer.
+// Statements run in their order, and each reads what was committed before it began, so all that follows the
+// lock is read under it. The second asks what depends on the answers of the first.
 func (t *tx) Facts(ask mailroom.Ask) (f mailroom.Facts, err error) {
 	if len(ask.Pairs) == 0 && len(ask.Keys) == 0 && ask.State == "" {
 		return f, nil

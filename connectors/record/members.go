@@ -82,8 +82,9 @@ func (t *tx) lockSides(senders, recipients []domain.MemberID, recipientWeek int)
 		senders, recipients, recipientWeek)
 }
 
-// received finds the newest InMails that were delivered to a member since $1, as many as its limit, and counts
-// those that are queued. It reads the index of the recipient in two parts, one for each value of in_inbox.
+// received finds the newest InMails that were delivered to a member since $1, as many as its limit, and
+// counts those that are queued. It reads the index of the recipient in two parts, one for each value of
+// in_inbox.
 const (
 	received = `SELECT r.n, got.sent_at FROM unnest($2::int[], $3::text[], $4::int[]) AS r(n, id, most)
 		JOIN LATERAL (SELECT i.sent_at FROM inmails i
@@ -224,8 +225,8 @@ const pairs = `SELECT r.n,
 	FROM unnest($2::int[], $3::text[], $4::text[]) AS r(n, a, b)`
 
 // Pairs returns for each pair whether the two are connected or blocked, whether an InMail awaits its answer
-// or is queued, and when the last was declined (R12, R16, R20, R63). The time decides whether an InMail is live, whether or not
-// its expiry was stored (R33).
+// or is queued, and when the last was declined (R12, R16, R20, R63). The time decides whether an InMail is
+// live, whether or not its expiry was stored (R33).
 func (t *tx) Pairs(ps []mailroom.Pair) ([]mailroom.Between, error) {
 	answers := make([]mailroom.Between, len(ps))
 	asked := batch{args: []any{t.at(0)}}

@@ -79,8 +79,8 @@ func (svc *Service) Read(s Send) *Letter {
 
 // AcceptRead judges letters by every rule that can be judged now, in R21's order, and stores those that pass
 // as queued, in one transaction; answers[i] is for letters[i]. Of a refused one only the audit keeps the
-// codes, and no key is bound to it (R27, R28). After an error nothing of the batch is stored. The caller announces queued, which leaves out
-// sends that were accepted before under their key (R28).
+// codes, and no key is bound to it (R27, R28). After an error nothing of the batch is stored. The caller
+// announces queued, which leaves out sends that were accepted before under their key (R28).
 func (svc *Service) AcceptRead(ctx context.Context,
 	letters []*Letter) (answers []Accepted, queued []domain.ID, err error) {
 	if len(letters) == 0 {
@@ -415,9 +415,9 @@ func (d *Letter) answerKey() AnswerKey {
 	return AnswerKey{d.From, hex.EncodeToString(sum[:])}
 }
 
-// replay returns the answer of an accepted send again; another request under the same key is a conflict (R28). The details
-// of the advice were not kept and are computed anew from the text, which is the same. Where the recipient has
-// changed or is erased since, only the code is returned.
+// replay returns the answer of an accepted send again; another request under the same key is a conflict
+// (R28). The details of the advice were not kept and are computed anew from the text, which is the same.
+// Where the recipient has changed or is erased since, only the code is returned.
 func (b *acceptance) replay(a Answer, d *Letter, common []string) (Accepted, error) {
 	if a.Digest != d.digest {
 		return Accepted{Err: refuse(domain.IdempotencyConflict,

@@ -30,8 +30,8 @@ func (svc *Service) Reply(ctx context.Context, v Viewer, id domain.ID, body stri
 	return svc.ReplyWith(ctx, v, id, Message{Body: body})
 }
 
-// ReplyWith adds a message to the conversation of an InMail. The first is by the recipient of a live InMail; it
-// opens the InMail and costs nothing (R39). After that both sides write as much as they want (R40). An
+// ReplyWith adds a message to the conversation of an InMail. The first is by the recipient of a live InMail;
+// it opens the InMail and costs nothing (R39). After that both sides write as much as they want (R40). An
 // automatic reply is kept, and changes nothing of the InMail (R64). A block stops replies too (R16).
 func (svc *Service) ReplyWith(ctx context.Context, v Viewer, id domain.ID, message Message) (domain.ID, error) {
 	if err := CheckText(message.Body); err != nil {

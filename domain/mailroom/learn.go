@@ -89,7 +89,8 @@ func (svc *Service) learn(tx Tx, m *spam.Model, lessons []Lesson) (learnt int, e
 		return 0, err
 	}
 	for _, id := range answered {
-		// An erased InMail has no text to learn from, and one whose reply was automatic after all is not answered.
+		// An erased InMail has no text to learn from, and one whose reply was automatic after all is not
+		// answered.
 		if im := found[id]; im != nil && im.Body != "" && !im.RepliedAt.IsZero() {
 			m.Observe(im.Subject, im.Body, false)
 			learnt++

@@ -12,9 +12,9 @@ import (
 )
 
 // TestRandomLife plays a small network at random over a real record: sends, deliveries, openings, replies,
-// retractions, declines, automatic replies and their corrections, reports and the clock in any order. After each step nothing is overspent, receipts have no
-// gap, the figures add up to what was delivered, and what each side sees is what the model says (R10, R29,
-// R31–R40, R54, R59).
+// retractions, declines, automatic replies and their corrections, reports and the clock in any order. After
+// each step nothing is overspent, receipts have no gap, the figures add up to what was delivered, and what
+// each side sees is what the model says (R10, R29, R31–R40, R54, R59).
 func TestRandomLife(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		policy := calm()

@@ -194,10 +194,10 @@ func declineRules(t *testing.T) {
 		w.clock.advance(90*24*time.Hour - time.Millisecond)
 		_, err := w.accept(text("a", "b"))
 		w.want(err, domain.RecipientUnavailable)
-		checks, err := w.svc.Preflight(w.ctx, "a", []domain.MemberID{"b"}, nil)
+		campaign, err := w.svc.Preflight(w.ctx, "a", []domain.MemberID{"b"}, nil)
 		w.ok(err)
-		if len(checks[0].Refusals) != 1 || checks[0].Refusals[0].Code != domain.RecipientUnavailable {
-			w.t.Errorf("preflight %+v", checks[0].Refusals)
+		if len(campaign.Checks[0].Refusals) != 1 || campaign.Checks[0].Refusals[0].Code != domain.RecipientUnavailable {
+			w.t.Errorf("preflight %+v", campaign.Checks[0].Refusals)
 		}
 		entries, err := w.svc.Audit(w.ctx, "a", mailroom.Page{Limit: 1})
 		w.ok(err)
@@ -504,10 +504,10 @@ func peaceRules(t *testing.T) {
 		if entries[0].Refusals[0] != domain.RecipientBusy || !endsAt(w, entries[0], domain.RecipientBusy).Equal(t0.Add(domain.PeaceWindow)) {
 			w.t.Errorf("audit %v %s", entries[0].Refusals, entries[0].Detail)
 		}
-		checks, err := w.svc.Preflight(w.ctx, s[2], []domain.MemberID{"r0", "r1"}, nil)
+		campaign, err := w.svc.Preflight(w.ctx, s[2], []domain.MemberID{"r0", "r1"}, nil)
 		w.ok(err)
-		if checks[0].OK || checks[0].Refusals[0].Code != domain.RecipientUnavailable || !checks[1].OK {
-			w.t.Errorf("preflight %+v", checks)
+		if campaign.Checks[0].OK || campaign.Checks[0].Refusals[0].Code != domain.RecipientUnavailable || !campaign.Checks[1].OK {
+			w.t.Errorf("preflight %+v", campaign)
 		}
 		w.sent(s[2], "r1") // another member has room
 		w.clock.set(t0.Add(domain.PeaceWindow - time.Millisecond))

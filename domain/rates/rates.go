@@ -41,8 +41,8 @@ func Of(hits, n int) *Rate {
 	return &Rate{Value: p, Low: max(0, middle-half), High: min(1, middle+half)}
 }
 
-// Row is one line of a report. Opened, Replied, Declined and Retracted overlap: an InMail that was opened, replied to
-// and then retracted counts in all three.
+// Row is one line of a report. Opened, Replied, Declined and Retracted overlap: an InMail that was opened,
+// replied to and then retracted counts in all three.
 type Row struct {
 	Key       string
 	Delivered int
