@@ -196,6 +196,29 @@ func (s Settings) Validate() error {
 	return errors.Join(faults...)
 }
 
+// Warnings returns what is allowed and yet seldom meant: texts and keys that go over a network unencrypted,
+// and the tests' clock where others reach it.
+func (s Settings) Warnings() []string {
+	var all []string
+	warn := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }
+	host, _, err := net.SplitHostPort(s.HTTP.Listen)
+	public := err == nil && !loopback(host)
+	if public && s.HTTP.Scheme() == "http" {
+		warn("listen: %s is plain http beyond this machine: keys and texts are sent as they are; set tls_cert and tls_key, "+
+			"or let only a reverse proxy with TLS reach it", s.HTTP.Listen)
+	}
+	if public && s.Program.TimeTravel {
+		warn("time_travel: an operator key sets the clock forward, on an address that others reach; it is for tests")
+	}
+	if other := s.Record.Unencrypted(); other != "" {
+		warn("database_url: the way to %s may be without TLS; add sslmode=verify-full", other)
+	}
+	if other := s.Queue.Unencrypted(); other != "" {
+		warn("redis_url: the way to %s is without TLS; write rediss://", other)
+	}
+	return all
+}
+
 func loopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()

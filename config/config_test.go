@@ -197,3 +197,33 @@ func TestTheSampleIsRepeatableAndComplete(t *testing.T) {
 		}
 	}
 }
+
+// TestWarnings checks what is allowed and warned of.
+func TestWarnings(t *testing.T) {
+	for name, row := range map[string]struct {
+		env  []string
+		want []string // the settings that are warned of
+	}{
+		"nothing set":         {nil, nil},
+		"loopback":            {[]string{"INMAIL_TIME_TRAVEL=1", "INMAIL_DATABASE_URL=postgres://u@127.0.0.1/db", "INMAIL_REDIS_URL=redis://localhost:6379"}, nil},
+		"a socket":            {[]string{"INMAIL_DATABASE_URL=postgres://u@%2Fvar%2Frun/db"}, nil},
+		"all in the open":     {[]string{"INMAIL_LISTEN=0.0.0.0:8080", "INMAIL_TIME_TRAVEL=1", "INMAIL_DATABASE_URL=postgres://u@db.internal/db", "INMAIL_REDIS_URL=redis://redis.internal:6379"}, []string{"listen", "time_travel", "database_url", "redis_url"}},
+		"all with TLS":        {[]string{"INMAIL_LISTEN=0.0.0.0:8080", "INMAIL_TLS_CERT=c.pem", "INMAIL_TLS_KEY=k.pem", "INMAIL_DATABASE_URL=postgres://u@db.internal/db?sslmode=require", "INMAIL_REDIS_URL=rediss://redis.internal:6379"}, nil},
+		"one of two in plain": {[]string{"INMAIL_REDIS_URL=redis-sentinel://127.0.0.1:26379,10.0.0.2:26379?master=main"}, []string{"redis_url"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, err := Load(Sources{Environment: row.env})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, w := range s.Warnings() {
+				setting, _, _ := strings.Cut(w, ":")
+				got = append(got, setting)
+			}
+			if diff := cmp.Diff(row.want, got); diff != "" {
+				t.Errorf("warned of (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

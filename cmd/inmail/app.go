@@ -9,7 +9,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -163,6 +162,9 @@ func (a *app) Start(ctx context.Context) error {
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), a.queue.Collector())
 	for _, name := range a.settings.Unknown {
 		a.log.WarnContext(ctx, "there is no such setting; inmail config check lists them", "variable", name)
+	}
+	for _, warning := range a.settings.Warnings() {
+		a.log.WarnContext(ctx, warning)
 	}
 	if err := a.installOperatorKey(ctx); err != nil {
 		return err
@@ -506,15 +508,6 @@ func (a *app) checkClock(ctx context.Context) error {
 		return mailroom.Because(mailroom.CauseApart, fmt.Errorf("the record's time is %s ahead of this machine's clock", offset))
 	}
 	return nil
-}
-
-// version is the version of the program as the Go tool knows it.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok || info.Main.Version == "" {
-		return "(devel)"
-	}
-	return info.Main.Version
 }
 
 // newLog returns the log of the settings: text on a terminal, JSON elsewhere. Lines contain ids only (STYLE

@@ -244,8 +244,8 @@ func crmFailuresCommand(o *options) *cobra.Command {
 		Use:   "failures",
 		Short: "Show what Salesforce did not accept, grouped, and what to do about it",
 		Long: `Show what Salesforce did not accept, grouped by the org's object and answer, and what to do about it;
-then the newest InMails concerned. A record and its Tasks fail apart from each other. A dagger marks dead letters, which wait for a person: they are pushed again by inmail
-crm retry, or when the InMail changes next.`,
+then the newest InMails concerned. A record and its Tasks fail apart from each other. A dagger marks dead
+letters, which wait for a person: they are pushed again by inmail crm retry, or when the InMail changes next.`,
 		Example: "  inmail crm failures\n  inmail crm failures --class bad_data --csv > failures.csv",
 		Args:    exactly(0),
 	}

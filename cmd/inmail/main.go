@@ -86,6 +86,7 @@ Exit codes: 0 done, 1 failed, 2 wrong use or a wrong setting, 3 refused by a rul
 		Example: "  inmail serve --sample\n  inmail report\n" +
 			"  inmail send --member lena.hart --to maria.lopez --subject \"Our talk\" --body-file letter.txt",
 		PersistentPreRunE: checkFlags,
+		Version:           version(),
 
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -93,6 +94,7 @@ Exit codes: 0 done, 1 failed, 2 wrong use or a wrong setting, 3 refused by a rul
 	root.PersistentFlags().StringVar(&o.configFile, "config", "",
 		"settings in YAML; INMAIL_* variables and flags override it")
 	root.PersistentFlags().BoolVar(&o.json, "json", false, "print JSON")
+	root.SetVersionTemplate(versionText())
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddGroup(&cobra.Group{ID: memberGroup, Title: "A member's work:"},
 		&cobra.Group{ID: operatorGroup, Title: "An operator's work:"})

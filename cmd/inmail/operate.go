@@ -42,7 +42,8 @@ func configCommand(o *options) *cobra.Command {
 			shown := s.Show()
 			if o.json {
 				return o.print(cmd.OutOrStdout(),
-					map[string]any{"settings": shown, "unknown": append([]string{}, s.Unknown...)}, "")
+					map[string]any{"settings": shown, "unknown": append([]string{}, s.Unknown...),
+						"warnings": append([]string{}, s.Warnings()...)}, "")
 			}
 			table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
 			fmt.Fprintln(table, "SETTING\tVALUE\tVARIABLE")
@@ -52,20 +53,17 @@ func configCommand(o *options) *cobra.Command {
 			for _, name := range s.Unknown {
 				fmt.Fprintf(table, "there is no such setting: %s\t\t\n", name)
 			}
-			return table.Flush()
+			if err := table.Flush(); err != nil {
+				return err
+			}
+			for _, w := range s.Warnings() {
+				fmt.Fprintln(cmd.OutOrStdout(), "warning: "+w)
+			}
+			return nil
 		},
 	}
 	return commandGroup(&cobra.Command{Use: "config", Short: "Look at the settings",
 		Example: "  inmail config check"}, check)
-}
-
-func versionCommand(o *options) *cobra.Command {
-	return &cobra.Command{
-		Use: "version", Short: "Print the version", Args: exactly(0),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return o.print(cmd.OutOrStdout(), map[string]string{"version": version()}, "inmail "+version()+"\n")
-		},
-	}
 }
 
 // print writes value as JSON with --json, else text.

@@ -289,7 +289,7 @@ func (a *app) printSummary(ctx context.Context, out io.Writer, asJSON bool) erro
 }
 
 func (a *app) summarise(ctx context.Context) (summary, error) {
-	s := summary{API: "http://" + a.apiAddress, Refused: map[string]int{}, Calls: map[string]int{},
+	s := summary{API: a.url(), Refused: map[string]int{}, Calls: map[string]int{},
 		LeadMatched: map[string]int{}}
 	report, err := a.service.Analytics(ctx, "week", time.Time{}, time.Time{})
 	if err != nil {

@@ -129,7 +129,7 @@ func (a *app) printAddresses(out io.Writer) error {
 	if !a.settings.Has(config.RoleAPI) {
 		what = "serves its health and metrics"
 	}
-	_, err := fmt.Fprintf(out, "inmail %s %s at http://%s\n", version(), what, a.apiAddress)
+	_, err := fmt.Fprintf(out, "inmail %s %s at %s\n", version(), what, a.url())
 	if a.sandboxAddress != "" && err == nil {
 		_, err = fmt.Fprintf(out, "Salesforce sandbox (not Salesforce) at http://%s\n", a.sandboxAddress)
 	}
@@ -139,5 +139,8 @@ func (a *app) printAddresses(out io.Writer) error {
 	}
 	return err
 }
+
+// url is where the API answers.
+func (a *app) url() string { return a.settings.HTTP.Scheme() + "://" + a.apiAddress }
 
 func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }

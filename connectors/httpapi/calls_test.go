@@ -285,7 +285,11 @@ func TestRestrictions(t *testing.T) {
 		has("items.0.trigger", "volume_hour", "items.0.until", "2026-11-24T09:00:00.000Z", "items.0.undone_at", nil, "next_cursor", nil).text("items.0.id")
 	w.ask(w.operator, "GET", "/v1/restrictions?member=jo", nil).want(200, "").
 		has("items.0.decision.version", spam.BehaviourVersion, "items.0.decision.sends", 20, "items.0.decision.reporters", 1)
-	w.ask(w.operator, "GET", "/v1/restrictions", nil).want(400, "bad_request")
+	w.restrict("maria")
+	a := w.ask(w.operator, "GET", "/v1/restrictions?limit=1", nil).want(200, "").
+		has("items.0.member", "jo", "items.0.from", "2026-11-23T09:00:00.000Z", "items.0.until", "2026-11-24T09:00:00.000Z")
+	w.ask(w.operator, "GET", "/v1/restrictions?limit=1&cursor="+a.text("next_cursor"), nil).want(200, "").
+		has("items.0.member", "maria", "next_cursor", nil)
 	replay := "/v1/audit/" + id + "/replay"
 	w.ask(w.operator, "POST", replay, nil).want(200, "").has("id", id, "kind", "restrict", "sender", "jo", "was.value", 21, "would.limit", 20, "limits.volume_day", 40, "whole", true)
 	w.ask(w.operator, "POST", replay, `{"volume_hour":30}`).want(200, "").has("would", nil, "limits.volume_hour", 30)

@@ -11,6 +11,8 @@ import (
 // Config holds what an operator may decide about the HTTP side. Start from Default.
 type Config struct {
 	Listen            string        `koanf:"listen"`              // host:port; port 0 takes a free one
+	TLSCert           string        `koanf:"tls_cert"`            // PEM file; empty: plain http
+	TLSKey            string        `koanf:"tls_key"`             // PEM file; both are read again when they change
 	MetricsKey        string        `koanf:"metrics_key"`         // secret; empty: metrics need no key
 	ReadHeaderTimeout time.Duration `koanf:"read_header_timeout"` // 100ms..1m, for a request's head
 	ReadTimeout       time.Duration `koanf:"read_timeout"`        // 100ms..10m; of an import: each read
@@ -44,6 +46,14 @@ func Default() Config {
 	}
 }
 
+// Scheme is https when there is a certificate, else http.
+func (c Config) Scheme() string {
+	if c.TLSCert != "" {
+		return "https"
+	}
+	return "http"
+}
+
 // Validate reports all settings that are out of bounds, each with its name, value and bounds.
 func (c Config) Validate() error {
 	var faults []error
@@ -70,6 +80,9 @@ func (c Config) Validate() error {
 	}
 	if c.MaxHeaderBytes < 4096 || c.MaxHeaderBytes > 1<<20 {
 		faults = append(faults, fmt.Errorf("max_header_bytes: %d is outside 4096..1048576", c.MaxHeaderBytes))
+	}
+	if (c.TLSCert == "") != (c.TLSKey == "") {
+		faults = append(faults, errors.New("tls_cert, tls_key: set both, or none"))
 	}
 	if !(c.RateLimit >= 0 && c.RateLimit <= 1e6) {
 		faults = append(faults, fmt.Errorf("rate_limit: %g is outside 0..1000000", c.RateLimit))

@@ -39,9 +39,6 @@ func (w *world) samples() []sample {
 			path = strings.Replace(path, "{id}", "jo", 1)
 		}
 		s := sample{endpoint: e, target: sampleParts.Replace(path)}
-		if e.path == "/v1/restrictions" {
-			s.target += "?member=jo"
-		}
 		i := slices.IndexFunc(theContract().Operations(), func(o contracttest.Operation) bool { return o.Method == e.method && o.Path == e.path })
 		operation := theContract().Operations()[i]
 		switch {

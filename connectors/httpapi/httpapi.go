@@ -159,6 +159,9 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set(requestHeader, c.id)
 	h.Set("X-Content-Type-Options", "nosniff")
+	if a.Config.Scheme() == "https" {
+		h.Set("Strict-Transport-Security", "max-age=31536000")
+	}
 	h.Set("Cache-Control", "no-store")
 	if !canonical(r.URL.EscapedPath()) {
 		c.refuse(noSuchPath())

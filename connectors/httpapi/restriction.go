@@ -13,6 +13,7 @@ import (
 // restrictionService lists the restrictions of senders (R42) and takes them back, for operators.
 type restrictionService interface {
 	Restrictions(ctx context.Context, member domain.MemberID) ([]mailroom.DecidedRestriction, error)
+	HoldingRestrictions(ctx context.Context, p mailroom.Page) ([]mailroom.DecidedRestriction, error)
 	UndoRestriction(ctx context.Context, v mailroom.Viewer, id string) error
 }
 
@@ -20,11 +21,11 @@ func (a *API) restrictionEndpoints() []endpoint {
 	return []endpoint{
 		gives(endpoint{method: "GET", path: "/v1/restrictions", name: "listRestrictions", group: "Operators",
 			access: operatorOnly, status: http.StatusOK,
-			does: "List the restrictions of a member with what each was decided from, newest first (R42, R43)",
-			more: "All of them; next_cursor is always null. What a decision was made from stands under decision; " +
-				"POST /v1/audit/{id}/replay takes the same id.",
-			query: []parameter{{name: "member", doc: "whose restrictions", schema: memberIDSchema(),
-				required: true}}}, (*call).restrictions),
+			does: "List the restrictions that hold now, by their end (R42, R43)",
+			more: "With member: all of that member, newest first, on one page. What a decision was made from stands " +
+				"under decision; POST /v1/audit/{id}/replay takes the same id.",
+			query: append(pageParameters(), parameter{name: "member", doc: "whose restrictions, those that ended too",
+				schema: memberIDSchema()})}, (*call).restrictions),
 		gives(endpoint{method: "POST", path: "/v1/restrictions/{id}/undo", name: "undoRestriction",
 			group: "Operators", access: operatorOnly, status: http.StatusNoContent,
 			does: "Take a restriction back (R42, R43)",
@@ -48,15 +49,17 @@ type decisionView struct {
 }
 
 type restrictionView struct {
-	ID        string        `json:"id"`
-	Trigger   string        `json:"trigger" list:"trigger" example:"volume_hour"`
-	Value     float64       `json:"value" example:"21"`
-	Limit     float64       `json:"limit" example:"20"`
-	Step      int           `json:"step" doc:"1 is the shortest restriction, 3 the longest (R42)" example:"1"`
-	StartedAt stamp         `json:"started_at"`
-	Until     stamp         `json:"until"`
-	UndoneAt  *stamp        `json:"undone_at"`
-	Decision  *decisionView `json:"decision,omitempty" doc:"not in an export, nor where it is kept no more"`
+	ID        string          `json:"id"`
+	Member    domain.MemberID `json:"member,omitempty" doc:"not in an export" example:"jo-smith"`
+	Trigger   string          `json:"trigger" list:"trigger" example:"volume_hour"`
+	Value     float64         `json:"value" example:"21"`
+	Limit     float64         `json:"limit" example:"20"`
+	Step      int             `json:"step" doc:"1 is the shortest restriction, 3 the longest (R42)" example:"1"`
+	StartedAt stamp           `json:"started_at"`
+	From      stamp           `json:"from" doc:"the same as started_at"`
+	Until     stamp           `json:"until"`
+	UndoneAt  *stamp          `json:"undone_at"`
+	Decision  *decisionView   `json:"decision,omitempty" doc:"not in an export, nor where it is kept no more"`
 }
 
 // decisionViewOf returns the signals of d as numbers; nil for a nil d.
@@ -71,25 +74,32 @@ func decisionViewOf(d *spam.Decision) *decisionView {
 
 func restrictionViewOf(r mailroom.RestrictionRow) restrictionView {
 	return restrictionView{ID: r.ID, Trigger: r.Trigger, Value: r.Value, Limit: r.Limit, Step: r.Step,
-		StartedAt: stamp(r.StartedAt), Until: stamp(r.Until), UndoneAt: stampOrNull(r.UndoneAt)}
+		StartedAt: stamp(r.StartedAt), From: stamp(r.StartedAt), Until: stamp(r.Until), UndoneAt: stampOrNull(r.UndoneAt)}
 }
 
 func (c *call) restrictions() (items[restrictionView], error) {
-	member := domain.MemberID(c.query.Get("member"))
-	if err := member.Validate(); err != nil {
-		return items[restrictionView]{}, strictjson.Under("member", err)
-	}
-	rows, err := c.api.Service.Restrictions(c.ctx, member)
+	p, err := restrictionList.page(c.query)
 	if err != nil {
 		return items[restrictionView]{}, err
 	}
-	answer := items[restrictionView]{Items: make([]restrictionView, 0, len(rows))}
-	for _, r := range rows {
-		view := restrictionViewOf(r.RestrictionRow)
-		view.Decision = decisionViewOf(r.Decision)
-		answer.Items = append(answer.Items, view)
+	var found []mailroom.DecidedRestriction
+	if c.query.Has("member") {
+		member := domain.MemberID(c.query.Get("member"))
+		if err := member.Validate(); err != nil {
+			return items[restrictionView]{}, strictjson.Under("member", err)
+		}
+		if found, err = c.api.Service.Restrictions(c.ctx, member); err != nil {
+			return items[restrictionView]{}, err
+		}
+		p.Limit = len(found)
+	} else if found, err = c.api.Service.HoldingRestrictions(c.ctx, oneMore(p)); err != nil {
+		return items[restrictionView]{}, err
 	}
-	return answer, nil
+	return listOf(restrictionList, p, found, func(r mailroom.DecidedRestriction) restrictionView {
+		view := restrictionViewOf(r.RestrictionRow)
+		view.Member, view.Decision = r.Member, decisionViewOf(r.Decision)
+		return view
+	}, func(r mailroom.DecidedRestriction) mailroom.Cursor { return mailroom.Cursor{At: r.Until, ID: r.ID} }), nil
 }
 
 func (c *call) undoRestriction() (nothing, error) {

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log"
@@ -33,6 +34,13 @@ func Listen(ctx context.Context, a *API) (*Server, error) {
 			a.Config.Listen, err)
 	case err != nil:
 		return nil, fmt.Errorf("listen on %s: %w", a.Config.Listen, err)
+	}
+	if a.Config.Scheme() == "https" {
+		c, err := readCertificate(a.Config.TLSCert, a.Config.TLSKey, a.Log, a.Now)
+		if err != nil {
+			return nil, errors.Join(err, l.Close())
+		}
+		l = tls.NewListener(l, c.tlsConfig())
 	}
 	s := &Server{api: a, listener: l, done: make(chan error, 1)}
 	s.http = &http.Server{

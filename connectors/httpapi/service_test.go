@@ -325,6 +325,20 @@ func (f *fakeService) Restrictions(_ context.Context, member domain.MemberID) (l
 	return list, err
 }
 
+func (f *fakeService) HoldingRestrictions(_ context.Context, p mailroom.Page) (list []mailroom.DecidedRestriction, err error) {
+	leave, err := f.enter()
+	defer leave()
+	for _, r := range f.penalty {
+		if r.UndoneAt.IsZero() && r.Until.After(f.now) && (r.Until.After(p.After.At) || r.Until.Equal(p.After.At) && r.ID > p.After.ID) {
+			list = append(list, mailroom.DecidedRestriction{RestrictionRow: r})
+		}
+	}
+	slices.SortFunc(list, func(a, b mailroom.DecidedRestriction) int {
+		return cmp.Or(a.Until.Compare(b.Until), cmp.Compare(a.ID, b.ID))
+	})
+	return list[:min(len(list), p.Limit)], err
+}
+
 // Replay answers for the restrictions and the audit entries that the test stored.
 func (f *fakeService) Replay(_ context.Context, id string, o mailroom.OtherSettings) (mailroom.Replayed, error) {
 	leave, err := f.enter()

@@ -7,6 +7,7 @@ package queue
 import (
 	"errors"
 	"fmt"
+	"net"
 	"time"
 )
 
@@ -79,4 +80,20 @@ func (c Config) Masked() string {
 		return "(masked)"
 	}
 	return a.String()
+}
+
+// Unencrypted returns a host other than this machine to which the connection goes without TLS; empty: none.
+func (c Config) Unencrypted() string {
+	a, err := parseAddress(c.URL)
+	if err != nil || a.tls {
+		return ""
+	}
+	for _, address := range a.hosts {
+		host, _, err := net.SplitHostPort(address)
+		ip := net.ParseIP(host)
+		if err == nil && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+			return host
+		}
+	}
+	return ""
 }

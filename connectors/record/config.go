@@ -6,11 +6,14 @@ package record
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // Config says where the record is and how long anything may take. The zero value is not usable: start from
@@ -126,4 +129,24 @@ func (c Config) Masked() string {
 		masked.User = url.User(u.User.Username())
 	}
 	return masked.String()
+}
+
+// Unencrypted returns a host other than this machine to which the connection may go without TLS; empty: none.
+func (c Config) Unencrypted() string {
+	if !c.Postgres() {
+		return ""
+	}
+	parsed, err := pgconn.ParseConfig(c.dsn())
+	if err != nil {
+		return "" // Validate says so
+	}
+	ways := append([]*pgconn.FallbackConfig{{Host: parsed.Host, TLSConfig: parsed.TLSConfig}}, parsed.Fallbacks...)
+	for _, w := range ways {
+		ip := net.ParseIP(w.Host)
+		local := w.Host == "localhost" || strings.HasPrefix(w.Host, "/") || ip != nil && ip.IsLoopback()
+		if w.TLSConfig == nil && !local {
+			return w.Host
+		}
+	}
+	return ""
 }

@@ -222,6 +222,19 @@ func (t *tx) Restrictions(member domain.MemberID) (rows []mailroom.RestrictionRo
 	return rows, err
 }
 
+const holdingRestrictions = restrictionColumns + `WHERE undone_at IS NULL AND latest = TRUE AND until > $1
+	AND (until, id) > ($2, $3) ORDER BY until, id LIMIT $4`
+
+// HoldingRestrictions lists the restrictions that hold at Now, by (Until, ID).
+func (t *tx) HoldingRestrictions(page mailroom.Page) (rows []mailroom.RestrictionRow, err error) {
+	err = t.query("list restrictions", holdingRestrictions, func(r row) error {
+		x, err := scanRestriction(r)
+		rows = append(rows, x)
+		return err
+	}, t.at(0), millis(page.After.At), page.After.ID, limit(page))
+	return rows, err
+}
+
 const restricted = restrictionColumns + `WHERE member IN (SELECT unnest($1::text[])) AND latest = TRUE AND until > $2`
 
 // Restricted returns the restriction of each sender that holds at Now (R42). One that is stored has begun,

@@ -27,9 +27,20 @@ type DecidedRestriction struct {
 }
 
 // Restrictions lists all restrictions of a member, newest first, for an operator.
-func (svc *Service) Restrictions(ctx context.Context, member domain.MemberID) (list []DecidedRestriction, err error) {
+func (svc *Service) Restrictions(ctx context.Context, member domain.MemberID) ([]DecidedRestriction, error) {
+	return svc.decided(ctx, func(tx Tx) ([]RestrictionRow, error) { return tx.Restrictions(member) })
+}
+
+// HoldingRestrictions lists the restrictions of all members that hold now, by (Until, ID), for an operator.
+func (svc *Service) HoldingRestrictions(ctx context.Context, p Page) ([]DecidedRestriction, error) {
+	return svc.decided(ctx, func(tx Tx) ([]RestrictionRow, error) { return tx.HoldingRestrictions(p) })
+}
+
+// decided reads restrictions with what each was decided from.
+func (svc *Service) decided(ctx context.Context, read func(Tx) ([]RestrictionRow, error)) (list []DecidedRestriction,
+	err error) {
 	err = svc.record.View(ctx, func(tx Tx) error {
-		rows, err := tx.Restrictions(member)
+		rows, err := read(tx)
 		if err != nil {
 			return err
 		}

@@ -367,6 +367,8 @@ type Reputation interface {
 	Strike(strikes []Strike) error
 	// Restrictions returns all of a member, newest first.
 	Restrictions(member domain.MemberID) ([]RestrictionRow, error)
+	// HoldingRestrictions lists those of all members that hold at Now, by (Until, ID).
+	HoldingRestrictions(page Page) ([]RestrictionRow, error)
 	// Restricted returns the restriction of each sender that is in force at Now; absent when there is none.
 	Restricted(senders []domain.MemberID) (map[domain.MemberID]spam.Restriction, error)
 	// PutRestriction restricts a member. It fails with ErrConflict while another restriction of the member is

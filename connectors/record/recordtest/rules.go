@@ -1185,12 +1185,21 @@ func restriction(t *testing.T, w *world) {
 		if diff := cmp.Diff(map[string]int{"volume_hour": 1}, byTrigger()); diff != "" {
 			t.Errorf("by trigger at %s (-want +got):\n%s", now, diff)
 		}
+		listed := read(w, func(tx mailroom.Tx) ([]mailroom.RestrictionRow, error) { return tx.HoldingRestrictions(page(1)) })
+		if diff := cmp.Diff([]mailroom.RestrictionRow{{ID: ids[0], Member: "ada", Restriction: r}}, listed); diff != "" {
+			t.Errorf("listed as holding at %s (-want +got):\n%s", now, diff)
+		}
+		after := mailroom.Page{Limit: 1, After: mailroom.Cursor{At: r.Until, ID: ids[0]}}
+		if next := read(w, func(tx mailroom.Tx) ([]mailroom.RestrictionRow, error) { return tx.HoldingRestrictions(after) }); len(next) > 0 {
+			t.Errorf("after the last: %+v", next)
+		}
 		if err := put(ids[1], second); !errors.Is(err, mailroom.ErrConflict) {
 			t.Errorf("a second one while the first holds, at %s: %v, want ErrConflict", now, err)
 		}
 	}
 	w.set(r.Until)
-	if len(holds()) != 0 || len(byTrigger()) != 0 {
+	ended := read(w, func(tx mailroom.Tx) ([]mailroom.RestrictionRow, error) { return tx.HoldingRestrictions(page(1)) })
+	if len(holds()) != 0 || len(byTrigger()) != 0 || len(ended) != 0 {
 		t.Error("holds at its end")
 	}
 	if err := put(ids[1], second); err != nil {
