@@ -301,7 +301,7 @@ func TestExitCodeFollowsTheStatus(t *testing.T) {
 			problem := fmt.Sprintf(`{"type":"urn:inmail:some_code","title":"T","status":%d,"detail":"what was wrong\u001b[2J","code":"some_code"}`, status)
 			answering(t, status, "application/problem+json", problem)
 			got := must(t, code, "credits", "--member", "a")
-			if !strings.HasPrefix(got.err, "inmail: some_code: what was wrong [2J") {
+			if !strings.HasPrefix(got.err, "inmail: some_code: what was wrong[2J") {
 				t.Errorf("said %q", got.err)
 			}
 			if got.out != "" {

@@ -598,13 +598,13 @@ func (h *randomHistory) reportJSON(by string) []rates.Row {
 	answer := read[struct {
 		Rows []struct {
 			rateRow
-			Expired, Retracted, Pending int
+			Expired, Retracted, Declined, Pending int
 		}
 	}](h.t, h.command("report", "--json", "--by", by))
 	rows := make([]rates.Row, len(answer.Rows))
 	for i, r := range answer.Rows {
 		rows[i] = rates.Row{Key: r.Key, Delivered: r.Delivered, Opened: r.Opened, Replied: r.Replied, InTime: r.InTime, Complete: r.Complete,
-			ResponseComplete: r.ResponseComplete, OpenOf: r.OpenOf, ResponseOf: r.ResponseOf, Expired: r.Expired, Retracted: r.Retracted, Pending: r.Pending}
+			ResponseComplete: r.ResponseComplete, OpenOf: r.OpenOf, ResponseOf: r.ResponseOf, Expired: r.Expired, Retracted: r.Retracted, Declined: r.Declined, Pending: r.Pending}
 		if r.Open != nil {
 			rows[i].Open = &rates.Rate{Value: *r.Open, Low: r.OpenLow, High: r.OpenHigh}
 		}
@@ -645,7 +645,7 @@ func (h *randomHistory) table(by string, want []rates.Row) {
 			}
 			cells = append(cells, cell, fmt.Sprintf("%.0f–%.0f %%", 100*side.rate.Low, 100*side.rate.High))
 		}
-		h.same("inmail report by "+by+", row "+r.Key, cells, printed[r.Key])
+		h.same("inmail report by "+by+", row "+r.Key, append(cells, strconv.Itoa(r.Declined)), printed[r.Key])
 	}
 }
 
