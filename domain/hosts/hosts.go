@@ -4,6 +4,7 @@
 package hosts
 
 import (
+	"iter"
 	"net/netip"
 	"net/url"
 	"strings"
@@ -33,17 +34,39 @@ func Find(text string, bare func(domain string) bool) []Address {
 	}
 	var all []Address
 	for start := 0; start < len(text); {
-		end := start
-		for end < len(text) && strings.IndexByte(addressEnds, text[end]) < 0 {
-			end++
-		}
+		end := start + pieceEnd(text[start:])
 		if a, ok := findIn(text[start:end], bare); ok {
 			a.Start, a.End = start+a.Start, end
 			all = append(all, a)
 		}
-		start = end + 1
+		start = max(end, start+1)
 	}
 	return all
+}
+
+// pieceEnd returns the length of the piece at the start of text that may hold an address: it ends before one
+// of addressEnds, and where letters without blanks between words meet ASCII ones, as in 点击bit.ly/x领取.
+func pieceEnd(text string) int {
+	before := rune(-1)
+	for i, r := range text {
+		switch {
+		case r < utf8.RuneSelf && strings.IndexByte(addressEnds, byte(r)) >= 0:
+			return i
+		case unspaced(r) && before < utf8.RuneSelf && wordRune(before), unspaced(before) && r < utf8.RuneSelf && wordRune(r):
+			return i
+		}
+		before = r
+	}
+	return len(text)
+}
+
+// unspaced reports whether r belongs to a script that is written without blanks between words.
+func unspaced(r rune) bool {
+	return r >= utf8.RuneSelf && unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Thai)
+}
+
+func wordRune(r rune) bool {
+	return r >= 0 && r != utf8.RuneError && (unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r))
 }
 
 // findIn finds the address at the end of a piece of text without addressEnds.
@@ -80,7 +103,7 @@ func isName(host string, bare func(domain string) bool) bool {
 		switch {
 		case r == '.' && before == '.':
 			return false
-		case r != '.' && r != '-' && !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.IsMark(r):
+		case r != '.' && r != '-' && !wordRune(r):
 			return false
 		}
 		before = r
@@ -90,7 +113,7 @@ func isName(host string, bare func(domain string) bool) bool {
 
 func endsInWord(text string) bool {
 	r, size := utf8.DecodeLastRuneInString(text)
-	return size > 0 && r != utf8.RuneError && (unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r))
+	return size > 0 && wordRune(r) && !unspaced(r)
 }
 
 // authority returns the host of a web address in lower case, without user, port and www., and whether a user
@@ -179,7 +202,7 @@ func claims(text string) []Address {
 	}, text)
 	text = strings.ToLower(norm.NFKC.String(text))
 	var all []Address
-	for _, piece := range strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(addressEnds, r) }) {
+	for piece := range pieces(text) {
 		if at := strings.LastIndexByte(piece, '@'); at > 0 && !strings.Contains(piece, "://") {
 			if host, _ := authority(strings.TrimRight(piece[at+1:], ".,;:!?*~")); isName(host, known) {
 				all = append(all, Address{Host: Read(host)})
@@ -191,6 +214,19 @@ func claims(text string) []Address {
 		}
 	}
 	return all
+}
+
+// pieces returns the pieces of text that may hold an address.
+func pieces(text string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for text != "" {
+			end := pieceEnd(text)
+			if end > 0 && !yield(text[:end]) {
+				return
+			}
+			text = text[max(end, 1):]
+		}
+	}
 }
 
 // dots are the full stop and the characters that browsers read as one, or that look like one.

@@ -113,6 +113,18 @@ func TestFind(t *testing.T) {
 	}
 }
 
+func TestFindInUnspacedScripts(t *testing.T) {
+	text := "点击bit.ly/x领取，或者https://t.cn/y查看 例え.jp"
+	var got []string
+	for _, a := range Find(text, func(domain string) bool { return domain == "ly" || domain == "jp" }) {
+		got = append(got, a.Host+" "+text[a.Start:a.End])
+	}
+	want := []string{"bit.ly bit.ly/x", "t.cn https://t.cn/y", "例え.jp 例え.jp"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("addresses (-want +got):\n%s", diff)
+	}
+}
+
 // FuzzCompare checks that any text and any address are compared without a panic, and that what is shown is
 // drawn in one line.
 func FuzzCompare(f *testing.F) {

@@ -24,7 +24,8 @@ var bareDomains = set("com", "net", "org", "info", "biz", "io", "co", "me", "ly"
 func shortened(host string) bool { return shorteners[host] }
 
 var shorteners = set("bit.ly", "tinyurl.com", "t.co", "goo.gl", "ow.ly", "is.gd", "v.gd", "buff.ly", "rebrand.ly",
-	"cutt.ly", "shorturl.at", "rb.gy", "t.ly", "tiny.cc", "bl.ink", "lnkd.in", "adf.ly", "bit.do", "s.id", "clck.ru")
+	"t.cn", "url.cn", "dwz.cn", "suo.im", "reurl.cc", "lihi.cc", "pse.is", "ppt.cc", "surl.li", "n9.cl", "goo.su", "u.to", "kutt.it",
+	"shorturl.gg", "soo.gd", "vk.cc", "cutt.ly", "shorturl.at", "rb.gy", "t.ly", "tiny.cc", "bl.ink", "lnkd.in", "adf.ly", "bit.do", "s.id", "clck.ru")
 
 // bareNumber reports whether the host is an IP address.
 func bareNumber(host string) bool {

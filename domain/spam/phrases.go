@@ -64,12 +64,17 @@ var classes = []class{
 			"ha ganado un", "has sido seleccionado", "ganador del", "voce ganhou", "foi sorteado", "hai vinto",
 			"u heeft gewonnen", "je hebt gewonnen",
 			"вы выиграли", "ваш выигрыш",
+			"恭 喜 您 中 奖", "恭 喜 你 中 奖", "恭 喜 您 获 得", "恭 喜 你 获 得", "您 已 中 奖", "你 中 奖 了", "您 中 奖 了", "中 奖 用 户", "中 奖 号 码", "幸 运 用 户", "幸 运 号 码",
+			"被 抽 中", "被 选 为 幸 运", "领 取 奖 品", "领 取 奖 金", "领 取 大 奖", "领 取 您 的 奖", "中 大 奖", "恭 喜 您 中 獎", "恭 喜 你 中 獎", "恭 喜 您 獲 得", "您 已 中 獎", "您 中 獎 了", "中 獎 用 戶",
+			"幸 運 用 戶", "被 抽 中 為", "領 取 獎 品", "領 取 獎 金", "領 取 大 獎",
+			"لقد ربحت", "لقد فزت", "ربحت جائزة", "فزت بجائزة", "مبروك ربحت", "مبروك فزت", "جائزة نقدية", "استلام جائزتك", "استلم جائزتك", "لاستلام الجائزة",
+			"لاستلام جائزتك", "بجائزتك", "جائزتك", "رقمك فاز", "الفائز المحظوظ", "تم اختيارك كفائز", "تم اختيار رقمك", "لقد تم اختيارك للفوز",
 		},
 		hint: []string{
 			"have won #", "win up to", "have won a", "chance to win a", "chance to win #", "your chance to win",
 			"selected to receive a", "selected to receive #", "chosen to receive a", "chosen to receive #",
 			"has been awarded a", "was awarded a", "are awarded a", "monthly draw", "free voucher", "free vouchers",
-			"shopping voucher", "free gift",
+			"shopping voucher", "free gift", "中 奖", "中 獎", "特 等 奖", "奖 品 等 你", "红 包 领 取", "领 取 红 包", "سحب على جوائز", "هدية مجانية", "فرصة للفوز", "ربح جائزة",
 		},
 		topic: []string{
 			"lottery", "lotto", "sweepstake", "sweepstakes", "jackpot", "gift voucher", "gift vouchers", "gift card",
@@ -350,7 +355,8 @@ var nudges = []class{
 			"hier klicken", "klicken sie hier", "jetzt klicken", "jetzt anmelden", "jetzt registrieren", "cliquez ici",
 			"cliquez sur", "haga clic", "haz clic", "clique aqui", "clicca qui", "klik hier",
 			"kontaktieren sie mich per whatsapp", "escribeme al whatsapp", "пишите в телеграм", "пиши в телеграм",
-			"в телеграм", "жми",
+			"в телеграм", "жми", "点 击 链 接", "点 击 领 取", "点 击 下 方", "點 擊 連 結", "點 擊 領 取", "加 微 信", "加 我 微 信", "加 我 的 微 信", "اضغط على الرابط", "اضغط هنا", "انقر هنا",
+			"انقر على الرابط", "عبر واتساب", "على واتساب",
 		}},
 	{code: "urgency", says: "presses for time",
 		pitch: []string{
@@ -368,7 +374,8 @@ var nudges = []class{
 			"right now to", "today to claim",
 			"nur heute", "nur noch heute", "letzte chance", "sofort handeln", "innerhalb von # stunden",
 			"derniere chance", "offre limitee", "dans les # heures", "ultima oportunidad", "ultima chance",
-			"oferta limitada", "en # horas", "agisci ora", "offerta limitata", "только сегодня", "успей",
+			"oferta limitada", "en # horas", "agisci ora", "offerta limitata", "только сегодня", "успей", "立 即 领 取", "马 上 领 取", "限 时", "逾 期 作 废", "过 期 作 废", "立 即 領 取",
+			"逾 期 作 廢", "سارع", "قبل انتهاء العرض", "لفترة محدودة", "خلال # ساعة",
 		}},
 	{code: "free_offer", says: "gives things away",
 		pitch: []string{
@@ -383,7 +390,7 @@ var nudges = []class{
 			"100 guarantee", "100 safe", "100 working", "100 real", "guaranteed", "congratulations you",
 			"congratulations u", "congratulations your", "congrats you", "100 kostenlos", "vollig kostenlos",
 			"100 gratuit", "totalmente gratis", "completamente gratis", "herzlichen gluckwunsch sie",
-			"felicitations vous", "felicidades has", "parabens voce", "complimentary # night",
+			"felicitations vous", "felicidades has", "parabens voce", "complimentary # night", "免 费 领 取", "免 费 送", "免 費 領 取", "مجانا تماما",
 		}},
 	{code: "mass_mail", says: "is addressed to nobody",
 		pitch: []string{
@@ -409,6 +416,7 @@ type phrase struct {
 	text      string
 	words     []string
 	skeletons []string // the words as skeletons
+	joined    string   // the skeletons without blanks
 }
 
 type phraseKind byte
@@ -455,6 +463,7 @@ func newPhrase(class int, kind phraseKind, text string) *phrase {
 		p.words = append(p.words, w)
 		p.skeletons = append(p.skeletons, skeleton(w))
 	}
+	p.joined = strings.Join(p.skeletons, "")
 	return p
 }
 
@@ -474,6 +483,49 @@ func indexPhrase(byWord, bySkeleton map[string][]*phrase, p *phrase) {
 type hit struct {
 	*phrase
 	masked bool // at least one of its words was masked
+}
+
+// spelledPhrases are the phrases without wildcards of minSpelled letters and more, by their letters without
+// blanks.
+var spelledPhrases = indexSpelled()
+
+const minSpelled = 8
+
+func indexSpelled() []*phrase {
+	var all []*phrase
+	for _, phrases := range phrasesBySkeleton {
+		for _, p := range phrases {
+			if len(p.joined) >= minSpelled && !strings.ContainsAny(p.text, "#*") && ascii(p.joined) {
+				all = append(all, p)
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b *phrase) int { return strings.Compare(a.joined, b.joined) })
+	return all
+}
+
+// spelledWords splits a row of single letters, given as a skeleton, into the words of the phrases that it
+// holds: where blanks stand between all letters, none shows where a word ends. A row without a phrase is one
+// word.
+func spelledWords(row string) []unmaskedWord {
+	for _, p := range spelledPhrases {
+		before, after, found := strings.Cut(row, p.joined)
+		if !found {
+			continue
+		}
+		var words []unmaskedWord
+		if before != "" {
+			words = spelledWords(before)
+		}
+		for _, w := range p.skeletons {
+			words = append(words, unmaskedWord{w, true})
+		}
+		if after != "" {
+			words = append(words, spelledWords(after)...)
+		}
+		return words
+	}
+	return []unmaskedWord{{row, true}}
 }
 
 // findPhrases returns the phrases in the words of a text, each once, in their order; masked ones come last.

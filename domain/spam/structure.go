@@ -21,6 +21,7 @@ const (
 	hiddenPoints     = 4 // an invisible mark inside a word; twice that for two or more
 	mixedPoints      = 4 // a word of two alphabets; twice that for two or more
 	paidPoints       = 4
+	spelledPoints    = 10 // nobody writes a whole message so
 )
 
 // structure returns the structural signals, which lie in the look of a text and not in its words.
@@ -56,6 +57,13 @@ func (t message) structure() []Reason {
 	}
 	if namesMoney(t.folded, t.words) {
 		add("money", moneyPoints, "names an amount of money")
+	}
+	if job := messengerJob(t.words, t.links); job > 0 {
+		found = append(found, Reason{Code: "messenger_job", Points: job,
+			Text: "offers easy work that is paid by the day, through a messenger"})
+	}
+	if spelledOut(t.folded) {
+		add("spelled_out", spelledPoints, "writes its words with blanks between all letters")
 	}
 	if namesPaidNumber(t.folded) {
 		add("paid_number", paidPoints, "names a number that costs money to call")

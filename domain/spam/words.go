@@ -64,7 +64,7 @@ func unmaskedWords(folded string) []unmaskedWord {
 			for _, letter := range row {
 				word.WriteString(letter.text)
 			}
-			row = append(row[:0], unmaskedWord{skeleton(word.String()), true})
+			row = append(row[:0], spelledWords(skeleton(word.String()))...)
 			masked = true
 		}
 		all = append(all, row...)
@@ -117,6 +117,38 @@ func wordByte(b byte) bool {
 
 // spelledLetters is how many single letters in a row are a word that was spelled out; fewer are initials.
 const spelledLetters = 4
+
+// The thresholds of spelledOut: so many letters stand alone in rows, and they are so large a part of all.
+const (
+	spelledText  = 30
+	spelledShare = 0.5
+)
+
+// spelledOut reports whether folded text is written mostly with blanks or points between the letters of its
+// words. Letters of scripts without blanks between words do not count.
+func spelledOut(folded string) bool {
+	letters, spelled, row := 0, 0, 0
+	endRow := func() {
+		if row >= spelledLetters {
+			spelled += row
+		}
+		row = 0
+	}
+	for chunk := range strings.FieldsFuncSeq(folded, func(r rune) bool { return !wordRune(r) }) {
+		r, size := utf8.DecodeRuneInString(chunk)
+		if size == len(chunk) && unicode.IsLetter(r) && !unicode.In(r, unspacedScripts...) {
+			letters++
+			row++
+			continue
+		}
+		if !isNumber(chunk) { // a number among the letters does not end the row
+			endRow()
+		}
+		letters += utf8.RuneCountInString(chunk)
+	}
+	endRow()
+	return spelled >= spelledText && float64(spelled) >= spelledShare*float64(letters)
+}
 
 // unmaskWord reads digits and signs as letters in a chunk that also has letters. Signs at its ends are
 // punctuation or money (free!, $5) and are removed.
