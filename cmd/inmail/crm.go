@@ -35,7 +35,46 @@ func crmCommand(o *options) *cobra.Command {
 	return commandGroup(cmd, crmStatusCommand(o), crmFailuresCommand(o), crmRetryCommand(o), crmCheckCommand(o),
 		crmPauseCommand(o),
 		crmActionCommand(o, "resume", "Let the sync go on after a pause", "/v1/crm/resume", "the sync goes on\n"),
-		crmReconcileCommand(o), crmBackfillCommand(o))
+		crmReconcileCommand(o), crmBackfillCommand(o), crmRepairCommand(o))
+}
+
+func crmRepairCommand(o *options) *cobra.Command {
+	var apply bool
+	cmd := &cobra.Command{
+		Use:   "repair",
+		Short: "Replace records that Salesforce refuses to change for ever",
+		Long: `Replace records that Salesforce refuses to change for ever. A data load that raises Status_Sequence__c of a
+record makes the org refuse every later state of its InMail as older. Without --apply the command lists these
+InMails. With --apply their records are deleted in the org, into its recycle bin, and pushed anew with their Lead
+or Contact. Their Tasks stay.`,
+		Example: "  inmail crm repair\n  inmail crm repair --apply",
+		Args:    exactly(0),
+	}
+	cmd.Flags().BoolVar(&apply, "apply", false, "replace the records; left out: only list their InMails")
+	return o.asOperator(cmd, func(cmd *cobra.Command, c *remote, _ []string) error {
+		answer, err := c.post(cmd.Context(), "/v1/crm/repair", map[string]bool{"apply": apply})
+		if err != nil {
+			return err
+		}
+		return printAnswer(o, cmd, answer, repairAnswer.text)
+	})
+}
+
+// repairAnswer is which records were replaced, or would be.
+type repairAnswer struct {
+	Applied bool
+	InMails []string
+}
+
+func (a repairAnswer) text() string {
+	switch {
+	case len(a.InMails) == 0:
+		return "no record needs to be replaced\n"
+	case a.Applied:
+		return fmt.Sprintf("%s replaced; the workers push them anew\n", count(len(a.InMails), "record"))
+	}
+	return strings.Join(a.InMails, "\n") + "\n\n" +
+		count(len(a.InMails), "record") + " to be replaced: inmail crm repair --apply\n"
 }
 
 // crmActionCommand makes a command that posts to path, without a body, and prints done.
@@ -202,6 +241,14 @@ var remedies = map[domain.FailureClass]string{
 		"then inmail crm resume and inmail crm retry --class configuration",
 }
 
+// remedyOfAnswer is what a person can do about an answer that has a remedy of its own; else it is empty.
+func remedyOfAnswer(answer string) string {
+	if strings.Contains(answer, "STATUS_SEQUENCE_AHEAD") {
+		return "somebody raised the sequence number of the record in the org: inmail crm repair --apply"
+	}
+	return ""
+}
+
 type crmFailure struct {
 	InMail   string
 	Class    string
@@ -306,7 +353,7 @@ func failuresText(failures []crmFailure, show int) string {
 	t := newTable("INMAILS", "CLASS", "SALESFORCE ANSWERED", "REMEDY")
 	for _, g := range groups {
 		t.row(fmt.Sprintf("%7d", counts[g]), g.class, cut(g.detail, 60),
-			cmp.Or(remedies[domain.FailureClass(g.class)], "look at the server's log"))
+			cmp.Or(remedyOfAnswer(g.detail), remedies[domain.FailureClass(g.class)], "look at the server's log"))
 	}
 	newest := newTable("", "INMAIL", "CLASS", "TRIES", "LAST")
 	for _, f := range failures[:min(max(show, 0), len(failures))] {

@@ -461,6 +461,9 @@ func TestCRM(t *testing.T) {
 	w.ask(w.operator, "POST", "/v1/crm/pause?crm=other", nil).want(200, "")
 	w.ask(w.operator, "GET", "/v1/crm/failures", nil).want(200, "").has("items.0", object{"inmail": id, "class": "bad_data", "detail": "REQUIRED_FIELD_MISSING", "attempts": 3, "at": "2026-11-23T09:00:00.000Z", "dead": true,
 		"parts": []any{object{"part": "record", "object": "", "class": "bad_data", "detail": "REQUIRED_FIELD_MISSING", "attempts": 3, "at": "2026-11-23T09:00:00.000Z", "dead": true}}})
+	w.ask(w.operator, "POST", "/v1/crm/repair", nil).want(200, "").has("applied", false, "inmails", []any{"019abf5e-8c00-7000-8000-000000000005"})
+	w.ask(w.operator, "POST", "/v1/crm/repair", `{"apply":true}`).want(503, "unavailable")
+	w.ask(w.operator, "POST", "/v1/crm/repair?crm=other", `{"apply":true}`).want(200, "").has("applied", true, "inmails", []any{})
 	w.ask(w.operator, "POST", "/v1/crm/failures/"+string(id)+"/retry", nil).want(202, "").has("retried", 1)
 	w.ask(w.operator, "POST", "/v1/crm/failures/019abf5e-8c00-7000-8000-ffffffffffff/retry", nil).want(404, "not_found")
 	w.ask(w.operator, "POST", "/v1/crm/failures/retry", nil).want(202, "").has("retried", 1)
@@ -490,7 +493,7 @@ func TestCRM(t *testing.T) {
 		w.fakeService.runs[mailroom.Backfill] = run
 		w.ask(w.operator, "GET", "/v1/crm/status", nil).want(200, "").has("runs.backfill.state", state, "runs.backfill.fault", run.Fault,
 			"runs.backfill.backfilled", object{"total": 5300, "prepared": 3000, "inmails": 2000, "records": 1990, "tasks": 900, "pushed": 10, "failed": 8, "jobs": 2, "calls": 21},
-			"runs.backfill.compared", object{"inmails": 5300, "waiting": 0, "drift": object{}, "resynced": 0, "moved": 0, "retried": 0, "matched": 0, "calls": 4, "repair_calls": 3},
+			"runs.backfill.compared", object{"inmails": 5300, "waiting": 0, "drift": object{}, "resynced": 0, "moved": 0, "retried": 0, "matched": 0, "adopted": 0, "calls": 4, "repair_calls": 3},
 			"runs.backfill.plan", object{"inmails": 5300, "tasks": 7950, "bytes": 1000, "jobs": 2, "calls": 30})
 	}
 	w.ask(w.operator, "POST", "/v1/crm/pause", `{"for":"2h"}`).want(200, "")

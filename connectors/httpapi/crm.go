@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"net/http"
 	"slices"
@@ -23,6 +24,7 @@ type crmService interface {
 	AskRun(ctx context.Context, crm domain.CRM, kind mailroom.RunKind) (domain.ID, error)
 	PauseCRM(ctx context.Context, crm domain.CRM, why string, until time.Time) error
 	ResumeCRM(ctx context.Context, crm domain.CRM) error
+	RepairCRM(ctx context.Context, crm domain.CRM, apply bool) ([]domain.ID, error)
 }
 
 func (a *API) crmEndpoints() []endpoint {
@@ -56,6 +58,10 @@ func (a *API) crmEndpoints() []endpoint {
 	backfill := op("POST", "/v1/crm/backfill", "backfill", "Ask the workers to bring everything to the CRM; "+
 		"getCRMStatus shows how far they are", http.StatusAccepted)
 	backfill.bodyOptional = true
+	repair := op("POST", "/v1/crm/repair", "repairCRM", "List InMails whose record the CRM refuses to change for ever, "+
+		"because its sequence number there was raised; with apply, delete those records there and push the InMails anew",
+		http.StatusOK)
+	repair.bodyOptional = true
 	pause := op("POST", "/v1/crm/pause", "pauseCRM", "Stop the sync until it is resumed, or for a while", http.StatusOK)
 	pause.bodyOptional = true
 	return []endpoint{
@@ -67,6 +73,7 @@ func (a *API) crmEndpoints() []endpoint {
 		takes(retryMany, (*call).retryMany),
 		takes(reconcile, (*call).reconcile),
 		takes(backfill, (*call).backfill),
+		takes(repair, (*call).repairCRM),
 		takes(pause, (*call).pauseCRM),
 		gives(op("POST", "/v1/crm/resume", "resumeCRM", "Resume the sync after a pause", http.StatusOK),
 			(*call).resumeCRM),
@@ -163,6 +170,7 @@ type crmCompared struct {
 	Moved       int            `json:"moved" doc:"hung on other records there; of a dry run: would be" example:"0"`
 	Retried     int            `json:"retried" doc:"unmatched and ambiguous ones that were looked for again; of a dry run: would be" example:"0"`
 	Matched     int            `json:"matched" doc:"of them those that now have a person" example:"0"`
+	Adopted     int            `json:"adopted" doc:"unmatched and ambiguous ones whose person somebody chose in the CRM: taken over; of a dry run: would be" example:"0"`
 	Calls       int            `json:"calls" doc:"API calls made" example:"4"`
 	RepairCalls int            `json:"repair_calls" doc:"about how many more it takes to push what was made due; of a dry run: all that the repair would take" example:"0"`
 }
@@ -258,7 +266,7 @@ func runOf(s mailroom.CRMStatus, kind mailroom.RunKind, now time.Time) *crmRun {
 		drift := map[string]int{}
 		maps.Copy(drift, f.Drift)
 		run.Compared = &crmCompared{InMails: f.Compared, Waiting: f.Waiting, Drift: drift, Resynced: f.Resynced,
-			Moved: f.Moved, Retried: f.Retried, Matched: f.Matched, Calls: f.Calls, RepairCalls: f.RepairCalls}
+			Moved: f.Moved, Retried: f.Retried, Matched: f.Matched, Adopted: f.Adopted, Calls: f.Calls, RepairCalls: f.RepairCalls}
 	}
 	if b := r.Backfilled; b != nil {
 		run.Backfilled = &crmFilled{Total: b.Total, Prepared: b.Prepared, InMails: b.InMails, Records: b.Records,
@@ -426,6 +434,29 @@ func (c *call) askRun(in *runBody, kind, dry mailroom.RunKind) (asked, error) {
 	}
 	id, err := c.api.Service.AskRun(c.ctx, crm, kind)
 	return asked{"asked", id}, err
+}
+
+type repairBody struct {
+	Apply *bool `json:"apply,omitempty" doc:"true: replace the records; left out: only list their InMails" example:"true"`
+}
+
+type repairAnswer struct {
+	Applied bool        `json:"applied" doc:"the records were replaced" example:"false"`
+	InMails []domain.ID `json:"inmails"`
+}
+
+func (c *call) repairCRM(in *repairBody) (repairAnswer, error) {
+	crm, err := c.crm()
+	if err != nil {
+		return repairAnswer{}, err
+	}
+	apply := in.Apply != nil && *in.Apply
+	ids, err := c.api.Service.RepairCRM(c.ctx, crm, apply)
+	if errors.Is(err, mailroom.ErrLeaseTaken) {
+		return repairAnswer{}, domain.Refuse(unavailable,
+			"a push or a run writes to the CRM at the moment; %d records were replaced: ask again in a minute", len(ids))
+	}
+	return repairAnswer{apply, append([]domain.ID{}, ids...)}, err
 }
 
 type pauseBody struct {

@@ -961,6 +961,16 @@ func (f *fakeService) PauseCRM(_ context.Context, crm domain.CRM, why string, un
 	return err
 }
 
+func (f *fakeService) RepairCRM(_ context.Context, crm domain.CRM, apply bool) ([]domain.ID, error) {
+	if crm != "salesforce" {
+		return nil, nil
+	}
+	if apply {
+		return nil, mailroom.ErrLeaseTaken
+	}
+	return []domain.ID{"019abf5e-8c00-7000-8000-000000000005"}, nil
+}
+
 func (f *fakeService) ResumeCRM(_ context.Context, crm domain.CRM) error {
 	leave, err := f.enter()
 	defer leave()

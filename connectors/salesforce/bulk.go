@@ -2,6 +2,7 @@ package salesforce
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/csv"
 	"encoding/json"
@@ -69,16 +70,21 @@ func (s *sheet) add(row map[string]any) {
 				cells[i] = nullCell
 			}
 		case string:
-			cells[i] = v
-			if v == nullCell { // a text that would empty the field
-				cells[i] = "# N/A"
-			}
+			cells[i] = cmp.Or(plainNull(v), v)
 		case int:
 			cells[i] = strconv.Itoa(v)
 		}
 	}
 	s.write(cells)
 	s.rows++
+}
+
+// plainNull returns what stands for a text that would empty its field in a job; empty for every other text.
+func plainNull(text string) string {
+	if text == nullCell {
+		return "# N/A"
+	}
+	return ""
 }
 
 // jobInfo is the org's description of a job.

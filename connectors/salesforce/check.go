@@ -199,6 +199,7 @@ type describedField struct {
 	Createable    bool     `json:"createable"`
 	Updateable    bool     `json:"updateable"`
 	Nillable      bool     `json:"nillable"`
+	Filterable    bool     `json:"filterable"`
 	Unique        bool     `json:"unique"`
 	ExternalID    bool     `json:"externalId"`
 	Calculated    bool     `json:"calculated"`
@@ -297,6 +298,15 @@ func compareModel(model sfpackage.Model, found map[string]*described) []Finding 
 				What: need[0] + "." + need[1], Detail: "the integration user does not see it",
 				Remedy: "assign the permission set InMail_Integration to the integration user"})
 		}
+	}
+	for _, w := range personWays {
+		d := found[w.object]
+		if d == nil || d.field(w.field) == nil || d.field(w.field).Filterable {
+			continue
+		}
+		findings = append(findings, Finding{What: w.String(), Detail: "no query can filter by it: it is encrypted",
+			Remedy: "people are not looked for by it; encrypt it with the deterministic scheme, which can be filtered, " +
+				"or leave it so and give ids or member ids"})
 	}
 	return findings
 }

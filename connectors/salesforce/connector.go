@@ -65,6 +65,7 @@ type Connector struct {
 	moves         moves
 	refusedOwners refusedOwners
 	resting       objectRests
+	ways          ways
 	backfilling   sync.Mutex
 }
 
@@ -220,5 +221,6 @@ func (c *Connector) Resume(ctx context.Context) error {
 	if !c.Configured() {
 		return mailroom.ErrNotConfigured
 	}
+	c.ways.open()
 	return errors.Join(c.budget.unpark(ctx), c.forgetFailure(ctx), c.forgetSession(ctx), c.forgetRests(ctx))
 }

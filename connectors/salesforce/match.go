@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 
+	"golang.org/x/net/idna"
+
 	"inmail/domain"
 )
 
@@ -115,7 +117,33 @@ type person struct {
 // *Fault.
 func (c *Connector) match(ctx context.Context, works []*work) error {
 	m := newMatching(c, works)
-	if err := c.ask(ctx, append(m.byID(), m.byPerson()...)...); err != nil {
+	for { // a second time when the org does not answer some of the questions, which are left out then
+		err := m.search(ctx, works)
+		if err == nil {
+			break
+		}
+		if err := c.closeWays(ctx, m.ways(), err); err != nil {
+			return err
+		}
+		m = newMatching(c, works)
+	}
+	for _, w := range works {
+		w.want = m.answer(w)
+	}
+	return nil
+}
+
+// ways returns the ways that were asked.
+func (m *matching) ways() []way {
+	if m.askedIDs {
+		return append(slices.Clone(personWays), idWays...)
+	}
+	return personWays
+}
+
+// search asks all questions.
+func (m *matching) search(ctx context.Context, works []*work) error {
+	if err := m.c.ask(ctx, append(m.byID(), m.byPerson()...)...); err != nil {
 		return err
 	}
 	// A converted Lead leads to its Contact and a merged record to the one that won, which may itself have
@@ -125,7 +153,7 @@ func (c *Connector) match(ctx context.Context, works []*work) error {
 		if len(queries) == 0 {
 			break
 		}
-		if err := c.ask(ctx, queries...); err != nil {
+		if err := m.c.ask(ctx, queries...); err != nil {
 			return err
 		}
 	}
@@ -135,16 +163,11 @@ func (c *Connector) match(ctx context.Context, works []*work) error {
 			late = append(late, w) // its ids lead to no record, so the person is looked for
 		}
 	}
-	if len(late) > 0 {
-		m.seek(late)
-		if err := c.ask(ctx, m.byPerson()...); err != nil {
-			return err
-		}
+	if len(late) == 0 {
+		return nil
 	}
-	for _, w := range works {
-		w.want = m.answer(w)
-	}
-	return nil
+	m.seek(late)
+	return m.c.ask(ctx, m.byPerson()...)
 }
 
 // maxMoves bounds how many moves of one record are followed.
@@ -155,6 +178,8 @@ type matching struct {
 	c       *Connector
 	people  map[string]person // by id, as queryAll answered; empty for an id that does not exist
 	unknown map[string]bool   // ids that are still to be asked about
+
+	askedIDs bool // some ids were asked about
 
 	members, emails   []string // what is still to be asked about
 	askedFor          map[string]bool
@@ -204,7 +229,7 @@ func (m *matching) seek(works []*work) {
 		}
 		if key := "e" + email; email != "" && !m.askedFor[key] {
 			m.askedFor[key] = true
-			m.emails = append(m.emails, email)
+			m.emails = append(m.emails, forms(email)...)
 		}
 	}
 }
@@ -212,12 +237,43 @@ func (m *matching) seek(works []*work) {
 // address returns the recipient's e-mail address in lower case. It is empty when there is no address that the
 // org could store. The address is used for matching and nowhere else (R01).
 func address(p *domain.Push) string {
-	email := strings.ToLower(strings.TrimSpace(p.Email.Reveal()))
+	email := sameAddress(strings.TrimSpace(p.Email.Reveal()))
 	if len(email) > 80 || !strings.Contains(email, "@") ||
 		strings.ContainsFunc(email, func(r rune) bool { return r < ' ' }) {
 		return ""
 	}
 	return email
+}
+
+// hosts writes hosts of addresses in one form. It refuses nothing that a mail server may have as its name.
+var hosts = idna.New(idna.MapForLookup(), idna.Transitional(false), idna.StrictDomainName(false))
+
+// sameAddress writes an address in lower case and its host in ASCII, so that addresses are equal when they
+// reach one mailbox. A host that has no such form stays as it is.
+func sameAddress(address string) string {
+	address = strings.ToLower(address)
+	at := strings.LastIndexByte(address, '@')
+	if at < 0 {
+		return address
+	}
+	host, err := hosts.ToASCII(address[at+1:])
+	if err != nil {
+		return address
+	}
+	return address[:at+1] + host
+}
+
+// forms returns the forms in which the org may have an address: its host in ASCII, and as people write it.
+func forms(address string) []string {
+	at := strings.LastIndexByte(address, '@')
+	if !strings.Contains(address, "xn--") || at < 0 {
+		return []string{address}
+	}
+	host, err := hosts.ToUnicode(address[at+1:])
+	if err != nil || host == address[at+1:] {
+		return []string{address}
+	}
+	return []string{address, address[:at+1] + host}
 }
 
 // byID returns queries about the ids that are not known yet. They find deleted records too.
@@ -242,6 +298,10 @@ func (m *matching) byID() []*query {
 		for _, id := range list {
 			m.people[id] = person{}
 		}
+		if m.c.ways.closed(idWays[i], m.c.clock.Now()) {
+			continue
+		}
+		m.askedIDs = true
 		queries = append(queries, &query{
 			deleted: true, n: len(list), read: m.readID,
 			soql: func(part []int) string { return selects[i] + in(pick(list, part)) },
@@ -286,32 +346,51 @@ func (m *matching) byPerson() []*query {
 	if len(members)+len(emails) == 0 {
 		return nil
 	}
-	condition := func(part []int) string {
-		var wanted [2][]string
-		for _, i := range part {
-			if i < len(members) {
-				wanted[0] = append(wanted[0], members[i])
-			} else {
-				wanted[1] = append(wanted[1], emails[i-len(members)])
+	// asked returns the query about an object by the ways that it answers, or nil when it answers by none.
+	asked := func(kind int, object, columns, first string) *query {
+		var by [2]bool // member ids, addresses
+		fields := [2]string{"InMail_Member_Id__c", "Email"}
+		for i, field := range fields {
+			if by[i] = !m.c.ways.closed(way{object, field}, m.c.clock.Now()); by[i] {
+				columns += ", " + field
 			}
 		}
-		var terms []string
-		if len(wanted[0]) > 0 {
-			terms = append(terms, "InMail_Member_Id__c IN "+in(wanted[0]))
+		var values [2][]string
+		if by[0] {
+			values[0] = members
 		}
-		if len(wanted[1]) > 0 {
-			terms = append(terms, "Email IN "+in(wanted[1]))
+		if by[1] {
+			values[1] = emails
 		}
-		return strings.Join(terms, " OR ")
+		n := len(values[0]) + len(values[1])
+		if n == 0 {
+			return nil
+		}
+		return &query{n: n, read: m.reader(kind), soql: func(part []int) string {
+			var wanted [2][]string
+			for _, i := range part {
+				if i < len(values[0]) {
+					wanted[0] = append(wanted[0], values[0][i])
+				} else {
+					wanted[1] = append(wanted[1], values[1][i-len(values[0])])
+				}
+			}
+			var terms []string
+			for i, field := range fields {
+				if len(wanted[i]) > 0 {
+					terms = append(terms, field+" IN "+in(wanted[i]))
+				}
+			}
+			condition := strings.Join(terms, " OR ")
+			if first != "" {
+				condition = first + " AND (" + condition + ")"
+			}
+			return "SELECT " + columns + " FROM " + object + " WHERE " + condition
+		}}
 	}
-	contacts := &query{n: len(members) + len(emails), read: m.reader(0), soql: func(part []int) string {
-		return "SELECT Id, AccountId, InMail_Member_Id__c, Email FROM Contact WHERE " + condition(part)
-	}}
-	leads := &query{n: len(members) + len(emails), read: m.reader(1), soql: func(part []int) string {
-		return "SELECT Id, InMail_Member_Id__c, Email FROM Lead WHERE IsConverted = false AND (" + condition(part) + ")"
-	}}
 	// Leads come first, so a Lead that is converted between the two queries is found twice and not missed.
-	return []*query{leads, contacts}
+	queries := []*query{asked(1, "Lead", "Id", "IsConverted = false"), asked(0, "Contact", "Id, AccountId", "")}
+	return slices.DeleteFunc(queries, func(q *query) bool { return q == nil })
 }
 
 // reader returns a function that stores Contacts (kind 0) or Leads (kind 1) by member id and address. A
@@ -322,7 +401,7 @@ func (m *matching) reader(kind int) func([]byte) error {
 		if err := json.Unmarshal(record, &p); err != nil {
 			return err
 		}
-		p.Email = strings.ToLower(p.Email)
+		p.Email = sameAddress(p.Email)
 		note := func(by map[string][]person, key string) {
 			if key != "" && !slices.ContainsFunc(by[key], func(other person) bool { return other.ID == p.ID }) {
 				by[key] = append(by[key], p)

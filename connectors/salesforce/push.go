@@ -229,6 +229,133 @@ func (c *Connector) write(ctx context.Context, works []*work) {
 		batches = append(batches, c.collections(taskObject, tasks)...)
 	}
 	c.send(ctx, batches)
+	c.lookAtDuplicates(ctx, works)
+	c.lookAtStale(ctx, works)
+}
+
+// lookAtDuplicates asks by event id for the Tasks that the org refused as duplicates without saying of what.
+// One that is there is done: its first answer was lost.
+func (c *Connector) lookAtDuplicates(ctx context.Context, works []*work) {
+	var events []string
+	asked := map[string]func(){}
+	for _, w := range works {
+		for _, event := range []string{sentEvent, repliedEvent} {
+			f := w.tasks[noteOf(event)]
+			if f == nil || !f.has("DUPLICATE_VALUE") {
+				continue
+			}
+			id := eventID(w.push.InMail.ID, event)
+			events = append(events, id)
+			asked[id] = func() {
+				delete(w.tasks, noteOf(event))
+				noteLogged(&w.link, event)
+			}
+		}
+	}
+	if len(events) == 0 {
+		return
+	}
+	err := c.ask(ctx, &query{deleted: true, n: len(events), soql: func(part []int) string {
+		return "SELECT InMail_Event_Id__c FROM Task WHERE IsDeleted = false AND InMail_Event_Id__c IN " + in(pick(events, part))
+	}, read: func(record []byte) error {
+		var r struct {
+			Event string `json:"InMail_Event_Id__c"`
+		}
+		err := json.Unmarshal(record, &r)
+		if done := asked[r.Event]; done != nil {
+			done()
+		}
+		return err
+	}})
+	if err != nil { // the next push asks again
+		c.log.WarnContext(ctx, "ask for Tasks that are there already", "answer", asFault(err).Detail())
+	}
+}
+
+// sequenceAhead is the code of a record whose sequence number somebody raised in the org above that of its
+// InMail. The org's rule refuses every state of such an InMail, until the record is replaced.
+const sequenceAhead = "STATUS_SEQUENCE_AHEAD"
+
+// lookAtStale asks for the sequence numbers of records whose state the org refused as older. A number above
+// that of the InMail is a lasting refusal. When it is there because of a newer state that this worker does
+// not know, the InMail is due in that state, and its push ends the failure.
+func (c *Connector) lookAtStale(ctx context.Context, works []*work) {
+	stale := map[string]*work{}
+	var ids []string
+	for _, w := range works {
+		if !w.settled && w.row != nil && w.row.Class == domain.Stale {
+			ids = append(ids, string(w.push.InMail.ID))
+			stale[ids[len(ids)-1]] = w
+		}
+	}
+	if len(ids) == 0 {
+		return
+	}
+	err := c.ask(ctx, &query{n: len(ids), soql: func(part []int) string {
+		return "SELECT InMail_Id__c, Status_Sequence__c FROM InMail__c WHERE InMail_Id__c IN " + in(pick(ids, part))
+	}, read: func(record []byte) error {
+		var r orgRow
+		if err := json.Unmarshal(record, &r); err != nil {
+			return err
+		}
+		if w := stale[r.text(inMailKey)]; w != nil && r.number("Status_Sequence__c") > w.push.InMail.Seq {
+			w.row = aheadFault()
+		}
+		return nil
+	}})
+	if err != nil { // a reconcile looks at every record
+		c.log.WarnContext(ctx, "ask for sequence numbers", "answer", asFault(err).Detail())
+	}
+}
+
+var _ mailroom.Replacer = (*Connector)(nil)
+
+// Replaceable says that the org refuses every state of an InMail until its record there is made anew.
+func (c *Connector) Replaceable(l domain.Link) bool {
+	return l.RecordID != "" && strings.HasPrefix(failureOf(l, domain.RecordPart).Detail, sequenceAhead)
+}
+
+// Replace deletes the records of InMails that the org refuses for ever, because their sequence number there
+// is above that of the InMail, so that the next push makes them anew. It returns the InMails whose record is
+// gone.
+func (c *Connector) Replace(ctx context.Context, links []domain.Link) (replaced []domain.ID, err error) {
+	if !c.Configured() {
+		return nil, mailroom.ErrNotConfigured
+	}
+	links = slices.DeleteFunc(slices.Clone(links), func(l domain.Link) bool { return !c.Replaceable(l) })
+	for part := range slices.Chunk(links, collection) {
+		ids := make([]string, len(part))
+		for i, l := range part {
+			ids[i] = l.RecordID
+		}
+		a, err := c.do(ctx, call{method: http.MethodDelete, path: "composite/sobjects?allOrNone=false&ids=" + strings.Join(ids, ",")})
+		if err != nil {
+			return replaced, fmt.Errorf("delete records of Salesforce: %w", err)
+		}
+		var results []rowResult
+		if err := json.Unmarshal(a.body, &results); err != nil || len(results) != len(part) {
+			return replaced, unanswered(a.status, errors.New("a deletion has not one answer a row"))
+		}
+		for i, r := range results {
+			if !r.Success && !rowFault(r).has("ENTITY_IS_DELETED") {
+				c.log.WarnContext(ctx, "the org does not delete a record", "object", inMailObject, "record", part[i].RecordID,
+					"answer", rowFault(r).Detail())
+				continue
+			}
+			replaced = append(replaced, part[i].InMail)
+		}
+	}
+	return replaced, nil
+}
+
+func aheadFault() *Fault {
+	return &Fault{Class: domain.BadData, Status: http.StatusOK, Known: true,
+		Errors: []orgError{{Code: sequenceAhead, Fields: []string{"Status_Sequence__c"}}}}
+}
+
+// has says that one of the errors has a code.
+func (f *Fault) has(code string) bool {
+	return slices.ContainsFunc(f.Errors, func(e orgError) bool { return e.Code == code })
 }
 
 // recordRow returns the record of an InMail as it is to be written, or nil when the org already has it.
@@ -529,7 +656,7 @@ func (c *Connector) take(b batch, a subanswer, at *place) (more []batch, whole *
 		c.refusedAll([]batch{b}, f)
 		return nil, nil
 	}
-	var ownerless, tight []item
+	var ownerless, tight, again []item
 	counts := map[string]int{}
 	for i, r := range results {
 		it := b.items[i]
@@ -537,6 +664,10 @@ func (c *Connector) take(b batch, a subanswer, at *place) (more []batch, whole *
 		if r.Success {
 			at.others = true
 			counts[it.taken(r, b.object)]++
+			if it.surprises(r) {
+				setParents(it.row, it.work.want)
+				again = append(again, it)
+			}
 			continue
 		}
 		f := rowFault(r).at(b.object)
@@ -547,7 +678,12 @@ func (c *Connector) take(b batch, a subanswer, at *place) (more []batch, whole *
 			counts["unchanged"]++
 			continue
 		case it.event != "" && f.ownerAtFault() && it.row["OwnerId"] != nil:
-			c.refusedOwners.add(it.row["OwnerId"].(string), c.clock.Now())
+			owner := it.row["OwnerId"].(string)
+			if !c.refusedOwners.has(owner, c.clock.Now()) {
+				c.log.Warn("the org refuses an owner of Tasks, which go to the integration user for an hour",
+					"user", owner, "answer", f.Detail())
+			}
+			c.refusedOwners.add(owner, c.clock.Now())
 			delete(it.row, "OwnerId")
 			ownerless = append(ownerless, it)
 			at.others = true // it is not known yet what it gets
@@ -579,6 +715,9 @@ func (c *Connector) take(b batch, a subanswer, at *place) (more []batch, whole *
 	} else if b.tight && counts["created"]+counts["updated"]+counts["unchanged"] > 0 {
 		at.passed = max(at.passed, len(b.items))
 	}
+	if again != nil {
+		more = append(more, batch{object: b.object, items: again})
+	}
 	if ownerless != nil {
 		more = append(more, batch{object: b.object, items: ownerless, tight: b.tight})
 	}
@@ -600,6 +739,13 @@ func (it item) taken(r rowResult, object string) string {
 		return "created"
 	}
 	return "updated"
+}
+
+// surprises says that the org created a record which it had before. Somebody has deleted it there, and the
+// new one lacks what is only written when it changes.
+func (it item) surprises(r rowResult) bool {
+	_, complete := it.row["Match__c"]
+	return it.event == "" && r.Created && it.work.push.Link.RecordID != "" && !complete
 }
 
 func (it item) logged() {
@@ -665,7 +811,7 @@ func (f *Fault) alreadyLogged() bool {
 // ownerAtFault says that a row was refused because of the User that was to own it.
 func (f *Fault) ownerAtFault() bool {
 	for _, e := range f.Errors {
-		if e.Code == "INACTIVE_OWNER_OR_USER" || slices.Contains(e.Fields, "OwnerId") ||
+		if e.Code == "INACTIVE_OWNER_OR_USER" || e.Code == "TRANSFER_REQUIRES_READ" || slices.Contains(e.Fields, "OwnerId") ||
 			strings.Contains(e.message, "OwnerId") {
 			return true
 		}

@@ -20,6 +20,7 @@ const (
 	extra   = "extra"   // the org has a record of an unknown InMail
 	stale   = "stale"   // the org has an older state, or the record refers to a converted Lead
 	edited  = "edited"  // somebody changed the record in the org
+	adopted = "adopted" // somebody chose the parents of an unmatched or ambiguous record, which is no drift
 )
 
 // Comparison is the result of a reconcile.
@@ -225,6 +226,9 @@ type difference struct {
 	kind   string
 	resync bool // push the InMail from scratch
 	moved  bool // look for the parents again
+
+	ahead   bool    // the org's sequence number is above that of the InMail
+	adopted parents // what a person chose in the org, where matching had found none or several; zero: nobody did
 }
 
 // findings is the result of comparing some spans.
@@ -241,7 +245,9 @@ func (f *findings) kinds() map[string]int {
 		kinds[extra] = len(f.extra)
 	}
 	for _, d := range f.differences {
-		kinds[d.kind]++
+		if d.kind != adopted {
+			kinds[d.kind]++
+		}
 	}
 	return kinds
 }
@@ -285,8 +291,11 @@ func (c *Connector) judge(p domain.Push, r orgRow, there bool) (d difference, ok
 		return d, true
 	case l.PushedVersion < p.InMail.Version:
 		return d, false
-	case seq > p.InMail.Seq: // the org refuses a lower number, so a person must repair it
-		d.kind = edited
+	case seq > p.InMail.Seq: // the org refuses a lower number
+		d.kind, d.ahead = edited, true
+		return d, true
+	case adoptable(l, r):
+		d.kind, d.adopted = adopted, adoptedParents(r)
 		return d, true
 	case c.fieldsDiffer(p, r):
 		d.kind, d.resync = edited, true
@@ -426,8 +435,14 @@ func (c *Connector) confirm(
 func (c *Connector) repair(ctx context.Context, w *comparison, found *findings, repairs bool) error {
 	var resync []domain.ID
 	var moved []domain.Push
+	var ahead []domain.PushAnswer
+	var chosen []difference
 	for _, d := range found.differences {
 		switch {
+		case d.ahead:
+			ahead = append(ahead, c.aheadAnswer(d.push))
+		case d.adopted != (parents{}):
+			chosen = append(chosen, d)
 		case d.resync:
 			resync = append(resync, d.push.InMail.ID)
 		case d.moved:
@@ -435,12 +450,21 @@ func (c *Connector) repair(ctx context.Context, w *comparison, found *findings, 
 		}
 	}
 	w.SoFar.Resynced += len(resync)
+	w.SoFar.Adopted += len(chosen)
 	w.SoFar.Retried += len(found.unmatched)
 	w.SoFar.RepairCalls += callsOf(len(resync))
 	if !repairs {
 		w.SoFar.Moved += len(moved)
 		w.SoFar.RepairCalls += callsOf(len(moved)) + (len(found.unmatched)+pageSize-1)/pageSize
 		return nil
+	}
+	if len(ahead) > 0 {
+		if err := w.record.StorePushes(ctx, ahead, make([]time.Time, len(ahead)), c.Budget()); err != nil {
+			return fmt.Errorf("store which records are ahead of their InMails: %w", err)
+		}
+	}
+	if err := c.adopt(ctx, w, chosen); err != nil {
+		return err
 	}
 	for part := range slices.Chunk(resync, repairBatch) {
 		if err := w.record.Resync(ctx, part); err != nil {
@@ -461,6 +485,80 @@ func (c *Connector) repair(ctx context.Context, w *comparison, found *findings, 
 	for part := range slices.Chunk(found.unmatched, pageSize) {
 		n, err := c.rematch(ctx, w, part)
 		w.SoFar.Matched += n
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// aheadAnswer says that the org will refuse every state of an InMail, because its record there has a higher
+// sequence number. The link waits for a person, who has the record replaced.
+func (c *Connector) aheadAnswer(p domain.Push) domain.PushAnswer {
+	w := c.newWorks([]domain.Push{p})[0]
+	w.row = aheadFault()
+	w.noteSent(domain.RecordPart)
+	a := c.answer(w, c.clock.Now())
+	f := a.Link.Failures[domain.RecordPart]
+	f.Dead = true
+	a.Link.Failures[domain.RecordPart] = f
+	a.Link.Summarize()
+	return a
+}
+
+// adoptable says that somebody gave a record in the org a parent, while matching had found none or several: a
+// person's answer to a question that was left open.
+func adoptable(l domain.Link, r orgRow) bool {
+	return (l.Match == domain.Unmatched || l.Match == domain.Ambiguous) && adoptedParents(r) != (parents{})
+}
+
+func adoptedParents(r orgRow) parents {
+	at := parents{LeadID: r.text("Lead__c"), ContactID: r.text("Contact__c"), AccountID: r.text("Account__c")}
+	if at != (parents{}) {
+		at.Match = domain.Matched
+	}
+	return at
+}
+
+// byHand is the note of a link whose parents a person chose.
+const byHand = "by_hand"
+
+// adopt takes over the parents that people chose, and writes the match and the Tasks that follow from it. A
+// Lead that is converted meanwhile is followed.
+func (c *Connector) adopt(ctx context.Context, w *comparison, chosen []difference) error {
+	for part := range slices.Chunk(chosen, pageSize) {
+		pushes := make([]domain.Push, len(part))
+		for i, d := range part {
+			pushes[i] = d.push
+			d.adopted.keep(&pushes[i].Link)
+		}
+		works := c.newWorks(pushes)
+		for i, work := range works {
+			work.moved = true
+			work.want = part[i].adopted
+			notes := maps.Clone(work.link.Notes)
+			if notes == nil {
+				notes = map[string]string{}
+			}
+			notes["match"] = byHand
+			work.link.Notes = notes
+		}
+		var people []*work
+		for _, work := range works {
+			if work.want.LeadID != "" || work.want.ContactID != "" {
+				people = append(people, work)
+			}
+		}
+		err := c.match(ctx, people)
+		for i, work := range works {
+			if id := part[i].adopted.AccountID; id != "" {
+				work.want.AccountID = id
+			}
+		}
+		n, err := c.writeExclusively(ctx, w, works, err)
+		if n > 0 {
+			c.log.InfoContext(ctx, "took over parents that were chosen in the org", "records", n)
+		}
 		if err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package salesforce
 
 import (
+	"cmp"
 	"regexp"
 	"slices"
 	"strings"
@@ -191,7 +192,8 @@ func orNull(text string, length int) any {
 	if length > 0 {
 		text = cut(text, length)
 	}
-	return text
+	// A value is the same by a bulk job and by a push.
+	return cmp.Or(plainNull(text), text)
 }
 
 // lineOrNull returns a text of one line like orNull, without what turns or hides what follows (F38).

@@ -3,6 +3,7 @@ package mailroom
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -506,6 +507,62 @@ func (svc *Service) RetryCRM(ctx context.Context, crm domain.CRM, id domain.ID,
 	}
 	_ = svc.queue.Enqueue(ctx, pushTask(crm)) // when it fails, the next slot pushes them
 	return n, nil
+}
+
+// replaceBatch is how many records are replaced at once.
+const replaceBatch = 200
+
+// replaceLease is how long a batch may take.
+const replaceLease = 2 * time.Minute
+
+// RepairCRM makes records of a CRM anew that it refuses to change for ever, or with apply unset only returns
+// their InMails. It returns ErrLeaseTaken while another writes to the CRM; what was replaced until then is
+// returned.
+func (svc *Service) RepairCRM(ctx context.Context, crm domain.CRM, apply bool) (ids []domain.ID, err error) {
+	r, ok := svc.Connector(crm).(Replacer)
+	if !ok {
+		return nil, nil
+	}
+	var found []domain.Link
+	for page := (Page{Limit: MaxPage}); ; {
+		links, err := svc.CRMFailures(ctx, crm, page)
+		if err != nil {
+			return nil, err
+		}
+		for _, l := range links {
+			if r.Replaceable(l) {
+				found = append(found, l)
+			}
+		}
+		if len(links) < MaxPage {
+			break
+		}
+		last := links[len(links)-1]
+		page.After = Cursor{At: last.FailedAt, ID: string(last.InMail)}
+	}
+	if !apply {
+		for _, l := range found {
+			ids = append(ids, l.InMail)
+		}
+		return ids, nil
+	}
+	holder := svc.NewHolder()
+	for part := range slices.Chunk(found, replaceBatch) {
+		if err := svc.TakeLease(ctx, WriteLease(crm), holder, replaceLease); err != nil {
+			return ids, err
+		}
+		done, err := r.Replace(ctx, part)
+		if len(done) > 0 {
+			err = errors.Join(svc.record.Update(ctx, func(tx Tx) error { return tx.Resync(crm, done) }), err)
+		}
+		err = errors.Join(err, svc.EndLease(ctx, WriteLease(crm), holder))
+		ids = append(ids, done...)
+		if err != nil {
+			return ids, wrap("replace records of a CRM", err)
+		}
+	}
+	_ = svc.queue.Enqueue(ctx, pushTask(crm)) // when it fails, the next slot pushes them
+	return ids, nil
 }
 
 // pushTask returns the task of a push to a CRM.

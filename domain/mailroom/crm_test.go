@@ -539,6 +539,7 @@ func crmFields(t *testing.T) {
 		note(true, true)
 		check(time.Time{}, mailroom.SyncRunning)
 	})
+	on(t, "F17_what_is_refused_for_ever_is_replaced_by_hand", repairFields)
 	on(t, "F20_what_a_connector_keeps_survives_a_restart", func(w *world) {
 		w.ok(w.svc.KeepBudget(w.ctx, firstCRM, mailroom.Budget{Ours: 3, ParkedUntil: t0.Add(time.Hour), Why: "limit", Kept: []byte(`{"calls":3}`)}))
 		w.ok(w.svc.ResumeCRM(w.ctx, firstCRM))
@@ -553,4 +554,45 @@ func crmFields(t *testing.T) {
 			w.t.Errorf("the first is reminded of %q, the second of %q", w.first.kept, w.second.kept)
 		}
 	})
+}
+
+// repairFields checks that records which a CRM refuses for ever are replaced when an operator says so (F17).
+func repairFields(w *world) {
+	ids := w.unsynced(3)
+	w.claims(w.svc.NewHolder())
+	var answers []domain.PushAnswer
+	for i, id := range ids {
+		l := domain.Link{InMail: id, RecordID: "r", PushedVersion: 1, Class: domain.BadData, Detail: "AHEAD", FailedAt: t0, Dead: true}
+		if i == 2 {
+			l.Detail = "ANOTHER"
+		}
+		answers = append(answers, domain.PushAnswer{Link: l, Class: domain.BadData})
+	}
+	w.ok(w.svc.StorePushes(w.ctx, firstCRM, answers, make([]time.Time, 3), mailroom.Budget{}))
+	repair := func(apply bool) []domain.ID {
+		w.t.Helper()
+		got, err := w.svc.RepairCRM(w.ctx, firstCRM, apply)
+		w.ok(err)
+		slices.Sort(got)
+		return got
+	}
+	w.clock.set(t0.Add(time.Hour)) // the claims are over
+	if diff := cmp.Diff(ids[:2], repair(false)); diff != "" || w.first.broken != nil {
+		w.t.Errorf("(-want +got):\n%s\nreplaced %v", diff, w.first.broken)
+	}
+	writer := w.svc.NewHolder()
+	w.ok(w.svc.TakeLease(w.ctx, mailroom.WriteLease(firstCRM), writer, lease))
+	if _, err := w.svc.RepairCRM(w.ctx, firstCRM, true); !errors.Is(err, mailroom.ErrLeaseTaken) {
+		w.t.Errorf("beside a push: %v", err)
+	}
+	w.ok(w.svc.EndLease(w.ctx, mailroom.WriteLease(firstCRM), writer))
+	if diff := cmp.Diff(ids[:2], repair(true)); diff != "" {
+		w.t.Errorf("(-want +got):\n%s", diff)
+	}
+	if got := repair(false); got != nil {
+		w.t.Errorf("left: %v", got)
+	}
+	if diff := cmp.Diff(ids[:2], w.claims(w.svc.NewHolder())); diff != "" {
+		w.t.Errorf("due again (-want +got):\n%s", diff)
+	}
 }

@@ -65,6 +65,15 @@ type Rememberer interface {
 	Remember(ctx context.Context, kept json.RawMessage) error
 }
 
+// Replacer is a CRM that can make records anew which it refuses to change for ever.
+type Replacer interface {
+	// Replace removes the records of those of links that must be made anew, and returns their InMails. The
+	// other links are left alone.
+	Replace(ctx context.Context, links []domain.Link) ([]domain.ID, error)
+	// Replaceable says that a link is one of these.
+	Replaceable(link domain.Link) bool
+}
+
 // ErrNotConfigured is returned by a CRM that this process does not reach.
 var ErrNotConfigured = errors.New("this CRM is not configured")
 

@@ -179,7 +179,17 @@ type fakeCRM struct {
 	people  map[domain.MemberID]bool
 	during  func() // called while it forgets
 	resumed int
-	kept    string // what it was reminded of
+	kept    string      // what it was reminded of
+	broken  []domain.ID // what it has to make anew
+}
+
+func (c *fakeCRM) Replaceable(l domain.Link) bool { return l.Detail == "AHEAD" }
+
+func (c *fakeCRM) Replace(_ context.Context, links []domain.Link) (ids []domain.ID, err error) {
+	for _, l := range links {
+		c.broken = append(c.broken, l.InMail)
+	}
+	return c.broken, nil
 }
 
 func (c *fakeCRM) Remember(_ context.Context, kept json.RawMessage) error {

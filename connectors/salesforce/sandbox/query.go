@@ -47,7 +47,9 @@ func (p *plan) statement(t *table, order string) string {
 // Conditions that no index can check are checked for each record.
 func (p *plan) matches(v *view, order string, do func(*record) bool) {
 	t := v.tables[p.object]
-	v.query(t, func(r *record) bool { return p.match != nil && !p.match(v, r) || do(v.remember(r)) },
+	v.query(t, func(r *record) bool {
+		return !p.deleted && r.archived(p.now) || p.match != nil && !p.match(v, r) || do(v.remember(r))
+	},
 		p.statement(t, order), p.narrow.args...)
 }
 

@@ -33,6 +33,9 @@ func (r *record) number() uint64 { n, _ := idNumber(r.id()); return n }
 // value returns a field's value at now: formula fields are computed on reading. A formula that fails is
 // null, where the org shows #Error!.
 func (r *record) value(f *field, now time.Time) any {
+	if f.name == "IsArchived" {
+		return r.archived(now)
+	}
 	if f.formula == nil {
 		return r.values[f.pos]
 	}
@@ -41,6 +44,22 @@ func (r *record) value(f *field, now time.Time) any {
 		return nil
 	}
 	return v
+}
+
+// archiveAfter is how long the org shows an activity in ordinary queries.
+const archiveAfter = 365 * 24 * time.Hour
+
+// archived reports whether the org has archived a Task: it is closed, and its day is older than a year. Such
+// a Task is shown by its id and by queryAll alone.
+func (r *record) archived(now time.Time) bool {
+	if r.object.name != "Task" || !r.flag(r.object.must("IsClosed")) {
+		return false
+	}
+	day, ok := r.get("ActivityDate").(time.Time)
+	if !ok {
+		day, _ = r.values[posCreatedDate].(time.Time)
+	}
+	return now.Sub(day) > archiveAfter
 }
 
 func (r *record) modified() time.Time { t, _ := r.values[posModifiedDate].(time.Time); return t }
