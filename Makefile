@@ -16,7 +16,7 @@ RACE    := -race -gcflags=modernc.org/...=-d=checkptr=0 -gcflags=modernc.org/sql
 # promtool or Node. One that is missing here fails in make quick, and says which server it wants.
 ENGINES := ^(postgres|postgres_redis|redis|cluster)$$
 # Go takes the first of them that fits a name so far: those of tests stand before those of subtests.
-SERVERS := ^Test(Alerts|KilledWhileSending|OneCreditLeft|RedisGone|ExpiredWithoutWorkers|OneNumber|Panels|MetricsPages|TwoProcesses)$$ \
+SERVERS := ^Test(Alerts|KilledWhileSending|OneCreditLeft|RedisGone|ExpiredWithoutWorkers|OneNumber|Panels|MetricsPages|TwoProcesses|LiveCopies)$$ \
 	| ^Test(PostgresFailsOver|SentinelUnderLoad|ClusterNodeLost)$$ \
 	| ^Test(PreflightOfTenThousand|Salesforce(Storm|OneBadRow|DailyLimit|Drift|Backfill|Check))$$ \
 	| ^Test(ErasureLeavesNoRow|OpenPostgresRefuses|OpenTogether|ErrorsQuoteNoValue|SchemasAreTheSame|RolesOfTheReadme)$$ \
@@ -26,6 +26,7 @@ SERVERS := ^Test(Alerts|KilledWhileSending|OneCreditLeft|RedisGone|ExpiredWithou
 	| /$(ENGINES) \
 	| /^R60_(nothing_is_left|killed_in_the_middle)$$ \
 	| /^(R57_open_rate_of_complete_weeks|R58_response_rate_of_complete_weeks|R59_two_replicas_tell_one_figure)$$ \
+	| /^R61_postgres$$ \
 	| /^F35_(postgres|redis)_ \
 	| /^F37_(tls_asked|unknown_host|closed_port|absent_schema|no_socket) \
 	| //$(ENGINES) \

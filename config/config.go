@@ -65,17 +65,24 @@ type Program struct {
 	MetricsTags     []string      `koanf:"metrics_tags"`                    // at most 20 tags that metrics show by name
 	Roles           []Role        `koanf:"roles"`                           // api, worker, scheduler
 	PublicListening bool          `koanf:"public"`                          // embedded mode may listen beyond loopback
+	AfterRestore    string        `koanf:"after_restore"`                   // hold or resume: what a start on a copy does
 }
 
 // MinKey is the least length of a key of the settings, in characters.
 const MinKey = 16
+
+// The values of after_restore.
+const (
+	AfterRestoreHold   = "hold"   // it is held until an operator resumes it
+	AfterRestoreResume = "resume" // it is resumed at once, as inmail resume --after-restore does
+)
 
 // Defaults returns the settings that apply where nothing is set.
 func Defaults() Settings {
 	return Settings{
 		Program: Program{LogLevel: "info",
 			CRMPushEvery: every(mailroom.TaskCRMPush), SnapshotEvery: every(mailroom.TaskSnapshot),
-			Roles: []Role{RoleAPI, RoleWorker, RoleScheduler}},
+			Roles: []Role{RoleAPI, RoleWorker, RoleScheduler}, AfterRestore: AfterRestoreHold},
 		Record: record.Default(), Queue: queue.Default(), HTTP: httpapi.Default(), Web: web.Default(), Salesforce: salesforce.Default(),
 		Policy: domain.DefaultPolicy(), Plans: domain.ShippedPlans(),
 	}
@@ -160,6 +167,9 @@ func (s Settings) Validate() error {
 		if got, set := p.Every()[kind.Type]; set && (got < 100*time.Millisecond || got > time.Hour) {
 			fault("%s: %s is outside 100ms..1h", kind.Setting, got)
 		}
+	}
+	if p.AfterRestore != AfterRestoreHold && p.AfterRestore != AfterRestoreResume {
+		fault("after_restore: %q is not one of hold, resume", p.AfterRestore)
 	}
 	if len(p.MetricsTags) > 20 {
 		fault("metrics_tags: %d tags are more than 20", len(p.MetricsTags))

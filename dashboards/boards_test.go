@@ -275,6 +275,7 @@ func TestContractIsWhatTheProgramExports(t *testing.T) {
 	registry := prometheus.NewPedanticRegistry()
 	registry.MustRegister(metrics.ClockOffset(func() time.Duration { return 0 }))
 	registry.MustRegister(metrics.ScheduleBeat(func() time.Duration { return 0 }))
+	registry.MustRegister(metrics.RecordHeld(func() bool { return false }))
 	process := metrics.NewProcess(registry)
 	process.Ran("inmail:send", time.Second, true)
 	process.CRM("salesforce", []string{"InMail__c"}, []string{"query"})

@@ -81,6 +81,7 @@ var Metrics = []Metric{
 	{Name: "inmail_job_success_age_seconds", Kind: Gauge, Labels: []string{"type"}},
 	{Name: "inmail_clock_offset_seconds", Kind: Gauge},
 	{Name: "inmail_schedule_beat_age_seconds", Kind: Gauge},
+	{Name: "inmail_record_held", Kind: Gauge},
 
 	{Name: "inmail_cohort_messages", Kind: Gauge, Page: Domain, Labels: []string{"cohort_week", "outcome"}},
 	{Name: "inmail_cohort_open_complete_timestamp_seconds", Kind: Gauge, Page: Domain, Labels: []string{"cohort_week"}},

@@ -44,6 +44,7 @@ const (
 	ExpiredCode          Code = "expired"               // R32
 	RetractedCode        Code = "retracted"             // R36, R37
 	TooOld               Code = "too_old"               // R61: the reason of a failed InMail
+	Restored             Code = "restored"              // R61: the reason of one that was queued in a backup
 	InvalidTags          Code = "invalid_tags"          // R56
 	BadRequest           Code = "bad_request"
 	NotFound             Code = "not_found"

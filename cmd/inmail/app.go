@@ -52,6 +52,8 @@ type app struct {
 	ownSandbox     bool   // start a sandbox when no Salesforce is configured, also outside embedded mode
 	leads          []config.SampleLead
 	failed         <-chan error // receives the error when the API ends by itself
+	working        bool         // the workers and the schedule of this process were started
+	stopBeats      func()       // nil: they were not started
 	stops          []stop
 }
 
@@ -92,7 +94,8 @@ func (a *app) openParts(ctx context.Context) (err error) {
 	}
 	a.onStop("record", func(context.Context) error { a.record.Close(); return nil })
 	a.record.WatchClock(a.warnOfClock)
-	a.registry.MustRegister(metrics.ClockOffset(a.record.ClockOffset))
+	a.registry.MustRegister(metrics.ClockOffset(a.record.ClockOffset),
+		metrics.RecordHeld(func() bool { return a.record.Held() != nil }))
 	if a.queue, err = queue.Open(s.Queue, a.log); err != nil {
 		return err
 	}
@@ -115,7 +118,7 @@ func (a *app) openData() error {
 	}
 	folder := a.settings.Record.Data
 	if err := os.MkdirAll(folder, 0o700); err != nil {
-		return fmt.Errorf("data %s: %w; choose a folder that this user can write (--data, INMAIL_DATA)", folder, err)
+		return fmt.Errorf("data %s: %w; %s", folder, err, unlessFull(err))
 	}
 	unix.Umask(0o077) // what SQLite makes here is the owner's alone
 	if err := closeFiles(folder); err != nil {
@@ -123,7 +126,7 @@ func (a *app) openData() error {
 	}
 	lock, err := os.OpenFile(filepath.Join(folder, "inmail.lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return fmt.Errorf("data %s: %w; choose a folder that this user can write (--data, INMAIL_DATA)", folder, err)
+		return fmt.Errorf("data %s: %w; %s", folder, err, unlessFull(err))
 	}
 	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		lock.Close()
@@ -155,8 +158,16 @@ func closeFiles(folder string) error {
 	return nil
 }
 
+// unlessFull returns what to do when a file cannot be made in the data folder.
+func unlessFull(err error) string {
+	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+		return "the disk is full: make room on it"
+	}
+	return "choose a folder that this user can write (--data, INMAIL_DATA)"
+}
+
 // Start starts the roles of this process: the CRMs, the workers, the schedule and the API. It returns when
-// the API answers.
+// the API answers. While the record is held (R61), only the API runs; the others start when it is resumed.
 func (a *app) Start(ctx context.Context) error {
 	a.registry.MustRegister(collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), a.queue.Collector())
@@ -169,15 +180,33 @@ func (a *app) Start(ctx context.Context) error {
 	if err := a.installOperatorKey(ctx); err != nil {
 		return err
 	}
+	if err := a.resumeBySetting(ctx); err != nil {
+		return err
+	}
 	if err := a.startCRMs(ctx); err != nil {
 		return err
 	}
+	a.jobs = newJobs(a)
+	if a.record.Held() == nil {
+		if err := a.startWork(ctx); err != nil {
+			return err
+		}
+	}
+	a.run("watch over the schedule", a.beat.Watch)
+	if err := a.startAPI(); err != nil {
+		return err
+	}
+	a.startBeats()
+	return nil
+}
+
+// startWork starts the workers and the schedule.
+func (a *app) startWork(ctx context.Context) error {
 	if !a.settings.Record.Postgres() { // the locked data folder proves that no other process pushes
 		if err := a.service.FreePushes(ctx); err != nil {
 			return err
 		}
 	}
-	a.jobs = newJobs(a)
 	if a.settings.Has(config.RoleWorker) {
 		if err := a.startWorkers(); err != nil {
 			return err
@@ -186,8 +215,8 @@ func (a *app) Start(ctx context.Context) error {
 	if a.settings.Has(config.RoleScheduler) {
 		a.startSchedule()
 	}
-	a.run("watch over the schedule", a.beat.Watch)
-	return a.startAPI()
+	a.working = true
+	return nil
 }
 
 // installOperatorKey stores the operator key of the settings. When there is none, embedded mode makes one and
@@ -225,7 +254,7 @@ func (a *app) embeddedOperatorKey() (string, error) {
 	secret := uuids{}.NewSecret()
 	key := mailroom.KeyPrefix + hex.EncodeToString(secret[:])
 	if err := os.WriteFile(path, []byte(key+"\n"), 0o600); err != nil {
-		return "", fmt.Errorf("keep the operator key: %w", err)
+		return "", fmt.Errorf("keep the operator key: %w; %s", err, unlessFull(err))
 	}
 	a.newKey = true
 	return key, nil
@@ -410,6 +439,10 @@ func (a *app) snapshot(ctx context.Context) error {
 // errors.
 func (a *app) Stop(ctx context.Context) error {
 	var errs []error
+	if a.stopBeats != nil { // first: they may start other parts
+		a.stopBeats()
+		a.stopBeats = nil
+	}
 	for _, s := range slices.Backward(a.stops) {
 		if err := s.do(ctx); err != nil {
 			errs = append(errs, fmt.Errorf("stop %s: %w", s.name, err))

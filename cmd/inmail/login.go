@@ -35,8 +35,11 @@ func guests(sample bool, now time.Time) []guest {
 }
 
 // printLinks prints one-time links to the pages in embedded mode, where whoever reads the terminal is the
-// operator.
+// operator. A link is stored, so there are none while the record is held.
 func (a *app) printLinks(ctx context.Context, out io.Writer, sample, asJSON bool) error {
+	if a.record.Held() != nil {
+		return nil
+	}
 	if !a.settings.Embedded() || !a.settings.Web.Pages || a.apiAddress == "" || asJSON || ctx.Err() != nil {
 		return nil
 	}

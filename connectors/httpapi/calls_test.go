@@ -532,6 +532,18 @@ func TestClock(t *testing.T) {
 	}
 }
 
+func TestResume(t *testing.T) {
+	w := newWorld(t)
+	for body, want := range map[string]object{"": {"was_held": true, "failed": 2, "queued": 0}, `{"queued":"fail"}`: {"was_held": true, "failed": 2, "queued": 0},
+		`{"queued":"send"}`: {"was_held": true, "failed": 0, "queued": 2}} {
+		a := w.ask(w.operator, "POST", "/v1/record/resume", body).want(200, "")
+		for name, value := range want {
+			a.has(name, value)
+		}
+	}
+	w.ask(w.operator, "POST", "/v1/record/resume", `{"queued":"drop"}`).want(400, "bad_request")
+}
+
 func TestHealth(t *testing.T) {
 	down := map[string]error{}
 	probe := func(name string, critical bool) Probe {

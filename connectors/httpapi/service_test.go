@@ -992,3 +992,15 @@ func (f *fakeService) Import(_ context.Context, in io.Reader, _ func(int)) (mail
 	lines := strings.Count(f.imported, "\n")
 	return mailroom.ImportReport{Lines: lines, Accepted: lines - 1, RejectedCount: 1, Rejected: []mailroom.Rejected{{Line: 2, Code: domain.BadRequest, Detail: "syntax error at byte 3"}}}, err
 }
+
+func (f *fakeService) Resume(_ context.Context, _ mailroom.Viewer, queued mailroom.Queued) (mailroom.Resumed, error) {
+	leave, err := f.enter()
+	if err != nil {
+		return mailroom.Resumed{}, err
+	}
+	defer leave()
+	if queued == mailroom.QueuedSend {
+		return mailroom.Resumed{WasHeld: true, Queued: 2}, nil
+	}
+	return mailroom.Resumed{WasHeld: true, Failed: 2}, nil
+}

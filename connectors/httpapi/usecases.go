@@ -30,6 +30,7 @@ type UseCases struct {
 	auditService
 	crmService
 	signIn
+	resumer
 }
 
 // NewUseCases takes each part from the first of services that implements it; *mailroom.Service implements
@@ -55,6 +56,7 @@ func NewUseCases(services ...any) (u UseCases) {
 	find(&u.auditService, services)
 	find(&u.crmService, services)
 	find(&u.signIn, services)
+	find(&u.resumer, services)
 	return u
 }
 

@@ -244,6 +244,18 @@ func (p *Process) Ran(taskType string, took time.Duration, done bool) {
 	p.jobs.WithLabelValues(taskType, result).Observe(took.Seconds())
 }
 
+// RecordHeld is whether the record is held, as it is a copy or was restored from a backup.
+func RecordHeld(held func() bool) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "inmail_record_held",
+		Help: "1 while the record is held, as it is a copy or was restored from a backup: nothing is accepted or sent until an operator resumes it."},
+		func() float64 {
+			if held() {
+				return 1
+			}
+			return 0
+		})
+}
+
 // ClockOffset is how far the record's time is ahead of this machine's clock.
 func ClockOffset(offset func() time.Duration) prometheus.Collector {
 	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "inmail_clock_offset_seconds",

@@ -280,6 +280,10 @@ var sqliteCodes = map[int]meaning{
 func (f *Fault) ofSQLite(e *sqlitedriver.Error) {
 	code := e.Code()
 	f.Code = fmt.Sprintf("SQLite %d", code)
+	if code == sqlite3.SQLITE_IOERR_SHMSIZE { // the file of shared memory cannot grow
+		f.take(sqliteCodes[sqlite3.SQLITE_FULL])
+		return
+	}
 	if m, known := sqliteCodes[code&0xff]; known {
 		f.take(m)
 		return

@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/pressly/goose/v3"
@@ -25,6 +26,10 @@ type Record struct {
 
 	circuit circuit
 	probe   probe
+
+	held  atomic.Pointer[Fault] // nil: it is not held
+	beats sync.Mutex            // of Beat
+	last  instance              // as this process stored it last
 }
 
 var _ mailroom.Record = (*Record)(nil)
@@ -32,8 +37,22 @@ var _ mailroom.Record = (*Record)(nil)
 // Open opens the record that cfg names, and brings its schema up to date when cfg.Migrate says so. It fails,
 // naming the thing and the remedy in one line, when the settings are wrong, the database cannot be reached or
 // written, the file or schema is another program's, or the schema is newer or older than this program;
-// nothing is left half done. clock is the process's: see MachineClock.
+// nothing is left half done. clock is the process's: see MachineClock. A record that is a copy, or was
+// restored from a backup, opens and is held: see Held.
 func Open(ctx context.Context, cfg Config, clock mailroom.Clock) (*Record, error) {
+	r, err := open(ctx, cfg, clock)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.look(ctx); err != nil {
+		r.Close()
+		return nil, fmt.Errorf("the record %s: %w", r.Where(), explain("see whether it is a copy", err))
+	}
+	return r, nil
+}
+
+// open is Open without the question whether the record is a copy.
+func open(ctx context.Context, cfg Config, clock mailroom.Clock) (*Record, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("settings of the record: %w", err)
 	}
@@ -69,7 +88,7 @@ func orNil[E engine](e E, err error) (engine, error) {
 // Migrate brings the schema of the record up to date, whatever cfg.Migrate says, and closes it.
 func Migrate(ctx context.Context, cfg Config, clock mailroom.Clock) error {
 	cfg.Migrate = true
-	r, err := Open(ctx, cfg, clock)
+	r, err := open(ctx, cfg, clock)
 	if err != nil {
 		return err
 	}

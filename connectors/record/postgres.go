@@ -137,6 +137,32 @@ func (p *postgres) begin(ctx context.Context, write bool) (session, error) {
 func (p *postgres) ownTime() bool    { return false }
 func (p *postgres) readTime() string { return readTimePostgres }
 
+// placeOfDatabase reads the place of the record. A standby has no position in the log of its own.
+const placeOfDatabase = `SELECT (SELECT system_identifier::text FROM pg_control_system()),
+	(SELECT oid FROM pg_database WHERE datname = current_database()), 'instance'::regclass::oid,
+	CASE WHEN pg_is_in_recovery() THEN '' ELSE substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) END,
+	floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint`
+
+// placeWithoutRights is placeOfDatabase where the server keeps its control data to itself.
+const placeWithoutRights = `SELECT '', (SELECT oid FROM pg_database WHERE datname = current_database()),
+	'instance'::regclass::oid, '', floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint`
+
+func (p *postgres) place(ctx context.Context) (is place, now int64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, p.cfg.Timeout)
+	defer cancel()
+	for _, sql := range []string{placeOfDatabase, placeWithoutRights} {
+		err = p.pool.QueryRow(ctx, sql).Scan(&is.System, &is.Database, &is.Table, &is.Timeline, &now)
+		if refused := (*pgconn.PgError)(nil); !errors.As(err, &refused) {
+			break
+		}
+	}
+	return is, now, err
+}
+
+// outside is nothing: a server is no place for a file of ours.
+func (p *postgres) outside() int64          { return 0 }
+func (p *postgres) noteOutside(int64) error { return nil }
+
 func (p *postgres) shard(s session) int {
 	return int(s.(*postgresSession).conn.Conn().PgConn().PID()) % shards
 }

@@ -32,13 +32,16 @@ const stateProbe = "probe"
 // Ping writes a row and commits it: a record that can do this works. It also returns damage that a
 // transaction met within damageKept, because a probe does not read every page.
 func (r *Record) Ping(ctx context.Context) error {
+	if err := r.Held(); err != nil {
+		return err
+	}
 	p := &r.probe
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.at.IsZero() || time.Since(p.at) >= probeKept {
 		ctx, cancel := context.WithTimeout(ctx, r.cfg.ConnectTimeout)
 		defer cancel()
-		p.err = r.Update(ctx, func(tx mailroom.Tx) error {
+		p.err = r.UpdateHeld(ctx, func(tx mailroom.Tx) error {
 			return tx.SetState(stateProbe, []byte(tx.Now().Format(time.RFC3339)))
 		})
 		p.at = time.Now()

@@ -4,12 +4,17 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
+	"syscall"
 	"time"
 
 	"github.com/pressly/goose/v3"
@@ -42,12 +47,13 @@ type sqliteConn struct {
 
 func openSQLite(ctx context.Context, cfg Config) (*sqlite, error) {
 	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
-		return nil, ownf("data: the folder %s cannot be made (%v); make it, or name another", cfg.Data, pathless(err))
+		return nil, ownf("data: the folder %s cannot be made (%v); %s", cfg.Data, pathless(err),
+			unlessFull(err, "make it, or name another"))
 	}
 	if err := checkWritable(cfg); err != nil {
 		return nil, err
 	}
-	if err := checkOurs(cfg.File()); err != nil {
+	if err := checkOurs(cfg); err != nil {
 		return nil, err
 	}
 	db, err := sql.Open("sqlite", dsn(cfg))
@@ -122,8 +128,8 @@ func dsn(cfg Config) string {
 func checkWritable(cfg Config) error {
 	f, err := os.CreateTemp(cfg.Data, ".writable-*")
 	if err != nil {
-		return ownf("data: the folder %s cannot be written (%v); give this user the right to write there, or name "+
-			"another folder", cfg.Data, pathless(err))
+		return ownf("data: the folder %s cannot be written (%v); %s", cfg.Data, pathless(err),
+			unlessFull(err, "give this user the right to write there, or name another folder"))
 	}
 	_ = f.Close()
 	if err := os.Remove(f.Name()); err != nil {
@@ -138,22 +144,86 @@ func checkWritable(cfg Config) error {
 	return nil
 }
 
-// checkOurs refuses a file that SQLite did not write, before anything touches it.
-func checkOurs(file string) error {
+// unlessFull returns a remedy, or another one where err says that a disk is full.
+func unlessFull(err error, remedy string) string {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return "the disk is full: make room on it"
+	}
+	return remedy
+}
+
+// checkOurs refuses a file that SQLite did not write, before anything touches it. Where there is no file it
+// makes one, unless the folder had a record: what is lost or damaged is never taken for new.
+func checkOurs(cfg Config) error {
+	file := cfg.File()
 	f, err := os.Open(file)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil
+		return newFile(cfg)
 	}
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	header := make([]byte, 16)
-	n, _ := f.Read(header)
-	if n == 0 || string(header[:n]) == "SQLite format 3\x00" {
+	header := make([]byte, 100)
+	n, err := io.ReadFull(f, header)
+	logged, _ := os.Stat(file + "-wal")
+	switch {
+	case n == 0 && errors.Is(err, io.EOF):
+		return ownf("data: the file %s is empty, which a record of InMail never is: it was lost; restore the last "+
+			"backup (inmail restore), or name another folder", file)
+	case n == len(header) && string(header[:16]) == sqliteMagic && string(header[21:24]) == "\x40\x20\x20" &&
+		(logged == nil || logged.Size() == 0) && // else the first page may be there
+		binary.BigEndian.Uint32(header[68:]) != applicationID && binary.BigEndian.Uint32(header[28:]) > 1:
+		return anothers(file)
+	case string(header[:min(n, 16)]) == sqliteMagic:
 		return nil
 	}
-	return ownf("data: the file %s is not a record of InMail; move it away, or name another folder", file)
+	return ownf("data: the file %s is not a record of InMail, or is damaged; move it away, restore the last backup "+
+		"(inmail restore), or name another folder", file)
+}
+
+// sqliteMagic begins every file of SQLite.
+const sqliteMagic = "SQLite format 3\x00"
+
+func anothers(file string) error {
+	return ownf("data: the file %s is another program's database; move it away, or name another folder", file)
+}
+
+// newFile makes the file of a new record. It gets its name when it is whole, so that a process that dies
+// leaves no empty one.
+func newFile(cfg Config) error {
+	if paths, _ := beatFiles(cfg.Data); len(paths) > 0 {
+		return ownf("data: the file %s is missing, but the folder had a record (%s); put it back, or restore the last "+
+			"backup (inmail restore); for a new record name another folder", cfg.File(), filepath.Base(paths[0]))
+	}
+	if info, err := os.Stat(cfg.File() + "-wal"); err == nil && info.Size() > 0 {
+		return ownf("data: the file %s is missing, but its log (-wal) is there; put it back, or restore the last "+
+			"backup (inmail restore); for a new record name another folder", cfg.File())
+	}
+	folder, err := os.MkdirTemp(cfg.Data, ".new-*")
+	if err != nil {
+		return ownf("data: the folder %s cannot be written (%v)", cfg.Data, pathless(err))
+	}
+	defer os.RemoveAll(folder)
+	draft := cfg
+	draft.Data = folder
+	db, err := sql.Open("sqlite", dsn(draft))
+	if err != nil {
+		return err
+	}
+	_, err = db.Exec(fmt.Sprintf("PRAGMA application_id = %d", applicationID))
+	if err := errors.Join(err, db.Close()); err != nil { // the close empties the log into the file
+		return err
+	}
+	err = os.Link(draft.File(), cfg.File())
+	if err == nil || errors.Is(err, os.ErrExist) { // another program was quicker
+		return nil
+	}
+	if err := os.Rename(draft.File(), cfg.File()); err != nil { // not every filesystem has links
+		return ownf("data: the file %s cannot be made (%v); %s", cfg.File(), pathless(err),
+			unlessFull(err, "give this user the right to write in its folder"))
+	}
+	return nil
 }
 
 // claimFile refuses the database of another program and marks a new one as ours.
@@ -169,8 +239,7 @@ func (s *sqlite) claimFile(ctx context.Context) error {
 	case id == applicationID:
 		return nil
 	case id != 0 || tables > 0:
-		return ownf("data: the file %s is another program's database; move it away, or name another folder",
-			s.cfg.File())
+		return anothers(s.cfg.File())
 	}
 	_, err := s.db.ExecContext(ctx, fmt.Sprintf("PRAGMA application_id = %d", applicationID))
 	return err
@@ -277,6 +346,55 @@ func (s *sqlite) begin(ctx context.Context, write bool) (session, error) {
 		return nil, err
 	}
 	return &sqliteSession{conn: c, pool: pool, write: write}, nil
+}
+
+func (s *sqlite) place(context.Context) (is place, now int64, err error) {
+	if is, err = placeOfFile(s.cfg.File()); err != nil {
+		err = ownf("its file %s cannot be found (%v)", s.cfg.File(), pathless(err))
+	}
+	return is, 0, err
+}
+
+// beatFile is the name, without its number, of the file beside the record that has the latest beat in its
+// name. A folder that a copy was put over keeps its own: then it has two.
+const beatFile = "instance."
+
+// beatFiles returns the paths of the files that have a beat in their names, and the latest beat.
+func beatFiles(folder string) (paths []string, latest int64) {
+	paths, _ = filepath.Glob(filepath.Join(folder, beatFile+"*"))
+	paths = slices.DeleteFunc(paths, func(path string) bool {
+		n, err := strconv.ParseInt(strings.TrimPrefix(filepath.Base(path), beatFile), 10, 64)
+		latest = max(latest, n)
+		return err != nil
+	})
+	return paths, latest
+}
+
+func (s *sqlite) outside() int64 {
+	_, latest := beatFiles(s.cfg.Data)
+	return latest
+}
+
+// noteOutside stores a beat that was committed. A file's name changes at once or not at all, and never before
+// the commit, so a process or machine that dies leaves no later beat than the record has.
+func (s *sqlite) noteOutside(beat int64) error {
+	name := filepath.Join(s.cfg.Data, beatFile+strconv.FormatInt(beat, 10))
+	paths, _ := beatFiles(s.cfg.Data)
+	var err error
+	if len(paths) > 0 {
+		err = os.Rename(paths[0], name)
+	} else {
+		err = os.WriteFile(name, nil, 0o600)
+	}
+	for _, path := range paths[min(1, len(paths)):] {
+		if path != name {
+			err = errors.Join(err, os.Remove(path))
+		}
+	}
+	if err != nil {
+		return ownf("the file %s cannot be kept (%v)", name, pathless(err))
+	}
+	return nil
 }
 
 func (s *sqlite) shard(session) int { return 0 }

@@ -21,6 +21,12 @@ type engine interface {
 	// ownTime says that the process's clock is the record's; readTime is the statement that reads the time.
 	ownTime() bool
 	readTime() string
+	// place returns where the record is, and what the server's clock shows in milliseconds, outside all
+	// transactions. outside returns the latest beat that is known outside of the record, 0 when none is;
+	// noteOutside stores one there.
+	place(ctx context.Context) (is place, now int64, err error)
+	outside() int64
+	noteOutside(beat int64) error
 	// shard says which shard of a count a transaction moves, so that two at once seldom wait for each other.
 	shard(s session) int
 }
@@ -59,8 +65,16 @@ const tries = 4
 // Update runs fn in one transaction and commits it. When PostgreSQL ends the transaction because of another
 // one (a deadlock, a serialisation failure), nothing was stored and fn is run again, at most three times. A
 // commit whose answer was lost is never repeated. When a statement failed, nothing is committed and its error
-// is returned, even when fn returns none.
+// is returned, even when fn returns none. While the record is held it fails at once (Held).
 func (r *Record) Update(ctx context.Context, fn func(tx mailroom.Tx) error) error {
+	if err := r.Held(); err != nil {
+		return err
+	}
+	return r.UpdateHeld(ctx, fn)
+}
+
+// UpdateHeld is Update also while the record is held: for what an operator does about that.
+func (r *Record) UpdateHeld(ctx context.Context, fn func(tx mailroom.Tx) error) error {
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.Timeout)
 	defer cancel()
 	for try := 1; ; try++ {

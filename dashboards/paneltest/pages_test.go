@@ -24,6 +24,7 @@ func TestPagesOfTheCollectors(t *testing.T) {
 	metrics.NewProcess(process).CRM("salesforce", []string{"InMail__c"}, []string{"query"})
 	process.MustRegister(metrics.ClockOffset(func() time.Duration { return 0 }))
 	process.MustRegister(metrics.ScheduleBeat(func() time.Duration { return 0 }))
+	process.MustRegister(metrics.RecordHeld(func() bool { return false }))
 	domain.MustRegister(metrics.NewDomain(
 		func(context.Context) (*mailroom.Snapshot, error) { return nil, nil }, "salesforce", slog.New(slog.DiscardHandler)))
 	pages := http.NewServeMux()

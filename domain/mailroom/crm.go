@@ -26,7 +26,8 @@ type Budget struct {
 
 // ConnectCRMs replaces connectors that were given to New by those of the same name. It stores in the record
 // every CRM that this process reaches, so that every process makes the InMails that it accepts due there. It
-// must be called before anything runs.
+// must be called before anything runs, and again without crms when a held record was resumed: while it is
+// held, nothing is stored.
 func (svc *Service) ConnectCRMs(ctx context.Context, crms ...CRM) error {
 	for _, crm := range crms {
 		at := slices.IndexFunc(svc.crms, func(known CRM) bool { return known.Name() == crm.Name() })
@@ -34,6 +35,9 @@ func (svc *Service) ConnectCRMs(ctx context.Context, crms ...CRM) error {
 			return fmt.Errorf("connect %s: it is not among the CRMs of this program", crm.Name())
 		}
 		svc.crms[at] = crm
+	}
+	if svc.record.Held() != nil {
+		return nil
 	}
 	err := svc.record.Update(ctx, func(tx Tx) error {
 		there, err := tx.CRMs()

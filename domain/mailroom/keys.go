@@ -86,9 +86,10 @@ const (
 )
 
 // InstallKeys stores the operator keys of the settings, and replaces those of an earlier start. An empty key
-// is left as it is stored, an empty next one is deleted.
+// is left as it is stored, an empty next one is deleted. It does so also while the record is held (R61), as
+// one of them ends that.
 func (svc *Service) InstallKeys(ctx context.Context, key, next string) error {
-	err := svc.record.Update(ctx, func(tx Tx) error {
+	err := svc.record.UpdateHeld(ctx, func(tx Tx) error {
 		if _, err := tx.DeleteKey(NextSettingsKey); err != nil { // first: its key may be the other's now
 			return err
 		}

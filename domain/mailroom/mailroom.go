@@ -38,6 +38,7 @@ const (
 	CauseBusy        Cause = "is too busy"
 	CauseRefused     Cause = "refuses this program"
 	CausePaused      Cause = "is paused"
+	CauseHeld        Cause = "is held: it is a copy, or was restored from a backup, and only reads until an operator says inmail resume --after-restore (R61)"
 	CauseApart       Cause = "is more than 2 s from the record's time"
 	CauseStill       Cause = "stands still"
 )
@@ -105,7 +106,7 @@ func New(ctx context.Context, c Config, record Record, queue Queue,
 		plans: c.Plans, policy: c.Policy, limits: limitsOf(c.Policy), crms: slices.Clone(c.CRMs),
 		preflights: newPlaces(),
 	}
-	err := record.Update(ctx, func(tx Tx) error {
+	err := record.UpdateHeld(ctx, func(tx Tx) error {
 		key, err := tx.State(stateConfirmKey)
 		if err != nil || len(key) == 32 {
 			svc.confirm = key
@@ -117,6 +118,9 @@ func New(ctx context.Context, c Config, record Record, queue Queue,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read the key of confirmation tokens: %w", err)
+	}
+	if record.Held() != nil {
+		return svc, nil // Resume does the rest
 	}
 	if err := svc.noteAnchorDay(ctx); err != nil {
 		return nil, fmt.Errorf("store the anchor day: %w", err)

@@ -122,6 +122,12 @@ type CRMRecord interface {
 type Record interface {
 	Update(ctx context.Context, fn func(tx Tx) error) error
 	View(ctx context.Context, fn func(tx Tx) error) error
+	// Held returns why the record is held; nil when it is not. A record that is a copy, or was restored from
+	// a backup, is held: Update and Ping fail with CauseHeld, and View goes on (R61). UpdateHeld is Update
+	// also then, and Unhold ends it.
+	Held() error
+	UpdateHeld(ctx context.Context, fn func(tx Tx) error) error
+	Unhold(ctx context.Context) error
 	// Ping writes a row and commits it, as the service does. Its error has a Cause.
 	Ping(ctx context.Context) error
 	// Scrub removes every byte of deleted data from the files of the record, free pages and write-ahead log
@@ -436,11 +442,13 @@ const (
 	DecidedBan      = "ban"
 	DecidedUnban    = "unban"
 	DecidedErase    = "erase"
+	DecidedResume   = "resume"
 )
 
 // AuditKinds returns all kinds of decision.
 func AuditKinds() []string {
-	return []string{DecidedSend, DecidedDelivery, DecidedRestrict, DecidedUndo, DecidedBan, DecidedUnban, DecidedErase}
+	return []string{DecidedSend, DecidedDelivery, DecidedRestrict, DecidedUndo, DecidedBan, DecidedUnban, DecidedErase,
+		DecidedResume}
 }
 
 // AuditEntry is one decision: a refused attempt with all true codes in R21's order, or a restriction, a ban,

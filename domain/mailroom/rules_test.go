@@ -954,6 +954,65 @@ func TestRules(t *testing.T) {
 			w.t.Errorf("%d left, want 4", got)
 		}
 	})
+	for queued, want := range map[mailroom.Queued]domain.Status{mailroom.QueuedFail: domain.Failed, mailroom.QueuedSend: domain.Sent} {
+		on(t, "R61_held_until_resumed_then_queued_"+string(queued), func(w *world) {
+			w.member("a", "job_seeker_5")
+			w.members(3)
+			sent := w.queued("a", recipient(0))
+			w.work()
+			waiting := w.queued("a", recipient(1))
+			w.ok(w.record.HoldNext(w.ctx))
+			held := func(what string, err error) {
+				w.t.Helper()
+				if !errors.Is(err, mailroom.ErrUnavailable) || mailroom.CauseOf(err) != mailroom.CauseHeld {
+					w.t.Errorf("%s a held record: %v", what, err)
+				}
+			}
+			_, err := w.svc.Accept(w.ctx, []mailroom.Send{{From: "a", To: recipient(2), Subject: "s", Body: "b"}})
+			held("sending from", err)
+			_, err = w.svc.Deliver(w.ctx, []domain.ID{waiting})
+			held("delivering from", err)
+			_, err = w.svc.Expire(w.ctx, 10)
+			held("expiring in", err)
+			held("probing", w.svc.Ready(w.ctx))
+			w.serve() // a program that starts on it
+			w.ok(w.svc.InstallKeys(w.ctx, "the key that ends it", ""))
+			w.ok(w.svc.ConnectCRMs(w.ctx))
+			if m := w.inmail(waiting); m.Status != domain.Queued {
+				w.t.Errorf("held, it is %s", m.Status)
+			}
+			done, err := w.svc.Resume(w.ctx, mailroom.Viewer{Operator: true, KeyID: "k"}, queued)
+			w.ok(err)
+			if want := map[mailroom.Queued]mailroom.Resumed{mailroom.QueuedFail: {WasHeld: true, Failed: 1}, mailroom.QueuedSend: {WasHeld: true, Queued: 1}}[queued]; done != want {
+				w.t.Errorf("resumed: %+v, want %+v", done, want)
+			}
+			if again, err := w.svc.Resume(w.ctx, mailroom.Viewer{Operator: true}, queued); err != nil || again != (mailroom.Resumed{}) {
+				w.t.Errorf("resumed again: %+v, %v", again, err)
+			}
+			_, err = w.svc.Redrive(w.ctx, 0, 10)
+			w.ok(err)
+			w.clock.advance(time.Second)
+			w.work()
+			left := 4
+			if want == domain.Sent {
+				left = 3
+			}
+			if m := w.inmail(waiting); m.Status != want || want == domain.Failed && m.Reason != domain.Restored || w.left("a") != left {
+				w.t.Errorf("it is %s for %q, and %d credits are left", m.Status, m.Reason, w.left("a"))
+			}
+			if m := w.inmail(sent); m.Status != domain.Sent {
+				w.t.Errorf("what was sent before is %s", m.Status)
+			}
+			log, err := w.svc.Audit(w.ctx, "", mailroom.Page{Limit: 10})
+			w.ok(err)
+			if len(log) == 0 || log[0].Kind != mailroom.DecidedResume || log[0].By != "k" {
+				w.t.Errorf("the audit has %+v", log)
+			}
+			if later := w.queued("a", recipient(2)); later == "" {
+				w.t.Error("nothing is accepted afterwards")
+			}
+		})
+	}
 	on(t, "R54_what_a_lost_queue_forgot_is_asked_for_again", func(w *world) {
 		w.member("a", "job_seeker_5")
 		w.member("b", "basic_0")
