@@ -2,7 +2,6 @@ package worker
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -24,18 +23,21 @@ var beatTask = mailroom.Task{Type: mailroom.TaskExpire}
 // clock of its process that is never set, so it knows a schedule that stands still whatever the clocks of
 // machines do. Make it with NewBeat.
 type Beat struct {
-	newest func(ctx context.Context, task mailroom.Task) (int64, error)
+	queue Beats
 
 	mu   sync.Mutex
 	slot int64
 	at   time.Time // when slot was read first; the start, before any
-	err  error     // of the last read; nil: the queue answered
 }
 
-// NewBeat returns a Beat over newest, which reads the number of a task's newest slot.
-func NewBeat(newest func(ctx context.Context, task mailroom.Task) (int64, error)) *Beat {
-	return &Beat{newest: newest, at: time.Now()}
+// Beats is the queue as a Beat needs it.
+type Beats interface {
+	NewestSlot(ctx context.Context, task mailroom.Task) (int64, error)
+	Ping(ctx context.Context) error // an error when tasks cannot be enqueued
 }
+
+// NewBeat returns a Beat of the schedule that enqueues into a queue.
+func NewBeat(queue Beats) *Beat { return &Beat{queue: queue, at: time.Now()} }
 
 // Watch reads the beat until ctx ends.
 func (b *Beat) Watch(ctx context.Context) {
@@ -48,10 +50,10 @@ func (b *Beat) Watch(ctx context.Context) {
 }
 
 func (b *Beat) look(ctx context.Context) {
-	slot, err := b.newest(ctx, beatTask)
+	slot, err := b.queue.NewestSlot(ctx, beatTask)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.err = err; err == nil && slot != b.slot {
+	if err == nil && slot != b.slot {
 		b.slot, b.at = slot, time.Now()
 	}
 }
@@ -63,18 +65,16 @@ func (b *Beat) Age() time.Duration {
 	return time.Since(b.at)
 }
 
-// Check returns an error when the schedule stands still. Its cause is that of the queue when that does not
-// answer: then no process can enqueue anything.
-func (b *Beat) Check(context.Context) error {
-	age := b.Age()
+// Check returns an error when the schedule stands still. Its cause is that of the queue when nothing can be
+// enqueued.
+func (b *Beat) Check(ctx context.Context) error {
+	age := b.Age().Round(time.Second)
 	if age < StandsStill {
 		return nil
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.err != nil {
-		return fmt.Errorf("no beat of the schedule for %s: %w", age.Round(time.Second), b.err)
+	if err := b.queue.Ping(ctx); err != nil {
+		return fmt.Errorf("no beat of the schedule for %s: %w", age, err)
 	}
-	return mailroom.Because(mailroom.CauseStill, errors.New("no beat of the schedule for "+age.Round(time.Second).String()+
-		"; start a process with the role scheduler, or see the log of the one that runs"))
+	return mailroom.Because(mailroom.CauseStill, fmt.Errorf("no beat of the schedule for %s; "+
+		"start a process with the role scheduler, or see the log of the one that runs", age))
 }

@@ -80,6 +80,12 @@ func (q *asked) NewestSlot(_ context.Context, task mailroom.Task) (int64, error)
 	return 0, q.fault
 }
 
+func (q *asked) Ping(context.Context) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.fault
+}
+
 func (q *asked) fail(err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -277,7 +283,7 @@ func TestBeat(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		var q asked
-		b := worker.NewBeat(q.NewestSlot)
+		b := worker.NewBeat(&q)
 		watched := make(chan struct{})
 		go func() { b.Watch(ctx); close(watched) }()
 		is := func(when string, want mailroom.Cause) {

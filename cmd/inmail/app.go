@@ -100,7 +100,7 @@ func (a *app) openParts(ctx context.Context) (err error) {
 		return err
 	}
 	a.onStop("queue", func(context.Context) error { return a.queue.Close() })
-	a.beat = worker.NewBeat(a.queue.NewestSlot)
+	a.beat = worker.NewBeat(a.queue)
 	a.registry.MustRegister(metrics.ScheduleBeat(a.beat.Age))
 	crms, err := a.connectCRMs()
 	if err != nil {
@@ -320,7 +320,7 @@ type sender struct {
 func (s sender) Accept(ctx context.Context, send mailroom.Send) (mailroom.Accepted, error) {
 	accepted, err := s.judge(ctx, s.service.Read(send))
 	if errors.Is(err, worker.ErrBusy) {
-		err = fmt.Errorf("%w: %w", mailroom.ErrUnavailable, err)
+		err = mailroom.Because(mailroom.CauseBusy, fmt.Errorf("%w: %w", mailroom.ErrUnavailable, err))
 	}
 	return accepted, err
 }

@@ -95,6 +95,8 @@ func refusalOf(err error) (r *domain.Refusal, fault error) {
 		return domain.Refuse(code, "%s", code), nil
 	case errors.Is(err, mailroom.ErrUnavailable):
 		return domain.Refuse(unavailable, "the record %s; try again later", mailroom.CauseOf(err)), err
+	case errors.Is(err, mailroom.ErrQueueUnavailable):
+		return domain.Refuse(unavailable, "the queue %s; try again later", mailroom.CauseOf(err)), err
 	case errors.Is(err, mailroom.ErrConflict):
 		return domain.Refuse(unavailable,
 			"this was changed by somebody else at the same moment, and nothing was done; try again"), err

@@ -29,6 +29,7 @@ type Broker struct {
 	inspector *asynq.Inspector
 	inProcess *inProcess // nil when Redis is configured
 	downUntil atomic.Int64
+	downWhy   atomic.Value // the mailroom.Cause for which Redis did not answer last
 }
 
 var _ mailroom.Queue = (*Broker)(nil)
@@ -108,8 +109,8 @@ func (o *outage) Error() string {
 	return fmt.Sprintf("redis_url: %s does not serve: %v; %s", o.where, o.err, o.remedy)
 }
 
-// Unwrap returns the error of the client.
-func (o *outage) Unwrap() error { return o.err }
+// Unwrap returns the error of the client, and mailroom.ErrQueueUnavailable.
+func (o *outage) Unwrap() []error { return []error{o.err, mailroom.ErrQueueUnavailable} }
 
 // Cause returns the reason in words for everybody.
 func (o *outage) Cause() mailroom.Cause { return o.why }

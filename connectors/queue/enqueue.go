@@ -41,8 +41,8 @@ func (b *Broker) Enqueue(ctx context.Context, tasks ...mailroom.Task) error {
 	if len(messages) == 0 {
 		return nil
 	}
-	if b.down() {
-		return fmt.Errorf("enqueue %d tasks: %w", len(messages), ErrDown)
+	if err := b.down(); err != nil {
+		return fmt.Errorf("enqueue %d tasks: %w", len(messages), err)
 	}
 	limited, cancel := context.WithTimeout(ctx, b.config.EnqueueTimeout)
 	defer cancel()
@@ -66,8 +66,7 @@ func (b *Broker) Enqueue(ctx context.Context, tasks ...mailroom.Task) error {
 	if len(failed) == 0 {
 		return nil
 	}
-	b.markDown(ctx)
-	return fmt.Errorf("enqueue: %d of %d tasks: %w", len(failed), len(messages), b.explain(failed[0]))
+	return fmt.Errorf("enqueue: %d of %d tasks: %w", len(failed), len(messages), b.markDown(ctx, failed[0]))
 }
 
 // enqueue adds one task. A conflict of its id is success: a periodic task was enqueued before, and any
@@ -83,24 +82,32 @@ func (b *Broker) enqueue(ctx context.Context, m message) error {
 // do makes one call to Redis within queue_enqueue_timeout, and none while Redis is known to be down.
 func (b *Broker) do(ctx context.Context, what string,
 	call func(ctx context.Context, r redis.UniversalClient) error) error {
-	if b.down() {
-		return fmt.Errorf("%s: %w", what, ErrDown)
+	if err := b.down(); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
 	}
 	limited, cancel := context.WithTimeout(ctx, b.config.EnqueueTimeout)
 	defer cancel()
 	if err := call(limited, b.redis); err != nil {
-		b.markDown(ctx)
-		return fmt.Errorf("%s: %w", what, b.explain(err))
+		return fmt.Errorf("%s: %w", what, b.markDown(ctx, err))
 	}
 	return nil
 }
 
-// down reports whether Redis did not answer less than downPause ago.
-func (b *Broker) down() bool { return time.Now().UnixNano() < b.downUntil.Load() }
+// down returns ErrDown, with its cause, when Redis did not answer less than downPause ago.
+func (b *Broker) down() error {
+	if time.Now().UnixNano() >= b.downUntil.Load() {
+		return nil
+	}
+	why, _ := b.downWhy.Load().(mailroom.Cause)
+	return mailroom.Because(why, ErrDown)
+}
 
-// markDown records that Redis did not answer, unless the caller canceled ctx.
-func (b *Broker) markDown(ctx context.Context) {
+// markDown records that Redis did not answer, unless the caller canceled ctx. It returns the explained error.
+func (b *Broker) markDown(ctx context.Context, err error) error {
+	err = b.explain(err)
 	if ctx.Err() == nil {
+		b.downWhy.Store(mailroom.CauseOf(err))
 		b.downUntil.Store(time.Now().Add(downPause).UnixNano())
 	}
+	return err
 }

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/hibiken/asynq"
+
+	"inmail/domain/mailroom"
 )
 
 // Status is the state of the queues.
@@ -30,14 +32,19 @@ type QueueStatus struct {
 	Failed    int           `json:"failed_today"`
 }
 
-// Status reads the state of all queues.
+// Status reads the state of all queues. A Redis that is full can be read: that it is full is a warning.
 func (b *Broker) Status(ctx context.Context) (*Status, error) {
-	if err := b.announce(ctx); err != nil {
-		return nil, err
-	}
+	unwritten := b.announce(ctx)
 	warnings, err := b.Warnings(ctx)
 	if err != nil {
 		return nil, err
+	}
+	switch why := mailroom.CauseOf(unwritten); {
+	case unwritten == nil:
+	case why == mailroom.CauseFull:
+		warnings = append(warnings, fmt.Sprintf("the queue %s: %v", why, unwritten))
+	default:
+		return nil, unwritten
 	}
 	servers, err := b.inspector.Servers()
 	if err != nil {

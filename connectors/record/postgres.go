@@ -87,6 +87,9 @@ func openPostgres(ctx context.Context, cfg Config) (*postgres, error) {
 
 func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 
+// space knows nothing of the server's disk: a PostgreSQL whose disk is full refuses the row of a probe.
+func (p *postgres) space(context.Context) error { return nil }
+
 // alive asks on a connection of its own, so that a full pool does not make a slow database look dead.
 func (p *postgres) alive(ctx context.Context) error {
 	conn, err := pgx.ConnectConfig(ctx, p.pool.Config().ConnConfig)

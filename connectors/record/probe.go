@@ -29,8 +29,8 @@ type probe struct {
 // stateProbe is the name of the row that a probe writes.
 const stateProbe = "probe"
 
-// Ping writes a row and commits it: a record that can do this works. It also returns damage that a
-// transaction met within damageKept, because a probe does not read every page.
+// Ping writes a row, commits it and looks for space: a record that can do this works. It also returns damage
+// that a transaction met within damageKept, because a probe does not read every page.
 func (r *Record) Ping(ctx context.Context) error {
 	if err := r.Held(); err != nil {
 		return err
@@ -44,6 +44,9 @@ func (r *Record) Ping(ctx context.Context) error {
 		p.err = r.UpdateHeld(ctx, func(tx mailroom.Tx) error {
 			return tx.SetState(stateProbe, []byte(tx.Now().Format(time.RFC3339)))
 		})
+		if p.err == nil {
+			p.err = explain("look for space", r.engine.space(ctx))
+		}
 		p.at = time.Now()
 	}
 	if p.err == nil && p.damage != nil && time.Since(p.damaged) < damageKept {

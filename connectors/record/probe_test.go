@@ -53,6 +53,9 @@ func TestField(t *testing.T) {
 		if mailroom.CauseOf(err) != mailroom.CauseFull {
 			t.Errorf("a full record answers %v: %q", err, mailroom.CauseOf(err))
 		}
+		rec.Close()
+		rec = open(t, cfg) // its probe is new
+		cannot(t, rec, mailroom.CauseFull)
 	})
 	t.Run("F35_sqlite_damaged_page", func(t *testing.T) {
 		cfg := sqliteConfig(t)

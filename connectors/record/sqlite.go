@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/pressly/goose/v3"
+	"golang.org/x/sys/unix"
 	sqlitedriver "modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 )
@@ -253,6 +254,38 @@ func (s *sqlite) alive(ctx context.Context) error {
 	defer conn.Close()
 	var n int
 	return conn.QueryRowContext(ctx, "SELECT count(*) FROM snapshots").Scan(&n)
+}
+
+// spareSpace is how many bytes must be left, of the disk and of database_max_bytes. A row that is written
+// over needs none, so the row of a probe alone would not notice that an InMail has no place.
+const spareSpace = 16 * pageSize
+
+func (s *sqlite) space(ctx context.Context) error {
+	full := &Fault{Tried: "look for space"}
+	full.take(sqliteCodes[sqlite3.SQLITE_FULL])
+	var disk unix.Statfs_t
+	if err := unix.Statfs(s.cfg.Data, &disk); err == nil && int64(disk.Bavail)*int64(disk.Bsize) < spareSpace {
+		return full
+	}
+	if s.cfg.MaxBytes == 0 {
+		return nil
+	}
+	conn, err := s.db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	var used, free int64
+	if err := conn.QueryRowContext(ctx, "PRAGMA page_count").Scan(&used); err != nil {
+		return err
+	}
+	if err := conn.QueryRowContext(ctx, "PRAGMA freelist_count").Scan(&free); err != nil {
+		return err
+	}
+	if s.cfg.MaxBytes-(used-free)*pageSize < spareSpace {
+		return full
+	}
+	return nil
 }
 
 // close waits for the transactions under way, at most endWithin.

@@ -16,6 +16,8 @@ type engine interface {
 	// alive asks the database for an answer, outside all transactions; a refusal is an answer too.
 	alive(ctx context.Context) error
 	migrate(ctx context.Context, apply bool) error
+	// space returns a fault when less than spareSpace is left, as far as this process can know.
+	space(ctx context.Context) error
 	scrub(ctx context.Context) error
 	close()
 	// ownTime says that the process's clock is the record's; readTime is the statement that reads the time.

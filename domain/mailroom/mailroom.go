@@ -23,6 +23,9 @@ var ErrConflict = errors.New("the record has changed meanwhile")
 // time. The same call may succeed later.
 var ErrUnavailable = errors.New("the record is not available")
 
+// ErrQueueUnavailable says that the queue cannot be used now. What is due is found in the record when it can.
+var ErrQueueUnavailable = errors.New("the queue is not available")
+
 // Cause is why a part of the program cannot work now, in words that everybody may see: /readyz, answers to
 // clients and the command line use the same ones. An error with a cause has the method Cause() Cause.
 type Cause string
