@@ -30,13 +30,17 @@ refused; advice refuses nothing.`,
 	f := cmd.Flags()
 	f.StringVar(&subject, "subject", "", "the subject; FILE is then the text alone")
 	f.StringVar(&category, "category", "", "as for inmail send")
-	f.StringVar(&to, "to", "", "`ID` of the recipient; a server judges the letter")
+	f.StringVar(&to, "to", "", "`ID` of the recipient, or the name of exactly one member; a server judges the letter")
 	o.asMember(cmd, func(cmd *cobra.Command, c *remote, args []string) error {
 		m, err := readLetter(cmd, args[0], subject)
 		if err != nil {
 			return err
 		}
-		m.To, m.Category = to, category
+		recipient, err := c.recipientOf(cmd.Context(), to)
+		if err != nil {
+			return err
+		}
+		m.To, m.Category = recipient.ID, category
 		answer, err := c.post(cmd.Context(), "/v1/preflight", m)
 		if err != nil {
 			return err

@@ -211,6 +211,11 @@ func (a *app) startWork(ctx context.Context) error {
 		if err := a.startWorkers(); err != nil {
 			return err
 		}
+		a.run("index the names of members", func(ctx context.Context) {
+			if err := a.service.IndexNames(ctx); err != nil && ctx.Err() == nil {
+				a.log.WarnContext(ctx, "some members of before are not found by name; a restart goes on", "error", err)
+			}
+		})
 	}
 	if a.settings.Has(config.RoleScheduler) {
 		a.startSchedule()

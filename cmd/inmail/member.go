@@ -11,10 +11,10 @@ import (
 func memberCommand(o *options) *cobra.Command {
 	return commandGroup(&cobra.Command{
 		Use:     "member",
-		Short:   "Export the data of a member",
-		Example: "  inmail member export lena.hart > lena.hart.json",
+		Short:   "Find members, and export the data of one",
+		Example: "  inmail member find petra park\n  inmail member export lena.hart > lena.hart.json",
 		GroupID: operatorGroup,
-	}, memberExportCommand(o))
+	}, memberFindCommand(o), memberExportCommand(o))
 }
 
 func memberExportCommand(o *options) *cobra.Command {

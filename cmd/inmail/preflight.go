@@ -24,8 +24,9 @@ func preflightCommand(o *options) *cobra.Command {
 		Use:   "preflight FILE",
 		Short: "Check whom a campaign would reach, when, and how many credits it takes",
 		Long: fmt.Sprintf(`Check whom a campaign would reach, when, and how many credits it takes. FILE has the ids
-of up to %d members, one on each line, or is CSV whose header has the column id; - is the standard input. With
---letter the text is judged too: its first line is the subject, with or without “Subject:” before it. Without
+of up to %d members, one on each line, or is CSV whose header has the columns id, or name and perhaps company:
+a row without an id is looked up by its name, and those whom several members fit are listed; - is the standard
+input. With --letter the text is judged too: its first line is the subject, with or without “Subject:” before it. Without
 it each recipient is taken to get a text of its own.
 
 The recipients are judged as a sequence: as if all were sent now, one after another. Those who pass now are
@@ -39,6 +40,9 @@ the limits on behaviour: so many from a time on, one after another within %s. No
 	o.asMember(cmd, func(cmd *cobra.Command, c *remote, args []string) error {
 		list, err := readRecipients(cmd, args[0])
 		if err != nil {
+			return err
+		}
+		if err := c.lookUp(cmd.Context(), list); err != nil {
 			return err
 		}
 		to := make([]string, len(list))
@@ -55,6 +59,9 @@ the limits on behaviour: so many from a time on, one after another within %s. No
 		}
 		answer, err := c.post(cmd.Context(), "/v1/preflight", body)
 		if err != nil {
+			return err
+		}
+		if answer, err = withReasons(answer, list); err != nil {
 			return err
 		}
 		return printAnswer(o, cmd, answer, func(a campaignAnswer) string { return a.text(list) })

@@ -16,12 +16,33 @@ const maxList = 8 << 20
 
 // recipient is one line of a list of recipients.
 type recipient struct {
-	line int    // in the file, from 1
-	id   string // as it is written; it may be no member id
+	line    int    // in the file, from 1
+	id      string // as it is written; it may be no member id
+	name    string // of a line without an id
+	company string
+	unclear *unclear // why the name led to no id
 }
 
-// idColumn is the column of a list with a header that has the ids; other columns are left alone.
-const idColumn = "id"
+// columns are the columns of a list with a header that are read, by their place; -1: the list has none.
+type columns struct{ id, name, company int }
+
+// columnsOf returns the columns of a header; false: it is no header, since it has neither id nor name.
+func columnsOf(header []string) (columns, bool) {
+	names := make([]string, len(header))
+	for i, name := range header {
+		names[i] = strings.ToLower(strings.TrimSpace(name))
+	}
+	c := columns{slices.Index(names, "id"), slices.Index(names, "name"), slices.Index(names, "company")}
+	return c, c.id >= 0 || c.name >= 0
+}
+
+// field returns a field of a row; empty when the row or the list has none.
+func field(row []string, column int) string {
+	if column < 0 || column >= len(row) {
+		return ""
+	}
+	return strings.TrimSpace(row[column])
+}
 
 // readRecipients reads a list of recipients: one id on each line, or CSV with a header. Empty lines are
 // ignored.
@@ -42,15 +63,15 @@ func readRecipients(cmd *cobra.Command, path string) ([]recipient, error) {
 	return list, nil
 }
 
-// headerOf reports whether the first line that is not empty is a header with the column id, and what
-// separates its columns.
+// headerOf reports whether the first line that is not empty is a header, and what separates its columns.
 func headerOf(text string) (comma rune, found bool) {
 	for line := range strings.SplitSeq(text, "\n") {
 		if line = strings.TrimSpace(line); line == "" {
 			continue
 		}
 		for _, comma := range ",;\t" {
-			if columns, err := csvReader(line, comma).Read(); err == nil && slices.Contains(columnNames(columns), idColumn) {
+			header, err := csvReader(line, comma).Read()
+			if _, is := columnsOf(header); err == nil && is {
 				return comma, true
 			}
 		}
@@ -65,40 +86,28 @@ func csvReader(text string, comma rune) *csv.Reader {
 	return r
 }
 
-// columnNames returns the names of columns as they are compared.
-func columnNames(header []string) []string {
-	names := make([]string, len(header))
-	for i, name := range header {
-		names[i] = strings.ToLower(strings.TrimSpace(name))
-	}
-	return names
-}
-
-// readCSV reads a list with a header.
+// readCSV reads a list with a header. A row without an id and a name keeps its place as an empty id.
 func readCSV(name, text string, comma rune) ([]recipient, error) {
 	r := csvReader(text, comma)
 	header, err := r.Read()
 	if err != nil {
 		return nil, usageError{fmt.Errorf("%s: %w", name, err)}
 	}
-	column := slices.Index(columnNames(header), idColumn)
+	at, _ := columnsOf(header)
 	var list []recipient
 	for {
-		fields, err := r.Read()
+		row, err := r.Read()
 		if errors.Is(err, io.EOF) {
 			return list, nil
 		}
 		if err != nil {
 			return nil, usageError{fmt.Errorf("%s: %w", name, err)}
 		}
-		if strings.TrimSpace(strings.Join(fields, "")) == "" {
+		if strings.TrimSpace(strings.Join(row, "")) == "" {
 			continue
 		}
 		line, _ := r.FieldPos(0)
-		one := recipient{line: line}
-		if column < len(fields) {
-			one.id = strings.TrimSpace(fields[column])
-		}
-		list = append(list, one)
+		list = append(list, recipient{line: line, id: field(row, at.id), name: field(row, at.name),
+			company: field(row, at.company)})
 	}
 }

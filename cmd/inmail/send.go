@@ -44,7 +44,7 @@ nothing.`,
 		Args: orStdin(0),
 	}
 	f := cmd.Flags()
-	f.StringVar(&m.To, "to", "", "`ID` of the recipient")
+	f.StringVar(&m.To, "to", "", "`ID` of the recipient, or the name of exactly one member")
 	f.StringVar(&m.Subject, "subject", "", fmt.Sprintf("one line of at most %d characters", domain.MaxSubject))
 	body.flags(cmd)
 	f.StringArrayVar(&m.Tags, "tag", nil, "tag it; may be given up to 10 times")
@@ -60,6 +60,11 @@ nothing.`,
 		if m.Body, err = body.read(cmd, args); err != nil {
 			return err
 		}
+		to, err := c.recipientOf(cmd.Context(), m.To)
+		if err != nil {
+			return err
+		}
+		m.To = to.ID
 		if ids != (crmIDs{}) {
 			m.CRM = &ids
 		}
@@ -75,7 +80,11 @@ nothing.`,
 			return err
 		}
 		return printAnswer(o, cmd, answer, func(a queuedAnswer) string {
-			return a.Status + " " + a.ID + "\n" + adviceText(a.Advice)
+			status := a.Status + " " + a.ID
+			if to.Name != "" {
+				status += " to " + plain(to.Name) + " (" + plain(to.ID) + ")"
+			}
+			return status + "\n" + adviceText(a.Advice)
 		})
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -63,6 +64,42 @@ func TestPreflight(t *testing.T) {
 	if len(w.fakeService.inmails)+len(w.fakeService.audit) > 0 {
 		t.Error("asking left something behind")
 	}
+}
+
+func TestFindMembers(t *testing.T) {
+	w := newWorld(t)
+	hidden := domain.NewMember("hilda", "Hilda Hidden")
+	hidden.ProfileVisible, hidden.Email = false, "hilda@example.com"
+	w.fakeService.members["hilda"] = hidden
+	w.ask(w.operator, "GET", "/v1/members?q=hilda", nil).want(200, "").has("items.0.email", "hilda@example.com", "items.1", nil, "next_cursor", nil)
+	for _, header := range []string{"Inmail-Member: jo", ""} {
+		key, more := w.operator, []string{header}
+		if header == "" {
+			key, more = w.sender, nil
+		}
+		w.ask(key, "GET", "/v1/members?q=hilda", nil, more...).want(200, "").has("items", []any{})
+		w.ask(key, "GET", "/v1/members?q=maria", nil, more...).want(200, "").has("items.0.id", "maria", "items.0.email", nil, "items.0.plan", nil, "items.1", nil)
+		w.ask(key, "GET", "/v1/members?restricted=true", nil, more...).want(403, "forbidden")
+	}
+	var all []string
+	for next := "/v1/members?limit=2"; next != ""; {
+		page := w.ask(w.operator, "GET", next, nil).want(200, "")
+		for _, item := range page.json("items").([]any) {
+			all = append(all, item.(map[string]any)["id"].(string))
+		}
+		if next = ""; page.json("next_cursor") != nil {
+			next = "/v1/members?limit=2&cursor=" + page.text("next_cursor")
+		}
+	}
+	if len(all) != len(w.fakeService.members) || !slices.IsSortedFunc(all, func(a, b string) int {
+		return strings.Compare(w.fakeService.members[domain.MemberID(a)].Name, w.fakeService.members[domain.MemberID(b)].Name)
+	}) {
+		t.Errorf("by pages: %v", all)
+	}
+	for _, query := range []string{"q=", "q=a", "q=%21%21", "company=", "company=x", "restricted=", "restricted=maybe", "limit=0", "q=maria&q=jo"} {
+		w.ask(w.operator, "GET", "/v1/members?"+query, nil).want(400, "bad_request")
+	}
+	w.ask("", "GET", "/v1/members", nil).want(401, "unauthorized")
 }
 
 func TestViewsByWhoAsks(t *testing.T) {

@@ -33,6 +33,7 @@ const (
 	auditList
 	failureList
 	restrictionList
+	memberList
 )
 
 // maxCursor is the longest cursor in bytes, as base64url; the longest id in one is a company's name.

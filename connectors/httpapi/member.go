@@ -20,6 +20,7 @@ type memberService interface {
 func (a *API) memberEndpoints() []endpoint {
 	const path = "/v1/members/{id}"
 	return []endpoint{
+		findMembersEndpoint(),
 		takes(endpoint{
 			method: "PUT", path: path, name: "putMember", group: "Members", access: operatorOnly, status: http.StatusOK,
 			does: "Create or replace a member", more: "Only the name is needed; left out, the three flags are " +

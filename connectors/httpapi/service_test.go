@@ -487,6 +487,24 @@ func (f *fakeService) Preflight(_ context.Context, from domain.MemberID, to []do
 	return campaign, err
 }
 
+func (f *fakeService) FindMembers(_ context.Context, v mailroom.Viewer, q mailroom.MemberQuery, p mailroom.Page) (found []*domain.Member, err error) {
+	leave, err := f.enter()
+	defer leave()
+	if q.Restricted && !v.Operator {
+		return nil, domain.Refuse(domain.Forbidden, "who is restricted is for operators")
+	}
+	for _, m := range f.members {
+		if (v.Operator || m.ProfileVisible && m.ProfileShared) && !q.Restricted && strings.Contains(domain.NameKey(m.Name), domain.NameKey(q.Text)) &&
+			mailroom.NameCursorOf(&m).ID > p.After.ID {
+			found = append(found, &m)
+		}
+	}
+	slices.SortFunc(found, func(a, b *domain.Member) int {
+		return cmp.Compare(mailroom.NameCursorOf(a).ID, mailroom.NameCursorOf(b).ID)
+	})
+	return found[:min(len(found), p.Limit)], err
+}
+
 func (f *fakeService) person(id domain.MemberID) mailroom.Person {
 	m, ok := f.members[id]
 	if !ok {

@@ -12,6 +12,7 @@ import (
 type UseCases struct {
 	authenticator
 	memberService
+	memberFinder
 	exporter
 	relations
 	bannedService
@@ -38,6 +39,7 @@ type UseCases struct {
 func NewUseCases(services ...any) (u UseCases) {
 	find(&u.authenticator, services)
 	find(&u.memberService, services)
+	find(&u.memberFinder, services)
 	find(&u.exporter, services)
 	find(&u.relations, services)
 	find(&u.bannedService, services)

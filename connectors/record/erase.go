@@ -12,6 +12,8 @@ import (
 // eraseOwn deletes the rows that belong to a member alone (R60). $1 is its id.
 var eraseOwn = []string{
 	`DELETE FROM members WHERE id = $1`,
+	`DELETE FROM names WHERE member = $1`,
+	`DELETE FROM member_words WHERE member = $1`,
 	`DELETE FROM allowances WHERE member = $1`,
 	`DELETE FROM credits WHERE member = $1`,
 	`DELETE FROM connections WHERE a IN (SELECT c.b FROM connections c WHERE c.a = $1) AND b = $1`,

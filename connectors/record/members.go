@@ -10,9 +10,12 @@ import (
 	"inmail/domain/mailroom"
 )
 
-const selectMembers = `SELECT id, name, headline, photo_url, company, email, profile_shared, profile_visible,
-		accepts_inmail, account_type, plan, anchor_day, team, skills, created_at, max_week
-	FROM members WHERE id IN (SELECT unnest($1::text[]))`
+// memberColumns are the columns of members m that scanMember reads.
+const memberColumns = `m.id, m.name, m.headline, m.photo_url, m.company, m.email, m.profile_shared,
+	m.profile_visible, m.accepts_inmail, m.account_type, m.plan, m.anchor_day, m.team, m.skills, m.created_at,
+	m.max_week`
+
+const selectMembers = `SELECT ` + memberColumns + ` FROM members m WHERE m.id IN (SELECT unnest($1::text[]))`
 
 // Members returns the members of ids who exist; erased and unknown ones are absent.
 func (t *tx) Members(ids []domain.MemberID) (map[domain.MemberID]*domain.Member, error) {
@@ -21,19 +24,24 @@ func (t *tx) Members(ids []domain.MemberID) (map[domain.MemberID]*domain.Member,
 		return members, nil
 	}
 	err := t.query("read members", selectMembers, func(r row) error {
-		var m domain.Member
-		var skills string
-		var created int64
-		if err := r.Scan((*string)(&m.ID), &m.Name, &m.Headline, &m.PhotoURL, &m.Company, (*string)(&m.Email),
-			&m.ProfileShared, &m.ProfileVisible, &m.AcceptsInMail, (*string)(&m.AccountType), &m.Plan, &m.AnchorDay,
-			&m.Team, &skills, &created, &m.MaxWeek); err != nil {
-			return err
-		}
-		m.CreatedAt = instant(created)
-		members[m.ID] = &m
-		return readSkills(skills, &m)
+		m, err := scanMember(r)
+		members[m.ID] = m
+		return err
 	}, ids)
 	return members, err
+}
+
+func scanMember(r row) (*domain.Member, error) {
+	var m domain.Member
+	var skills string
+	var created int64
+	if err := r.Scan((*string)(&m.ID), &m.Name, &m.Headline, &m.PhotoURL, &m.Company, (*string)(&m.Email),
+		&m.ProfileShared, &m.ProfileVisible, &m.AcceptsInMail, (*string)(&m.AccountType), &m.Plan, &m.AnchorDay,
+		&m.Team, &skills, &created, &m.MaxWeek); err != nil {
+		return &m, err
+	}
+	m.CreatedAt = instant(created)
+	return &m, readSkills(skills, &m)
 }
 
 // writeSkills returns skills as JSON. Most members have none, which is stored as the empty text.
@@ -186,6 +194,15 @@ func (t *tx) PutMembers(ms []*domain.Member, anchorDay int, allowance func(plan 
 			m.AcceptsInMail, string(m.AccountType), m.Plan, m.AnchorDay, m.Team, skills, millis(created), m.MaxWeek)
 	}
 	if _, err := t.execBatch("store members", insertMembers, &rows); err != nil {
+		return err
+	}
+	var named []*domain.Member
+	for _, id := range ids {
+		if renamed(before[id], last[id]) {
+			named = append(named, last[id])
+		}
+	}
+	if err := t.indexNames(named); err != nil {
 		return err
 	}
 	if err := t.noteAllowances(ids, last, allowance); err != nil {

@@ -49,7 +49,12 @@ func TestPlans(t *testing.T) {
 						_, audit := tx.Audit("", p)
 						_, decisions := tx.Audit("s7", p)
 						_, failures := tx.Failures(stockCRM, p)
-						errs = append(errs, replies, audit, decisions, failures)
+						named := p
+						if p.After != (mailroom.Cursor{}) {
+							named.After = mailroom.Cursor{ID: "name" + mailroom.NameCursor + "r7"}
+						}
+						_, members := tx.FindMembers(mailroom.MemberFilter{Visible: true}, named)
+						errs = append(errs, replies, audit, decisions, failures, members)
 					}
 					return errors.Join(errs...)
 				},
@@ -75,6 +80,10 @@ func TestPlans(t *testing.T) {
 					_, links := tx.Links(some)
 					_, previewed := tx.SetPreviewed(some)
 					_, members := tx.Members([]domain.MemberID{"s7", "r7"})
+					_, found := tx.FindMembers(mailroom.MemberFilter{Words: []string{"zzz", "na"}, Visible: true}, first)
+					if found != nil {
+						return found
+					}
 					_, accounts := tx.Accounts([]domain.MemberID{"s7", "s8"}, 1, true, func(string) int { return 10 })
 					_, flights := tx.InFlight([]domain.MemberID{"s7", "s8"})
 					_, between := tx.Pairs([]mailroom.Pair{{From: "s7", To: "r7"}, {From: "s8", To: "r7"}})
@@ -127,7 +136,7 @@ func TestPlans(t *testing.T) {
 }
 
 var (
-	growing = `(inmails|texts|replies|receipts|crm_links|audit|answers|fingerprints)`
+	growing = `(inmails|texts|replies|receipts|crm_links|audit|answers|fingerprints|names|member_words)`
 	// PostgreSQL: Seq Scan on inmails i; SQLite: SCAN i, or SCAN i USING INDEX …, which reads the whole
 	// index. A partial index may be read as a whole, since it has only the waiting rows.
 	scansAll = regexp.MustCompile(`Seq Scan on ` + growing + `|^SCAN ` + growing + `$|^SCAN [ilpx]$`)

@@ -191,6 +191,12 @@ type Facts struct {
 type Members interface {
 	// Members returns those of ids who exist; erased and unknown ones are absent.
 	Members(ids []domain.MemberID) (map[domain.MemberID]*domain.Member, error)
+	// FindMembers lists members by (name, id); the id of the cursor is that of NameCursorOf.
+	FindMembers(f MemberFilter, page Page) ([]*domain.Member, error)
+	// IndexNames stores the words by which members are found for up to limit members after an id who have
+	// none yet, because an earlier version stored them. It returns the last of them, and an empty id when
+	// none is left.
+	IndexNames(after domain.MemberID, limit int) (last domain.MemberID, err error)
 	// LockMembers locks these senders for this transaction, so that no other decides for them until it ends.
 	// It takes the locks in the order of the ids, so that two batches cannot wait for each other.
 	LockMembers(ids []domain.MemberID) error

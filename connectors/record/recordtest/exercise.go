@@ -43,6 +43,8 @@ func Exercise(t *testing.T, engines Engines) {
 		{"Facts/AreWhatTheirPartsAnswer", factsAreParts},
 		{"Members/TheIDErasedIsRefused", erasedIsRefused},
 		{"Members/TheLastOfOneIDCounts", lastMemberCounts},
+		{"Members/AreFoundByTheirWords", foundByWords},
+		{"Members/OfOneNameAreListedOnce", manyNames},
 		{"Lists/AreWalkedWhileTheyGrow", growingLists},
 		{"Lists/PageThroughEqualTimes", equalTimes},
 		{"Filter/StatusAsTheClockGivesIt", statusFilter},
