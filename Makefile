@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 space := $(subst ,, )
 .DEFAULT_GOAL := help
-.PHONY: help run build quick test storm check rules generate vulndb bench fuzz clean
+.PHONY: help run build quick test storm fleet check rules generate vulndb bench fuzz clean
 
 # No limit judges a test: an hour is when something hangs. Packages and tests run beside each other, more than there are
 # processors: many wait.
@@ -17,7 +17,7 @@ RACE    := -race -gcflags=modernc.org/...=-d=checkptr=0 -gcflags=modernc.org/sql
 ENGINES := ^(postgres|postgres_redis|redis|cluster)$$
 # Go takes the first of them that fits a name so far: those of tests stand before those of subtests.
 SERVERS := ^Test(Alerts|KilledWhileSending|OneCreditLeft|RedisGone|ExpiredWithoutWorkers|OneNumber|Panels|MetricsPages|TwoProcesses|LiveCopies)$$ \
-	| ^Test(PostgresFailsOver|SentinelUnderLoad|ClusterNodeLost)$$ \
+	| ^Test(Fleet|PostgresFailsOver|SentinelUnderLoad|ClusterNodeLost)$$ \
 	| ^Test(PreflightOfTenThousand|Salesforce(Storm|OneBadRow|DailyLimit|Drift|Backfill|Check))$$ \
 	| ^Test(ErasureLeavesNoRow|OpenPostgresRefuses|OpenTogether|ErrorsQuoteNoValue|SchemasAreTheSame|RolesOfTheReadme)$$ \
 	| ^Test(RedisComesLate|PingNamesTheRemedy|WarnsOfEviction|SentinelFailsOver|Jsforce)$$ \
@@ -60,6 +60,10 @@ test: .build/rules ## Run every test with the race detector, on private servers,
 
 storm: .build/rules ## Run every test in its long form: storms, kills, scale and histories at full size, SQLite raced, PostgreSQL durable
 	@set -o pipefail; INMAIL_TEST_LONG=1 .ci/services run -- $(GO_TEST) -race -json ./... | .build/rules --report --check domain/README.md
+
+fleet: ## Disturb two processes of each role at random for MINUTES (5), in the order of SEED (a new one), and count that all happened once
+	@INMAIL_TEST_FLEET_SEED=$(SEED) INMAIL_TEST_FLEET_MINUTES=$(or $(MINUTES),5) .ci/services run -- \
+		go test -vet=off -count=1 -timeout 0 -v -run '^TestFleet$$' ./cmd/inmail
 
 check: ## Look without running: format, vet, staticcheck, known vulnerabilities, imports, generated files
 	@$(MAKE) --no-print-directory -k $(CHECKS)

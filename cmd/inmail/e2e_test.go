@@ -267,6 +267,12 @@ var client = &http.Client{Timeout: patience, Transport: &http.Transport{MaxIdleC
 
 // call makes one request with the operator key on behalf of a member.
 func (s *server) call(method, path, member string, body any, header ...string) (int, map[string]any, error) {
+	return request(client, s.url, method, path, member, body, header...)
+}
+
+// request makes one request to the server at base with the operator key on behalf of a member. An answer that
+// is no JSON is under "text".
+func request(client *http.Client, base, method, path, member string, body any, header ...string) (int, map[string]any, error) {
 	var in io.Reader
 	if body != nil {
 		raw, ok := body.([]byte)
@@ -278,7 +284,7 @@ func (s *server) call(method, path, member string, body any, header ...string) (
 		}
 		in = bytes.NewReader(raw)
 	}
-	req, err := http.NewRequest(method, s.url+path, in)
+	req, err := http.NewRequest(method, base+path, in)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -306,6 +312,8 @@ func (s *server) call(method, path, member string, body any, header ...string) (
 		if err := json.Unmarshal(raw, &out); err != nil {
 			return 0, nil, err
 		}
+	} else {
+		out["text"] = string(raw)
 	}
 	return resp.StatusCode, out, nil
 }
