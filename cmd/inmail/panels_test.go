@@ -144,6 +144,16 @@ func (w *weeks) reply(m note) {
 	w.must(http.StatusCreated, "POST", "/v1/inmails/"+m.id+"/replies", m.to, map[string]any{"body": "Thursday is fine."})
 }
 
+func (w *weeks) absent(m note) {
+	w.t.Helper()
+	w.must(http.StatusCreated, "POST", "/v1/inmails/"+m.id+"/replies", m.to, map[string]any{"body": "Away.", "automatic": true})
+}
+
+func (w *weeks) decline(m note) {
+	w.t.Helper()
+	w.must(http.StatusOK, "POST", "/v1/inmails/"+m.id+"/decline", m.to, map[string]any{})
+}
+
 func (w *weeks) report(m note) {
 	w.t.Helper()
 	w.must(http.StatusNoContent, "POST", "/v1/inmails/"+m.id+"/report", m.to, map[string]any{"reason": "I did not ask for this"})
@@ -280,6 +290,8 @@ func emptyPages(t *testing.T, s *server) {
 			"inmail_previewed_total":                 nil,
 			"inmail_opened_total":                    nil,
 			"inmail_replied_total":                   nil,
+			"inmail_declined_total":                  nil,
+			"inmail_automatic_replies_total":         nil,
 			"inmail_expired_total":                   nil,
 			"inmail_retracted_total":                 each("opened", "true", "false"),
 			"inmail_reports_total":                   nil,
@@ -367,7 +379,12 @@ func outcomesAddUp(t *testing.T, s *server) {
 	for _, m := range slices.Concat(groups[domain.OutcomeReplied], groups[domain.RetractedReplied]) {
 		w.reply(m)
 	}
-	for _, m := range slices.Concat(groups[domain.RetractedUnopened], groups[domain.RetractedOpened], groups[domain.RetractedReplied]) {
+	for _, m := range slices.Concat(groups[domain.OutcomeDeclined], groups[domain.RetractedDeclined]) {
+		w.decline(m)
+	}
+	w.absent(groups[domain.ExpiredUnopened][0]) // changes none of the figures but its own
+	for _, m := range slices.Concat(groups[domain.RetractedUnopened], groups[domain.RetractedOpened], groups[domain.RetractedReplied],
+		groups[domain.RetractedDeclined]) {
 		w.retract(m)
 	}
 	w.report(groups[domain.OutcomeOpened][0])
@@ -381,10 +398,12 @@ func outcomesAddUp(t *testing.T, s *server) {
 		return n
 	}
 	all := number(domain.Outcomes()...)
-	opened := number(domain.OutcomeOpened, domain.OutcomeReplied, domain.RetractedOpened, domain.RetractedReplied)
+	previewed := number(domain.OutcomeOpened, domain.OutcomeReplied, domain.RetractedOpened, domain.RetractedReplied)
+	declined := number(domain.OutcomeDeclined, domain.RetractedDeclined)
+	opened := previewed + declined
 	replied := number(domain.OutcomeReplied, domain.RetractedReplied)
 	expired := number(domain.ExpiredUnopened)
-	retracted := number(domain.RetractedUnopened, domain.RetractedOpened, domain.RetractedReplied)
+	retracted := number(domain.RetractedUnopened, domain.RetractedOpened, domain.RetractedReplied, domain.RetractedDeclined)
 	s.eventually("every outcome is counted as often as it happened", func() error {
 		got, want := map[string]float64{}, map[string]float64{}
 		figures := s.samples("/metrics/domain")
@@ -399,8 +418,9 @@ func outcomesAddUp(t *testing.T, s *server) {
 		process := s.samples("/metrics")
 		for name, n := range map[string]float64{
 			"inmail_send_attempts_total": all, "inmail_delivered_total": all, "inmail_delivery_lag_seconds_count": all, "inmail_sends_refused_total": 0,
-			"inmail_previewed_total": opened, "inmail_opened_total": opened, "inmail_time_to_open_seconds_count": opened,
+			"inmail_previewed_total": previewed, "inmail_opened_total": opened, "inmail_time_to_open_seconds_count": opened,
 			"inmail_replied_total": replied, "inmail_time_to_reply_seconds_count": replied,
+			"inmail_declined_total": declined, "inmail_automatic_replies_total": 1,
 			"inmail_expired_total": expired, "inmail_expiry_lag_seconds_count": expired,
 			"inmail_retracted_total": retracted, "inmail_reports_total": 1,
 		} {
