@@ -74,7 +74,7 @@ type nearness struct {
 }
 
 type warning struct {
-	Code   string `json:"code" example:"even_cadence"`
+	Code   string `json:"code" doc:"even_cadence, similar_bodies" example:"even_cadence"`
 	Detail string `json:"detail" example:"the gaps between your sends are almost the same"`
 }
 

@@ -83,6 +83,7 @@ var adviceWords = map[string]string{
 	advice.NoValueStatement:        "more I than you",
 	advice.Over100Words:            "100 words or more",
 	advice.HeavyFormatting:         "heavy formatting",
+	advice.VaryText:                "almost the same text as others",
 	advice.FollowUp:                "follow-up without its category",
 }
 

@@ -51,11 +51,11 @@ const (
 	FollowUp                = "follow_up"
 )
 
-// codes is the list of all codes in their order.
+// codes is the list of all codes in their order. VaryText is last: it is no rule of one message.
 var codes = []string{NoName, NoSpecifics, WeakSubject, WeakPreview, LongParagraph, HardToRead, MentionCommonConnection,
-	NoValueStatement, Over100Words, HeavyFormatting, FollowUp}
+	NoValueStatement, Over100Words, HeavyFormatting, FollowUp, VaryText}
 
-// Codes returns every code that Advise can answer, in its order.
+// Codes returns every code of a Hit, in the order of hits. Advise gives all but VaryText.
 func Codes() []string { return slices.Clone(codes) }
 
 // Advise returns the advice on m, each code at most once, in the order of the constants. An English text with

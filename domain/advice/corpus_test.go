@@ -393,7 +393,7 @@ func TestCorpus(t *testing.T) {
 		})
 	}
 	for _, code := range codes {
-		if given[code] < 2 {
+		if given[code] < 2 && code != VaryText { // which lies in the letters before
 			t.Errorf("the corpus has %d InMails with %s, want two or more", given[code], code)
 		}
 	}

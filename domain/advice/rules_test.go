@@ -502,3 +502,20 @@ func FuzzAdvise(f *testing.F) {
 		}
 	})
 }
+
+func TestSentences(t *testing.T) {
+	got := Sentences(richtext.Parse("Hi **Anna**,\nhow are you? It costs 3.50 a day!\n\n- one\n- two. three\n\n您好。请问方便吗？谢谢 كيف حالك؟ شكرا"))
+	want := []string{"Hi Anna,", "how are you?", "It costs 3.50 a day!", "one", "two.", "three", "您好。", "请问方便吗？", "谢谢 كيف حالك؟", "شكرا"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("sentences (-want +got):\n%s", diff)
+	}
+}
+
+func TestVaryNamesTheLongestSentences(t *testing.T) {
+	got := Vary(10, 12, []string{"Hi,", "a b c d e f", "x y z"}, 4, 35)
+	want := "This is number 10 of almost the same text within 24 hours, and 12 may go out before sending is restricted. " +
+		"Vary the sentences that are the same: “a b c d e f”, “x y z”, “Hi,”; at least 4 of the 35 words must differ."
+	if got.Code != VaryText || got.Detail != want {
+		t.Errorf("got %s", got.Detail)
+	}
+}

@@ -336,7 +336,9 @@ func (b *acceptance) refuse(d *Letter, refusals []*domain.Refusal, text content,
 }
 
 func (b *acceptance) accept(d *Letter, sender *domain.Member, common []string, now time.Time) (Accepted, error) {
-	hits := advise(d.reading, b.ledger.members[d.To], common)
+	print := b.ledger.fingerprint(d)
+	hits := append(advise(d.reading, b.ledger.members[d.To], common), varyAdvice(d.text, b.ledger.members[d.To], print,
+		b.ledger.prints[d.From], b.ledger.signals[d.From].Similar, b.svc.limits.SimilarDay)...)
 	m, receipt := domain.New(domain.InMail{
 		ID: b.svc.ids.NewID(), Sender: d.From, Recipient: d.To, Subject: d.text.Subject, Body: d.text.Source,
 		Preview: d.text.Preview(), Category: d.Category, Tags: d.Tags, CRM: d.CRM, AccountType: sender.AccountType,
@@ -345,7 +347,6 @@ func (b *acceptance) accept(d *Letter, sender *domain.Member, common []string, n
 	b.inmails = append(b.inmails, m)
 	b.receipts = append(b.receipts, receipt)
 	b.judged = append(b.judged, d.judged)
-	print := b.ledger.fingerprint(d)
 	b.notes = append(b.notes, SendNote{Sender: d.From, At: now, Fingerprint: print.Bytes()})
 	b.ledger.accepted(d.From, d.To, print, now)
 	a := Accepted{ID: m.ID, Advice: hits}

@@ -174,7 +174,7 @@ func (p *preflight) load(tx Tx) error {
 
 // judge judges each recipient as if it alone were sent now, and advises on the text.
 func (p *preflight) judge() {
-	alike := p.letter != nil && len(p.prints)+len(p.checks) > p.svc.limits.SimilarDay
+	alike := p.letter != nil && len(p.prints)+len(p.checks) > p.svc.limits.SimilarDay-spam.WarnLeft-1
 	if p.letter != nil {
 		p.content = p.ledger.content(p.letter.content, p.letter.text).refusals
 	}
@@ -196,15 +196,20 @@ func (p *preflight) judge() {
 			l.print = &print
 		}
 		if len(l.alone) == 0 { // as in a send, only what nothing else refuses can trigger (R41)
-			if t := p.trigger(l.print); t != nil {
+			t, similar := p.trigger(l.print)
+			switch {
+			case t != nil:
 				l.alone = []*domain.Refusal{overLimit(*t, spam.Restrict(p.now, *t, p.previous))}
+			case l.print != nil:
+				c.Advice = append(c.Advice, varyAdvice(p.letter.text, to, *l.print, p.prints, similar, p.svc.limits.SimilarDay)...)
 			}
 		}
 	})
 }
 
-// trigger judges a send as the sender's next one (R41); nil lets it pass.
-func (p *preflight) trigger(print *spam.Fingerprint) *spam.Trigger {
+// trigger judges a send as the sender's next one (R41); nil lets it pass. similar is how many near-identical
+// bodies were sent before it.
+func (p *preflight) trigger(print *spam.Fingerprint) (t *spam.Trigger, similar int) {
 	signals := p.ledger.signals[p.from]
 	if signals.Similar = 0; print != nil {
 		for _, sent := range p.prints {
@@ -213,7 +218,7 @@ func (p *preflight) trigger(print *spam.Fingerprint) *spam.Trigger {
 			}
 		}
 	}
-	return spam.Decide(p.now, signals, p.svc.limits)
+	return spam.Decide(p.now, signals, p.svc.limits), signals.Similar
 }
 
 // reachable reports whether nothing refuses a send but what passes by itself: a lack of credits and a

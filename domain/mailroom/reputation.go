@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"inmail/domain"
+	"inmail/domain/advice"
 	"inmail/domain/spam"
 )
 
@@ -31,8 +32,8 @@ func (l *ledger) trigger(tx Tx, d *Letter, now time.Time) (*spam.Trigger, error)
 	return spam.Decide(now, signals, l.svc.limits), nil
 }
 
-// mayRepeat reports whether a sender has sent enough in the window for near-identical bodies to matter. When
-// it has not, no fingerprints are loaded.
+// mayRepeat reports whether a sender has sent enough in the window for near-identical bodies to matter, be it
+// for a warning only. When it has not, no fingerprints are loaded.
 func (l *ledger) mayRepeat(s spam.Signals, now time.Time) bool {
 	n := 0
 	for _, at := range s.Sends {
@@ -40,7 +41,25 @@ func (l *ledger) mayRepeat(s spam.Signals, now time.Time) bool {
 			n++
 		}
 	}
-	return n >= min(l.svc.limits.SimilarDay, l.svc.limits.SendsNeeded())
+	return n >= min(l.svc.limits.SimilarDay-spam.WarnLeft-1, l.svc.limits.SendsNeeded())
+}
+
+// varyAdvice returns the advice to vary a text of which almost the same was sent to others before, a few
+// letters before it restricts its sender (R41 d); nil: it is not near. print is of the letter to its
+// recipient.
+func varyAdvice(text domain.Text, to *domain.Member, print spam.Fingerprint, prints []spam.SentPrint, before, limit int) []advice.Hit {
+	if !spam.NearSimilar(before+1, limit) {
+		return nil
+	}
+	var like []spam.Fingerprint
+	for _, p := range prints {
+		if spam.Similar(print, p.Fingerprint) {
+			like = append(like, p.Fingerprint)
+		}
+	}
+	same := spam.Repeated(advice.Sentences(text.Body), like, ownWords(to)...)
+	change, words := print.ToDiffer()
+	return []advice.Hit{advice.Vary(before+1, limit, same, change, words)}
 }
 
 // recentPrints returns the fingerprints of a sender's bodies in the window, those of this batch included.
@@ -82,11 +101,15 @@ func (l *ledger) fingerprint(d *Letter) spam.Fingerprint {
 
 // printOf returns the fingerprint of a text to a member; nil: the member's profile is not known.
 func printOf(text domain.Text, to *domain.Member) spam.Fingerprint {
-	var drop []string
-	if to != nil {
-		drop = append([]string{to.Name, to.Headline, to.Company}, to.Skills...)
+	return spam.NewFingerprint(text.Body.Text(), ownWords(to)...)
+}
+
+// ownWords returns the texts whose words are a recipient's own.
+func ownWords(to *domain.Member) []string {
+	if to == nil {
+		return nil
 	}
-	return spam.NewFingerprint(text.Body.Text(), drop...)
+	return append([]string{to.Name, to.Headline, to.Company}, to.Skills...)
 }
 
 // restrict makes the restriction that follows from a trigger (R42), and the refusal of the send that caused

@@ -4,11 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"inmail/domain"
+	"inmail/domain/advice"
 	"inmail/domain/mailroom"
 	"inmail/domain/spam"
 )
@@ -269,6 +271,68 @@ func reputationRules(t *testing.T) {
 				w.t.Errorf("no row for %s", name)
 			}
 		}
+	})
+	with(t, "R41_a_template_is_warned_of_before_it_restricts", func(p *domain.Policy) {
+		*p = calm()
+		p.SimilarDay = domain.DefaultPolicy().SimilarDay
+	}, func(w *world) {
+		w.member("a", "recruiter_50")
+		w.members(30)
+		template := func(i int, own string) mailroom.Send {
+			s := offer(1)
+			s.To, s.Body = recipient(i), own+" "+s.Body
+			return s
+		}
+		varied := func(s mailroom.Send) *advice.Hit {
+			w.t.Helper()
+			answers, err := w.svc.Accept(w.ctx, []mailroom.Send{s})
+			w.ok(err)
+			w.ok(answers[0].Err)
+			for _, hit := range answers[0].Advice {
+				if hit.Code == advice.VaryText {
+					return &hit
+				}
+			}
+			return nil
+		}
+		warned := func() (codes []string) {
+			s, err := w.svc.Standing(w.ctx, "a")
+			w.ok(err)
+			for _, warning := range s.Warnings {
+				codes = append(codes, warning.Code)
+			}
+			for _, n := range s.Triggers {
+				if n.Trigger == spam.SimilarDay && (n.Limit != 12 || n.Headroom != 12-n.Value || n.EasesAt.IsZero()) {
+					w.t.Errorf("similar_day: %+v", n)
+				}
+			}
+			return codes
+		}
+		for i := range 12 {
+			w.clock.advance(time.Duration(70+i*i) * time.Second)
+			hit := varied(template(i, fmt.Sprintf("Greetings to house number%d.", i)))
+			near := i+1 >= 9 // three more pass, then one restricts
+			if (hit != nil) != near || slices.Contains(warned(), "similar_bodies") != near {
+				w.t.Errorf("letter %d: advice %v, warnings %v", i+1, hit, warned())
+			}
+			if hit != nil && (!strings.Contains(hit.Detail, fmt.Sprintf("number %d ", i+1)) || !strings.Contains(hit.Detail, "“A short plan for each role") ||
+				strings.Contains(hit.Detail, "Greetings") || !strings.Contains(hit.Detail, "12 may go out")) {
+				w.t.Errorf("letter %d: %s", i+1, hit.Detail)
+			}
+		}
+		check, err := w.svc.Preflight(w.ctx, "a", []domain.MemberID{recipient(12)}, &mailroom.Send{Subject: offer(1).Subject, Body: offer(1).Body})
+		w.ok(err)
+		if len(check.Checks[0].Refusals) == 0 {
+			w.t.Error("the thirteenth passes a preflight")
+		}
+		// Who follows the advice goes on.
+		for i := range 3 {
+			if hit := varied(template(12+i, words(20+i))); hit != nil {
+				w.t.Errorf("a letter of other words: %s", hit.Detail)
+			}
+		}
+		_, err = w.accept(template(16, "Greetings to house number16."))
+		w.until(err)
 	})
 	// burst sends until burst_minute restricts the sender, and returns the restriction.
 	burst := func(w *world) mailroom.DecidedRestriction {

@@ -1,6 +1,9 @@
 package spam
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // Standing is the report on its limits that a sender can read (R43).
 type Standing struct {
@@ -22,7 +25,7 @@ type Nearness struct {
 
 // A Warning shows a sender what looks like a machine, before a limit restricts it.
 type Warning struct {
-	Code string `json:"code"` // even_cadence
+	Code string `json:"code"` // even_cadence, similar_bodies
 	Text string `json:"text"`
 }
 
@@ -43,6 +46,11 @@ func StandingOf(now time.Time, s Signals, l Limits, restriction *Restriction) St
 	}
 	if restriction != nil && restriction.Active(now) {
 		st.Restricted = restriction
+	}
+	if NearSimilar(s.Similar, l.SimilarDay) {
+		st.Warnings = append(st.Warnings, Warning{Code: "similar_bodies", Text: fmt.Sprintf("%d of your bodies of the "+
+			"last 24 hours are almost the same and %d may be: %d more like them pass; vary the sentences that they share",
+			s.Similar, l.SimilarDay, l.SimilarDay-s.Similar)})
 	}
 	if tooEven(s.Sends) {
 		st.Warnings = append(st.Warnings, Warning{Code: "even_cadence",
