@@ -25,7 +25,6 @@ import (
 	"inmail/connectors/record"
 	"inmail/connectors/salesforce"
 	"inmail/connectors/salesforce/sandbox"
-	"inmail/connectors/web"
 	"inmail/domain/mailroom"
 	"inmail/worker"
 )
@@ -407,29 +406,6 @@ func (a *app) startAPI() (err error) {
 	a.failed = server.Failed()
 	a.onStop("API", server.Stop)
 	return nil
-}
-
-// pages builds the pages for people over the same parts as the API.
-func (a *app) pages(api httpapi.Parts) (*web.Site, error) {
-	parts := web.Parts{Service: a.service, Sender: api.Sender, Log: a.log, Queue: a.jobsWaiting}
-	for _, p := range api.Probes {
-		parts.Probes = append(parts.Probes, web.Probe{Name: p.Name, Check: p.Check})
-	}
-	return web.New(parts)
-}
-
-// jobsWaiting counts what the job queue holds.
-func (a *app) jobsWaiting(ctx context.Context) (web.Jobs, error) {
-	s, err := a.queue.Status(ctx)
-	jobs := web.Jobs{Servers: s.Servers}
-	for _, q := range s.Queues {
-		jobs.Waiting += q.Waiting
-		jobs.Running += q.Running
-		jobs.Retry += q.Retry
-		jobs.GivenUp += q.Archived
-		jobs.Oldest = max(jobs.Oldest, q.Oldest)
-	}
-	return jobs, err
 }
 
 // snapshot computes and stores the figures of the metrics. Its own duration is measured by the machine's

@@ -10,6 +10,7 @@ import (
 
 // figuresView is the rates by week, as a chart and as the table behind it.
 type figuresView struct {
+	Cuts     []filterView
 	Summary  string // what the complete weeks say, in a sentence
 	Response string
 	Open     []chart // wide and narrow
@@ -51,6 +52,7 @@ func (v *visit) showFigures() error {
 		return err
 	}
 	view := figuresOf(report)
+	view.Cuts = cutLinks("", v.session.Viewer.Operator)
 	if snapshot != nil {
 		view.Waiting = snapshot.Pending
 		for _, h := range mailroom.Horizons() {

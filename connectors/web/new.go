@@ -21,6 +21,7 @@ type newView struct {
 	Key                     string // the idempotency key of this letter, so that a second click sends nothing twice
 	Error                   string // why the last try was refused
 	Check                   checkView
+	Campaign                *campaignLetters // nil: it is a letter on its own
 }
 
 // checkView is what stands beside the letter while it is written: whom it reaches, how it will look, and what
@@ -63,7 +64,7 @@ func (v *visit) showNew() error {
 // formOf reads the letter that was typed.
 func (v *visit) formOf() newView {
 	f := v.r.PostForm
-	return newView{To: strings.TrimSpace(f.Get("to")), Subject: f.Get("subject"), Body: lines(f.Get("body")),
+	return newView{Campaign: v.campaignOf(), To: strings.TrimSpace(f.Get("to")), Subject: f.Get("subject"), Body: lines(f.Get("body")),
 		Tags: f.Get("tags"), FollowUp: f.Get("category") == followUp, Key: cmp.Or(f.Get("key"), rand.Text())}
 }
 
@@ -88,6 +89,7 @@ func tagsIn(text string) []string {
 	return tags
 }
 
+// checkNew judges the letter as it stands; without script it is the button beside Send.
 func (v *visit) checkNew() error { return v.showLetterForm(http.StatusOK, v.formOf()) }
 
 func (v *visit) send() error {
@@ -100,6 +102,10 @@ func (v *visit) send() error {
 	}
 	if err != nil {
 		return err
+	}
+	if form.Campaign != nil {
+		form.Campaign.Last = form.To
+		return v.nextLetter(*form.Campaign)
 	}
 	return v.goTo("/sent/" + string(accepted.ID) + "?done=sent")
 }

@@ -49,6 +49,9 @@ var routes = []route{
 	{"GET /new", member, "new", (*visit).showNew},
 	{"POST /new", member, "new", (*visit).send},
 	{"POST /new/check", member, "new", (*visit).checkNew},
+	{"GET /campaign", member, "campaign", (*visit).showCampaign},
+	{"POST /campaign", member, "campaign", (*visit).judgeCampaign},
+	{"POST /campaign/letters", member, "new", (*visit).beginCampaign},
 	{"GET /sent", member, "sent", (*visit).showSent},
 	{"GET /sent/{id}", member, "letter", (*visit).showLetter},
 	{"POST /sent/{id}/reply", member, "letter", (*visit).replyAsSender},
@@ -61,7 +64,28 @@ var routes = []route{
 
 	// The figures and the works.
 	{"GET /figures", signedIn, "figures", (*visit).showFigures},
+	{"GET /figures/{cut}", signedIn, "cut", (*visit).showCut},
+	{"GET /figures/{cut}/csv", signedIn, "", (*visit).cutCSV},
 	{"GET /works", operator, "works", (*visit).showWorks},
+	{"GET /works/crm", operator, "crm", (*visit).showCRM},
+	{"POST /works/crm/retry", operator, "crm", (*visit).retryCRM},
+	{"POST /works/crm/run", operator, "crm", (*visit).runCRM},
+	{"POST /works/crm/pause", operator, "crm", (*visit).pauseCRM},
+	{"POST /works/crm/resume", operator, "crm", (*visit).resumeCRM},
+	{"POST /works/crm/check", operator, "check", (*visit).checkCRM},
+	{"GET /works/people", operator, "people", (*visit).showPeople},
+	{"POST /works/people/undo", operator, "people", (*visit).undoRestriction},
+	{"GET /works/people/erase", operator, "erase", (*visit).askErasure},
+	{"POST /works/people/erase", operator, "erase", (*visit).erase},
+	{"GET /works/keys", operator, "keys", (*visit).showKeys},
+	{"POST /works/keys", operator, "keys", (*visit).createKey},
+	{"POST /works/keys/delete", operator, "keys", (*visit).deleteKey},
+	{"GET /works/banned", operator, "banned", (*visit).showBanned},
+	{"POST /works/banned", operator, "banned", (*visit).ban},
+	{"POST /works/banned/delete", operator, "banned", (*visit).unban},
+	{"GET /works/audit", operator, "audit", (*visit).showAudit},
+	{"GET /works/queue", operator, "queue", (*visit).showQueue},
+	{"POST /works/queue/retry", operator, "queue", (*visit).retryTasks},
 }
 
 // start leads to the first page of whoever is signed in: the operator's view, what a sender sent, or the

@@ -209,14 +209,19 @@ func (v *visit) fail(err error) {
 }
 
 // refusalOf returns the refusal in err, which a page shows beside the form that caused it; nil for any other
-// error.
+// error, and where the thing is not there or not this person's.
 func refusalOf(err error) *domain.Refusal {
-	var r *domain.Refusal
-	if !errors.As(err, &r) {
+	r := domainRefusal(err)
+	if r != nil && (r.Code == domain.NotFound || r.Code == domain.Forbidden) {
 		return nil
 	}
-	switch r.Code {
-	case domain.NotFound, domain.Forbidden:
+	return r
+}
+
+// domainRefusal returns the refusal in err; nil for any other error.
+func domainRefusal(err error) *domain.Refusal {
+	var r *domain.Refusal
+	if !errors.As(err, &r) {
 		return nil
 	}
 	return r

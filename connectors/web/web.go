@@ -25,9 +25,28 @@ import (
 type Parts struct {
 	Service UseCases
 	Sender  Sender
-	Probes  []Probe                             // what the operator's page asks
-	Queue   func(context.Context) (Jobs, error) // nil: the job queue is not shown
-	Log     *slog.Logger
+	Probes  []Probe // what the operator's page asks
+	Queue   Queue   // nil: the job queue is not shown
+	// Remedies are what a person can do about each class of failure of a CRM.
+	Remedies map[domain.FailureClass]string
+	// Check looks for what a CRM lacks; nil: there is no such check.
+	Check func(ctx context.Context, crm domain.CRM) ([]Finding, error)
+	Log   *slog.Logger
+}
+
+// Finding is one line of the check of a CRM.
+type Finding struct {
+	OK                   bool
+	What, Detail, Remedy string
+}
+
+// Queue is the job queue as an operator sees it.
+type Queue interface {
+	Status(ctx context.Context) (Jobs, error)
+	// Failures lists up to limit failed tasks, the latest failure first.
+	Failures(ctx context.Context, limit int) ([]FailedTask, error)
+	// Retry runs a failed task now; all with an empty id.
+	Retry(ctx context.Context, id string) error
 }
 
 // Sender accepts one InMail. It is the group commit in front of mailroom.Service.Accept.
@@ -46,6 +65,23 @@ type Jobs struct {
 	Waiting, Running, Retry, GivenUp int
 	Oldest                           time.Duration // how long the first has waited
 	Servers                          int           // groups of workers, of all processes
+	Queues                           []JobQueue
+}
+
+// JobQueue is one queue.
+type JobQueue struct {
+	Name                             string
+	Waiting, Running, Retry, GivenUp int
+	Processed, Failed                int // today
+	Paused                           bool
+}
+
+// FailedTask is a task that failed.
+type FailedTask struct {
+	ID, Queue, Type, Class string
+	GivenUp                bool // it is not tried again by itself
+	Attempts, Limit        int
+	At, Next               time.Time
 }
 
 // UseCases are the use cases that the pages call; *mailroom.Service has all.
@@ -82,6 +118,23 @@ type UseCases interface {
 	Analytics(ctx context.Context, by string, from, to time.Time) (mailroom.Report, error)
 	StoredSnapshot(ctx context.Context) (*mailroom.Snapshot, error)
 	CRMs(ctx context.Context) ([]mailroom.CRMStatus, error)
+	WhichCRM(ctx context.Context, name string) (domain.CRM, error)
+	CRMFailures(ctx context.Context, crm domain.CRM, p mailroom.Page) ([]domain.Link, error)
+	RetryCRM(ctx context.Context, crm domain.CRM, id domain.ID, class domain.FailureClass) (int, error)
+	AskRun(ctx context.Context, crm domain.CRM, kind mailroom.RunKind) (domain.ID, error)
+	PauseCRM(ctx context.Context, crm domain.CRM, why string, until time.Time) error
+	ResumeCRM(ctx context.Context, crm domain.CRM) error
+
+	Restrictions(ctx context.Context, member domain.MemberID) ([]mailroom.DecidedRestriction, error)
+	UndoRestriction(ctx context.Context, v mailroom.Viewer, id string) error
+	Erase(ctx context.Context, v mailroom.Viewer, id domain.MemberID) error
+	Bans(ctx context.Context, p mailroom.Page) ([]domain.Ban, error)
+	Ban(ctx context.Context, v mailroom.Viewer, b domain.Ban) error
+	Unban(ctx context.Context, v mailroom.Viewer, kind domain.BanKind, value string) error
+	Keys(ctx context.Context, p mailroom.Page) ([]mailroom.Key, error)
+	CreateKey(ctx context.Context, v mailroom.Viewer, n mailroom.NewKey) (id, key string, err error)
+	DeleteKey(ctx context.Context, id string) error
+	Audit(ctx context.Context, sender domain.MemberID, p mailroom.Page) ([]mailroom.AuditEntry, error)
 }
 
 // Site serves the pages. It is an http.Handler for the requests that Route claims.

@@ -24,16 +24,26 @@ func say(english string, args ...any) string {
 // doneWords say what a form has done, on the page that it leads to. The address names them by key, so that
 // nobody can put words on a page by a link.
 var doneWords = map[string]string{
-	"signed-out": "You are signed out.",
-	"sent":       "Your InMail is on its way. What becomes of it is shown here.",
-	"replied":    "Your reply was sent.",
-	"reported":   "Thank you, the report was received. The sender does not learn who reported.",
-	"blocked":    "Blocked. This person can no longer write to you. An operator can undo it.",
-	"tagged":     "The tags were saved.",
-	"undone":     "Taken back. The recipient had not read it, and it is gone from their inbox.",
-	"retracted":  "Taken back from the recipient's inbox. They had read it, so what was read stays read.",
-	"saved":      "Your settings were saved.",
-	"declined":   "You declined. The sender learns it and can add nothing to this InMail.",
+	"signed-out":         "You are signed out.",
+	"sent":               "Your InMail is on its way. What becomes of it is shown here.",
+	"replied":            "Your reply was sent.",
+	"reported":           "Thank you, the report was received. The sender does not learn who reported.",
+	"blocked":            "Blocked. This person can no longer write to you. An operator can undo it.",
+	"tagged":             "The tags were saved.",
+	"undone":             "Taken back. The recipient had not read it, and it is gone from their inbox.",
+	"retracted":          "Taken back from the recipient's inbox. They had read it, so what was read stays read.",
+	"saved":              "Your settings were saved.",
+	"campaign":           "The last letter of the campaign was sent.",
+	"retried":            "They are tried again now.",
+	"asked":              "The workers were asked; the result appears here.",
+	"paused":             "The sync is paused until it is resumed.",
+	"resumed":            "The sync goes on.",
+	"erased":             "The erasure has begun: the member and its keys are unknown from now on, and every text goes within seconds.",
+	"key-ended":          "The key has ended, and every session with it.",
+	"banned":             "Nobody can send an InMail there any more.",
+	"unbanned":           "InMails can be sent there again.",
+	"restriction-undone": "The restriction was undone, and what it was decided from no longer counts.",
+	"declined":           "You declined. The sender learns it and can add nothing to this InMail.",
 }
 
 func done(key string) string { return doneWords[key] }

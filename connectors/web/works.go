@@ -110,7 +110,7 @@ func (v *visit) queueCard(faults map[string]error) card {
 	if v.site.Queue == nil {
 		return c
 	}
-	jobs, err := v.site.Queue(v.ctx)
+	jobs, err := v.site.Queue.Status(v.ctx)
 	if err != nil {
 		c.State, c.Sentence = isWait, say("How much waits is not known just now.")
 		return c
@@ -119,7 +119,7 @@ func (v *visit) queueCard(faults map[string]error) card {
 }
 
 func jobsCard(c card, jobs Jobs) card {
-	c.Figure, c.Unit = thousands(jobs.Waiting), say("waiting")
+	c.Figure, c.Unit, c.Link, c.LinkText = thousands(jobs.Waiting), say("waiting"), "/works/queue", say("See the queue")
 	switch {
 	case jobs.Servers == 0:
 		c.State, c.Sentence = isFault, say("No worker runs, so nothing is delivered. Start one: inmail serve --roles worker.")
@@ -161,7 +161,8 @@ func figuresCard(s *mailroom.Snapshot, now time.Time) card {
 }
 
 func peopleCard(s *mailroom.Snapshot) card {
-	c := card{Name: say("People"), State: isWell, Sentence: say("Nobody is restricted.")}
+	c := card{Name: say("People"), State: isWell, Sentence: say("Nobody is restricted."), Link: "/works/people",
+		LinkText: say("Find somebody")}
 	if s == nil {
 		return c
 	}
@@ -178,6 +179,7 @@ func peopleCard(s *mailroom.Snapshot) card {
 
 func crmCard(s mailroom.CRMStatus, now time.Time) card {
 	c := card{Name: crmName(s.CRM), State: isWell, Figure: thousands(s.Unsynced), Unit: say("to push"),
+		Link: "/works/crm", LinkText: say("See the sync"),
 		Sentence: say("It has everything that it should have.")}
 	dead := 0
 	for _, n := range s.Dead {
@@ -185,7 +187,7 @@ func crmCard(s mailroom.CRMStatus, now time.Time) card {
 	}
 	switch state := s.State(now); {
 	case state == mailroom.SyncPaused:
-		c.State, c.Sentence = isFault, say("The sync is paused (%s). Resume it when the cause is repaired: inmail crm resume.", spaced(s.Pause.Why))
+		c.State, c.Sentence = isFault, say("The sync is paused (%s). Resume it when the cause is repaired.", spaced(s.Pause.Why))
 	case dead > 0:
 		c.State, c.Sentence = isFault, say("%s did not get there and will not by themselves. Repair the cause and retry them.", many(dead, say("InMail"), say("InMails")))
 	case state == mailroom.SyncParked:

@@ -73,6 +73,22 @@ func (o one) Accept(ctx context.Context, s mailroom.Send) (mailroom.Accepted, er
 	return answers[0], nil
 }
 
+// fakeJobs is a job queue with one failed task.
+type fakeJobs struct{ retried []string }
+
+func (*fakeJobs) Status(context.Context) (web.Jobs, error) {
+	return web.Jobs{Waiting: 3, Servers: 1, Retry: 1, Queues: []web.JobQueue{{Name: "sends", Waiting: 3, Retry: 1}}}, nil
+}
+
+func (*fakeJobs) Failures(context.Context, int) ([]web.FailedTask, error) {
+	return []web.FailedTask{{ID: "t1", Queue: "sends", Type: "inmail:send", Class: "unavailable", Attempts: 1, Limit: 4, At: t0, Next: t0.Add(time.Minute)}}, nil
+}
+
+func (j *fakeJobs) Retry(_ context.Context, id string) error {
+	j.retried = append(j.retried, id)
+	return nil
+}
+
 // world is the pages over real use cases and a real record.
 type world struct {
 	t     *testing.T
@@ -80,6 +96,7 @@ type world struct {
 	clock *testClock
 	queue *testQueue
 	site  *web.Site
+	jobs  fakeJobs
 	keys  map[string]string // by role or member
 }
 
@@ -106,7 +123,7 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if w.site, err = web.New(web.Parts{Service: w.svc, Sender: one{w.svc}, Log: slog.New(slog.DiscardHandler)}); err != nil {
+	if w.site, err = web.New(web.Parts{Service: w.svc, Sender: one{w.svc}, Queue: &w.jobs, Log: slog.New(slog.DiscardHandler)}); err != nil {
 		t.Fatal(err)
 	}
 	for _, m := range []struct{ id, name, plan string }{

@@ -74,6 +74,18 @@ for (const tools of all(".tools")) {
 	});
 }
 
+// A file that is dropped on a list is read into it; it is not sent anywhere before the form is.
+for (const area of all("textarea[data-drop]")) {
+	area.addEventListener("dragover", e => e.preventDefault());
+	area.addEventListener("drop", async e => {
+		const file = e.dataTransfer.files[0];
+		if (!file) return;
+		e.preventDefault();
+		area.value = await file.text();
+		area.dispatchEvent(new Event("input", { bubbles: true }));
+	});
+}
+
 // A rough count beside a reply; the server counts as the reader sees it.
 for (const area of all("textarea[data-count]")) {
 	const counter = area.form.querySelector("[data-counter]");

@@ -1,0 +1,162 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"inmail/domain"
+	"inmail/domain/mailroom"
+)
+
+// peoplePage is one member as operators see it.
+type peoplePage struct {
+	Asked     string
+	NotFound  bool
+	Person    *personView
+	About     string
+	Facts     []factView
+	Credits   creditsView
+	Holds     *restrictionView // the restriction in force
+	Past      []restrictionView
+	Recent    []recentRestriction // of everybody, when nobody is asked about
+	HasRecent bool
+}
+
+type factView struct{ Name, Value string }
+
+// restrictionView is why somebody is restricted, and until when.
+type restrictionView struct {
+	ID    string
+	Why   string // in a sentence
+	From  moment
+	Until moment
+	Undo  bool // it can be undone
+	Ended string
+}
+
+type recentRestriction struct {
+	Member domain.MemberID
+	At     moment
+	Undone bool
+}
+
+func (v *visit) showPeople() error {
+	page := peoplePage{Asked: strings.TrimSpace(v.r.URL.Query().Get("member"))}
+	if page.Asked == "" {
+		return v.showRecent(page)
+	}
+	id := domain.MemberID(page.Asked)
+	if id.Validate() != nil {
+		page.NotFound = true
+		return v.show(http.StatusOK, say("People"), page)
+	}
+	m, credits, err := v.site.Service.Credits(v.ctx, id)
+	if errors.Is(err, domain.NotFound) {
+		page.NotFound = true
+		return v.show(http.StatusOK, say("People"), page)
+	}
+	if err != nil {
+		return err
+	}
+	list, err := v.site.Service.Restrictions(v.ctx, id)
+	if err != nil {
+		return err
+	}
+	page.fill(m, credits, list, v.now())
+	return v.show(http.StatusOK, say("People"), page)
+}
+
+// showRecent lists whom the last decisions of the audit have restricted.
+func (v *visit) showRecent(page peoplePage) error {
+	entries, err := v.site.Service.Audit(v.ctx, "", mailroom.Page{Limit: mailroom.MaxPage})
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.Kind == mailroom.DecidedRestrict {
+			page.Recent = append(page.Recent, recentRestriction{Member: e.Sender, At: momentOf(e.At, v.now())})
+		}
+	}
+	page.HasRecent = true
+	return v.show(http.StatusOK, say("People"), page)
+}
+
+func (p *peoplePage) fill(m domain.Member, c domain.Credits, list []mailroom.DecidedRestriction, now time.Time) {
+	person := personOf(mailroom.Person{ID: m.ID, Name: m.Name})
+	p.Person, p.About, p.Credits = &person, m.Headline, creditsOf(c, now)
+	p.Facts = []factView{{say("Member"), string(m.ID)}, {say("Company"), m.Company}, {say("Plan"), spaced(m.Plan)},
+		{say("Team"), m.Team}, {say("Accepts InMails"), yesNo(m.AcceptsInMail)},
+		{say("Profile visible"), yesNo(m.ProfileVisible && m.ProfileShared)}}
+	for _, r := range list {
+		view := restrictionOf(r.RestrictionRow, now)
+		if view.Undo && p.Holds == nil {
+			p.Holds = &view
+			continue
+		}
+		p.Past = append(p.Past, view)
+	}
+}
+
+func yesNo(yes bool) string {
+	if yes {
+		return say("yes")
+	}
+	return say("no")
+}
+
+func restrictionOf(r mailroom.RestrictionRow, now time.Time) restrictionView {
+	view := restrictionView{ID: r.ID, From: momentOf(r.StartedAt, now), Until: momentOf(r.Until, now),
+		Why: say("%s %s; the limit is %s. Step %d of 3.", number(r.Value), triggerWord(r.Trigger), number(r.Limit), r.Step)}
+	switch {
+	case !r.UndoneAt.IsZero():
+		view.Ended = say("undone")
+	case r.Active(now):
+		view.Undo = true
+	default:
+		view.Ended = say("over")
+	}
+	return view
+}
+
+func (v *visit) undoRestriction() error {
+	if err := v.site.Service.UndoRestriction(v.ctx, v.session.Viewer, v.r.PostForm.Get("id")); err != nil {
+		return err
+	}
+	return v.goTo("/works/people?member=" + queryEscape(v.r.PostForm.Get("member")) + "&done=restriction-undone")
+}
+
+// erasePage is the second step of an erasure: it says what goes and what stays, and asks for the id.
+type erasePage struct {
+	Person personView
+	Error  string
+}
+
+func (v *visit) askErasure() error {
+	return v.showErasure(http.StatusOK, v.r.URL.Query().Get("member"), "")
+}
+
+func (v *visit) showErasure(status int, member, fault string) error {
+	id := domain.MemberID(member)
+	if err := id.Validate(); err != nil {
+		return err
+	}
+	m, err := v.site.Service.Member(v.ctx, id)
+	if err != nil {
+		return err
+	}
+	return v.show(status, say("Erase"), erasePage{personOf(mailroom.Person{ID: m.ID, Name: m.Name}), fault})
+}
+
+func (v *visit) erase() error {
+	member := v.r.PostForm.Get("member")
+	if v.r.PostForm.Get("confirm") != member {
+		return v.showErasure(http.StatusUnprocessableEntity, member,
+			say("This is not the id of this member, so nothing was erased. Type it as it stands above."))
+	}
+	if err := v.site.Service.Erase(v.ctx, v.session.Viewer, domain.MemberID(member)); err != nil {
+		return err
+	}
+	return v.goTo("/works/people?done=erased")
+}
