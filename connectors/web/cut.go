@@ -183,12 +183,12 @@ func (v *visit) cutCSV() error {
 	h.Set("Content-Type", "text/csv; charset=utf-8")
 	h.Set("Content-Disposition", `attachment; filename="inmail-`+cut+`.csv"`)
 	w := csv.NewWriter(v.w)
-	lines := [][]string{{cut, "delivered", "opened", "replied", "replied_in_time", "expired", "retracted", "pending",
+	lines := [][]string{{cut, "delivered", "opened", "replied", "replied_in_time", "declined", "expired", "retracted", "pending",
 		"open_rate", "open_rate_low", "open_rate_high", "open_of", "response_rate", "response_rate_low",
 		"response_rate_high", "response_of", "complete", "response_complete"}}
 	for _, r := range report.Rows {
 		line := []string{plainCell(r.Key)}
-		for _, n := range []int{r.Delivered, r.Opened, r.Replied, r.InTime, r.Expired, r.Retracted, r.Pending} {
+		for _, n := range []int{r.Delivered, r.Opened, r.Replied, r.InTime, r.Declined, r.Expired, r.Retracted, r.Pending} {
 			line = append(line, fmt.Sprint(n))
 		}
 		line = append(append(append(append(line, rateCells(r.Open)...), fmt.Sprint(r.OpenOf)), rateCells(r.Response)...),

@@ -136,7 +136,8 @@ type conversationView struct {
 	Messages []messageView
 	CanReply bool
 	CanBlock bool
-	Declines bool // it may be declined
+	Declines bool // it may be declined (R63)
+	Declined bool
 	Reply    string
 	Error    string // why the reply was refused
 	Limit    int    // characters of a reply
@@ -148,25 +149,35 @@ type messageView struct {
 	Mine      bool
 	At        moment
 	Body      template.HTML // of richtext, which writes safe HTML alone
-	Automatic bool
+	Automatic bool          // it changed nothing of the InMail (R64)
+	Mark      string        // where its sender may say that it is automatic, or is not; empty: nowhere
+	ID        domain.ID
 }
 
 // openedOf is the conversation as the recipient reads it.
 func openedOf(m mailroom.OpenedInMail, sentAt time.Time, me domain.MemberID, now time.Time) conversationView {
 	view := conversationView{ID: m.ID, With: personOf(m.From), Subject: m.Subject, CanReply: true,
 		Limit: domain.MaxBody, Action: "/inbox/" + string(m.ID)}
-	view.CanBlock = !view.With.Erased
+	view.CanBlock, view.Declines = !view.With.Erased, true
 	at := cmp.Or(sentAt, m.OpenedAt)
 	view.Messages = append([]messageView{{From: view.With, At: momentOf(at, now), Body: letterHTML(m.BodyHTML)}},
 		messagesOf(m.Replies, me, now)...)
 	return view
 }
 
+// answered leaves out what is not possible any more: an answered InMail is not declined, and nothing is added
+// to a declined one (R63).
+func (c *conversationView) answered(s domain.Status) {
+	c.Declined = s == domain.Declined
+	c.CanReply = c.CanReply && !c.Declined
+	c.Declines = c.Declines && s != domain.Declined && s != domain.Replied
+}
+
 func messagesOf(replies []mailroom.ReplyView, me domain.MemberID, now time.Time) []messageView {
 	var all []messageView
 	for _, r := range replies {
 		all = append(all, messageView{From: personOf(r.From), Mine: r.From.ID == me, At: momentOf(r.At, now),
-			Body: letterHTML(r.BodyHTML)})
+			Body: letterHTML(r.BodyHTML), Automatic: r.Automatic, ID: r.ID})
 	}
 	return all
 }
@@ -188,6 +199,7 @@ func (v *visit) conversation() (conversationView, error) {
 		return view, err
 	}
 	view = openedOf(m, entry.Entry.SentAt, v.me(), v.now())
+	view.answered(entry.Entry.Status)
 	if !view.With.Erased {
 		if from, err := v.site.Service.Member(v.ctx, view.With.ID); err == nil {
 			view.About = from.Headline
@@ -243,6 +255,15 @@ var gone = []domain.Code{domain.ExpiredCode, domain.RetractedCode}
 
 // lines returns what was typed into a form with the line breaks that people mean: browsers send CR LF.
 func lines(text string) string { return strings.ReplaceAll(text, "\r\n", "\n") }
+
+// decline says "No thanks", with an optional word for the sender.
+func (v *visit) decline() error {
+	err := v.site.Service.Decline(v.ctx, v.session.Viewer, v.id(), v.r.PostForm.Get("reason"))
+	if err != nil {
+		return err
+	}
+	return v.goTo("/inbox/" + string(v.id()) + "?done=declined")
+}
 
 func (v *visit) report() error {
 	err := v.site.Service.Report(v.ctx, v.session.Viewer, v.id(), strings.TrimSpace(lines(v.r.PostForm.Get("reason"))))

@@ -12,16 +12,16 @@ import (
 
 // peoplePage is one member as operators see it.
 type peoplePage struct {
-	Asked     string
-	NotFound  bool
-	Person    *personView
-	About     string
-	Facts     []factView
-	Credits   creditsView
-	Holds     *restrictionView // the restriction in force
-	Past      []restrictionView
-	Recent    []recentRestriction // of everybody, when nobody is asked about
-	HasRecent bool
+	Asked    string
+	NotFound bool
+	Person   *personView
+	About    string
+	Facts    []factView
+	Credits  creditsView
+	Holds    *restrictionView // the restriction in force
+	Past     []restrictionView
+	Held     []heldView // everybody who is restricted now, when nobody is asked about
+	More     string
 }
 
 type factView struct{ Name, Value string }
@@ -36,16 +36,19 @@ type restrictionView struct {
 	Ended string
 }
 
-type recentRestriction struct {
+// heldView is one line of those who are restricted now.
+type heldView struct {
 	Member domain.MemberID
-	At     moment
-	Undone bool
+	restrictionView
 }
+
+// heldShown is how many of them a page has.
+const heldShown = 50
 
 func (v *visit) showPeople() error {
 	page := peoplePage{Asked: strings.TrimSpace(v.r.URL.Query().Get("member"))}
 	if page.Asked == "" {
-		return v.showRecent(page)
+		return v.showHeld(page)
 	}
 	id := domain.MemberID(page.Asked)
 	if id.Validate() != nil {
@@ -68,18 +71,19 @@ func (v *visit) showPeople() error {
 	return v.show(http.StatusOK, say("People"), page)
 }
 
-// showRecent lists whom the last decisions of the audit have restricted.
-func (v *visit) showRecent(page peoplePage) error {
-	entries, err := v.site.Service.Audit(v.ctx, "", mailroom.Page{Limit: mailroom.MaxPage})
+// showHeld lists whom a restriction holds now, those first whom it holds the shortest.
+func (v *visit) showHeld(page peoplePage) error {
+	rows, err := v.site.Service.HoldingRestrictions(v.ctx, mailroom.Page{Limit: heldShown + 1, After: v.after()})
 	if err != nil {
 		return err
 	}
-	for _, e := range entries {
-		if e.Kind == mailroom.DecidedRestrict {
-			page.Recent = append(page.Recent, recentRestriction{Member: e.Sender, At: momentOf(e.At, v.now())})
+	for i, r := range rows {
+		if i == heldShown {
+			page.More = "/works/people?" + cursorOf(rows[i-1].Until, rows[i-1].ID).Encode()
+			break
 		}
+		page.Held = append(page.Held, heldView{r.Member, restrictionOf(r.RestrictionRow, v.now())})
 	}
-	page.HasRecent = true
 	return v.show(http.StatusOK, say("People"), page)
 }
 

@@ -42,6 +42,7 @@ var routes = []route{
 	{"GET /inbox", member, "inbox", (*visit).showInbox},
 	{"GET /inbox/{id}", member, "inbox", (*visit).showConversation},
 	{"POST /inbox/{id}/reply", member, "inbox", (*visit).reply},
+	{"POST /inbox/{id}/decline", member, "inbox", (*visit).decline},
 	{"POST /inbox/{id}/report", member, "inbox", (*visit).report},
 	{"POST /inbox/{id}/block", member, "inbox", (*visit).block},
 
@@ -55,6 +56,7 @@ var routes = []route{
 	{"GET /sent", member, "sent", (*visit).showSent},
 	{"GET /sent/{id}", member, "letter", (*visit).showLetter},
 	{"POST /sent/{id}/reply", member, "letter", (*visit).replyAsSender},
+	{"POST /sent/{id}/automatic", member, "letter", (*visit).markAutomatic},
 	{"POST /sent/{id}/tags", member, "letter", (*visit).tag},
 	{"GET /sent/{id}/retract", member, "retract", (*visit).askRetraction},
 	{"POST /sent/{id}/retract", member, "retract", (*visit).confirmRetraction},

@@ -11,6 +11,7 @@ import (
 
 	"inmail/domain"
 	"inmail/domain/mailroom"
+	"inmail/domain/richtext"
 )
 
 // sentPage is how many InMails a page of the sent list has.
@@ -89,8 +90,8 @@ func crmName(c domain.CRM) string {
 }
 
 // shownStates are the states that the sent list can be narrowed to.
-var shownStates = []domain.Status{domain.Sent, domain.Opened, domain.Replied, domain.Expired, domain.Retracted,
-	domain.Refused}
+var shownStates = []domain.Status{domain.Sent, domain.Opened, domain.Replied, domain.Declined, domain.Expired,
+	domain.Retracted, domain.Refused}
 
 func (v *visit) showSent() error {
 	q := v.r.URL.Query()
@@ -168,6 +169,7 @@ type letterView struct {
 	CanRetract   bool
 	Conversation *conversationView // nil: nobody has answered
 	CRMs         []crmLinkView
+	Declined     string // the recipient's own words on declining; empty: none
 	Error        string
 }
 
@@ -198,7 +200,8 @@ func letterOf(view mailroom.View, now time.Time) letterView {
 		letter.Reason = reasonWords(view.Reason)
 	}
 	letter.CanRetract = !m.SentAt.IsZero() && now.Before(m.ExpiresAt) &&
-		slices.Contains([]domain.Status{domain.Sent, domain.Opened, domain.Replied}, view.Status)
+		slices.Contains([]domain.Status{domain.Sent, domain.Opened, domain.Replied, domain.Declined}, view.Status)
+	letter.Declined = richtext.Line(m.DeclineReason)
 	for _, l := range view.Links {
 		letter.CRMs = append(letter.CRMs, crmLinkOf(l, m.Version))
 	}
@@ -264,7 +267,12 @@ func (v *visit) letter() (letterView, error) {
 		return letter, err
 	}
 	letter.Conversation = &conversationView{ID: letter.ID, With: letter.To, Messages: messagesOf(replies, v.me(), v.now()),
-		CanReply: true, Limit: domain.MaxBody, Action: "/sent/" + string(letter.ID)}
+		CanReply: !found.InMail.RepliedAt.IsZero(), Limit: domain.MaxBody, Action: "/sent/" + string(letter.ID)}
+	for i := range letter.Conversation.Messages {
+		if m := &letter.Conversation.Messages[i]; !m.Mine {
+			m.Mark = "/sent/" + string(letter.ID) + "/automatic"
+		}
+	}
 	return letter, nil
 }
 
@@ -300,6 +308,16 @@ func (v *visit) replyAsSender() error {
 		return err
 	}
 	return v.goTo("/sent/" + string(v.id()) + "?done=replied#last")
+}
+
+// markAutomatic says that a reply is an automatic one, or that it is not (R64).
+func (v *visit) markAutomatic() error {
+	f := v.r.PostForm
+	err := v.site.Service.MarkAutomatic(v.ctx, v.session.Viewer, v.id(), domain.ID(f.Get("reply")), f.Get("automatic") != "")
+	if err != nil {
+		return err
+	}
+	return v.goTo("/sent/" + string(v.id()) + "?done=marked")
 }
 
 func (v *visit) tag() error {

@@ -528,6 +528,50 @@ func inputValue(t *testing.T, page, name string) string {
 	return ""
 }
 
+// TestDecline says no thanks with a word, which the sender reads.
+func TestDecline(t *testing.T) {
+	w := newWorld(t)
+	id := w.sent("Your talk in Hamburg", "Hi Petra, well done.")
+	reader, seller := w.as("reader"), w.as("seller")
+	path := "/inbox/" + string(id)
+	if a := seller.post(path + "/decline"); a.status != http.StatusForbidden {
+		t.Errorf("the sender declines: %d", a.status)
+	}
+	reader.get(path)
+	a := reader.follow(reader.post(path+"/decline", "reason", "We <b>are</b> happy with what we have"))
+	if got := text(a.body); !strings.Contains(got, "You declined this InMail") || strings.Contains(a.body, `name="body"`) || strings.Contains(a.body, "/decline") {
+		t.Errorf("declined: %s", got)
+	}
+	sent := seller.get("/sent/" + string(id))
+	if got := text(sent.body); !strings.Contains(got, "declined") || !strings.Contains(got, "We <b>are</b> happy with what we have") || !strings.Contains(got, "no thanks") {
+		t.Errorf("the sender reads: %s", got)
+	}
+	sound(t, sent)
+	if got := text(seller.get("/sent?status=declined").body); !strings.Contains(got, "Your talk in Hamburg") {
+		t.Errorf("the filter: %s", got)
+	}
+	if got := text(seller.post("/new/check", "to", "reader").body); !strings.Contains(got, "cannot be reached by InMail") {
+		t.Errorf("a new one: %s", got)
+	}
+}
+
+// TestAutomaticReply marks an absence notice, and lets the sender say that it is none (R64).
+func TestAutomaticReply(t *testing.T) {
+	w := newWorld(t)
+	id := w.sent("Your talk in Hamburg", "Hi Petra, well done.")
+	reader, seller := w.as("reader"), w.as("seller")
+	reader.follow(reader.post("/inbox/"+string(id)+"/reply", "body", "I am out of the office until Monday and will answer when I am back."))
+	letter := seller.get("/sent/" + string(id))
+	sound(t, letter)
+	if got := text(letter.body); !strings.Contains(got, "automatic reply") || strings.Contains(got, "Send reply") {
+		t.Fatalf("the absence notice: %s", got)
+	}
+	marked := seller.follow(seller.post("/sent/"+string(id)+"/automatic", "reply", inputValue(t, letter.body, "reply")))
+	if got := text(marked.body); !strings.Contains(got, "Answered") || !strings.Contains(got, "Send reply") {
+		t.Errorf("a true reply: %s", got)
+	}
+}
+
 func TestReportAndBlock(t *testing.T) {
 	w := newWorld(t)
 	id := w.sent("Your talk in Hamburg", "Hi Petra, well done.")

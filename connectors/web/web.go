@@ -104,6 +104,8 @@ type UseCases interface {
 	Open(ctx context.Context, v mailroom.Viewer, id domain.ID) (mailroom.OpenedInMail, error)
 	Reply(ctx context.Context, v mailroom.Viewer, id domain.ID, body string) (domain.ID, error)
 	Replies(ctx context.Context, v mailroom.Viewer, id domain.ID, p mailroom.Page) ([]mailroom.ReplyView, error)
+	Decline(ctx context.Context, v mailroom.Viewer, id domain.ID, reason string) error
+	MarkAutomatic(ctx context.Context, v mailroom.Viewer, id, reply domain.ID, automatic bool) error
 	Report(ctx context.Context, v mailroom.Viewer, id domain.ID, reason string) error
 	Block(ctx context.Context, pairs []mailroom.Pair) ([]error, error)
 
@@ -126,6 +128,7 @@ type UseCases interface {
 	ResumeCRM(ctx context.Context, crm domain.CRM) error
 
 	Restrictions(ctx context.Context, member domain.MemberID) ([]mailroom.DecidedRestriction, error)
+	HoldingRestrictions(ctx context.Context, p mailroom.Page) ([]mailroom.DecidedRestriction, error)
 	UndoRestriction(ctx context.Context, v mailroom.Viewer, id string) error
 	Erase(ctx context.Context, v mailroom.Viewer, id domain.MemberID) error
 	Bans(ctx context.Context, p mailroom.Page) ([]domain.Ban, error)

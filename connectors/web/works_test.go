@@ -67,7 +67,7 @@ func TestOperatorsActs(t *testing.T) {
 		w.clock.advance(time.Duration(i*131) * time.Millisecond)
 	}
 	if a := op.get("/works/people"); !strings.Contains(a.body, "/works/people?member=seller") {
-		t.Errorf("restricted lately: %s", text(a.body))
+		t.Errorf("restricted now: %s", text(a.body))
 	}
 	person := op.get("/works/people?member=seller")
 	sound(t, person)
@@ -190,7 +190,7 @@ func TestCuts(t *testing.T) {
 		t.Errorf("the operator's tags: %s", got)
 	}
 	file := op.get("/figures/tag/csv")
-	if !strings.HasPrefix(file.body, "tag,delivered,opened,") || !strings.Contains(file.body, "\nspring,6,3,0,0,") || !strings.Contains(file.body, "\n'=fair,6,") {
+	if !strings.HasPrefix(file.body, "tag,delivered,opened,") || !strings.Contains(file.body, "\nspring,6,3,0,0,0,") || !strings.Contains(file.body, "\n'=fair,6,") {
 		t.Errorf("CSV:\n%s", file.body)
 	}
 	if got := file.header.Get("Content-Disposition"); got != `attachment; filename="inmail-tag.csv"` {
