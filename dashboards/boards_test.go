@@ -273,7 +273,7 @@ func TestQueriesKeepToTheContract(t *testing.T) {
 // metrics of HTTP, the queue and the runtime are tested elsewhere, on the pages of a running program.
 func TestContractIsWhatTheProgramExports(t *testing.T) {
 	registry := prometheus.NewPedanticRegistry()
-	registry.MustRegister(metrics.ClockOffset(func() time.Duration { return 0 }))
+	registry.MustRegister(metrics.BuildInfo("v1", "c", "go1"), metrics.ClockOffset(func() time.Duration { return 0 }))
 	registry.MustRegister(metrics.ScheduleBeat(func() time.Duration { return 0 }))
 	registry.MustRegister(metrics.RecordHeld(func() bool { return false }))
 	process := metrics.NewProcess(registry)

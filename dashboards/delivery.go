@@ -154,7 +154,10 @@ func Delivery() (Dashboard, error) {
 				"{{instance}}")).Max(1), limits(0.7, 0.9))).
 		WithPanel(limited(lines("Clocks", "How far is each machine's clock from the record's time? Beyond 2 s it should be set; the record's "+
 			"time decides meanwhile.", units.Seconds,
-			series(ours("abs("+selector("inmail_clock_offset_seconds")+")"), "{{instance}}")).AxisSoftMax(3), limits(1, apartLimit.Seconds())))
+			series(ours("abs("+selector("inmail_clock_offset_seconds")+")"), "{{instance}}")).AxisSoftMax(3), limits(1, apartLimit.Seconds()))).
+		WithPanel(lines("Versions", "Which versions run, and on how many processes? Two for longer than a release takes is "+
+			"a process that was forgotten.", units.Short,
+			series(`count by (version) (`+selector("inmail_build_info")+`)`, "{{version}}")))
 	return finish(b)
 }
 

@@ -80,6 +80,7 @@ var Metrics = []Metric{
 		Buckets: []float64{.001, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 600}},
 	{Name: "inmail_job_success_age_seconds", Kind: Gauge, Labels: []string{"type"}},
 	{Name: "inmail_clock_offset_seconds", Kind: Gauge},
+	{Name: "inmail_build_info", Kind: Gauge, Labels: []string{"version", "commit", "go"}},
 	{Name: "inmail_schedule_beat_age_seconds", Kind: Gauge},
 	{Name: "inmail_record_held", Kind: Gauge},
 

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -168,7 +169,8 @@ func unlessFull(err error) string {
 // Start starts the roles of this process: the CRMs, the workers, the schedule and the API. It returns when
 // the API answers. While the record is held (R61), only the API runs; the others start when it is resumed.
 func (a *app) Start(ctx context.Context) error {
-	a.registry.MustRegister(collectors.NewGoCollector(),
+	commit, _ := revision()
+	a.registry.MustRegister(metrics.BuildInfo(version(), commit, runtime.Version()), collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), a.queue.Collector())
 	for _, name := range a.settings.Unknown {
 		a.log.WarnContext(ctx, "there is no such setting; inmail config check lists them", "variable", name)

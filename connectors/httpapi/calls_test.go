@@ -370,6 +370,20 @@ func TestKeys(t *testing.T) {
 	w.ask("", "GET", "/v1/keys", nil, "Authorization: bearer "+w.operator).want(200, "")
 }
 
+func TestProfiles(t *testing.T) {
+	w := newWorld(t)
+	for _, profile := range []string{"heap", "goroutine", "allocs"} {
+		if a := w.ask(w.operator, "GET", "/debug/pprof/"+profile, nil); a.status != 200 || len(a.body) == 0 {
+			t.Errorf("%s: status %d, %d bytes", profile, a.status, len(a.body))
+		}
+	}
+	w.ask(w.sender, "GET", "/debug/pprof/heap", nil).want(403, "forbidden")
+	w.ask("", "GET", "/debug/pprof/heap", nil).want(401, "unauthorized")
+	for _, path := range []string{"", "/", "/cmdline"} { // the program's flags are not for every operator
+		w.ask(w.operator, "GET", "/debug/pprof"+path, nil).want(404, "not_found")
+	}
+}
+
 // TestKeysOfOnePurpose checks name, end, stamps and the right to change nothing.
 func TestKeysOfOnePurpose(t *testing.T) {
 	w := newWorld(t)

@@ -114,7 +114,7 @@ func New(p Parts) (*API, error) {
 		a.memberEndpoints(), a.exportEndpoints(), a.relationEndpoints(), a.accountEndpoints(), a.analyticsEndpoints(),
 		a.bannedEndpoints(), a.restrictionEndpoints(),
 		a.keyEndpoints(), a.importEndpoints(), a.signInEndpoints(), a.crmEndpoints(), a.auditEndpoints(), a.clockEndpoints(),
-		a.resumeEndpoints(), a.healthEndpoints(), a.queueEndpoints(), a.queuePageEndpoints())
+		a.resumeEndpoints(), a.healthEndpoints(), a.queueEndpoints(), a.queuePageEndpoints(), a.profileEndpoints())
 	if p.PagesOnly {
 		a.endpoints = a.healthEndpoints()
 	}

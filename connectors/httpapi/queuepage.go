@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"net/http"
+	"net/http/pprof"
 
 	"inmail/domain"
 )
@@ -35,4 +36,28 @@ func (a *API) queuePageEndpoints() []endpoint {
 		}
 	}
 	return es
+}
+
+// profiles are the profiles of the running process, by name; those of no name here are pprof's stored ones.
+var profiles = map[string]http.Handler{
+	"profile": http.HandlerFunc(pprof.Profile), "trace": http.HandlerFunc(pprof.Trace),
+	"heap": pprof.Handler("heap"), "allocs": pprof.Handler("allocs"), "goroutine": pprof.Handler("goroutine"),
+	"mutex": pprof.Handler("mutex"), "block": pprof.Handler("block"), "threadcreate": pprof.Handler("threadcreate"),
+}
+
+// profileEndpoints serve profiles to operators, for go tool pprof: they hold names of functions, no text and
+// no key.
+func (a *API) profileEndpoints() []endpoint {
+	return []endpoint{{method: "GET", path: "/debug/pprof/{profile}", name: "getProfile", group: "Operations",
+		access: operatorPage, status: http.StatusOK, media: "application/octet-stream", streams: true,
+		does: "Profile the process: heap, allocs, goroutine, mutex, block, threadcreate, profile or trace",
+		more: "For go tool pprof; profile and trace take ?seconds=.", refuses: []domain.Code{domain.NotFound},
+		serve: func(c *call) error {
+			h := profiles[c.r.PathValue("profile")]
+			if h == nil {
+				return noSuchPath()
+			}
+			h.ServeHTTP(c, c.r)
+			return nil
+		}}}
 }

@@ -256,6 +256,14 @@ func RecordHeld(held func() bool) prometheus.Collector {
 		})
 }
 
+// BuildInfo is inmail_build_info: always 1, with what the program was built from as labels.
+func BuildInfo(version, commit, goVersion string) prometheus.Collector {
+	g := prometheus.NewGauge(prometheus.GaugeOpts{Name: "inmail_build_info", Help: "Always 1: what the program was built from.",
+		ConstLabels: prometheus.Labels{"version": version, "commit": commit, "go": goVersion}})
+	g.Set(1)
+	return g
+}
+
 // ClockOffset is how far the record's time is ahead of this machine's clock.
 func ClockOffset(offset func() time.Duration) prometheus.Collector {
 	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "inmail_clock_offset_seconds",
