@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -20,6 +21,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/redis/go-redis/v9"
+	"golang.org/x/sys/unix"
 
 	"inmail/config"
 	"inmail/domain"
@@ -114,6 +116,8 @@ var outages = map[string]outage{
 			}
 		}
 	}},
+	// SQLite hears the same of a file system that only reads: the write failed.
+	"SQLite's disk takes no writes": {begin: func(o *outaged, _ any) { writeNoMore(o.t, o.s.Record.File()) }},
 	"SQLite has damaged pages": {between: func(t *testing.T, s config.Settings) {
 		db, err := sql.Open("sqlite", s.Record.File())
 		if err != nil {
@@ -149,7 +153,40 @@ var outages = map[string]outage{
 	"Redis hangs": {strict: true, engine: onRedis, begin: func(_ *outaged, with any) {
 		with.(*redisServer).command("CLIENT", "PAUSE", "600000", "ALL")
 	}},
-	"Redis is gone": {engine: onRedis, begin: func(_ *outaged, with any) { with.(*redisServer).stop() }},
+	"No process schedules": {engine: onRedis, begin: func(o *outaged, _ any) { o.a.stopPart(o.t, "schedule") }},
+	"Redis is gone":        {engine: onRedis, begin: func(_ *outaged, with any) { with.(*redisServer).stop() }},
+}
+
+// writeNoMore lets this process write no more to a file and its write-ahead log, which it has open.
+func writeNoMore(t *testing.T, file string) {
+	t.Helper()
+	open, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	replaced := 0
+	for _, entry := range open {
+		path, err := os.Readlink("/proc/self/fd/" + entry.Name())
+		if err != nil || path != file && path != file+"-wal" {
+			continue
+		}
+		fd, err := strconv.Atoi(entry.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		readOnly, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := unix.Dup3(readOnly, fd, unix.O_CLOEXEC); err != nil {
+			t.Fatal(err)
+		}
+		_ = unix.Close(readOnly)
+		replaced++
+	}
+	if replaced == 0 {
+		t.Fatalf("%s is not open", file)
+	}
 }
 
 // fullDisk makes every table refuse to be written as on a full disk.
@@ -400,6 +437,58 @@ func (o *outaged) becomes(when string, want answers) {
 		}
 		return nil
 	})
+}
+
+// stopPart stops one part of a program.
+func (a *app) stopPart(t *testing.T, name string) {
+	t.Helper()
+	i := slices.IndexFunc(a.stops, func(s stop) bool { return s.name == name })
+	if i < 0 {
+		t.Fatalf("no part %q runs", name)
+	}
+	if err := a.stops[i].do(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	a.stops = slices.Delete(a.stops, i, i+1)
+}
+
+// TestReadyByRole runs a process of each role without Redis, and without a scheduler: only a process that can
+// do nothing is not ready, and each says why.
+func TestReadyByRole(t *testing.T) {
+	t.Parallel() // it mostly waits
+	common := outaged{t: t}
+	common.s = patient(t, map[string]string{"listen": "127.0.0.1:0"})
+	common.s.Program.OperatorKey = operatorKey
+	server := onRedis(t, &common.s).(*redisServer)
+	roles := [][]config.Role{{config.RoleAPI}, {config.RoleWorker}, {config.RoleScheduler}, {config.RoleAPI, config.RoleScheduler}}
+	processes := make([]*outaged, len(roles))
+	for i := range roles {
+		o := common
+		o.s.Program.Roles = roles[i]
+		o.start()
+		t.Cleanup(func() { _ = o.a.Stop(context.Background()) })
+		processes[i] = &o
+	}
+	say := func(when string, want ...string) {
+		t.Helper()
+		eventually(t, when, func() error {
+			for i, o := range processes {
+				if got := o.ready(); got != want[i] {
+					return fmt.Errorf("%v says %q, want %q", roles[i], got, want[i])
+				}
+			}
+			return nil
+		})
+	}
+	say("all is well", "200: ok", "200: ok", "200: ok", "200: ok")
+	for _, scheduler := range []int{2, 3} {
+		processes[scheduler].a.stopPart(t, "schedule")
+	}
+	const still = "200: degraded, schedule stands still"
+	say("nobody schedules", still, still, "503: the schedule stands still", still)
+	server.stop()
+	const gone = "200: degraded, queue cannot be reached, schedule cannot be reached"
+	say("Redis is gone", gone, "503: the queue cannot be reached", "503: the queue cannot be reached", gone)
 }
 
 // people are senders with credits and recipients.
