@@ -138,11 +138,17 @@ func (c *Connector) taskColumns() []string {
 	if len(c.owners) > 0 {
 		columns = append(columns, "OwnerId")
 	}
+	for _, d := range c.defaults {
+		columns = append(columns, d.field)
+	}
 	return columns
 }
 
 // gather reads the record from where the backfill is, matches it page by page, and fills the sheets.
 func (c *Connector) gather(ctx context.Context, b *backfill) (*chunk, error) {
+	if c.config.Tasks {
+		c.learnZones(ctx)
+	}
 	ch := &chunk{to: b.SoFar.After, events: map[string]bool{},
 		records: newSheet(inMailObject, "upsert", inMailKey, columnNames(nil)...),
 		tasks:   newSheet(taskObject, "insert", taskKey, c.taskColumns()...)}

@@ -71,6 +71,8 @@ func (s *sheet) add(row map[string]any) {
 			}
 		case string:
 			cells[i] = cmp.Or(plainNull(v), v)
+		case bool:
+			cells[i] = strconv.FormatBool(v)
 		case int:
 			cells[i] = strconv.Itoa(v)
 		}

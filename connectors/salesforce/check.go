@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -49,7 +50,11 @@ func (c *Connector) Check(ctx context.Context) []Finding {
 	if slices.ContainsFunc(findings, func(f Finding) bool { return !f.OK }) {
 		return append(findings, c.checkLimits())
 	}
-	return append(findings, c.checkRule(ctx), c.checkOwners(ctx), c.checkLimits())
+	findings = append(findings, c.checkRule(ctx))
+	if c.config.Tasks {
+		findings = append(findings, c.checkTaskStatus(found[taskObject]), c.checkTask(ctx))
+	}
+	return append(findings, c.checkOwners(ctx), c.checkLimits())
 }
 
 func faultFinding(what string, err error) Finding {
@@ -427,26 +432,29 @@ func lackingValues(want sfpackage.Field, got *describedField) (faults []string) 
 	return faults
 }
 
-// checkRule checks that the org refuses an older state. It uses a transaction that always fails, so nothing
-// is stored.
-func (c *Connector) checkRule(ctx context.Context) Finding {
-	f := Finding{What: "InMail__c.Never_Backwards"}
-	probe := c.root() + "sobjects/" + inMailObject + "/" + inMailKey + "/" + uuid.NewString()
-	step := func(ref string, fields map[string]any) subrequest {
-		return subrequest{Method: http.MethodPatch, URL: probe, Ref: ref, Body: fields}
-	}
-	steps := []subrequest{
-		step("newer", map[string]any{"Status__c": "Queued", "Status_Sequence__c": 2}),
-		step("older", map[string]any{"Status__c": "Queued", "Status_Sequence__c": 1}),
-		step("never", map[string]any{"Status__c": "No such status"}),
-	}
-	body, err := encodeJSON(map[string]any{"allOrNone": true, "collateSubrequests": false, "compositeRequest": steps})
+// sample is an InMail like those that are pushed, which no check stores.
+func sample(seq int) *domain.Push {
+	return &domain.Push{InMail: domain.InMail{ID: domain.ID(uuid.NewString()), Sender: "inmail-check", Recipient: "inmail-check",
+		Status: domain.Queued, Seq: seq, Subject: "Check of the org", Preview: "Check of the org", Body: "Check of the org",
+		Category: "check", Tags: []string{"check"}}, SenderName: "InMail check", RecipientName: "InMail check"}
+}
+
+// neverRef is the step of a trial that always fails, so that nothing of the trial is stored.
+const neverRef = "never"
+
+// trial runs steps in a transaction that always fails. It returns the faults of the steps by their
+// references; a step without one passed as far as it came.
+func (c *Connector) trial(ctx context.Context, steps ...subrequest) (map[string]*Fault, error) {
+	never := subrequest{Method: http.MethodPatch, Ref: neverRef, Body: map[string]any{"Status__c": "No such status"},
+		URL: c.root() + "sobjects/" + inMailObject + "/" + inMailKey + "/" + uuid.NewString()}
+	body, err := encodeJSON(map[string]any{"allOrNone": true, "collateSubrequests": false,
+		"compositeRequest": append(steps, never)})
 	if err != nil {
-		return faultFinding(f.What, unanswered(0, errors.New("the probe cannot be written")))
+		return nil, unanswered(0, errors.New("the trial cannot be written"))
 	}
 	a, err := c.do(ctx, call{method: http.MethodPost, path: "composite", body: body})
 	if err != nil {
-		return faultFinding(f.What, err)
+		return nil, err
 	}
 	var got struct {
 		Steps []struct {
@@ -455,27 +463,99 @@ func (c *Connector) checkRule(ctx context.Context) Finding {
 		} `json:"compositeResponse"`
 	}
 	if err := json.Unmarshal(a.body, &got); err != nil {
-		return faultFinding(f.What, unanswered(a.status, err))
+		return nil, unanswered(a.status, err)
 	}
+	faults := map[string]*Fault{}
 	for _, s := range got.Steps {
-		fault := newFault(http.StatusBadRequest, parseErrors(s.Body), ofRow)
-		switch {
-		case slices.ContainsFunc(fault.Errors, func(e orgError) bool { return e.Code == "PROCESSING_HALTED" }):
-		case s.Ref == "older" && fault.Class == domain.Stale:
-			f.OK, f.Detail = true, "the org refuses an older state"
-			return f
-		case s.Ref == "never" && len(fault.Errors) > 0:
-			f.Detail = "the org takes an older state over a newer one"
-			f.Remedy = "activate the validation rule Never_Backwards of InMail__c, " +
-				"or deploy connectors/salesforce/package"
-			return f
-		case len(fault.Errors) > 0:
-			f.Detail = "a record cannot be written: " + fault.Detail()
-			f.Remedy = "exempt the integration user from this rule, trigger or flow of the org"
-			return f
+		f := newFault(http.StatusBadRequest, parseErrors(s.Body), ofRow)
+		if len(f.Errors) > 0 && !f.has("PROCESSING_HALTED") {
+			faults[s.Ref] = f
 		}
 	}
-	f.Detail, f.Remedy = "the org's answer cannot be understood", "try again"
+	return faults, nil
+}
+
+// exempt is the remedy when the org's automation refuses what the sync writes.
+const exempt = "exempt the integration user from this rule, trigger or flow of the org"
+
+// checkRule checks that the org takes a record as the sync writes it, and refuses an older state of it.
+// Nothing is stored.
+func (c *Connector) checkRule(ctx context.Context) Finding {
+	f := Finding{What: "InMail__c.Never_Backwards"}
+	newer := sample(2)
+	step := func(ref string, seq int) subrequest {
+		p := *newer
+		p.InMail.Seq = seq
+		row := fieldsOf(&p, c.text)
+		delete(row, inMailKey) // it is in the address
+		return subrequest{Method: http.MethodPatch, Ref: ref, Body: row,
+			URL: c.root() + "sobjects/" + inMailObject + "/" + inMailKey + "/" + string(newer.InMail.ID)}
+	}
+	faults, err := c.trial(ctx, step("newer", 2), step("older", 1))
+	switch older := faults["older"]; {
+	case err != nil:
+		return faultFinding(f.What, err)
+	case faults["newer"] != nil:
+		f.Detail, f.Remedy = "a record cannot be written: "+faults["newer"].Detail(), exempt
+	case older != nil && older.Class == domain.Stale:
+		f.OK, f.Detail = true, "the org takes a record, and refuses an older state"
+	case older != nil:
+		f.Detail, f.Remedy = "a record cannot be written: "+older.Detail(), exempt
+	case faults[neverRef] != nil:
+		f.Detail = "the org takes an older state over a newer one"
+		f.Remedy = "activate the validation rule Never_Backwards of InMail__c, or deploy connectors/salesforce/package"
+	default:
+		f.Detail, f.Remedy = "the org's answer cannot be understood", "try again"
+	}
+	return f
+}
+
+// checkTask checks that the org takes a Task as the sync writes it, without a Lead or Contact. Nothing is
+// stored.
+func (c *Connector) checkTask(ctx context.Context) Finding {
+	f := Finding{What: "Task: write"}
+	p := sample(2)
+	p.InMail.SentAt = c.clock.Now()
+	row := taskOf(p, parents{}, sentEvent, c.text, c.config, "", time.UTC)
+	delete(row, "WhoId")
+	for _, d := range c.defaults {
+		row[d.field] = d.value
+	}
+	faults, err := c.trial(ctx, subrequest{Method: http.MethodPost, URL: c.root() + "sobjects/" + taskObject, Ref: "task", Body: row})
+	switch refused := faults["task"]; {
+	case err != nil:
+		return faultFinding(f.What, err)
+	case refused != nil && refused.has("REQUIRED_FIELD_MISSING"):
+		f.Detail = "a Task cannot be written: " + refused.Detail()
+		f.Remedy = "name a value for each of these fields in salesforce.task_defaults, such as Outcome__c=InMail"
+	case refused != nil:
+		f.Detail, f.Remedy = "a Task cannot be written: "+refused.Detail(), exempt
+	case faults[neverRef] != nil:
+		f.OK, f.Detail = true, "the org takes a Task"
+	default:
+		f.Detail, f.Remedy = "the org's answer cannot be understood", "try again"
+	}
+	return f
+}
+
+// checkTaskStatus checks that the org has the status with which Tasks are logged.
+func (c *Connector) checkTaskStatus(task *described) Finding {
+	f := Finding{What: "Task.Status", OK: true, Detail: "has the value " + c.config.TaskStatus}
+	status := task.field("Status")
+	if status == nil || len(status.PicklistEntry) == 0 {
+		f.Detail = "the org does not show its values"
+		return f
+	}
+	var active []string
+	for _, v := range status.PicklistEntry {
+		if v.Active {
+			active = append(active, v.Value)
+		}
+	}
+	if !slices.Contains(active, c.config.TaskStatus) {
+		f.OK, f.Detail = false, "has no active value "+c.config.TaskStatus
+		f.Remedy = "set salesforce.task_status to a closed one of: " + strings.Join(active, ", ")
+	}
 	return f
 }
 

@@ -40,7 +40,7 @@ func TestCheckOfAnOrgThatIsWell(t *testing.T) {
 			t.Errorf("%s was not looked at", what)
 		}
 	}
-	if calls > 3 || len(o.inmails()) != 0 || len(o.History()) != 0 {
+	if calls > 4 || len(o.inmails()) != 0 || len(o.History()) != 0 {
 		t.Errorf("%d calls, and %d changes in the org", calls, len(o.History()))
 	}
 }

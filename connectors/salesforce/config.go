@@ -9,9 +9,11 @@ import (
 	"net"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+	_ "time/tzdata" // zones are known on every machine
 	"unicode/utf8"
 
 	"inmail/domain"
@@ -26,23 +28,26 @@ type Config struct {
 	ClientID     string        `koanf:"client_id"`     // consumer key of the External Client App
 	ClientSecret string        `koanf:"client_secret"` // secret; for client credentials, with ClientID
 	Username     string        `koanf:"username"`
-	Password     string        `koanf:"password"`     // secret; for SOAP, with Username and Token
-	Token        string        `koanf:"token"`        // secret; the security token of SOAP
-	JWTKeyFile   string        `koanf:"jwt_key_file"` // PEM; for JWT bearer, with ClientID and Username
-	Audience     string        `koanf:"audience"`     // of the JWT; of a sandbox org test.salesforce.com
-	Budget       float64       `koanf:"budget"`       // our share of the org's daily calls; above 0, up to 1
-	Timeout      time.Duration `koanf:"timeout"`      // for one call; 1s..2m
-	Concurrency  int           `koanf:"concurrency"`  // calls at once in a process; 1..20
-	Tasks        bool          `koanf:"tasks"`        // log a Task for the sending and for the first reply
-	TaskType     string        `koanf:"task_type"`    // Type of these Tasks; empty: the org's default
-	Owners       []string      `koanf:"owners"`       // member=005…: the User who owns a sender's Tasks
+	Password     string        `koanf:"password"`      // secret; for SOAP, with Username and Token
+	Token        string        `koanf:"token"`         // secret; the security token of SOAP
+	JWTKeyFile   string        `koanf:"jwt_key_file"`  // PEM; for JWT bearer, with ClientID and Username
+	Audience     string        `koanf:"audience"`      // of the JWT; of a sandbox org test.salesforce.com
+	Budget       float64       `koanf:"budget"`        // our share of the org's daily calls; above 0, up to 1
+	Timeout      time.Duration `koanf:"timeout"`       // for one call; 1s..2m
+	Concurrency  int           `koanf:"concurrency"`   // calls at once in a process; 1..20
+	Tasks        bool          `koanf:"tasks"`         // log a Task for the sending and for the first reply
+	TaskType     string        `koanf:"task_type"`     // Type of these Tasks; empty: the org's default
+	Owners       []string      `koanf:"owners"`        // member=005…: the User who owns a sender's Tasks
+	TaskStatus   string        `koanf:"task_status"`   // Status of these Tasks
+	TaskDefaults []string      `koanf:"task_defaults"` // Field__c=value: what the org requires on a Task beside that
+	TimeZone     string        `koanf:"time_zone"`     // IANA name: whose days Tasks have; empty: that of the org
 }
 
 // Default returns the settings that most installations keep: no org, a fifth of its daily calls, and Tasks.
 func Default() Config {
 	return Config{
 		APIVersion: "67.0", Audience: "https://login.salesforce.com", Budget: 0.2,
-		Timeout: time.Minute, Concurrency: 4, Tasks: true,
+		Timeout: time.Minute, Concurrency: 4, Tasks: true, TaskStatus: "Completed",
 	}
 }
 
@@ -87,6 +92,15 @@ func (c Config) Validate() error {
 	}
 	if _, err := parseOwners(c.Owners); err != nil {
 		fault("owners: %w", err)
+	}
+	if n := utf8.RuneCountInString(c.TaskStatus); n < 1 || n > taskSubject {
+		fault("task_status: has %d characters, not 1 to %d; Completed is the org's usual one", n, taskSubject)
+	}
+	if _, err := parseTaskDefaults(c.TaskDefaults); err != nil {
+		fault("task_defaults: %w", err)
+	}
+	if _, err := time.LoadLocation(c.TimeZone); err != nil || c.TimeZone == "Local" {
+		fault("time_zone: %q is no time zone such as America/Los_Angeles", c.TimeZone)
 	}
 	if c.URL == "" {
 		return errors.Join(faults...)
@@ -177,6 +191,37 @@ func versionNumber(version string) (int, error) {
 		return 0, errors.New("no version")
 	}
 	return strconv.Atoi(m[1])
+}
+
+// ownFields are the fields of a Task that the connector writes itself.
+var ownFields = []string{taskKey, "Subject", "Description", "Status", "ActivityDate", "WhoId", "WhatId", "Type", "OwnerId", "Id"}
+
+// taskDefault is a value that every Task of ours gets.
+type taskDefault struct {
+	field string
+	value any // a text, or a bool
+}
+
+// parseTaskDefaults reads pairs of the form Field__c=value, in their order.
+func parseTaskDefaults(pairs []string) (defaults []taskDefault, err error) {
+	for _, pair := range pairs {
+		field, value, ok := strings.Cut(pair, "=")
+		field, value = strings.TrimSpace(field), strings.TrimSpace(value)
+		switch {
+		case !ok || value == "" || !fieldForm.MatchString(field):
+			return nil, fmt.Errorf("%q is no pair such as Outcome__c=InMail", pair)
+		case slices.ContainsFunc(ownFields, func(own string) bool { return strings.EqualFold(own, field) }):
+			return nil, fmt.Errorf("%s is written by the sync itself", field)
+		case slices.ContainsFunc(defaults, func(d taskDefault) bool { return strings.EqualFold(d.field, field) }):
+			return nil, fmt.Errorf("%s comes twice", field)
+		}
+		d := taskDefault{field: field, value: value}
+		if value == "true" || value == "false" {
+			d.value = value == "true"
+		}
+		defaults = append(defaults, d)
+	}
+	return defaults, nil
 }
 
 // parseOwners reads pairs of the form member=005… and returns the ids of Users with 18 characters.

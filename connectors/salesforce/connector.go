@@ -47,6 +47,8 @@ type Deps struct {
 type Connector struct {
 	config   Config
 	owners   map[domain.MemberID]string
+	defaults []taskDefault // what every Task gets
+	zones    zones
 	text     domain.CRMText
 	login    *login
 	budget   *budget
@@ -88,6 +90,10 @@ func New(config Config, deps Deps) (*Connector, error) {
 	if err != nil {
 		return nil, err
 	}
+	defaults, err := parseTaskDefaults(config.TaskDefaults)
+	if err != nil {
+		return nil, err
+	}
 	secret := []byte(config.ClientSecret + config.Password)
 	var key *rsa.PrivateKey
 	if how == jwtBearer {
@@ -99,7 +105,7 @@ func New(config Config, deps Deps) (*Connector, error) {
 				config.JWTKeyFile, err)
 		}
 	}
-	c := &Connector{config: config, owners: owners, text: deps.Text, shared: deps.Shared,
+	c := &Connector{config: config, owners: owners, defaults: defaults, text: deps.Text, shared: deps.Shared,
 		observer: deps.Observer, log: deps.Log, clock: deps.Clock, wait: deps.Wait,
 		jobRows: maxJobRows, bulkAbove: bulkAbove}
 	if c.wait == nil {
@@ -222,5 +228,6 @@ func (c *Connector) Resume(ctx context.Context) error {
 		return mailroom.ErrNotConfigured
 	}
 	c.ways.open()
+	c.zones.forget()
 	return errors.Join(c.budget.unpark(ctx), c.forgetFailure(ctx), c.forgetSession(ctx), c.forgetRests(ctx))
 }

@@ -324,3 +324,133 @@ func testAdopted(t *testing.T) {
 		t.Errorf("the next night: %+v", found)
 	}
 }
+
+// testZones checks that a Task has the day of its event where the sender is: in the zone of the sender's
+// User, else of the setting, else of the org, by push and by bulk job.
+func testZones(t *testing.T) {
+	at := time.Date(2026, 11, 30, 3, 30, 0, 0, time.UTC)
+	users := func(s *sandbox.Options, _ *Config, d *Deps) {
+		s.TimeZone, s.SessionLife = "America/Los_Angeles", 1000*time.Hour
+		d.Wait = func(ctx context.Context, _ time.Duration) error { return ctx.Err() }
+		s.Credentials.Users = append(s.Credentials.Users, sandbox.User{Username: "tokyo@example.com", TimeZone: "Asia/Tokyo"})
+	}
+	tokyo := func(o *org) string {
+		for _, r := range o.Records("User") {
+			if r["Username"] == "tokyo@example.com" {
+				return r["Id"].(string)
+			}
+		}
+		return ""
+	}
+	for name, row := range map[string]struct {
+		zone  string // the setting
+		owned bool   // the sender is a User in Tokyo
+		want  string
+	}{
+		"of_the_org":                {"", false, "2026-11-29"},
+		"of_the_setting":            {"Pacific/Auckland", false, "2026-11-30"},
+		"of_the_user":               {"America/Los_Angeles", true, "2026-11-30"},
+		"of_a_setting_of_the_coast": {"America/New_York", false, "2026-11-29"},
+	} {
+		for _, bulk := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s_bulk_%v", name, bulk), func(t *testing.T) {
+				o := newOrg(t, users)
+				o.crm = o.connect(func(c *Config, _ *Deps) {
+					c.TimeZone = row.zone
+					if row.owned {
+						c.Owners = []string{"sally=" + tokyo(o)}
+					}
+				})
+				p := o.several(1)[0]
+				p.InMail.SentAt = at
+				if !bulk {
+					o.push(p)
+				} else {
+					o.crm.bulkAbove = 0
+					if _, err := o.crm.Backfill(t.Context(), newLedger(p), nil); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if task := o.tasks()[eventID(p.InMail.ID, sentEvent)]; task["ActivityDate"] != row.want {
+					t.Errorf("the day is %v, want %s", task["ActivityDate"], row.want)
+				}
+			})
+		}
+	}
+	t.Run("asked_once_a_day", func(t *testing.T) {
+		o := newOrg(t, users)
+		o.crm = o.connect(func(c *Config, _ *Deps) { c.TimeZone = "" })
+		pushes := o.several(3)
+		o.push(pushes[0])
+		if calls := o.calls(func() { o.push(pushes[1]) }); calls != 2 {
+			t.Errorf("%d calls", calls)
+		}
+		o.clock.move(zonesKept)
+		if calls := o.calls(func() { o.push(pushes[2]) }); calls != 3 {
+			t.Errorf("%d calls a day later", calls)
+		}
+	})
+}
+
+// testRequired checks that the check of the org names what it requires of a Task, before anything is sent,
+// that a refused Task is reported by object, code and field, and that the settings answer both.
+func testRequired(t *testing.T) {
+	o := newOrg(t)
+	if err := o.RequireField(taskObject, "CallDisposition", true); err != nil {
+		t.Fatal(err)
+	}
+	if err := o.ChangeValues(taskObject, "Status", "Open", "Done"); err != nil {
+		t.Fatal(err)
+	}
+	failed := func(c *Connector) string {
+		var out []string
+		for _, f := range c.Check(t.Context()) {
+			if !f.OK {
+				out = append(out, f.What+": "+f.Detail+" => "+f.Remedy)
+			}
+		}
+		return strings.Join(out, "\n")
+	}
+	found := failed(o.crm)
+	for _, want := range []string{"Task.Status: has no active value Completed => set salesforce.task_status to a closed one of: Open, Done", "Task: write"} {
+		if !strings.Contains(found, want) {
+			t.Errorf("the check does not say %q: %s", want, found)
+		}
+	}
+	right := o.connect(func(c *Config, _ *Deps) { c.TaskStatus = "Done" })
+	if found := failed(right); !strings.HasPrefix(found, "Task: write: a Task cannot be written: REQUIRED_FIELD_MISSING (CallDisposition) => ") || !strings.Contains(found, "salesforce.task_defaults") {
+		t.Errorf("%s", found)
+	}
+	p := o.several(1)[0]
+	a := pushBy(t, right, p)[0]
+	if f := a.Link.Failures[noteOf(sentEvent)]; f.Object != taskObject || f.Detail != "REQUIRED_FIELD_MISSING (CallDisposition)" || f.Class != domain.BadData || len(o.inmails()) != 1 {
+		t.Errorf("%+v", a)
+	}
+	whole := o.connect(func(c *Config, _ *Deps) {
+		c.TaskStatus, c.TaskDefaults = "Done", []string{"CallDisposition=InMail"}
+	})
+	if found := failed(whole); found != "" {
+		t.Errorf("%s", found)
+	}
+	p.Link = a.Link
+	a = pushBy(t, whole, p)[0]
+	task := o.tasks()[eventID(p.InMail.ID, sentEvent)]
+	if a.Class != domain.Taken || task["Status"] != "Done" || task["CallDisposition"] != "InMail" {
+		t.Errorf("%+v: %v, %v", a, task["Status"], task["CallDisposition"])
+	}
+	if n := len(o.inmails()) + len(o.tasks()); n != 2 {
+		t.Errorf("the checks left %d records and Tasks", n)
+	}
+	for _, wrong := range []string{"Subject=x", "no pair", "A__c=", "A__c=1,A__c=2", "1=2"} {
+		c := Default()
+		c.TaskDefaults = strings.Split(wrong, ",")
+		if err := c.Validate(); err == nil || !strings.Contains(err.Error(), "salesforce.task_defaults") {
+			t.Errorf("%s: %v", wrong, err)
+		}
+	}
+	c := Default()
+	c.TimeZone, c.TaskStatus = "Mars/Olympus", ""
+	if err := c.Validate(); err == nil || !strings.Contains(err.Error(), "salesforce.time_zone") || !strings.Contains(err.Error(), "salesforce.task_status") {
+		t.Errorf("%v", err)
+	}
+}

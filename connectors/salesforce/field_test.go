@@ -24,6 +24,8 @@ func TestField(t *testing.T) {
 	t.Run("F06_a_login_that_failed_for_now_is_tried_again", testPassingLogins)
 	t.Run("F07_a_login_fault_has_its_own_remedy", testLoginRemedies)
 	t.Run("F08_a_lock_inside_another_message_is_a_lock", testInnerLocks)
+	t.Run("F09_a_task_has_the_day_of_its_zone", testZones)
+	t.Run("F10_what_the_org_requires_of_a_task", testRequired)
 	t.Run("F11_a_moved_instance_costs_one_login", testMovedInstance)
 	t.Run("F12_a_record_that_comes_back_has_its_parents", testComesBack)
 	t.Run("F13_a_task_that_is_there_is_asked_for_once", testDuplicateTask)
@@ -197,7 +199,7 @@ func testLines(t *testing.T) {
 			t.Errorf("%s = %q, want %q", name, row[name], want)
 		}
 	}
-	task := taskOf(&p, parents{LeadID: "00Q"}, sentEvent, domain.CRMTextFull, "", "")
+	task := taskOf(&p, parents{LeadID: "00Q"}, sentEvent, domain.CRMTextFull, Default(), "", time.UTC)
 	if task["Subject"] != "InMail sent: A plan" || task["Description"] != "Hello Robin" {
 		t.Errorf("task %q", task)
 	}

@@ -210,6 +210,9 @@ func (c *Connector) write(ctx context.Context, works []*work) {
 			strings.Compare(string(a.push.InMail.ID), string(b.push.InMail.ID)))
 	})
 	c.eraseTasks(ctx, order)
+	if slices.ContainsFunc(order, func(w *work) bool { return !w.settled && len(c.taskItems(w)) > 0 }) {
+		c.learnZones(ctx)
+	}
 	var records, tasks []item
 	for _, w := range order {
 		if w.settled {
@@ -387,7 +390,10 @@ func (c *Connector) taskItems(w *work) (items []item) {
 		owner = ""
 	}
 	add := func(event string) {
-		row := taskOf(w.push, w.want, event, c.text, c.config.TaskType, owner)
+		row := taskOf(w.push, w.want, event, c.text, c.config, owner, c.zones.of(c.owners[m.Sender], c.config.TimeZone))
+		for _, d := range c.defaults {
+			row[d.field] = d.value
+		}
 		items = append(items, item{work: w, event: event, row: row})
 	}
 	if !m.SentAt.IsZero() && !logged(w.link, sentEvent) {

@@ -279,8 +279,11 @@ func eventID(id domain.ID, event string) string { return string(id) + ":" + even
 
 // taskOf returns the Task of an event of an InMail. The Task is completed from the start, because an open,
 // dated Task locks its Account and a completed one locks nothing (SALESFORCE.md 2.6). A Lead's Task may have
-// no WhatId. An empty owner leaves the Task to the integration user.
-func taskOf(p *domain.Push, at parents, event string, policy domain.CRMText, taskType, owner string) map[string]any {
+// no WhatId. An empty owner leaves the Task to the integration user. Its day is that of the event in the
+// zone.
+func taskOf(
+	p *domain.Push, at parents, event string, policy domain.CRMText, how Config, owner string, zone *time.Location,
+) map[string]any {
 	m := &p.InMail
 	when, subject := m.SentAt, sentSubject
 	if event == repliedEvent {
@@ -288,8 +291,8 @@ func taskOf(p *domain.Push, at parents, event string, policy domain.CRMText, tas
 	}
 	row := map[string]any{
 		taskKey:        eventID(m.ID, event),
-		"Status":       "Completed",
-		"ActivityDate": when.UTC().Format(time.DateOnly),
+		"Status":       how.TaskStatus,
+		"ActivityDate": when.In(zone).Format(time.DateOnly),
 	}
 	if policy != domain.CRMTextNone {
 		if text := clean(richtext.Line(m.Subject)); text != "" {
@@ -308,8 +311,8 @@ func taskOf(p *domain.Push, at parents, event string, policy domain.CRMText, tas
 	} else {
 		row["WhoId"] = at.LeadID
 	}
-	if taskType != "" {
-		row["Type"] = taskType
+	if how.TaskType != "" {
+		row["Type"] = how.TaskType
 	}
 	if owner != "" {
 		row["OwnerId"] = owner

@@ -264,8 +264,8 @@ func TestTasks(t *testing.T) {
 				}
 			}
 		})
-		if calls != 3 {
-			t.Errorf("%d calls: matching, writing, and the Task that needed another owner", calls)
+		if calls != 4 {
+			t.Errorf("%d calls: matching, the zones of the Users, writing, and the Task that needed another owner", calls)
 		}
 		tasks := o.tasks()
 		if got := tasks[eventID(mine.InMail.ID, sentEvent)]["OwnerId"]; got != users[1]["Id"] {

@@ -67,12 +67,12 @@ func (c caller) reads(f *field) bool {
 	case f.hidden.Load() || f.packaged && !c.access.packaged:
 		return false
 	}
-	return c.access.all || !f.permissionable || c.access.fields[f].Read
+	return c.access.all || f.unconditional() || c.access.fields[f].Read
 }
 
 // writes reports whether field-level security lets the caller write the field.
 func (c caller) writes(f *field) bool {
-	return c.system || c.access.all || !f.permissionable || c.access.fields[f].Edit
+	return c.system || c.access.all || f.unconditional() || c.access.fields[f].Edit
 }
 
 // visible returns the object's field of that name if the caller may see it, or nil.
@@ -101,6 +101,9 @@ func (s *schema) integration(model sfpackage.Model, assigned bool) (*access, err
 		fields: map[*field]sfpackage.FieldAccess{}}
 	if u := s.object("User"); u != nil {
 		a.objects[u] = sfpackage.ObjectAccess{Read: true}
+	}
+	if o := s.object("Organization"); o != nil { // every user may read it
+		a.objects[o] = sfpackage.ObjectAccess{Read: true}
 	}
 	if !assigned {
 		return a, nil

@@ -84,7 +84,7 @@ func (c *call) describeField(o *object, f *field) map[string]any {
 		refersTo = []string{}
 	}
 	values := []map[string]any{}
-	for _, v := range f.values {
+	for _, v := range f.choices() {
 		values = append(values,
 			map[string]any{"value": v, "label": v, "active": true, "defaultValue": v == f.fallback, "validFor": nil})
 	}
@@ -96,7 +96,7 @@ func (c *call) describeField(o *object, f *field) map[string]any {
 	if f.kind == kindInt {
 		digits, precision = f.precision, 0
 	}
-	nillable := !f.required && f.kind != kindBoolean && f.pos > posModstamp
+	nillable := !f.required && !f.demanded.Load() && f.kind != kindBoolean && f.pos > posModstamp
 	writable := f.formula == nil && c.who.writes(f) && !o.readOnly
 	return map[string]any{
 		"name": f.name, "label": f.label, "type": f.kind, "length": f.maxLength(), "byteLength": f.maxLength() * 3,

@@ -36,6 +36,7 @@ type User struct {
 	FirstName       string
 	LastName        string // empty: "User"
 	Email           string
+	TimeZone        string // IANA name; empty: that of the org
 	Inactive        bool
 	PasswordExpired bool // a SOAP login answers a restricted session
 	// Integration is the profile Minimum Access - API Only Integrations: the user may do what the package's

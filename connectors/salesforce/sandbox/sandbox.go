@@ -4,6 +4,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,6 +28,9 @@ type Options struct {
 	// Sleep waits for the slow faults; nil: it really waits. It returns early, with the context's error,
 	// when the context ends.
 	Sleep func(context.Context, time.Duration) error
+	// TimeZone is the org's zone, and that of users who name none; empty: America/Los_Angeles, as in a new
+	// org.
+	TimeZone string
 	// DailyLimit is how many API calls the org takes in 24 hours; 0: 15,000.
 	DailyLimit int
 	// LongCalls is how many calls may run for 20 s or more at once; 0: 5.
@@ -158,6 +162,7 @@ func (s *Sandbox) addUsers() error {
 			return fmt.Errorf("sandbox: user name %q is empty or comes twice", u.Username)
 		}
 		s.users[id] = u
+		u.TimeZone = s.timeZone(u.TimeZone)
 		if err := tx.addUser(id, u); err != nil {
 			return err
 		}
@@ -172,7 +177,20 @@ func (s *Sandbox) addUsers() error {
 		User{Username: operatorName, FirstName: "Sandbox", LastName: "Operator"}); err != nil {
 		return err
 	}
+	tx.exec("DELETE FROM " + tx.tables[s.schema.object("Organization")].name)
+	d := tx.newDraft(s.schema.object("Organization"), nil)
+	d.set("Name", "InMail sandbox")
+	d.set("TimeZoneSidKey", s.timeZone(""))
+	d.set("DefaultLocaleSidKey", "en_US")
+	d.set("IsSandbox", true)
+	d.values[posID], d.values[posCreatedDate], d.values[posCreatedBy] = orgID, tx.at, tx.who.user
+	d.stamp()
 	return tx.commit()
+}
+
+// timeZone returns the zone of a user.
+func (s *Sandbox) timeZone(own string) string {
+	return cmp.Or(own, s.options.TimeZone, "America/Los_Angeles")
 }
 
 // addUser creates the record of a user.
@@ -188,6 +206,9 @@ func (tx *txn) addUser(id string, u User) error {
 		d.set(name, value)
 	}
 	d.set("IsActive", !u.Inactive)
+	if u.TimeZone != "" {
+		d.set("TimeZoneSidKey", u.TimeZone)
+	}
 	d.values[posID], d.values[posCreatedDate], d.values[posCreatedBy] = id, tx.at, tx.who.user
 	if e := d.checkRequired(); e != nil {
 		return fmt.Errorf("sandbox: user %q: %w", u.Username, e)

@@ -83,10 +83,11 @@ type field struct {
 	packaged               bool // comes from the package: hidden without its permission set
 	permissionable         bool // under field-level security; other fields are visible with the object
 
-	hidden    atomic.Bool  // field-level security hides it from everybody
-	encrypted atomic.Bool  // Platform Encryption: it cannot be filtered by
-	demanded  atomic.Bool  // an administrator made it required
-	shortened atomic.Int32 // current length in UTF-16 units; 0: as deployed
+	hidden    atomic.Bool              // field-level security hides it from everybody
+	encrypted atomic.Bool              // Platform Encryption: it cannot be filtered by
+	revalued  atomic.Pointer[[]string] // the values that an administrator gave it; nil: those that were deployed
+	demanded  atomic.Bool              // an administrator made it required
+	shortened atomic.Int32             // current length in UTF-16 units; 0: as deployed
 }
 
 // deleteRule is what happens to a record when its parent is deleted.
@@ -102,6 +103,17 @@ func (f *field) custom() bool { return strings.HasSuffix(f.name, "__c") }
 
 // long reports whether the field is a long text area, which can be neither filtered nor sorted.
 func (f *field) long() bool { return f.kind == kindTextArea && f.length > 255 }
+
+// unconditional reports whether the field is under no field-level security: a required field never is.
+func (f *field) unconditional() bool { return !f.permissionable || f.demanded.Load() }
+
+// choices are the values of a picklist.
+func (f *field) choices() []string {
+	if values := f.revalued.Load(); values != nil {
+		return *values
+	}
+	return f.values
+}
 
 func (f *field) filterable() bool { return !f.long() && !f.encrypted.Load() }
 func (f *field) sortable() bool   { return !f.long() && f.kind != kindMultiselect }

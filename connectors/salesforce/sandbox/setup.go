@@ -106,6 +106,18 @@ func (s *Sandbox) RequireField(object, name string, required bool) error {
 	return err
 }
 
+// ChangeValues gives a picklist other values, as an administrator does. Those that are stored already stay.
+func (s *Sandbox) ChangeValues(object, name string, values ...string) error {
+	f, err := s.fieldNamed(object, name)
+	if err == nil && f.values == nil {
+		err = fmt.Errorf("sandbox: %s.%s is no picklist", object, name)
+	}
+	if err == nil {
+		f.revalued.Store(&values)
+	}
+	return err
+}
+
 func (s *Sandbox) fieldNamed(object, name string) (*field, error) {
 	o := s.schema.object(object)
 	if o == nil || o.field(name) == nil {
@@ -133,18 +145,23 @@ func (s *Sandbox) changeField(r *http.Request, _ string) (any, error) {
 
 		Encrypted *bool `json:"encrypted"`
 		Required  *bool `json:"required"`
+
+		Values []string `json:"values"`
 	}](r)
 	if err != nil {
 		return nil, err
 	}
-	if in.Shown == nil && in.Length == nil && in.Encrypted == nil && in.Required == nil {
-		return nil, fmt.Errorf("shown, length, encrypted or required must be given")
+	if in.Shown == nil && in.Length == nil && in.Encrypted == nil && in.Required == nil && in.Values == nil {
+		return nil, fmt.Errorf("shown, length, encrypted, required or values must be given")
 	}
 	if in.Shown != nil {
 		err = s.ShowField(in.Object, in.Field, *in.Shown)
 	}
 	if in.Length != nil && err == nil {
 		err = s.ChangeLength(in.Object, in.Field, *in.Length)
+	}
+	if in.Values != nil && err == nil {
+		err = s.ChangeValues(in.Object, in.Field, in.Values...)
 	}
 	if in.Encrypted != nil && err == nil {
 		err = s.EncryptField(in.Object, in.Field, *in.Encrypted)

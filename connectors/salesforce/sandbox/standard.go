@@ -114,7 +114,7 @@ func personName(d *draft) {
 // standardObjects are the objects that every org has, with the fields that sales teams and
 // integrations use. Picklist values are those of a new org.
 func standardObjects() []*object {
-	return []*object{account(), campaign(), contact(), lead(), task(), user()}
+	return []*object{account(), campaign(), contact(), lead(), organization(), task(), user()}
 }
 
 var industries = []string{"Agriculture", "Banking", "Consulting", "Education", "Engineering", "Finance", "Government",
@@ -325,6 +325,19 @@ func user() *object {
 	m.text("FederationIdentifier", "SAML Federation ID", 512)
 	m.text("EmployeeNumber", "Employee Number", 20)
 	m.flag("IsActive", "Active").fallback = true
+	m.readOnlyField("TimeZoneSidKey", "Time Zone", kindString, 40)
 	m.derive = personName
+	return m.object
+}
+
+// organization is the org itself. It has one record.
+func organization() *object {
+	m := newObject("Organization", "Organization", "Organizations", "00D")
+	m.readOnly = true
+	m.text("Name", "Name", 80)
+	m.must("Name").permissionable = false
+	m.readOnlyField("TimeZoneSidKey", "Time Zone", kindString, 40)
+	m.readOnlyField("DefaultLocaleSidKey", "Locale", kindString, 40)
+	m.flag("IsSandbox", "Is Sandbox").permissionable = false
 	return m.object
 }

@@ -214,7 +214,7 @@ func (f *field) checkCharacters(text string) *apiError {
 
 func (f *field) convertPicklist(text string) (any, *apiError) {
 	if f.restricted {
-		if i := slices.IndexFunc(f.values, func(v string) bool { return v == text }); i < 0 {
+		if i := slices.IndexFunc(f.choices(), func(v string) bool { return v == text }); i < 0 {
 			return nil, f.refuse("INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST",
 				"bad value for restricted picklist field: %s", text)
 		}
@@ -237,7 +237,7 @@ func (f *field) convertMultiselect(text string) (any, *apiError) {
 		if part == "" || slices.Contains(kept, part) {
 			continue
 		}
-		if f.restricted && !slices.Contains(f.values, part) {
+		if f.restricted && !slices.Contains(f.choices(), part) {
 			return nil, f.refuse("INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST",
 				"bad value for restricted picklist field: %s", part)
 		}
