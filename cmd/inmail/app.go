@@ -276,7 +276,7 @@ func newJobs(a *app) *worker.Jobs {
 func (a *app) startWorkers() error {
 	handlers := map[string]queue.Handler{}
 	for taskType, h := range a.jobs.Handlers() {
-		handlers[taskType] = h
+		handlers[taskType] = a.unlessHeld(h)
 	}
 	server, err := a.queue.Start(handlers, func(taskType, result string,
 		took time.Duration) {

@@ -4,9 +4,9 @@ import (
 	"bytes"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -270,12 +270,16 @@ func testBackup(t *testing.T) {
 	}
 	r.ready()
 	r.must(http.StatusAccepted, "POST", "/v1/inmails", "s0", letter(queued+loaded))
+	since := fmt.Sprintf("sent_at >= %d", began)
 	r.eventually("what is accepted then is delivered", func() error {
-		if n := countIn(t, restored, fmt.Sprintf("sent_at >= %d", began)); n != 1 {
-			return fmt.Errorf("%d were delivered, want 1", n)
+		if countIn(t, restored, since) == 0 {
+			return errors.New("none was delivered")
 		}
 		return nil
 	})
+	if n := countIn(t, restored, since); n != 1 {
+		t.Errorf("%d were delivered, want 1", n)
+	}
 	if n := countIn(t, restored, "status = 'failed' AND reason = 'restored'"); n != queued {
 		t.Errorf("%d failed as restored, want %d", n, queued)
 	}
@@ -372,17 +376,56 @@ func testDump(t *testing.T) {
 	second.ready() // finds by itself that it was resumed
 	second.must(http.StatusAccepted, "POST", "/v1/inmails", "s0", letter(queued))
 	r.eventually("what is accepted then is delivered", func() error {
-		if n := status(twin, "status = 'sent'"); n != 1 {
-			return fmt.Errorf("%d were delivered, want 1", n)
+		if status(twin, "status = 'sent'") == 0 {
+			return errors.New("none was delivered")
 		}
 		return nil
 	})
+	if n := status(twin, "status = 'sent'"); n != 1 {
+		t.Errorf("%d were delivered, want 1", n)
+	}
 	if n := status(twin, "status = 'failed' AND reason = 'restored'"); n != queued {
 		t.Errorf("%d failed as restored, want %d", n, queued)
 	}
-	u, _ := url.Parse(at)
 	if n := status(at, "status = 'sent'"); n != queued {
-		t.Errorf("the original %s has %d sent", u.Path, n)
+		t.Errorf("the original has %d sent", n)
+	}
+
+	// A state of an hour ago is put back under the running programs.
+	execute(t, twin, "UPDATE instance SET beat_at = beat_at - 3600000")
+	for _, running := range []*server{r, second} {
+		running.eventually("it is held", func() error {
+			if status, _, err := running.call("GET", "/readyz", "", nil); err != nil || status != http.StatusServiceUnavailable {
+				return fmt.Errorf("%d %v", status, err)
+			}
+			return nil
+		})
+		running.isHeld()
+	}
+	second.inmail(exitDone, "resume", "--after-restore")
+	second.ready()
+	r.ready()
+
+	// A server whose disk is put back is the same server; Redis knows a later time.
+	work.Stop()
+	api.Stop()
+	api.Start()
+	api.Stop()
+	execute(t, at, "UPDATE instance SET beat_at = beat_at - 120000")
+	api.launch()
+	api.isHeld()
+}
+
+// execute runs a statement on a PostgreSQL.
+func execute(t *testing.T, at, statement string) {
+	t.Helper()
+	db, err := sql.Open("pgx", at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec(statement); err != nil {
+		t.Fatal(err)
 	}
 }
 

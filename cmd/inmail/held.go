@@ -5,17 +5,23 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"inmail/config"
+	"inmail/connectors/queue"
 	"inmail/connectors/record"
 	"inmail/domain/mailroom"
+	"inmail/worker"
 )
 
 // resumeBySetting resumes a held record when after_restore says so, and else says that it is held.
 func (a *app) resumeBySetting(ctx context.Context) error {
+	if a.knowBeat(ctx); a.record.Held() == nil {
+		_ = a.record.Beat(ctx) // a record that cannot be written is looked at again by the next
+	}
 	held := a.record.Held()
 	if held == nil {
 		return nil
@@ -61,11 +67,15 @@ func (a *app) startBeats() {
 func (a *app) noteInstance(ctx context.Context, wasHeld bool) (isHeld bool) {
 	ctx, cancel := context.WithTimeout(ctx, record.BeatEvery)
 	defer cancel()
+	a.knowBeat(ctx)
 	if err := a.record.Beat(ctx); err != nil {
 		a.log.DebugContext(ctx, "cannot store that the record is worked on here", "error", err) // /readyz says why
 		return wasHeld
 	}
 	held := a.record.Held()
+	if held == nil {
+		a.keepBeat(ctx)
+	}
 	if held != nil && !wasHeld {
 		a.log.WarnContext(ctx, "the record is held: it only reads, accepts and sends nothing", "error", held)
 	}
@@ -75,10 +85,53 @@ func (a *app) noteInstance(ctx context.Context, wasHeld bool) (isHeld bool) {
 	if held != nil || a.working {
 		return held != nil
 	}
-	if err := errors.Join(a.service.ConnectCRMs(ctx), a.startWork(ctx)); err != nil {
+	err := a.service.ConnectCRMs(ctx)
+	if err == nil {
+		err = a.startWork(ctx)
+	}
+	if err != nil {
 		a.log.ErrorContext(ctx, "cannot start to work on the record that was resumed; trying again", "error", err)
 	}
 	return false
+}
+
+// beatKept is how long Redis keeps the time of the last beat.
+const beatKept = 30 * 24 * time.Hour
+
+// keepBeat keeps the time of the last beat in Redis, which a restored PostgreSQL does not set back.
+func (a *app) keepBeat(ctx context.Context) {
+	key, at := a.record.LastBeat()
+	if key == "" {
+		return
+	}
+	if err := a.queue.Shared().Put(ctx, key, []byte(strconv.FormatInt(at.UnixMilli(), 10)), beatKept); err != nil {
+		a.log.DebugContext(ctx, "cannot keep the time of a beat in Redis", "error", err) // /readyz says why
+	}
+}
+
+// knowBeat reads what keepBeat of any process kept.
+func (a *app) knowBeat(ctx context.Context) {
+	key, _ := a.record.LastBeat()
+	if key == "" {
+		return
+	}
+	kept, err := a.queue.Shared().Get(ctx, key)
+	if err != nil {
+		a.log.DebugContext(ctx, "cannot read the time of a beat from Redis", "error", err)
+	}
+	if at, err := strconv.ParseInt(string(kept), 10, 64); err == nil {
+		a.record.KnowBeat(time.UnixMilli(at))
+	}
+}
+
+// unlessHeld returns a handler that does nothing while the record is held: what is due then is due later.
+func (a *app) unlessHeld(do worker.Handler) queue.Handler {
+	return func(ctx context.Context, ids []string) error {
+		if a.record.Held() != nil {
+			return nil
+		}
+		return do(ctx, ids)
+	}
 }
 
 func resumeCommand(o *options) *cobra.Command {

@@ -253,6 +253,45 @@ func postgresCopies(t *testing.T) {
 		}
 		held(t, rec, "it went back to")
 	})
+	t.Run("put back while nobody ran, and known elsewhere", func(t *testing.T) {
+		cfg, rec := started(t)
+		if err := rec.Beat(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		key, at := rec.LastBeat()
+		if key == "" || at.IsZero() {
+			t.Errorf("the beat is %q, %s", key, at)
+		}
+		rec.Close()
+		rec = open(t, cfg)
+		rec.KnowBeat(at)
+		if err := rec.Beat(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		works(t, rec)
+		rec.Close()
+		execute(t, cfg.URL, "UPDATE instance SET beat_at = beat_at - 120000")
+		rec = open(t, cfg)
+		works(t, rec)
+		rec.KnowBeat(at)
+		if err := rec.Beat(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		held(t, rec, "it went back to")
+		resumed(t, rec, cfg)
+	})
+	t.Run("the server's clock is set back by an hour", func(t *testing.T) {
+		cfg, rec := started(t)
+		other := open(t, cfg)
+		execute(t, cfg.URL, "UPDATE instance SET beat_at = beat_at + 3600000") // as both stored it before
+		for range 2 {
+			if err := errors.Join(rec.Beat(t.Context()), other.Beat(t.Context())); err != nil {
+				t.Fatal(err)
+			}
+		}
+		works(t, rec)
+		works(t, other)
+	})
 	t.Run("copied by createdb", func(t *testing.T) {
 		cfg, rec := started(t)
 		rec.Close()

@@ -27,7 +27,7 @@ type place struct {
 type instance struct {
 	place  place
 	beat   int64 // 0: there is no row, as no program has marked the record yet
-	beatAt int64 // milliseconds
+	beatAt int64 // milliseconds; it never goes back, whatever the clocks do
 }
 
 const (
@@ -40,8 +40,9 @@ const (
 )
 
 // heldWhy returns why a record that was last worked on as it says is not to be worked on here and now; empty
-// when it may be. outside is the latest beat that is known outside of the record, last the row as this
-// process stored it last, zero when it has not yet.
+// when it may be. outside is the latest beat that is known outside of the record; last is the row as this
+// process stored it last, or without a beat when it has not yet, with the latest time of a beat that is
+// known.
 func (was instance) heldWhy(is place, outside int64, now int64, last instance) string {
 	at := func() string { return time.UnixMilli(was.beatAt).UTC().Format(time.RFC3339) }
 	w := was.place
@@ -62,7 +63,8 @@ func (was instance) heldWhy(is place, outside int64, now int64, last instance) s
 	case w.Table != is.Table:
 		return fmt.Sprintf("its tables were made anew since it was worked on at %s, as a restored dump does", at())
 	case last.beatAt-was.beatAt > failoverLoss.Milliseconds():
-		return fmt.Sprintf("it went back to %s under the running program", at())
+		return fmt.Sprintf("it went back to %s, and was worked on at %s", at(),
+			time.UnixMilli(last.beatAt).UTC().Format(time.RFC3339))
 	case w.Timeline != is.Timeline && w.Timeline != "" && is.Timeline != "" && last.beat == 0 &&
 		now-was.beatAt > failoverRest.Milliseconds():
 		return fmt.Sprintf("the server has another timeline than at %s, when it was last worked on, as a restored "+
@@ -74,9 +76,9 @@ func (was instance) heldWhy(is place, outside int64, now int64, last instance) s
 const selectInstance = `SELECT place, beat, beat_at FROM instance WHERE id = 1`
 
 const putInstance = `INSERT INTO instance (id, place, beat, beat_at) VALUES (1, $1, $3::bigint + 1, $2)
-	ON CONFLICT (id) DO UPDATE SET place = excluded.place, beat_at = excluded.beat_at,
+	ON CONFLICT (id) DO UPDATE SET place = excluded.place, beat_at = greatest(instance.beat_at, excluded.beat_at),
 		beat = greatest(instance.beat, $3::bigint) + 1
-	RETURNING beat`
+	RETURNING beat, beat_at`
 
 // instance reads the row; with lock nobody else changes it until the transaction ends.
 func (t *tx) instance(lock bool) (was instance, err error) {
@@ -101,9 +103,9 @@ func (t *tx) putInstance(is place, outside, now int64) (stored instance, err err
 	if err != nil {
 		return stored, err
 	}
-	stored = instance{place: is, beatAt: now}
-	each, _ := one(&stored.beat)
-	err = t.change("store the instance", putInstance, each, string(text), stored.beatAt, outside)
+	stored.place = is
+	each, _ := one(&stored.beat, &stored.beatAt)
+	err = t.change("store the instance", putInstance, each, string(text), now, outside)
 	return stored, err
 }
 
@@ -145,6 +147,7 @@ func (r *Record) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	r.here = is
 	r.hold(why)
 	if !marked && why == "" {
 		_ = r.Beat(ctx) // a record that cannot be written now is marked by a later beat
@@ -181,11 +184,12 @@ func (r *Record) beat(ctx context.Context, unhold bool) error {
 		if err != nil {
 			return err
 		}
-		if why = was.heldWhy(is, outside, now, r.last); why != "" && !unhold {
+		last := instance{beat: r.last.beat, beatAt: max(r.last.beatAt, r.known)}
+		if why = was.heldWhy(is, outside, now, last); why != "" && !unhold {
 			return nil
 		}
 		why = ""
-		stored, err = t.(*tx).putInstance(is, outside, now)
+		stored, err = t.(*tx).putInstance(is, outside, max(now, r.known))
 		return err
 	})
 	if err != nil {
@@ -197,6 +201,25 @@ func (r *Record) beat(ctx context.Context, unhold bool) error {
 	}
 	r.last = stored
 	return r.engine.noteOutside(stored.beat)
+}
+
+// LastBeat returns when this process last stored that the record is worked on here, and a key that names the
+// record, so that the time can be kept where the record's own server cannot set it back. The key is empty
+// where that is of no use: SQLite keeps its beats in the folder.
+func (r *Record) LastBeat() (key string, at time.Time) {
+	r.beats.Lock()
+	defer r.beats.Unlock()
+	if r.here.Database != 0 {
+		key = fmt.Sprintf("instance:%s:%d:%d", r.here.System, r.here.Database, r.here.Table)
+	}
+	return key, time.UnixMilli(r.last.beatAt)
+}
+
+// KnowBeat lets the next Beat know when another has, of this record or of what it was copied from.
+func (r *Record) KnowBeat(at time.Time) {
+	r.beats.Lock()
+	defer r.beats.Unlock()
+	r.known = max(r.known, at.UnixMilli())
 }
 
 // HoldNext lets whatever program opens the record next hold it, and this one too: for a copy that cannot be

@@ -29,7 +29,9 @@ type Record struct {
 
 	held  atomic.Pointer[Fault] // nil: it is not held
 	beats sync.Mutex            // of Beat
+	here  place                 // as the record was opened
 	last  instance              // as this process stored it last
+	known int64                 // the latest beat that is known elsewhere, milliseconds; 0: none is
 }
 
 var _ mailroom.Record = (*Record)(nil)
