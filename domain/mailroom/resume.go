@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"inmail/domain"
@@ -90,8 +91,10 @@ func (svc *Service) failQueued(ctx context.Context) (failed int, err error) {
 		if len(queued) == 0 {
 			return errStillQueued
 		}
+		pairs := make([]Pair, 0, len(queued))
 		changes := make([]Change, 0, len(queued))
 		for _, m := range queued {
+			pairs = append(pairs, Pair{m.Sender, m.Recipient})
 			change := Change{InMail: m, FromStatus: m.Status, FromVersion: m.Version}
 			if change.Receipts, err = m.Apply(domain.EventFail, tx.Now(), domain.Restored); err != nil {
 				return fmt.Errorf("InMail %s: %w", m.ID, err)
@@ -99,7 +102,22 @@ func (svc *Service) failQueued(ctx context.Context) (failed int, err error) {
 			changes = append(changes, change)
 		}
 		failed = len(changes)
-		return tx.Save(changes)
+		return errors.Join(tx.Save(changes), svc.eraseGone(tx, pairs))
 	})
 	return failed, err
+}
+
+// eraseGone begins to erase what InMails still have of members who were erased while these were accepted, as
+// a delivery does (R60).
+func (svc *Service) eraseGone(tx Tx, pairs []Pair) error {
+	sides := sidesOf(pairs)
+	there, err := tx.Members(sides)
+	if err != nil {
+		return err
+	}
+	gone := slices.DeleteFunc(sides, func(id domain.MemberID) bool { return id == domain.Erased || there[id] != nil })
+	if len(gone) == 0 {
+		return nil
+	}
+	return svc.beginErasing(tx, gone...)
 }
