@@ -141,7 +141,21 @@ func Load(src Sources) (Settings, error) {
 	if err := s.decode(k); err != nil {
 		return s, errors.Join(append(faults, err)...)
 	}
-	return s, errors.Join(append(faults, s.Validate())...)
+	faults = append(faults, s.Validate())
+	s.Program.MetricsTags = normalTags(s.Program.MetricsTags)
+	return s, errors.Join(faults...)
+}
+
+// normalTags returns tags in the form in which InMails have them, each once (R56). Validate names those that
+// have none.
+func normalTags(tags []string) []string {
+	var normal []string
+	for _, tag := range tags {
+		if t, err := domain.NormalTag(tag); err == nil && !slices.Contains(normal, t) {
+			normal = append(normal, t)
+		}
+	}
+	return normal
 }
 
 // Embedded reports whether nothing outside of the process is used: the record is a file, and the queue is
@@ -170,6 +184,11 @@ func (s Settings) Validate() error {
 	}
 	if p.AfterRestore != AfterRestoreHold && p.AfterRestore != AfterRestoreResume {
 		fault("after_restore: %q is not one of hold, resume", p.AfterRestore)
+	}
+	for _, tag := range p.MetricsTags {
+		if _, err := domain.NormalTags([]string{tag}); err != nil {
+			fault("metrics_tags: %q: %s", tag, err)
+		}
 	}
 	if len(p.MetricsTags) > 20 {
 		fault("metrics_tags: %d tags are more than 20", len(p.MetricsTags))

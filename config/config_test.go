@@ -227,3 +227,21 @@ func TestWarnings(t *testing.T) {
 		})
 	}
 }
+
+// TestField repeats faults that happened in other programs (FIELD.md).
+func TestField(t *testing.T) {
+	t.Run("F36_metrics_tags_as_InMails_have_them", func(t *testing.T) {
+		s, err := Load(Sources{Environment: []string{"INMAIL_METRICS_TAGS=Über Kunde,Spring  24, spring 24 "}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]string{"über kunde", "spring 24"}, s.Program.MetricsTags); diff != "" {
+			t.Errorf("tags (-want +got):\n%s", diff)
+		}
+		for _, tag := range []string{"none", "Other", strings.Repeat("x", 41)} {
+			if _, err := Load(Sources{Environment: []string{"INMAIL_METRICS_TAGS=" + tag}}); err == nil || !strings.Contains(err.Error(), "metrics_tags") {
+				t.Errorf("%q: %v", tag, err)
+			}
+		}
+	})
+}

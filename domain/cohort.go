@@ -140,6 +140,9 @@ const (
 // NoKey is the key of an InMail without tag, category or advice.
 const NoKey = "none"
 
+// OtherKey is the key of tags that the metrics do not show by name.
+const OtherKey = "other"
+
 // The keys of ByLength (R62).
 const (
 	Under100   = "under_100"

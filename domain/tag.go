@@ -34,12 +34,28 @@ func NormalTag(tag string) (string, error) {
 	return t, nil
 }
 
+// reserved are the words that figures use as keys of their own: an InMail without tag or category, those that
+// are counted together, and members who were erased (F36).
+var reserved = []string{NoKey, OtherKey, string(Erased)}
+
+// CheckReserved refuses a word that figures use as a key of their own, as a tag or a category.
+func CheckReserved(field, word string) error {
+	if slices.Contains(reserved, strings.ToLower(word)) {
+		return Refuse(BadRequest, "the figures use %s for themselves: choose a %s other than one of %s", strings.ToLower(word),
+			field, strings.Join(reserved, ", "))
+	}
+	return nil
+}
+
 // NormalTags returns the normal forms of the tags of one InMail, sorted and each once (R56). More than
-// MaxTags are refused with bad_request.
+// MaxTags and reserved words are refused with bad_request.
 func NormalTags(tags []string) ([]string, error) {
 	normal := make([]string, 0, len(tags))
 	for _, tag := range tags {
 		t, err := NormalTag(tag)
+		if err == nil {
+			err = CheckReserved("tag", t)
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -42,7 +42,7 @@ type inboxAnswer struct {
 
 func inboxCommand(o *options) *cobra.Command {
 	var p paging
-	var status, tag string
+	var status string
 	cmd := &cobra.Command{
 		Use:   "inbox",
 		Short: "List a member's inbox, newest first",
@@ -52,9 +52,9 @@ and inmail reply: it is the InMail's id also on the line of a reply. Listing ope
 		Args:    exactly(0),
 	}
 	p.flags(cmd)
-	filterFlags(cmd, &status, &tag)
+	statusFlag(cmd, &status)
 	return o.asMember(cmd, func(cmd *cobra.Command, c *remote, _ []string) error {
-		answer, err := c.list(cmd.Context(), "/v1/inbox", url.Values{"status": {status}, "tag": {tag}}, p)
+		answer, err := c.list(cmd.Context(), "/v1/inbox", url.Values{"status": {status}}, p)
 		if err != nil {
 			return err
 		}
@@ -62,9 +62,8 @@ and inmail reply: it is the InMail's id also on the line of a reply. Listing ope
 	})
 }
 
-func filterFlags(cmd *cobra.Command, status, tag *string) {
+func statusFlag(cmd *cobra.Command, status *string) {
 	cmd.Flags().StringVar(status, "status", "", "only of this status, one of "+domain.OneOf(domain.Statuses()))
-	cmd.Flags().StringVar(tag, "tag", "", "only with this tag")
 }
 
 func (a inboxAnswer) text() string {

@@ -67,7 +67,8 @@ func sentCommand(o *options) *cobra.Command {
 		Args: exactly(0),
 	}
 	p.flags(cmd)
-	filterFlags(cmd, &status, &tag)
+	statusFlag(cmd, &status)
+	cmd.Flags().StringVar(&tag, "tag", "", "only with this tag")
 	cmd.Flags().StringVar(&before, "expires-before", "",
 		"only unopened ones that expire before this time or `date`, unless --status says otherwise")
 	return o.asMember(cmd, func(cmd *cobra.Command, c *remote, _ []string) error {

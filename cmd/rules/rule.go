@@ -102,6 +102,6 @@ var rules = []Rule{
 	{66, "A preflight judges its recipients as a sequence", required},
 	{67, "Every connected CRM, each with its own state", planned},
 	{68, "Events for others, as signed webhooks", planned},
-	{69, "Who sees which figures", planned},
+	{69, "Who sees which figures", required},
 	{70, "Acts of operators are in the audit", planned},
 }

@@ -13,7 +13,7 @@ import (
 
 // analyticsService computes the open and response rates (R57, R58).
 type analyticsService interface {
-	Analytics(ctx context.Context, by string, from, to time.Time) (mailroom.Report, error)
+	Analytics(ctx context.Context, v mailroom.Viewer, by string, from, to time.Time) (mailroom.Report, error)
 }
 
 func (a *API) analyticsEndpoints() []endpoint {
@@ -22,8 +22,9 @@ func (a *API) analyticsEndpoints() []endpoint {
 		status: http.StatusOK,
 		does:   "Report open and response rates by one cut (R57 to R59, R62)",
 		more: "Rates are null until complete; in cuts other than week they are over the complete weeks. opened, " +
-			"replied, declined and retracted count every InMail that ever was, so they overlap. A member who cuts by sender " +
-			"sees its own row. Counts are kept by ISO week of sending (UTC): a from or to inside a week takes the " +
+			"replied, declined and retracted count every InMail that ever was, so they overlap. Cut by tag, category " +
+			"or sender, a member gets the figures of its own sends alone (R69); the other cuts are the " +
+			"platform's. Counts are kept by ISO week of sending (UTC): a from or to inside a week takes the " +
 			"whole week, its first days or its last too.",
 		query: []parameter{
 			{name: "by", doc: "the cut",
@@ -96,16 +97,13 @@ func (c *call) analytics() (analyticsAnswer, error) {
 	if err != nil {
 		return analyticsAnswer{}, err
 	}
-	report, err := c.api.Service.Analytics(c.ctx, by, from, to)
+	report, err := c.api.Service.Analytics(c.ctx, c.viewer, by, from, to)
 	if err != nil {
 		return analyticsAnswer{}, err
 	}
 	answer := analyticsAnswer{Definition: report.Open, ResponseDefinition: report.Response,
 		ResponseWindowDays: report.WindowDays, By: by, Rows: []rateRow{}}
 	for _, r := range report.Rows {
-		if by == "sender" && !c.viewer.Operator && r.Key != string(c.viewer.Member) {
-			continue // a member gets only its own row
-		}
 		answer.Rows = append(answer.Rows, rateRowOf(r))
 	}
 	return answer, nil

@@ -107,7 +107,10 @@ func TestViewsByWhoAsks(t *testing.T) {
 	id := w.sent()
 	target := "/v1/inmails/" + string(id)
 	w.fakeService.links = []domain.Link{{InMail: id, RecordID: "a015g00000AbCdEAAV", Match: domain.Matched, Parents: domain.ForeignIDs{"lead_id": "00Q5g00000AbCdEEAV"}, Class: domain.BadData, FailedAt: epoch}}
-	w.ask(w.sender, "GET", target, nil).want(200, "").has("status", "sent", "sent_at", "2026-11-23T09:00:00.000Z", "expires_at", expiry(), "undone", nil,
+	w.ask(w.receiver, "GET", target, nil).want(200, "").has("body", nil)
+	w.ask(w.operator, "GET", target, nil).want(200, "").has("body", nil, "body_html", nil)
+	w.ask(w.receiver, "GET", "/v1/inbox?tag=anything", nil).want(400, "bad_request")
+	w.ask(w.sender, "GET", target, nil).want(200, "").has("body", "Hello **Maria**", "body_html", "<p>Hello <strong>Maria</strong></p>", "status", "sent", "sent_at", "2026-11-23T09:00:00.000Z", "expires_at", expiry(), "undone", nil,
 		"crm", object{"lead_id": "00Q5g00000AbCdEEAV", "match": "matched", "record_id": "a015g00000AbCdEAAV"}, "receipts.1.status", "sent")
 	w.ask(w.operator, "GET", target, nil, "Inmail-Member: jo").want(200, "").has("from", nil)
 	w.ask(w.operator, "GET", target, nil).want(200, "").has("from.id", "jo")
@@ -166,18 +169,18 @@ func TestLists(t *testing.T) {
 		key, name string
 		n         int
 	}{
-		"/v1/sent":                           {w.sender, "id", 7},
-		"/v1/inbox":                          {w.receiver, "id", 7 + 7*6},
-		conversation:                         {w.sender, "id", 7},
-		"/v1/banned":                         {w.operator, "value", 7},
-		"/v1/keys":                           {w.operator, "id", 11},
-		"/v1/audit":                          {w.operator, "id", 7},
-		"/v1/crm/failures":                   {w.operator, "inmail", 14},
-		"/v1/crm/failures?class=bad_data":    {w.operator, "inmail", 7},
-		"/v1/crm/failures?class=login":       {w.operator, "inmail", 0},
-		"/v1/sent?status=replied":            {w.sender, "id", 7},
-		"/v1/sent?status=expired":            {w.sender, "id", 0},
-		"/v1/inbox?status=sent&tag=anything": {w.receiver, "id", 42},
+		"/v1/sent":                        {w.sender, "id", 7},
+		"/v1/inbox":                       {w.receiver, "id", 7 + 7*6},
+		conversation:                      {w.sender, "id", 7},
+		"/v1/banned":                      {w.operator, "value", 7},
+		"/v1/keys":                        {w.operator, "id", 11},
+		"/v1/audit":                       {w.operator, "id", 7},
+		"/v1/crm/failures":                {w.operator, "inmail", 14},
+		"/v1/crm/failures?class=bad_data": {w.operator, "inmail", 7},
+		"/v1/crm/failures?class=login":    {w.operator, "inmail", 0},
+		"/v1/sent?status=replied":         {w.sender, "id", 7},
+		"/v1/sent?status=expired":         {w.sender, "id", 0},
+		"/v1/inbox?status=sent":           {w.receiver, "id", 42},
 	} {
 		for _, limit := range []int{1, 2, 7, maxLimit} {
 			t.Run(fmt.Sprintf("%s by %d", target, limit), func(t *testing.T) {

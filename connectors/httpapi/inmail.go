@@ -48,14 +48,14 @@ func (a *API) inmailEndpoints() []endpoint {
 			method: "GET", path: "/v1/inmails/{id}", name: "viewInMail", group: "InMails", access: anyKey,
 			status: http.StatusOK,
 			does:   "Show an InMail without opening it",
-			more: "The sender gets it with receipts, an operator with true reasons as well (R18), the recipient " +
+			more: "The sender gets it with receipts and text, an operator with true reasons as well (R18), the recipient " +
 				"its inbox entry; to anyone else it is not there. Nothing is opened by it (R31).",
 			refuses: []domain.Code{domain.NotFound, domain.ExpiredCode, domain.RetractedCode},
 		}, (*call).viewInMail),
 		gives(endpoint{
 			method: "GET", path: "/v1/sent", name: "listSent", group: "InMails", access: memberOnly,
 			status: http.StatusOK,
-			does:   "List what a member sent, newest first", query: append(filterParameters(), expiresBefore),
+			does:   "List what a member sent, newest first", query: append(filterParameters(), byTag, expiresBefore),
 			refuses: []domain.Code{domain.NotFound},
 		}, (*call).sent),
 		takes(endpoint{
@@ -160,6 +160,8 @@ type sentView struct {
 	Reason        domain.Code   `json:"reason,omitempty" doc:"of refused and failed" example:"no_credits"`
 	Undone        *bool         `json:"undone,omitempty" doc:"of retracted: nobody had read it (R36)"`
 	DeclineReason string        `json:"decline_reason,omitempty" doc:"why the recipient declined, in its own words (R63)" example:"We have chosen a supplier already."`
+	Body          *string       `json:"body,omitempty" doc:"as it was sent; for its sender, not in lists" example:"Hello Maria, would **Tuesday** suit you?"`
+	BodyHTML      *string       `json:"body_html,omitempty" doc:"the same, safe to show" example:"<p>Hello Maria, would <strong>Tuesday</strong> suit you?</p>"`
 	Receipts      *[]receipt    `json:"receipts,omitempty" doc:"not in lists"`
 	Tags          []string      `json:"tags" example:"[\"hamburg fair\"]"`
 	Category      string        `json:"category" example:"follow_up"`
@@ -206,6 +208,8 @@ func (c *call) viewInMail() (either[sentView, inboxEntry], error) {
 	if c.viewer.Operator {
 		from := personOf(v.From)
 		s.From = &from
+	} else {
+		s.Body, s.BodyHTML = &v.InMail.Body, &v.BodyHTML
 	}
 	return first[sentView, inboxEntry](s), nil
 }
@@ -237,9 +241,13 @@ var expiresBefore = parameter{name: "expires_before", doc: "unopened ones that e
 func filterParameters() []parameter {
 	return append([]parameter{
 		{name: "status", doc: "as the clock gives it (R33)", schema: schema{"type": "string", "enum": statusNames()}},
-		{name: "tag", doc: "in any form (R56)", schema: schema{"type": "string", "examples": []any{"hamburg fair"}}},
 	}, pageParameters()...)
 }
+
+// byTag narrows the sent list to those with a tag. An inbox has no such filter: tags are the senders' own
+// (R69).
+var byTag = parameter{name: "tag", doc: "in any form (R56)",
+	schema: schema{"type": "string", "examples": []any{"hamburg fair"}}}
 
 func pageParameters() []parameter {
 	return []parameter{

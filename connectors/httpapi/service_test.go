@@ -560,6 +560,9 @@ func (f *fakeService) View(_ context.Context, v mailroom.Viewer, id domain.ID) (
 		return mailroom.View{InMail: m, Entry: &entry}, m.Gone(f.now)
 	}
 	view := f.view(m, v)
+	if !v.Operator {
+		view.BodyHTML = domain.ReadText("", m.Body, false).Body.HTML()
+	}
 	view.Receipts = m.Path(slices.Clone(f.receipts[id]), f.now)
 	for i := range view.Receipts {
 		if !v.Operator {
@@ -835,11 +838,14 @@ func (f *fakeService) Standing(_ context.Context, member domain.MemberID) (s spa
 	return spam.StandingOf(f.now, spam.Signals{Sends: []time.Time{f.now.Add(-time.Minute)}}, spam.DefaultLimits(), active), err
 }
 
-func (f *fakeService) Analytics(_ context.Context, by string, _, _ time.Time) (mailroom.Report, error) {
+func (f *fakeService) Analytics(_ context.Context, v mailroom.Viewer, by string, _, _ time.Time) (mailroom.Report, error) {
 	leave, err := f.enter()
 	defer leave()
 	report := f.report
 	report.By, report.Open, report.Response, report.WindowDays = by, rates.OpenRate, rates.ResponseRate, 30
+	if by == "sender" && !v.Operator {
+		report.Rows = slices.DeleteFunc(slices.Clone(report.Rows), func(r rates.Row) bool { return r.Key != string(v.Member) })
+	}
 	return report, err
 }
 

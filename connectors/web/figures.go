@@ -43,7 +43,7 @@ const (
 )
 
 func (v *visit) showFigures() error {
-	report, err := v.site.Service.Analytics(v.ctx, mailroom.CutByWeek, time.Time{}, time.Time{})
+	report, err := v.site.Service.Analytics(v.ctx, v.session.Viewer, mailroom.CutByWeek, time.Time{}, time.Time{})
 	if err != nil {
 		return err
 	}

@@ -117,7 +117,7 @@ type UseCases interface {
 	ConfirmRetraction(ctx context.Context, v mailroom.Viewer, id domain.ID, token string) (bool, error)
 	Tag(ctx context.Context, v mailroom.Viewer, id domain.ID, tags []string) ([]string, error)
 
-	Analytics(ctx context.Context, by string, from, to time.Time) (mailroom.Report, error)
+	Analytics(ctx context.Context, v mailroom.Viewer, by string, from, to time.Time) (mailroom.Report, error)
 	StoredSnapshot(ctx context.Context) (*mailroom.Snapshot, error)
 	CRMs(ctx context.Context) ([]mailroom.CRMStatus, error)
 	WhichCRM(ctx context.Context, name string) (domain.CRM, error)

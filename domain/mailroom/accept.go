@@ -147,6 +147,9 @@ func (svc *Service) readLetter(s Send) *Letter {
 		d.err = &domain.Refusal{Code: domain.BadRequest, Got: n, Limit: MaxCategory, Detail: detail}
 		return d
 	}
+	if d.err = domain.CheckReserved("category", d.Category); d.err != nil {
+		return d
+	}
 	if d.CRM, d.err = svc.judgeCRM(s.CRM); d.err != nil {
 		return d
 	}

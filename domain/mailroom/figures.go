@@ -24,14 +24,17 @@ type Report struct {
 // CutByWeek is the cut whose rows are weeks. The rows of other cuts are keys of their dimension.
 const CutByWeek = "week"
 
-// cuts are the values of ?by= and the dimensions that they read.
+// cuts are the values of ?by= and the dimensions that they read. The keys of an own cut are what senders
+// wrote or who they are: a member gets the figures of its own sends alone (R69).
 var cuts = []struct {
 	word string
 	by   domain.Dimension
+	own  bool
 }{
-	{CutByWeek, domain.ByAll}, {"tag", domain.ByTag},
-	{"account_type", domain.ByAccountType}, {"category", domain.ByCategory},
-	{"sender", domain.BySender}, {"length", domain.ByLength}, {"advice", domain.ByAdvice},
+	{word: CutByWeek, by: domain.ByAll}, {word: "tag", by: domain.ByTag, own: true},
+	{word: "account_type", by: domain.ByAccountType}, {word: "category", by: domain.ByCategory, own: true},
+	{word: "sender", by: domain.BySender, own: true}, {word: "length", by: domain.ByLength},
+	{word: "advice", by: domain.ByAdvice},
 }
 
 // Cuts returns the values of ?by=.
@@ -44,8 +47,9 @@ func Cuts() []string {
 }
 
 // Analytics reports the rates of one cut from the week that contains from to the week that contains to, both
-// included. A zero time is an open end.
-func (svc *Service) Analytics(ctx context.Context, by string, from, to time.Time) (Report, error) {
+// included. A zero time is an open end. A bare operator gets the figures of all sends. Others get them in the
+// cuts of the platform, and in the own cuts those of their own sends (R69).
+func (svc *Service) Analytics(ctx context.Context, v Viewer, by string, from, to time.Time) (Report, error) {
 	cut := slices.Index(Cuts(), by)
 	if cut < 0 {
 		return Report{}, refuse(domain.BadRequest, "by is one of %s", domain.OneOf(Cuts()))
@@ -58,7 +62,13 @@ func (svc *Service) Analytics(ctx context.Context, by string, from, to time.Time
 	}
 	err := svc.record.View(ctx, func(tx Tx) error {
 		report.Now = tx.Now()
-		counts, err := tx.Counts(cuts[cut].by, cohortOf(from), cohortOf(to))
+		count := tx.Counts
+		if cuts[cut].own && !v.Operator {
+			count = func(d domain.Dimension, from, to domain.Cohort) ([]domain.Count, error) {
+				return svc.ownCounts(tx, v.Member, d, from, to)
+			}
+		}
+		counts, err := count(cuts[cut].by, cohortOf(from), cohortOf(to))
 		if err != nil {
 			return err
 		}
@@ -70,6 +80,35 @@ func (svc *Service) Analytics(ctx context.Context, by string, from, to time.Time
 		return err
 	})
 	return report, wrap("compute rates", err)
+}
+
+// ownCounts returns the sums of a dimension over what one member sent, as Tx.Counts does over all sends
+// (R69). It reads the member's InMails: figures by sender and tag are stored nowhere.
+func (svc *Service) ownCounts(tx Tx, member domain.MemberID, d domain.Dimension,
+	from, to domain.Cohort) (counts []domain.Count, err error) {
+	window := time.Duration(svc.policy.ResponseWindowDays) * 24 * time.Hour
+	p := Page{Limit: MaxPage}
+	for {
+		sent, err := tx.SentBy(member, Filter{}, p)
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range sent {
+			p.After = Cursor{At: m.AcceptedAt, ID: string(m.ID)}
+			if m.Outcome() == "" {
+				continue
+			}
+			of := append(domain.CountsFor(m, "", m.Outcome()), domain.RepliedInTimeCounts(m, false, m.InTime(window))...)
+			for _, c := range of {
+				if c.Dimension == d && (from == "" || c.Cohort >= from) && (to == "" || c.Cohort <= to) {
+					counts = append(counts, c)
+				}
+			}
+		}
+		if len(sent) < MaxPage {
+			return counts, nil
+		}
+	}
 }
 
 func cohortOf(t time.Time) domain.Cohort {
@@ -116,7 +155,7 @@ type WeekFigures struct {
 const (
 	SnapshotWeeks = 13
 	RecentWeeks   = 4 // the weeks of "recent": the current ISO week and the three before
-	OtherTag      = "other"
+	OtherTag      = domain.OtherKey
 )
 
 // withins are the horizons of "expiring soon".

@@ -160,7 +160,7 @@ func declineRules(t *testing.T) {
 			w.t.Errorf("opened %+v", opened)
 		}
 		w.figures(map[string]int{"declined": 1})
-		report, err := w.svc.Analytics(w.ctx, mailroom.CutByWeek, time.Time{}, time.Time{})
+		report, err := w.svc.Analytics(w.ctx, operator, mailroom.CutByWeek, time.Time{}, time.Time{})
 		w.ok(err)
 		if row := report.Rows[0]; row.Delivered != 1 || row.Opened != 1 || row.Replied != 0 || row.InTime != 0 || row.Declined != 1 {
 			w.t.Errorf("the week is %+v", row)

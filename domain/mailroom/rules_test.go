@@ -21,6 +21,7 @@ func TestRules(t *testing.T) {
 	reputationRules(t)
 	eraseRules(t)
 	preflightRules(t)
+	privacyRules(t)
 	keyRules(t)
 	declineRules(t)
 	automaticRules(t)

@@ -27,6 +27,7 @@ type View struct {
 	From, To Person
 	Links    map[domain.CRM]domain.Link // by CRM; absent: the CRM is not connected
 	Entry    *InboxItem                 // set for the recipient, who sees nothing else
+	BodyHTML string                     // of one InMail, for its sender; safe to show
 }
 
 // InboxItem is one line of an inbox: an InMail, or a reply with the InMail it belongs to.
@@ -93,8 +94,8 @@ func (v Viewer) asSender(m *domain.InMail) error {
 	return refuse(domain.Forbidden, "only the sender of this InMail may do this")
 }
 
-// View returns one InMail: to its sender with receipts, to its recipient as the inbox entry (410 when that is
-// gone), to a bare operator with true reasons. It opens nothing (R31).
+// View returns one InMail: to its sender with receipts and its text, to its recipient as the inbox entry (410
+// when that is gone), to a bare operator with true reasons. It opens nothing (R31).
 func (svc *Service) View(ctx context.Context, v Viewer, id domain.ID) (View, error) {
 	var view View
 	err := svc.record.View(ctx, func(tx Tx) error {
@@ -102,7 +103,7 @@ func (svc *Service) View(ctx context.Context, v Viewer, id domain.ID) (View, err
 		if err != nil {
 			return err
 		}
-		_, recipient, err := v.side(m)
+		sender, recipient, err := v.side(m)
 		if err != nil {
 			return err
 		}
@@ -121,6 +122,9 @@ func (svc *Service) View(ctx context.Context, v Viewer, id domain.ID) (View, err
 		}
 		view = views[0]
 		view.Receipts = m.Path(receipts, tx.Now())
+		if sender {
+			view.BodyHTML = domain.ReadText("", m.Body, false).Body.HTML()
+		}
 		for i := range view.Receipts {
 			view.Receipts[i].Reason = v.reason(view.Receipts[i].Reason)
 		}
@@ -168,6 +172,9 @@ func (svc *Service) Sent(ctx context.Context, member domain.MemberID, f Filter, 
 // The first listing of an InMail sets previewed_at and opens nothing (R30).
 func (svc *Service) Inbox(ctx context.Context, member domain.MemberID, f Filter, p Page) (InboxPage, error) {
 	var page InboxPage
+	if f.Tag != "" {
+		return page, refuse(domain.BadRequest, "an inbox has no filter by tag: tags are the senders' own (R69)")
+	}
 	var fresh []domain.ID
 	err := svc.record.View(ctx, func(tx Tx) error {
 		page, fresh = InboxPage{}, nil
