@@ -70,7 +70,7 @@ func (v *visit) cutReport() (cut, title string, report mailroom.Report, err erro
 	if cut, title, err = v.cut(); err != nil {
 		return cut, title, report, err
 	}
-	report, err = v.site.Service.Analytics(v.ctx, cut, time.Time{}, time.Time{})
+	report, err = v.site.Service.Analytics(v.ctx, v.session.Viewer, cut, time.Time{}, time.Time{})
 	if cut == "sender" && !v.session.Viewer.Operator {
 		report.Rows = slices.DeleteFunc(report.Rows, func(r rates.Row) bool { return r.Key != string(v.me()) })
 	}
@@ -172,7 +172,7 @@ func (v *visit) cutCSV() error {
 	var err error
 	cut := v.r.PathValue("cut")
 	if cut == mailroom.CutByWeek {
-		report, err = v.site.Service.Analytics(v.ctx, cut, time.Time{}, time.Time{})
+		report, err = v.site.Service.Analytics(v.ctx, v.session.Viewer, cut, time.Time{}, time.Time{})
 	} else {
 		cut, _, report, err = v.cutReport()
 	}
