@@ -17,9 +17,10 @@ func adviseCommand(o *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "advise FILE",
 		Short: "Judge a letter before it is sent, and advise what would make an answer more likely",
-		Long: `Judge a letter before it is sent, and advise what would make an answer more likely. The first line of
-FILE is the subject, with or without “Subject:” before it, and the rest is the text. With --subject all of FILE
-is the text. - is the standard input. Nothing is stored.
+		Long: `Judge a letter before it is sent, and advise what would make an answer more likely. FILE
+is a letter; - is the standard input. Nothing is stored.
+
+` + letterHelp + `
 
 Without --to no server is needed, but neither the recipient nor what the spam filter has learnt is known. With
 --to a server judges the letter to that member by every rule. The command exits with 3 when the letter would be
@@ -28,7 +29,7 @@ refused; advice refuses nothing.`,
 		Args:    exactly(1),
 	}
 	f := cmd.Flags()
-	f.StringVar(&subject, "subject", "", "the subject; FILE is then the text alone")
+	f.StringVar(&subject, "subject", "", "the subject, in place of that of FILE")
 	f.StringVar(&category, "category", "", "as for inmail send")
 	f.StringVar(&to, "to", "", "`ID` of the recipient, or the name of exactly one member; a server judges the letter")
 	o.asMember(cmd, func(cmd *cobra.Command, c *remote, args []string) error {
@@ -70,20 +71,35 @@ refused; advice refuses nothing.`,
 	return cmd
 }
 
-// readLetter reads a text whose first line is the subject, unless --subject gives it.
+// letterHelp says what a letter is, for every command that reads one.
+const letterHelp = `The first line of a letter is its subject, with or without “Subject:” before it, and the rest is the
+text. With --subject all of it is the text, but for a first line with “Subject:”, which is left out.`
+
+// letterOf returns subject and text of a letter. A subject that is given elsewhere takes precedence.
+func letterOf(text, subject string, given bool) (string, string) {
+	first, rest, _ := strings.Cut(text, "\n")
+	name, value, named := strings.Cut(first, ":")
+	if named = named && strings.EqualFold(strings.TrimSpace(name), "subject"); named {
+		first = value
+	}
+	if given && !named {
+		return subject, text
+	}
+	if !given {
+		subject = strings.TrimSpace(first)
+	}
+	return subject, strings.TrimLeft(rest, "\r\n")
+}
+
+// readLetter reads a letter from a file.
 func readLetter(cmd *cobra.Command, path, subject string) (newInMail, error) {
 	text, err := readText(cmd, path)
 	if err != nil {
 		return newInMail{}, err
 	}
-	if cmd.Flags().Changed("subject") {
-		return newInMail{Subject: subject, Body: text}, nil
-	}
-	first, rest, _ := strings.Cut(text, "\n")
-	if name, value, named := strings.Cut(first, ":"); named && strings.EqualFold(strings.TrimSpace(name), "subject") {
-		first = value
-	}
-	return newInMail{Subject: strings.TrimSpace(first), Body: strings.TrimLeft(rest, "\r\n")}, nil
+	var m newInMail
+	m.Subject, m.Body = letterOf(text, subject, cmd.Flags().Changed("subject"))
+	return m, nil
 }
 
 // verdict is the judgement of a letter, in the form in which a preflight answers. Letter is set when no

@@ -15,12 +15,16 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/google/go-cmp/cmp"
+
+	"inmail/domain"
 	"inmail/domain/mailroom"
 )
 
 // TestField repeats faults that happened in other programs, and once in this one (FIELD.md).
 func TestField(t *testing.T) {
 	t.Run("F32_texts_that_are_not_UTF8", testNotUTF8)
+	t.Run("F32_a_letter_has_one_meaning", testLetter)
 	t.Run("F34_the_answer_tells_where_to_go_on", testImportBreaks)
 	t.Run("F34_the_command_line_goes_on", testImportGoesOn)
 	t.Run("F39_one_reader", testOneReader)
@@ -102,6 +106,58 @@ func testNotUTF8(t *testing.T) {
 	if got.code != exitUsage || !strings.HasSuffix(got.err, want) {
 		t.Errorf("a long input: exit code %d, %q; want %q", got.code, got.err, want)
 	}
+}
+
+// testLetter gives one letter to every command that reads one, and compares what each takes for its subject
+// and its text.
+func testLetter(t *testing.T) {
+	r := newRunning(t)
+	r.people()
+	t.Setenv("INMAIL_MEMBER", "lena.hart")
+	const body = "Hello Maria.\n\nHow do you test your queues?"
+	for i, row := range []struct {
+		file    string
+		args    []string
+		subject string
+		body    string
+	}{
+		{"Subject: A question about Tuesday\n\n" + body + "\n", nil, "A question about Tuesday", body},
+		{"\ufeffSUBJECT :A question about Tuesday\r\n\r\n" + body, nil, "A question about Tuesday", body},
+		{"A question about Tuesday\n" + body, nil, "A question about Tuesday", body},
+		{"Subject: Another\n" + body, []string{"--subject", "A question about Tuesday"}, "A question about Tuesday", body},
+		{body, []string{"--subject", "A question about Tuesday"}, "A question about Tuesday", body},
+		{"Subject: A question: about Tuesday\n" + body, nil, "A question: about Tuesday", body},
+	} {
+		file, to := write(t, row.file), fmt.Sprintf("r%d", i+1)
+		list := write(t, to+"\n")
+		sent := read[struct{ ID string }](t, must(t, exitDone, append([]string{"send", "--json", "--to", to, "--body-file", file}, row.args...)...))
+		got := read[struct{ Subject, Body string }](t, result{out: r.api("GET", "/v1/inmails/"+sent.ID, "lena.hart")})
+		if got.Subject != row.subject || got.Body != row.body {
+			t.Errorf("%q is sent as %q, %q", row.file, got.Subject, got.Body)
+		}
+		alone := read[verdict](t, inmail(t, append([]string{"advise", "--json", file}, row.args...)...))
+		if want := judge(newInMail{Subject: row.subject, Body: row.body}, domain.DefaultPolicy().ReadingEase); alone.Letter == nil || *alone.Letter != *want.Letter || len(alone.Advice) != len(want.Advice) {
+			t.Errorf("%q is advised on as %+v, want %+v", row.file, alone, want)
+		}
+		asked, err := json.Marshal(map[string]any{"to": []string{to}, "subject": row.subject, "body": row.body})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := read[campaignAnswer](t, result{out: r.api("POST", "/v1/preflight", "lena.hart", string(asked))})
+		judged := read[campaignAnswer](t, must(t, exitDone, append([]string{"preflight", list, "--json", "--letter", file}, row.args...)...))
+		if diff := cmp.Diff(want, judged); diff != "" {
+			t.Errorf("%q in a preflight (-want +got):\n%s", row.file, diff)
+		}
+		r.deliver(sent.ID)
+		if len(row.args) == 0 && i != 2 {
+			must(t, exitDone, "reply", sent.ID, "--member", to, "--body-file", file)
+			if replies := r.api("GET", "/v1/inmails/"+sent.ID+"/replies", "lena.hart"); strings.Contains(replies, "ubject") || strings.Contains(replies, "UBJECT") || !strings.Contains(replies, `"body":"Hello Maria.`) {
+				t.Errorf("%q is the reply %s", row.file, replies)
+			}
+		}
+	}
+	must(t, exitUsage, "send", "--to", "r9", "--body", body)
+	must(t, exitUsage, "member", "find", "M\xfcller")
 }
 
 // numbered returns n lines that each make a member.

@@ -39,6 +39,11 @@ members, a member visible profiles.`, domain.MinQuery),
 	cmd.Flags().BoolVar(&restricted, "restricted", false, "only members who are restricted now")
 	p.flags(cmd)
 	return o.asOperator(cmd, func(cmd *cobra.Command, c *remote, args []string) error {
+		for _, word := range args {
+			if err := checkUTF8("the name", []byte(word)); err != nil {
+				return err
+			}
+		}
 		query := url.Values{"q": {strings.Join(args, " ")}, "company": {company}}
 		if restricted {
 			query.Set("restricted", "true")

@@ -19,15 +19,14 @@ const (
 )
 
 func preflightCommand(o *options) *cobra.Command {
-	var letter string
+	var letter, subject string
 	cmd := &cobra.Command{
 		Use:   "preflight FILE",
 		Short: "Check whom a campaign would reach, when, and how many credits it takes",
 		Long: fmt.Sprintf(`Check whom a campaign would reach, when, and how many credits it takes. FILE has the ids
 of up to %d members, one on each line, or is CSV whose header has the columns id, or name and perhaps company:
 a row without an id is looked up by its name, and those whom several members fit are listed; - is the standard
-input. With --letter the text is judged too: its first line is the subject, with or without “Subject:” before it. Without
-it each recipient is taken to get a text of its own.
+input. With --letter the text is judged too. Without it each recipient is taken to get a text of its own.
 
 The recipients are judged as a sequence: as if all were sent now, one after another. Those who pass now are
 counted first. The timetable says when the others pass that wait for credits, for the end of a restriction or for
@@ -37,6 +36,7 @@ the limits on behaviour: so many from a time on, one after another within %s. No
 		Args:    exactly(1),
 	}
 	cmd.Flags().StringVar(&letter, "letter", "", "`file` of the letter")
+	cmd.Flags().StringVar(&subject, "subject", "", "the subject, in place of that of the letter")
 	o.asMember(cmd, func(cmd *cobra.Command, c *remote, args []string) error {
 		list, err := readRecipients(cmd, args[0])
 		if err != nil {
@@ -51,7 +51,7 @@ the limits on behaviour: so many from a time on, one after another within %s. No
 		}
 		body := map[string]any{"to": to}
 		if letter != "" {
-			m, err := readLetter(cmd, letter, "")
+			m, err := readLetter(cmd, letter, subject)
 			if err != nil {
 				return err
 			}

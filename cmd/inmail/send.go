@@ -33,13 +33,16 @@ func sendCommand(o *options) *cobra.Command {
 	var body bodyFlags
 	var key string
 	cmd := &cobra.Command{
-		Use:   "send --to ID --subject S [-]",
+		Use:   "send --to ID [--subject S] [-]",
 		Short: "Send one InMail to one member",
-		Long: `Send one InMail to one member. The text comes from --body, from a file, or with - from the standard
-input; **bold**, *italics*, ~~strikethrough~~, lists and [links](https://…) are kept. It is queued when every
-rule allows it. Advice is printed with its id and refuses nothing. A second send with the same --key sends
-nothing.`,
-		Example: `  inmail send --member lena.hart --to maria.lopez --subject "Our talk" --body-file letter.txt
+		Long: `Send one InMail to one member. The text comes from --body, from the file of a letter, or with - from
+the standard input; **bold**, *italics*, ~~strikethrough~~, lists and [links](https://…) are kept. It is queued
+when every rule allows it. Advice is printed with its id and refuses nothing. A second send with the same --key
+sends nothing.
+
+` + letterHelp,
+		Example: `  inmail send --member lena.hart --to maria.lopez --body-file letter.txt
+  inmail send --member lena.hart --to maria.lopez --subject "Our talk" --body "Shall we talk on?"
   inmail advise letter.txt --member lena.hart --to maria.lopez    # first see what would be refused`,
 		Args: orStdin(0),
 	}
@@ -54,11 +57,15 @@ nothing.`,
 	f.StringVar(&ids.AccountID, "account", "", "`ID` of the Account to log it on")
 	f.StringVar(&key, "key", "", "Idempotency-Key: the same key of the same sender is the same InMail")
 	return o.asMember(cmd, func(cmd *cobra.Command, c *remote, args []string) (err error) {
-		if m.To == "" || !f.Changed("subject") {
-			return usageError{errors.New("send needs --to and --subject")}
+		if m.To == "" || f.Changed("body") && !f.Changed("subject") {
+			return usageError{errors.New("send needs --to, and with --body also --subject")}
 		}
-		if m.Body, err = body.read(cmd, args); err != nil {
+		text, file, err := body.read(cmd, args)
+		if err != nil {
 			return err
+		}
+		if m.Body = text; file {
+			m.Subject, m.Body = letterOf(text, m.Subject, f.Changed("subject"))
 		}
 		to, err := c.recipientOf(cmd.Context(), m.To)
 		if err != nil {
@@ -120,23 +127,25 @@ type bodyFlags struct{ text, file string }
 
 func (b *bodyFlags) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&b.text, "body", "", "the `text`")
-	cmd.Flags().StringVar(&b.file, "body-file", "", "`file` that holds the text; - is the standard input")
+	cmd.Flags().StringVar(&b.file, "body-file", "", "`file` of a letter; - is the standard input")
 }
 
-// read returns the text, which must be given in one way only. Line breaks at the end of a file are removed,
-// since editors add them.
-func (b *bodyFlags) read(cmd *cobra.Command, args []string) (string, error) {
+// read returns the text, which must be given in one way only, and whether it is that of a file. Line breaks
+// at the end of a file are removed, since editors add them.
+func (b *bodyFlags) read(cmd *cobra.Command, args []string) (text string, file bool, err error) {
 	byText, byFile := cmd.Flags().Changed("body"), cmd.Flags().Changed("body-file")
 	byInput := len(args) > 0 && args[len(args)-1] == "-"
 	switch {
 	case byText && !byFile && !byInput:
-		return b.text, nil
+		return b.text, false, nil
 	case byFile && !byText && !byInput:
-		return readText(cmd, b.file)
+		text, err = readText(cmd, b.file)
+		return text, true, err
 	case byInput && !byText && !byFile:
-		return readText(cmd, "-")
+		text, err = readText(cmd, "-")
+		return text, true, err
 	}
-	return "", usageError{errors.New("give the text in one way: --body, --body-file, or - for the standard input")}
+	return "", false, usageError{errors.New("give the text in one way: --body, --body-file, or - for the standard input")}
 }
 
 // orStdin allows n arguments, and one more that is - (the standard input).

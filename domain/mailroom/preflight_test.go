@@ -1,8 +1,10 @@
 package mailroom_test
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"testing"
 	"time"
@@ -183,6 +185,67 @@ func preflightRules(t *testing.T) {
 			_, err := w.accept(own("a", i))
 			w.ok(err)
 		}
+	})
+	with(t, "R66_R65_a_recipient_who_has_had_enough", func(p *domain.Policy) { p.RecipientWeek = 1 }, func(w *world) {
+		w.member("a", "recruiter_25")
+		w.member("b", "recruiter_25")
+		w.members(3)
+		w.sent("b", "r1")
+		campaign, err := w.svc.Preflight(w.ctx, "a", []domain.MemberID{"r0", "r1", "r2"}, nil)
+		w.ok(err)
+		busy := campaign.Checks[1]
+		if busy.OK || !busy.At.IsZero() || busy.Refusals[0].Code != domain.RecipientUnavailable || !busy.Refusals[0].Until.IsZero() {
+			w.t.Errorf("who has had enough: %+v; its time is for operators", busy)
+		}
+		if campaign.Totals.OKNow != 2 || campaign.Totals.Needed != 2 {
+			w.t.Errorf("%+v", campaign.Totals)
+		}
+		for _, c := range campaign.Checks {
+			if _, err := w.accept(text("a", c.To)); (err == nil) != c.OK {
+				w.t.Errorf("to %s: %v, the preflight says ok %v", c.To, err, c.OK)
+			}
+		}
+	})
+	with(t, "R66_ten_thousand_beside_one_by_one", shipped, func(w *world) {
+		n, singles := 1000, 20
+		if os.Getenv("INMAIL_TEST_LONG") != "" {
+			n = mailroom.MaxPreflight
+		}
+		w.member("a", "recruiter_50")
+		for from := 0; from < n; from += 1000 {
+			ms := make([]domain.Member, 1000)
+			for i := range ms {
+				ms[i] = domain.NewMember(recipient(from+i), fmt.Sprintf("Member Number %d", from+i))
+			}
+			errs, err := w.svc.PutMembers(w.ctx, ms)
+			w.ok(errors.Join(append(errs, err)...))
+		}
+		to := make([]domain.MemberID, n)
+		for i := range to {
+			to[i] = recipient(i)
+		}
+		s := own("a", 1)
+		began := time.Now()
+		campaign, err := w.svc.Preflight(w.ctx, "a", to, &s)
+		w.ok(err)
+		took := time.Since(began)
+		later := 0
+		for _, d := range campaign.Totals.Timetable {
+			later += d.Recipients
+		}
+		if campaign.Totals.OKNow != 10 || later != n-10 {
+			w.t.Errorf("%d now and %d later of %d", campaign.Totals.OKNow, later, n)
+		}
+		began = time.Now()
+		for _, id := range to[:singles] {
+			alone, err := w.svc.Preflight(w.ctx, "a", []domain.MemberID{id}, &s)
+			w.ok(err)
+			if !alone.Checks[0].OK {
+				w.t.Errorf("%s alone: %v", id, alone.Checks[0].Refusals)
+			}
+		}
+		each := time.Since(began) * time.Duration(n/singles)
+		w.t.Logf("%d as a sequence: %s; one by one: %s, %.0f times as long", n, took.Round(time.Millisecond), each.Round(time.Millisecond), each.Seconds()/took.Seconds())
 	})
 	on(t, "R66_the_line_that_is_no_member_id", func(w *world) {
 		w.member("a", "recruiter_25")
