@@ -139,6 +139,8 @@ func labelled(name string) []string {
 		return []string{"launch", "hiring", "other"}
 	case "within":
 		return []string{"1h", "6h", "24h"}
+	case "version", "commit", "go":
+		return []string{"v1.0.0"}
 	case "kind":
 		return []string{"missing"}
 	case "class":

@@ -23,6 +23,7 @@ func TestPagesOfTheCollectors(t *testing.T) {
 	process, domain := prometheus.NewRegistry(), prometheus.NewRegistry()
 	metrics.NewProcess(process).CRM("salesforce", []string{"InMail__c"}, []string{"query"})
 	process.MustRegister(metrics.ClockOffset(func() time.Duration { return 0 }))
+	process.MustRegister(metrics.BuildInfo("v1.0.0", "", "go1"))
 	process.MustRegister(metrics.ScheduleBeat(func() time.Duration { return 0 }))
 	process.MustRegister(metrics.RecordHeld(func() bool { return false }))
 	domain.MustRegister(metrics.NewDomain(
