@@ -38,6 +38,14 @@ type past struct {
 	Tags, Advice                        []string
 	Words                               int
 	Sent, Opened, Replied, Back, Lapsed time.Time // T0; first opening and reply; retraction; expiry
+	Declined                            time.Time
+}
+
+// written is a reply of a recipient.
+type written struct {
+	id        domain.ID
+	at        time.Time
+	automatic bool
 }
 
 // randomHistory plays random events of a small network on the whole program, without workers, and records
@@ -50,6 +58,7 @@ type randomHistory struct {
 	known map[domain.ID]*past
 	to    map[domain.ID]domain.MemberID
 	n     int // of bodies written
+	wrote map[domain.ID][]*written
 }
 
 // historyPlans are the plans of the senders, in their order.
@@ -71,7 +80,7 @@ var historyEngines = []struct {
 }
 
 // TestRandomHistoriesInEveryView plays random histories of several weeks: sends of every kind, openings,
-// replies in time and late, retractions, expiries, new tags, changed plans, reports and erasures. It then
+// replies in time and late, automatic ones and their corrections, declines, retractions, expiries, new tags, changed plans, reports and erasures. It then
 // compares each view of the rates with a plain recount of what happened, and the recount with the record's
 // receipts. The views are the service, the API, both forms of inmail report, /metrics/domain, and what
 // Salesforce's reports add up (R56–R60, R62).
@@ -106,14 +115,14 @@ func newHistory(t *testing.T, rt *rapid.T, place func(*testing.T, *config.Settin
 	s := patient(t, map[string]string{"data": t.TempDir(), "listen": "127.0.0.1:0"})
 	s.Program.Roles, s.Program.MetricsTags, s.Program.OperatorKey = []config.Role{config.RoleAPI}, []string{namedTag}, operatorKey
 	s.Policy.VolumeHour, s.Policy.VolumeDay, s.Policy.SimilarDay, s.Policy.RegularGaps, s.Policy.BurstMinute = 1e6, 1e6, 1e6, 1e6, 1e6
-	s.Policy.AllowSecondInMail = true
+	s.Policy.AllowSecondInMail, s.Policy.DeclinedDays = true, 1
 	place(t, &s)
 	a, err := build(t.Context(), s, slog.New(slog.DiscardHandler))
 	if err != nil {
 		rt.Fatal(err)
 	}
 	a.ownSandbox = true
-	h := &randomHistory{t: t, rt: rt, a: a, known: map[domain.ID]*past{}, to: map[domain.ID]domain.MemberID{}}
+	h := &randomHistory{t: t, rt: rt, a: a, known: map[domain.ID]*past{}, to: map[domain.ID]domain.MemberID{}, wrote: map[domain.ID][]*written{}}
 	a.clock.Pin(monday.Add(time.Duration(rapid.IntRange(0, 7*24).Draw(rt, "begins after hours")) * time.Hour))
 	if err := a.Start(t.Context()); err != nil {
 		h.stop()
@@ -164,7 +173,7 @@ func (h *randomHistory) play() {
 		}
 	}
 	often := []string{"send", "send", "send", "send", "move", "move", "move", "open", "open", "open", "open", "open", "reply", "reply", "reply",
-		"retract", "retract", "tag", "tag", "last", "last", "rest", "expire", "report", "plan", "erase", "snapshot", "look"}
+		"decline", "absent", "absent", "mark", "mark", "retract", "retract", "tag", "tag", "last", "last", "rest", "expire", "report", "plan", "erase", "snapshot", "look"}
 	for range rapid.IntRange(30, 90).Draw(h.rt, "steps") {
 		steps[rapid.SampledFrom(often).Draw(h.rt, "step")]()
 	}
@@ -245,7 +254,7 @@ func (h *randomHistory) move() {
 		if at.After(h.now()) {
 			h.a.clock.Pin(at)
 			h.deliver(h.ids...)
-			if what := rapid.SampledFrom([]string{"", "open", "reply", "retract"}).Draw(h.rt, "then"); what != "" {
+			if what := rapid.SampledFrom([]string{"", "open", "reply", "retract", "decline", "mark"}).Draw(h.rt, "then"); what != "" {
 				h.acts()[what](id, p)
 			}
 			h.look()
@@ -284,7 +293,8 @@ func (h *randomHistory) rest() {
 
 // acts are the actions on one delivered InMail.
 func (h *randomHistory) acts() map[string]func(domain.ID, *past) {
-	return map[string]func(domain.ID, *past){"open": h.open, "reply": h.reply, "retract": h.retract, "report": h.report}
+	return map[string]func(domain.ID, *past){"open": h.open, "reply": h.reply, "retract": h.retract, "report": h.report,
+		"decline": h.decline, "absent": h.absent, "mark": h.mark}
 }
 
 // any draws one delivered InMail, mostly a young one; empty: there is none.
@@ -323,15 +333,55 @@ func (h *randomHistory) open(id domain.ID, p *past) {
 }
 
 func (h *randomHistory) reply(id domain.ID, p *past) {
-	_, err := h.a.service.Reply(h.ctx(), mailroom.Viewer{Member: h.to[id]}, id, "Gladly.")
+	reply, err := h.a.service.Reply(h.ctx(), mailroom.Viewer{Member: h.to[id]}, id, "Gladly.")
 	if !h.done(err) {
 		return
 	}
+	h.wrote[id] = append(h.wrote[id], &written{reply, h.now(), false})
 	if p.Opened.IsZero() {
 		p.Opened = h.now()
 	}
 	if p.Replied.IsZero() {
 		p.Replied = h.now()
+	}
+}
+
+func (h *randomHistory) decline(id domain.ID, p *past) {
+	err := h.a.service.Decline(h.ctx(), mailroom.Viewer{Member: h.to[id]}, id, "No thanks")
+	if !h.done(err) || !p.Declined.IsZero() {
+		return
+	}
+	if p.Opened.IsZero() {
+		p.Opened = h.now()
+	}
+	p.Declined = h.now()
+}
+
+// absent lets the recipient's program answer, which changes none of the facts (R64).
+func (h *randomHistory) absent(id domain.ID, _ *past) {
+	reply, err := h.a.service.Reply(h.ctx(), mailroom.Viewer{Member: h.to[id]}, id,
+		"Automatic reply: I am out of the office until Monday and will answer on my return.")
+	if h.done(err) {
+		h.wrote[id] = append(h.wrote[id], &written{reply, h.now(), true})
+	}
+}
+
+// mark corrects the only reply of one InMail: whether it is automatic.
+func (h *randomHistory) mark(id domain.ID, p *past) {
+	if len(h.wrote[id]) != 1 || !p.Back.IsZero() {
+		return
+	}
+	reply := h.wrote[id][0]
+	err := h.a.service.MarkAutomatic(h.ctx(), mailroom.Viewer{Operator: true}, id, reply.id, !reply.automatic)
+	if !h.done(err) {
+		return
+	}
+	if reply.automatic = !reply.automatic; reply.automatic {
+		p.Replied = time.Time{}
+		return
+	}
+	if p.Replied = reply.at; p.Opened.IsZero() {
+		p.Opened = reply.at
 	}
 }
 
@@ -510,7 +560,7 @@ func recount(all []*past, keys func(*past) []string, now time.Time) []rates.Row 
 			opened, inTime := !p.Opened.IsZero(), !p.Replied.IsZero() && p.Replied.Sub(p.Sent) <= 30*24*time.Hour
 			r.Delivered++
 			for n, counts := range map[*int]bool{&r.Opened: opened, &r.Replied: !p.Replied.IsZero(), &r.InTime: inTime, &r.Expired: !p.Lapsed.IsZero(),
-				&r.Retracted: !p.Back.IsZero(), &r.Pending: !opened && p.Lapsed.IsZero() && p.Back.IsZero()} {
+				&r.Retracted: !p.Back.IsZero(), &r.Declined: !p.Declined.IsZero(), &r.Pending: !opened && p.Lapsed.IsZero() && p.Back.IsZero()} {
 				if counts {
 					*n++
 				}
@@ -570,7 +620,12 @@ func (h *randomHistory) receipts() {
 			case domain.Sent:
 				p.Sent = r.At
 			case domain.Opened:
-				p.Opened = r.At
+				if p.Opened.IsZero() {
+					p.Opened = r.At
+				}
+				p.Replied = time.Time{} // its reply was marked as automatic
+			case domain.Declined:
+				p.Declined = r.At
 			case domain.Replied:
 				p.Replied = r.At
 			case domain.Retracted:
@@ -696,12 +751,16 @@ func (p *past) outcome() string {
 	switch {
 	case !p.Back.IsZero() && !p.Replied.IsZero():
 		return "retracted_replied"
+	case !p.Back.IsZero() && !p.Declined.IsZero():
+		return "retracted_declined"
 	case !p.Back.IsZero() && !p.Opened.IsZero():
 		return "retracted_opened"
 	case !p.Back.IsZero():
 		return "retracted_unopened"
 	case !p.Replied.IsZero():
 		return "replied"
+	case !p.Declined.IsZero():
+		return "declined"
 	case !p.Opened.IsZero():
 		return "opened"
 	case !p.Lapsed.IsZero():
@@ -780,6 +839,9 @@ func (h *randomHistory) inSalesforce() {
 				row.Delivered++
 				row.Opened += int(r["Opened__c"].(float64))
 				row.InTime += int(r["Replied_In_Time__c"].(float64))
+				if r["Declined_At__c"] != nil {
+					row.Declined++
+				}
 				if open := r["Open_Rate_State__c"] == "Complete"; !open {
 					row.Complete = false
 				} else {
