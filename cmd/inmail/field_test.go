@@ -23,6 +23,7 @@ import (
 
 // TestField repeats faults that happened in other programs, and once in this one (FIELD.md).
 func TestField(t *testing.T) {
+	t.Run("F31_a_refusal_binds_no_key", testKeyAfterRefusal)
 	t.Run("F32_texts_that_are_not_UTF8", testNotUTF8)
 	t.Run("F32_a_letter_has_one_meaning", testLetter)
 	t.Run("F34_the_answer_tells_where_to_go_on", testImportBreaks)

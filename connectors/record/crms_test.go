@@ -288,3 +288,56 @@ func TestMigrateWithoutACRM(t *testing.T) {
 		}
 	})
 }
+
+// TestMigrateKeys checks that the migration frees the idempotency keys of refused sends and keeps those of
+// accepted ones (R28), and that what was there has the new columns empty (R63–R65).
+func TestMigrateKeys(t *testing.T) {
+	onOld(t, func(t *testing.T, o *old) {
+		o.inmail(1, 3, "NULL", "NULL", "", "", "")
+		o.put(`INSERT INTO members (id, name, headline, photo_url, company, email, profile_shared, profile_visible, accepts_inmail, account_type,
+			plan, anchor_day, team, skills, created_at) VALUES ('ada', 'Ada', '', '', '', '', TRUE, TRUE, TRUE, 'recruiter', 'recruiter_25', 0, '', '', 1)`)
+		const digest = `'01234567890123456789012345678901'`
+		o.put(fmt.Sprintf(`INSERT INTO answers (sender, key, digest, inmail, body, at) VALUES ('ada', 'accepted', %s, '%s', '{}', 8000)`, digest, oldID(1)))
+		o.put(fmt.Sprintf(`INSERT INTO answers (sender, key, digest, inmail, body, at) VALUES ('ada', 'refused', %s, NULL, '{}', 8000)`, digest))
+		o.put(fmt.Sprintf(`INSERT INTO replies (id, inmail, at, read_at, from_member, to_member, body) VALUES ('%s', '%s', 300, NULL, 'bob', 'ada', 'yes')`,
+			oldID(2), oldID(1)))
+
+		rec := o.open()
+		err := rec.Update(t.Context(), func(tx mailroom.Tx) error {
+			keys := []mailroom.AnswerKey{{Sender: "ada", Key: "accepted"}, {Sender: "ada", Key: "refused"}}
+			answers, err := tx.FirstAnswers(keys, time.Hour)
+			if err != nil {
+				return err
+			}
+			if answers[0] == nil || answers[0].InMail != oldID(1) || answers[1] != nil {
+				t.Errorf("under the keys: %+v", answers)
+			}
+			again := mailroom.Answer{AnswerKey: keys[1], InMail: oldID(3), Body: []byte("{}"), At: o.now}
+			if err := tx.PutAnswers([]mailroom.Answer{again}, time.Hour); err != nil {
+				return err
+			}
+			inmails, err := tx.InMails([]domain.ID{oldID(1)})
+			if err != nil {
+				return err
+			}
+			if m := inmails[oldID(1)]; !m.DeclinedAt.IsZero() || !m.CreditedAt.IsZero() || m.Automatic != 0 || m.DeclineReason != "" {
+				t.Errorf("the InMail is %+v", m)
+			}
+			reply, err := tx.Reply(oldID(1), oldID(2))
+			if err != nil {
+				return err
+			}
+			members, err := tx.Members([]domain.MemberID{"ada"})
+			if err != nil {
+				return err
+			}
+			if reply == nil || reply.Automatic || members["ada"].MaxWeek != 0 {
+				t.Errorf("the reply is %+v, the member wants %d", reply, members["ada"].MaxWeek)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+}
