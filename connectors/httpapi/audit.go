@@ -50,7 +50,7 @@ type auditEntry struct {
 	Recipient domain.MemberID `json:"recipient,omitempty" example:"maria-lopez"`
 	Refusals  []domain.Code   `json:"refusals" example:"[\"opted_out\"]"`
 	By        string          `json:"by,omitempty" doc:"the key of the operator who acted"`
-	Detail    json.RawMessage `json:"detail,omitempty" doc:"of a restriction trigger, signals, limits and version; of a refusal for spam_content its verdict (R43)"`
+	Detail    json.RawMessage `json:"detail,omitempty" doc:"of a restriction trigger, signals, limits and version; of a refusal for spam_content its verdict (R43); of declined and recipient_busy when they end (R63, R65)"`
 }
 
 func (c *call) audit() (items[auditEntry], error) {

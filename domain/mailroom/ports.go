@@ -166,7 +166,7 @@ type Ask struct {
 	Allowance     func(plan string) int
 	Signals       *spam.Limits  // as for Signals; nil: Signals are not wanted
 	Common        bool          // CommonConnections of each pair are wanted
-	Keys          []AnswerKey   // the keys whose first answers are wanted
+	Keys          []AnswerKey   // the keys whose answers are wanted
 	KeepKeys      time.Duration // how long an answer is kept under its key (R28)
 	State         string        // the name of the state that is wanted; empty: none
 }
@@ -351,7 +351,7 @@ type AnswerKey struct {
 	Key    string // as it is stored: a digest of the key that the sender gave
 }
 
-// Answer is the first answer under an idempotency key, with a digest of its request (R28).
+// Answer is the answer to an accepted send under its idempotency key, with a digest of its request (R28).
 type Answer struct {
 	AnswerKey
 	Digest [32]byte
