@@ -80,10 +80,10 @@ var historyEngines = []struct {
 }
 
 // TestRandomHistoriesInEveryView plays random histories of several weeks: sends of every kind, openings,
-// replies in time and late, automatic ones and their corrections, declines, retractions, expiries, new tags, changed plans, reports and erasures. It then
-// compares each view of the rates with a plain recount of what happened, and the recount with the record's
-// receipts. The views are the service, the API, both forms of inmail report, /metrics/domain, and what
-// Salesforce's reports add up (R56–R60, R62).
+// replies in time and late, automatic ones and their corrections, declines, retractions, expiries, new tags,
+// changed plans, reports and erasures. It then compares each view of the rates with a plain recount of what
+// happened, and the recount with the record's receipts. The views are the service, the API, both forms of
+// inmail report, /metrics/domain, and what Salesforce's reports add up (R56–R60, R62).
 func TestRandomHistoriesInEveryView(t *testing.T) {
 	for _, e := range historyEngines {
 		t.Run(e.name, func(t *testing.T) {
