@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -39,10 +40,18 @@ type Beats interface {
 // NewBeat returns a Beat of the schedule that enqueues into a queue.
 func NewBeat(queue Beats) *Beat { return &Beat{queue: queue, at: time.Now()} }
 
-// Watch reads the beat until ctx ends.
-func (b *Beat) Watch(ctx context.Context) {
+// Watch reads the beat until ctx ends. It logs when the schedule stands still and when it goes on.
+func (b *Beat) Watch(ctx context.Context, log *slog.Logger) {
+	still := false
 	for {
 		b.look(ctx)
+		if err := b.Check(ctx); (err != nil) != still && ctx.Err() == nil {
+			if still = err != nil; still {
+				log.WarnContext(ctx, "the schedule stands still", "error", err)
+			} else {
+				log.InfoContext(ctx, "the schedule goes on")
+			}
+		}
 		if !pause(ctx, beatLook) {
 			return
 		}

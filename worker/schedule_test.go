@@ -285,7 +285,8 @@ func TestBeat(t *testing.T) {
 		var q asked
 		b := worker.NewBeat(&q)
 		watched := make(chan struct{})
-		go func() { b.Watch(ctx); close(watched) }()
+		said := &lines{}
+		go func() { b.Watch(ctx, slog.New(said)); close(watched) }()
 		is := func(when string, want mailroom.Cause) {
 			t.Helper()
 			if err := b.Check(ctx); (err == nil) != (want == "") || err != nil && mailroom.CauseOf(err) != want {
@@ -299,7 +300,7 @@ func TestBeat(t *testing.T) {
 			return func() { cancel(); <-ended }
 		}
 		is("at the start", "")
-		pass(worker.StandsStill)
+		pass(worker.StandsStill + time.Second)
 		is("no schedule ever ran", mailroom.CauseStill)
 		stop := schedule()
 		pass(3 * time.Second)
@@ -326,6 +327,10 @@ func TestBeat(t *testing.T) {
 		stop()
 		cancel()
 		<-watched
+		want := []slog.Level{slog.LevelWarn, slog.LevelInfo, slog.LevelWarn, slog.LevelInfo, slog.LevelWarn, slog.LevelInfo}
+		if diff := cmp.Diff(want, said.levels); diff != "" {
+			t.Errorf("said when it stands still and when it goes on (-want +got):\n%s", diff)
+		}
 	})
 }
 

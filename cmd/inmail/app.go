@@ -193,7 +193,7 @@ func (a *app) Start(ctx context.Context) error {
 			return err
 		}
 	}
-	a.run("watch over the schedule", a.beat.Watch)
+	a.run("watch over the schedule", func(ctx context.Context) { a.beat.Watch(ctx, a.log) })
 	if err := a.startAPI(); err != nil {
 		return err
 	}

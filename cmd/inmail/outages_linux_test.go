@@ -421,10 +421,27 @@ func TestFieldOutages(t *testing.T) {
 				c.begin(o, with)
 			}
 			o.becomes("in the outage", row.Cells)
+			if row.Cells.Queue == "exit 0" {
+				o.leavesNoSlots()
+			}
 			if long && strings.HasPrefix(row.Cells.Send, "503") {
 				o.measure()
 			}
 		})
+	}
+}
+
+// leavesNoSlots checks that of the slots that failed in the outage none is to be tried again, or archived.
+func (o *outaged) leavesNoSlots() {
+	o.t.Helper()
+	failures, err := o.a.queue.Failures(o.t.Context(), 1000)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	for _, f := range failures {
+		if kind, known := mailroom.TaskKindOf(f.Type); !known || kind.Retries == 0 {
+			o.t.Errorf("left: %+v", f)
+		}
 	}
 }
 

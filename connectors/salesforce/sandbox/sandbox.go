@@ -221,14 +221,19 @@ func (tx *txn) addUser(id string, u User) error {
 func (s *Sandbox) Handler() http.Handler { return http.HandlerFunc(s.serve) }
 
 // Serve serves the org on a listener until the context ends. It then waits at most five seconds for calls
-// in progress.
+// in progress, and closes the connections that are left: one on which nobody has asked anything may be among
+// them.
 func (s *Sandbox) Serve(ctx context.Context, l net.Listener) error {
 	server := &http.Server{Handler: s.Handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
 	stopped := make(chan error, 1)
 	stop := context.AfterFunc(ctx, func() {
 		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
-		stopped <- server.Shutdown(grace)
+		err := server.Shutdown(grace)
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = server.Close()
+		}
+		stopped <- err
 	})
 	err := server.Serve(l)
 	if stop() || !errors.Is(err, http.ErrServerClosed) {
