@@ -14,8 +14,8 @@ import (
 
 // failover sends InMails to a process of the deployment, loses a server when a third is sent, and
 // checks that what was accepted was delivered once and is in Salesforce once. lose returns when the server is
-// lost and another has its place.
-func failover(t *testing.T, databaseURL, redisURL string, lose func()) {
+// lost and another has its place. It returns the process, which goes on.
+func failover(t *testing.T, databaseURL, redisURL string, lose func()) *server {
 	t.Helper()
 	n, senders := sized(400, 3000), sized(8, 60)
 	o := newOrg(t)
@@ -44,20 +44,23 @@ func failover(t *testing.T, databaseURL, redisURL string, lose func()) {
 		}
 		return nil
 	})
+	return s
 }
 
 // TestPostgresFailsOver loses the primary under load and promotes its synchronous standby. The URL names
-// both.
+// both. The record there is no copy: a program that starts on it afterwards is not held (R61).
 func TestPostgresFailsOver(t *testing.T) {
 	t.Parallel() // it mostly waits
 	primary := newPostgres(t)
 	standby := newStandby(t, primary)
 	primary.follow()
 	both := strings.Replace(primary.url("inmail"), "/inmail", fmt.Sprintf(",127.0.0.1:%d/inmail", standby.port), 1)
-	failover(t, both+"&target_session_attrs=read-write", newRedis(t).url(), func() {
+	s := failover(t, both+"&target_session_attrs=read-write", newRedis(t).url(), func() {
 		primary.stop()
 		standby.exec("postgres", "SELECT pg_promote()")
 	})
+	s.Kill()
+	s.Start()
 	if standing, err := queryValue[bool](standby, "postgres", "SELECT pg_is_in_recovery()"); err != nil || standing {
 		t.Errorf("the standby still follows: %v, %v", standing, err)
 	}
