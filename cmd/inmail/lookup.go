@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -139,7 +140,7 @@ func (c *remote) recipientOf(ctx context.Context, to string) (foundMember, error
 		return foundMember{ID: to}, nil
 	}
 	m, err := c.memberNamed(ctx, to, "")
-	if _, is := err.(*unclear); is {
+	if errors.As(err, new(*unclear)) {
 		err = usageError{fmt.Errorf("--to: %w", err)}
 	}
 	return m, err
@@ -155,7 +156,7 @@ func (c *remote) lookUp(ctx context.Context, list []recipient) error {
 		workers.Go(func() {
 			for r := range next {
 				m, err := c.memberNamed(ctx, r.name, r.company)
-				if why, is := err.(*unclear); is {
+				if why := (*unclear)(nil); errors.As(err, &why) {
 					r.id, r.unclear = strings.TrimSpace(r.name+", "+r.company), why
 					continue
 				}
