@@ -23,6 +23,7 @@ type Policy struct {
 	ResponseWindowDays    int           `koanf:"response_window_days"`      // R58: 1..365
 	RetainDays            int           `koanf:"retain_days"`               // older texts are deleted; 0 keeps all
 	CRMText               CRMText       `koanf:"crm_text"`                  // texts that CRMs get
+	CRMKeepDays           int           `koanf:"crm_keep_days"`             // CRMs need keep no older ones; 0: they keep all
 	ReadingEase           float64       `koanf:"reading_ease"`              // R47: 0..100
 	VolumeHour            int           `koanf:"volume_hour"`               // R41 (a)
 	VolumeDay             int           `koanf:"volume_day"`                // R41 (a)
@@ -76,6 +77,7 @@ func (p Policy) Validate() error {
 	within("key_days", p.KeyDays, 1, 3650)
 	within("response_window_days", p.ResponseWindowDays, 1, 365)
 	within("retain_days", p.RetainDays, 0, 36500)
+	within("crm_keep_days", p.CRMKeepDays, 0, 36500)
 	within("volume_hour", p.VolumeHour, 1, 1_000_000)
 	within("volume_day", p.VolumeDay, 1, 1_000_000)
 	within("strikes", p.Strikes, 1, 1000)

@@ -65,5 +65,5 @@ func (a *app) startCRMs(ctx context.Context) error {
 // salesforce makes the connector to the Salesforce org of c.
 func (a *app) salesforce(c salesforce.Config) (mailroom.CRM, error) {
 	return salesforce.New(c, salesforce.Deps{Observer: a.process.CRM(salesforce.Name, salesforce.Objects, salesforce.Resources), Log: a.log,
-		Clock: a.record, Text: a.settings.Policy.CRMText, Shared: a.queue.Shared()})
+		Clock: a.record, Text: a.settings.Policy.CRMText, KeepDays: a.settings.Policy.CRMKeepDays, Shared: a.queue.Shared()})
 }

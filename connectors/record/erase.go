@@ -195,6 +195,24 @@ func (t *tx) DropTexts(before time.Time, limit int) (int, error) {
 	return inmails + replies, err
 }
 
+// newVersion makes InMails whose texts were dropped newer than what any CRM has.
+const newVersion = `UPDATE inmails SET version = version + 1 WHERE id IN (SELECT unnest($1::uuid[]))`
+
+// copiesFollow makes InMails whose texts were dropped due in every CRM, so that the texts leave there, too.
+// Texts of replies are in no CRM.
+func (t *tx) copiesFollow(state string, ids []domain.ID) error {
+	if state != stateDroppedInMails {
+		return nil
+	}
+	if err := t.lockIDs(ids); err != nil {
+		return err
+	}
+	if _, err := t.exec("make InMails without texts newer", newVersion, ids); err != nil {
+		return err
+	}
+	return t.markLater(ids)
+}
+
 func (t *tx) dropTexts(state, find, empty string, before time.Time, limit int) (int, error) {
 	if limit <= 0 {
 		return 0, nil
@@ -234,6 +252,9 @@ func (t *tx) dropTexts(state, find, empty string, before time.Time, limit int) (
 	}
 	if len(due) > 0 {
 		if _, err := t.exec("drop old texts", empty, due); err != nil {
+			return 0, err
+		}
+		if err := t.copiesFollow(state, due); err != nil {
 			return 0, err
 		}
 	}

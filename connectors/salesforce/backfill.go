@@ -158,6 +158,8 @@ func (c *Connector) gather(ctx context.Context, b *backfill) (*chunk, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read the record: %w", err)
 		}
+		all := pushes
+		pushes = slices.DeleteFunc(slices.Clone(all), func(p domain.Push) bool { return c.droppable(&p.InMail) })
 		for i := range pushes { // the old link may belong to another org
 			pushes[i].Link = domain.Link{InMail: pushes[i].InMail.ID}
 		}
@@ -168,13 +170,13 @@ func (c *Connector) gather(ctx context.Context, b *backfill) (*chunk, error) {
 		for _, w := range works {
 			ch.add(c, w)
 		}
-		b.SoFar.Prepared += len(pushes)
+		b.SoFar.Prepared += len(all)
 		b.notify()
-		if len(pushes) < page {
+		if len(all) < page {
 			ch.last = true
 			return ch, nil
 		}
-		ch.to = pushes[len(pushes)-1].InMail.ID
+		ch.to = all[len(all)-1].InMail.ID
 	}
 	return ch, nil
 }

@@ -37,6 +37,7 @@ type Deps struct {
 	Log       *slog.Logger         // nil: nothing is logged
 	Clock     mailroom.Clock       // of budget and logins; must not be nil
 	Text      domain.CRMText       // which texts leave for Salesforce; empty: preview
+	KeepDays  int                  // the org need keep no InMail that is over for longer; 0: it keeps all
 	Shared    Shared               // state that all workers share; nil: this process keeps its own
 	Transport http.RoundTripper    // nil: newTransport, with TLS 1.2 and time-outs
 	// Wait waits for d, or until the context ends. Nil waits by a timer.
@@ -49,6 +50,7 @@ type Connector struct {
 	owners   map[domain.MemberID]string
 	defaults []taskDefault // what every Task gets
 	zones    zones
+	keepFor  time.Duration // how long the org keeps an InMail that is over; 0: for ever
 	text     domain.CRMText
 	login    *login
 	budget   *budget
@@ -105,7 +107,8 @@ func New(config Config, deps Deps) (*Connector, error) {
 				config.JWTKeyFile, err)
 		}
 	}
-	c := &Connector{config: config, owners: owners, defaults: defaults, text: deps.Text, shared: deps.Shared,
+	c := &Connector{config: config, owners: owners, defaults: defaults, text: deps.Text,
+		keepFor: time.Duration(deps.KeepDays) * 24 * time.Hour, shared: deps.Shared,
 		observer: deps.Observer, log: deps.Log, clock: deps.Clock, wait: deps.Wait,
 		jobRows: maxJobRows, bulkAbove: bulkAbove}
 	if c.wait == nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -245,14 +246,17 @@ func updateStep(root, ref string, rows []change) subrequest {
 		Body:   map[string]any{"allOrNone": false, "records": records}}
 }
 
-// eraseTasks empties the Tasks of erased InMails that are pushed from scratch. No new Task is made for such
-// an InMail.
+// eraseTasks empties the Tasks of erased InMails that are pushed from scratch, and of those whose texts were
+// dropped by age. No new Task is made for an erased InMail.
 func (c *Connector) eraseTasks(ctx context.Context, works []*work) {
 	var ids []domain.ID
 	var erased []*work
 	for _, w := range works {
 		l := w.push.Link
-		if !w.settled && w.erased() && c.config.Tasks && !(logged(l, sentEvent) && logged(l, repliedEvent)) {
+		if w.settled {
+			continue
+		}
+		if c.textsDropped(w) || w.erased() && c.config.Tasks && !(logged(l, sentEvent) && logged(l, repliedEvent)) {
 			erased, ids = append(erased, w), append(ids, w.push.InMail.ID)
 		}
 	}
@@ -269,14 +273,23 @@ func (c *Connector) eraseTasks(ctx context.Context, works []*work) {
 			w.note(erasePart, asFault(err), true)
 			continue
 		}
-		noteLogged(&w.link, sentEvent, repliedEvent)
+		if w.erased() {
+			noteLogged(&w.link, sentEvent, repliedEvent)
+			continue
+		}
+		notes := maps.Clone(w.link.Notes)
+		notes["texts"] = droppedTexts
+		w.link.Notes = notes
 	}
 	for _, f := range faults {
 		if f == nil {
 			continue
 		}
 		for _, w := range erased { // a fault is not traced to its InMail, so all are tried again
-			w.link.Notes = nil
+			w.link.Notes = w.push.Link.Notes
+			if w.erased() {
+				w.link.Notes = nil
+			}
 			w.note(erasePart, f, true)
 		}
 	}

@@ -454,3 +454,58 @@ func testRequired(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// testCopies checks that texts which were dropped by age leave records and Tasks, and that the records of
+// InMails which are long over may go from the org: they are neither missed nor pushed again, while those that
+// are there stay true.
+func testCopies(t *testing.T) {
+	o := newOrg(t, func(s *sandbox.Options, _ *Config, d *Deps) { d.KeepDays, s.SessionLife = 100, 1e6*time.Hour })
+	l := newLedger(o.several(3)...)
+	o.record = l
+	l.sync(o, o.crm, 1)
+	drop := func(ids ...int) {
+		for _, i := range ids {
+			l.change(newID(i), func(p *domain.Push) {
+				p.InMail.Subject, p.InMail.Preview, p.InMail.Body = "", "", ""
+				p.InMail.Version++
+			})
+		}
+	}
+	drop(0)
+	l.sync(o, o.crm, 1)
+	r, task := o.inmails()[newID(0)], o.tasks()[eventID(newID(0), sentEvent)]
+	if r["Subject__c"] != nil || r["Preview__c"] != nil || r["Lead__c"] == nil || task["Subject"] != sentSubject || task["Description"] != nil {
+		t.Errorf("left: %v, %v; %v, %v", r["Subject__c"], r["Preview__c"], task["Subject"], task["Description"])
+	}
+	if other := o.tasks()[eventID(newID(1), sentEvent)]; other["Description"] == nil {
+		t.Error("the Task of another lost its text")
+	}
+	l.change(newID(0), func(p *domain.Push) { apply(&p.InMail, domain.EventOpen, testNow) })
+	updates := len(o.History())
+	l.sync(o, o.crm, 1)
+	if n := len(o.History()) - updates; n != 1 {
+		t.Errorf("%d changes for the next state: the Task is emptied again", n)
+	}
+
+	gone := func(i int) {
+		if err := o.Delete(l.get(newID(i)).Link.RecordID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	gone(1)
+	o.clock.move(120 * 24 * time.Hour)
+	if found := o.reconcile(); found.Drift[missing] != 0 || found.Resynced != 0 {
+		t.Errorf("missed: %+v", found)
+	}
+	drop(1, 2)
+	l.sync(o, o.crm, 2)
+	if due := l.claim(10); len(due) != 0 {
+		t.Errorf("still due: %+v", due)
+	}
+	if there := o.inmails(); len(there) != 2 || there[newID(1)] != nil || there[newID(2)]["Subject__c"] != nil {
+		t.Errorf("%d records; %v", len(there), there[newID(2)]["Subject__c"])
+	}
+	if _, err := o.crm.Backfill(t.Context(), l, nil); err != nil || len(l.claim(10)) != 0 {
+		t.Errorf("%v, and a backfill brings %d again", err, len(l.claim(10)))
+	}
+}

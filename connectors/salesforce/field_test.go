@@ -34,6 +34,7 @@ func TestField(t *testing.T) {
 	t.Run("F16_hosts_are_compared_in_one_form", testHosts)
 	t.Run("F17_what_is_refused_for_ever_is_reported", testAhead)
 	t.Run("F18_a_choice_by_hand_is_taken_over", testAdopted)
+	t.Run("F19_copies_follow_the_policy", testCopies)
 	t.Run("F20_a_restart_forgets_no_calls", testRemembered)
 }
 

@@ -99,7 +99,11 @@ func (c *Connector) Push(ctx context.Context, pushes []domain.Push) ([]domain.Pu
 	ctx, cancel := context.WithTimeout(ctx, pushTimeout)
 	defer cancel()
 	works := c.newWorks(pushes)
-	return c.writeAndAnswer(ctx, works, c.findParents(ctx, works)), nil
+	err := c.leaveDropped(ctx, works)
+	if err == nil {
+		err = c.findParents(ctx, works)
+	}
+	return c.writeAndAnswer(ctx, works, err), nil
 }
 
 // writeAndAnswer writes works whose parents were looked for, and answers each. err is the error of that

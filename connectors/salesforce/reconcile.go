@@ -264,6 +264,7 @@ func (c *Connector) compare(s span, found *findings) {
 			found.differences = append(found.differences, d)
 		case p.Link.PushedVersion < p.InMail.Version:
 			found.waiting++
+		case !there: // the org need not have it any more
 		case (p.Link.Match == domain.Unmatched || p.Link.Match == domain.Ambiguous) &&
 			p.InMail.Recipient != domain.Erased:
 			found.unmatched = append(found.unmatched, p)
@@ -283,6 +284,8 @@ func (c *Connector) judge(p domain.Push, r orgRow, there bool) (d difference, ok
 	l := p.Link
 	d.push = p
 	switch seq := r.number("Status_Sequence__c"); {
+	case !there && c.droppable(&p.InMail):
+		return d, false
 	case !there:
 		d.kind, d.resync = missing, true
 		return d, l.RecordID != ""

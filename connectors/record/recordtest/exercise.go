@@ -981,6 +981,9 @@ func dropTexts(t *testing.T, w *world) {
 			}
 		}
 	}
+	for _, p := range claim(w, 20) {
+		store(w, time.Time{}, taken(p))
+	}
 	if n := drop(48 * time.Hour); n != 0 {
 		t.Errorf("dropped %d at the bound itself", n)
 	}
@@ -990,8 +993,18 @@ func dropTexts(t *testing.T, w *world) {
 	if n := drop(24 * time.Hour); n != 0 {
 		t.Errorf("dropped %d again", n)
 	}
+	due := claim(w, 20)
+	for _, p := range due {
+		if p.InMail.Body != "" || p.InMail.ID == young || p.Link.RecordID == "" {
+			t.Errorf("due in the CRM: %+v", p)
+		}
+	}
+	if len(due) != 8 {
+		t.Errorf("%d are due in the CRM, want the 8 whose texts were dropped", len(due))
+	}
 	want := *before
 	want.Subject, want.Body, want.Preview = "", "", ""
+	want.Version++ // so that the texts leave every CRM (F19)
 	if diff := gocmp.Diff(&want, w.inmail(old[0].ID)); diff != "" {
 		t.Errorf("an old one (-want +got):\n%s", diff)
 	}
