@@ -23,7 +23,7 @@ SERVERS := ^Test(Alerts|KilledWhileSending|OneCreditLeft|RedisGone|ExpiredWithou
 	| ^Test(RedisComesLate|PingNamesTheRemedy|WarnsOfEviction|SentinelFailsOver|Jsforce)$$ \
 	| ^Test(EveryQueryAnswers|CheckFindsWhatIsMissing|Faster|RuleFilesAreSound|RuleTestsPass)$$ \
 	| ^TestField(PgBouncer|Clock|Outages)$$ \
-	| ^TestReadyByRole$$ \
+	| ^Test(ReadyByRole|PagesInABrowser)$$ \
 	| /$(ENGINES) \
 	| /^R60_(nothing_is_left|killed_in_the_middle)$$ \
 	| /^(R57_open_rate_of_complete_weeks|R58_response_rate_of_complete_weeks|R59_two_replicas_tell_one_figure)$$ \

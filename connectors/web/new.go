@@ -12,6 +12,7 @@ import (
 	"inmail/domain"
 	"inmail/domain/advice"
 	"inmail/domain/mailroom"
+	"inmail/domain/richtext"
 )
 
 // newView is the page to write on. Nothing of it is stored before it is sent (R27).
@@ -27,7 +28,8 @@ type newView struct {
 // checkView is what stands beside the letter while it is written: whom it reaches, how it will look, and what
 // would make an answer more likely.
 type checkView struct {
-	Reader   *readerView // nil: nobody is named yet
+	Reader   *readerView  // nil: nobody is named yet
+	Found    []readerView // members who may be meant, when the name is no id
 	Refusals []refusedView
 	Advice   []adviceView
 	Checked  bool // the text was judged
@@ -64,7 +66,8 @@ func (v *visit) showNew() error {
 // formOf reads the letter that was typed.
 func (v *visit) formOf() newView {
 	f := v.r.PostForm
-	return newView{Campaign: v.campaignOf(), To: strings.TrimSpace(f.Get("to")), Subject: f.Get("subject"), Body: lines(f.Get("body")),
+	to := cmp.Or(f.Get("pick"), f.Get("to")) // pick is one of those that were found
+	return newView{Campaign: v.campaignOf(), To: strings.TrimSpace(to), Subject: f.Get("subject"), Body: lines(f.Get("body")),
 		Tags: f.Get("tags"), FollowUp: f.Get("category") == followUp, Key: cmp.Or(f.Get("key"), rand.Text())}
 }
 
@@ -135,6 +138,9 @@ func (v *visit) check(form newView) (checkView, error) {
 		return view, err
 	}
 	if reader == nil {
+		if view.Found, err = v.found(form.To); err != nil || len(view.Found) > 0 {
+			return view, err
+		}
 		view.Refusals = []refusedView{{string(domain.UnknownRecipient),
 			refusalWords(domain.Refuse(domain.UnknownRecipient, ""), v.now())}}
 		return view, nil
@@ -170,6 +176,27 @@ func (v *visit) reader(id domain.MemberID) (*readerView, error) {
 		return nil, err
 	}
 	return &readerView{Person: personOf(mailroom.Person{ID: m.ID, Name: m.Name}), About: m.Headline}, nil
+}
+
+// foundShown is how many members a search shows.
+const foundShown = 8
+
+// found lists members whose name, headline or company begins so; a text that is too short to search by finds
+// nobody.
+func (v *visit) found(text string) ([]readerView, error) {
+	members, err := v.site.Service.FindMembers(v.ctx, v.session.Viewer, mailroom.MemberQuery{Text: text},
+		mailroom.Page{Limit: foundShown})
+	if domainRefusal(err) != nil {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var all []readerView
+	for _, m := range members {
+		all = append(all, readerView{Person: personOf(mailroom.Person{ID: m.ID, Name: m.Name}), About: richtext.Line(m.Headline)})
+	}
+	return all, nil
 }
 
 // checkOf is what the text alone shows: its length and how the recipient will see it.

@@ -14,6 +14,7 @@ import (
 type peoplePage struct {
 	Asked    string
 	NotFound bool
+	Found    []readerView // several that fit, when no id does
 	Person   *personView
 	About    string
 	Facts    []factView
@@ -52,13 +53,11 @@ func (v *visit) showPeople() error {
 	}
 	id := domain.MemberID(page.Asked)
 	if id.Validate() != nil {
-		page.NotFound = true
-		return v.show(http.StatusOK, say("People"), page)
+		return v.showFound(page)
 	}
 	m, credits, err := v.site.Service.Credits(v.ctx, id)
 	if errors.Is(err, domain.NotFound) {
-		page.NotFound = true
-		return v.show(http.StatusOK, say("People"), page)
+		return v.showFound(page)
 	}
 	if err != nil {
 		return err
@@ -68,6 +67,15 @@ func (v *visit) showPeople() error {
 		return err
 	}
 	page.fill(m, credits, list, v.now())
+	return v.show(http.StatusOK, say("People"), page)
+}
+
+// showFound lists those whose name, headline or company begins as it was asked.
+func (v *visit) showFound(page peoplePage) (err error) {
+	if page.Found, err = v.found(page.Asked); err != nil {
+		return err
+	}
+	page.NotFound = len(page.Found) == 0
 	return v.show(http.StatusOK, say("People"), page)
 }
 

@@ -528,6 +528,32 @@ func inputValue(t *testing.T, page, name string) string {
 	return ""
 }
 
+// TestFindByName finds a reader by name, without script, and shows the public part of visible profiles alone.
+func TestFindByName(t *testing.T) {
+	w := newWorld(t)
+	hidden := domain.NewMember("hidden", "Petra Hidden")
+	hidden.ProfileVisible = false
+	w.put(hidden)
+	seller := w.as("seller")
+	a := seller.post("/new/check", "to", "petra", "subject", "Kept as typed", "body", "x")
+	sound(t, a)
+	if got := text(a.body); !strings.Contains(got, "Petra Park") || strings.Contains(got, "Petra Hidden") {
+		t.Fatalf("found: %s", got)
+	}
+	a = seller.post("/new/check", "to", "petra", "pick", "reader", "subject", "Kept as typed", "body", "x")
+	if inputValue(t, a.body, "to") != "reader" || inputValue(t, a.body, "subject") != "Kept as typed" {
+		t.Errorf("picked: %s", text(a.body))
+	}
+	if got := text(seller.post("/new/check", "to", "nobody at all").body); !strings.Contains(got, "no member with this name") {
+		t.Errorf("nobody: %s", got)
+	}
+	found := w.as("operator").get("/works/people?member=petra")
+	sound(t, found)
+	if got := text(found.body); !strings.Contains(got, "Petra Park") || !strings.Contains(got, "Petra Hidden") {
+		t.Errorf("an operator finds: %s", got)
+	}
+}
+
 // TestDecline says no thanks with a word, which the sender reads.
 func TestDecline(t *testing.T) {
 	w := newWorld(t)

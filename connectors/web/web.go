@@ -95,6 +95,7 @@ type UseCases interface {
 	Now() time.Time
 	Policy() domain.Policy
 	Member(ctx context.Context, id domain.MemberID) (domain.Member, error)
+	FindMembers(ctx context.Context, v mailroom.Viewer, q mailroom.MemberQuery, p mailroom.Page) ([]*domain.Member, error)
 	ChangeMember(ctx context.Context, id domain.MemberID, change func(*domain.Member) error) (domain.Member, error)
 	Credits(ctx context.Context, id domain.MemberID) (domain.Member, domain.Credits, error)
 	Standing(ctx context.Context, id domain.MemberID) (spam.Standing, error)

@@ -83,7 +83,7 @@ func TestOperatorsActs(t *testing.T) {
 	if got := text(op.get("/works/audit?sender=seller").body); !strings.Contains(got, "restricted") || !strings.Contains(got, "undid a restriction") {
 		t.Errorf("the audit: %s", got)
 	}
-	if a := op.get("/works/people?member=no+one"); !strings.Contains(text(a.body), "no member with this id") {
+	if a := op.get("/works/people?member=no+one"); !strings.Contains(text(a.body), "no member with this id or name") {
 		t.Errorf("nobody: %s", text(a.body))
 	}
 
@@ -95,7 +95,7 @@ func TestOperatorsActs(t *testing.T) {
 		t.Errorf("a slip has erased: %v", err)
 	}
 	op.follow(op.post("/works/people/erase", "member", "other", "confirm", "other"))
-	if a := op.get("/works/people?member=other"); !strings.Contains(text(a.body), "no member with this id") {
+	if a := op.get("/works/people?member=other"); !strings.Contains(text(a.body), "no member with this id or name") {
 		t.Errorf("after the erasure: %s", text(a.body))
 	}
 

@@ -38,6 +38,13 @@ for (const form of all("form[data-live]")) {
 	const part = document.querySelector("[data-part=check]");
 	let wait;
 	const look = () => fill(part, form.dataset.live, { method: "POST", body: new URLSearchParams(new FormData(form)) }).catch(() => {});
+	part.addEventListener("click", e => {
+		const pick = e.target.closest("[name=pick]");
+		if (!pick) return;
+		e.preventDefault();
+		form.elements.to.value = pick.value;
+		look();
+	});
 	form.addEventListener("input", () => { clearTimeout(wait); wait = setTimeout(look, 500); });
 	all("[data-plain]", form).forEach(b => b.hidden = true);
 }
@@ -45,6 +52,13 @@ for (const form of all("form[data-live]")) {
 // What was typed and not sent is kept nowhere, so leaving warns.
 let unsaved = false;
 for (const form of all("form[data-unsaved]")) {
+	part.addEventListener("click", e => {
+		const pick = e.target.closest("[name=pick]");
+		if (!pick) return;
+		e.preventDefault();
+		form.elements.to.value = pick.value;
+		look();
+	});
 	form.addEventListener("input", () => unsaved = true);
 	form.addEventListener("submit", () => {
 		unsaved = false;
