@@ -3,10 +3,12 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"database/sql"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -199,6 +201,9 @@ func (m *members) ask(method, path, member string, body any, header ...string) (
 
 func (m *members) send(a *attempt) {
 	body := map[string]any{"to": a.recipient, "subject": "A question about queues", "body": "What you wrote on queues stayed with me. How do you test yours? " + a.key, "tags": []string{a.tag}}
+	if a.kind == "reported" {
+		body["subject"], body["body"] = wordsOf(a.sender, 4), wordsOf(a.sender, 20)
+	}
 	if a.category != "" {
 		body["category"] = a.category
 	}
@@ -212,6 +217,22 @@ func (m *members) send(a *attempt) {
 	default:
 		m.f.failed("send %s: %d %v", a.key, status, out)
 	}
+}
+
+// wordsOf makes words that only one sender uses: the filter learns from reports (R42), and must not take the
+// words of all for spam.
+func wordsOf(sender string, n int) string {
+	random := rand.New(rand.NewChaCha8(sha256.Sum256([]byte(sender))))
+	var words []string
+	for range n {
+		var word strings.Builder
+		for range 2 + random.IntN(2) {
+			word.WriteByte("bdfgklmnprstvz"[random.IntN(14)])
+			word.WriteByte("aeiou"[random.IntN(5)])
+		}
+		words = append(words, word.String())
+	}
+	return strings.Join(words, " ")
 }
 
 // use waits until an InMail is delivered, and then does with it what is to be done, all at once.

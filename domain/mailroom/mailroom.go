@@ -109,15 +109,9 @@ func New(ctx context.Context, c Config, record Record, queue Queue,
 		plans: c.Plans, policy: c.Policy, limits: limitsOf(c.Policy), crms: slices.Clone(c.CRMs),
 		preflights: newPlaces(),
 	}
-	err := record.UpdateHeld(ctx, func(tx Tx) error {
-		key, err := tx.State(stateConfirmKey)
-		if err != nil || len(key) == 32 {
-			svc.confirm = key
-			return err
-		}
-		secret := ids.NewSecret()
-		svc.confirm = secret[:]
-		return tx.SetState(stateConfirmKey, svc.confirm)
+	err := record.UpdateHeld(ctx, func(tx Tx) (err error) {
+		svc.confirm, err = confirmKey(tx, ids)
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read the key of confirmation tokens: %w", err)
@@ -129,6 +123,24 @@ func New(ctx context.Context, c Config, record Record, queue Queue,
 		return nil, fmt.Errorf("store the anchor day: %w", err)
 	}
 	return svc, nil
+}
+
+// confirmKey reads the key of the confirmation tokens, or makes it the first time. Of processes that start
+// together, one makes it: writing the row of the making locks it, and the others find the key behind it.
+func confirmKey(tx Tx, ids IDs) ([]byte, error) {
+	key, err := tx.State(stateConfirmKey)
+	if err != nil || len(key) == confirmKeyBytes {
+		return key, err
+	}
+	if err := tx.SetState(stateConfirmKeyMade, []byte(ids.NewID())); err != nil {
+		return nil, err
+	}
+	key, err = tx.State(stateConfirmKey)
+	if err != nil || len(key) == confirmKeyBytes {
+		return key, err
+	}
+	secret := ids.NewSecret()
+	return secret[:], tx.SetState(stateConfirmKey, secret[:])
 }
 
 // stateAnchorDay is the policy anchor_day by which usage was last counted.
@@ -161,7 +173,12 @@ func (svc *Service) noteAnchorDay(ctx context.Context) error {
 	})
 }
 
-const stateConfirmKey = "confirm_key"
+// The names of the key of the confirmation tokens, and of the row that is locked while it is made.
+const (
+	stateConfirmKey     = "confirm_key"
+	stateConfirmKeyMade = "confirm_key_made"
+	confirmKeyBytes     = 32
+)
 
 // Policy returns the policies in force.
 func (svc *Service) Policy() domain.Policy { return svc.policy }

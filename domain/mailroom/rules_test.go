@@ -751,6 +751,28 @@ func TestRules(t *testing.T) {
 		_, err = w.svc.ConfirmRetraction(w.ctx, as("a"), id, first)
 		w.want(err, domain.Conflict)
 	})
+	on(t, "R35_processes_that_start_together_take_each_others_tokens", func(w *world) {
+		w.member("a", "job_seeker_5")
+		w.member("b", "basic_0")
+		id := w.sent("a", "b")
+		w.ok(w.record.Update(w.ctx, func(tx mailroom.Tx) error { return tx.SetState("confirm_key", nil) })) // as before the first start
+		services := make([]*mailroom.Service, 3)
+		var starts []func() error
+		for i := range services {
+			starts = append(starts, func() (err error) {
+				services[i], err = mailroom.New(w.ctx, mailroom.Config{Plans: domain.ShippedPlans(), Policy: w.policy}, w.record, w.queue,
+					w.clock, slowSecrets{}, w.observer)
+				return err
+			})
+		}
+		w.ok(errors.Join(together(starts...)...))
+		for i, service := range services {
+			token, _, _, err := service.AskRetraction(w.ctx, as("a"), id)
+			w.ok(err)
+			_, err = services[(i+1)%len(services)].ConfirmRetraction(w.ctx, as("a"), id, token)
+			w.ok(err)
+		}
+	})
 	on(t, "R36_unopened_is_undone", func(w *world) {
 		w.member("a", "job_seeker_5")
 		w.member("b", "basic_0")

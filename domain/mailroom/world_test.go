@@ -75,6 +75,16 @@ type uuids struct{}
 func (uuids) NewID() domain.ID    { return domain.ID(uuid.Must(uuid.NewV7()).String()) }
 func (uuids) NewSecret() [32]byte { return [32]byte{1} }
 
+// slowSecrets makes secrets that differ, so slowly that others who look for one meanwhile find none.
+type slowSecrets struct{ uuids }
+
+func (slowSecrets) NewSecret() (secret [32]byte) {
+	time.Sleep(100 * time.Millisecond)
+	id := uuid.New()
+	copy(secret[:], id[:])
+	return secret
+}
+
 // counter is an observer that counts notices.
 type counter struct {
 	mu                            sync.Mutex
