@@ -29,8 +29,8 @@ var senderKinds = []struct {
 	{"reported", "premium_business", "premium_business_10", 1, reportedBy + 2}, // by all recipients
 }
 
-// reportedBy is how many reporters restrict a sender (R41).
-const reportedBy = 3
+// reportedBy is how many reporters restrict a sender, and strikes how many refusals for spam (R41).
+const reportedBy, strikes = 3, 3
 
 // What is done with an InMail after it was delivered; several at once are a race.
 var deeds = [][]string{{}, {}, {"open"}, {"open"}, {"open"}, {"reply"}, {"reply"}, {"open", "reply"}, {"retract"}, {"retract", "open"}, {"retract", "reply"},
