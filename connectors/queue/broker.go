@@ -27,9 +27,9 @@ type Broker struct {
 	redis     redis.UniversalClient
 	client    *asynq.Client
 	inspector *asynq.Inspector
-	inProcess *inProcess // nil when Redis is configured
-	downUntil atomic.Int64
-	downWhy   atomic.Value // the mailroom.Cause for which Redis did not answer last
+	inProcess *inProcess                // nil when Redis is configured
+	downUntil atomic.Pointer[time.Time] // nil: it was never down. By the clock of the process that is never set
+	downWhy   atomic.Value              // the mailroom.Cause for which Redis did not answer last
 }
 
 var _ mailroom.Queue = (*Broker)(nil)

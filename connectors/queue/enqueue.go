@@ -95,7 +95,7 @@ func (b *Broker) do(ctx context.Context, what string,
 
 // down returns ErrDown, with its cause, when Redis did not answer less than downPause ago.
 func (b *Broker) down() error {
-	if time.Now().UnixNano() >= b.downUntil.Load() {
+	if until := b.downUntil.Load(); until == nil || !time.Now().Before(*until) {
 		return nil
 	}
 	why, _ := b.downWhy.Load().(mailroom.Cause)
@@ -107,7 +107,8 @@ func (b *Broker) markDown(ctx context.Context, err error) error {
 	err = b.explain(err)
 	if ctx.Err() == nil {
 		b.downWhy.Store(mailroom.CauseOf(err))
-		b.downUntil.Store(time.Now().Add(downPause).UnixNano())
+		until := time.Now().Add(downPause)
+		b.downUntil.Store(&until)
 	}
 	return err
 }

@@ -2,6 +2,7 @@ package queue
 
 import (
 	"net/url"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -15,4 +16,12 @@ func (b *Broker) URL() string {
 		return b.config.URL
 	}
 	return "redis://:" + url.PathEscape(b.address.password) + "@" + b.address.hosts[0]
+}
+
+// DownUntil returns until when Redis is not asked; the zero time: it was never down.
+func (b *Broker) DownUntil() (until time.Time) {
+	if at := b.downUntil.Load(); at != nil {
+		until = *at
+	}
+	return until
 }

@@ -97,6 +97,18 @@ func TestRedisComesLate(t *testing.T) {
 	}
 }
 
+// TestDownByTheClockThatIsNeverSet checks that a machine whose clock is set back does not take Redis for down
+// until that clock has caught up: the pause ends by the reading of time that only goes forward.
+func TestDownByTheClockThatIsNeverSet(t *testing.T) {
+	b := dial(t, "redis://"+porttest.Address(t), discard())
+	if err := b.Enqueue(t.Context(), task); err == nil {
+		t.Fatal("there is a Redis where none was started")
+	}
+	if until := b.DownUntil(); !strings.Contains(until.String(), " m=") {
+		t.Errorf("down until %v, which is a wall clock's time", until)
+	}
+}
+
 // TestPingNamesTheRemedy checks the errors that an operator reads when redis_url is wrong.
 func TestPingNamesTheRemedy(t *testing.T) {
 	locked, open := porttest.Address(t), porttest.Address(t)
