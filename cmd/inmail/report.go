@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -14,24 +15,48 @@ import (
 )
 
 func reportCommand(o *options) *cobra.Command {
-	var by, from, to string
+	var by, from, to, compare string
 	cmd := &cobra.Command{
-		Use:   "report",
+		Use:   "report [--compare TAG TAG]",
 		Short: "Show open and response rates by week and by tag, with their 95 % intervals",
 		Long: fmt.Sprintf(`Show open and response rates by week and by tag, or by one cut, with their 95 %%
 intervals. A week's open rate is final %d days after its Monday, its response rate when its window for replies
 is over. Until then the row shows counts, "so far", instead of a rate. Other cuts are over their complete weeks;
-a + marks rows that also have InMails of younger weeks.`, rates.OpenCompleteDays),
+a + marks rows that also have InMails of younger weeks.
+
+By length and by advice a second table says how the rates of each row differ from those of all other InMails, and
+--compare how those of two tags do. Both compare week by week, over complete weeks, and hold however often you look:
+until the InMails are enough they say that they cannot tell.`, rates.OpenCompleteDays),
 		Example: "  inmail report\n  inmail report --by length --from 2026-09-01 --to 2026-11-30\n" +
-			"  inmail report --by advice --json",
-		Args: exactly(0),
+			"  inmail report --by advice --json\n  inmail report --compare spring \"hamburg fair\"",
+		Args: asUsage(func(cmd *cobra.Command, args []string) error {
+			if !cmd.Flags().Changed("compare") {
+				return cobra.NoArgs(cmd, args)
+			}
+			if by != "" {
+				return errors.New("--compare is about tags; leave --by out")
+			}
+			if len(args) != 1 {
+				return errors.New("--compare takes two tags")
+			}
+			return nil
+		}),
 	}
 	f := cmd.Flags()
 	f.StringVar(&by, "by", "", "one `cut`: "+domain.OneOf(mailroom.Cuts())+" (week and tag)")
+	f.StringVar(&compare, "compare", "", "compare this `tag` with the one that follows")
 	f.StringVar(&from, "from", "", "from the week of this `date` or time on")
 	f.StringVar(&to, "to", "", "to the week of this `date` or time")
-	o.asMember(cmd, func(cmd *cobra.Command, c *remote, _ []string) error {
+	o.asMember(cmd, func(cmd *cobra.Command, c *remote, args []string) error {
 		c.forMember = false // the rates are of all members
+		if len(args) > 0 {
+			answer, err := c.get(cmd.Context(), "/v1/analytics/tags/"+url.PathEscape(compare)+"/"+url.PathEscape(args[0]),
+				withoutEmpty(url.Values{"from": {from}, "to": {to}}))
+			if err != nil {
+				return err
+			}
+			return printAnswer(o, cmd, answer, comparisonAnswer.text)
+		}
 		cuts := []string{by}
 		if by == "" {
 			cuts = []string{"week", "tag"}
@@ -87,6 +112,57 @@ type rateRow struct {
 	ResponseOf       int      `json:"response_of"`
 	Complete         bool
 	ResponseComplete bool `json:"response_complete"`
+
+	OpenDifference     *difference `json:"open_difference"`
+	ResponseDifference *difference `json:"response_difference"`
+}
+
+// difference is how much higher a rate is here than there.
+type difference struct {
+	Value, Low, High float64
+	Verdict          rates.Verdict
+	Of               [2]int
+}
+
+// cells returns the cells of a difference: its value and interval in points of a hundred, and what it says.
+func (d *difference) cells() []string {
+	if d == nil {
+		return []string{"", "", "no complete week with both"}
+	}
+	says := fmt.Sprintf("cannot tell with this many (%d and %d)", d.Of[0], d.Of[1])
+	if d.Verdict != rates.CannotTell {
+		says = fmt.Sprintf("%s (%d and %d)", d.Verdict, d.Of[0], d.Of[1])
+	}
+	return []string{fmt.Sprintf("%+5.1f", 100*d.Value), fmt.Sprintf("%+.0f to %+.0f", 100*d.Low, 100*d.High), says}
+}
+
+type comparisonAnswer struct {
+	Definition         string
+	ResponseDefinition string `json:"response_definition"`
+	ResponseWindowDays int    `json:"response_window_days"`
+	Tags               [2]string
+	Open               *difference `json:"open_difference"`
+	Response           *difference `json:"response_difference"`
+}
+
+func (a comparisonAnswer) text() string {
+	t := newTable(a.Tags[0]+" against "+a.Tags[1], "POINTS", "95 %", "")
+	t.row(append([]string{"opened"}, a.Open.cells()...)...)
+	t.row(append([]string{"responded"}, a.Response.cells()...)...)
+	return fmt.Sprintf("%s\nresponded: a first reply within %d days (%s, %s); the intervals hold however often you look\n",
+		t.String(), a.ResponseWindowDays, plain(a.Definition), plain(a.ResponseDefinition))
+}
+
+// toOthers returns the table of the differences of each row to all other InMails; empty in cuts without them.
+func (a ratesAnswer) toOthers() string {
+	if a.By != "length" && a.By != "advice" {
+		return ""
+	}
+	t := newTable("AGAINST ALL OTHERS", "OPENED", "95 %", "", "RESPONDED", "95 %", "")
+	for _, r := range a.Rows {
+		t.row(append(append([]string{r.Key}, r.OpenDifference.cells()...), r.ResponseDifference.cells()...)...)
+	}
+	return "\n" + t.String() + "\nin points of a hundred; the intervals hold however often you look\n"
 }
 
 // younger marks a rate that leaves out the younger weeks of its row.
@@ -115,8 +191,8 @@ func (a ratesAnswer) text() string {
 	if strings.Contains(text, younger) {
 		text += "\n +  over the complete weeks; younger ones are not in the rate yet"
 	}
-	return fmt.Sprintf("%s\nresponded: a first reply within %d days (%s, %s)\n\n", text, a.ResponseWindowDays,
-		plain(a.Definition), plain(a.ResponseDefinition))
+	return fmt.Sprintf("%s\nresponded: a first reply within %d days (%s, %s)\n%s\n", text, a.ResponseWindowDays,
+		plain(a.Definition), plain(a.ResponseDefinition), a.toOthers())
 }
 
 // rateCells returns the cells of a rate, its bar and its interval; for a rate that is not final (nil) the

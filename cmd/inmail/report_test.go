@@ -88,6 +88,24 @@ responded: a first reply within 30 days (open_rate/1, response_rate/1)
 			}
 		}
 	})
+	t.Run("two tags compared", func(t *testing.T) {
+		got := must(t, exitDone, "report", "--compare", "fair", "none")
+		for _, part := range []string{"FAIR AGAINST NONE", "opened", "responded", "no complete week with both", "the intervals hold however often you look"} {
+			if !strings.Contains(strings.ToUpper(got.out), strings.ToUpper(part)) {
+				t.Errorf("no %q in\n%s", part, got.out)
+			}
+		}
+		sameJSON(t, r.api("GET", "/v1/analytics/tags/fair/none", ""), must(t, exitDone, "report", "--compare", "Fair", "none", "--json"))
+		for _, args := range [][]string{{"--compare", "fair"}, {"--compare", "fair", "a", "b"}, {"fair"}, {"--compare", "fair", "none", "--by", "tag"}, {"--compare", "fair", "FAIR"}} {
+			must(t, exitUsage, append([]string{"report"}, args...)...)
+		}
+	})
+	t.Run("against all others", func(t *testing.T) {
+		got := must(t, exitDone, "report", "--by", "advice")
+		if !strings.Contains(got.out, "AGAINST ALL OTHERS") || strings.Contains(got.out, "higher (") {
+			t.Errorf("by advice:\n%s", got.out)
+		}
+	})
 	t.Run("a part of the time", func(t *testing.T) {
 		part := read[ratesAnswer](t, must(t, exitDone, "report", "--by", "week", "--json", "--from", "2026-11-02", "--to", "2026-11-08T12:00:00Z"))
 		if len(part.Rows) != 1 || part.Rows[0].Key != "2026-W45" {

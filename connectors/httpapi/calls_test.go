@@ -486,6 +486,13 @@ func TestAnalytics(t *testing.T) {
 	w.ask(w.operator, "GET", "/v1/analytics?by=sender", nil).want(200, "").has("rows.1.key", "maria")
 	w.ask(w.sender, "GET", "/v1/analytics?by=sender", nil).want(200, "").has("rows.0.key", "jo", "rows.1", nil)
 	w.ask(w.outsider, "GET", "/v1/analytics?by=sender", nil).want(200, "").has("rows", []any{})
+	w.fakeService.report.ToOthers = map[string]rates.Differences{"jo": {Open: &rates.Difference{Value: -.25, Low: -.5, High: .125, Of: [2]int{4, 8}}}}
+	w.ask(w.sender, "GET", "/v1/analytics?by=advice", nil).want(200, "").has("rows.0.open_difference",
+		object{"value": -.25, "low": -.5, "high": .125, "verdict": "cannot_tell", "of": []any{4, 8}}, "rows.0.response_difference", nil, "rows.1.open_difference", nil)
+	w.ask(w.operator, "GET", "/v1/analytics/tags/spring%2024/a%2Fb?from=2026-11-01", nil).want(200, "").has("tags", []any{"spring 24", "a/b"}, "definition", "open_rate/1",
+		"open_difference", object{"value": .25, "low": .125, "high": .375, "verdict": "higher", "of": []any{200, 300}}, "response_difference", nil)
+	w.ask(w.operator, "GET", "/v1/analytics/tags/a/b?from=yesterday", nil).want(400, "bad_request")
+	w.ask(w.sender, "GET", "/v1/analytics/tags/a/b", nil).want(200, "")
 	for _, invalid := range []string{"by=day", "by=", "by=week&by=tag", "from=yesterday", "to=2026", "from=2026-11-01&from=2026-11-02", "until=2026-11-01"} {
 		w.ask(w.operator, "GET", "/v1/analytics?"+invalid, nil).want(400, "bad_request")
 	}

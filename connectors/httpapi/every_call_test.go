@@ -25,7 +25,7 @@ type sample struct {
 }
 
 var sampleParts = strings.NewReplacer("{id}", "019abf5e-8c00-7000-8000-000000000001", "{inmail}", "019abf5e-8c00-7000-8000-000000000001",
-	"{a}", "jo", "{b}", "maria", "{other}", "maria", "{kind}", "member", "{reply}", "019abf5e-8c00-7000-8000-000000000001", "{value}", "maria")
+	"{a}", "jo", "{b}", "maria", "{tag}", "spring", "{against}", "fair", "{other}", "maria", "{kind}", "member", "{reply}", "019abf5e-8c00-7000-8000-000000000001", "{value}", "maria")
 
 func (w *world) samples() []sample {
 	var all []sample

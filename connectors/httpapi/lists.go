@@ -9,6 +9,7 @@ import (
 	"inmail/domain"
 	"inmail/domain/advice"
 	"inmail/domain/mailroom"
+	"inmail/domain/rates"
 	"inmail/domain/richtext"
 	"inmail/domain/spam"
 	"inmail/domain/strictjson"
@@ -26,6 +27,7 @@ var lists = strictjson.Declare(map[string][]string{
 	"trigger":       spam.Triggers(),
 	"pace":          paceLimits(),
 	"advice":        advice.Codes(),
+	"verdict":       texts(rates.Verdicts()),
 })
 
 // limits are the numbers that a text of the document names in braces, as in "at most {MaxTags}".

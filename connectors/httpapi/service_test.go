@@ -849,6 +849,14 @@ func (f *fakeService) Analytics(_ context.Context, v mailroom.Viewer, by string,
 	return report, err
 }
 
+func (f *fakeService) Compare(_ context.Context, _ mailroom.Viewer, by string, keys [2]string, _, _ time.Time) (mailroom.RateComparison, error) {
+	leave, err := f.enter()
+	defer leave()
+	c := mailroom.RateComparison{By: by, Keys: keys, Open: rates.OpenRate, Response: rates.ResponseRate, WindowDays: 30}
+	c.Differences = rates.Differences{Open: &rates.Difference{Value: .25, Low: .125, High: .375, Of: [2]int{200, 300}}}
+	return c, err
+}
+
 func (f *fakeService) Audit(_ context.Context, sender domain.MemberID, p mailroom.Page) ([]mailroom.AuditEntry, error) {
 	leave, err := f.enter()
 	defer leave()

@@ -83,7 +83,10 @@ func (v *visit) showCut() error {
 		return err
 	}
 	q := v.r.URL.Query()
-	page := cutOf(cut, report, q.Get("a"), q.Get("b"))
+	page := cutOf(cut, report)
+	if err := v.compare(&page, q.Get("a"), q.Get("b")); err != nil {
+		return err
+	}
 	page.Title, page.Cuts = title, cutLinks(cut, v.session.Viewer.Operator)
 	return v.show(http.StatusOK, title, page)
 }
@@ -98,38 +101,44 @@ func cutLinks(open string, isOperator bool) []filterView {
 	return all
 }
 
-func cutOf(cut string, report mailroom.Report, a, b string) cutPage {
+func cutOf(cut string, report mailroom.Report) cutPage {
 	page := cutPage{Cut: cut, Explain: sentence(report.Explain()), CSV: "/figures/" + cut + "/csv"}
-	var one, other *rates.Row
 	for _, row := range report.Rows {
 		page.Rows = append(page.Rows, cutRow{Key: row.Key, Name: keyWords(cut, row.Key), Row: row, Open: rateText(row.Open),
 			Response: rateText(row.Response), OpenBar: spanOf(row.Open), ResponseBar: spanOf(row.Response),
 			NoRate: row.Open == nil})
-		switch row.Key {
-		case a:
-			one = &row
-		case b:
-			other = &row
-		}
 	}
 	slices.SortStableFunc(page.Rows, func(x, y cutRow) int { return y.Row.Delivered - x.Row.Delivered })
-	if one != nil && other != nil {
-		page.A, page.B = a, b
-		page.Compared = []string{
-			compared(say("opened"), keyWords(cut, a), keyWords(cut, b), one.Open, other.Open),
-			compared(say("answered"), keyWords(cut, a), keyWords(cut, b), one.Response, other.Response),
-		}
-	}
 	return page
 }
 
-// compared says in a sentence how far two rates are apart, and whether chance alone would explain it.
-func compared(did, a, b string, one, other *rates.Rate) string {
-	if one == nil || other == nil {
+// compare compares two different rows of the page that this person sees.
+func (v *visit) compare(page *cutPage, a, b string) error {
+	shown := func(key string) bool {
+		return slices.ContainsFunc(page.Rows, func(r cutRow) bool { return r.Key == key })
+	}
+	if a == b || !shown(a) || !shown(b) {
+		return nil
+	}
+	found, err := v.site.Service.Compare(v.ctx, v.session.Viewer, page.Cut, [2]string{a, b}, time.Time{}, time.Time{})
+	if err != nil {
+		return err
+	}
+	page.A, page.B = a, b
+	page.Compared = []string{
+		compared(say("opened"), keyWords(page.Cut, a), keyWords(page.Cut, b), found.Differences.Open),
+		compared(say("answered"), keyWords(page.Cut, a), keyWords(page.Cut, b), found.Differences.Response),
+	}
+	return nil
+}
+
+// compared says in a sentence how far two rates are apart, and whether chance alone would explain it. It
+// says so by an interval that holds however often the page is looked at.
+func compared(did, a, b string, d *rates.Difference) string {
+	if d == nil {
 		return say("How many are %s cannot be compared yet: a week must be complete for both.", did)
 	}
-	low, high := rates.Difference(*one, *other)
-	points := 100 * (one.Value - other.Value)
+	points, low, high := 100*d.Value, d.Low, d.High
 	more := say("more")
 	if points < 0 {
 		points, low, high, more = -points, -high, -low, say("fewer")

@@ -119,6 +119,7 @@ type UseCases interface {
 	Tag(ctx context.Context, v mailroom.Viewer, id domain.ID, tags []string) ([]string, error)
 
 	Analytics(ctx context.Context, v mailroom.Viewer, by string, from, to time.Time) (mailroom.Report, error)
+	Compare(ctx context.Context, v mailroom.Viewer, by string, keys [2]string, from, to time.Time) (mailroom.RateComparison, error)
 	StoredSnapshot(ctx context.Context) (*mailroom.Snapshot, error)
 	CRMs(ctx context.Context) ([]mailroom.CRMStatus, error)
 	WhichCRM(ctx context.Context, name string) (domain.CRM, error)

@@ -19,6 +19,20 @@ type Report struct {
 	WindowDays int    // the days in which a reply counts for the response rate
 	Now        time.Time
 	Rows       []rates.Row
+	// ToOthers are the differences of each row's rates to those of all other InMails, by key; in the cuts
+	// that ask whether the advice works (R62), and nil in others.
+	ToOthers map[string]rates.Differences
+}
+
+// RateComparison answers whether the rates of two keys of a cut differ, over the complete weeks in which
+// both were sent. It holds however often it is asked.
+type RateComparison struct {
+	By         string
+	Keys       [2]string
+	Open       string // the definition of the open rate
+	Response   string // the definition of the response rate
+	WindowDays int
+	rates.Differences
 }
 
 // CutByWeek is the cut whose rows are weeks. The rows of other cuts are keys of their dimension.
@@ -62,13 +76,7 @@ func (svc *Service) Analytics(ctx context.Context, v Viewer, by string, from, to
 	}
 	err := svc.record.View(ctx, func(tx Tx) error {
 		report.Now = tx.Now()
-		count := tx.Counts
-		if cuts[cut].own && !v.Operator {
-			count = func(d domain.Dimension, from, to domain.Cohort) ([]domain.Count, error) {
-				return svc.ownCounts(tx, v.Member, d, from, to)
-			}
-		}
-		counts, err := count(cuts[cut].by, cohortOf(from), cohortOf(to))
+		counts, err := svc.countsFor(tx, v, cut, cohortOf(from), cohortOf(to))
 		if err != nil {
 			return err
 		}
@@ -76,10 +84,28 @@ func (svc *Service) Analytics(ctx context.Context, v Viewer, by string, from, to
 		if by == CutByWeek {
 			make = rates.ByWeek
 		}
-		report.Rows, err = make(counts, tx.Now(), svc.policy.ResponseWindowDays)
-		return err
+		if report.Rows, err = make(counts, tx.Now(), svc.policy.ResponseWindowDays); err != nil {
+			return err
+		}
+		if dimension := cuts[cut].by; dimension == domain.ByLength || dimension == domain.ByAdvice {
+			all, err := tx.Counts(domain.ByAll, cohortOf(from), cohortOf(to))
+			if err != nil {
+				return err
+			}
+			report.ToOthers, err = rates.ToOthers(counts, all, tx.Now(), svc.policy.ResponseWindowDays)
+			return err
+		}
+		return nil
 	})
 	return report, wrap("compute rates", err)
+}
+
+// countsFor returns the sums of a cut, given by its place in cuts, that a viewer may see (R69).
+func (svc *Service) countsFor(tx Tx, v Viewer, cut int, from, to domain.Cohort) ([]domain.Count, error) {
+	if cuts[cut].own && !v.Operator {
+		return svc.ownCounts(tx, v.Member, cuts[cut].by, from, to)
+	}
+	return tx.Counts(cuts[cut].by, from, to)
 }
 
 // ownCounts returns the sums of a dimension over what one member sent, as Tx.Counts does over all sends
@@ -109,6 +135,51 @@ func (svc *Service) ownCounts(tx Tx, member domain.MemberID, d domain.Dimension,
 			return counts, nil
 		}
 	}
+}
+
+// Compare compares the rates of two keys of a cut, such as two tags, from the week that contains from to the
+// week that contains to, both included. A zero time is an open end. Keys that nothing was sent with have no
+// differences. In the own cuts only a bare operator compares all sends; others compare their own (R69).
+func (svc *Service) Compare(ctx context.Context, v Viewer, by string, keys [2]string,
+	from, to time.Time) (RateComparison, error) {
+	cut := slices.Index(Cuts(), by)
+	if cut < 0 || by == CutByWeek {
+		return RateComparison{}, refuse(domain.BadRequest, "weeks are not compared; by is another of %s", domain.OneOf(Cuts()))
+	}
+	if by == "tag" {
+		for i, key := range keys {
+			if key == domain.NoKey {
+				continue
+			}
+			var err error
+			if keys[i], err = domain.NormalTag(key); err != nil {
+				return RateComparison{}, err
+			}
+		}
+	}
+	if keys[0] == keys[1] {
+		return RateComparison{}, refuse(domain.BadRequest, "both are the same; name two different ones to compare")
+	}
+	if !from.IsZero() && !to.IsZero() && to.Before(from) {
+		return RateComparison{}, refuse(domain.BadRequest, "to lies before from; exchange them")
+	}
+	c := RateComparison{By: by, Keys: keys, Open: rates.OpenRate, Response: rates.ResponseRate,
+		WindowDays: svc.policy.ResponseWindowDays}
+	err := svc.record.View(ctx, func(tx Tx) error {
+		counts, err := svc.countsFor(tx, v, cut, cohortOf(from), cohortOf(to))
+		if err != nil {
+			return err
+		}
+		var sides [2][]domain.Count
+		for _, count := range counts {
+			if i := slices.Index(keys[:], count.Key); i >= 0 {
+				sides[i] = append(sides[i], count)
+			}
+		}
+		c.Differences, err = rates.Compare(sides[0], sides[1], tx.Now(), c.WindowDays)
+		return err
+	})
+	return c, wrap("compare rates", err)
 }
 
 func cohortOf(t time.Time) domain.Cohort {

@@ -41,13 +41,6 @@ func Of(hits, n int) *Rate {
 	return &Rate{Value: p, Low: max(0, middle-half), High: min(1, middle+half)}
 }
 
-// Difference returns the 95 % interval of a - b, made of the Wilson intervals of both (Newcombe's method 10).
-// It holds 0 when chance alone may explain why they differ.
-func Difference(a, b Rate) (low, high float64) {
-	d := a.Value - b.Value
-	return d - math.Hypot(a.Value-a.Low, b.High-b.Value), d + math.Hypot(a.High-a.Value, b.Value-b.Low)
-}
-
 // Row is one line of a report. Opened, Replied, Declined and Retracted overlap: an InMail that was opened,
 // replied to and then retracted counts in all three.
 type Row struct {
