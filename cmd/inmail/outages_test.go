@@ -13,7 +13,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -21,7 +20,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/redis/go-redis/v9"
-	"golang.org/x/sys/unix"
 
 	"inmail/config"
 	"inmail/domain"
@@ -116,8 +114,6 @@ var outages = map[string]outage{
 			}
 		}
 	}},
-	// SQLite hears the same of a file system that only reads: the write failed.
-	"SQLite's disk takes no writes": {begin: func(o *outaged, _ any) { writeNoMore(o.t, o.s.Record.File()) }},
 	"SQLite has damaged pages": {between: func(t *testing.T, s config.Settings) {
 		db, err := sql.Open("sqlite", s.Record.File())
 		if err != nil {
@@ -155,38 +151,6 @@ var outages = map[string]outage{
 	}},
 	"No process schedules": {engine: onRedis, begin: func(o *outaged, _ any) { o.a.stopPart(o.t, "schedule") }},
 	"Redis is gone":        {engine: onRedis, begin: func(_ *outaged, with any) { with.(*redisServer).stop() }},
-}
-
-// writeNoMore lets this process write no more to a file and its write-ahead log, which it has open.
-func writeNoMore(t *testing.T, file string) {
-	t.Helper()
-	open, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	replaced := 0
-	for _, entry := range open {
-		path, err := os.Readlink("/proc/self/fd/" + entry.Name())
-		if err != nil || path != file && path != file+"-wal" {
-			continue
-		}
-		fd, err := strconv.Atoi(entry.Name())
-		if err != nil {
-			t.Fatal(err)
-		}
-		readOnly, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := unix.Dup3(readOnly, fd, unix.O_CLOEXEC); err != nil {
-			t.Fatal(err)
-		}
-		_ = unix.Close(readOnly)
-		replaced++
-	}
-	if replaced == 0 {
-		t.Fatalf("%s is not open", file)
-	}
 }
 
 // fullDisk makes every table refuse to be written as on a full disk.
