@@ -3,6 +3,8 @@ package web
 import (
 	"fmt"
 	"net/http"
+	"strconv"
+	"strings"
 	"time"
 
 	"inmail/domain"
@@ -21,6 +23,7 @@ type meView struct {
 	Warnings   []string
 	Accepts    bool
 	Visible    bool
+	MaxWeek    int // InMails in 7 days that it wants at most; 0: as the policy says (R65)
 }
 
 // limitView is how near one limit is.
@@ -47,7 +50,7 @@ func (v *visit) showMe() error {
 func meOf(m domain.Member, c domain.Credits, s spam.Standing, now time.Time) meView {
 	view := meView{Person: personView{ID: m.ID, Name: m.Name, Initials: initials(m.Name)}, About: m.Headline,
 		Plan: spaced(m.Plan), Credits: creditsOf(c, now), Sender: c.Allowance > 0 || c.Used > 0,
-		Accepts: m.AcceptsInMail, Visible: m.ProfileVisible}
+		Accepts: m.AcceptsInMail, Visible: m.ProfileVisible, MaxWeek: m.MaxWeek}
 	if s.Restricted != nil {
 		view.Restricted = say("Sending is paused for you until %s, because of too much %s. It resumes by itself.",
 			dayAndTime(s.Restricted.Until, now), triggerWord(s.Restricted.Trigger))
@@ -79,8 +82,16 @@ func number(f float64) string {
 
 func (v *visit) changeMe() error {
 	f := v.r.PostForm
+	most := 0
+	if text := strings.TrimSpace(f.Get("max_week")); text != "" {
+		var err error
+		if most, err = strconv.Atoi(text); err != nil {
+			return refuse(domain.BadRequest, say("How many InMails a week is a number, or left out for no limit of your own."))
+		}
+	}
 	_, err := v.site.Service.ChangeMember(v.ctx, v.me(), func(m *domain.Member) error {
 		m.AcceptsInMail, m.ProfileVisible = f.Get("accepts") != "", f.Get("visible") != ""
+		m.MaxWeek = most
 		return nil
 	})
 	if err != nil {

@@ -3,6 +3,7 @@ package web
 import (
 	"cmp"
 	"errors"
+	"html/template"
 	"net/http"
 	"net/url"
 	"slices"
@@ -169,7 +170,8 @@ type letterView struct {
 	CanRetract   bool
 	Conversation *conversationView // nil: nobody has answered
 	CRMs         []crmLinkView
-	Declined     string // the recipient's own words on declining; empty: none
+	Body         template.HTML // as it was sent
+	Declined     string        // the recipient's own words on declining; empty: none
 	Error        string
 }
 
@@ -201,7 +203,7 @@ func letterOf(view mailroom.View, now time.Time) letterView {
 	}
 	letter.CanRetract = !m.SentAt.IsZero() && now.Before(m.ExpiresAt) &&
 		slices.Contains([]domain.Status{domain.Sent, domain.Opened, domain.Replied, domain.Declined}, view.Status)
-	letter.Declined = richtext.Line(m.DeclineReason)
+	letter.Declined, letter.Body = richtext.Line(m.DeclineReason), letterHTML(view.BodyHTML)
 	for _, l := range view.Links {
 		letter.CRMs = append(letter.CRMs, crmLinkOf(l, m.Version))
 	}

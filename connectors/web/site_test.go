@@ -469,6 +469,9 @@ func TestAWeekWithoutScript(t *testing.T) {
 	if got := text(list.body); !strings.Contains(got, "Unread:") || !strings.Contains(got, "what you said about planning stayed with me.") {
 		t.Errorf("the inbox: %s", got)
 	}
+	if got := seller.get(path).body; !strings.Contains(got, "<strong>planning</strong>") {
+		t.Error("the sender does not read the letter")
+	}
 	if got := text(seller.get(path).body); strings.Contains(got, "Opened") {
 		t.Error("listing it has opened it")
 	}
@@ -644,9 +647,12 @@ func TestLapsed(t *testing.T) {
 func TestSettings(t *testing.T) {
 	w := newWorld(t)
 	reader := w.as("reader")
-	reader.follow(reader.post("/me", "visible", "1"))
+	reader.follow(reader.post("/me", "visible", "1", "max_week", "3"))
+	if a := reader.post("/me", "visible", "1", "accepts", "1", "max_week", "few"); a.status != http.StatusBadRequest {
+		t.Errorf("few a week: %d", a.status)
+	}
 	m, err := w.svc.Member(t.Context(), "reader")
-	if err != nil || m.AcceptsInMail || !m.ProfileVisible {
+	if err != nil || m.AcceptsInMail || !m.ProfileVisible || m.MaxWeek != 3 {
 		t.Errorf("accepts %v, visible %v, %v", m.AcceptsInMail, m.ProfileVisible, err)
 	}
 	if m.Name != "Petra Park" || m.Plan != "basic_0" {
