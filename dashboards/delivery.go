@@ -134,8 +134,8 @@ func Delivery() (Dashboard, error) {
 			series("histogram_quantile(0.99, "+perSecond("le, route",
 				"inmail_http_request_duration_seconds_bucket")+")", "{{route}}")).Span(12)).
 		WithPanel(limited(lines("Wrong keys",
-			"How many requests a minute come with a key that is not known? The line is where InMailWrongKeys calls.",
-			units.Short, series("60 * "+perSecond("", "inmail_http_wrong_keys_total"), "Wrong keys a minute")).
+			"How many requests come with a key that is not known? The line is where InMailWrongKeys calls.",
+			units.RequestsPerSecond, series(perSecond("", "inmail_http_wrong_keys_total"), "Wrong keys")).
 			AxisSoftMax(2*wrongKeysLimit), limits(wrongKeysLimit/2, wrongKeysLimit)).Span(12)).
 		WithRow(dashboard.NewRowBuilder("Capacity")).
 		WithPanel(lines("Workers busy",

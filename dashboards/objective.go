@@ -17,7 +17,7 @@ const (
 	apartLimit = 2 * time.Second  // record.MaxOffset
 
 	jobsLimit        = 0.1  // share of one kind of job that fails
-	wrongKeysLimit   = 30.0 // wrong keys a minute
+	wrongKeysLimit   = 0.5  // wrong keys a second
 	budgetLimit      = 0.8  // share of our API calls of the day
 	deadLetterLimit  = 10   // more than an hour ago
 	driftLimit       = 10   // records that differ, in two nightly runs

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"inmail/domain/mailroom"
@@ -218,5 +219,40 @@ func TestRequestID(t *testing.T) {
 		if (got == given) != taken || got == "" || !strings.Contains(w.log.String(), got) {
 			t.Errorf("%q became %q; the log says %s", given, got, w.log)
 		}
+	}
+}
+
+// noted is what a test's fake was asked to store.
+type noted chan map[string]time.Duration
+
+func (n noted) NoteUses(_ context.Context, ago map[string]time.Duration) error {
+	n <- ago
+	return nil
+}
+
+// TestUsesOfKeys checks that uses are stored in the background once a minute for all keys, and the rest at the end.
+func TestUsesOfKeys(t *testing.T) {
+	stored := make(noted, 1)
+	u := uses{service: stored}
+	u.note("a", epoch)
+	if diff := cmp.Diff(map[string]time.Duration{"a": 0}, <-stored); diff != "" {
+		t.Errorf("at the first use (-want +got):\n%s", diff)
+	}
+	u.storing.Wait()
+	u.note("a", epoch.Add(10*time.Second))
+	u.note("b", epoch.Add(59*time.Second))
+	if len(stored) > 0 {
+		t.Error("stored before the minute is over")
+	}
+	u.note("c", epoch.Add(time.Minute))
+	if diff := cmp.Diff(map[string]time.Duration{"a": 50 * time.Second, "b": time.Second, "c": 0}, <-stored); diff != "" {
+		t.Errorf("after a minute (-want +got):\n%s", diff)
+	}
+	u.note("d", epoch.Add(61*time.Second))
+	if err := u.stop(t.Context(), epoch.Add(62*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string]time.Duration{"d": time.Second}, <-stored); diff != "" {
+		t.Errorf("at the end (-want +got):\n%s", diff)
 	}
 }

@@ -73,6 +73,8 @@ func newWorld(t *testing.T, change ...func(*Parts)) *world {
 	if w.api, err = New(p); err != nil {
 		t.Fatal(err)
 	}
+	// The uses of keys are stored when they are listed, and not beside a test that sets the service's time.
+	w.api.uses.stored = w.fakeService.now.AddDate(1000, 0, 0)
 	for _, id := range []domain.MemberID{"jo", "maria", "eve"} {
 		m := domain.NewMember(id, strings.ToUpper(string(id)))
 		m.Email, m.AccountType, m.Plan = domain.Email(id+"@example.com"), domain.PremiumBusiness, "premium_business_10"
