@@ -298,24 +298,21 @@ func (m *members) tryTo(a *attempt, what, path string, body any, success int, ot
 
 func (m *members) retract(a *attempt) {
 	a.note("retracted", tried)
-	for {
-		status, out, _ := m.ask("POST", "/v1/inmails/"+a.id+"/retract", a.sender, map[string]any{})
-		if status == http.StatusConflict { // too late: it has expired
-			return
-		}
-		if status != http.StatusOK {
-			m.f.failed("ask to retract %s: %d %v", a.id, status, out)
-			return
-		}
-		status, out, _ = m.ask("POST", "/v1/inmails/"+a.id+"/retract", a.sender, map[string]any{"confirm": out["confirm"]})
-		if status == http.StatusOK {
-			a.note("retracted", done)
-			return
-		}
-		if out["code"] != "too_late" {
-			m.f.failed("retract %s: %d %v", a.id, status, out)
-		}
+	path := "/v1/inmails/" + a.id + "/retract"
+	status, out, _ := m.ask("POST", path, a.sender, map[string]any{})
+	if status == http.StatusConflict { // too late: it has expired
 		return
+	}
+	if status != http.StatusOK {
+		m.f.failed("ask to retract %s: %d %v", a.id, status, out)
+		return
+	}
+	status, out, _ = m.ask("POST", path, a.sender, map[string]any{"confirm": out["confirm"]})
+	switch {
+	case status == http.StatusOK:
+		a.note("retracted", done)
+	case out["code"] != "too_late":
+		m.f.failed("retract %s: %d %v", a.id, status, out)
 	}
 }
 

@@ -230,7 +230,8 @@ func (n noted) NoteUses(_ context.Context, ago map[string]time.Duration) error {
 	return nil
 }
 
-// TestUsesOfKeys checks that uses are stored in the background once a minute for all keys, and the rest at the end.
+// TestUsesOfKeys checks that uses are stored in the background once a minute for all keys, and the rest at
+// the end.
 func TestUsesOfKeys(t *testing.T) {
 	stored := make(noted, 1)
 	u := uses{service: stored}

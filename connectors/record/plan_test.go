@@ -123,7 +123,8 @@ func TestPlans(t *testing.T) {
 					t.Fatalf("%s: %v", what, err)
 				}
 				for sql, lines := range plans {
-					// The rows of ids that are given are locked in the order of the ids, which no index holds.
+					// The rows of ids that are given are locked in the order of the ids, which no index
+					// holds.
 					given := strings.HasSuffix(sql, "unnest($1::uuid[])) ORDER BY i.id FOR UPDATE")
 					for _, line := range lines {
 						if fault := faultOf(line, !given && (what == "lists" || what == "sweeps")); fault != "" {

@@ -92,9 +92,6 @@ func (v *visit) goTo(path string) error {
 	return nil
 }
 
-// partial reports whether the script asks for a part of a page that is open already.
-func (v *visit) partial(name string) bool { return v.r.Header.Get("Inmail-Part") == name }
-
 // show renders the template of the page, or the part of it that the script asks for.
 func (v *visit) show(status int, title string, view any) error {
 	p := page{Title: title, View: view, Path: v.r.URL.Path, Now: v.now()}
