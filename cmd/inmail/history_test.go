@@ -681,7 +681,9 @@ func (h *randomHistory) table(by string, want []rates.Row) {
 	for line := range strings.SplitSeq(h.command("report", "--by", by).out, "\n") {
 		cells := gapForm.Split(line, -1)
 		cells = slices.DeleteFunc(cells, func(c string) bool { return barForm.MatchString(c) })
-		printed[cells[0]] = cells[1:]
+		if _, known := printed[cells[0]]; !known { // below stand the differences of the same rows
+			printed[cells[0]] = cells[1:]
+		}
 	}
 	for _, r := range want {
 		cells := []string{strconv.Itoa(r.Delivered)}

@@ -81,7 +81,7 @@ func (c *call) finish() {
 	c.api.durations.observe(c, took)
 	if c.fault != nil {
 		c.api.Log.ErrorContext(c.r.Context(), "request failed", "route", c.route, "method", c.method, "code", c.status,
-			"request_id", c.id, "key", c.key.ID, "member", string(c.viewer.Member), "error", c.fault.Error())
+			"request_id", c.id, "key", c.key.ID, "error", c.fault.Error())
 	}
 	level := slog.LevelInfo
 	if c.quiet() {
@@ -91,8 +91,7 @@ func (c *call) finish() {
 		c.api.Log.LogAttrs(c.r.Context(), level, "request", slog.String("route", c.route),
 			slog.String("method", c.method),
 			slog.Int("code", c.status), slog.String("took", took.Round(time.Microsecond).String()),
-			slog.String("request_id", c.id), slog.String("client", c.client.String()), slog.String("key", c.key.ID),
-			slog.String("member", string(c.viewer.Member)))
+			slog.String("request_id", c.id), slog.String("client", c.client.String()), slog.String("key", c.key.ID))
 	}
 	if aborted {
 		panic(http.ErrAbortHandler) // net/http breaks off the answer that had begun: it must not look whole

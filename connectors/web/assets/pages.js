@@ -52,13 +52,6 @@ for (const form of all("form[data-live]")) {
 // What was typed and not sent is kept nowhere, so leaving warns.
 let unsaved = false;
 for (const form of all("form[data-unsaved]")) {
-	part.addEventListener("click", e => {
-		const pick = e.target.closest("[name=pick]");
-		if (!pick) return;
-		e.preventDefault();
-		form.elements.to.value = pick.value;
-		look();
-	});
 	form.addEventListener("input", () => unsaved = true);
 	form.addEventListener("submit", () => {
 		unsaved = false;
