@@ -5,10 +5,10 @@ import (
 	"testing"
 )
 
-// BenchmarkFiveFolds measures the filter on the messages of the file that INMAIL_TEST_SPAM names: each fifth is
-// judged by a model that was trained on the other four, and by a fresh one. The project keeps no such file;
-// any collection in the form of ReadExamples does, such as the SMS Spam Collection (Almeida, Gómez Hidalgo
-// and Yamakami, 2011), for which the bounds below hold.
+// BenchmarkFiveFolds measures the filter on the messages of the file that INMAIL_TEST_SPAM names: each fifth
+// is judged by a model that was trained on the other four, and by a fresh one. The project keeps no such
+// file; any collection in the form of ReadExamples does, such as the SMS Spam Collection (Almeida, Gómez
+// Hidalgo and Yamakami, 2011), for which the bounds below hold.
 func BenchmarkFiveFolds(t *testing.B) {
 	path := os.Getenv("INMAIL_TEST_SPAM")
 	if path == "" {
