@@ -84,7 +84,7 @@ func (m *machines) stop(a *app) {
 	}
 }
 
-// step sets the record's source of time by d. PostgreSQL's clock cannot be set by a test: the record is told
+// step sets the record's source of time by d. PostgreSQL's clock cannot be set by a test: the record believes
 // that it gave out times as far ahead as the clock would be behind.
 func (m *machines) step(d time.Duration) {
 	m.t.Helper()

@@ -325,7 +325,7 @@ var disturbances = []disturbance{
 	}},
 }
 
-// spoil makes a way bad for a time.
+// spoil disturbs a way for a time.
 func (n *node) spoil(way *toxiproxy.Proxy, lasts time.Duration, toxics ...string) {
 	var names []string
 	for _, toxic := range toxics {

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
@@ -178,10 +179,24 @@ func (w *window) open(path string) {
 	w.do("open "+path, chromedp.Navigate(w.site+path), chromedp.WaitReady("main", chromedp.ByQuery))
 }
 
+// click clicks what the selector finds. A part of the page that renews itself at this moment has another in
+// its place, which is found anew.
+func click(selector string) chromedp.Action {
+	return chromedp.ActionFunc(func(ctx context.Context) error {
+		for {
+			err := chromedp.Click(selector, chromedp.ByQuery).Do(ctx)
+			var gone *cdproto.Error
+			if !errors.As(err, &gone) || gone.Code != -32000 || ctx.Err() != nil {
+				return err
+			}
+		}
+	})
+}
+
 // submit clicks a button and waits for the page that follows.
 func (w *window) submit(button string) {
 	w.t.Helper()
-	w.do("submit "+button, chromedp.Evaluate(`window.before = true`, nil), chromedp.Click(button, chromedp.ByQuery))
+	w.do("submit "+button, chromedp.Evaluate(`window.before = true`, nil), click(button))
 	w.until("the page after "+button, `!window.before && document.readyState === "complete"`)
 }
 
@@ -264,7 +279,7 @@ func (p *pagesOfTheSample) week(t *testing.T) {
 	seller.reads("You are connected already")
 	seller.do("to the reader", chromedp.Evaluate(`document.querySelector("#to").value = ""`, nil), chromedp.SendKeys("#to", "patient.park", chromedp.ByQuery),
 		chromedp.SendKeys("#subject", "Your talk on planning", chromedp.ByQuery),
-		chromedp.SendKeys("#body", "Hi Petra, what you said about ", chromedp.ByQuery), chromedp.Click(`[data-wrap="**"]`, chromedp.ByQuery),
+		chromedp.SendKeys("#body", "Hi Petra, what you said about ", chromedp.ByQuery), click(`[data-wrap="**"]`),
 		chromedp.SendKeys("#body", "planning", chromedp.ByQuery))
 	seller.reads("Petra Park")
 	seller.reads("Can be reached now.")
@@ -289,7 +304,7 @@ func (p *pagesOfTheSample) week(t *testing.T) {
 	seller.reads("Tuesday at ten suits me.")
 	seller.submit(".item a")
 	seller.reads("Answered")
-	seller.do("open the retraction", chromedp.Click(`a[href$="/retract"]`, chromedp.ByQuery), chromedp.WaitVisible(".danger", chromedp.ByQuery))
+	seller.do("open the retraction", click(`a[href$="/retract"]`), chromedp.WaitVisible(".danger", chromedp.ByQuery))
 	seller.accessible("a retraction")
 	seller.submit(".danger")
 	seller.reads("what was read stays read")
@@ -306,10 +321,10 @@ func (p *pagesOfTheSample) week(t *testing.T) {
 	reader.do("a word", chromedp.SendKeys("#word", "Not this year", chromedp.ByQuery))
 	reader.submit(".decline button")
 	reader.reads("You declined this InMail")
-	reader.do("open what else there is", chromedp.Click(".others summary", chromedp.ByQuery))
+	reader.do("open what else there is", click(".others summary"))
 	reader.submit(`form[action$="/report"] button`)
 	reader.reads("the report was received")
-	reader.do("open what else there is", chromedp.Click(".others summary", chromedp.ByQuery))
+	reader.do("open what else there is", click(".others summary"))
 	reader.submit(`form[action$="/block"] button`)
 	reader.reads("can no longer write to you")
 	recruiter.open("/sent")

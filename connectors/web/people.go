@@ -12,17 +12,17 @@ import (
 
 // peoplePage is one member as operators see it.
 type peoplePage struct {
-	Asked    string
-	NotFound bool
-	Found    []readerView // several that fit, when no id does
-	Person   *personView
-	About    string
-	Facts    []factView
-	Credits  creditsView
-	Holds    *restrictionView // the restriction in force
-	Past     []restrictionView
-	Held     []heldView // everybody who is restricted now, when nobody is asked about
-	More     string
+	Asked      string
+	NotFound   bool
+	Found      []readerView // several that fit, when no id does
+	Person     *personView
+	About      string
+	Facts      []factView
+	Credits    creditsView
+	Holds      *restrictionView // the restriction in force
+	Past       []restrictionView
+	Restricted []restrictedView // everybody who is restricted now, when nobody is asked about
+	More       string
 }
 
 type factView struct{ Name, Value string }
@@ -37,8 +37,8 @@ type restrictionView struct {
 	Ended string
 }
 
-// heldView is one line of those who are restricted now.
-type heldView struct {
+// restrictedView is one line of those who are restricted now.
+type restrictedView struct {
 	Member domain.MemberID
 	restrictionView
 }
@@ -90,7 +90,7 @@ func (v *visit) showHeld(page peoplePage) error {
 			page.More = "/works/people?" + cursorOf(rows[i-1].Until, rows[i-1].ID).Encode()
 			break
 		}
-		page.Held = append(page.Held, heldView{r.Member, restrictionOf(r.RestrictionRow, v.now())})
+		page.Restricted = append(page.Restricted, restrictedView{r.Member, restrictionOf(r.RestrictionRow, v.now())})
 	}
 	return v.show(http.StatusOK, say("People"), page)
 }
