@@ -2,7 +2,6 @@ package main
 
 import (
 	bytesof "encoding/binary"
-	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -80,15 +79,20 @@ var skew = func() *int64 {
 `
 )
 
-// programWithClock builds the program over a package time that reads the clock of a machineClock. Everything
-// else is as in program.
+// programWithClock builds the program by a copy of Go whose package time reads the clock of a machineClock.
+// Everything else is as in program. An overlay would do, but for a Go that was fetched as a module.
 func programWithClock(t *testing.T) string {
 	t.Helper()
 	out, err := exec.Command("go", "env", "GOROOT").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	source := filepath.Join(strings.TrimSpace(string(out)), "src", "time", "time.go")
+	folder := t.TempDir()
+	root := filepath.Join(folder, "go")
+	if err := os.CopyFS(root, os.DirFS(strings.TrimSpace(string(out)))); err != nil {
+		t.Fatal(err)
+	}
+	source := filepath.Join(root, "src", "time", "time.go")
 	text, err := os.ReadFile(source)
 	if err != nil {
 		t.Fatal(err)
@@ -96,24 +100,17 @@ func programWithClock(t *testing.T) string {
 	if strings.Count(string(text), readsClock) != 1 {
 		t.Fatalf("%s reads the clock in other words than these; adapt them to this version of Go:\n%s", source, readsClock)
 	}
-	folder := t.TempDir()
-	write := func(name, text string) string {
-		path := filepath.Join(folder, name)
+	for name, text := range map[string]string{"skew.go": skewSource,
+		"time.go": strings.Replace(string(text), readsClock, skewsClock, 1)} {
+		path := filepath.Join(filepath.Dir(source), name)
+		_ = os.Remove(path) // it may be read-only, as modules are
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		return path
-	}
-	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{
-		source: write("time.go", strings.Replace(string(text), readsClock, skewsClock, 1)),
-		filepath.Join(filepath.Dir(source), "skew.go"): write("skew.go", skewSource),
-	}})
-	if err != nil {
-		t.Fatal(err)
 	}
 	path := filepath.Join(folder, "inmail")
-	build := exec.Command("go", "build", "-overlay", write("overlay.json", string(overlay)), "-o", path, ".")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	build := exec.Command(filepath.Join(root, "bin", "go"), "build", "-o", path, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOROOT="+root, "GOTOOLCHAIN=local")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
