@@ -8,7 +8,7 @@ import (
 
 // Rule is a row of the product's rules: what an InMail must and must not do.
 type Rule struct {
-	Number   int    // 1..70, cited as R01..R70
+	Number   int    // 1..70, cited by an R and two digits
 	Title    string // its subject in a few words
 	Required bool   // it must have a file that decides it and a test that passes
 }
