@@ -31,7 +31,7 @@ func (r Received) Next(now time.Time, limit int) time.Time {
 	if limit <= 0 {
 		return now
 	}
-	// Room is left while fewer than limit are in the window. Those on their way leave it last.
+	// A place is free while fewer than limit are in the window. Those on their way leave it last.
 	blocking := limit - r.OnItsWay // the one, counted from the newest, that must have left the window
 	if blocking <= 0 {
 		return now.Add(PeaceWindow)

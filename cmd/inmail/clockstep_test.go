@@ -287,7 +287,7 @@ func TestFieldClock(t *testing.T) {
 			}
 			beat.stop()
 			if beat.still-beat.stalled >= worker.StandsStill {
-				m.t.Errorf("%s: the schedule stood still for %s, of which the machine took %s", back, beat.still, beat.stalled)
+				m.t.Errorf("%s: the schedule paused for %s, of which the machine took %s", back, beat.still, beat.stalled)
 			}
 			if err := first.beat.Check(m.t.Context()); err != nil {
 				m.t.Errorf("%s: %v", back, err)

@@ -25,7 +25,7 @@ import (
 // MaxDepth is how deep a JSON text may nest objects and lists.
 const MaxDepth = 32
 
-// A Reader walks one JSON text (RFC 8259) once, from left to right. Its errors are refusals with bad_request.
+// A Reader reads one JSON text (RFC 8259) once, from left to right. Its errors are refusals with bad_request.
 type Reader struct {
 	what  string // what people call the text: body or line
 	in    []byte
