@@ -69,6 +69,9 @@ func Plans(ctx context.Context, r *Record, fn func(tx mailroom.Tx) error) (map[s
 	return plans, nil
 }
 
+// UnlessFull is unlessFull.
+var UnlessFull = unlessFull
+
 // prepared numbers prepared statements, which outlive the transaction in which they were prepared.
 var prepared atomic.Int64
 
