@@ -187,9 +187,9 @@ func TestWrongSettingsAreWrongUse(t *testing.T) {
 		"an unknown key of the YAML": {nil, []string{"config", "check", "--config", yaml(t, "salesfarce:\n  url: https://acme.my.salesforce.com\n")}},
 		"a plan of the YAML":         {nil, []string{"serve", "--config", yaml(t, "plans:\n  recruiter_40: {account_type: cook, allowance: 40}\n")}},
 		"a file that is not there":   {nil, []string{"config", "check", "--config", filepath.Join(t.TempDir(), "none.yaml")}},
-		"half a login":               {map[string]string{"INMAIL_SALESFORCE_URL": "https://acme.my.salesforce.com"}, []string{"crm", "check"}},
+		"half a login":               {map[string]string{"INMAIL_SALESFORCE_URL": "https://acme.my.salesforce.com"}, []string{"crm", "check", "--local"}},
 		"a key file that is not there": {map[string]string{"INMAIL_SALESFORCE_URL": "https://acme.my.salesforce.com", "INMAIL_SALESFORCE_CLIENT_ID": "c",
-			"INMAIL_SALESFORCE_USERNAME": "u", "INMAIL_SALESFORCE_JWT_KEY_FILE": filepath.Join(t.TempDir(), "none.pem")}, []string{"crm", "check"}},
+			"INMAIL_SALESFORCE_USERNAME": "u", "INMAIL_SALESFORCE_JWT_KEY_FILE": filepath.Join(t.TempDir(), "none.pem")}, []string{"crm", "check", "--local"}},
 		"a command that is not there": {nil, []string{"config", "nonsense"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -21,6 +21,7 @@ import (
 	"inmail/connectors/salesforce"
 	"inmail/connectors/salesforce/sandbox"
 	"inmail/domain"
+	"inmail/domain/mailroom"
 )
 
 func crmCommand(o *options) *cobra.Command {
@@ -424,54 +425,81 @@ func (a retryAnswer) text() string { return fmt.Sprintf("%d to be tried again\n"
 const checkLimit = 10 * time.Minute
 
 func crmCheckCommand(o *options) *cobra.Command {
+	var local bool
 	cmd := &cobra.Command{
 		Use:   "check",
-		Short: "Log in to Salesforce, and show which fields, permissions or calls are missing",
-		Long: `Log in to the Salesforce of the settings in force, compare its fields, permissions and limits with
-what is needed, and show what is missing and what to do about it. It needs no server and stores nothing in the
-org. With nothing configured it checks a temporary sandbox, like that of embedded mode. It exits with 1 when
-something is missing.`,
-		Example: "  inmail crm check --config inmail.yaml",
+		Short: "Show which fields, permissions or calls Salesforce lacks, and what to do about it",
+		Long: `Let the server log in to the Salesforce that it uses and compare fields, permissions and limits there with what
+is needed; show what is missing and what to do about it. Nothing is stored in the org. The command exits with 1
+when something is missing, or when no server answers.
+
+With --local it needs no server: it checks the Salesforce of the settings of this shell (INMAIL_SALESFORCE_…,
+--config), which need not be those of the server. With nothing set there it checks a temporary sandbox, like that
+of embedded mode.`,
+		Example: "  inmail crm check\n  inmail crm check --local --config inmail.yaml",
 		Args:    exactly(0),
 	}
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if o.crm != "" && o.crm != string(salesforce.Name) {
-			return usageError{fmt.Errorf("--crm: only %s can be checked", salesforce.Name)}
+	cmd.Flags().BoolVar(&local, "local", false, "check the settings of this shell, without a server")
+	o.asOperator(cmd, func(cmd *cobra.Command, c *remote, _ []string) error {
+		answer, err := c.post(cmd.Context(), "/v1/crm/check", nil)
+		var p *problem
+		if err != nil && !errors.As(err, &p) {
+			return fmt.Errorf("%w; inmail crm check --local checks the settings of this shell", err)
 		}
-		s, err := o.load()
 		if err != nil {
 			return err
 		}
-		if s.Salesforce.URL == "" {
-			if !s.Embedded() {
-				return errors.New("no Salesforce is configured: set INMAIL_SALESFORCE_URL and a login")
-			}
-			var end func()
-			if s.Salesforce, end, err = temporarySandbox(s.Salesforce); err != nil {
-				return err
-			}
-			defer end()
+		var found checkReport
+		if err := json.Unmarshal(answer, &found); err != nil {
+			return fmt.Errorf("read the answer: %w", err)
 		}
-		crm, err := salesforce.New(s.Salesforce, salesforce.Deps{Log: newLog(s.Program, os.Stderr), Clock: &clock{}})
-		if err != nil {
-			return usageError{fmt.Errorf("settings: %w", err)}
+		return found.print(o, cmd, answer, fmt.Sprintf("The server at %s checked %s.", c.server, cmp.Or(found.Org, "no org")))
+	})
+	byServer := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if local {
+			return o.checkLocal(cmd)
 		}
-		ctx, cancel := context.WithTimeout(cmd.Context(), checkLimit)
-		defer cancel()
-		found := checkReport{Findings: crm.Check(ctx)}
-		for _, f := range found.Findings {
-			if !f.OK {
-				found.Failed++
-			}
-		}
-		found.OK = found.Failed == 0
-		if err := o.print(cmd.OutOrStdout(), found, found.text()); err != nil || found.OK {
-			return err
-		}
-		return fmt.Errorf("%d of %s failed; the table shows the remedies", found.Failed,
-			count(len(found.Findings), "check"))
+		return byServer(cmd, args)
 	}
 	return cmd
+}
+
+// checkLocal checks the org of the settings of this shell.
+func (o *options) checkLocal(cmd *cobra.Command) error {
+	if o.crm != "" && o.crm != string(salesforce.Name) {
+		return usageError{fmt.Errorf("--crm: only %s can be checked", salesforce.Name)}
+	}
+	s, err := o.load()
+	if err != nil {
+		return err
+	}
+	org := s.Salesforce.URL
+	if org == "" {
+		if !s.Embedded() {
+			return errors.New("no Salesforce is configured: set INMAIL_SALESFORCE_URL and a login")
+		}
+		org = "no org; this is a temporary sandbox"
+		var end func()
+		if s.Salesforce, end, err = temporarySandbox(s.Salesforce); err != nil {
+			return err
+		}
+		defer end()
+	}
+	crm, err := salesforce.New(s.Salesforce, salesforce.Deps{Log: newLog(s.Program, os.Stderr), Clock: &clock{}})
+	if err != nil {
+		return usageError{fmt.Errorf("settings: %w", err)}
+	}
+	ctx, cancel := context.WithTimeout(cmd.Context(), checkLimit)
+	defer cancel()
+	found := checkReport{Local: true, CRM: string(salesforce.Name), Org: s.Salesforce.URL, Findings: crm.Check(ctx)}
+	for _, f := range found.Findings {
+		if !f.OK {
+			found.Failed++
+		}
+	}
+	found.OK = found.Failed == 0
+	return found.print(o, cmd, found, fmt.Sprintf("The settings of this shell name %s. No server was asked.", org))
 }
 
 // temporarySandbox serves an org like that of embedded mode until the returned function is called. Its check
@@ -496,9 +524,21 @@ func temporarySandbox(c salesforce.Config) (salesforce.Config, func(), error) {
 
 // checkReport is the result of a check.
 type checkReport struct {
-	OK       bool                 `json:"ok"`
-	Failed   int                  `json:"failed"`
-	Findings []salesforce.Finding `json:"findings"`
+	Local    bool               `json:"local"` // the settings of this shell were checked, not those of a server
+	CRM      string             `json:"crm"`
+	Org      string             `json:"org"` // the address that was checked
+	OK       bool               `json:"ok"`
+	Failed   int                `json:"failed"`
+	Findings []mailroom.Finding `json:"findings"`
+}
+
+// print shows a report, as JSON or below a first line that says what was checked. It fails when the check
+// failed.
+func (c checkReport) print(o *options, cmd *cobra.Command, asJSON any, first string) error {
+	if err := o.print(cmd.OutOrStdout(), asJSON, first+"\n\n"+c.text()); err != nil || c.OK {
+		return err
+	}
+	return fmt.Errorf("%d of %s failed; the table shows the remedies", c.Failed, count(len(c.Findings), "check"))
 }
 
 func (c checkReport) text() string {

@@ -171,10 +171,41 @@ func TestEveryClassOfFailureHasARemedy(t *testing.T) {
 	}
 }
 
+// TestCRMCheck checks that the server is asked for the org that it uses, whatever the settings of the shell
+// are.
 func TestCRMCheck(t *testing.T) {
+	r := newRunning(t)
+	org := r.service.Connector(salesforce.Name).(mailroom.Checker).Address()
+	t.Setenv("INMAIL_SALESFORCE_URL", "https://another.my.salesforce.com")
+	shown := must(t, exitDone, "crm", "check")
+	if want := "The server at http://" + r.apiAddress + " checked " + org + ".\n\n"; org == "" || !strings.HasPrefix(shown.out, want) || !strings.Contains(shown.out, "InMail__c.Never_Backwards") {
+		t.Errorf("printed\n%s", shown.out)
+	}
+	answer := must(t, exitDone, "crm", "check", "--json")
+	if all := read[checkReport](t, answer); !all.OK || all.Local || all.Org != org || all.CRM != "salesforce" || len(all.Findings) < 10 {
+		t.Errorf("JSON is %+v", all)
+	}
+	if got := must(t, exitUsage, "crm", "check", "--crm", "nobody"); !strings.Contains(got.err, "salesforce") {
+		t.Errorf("said %q", got.err)
+	}
+	answering(t, 200, "application/json", `{"crm":"salesforce","org":"","ok":false,"failed":1,"findings":[{"what":"connection","ok":false,"detail":"no org","remedy":"set one"}]}`)
+	failed := must(t, exitFailed, "crm", "check")
+	if !strings.Contains(failed.out, " checked no org.\n") || !strings.Contains(failed.out, "FAILED  connection  no org  set one") || !strings.Contains(failed.err, "1 of 1 check failed") {
+		t.Errorf("printed %q and %q", failed.out, failed.err)
+	}
+	t.Setenv("INMAIL_URL", closedAddress(t))
+	if got := must(t, exitFailed, "crm", "check"); !strings.Contains(got.err, "no server answers at ") || !strings.Contains(got.err, "inmail crm check --local") || got.out != "" {
+		t.Errorf("without a server: %+v", got)
+	}
+}
+
+func TestCRMCheckLocal(t *testing.T) {
 	noSettings(t)
-	if all := read[checkReport](t, must(t, exitDone, "crm", "check", "--json")); !all.OK || len(all.Findings) < 10 {
+	if all := read[checkReport](t, must(t, exitDone, "crm", "check", "--local", "--json")); !all.OK || !all.Local || len(all.Findings) < 10 {
 		t.Errorf("embedded mode's own sandbox: %+v", all)
+	}
+	if first, _, _ := strings.Cut(must(t, exitDone, "crm", "check", "--local").out, "\n"); first != "The settings of this shell name no org; this is a temporary sandbox. No server was asked." {
+		t.Errorf("the first line is %q", first)
 	}
 	const secret = "a-secret-of-the-test"
 	org, err := sandbox.New(sandbox.Options{DailyLimit: 1000, Credentials: sandbox.Credentials{ClientID: "inmail", ClientSecret: secret,
@@ -190,21 +221,24 @@ func TestCRMCheck(t *testing.T) {
 	t.Setenv("INMAIL_SALESFORCE_CLIENT_SECRET", secret)
 	t.Setenv("INMAIL_LOG_LEVEL", "error")
 
-	shown := must(t, exitDone, "crm", "check")
+	shown := must(t, exitDone, "crm", "check", "--local")
+	if want := "The settings of this shell name " + server.URL + ". No server was asked.\n\n"; !strings.HasPrefix(shown.out, want) {
+		t.Errorf("it begins %q", shown.out[:min(len(shown.out), 120)])
+	}
 	for _, line := range []string{"ok  version  ", "ok  login  ", "ok  InMail__c  "} {
 		if !strings.Contains(strings.Join(strings.Fields(shown.out), "  "), line) {
 			t.Errorf("no %q in\n%s", line, shown.out)
 		}
 	}
-	if all := read[checkReport](t, must(t, exitDone, "crm", "check", "--json")); !all.OK || all.Failed != 0 || len(all.Findings) < 10 {
+	if all := read[checkReport](t, must(t, exitDone, "crm", "check", "--local", "--json")); !all.OK || all.Failed != 0 || len(all.Findings) < 10 {
 		t.Errorf("JSON is %+v", all)
 	}
 	t.Setenv("INMAIL_SALESFORCE_CLIENT_SECRET", "not-"+secret)
-	wrong := inmail(t, "crm", "check")
+	wrong := inmail(t, "crm", "check", "--local")
 	if wrong.code != exitFailed || !strings.Contains(wrong.out, "FAILED  login") || !strings.Contains(wrong.out, "salesforce.client_secret") || strings.Contains(wrong.out+wrong.err, secret) {
 		t.Errorf("with a wrong secret: %+v", wrong)
 	}
-	if all := read[checkReport](t, inmail(t, "crm", "check", "--json")); all.OK || all.Failed != 1 {
+	if all := read[checkReport](t, inmail(t, "crm", "check", "--local", "--json")); all.OK || all.Failed != 1 {
 		t.Errorf("JSON is %+v", all)
 	}
 }

@@ -5,7 +5,6 @@ import (
 
 	"inmail/connectors/httpapi"
 	"inmail/connectors/queue"
-	"inmail/connectors/salesforce"
 	"inmail/connectors/web"
 	"inmail/domain"
 )
@@ -22,17 +21,12 @@ func (a *app) pages(api httpapi.Parts) (*web.Site, error) {
 
 // checkCRM checks the org that this process is connected to.
 func (a *app) checkCRM(ctx context.Context, crm domain.CRM) ([]web.Finding, error) {
-	c, ok := a.service.Connector(crm).(interface {
-		Check(ctx context.Context) []salesforce.Finding
-	})
-	if !ok {
-		return nil, domain.Refuse(domain.NotFound, "this CRM has no check")
-	}
+	check, err := a.service.CheckCRM(ctx, crm)
 	var found []web.Finding
-	for _, f := range c.Check(ctx) {
+	for _, f := range check.Findings {
 		found = append(found, web.Finding{OK: f.OK, What: f.What, Detail: f.Detail, Remedy: f.Remedy})
 	}
-	return found, nil
+	return found, err
 }
 
 // pageQueue shows the job queue to the pages.

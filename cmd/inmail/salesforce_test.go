@@ -970,12 +970,12 @@ func TestSalesforceCheck(t *testing.T) {
 	}
 }
 
-// check executes inmail crm check with the settings of the server. It returns the finding with this name and
+// check executes inmail crm check against the server. It returns the finding with this name and
 // remedy; with an empty name it looks at all findings. It also checks that the output contains no secret.
 func (s *server) check(what, remedy string) string {
 	s.t.Helper()
 	check := exec.Command(program(s.t), "crm", "check", "--json")
-	check.Env = s.env
+	check.Env = append(slices.Clone(s.env), "INMAIL_URL="+s.url)
 	var errs bytes.Buffer
 	check.Stderr = &errs
 	raw, err := check.Output()

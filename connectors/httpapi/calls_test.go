@@ -509,7 +509,7 @@ func TestCRM(t *testing.T) {
 		"items.0.oldest_unsynced_at", "2026-11-23T08:58:30.000Z", "items.0.paused", nil, "items.1", object{"crm": "other", "state": "parked", "unsynced": 0,
 			"oldest_unsynced_at": nil, "dead_letters": object{}, "paused": nil}, "items.2", nil, "next_cursor", nil)
 	for _, call := range []string{"GET /v1/crm/status", "GET /v1/crm/failures", "POST /v1/crm/failures/retry", "POST /v1/crm/reconcile", "POST /v1/crm/backfill",
-		"POST /v1/crm/pause", "POST /v1/crm/resume", "POST /v1/crm/failures/" + string(id) + "/retry"} {
+		"POST /v1/crm/pause", "POST /v1/crm/resume", "POST /v1/crm/check", "POST /v1/crm/failures/" + string(id) + "/retry"} {
 		method, target, _ := strings.Cut(call, " ")
 		for _, name := range []string{"third", "", "zebrafinch"} {
 			if a := w.ask(w.operator, method, target+"?crm="+name, nil).want(400, "bad_request"); !strings.Contains(a.text("detail"), "salesforce, other") || strings.Contains(a.text("detail"), "zebra") {
@@ -525,6 +525,10 @@ func TestCRM(t *testing.T) {
 	w.ask(w.operator, "POST", "/v1/crm/repair", nil).want(200, "").has("applied", false, "inmails", []any{"019abf5e-8c00-7000-8000-000000000005"})
 	w.ask(w.operator, "POST", "/v1/crm/repair", `{"apply":true}`).want(503, "unavailable")
 	w.ask(w.operator, "POST", "/v1/crm/repair?crm=other", `{"apply":true}`).want(200, "").has("applied", true, "inmails", []any{})
+	w.ask(w.operator, "POST", "/v1/crm/check", nil).want(200, "").has("crm", "salesforce", "org", "https://acme.my.salesforce.com", "ok", false, "failed", 1,
+		"findings", []any{object{"what": "login", "ok": true, "detail": "by client credentials"},
+			object{"what": "InMail__c", "ok": false, "detail": "missing", "remedy": "deploy the package"}})
+	w.ask(w.operator, "POST", "/v1/crm/check?crm=other", nil).want(404, "not_found")
 	w.ask(w.operator, "POST", "/v1/crm/failures/"+string(id)+"/retry", nil).want(202, "").has("retried", 1)
 	w.ask(w.operator, "POST", "/v1/crm/failures/019abf5e-8c00-7000-8000-ffffffffffff/retry", nil).want(404, "not_found")
 	w.ask(w.operator, "POST", "/v1/crm/failures/retry", nil).want(202, "").has("retried", 1)

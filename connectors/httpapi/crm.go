@@ -25,6 +25,7 @@ type crmService interface {
 	PauseCRM(ctx context.Context, crm domain.CRM, why string, until time.Time) error
 	ResumeCRM(ctx context.Context, crm domain.CRM) error
 	RepairCRM(ctx context.Context, crm domain.CRM, apply bool) ([]domain.ID, error)
+	CheckCRM(ctx context.Context, crm domain.CRM) (mailroom.CRMCheck, error)
 }
 
 func (a *API) crmEndpoints() []endpoint {
@@ -62,6 +63,9 @@ func (a *API) crmEndpoints() []endpoint {
 		"because its sequence number there was raised; with apply, delete those records there and push the InMails anew",
 		http.StatusOK)
 	repair.bodyOptional = true
+	check := op("POST", "/v1/crm/check", "checkCRM", "Log in to the org that the server uses, and list which fields, "+
+		"permissions or calls are missing; stores nothing there", http.StatusOK)
+	check.refuses = []domain.Code{domain.NotFound}
 	pause := op("POST", "/v1/crm/pause", "pauseCRM", "Stop the sync until it is resumed, or for a while", http.StatusOK)
 	pause.bodyOptional = true
 	return []endpoint{
@@ -74,6 +78,7 @@ func (a *API) crmEndpoints() []endpoint {
 		takes(reconcile, (*call).reconcile),
 		takes(backfill, (*call).backfill),
 		takes(repair, (*call).repairCRM),
+		gives(check, (*call).checkCRM),
 		takes(pause, (*call).pauseCRM),
 		gives(op("POST", "/v1/crm/resume", "resumeCRM", "Resume the sync after a pause", http.StatusOK),
 			(*call).resumeCRM),
@@ -457,6 +462,38 @@ func (c *call) repairCRM(in *repairBody) (repairAnswer, error) {
 			"a push or a run writes to the CRM at the moment; %d records were replaced: ask again in a minute", len(ids))
 	}
 	return repairAnswer{apply, append([]domain.ID{}, ids...)}, err
+}
+
+type checkAnswer struct {
+	CRM      domain.CRM     `json:"crm" example:"salesforce"`
+	Org      string         `json:"org" doc:"the address that was checked; empty: the server has none" example:"https://acme.my.salesforce.com"`
+	OK       bool           `json:"ok" doc:"nothing is missing" example:"true"`
+	Failed   int            `json:"failed" doc:"findings that are not ok" example:"0"`
+	Findings []checkFinding `json:"findings"`
+}
+
+type checkFinding struct {
+	What   string `json:"what" example:"InMail__c.Status__c"`
+	OK     bool   `json:"ok" example:"true"`
+	Detail string `json:"detail" doc:"what was found; never a secret" example:"as in the package"`
+	Remedy string `json:"remedy,omitempty" doc:"what to do; absent: nothing"`
+}
+
+func (c *call) checkCRM() (checkAnswer, error) {
+	crm, err := c.crm()
+	if err != nil {
+		return checkAnswer{}, err
+	}
+	check, err := c.api.Service.CheckCRM(c.ctx, crm)
+	answer := checkAnswer{CRM: crm, Org: check.Address, Findings: make([]checkFinding, 0, len(check.Findings))}
+	for _, f := range check.Findings {
+		if !f.OK {
+			answer.Failed++
+		}
+		answer.Findings = append(answer.Findings, checkFinding{f.What, f.OK, f.Detail, f.Remedy})
+	}
+	answer.OK = answer.Failed == 0
+	return answer, err
 }
 
 type pauseBody struct {

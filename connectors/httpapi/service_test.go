@@ -1003,6 +1003,17 @@ func (f *fakeService) RepairCRM(_ context.Context, crm domain.CRM, apply bool) (
 	return []domain.ID{"019abf5e-8c00-7000-8000-000000000005"}, nil
 }
 
+func (f *fakeService) CheckCRM(_ context.Context, crm domain.CRM) (mailroom.CRMCheck, error) {
+	leave, err := f.enter()
+	defer leave()
+	if crm != "salesforce" && err == nil {
+		err = domain.Refuse(domain.NotFound, "the sync with %s has no check", crm)
+	}
+	return mailroom.CRMCheck{Address: "https://acme.my.salesforce.com", Findings: []mailroom.Finding{
+		{What: "login", OK: true, Detail: "by client credentials"},
+		{What: "InMail__c", Detail: "missing", Remedy: "deploy the package"}}}, err
+}
+
 func (f *fakeService) ResumeCRM(_ context.Context, crm domain.CRM) error {
 	leave, err := f.enter()
 	defer leave()

@@ -15,15 +15,16 @@ import (
 
 	sfpackage "inmail/connectors/salesforce/package"
 	"inmail/domain"
+	"inmail/domain/mailroom"
 )
 
 // Finding is the result for one thing that the check looked at, and how to repair it.
-type Finding struct {
-	What   string `json:"what"` // such as version, login, limits or InMail__c.Status__c
-	OK     bool   `json:"ok"`
-	Detail string `json:"detail"`           // what was found; never a secret
-	Remedy string `json:"remedy,omitempty"` // what to do; empty when nothing needs to be done
-}
+type Finding = mailroom.Finding
+
+var _ mailroom.Checker = (*Connector)(nil)
+
+// Address returns the address of the org; empty: none is configured.
+func (c *Connector) Address() string { return c.config.URL }
 
 // deployed is the remedy when something of the package is missing.
 const deployed = "deploy connectors/salesforce/package to the org, " +

@@ -513,6 +513,30 @@ func (svc *Service) RetryCRM(ctx context.Context, crm domain.CRM, id domain.ID,
 	return n, nil
 }
 
+// CRMCheck is what the check of a CRM found.
+type CRMCheck struct {
+	Address  string // of the org that this process uses; empty: none is configured
+	Findings []Finding
+}
+
+// CheckCRM compares the org of a CRM, as this process is connected to it, with what the sync needs. It stores
+// nothing there. A CRM that has no check is refused with not_found.
+func (svc *Service) CheckCRM(ctx context.Context, crm domain.CRM) (CRMCheck, error) {
+	c := svc.Connector(crm)
+	if c == nil {
+		return CRMCheck{}, svc.unknownCRM()
+	}
+	checker, ok := c.(Checker)
+	if !ok {
+		return CRMCheck{}, refuse(domain.NotFound, "the sync with %s has no check", crm)
+	}
+	if !c.Configured() {
+		return CRMCheck{Findings: []Finding{{What: "connection", Detail: "the server is configured with no org of " + string(crm),
+			Remedy: "set the org's address and a login in the settings of the server, and start it again"}}}, nil
+	}
+	return CRMCheck{Address: checker.Address(), Findings: checker.Check(ctx)}, nil
+}
+
 // replaceBatch is how many records are replaced at once.
 const replaceBatch = 200
 

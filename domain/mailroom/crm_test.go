@@ -483,6 +483,26 @@ func TestSeveralCRMs(t *testing.T) {
 }
 
 // TestDigestOfCRMIDs checks that a send under a key is the same request as in versions with a single CRM.
+// TestCheckCRM checks that the check is of the org that this process uses, and says so when it uses none.
+func TestCheckCRM(t *testing.T) {
+	on(t, "of_each_crm", func(w *world) {
+		check, err := w.svc.CheckCRM(w.ctx, firstCRM)
+		w.ok(err)
+		want := mailroom.CRMCheck{Address: "https://" + string(firstCRM) + ".example", Findings: []mailroom.Finding{{What: "login", OK: true, Detail: "by password"}}}
+		if diff := cmp.Diff(want, check); diff != "" {
+			w.t.Errorf("connected (-want +got):\n%s", diff)
+		}
+		check, err = w.svc.CheckCRM(w.ctx, secondCRM)
+		w.ok(err)
+		if len(check.Findings) != 1 || check.Findings[0].OK || check.Findings[0].Remedy == "" || check.Address != "" {
+			w.t.Errorf("not configured: %+v", check)
+		}
+		if _, err := w.svc.CheckCRM(w.ctx, "nobody"); !errors.Is(err, domain.BadRequest) {
+			w.t.Errorf("of an unknown CRM: %v", err)
+		}
+	})
+}
+
 func TestDigestOfCRMIDs(t *testing.T) {
 	on(t, "as_the_first_version_wrote_it", func(w *world) {
 		w.member("s", "recruiter_50")

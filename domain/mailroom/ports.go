@@ -74,6 +74,22 @@ type Replacer interface {
 	Replaceable(link domain.Link) bool
 }
 
+// Finding is the result for one thing that the check of a CRM looked at, and how to repair it.
+type Finding struct {
+	What   string `json:"what"` // such as version, login, limits or InMail__c.Status__c
+	OK     bool   `json:"ok"`
+	Detail string `json:"detail"`           // what was found; never a secret
+	Remedy string `json:"remedy,omitempty"` // what to do; empty when nothing needs to be done
+}
+
+// Checker is a CRM that can compare its org with what the sync needs.
+type Checker interface {
+	// Address returns where the org is; empty: none is configured.
+	Address() string
+	// Check stores nothing in the org.
+	Check(ctx context.Context) []Finding
+}
+
 // ErrNotConfigured is returned by a CRM that this process does not reach.
 var ErrNotConfigured = errors.New("this CRM is not configured")
 

@@ -209,6 +209,12 @@ func (c *fakeCRM) Remember(_ context.Context, kept json.RawMessage) error {
 
 var errDown = errors.New("the CRM is down")
 
+func (c *fakeCRM) Address() string { return "https://" + string(c.name) + ".example" }
+
+func (c *fakeCRM) Check(context.Context) []mailroom.Finding {
+	return []mailroom.Finding{{What: "login", OK: true, Detail: "by password"}}
+}
+
 func (c *fakeCRM) Name() domain.CRM { return c.name }
 func (c *fakeCRM) Configured() bool { return !c.absent }
 func (c *fakeCRM) IDs() []mailroom.ForeignID {
