@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -71,6 +72,9 @@ type outage struct {
 	engine  func(t *testing.T, s *config.Settings) any // prepares the servers, and returns what begin needs
 	between func(t *testing.T, s config.Settings)      // is done while the program is stopped; nil: it is not
 	begin   func(o *outaged, with any)                 // begins the outage while the program runs; may be nil
+	// elsewhere says that this machine cannot bring the outage about; its words are then held by a test of
+	// the record alone. nil: every machine can.
+	elsewhere func() bool
 }
 
 // outages are the outages of the table, by name.
@@ -114,6 +118,16 @@ var outages = map[string]outage{
 			}
 		}
 	}},
+	"SQLite's disk turns read-only": {engine: func(t *testing.T, s *config.Settings) any {
+		s.Record.Data = mountDisk(t)
+		return nil
+	}, begin: func(o *outaged, _ any) { // what the kernel does after an error of the disk
+		if out, err := exec.Command("mount", "-o", "remount,abort", o.s.Record.Data).CombinedOutput(); err != nil {
+			o.t.Fatalf("%v: %s", err, out)
+		}
+	}, elsewhere: func() bool {
+		return os.Getuid() != 0 || exec.Command("losetup", "--find").Run() != nil
+	}},
 	"SQLite has damaged pages": {between: func(t *testing.T, s config.Settings) {
 		db, err := sql.Open("sqlite", s.Record.File())
 		if err != nil {
@@ -151,6 +165,22 @@ var outages = map[string]outage{
 	}},
 	"No process schedules": {engine: onRedis, begin: func(o *outaged, _ any) { o.a.stopPart(o.t, "schedule") }},
 	"Redis is gone":        {engine: onRedis, begin: func(_ *outaged, with any) { with.(*redisServer).stop() }},
+}
+
+// mountDisk mounts a small disk of its own and returns its folder.
+func mountDisk(t *testing.T) string {
+	t.Helper()
+	folder := t.TempDir()
+	image := filepath.Join(t.TempDir(), "image")
+	for _, args := range [][]string{
+		{"truncate", "-s", "64M", image}, {"mkfs.ext4", "-q", image}, {"mount", "-o", "loop", image, folder},
+	} {
+		if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v: %s", args[0], err, out)
+		}
+	}
+	t.Cleanup(func() { _ = exec.Command("umount", "-l", folder).Run() })
+	return folder
 }
 
 // fullDisk makes every table refuse to be written as on a full disk.
@@ -346,6 +376,10 @@ func TestFieldOutages(t *testing.T) {
 			c, known := outages[row.Name]
 			if !known {
 				t.Fatalf("the table has %q, which nobody tries", row.Name)
+			}
+			if c.elsewhere != nil && c.elsewhere() {
+				t.Log("no disk may be mounted here: TestDiskTurnsReadOnly of the record holds the words")
+				return
 			}
 			o := &outaged{t: t, folder: t.TempDir()}
 			o.s = patient(t, map[string]string{"data": t.TempDir(), "listen": "127.0.0.1:0"})

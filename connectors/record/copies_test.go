@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	sqlite3 "modernc.org/sqlite/lib"
+
 	"inmail/connectors/record"
 	"inmail/connectors/record/recordtest"
 	"inmail/domain/mailroom"
@@ -407,4 +409,26 @@ func TestFullDiskAtTheStart(t *testing.T) {
 	refused(t, cfg, "full", "make room")
 	cfg.Data = folder
 	refused(t, cfg, "full", "make room")
+}
+
+// TestDiskTurnsReadOnly holds what is said of a write that failed, by what the disk answers to a new file.
+func TestDiskTurnsReadOnly(t *testing.T) {
+	for name, row := range map[string]struct {
+		disk error
+		want mailroom.Cause
+		says string
+	}{
+		"turned read-only": {syscall.EROFS, mailroom.CauseReadOnly, "mount it for writing"},
+		"without rights":   {syscall.EACCES, mailroom.CauseReadOnly, "mount it for writing"},
+		"full":             {syscall.ENOSPC, mailroom.CauseFull, "make room"},
+		"over its quota":   {syscall.EDQUOT, mailroom.CauseFull, "make room"},
+		"failed":           {syscall.EIO, mailroom.CauseDamaged, "check the disk"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := record.DiskFault(sqlite3.SQLITE_IOERR_WRITE, &os.PathError{Op: "open", Path: "x", Err: row.disk})
+			if got := mailroom.CauseOf(err); got != row.want || !strings.Contains(err.Error(), row.says) {
+				t.Errorf("%v has the cause %q, want %q and %q in it", err, got, row.want, row.says)
+			}
+		})
+	}
 }

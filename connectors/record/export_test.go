@@ -72,6 +72,14 @@ func Plans(ctx context.Context, r *Record, fn func(tx mailroom.Tx) error) (map[s
 // UnlessFull is unlessFull.
 var UnlessFull = unlessFull
 
+// DiskFault is the fault of a write that failed with code, on a disk that answers err when a file is made there.
+func DiskFault(code int, err error) error {
+	f := &Fault{Tried: "write", disk: true}
+	f.take(sqliteCodes[code&0xff])
+	f.ofDisk(err)
+	return f
+}
+
 // prepared numbers prepared statements, which outlive the transaction in which they were prepared.
 var prepared atomic.Int64
 

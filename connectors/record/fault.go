@@ -32,6 +32,7 @@ type Fault struct {
 	why    mailroom.Cause
 	cause  error // context.Canceled or context.DeadlineExceeded, which quote no value; nil: neither
 	again  bool  // a deadlock or the like ended the transaction; nothing was stored
+	disk   bool  // SQLite only says that reading or writing failed
 }
 
 // Error returns what was tried, the text, the code and the remedy in one line.
@@ -276,6 +277,11 @@ var sqliteCodes = map[int]meaning{
 		mailroom.CauseDamaged},
 }
 
+// diskReadOnly is the meaning of a file system that the system itself has made read-only, as it does after an
+// error of the disk.
+var diskReadOnly = meaning{"the disk takes no writes any more",
+	"see the system's log, check the disk, and mount it for writing", mailroom.CauseReadOnly}
+
 // ofSQLite reads a result code.
 func (f *Fault) ofSQLite(e *sqlitedriver.Error) {
 	code := e.Code()
@@ -284,6 +290,7 @@ func (f *Fault) ofSQLite(e *sqlitedriver.Error) {
 		f.take(sqliteCodes[sqlite3.SQLITE_FULL])
 		return
 	}
+	f.disk = code&0xff == sqlite3.SQLITE_IOERR
 	if m, known := sqliteCodes[code&0xff]; known {
 		f.take(m)
 		return
@@ -295,6 +302,16 @@ func (f *Fault) ofSQLite(e *sqlitedriver.Error) {
 		f.Text = e.Error() // of the statement or the constraint: SQLite puts no value there
 	default:
 		f.Text = "the database refused the statement"
+	}
+}
+
+// ofDisk explains a failed write by the system's error for making a file on the same disk.
+func (f *Fault) ofDisk(err error) {
+	switch {
+	case errors.Is(err, syscall.EROFS), errors.Is(err, fs.ErrPermission):
+		f.take(diskReadOnly)
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		f.take(sqliteCodes[sqlite3.SQLITE_FULL])
 	}
 }
 

@@ -90,6 +90,9 @@ func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseco
 // space knows nothing of the server's disk: a PostgreSQL whose disk is full refuses the row of a probe.
 func (p *postgres) space(context.Context) error { return nil }
 
+// diagnose leaves every error as it is: a server names the cause itself.
+func (p *postgres) diagnose(error) {}
+
 // alive asks on a connection of its own, so that a full pool does not make a slow database look dead.
 func (p *postgres) alive(ctx context.Context) error {
 	conn, err := pgx.ConnectConfig(ctx, p.pool.Config().ConnConfig)

@@ -288,6 +288,22 @@ func (s *sqlite) space(ctx context.Context) error {
 	return nil
 }
 
+// diagnose finds out about a failed disk what SQLite does not say: whether it is full, or read-only by now.
+// Other errors are left alone.
+func (s *sqlite) diagnose(err error) {
+	var f *Fault
+	if !errors.As(err, &f) || !f.disk {
+		return
+	}
+	probe, err := os.CreateTemp(s.cfg.Data, ".writable-*")
+	if err == nil {
+		_ = probe.Close()
+		_ = os.Remove(probe.Name())
+		return
+	}
+	f.ofDisk(err)
+}
+
 // close waits for the transactions under way, at most endWithin.
 func (s *sqlite) close() {
 	ctx, cancel := context.WithTimeout(context.Background(), endWithin)

@@ -18,6 +18,8 @@ type engine interface {
 	migrate(ctx context.Context, apply bool) error
 	// space returns a fault when less than spareSpace is left, as far as this process can know.
 	space(ctx context.Context) error
+	// diagnose completes the fault of a transaction from outside of the database, where that knows more.
+	diagnose(err error)
 	scrub(ctx context.Context) error
 	close()
 	// ownTime says that the process's clock is the record's; readTime is the statement that reads the time.
@@ -111,6 +113,7 @@ func (r *Record) once(ctx context.Context, write bool, fn func(tx mailroom.Tx) e
 	if err != nil && errors.As(context.Cause(ctx), &fault) {
 		return fault
 	}
+	r.engine.diagnose(err)
 	r.noteDamage(err)
 	return err
 }
