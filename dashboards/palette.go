@@ -8,9 +8,10 @@ import (
 )
 
 // palette maps every value of a label with our codes to one colour, the same in every panel: a reader who
-// knows that orange is "expired" can read all four boards. Labels with other values (tag, route, cohort
-// week) get Grafana's colour by name, which is stable too.
-var palette = map[string]map[string]string{
+// knows that orange is "expired" can read all four boards. A value of Known that has no colour here gets one
+// that no other value of its label has. Labels with other values (tag, route, cohort week) get Grafana's
+// colour by name, which is stable too.
+var palette = complete(map[string]map[string]string{
 	"account_type": {
 		"basic": "text", "premium_business": "blue", "sales_navigator_team": "green",
 		"recruiter": "purple", "job_seeker": "orange",
@@ -35,6 +36,26 @@ var palette = map[string]map[string]string{
 		"archived": "red", "completed": "text",
 	},
 	"answer": {"2xx": "green", "3xx": "blue", "4xx": "yellow", "5xx": "red"},
+})
+
+// complete gives each value of Known that has no colour the next one that is free, shade by shade.
+func complete(colours map[string]map[string]string) map[string]map[string]string {
+	for label, given := range colours {
+		var free []string
+		for _, shade := range []string{"", "dark-", "light-", "super-light-", "semi-dark-"} {
+			for _, hue := range []string{"green", "blue", "purple", "orange", "yellow", "red"} {
+				if name := shade + hue; !slices.Contains(slices.Collect(maps.Values(given)), name) {
+					free = append(free, name)
+				}
+			}
+		}
+		for _, value := range Known[label] {
+			if given[value] == "" && len(free) > 0 {
+				given[value], free = free[0], free[1:]
+			}
+		}
+	}
+	return colours
 }
 
 // names are the colours of series that a panel names itself.

@@ -129,7 +129,7 @@ func TestField(t *testing.T) {
 			`{"block":{"0":"r0","1":"r1"}}`:                                     "bad_request: block: expected a list, found an object",
 			`{"member":{"name":"X"}}`:                                           "bad_request: member: id: required",
 			`{"member":{"id":"x"}}`:                                             "bad_request: member: name: required",
-			`{"member":{"id":"x","name":"X","account_type":"Recruiter"}}`:       "bad_request: member: account_type: one of basic, premium_business, sales_navigator_team, recruiter, job_seeker",
+			`{"member":{"id":"x","name":"X","account_type":"Recruiter"}}`:       "bad_request: member: account_type: one of " + domain.OneOf(domain.AccountTypes()),
 			`{"member":{"id":"x","name":"X","anchor_day":32}}`:                  "bad_request: member: anchor_day: a number of 1 to 31",
 			`{"member":{"id":"x","name":"X","anchor_day":15.5}}`:                "bad_request: member: anchor_day: expected a whole number",
 			`{"member":{"id":"x","name":"X","anchor_day":15.0}}`:                "",
