@@ -72,7 +72,8 @@ func Plans(ctx context.Context, r *Record, fn func(tx mailroom.Tx) error) (map[s
 // UnlessFull is unlessFull.
 var UnlessFull = unlessFull
 
-// DiskFault is the fault of a write that failed with code, on a disk that answers err when a file is made there.
+// DiskFault is the fault of a write that failed with code, on a disk that answers err when a file is made
+// there.
 func DiskFault(code int, err error) error {
 	f := &Fault{Tried: "write", disk: true}
 	f.take(sqliteCodes[code&0xff])
