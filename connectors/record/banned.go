@@ -102,3 +102,52 @@ func (t *tx) BannedAmong(ms []*domain.Member) (map[domain.MemberID]bool, error) 
 	}, ids, companies)
 	return banned, err
 }
+
+// listedCompanies is how many banned companies are read with the facts. Names of companies are compared
+// folded, which the database cannot do: where more are banned, they are looked for once the recipients are
+// known.
+const listedCompanies = 64
+
+// bannedHere reads one company more than listedCompanies, which shows that there are more.
+const bannedHere = `SELECT kind, folded FROM banned WHERE kind = 'member' AND folded IN (SELECT unnest($1::text[]))
+	UNION ALL SELECT c.kind, c.folded FROM (SELECT kind, folded FROM banned WHERE kind = 'company'
+		ORDER BY folded LIMIT $2) AS c`
+
+// bannedRead is the part of the banned list that was read before the recipients were.
+type bannedRead struct {
+	members   map[domain.MemberID]bool
+	companies map[string]bool
+}
+
+// readBanned reads who of ids is on the list by id, and the banned companies. Inside together, they are read
+// when together returns.
+func (t *tx) readBanned(ids []domain.MemberID) (*bannedRead, error) {
+	got := &bannedRead{members: map[domain.MemberID]bool{}, companies: map[string]bool{}}
+	if len(ids) == 0 {
+		return got, nil
+	}
+	return got, t.query("look into the banned list", bannedHere, func(r row) error {
+		var kind, value string
+		err := r.Scan(&kind, &value)
+		if kind == string(domain.BanMember) {
+			got.members[domain.MemberID(value)] = true
+		} else {
+			got.companies[value] = true
+		}
+		return err
+	}, ids, listedCompanies+1)
+}
+
+// bannedOf returns which of the members are on the list. It asks again only where got has not all companies.
+func (t *tx) bannedOf(got *bannedRead, ms []*domain.Member) (map[domain.MemberID]bool, error) {
+	if len(got.companies) > listedCompanies {
+		return t.BannedAmong(ms)
+	}
+	banned := map[domain.MemberID]bool{}
+	for _, m := range ms {
+		if got.members[m.ID] || len(got.companies) > 0 && got.companies[domain.FoldCompany(m.Company)] {
+			banned[m.ID] = true
+		}
+	}
+	return banned, nil
+}

@@ -7,10 +7,11 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// Facts returns all that sends are judged by, in two round trips on PostgreSQL. The first locks the senders,
-// and recipients with a limit of InMails a week, and asks everything that depends on no other answer.
-// Statements run in their order, and each reads what was committed before it began, so all that follows the
-// lock is read under it. The second asks what depends on the answers of the first.
+// Facts returns all that sends are judged by, in one round trip on PostgreSQL as a rule. It locks the
+// senders, and recipients with a limit of InMails a week, and asks everything that depends on no other
+// answer. Statements run in their order, and each reads what was committed before it began, so all that
+// follows the lock is read under it. A second asks what depends on the answers of the first: where recipients
+// have a limit a week, a sender was reported, or more companies are banned than were read.
 func (t *tx) Facts(ask mailroom.Ask) (f mailroom.Facts, err error) {
 	if len(ask.Pairs) == 0 && len(ask.Keys) == 0 && ask.State == "" {
 		return f, nil
@@ -23,6 +24,7 @@ func (t *tx) Facts(ask mailroom.Ask) (f mailroom.Facts, err error) {
 	slices.Sort(recipients)
 	senders, recipients = slices.Compact(senders), slices.Compact(recipients)
 	signals := &signalsRead{}
+	var banned *bannedRead
 	var inFlight map[domain.MemberID]int
 	err = t.together(func() error {
 		if ask.Lock {
@@ -43,6 +45,9 @@ func (t *tx) Facts(ask mailroom.Ask) (f mailroom.Facts, err error) {
 			return err
 		}
 		if f.Between, err = t.Pairs(ask.Pairs); err != nil {
+			return err
+		}
+		if banned, err = t.readBanned(recipients); err != nil {
 			return err
 		}
 		if ask.Signals != nil {
@@ -81,7 +86,7 @@ func (t *tx) Facts(ask mailroom.Ask) (f mailroom.Facts, err error) {
 		}
 	}
 	err = t.together(func() (err error) {
-		if f.Banned, err = t.BannedAmong(found); err != nil {
+		if f.Banned, err = t.bannedOf(banned, found); err != nil {
 			return err
 		}
 		if f.Received, err = t.Received(limits); err != nil {

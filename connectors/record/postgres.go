@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -12,6 +14,8 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
+
+	"inmail/domain/mailroom"
 )
 
 // shards is the number of rows of one count in PostgreSQL: enough that two transactions
@@ -29,8 +33,9 @@ const endWithin = 10 * time.Second
 // postgres is the record in PostgreSQL, through pgx. Statements are prepared once for each connection, and a
 // batch is sent as one array for each column.
 type postgres struct {
-	pool *pgxpool.Pool
-	cfg  Config
+	pool  *pgxpool.Pool
+	cfg   Config
+	taken atomic.Int64 // round trips of transactions
 }
 
 func openPostgres(ctx context.Context, cfg Config) (*postgres, error) {
@@ -133,13 +138,14 @@ func (p *postgres) begin(ctx context.Context, write bool) (session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &postgresSession{conn: conn, begin: beginRead}
+	s := &postgresSession{conn: conn, begin: beginRead, taken: &p.taken}
 	if write {
 		s.begin = beginWrite
 	}
 	return s, nil
 }
 
+func (p *postgres) trips() int64     { return p.taken.Load() }
 func (p *postgres) ownTime() bool    { return false }
 func (p *postgres) readTime() string { return readTimePostgres }
 
@@ -176,10 +182,17 @@ func (p *postgres) shard(s session) int {
 type postgresSession struct {
 	conn  *pgxpool.Conn
 	begin string // is sent before the first statement; "" after that
+	taken *atomic.Int64
 }
 
 // run sends all steps at once; the server runs them in their order.
 func (s *postgresSession) run(ctx context.Context, steps []step) (failed int, err error) {
+	return s.send(ctx, steps, "")
+}
+
+// send sends all steps and then end, unless that is empty, at once. The server runs them in their order, and
+// none after one that failed.
+func (s *postgresSession) send(ctx context.Context, steps []step, end string) (failed int, err error) {
 	var b pgx.Batch
 	if s.begin != "" {
 		b.Queue(s.begin)
@@ -193,8 +206,15 @@ func (s *postgresSession) run(ctx context.Context, steps []step) (failed int, er
 			}
 			args = append(args, columns...)
 		}
+		if st.guarded() {
+			sql, args = guarded(sql, len(args)+1), append(args, st.want)
+		}
 		b.Queue(sql, args...)
 	}
+	if end != "" {
+		b.Queue(end)
+	}
+	s.taken.Add(1)
 	answers := s.conn.SendBatch(ctx, &b)
 	defer func() {
 		if closing := answers.Close(); err == nil && closing != nil {
@@ -212,13 +232,44 @@ func (s *postgresSession) run(ctx context.Context, steps []step) (failed int, er
 			return i, err
 		}
 	}
-	return 0, nil
+	if end == "" {
+		return 0, nil
+	}
+	tag, err := answers.Exec()
+	if err == nil && tag.String() != "COMMIT" {
+		err = pgx.ErrTxCommitRollback
+	}
+	return len(steps), err
 }
+
+// guarded reports whether the server must compare the number of rows with want. An INSERT of given rows
+// stores all of them or fails.
+func (st step) guarded() bool {
+	return st.want > 0 && (st.rows == nil || !strings.HasPrefix(st.sql, "INSERT"))
+}
+
+// guarded returns a statement that fails, with divisionByZero, when it changes another number of rows than
+// its last parameter says. The server must notice by itself, because the commit may travel with the
+// statement.
+func guarded(sql string, parameters int) string {
+	return "WITH changed AS (" + sql + " RETURNING 1) SELECT 1 / (count(*) = $" + strconv.Itoa(parameters) +
+		"::bigint)::int FROM changed"
+}
+
+// divisionByZero is the SQLSTATE with which a guarded statement fails. No other statement of ours divides.
+const divisionByZero = "22012"
 
 // read reads the answer to a step.
 func (st step) read(answers pgx.BatchResults) error {
 	if st.each == nil {
 		tag, err := answers.Exec()
+		var refused *pgconn.PgError
+		switch {
+		case st.guarded() && errors.As(err, &refused) && refused.Code == divisionByZero:
+			return mailroom.ErrConflict
+		case err == nil && !st.guarded():
+			err = st.conflicts(tag.RowsAffected())
+		}
 		if err == nil && st.done != nil {
 			err = st.done(tag.RowsAffected())
 		}
@@ -257,19 +308,20 @@ func (s *postgresSession) queryRows(ctx context.Context, sql string, args []any,
 	return err
 }
 
-// commit goes on when the caller gives up: once it is sent, only its answer shows whether it was done.
-func (s *postgresSession) commit(ctx context.Context) error {
-	defer s.release()
-	if s.begin != "" { // no statement was ever sent
-		return nil
+// commit goes on when the caller gives up, for endWithin at most: once it is sent, only its answer shows
+// whether it was done.
+func (s *postgresSession) commit(ctx context.Context, steps []step) (failed int, err error) {
+	if s.begin != "" && len(steps) == 0 { // no statement was ever sent
+		s.release()
+		return 0, nil
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endWithin)
+	sent, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	tag, err := s.conn.Exec(ctx, "commit")
-	if err == nil && tag.String() != "COMMIT" {
-		err = pgx.ErrTxCommitRollback
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(endWithin, cancel) })()
+	if failed, err = s.send(sent, steps, "commit"); err == nil {
+		s.release()
 	}
-	return err
+	return failed, err
 }
 
 // rollback ends the transaction. When it fails, it closes the connection, which ends the transaction too.
@@ -283,6 +335,7 @@ func (s *postgresSession) rollback() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), endWithin)
 	defer cancel()
+	s.taken.Add(1)
 	if _, err := s.conn.Exec(ctx, "rollback"); err != nil {
 		_ = s.conn.Conn().Close(ctx)
 	}

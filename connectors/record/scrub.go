@@ -87,7 +87,8 @@ func (s *sqlite) scrubSome(ctx context.Context, first int) (last int, err error)
 			return 0, err
 		}
 	}
-	return last, session.commit(ctx)
+	_, err = session.commit(ctx, nil)
+	return last, err
 }
 
 // The kinds of B-tree pages, and where the header and its fields stand

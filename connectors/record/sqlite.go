@@ -448,6 +448,7 @@ func (s *sqlite) noteOutside(beat int64) error {
 
 func (s *sqlite) shard(session) int { return 0 }
 
+func (s *sqlite) trips() int64     { return 0 }
 func (s *sqlite) ownTime() bool    { return true }
 func (s *sqlite) readTime() string { return readTimeSQLite }
 
@@ -468,7 +469,10 @@ func (s *sqliteSession) run(ctx context.Context, steps []step) (failed int, err 
 			err = s.queryRows(ctx, st.sql, st.args, rows, st.each)
 		} else {
 			var n int64
-			if n, err = s.execRows(ctx, st.sql, st.args, rows); err == nil && st.done != nil {
+			if n, err = s.execRows(ctx, st.sql, st.args, rows); err == nil {
+				err = st.conflicts(n)
+			}
+			if err == nil && st.done != nil {
 				err = st.done(n)
 			}
 		}
@@ -563,17 +567,23 @@ func answerRows(ctx context.Context, stmt *sql.Stmt, values []any, each func(row
 
 // commit goes on when the caller gives up, as it takes only one fsync. When it fails, the transaction stays
 // open, and rollback ends it.
-func (s *sqliteSession) commit(context.Context) error {
+func (s *sqliteSession) commit(ctx context.Context, steps []step) (failed int, err error) {
+	if failed, err := s.run(ctx, steps); err != nil {
+		return failed, err
+	}
+	if err := ctx.Err(); err != nil {
+		return len(steps), err
+	}
 	stmt, err := s.conn.prepare("COMMIT")
 	if err != nil {
-		return err
+		return len(steps), err
 	}
 	if _, err := stmt.ExecContext(context.Background()); err != nil {
-		return err
+		return len(steps), err
 	}
 	s.pool <- s.conn
 	s.conn = nil
-	return nil
+	return 0, nil
 }
 
 // rollback ends the transaction. SQLite may have ended it itself (an interrupted write, a full disk). When

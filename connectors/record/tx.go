@@ -33,6 +33,8 @@ type engine interface {
 	noteOutside(beat int64) error
 	// shard says which shard of a count a transaction moves, so that two at once seldom wait for each other.
 	shard(s session) int
+	// trips returns how many round trips all transactions have taken; 0 where the engine has none.
+	trips() int64
 }
 
 // session is one open transaction. Statements are written for PostgreSQL (dialect.go).
@@ -45,7 +47,9 @@ type session interface {
 	// execRows runs a statement whose last parameters are unnest's columns, for all rows at once.
 	execRows(ctx context.Context, sql string, args []any, rows [][]any) (int64, error)
 	queryRows(ctx context.Context, sql string, args []any, rows [][]any, each func(row) error) error
-	commit(ctx context.Context) error
+	// commit runs steps as run does and commits, in the same round trip where the engine has round trips. On
+	// an error nothing is committed, unless the answer was lost; the commit's own failed is len(steps).
+	commit(ctx context.Context, steps []step) (failed int, err error)
 	rollback()
 }
 
@@ -57,6 +61,15 @@ type step struct {
 	rows [][]any             // what unnest's columns are made of; nil: there are none
 	each func(row) error     // of a query
 	done func(n int64) error // gets how many rows a statement without answer changed; may be nil
+	want int                 // how many rows a statement without answer must change; 0: any number
+}
+
+// conflicts returns ErrConflict when the step changed another number of rows than it must.
+func (st step) conflicts(changed int64) error {
+	if st.want > 0 && changed != int64(st.want) {
+		return mailroom.ErrConflict
+	}
+	return nil
 }
 
 // row is one line of an answer.
@@ -136,21 +149,25 @@ func (r *Record) run(ctx context.Context, write bool, fn func(tx mailroom.Tx) er
 	if err := errors.Join(t.storeCounts(), t.keepMark()); err != nil {
 		return err
 	}
-	if err := t.flush(); err != nil {
-		return err
-	}
 	if t.failed != nil {
 		return t.failed
 	}
 	if err := ctx.Err(); err != nil {
 		return explain("commit", err)
 	}
-	if err := s.commit(ctx); err != nil {
+	if failed, err := s.commit(ctx, t.pending); err != nil {
+		if failed < len(t.pending) {
+			return explain(t.pending[failed].what, err)
+		}
 		return explain("commit", err)
 	}
 	committed = true
 	return nil
 }
+
+// RoundTrips returns how many round trips to the database the record's transactions have taken; 0 for SQLite,
+// which has none.
+func (r *Record) RoundTrips() int64 { return r.engine.trips() }
 
 // tx is one transaction as the use cases see it.
 type tx struct {
@@ -214,21 +231,16 @@ func (t *tx) queryBatch(what, sql string, b *batch, each func(row) error) error 
 }
 
 // anyNumber stands for a statement that may change any number of rows.
-const anyNumber = -1
+const anyNumber = 0
 
-// later runs a statement in the round trip of the next query, at the latest before the commit.
+// later runs a statement in the round trip of the next query, at the latest in that of the commit.
 // Queries after it read what it stored. When it changes another number of rows than want, the
 // transaction fails with ErrConflict.
 func (t *tx) later(what, sql string, b *batch, want int) error {
 	if !t.write {
 		return t.fail(what, errNotWritable)
 	}
-	t.pending = append(t.pending, step{what: what, sql: sql, args: b.args, rows: b.rows, done: func(n int64) error {
-		if want != anyNumber && n != int64(want) {
-			return mailroom.ErrConflict
-		}
-		return nil
-	}})
+	t.pending = append(t.pending, step{what: what, sql: sql, args: b.args, rows: b.rows, want: want})
 	return nil
 }
 

@@ -357,7 +357,7 @@ func emptyBatches(t *testing.T, w *world) {
 func factsAreParts(t *testing.T, w *world) {
 	w.members("ada", "bob", "cy", "dora", "eve")
 	cy := domain.NewMember("cy", "Cy")
-	cy.MaxWeek = 2
+	cy.MaxWeek, cy.Company = 2, "Zebra & Söhne"
 	w.update(func(tx mailroom.Tx) error { return tx.PutMembers([]*domain.Member{&cy}, 1, plan(10)) })
 	w.sent("ada", "bob", 3)
 	w.queued("ada", "cy", 2)
@@ -382,6 +382,11 @@ func factsAreParts(t *testing.T, w *world) {
 	senders, recipients := []domain.MemberID{"ada", "cy", "dora"}, []domain.MemberID{"bob", "cy", "nobody"}
 	keys := []mailroom.AnswerKey{{Sender: "ada", Key: "other"}, answer.AnswerKey}
 	for _, all := range []bool{false, true} {
+		companies := []domain.Ban{{Kind: domain.BanCompany, Value: "ZEBRA & SÖHNE", At: w.Now()}}
+		for i := 0; all && i < 200; i++ { // more than are read with the facts
+			companies = append(companies, domain.Ban{Kind: domain.BanCompany, Value: fmt.Sprintf("Company %d", i), At: w.Now()})
+		}
+		w.update(func(tx mailroom.Tx) error { return tx.PutBans(companies) })
 		want := read(w, func(tx mailroom.Tx) (f mailroom.Facts, err error) {
 			errs := make([]error, 10)
 			f.Members, errs[0] = tx.Members(slices.Concat(senders, recipients))
@@ -408,7 +413,7 @@ func factsAreParts(t *testing.T, w *world) {
 			f.Received, errs[9] = tx.Received(map[domain.MemberID]int{"bob": 3, "cy": 2})
 			return f, errors.Join(append(errs, err)...)
 		})
-		if len(want.Members) != 4 || want.Accounts["ada"].InFlight != 2 || !want.Banned["bob"] || want.Signals["cy"].Deliveries != 1 || len(want.Common[0]) != 1 {
+		if len(want.Members) != 4 || want.Accounts["ada"].InFlight != 2 || !want.Banned["bob"] || !want.Banned["cy"] || want.Signals["cy"].Deliveries != 1 || len(want.Common[0]) != 1 {
 			t.Fatalf("the world is not what the test takes it for: %+v", want)
 		}
 		ask := mailroom.Ask{Pairs: pairs, AnchorDay: 1, AllPeriods: all, Allowance: plan(10), Signals: &limits, Common: true, Keys: keys, KeepKeys: keyKept, RecipientWeek: 3, State: "model"}
