@@ -298,6 +298,7 @@ func compareModel(model sfpackage.Model, found map[string]*described) []Finding 
 			findings = append(findings, compareField(name, want, d.field(want.Name), set))
 		}
 	}
+	findings = append(findings, comparePeople(found))
 	for _, need := range [][2]string{{"Lead", "Email"}, {"Contact", "Email"}, {"Contact", "AccountId"}} {
 		if d := found[need[0]]; d != nil && d.field(need[1]) == nil {
 			findings = append(findings, Finding{
@@ -315,6 +316,25 @@ func compareModel(model sfpackage.Model, found map[string]*described) []Finding 
 				"or leave it so and give ids or member ids"})
 	}
 	return findings
+}
+
+// comparePeople says what the integration user may change of Leads and Contacts. The permission is a set of
+// its own, which an org may withhold.
+func comparePeople(found map[string]*described) Finding {
+	f := Finding{What: "Lead and Contact: edit", OK: true, Detail: "given: an erasure empties InMail Member ID there"}
+	for _, name := range peopleObjects {
+		d := found[name]
+		if d == nil {
+			continue
+		}
+		if field := d.field("InMail_Member_Id__c"); !d.Updateable || field != nil && !field.Updateable {
+			f.Detail = "withheld: the ids of erased members stay there until somebody empties them; " +
+				"inmail crm erased --prove names the records"
+			f.Remedy = "to change that, assign the permission set " + sfpackage.PeopleSet + " to the integration user"
+			return f
+		}
+	}
+	return f
 }
 
 // anyField says whether the user sees a field of the package on a standard object.

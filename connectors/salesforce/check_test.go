@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -89,6 +90,19 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 		o := newOrg(t, func(_ *sandbox.Options, c *Config, _ *Deps) { c.Owners = []string{"sally=005SB0000000001"} })
 		if faults := faultsOf(o.crm.Check(context.Background())); len(faults) > 0 {
 			t.Errorf("%+v", faults)
+		}
+	})
+	t.Run("edit on Lead and Contact is a choice", func(t *testing.T) {
+		for withheld, detail := range map[bool]string{false: "given", true: "withheld"} {
+			o := newOrg(t, func(s *sandbox.Options, _ *Config, _ *Deps) { s.PeopleSetUnassigned = withheld })
+			findings := o.crm.Check(context.Background())
+			if faults := faultsOf(findings); len(faults) > 0 {
+				t.Errorf("%s: %+v", detail, faults)
+			}
+			at := slices.IndexFunc(findings, func(f Finding) bool { return f.What == "Lead and Contact: edit" })
+			if at < 0 || !strings.HasPrefix(findings[at].Detail, detail) || (findings[at].Remedy == "") == withheld {
+				t.Errorf("%s: %+v", detail, findings)
+			}
 		}
 	})
 	t.Run("nobody there", func(t *testing.T) {

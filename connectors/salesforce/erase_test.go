@@ -132,6 +132,22 @@ func testErased(t *testing.T) {
 			t.Errorf("the log says %q", said)
 		}
 	})
+	t.Run("not where the permission is withheld", func(t *testing.T) {
+		log := &bytes.Buffer{}
+		o := newOrg(t, func(s *sandbox.Options, _ *Config, d *Deps) {
+			s.PeopleSetUnassigned, d.Log = true, slog.New(slog.NewTextHandler(log, nil))
+		})
+		lead := o.lead(sandbox.Fields{"InMail_Member_Id__c": "robin-mark"})
+		if a := o.push(sent(0, "robin-mark"))[0]; parentsOf(a.Link).LeadID != lead {
+			t.Errorf("nobody is found: %+v", a)
+		}
+		if err := o.crm.Forget(context.Background(), []domain.MemberID{"robin-mark"}); err != nil {
+			t.Fatal(err)
+		}
+		if said := log.String(); !strings.Contains(said, lead) || strings.Contains(said, "robin-mark") {
+			t.Errorf("the log says %q", said)
+		}
+	})
 	t.Run("not where the org says not now", func(t *testing.T) {
 		o := newOrg(t)
 		o.lead(sandbox.Fields{"InMail_Member_Id__c": "robin-mark"})

@@ -231,23 +231,39 @@ func TestPermissionSets(t *testing.T) {
 		}
 	})
 
-	t.Run("integration finds people and changes nothing but our member id", func(t *testing.T) {
+	t.Run("integration finds people and changes nothing of them", func(t *testing.T) {
 		p := set(t, IntegrationSet)
 		for _, o := range []string{"Lead", "Contact", "Account"} {
-			if want := (ObjectAccess{Read: true, Edit: o != "Account", ViewAll: true}); p.Objects[o] != want {
+			if want := (ObjectAccess{Read: true, ViewAll: true}); p.Objects[o] != want {
 				t.Errorf("%s is granted %+v, not %+v", o, p.Objects[o], want)
 			}
 		}
 		for name, access := range p.Fields {
 			o, f, _ := strings.Cut(name, ".")
-			if slices.Contains([]string{"Lead", "Contact", "Account"}, o) && access.Edit != (f == "InMail_Member_Id__c") { // because an erasure empties it (R60)
-				t.Errorf("%s: may be edited is %v", name, access.Edit)
+			if slices.Contains([]string{"Lead", "Contact", "Account"}, o) && access.Edit {
+				t.Errorf("%s: %s may be edited", o, f)
 			}
 		}
 		for _, needed := range []string{"Lead.Email", "Contact.Email", "Contact.AccountId", "Lead.InMail_Member_Id__c", "Contact.InMail_Member_Id__c"} {
 			if !p.Fields[needed].Read {
 				t.Errorf("%s cannot be read: matching fails with INVALID_FIELD", needed)
 			}
+		}
+	})
+
+	t.Run("people edits the fields of InMail on Lead and Contact and nothing else", func(t *testing.T) {
+		p := set(t, PeopleSet)
+		if diff := cmp.Diff(map[string]ObjectAccess{"Lead": {Read: true, Edit: true}, "Contact": {Read: true, Edit: true}}, p.Objects); diff != "" {
+			t.Errorf("objects (-want +got):\n%s", diff)
+		}
+		want := map[string]FieldAccess{}
+		for _, name := range []string{"Lead", "Contact"} {
+			for _, f := range mustObject(t, m, name).Fields {
+				want[name+"."+f.Name] = FieldAccess{Read: true, Edit: true}
+			}
+		}
+		if diff := cmp.Diff(want, p.Fields); diff != "" || len(p.System) != 0 {
+			t.Errorf("fields (-want +got):\n%s\nuser permissions %v", diff, p.System)
 		}
 	})
 

@@ -9,6 +9,7 @@ import (
 // The permission sets of the package.
 const (
 	IntegrationSet = "InMail_Integration" // for the integration user: writes InMails, logs tasks
+	PeopleSet      = "InMail_People"      // for the integration user: edits the fields of InMail on Lead and Contact
 	ReaderSet      = "InMail_Reader"      // reads InMails
 	MatchingSet    = "InMail_Matching"    // may set InMail_Member_Id__c on Leads and Contacts
 )

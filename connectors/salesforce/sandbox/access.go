@@ -94,10 +94,10 @@ func denied(o *object) *apiError {
 // assigned.
 func administrator(assigned bool) *access { return &access{all: true, packaged: assigned} }
 
-// integration returns the rights of the profile Minimum Access - API Only Integrations with the package's
-// permission set. Without the set the profile sees nothing but users.
-func (s *schema) integration(model sfpackage.Model, assigned bool) (*access, error) {
-	a := &access{packaged: assigned, objects: map[*object]sfpackage.ObjectAccess{},
+// integration returns the rights of the profile Minimum Access - API Only Integrations with permission sets
+// of the package. Without any the profile sees nothing but users.
+func (s *schema) integration(model sfpackage.Model, sets ...string) (*access, error) {
+	a := &access{packaged: len(sets) > 0, objects: map[*object]sfpackage.ObjectAccess{},
 		fields: map[*field]sfpackage.FieldAccess{}}
 	if u := s.object("User"); u != nil {
 		a.objects[u] = sfpackage.ObjectAccess{Read: true}
@@ -105,20 +105,29 @@ func (s *schema) integration(model sfpackage.Model, assigned bool) (*access, err
 	if o := s.object("Organization"); o != nil { // every user may read it
 		a.objects[o] = sfpackage.ObjectAccess{Read: true}
 	}
-	if !assigned {
-		return a, nil
+	for _, name := range sets {
+		if err := s.grant(a, model, name); err != nil {
+			return nil, err
+		}
 	}
-	set, ok := model.PermissionSet(sfpackage.IntegrationSet)
+	return a, nil
+}
+
+// grant adds the rights of a permission set.
+func (s *schema) grant(a *access, model sfpackage.Model, name string) error {
+	set, ok := model.PermissionSet(name)
 	if !ok {
-		return nil, fmt.Errorf("sandbox: the package has no permission set %s", sfpackage.IntegrationSet)
+		return fmt.Errorf("sandbox: the package has no permission set %s", name)
 	}
 	for name, granted := range set.Objects {
 		o := s.object(name)
 		if o == nil {
-			return nil, fmt.Errorf("sandbox: permission set %s names %s, which the sandbox does not have", set.Name,
-				name)
+			return fmt.Errorf("sandbox: permission set %s names %s, which the sandbox does not have", set.Name, name)
 		}
-		a.objects[o] = granted
+		had := a.objects[o]
+		a.objects[o] = sfpackage.ObjectAccess{Create: had.Create || granted.Create, Read: had.Read || granted.Read,
+			Edit: had.Edit || granted.Edit, Delete: had.Delete || granted.Delete,
+			ViewAll: had.ViewAll || granted.ViewAll, ModifyAll: had.ModifyAll || granted.ModifyAll}
 	}
 	for _, permission := range set.System {
 		if permission == "EditTask" {
@@ -132,15 +141,14 @@ func (s *schema) integration(model sfpackage.Model, assigned bool) (*access, err
 		}
 		o := s.object(objectName)
 		if o == nil || o.field(fieldName) == nil {
-			return nil, fmt.Errorf("sandbox: permission set %s names %s, which the sandbox does not have", set.Name,
-				name)
+			return fmt.Errorf("sandbox: permission set %s names %s, which the sandbox does not have", set.Name, name)
 		}
 		f := o.field(fieldName)
 		if f.required {
-			return nil, fmt.Errorf("sandbox: permission set %s cannot be deployed to the required field %s", set.Name,
-				name)
+			return fmt.Errorf("sandbox: permission set %s cannot be deployed to the required field %s", set.Name, name)
 		}
-		a.fields[f] = granted
+		had := a.fields[f]
+		a.fields[f] = sfpackage.FieldAccess{Read: had.Read || granted.Read, Edit: had.Edit || granted.Edit}
 	}
-	return a, nil
+	return nil
 }

@@ -42,6 +42,8 @@ type Options struct {
 	// PermissionSetUnassigned hides the package's object and fields, as before an administrator has
 	// assigned its permission set.
 	PermissionSetUnassigned bool
+	// PeopleSetUnassigned leaves integration users without edit on Lead and Contact, as an administrator may.
+	PeopleSetUnassigned bool
 	// Seed is the seed of the faults that have a rate, so that runs are repeatable.
 	Seed uint64
 	// File is the path of the org's SQLite database. A commit is in the file, or in the log beside it,
@@ -112,7 +114,14 @@ func New(o Options) (*Sandbox, error) {
 		rights: map[bool]map[bool]*access{false: {}, true: {}},
 	}
 	for _, assigned := range []bool{false, true} {
-		minimal, err := schema.integration(model, assigned)
+		var sets []string
+		if assigned {
+			sets = append(sets, sfpackage.IntegrationSet)
+		}
+		if assigned && !o.PeopleSetUnassigned {
+			sets = append(sets, sfpackage.PeopleSet)
+		}
+		minimal, err := schema.integration(model, sets...)
 		if err != nil {
 			return nil, err
 		}
