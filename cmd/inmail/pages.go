@@ -7,12 +7,14 @@ import (
 	"inmail/connectors/queue"
 	"inmail/connectors/web"
 	"inmail/domain"
+	"inmail/domain/mailroom"
 )
 
 // pages builds the pages for people over the same parts as the API.
 func (a *app) pages(api httpapi.Parts) (*web.Site, error) {
 	parts := web.Parts{Service: a.service, Sender: api.Sender, Log: a.log, Queue: pageQueue{a.queue}, Remedies: remedies,
-		Check: a.checkCRM}
+		Check: a.checkCRM, Beat: a.beat.Age,
+		Export: func(e mailroom.Export) ([]byte, error) { return httpapi.ExportDocument(e, a.settings.Policy.AnchorDay) }}
 	for _, p := range api.Probes {
 		parts.Probes = append(parts.Probes, web.Probe{Name: p.Name, Check: p.Check})
 	}
@@ -46,7 +48,7 @@ func (q pageQueue) Status(ctx context.Context) (web.Jobs, error) {
 		jobs.GivenUp += c.Archived
 		jobs.Oldest = max(jobs.Oldest, c.Oldest)
 		jobs.Queues = append(jobs.Queues, web.JobQueue{Name: c.Queue, Waiting: c.Waiting, Running: c.Running,
-			Retry: c.Retry, GivenUp: c.Archived, Processed: c.Processed, Failed: c.Failed, Paused: c.Paused})
+			Retry: c.Retry, GivenUp: c.Archived, Oldest: c.Oldest, Processed: c.Processed, Failed: c.Failed, Paused: c.Paused})
 	}
 	return jobs, nil
 }

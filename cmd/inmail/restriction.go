@@ -47,6 +47,7 @@ type restrictionsAnswer struct {
 		StartedAt time.Time `json:"started_at"`
 		Until     time.Time
 		UndoneAt  time.Time `json:"undone_at"`
+		Undo      struct{ Reason string }
 		Decision  struct {
 			Version    string
 			Sends      int
@@ -80,7 +81,7 @@ func (a restrictionsAnswer) text() string {
 			evidence = fmt.Sprintf("%d sends", d.Sends)
 		}
 		t.row(r.ID, when(r.StartedAt), when(r.Until), strconv.Itoa(r.Step), r.Trigger, fmt.Sprintf("%g", r.Value),
-			fmt.Sprintf("%g", r.Limit), when(r.UndoneAt), joined(evidence, d.Version))
+			fmt.Sprintf("%g", r.Limit), joined(when(r.UndoneAt), r.Undo.Reason), joined(evidence, d.Version))
 	}
 	return t.String()
 }
@@ -164,17 +165,23 @@ func (a decisionsAnswer) text() string {
 }
 
 func restrictionUndoCommand(o *options) *cobra.Command {
+	var reason string
 	cmd := &cobra.Command{
 		Use:   "undo ID",
 		Short: "Take a restriction back",
 		Long: `Take a restriction back. It ends at once and no longer counts on the ladder, and its evidence no
 longer counts: after a restriction by sends all sends until it began, after one by strikes all strikes, after
 one by reports all reports. What comes later is counted from zero.`,
-		Example: "  inmail restriction undo 019abf5e-8c00-7a31-9c55-0d6a3f6b7e21",
+		Example: "  inmail restriction undo 019abf5e-8c00-7a31-9c55-0d6a3f6b7e21 --reason 'agreed with the recipients'",
 		Args:    exactly(1),
 	}
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit; at most 200 characters")
 	return o.asOperator(cmd, func(cmd *cobra.Command, c *remote, args []string) error {
-		answer, err := c.post(cmd.Context(), "/v1/restrictions/"+url.PathEscape(args[0])+"/undo", nil)
+		body := map[string]string{}
+		if reason != "" {
+			body["reason"] = reason
+		}
+		answer, err := c.post(cmd.Context(), "/v1/restrictions/"+url.PathEscape(args[0])+"/undo", body)
 		if err != nil {
 			return err
 		}

@@ -342,10 +342,11 @@ func TestRestrictions(t *testing.T) {
 	w.ask(w.operator, "POST", "/v1/audit/unknown/replay", `{}`).want(404, "not_found")
 	w.ask(w.operator, "POST", "/v1/audit/%00/replay", `{}`).want(404, "not_found")
 	w.ask(w.sender, "POST", replay, `{}`).want(403, "forbidden")
-	w.ask(w.operator, "POST", "/v1/restrictions/"+id+"/undo", nil).want(204, "")
+	w.ask(w.operator, "POST", "/v1/restrictions/"+id+"/undo", `{"reason":"`+strings.Repeat("x", domain.MaxDeclineReason+1)+`"}`).want(400, "bad_request")
+	w.ask(w.operator, "POST", "/v1/restrictions/"+id+"/undo", `{"reason":"one event"}`).want(204, "")
 	w.ask(w.operator, "POST", "/v1/restrictions/"+id+"/undo", nil).want(404, "not_found")
 	w.ask(w.operator, "POST", "/v1/restrictions/%00/undo", nil).want(404, "not_found")
-	w.ask(w.operator, "GET", "/v1/restrictions?member=jo", nil).want(200, "").has("items.0.undone_at", "2026-11-23T09:00:00.000Z")
+	w.ask(w.operator, "GET", "/v1/restrictions?member=jo", nil).want(200, "").has("items.0.undone_at", "2026-11-23T09:00:00.000Z", "items.0.undo.reason", "one event")
 	w.sent()
 }
 

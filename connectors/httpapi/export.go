@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 
 	"inmail/domain"
@@ -92,7 +93,17 @@ func (c *call) exportMember() (exportView, error) {
 	if err != nil {
 		return exportView{}, err
 	}
-	v := exportView{ExportedAt: stamp(e.At), Member: c.memberView(e.Member), CreatedAt: stamp(e.Member.CreatedAt),
+	return exportViewOf(e, c.api.AnchorDay), nil
+}
+
+// ExportDocument returns an export as the document that GET /v1/members/{id}/export answers, laid out for
+// people. anchorDay is of members who have none of their own.
+func ExportDocument(e mailroom.Export, anchorDay int) ([]byte, error) {
+	return json.MarshalIndent(exportViewOf(e, anchorDay), "", "  ")
+}
+
+func exportViewOf(e mailroom.Export, anchorDay int) exportView {
+	v := exportView{ExportedAt: stamp(e.At), Member: memberViewOf(e.Member, anchorDay), CreatedAt: stamp(e.Member.CreatedAt),
 		Credits: creditsOf(e.Credits), Periods: []exportedPeriod{}, Connections: orEmpty(e.Holdings.Connections),
 		Blocks: orEmpty(e.Holdings.Blocks), Banned: []banView{},
 		Keys: []keyView{}, Strikes: []stamp{}, Restrictions: []restrictionView{}, Reports: []exportedReport{},
@@ -119,7 +130,7 @@ func (c *call) exportMember() (exportView, error) {
 	for _, x := range e.InMails {
 		v.InMails = append(v.InMails, exportedInMailOf(x))
 	}
-	return v, nil
+	return v
 }
 
 func exportedInMailOf(x mailroom.ExportedInMail) exportedInMail {

@@ -106,14 +106,17 @@ type memberView struct {
 }
 
 // memberView shows all of a member; one without an anchor day has the policy's (R08).
-func (c *call) memberView(m domain.Member) memberView {
+func (c *call) memberView(m domain.Member) memberView { return memberViewOf(m, c.api.AnchorDay) }
+
+// memberViewOf shows a member; anchorDay is the policy's, for one who has none of its own.
+func memberViewOf(m domain.Member, anchorDay int) memberView {
 	v := memberView{ID: m.ID, Name: m.Name, Headline: m.Headline, PhotoURL: m.PhotoURL, Company: m.Company,
 		Email: m.Email.Reveal(), ProfileShared: m.ProfileShared, ProfileVisible: m.ProfileVisible,
 		AcceptsInMail: m.AcceptsInMail,
 		AccountType:   string(m.AccountType), Plan: m.Plan, AnchorDay: m.AnchorDay, Team: m.Team, Skills: m.Skills,
 		MaxWeek: m.MaxWeek}
 	if v.AnchorDay == 0 {
-		v.AnchorDay = c.api.AnchorDay
+		v.AnchorDay = anchorDay
 	}
 	if v.Skills == nil {
 		v.Skills = []string{}

@@ -14,7 +14,7 @@ import (
 type restrictionService interface {
 	Restrictions(ctx context.Context, member domain.MemberID) ([]mailroom.DecidedRestriction, error)
 	HoldingRestrictions(ctx context.Context, p mailroom.Page) ([]mailroom.DecidedRestriction, error)
-	UndoRestriction(ctx context.Context, v mailroom.Viewer, id string) error
+	UndoRestriction(ctx context.Context, v mailroom.Viewer, id, reason string) error
 }
 
 func (a *API) restrictionEndpoints() []endpoint {
@@ -26,13 +26,13 @@ func (a *API) restrictionEndpoints() []endpoint {
 				"under decision; POST /v1/audit/{id}/replay takes the same id.",
 			query: append(pageParameters(), parameter{name: "member", doc: "whose restrictions, those that ended too",
 				schema: memberIDSchema()})}, (*call).restrictions),
-		gives(endpoint{method: "POST", path: "/v1/restrictions/{id}/undo", name: "undoRestriction",
-			group: "Operators", access: operatorOnly, status: http.StatusNoContent,
+		takes(endpoint{method: "POST", path: "/v1/restrictions/{id}/undo", name: "undoRestriction",
+			group: "Operators", access: operatorOnly, status: http.StatusNoContent, bodyOptional: true,
 			does: "Take a restriction back (R42, R43)",
 			more: "It ends at once and no longer counts on the ladder. What it was decided from no longer counts " +
 				"either: a restriction by volume, near-identical bodies, cadence or a burst sets aside all sends " +
 				"until it began, one by strikes all strikes, one by reports all reports. What comes later counts " +
-				"from none.",
+				"from none. The audit keeps who did it, and why.",
 			refuses: []domain.Code{domain.NotFound}}, (*call).undoRestriction),
 	}
 }
@@ -60,6 +60,18 @@ type restrictionView struct {
 	Until     stamp           `json:"until"`
 	UndoneAt  *stamp          `json:"undone_at"`
 	Decision  *decisionView   `json:"decision,omitempty" doc:"not in an export, nor where it is kept no more"`
+	Undo      *undoView       `json:"undo,omitempty" doc:"not in an export, nor where it is kept no more"`
+}
+
+// undoBody says why a restriction is taken back.
+type undoBody struct {
+	Reason string `json:"reason,omitempty" doc:"at most {MaxDeclineReason} characters, for operators" example:"An invitation to one event, agreed with the recipients."`
+}
+
+// undoView is who took a restriction back, and why.
+type undoView struct {
+	By     string `json:"by" doc:"the id of the key"`
+	Reason string `json:"reason,omitempty" example:"An invitation to one event, agreed with the recipients."`
 }
 
 // decisionViewOf returns the signals of d as numbers; nil for a nil d.
@@ -98,14 +110,20 @@ func (c *call) restrictions() (items[restrictionView], error) {
 	return listOf(restrictionList, p, found, func(r mailroom.DecidedRestriction) restrictionView {
 		view := restrictionViewOf(r.RestrictionRow)
 		view.Member, view.Decision = r.Member, decisionViewOf(r.Decision)
+		if r.Undo != nil {
+			view.Undo = &undoView{By: r.Undo.By, Reason: r.Undo.Reason}
+		}
 		return view
 	}, func(r mailroom.DecidedRestriction) mailroom.Cursor { return mailroom.Cursor{At: r.Until, ID: r.ID} }), nil
 }
 
-func (c *call) undoRestriction() (nothing, error) {
+func (c *call) undoRestriction(in *undoBody) (nothing, error) {
+	if _, err := domain.DeclineReason(in.Reason); err != nil {
+		return nothing{}, strictjson.Under("reason", err) // a fault of the body comes before a 404
+	}
 	id := c.r.PathValue("id")
 	if mailroom.CheckText(id) != nil {
 		return nothing{}, domain.Refuse(domain.NotFound, "there is no such restriction, or it is undone already")
 	}
-	return nothing{}, c.api.Service.UndoRestriction(c.ctx, c.viewer, id)
+	return nothing{}, c.api.Service.UndoRestriction(c.ctx, c.viewer, id, in.Reason)
 }

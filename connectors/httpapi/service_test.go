@@ -43,6 +43,7 @@ type fakeService struct {
 	audit    []mailroom.AuditEntry
 	links    []domain.Link
 	penalty  []mailroom.RestrictionRow
+	undone   string // the reason of the last undo
 	runs     map[mailroom.RunKind]mailroom.Run
 	paused   *mailroom.Pause
 	report   mailroom.Report
@@ -318,8 +319,12 @@ func (f *fakeService) Restrictions(_ context.Context, member domain.MemberID) (l
 	defer leave()
 	for _, p := range f.penalty {
 		if p.Member == member {
-			list = append(list, mailroom.DecidedRestriction{RestrictionRow: p, Decision: &spam.Decision{Version: spam.BehaviourVersion,
-				Signals: spam.Signals{Sends: make([]time.Time, 20), Reporters: 1, Deliveries: 64}}})
+			row := mailroom.DecidedRestriction{RestrictionRow: p, Decision: &spam.Decision{Version: spam.BehaviourVersion,
+				Signals: spam.Signals{Sends: make([]time.Time, 20), Reporters: 1, Deliveries: 64}}}
+			if !p.UndoneAt.IsZero() {
+				row.Undo = &mailroom.Undo{By: "k1", Reason: f.undone}
+			}
+			list = append(list, row)
 		}
 	}
 	return list, err
@@ -363,12 +368,12 @@ func (f *fakeService) Replay(_ context.Context, id string, o mailroom.OtherSetti
 	return mailroom.Replayed{}, cmp.Or(err, error(domain.Refuse(domain.NotFound, "there is no such decision")))
 }
 
-func (f *fakeService) UndoRestriction(_ context.Context, _ mailroom.Viewer, id string) error {
+func (f *fakeService) UndoRestriction(_ context.Context, _ mailroom.Viewer, id, reason string) error {
 	leave, err := f.enter()
 	defer leave()
 	for i := range f.penalty {
 		if f.penalty[i].ID == id && f.penalty[i].UndoneAt.IsZero() {
-			f.penalty[i].UndoneAt = f.now
+			f.penalty[i].UndoneAt, f.undone = f.now, reason
 			return err
 		}
 	}

@@ -47,6 +47,28 @@ func (t *tx) SentBy(sender domain.MemberID, f mailroom.Filter, page mailroom.Pag
 	return sent, err
 }
 
+// countSent reads the newest rows of one sender by the index that holds them in their order, and no more.
+const countSent = `SELECT CASE WHEN s.status = 'sent' AND s.expires_at <= $2 THEN 'expired' ELSE s.status END, count(*)
+	FROM (SELECT i.status, i.expires_at, i.tags FROM inmails i WHERE i.sender = $1
+		ORDER BY i.accepted_at DESC, i.id DESC LIMIT $3) s
+	WHERE $4 = '' OR strpos(s.tags, $4) > 0 GROUP BY 1`
+
+// CountSent counts the newest InMails of a sender by state as the clock gives it (R33).
+func (t *tx) CountSent(sender domain.MemberID, tag string, newest int) (map[domain.Status]int, error) {
+	if tag != "" {
+		tag = writeTags([]string{tag})
+	}
+	counts := map[domain.Status]int{}
+	err := t.query("count what was sent", countSent, func(r row) error {
+		var status domain.Status
+		var n int
+		err := r.Scan((*string)(&status), &n)
+		counts[status] = n
+		return err
+	}, sender, t.at(0), newest, tag)
+	return counts, err
+}
+
 // InboxOf lists the live entries of a member's inbox: InMails by SentAt and replies by At, newest first,
 // without the bodies of InMails. A filter applies to the InMail, also when the entry is a reply to it.
 func (t *tx) InboxOf(member domain.MemberID, f mailroom.Filter, page mailroom.Page) ([]mailroom.Entry, error) {

@@ -76,6 +76,7 @@ func TestPlans(t *testing.T) {
 					locked, lock := tx.LockInMails(some)
 					_, claim := tx.ClaimQueued(some)
 					_, unread := tx.Unread("r7")
+					_, counted := tx.CountSent("s7", "hiring", 100)
 					_, receipts := tx.Receipts(ids[0])
 					_, links := tx.Links(some)
 					_, previewed := tx.SetPreviewed(some)
@@ -94,7 +95,7 @@ func TestPlans(t *testing.T) {
 					m := locked[ids[0]]
 					before := m.Version
 					m.Version++
-					return errors.Join(inmails, lock, claim, unread, receipts, links, previewed, members, accounts, flights, between, signals, prints,
+					return errors.Join(inmails, lock, claim, unread, counted, receipts, links, previewed, members, accounts, flights, between, signals, prints,
 						answers, retry, tx.MarkRead(ids[0], "s7"), tx.Resync(stockCRM, some), tx.Resync("", some), tx.ExtendLeases(stockCRM, some, time.Minute),
 						tx.Postpone(stockCRM, some, s.now), tx.FreeLeases(),
 						tx.NoteSends([]mailroom.SendNote{{Sender: "s7", At: s.now}}),

@@ -10,7 +10,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -177,6 +179,18 @@ func (noObserver) BudgetUsed(float64)           {}
 
 // Name returns the name of this CRM.
 func (c *Connector) Name() domain.CRM { return Name }
+
+// Title implements mailroom.Titler.
+func (c *Connector) Title() string { return "Salesforce" }
+
+// RecordURL implements mailroom.Linker: the address that leads to a record in whatever user interface its
+// reader has.
+func (c *Connector) RecordURL(link domain.Link) string {
+	if !c.Configured() || link.RecordID == "" {
+		return ""
+	}
+	return strings.TrimRight(c.config.URL, "/") + "/" + url.PathEscape(link.RecordID)
+}
 
 // Configured says whether an org is named.
 func (c *Connector) Configured() bool { return c.config.URL != "" }

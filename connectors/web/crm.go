@@ -24,7 +24,8 @@ type crmView struct {
 	Card     card
 	Paused   bool
 	Oldest   *moment
-	Used     int // of the calls that we may make, 0..100
+	Called   *moment // when calls were last made
+	Used     int     // of the calls that we may make, 0..100
 	Budget   string
 	Drift    []countView
 	DriftAt  *moment
@@ -33,10 +34,10 @@ type crmView struct {
 	Runs     []runView
 }
 
-// failureGroup are the failures of one class that the CRM answered alike.
+// failureGroup are the failures of one object and class that the CRM answered alike.
 type failureGroup struct {
-	Class, Words, Detail, Remedy string
-	N                            int
+	Object, Class, Words, Detail, Remedy string
+	N                                    int
 }
 
 type failureView struct {
@@ -66,20 +67,21 @@ func (v *visit) showCRM() error {
 		if err != nil {
 			return err
 		}
-		page.CRMs = append(page.CRMs, crmViewOf(s, failures, v.site.Remedies, v.now()))
+		page.CRMs = append(page.CRMs, crmViewOf(s, v.site.Service.CRMTitle(s.CRM), failures, v.site.Remedies, v.now()))
 	}
 	return v.show(http.StatusOK, say("CRM"), page)
 }
 
-func crmViewOf(s mailroom.CRMStatus, failures []domain.Link, remedies map[domain.FailureClass]string,
+func crmViewOf(s mailroom.CRMStatus, title string, failures []domain.Link, remedies map[domain.FailureClass]string,
 	now time.Time) crmView {
-	view := crmView{Name: s.CRM, Title: crmName(s.CRM), Card: crmCard(s, now), Paused: s.Pause != nil,
+	view := crmView{Name: s.CRM, Title: title, Card: crmCard(s, title, now), Paused: s.Pause != nil,
 		Budget: budgetWords(s.Budget)}
 	view.Card.Sign = signs[view.Card.State]
 	if allowed := float64(s.Budget.Max) * s.Budget.Share; allowed > 0 {
 		view.Used = min(100, int(100*float64(s.Budget.Ours)/allowed))
 	}
 	view.Oldest = momentOrNil(s.OldestUnsynced, now)
+	view.Called = momentOrNil(s.Budget.At, now)
 	view.DriftAt = momentOrNil(s.Drift.At, now)
 	for _, kind := range sortedKeys(s.Drift.Kinds) {
 		view.Drift = append(view.Drift, countView{spaced(kind), s.Drift.Kinds[kind]})
@@ -112,23 +114,31 @@ func budgetWords(b mailroom.Budget) string {
 		thousands(b.Ours), thousands(int(float64(b.Max)*b.Share)), thousands(b.Used), thousands(b.Max))
 }
 
-// groupsOf counts failures by class and by what the CRM answered, the most first.
+// groupsOf counts failures by object, class and what the CRM answered, the most first. A link may lack
+// several parts.
 func groupsOf(failures []domain.Link, remedies map[domain.FailureClass]string) []failureGroup {
 	type key struct {
+		object string
 		class  domain.FailureClass
 		detail string
 	}
 	counts := map[key]int{}
 	for _, l := range failures {
-		counts[key{l.Class, l.Detail}]++
+		for _, part := range l.Parts() {
+			f := l.Failures[part]
+			counts[key{f.Object, f.Class, f.Detail}]++
+		}
+		if len(l.Failures) == 0 {
+			counts[key{"", l.Class, l.Detail}]++
+		}
 	}
 	groups := make([]failureGroup, 0, len(counts))
 	for k, n := range counts {
-		groups = append(groups, failureGroup{Class: string(k.class), Words: classWords(k.class), Detail: k.detail,
+		groups = append(groups, failureGroup{Object: k.object, Class: string(k.class), Words: classWords(k.class), Detail: k.detail,
 			Remedy: sentence(remedies[k.class]), N: n})
 	}
 	slices.SortFunc(groups, func(a, b failureGroup) int {
-		return cmp.Or(b.N-a.N, strings.Compare(a.Class+a.Detail, b.Class+b.Detail))
+		return cmp.Or(b.N-a.N, strings.Compare(a.Object+a.Class+a.Detail, b.Object+b.Class+b.Detail))
 	})
 	return groups
 }
@@ -246,7 +256,7 @@ func (v *visit) checkCRM() error {
 	if err != nil {
 		return err
 	}
-	page := checkPage{Title: crmName(crm), Findings: found}
+	page := checkPage{Title: v.site.Service.CRMTitle(crm), Findings: found}
 	for _, f := range found {
 		if !f.OK {
 			page.Failed++

@@ -46,20 +46,17 @@ func spanOf(r *rates.Rate) span100 {
 	return span100{true, round(100 * r.Value), round(100 * r.Low), round(100 * (r.High - r.Low))}
 }
 
-// cutWords name the cuts. Those that everybody may see come first; the others hold free text or people.
-var cutWords = []struct {
-	cut, title string
-	everybody  bool
-}{
-	{"length", "By length", true}, {"advice", "By advice", true}, {"account_type", "By kind of account", true},
-	{"sender", "By sender", true}, {"tag", "By tag", false}, {"category", "By category", false},
+// cutWords name the cuts. In those by tag, category and sender the use case gives a member the figures of its
+// own sends alone (R69).
+var cutWords = []struct{ cut, title string }{
+	{"length", "By length"}, {"advice", "By advice"}, {"account_type", "By kind of account"}, {"tag", "By tag"},
+	{"category", "By category"}, {"sender", "By sender"},
 }
 
-// cut finds the cut of the path that this person may see: a member gets no free text of others, and of the
-// senders its own line (R69).
+// cut finds the cut of the path.
 func (v *visit) cut() (cut, title string, err error) {
 	for _, c := range cutWords {
-		if c.cut == v.r.PathValue("cut") && (c.everybody || v.session.Viewer.Operator) {
+		if c.cut == v.r.PathValue("cut") {
 			return c.cut, c.title, nil
 		}
 	}
@@ -71,9 +68,6 @@ func (v *visit) cutReport() (cut, title string, report mailroom.Report, err erro
 		return cut, title, report, err
 	}
 	report, err = v.site.Service.Analytics(v.ctx, v.session.Viewer, cut, time.Time{}, time.Time{})
-	if cut == "sender" && !v.session.Viewer.Operator {
-		report.Rows = slices.DeleteFunc(report.Rows, func(r rates.Row) bool { return r.Key != string(v.me()) })
-	}
 	return cut, title, report, err
 }
 
@@ -87,16 +81,14 @@ func (v *visit) showCut() error {
 	if err := v.compare(&page, q.Get("a"), q.Get("b")); err != nil {
 		return err
 	}
-	page.Title, page.Cuts = title, cutLinks(cut, v.session.Viewer.Operator)
+	page.Title, page.Cuts = title, cutLinks(cut)
 	return v.show(http.StatusOK, title, page)
 }
 
-func cutLinks(open string, isOperator bool) []filterView {
+func cutLinks(open string) []filterView {
 	all := []filterView{{Path: "/figures", Text: say("By week"), On: open == ""}}
 	for _, c := range cutWords {
-		if c.everybody || isOperator {
-			all = append(all, filterView{Path: "/figures/" + c.cut, Text: c.title, On: c.cut == open})
-		}
+		all = append(all, filterView{Path: "/figures/" + c.cut, Text: c.title, On: c.cut == open})
 	}
 	return all
 }

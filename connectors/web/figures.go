@@ -52,7 +52,7 @@ func (v *visit) showFigures() error {
 		return err
 	}
 	view := figuresOf(report)
-	view.Cuts = cutLinks("", v.session.Viewer.Operator)
+	view.Cuts = cutLinks("")
 	if snapshot != nil {
 		view.Waiting = snapshot.Pending
 		for _, h := range mailroom.Horizons() {

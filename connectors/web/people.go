@@ -2,7 +2,10 @@ package web
 
 import (
 	"errors"
+	"maps"
+	"mime"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,6 +21,7 @@ type peoplePage struct {
 	Person     *personView
 	About      string
 	Facts      []factView
+	Plans      []planView
 	Credits    creditsView
 	Holds      *restrictionView // the restriction in force
 	Past       []restrictionView
@@ -27,6 +31,12 @@ type peoplePage struct {
 
 type factView struct{ Name, Value string }
 
+// planView is one plan that a member may have.
+type planView struct {
+	Name, Text string
+	On         bool
+}
+
 // restrictionView is why somebody is restricted, and until when.
 type restrictionView struct {
 	ID    string
@@ -35,6 +45,8 @@ type restrictionView struct {
 	Until moment
 	Undo  bool // it can be undone
 	Ended string
+	By    string // whose key undid it
+	Note  string // why it was undone, in the operator's words
 }
 
 // restrictedView is one line of those who are restricted now.
@@ -67,6 +79,7 @@ func (v *visit) showPeople() error {
 		return err
 	}
 	page.fill(m, credits, list, v.now())
+	page.Plans = plansOf(v.site.Service.Plans(), m.Plan)
 	return v.show(http.StatusOK, say("People"), page)
 }
 
@@ -90,7 +103,7 @@ func (v *visit) showHeld(page peoplePage) error {
 			page.More = "/works/people?" + cursorOf(rows[i-1].Until, rows[i-1].ID).Encode()
 			break
 		}
-		page.Restricted = append(page.Restricted, restrictedView{r.Member, restrictionOf(r.RestrictionRow, v.now())})
+		page.Restricted = append(page.Restricted, restrictedView{r.Member, restrictionOf(r, v.now())})
 	}
 	return v.show(http.StatusOK, say("People"), page)
 }
@@ -102,7 +115,7 @@ func (p *peoplePage) fill(m domain.Member, c domain.Credits, list []mailroom.Dec
 		{say("Team"), m.Team}, {say("Accepts InMails"), yesNo(m.AcceptsInMail)},
 		{say("Profile visible"), yesNo(m.ProfileVisible && m.ProfileShared)}}
 	for _, r := range list {
-		view := restrictionOf(r.RestrictionRow, now)
+		view := restrictionOf(r, now)
 		if view.Undo && p.Holds == nil {
 			p.Holds = &view
 			continue
@@ -118,12 +131,14 @@ func yesNo(yes bool) string {
 	return say("no")
 }
 
-func restrictionOf(r mailroom.RestrictionRow, now time.Time) restrictionView {
+func restrictionOf(r mailroom.DecidedRestriction, now time.Time) restrictionView {
 	view := restrictionView{ID: r.ID, From: momentOf(r.StartedAt, now), Until: momentOf(r.Until, now),
 		Why: say("%s %s; the limit is %s. Step %d of 3.", number(r.Value), triggerWord(r.Trigger), number(r.Limit), r.Step)}
 	switch {
 	case !r.UndoneAt.IsZero():
-		view.Ended = say("undone")
+		if view.Ended = say("undone"); r.Undo != nil {
+			view.By, view.Note = r.Undo.By, r.Undo.Reason
+		}
 	case r.Active(now):
 		view.Undo = true
 	default:
@@ -132,11 +147,69 @@ func restrictionOf(r mailroom.RestrictionRow, now time.Time) restrictionView {
 	return view
 }
 
+// plansOf lists the plans by name, with the number of InMails of each.
+func plansOf(all domain.Plans, has string) (plans []planView) {
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		plans = append(plans, planView{name, say("%s: %s a period", spaced(string(all[name].AccountType)), many(all[name].Allowance, say("InMail"), say("InMails"))), name == has})
+	}
+	return plans
+}
+
+// undoRestriction takes a restriction back. The page asks for a reason, which the audit keeps.
 func (v *visit) undoRestriction() error {
-	if err := v.site.Service.UndoRestriction(v.ctx, v.session.Viewer, v.r.PostForm.Get("id")); err != nil {
+	f := v.r.PostForm
+	if strings.TrimSpace(f.Get("reason")) == "" {
+		return refuse(domain.BadRequest, say("An undo has a reason, and none was given, so nothing was undone. Go back and write it in a few words."))
+	}
+	if err := v.site.Service.UndoRestriction(v.ctx, v.session.Viewer, f.Get("id"), f.Get("reason")); err != nil {
 		return err
 	}
-	return v.goTo("/works/people?member=" + queryEscape(v.r.PostForm.Get("member")) + "&done=restriction-undone")
+	return v.goTo("/works/people?member=" + queryEscape(f.Get("member")) + "&done=restriction-undone")
+}
+
+// changePlan gives a member another plan; its credits follow from the next decision on (R07).
+func (v *visit) changePlan() error {
+	f := v.r.PostForm
+	plan, ok := v.site.Service.Plans()[f.Get("plan")]
+	if !ok {
+		return refuse(domain.BadRequest, say("There is no such plan, so nothing was changed. Choose one of the list."))
+	}
+	id := domain.MemberID(f.Get("member"))
+	if err := id.Validate(); err != nil {
+		return err
+	}
+	_, err := v.site.Service.ChangeMember(v.ctx, id, func(m *domain.Member) error {
+		m.Plan, m.AccountType = f.Get("plan"), plan.AccountType
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return v.goTo("/works/people?member=" + queryEscape(string(id)) + "&done=plan")
+}
+
+// exportMember gives all data about a member as one file.
+func (v *visit) exportMember() error {
+	id := domain.MemberID(v.r.URL.Query().Get("member"))
+	if err := id.Validate(); err != nil {
+		return err
+	}
+	if v.site.Export == nil {
+		return refuse(domain.NotFound, say("There is no export here."))
+	}
+	e, err := v.site.Service.Export(v.ctx, id)
+	if err != nil {
+		return err
+	}
+	document, err := v.site.Export(e)
+	if err != nil {
+		return err
+	}
+	h := v.w.Header()
+	h.Set("Content-Type", "application/json; charset=utf-8")
+	h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": "member-" + string(id) + ".json"}))
+	_, err = v.w.Write(document)
+	return err
 }
 
 // erasePage is the second step of an erasure: it says what goes and what stays, and asks for the id.

@@ -77,6 +77,8 @@ var routes = []route{
 	{"POST /works/crm/check", operator, "check", (*visit).checkCRM},
 	{"GET /works/people", operator, "people", (*visit).showPeople},
 	{"POST /works/people/undo", operator, "people", (*visit).undoRestriction},
+	{"POST /works/people/plan", operator, "people", (*visit).changePlan},
+	{"GET /works/people/export", operator, "", (*visit).exportMember},
 	{"GET /works/people/erase", operator, "erase", (*visit).askErasure},
 	{"POST /works/people/erase", operator, "erase", (*visit).erase},
 	{"GET /works/keys", operator, "keys", (*visit).showKeys},

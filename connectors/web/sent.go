@@ -26,25 +26,28 @@ type sentView struct {
 	More    string
 	Credits creditsView
 	Narrow  bool // a filter is on
+	Newest  bool // only the newest were counted
 }
 
+// filterView is one of the choices above a list or a table.
 type filterView struct {
 	Path, Text string
 	On         bool
+	N          int  // how many it holds
+	Counted    bool // N is known
 }
 
 type sentItem struct {
-	Path     string
-	To       personView
-	Subject  string
-	State    stateView
-	Lapses   string
-	Soon     bool
-	Elapsed  int // of the week in which it can be opened, 0..168 h; -1: it does not run
-	Tags     []string
-	At       moment
-	CRM      string // what Salesforce has of it
-	CRMFault bool
+	Path    string
+	To      personView
+	Subject string
+	State   stateView
+	Lapses  string
+	Soon    bool
+	Elapsed int // of the week in which it can be opened, 0..168 h; -1: it does not run
+	Tags    []string
+	At      moment
+	CRMs    []crmLinkView // what each CRM has of it, by name
 }
 
 // stateView is a state as a sign and a word, with the code for the title.
@@ -52,7 +55,7 @@ type stateView struct{ Code, Word string }
 
 func stateOf(s domain.Status) stateView { return stateView{string(s), statusWord(s)} }
 
-func sentItemOf(view mailroom.View, now time.Time) sentItem {
+func sentItemOf(view mailroom.View, names crms, now time.Time) sentItem {
 	m := view.InMail
 	item := sentItem{Path: "/sent/" + string(m.ID), To: personOf(view.To), Subject: cmp.Or(m.Subject, say("(text removed)")),
 		State: stateOf(view.Status), Tags: m.Tags, At: momentOf(cmp.Or(m.SentAt, m.AcceptedAt), now), Elapsed: -1}
@@ -60,34 +63,32 @@ func sentItemOf(view mailroom.View, now time.Time) sentItem {
 		item.Lapses, item.Soon = lapse(m.ExpiresAt, now)
 		item.Elapsed = min(max(int(now.Sub(m.SentAt)/time.Hour), 0), domain.WindowHours)
 	}
-	item.CRM, item.CRMFault = crmWords(view.Links, m.Version)
+	item.CRMs = crmsOf(view.Links, m.Version, names)
 	return item
 }
 
-// crmWords say in a word what the CRMs have of an InMail; the worst of several.
-func crmWords(links map[domain.CRM]domain.Link, version int64) (words string, fault bool) {
-	for _, l := range links {
-		switch {
-		case l.Dead:
-			return say("not in %s", crmName(l.CRM)), true
-		case l.PushedVersion < version:
-			words = say("on its way to %s", crmName(l.CRM))
-		case words == "":
-			words = say("in %s", crmName(l.CRM))
-		}
-	}
-	return words, false
+// crms says of each CRM what people call it and where it shows an InMail.
+type crms interface {
+	CRMTitle(name domain.CRM) string
+	RecordURL(link domain.Link) string
 }
 
-// crmName is a CRM's name as people write it.
-func crmName(c domain.CRM) string {
-	switch c {
-	case "salesforce":
-		return "Salesforce"
-	case "hubspot":
-		return "HubSpot"
+// crmsOf says in a word what each CRM has of an InMail.
+func crmsOf(links map[domain.CRM]domain.Link, version int64, names crms) (all []crmLinkView) {
+	for _, l := range links {
+		view := crmLinkView{Name: names.CRMTitle(l.CRM), URL: names.RecordURL(l)}
+		switch {
+		case l.Dead:
+			view.Fault, view.Text = true, say("not in %s", view.Name)
+		case l.PushedVersion < version:
+			view.Text = say("on its way to %s", view.Name)
+		default:
+			view.Text = say("in %s", view.Name)
+		}
+		all = append(all, view)
 	}
-	return string(c)
+	slices.SortFunc(all, func(a, b crmLinkView) int { return strings.Compare(a.Name, b.Name) })
+	return all
 }
 
 // shownStates are the states that the sent list can be narrowed to.
@@ -111,13 +112,18 @@ func (v *visit) showSent() error {
 	if err != nil {
 		return err
 	}
-	view := sentOf(found, f, v.now())
+	counts, err := v.site.Service.CountSent(v.ctx, v.me(), f.Tag)
+	if err != nil {
+		return err
+	}
+	view := sentOf(found, f, v.site.Service, v.now())
+	view.count(counts)
 	view.Credits = creditsOf(credits, v.now())
 	return v.show(http.StatusOK, say("Sent"), view)
 }
 
 // sentOf makes the list from one InMail more than a page has: when it is there, there is a next page.
-func sentOf(found []mailroom.View, f mailroom.Filter, now time.Time) sentView {
+func sentOf(found []mailroom.View, f mailroom.Filter, names crms, now time.Time) sentView {
 	view := sentView{Filters: filters(f), Tag: f.Tag, Narrow: f != mailroom.Filter{}}
 	for i, s := range found {
 		if i == sentPage {
@@ -127,7 +133,7 @@ func sentOf(found []mailroom.View, f mailroom.Filter, now time.Time) sentView {
 			view.More = "/sent?" + q.Encode()
 			break
 		}
-		view.Items = append(view.Items, sentItemOf(s, now))
+		view.Items = append(view.Items, sentItemOf(s, names, now))
 	}
 	return view
 }
@@ -151,6 +157,22 @@ func filters(f mailroom.Filter) []filterView {
 	return all
 }
 
+// count puts beside each choice how many it holds, of the newest that are counted.
+func (s *sentView) count(counts map[domain.Status]int) {
+	all := 0
+	for _, n := range counts {
+		all += n
+	}
+	s.Newest = all == mailroom.SentCounted
+	for i := range s.Filters {
+		f := &s.Filters[i]
+		f.Counted, f.N = true, all
+		if i > 0 {
+			f.N = counts[shownStates[i-1]]
+		}
+	}
+}
+
 func pathOf(f mailroom.Filter) string {
 	q := url.Values{}
 	setFilter(q, f)
@@ -169,9 +191,8 @@ type letterView struct {
 	TagText      string
 	CanRetract   bool
 	Conversation *conversationView // nil: nobody has answered
-	CRMs         []crmLinkView
-	Body         template.HTML // as it was sent
-	Declined     string        // the recipient's own words on declining; empty: none
+	Body         template.HTML     // as it was sent
+	Declined     string            // the recipient's own words on declining; empty: none
 	Error        string
 }
 
@@ -180,14 +201,16 @@ type receiptView struct {
 	At                 moment
 }
 
+// crmLinkView is what a CRM has of an InMail.
 type crmLinkView struct {
 	Name, Text string
+	URL        string // of the record there; empty: it has no page
 	Fault      bool
 }
 
-func letterOf(view mailroom.View, now time.Time) letterView {
+func letterOf(view mailroom.View, names crms, now time.Time) letterView {
 	m := view.InMail
-	letter := letterView{sentItem: sentItemOf(view, now), ID: m.ID, TagText: strings.Join(m.Tags, ", ")}
+	letter := letterView{sentItem: sentItemOf(view, names, now), ID: m.ID, TagText: strings.Join(m.Tags, ", ")}
 	for _, r := range view.Receipts {
 		shown := receiptView{Code: string(r.Status), Text: receiptWords[r.Status], At: momentOf(r.At, now)}
 		if shown.Text == "" {
@@ -204,15 +227,16 @@ func letterOf(view mailroom.View, now time.Time) letterView {
 	letter.CanRetract = !m.SentAt.IsZero() && now.Before(m.ExpiresAt) &&
 		slices.Contains([]domain.Status{domain.Sent, domain.Opened, domain.Replied, domain.Declined}, view.Status)
 	letter.Declined, letter.Body = richtext.Line(m.DeclineReason), letterHTML(view.BodyHTML)
+	letter.CRMs = nil
 	for _, l := range view.Links {
-		letter.CRMs = append(letter.CRMs, crmLinkOf(l, m.Version))
+		letter.CRMs = append(letter.CRMs, crmLinkOf(l, m.Version, names))
 	}
 	slices.SortFunc(letter.CRMs, func(a, b crmLinkView) int { return strings.Compare(a.Name, b.Name) })
 	return letter
 }
 
-func crmLinkOf(l domain.Link, version int64) crmLinkView {
-	view := crmLinkView{Name: crmName(l.CRM)}
+func crmLinkOf(l domain.Link, version int64, names crms) crmLinkView {
+	view := crmLinkView{Name: names.CRMTitle(l.CRM), URL: names.RecordURL(l)}
 	switch {
 	case l.Dead:
 		view.Fault, view.Text = true, say("not there: %s; an operator can push it again", spaced(string(l.Class)))
@@ -263,7 +287,7 @@ func (v *visit) letter() (letterView, error) {
 	if found.Entry != nil {
 		return letterView{}, errRecipients
 	}
-	letter := letterOf(found, v.now())
+	letter := letterOf(found, v.site.Service, v.now())
 	replies, err := v.site.Service.Replies(v.ctx, v.session.Viewer, v.id(), mailroom.Page{Limit: maxConversation})
 	if err != nil || len(replies) == 0 {
 		return letter, err

@@ -129,11 +129,11 @@ func TestWorksView(t *testing.T) {
 	if v.Well || v.Cards[0].Name != "c" || v.Cards[1].Name != "b" || v.Cards[0].Sign != "act" {
 		t.Errorf("%+v", v)
 	}
-	paused := crmCard(mailroom.CRMStatus{CRM: "salesforce", Linked: true, Pause: &mailroom.Pause{Why: "login"}}, noon)
+	paused := crmCard(mailroom.CRMStatus{CRM: "salesforce", Linked: true, Pause: &mailroom.Pause{Why: "login"}}, "Salesforce", noon)
 	if paused.State != isFault || !strings.Contains(paused.Sentence, "paused (login)") || paused.Name != "Salesforce" {
 		t.Errorf("paused: %+v", paused)
 	}
-	dead := crmCard(mailroom.CRMStatus{CRM: "salesforce", Linked: true, Backlog: mailroom.Backlog{Dead: map[domain.FailureClass]int{"bad_data": 1}}}, noon)
+	dead := crmCard(mailroom.CRMStatus{CRM: "salesforce", Linked: true, Backlog: mailroom.Backlog{Dead: map[domain.FailureClass]int{"bad_data": 1}}}, "Salesforce", noon)
 	if dead.State != isFault || !strings.HasPrefix(dead.Sentence, "1 InMail did") {
 		t.Errorf("dead letters: %+v", dead)
 	}

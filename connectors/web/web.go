@@ -27,6 +27,10 @@ type Parts struct {
 	Sender  Sender
 	Probes  []Probe // what the operator's page asks
 	Queue   Queue   // nil: the job queue is not shown
+	// Beat returns how long ago the schedule beat last; nil: it is not shown.
+	Beat func() time.Duration
+	// Export lays out an export of a member as the document that the API answers; nil: there is no export.
+	Export func(e mailroom.Export) ([]byte, error)
 	// Remedies are what a person can do about each class of failure of a CRM.
 	Remedies map[domain.FailureClass]string
 	// Check looks for what a CRM lacks; nil: there is no such check.
@@ -72,7 +76,8 @@ type Jobs struct {
 type JobQueue struct {
 	Name                             string
 	Waiting, Running, Retry, GivenUp int
-	Processed, Failed                int // today
+	Oldest                           time.Duration // how long the first has waited
+	Processed, Failed                int           // today
 	Paused                           bool
 }
 
@@ -111,6 +116,7 @@ type UseCases interface {
 	Block(ctx context.Context, pairs []mailroom.Pair) ([]error, error)
 
 	Sent(ctx context.Context, member domain.MemberID, f mailroom.Filter, p mailroom.Page) ([]mailroom.View, error)
+	CountSent(ctx context.Context, member domain.MemberID, tag string) (map[domain.Status]int, error)
 	View(ctx context.Context, v mailroom.Viewer, id domain.ID) (mailroom.View, error)
 	Preflight(ctx context.Context, from domain.MemberID, to []domain.MemberID,
 		text *mailroom.Send) (mailroom.Campaign, error)
@@ -122,6 +128,8 @@ type UseCases interface {
 	Compare(ctx context.Context, v mailroom.Viewer, by string, keys [2]string, from, to time.Time) (mailroom.RateComparison, error)
 	StoredSnapshot(ctx context.Context) (*mailroom.Snapshot, error)
 	CRMs(ctx context.Context) ([]mailroom.CRMStatus, error)
+	CRMTitle(name domain.CRM) string
+	RecordURL(link domain.Link) string
 	WhichCRM(ctx context.Context, name string) (domain.CRM, error)
 	CRMFailures(ctx context.Context, crm domain.CRM, p mailroom.Page) ([]domain.Link, error)
 	RetryCRM(ctx context.Context, crm domain.CRM, id domain.ID, class domain.FailureClass) (int, error)
@@ -131,7 +139,9 @@ type UseCases interface {
 
 	Restrictions(ctx context.Context, member domain.MemberID) ([]mailroom.DecidedRestriction, error)
 	HoldingRestrictions(ctx context.Context, p mailroom.Page) ([]mailroom.DecidedRestriction, error)
-	UndoRestriction(ctx context.Context, v mailroom.Viewer, id string) error
+	UndoRestriction(ctx context.Context, v mailroom.Viewer, id, reason string) error
+	Export(ctx context.Context, id domain.MemberID) (mailroom.Export, error)
+	Plans() domain.Plans
 	Erase(ctx context.Context, v mailroom.Viewer, id domain.MemberID) error
 	Bans(ctx context.Context, p mailroom.Page) ([]domain.Ban, error)
 	Ban(ctx context.Context, v mailroom.Viewer, b domain.Ban) error

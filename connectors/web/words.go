@@ -43,6 +43,7 @@ var doneWords = map[string]string{
 	"key-ended":          "The key has ended, and every session with it.",
 	"banned":             "Nobody can send an InMail there any more.",
 	"unbanned":           "InMails can be sent there again.",
+	"plan":               "The plan was changed. Credits count from it at once.",
 	"restriction-undone": "The restriction was undone, and what it was decided from no longer counts.",
 	"declined":           "You declined. The sender learns it and can add nothing to this InMail.",
 }

@@ -12,9 +12,10 @@ import (
 
 // worksView is the operator's glance: a card for each part, those that need somebody first.
 type worksView struct {
-	Cards []card
-	Well  bool // nothing needs anybody
-	At    moment
+	Cards  []card
+	Alerts []alertView // that would call
+	Well   bool        // nothing needs anybody
+	At     moment
 }
 
 // card says of one part whether it is well, in a sentence with a figure.
@@ -42,22 +43,49 @@ var signs = map[string]string{isWell: "well", isWait: "wait", isFault: "act"}
 const probeTimeout = 2 * time.Second
 
 func (v *visit) showWorks() error {
-	faults := v.probe()
+	f, err := v.facts()
+	if err != nil {
+		return err
+	}
+	cards := []card{recordCard(f.faults), v.queueCard(f), v.scheduleCard(f.faults), clockCard(f.faults),
+		figuresCard(f.snapshot, f.now), peopleCard(f.snapshot)}
+	for _, c := range f.crms {
+		cards = append(cards, crmCard(c.CRMStatus, c.Title, f.now))
+	}
+	view := worksOf(cards, f.now)
+	view.Alerts = alertsOf(f)
+	view.Well = view.Well && len(view.Alerts) == 0
+	return v.show(http.StatusOK, say("Works"), view)
+}
+
+// facts asks all parts.
+func (v *visit) facts() (f facts, err error) {
+	f.faults = v.probe()
+	if v.site.Queue != nil && f.faults["queue"] == nil {
+		if jobs, err := v.site.Queue.Status(v.ctx); err == nil {
+			f.jobs = &jobs
+		}
+	}
+	if f.snapshot, err = v.site.Service.StoredSnapshot(v.ctx); err != nil {
+		return f, err
+	}
 	crms, err := v.site.Service.CRMs(v.ctx)
 	if err != nil {
-		return err
+		return f, err
 	}
-	snapshot, err := v.site.Service.StoredSnapshot(v.ctx)
-	if err != nil {
-		return err
+	f.now = v.now()
+	for _, s := range crms {
+		c := crmFacts{CRMStatus: s, Title: v.site.Service.CRMTitle(s.CRM)}
+		if deadOf(s) > 0 {
+			failures, err := v.site.Service.CRMFailures(v.ctx, s.CRM, mailroom.Page{Limit: mailroom.MaxPage})
+			if err != nil {
+				return f, err
+			}
+			c.NewDead = deadWithin(failures, f.now.Add(-time.Hour))
+		}
+		f.crms = append(f.crms, c)
 	}
-	now := v.now()
-	cards := []card{recordCard(faults), v.queueCard(faults), clockCard(faults), figuresCard(snapshot, now),
-		peopleCard(snapshot)}
-	for _, c := range crms {
-		cards = append(cards, crmCard(c, now))
-	}
-	return v.show(http.StatusOK, say("Works"), worksOf(cards, now))
+	return f, nil
 }
 
 // probe asks all parts at once and returns the errors of those that are down, by name.
@@ -100,9 +128,9 @@ func recordCard(faults map[string]error) card {
 	return c
 }
 
-func (v *visit) queueCard(faults map[string]error) card {
+func (v *visit) queueCard(f facts) card {
 	c := card{Name: say("Queue"), State: isWell, Sentence: say("Nothing waits longer than it should.")}
-	if err := faults["queue"]; err != nil {
+	if err := f.faults["queue"]; err != nil {
 		c.State = isFault
 		c.Sentence = say("The queue %s. InMails are accepted and wait until it works again.", mailroom.CauseOf(err))
 		return c
@@ -110,12 +138,24 @@ func (v *visit) queueCard(faults map[string]error) card {
 	if v.site.Queue == nil {
 		return c
 	}
-	jobs, err := v.site.Queue.Status(v.ctx)
-	if err != nil {
+	if f.jobs == nil {
 		c.State, c.Sentence = isWait, say("How much waits is not known just now.")
 		return c
 	}
-	return jobsCard(c, jobs)
+	return jobsCard(c, *f.jobs)
+}
+
+// scheduleCard says whether the periodic work goes on: expiries, figures and pushes.
+func (v *visit) scheduleCard(faults map[string]error) card {
+	c := card{Name: say("Schedule"), State: isWell, Sentence: say("Expiries, figures and pushes are asked for in their time.")}
+	if v.site.Beat != nil {
+		c.Figure, c.Unit = span(v.site.Beat()), say("since the last beat")
+	}
+	if err := faults["schedule"]; err != nil {
+		c.State = isFault
+		c.Sentence = say("The schedule %s. Start a process with the role scheduler: inmail serve --roles scheduler.", mailroom.CauseOf(err))
+	}
+	return c
 }
 
 func jobsCard(c card, jobs Jobs) card {
@@ -177,17 +217,16 @@ func peopleCard(s *mailroom.Snapshot) card {
 	return c
 }
 
-func crmCard(s mailroom.CRMStatus, now time.Time) card {
-	c := card{Name: crmName(s.CRM), State: isWell, Figure: thousands(s.Unsynced), Unit: say("to push"),
+func crmCard(s mailroom.CRMStatus, title string, now time.Time) card {
+	c := card{Name: title, State: isWell, Figure: thousands(s.Unsynced), Unit: say("to push"),
 		Link: "/works/crm", LinkText: say("See the sync"),
 		Sentence: say("It has everything that it should have.")}
-	dead := 0
-	for _, n := range s.Dead {
-		dead += n
-	}
+	dead := deadOf(s)
 	switch state := s.State(now); {
 	case state == mailroom.SyncPaused:
 		c.State, c.Sentence = isFault, say("The sync is paused (%s). Resume it when the cause is repaired.", spaced(s.Pause.Why))
+	case state == mailroom.SyncSilent:
+		c.State, c.Sentence = isFault, say("It has not answered for %s. InMails wait and lose nothing.", span(max(now.Sub(s.UnreachableSince), 0)))
 	case dead > 0:
 		c.State, c.Sentence = isFault, say("%s did not get there and will not by themselves. Repair the cause and retry them.", many(dead, say("InMail"), say("InMails")))
 	case state == mailroom.SyncParked:
@@ -204,6 +243,13 @@ func crmCard(s mailroom.CRMStatus, now time.Time) card {
 		c.State, c.Sentence = isWait, say("The last comparison found %s that differ.", many(drift, say("record"), say("records")))
 	}
 	return c
+}
+
+func deadOf(s mailroom.CRMStatus) (n int) {
+	for _, k := range s.Dead {
+		n += k
+	}
+	return n
 }
 
 func driftOf(d mailroom.Drift) (n int) {

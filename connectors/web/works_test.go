@@ -77,7 +77,11 @@ func TestOperatorsActs(t *testing.T) {
 	if got := text(w.as("seller").get("/me").body); !strings.Contains(got, "Sending is paused for you until") {
 		t.Errorf("the seller's own page: %s", got)
 	}
-	if a := op.follow(op.post("/works/people/undo", "id", inputValue(t, person.body, "id"), "member", "seller")); !strings.Contains(text(a.body), "None is in force") || !strings.Contains(text(a.body), "undone") {
+	undo := []string{"id", inputValue(t, person.body, "id"), "member", "seller", "reason"}
+	if a := op.post("/works/people/undo", append(undo, " ")...); a.status != http.StatusBadRequest || !strings.Contains(text(a.body), "An undo has a reason") {
+		t.Errorf("undone without a reason: %d", a.status)
+	}
+	if a := op.follow(op.post("/works/people/undo", append(undo, "one <b>event</b>")...)); !strings.Contains(text(a.body), "None is in force") || !strings.Contains(text(a.body), "undone one <b>event</b>") {
 		t.Errorf("undone: %s", text(a.body))
 	}
 	if got := text(op.get("/works/audit?sender=seller").body); !strings.Contains(got, "restricted") || !strings.Contains(got, "undid a restriction") {
@@ -85,6 +89,20 @@ func TestOperatorsActs(t *testing.T) {
 	}
 	if a := op.get("/works/people?member=no+one"); !strings.Contains(text(a.body), "no member with this id or name") {
 		t.Errorf("nobody: %s", text(a.body))
+	}
+
+	// Another plan, and all data as a file.
+	if a := op.follow(op.post("/works/people/plan", "member", "other", "plan", "sales_navigator_team_25")); !strings.Contains(text(a.body), "25 InMails left") {
+		t.Errorf("another plan: %s", text(a.body))
+	}
+	if a := op.post("/works/people/plan", "member", "other", "plan", "gold"); a.status != http.StatusBadRequest {
+		t.Errorf("a plan that there is not: %d", a.status)
+	}
+	if a := op.get("/works/people/export?member=other"); a.status != http.StatusOK || a.header.Get("Content-Disposition") != "attachment; filename=member-other.json" || a.body != `"Olga Other"` {
+		t.Errorf("the export: %d, %s, %s", a.status, a.header.Get("Content-Disposition"), a.body)
+	}
+	if a := op.get("/works/people/export?member=nobody"); a.status != http.StatusNotFound {
+		t.Errorf("an export of nobody: %d", a.status)
 	}
 
 	// Erased in two steps.
@@ -180,11 +198,18 @@ func TestCuts(t *testing.T) {
 	if got := text(a.body); !strings.Contains(got, "Of “100 words and more” 100 points more are opened than of “under 100 words”") || !strings.Contains(got, "Chance alone may explain it.") { // three InMails a side
 		t.Errorf("compared: %s", got)
 	}
-	for path, want := range map[string]int{"/figures/tag": http.StatusNotFound, "/figures/category": http.StatusNotFound, "/figures/tag/csv": http.StatusNotFound, "/figures/planet": http.StatusNotFound,
-		"/figures/sender": http.StatusOK} {
-		if a := w.as("reader").get(path); a.status != want || strings.Contains(a.body, "seller") {
-			t.Errorf("R69: a member asks for %s: %d", path, a.status)
+	for _, cut := range []string{"tag", "category", "sender"} {
+		for _, path := range []string{"/figures/" + cut, "/figures/" + cut + "/csv"} {
+			if a := w.as("reader").get(path); a.status != http.StatusOK || strings.Contains(a.body, "seller") || strings.Contains(a.body, "spring") {
+				t.Errorf("R69: who sent nothing asks for %s: %d %s", path, a.status, text(a.body))
+			}
 		}
+	}
+	if a := seller.get("/figures/tag"); !strings.Contains(text(a.body), "spring") {
+		t.Errorf("R69: a sender's own tags: %s", text(a.body))
+	}
+	if a := seller.get("/figures/planet"); a.status != http.StatusNotFound {
+		t.Errorf("figures by planet: %d", a.status)
 	}
 	if got := text(op.get("/figures/tag").body); !strings.Contains(got, "spring") {
 		t.Errorf("the operator's tags: %s", got)

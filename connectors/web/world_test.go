@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"context"
+	"encoding/json"
 	"io"
 	"log/slog"
 	"net/http"
@@ -97,6 +98,7 @@ type world struct {
 	queue *testQueue
 	site  *web.Site
 	jobs  fakeJobs
+	still error             // why the schedule stands still; nil: it does not
 	keys  map[string]string // by role or member
 }
 
@@ -123,7 +125,10 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if w.site, err = web.New(web.Parts{Service: w.svc, Sender: one{w.svc}, Queue: &w.jobs, Log: slog.New(slog.DiscardHandler)}); err != nil {
+	w.site, err = web.New(web.Parts{Service: w.svc, Sender: one{w.svc}, Queue: &w.jobs, Log: slog.New(slog.DiscardHandler),
+		Beat: func() time.Duration { return time.Second }, Probes: []web.Probe{{Name: "schedule", Check: func(context.Context) error { return w.still }}},
+		Export: func(e mailroom.Export) ([]byte, error) { return json.Marshal(e.Member.Name) }})
+	if err != nil {
 		t.Fatal(err)
 	}
 	for _, m := range []struct{ id, name, plan string }{

@@ -19,6 +19,7 @@ type Budget struct {
 	Ours        int       `json:"ours"`         // calls of this program in the last 24 h
 	ParkedUntil time.Time `json:"parked_until"` // zero: not parked
 	Why         string    `json:"why"`          // why it is parked: the class of failure
+	At          time.Time `json:"at"`           // when it was stored last, after calls; set by the use cases
 	// Kept is what the connector wants to know after a restart, such as the calls of the last day. It is
 	// opaque to everybody else.
 	Kept json.RawMessage `json:"kept,omitempty"`
@@ -86,6 +87,7 @@ func (svc *Service) remindCRMs(ctx context.Context) error {
 // KeepBudget stores what is known of a CRM's calls.
 func (svc *Service) KeepBudget(ctx context.Context, crm domain.CRM, budget Budget) error {
 	return wrap("store the budget of a CRM", svc.record.Update(ctx, func(tx Tx) error {
+		budget.At = tx.Now()
 		return setState(tx, crmState(crm, stateBudget), budget)
 	}))
 }
@@ -102,6 +104,24 @@ func (svc *Service) Connector(name domain.CRM) CRM {
 		}
 	}
 	return nil
+}
+
+// CRMTitle returns the name of a CRM as people know it; its own name where its connector gives none.
+func (svc *Service) CRMTitle(name domain.CRM) string {
+	if t, ok := svc.Connector(name).(Titler); ok {
+		return t.Title()
+	}
+	return string(name)
+}
+
+// RecordURL returns the address at which people see the record of an InMail in a CRM; empty where there is
+// none.
+func (svc *Service) RecordURL(link domain.Link) string {
+	crm, ok := svc.Connector(link.CRM).(Linker)
+	if !ok || link.RecordID == "" {
+		return ""
+	}
+	return crm.RecordURL(link)
 }
 
 // WhichCRM returns the CRM that a caller means by name. An empty name means the first CRM that is connected,
@@ -347,6 +367,7 @@ func (p *Pause) inForce(now time.Time) bool {
 func (svc *Service) StorePushes(ctx context.Context, crm domain.CRM, answers []domain.PushAnswer,
 	retryAt []time.Time, budget Budget) error {
 	err := svc.record.Update(ctx, func(tx Tx) error {
+		budget.At = tx.Now()
 		if err := setState(tx, crmState(crm, stateBudget), budget); err != nil {
 			return err
 		}

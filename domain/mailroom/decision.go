@@ -24,6 +24,24 @@ func (svc *Service) Audit(ctx context.Context, sender domain.MemberID, p Page) (
 type DecidedRestriction struct {
 	RestrictionRow
 	Decision *spam.Decision
+	Undo     *Undo // nil: it was not undone, or that is no longer kept
+}
+
+// Undo says who took a restriction back, and why (R43).
+type Undo struct {
+	By     string // the id of the key
+	Reason string // the operator's own words; empty: none were given
+}
+
+// undoID returns the id of the audit's entry about the undo of a restriction, which is found by it. A
+// restriction is undone once.
+func undoID(restriction string) string { return restriction + "-undo" }
+
+// undoDetail is what the audit keeps of an undo.
+type undoDetail struct {
+	Restriction string `json:"restriction"`
+	Trigger     string `json:"trigger"`
+	Reason      string `json:"reason,omitempty"`
 }
 
 // Restrictions lists all restrictions of a member, newest first, for an operator.
@@ -44,9 +62,9 @@ func (svc *Service) decided(ctx context.Context, read func(Tx) ([]RestrictionRow
 		if err != nil {
 			return err
 		}
-		ids := make([]string, len(rows))
-		for i, row := range rows {
-			ids[i] = row.ID
+		var ids []string
+		for _, row := range rows {
+			ids = append(ids, row.ID, undoID(row.ID))
 		}
 		entries, err := tx.Decisions(ids)
 		if err != nil {
@@ -61,6 +79,13 @@ func (svc *Service) decided(ctx context.Context, read func(Tx) ([]RestrictionRow
 					return fmt.Errorf("read the decision %s: %w", row.ID, err)
 				}
 			}
+			if undo := entries[undoID(row.ID)]; len(undo.Detail) > 0 {
+				var kept undoDetail
+				if err := json.Unmarshal(undo.Detail, &kept); err != nil {
+					return fmt.Errorf("read the undo of %s: %w", row.ID, err)
+				}
+				list[i].Undo = &Undo{By: undo.By, Reason: kept.Reason}
+			}
 		}
 		return nil
 	})
@@ -69,9 +94,14 @@ func (svc *Service) decided(ctx context.Context, read func(Tx) ([]RestrictionRow
 
 // UndoRestriction lets an operator take a restriction back, with an entry in the audit. The restriction no
 // longer counts on the ladder (R42), and the signals of its decision no longer count for the next one
-// (spam.Undone): the sender continues as if there had been none.
-func (svc *Service) UndoRestriction(ctx context.Context, v Viewer, id string) error {
-	err := svc.record.Update(ctx, func(tx Tx) error {
+// (spam.Undone): the sender continues as if there had been none. The reason is for the audit and may be
+// empty; its form is that of a decline's (R43).
+func (svc *Service) UndoRestriction(ctx context.Context, v Viewer, id, reason string) error {
+	reason, err := domain.DeclineReason(reason)
+	if err != nil {
+		return err
+	}
+	err = svc.record.Update(ctx, func(tx Tx) error {
 		row, err := tx.Restriction(id)
 		if err != nil {
 			return err
@@ -90,12 +120,12 @@ func (svc *Service) UndoRestriction(ctx context.Context, v Viewer, id string) er
 		if err := tx.UndoRestriction(id); err != nil {
 			return err
 		}
-		detail, err := json.Marshal(map[string]string{"restriction": id, "trigger": row.Trigger})
+		detail, err := json.Marshal(undoDetail{Restriction: id, Trigger: row.Trigger, Reason: reason})
 		if err != nil {
 			return fmt.Errorf("store an undo: %w", err)
 		}
 		return tx.AppendAudit([]AuditEntry{{
-			ID: string(svc.ids.NewID()), At: tx.Now(), Kind: DecidedUndo,
+			ID: undoID(id), At: tx.Now(), Kind: DecidedUndo,
 			Sender: row.Member, By: v.KeyID, Detail: detail,
 		}})
 	})

@@ -90,6 +90,17 @@ type Checker interface {
 	Check(ctx context.Context) []Finding
 }
 
+// Linker is a CRM whose records people look at in a browser.
+type Linker interface {
+	// RecordURL returns the address at which people see the InMail's own record; empty: it has none.
+	RecordURL(link domain.Link) string
+}
+
+// Titler is a CRM with a name that people know.
+type Titler interface {
+	Title() string
+}
+
 // ErrNotConfigured is returned by a CRM that this process does not reach.
 var ErrNotConfigured = errors.New("this CRM is not configured")
 
@@ -325,6 +336,9 @@ type InMails interface {
 	SetPreviewed(ids []domain.ID) (int, error)
 	// SentBy lists the accepted InMails of a sender, newest first by (AcceptedAt, ID), without bodies.
 	SentBy(sender domain.MemberID, f Filter, page Page) ([]*domain.InMail, error)
+	// CountSent counts the newest InMails of a sender, so many at most, by their state as the clock gives it
+	// (R33). tag narrows it to those with a tag.
+	CountSent(sender domain.MemberID, tag string, newest int) (map[domain.Status]int, error)
 	// InboxOf lists the live entries of a member's inbox, newest first: InMails by SentAt, without bodies,
 	// and replies by At. The filter applies to the InMail, also where the entry is a reply to it.
 	InboxOf(member domain.MemberID, f Filter, page Page) ([]Entry, error)

@@ -352,14 +352,20 @@ func reputationRules(t *testing.T) {
 	}
 	with(t, "R43_an_operator_undoes", shipped, func(w *world) {
 		r := burst(w)
-		w.ok(w.svc.UndoRestriction(w.ctx, operator, r.ID))
+		w.want(w.svc.UndoRestriction(w.ctx, operator, r.ID, strings.Repeat("ä", domain.MaxDeclineReason+1)), domain.BadRequest)
+		w.ok(w.svc.UndoRestriction(w.ctx, operator, r.ID, " one  event "))
+		list, err := w.svc.Restrictions(w.ctx, "a")
+		w.ok(err)
+		if u := list[0].Undo; u == nil || u.Reason != "one event" || u.By != operator.KeyID {
+			w.t.Errorf("the undo is %+v, want its reason in one line", u)
+		}
 		// The sends of the burst do not count again, as a burst or as even gaps.
 		w.clock.advance(time.Millisecond)
 		for i := range 10 {
 			_, err := w.accept(own("a", 10+i))
 			w.ok(err)
 		}
-		_, err := w.accept(own("a", 20)) // but as many new ones do
+		_, err = w.accept(own("a", 20)) // but as many new ones do
 		w.until(err)
 		s, err := w.svc.Standing(w.ctx, "a")
 		w.ok(err)
@@ -368,8 +374,8 @@ func reputationRules(t *testing.T) {
 				w.t.Errorf("the standing counts %g sends in the minute, want the 10 after the undo", n.Value)
 			}
 		}
-		w.want(w.svc.UndoRestriction(w.ctx, operator, r.ID), domain.NotFound)
-		w.want(w.svc.UndoRestriction(w.ctx, operator, "nothing"), domain.NotFound)
+		w.want(w.svc.UndoRestriction(w.ctx, operator, r.ID, ""), domain.NotFound)
+		w.want(w.svc.UndoRestriction(w.ctx, operator, "nothing", ""), domain.NotFound)
 		audit, err := w.svc.Audit(w.ctx, "a", mailroom.Page{Limit: 10})
 		w.ok(err)
 		undone := 0
@@ -400,7 +406,7 @@ func reputationRules(t *testing.T) {
 		}
 		list, err := w.svc.Restrictions(w.ctx, "a")
 		w.ok(err)
-		w.ok(w.svc.UndoRestriction(w.ctx, operator, list[0].ID))
+		w.ok(w.svc.UndoRestriction(w.ctx, operator, list[0].ID, ""))
 		w.clock.advance(time.Minute)
 		for i := 3; i < 5; i++ {
 			report(i)

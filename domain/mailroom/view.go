@@ -168,6 +168,19 @@ func (svc *Service) Sent(ctx context.Context, member domain.MemberID, f Filter, 
 	return views, wrap("list what was sent", err)
 }
 
+// SentCounted is how many of the newest InMails of a sender are counted by state.
+const SentCounted = 1000
+
+// CountSent counts by state what a member sent, of the newest SentCounted (R33); tag narrows it.
+func (svc *Service) CountSent(ctx context.Context, member domain.MemberID,
+	tag string) (counts map[domain.Status]int, err error) {
+	err = svc.record.View(ctx, func(tx Tx) (err error) {
+		counts, err = tx.CountSent(member, tag, SentCounted)
+		return err
+	})
+	return counts, wrap("count what was sent", err)
+}
+
 // Inbox lists the live entries of a member's inbox, newest first by (SentAt, ID), and counts the unread ones.
 // The first listing of an InMail sets previewed_at and opens nothing (R30).
 func (svc *Service) Inbox(ctx context.Context, member domain.MemberID, f Filter, p Page) (InboxPage, error) {

@@ -3,6 +3,7 @@ package recordtest
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -674,6 +675,12 @@ func clockExpires(t *testing.T, w *world) {
 		v.Expired = idsOf(sentBy(w, "ada", mailroom.Filter{Status: domain.Expired}))
 		v.SentOpened = idsOf(sentBy(w, "ada", mailroom.Filter{Status: domain.Opened}))
 		v.Unread = unread(w, "bob")
+		counted := read(w, func(tx mailroom.Tx) (map[domain.Status]int, error) { return tx.CountSent("ada", "", 10) })
+		want := map[domain.Status]int{domain.Sent: len(v.Sent), domain.Expired: len(v.Expired), domain.Opened: len(v.SentOpened)}
+		maps.DeleteFunc(want, func(_ domain.Status, n int) bool { return n == 0 })
+		if diff := cmp.Diff(want, counted); diff != "" {
+			t.Errorf("counted by state (-want +got):\n%s", diff)
+		}
 		return v
 	}
 	before := view{Inbox: []domain.ID{opened, unopened}, Sent: []domain.ID{unopened}, SentOpened: []domain.ID{opened}, Unread: 1}
@@ -1350,6 +1357,15 @@ func tags(t *testing.T, w *world) {
 		"hot": {a.ID}, "hot lead": {a.ID}, "lead": {b.ID}, "100%_\\": {b.ID}, "%": nil, "": {c.ID, b.ID, a.ID}, "h": nil} {
 		if diff := cmp.Diff(want, find(tag), cmpopts.EquateEmpty()); diff != "" {
 			t.Errorf("tag %q (-want +got):\n%s", tag, diff)
+		}
+	}
+	for _, row := range []struct {
+		tag          string
+		newest, want int
+	}{{"hot", 10, 1}, {"", 10, 3}, {"", 2, 2}, {"hot", 2, 0}, {"h", 10, 0}} {
+		got := read(w, func(tx mailroom.Tx) (map[domain.Status]int, error) { return tx.CountSent("ada", row.tag, row.newest) })
+		if got[domain.Sent] != row.want {
+			t.Errorf("of the newest %d %v have the tag %q, want %d", row.newest, got, row.tag, row.want)
 		}
 	}
 	m := w.inmail(a.ID)
