@@ -2,6 +2,7 @@ package domain
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -147,4 +148,42 @@ func TestCreditsNeverOverspend(t *testing.T) {
 			}
 		}
 	})
+}
+
+// impliedReceipts draws events in any order, with replies that are said to be automatic and not, stores of each
+// what the InMail does not imply at that time, and compares what can be read with all that happened (R54, R64).
+func impliedReceipts(t *rapid.T) {
+	events := []Event{EventDeliver, EventDeliver, EventRefuse, EventFail, EventOpen, EventReply, EventDecline, EventExpire, EventRetract}
+	now := t0
+	m, first := New(InMail{ID: "m", Sender: "ann", Recipient: "bob"}, now)
+	all, stored := []Receipt{first}, []Receipt{}
+	if !m.Implies(first) {
+		t.Fatal("a new InMail does not imply its receipt")
+	}
+	for range rapid.IntRange(1, 25).Draw(t, "steps") {
+		now = now.Add(time.Duration(rapid.SampledFrom([]int{0, 1, 24, WindowHours}).Draw(t, "hours")) * time.Hour)
+		var got []Receipt
+		switch rapid.IntRange(0, 4).Draw(t, "what") {
+		case 0: // the first reply is said to be automatic, or a later one
+			got, _ = m.Correct(time.Time{}, now)
+		case 1: // another reply is said to be none
+			got, _ = m.Correct(m.SentAt.Add(time.Duration(rapid.IntRange(0, 5).Draw(t, "minutes"))*time.Minute), now)
+		default:
+			got, _ = m.Apply(rapid.SampledFrom(events).Draw(t, "event"), now, TooOld)
+		}
+		all = append(all, got...)
+		for _, r := range got {
+			if !m.Implies(r) {
+				stored = append(stored, r)
+			}
+		}
+		if read := m.Receipts(stored); !slices.Equal(read, all) {
+			t.Fatalf("read %+v\nwant %+v\nstored %+v", read, all, stored)
+		}
+	}
+	for _, r := range stored {
+		if r.Status != Replied && r.Status != Opened {
+			t.Fatalf("a receipt %s is stored", r.Status)
+		}
+	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 )
 
 func at(s string) time.Time {
@@ -573,6 +574,7 @@ func TestRules(t *testing.T) {
 			}
 		}
 	})
+	t.Run("R54_what_an_InMail_implies_is_not_stored", func(t *testing.T) { rapid.Check(t, impliedReceipts) })
 	t.Run("R54_receipts_without_gaps", func(t *testing.T) {
 		m, first := New(InMail{ID: "m1"}, t0)
 		receipts := []Receipt{first}

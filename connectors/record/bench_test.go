@@ -33,8 +33,8 @@ func BenchmarkInsert(b *testing.B) {
 	})
 }
 
-// BenchmarkDeliver is the transaction of a delivery: lock the senders, claim, save
-// with receipts, spend, count.
+// BenchmarkDeliver is the transaction of a delivery: lock the senders, claim, save, spend,
+// count.
 func BenchmarkDeliver(b *testing.B) {
 	eachEngine(b, func(b *testing.B, s *stock) {
 		for _, group := range []int{1, 100, 500} {
@@ -51,7 +51,7 @@ func BenchmarkDeliver(b *testing.B) {
 	})
 }
 
-// BenchmarkExpire is one step of the sweep: a thousand expired InMails with their receipts and their counts.
+// BenchmarkExpire is one step of the sweep: a thousand expired InMails and their counts.
 func BenchmarkExpire(b *testing.B) {
 	eachEngine(b, func(b *testing.B, s *stock) {
 		const group = 1000

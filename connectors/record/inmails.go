@@ -1,6 +1,7 @@
 package record
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -99,7 +100,8 @@ const insertInMails = `INSERT INTO inmails (id, sender, recipient, category, tag
 const insertTexts = `INSERT INTO texts (inmail, subject, preview, body) SELECT r.inmail, r.subject, r.preview, r.body
 	FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) AS r(inmail, subject, preview, body)`
 
-// Insert stores new InMails with their first receipts, and their links to all CRMs, due at once.
+// Insert stores new InMails and their links to all CRMs, due at once. receipts[i] is of ms[i]; what an InMail
+// implies is not stored.
 func (t *tx) Insert(ms []*domain.InMail, receipts []domain.Receipt) error {
 	if len(ms) == 0 {
 		return t.appendReceipts(receipts)
@@ -125,7 +127,13 @@ func (t *tx) Insert(ms []*domain.InMail, receipts []domain.Receipt) error {
 	if err := t.later("link InMails to the CRMs", insertLinks, &batch{args: []any{t.at(0), ids}}, anyNumber); err != nil {
 		return err
 	}
-	return t.appendReceipts(receipts)
+	var more []domain.Receipt
+	for i, r := range receipts {
+		if i >= len(ms) || !ms[i].Implies(r) {
+			more = append(more, r)
+		}
+	}
+	return t.appendReceipts(more)
 }
 
 const (
@@ -179,39 +187,25 @@ func (t *tx) byID(query asking, what, sql string, ids []domain.ID) (map[domain.I
 	return found, err
 }
 
-// claimDue reads the index of expiry times from the oldest on, so it costs only what it finds.
-// expireDue changes all of them as Apply changes one, and RETURNING gives back how each was before.
-// Its guard is ended_at and not the status: when PostgreSQL expects few rows with a status, it starts
-// from the index of the status.
-const (
-	claimDue = `SELECT i.id FROM inmails i WHERE i.status = 'sent' AND i.expires_at <= $1
-		ORDER BY i.expires_at LIMIT $2 FOR UPDATE SKIP LOCKED`
-	expireDue = `UPDATE inmails SET status = 'expired', in_inbox = FALSE, ended_at = expires_at, seq = seq + 1,
+// expireDue changes InMails as Apply changes one, and RETURNING gives back how each was before. It reads the
+// index of expiry times from the oldest on, so it costs only what it finds. Its guard is ended_at and not the
+// status: when PostgreSQL expects few rows with a status, it starts from the index of the status.
+const expireDue = `WITH due AS (SELECT i.id FROM inmails i WHERE i.status = 'sent' AND i.expires_at <= $1
+		ORDER BY i.expires_at LIMIT $2 FOR UPDATE SKIP LOCKED)
+	UPDATE inmails SET status = 'expired', in_inbox = FALSE, ended_at = expires_at, seq = seq + 1,
 		version = version + 1
-		WHERE id IN (SELECT unnest($1::uuid[])) AND ended_at IS NULL
+		WHERE id IN (SELECT d.id FROM due d) AND ended_at IS NULL
 		RETURNING id, sender, recipient, category, tags, seq - 1, version - 1, accepted_at, sent_at, expires_at,
 			account_type, words, advice`
-	expiryReceipts = `INSERT INTO receipts (inmail, seq, status, at, reason)
-		SELECT i.id, i.seq, 'expired', i.ended_at, '' FROM inmails i WHERE i.id IN (SELECT unnest($1::uuid[]))`
-)
 
 // ExpireDue expires up to limit unopened InMails whose window is over at Now, as EventExpire does
 // (R33). The oldest come first; those that another transaction has locked are skipped. It returns
-// them as they were before.
+// them as they were before. The receipts follow from the rows.
 func (t *tx) ExpireDue(limit int) (due []*domain.InMail, err error) {
 	if limit <= 0 {
 		return nil, nil
 	}
 	var ids []domain.ID
-	err = t.query("find expired InMails", claimDue, func(r row) error {
-		var id domain.ID
-		err := r.Scan((*string)(&id))
-		ids = append(ids, id)
-		return err
-	}, t.at(0), limit)
-	if err != nil || len(ids) == 0 {
-		return nil, err
-	}
 	err = t.change("expire what is due", expireDue, func(r row) error {
 		m := &domain.InMail{Status: domain.Sent}
 		var tags, advice string
@@ -220,19 +214,16 @@ func (t *tx) ExpireDue(limit int) (due []*domain.InMail, err error) {
 			&m.Version, &accepted, &sent, &expires, (*string)(&m.AccountType), &m.Words, &advice)
 		m.Tags, m.Advice = readTags(tags), readAdvice(advice)
 		m.AcceptedAt, m.SentAt, m.ExpiresAt = instant(accepted), instant(sent), instant(expires)
-		due = append(due, m)
+		due, ids = append(due, m), append(ids, m.ID)
 		return err
-	}, ids)
+	}, t.at(0), limit)
 	if err != nil {
 		return nil, err
 	}
-	if len(due) != len(ids) {
-		return nil, t.conflict("expire what is due")
-	}
-	if err := t.markLater(ids); err != nil {
-		return nil, err
-	}
-	return due, t.later("append the receipts of expiries", expiryReceipts, &batch{args: []any{ids}}, len(ids))
+	slices.SortFunc(due, func(a, b *domain.InMail) int {
+		return cmp.Or(a.ExpiresAt.Compare(b.ExpiresAt), cmp.Compare(a.ID, b.ID))
+	})
+	return due, t.markLater(ids)
 }
 
 const (
@@ -282,7 +273,7 @@ const saveInMails = `UPDATE inmails SET status = r.status, seq = r.seq, version 
 const saveReasons = `UPDATE texts SET decline_reason = r.reason
 	FROM unnest($1::uuid[], $2::text[]) AS r(inmail, reason) WHERE texts.inmail = r.inmail`
 
-// Save stores changed InMails and appends their receipts. The guard is the status and version with which each
+// Save stores changed InMails and appends the receipts that they do not imply. The guard is the status and version with which each
 // was loaded: an InMail that has changed since, or that is in the batch twice, fails the whole transaction
 // with ErrConflict. An InMail with a new version becomes due for every CRM. Of the texts Save changes the
 // reason of a decline alone, when the InMail is declined; it does not change sender, recipient, and the times
@@ -305,7 +296,11 @@ func (t *tx) Save(changes []mailroom.Change) error {
 		if m.Status == domain.Declined && c.FromStatus != domain.Declined && m.DeclineReason != "" {
 			reasons.add(m.ID, m.DeclineReason)
 		}
-		receipts = append(receipts, c.Receipts...)
+		for _, r := range c.Receipts {
+			if !m.Implies(r) {
+				receipts = append(receipts, r)
+			}
+		}
 		if m.Version != c.FromVersion {
 			changed = append(changed, m.ID)
 		}

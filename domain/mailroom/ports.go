@@ -303,8 +303,8 @@ type Cursor struct {
 
 // InMails is the part of the record that keeps InMails and their receipts.
 type InMails interface {
-	// Insert stores new queued InMails with their tags and first receipts, and their links to all CRMs, due
-	// at once.
+	// Insert stores new queued InMails with their tags, and their links to all CRMs, due at once. receipts[i]
+	// is of ms[i]; what an InMail implies is not stored (domain.InMail.Implied).
 	Insert(ms []*domain.InMail, receipts []domain.Receipt) error
 	// InMails returns those of ids that exist, with tags.
 	InMails(ids []domain.ID) (map[domain.ID]*domain.InMail, error)
@@ -314,8 +314,8 @@ type InMails interface {
 	// of ids. The others are left out.
 	ClaimQueued(ids []domain.ID) ([]*domain.InMail, error)
 	// ExpireDue applies EventExpire to up to limit unopened InMails whose window is over at Now, oldest
-	// first, and skips those that another transaction has locked (R33). It stores state, receipt, version and
-	// mark in statements over all of them. It returns the InMails as they were before, without texts; the
+	// first, and skips those that another transaction has locked (R33). It stores state, version and mark in
+	// statements over all of them. It returns the InMails as they were before, without texts; the
 	// caller moves the counts.
 	ExpireDue(limit int) ([]*domain.InMail, error)
 	// QueuedBefore returns up to limit queued InMails that were accepted before t, oldest first. After them
@@ -326,7 +326,9 @@ type InMails interface {
 	// the receipts. A row that has changed since it was loaded fails the whole batch with ErrConflict. A
 	// change of Version makes the InMail due for every CRM.
 	Save(changes []Change) error
-	Receipts(id domain.ID) ([]domain.Receipt, error) // by sequence number
+	// Receipts returns the receipts of an InMail by sequence number: the stored ones and those that it implies
+	// (R54).
+	Receipts(id domain.ID) ([]domain.Receipt, error)
 	// InMailsOf returns the ids of all InMails that a member sent, and of those that were delivered to it,
 	// oldest first.
 	InMailsOf(member domain.MemberID) ([]domain.ID, error)

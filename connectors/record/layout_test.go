@@ -1,0 +1,143 @@
+package record_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"inmail/connectors/record"
+	"inmail/connectors/record/recordtest"
+	"inmail/domain"
+	"inmail/domain/mailroom"
+)
+
+// onVersion runs a test on both engines, with a record of an earlier version of the schema.
+func onVersion(t *testing.T, version int64, test func(t *testing.T, o *old)) {
+	for name, place := range map[string]func() record.Config{
+		"sqlite":   func() record.Config { return sqliteConfig(t) },
+		"postgres": func() record.Config { c := record.Default(); c.URL = recordtest.EmptyDatabase(t, ""); return c },
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := &old{t: t, cfg: place(), now: time.UnixMilli(9000).UTC()}
+			var err error
+			if o.db, err = record.MigrateTo(t.Context(), o.cfg, version); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { o.db.Close() })
+			test(t, o)
+		})
+	}
+}
+
+// put15 stores an InMail of version 15 with its receipts. Times are NULL or milliseconds.
+func (o *old) put15(n int, m domain.InMail, receipts []domain.Receipt) {
+	o.t.Helper()
+	ms := func(t time.Time) string {
+		if t.IsZero() {
+			return "NULL"
+		}
+		return fmt.Sprint(t.UnixMilli())
+	}
+	live := slices.Contains([]domain.Status{domain.Sent, domain.Opened, domain.Replied, domain.Declined}, m.Status)
+	o.put(fmt.Sprintf(`INSERT INTO inmails (id, accepted_at, sent_at, expires_at, opened_at, replied_at, declined_at, ended_at, version, seq,
+		replies, words, undone, in_inbox, sender, recipient, status, reason, account_type, category, tags, advice)
+		VALUES ('%s', %s, %s, %s, %s, %s, %s, %s, %d, %d, 0, 9, FALSE, %t, 'ada', 'bob', '%s', '%s', 'recruiter', '', '', '')`,
+		oldID(n), ms(m.AcceptedAt), ms(m.SentAt), ms(m.ExpiresAt), ms(m.OpenedAt), ms(m.RepliedAt), ms(m.DeclinedAt), ms(m.EndedAt),
+		m.Version, m.Seq, live, m.Status, m.Reason))
+	o.put(fmt.Sprintf(`INSERT INTO texts (inmail, subject, preview, body) VALUES ('%s', 'Subject', 'Body', 'Body')`, oldID(n)))
+	for _, r := range receipts {
+		o.put(fmt.Sprintf(`INSERT INTO receipts (inmail, at, seq, status, reason) VALUES ('%s', %d, %d, '%s', '%s')`,
+			oldID(n), r.At.UnixMilli(), r.Seq, r.Status, r.Reason))
+	}
+}
+
+// histories returns InMails in every state, each with all its receipts.
+func histories(t *testing.T) (ms []domain.InMail, receipts [][]domain.Receipt) {
+	at := func(ms int64) time.Time { return time.UnixMilli(ms).UTC() }
+	for i, events := range [][]domain.Event{
+		{}, {domain.EventDeliver}, {domain.EventRefuse}, {domain.EventFail}, {domain.EventDeliver, domain.EventOpen},
+		{domain.EventDeliver, domain.EventOpen, domain.EventReply}, {domain.EventDeliver, domain.EventReply},
+		{domain.EventDeliver, domain.EventDecline}, {domain.EventDeliver, domain.EventRetract},
+		{domain.EventDeliver, domain.EventOpen, domain.EventRetract}, {domain.EventDeliver, domain.EventDecline, domain.EventRetract},
+		{domain.EventDeliver, domain.EventReply, domain.EventRetract}, {domain.EventDeliver, domain.EventExpire},
+		{domain.EventDeliver, domain.EventReply, "withdraw", domain.EventDecline},
+	} {
+		m, first := domain.New(domain.InMail{ID: oldID(i + 1), Sender: "ada", Recipient: "bob"}, at(100))
+		all := []domain.Receipt{first}
+		for k, e := range events {
+			now := at(int64(200 + 10*k))
+			if e == domain.EventExpire {
+				now = m.ExpiresAt
+			}
+			got := []domain.Receipt{}
+			var err error
+			if e == "withdraw" {
+				got, err = m.Correct(time.Time{}, now)
+			} else {
+				got, err = m.Apply(e, now, domain.TooOld)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, got...)
+		}
+		ms, receipts = append(ms, *m), append(receipts, all)
+	}
+	return ms, receipts
+}
+
+// TestMigrateReceipts checks that a record that has every receipt reads the same after what its rows imply was
+// removed, and that a receipt which its row does not imply stays, whatever its status (R54).
+func TestMigrateReceipts(t *testing.T) {
+	onVersion(t, 15, func(t *testing.T, o *old) {
+		ms, want := histories(t)
+		for i, m := range ms {
+			o.put15(i+1, m, want[i])
+		}
+		// A row that was repaired by hand says another time than its receipt: the receipt stays.
+		odd := ms[1]
+		moved := slices.Clone(want[1])
+		odd.ID = oldID(50)
+		for i := range moved {
+			moved[i].InMail = odd.ID
+			moved[i].At = moved[i].At.Add(time.Millisecond)
+		}
+		o.put15(50, odd, moved)
+		ms, want = append(ms, odd), append(want, moved)
+		rec := o.open()
+		for i, m := range ms {
+			var got []domain.Receipt
+			if err := rec.View(t.Context(), func(tx mailroom.Tx) (err error) { got, err = tx.Receipts(m.ID); return err }); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(want[i], got); diff != "" {
+				t.Errorf("%s (-before +after):\n%s", m.Status, diff)
+			}
+		}
+		db, err := record.MigrateTo(t.Context(), o.cfg, 18) // it is there already
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		stored := map[string]int{}
+		rows, err := db.QueryContext(t.Context(), "SELECT status, count(*) FROM receipts GROUP BY status")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var status string
+			var n int
+			if err := rows.Scan(&status, &n); err != nil {
+				t.Fatal(err)
+			}
+			stored[status] = n
+		}
+		if diff := cmp.Diff(map[string]int{"queued": 1, "sent": 1, "replied": 4, "opened": 1}, stored); diff != "" {
+			t.Errorf("stored (-want +got):\n%s", diff)
+		}
+	})
+}
