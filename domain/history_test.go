@@ -150,8 +150,8 @@ func TestCreditsNeverOverspend(t *testing.T) {
 	})
 }
 
-// impliedReceipts draws events in any order, with replies that are said to be automatic and not, stores of each
-// what the InMail does not imply at that time, and compares what can be read with all that happened (R54, R64).
+// impliedReceipts draws events in any order, with replies that are said to be automatic and not, stores what
+// the InMail does not imply at that time, and compares what can be read with all that happened (R54, R64).
 func impliedReceipts(t *rapid.T) {
 	events := []Event{EventDeliver, EventDeliver, EventRefuse, EventFail, EventOpen, EventReply, EventDecline, EventExpire, EventRetract}
 	now := t0

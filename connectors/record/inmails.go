@@ -273,11 +273,11 @@ const saveInMails = `UPDATE inmails SET status = r.status, seq = r.seq, version 
 const saveReasons = `UPDATE texts SET decline_reason = r.reason
 	FROM unnest($1::uuid[], $2::text[]) AS r(inmail, reason) WHERE texts.inmail = r.inmail`
 
-// Save stores changed InMails and appends the receipts that they do not imply. The guard is the status and version with which each
-// was loaded: an InMail that has changed since, or that is in the batch twice, fails the whole transaction
-// with ErrConflict. An InMail with a new version becomes due for every CRM. Of the texts Save changes the
-// reason of a decline alone, when the InMail is declined; it does not change sender, recipient, and the times
-// of acceptance and first listing.
+// Save stores changed InMails and appends the receipts that they do not imply. The guard is the status and
+// version with which each was loaded: an InMail that has changed since, or that is in the batch twice, fails
+// the whole transaction with ErrConflict. An InMail with a new version becomes due for every CRM. Of the
+// texts Save changes the reason of a decline alone, when the InMail is declined; it does not change sender,
+// recipient, and the times of acceptance and first listing.
 func (t *tx) Save(changes []mailroom.Change) error {
 	var rows, reasons batch
 	var receipts []domain.Receipt

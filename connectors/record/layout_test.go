@@ -89,7 +89,7 @@ func histories(t *testing.T) (ms []domain.InMail, receipts [][]domain.Receipt) {
 	return ms, receipts
 }
 
-// TestMigrateReceipts checks that a record that has every receipt reads the same after what its rows imply was
+// TestMigrateReceipts checks that a record with every receipt reads the same after what its rows imply was
 // removed, and that a receipt which its row does not imply stays, whatever its status (R54).
 func TestMigrateReceipts(t *testing.T) {
 	onVersion(t, 15, func(t *testing.T, o *old) {

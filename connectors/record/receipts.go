@@ -10,8 +10,8 @@ const insertReceipts = `INSERT INTO receipts (inmail, seq, status, at, reason)
 	SELECT r.inmail, r.seq, r.status, r.at, r.reason
 	FROM unnest($1::uuid[], $2::int[], $3::text[], $4::bigint[], $5::text[]) AS r(inmail, seq, status, at, reason)`
 
-// appendReceipts adds receipts that their InMails do not imply. A sequence number that exists already fails the
-// transaction, even when no guard of an InMail did (R54).
+// appendReceipts adds receipts that their InMails do not imply. A sequence number that exists already fails
+// the transaction, even when no guard of an InMail did (R54).
 func (t *tx) appendReceipts(receipts []domain.Receipt) error {
 	var rows batch
 	for _, r := range receipts {
@@ -25,8 +25,8 @@ const (
 	selectStates   = `SELECT ` + inmailColumns + withoutTexts + ` FROM inmails i WHERE i.id IN (SELECT unnest($1::uuid[]))`
 )
 
-// Receipts returns the receipts of an InMail by sequence number, the stored ones and those that its row implies
-// (R54).
+// Receipts returns the receipts of an InMail by sequence number, the stored ones and those that its row
+// implies (R54).
 func (t *tx) Receipts(id domain.ID) ([]domain.Receipt, error) {
 	var stored []domain.Receipt
 	var m *domain.InMail

@@ -326,8 +326,8 @@ type InMails interface {
 	// the receipts. A row that has changed since it was loaded fails the whole batch with ErrConflict. A
 	// change of Version makes the InMail due for every CRM.
 	Save(changes []Change) error
-	// Receipts returns the receipts of an InMail by sequence number: the stored ones and those that it implies
-	// (R54).
+	// Receipts returns the receipts of an InMail by sequence number: the stored ones and those that it
+	// implies (R54).
 	Receipts(id domain.ID) ([]domain.Receipt, error)
 	// InMailsOf returns the ids of all InMails that a member sent, and of those that were delivered to it,
 	// oldest first.
