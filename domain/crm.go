@@ -131,13 +131,16 @@ func (l *Link) Summarize() {
 }
 
 // Push is one InMail to be pushed to a CRM: its newest state, its link, and what matching needs. Email is the
-// recipient's address and serves only to find the person in the CRM (R01).
+// recipient's address and SenderEmail the sender's. They serve only to find the person and the sender's own
+// account in the CRM (R01).
 type Push struct {
 	InMail        InMail
 	Link          Link
 	SenderName    string
 	RecipientName string
 	Email         Email
+	SenderEmail   Email
+	SenderTeam    string
 }
 
 // PushAnswer is the result of one Push.

@@ -25,9 +25,9 @@ type crmRun struct {
 	EndedAt    time.Time `json:"ended_at"`
 	Fault      string
 	Compared   *struct {
-		InMails, Waiting, Resynced, Moved, Retried, Matched, Adopted, Calls int
-		RepairCalls                                                         int `json:"repair_calls"`
-		Drift                                                               map[string]int
+		InMails, Waiting, Resynced, Moved, Retried, Matched, Adopted, Owned, Calls int
+		RepairCalls                                                                int `json:"repair_calls"`
+		Drift                                                                      map[string]int
 	}
 	Backfilled *struct {
 		Total, Prepared, InMails, Records, Tasks, Pushed, Failed, Jobs, Calls int
@@ -281,6 +281,9 @@ func (r crmRun) compared() string {
 	t.row("looked for again", found)
 	if f.Adopted > 0 {
 		t.row("chosen by hand", fmt.Sprint(f.Adopted))
+	}
+	if f.Owned > 0 {
+		t.row("given to their sender's User", fmt.Sprint(f.Owned))
 	}
 	t.row("calls", fmt.Sprintf("%d, about %d more to repair it", f.Calls, f.RepairCalls))
 	return t.String()

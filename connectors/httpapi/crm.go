@@ -176,6 +176,7 @@ type crmCompared struct {
 	Retried     int            `json:"retried" doc:"unmatched and ambiguous ones that were looked for again; of a dry run: would be" example:"0"`
 	Matched     int            `json:"matched" doc:"of them those that now have a person" example:"0"`
 	Adopted     int            `json:"adopted" doc:"unmatched and ambiguous ones whose person somebody chose in the CRM: taken over; of a dry run: would be" example:"0"`
+	Owned       int            `json:"owned" doc:"records given to the account of their sender in the CRM, which was found or changed since; of a dry run: would be" example:"0"`
 	Calls       int            `json:"calls" doc:"API calls made" example:"4"`
 	RepairCalls int            `json:"repair_calls" doc:"about how many more it takes to push what was made due; of a dry run: all that the repair would take" example:"0"`
 }
@@ -271,7 +272,7 @@ func runOf(s mailroom.CRMStatus, kind mailroom.RunKind, now time.Time) *crmRun {
 		drift := map[string]int{}
 		maps.Copy(drift, f.Drift)
 		run.Compared = &crmCompared{InMails: f.Compared, Waiting: f.Waiting, Drift: drift, Resynced: f.Resynced,
-			Moved: f.Moved, Retried: f.Retried, Matched: f.Matched, Adopted: f.Adopted, Calls: f.Calls, RepairCalls: f.RepairCalls}
+			Moved: f.Moved, Retried: f.Retried, Matched: f.Matched, Adopted: f.Adopted, Owned: f.Owned, Calls: f.Calls, RepairCalls: f.RepairCalls}
 	}
 	if b := r.Backfilled; b != nil {
 		run.Backfilled = &crmFilled{Total: b.Total, Prepared: b.Prepared, InMails: b.InMails, Records: b.Records,

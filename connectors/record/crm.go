@@ -157,19 +157,21 @@ const lease = `UPDATE crm_links SET leased_until = $3, dead = FALSE,
 	wanted_version = (SELECT i.version FROM inmails i WHERE i.id = crm_links.inmail)
 	WHERE crm = $1 AND inmail IN (SELECT unnest($2::uuid[]))`
 
-// selectPushes reads InMails with their links to the CRM $1, and the names and address that matching needs.
+// selectPushes reads InMails with their links to the CRM $1, and the names and addresses that matching needs.
 const selectPushes = `SELECT ` + inmailColumns + withTexts + `,
 		i.id, $1::text, coalesce(l.record_id, ''), coalesce(l.match_state, ''),
 		coalesce(l.parents, ''), coalesce(l.notes, ''), coalesce(l.pushed_version, 0), coalesce(l.pushed_seq, 0),
 		coalesce(l.attempts, 0), coalesce(l.class, ''), coalesce(l.detail, ''), coalesce(l.failed_at, 0),
-		coalesce(l.dead, FALSE), coalesce(l.failures, ''), coalesce(s.name, ''), coalesce(p.name, ''), coalesce(p.email, '')
+		coalesce(l.dead, FALSE), coalesce(l.failures, ''), coalesce(s.name, ''), coalesce(p.name, ''), coalesce(p.email, ''),
+		coalesce(s.email, ''), coalesce(s.team, '')
 	FROM inmails i JOIN texts x ON x.inmail = i.id LEFT JOIN crm_links l ON l.inmail = i.id AND l.crm = $1
 		LEFT JOIN members s ON s.id = i.sender LEFT JOIN members p ON p.id = i.recipient `
 
 func scanPush(r row) (domain.Push, error) {
 	var p domain.Push
 	var s linkScan
-	m, err := scanInMail(r, append(s.columns(), &p.SenderName, &p.RecipientName, (*string)(&p.Email))...)
+	m, err := scanInMail(r, append(s.columns(), &p.SenderName, &p.RecipientName, (*string)(&p.Email),
+		(*string)(&p.SenderEmail), &p.SenderTeam)...)
 	if err != nil {
 		return p, err
 	}

@@ -135,9 +135,7 @@ func (c *Connector) taskColumns() []string {
 	if c.config.TaskType != "" {
 		columns = append(columns, "Type")
 	}
-	if len(c.owners) > 0 {
-		columns = append(columns, "OwnerId")
-	}
+	columns = append(columns, ownerColumn)
 	for _, d := range c.defaults {
 		columns = append(columns, d.field)
 	}
@@ -146,11 +144,8 @@ func (c *Connector) taskColumns() []string {
 
 // gather reads the record from where the backfill is, matches it page by page, and fills the sheets.
 func (c *Connector) gather(ctx context.Context, b *backfill) (*chunk, error) {
-	if c.config.Tasks {
-		c.learnZones(ctx)
-	}
 	ch := &chunk{to: b.SoFar.After, events: map[string]bool{},
-		records: newSheet(inMailObject, "upsert", inMailKey, columnNames(nil)...),
+		records: newSheet(inMailObject, "upsert", inMailKey, append(columnNames(nil), ownerColumn)...),
 		tasks:   newSheet(taskObject, "insert", taskKey, c.taskColumns()...)}
 	for ch.records.rows < c.jobRows && ch.records.data.Len() < maxUpload-pageSize*16_000 {
 		page := min(pageSize, c.jobRows-ch.records.rows)
@@ -183,11 +178,11 @@ func (c *Connector) gather(ctx context.Context, b *backfill) (*chunk, error) {
 
 // add adds the rows of an InMail to the sheets.
 func (ch *chunk) add(c *Connector, w *work) {
-	row := fieldsOf(w.push, c.text)
-	setParents(row, w.want)
+	row := c.recordRow(w)
 	ch.records.add(row)
 	m := &w.push.InMail
 	link := domain.Link{InMail: m.ID, PushedVersion: m.Version, PushedSeq: m.Seq}
+	noteOwner(&link, row)
 	w.want.keep(&link)
 	ch.links = append(ch.links, link)
 	for _, it := range c.taskItems(w) {
@@ -340,7 +335,7 @@ func (c *Connector) PlanBackfill(ctx context.Context, record mailroom.CRMRecord)
 		}
 		for i := range pushes {
 			w := &work{push: &pushes[i], want: parents{Match: domain.Matched, LeadID: "00Q000000000000AAA"}}
-			records.add(fieldsOf(w.push, c.text))
+			records.add(c.about(w.push).fields())
 			p.Beside += len(c.taskItems(w))
 			p.InMails++
 		}

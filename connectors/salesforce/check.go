@@ -507,7 +507,7 @@ func (c *Connector) checkRule(ctx context.Context) Finding {
 	step := func(ref string, seq int) subrequest {
 		p := *newer
 		p.InMail.Seq = seq
-		row := fieldsOf(&p, c.text)
+		row := c.about(&p).fields()
 		delete(row, inMailKey) // it is in the address
 		return subrequest{Method: http.MethodPatch, Ref: ref, Body: row,
 			URL: c.root() + "sobjects/" + inMailObject + "/" + inMailKey + "/" + string(newer.InMail.ID)}
@@ -580,16 +580,26 @@ func (c *Connector) checkTaskStatus(task *described) Finding {
 	return f
 }
 
-// checkOwners checks that the Users who own Tasks exist and are active.
+// checkOwners checks that the Users whom the settings name as owners exist and are active.
 func (c *Connector) checkOwners(ctx context.Context) Finding {
 	f := Finding{What: "owners", OK: true}
-	f.Detail = fmt.Sprintf("%d senders have a User; Tasks of others belong to the integration user", len(c.owners))
-	if len(c.owners) == 0 {
+	named := map[string]string{} // Users by what the settings call them
+	for member, id := range c.owners {
+		named[string(member)] = id
+	}
+	for team, id := range c.teamOwners {
+		named["team "+team] = id
+	}
+	f.Detail = fmt.Sprintf("%d senders and %d teams have a User by the settings", len(c.owners), len(c.teamOwners))
+	if c.config.FindOwners {
+		f.Detail += "; those of others are looked for in the org"
+	}
+	if len(named) == 0 {
 		return f
 	}
 	active := map[string]bool{}
 	var ids []string
-	for _, id := range c.owners {
+	for _, id := range named {
 		if _, twice := active[id]; !twice {
 			ids = append(ids, id)
 			active[id] = false
@@ -615,15 +625,15 @@ func (c *Connector) checkOwners(ctx context.Context) Finding {
 		return faultFinding(f.What, err)
 	}
 	var idle []string
-	for member, id := range c.owners {
+	for name, id := range named {
 		if !active[id] {
-			idle = append(idle, string(member))
+			idle = append(idle, name)
 		}
 	}
 	if idle != nil {
 		slices.Sort(idle)
 		f.OK, f.Detail = false, "no active User for: "+strings.Join(idle, ", ")
-		f.Remedy = "correct salesforce.owners; until then their Tasks belong to the integration user"
+		f.Remedy = "correct salesforce.owners and salesforce.team_owners; until then the next owner in the order has what is theirs"
 	}
 	return f
 }

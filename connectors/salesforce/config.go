@@ -37,7 +37,9 @@ type Config struct {
 	Concurrency  int           `koanf:"concurrency"`   // calls at once in a process; 1..20
 	Tasks        bool          `koanf:"tasks"`         // log a Task for the sending and for the first reply
 	TaskType     string        `koanf:"task_type"`     // Type of these Tasks; empty: the org's default
-	Owners       []string      `koanf:"owners"`        // member=005…: the User who owns a sender's Tasks
+	Owners       []string      `koanf:"owners"`        // member=005…: the User who stands for a sender
+	FindOwners   bool          `koanf:"find_owners"`   // look for the Users of other senders in the org
+	TeamOwners   []string      `koanf:"team_owners"`   // team=005…: who owns what a team sends without a User; *: any team
 	TaskStatus   string        `koanf:"task_status"`   // Status of these Tasks
 	TaskDefaults []string      `koanf:"task_defaults"` // Field__c=value: what the org requires on a Task beside that
 	TimeZone     string        `koanf:"time_zone"`     // IANA name: whose days Tasks have; empty: that of the org
@@ -47,7 +49,7 @@ type Config struct {
 func Default() Config {
 	return Config{
 		APIVersion: "67.0", Audience: "https://login.salesforce.com", Budget: 0.2,
-		Timeout: time.Minute, Concurrency: 4, Tasks: true, TaskStatus: "Completed",
+		Timeout: time.Minute, Concurrency: 4, Tasks: true, TaskStatus: "Completed", FindOwners: true,
 	}
 }
 
@@ -92,6 +94,9 @@ func (c Config) Validate() error {
 	}
 	if _, err := parseOwners(c.Owners); err != nil {
 		fault("owners: %w", err)
+	}
+	if _, err := parseTeamOwners(c.TeamOwners); err != nil {
+		fault("team_owners: %w", err)
 	}
 	if n := utf8.RuneCountInString(c.TaskStatus); n < 1 || n > taskSubject {
 		fault("task_status: has %d characters, not 1 to %d; Completed is the org's usual one", n, taskSubject)
@@ -222,6 +227,31 @@ func parseTaskDefaults(pairs []string) (defaults []taskDefault, err error) {
 		defaults = append(defaults, d)
 	}
 	return defaults, nil
+}
+
+// anyTeam is the name that stands for every team without a User of its own, and for senders without a team.
+const anyTeam = "*"
+
+// parseTeamOwners reads pairs of the form team=005… and returns the ids of Users with 18 characters. A name
+// of a team may have an equals sign.
+func parseTeamOwners(pairs []string) (map[string]string, error) {
+	owners := make(map[string]string, len(pairs))
+	for _, pair := range pairs {
+		at := strings.LastIndexByte(pair, '=')
+		team := strings.TrimSpace(pair[:max(at, 0)])
+		if team == "" {
+			return nil, fmt.Errorf("%q is no pair such as emea=005Ak000001XyZzIAK", pair)
+		}
+		full, ok := canonicalID(strings.TrimSpace(pair[at+1:]), userPrefix)
+		if !ok {
+			return nil, fmt.Errorf("team %s has %q, which is no id of a User (005…)", team, pair[at+1:])
+		}
+		if _, twice := owners[team]; twice {
+			return nil, fmt.Errorf("team %s comes twice", team)
+		}
+		owners[team] = full
+	}
+	return owners, nil
 }
 
 // parseOwners reads pairs of the form member=005… and returns the ids of Users with 18 characters.

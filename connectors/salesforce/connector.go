@@ -48,19 +48,21 @@ type Deps struct {
 
 // Connector is the Salesforce side of the sync. Several goroutines may use its methods at once.
 type Connector struct {
-	config   Config
-	owners   map[domain.MemberID]string
-	defaults []taskDefault // what every Task gets
-	zones    zones
-	keepFor  time.Duration // how long the org keeps an InMail that is over; 0: for ever
-	text     domain.CRMText
-	login    *login
-	budget   *budget
-	shared   Shared
-	observer mailroom.CRMObserver
-	log      *slog.Logger
-	clock    mailroom.Clock
-	wait     func(context.Context, time.Duration) error
+	config     Config
+	owners     map[domain.MemberID]string // Users by sender, as the setting names them
+	teamOwners map[string]string          // Users by team
+	defaults   []taskDefault              // what every Task gets
+	zone       zone
+	users      users
+	keepFor    time.Duration // how long the org keeps an InMail that is over; 0: for ever
+	text       domain.CRMText
+	login      *login
+	budget     *budget
+	shared     Shared
+	observer   mailroom.CRMObserver
+	log        *slog.Logger
+	clock      mailroom.Clock
+	wait       func(context.Context, time.Duration) error
 
 	current       atomic.Pointer[session]
 	lookedForMove atomic.Int64 // when a login was made last because the org may have moved, in ms since 1970
@@ -94,6 +96,10 @@ func New(config Config, deps Deps) (*Connector, error) {
 	if err != nil {
 		return nil, err
 	}
+	teamOwners, err := parseTeamOwners(config.TeamOwners)
+	if err != nil {
+		return nil, err
+	}
 	defaults, err := parseTaskDefaults(config.TaskDefaults)
 	if err != nil {
 		return nil, err
@@ -109,7 +115,7 @@ func New(config Config, deps Deps) (*Connector, error) {
 				config.JWTKeyFile, err)
 		}
 	}
-	c := &Connector{config: config, owners: owners, defaults: defaults, text: deps.Text,
+	c := &Connector{config: config, owners: owners, teamOwners: teamOwners, defaults: defaults, text: deps.Text,
 		keepFor: time.Duration(deps.KeepDays) * 24 * time.Hour, shared: deps.Shared,
 		observer: deps.Observer, log: deps.Log, clock: deps.Clock, wait: deps.Wait,
 		jobRows: maxJobRows, bulkAbove: bulkAbove}
@@ -245,6 +251,7 @@ func (c *Connector) Resume(ctx context.Context) error {
 		return mailroom.ErrNotConfigured
 	}
 	c.ways.open()
-	c.zones.forget()
+	c.zone.forget()
+	c.users.forgetAll()
 	return errors.Join(c.budget.unpark(ctx), c.forgetFailure(ctx), c.forgetSession(ctx), c.forgetRests(ctx))
 }

@@ -22,6 +22,7 @@ func (c *Connector) Forget(ctx context.Context, ids []domain.MemberID) error {
 	if !c.Configured() {
 		return mailroom.ErrNotConfigured
 	}
+	c.users.forget(ids...)
 	rows, err := c.peopleOf(ctx, ids)
 	if err == nil {
 		err = c.emptyPeople(ctx, rows)
@@ -38,6 +39,7 @@ func (c *Connector) ForgetThose(ctx context.Context, gone func(domain.MemberID) 
 	if !c.Configured() {
 		return mailroom.ErrNotConfigured
 	}
+	c.users.forgetAll()
 	for _, object := range peopleObjects {
 		for after := ""; ; {
 			last, rows, err := c.peopleAfter(ctx, object, after, gone)
@@ -83,10 +85,16 @@ type change struct {
 // erasedTasks returns changes that remove the texts from the Tasks of InMails. It asks queryAll, because a
 // query does not show what the org has archived: closed Tasks that are older than a year. A Task in the
 // recycle bin cannot be changed; it is logged by its id, for the org's administrator.
-func (c *Connector) erasedTasks(ctx context.Context, inmails []domain.ID) (rows []change, err error) {
+// What an erased sender owned goes to the integration user.
+func (c *Connector) erasedTasks(ctx context.Context, works []*work) (rows []change, err error) {
 	var events []string
-	for _, id := range inmails {
-		events = append(events, eventID(id, sentEvent), eventID(id, repliedEvent))
+	senderless := map[string]bool{}
+	for _, w := range works {
+		for _, event := range []string{sentEvent, repliedEvent} {
+			id := eventID(w.push.InMail.ID, event)
+			events = append(events, id)
+			senderless[id] = w.push.InMail.Sender == domain.Erased
+		}
 	}
 	q := &query{deleted: true, n: len(events), soql: func(part []int) string {
 		return "SELECT Id, IsDeleted, InMail_Event_Id__c FROM Task WHERE InMail_Event_Id__c IN " + in(pick(events, part))
@@ -108,7 +116,11 @@ func (c *Connector) erasedTasks(ctx context.Context, inmails []domain.ID) (rows 
 		if strings.HasSuffix(r.Event, ":"+repliedEvent) {
 			subject = repliedSubject
 		}
-		rows = append(rows, change{taskObject, r.ID, map[string]any{"Subject": subject, "Description": nil}})
+		fields := map[string]any{"Subject": subject, "Description": nil}
+		if s := c.current.Load(); s != nil && s.user != "" && senderless[r.Event] {
+			fields[ownerColumn] = s.user
+		}
+		rows = append(rows, change{taskObject, r.ID, fields})
 		return nil
 	}}
 	return rows, c.ask(ctx, q)
@@ -224,6 +236,26 @@ func (c *Connector) update(ctx context.Context, rows []change) ([]*Fault, error)
 	return faults, nil
 }
 
+// updateTasks changes Tasks. One that the org gives to no other owner is changed without that.
+func (c *Connector) updateTasks(ctx context.Context, rows []change) ([]*Fault, error) {
+	faults, err := c.update(ctx, rows)
+	var kept []int
+	for i, f := range faults {
+		if _, owner := rows[i].fields[ownerColumn]; owner && f != nil {
+			delete(rows[i].fields, ownerColumn)
+			kept = append(kept, i)
+		}
+	}
+	if err != nil || kept == nil {
+		return faults, err
+	}
+	again, err := c.update(ctx, pick(rows, kept))
+	for i, f := range again {
+		faults[kept[i]] = f
+	}
+	return faults, err
+}
+
 // indexes returns 0 to n-1.
 func indexes(n int) []int {
 	all := make([]int, n)
@@ -249,7 +281,6 @@ func updateStep(root, ref string, rows []change) subrequest {
 // eraseTasks empties the Tasks of erased InMails that are pushed from scratch, and of those whose texts were
 // dropped by age. No new Task is made for an erased InMail.
 func (c *Connector) eraseTasks(ctx context.Context, works []*work) {
-	var ids []domain.ID
 	var erased []*work
 	for _, w := range works {
 		l := w.push.Link
@@ -257,16 +288,16 @@ func (c *Connector) eraseTasks(ctx context.Context, works []*work) {
 			continue
 		}
 		if c.textsDropped(w) || w.erased() && c.config.Tasks && !(logged(l, sentEvent) && logged(l, repliedEvent)) {
-			erased, ids = append(erased, w), append(ids, w.push.InMail.ID)
+			erased = append(erased, w)
 		}
 	}
-	if len(ids) == 0 {
+	if len(erased) == 0 {
 		return
 	}
-	rows, err := c.erasedTasks(ctx, ids)
+	rows, err := c.erasedTasks(ctx, erased)
 	var faults []*Fault
 	if err == nil {
-		faults, err = c.update(ctx, rows)
+		faults, err = c.updateTasks(ctx, rows)
 	}
 	for _, w := range erased {
 		if err != nil {

@@ -385,8 +385,8 @@ func testZones(t *testing.T) {
 		if calls := o.calls(func() { o.push(pushes[1]) }); calls != 2 {
 			t.Errorf("%d calls", calls)
 		}
-		o.clock.move(zonesKept)
-		if calls := o.calls(func() { o.push(pushes[2]) }); calls != 3 {
+		o.clock.move(zoneKept)
+		if calls := o.calls(func() { o.push(pushes[2]) }); calls != 2 {
 			t.Errorf("%d calls a day later", calls)
 		}
 	})

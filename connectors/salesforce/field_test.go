@@ -30,6 +30,7 @@ func TestField(t *testing.T) {
 	t.Run("F12_a_record_that_comes_back_has_its_parents", testComesBack)
 	t.Run("F13_a_task_that_is_there_is_asked_for_once", testDuplicateTask)
 	t.Run("F14_a_refused_owner_is_passed_over", testRefusedOwner)
+	t.Run("F14_owners_in_their_order", testOwnersInOrder)
 	t.Run("F15_bulk_and_push_write_the_same_value", testSameValue)
 	t.Run("F16_hosts_are_compared_in_one_form", testHosts)
 	t.Run("F17_what_is_refused_for_ever_is_reported", testAhead)
@@ -193,7 +194,7 @@ func testLines(t *testing.T) {
 	p.SenderName, p.RecipientName = "Nora\u202e Eve", "Ro\u200bbin\x1b"
 	p.InMail.Subject, p.InMail.Preview, p.InMail.Body = "A \u202eplan\u2066", "Hello \u202eRobin", "Hello \u202eRobin"
 	p.InMail.Tags, p.InMail.Category = []string{"a\u202eb"}, "c\u2067d"
-	row := fieldsOf(&p, domain.CRMTextFull)
+	row := about{Push: &p, text: domain.CRMTextFull}.fields()
 	for name, want := range map[string]any{"Sender_Name__c": "Nora Eve", "Recipient_Name__c": "Robin", "Subject__c": "A plan",
 		"Preview__c": "Hello Robin", "Tags__c": "ab", "Category__c": "cd", "Body__c": "Hello \u202eRobin"} {
 		if row[name] != want {

@@ -25,8 +25,9 @@ import (
 	"inmail/domain"
 )
 
-// session is the result of a login: the org's address and the token of the calls.
-type session struct{ token, instance string }
+// session is the result of a login: the org's address, the token of the calls, and the id of the User who
+// makes them; empty when the org did not give it.
+type session struct{ token, instance, user string }
 
 // These constants are the times of logging in.
 const (
@@ -199,11 +200,13 @@ func (c *Connector) logInByOAuth(ctx context.Context) (session, error) {
 	var granted struct {
 		Token    string `json:"access_token"`
 		Instance string `json:"instance_url"`
+		Identity string `json:"id"` // an address that ends in the id of the User
 	}
 	if err := json.Unmarshal(a.body, &granted); err != nil {
 		return session{}, unanswered(a.status, errors.New("the answer to the login cannot be read"))
 	}
-	return session{granted.Token, granted.Instance}, nil
+	user, _ := canonicalID(granted.Identity[strings.LastIndexByte(granted.Identity, '/')+1:], userPrefix)
+	return session{granted.Token, granted.Instance, user}, nil
 }
 
 // assertion returns a JWT that identifies us. It is signed with the key whose certificate the org has.
@@ -255,6 +258,7 @@ func (c *Connector) logInBySOAP(ctx context.Context) (session, error) {
 		Server  string `xml:"Body>loginResponse>result>serverUrl"`
 		Session string `xml:"Body>loginResponse>result>sessionId"`
 		Expired bool   `xml:"Body>loginResponse>result>passwordExpired"`
+		User    string `xml:"Body>loginResponse>result>userId"`
 	}
 	if err := xml.Unmarshal(a.body, &x); err != nil {
 		return session{}, unanswered(a.status, errors.New("the answer to the login cannot be read"))
@@ -267,7 +271,8 @@ func (c *Connector) logInBySOAP(ctx context.Context) (session, error) {
 	if err != nil {
 		return session{}, unanswered(a.status, errors.New("the answer to the login names no server"))
 	}
-	return session{x.Session, u.Scheme + "://" + u.Host}, nil
+	user, _ := canonicalID(x.User, userPrefix)
+	return session{x.Session, u.Scheme + "://" + u.Host, user}, nil
 }
 
 func escapeXML(text string) string {
@@ -292,15 +297,16 @@ func (c *Connector) sharedSession(ctx context.Context) (session, bool) {
 	if err != nil {
 		return session{}, false
 	}
-	token, instance, ok := strings.Cut(string(plain), "\n")
-	return session{token, instance}, ok && token != ""
+	token, rest, ok := strings.Cut(string(plain), "\n")
+	instance, user, _ := strings.Cut(rest, "\n")
+	return session{token, instance, user}, ok && token != ""
 }
 
 // shareSession stores the session, encrypted, for all workers.
 func (c *Connector) shareSession(ctx context.Context, s session) {
 	nonce := make([]byte, c.login.seal.NonceSize())
 	rand.Read(nonce) // crypto/rand never returns an error
-	sealed := c.login.seal.Seal(nonce, nonce, []byte(s.token+"\n"+s.instance), nil)
+	sealed := c.login.seal.Seal(nonce, nonce, []byte(s.token+"\n"+s.instance+"\n"+s.user), nil)
 	if err := c.shared.Put(ctx, "session:"+c.login.print, sealed, sessionKept); err != nil {
 		c.log.WarnContext(ctx, "share the session with all workers", "error", err)
 	}

@@ -113,12 +113,12 @@ type person struct {
 
 // match finds the parents of each of works. The levels are, best first: given ids and then lost ids,
 // InMail_Member_Id__c on Contacts and then on unconverted Leads, the e-mail address on Contacts and then on
-// unconverted Leads. All levels are queried together, and their answers are judged here. Every error is a
-// *Fault.
-func (c *Connector) match(ctx context.Context, works []*work) error {
+// unconverted Leads. All levels are queried together, and their answers are judged here. beside are other
+// questions that go in the same calls. Every error is a *Fault.
+func (c *Connector) match(ctx context.Context, works []*work, beside ...*query) error {
 	m := newMatching(c, works)
 	for { // a second time when the org does not answer some of the questions, which are left out then
-		err := m.search(ctx, works)
+		err := m.search(ctx, works, beside)
 		if err == nil {
 			break
 		}
@@ -142,8 +142,8 @@ func (m *matching) ways() []way {
 }
 
 // search asks all questions.
-func (m *matching) search(ctx context.Context, works []*work) error {
-	if err := m.c.ask(ctx, append(m.byID(), m.byPerson()...)...); err != nil {
+func (m *matching) search(ctx context.Context, works []*work, beside []*query) error {
+	if err := m.c.ask(ctx, slices.Concat(m.byID(), m.byPerson(), beside)...); err != nil {
 		return err
 	}
 	// A converted Lead leads to its Contact and a merged record to the one that won, which may itself have

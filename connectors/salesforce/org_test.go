@@ -111,7 +111,8 @@ func newOrg(t testing.TB, sets ...set) *org {
 		Sleep: func(ctx context.Context, d time.Duration) error { o.clock.move(d); return ctx.Err() },
 	}
 	o.config.ClientID, o.config.ClientSecret = "app", testSecret
-	o.config.TimeZone = "UTC" // so that nobody asks the org for its own
+	o.config.TimeZone = "UTC"   // so that nobody asks the org for its own
+	o.config.FindOwners = false // so that nobody asks it for Users
 	o.deps = Deps{Observer: o.tally, Clock: o.clock, Log: slog.New(slog.DiscardHandler)}
 	for _, s := range sets {
 		s(&options, &o.config, &o.deps)

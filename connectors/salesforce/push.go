@@ -37,6 +37,7 @@ type work struct {
 	tasks      map[string]*Fault // why Tasks were not written, by part
 	sent       map[string]bool   // parts that a call contained, so that their failure counts as an attempt
 	moved      bool              // the org says that its parents are no longer what they were
+	again      bool              // its record is written although the org has its newest state
 	settled    bool              // no row is to be sent
 	replacedBy *work             // the same InMail in a newer state, whose answer counts for both; nil: none
 }
@@ -174,10 +175,26 @@ func (c *Connector) findParents(ctx context.Context, works []*work) error {
 			unknown = append(unknown, w)
 		}
 	}
+	pushes := pushesOf(works)
 	if len(unknown) == 0 {
-		return nil
+		return c.learnBeside(ctx, pushes)
 	}
-	return c.match(ctx, unknown)
+	queries, learn := c.beside(pushes)
+	if err := c.match(ctx, unknown, queries...); err != nil {
+		return err
+	}
+	learn(ctx)
+	return nil
+}
+
+// pushesOf returns the pushes of the works that are not settled.
+func pushesOf(works []*work) (pushes []*domain.Push) {
+	for _, w := range works {
+		if !w.settled {
+			pushes = append(pushes, w.push)
+		}
+	}
+	return pushes
 }
 
 // taskLost says that a Task was refused because of its parents, while the record has none to complain of.
@@ -214,9 +231,6 @@ func (c *Connector) write(ctx context.Context, works []*work) {
 			strings.Compare(string(a.push.InMail.ID), string(b.push.InMail.ID)))
 	})
 	c.eraseTasks(ctx, order)
-	if slices.ContainsFunc(order, func(w *work) bool { return !w.settled && len(c.taskItems(w)) > 0 }) {
-		c.learnZones(ctx)
-	}
 	var records, tasks []item
 	for _, w := range order {
 		if w.settled {
@@ -371,12 +385,15 @@ func (f *Fault) has(code string) bool {
 func (c *Connector) recordRow(w *work) map[string]any {
 	l := w.push.Link
 	move := w.moved || l.RecordID == "" || w.want != parentsOf(l)
-	if !move && l.PushedVersion == w.push.InMail.Version {
+	if !move && !w.again && l.PushedVersion == w.push.InMail.Version {
 		return nil
 	}
-	row := fieldsOf(w.push, c.text)
+	row := c.about(w.push).fields()
 	if move {
 		setParents(row, w.want)
+	}
+	if owner := c.ownerFor(w); owner != "" {
+		row[ownerColumn] = owner
 	}
 	return row
 }
@@ -389,12 +406,9 @@ func (c *Connector) taskItems(w *work) (items []item) {
 		w.want.Match != domain.Matched || w.want.LeadID == "" && w.want.ContactID == "" {
 		return nil
 	}
-	owner := c.owners[m.Sender]
-	if c.refusedOwners.has(owner, c.clock.Now()) {
-		owner = ""
-	}
+	owner := c.firstOwner(w.push, taskObject)
 	add := func(event string) {
-		row := taskOf(w.push, w.want, event, c.text, c.config, owner, c.zones.of(c.owners[m.Sender], c.config.TimeZone))
+		row := taskOf(w.push, w.want, event, c.text, c.config, owner, c.zoneFor(m.Sender))
 		for _, d := range c.defaults {
 			row[d.field] = d.value
 		}
@@ -687,14 +701,8 @@ func (c *Connector) take(b batch, a subanswer, at *place) (more []batch, whole *
 			it.logged()
 			counts["unchanged"]++
 			continue
-		case it.event != "" && f.ownerAtFault() && it.row["OwnerId"] != nil:
-			owner := it.row["OwnerId"].(string)
-			if !c.refusedOwners.has(owner, c.clock.Now()) {
-				c.log.Warn("the org refuses an owner of Tasks, which go to the integration user for an hour",
-					"user", owner, "answer", f.Detail())
-			}
-			c.refusedOwners.add(owner, c.clock.Now())
-			delete(it.row, "OwnerId")
+		case f.ownerAtFault() && it.row[ownerColumn] != nil:
+			c.passOver(it, b.object, f)
 			ownerless = append(ownerless, it)
 			at.others = true // it is not known yet what it gets
 			continue
@@ -734,6 +742,20 @@ func (c *Connector) take(b batch, a subanswer, at *place) (more []batch, whole *
 	return more, nil
 }
 
+// passOver gives a row to the next owner in the order, after the org refused its first one.
+func (c *Connector) passOver(it item, object string, f *Fault) {
+	owner := it.row[ownerColumn].(string)
+	if !c.refusedOwners.has(object+owner, c.clock.Now()) {
+		c.log.Warn("the org refuses an owner, and for an hour the next in the order gets what is theirs",
+			"object", object, "user", owner, "answer", f.Detail())
+	}
+	c.refusedOwners.add(object+owner, c.clock.Now())
+	delete(it.row, ownerColumn)
+	if next := c.firstOwner(it.work.push, object); next != "" {
+		it.row[ownerColumn] = next
+	}
+}
+
 // taken notes a row that the org took, and returns whether it was created or updated.
 func (it item) taken(r rowResult, object string) string {
 	if it.event != "" {
@@ -742,6 +764,7 @@ func (it item) taken(r rowResult, object string) string {
 	}
 	w := it.work
 	w.link.RecordID = r.ID
+	noteOwner(&w.link, it.row)
 	w.link.PushedVersion = max(w.link.PushedVersion, w.push.InMail.Version)
 	w.link.PushedSeq = max(w.link.PushedSeq, w.push.InMail.Seq)
 	w.want.keep(&w.link)
@@ -829,28 +852,28 @@ func (f *Fault) ownerAtFault() bool {
 	return false
 }
 
-// refusedOwners are Users for whom the org refused a Task less than ownerRest ago, because they are inactive,
+// refusedOwners are Users whom the org refused as owners less than ownerRest ago, because they are inactive,
 // deleted or without access.
 type refusedOwners struct {
 	mu    sync.Mutex
-	until map[string]time.Time
+	until map[string]time.Time // by object and User
 }
 
 const ownerRest = time.Hour
 
-func (o *refusedOwners) add(user string, now time.Time) {
+func (o *refusedOwners) add(which string, now time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.until == nil {
 		o.until = map[string]time.Time{}
 	}
-	o.until[user] = now.Add(ownerRest)
+	o.until[which] = now.Add(ownerRest)
 }
 
-func (o *refusedOwners) has(user string, now time.Time) bool {
+func (o *refusedOwners) has(which string, now time.Time) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return now.Before(o.until[user])
+	return now.Before(o.until[which])
 }
 
 // answer returns the answer for one InMail: what became of each of its parts. The class of the whole is that

@@ -21,6 +21,7 @@ const (
 	stale   = "stale"   // the org has an older state, or the record refers to a converted Lead
 	edited  = "edited"  // somebody changed the record in the org
 	adopted = "adopted" // somebody chose the parents of an unmatched or ambiguous record, which is no drift
+	owned   = "owned"   // the User of the sender was found or changed since the record was written, which is no drift
 )
 
 // Comparison is the result of a reconcile.
@@ -194,12 +195,18 @@ func (c *Connector) step(ctx context.Context, w *comparison, repairs bool) error
 	}
 	fields := c.comparedFields()
 	var queries []*query
+	var pushes []*domain.Push
 	for i := range spans {
 		queries = append(queries, spans[i].query(fields))
+		for k := range spans[i].pushes {
+			pushes = append(pushes, &spans[i].pushes[k])
+		}
 	}
-	if err := c.ask(ctx, queries...); err != nil {
+	beside, learn := c.beside(pushes)
+	if err := c.ask(ctx, append(queries, beside...)...); err != nil {
 		return err
 	}
+	learn(ctx)
 	found := &findings{}
 	for _, s := range spans {
 		c.compare(s, found)
@@ -226,6 +233,7 @@ type difference struct {
 	kind   string
 	resync bool // push the InMail from scratch
 	moved  bool // look for the parents again
+	again  bool // write the record again as it is
 
 	ahead   bool    // the org's sequence number is above that of the InMail
 	adopted parents // what a person chose in the org, where matching had found none or several; zero: nobody did
@@ -245,7 +253,7 @@ func (f *findings) kinds() map[string]int {
 		kinds[extra] = len(f.extra)
 	}
 	for _, d := range f.differences {
-		if d.kind != adopted {
+		if d.kind != adopted && d.kind != owned {
 			kinds[d.kind]++
 		}
 	}
@@ -300,6 +308,9 @@ func (c *Connector) judge(p domain.Push, r orgRow, there bool) (d difference, ok
 	case adoptable(l, r):
 		d.kind, d.adopted = adopted, adoptedParents(r)
 		return d, true
+	case c.userKnown(p.InMail.Sender) && c.userChanged(&p, r):
+		d.kind, d.again = owned, true
+		return d, true
 	case c.fieldsDiffer(p, r):
 		d.kind, d.resync = edited, true
 		return d, true
@@ -331,12 +342,13 @@ func parentsDiffer(l domain.Link, r orgRow) bool {
 // fieldsDiffer says whether a record in the org has other values than those that are written. A text may be
 // missing, or be left from an earlier policy, because a policy counts from its change on.
 func (c *Connector) fieldsDiffer(p domain.Push, r orgRow) bool {
+	is, known := c.about(&p), c.userKnown(p.InMail.Sender)
 	for _, field := range columns {
 		got, asked := r[field.name]
-		if !asked || field.from != "" && got == nil {
+		if !asked || field.from != "" && got == nil || field.name == userColumn && !known {
 			continue
 		}
-		if !sameValue(field.name, field.value(&p), got) {
+		if !sameValue(field.name, field.value(is), got) {
 			return true
 		}
 	}
@@ -437,7 +449,7 @@ func (c *Connector) confirm(
 // looks again for the parents of unmatched InMails. Without repairs it only counts.
 func (c *Connector) repair(ctx context.Context, w *comparison, found *findings, repairs bool) error {
 	var resync []domain.ID
-	var moved []domain.Push
+	var moved, again []domain.Push
 	var ahead []domain.PushAnswer
 	var chosen []difference
 	for _, d := range found.differences {
@@ -450,15 +462,18 @@ func (c *Connector) repair(ctx context.Context, w *comparison, found *findings, 
 			resync = append(resync, d.push.InMail.ID)
 		case d.moved:
 			moved = append(moved, d.push)
+		case d.again:
+			again = append(again, d.push)
 		}
 	}
 	w.SoFar.Resynced += len(resync)
 	w.SoFar.Adopted += len(chosen)
+	w.SoFar.Owned += len(again)
 	w.SoFar.Retried += len(found.unmatched)
 	w.SoFar.RepairCalls += callsOf(len(resync))
 	if !repairs {
 		w.SoFar.Moved += len(moved)
-		w.SoFar.RepairCalls += callsOf(len(moved)) + (len(found.unmatched)+pageSize-1)/pageSize
+		w.SoFar.RepairCalls += callsOf(len(moved)) + callsOf(len(again)) + (len(found.unmatched)+pageSize-1)/pageSize
 		return nil
 	}
 	if len(ahead) > 0 {
@@ -482,6 +497,15 @@ func (c *Connector) repair(ctx context.Context, w *comparison, found *findings, 
 		n, err := c.writeExclusively(ctx, w, works, c.findParents(ctx, works))
 		w.SoFar.Moved += n
 		if err != nil {
+			return err
+		}
+	}
+	for part := range slices.Chunk(again, pageSize) {
+		works := c.newWorks(part)
+		for _, work := range works {
+			work.again = true
+		}
+		if _, err := c.writeExclusively(ctx, w, works, nil); err != nil {
 			return err
 		}
 	}

@@ -42,10 +42,29 @@ const (
 	taskSubject    = 255
 )
 
+// These fields say who a record belongs to. OwnerId is written apart from the columns, because people may
+// give a record to another owner in the org.
+const (
+	ownerColumn = "OwnerId"
+	userColumn  = "Sender_User__c"
+)
+
+// about is an InMail with what the columns say of it.
+type about struct {
+	*domain.Push
+	text domain.CRMText // the policy crm_text
+	user string         // the User who stands for the sender; empty: none
+}
+
+// about returns what the columns say of an InMail.
+func (c *Connector) about(p *domain.Push) about {
+	return about{Push: p, text: c.text, user: c.senderUser(p.InMail.Sender)}
+}
+
 // column is a field of InMail__c that the connector writes.
 type column struct {
 	name  string
-	value func(p *domain.Push) any // the value to send; nil empties the field
+	value func(p about) any // the value to send; nil empties the field
 	// from is the first policy crm_text that lets the value leave: preview or full. It is empty for a value
 	// without words of the InMail, which leaves with every policy.
 	from domain.CRMText
@@ -66,32 +85,33 @@ func (c column) leaves(policy domain.CRMText) bool {
 // sides of a reconcile are made from this list and from parentColumns. Tests compare the two lists with the
 // package's fields.
 var columns = []column{
-	{name: inMailKey, value: func(p *domain.Push) any { return string(p.InMail.ID) }},
-	{name: "Status__c", value: func(p *domain.Push) any { return statusNames[p.InMail.Status] }},
-	{name: "Status_Sequence__c", value: func(p *domain.Push) any { return p.InMail.Seq }},
+	{name: inMailKey, value: func(p about) any { return string(p.InMail.ID) }},
+	{name: "Status__c", value: func(p about) any { return statusNames[p.InMail.Status] }},
+	{name: "Status_Sequence__c", value: func(p about) any { return p.InMail.Seq }},
 	{name: "Subject__c", from: domain.CRMTextPreview,
-		value: func(p *domain.Push) any { return lineOrNull(p.InMail.Subject, subjectLength) }},
+		value: func(p about) any { return lineOrNull(p.InMail.Subject, subjectLength) }},
 	{name: "Preview__c", from: domain.CRMTextPreview,
-		value: func(p *domain.Push) any { return lineOrNull(p.InMail.Preview, previewLength) }},
+		value: func(p about) any { return lineOrNull(p.InMail.Preview, previewLength) }},
 	{name: "Body__c", from: domain.CRMTextFull,
-		value: func(p *domain.Push) any { return orNull(p.InMail.Body, bodyLength) }},
+		value: func(p about) any { return orNull(p.InMail.Body, bodyLength) }},
 	{name: "Refused_Reason__c",
-		value: func(p *domain.Push) any { return orNull(string(p.InMail.Reason), reasonLength) }},
-	{name: "Replies__c", value: func(p *domain.Push) any { return p.InMail.Replies }},
-	{name: "Tags__c", value: func(p *domain.Push) any { return orNull(tags(p.InMail.Tags), 0) }},
-	{name: "Category__c", value: func(p *domain.Push) any { return lineOrNull(p.InMail.Category, categoryLength) }},
-	{name: "Sender_Member__c", value: func(p *domain.Push) any { return member(p.InMail.Sender) }},
-	{name: "Sender_Name__c", value: func(p *domain.Push) any { return nameOf(p.InMail.Sender, p.SenderName) }},
-	{name: "Recipient_Member__c", value: func(p *domain.Push) any { return member(p.InMail.Recipient) }},
-	{name: "Recipient_Name__c", value: func(p *domain.Push) any { return nameOf(p.InMail.Recipient, p.RecipientName) }},
-	{name: "Sent_At__c", value: func(p *domain.Push) any { return datetime(p.InMail.SentAt) }},
-	{name: "Expires_At__c", value: func(p *domain.Push) any { return datetime(p.InMail.ExpiresAt) }},
-	{name: "Opened_At__c", value: func(p *domain.Push) any { return datetime(p.InMail.OpenedAt) }},
-	{name: "Replied_At__c", value: func(p *domain.Push) any { return datetime(repliedAt(&p.InMail)) }},
-	{name: "Declined_At__c", value: func(p *domain.Push) any { return datetime(p.InMail.DeclinedAt) }},
-	{name: "Expired_At__c", value: func(p *domain.Push) any { return endedAs(p, domain.Expired) }},
-	{name: "Retracted_At__c", value: func(p *domain.Push) any { return endedAs(p, domain.Retracted) }},
-	{name: "Open_Rate_Cohort__c", value: func(p *domain.Push) any { return cohortOf(p.InMail.SentAt) }},
+		value: func(p about) any { return orNull(string(p.InMail.Reason), reasonLength) }},
+	{name: "Replies__c", value: func(p about) any { return p.InMail.Replies }},
+	{name: "Tags__c", value: func(p about) any { return orNull(tags(p.InMail.Tags), 0) }},
+	{name: "Category__c", value: func(p about) any { return lineOrNull(p.InMail.Category, categoryLength) }},
+	{name: "Sender_Member__c", value: func(p about) any { return member(p.InMail.Sender) }},
+	{name: "Sender_Name__c", value: func(p about) any { return nameOf(p.InMail.Sender, p.SenderName) }},
+	{name: "Recipient_Member__c", value: func(p about) any { return member(p.InMail.Recipient) }},
+	{name: "Recipient_Name__c", value: func(p about) any { return nameOf(p.InMail.Recipient, p.RecipientName) }},
+	{name: "Sent_At__c", value: func(p about) any { return datetime(p.InMail.SentAt) }},
+	{name: "Expires_At__c", value: func(p about) any { return datetime(p.InMail.ExpiresAt) }},
+	{name: "Opened_At__c", value: func(p about) any { return datetime(p.InMail.OpenedAt) }},
+	{name: "Replied_At__c", value: func(p about) any { return datetime(repliedAt(&p.InMail)) }},
+	{name: "Declined_At__c", value: func(p about) any { return datetime(p.InMail.DeclinedAt) }},
+	{name: "Expired_At__c", value: func(p about) any { return endedAs(p, domain.Expired) }},
+	{name: "Retracted_At__c", value: func(p about) any { return endedAs(p, domain.Retracted) }},
+	{name: userColumn, value: func(p about) any { return orNull(p.user, 0) }},
+	{name: "Open_Rate_Cohort__c", value: func(p about) any { return cohortOf(p.InMail.SentAt) }},
 }
 
 // parentColumns are the fields of InMail__c that refer to the parents. They are written only when the parents
@@ -120,14 +140,14 @@ func columnNames(keep func(column) bool) (names []string) {
 	return names
 }
 
-// fieldsOf returns the record of an InMail without its parents. An empty value is sent as null, so that
+// fields returns the record of an InMail without its parents. An empty value is sent as null, so that
 // changes which people made in the org are overwritten and erased values are removed (R60). The record never
 // has an e-mail address (R01).
-func fieldsOf(p *domain.Push, policy domain.CRMText) map[string]any {
-	row := make(map[string]any, len(columns)+len(parentColumns))
+func (p about) fields() map[string]any {
+	row := make(map[string]any, len(columns)+len(parentColumns)+1)
 	for _, c := range columns {
 		row[c.name] = nil
-		if c.leaves(policy) {
+		if c.leaves(p.text) {
 			row[c.name] = c.value(p)
 		}
 	}
@@ -150,7 +170,7 @@ func nameOf(id domain.MemberID, name string) any {
 }
 
 // endedAs returns when an InMail ended in a status, and null when it did not end in that status.
-func endedAs(p *domain.Push, status domain.Status) any {
+func endedAs(p about, status domain.Status) any {
 	if p.InMail.Status != status {
 		return nil
 	}

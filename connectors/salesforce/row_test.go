@@ -76,7 +76,7 @@ func TestColumnsAreTheFieldsOfThePackage(t *testing.T) {
 		t.Errorf("stored fields of the package (-) and columns (+):\n%s", diff)
 	}
 	p := sent(0, "robin")
-	row := fieldsOf(&p, domain.CRMTextFull)
+	row := about{Push: &p, text: domain.CRMTextFull}.fields()
 	setParents(row, parents{})
 	if diff := cmp.Diff(listed, slices.Sorted(maps.Keys(row))); diff != "" {
 		t.Errorf("columns (-) and what is pushed (+):\n%s", diff)
@@ -90,7 +90,7 @@ func TestColumnsAreTheFieldsOfThePackage(t *testing.T) {
 	}
 	// A different value of any column in the org is drift.
 	p.InMail.Status, p.InMail.Seq, p.Link = domain.Sent, 2, domain.Link{RecordID: "a", PushedSeq: 2, PushedVersion: p.InMail.Version}
-	row = fieldsOf(&p, domain.CRMTextFull)
+	row = about{Push: &p, text: domain.CRMTextFull}.fields()
 	setParents(row, parentsOf(p.Link))
 	for _, name := range listed {
 		if name == inMailKey {
@@ -117,7 +117,7 @@ func TestRowsFitThePackage(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := anyInMail(t, newID(1))
 		policy := rapid.SampledFrom([]domain.CRMText{domain.CRMTextNone, domain.CRMTextPreview, domain.CRMTextFull}).Draw(t, "policy")
-		row := fieldsOf(&p, policy)
+		row := about{Push: &p, text: policy}.fields()
 		setParents(row, parents{Match: domain.Matched, LeadID: "00Q000000000001AAA"})
 		for name, v := range row {
 			f, ok := object.Field(name)
@@ -264,8 +264,8 @@ func TestTasks(t *testing.T) {
 				}
 			}
 		})
-		if calls != 4 {
-			t.Errorf("%d calls: matching, the zones of the Users, writing, and the Task that needed another owner", calls)
+		if calls != 2 {
+			t.Errorf("%d calls: matching with the question for the Users, and writing", calls)
 		}
 		tasks := o.tasks()
 		if got := tasks[eventID(mine.InMail.ID, sentEvent)]["OwnerId"]; got != users[1]["Id"] {
@@ -300,7 +300,7 @@ func TestReplyInWholeSeconds(t *testing.T) {
 		for _, off := range []time.Duration{-time.Second, -999 * time.Millisecond, -time.Millisecond, 0, time.Millisecond, 500 * time.Millisecond, 999 * time.Millisecond, time.Second} {
 			m := &domain.InMail{Status: domain.Replied, SentAt: time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC).Add(sent)}
 			m.RepliedAt = m.SentAt.Add(window + off)
-			row := fieldsOf(&domain.Push{InMail: *m}, domain.CRMTextNone)
+			row := about{Push: &domain.Push{InMail: *m}, text: domain.CRMTextNone}.fields()
 			stored := func(name string) time.Time {
 				at, err := time.Parse(time.RFC3339Nano, row[name].(string))
 				if err != nil {

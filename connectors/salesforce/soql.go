@@ -84,6 +84,7 @@ type query struct {
 	soql    func(part []int) string   // the query for some of the n items
 	n       int                       // how many items it is about
 	read    func(record []byte) error // takes each record, as JSON
+	failed  func(*Fault)              // takes the org's refusal of the query; nil: ask returns it
 }
 
 // page is the org's answer to a query.
@@ -153,7 +154,7 @@ func (c *Connector) askSome(ctx context.Context, parts []part) (rest []part, err
 		if address := parts[0].address(c.root()); len(address) <= maxAddress {
 			a, err := c.do(ctx, call{method: http.MethodGet, path: strings.TrimPrefix(address, c.root())})
 			if err != nil {
-				return c.halves(parts[0], err)
+				return c.refusedPart(parts[0], err)
 			}
 			return parts[0].take(a.body)
 		}
@@ -169,7 +170,7 @@ func (c *Connector) askSome(ctx context.Context, parts []part) (rest []part, err
 	for i, a := range answers {
 		var more []part
 		if a.fault != nil {
-			more, err = c.halves(parts[i], a.fault)
+			more, err = c.refusedPart(parts[i], a.fault)
 		} else {
 			more, err = parts[i].take(a.body)
 		}
@@ -179,6 +180,22 @@ func (c *Connector) askSome(ctx context.Context, parts []part) (rest []part, err
 		rest = append(rest, more...)
 	}
 	return rest, nil
+}
+
+// refusedPart returns what is left of a part that the org refused. A query that takes its refusal itself
+// fails no other one, unless nothing else would get an answer either.
+func (c *Connector) refusedPart(p part, err error) ([]part, error) {
+	more, err := c.halves(p, err)
+	if err == nil || p.query.failed == nil {
+		return more, err
+	}
+	switch f := asFault(err); f.Class {
+	case domain.Unreachable, domain.LimitReached, domain.SessionEnded, domain.LoginFailed:
+		return nil, err
+	default:
+		p.query.failed(f)
+		return nil, nil
+	}
 }
 
 // halves splits a query that was too large, and returns any other fault. Later queries are shorter from the

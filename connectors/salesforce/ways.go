@@ -76,7 +76,7 @@ func (c *Connector) closeWays(ctx context.Context, tried []way, err error) error
 		for i, w := range some {
 			value := "no-such-member"
 			if w.field == "Id" {
-				value = map[string]string{"Contact": contactPrefix, "Lead": leadPrefix, "Account": accountPrefix}[w.object] + "000000000000"
+				value = map[string]string{"Contact": contactPrefix, "Lead": leadPrefix, "Account": accountPrefix, "User": userPrefix}[w.object] + "000000000000"
 			}
 			soql := fmt.Sprintf("SELECT %s FROM %s WHERE %s IN (%s) LIMIT 1", w.field, w.object, w.field, quote(value))
 			subs[i] = subrequest{Method: http.MethodGet, URL: c.root() + "query?q=" + escapeQuery(soql), Ref: fmt.Sprintf("w%d", i)}

@@ -17,6 +17,7 @@ type Comparison struct {
 	Retried  int            `json:"retried"`  // unmatched and ambiguous InMails that were matched again
 	Matched  int            `json:"matched"`  // of these, InMails that now have a person
 	Adopted  int            `json:"adopted"`  // unmatched and ambiguous InMails whose person was chosen in the CRM
+	Owned    int            `json:"owned"`    // records given to the User of their sender, who was found or changed
 	Calls    int            `json:"calls"`    // API calls so far, of comparing and of repairs made at once
 	// RepairCalls estimates the further calls that pushing the resynced InMails takes; of a dry run, all
 	// calls that the repair would take.

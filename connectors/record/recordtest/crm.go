@@ -136,7 +136,7 @@ func leaseRace(t *testing.T, w *world) {
 func syncedAtPushedVersion(t *testing.T, w *world) {
 	w.update(func(tx mailroom.Tx) error {
 		ada, bob := domain.NewMember("ada", "Ada"), domain.NewMember("bob", "Bob")
-		bob.Email = "bob@example.com"
+		ada.Email, ada.Team, bob.Email = "ada@example.com", "emea", "bob@example.com"
 		return tx.PutMembers([]*domain.Member{&ada, &bob}, 1, plan(10))
 	})
 	id := w.queued("ada", "bob", 1)[0].ID
@@ -147,7 +147,8 @@ func syncedAtPushedVersion(t *testing.T, w *world) {
 	if len(pushes) != 1 {
 		t.Fatalf("claimed %d, want 1", len(pushes))
 	}
-	want := domain.Push{InMail: *w.inmail(id), Link: domain.Link{InMail: id, CRM: crm}, SenderName: "Ada", RecipientName: "Bob", Email: "bob@example.com"}
+	want := domain.Push{InMail: *w.inmail(id), Link: domain.Link{InMail: id, CRM: crm}, SenderName: "Ada", RecipientName: "Bob", Email: "bob@example.com",
+		SenderEmail: "ada@example.com", SenderTeam: "emea"}
 	if diff := cmp.Diff(want, pushes[0]); diff != "" {
 		t.Errorf("push (-want +got):\n%s", diff)
 	}

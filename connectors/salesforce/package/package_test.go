@@ -57,6 +57,7 @@ var fixedModel = map[string]Field{
 	"InMail__c.Sender_Name__c":      {Type: Text, Length: 120},
 	"InMail__c.Recipient_Member__c": {Type: Text, Length: domain.MaxMemberID},
 	"InMail__c.Recipient_Name__c":   {Type: Text, Length: 120},
+	"InMail__c.Sender_User__c":      {Type: Lookup, ReferenceTo: "User", RelationshipName: "InMails_Sent", DeleteConstraint: "SetNull"},
 	"InMail__c.Lead__c":             {Type: Lookup, ReferenceTo: "Lead", RelationshipName: "InMails", DeleteConstraint: "SetNull"},
 	"InMail__c.Contact__c":          {Type: Lookup, ReferenceTo: "Contact", RelationshipName: "InMails", DeleteConstraint: "SetNull"},
 	"InMail__c.Account__c":          {Type: Lookup, ReferenceTo: "Account", RelationshipName: "InMails", DeleteConstraint: "SetNull"},

@@ -36,6 +36,7 @@ type User struct {
 	FirstName       string
 	LastName        string // empty: "User"
 	Email           string
+	Federation      string // FederationIdentifier; empty: none
 	TimeZone        string // IANA name; empty: that of the org
 	Inactive        bool
 	PasswordExpired bool // a SOAP login answers a restricted session

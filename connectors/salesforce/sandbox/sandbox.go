@@ -207,7 +207,7 @@ func (tx *txn) addUser(id string, u User) error {
 	o := tx.schema.object("User")
 	d := tx.newDraft(o, nil)
 	for name, v := range map[string]string{"Username": u.Username, "FirstName": u.FirstName, "LastName": u.LastName,
-		"Email": u.Email} {
+		"Email": u.Email, "FederationIdentifier": u.Federation} {
 		value, refused := o.must(name).convertText(v)
 		if refused != nil {
 			return fmt.Errorf("sandbox: user %q: %w", u.Username, refused)

@@ -326,6 +326,9 @@ func user() *object {
 	m.text("EmployeeNumber", "Employee Number", 20)
 	m.flag("IsActive", "Active").fallback = true
 	m.readOnlyField("TimeZoneSidKey", "Time Zone", kindString, 40)
+	for _, f := range m.fields { // who sees users sees their fields
+		f.permissionable = false
+	}
 	m.derive = personName
 	return m.object
 }
