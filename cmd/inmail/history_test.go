@@ -566,12 +566,12 @@ func recount(all []*past, keys func(*past) []string, now time.Time) []rates.Row 
 				}
 			}
 			week := mondayOf(p.Sent)
-			if now.Before(week.Add(14 * 24 * time.Hour)) {
+			if now.Before(week.Add(domain.Window + 7*24*time.Hour)) {
 				r.Complete = false
 			} else if r.OpenOf++; opened {
 				n.open++
 			}
-			if now.Before(week.Add(37 * 24 * time.Hour)) {
+			if now.Before(week.AddDate(0, 0, responseDays+7)) {
 				r.ResponseComplete = false
 			} else if r.ResponseOf++; inTime {
 				n.response++
