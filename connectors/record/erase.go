@@ -24,7 +24,6 @@ var eraseOwn = []string{
 	`DELETE FROM keys WHERE member = $1 AND member <> ''`,
 	`DELETE FROM sessions WHERE member = $1 AND member <> ''`,
 	`DELETE FROM answers WHERE sender = $1`,
-	`DELETE FROM fingerprints WHERE sender = $1`,
 	`DELETE FROM strikes WHERE member = $1`,
 	`DELETE FROM restrictions WHERE member = $1`,
 }

@@ -89,7 +89,7 @@ func TestPlans(t *testing.T) {
 					_, flights := tx.InFlight([]domain.MemberID{"s7", "s8"})
 					_, between := tx.Pairs([]mailroom.Pair{{From: "s7", To: "r7"}, {From: "s8", To: "r7"}})
 					_, signals := tx.Signals([]domain.MemberID{"s7", "s8"}, spam.DefaultLimits())
-					_, prints := tx.Fingerprints("s7", s.now.Add(-time.Hour))
+					_, prints := tx.Sends("s7", s.now.Add(-time.Hour))
 					_, answers := tx.FirstAnswers([]mailroom.AnswerKey{{Sender: "s7", Key: "k"}}, time.Hour)
 					_, retry := tx.RetryDead(stockCRM, ids[0], "")
 					m := locked[ids[0]]
@@ -98,7 +98,6 @@ func TestPlans(t *testing.T) {
 					return errors.Join(inmails, lock, claim, unread, counted, receipts, links, previewed, members, accounts, flights, between, signals, prints,
 						answers, retry, tx.MarkRead(ids[0], "s7"), tx.Resync(stockCRM, some), tx.Resync("", some), tx.ExtendLeases(stockCRM, some, time.Minute),
 						tx.Postpone(stockCRM, some, s.now), tx.FreeLeases(),
-						tx.NoteSends([]mailroom.SendNote{{Sender: "s7", At: s.now}}),
 						tx.Save([]mailroom.Change{{InMail: m, FromStatus: m.Status, FromVersion: before}}))
 				},
 				"pushes": func(tx mailroom.Tx) error {
@@ -140,7 +139,7 @@ func TestPlans(t *testing.T) {
 }
 
 var (
-	growing = `(inmails|texts|replies|receipts|crm_links|audit|answers|fingerprints|names|member_words)`
+	growing = `(inmails|texts|replies|receipts|crm_links|audit|answers|names|member_words)`
 	// PostgreSQL: Seq Scan on inmails i; SQLite: SCAN i, or SCAN i USING INDEX …, which reads the whole
 	// index. A partial index may be read as a whole, since it has only the waiting rows.
 	scansAll = regexp.MustCompile(`Seq Scan on ` + growing + `|^SCAN ` + growing + `$|^SCAN [ilpx]$`)
@@ -174,15 +173,13 @@ func (s *stock) fill() (ids []domain.ID) {
 		var replies []*domain.Reply
 		var entries []mailroom.AuditEntry
 		var answers []mailroom.Answer
-		var notes []mailroom.SendNote
 		for i, id := range ids {
 			from, to := domain.MemberID(fmt.Sprintf("r%d", i%stockMembers)), domain.MemberID(fmt.Sprintf("s%d", i%stockMembers))
 			replies = append(replies, &domain.Reply{ID: domain.ID(uuid.Must(uuid.NewV7()).String()), InMail: id, From: from, To: to, At: s.now, Body: "yes"})
 			entries = append(entries, mailroom.AuditEntry{ID: uuid.NewString(), At: s.now.Add(time.Duration(i) * time.Second), Kind: "send", Sender: to})
 			answers = append(answers, mailroom.Answer{AnswerKey: mailroom.AnswerKey{Sender: to, Key: string(id)}})
-			notes = append(notes, mailroom.SendNote{Sender: to, At: s.now, Fingerprint: make([]byte, 64)})
 		}
-		return errors.Join(tx.InsertReplies(replies), tx.AppendAudit(entries), tx.PutAnswers(answers, time.Hour), tx.NoteSends(notes))
+		return errors.Join(tx.InsertReplies(replies), tx.AppendAudit(entries), tx.PutAnswers(answers, time.Hour))
 	})
 	s.update(func(tx mailroom.Tx) error {
 		pushes, err := tx.ClaimUnsynced(stockCRM, 9000, time.Minute)

@@ -137,45 +137,20 @@ func scanMemberTime(r row) (id domain.MemberID, at time.Time, err error) {
 	return id, instant(ms), err
 }
 
-const (
-	insertFingerprints = `INSERT INTO fingerprints (sender, at, fingerprint)
-		SELECT r.sender, r.at, r.fingerprint FROM unnest($1::text[], $2::bigint[], $3::bytea[])
-			AS r(sender, at, fingerprint)`
-	purgeFingerprints = `DELETE FROM fingerprints WHERE at < $1 AND sender IN (SELECT unnest($2::text[]))`
-)
+const sends = `SELECT s.id, s.recipient, s.accepted_at FROM inmails s WHERE s.sender = $1 AND s.accepted_at >= $2
+	ORDER BY s.accepted_at DESC, s.id DESC`
 
-// NoteSends keeps the fingerprints of accepted bodies for the window of the similarity check, and removes
-// those of the same senders that have left it.
-func (t *tx) NoteSends(sends []mailroom.SendNote) error {
-	if len(sends) == 0 {
-		return nil
-	}
-	var rows batch
-	senders := make([]domain.MemberID, 0, len(sends))
-	for _, s := range sends {
-		rows.add(s.Sender, millis(s.At), blob(s.Fingerprint))
-		senders = append(senders, s.Sender)
-	}
-	old := batch{args: []any{t.at(-spam.SimilarWindow), distinct(senders)}}
-	if err := t.later("remove old fingerprints", purgeFingerprints, &old, anyNumber); err != nil {
-		return err
-	}
-	return t.laterBatch("keep fingerprints", insertFingerprints, &rows, len(sends))
-}
-
-const fingerprints = `SELECT at, fingerprint FROM fingerprints WHERE sender = $1 AND at >= $2 ORDER BY at DESC`
-
-// Fingerprints returns the fingerprints of a sender since a time, newest first.
-func (t *tx) Fingerprints(sender domain.MemberID, since time.Time) (prints []mailroom.SendNote, err error) {
-	err = t.query("read fingerprints", fingerprints, func(r row) error {
-		note := mailroom.SendNote{Sender: sender}
+// Sends returns to whom and when a sender's InMails since a time were accepted, newest first.
+func (t *tx) Sends(sender domain.MemberID, since time.Time) (notes []mailroom.SendNote, err error) {
+	err = t.query("read what was sent", sends, func(r row) error {
+		var note mailroom.SendNote
 		var at int64
-		err := r.Scan(&at, &note.Fingerprint)
+		err := r.Scan((*string)(&note.InMail), (*string)(&note.To), &at)
 		note.At = instant(at)
-		prints = append(prints, note)
+		notes = append(notes, note)
 		return err
 	}, sender, millis(since))
-	return prints, err
+	return notes, err
 }
 
 const purgeStrikes = `DELETE FROM strikes WHERE at < $1 AND member IN (SELECT unnest($2::text[]))`

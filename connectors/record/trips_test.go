@@ -29,7 +29,7 @@ func TestRoundTrips(t *testing.T) {
 			m, receipt := domain.New(domain.InMail{ID: domain.ID("01890a5d-ac96-774b-bcce-b302099a8057"), Sender: "s1", Recipient: "r1",
 				AccountType: domain.Recruiter}, s.now)
 			return errors.Join(facts(tx), tx.Insert([]*domain.InMail{m}, []domain.Receipt{receipt}),
-				tx.NoteSends([]mailroom.SendNote{{Sender: "s1", At: s.now, Fingerprint: []byte("x")}}))
+				tx.Strike([]mailroom.Strike{{Member: "s1", At: s.now}}))
 		}
 		deliver := func(tx mailroom.Tx) error {
 			claimed, err := tx.ClaimQueued(ids)

@@ -91,7 +91,7 @@ func (svc *Service) AcceptRead(ctx context.Context,
 		b = &acceptance{
 			svc: svc, tx: tx, letters: letters,
 			answers: make([]Accepted, len(letters)), first: map[AnswerKey]Answer{},
-			repeats: map[AnswerKey]repeat{},
+			repeats: map[AnswerKey]repeat{}, prints: map[domain.ID]spam.Fingerprint{},
 		}
 		return b.run()
 	})
@@ -100,6 +100,7 @@ func (svc *Service) AcceptRead(ctx context.Context,
 	}
 	b.notify()
 	svc.verdicts.found(b.ledger.model, b.judged)
+	svc.prints.keep(b.prints)
 	queued = make([]domain.ID, len(b.inmails))
 	for i, m := range b.inmails {
 		queued[i] = m.ID
@@ -234,7 +235,7 @@ type acceptance struct {
 
 	inmails      []*domain.InMail
 	receipts     []domain.Receipt
-	notes        []SendNote
+	prints       map[domain.ID]spam.Fingerprint // as far as they were made
 	strikes      []Strike
 	audit        []AuditEntry
 	newAnswers   []Answer
@@ -339,9 +340,11 @@ func (b *acceptance) refuse(d *Letter, refusals []*domain.Refusal, text content,
 }
 
 func (b *acceptance) accept(d *Letter, sender *domain.Member, common []string, now time.Time) (Accepted, error) {
-	print := b.ledger.fingerprint(d)
-	hits := append(advise(d.reading, b.ledger.members[d.To], common), varyAdvice(d.text, b.ledger.members[d.To], print,
-		b.ledger.prints[d.From], b.ledger.signals[d.From].Similar, b.svc.limits.SimilarDay)...)
+	hits := advise(d.reading, b.ledger.members[d.To], common)
+	if b.ledger.printed[d.From] {
+		hits = append(hits, varyAdvice(d.text, b.ledger.members[d.To], b.ledger.fingerprint(d), b.ledger.prints[d.From],
+			b.ledger.signals[d.From].Similar, b.svc.limits.SimilarDay)...)
+	}
 	m, receipt := domain.New(domain.InMail{
 		ID: b.svc.ids.NewID(), Sender: d.From, Recipient: d.To, Subject: d.text.Subject, Body: d.text.Source,
 		Preview: d.text.Preview(), Category: d.Category, Tags: d.Tags, CRM: d.CRM, AccountType: sender.AccountType,
@@ -350,8 +353,10 @@ func (b *acceptance) accept(d *Letter, sender *domain.Member, common []string, n
 	b.inmails = append(b.inmails, m)
 	b.receipts = append(b.receipts, receipt)
 	b.judged = append(b.judged, d.judged)
-	b.notes = append(b.notes, SendNote{Sender: d.From, At: now, Fingerprint: print.Bytes()})
-	b.ledger.accepted(d.From, d.To, print, now)
+	b.ledger.accepted(d, now)
+	if print, made := b.ledger.made[d]; made {
+		b.prints[m.ID] = print
+	}
 	a := Accepted{ID: m.ID, Advice: hits}
 	return a, b.remember(d, a, now)
 }
@@ -447,7 +452,6 @@ func (b *acceptance) replay(a Answer, d *Letter, common []string) (Accepted, err
 func (b *acceptance) store() error {
 	steps := []func() error{
 		func() error { return b.tx.Insert(b.inmails, b.receipts) },
-		func() error { return b.tx.NoteSends(b.notes) },
 		func() error { return b.tx.PutAnswers(b.newAnswers, b.svc.keepKeys()) },
 		func() error { return b.tx.Strike(b.strikes) },
 		func() error { return b.tx.AppendAudit(b.audit) },

@@ -19,8 +19,10 @@ type ledger struct {
 	banned     map[domain.MemberID]bool
 	between    map[Pair]*Between
 	received   map[domain.MemberID]domain.Received
-	prints     map[domain.MemberID][]spam.SentPrint // of this batch and, once loaded, the stored ones
-	printed    map[domain.MemberID]bool             // whose stored prints are loaded
+	prints     map[domain.MemberID][]spam.SentPrint // of those in printed
+	printed    map[domain.MemberID]bool             // whose prints are made, of this batch and of the record
+	unprinted  map[domain.MemberID][]sentLetter     // of this batch, of the others
+	made       map[*Letter]spam.Fingerprint
 	model      *spam.Model
 	accepting  bool
 }
@@ -60,6 +62,7 @@ func (svc *Service) load(tx Tx, pairs []Pair, p purpose, more Ask) (*ledger, Fac
 		between:  make(map[Pair]*Between, len(pairs)),
 		received: f.Received,
 		prints:   map[domain.MemberID][]spam.SentPrint{}, printed: map[domain.MemberID]bool{},
+		unprinted: map[domain.MemberID][]sentLetter{}, made: map[*Letter]spam.Fingerprint{},
 	}
 	for i, pair := range pairs {
 		l.between[pair] = &f.Between[i]
@@ -152,8 +155,15 @@ func (l *ledger) reach(from, to domain.MemberID, now time.Time) domain.Case {
 	return c
 }
 
+// sentLetter is a letter that this batch has accepted.
+type sentLetter struct {
+	letter *Letter
+	at     time.Time
+}
+
 // accepted updates the ledger after a send was accepted.
-func (l *ledger) accepted(from, to domain.MemberID, print spam.Fingerprint, now time.Time) {
+func (l *ledger) accepted(d *Letter, now time.Time) {
+	from, to := d.From, d.To
 	a := l.accounts[from]
 	a.InFlight++
 	l.accounts[from] = a
@@ -162,7 +172,11 @@ func (l *ledger) accepted(from, to domain.MemberID, print spam.Fingerprint, now 
 	r.OnItsWay++
 	l.received[to] = r
 	l.signals[from] = l.signals[from].WithSend(now)
-	l.prints[from] = append(l.prints[from], spam.SentPrint{At: now, Fingerprint: print})
+	if l.printed[from] {
+		l.prints[from] = append(l.prints[from], spam.SentPrint{At: now, Fingerprint: l.fingerprint(d)})
+	} else {
+		l.unprinted[from] = append(l.unprinted[from], sentLetter{d, now})
+	}
 }
 
 // delivered updates the ledger after a delivery.

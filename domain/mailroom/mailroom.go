@@ -94,6 +94,7 @@ type Service struct {
 		version string
 	}
 	verdicts   verdicts
+	prints     prints
 	preflights places // bounds the large ones that run at once
 }
 

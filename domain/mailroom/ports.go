@@ -413,10 +413,8 @@ type Reputation interface {
 	// Signals returns the signals of each sender until Now, as far back as need asks, without those that an
 	// operator's undo has set aside (spam.Undone).
 	Signals(senders []domain.MemberID, need spam.Limits) (map[domain.MemberID]spam.Signals, error)
-	// NoteSends stores the fingerprints of accepted bodies, for the window of the similarity check.
-	NoteSends(sends []SendNote) error
-	// Fingerprints returns those of a sender since t, newest first.
-	Fingerprints(sender domain.MemberID, since time.Time) ([]SendNote, error)
+	// Sends returns what a sender's accepted InMails since t are, newest first, whatever became of them.
+	Sends(sender domain.MemberID, since time.Time) ([]SendNote, error)
 	Strike(strikes []Strike) error
 	// Restrictions returns all of a member, newest first.
 	Restrictions(member domain.MemberID) ([]RestrictionRow, error)
@@ -450,11 +448,11 @@ type Reputation interface {
 	Taught(ids []domain.ID) error
 }
 
-// SendNote is the fingerprint of an accepted body, which is stored without its words.
+// SendNote says of an accepted InMail to whom it is and when it was accepted.
 type SendNote struct {
-	Sender      domain.MemberID
-	At          time.Time
-	Fingerprint []byte
+	InMail domain.ID
+	To     domain.MemberID
+	At     time.Time
 }
 
 // Strike is one refused spammy message (R42).

@@ -33,7 +33,7 @@ func (l *ledger) trigger(tx Tx, d *Letter, now time.Time) (*spam.Trigger, error)
 }
 
 // mayRepeat reports whether a sender has sent enough in the window for near-identical bodies to matter, be it
-// for a warning only. When it has not, no fingerprints are loaded.
+// for a warning only. When it has not, no fingerprints are made.
 func (l *ledger) mayRepeat(s spam.Signals, now time.Time) bool {
 	n := 0
 	for _, at := range s.Sends {
@@ -65,38 +65,27 @@ func varyAdvice(text domain.Text, to *domain.Member, print spam.Fingerprint, pri
 // recentPrints returns the fingerprints of a sender's bodies in the window, those of this batch included.
 func (l *ledger) recentPrints(tx Tx, sender domain.MemberID, now time.Time) ([]spam.SentPrint, error) {
 	if !l.printed[sender] {
-		stored, err := printsOf(tx, sender, now)
+		stored, err := l.svc.printsOf(tx, sender, now)
 		if err != nil {
 			return nil, err
 		}
-		stored = spam.PrintsAfter(stored, l.signals[sender].Undone)
 		l.printed[sender] = true
-		l.prints[sender] = append(l.prints[sender], stored...)
+		for _, s := range l.unprinted[sender] {
+			l.prints[sender] = append(l.prints[sender], spam.SentPrint{At: s.at, Fingerprint: l.fingerprint(s.letter)})
+		}
+		l.prints[sender] = append(l.prints[sender], spam.PrintsAfter(stored, l.signals[sender].Undone)...)
 	}
 	return l.prints[sender], nil
 }
 
-// printsOf loads the fingerprints of a sender's bodies in the window.
-func printsOf(tx Tx, sender domain.MemberID, now time.Time) ([]spam.SentPrint, error) {
-	notes, err := tx.Fingerprints(sender, now.Add(-spam.SimilarWindow))
-	if err != nil {
-		return nil, err
-	}
-	prints := make([]spam.SentPrint, len(notes))
-	for i, note := range notes {
-		p, err := spam.ParseFingerprint(note.Fingerprint)
-		if err != nil {
-			return nil, fmt.Errorf("a stored fingerprint: %w", err)
-		}
-		prints[i] = spam.SentPrint{At: note.At, Fingerprint: p}
-	}
-	return prints, nil
-}
-
-// fingerprint returns what is stored of a body. It has no words; the recipient's name and profile are removed
-// first.
+// fingerprint returns the fingerprint of a letter, which is made once.
 func (l *ledger) fingerprint(d *Letter) spam.Fingerprint {
-	return printOf(d.text, l.members[d.To])
+	print, made := l.made[d]
+	if !made {
+		print = printOf(d.text, l.members[d.To])
+		l.made[d] = print
+	}
+	return print
 }
 
 // printOf returns the fingerprint of a text to a member; nil: the member's profile is not known.
@@ -288,7 +277,7 @@ func (svc *Service) Standing(ctx context.Context, member domain.MemberID) (s spa
 			holds = &a
 		}
 		own := signals[member]
-		prints, err := printsOf(tx, member, tx.Now())
+		prints, err := svc.printsOf(tx, member, tx.Now())
 		if err != nil {
 			return err
 		}

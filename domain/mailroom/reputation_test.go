@@ -272,6 +272,10 @@ func reputationRules(t *testing.T) {
 			}
 		}
 	})
+	with(t, "R41_near_identical_bodies_are_counted_exactly", func(p *domain.Policy) {
+		*p = calm()
+		p.SimilarDay = 6
+	}, countedExactly)
 	with(t, "R41_a_template_is_warned_of_before_it_restricts", func(p *domain.Policy) {
 		*p = calm()
 		p.SimilarDay = domain.DefaultPolicy().SimilarDay
@@ -582,4 +586,65 @@ func (w *world) model() *spam.Model {
 		return m.UnmarshalBinary(blob)
 	}))
 	return m
+}
+
+// countedExactly sends templates and own texts at random, alone and in batches, through processes that
+// remember other fingerprints, and compares each answer with fingerprints that were kept when the body was
+// sent (R41 d).
+func countedExactly(w *world) {
+	w.member("a", "recruiter_50")
+	w.members(200)
+	r := rand.New(rand.NewPCG(41, 6))
+	var kept []spam.SentPrint
+	restricted, passed := 0, 0
+	for n := 0; n < 150; {
+		if r.IntN(3) == 0 {
+			w.serve() // a process that has made no fingerprint yet
+		}
+		w.clock.advance(time.Duration(r.IntN(5*60)) * time.Minute)
+		var batch []mailroom.Send
+		for range 1 + r.IntN(4)/3*3 {
+			s := own("a", n)
+			if r.IntN(3) > 0 {
+				s.Body = offer(r.IntN(2) + 1).Body
+			}
+			if r.IntN(2) == 0 {
+				s.Body = fmt.Sprintf("Dear Member %d, %s", n, s.Body)
+			}
+			batch = append(batch, s)
+			n++
+		}
+		answers, err := w.svc.Accept(w.ctx, batch)
+		w.ok(err)
+		now, ends := w.clock.Now(), time.Time{}
+		for i, s := range batch {
+			m, err := w.svc.Member(w.ctx, s.To)
+			w.ok(err)
+			print := spam.NewFingerprint(domain.ReadText(s.Subject, s.Body, false).Body.Text(), append([]string{m.Name, m.Headline, m.Company}, m.Skills...)...)
+			like := 1
+			for _, k := range kept {
+				if !k.At.Before(now.Add(-spam.SimilarWindow)) && spam.Similar(print, k.Fingerprint) {
+					like++
+				}
+			}
+			var refusal *domain.Refusal
+			switch errors.As(answers[i].Err, &refusal); {
+			case ends.IsZero() && (refusal != nil) != (like > 6):
+				w.t.Fatalf("send %d: %d alike, and the answer is %v", n-len(batch)+i, like, answers[i].Err)
+			case refusal == nil:
+				passed++
+				kept = append(kept, spam.SentPrint{At: now, Fingerprint: print})
+			case ends.IsZero():
+				restricted++
+				ends = refusal.Until
+			}
+		}
+		w.work()
+		if !ends.IsZero() {
+			w.clock.set(ends)
+		}
+	}
+	if restricted < 3 || passed < 50 {
+		w.t.Errorf("%d restrictions and %d passed: the draw proves little", restricted, passed)
+	}
 }

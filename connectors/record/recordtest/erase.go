@@ -70,9 +70,6 @@ func (w *world) populate() Marks {
 			},
 			func() error { return tx.Strike([]mailroom.Strike{{Member: mark, At: tx.Now()}}) },
 			func() error {
-				return tx.NoteSends([]mailroom.SendNote{{Sender: mark, At: tx.Now(), Fingerprint: []byte{1}}})
-			},
-			func() error {
 				return tx.PutRestriction(mark, string(newID()), spam.Restriction{Trigger: "strikes", StartedAt: tx.Now(), Until: tx.Now().Add(time.Hour)})
 			},
 			func() error {

@@ -348,7 +348,7 @@ func emptyBatches(t *testing.T, w *world) {
 		}
 		return errors.Join(members, accounts, between, banned, read, locked, claim, dueErr, inFlight, preview, first, signals, restricted, links,
 			tx.LockMembers(nil), tx.PutMembers(nil, 1, plan(1)), tx.Spend(nil), tx.Connect(nil), tx.Disconnect(nil), tx.Block(nil), tx.Unblock(nil),
-			tx.PutBans(nil), tx.Insert(nil, nil), tx.Save(nil), tx.PutAnswers(nil, keyKept), tx.InsertReplies(nil), tx.NoteSends(nil), tx.Strike(nil),
+			tx.PutBans(nil), tx.Insert(nil, nil), tx.Save(nil), tx.PutAnswers(nil, keyKept), tx.InsertReplies(nil), tx.Strike(nil),
 			tx.AppendAudit(nil), tx.AppendLessons(nil), tx.StoreAnswers(crm, nil, nil), tx.Resync(crm, nil), tx.Resync("", nil), tx.Postpone(crm, nil, start), tx.ExtendLeases(crm, nil, leaseFor), tx.Count(nil))
 	})
 }

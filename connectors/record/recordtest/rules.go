@@ -1107,10 +1107,7 @@ func signals(t *testing.T, w *world) {
 	needed := limits.SendsNeeded()
 	w.sentOne("ada", "bob") // it leaves the windows before the others
 	w.update(func(tx mailroom.Tx) error {
-		if err := tx.Strike([]mailroom.Strike{{Member: "ada", At: tx.Now()}, {Member: "ada", At: tx.Now()}, {Member: "bob", At: tx.Now()}}); err != nil {
-			return err
-		}
-		return tx.NoteSends([]mailroom.SendNote{{Sender: "ada", At: tx.Now(), Fingerprint: []byte{0, 1}}})
+		return tx.Strike([]mailroom.Strike{{Member: "ada", At: tx.Now()}, {Member: "ada", At: tx.Now()}, {Member: "bob", At: tx.Now()}})
 	})
 	w.advance(25 * time.Hour)
 	var want []time.Time
@@ -1149,19 +1146,23 @@ func signals(t *testing.T, w *world) {
 		t.Errorf("30 days later (-want +got):\n%s", diff)
 	}
 
-	prints := func(since time.Time) []mailroom.SendNote {
-		return read(w, func(tx mailroom.Tx) ([]mailroom.SendNote, error) { return tx.Fingerprints("ada", since) })
+	sends := func(since time.Time) (at []time.Time) {
+		for _, n := range read(w, func(tx mailroom.Tx) ([]mailroom.SendNote, error) { return tx.Sends("ada", since) }) {
+			if m := w.inmail(n.InMail); m.Recipient != n.To || !m.AcceptedAt.Equal(n.At) {
+				t.Errorf("%+v is said of %+v", n, m)
+			}
+			at = append(at, n.At)
+		}
+		return at
 	}
-	if diff := cmp.Diff([]mailroom.SendNote{{Sender: "ada", At: start, Fingerprint: []byte{0, 1}}}, prints(start)); diff != "" {
-		t.Errorf("fingerprints (-want +got):\n%s", diff)
+	if diff := cmp.Diff(want[:3], sends(want[2])); diff != "" {
+		t.Errorf("sends (-want +got):\n%s", diff)
 	}
-	if got := prints(start.Add(time.Millisecond)); len(got) != 0 {
-		t.Errorf("fingerprints from before: %v", got)
+	if got := sends(want[0].Add(time.Millisecond)); len(got) != 0 {
+		t.Errorf("sends later than the last: %v", got)
 	}
-	later := mailroom.SendNote{Sender: "ada", At: w.Now(), Fingerprint: []byte{2}}
-	w.update(func(tx mailroom.Tx) error { return tx.NoteSends([]mailroom.SendNote{later}) })
-	if diff := cmp.Diff([]mailroom.SendNote{later}, prints(time.Time{})); diff != "" {
-		t.Errorf("what left the window is removed (-want +got):\n%s", diff)
+	if got, all := sends(start), read(w, func(tx mailroom.Tx) ([]domain.ID, error) { return tx.InMailsOf("ada") }); len(got) != len(all) {
+		t.Errorf("%d sends, and %d InMails", len(got), len(all))
 	}
 }
 
