@@ -22,6 +22,7 @@ import (
 	"github.com/knadh/koanf/v2"
 
 	"inmail/connectors/httpapi"
+	"inmail/connectors/hubspot"
 	"inmail/connectors/queue"
 	"inmail/connectors/record"
 	"inmail/connectors/salesforce"
@@ -48,6 +49,7 @@ type Settings struct {
 	HTTP       httpapi.Config
 	Web        web.Config
 	Salesforce salesforce.Config `prefix:"salesforce"`
+	HubSpot    hubspot.Config    `prefix:"hubspot"`
 	Policy     domain.Policy     `prefix:"policy"`
 	Plans      domain.Plans      `prefix:"plans"`
 	Unknown    []string          // INMAIL_* variables that are no settings; the program logs them at start
@@ -84,7 +86,8 @@ func Defaults() Settings {
 			CRMPushEvery: every(mailroom.TaskCRMPush), SnapshotEvery: every(mailroom.TaskSnapshot),
 			Roles: []Role{RoleAPI, RoleWorker, RoleScheduler}, AfterRestore: AfterRestoreHold},
 		Record: record.Default(), Queue: queue.Default(), HTTP: httpapi.Default(), Web: web.Default(), Salesforce: salesforce.Default(),
-		Policy: domain.DefaultPolicy(), Plans: domain.ShippedPlans(),
+		HubSpot: hubspot.Default(),
+		Policy:  domain.DefaultPolicy(), Plans: domain.ShippedPlans(),
 	}
 }
 
@@ -168,7 +171,7 @@ func (s Settings) Has(r Role) bool { return slices.Contains(s.Program.Roles, r) 
 // Validate reports every fault of every part at once.
 func (s Settings) Validate() error {
 	faults := []error{s.Record.Validate(), s.Queue.Validate(), s.HTTP.Validate(), s.Salesforce.Validate(),
-		s.Policy.Validate(), s.Plans.Validate()}
+		s.HubSpot.Validate(), s.Policy.Validate(), s.Plans.Validate()}
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
 	p := s.Program
 	if p.Log != "" && p.Log != "text" && p.Log != "json" {

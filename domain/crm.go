@@ -147,6 +147,6 @@ type Push struct {
 type PushAnswer struct {
 	Link   Link         // as it is after the push
 	Class  FailureClass // why the push failed; Taken when it did not
-	Until  time.Time    // when a row that met a limit may be pushed again; zero: not known
+	Until  time.Time    // when the row may be pushed again; zero: not known
 	OfCall bool         // the whole call failed, so nothing is known of the row itself
 }

@@ -297,6 +297,9 @@ func consequenceOf(a domain.PushAnswer, now time.Time, silent int) consequence {
 	case domain.BadData:
 		return consequence{dead: true}
 	}
+	if a.Until.After(now) { // the connector knows when
+		return consequence{again: a.Until}
+	}
 	tries := a.Link.Attempts
 	if a.OfCall {
 		tries = min(tries, answeredTries+max(silent-1, 0))

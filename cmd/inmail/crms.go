@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"inmail/connectors/hubspot"
 	"inmail/connectors/salesforce"
 	"inmail/domain"
 	"inmail/domain/mailroom"
@@ -13,6 +14,7 @@ import (
 // Making a connector reads its settings and makes no call; without an address in them it is not configured.
 var connectors = []func(*app) (mailroom.CRM, error){
 	func(a *app) (mailroom.CRM, error) { return a.salesforce(a.settings.Salesforce) },
+	func(a *app) (mailroom.CRM, error) { return a.hubspot(a.settings.HubSpot) },
 }
 
 // connectCRMs makes all connectors from the settings.
@@ -58,12 +60,18 @@ func (a *app) startCRMs(ctx context.Context) error {
 			return nil
 		}
 	}
-	a.log.WarnContext(ctx, "no CRM is configured (INMAIL_SALESFORCE_URL): nothing is pushed")
+	a.log.WarnContext(ctx, "no CRM is configured (INMAIL_SALESFORCE_URL, INMAIL_HUBSPOT_TOKEN): nothing is pushed")
 	return nil
 }
 
 // salesforce makes the connector to the Salesforce org of c.
 func (a *app) salesforce(c salesforce.Config) (mailroom.CRM, error) {
 	return salesforce.New(c, salesforce.Deps{Observer: a.process.CRM(salesforce.Name, salesforce.Objects, salesforce.Resources), Log: a.log,
+		Clock: a.record, Text: a.settings.Policy.CRMText, KeepDays: a.settings.Policy.CRMKeepDays, Shared: a.queue.Shared()})
+}
+
+// hubspot makes the connector to the HubSpot portal of c.
+func (a *app) hubspot(c hubspot.Config) (mailroom.CRM, error) {
+	return hubspot.New(c, hubspot.Deps{Observer: a.process.CRM(hubspot.Name, hubspot.Objects, hubspot.Resources), Log: a.log,
 		Clock: a.record, Text: a.settings.Policy.CRMText, KeepDays: a.settings.Policy.CRMKeepDays, Shared: a.queue.Shared()})
 }

@@ -90,6 +90,29 @@ type Checker interface {
 	Check(ctx context.Context) []Finding
 }
 
+// The states of a step of a set-up.
+const (
+	StepThere   = "there"   // nothing was to be done
+	StepMissing = "missing" // it would be made
+	StepMade    = "made"
+	StepFailed  = "failed" // it cannot be made, or is there in another form
+)
+
+// SetupStep is one thing that a CRM needs in its org, and whether it is there.
+type SetupStep struct {
+	What   string `json:"what"`
+	State  string `json:"state"` // there, missing, made or failed
+	Detail string `json:"detail,omitempty"`
+	Remedy string `json:"remedy,omitempty"` // what a person must do; empty: nothing
+}
+
+// Installer is a CRM whose org this program can set up.
+type Installer interface {
+	// Setup returns what the org needs, step by step. With apply it makes what is missing; without, it
+	// changes nothing. It may be repeated.
+	Setup(ctx context.Context, apply bool) ([]SetupStep, error)
+}
+
 // Linker is a CRM whose records people look at in a browser.
 type Linker interface {
 	// RecordURL returns the address at which people see the InMail's own record; empty: it has none.
