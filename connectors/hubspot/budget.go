@@ -36,6 +36,12 @@ func withUrgency(ctx context.Context, u urgency) context.Context {
 	return context.WithValue(ctx, urgencyKey{}, u)
 }
 
+// inBackground reports whether the calls of a context leave a part of the budget to receipts.
+func inBackground(ctx context.Context) bool {
+	u, _ := ctx.Value(urgencyKey{}).(urgency)
+	return u == background
+}
+
 // calls counts the calls of a context.
 type calls struct{ n atomic.Int64 }
 
@@ -122,7 +128,7 @@ func (b *budget) spend(ctx context.Context) (until time.Time, ok bool) {
 	defer b.mu.Unlock()
 	b.refresh(ctx, now)
 	share := b.share
-	if u, _ := ctx.Value(urgencyKey{}).(urgency); u == background {
+	if inBackground(ctx) {
 		share *= backgroundShare
 	}
 	if b.daily > 0 && b.today >= max(1, int(share*float64(b.daily))) {

@@ -51,6 +51,13 @@ func (c *Connector) path(family string, rest ...string) string {
 // that is refused for a while parks the sync.
 func (c *Connector) call(ctx context.Context, kind, method, path string, in, out any) error {
 	err := c.try(ctx, kind, method, path, in, out)
+	for p := (*Parked)(nil); errors.As(err, &p) && inBackground(ctx) && p.Until.Sub(c.clock.Now()) <= maxPause; p = nil {
+		// A run over the whole record keeps the pace of the short limit.
+		if c.wait(ctx, max(p.Until.Sub(c.clock.Now()), time.Millisecond)) != nil {
+			break
+		}
+		err = c.try(ctx, kind, method, path, in, out)
+	}
 	if f := (*Fault)(nil); errors.As(err, &f) && f.Class == domain.LimitReached && f.Status != 0 {
 		now := c.clock.Now()
 		f.until = now.Add(f.Rest)
@@ -61,6 +68,9 @@ func (c *Connector) call(ctx context.Context, kind, method, path string, in, out
 	}
 	return err
 }
+
+// maxPause is how long a run over the whole record waits in its place for the short limit.
+const maxPause = 15 * time.Second
 
 // try makes a call once.
 func (c *Connector) try(ctx context.Context, kind, method, path string, in, out any) error {

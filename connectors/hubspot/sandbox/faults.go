@@ -76,13 +76,22 @@ func (s *Sandbox) CommitLate() int {
 	return len(s.late)
 }
 
+// Late returns how many writes were committed late.
+func (s *Sandbox) Late() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.lateRows
+}
+
 func (s *Sandbox) commitLate() {
 	now := s.now()
 	due := slices.Clone(s.late)
 	s.late = slices.DeleteFunc(s.late, func(l lateWrite) bool { return !now.Before(l.at) })
 	for _, l := range due {
 		if !now.Before(l.at) {
+			before := len(s.history)
 			l.do()
+			s.lateRows += len(s.history) - before
 		}
 	}
 }

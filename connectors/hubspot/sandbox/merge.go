@@ -121,7 +121,13 @@ func (s *Sandbox) merge(o *object, primary, other string) (*record, *refusal) {
 	won := &record{id: s.nextID, properties: maps.Clone(b.properties), createdAt: now, updatedAt: now,
 		shownAt: now.Add(s.options.IndexDelay), linked: map[string]map[int64][]int{}}
 	maps.Copy(won.properties, a.properties)
-	won.properties["hs_merged_object_ids"] = primary + ";" + other
+	merged := []string{primary, other}
+	for _, old := range []*record{a, b} {
+		if more := old.properties["hs_merged_object_ids"]; more != "" {
+			merged = append(merged, more)
+		}
+	}
+	won.properties["hs_merged_object_ids"] = strings.Join(merged, ";")
 	o.records[won.id] = won
 	for name, byValue := range o.unique {
 		for value, id := range byValue {

@@ -74,6 +74,7 @@ type Sandbox struct {
 	calls      map[string]int
 	faults     []Fault
 	late       []lateWrite
+	lateRows   int // rows that were written late
 	history    []Change
 	exchanges  []Exchange
 	recording  bool
