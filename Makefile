@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 space := $(subst ,, )
 .DEFAULT_GOAL := help
-.PHONY: help run build quick test storm fleet check rules generate vulndb bench fuzz clean
+.PHONY: help run build quick test storm fleet rehearse check rules generate vulndb bench fuzz clean
 
 # No limit judges a test: an hour is when something hangs. Packages and tests run beside each other, more than there are
 # processors: many wait.
@@ -20,7 +20,7 @@ SERVERS := ^Test(Alerts|KilledWhileSending|OneCreditLeft|RedisGone|ExpiredWithou
 	| ^Test(Fleet|PostgresFailsOver|SentinelUnderLoad|ClusterNodeLost)$$ \
 	| ^Test(PreflightOfTenThousand|Salesforce(Storm|OneBadRow|DailyLimit|Drift|Backfill|Check))$$ \
 	| ^Test(ErasureLeavesNoRow|OpenPostgresRefuses|OpenTogether|ErrorsQuoteNoValue|SchemasAreTheSame|RolesOfTheReadme)$$ \
-	| ^Test(RedisComesLate|PingNamesTheRemedy|WarnsOfEviction|SentinelFailsOver|Jsforce)$$ \
+	| ^Test(RedisComesLate|PingNamesTheRemedy|WarnsOfEviction|SentinelFailsOver|Jsforce|JsforceNormal)$$ \
 	| ^Test(EveryQueryAnswers|CheckFindsWhatIsMissing|Faster|RuleFilesAreSound|RuleTestsPass)$$ \
 	| ^TestField(PgBouncer|Clock|Outages)$$ \
 	| ^Test(ReadyByRole|PagesInABrowser)$$ \
@@ -65,6 +65,9 @@ storm: .build/rules ## Run every test in its long form: storms, kills, scale and
 fleet: ## Disturb two processes of each role at random for MINUTES (5), in the order of SEED (a new one), and count that all happened once
 	@INMAIL_TEST_FLEET_SEED=$(SEED) INMAIL_TEST_FLEET_MINUTES=$(or $(MINUTES),5) .ci/services run -- \
 		go test -vet=off -count=1 -timeout 0 -v -run '^TestFleet$$' ./cmd/inmail
+
+rehearse: ## Run the commands of the Salesforce package's README with the Salesforce CLI (some 480 MB from npm) against the sandbox
+	@INMAIL_REHEARSE=1 go test -vet=off -count=1 -timeout 30m -run '^TestRehearsal$$' ./connectors/salesforce/sandbox
 
 check: ## Look without running: format, vet, staticcheck, known vulnerabilities, imports, generated files
 	@$(MAKE) --no-print-directory -k $(CHECKS)

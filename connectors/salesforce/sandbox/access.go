@@ -3,14 +3,15 @@ package sandbox
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	sfpackage "inmail/connectors/salesforce/package"
 )
 
-// access is what a kind of user may do: object permissions and field-level security.
+// access is what a user may do: object permissions and field-level security.
 type access struct {
 	all      bool // an administrator: everything that is deployed and visible
-	packaged bool // the package's permission set is assigned
+	packaged bool // a permission set of the package is assigned
 	objects  map[*object]sfpackage.ObjectAccess
 	fields   map[*field]sfpackage.FieldAccess
 }
@@ -19,6 +20,9 @@ type access struct {
 type caller struct {
 	user        string // id of the User
 	viewAllData bool
+	zone        *time.Location // of the user; nil: UTC
+	role        string         // place in the role hierarchy; empty: none
+	org         *Sandbox       // whose sharing applies; nil: everything is shared
 	access      *access
 	system      bool // the org itself, or the sandbox's operator: may write read-only fields
 }
@@ -90,48 +94,58 @@ func denied(o *object) *apiError {
 		Message: "insufficient access rights on entity: " + o.name}
 }
 
-// administrator returns the rights to everything; the package is part of that once its permission set is
+// administrator returns the rights to everything; the package is part of that once a permission set of it is
 // assigned.
 func administrator(assigned bool) *access { return &access{all: true, packaged: assigned} }
 
-// integration returns the rights of the profile Minimum Access - API Only Integrations with permission sets
-// of the package. Without any the profile sees nothing but users.
-func (s *schema) integration(model sfpackage.Model, sets ...string) (*access, error) {
-	a := &access{packaged: len(sets) > 0, objects: map[*object]sfpackage.ObjectAccess{},
-		fields: map[*field]sfpackage.FieldAccess{}}
-	if u := s.object("User"); u != nil {
-		a.objects[u] = sfpackage.ObjectAccess{Read: true}
-	}
-	if o := s.object("Organization"); o != nil { // every user may read it
-		a.objects[o] = sfpackage.ObjectAccess{Read: true}
-	}
-	for _, name := range sets {
-		if err := s.grant(a, model, name); err != nil {
-			return nil, err
+// standardUser returns the rights of the profile Standard User: records of people, accounts and activities, with
+// all fields that are not the package's, as far as they are shared with the user.
+func (s *schema) standardUser() *access {
+	a := s.minimal()
+	for _, name := range []string{"Account", "Contact", "Lead", "Task"} {
+		o := s.object(name)
+		a.objects[o] = sfpackage.ObjectAccess{Create: true, Read: true, Edit: true, Delete: true}
+		for _, f := range o.fields {
+			if !f.packaged {
+				a.fields[f] = sfpackage.FieldAccess{Read: true, Edit: true}
+			}
 		}
 	}
-	return a, nil
+	a.objects[s.object("Campaign")] = sfpackage.ObjectAccess{Read: true}
+	return a
 }
 
-// grant adds the rights of a permission set.
-func (s *schema) grant(a *access, model sfpackage.Model, name string) error {
-	set, ok := model.PermissionSet(name)
-	if !ok {
-		return fmt.Errorf("sandbox: the package has no permission set %s", name)
+// minimal returns the rights of the profile Minimum Access - API Only Integrations: it sees nothing but users,
+// roles and the org itself.
+func (s *schema) minimal() *access {
+	a := &access{objects: map[*object]sfpackage.ObjectAccess{}, fields: map[*field]sfpackage.FieldAccess{}}
+	for _, name := range []string{"User", "UserRole", "Organization"} {
+		a.objects[s.object(name)] = sfpackage.ObjectAccess{Read: true}
+	}
+	return a
+}
+
+// add joins the rights of a permission set to those of a profile.
+func (a *access) add(s *schema, set sfpackage.PermissionSet) error {
+	a.packaged = true
+	grant := func(o *object, more sfpackage.ObjectAccess) {
+		had := a.objects[o]
+		a.objects[o] = sfpackage.ObjectAccess{Create: had.Create || more.Create, Read: had.Read || more.Read,
+			Edit: had.Edit || more.Edit, Delete: had.Delete || more.Delete, ViewAll: had.ViewAll || more.ViewAll,
+			ModifyAll: had.ModifyAll || more.ModifyAll}
 	}
 	for name, granted := range set.Objects {
 		o := s.object(name)
 		if o == nil {
 			return fmt.Errorf("sandbox: permission set %s names %s, which the sandbox does not have", set.Name, name)
 		}
-		had := a.objects[o]
-		a.objects[o] = sfpackage.ObjectAccess{Create: had.Create || granted.Create, Read: had.Read || granted.Read,
-			Edit: had.Edit || granted.Edit, Delete: had.Delete || granted.Delete,
-			ViewAll: had.ViewAll || granted.ViewAll, ModifyAll: had.ModifyAll || granted.ModifyAll}
+		if !a.all {
+			grant(o, granted)
+		}
 	}
 	for _, permission := range set.System {
-		if permission == "EditTask" {
-			a.objects[s.object("Task")] = sfpackage.ObjectAccess{Create: true, Read: true, Edit: true, Delete: true}
+		if permission == "EditTask" && !a.all {
+			grant(s.object("Task"), sfpackage.ObjectAccess{Create: true, Read: true, Edit: true, Delete: true})
 		}
 	}
 	for name, granted := range set.Fields {
@@ -141,14 +155,18 @@ func (s *schema) grant(a *access, model sfpackage.Model, name string) error {
 		}
 		o := s.object(objectName)
 		if o == nil || o.field(fieldName) == nil {
-			return fmt.Errorf("sandbox: permission set %s names %s, which the sandbox does not have", set.Name, name)
+			return fmt.Errorf("sandbox: permission set %s names %s, which the sandbox does not have", set.Name,
+				name)
 		}
 		f := o.field(fieldName)
 		if f.required {
-			return fmt.Errorf("sandbox: permission set %s cannot be deployed to the required field %s", set.Name, name)
+			return fmt.Errorf("sandbox: permission set %s cannot be deployed to the required field %s", set.Name,
+				name)
 		}
-		had := a.fields[f]
-		a.fields[f] = sfpackage.FieldAccess{Read: had.Read || granted.Read, Edit: had.Edit || granted.Edit}
+		if !a.all {
+			had := a.fields[f]
+			a.fields[f] = sfpackage.FieldAccess{Read: had.Read || granted.Read, Edit: had.Edit || granted.Edit}
+		}
 	}
 	return nil
 }

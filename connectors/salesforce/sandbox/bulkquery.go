@@ -36,8 +36,8 @@ func (c *call) newQueryJob(js *jobs) reply {
 		if refused != nil {
 			return refuse(refused)
 		}
-		if p.count || p.isGrouped() || p.offset > 0 {
-			return jobError("API_ERROR", "COUNT, GROUP BY and OFFSET are not supported in a bulk query")
+		if p.count || p.isGrouped() || p.offset > 0 || p.hasChildren() {
+			return jobError("API_ERROR", "COUNT, GROUP BY, OFFSET and sub-queries are not supported in a bulk query")
 		}
 		if !js.queries.add(c.at, 1, maxQueryJobsPerDay) {
 			return jobError("LIMIT_EXCEEDED", "DailyBulkV2QueryJobs limit exceeded")

@@ -138,7 +138,8 @@ func (s *Sandbox) controls() map[string]control {
 			s.AssignPermissionSet(in.Assigned)
 			return done, nil
 		},
-		"PUT field": s.changeField,
+		"PUT field":   s.changeField,
+		"PUT sharing": s.changeSharing,
 		"PUT soap-login": func(r *http.Request, _ string) (any, error) {
 			in, err := decode[struct {
 				Allowed bool `json:"allowed"`

@@ -74,7 +74,7 @@ func (o *object) compile(po sfpackage.Object) error {
 
 func customObject(po sfpackage.Object, prefix string) *object {
 	m := newObject(po.Name, po.Label, po.PluralLabel, prefix)
-	m.packaged, m.activities = true, po.Activities
+	m.packaged, m.activities, m.tab = true, po.Activities, true
 	m.owner()
 	name := m.readOnlyField("Name", po.NameLabel, kindString, 80)
 	name.nameField, name.autoNumber = true, po.NameFormat

@@ -17,12 +17,15 @@ func (c *call) describeGlobal() reply {
 	return c.describeReply(map[string]any{"encoding": "UTF-8", "maxBatchSize": maxCollection, "sobjects": list})
 }
 
-func (c *call) describeReply(v any) reply {
+func (c *call) describeReply(v any) reply { return jsonBody(http.StatusOK, v) }
+
+// jsonBody answers a value as JSON.
+func jsonBody(status int, v any) reply {
 	body, err := json.Marshal(v)
 	if err != nil {
-		panic(fmt.Sprintf("sandbox: describe: %v", err))
+		panic(fmt.Sprintf("sandbox: an answer: %v", err)) // cannot happen: it consists of maps, lists and texts
 	}
-	return jsonReply(http.StatusOK, body)
+	return jsonReply(status, body)
 }
 
 // outline returns what both describes contain of an object.

@@ -109,7 +109,7 @@ var faultKinds = []FaultKind{
 // resources are the names by which calls are counted and to which faults are limited.
 var resources = []string{
 	"token", "soap", "versions", "resources", "query", "queryAll", "limits", "describe", "sobjects", "composite",
-	"composite/sobjects", "composite/graph", "composite/tree", "jobs/ingest", "jobs/query", "other",
+	"composite/sobjects", "composite/graph", "composite/tree", "jobs/ingest", "jobs/query", "metadata", "other",
 }
 
 // faults are the faults that are active, and how often each kind has struck.

@@ -55,7 +55,8 @@ func (p planner) compileHaving(c *condition) (func(*group) bool, *apiError) {
 	}
 	column := -1
 	for i, have := range p.columns {
-		named := have.path != nil && strings.EqualFold(strings.Join(have.path.names, "."), c.field.text)
+		named := have.path != nil && have.path.function == c.field.function &&
+			strings.EqualFold(strings.Join(have.path.names, "."), c.field.text)
 		if have.function == c.function && (named || c.field.text == "" && c.function == "COUNT") {
 			column = i
 		}

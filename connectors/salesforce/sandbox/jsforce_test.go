@@ -13,47 +13,71 @@ import (
 
 const jsforceFolder = "testdata/jsforce"
 
-// installJsforce makes sure that the packages of the lock file, and no others, are installed.
-func installJsforce(t *testing.T) {
+// installNode makes sure that the packages of a folder's lock file, and no others, are installed in it.
+func installNode(t testing.TB, folder string, options ...string) {
 	t.Helper()
 	for _, program := range []string{"node", "npm"} {
 		if _, err := exec.LookPath(program); err != nil {
 			t.Fatalf("%s is missing: install Node.js 20 or newer, which includes node and npm", program)
 		}
 	}
-	lock, err := os.ReadFile(filepath.Join(jsforceFolder, "package-lock.json"))
+	lock, err := os.ReadFile(filepath.Join(folder, "package-lock.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	marker := filepath.Join(jsforceFolder, "node_modules", ".installed")
+	marker := filepath.Join(folder, "node_modules", ".installed")
 	if installed, err := os.ReadFile(marker); err == nil && bytes.Equal(installed, lock) {
 		return
 	}
-	cmd := exec.Command("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
-	cmd.Dir = jsforceFolder
+	cmd := exec.Command("npm", append([]string{"ci", "--ignore-scripts", "--no-audit", "--no-fund"}, options...)...)
+	cmd.Dir = folder
 	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("npm ci in %s: %v\n%s", jsforceFolder, err, out)
+		t.Fatalf("npm ci in %s: %v\n%s", folder, err, out)
 	}
 	if err := os.WriteFile(marker, lock, 0o644); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func TestJsforce(t *testing.T) {
-	installJsforce(t)
-	g := newOrg(t)
-	cmd := exec.Command("node", "calls.cjs", g.server.URL)
+// runJsforce runs a script of the folder against an org and returns what it prints.
+func runJsforce(t *testing.T, script, url string) (got map[string]any) {
+	t.Helper()
+	installNode(t, jsforceFolder)
+	cmd := exec.Command("node", script, url)
 	cmd.Dir = jsforceFolder
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("node calls.cjs: %v\n%s", err, stderr.Bytes())
+		t.Fatalf("node %s: %v\n%s", script, err, stderr.Bytes())
 	}
-	var got map[string]any
 	if err := json.Unmarshal(out, &got); err != nil {
 		t.Fatalf("its output: %v\n%s", err, out)
 	}
+	return got
+}
+
+// TestJsforceNormal makes the 52 calls of a normal jsforce client. All but those named here work.
+func TestJsforceNormal(t *testing.T) {
+	missing := map[string]string{
+		"search":       "SOSL",
+		"toolingQuery": "the Tooling API",
+		"bulk1Load":    "Bulk API 1",
+		"quickActions": "quick actions",
+	}
+	got := runJsforce(t, "normal.cjs", newOrg(t).server.URL)
+	if len(got) != 52 {
+		t.Errorf("%d calls, not 52", len(got))
+	}
+	for name, outcome := range got {
+		if works := outcome == true; works == (missing[name] != "") {
+			t.Errorf("%s: %v (missing: %q)", name, outcome, missing[name])
+		}
+	}
+}
+
+func TestJsforce(t *testing.T) {
+	got := runJsforce(t, "calls.cjs", newOrg(t).server.URL)
 	data, err := os.ReadFile(filepath.Join(jsforceFolder, "want.json"))
 	if err != nil {
 		t.Fatal(err)

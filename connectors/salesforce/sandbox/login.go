@@ -43,6 +43,11 @@ type User struct {
 	// Integration is the profile Minimum Access - API Only Integrations: the user may do what the package's
 	// permission set InMail_Integration grants and nothing else. Without it the user is an administrator.
 	Integration bool
+	// Standard is the profile Standard User, without View All Data: the user sees what is shared with it.
+	Standard bool
+	// Role is the user's place in the role hierarchy, from its top: CEO/Sales/West. Those above see and change
+	// what those below own. Empty: no role.
+	Role string
 }
 
 // Login limits.
@@ -149,8 +154,15 @@ func (s *Sandbox) authenticate(r *http.Request) (caller, *apiError) {
 
 func (s *Sandbox) callerOf(user string) caller {
 	u := s.users[user]
-	rights := s.rights[u.Integration][s.assigned.Load()]
-	return caller{user: user, viewAllData: !u.Integration, access: rights}
+	zone, err := time.LoadLocation(s.timeZone(u.TimeZone))
+	if err != nil {
+		zone = time.UTC
+	}
+	rights := (*s.rights.Load())[user]
+	if rights == nil { // the operator
+		rights = administrator(s.deployed.Load())
+	}
+	return caller{user: user, viewAllData: !u.Integration && !u.Standard, access: rights, zone: zone, role: u.Role, org: s}
 }
 
 // oauthError answers as the token endpoint does.

@@ -17,6 +17,9 @@ func (p planner) resolveWhere(q *soql) *apiError {
 	if q.where == nil {
 		return nil
 	}
+	if refused := p.checkJoins(q.where, false); refused != nil {
+		return refused
+	}
 	match, refused := p.compile(q.where)
 	if refused != nil {
 		return refused
@@ -58,11 +61,14 @@ func (p planner) compile(c *condition) (func(*view, *record) bool, *apiError) {
 	if !pt.leaf().filterable() {
 		return nil, p.invalid(c.field.at, "field '%s' can not be filtered in a query call", c.field.text)
 	}
+	if c.sub != nil {
+		return p.join(c, pt)
+	}
 	t, refused := p.test(c, pt.leaf())
 	if refused != nil {
 		return nil, refused
 	}
-	if len(pt.hops) == 0 && pt.field.formula == nil {
+	if len(pt.hops) == 0 && pt.field.formula == nil && pt.function == "" && pt.field.name != "IsArchived" {
 		pos := pt.field.pos
 		return func(_ *view, r *record) bool { return t(r.values[pos]) }, nil
 	}
@@ -86,8 +92,11 @@ func (p planner) narrowBy(c *condition) {
 		}
 		return
 	}
+	if c.sub != nil {
+		return
+	}
 	pt, refused := p.path(c.field)
-	if refused != nil || len(pt.hops) > 0 || !slices.Contains([]string{"=", "IN", "<", "<=", ">", ">="}, c.op) {
+	if refused != nil || len(pt.hops) > 0 || pt.function != "" || !slices.Contains([]string{"=", "IN", "<", "<=", ">", ">="}, c.op) {
 		return
 	}
 	f, equal := pt.field, c.op == "=" || c.op == "IN"

@@ -23,7 +23,7 @@ const operatorNumber = 100_000
 type Fields map[string]any
 
 func (s *Sandbox) operator() caller {
-	return caller{user: newID("005", operatorNumber), viewAllData: true, access: administrator(true)}
+	return caller{user: newID("005", operatorNumber), viewAllData: true, access: administrator(s.deployed.Load())}
 }
 
 // act runs a change in a transaction of the operator.

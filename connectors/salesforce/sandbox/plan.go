@@ -29,13 +29,15 @@ type plan struct {
 	limit   int
 	offset  int
 	deleted bool // queryAll
+	joins   int  // semi-joins and anti-joins
 }
 
 // column is one item of the answer.
 type column struct {
 	label    string // the heading in a CSV, and the name of an aggregate
-	path     *path
+	path     *path  // nil: a sub-query
 	function string
+	children *childQuery
 }
 
 // sortKey is one item of ORDER BY: a path, or an aggregate by its column.
@@ -53,6 +55,9 @@ type path struct {
 	hops  []*field
 	field *field
 	poly  string // Name, Type, Id, …: the field of a polymorphic parent
+
+	function string         // a date function of the field; empty: none
+	zone     *time.Location // in which the function reads a datetime
 }
 
 // polymorphic lists the fields that a query may ask of any target of Who or What.
@@ -93,8 +98,30 @@ func (p planner) invalid(at int, format string, args ...any) *apiError {
 	return &apiError{Code: "INVALID_FIELD", Message: pointAt(p.source, at) + fmt.Sprintf(format, args...)}
 }
 
-// path resolves a field path from the query's object.
+// path resolves a field path from the query's object, with its date function.
 func (p planner) path(n name) (*path, *apiError) {
+	found, refused := p.fieldPath(n)
+	if refused != nil || n.function == "" {
+		return found, refused
+	}
+	k := found.leaf().kind
+	if k != kindDateTime && (k != kindDate || n.local || timeOfDay[n.function]) {
+		return nil, p.malformed(n.at, "field %s does not support function %s", n.text, n.function)
+	}
+	found.function, found.zone = n.function, time.UTC
+	if n.local && p.who.zone != nil {
+		found.zone = p.who.zone
+	}
+	return found, nil
+}
+
+// same reports whether two paths read the same value.
+func (pt *path) same(o *path) bool {
+	return pt.function == o.function && pt.zone == o.zone &&
+		strings.EqualFold(strings.Join(pt.names, "."), strings.Join(o.names, "."))
+}
+
+func (p planner) fieldPath(n name) (*path, *apiError) {
 	names := strings.Split(n.text, ".")
 	if strings.EqualFold(names[0], p.object.name) && len(names) > 1 {
 		names = names[1:]
@@ -136,6 +163,15 @@ func (p planner) path(n name) (*path, *apiError) {
 
 // value follows the path from a record; nil where a parent is missing.
 func (pt *path) value(v *view, r *record, now time.Time) any {
+	value := pt.plain(v, r, now)
+	if pt.function == "" || value == nil {
+		return value
+	}
+	return dateFunctions[pt.function](dayOf(value).In(pt.zone))
+}
+
+// plain is value without the date function.
+func (pt *path) plain(v *view, r *record, now time.Time) any {
 	parent := pt.follow(v, r, len(pt.hops))
 	switch {
 	case parent == nil:
@@ -168,6 +204,12 @@ func (pt *path) follow(v *view, r *record, n int) *record {
 
 // leaf returns the field that determines how the path's values are written.
 func (pt *path) leaf() *field {
+	switch {
+	case pt.function == "DAY_ONLY":
+		return &field{name: pt.names[len(pt.names)-1], kind: kindDate}
+	case pt.function != "":
+		return &field{name: pt.names[len(pt.names)-1], kind: kindInt}
+	}
 	if pt.field != nil {
 		return pt.field
 	}
@@ -180,7 +222,7 @@ func (p planner) resolveGroups(q *soql) *apiError {
 		if refused != nil {
 			return refused
 		}
-		if !g.leaf().groupable() {
+		if g.function == "" && !g.leaf().groupable() {
 			return p.malformed(n.at, "field '%s' can not be grouped in a query call", n.text)
 		}
 		p.groupBy = append(p.groupBy, g)
@@ -202,12 +244,26 @@ func (p planner) resolveColumns(q *soql) *apiError {
 			}
 			continue
 		}
+		if s.children != nil {
+			if refused := p.addChildren(q, s); refused != nil {
+				return refused
+			}
+			continue
+		}
 		pt, refused := p.path(s.name)
 		if refused != nil {
 			return refused
 		}
 		c := column{label: strings.Join(pt.names, "."), path: pt, function: s.function}
-		if s.function == "" {
+		if pt.function != "" {
+			if !p.grouped(pt) {
+				return p.malformed(s.at, "Field must be grouped or aggregated: %s", s.text)
+			}
+			if c.label = s.alias; c.label == "" {
+				c.label = "expr" + strconv.Itoa(unnamed)
+				unnamed++
+			}
+		} else if s.function == "" {
 			if visited[strings.ToLower(c.label)] {
 				return p.invalid(s.at, "duplicate field selected: %s", c.label)
 			}
@@ -251,7 +307,7 @@ func (p planner) checkMixed(q *soql) *apiError {
 
 func (p planner) grouped(pt *path) bool {
 	for _, g := range p.groupBy {
-		if strings.EqualFold(strings.Join(g.names, "."), strings.Join(pt.names, ".")) {
+		if g.same(pt) {
 			return true
 		}
 	}
@@ -305,7 +361,7 @@ func (p planner) resolveOrder(q *soql) *apiError {
 			if refused != nil {
 				return refused
 			}
-			if !pt.leaf().sortable() {
+			if pt.function == "" && !pt.leaf().sortable() {
 				return p.malformed(o.at, "field '%s' can not be sorted in a query call", o.text)
 			}
 			key.path = pt
@@ -325,7 +381,7 @@ func (p planner) resolveOrder(q *soql) *apiError {
 // columnOf finds the column of a grouped query that an ORDER BY item stands for.
 func (p planner) columnOf(o ordering, pt *path) int {
 	for i, c := range p.columns {
-		if c.function == o.function && strings.EqualFold(strings.Join(c.path.names, "."), strings.Join(pt.names, ".")) {
+		if c.function == o.function && c.path != nil && c.path.same(pt) {
 			return i
 		}
 	}

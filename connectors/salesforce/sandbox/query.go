@@ -48,7 +48,8 @@ func (p *plan) statement(t *table, order string) string {
 func (p *plan) matches(v *view, order string, do func(*record) bool) {
 	t := v.tables[p.object]
 	v.query(t, func(r *record) bool {
-		return !p.deleted && r.archived(p.now) || p.match != nil && !p.match(v, r) || do(v.remember(r))
+		return !p.deleted && r.archived(p.now) || p.match != nil && !p.match(v, r) || !p.who.shared(v, toRead, r) ||
+			do(v.remember(r))
 	},
 		p.statement(t, order), p.narrow.args...)
 }
@@ -59,7 +60,7 @@ func (p *plan) sqlOrder() (order string, ok bool) {
 		return naturalOrder, true
 	}
 	k := p.orderBy[0]
-	if len(p.orderBy) > 1 || len(k.path.hops) > 0 {
+	if len(p.orderBy) > 1 || len(k.path.hops) > 0 || k.path.function != "" {
 		return "", false
 	}
 	f, backwards := k.path.field, map[bool]string{true: " DESC"}[k.desc]
@@ -215,6 +216,9 @@ func (c *call) queries(deleted bool, path []string) reply {
 		if refused != nil {
 			return refuse(refused)
 		}
+		if strings.EqualFold(c.query.Get("columns"), "true") {
+			return p.columnsReply()
+		}
 		return c.run(v, p, size)
 	})
 }
@@ -250,7 +254,7 @@ func (c *call) run(v *view, p *plan, size int) reply {
 }
 
 func (p *plan) countAll(v *view) (n int64) {
-	if p.match == nil && p.limit < 0 && p.offset == 0 && !p.deleted {
+	if p.match == nil && p.limit < 0 && p.offset == 0 && !p.deleted && p.who.sharedAll(p.object) {
 		return v.scalar("SELECT count(*) FROM " + v.tables[p.object].name + " WHERE gone IS NULL")
 	}
 	p.orderBy = nil
@@ -284,7 +288,7 @@ func (p *plan) groupedReply(v *view) reply {
 		out = append(out, `{"attributes":{"type":"AggregateResult"}`...)
 		for j, c := range p.columns {
 			label := c.label
-			if c.function == "" {
+			if c.function == "" && c.path.function == "" {
 				label = c.path.leaf().name
 			}
 			out = append(out, ',')
@@ -344,6 +348,10 @@ func (p *plan) appendRecord(out []byte, v *view, r *record, version string) []by
 	out = appendAttributes(out, r, version)
 	written := map[string]bool{}
 	for i, c := range p.columns {
+		if c.children != nil {
+			out = c.children.append(out, v, r, version)
+			continue
+		}
 		if len(c.path.hops) == 0 {
 			out = append(append(append(out, ',', '"'), c.path.field.name...), '"', ':')
 			out = c.path.field.appendJSON(out, r.value(c.path.field, p.now))
@@ -375,7 +383,7 @@ func (p *plan) appendParent(out []byte, v *view, child *record, columns []column
 	}
 	written := map[string]bool{}
 	for i, c := range columns {
-		if !sameHops(c.path, columns[0].path, depth+1) {
+		if c.path == nil || !sameHops(c.path, columns[0].path, depth+1) {
 			continue
 		}
 		if len(c.path.hops) == depth+1 {

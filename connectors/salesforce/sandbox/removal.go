@@ -10,6 +10,9 @@ func (tx *txn) remove(o *object, id string) *apiError {
 	if r == nil {
 		return &apiError{Code: "ENTITY_IS_DELETED", Message: "entity is deleted"}
 	}
+	if !tx.shares(toRemove, r) {
+		return notShared
+	}
 	gone := &deletion{}
 	for _, child := range tx.schema.children[o] {
 		for _, c := range tx.findBy(child.object, child.field, id) {

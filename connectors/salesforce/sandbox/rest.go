@@ -202,7 +202,7 @@ func resourceOf(path []string) string {
 	switch at(0) {
 	case "":
 		return "resources"
-	case "query", "queryAll", "limits":
+	case "query", "queryAll", "limits", "metadata":
 		return at(0)
 	case "sobjects":
 		if at(1) == "" || at(2) == "describe" {
@@ -239,10 +239,16 @@ func (c *call) dispatch() reply {
 		if len(rest) == 0 {
 			return c.limits()
 		}
+	case "recent", "tabs":
+		if len(rest) == 0 && c.method == http.MethodGet {
+			return c.listing(c.path[0])
+		}
 	case "composite":
 		return c.composites(rest)
 	case "jobs":
 		return c.bulk(rest)
+	case "metadata":
+		return c.metadataREST(rest)
 	}
 	return notFound()
 }
@@ -306,8 +312,14 @@ func readBody(r *http.Request, path []string, folder string) ([]byte, *spool, *a
 	}
 	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	want := "application/json"
-	if csv {
+	switch {
+	case csv:
 		want = "text/csv"
+	case r.Method == http.MethodPost && len(path) == 2 && path[0] == "metadata" && path[1] == "deployRequest":
+		if err == nil && kind == "multipart/form-data" {
+			return body.Bytes(), nil, nil
+		}
+		want = "multipart/form-data"
 	}
 	charset := strings.ToLower(params["charset"])
 	if err != nil || kind != want || charset != "" && charset != "utf-8" {
@@ -444,7 +456,8 @@ func versionLabel(n int) string {
 // resources lists the resources of the version.
 func (c *call) resources() reply {
 	out := []byte{'{'}
-	for i, name := range []string{"composite", "jobs", "limits", "query", "queryAll", "sobjects"} {
+	for i, name := range []string{"composite", "jobs", "limits", "metadata", "query", "queryAll", "recent", "sobjects",
+		"tabs"} {
 		if i > 0 {
 			out = append(out, ',')
 		}

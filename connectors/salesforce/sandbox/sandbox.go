@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -44,6 +45,9 @@ type Options struct {
 	PermissionSetUnassigned bool
 	// PeopleSetUnassigned leaves integration users without edit on Lead and Contact, as an administrator may.
 	PeopleSetUnassigned bool
+	// Undeployed starts an org without the package, which a deployment brings. Its permission sets are then
+	// assigned to nobody.
+	Undeployed bool
 	// Seed is the seed of the faults that have a rate, so that runs are repeatable.
 	Seed uint64
 	// File is the path of the org's SQLite database. A commit is in the file, or in the log beside it,
@@ -60,17 +64,21 @@ type Sandbox struct {
 	options     Options
 	schema      *schema
 	store       *store
-	users       map[string]User           // by id; never changed after New
-	rights      map[bool]map[bool]*access // by User.Integration, then by whether the set is assigned
-	runAs       string                    // id of the user that client_credentials acts as
-	assigned    atomic.Bool               // the permission set is assigned
-	oldest      atomic.Int32              // oldest version that is answered
-	soapAllowed atomic.Bool               // SOAP logins are allowed
-	instance    atomic.Pointer[movedTo]   // where the org has moved; nil: it never did
+	model       sfpackage.Model
+	users       map[string]User                     // by id; never changed after New
+	rights      atomic.Pointer[map[string]*access]  // by id of the user, from profile and permission sets
+	shares      atomic.Pointer[map[*object]OrgWide] // org-wide defaults that differ from those of a new org
+	runAs       string                              // id of the user that client_credentials acts as
+	deployed    atomic.Bool                         // the package is in the org
+	oldest      atomic.Int32                        // oldest version that is answered
+	soapAllowed atomic.Bool                         // SOAP logins are allowed
+	instance    atomic.Pointer[movedTo]             // where the org has moved; nil: it never did
 	sessions    sessions
 	usage       *usage
 	faults      *faults
 	cursors     cursors
+	layouts     *layouts
+	metadata    metadata
 	jobs        jobs
 }
 
@@ -108,32 +116,40 @@ func New(o Options) (*Sandbox, error) {
 		return nil, err
 	}
 	s := &Sandbox{
-		options: o, schema: schema, users: map[string]User{},
+		options: o, schema: schema, model: model, users: map[string]User{},
 		sessions: sessions{byToken: map[string]session{}, logins: map[string][]time.Time{}},
 		usage:    newUsage(o.DailyLimit, o.LongCalls), faults: newFaults(o.Seed),
-		rights: map[bool]map[bool]*access{false: {}, true: {}},
 	}
-	for _, assigned := range []bool{false, true} {
-		var sets []string
-		if assigned {
-			sets = append(sets, sfpackage.IntegrationSet)
-		}
-		if assigned && !o.PeopleSetUnassigned {
-			sets = append(sets, sfpackage.PeopleSet)
-		}
-		minimal, err := schema.integration(model, sets...)
+	s.shares.Store(&map[*object]OrgWide{})
+	s.layouts, s.metadata.files = schema.newLayouts(), map[string][]byte{}
+	if !o.Undeployed {
+		files, err := sfpackage.Deployable()
 		if err != nil {
 			return nil, err
 		}
-		s.rights[true][assigned], s.rights[false][assigned] = minimal, administrator(assigned)
+		delete(files, "package.xml")
+		for name, body := range files {
+			if layout, ok := strings.CutSuffix(strings.TrimPrefix(name, "layouts/"), ".layout"); ok {
+				_, elements, err := sfpackage.Elements(body)
+				if err != nil {
+					return nil, err
+				}
+				s.layouts.put(layout, elements)
+				continue
+			}
+			s.metadata.files[name] = body
+		}
 	}
-	s.assigned.Store(!o.PermissionSetUnassigned)
+	s.deployed.Store(!o.Undeployed)
 	s.soapAllowed.Store(!o.SOAPDisabled)
 	s.oldest.Store(oldestVersion)
 	if s.store, err = openStore(schema, o.File, o.Log); err != nil {
 		return nil, err
 	}
 	if err := s.addUsers(); err != nil {
+		return nil, errors.Join(err, s.store.close())
+	}
+	if err := s.addPermissionSets(); err != nil {
 		return nil, errors.Join(err, s.store.close())
 	}
 	return s, nil
@@ -162,6 +178,8 @@ func (s *Sandbox) addUsers() error {
 	tx := s.store.begin(s.now, caller{user: newID("005", operatorNumber), system: true})
 	defer tx.rollback()
 	tx.exec("DELETE FROM " + tx.tables[s.schema.object("User")].name)
+	tx.exec("DELETE FROM " + tx.tables[s.schema.object("UserRole")].name)
+	roles := map[string]string{}
 	for i, u := range users {
 		id := newID("005", uint64(i)+1)
 		if u.LastName == "" {
@@ -174,6 +192,9 @@ func (s *Sandbox) addUsers() error {
 		u.TimeZone = s.timeZone(u.TimeZone)
 		if err := tx.addUser(id, u); err != nil {
 			return err
+		}
+		if u.Role != "" {
+			tx.setField(tx.find(id), s.schema.object("User").must("UserRoleId"), tx.addRole(u.Role, roles))
 		}
 		if s.runAs == "" && (c.RunAs == "" || c.RunAs == u.Username) {
 			s.runAs = id
@@ -192,6 +213,9 @@ func (s *Sandbox) addUsers() error {
 	d.set("TimeZoneSidKey", s.timeZone(""))
 	d.set("DefaultLocaleSidKey", "en_US")
 	d.set("IsSandbox", true)
+	d.set("InstanceName", "SBX1S")
+	d.set("OrganizationType", "Developer Edition")
+	d.set("LanguageLocaleKey", "en_US")
 	d.values[posID], d.values[posCreatedDate], d.values[posCreatedBy] = orgID, tx.at, tx.who.user
 	d.stamp()
 	return tx.commit()

@@ -265,6 +265,9 @@ func (d *draft) save() (string, []*apiError) {
 	if !d.tx.who.may(needed, d.object) {
 		return "", one(denied(d.object))
 	}
+	if d.old != nil && !d.tx.shares(toEdit, d.old) {
+		return "", one(notShared)
+	}
 	if e := d.checkRequired(); e != nil {
 		return "", one(e)
 	}
@@ -339,6 +342,12 @@ func (d *draft) checkReference(f *field, id string) *apiError {
 	case f.name == "OwnerId" && !r.flag(target.must("IsActive")):
 		return &apiError{Code: "INACTIVE_OWNER_OR_USER",
 			Message: fmt.Sprintf("operation performed with inactive user [%s] as owner of %s", id, d.object.name)}
+	case f.name == "OwnerId" && d.tx.who.org != nil && id != d.tx.who.user &&
+		!d.tx.who.org.callerOf(id).sees(d.object):
+		return &apiError{Code: "TRANSFER_REQUIRES_READ", Message: "The new owner must have read permission"}
+	case !d.tx.shares(toRead, r):
+		return &apiError{Code: "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY",
+			Message: "insufficient access rights on cross-reference id: " + id, Fields: []string{}}
 	case target.name == "Lead" && r.flag(target.must("IsConverted")) && !d.system:
 		return &apiError{Code: "CANNOT_UPDATE_CONVERTED_LEAD", Message: "cannot reference converted lead",
 			Fields: []string{f.name}}

@@ -44,7 +44,7 @@ func TestRowsRefused(t *testing.T) {
 		{"too_many_selected", "InMail__c", Fields{"InMail_Id__c": "a", "Tags__c": manyTags(101)}, "STRING_TOO_LONG"},
 		{"number_too_large", "InMail__c", Fields{"InMail_Id__c": "a", "Replies__c": 1e9}, "NUMBER_OUTSIDE_VALID_RANGE"},
 		{"number_with_a_fraction", "InMail__c", Fields{"InMail_Id__c": "a", "Replies__c": 1.5}, "NUMBER_OUTSIDE_VALID_RANGE"},
-		{"number_as_text", "InMail__c", Fields{"InMail_Id__c": "a", "Replies__c": "5"}, "JSON_PARSER_ERROR"},
+		{"word_as_number", "InMail__c", Fields{"InMail_Id__c": "a", "Replies__c": "five"}, "JSON_PARSER_ERROR"},
 		{"text_as_number", "InMail__c", Fields{"InMail_Id__c": 5}, "JSON_PARSER_ERROR"},
 		{"boolean_as_text", "Lead", lead(Fields{"DoNotCall": "true"}), "JSON_PARSER_ERROR"},
 		{"boolean_null", "Lead", lead(Fields{"DoNotCall": nil}), "INVALID_TYPE_ON_FIELD_IN_RECORD"},

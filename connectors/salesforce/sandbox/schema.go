@@ -139,6 +139,7 @@ type object struct {
 	packaged                    bool // comes from the package: hidden without its permission set
 	readOnly                    bool // no inserts, updates or deletes through the API
 	activities                  bool // Tasks may point at it with WhatId
+	tab                         bool // it has a tab
 	fields                      []*field
 	byName                      map[string]*field
 	byRelationship              map[string]*field

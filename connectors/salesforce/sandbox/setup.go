@@ -10,8 +10,13 @@ import (
 // The methods below do what an administrator does in Setup, or Salesforce with a release. Each takes effect
 // with the next call.
 
-// AssignPermissionSet assigns the package's permission set to the users, or removes it.
-func (s *Sandbox) AssignPermissionSet(assigned bool) { s.assigned.Store(assigned) }
+// AssignPermissionSet assigns the package's permission sets to the users that they are for, or removes every
+// assignment.
+func (s *Sandbox) AssignPermissionSet(assigned bool) {
+	if err := s.assignAll(assigned); err != nil {
+		s.options.Log.Error("sandbox permission sets not assigned", "error", err)
+	}
+}
 
 // AllowSOAPLogin allows or refuses SOAP logins; a new org refuses them. Open sessions stay valid.
 func (s *Sandbox) AllowSOAPLogin(allowed bool) { s.soapAllowed.Store(allowed) }

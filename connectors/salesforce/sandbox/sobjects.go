@@ -29,7 +29,10 @@ func (c *call) sobjects(path []string) reply {
 		}
 		return methodNotAllowed(c.method, "GET", "HEAD", "POST")
 	case 2:
-		if path[1] == "describe" {
+		switch path[1] {
+		case "updated", "deleted":
+			return c.replicate(o, path[1] == "deleted")
+		case "describe":
 			if c.method != http.MethodGet {
 				return methodNotAllowed(c.method, "GET", "HEAD")
 			}
@@ -37,6 +40,9 @@ func (c *call) sobjects(path []string) reply {
 		}
 		return c.oneByID(o, path[1])
 	case 3:
+		if path[1] == "describe" {
+			return c.describeMore(o, path[2])
+		}
 		return c.oneByKey(o, path[1], path[2])
 	}
 	return notFound()
@@ -107,6 +113,9 @@ func (c *call) oneByID(o *object, id string) reply {
 	case http.MethodGet:
 		return c.reading(func(v *view) reply {
 			r, refused := findLive(v, full)
+			if refused == nil && !c.who.shared(v, toRead, r) {
+				refused = notShared
+			}
 			if refused != nil {
 				return refuse(refused)
 			}

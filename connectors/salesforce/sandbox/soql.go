@@ -24,10 +24,13 @@ type soql struct {
 	offset  int
 }
 
-// name is a field path as written in the query, with its position for error messages.
+// name is a field path as written in the query, with its position for error messages, and the date function
+// that is applied to it.
 type name struct {
-	text string
-	at   int
+	text     string
+	at       int
+	function string // CALENDAR_YEAR, DAY_ONLY, …; empty: none
+	local    bool   // in the time zone of the user (convertTimezone), not in UTC
 }
 
 // selected is one item of the SELECT list.
@@ -35,6 +38,7 @@ type selected struct {
 	name
 	function string // COUNT, COUNT_DISTINCT, MIN, MAX, SUM, AVG, FIELDS or empty
 	alias    string
+	children *soql // a sub-query over a child relationship; nil: none
 }
 
 // ordering is one item of ORDER BY.
@@ -52,6 +56,7 @@ type condition struct {
 	field    name
 	function string // in HAVING
 	values   []literal
+	sub      *soql // IN (SELECT …)
 }
 
 // literal is a value in a query.
@@ -67,6 +72,7 @@ type soqlParser struct {
 	tokens []token
 	at     int
 	depth  int
+	inside bool // within a sub-query
 }
 
 // token is a word, text, number, date or mark of a query.
@@ -299,7 +305,20 @@ func (p *soqlParser) name() (name, *apiError) {
 		return name{}, p.unexpected()
 	}
 	p.at++
-	return name{t.text, t.at}, nil
+	return name{text: t.text, at: t.at}, nil
+}
+
+// dateName consumes the argument of a date function whose name and bracket are consumed already.
+func (p *soqlParser) dateName(function string, at int) (name, *apiError) {
+	local := strings.EqualFold(p.peek().text, "convertTimezone") && p.functionOf() != ""
+	n, refused := p.name()
+	for range map[bool]int{false: 1, true: 2}[local] {
+		if refused == nil {
+			refused = p.need(p.mark(")"))
+		}
+	}
+	n.at, n.function, n.local = at, function, local
+	return n, refused
 }
 
 var aggregates = map[string]bool{"COUNT": true, "COUNT_DISTINCT": true, "MIN": true, "MAX": true, "SUM": true,
@@ -317,6 +336,33 @@ func (p *soqlParser) functionOf() string {
 }
 
 func (p *soqlParser) query() (*soql, *apiError) {
+	q, refused := p.selection()
+	if refused == nil && p.peek().kind != "end" {
+		refused = p.unexpected()
+	}
+	return q, refused
+}
+
+// inner parses a query in brackets. It consumes both of them.
+func (p *soqlParser) inner() (*soql, *apiError) {
+	at := p.peek().at
+	if p.inside {
+		return nil, malformed(p.source, at, "a query within a sub-query is not supported by this sandbox")
+	}
+	p.inside = true
+	defer func() { p.inside = false }()
+	if refused := p.need(p.mark("(")); refused != nil {
+		return nil, refused
+	}
+	q, refused := p.selection()
+	if refused == nil {
+		refused = p.need(p.mark(")"))
+	}
+	return q, refused
+}
+
+// selection parses a query up to its end, or to the bracket behind it.
+func (p *soqlParser) selection() (*soql, *apiError) {
 	q := &soql{limit: -1}
 	if refused := p.need(p.word("SELECT")); refused != nil {
 		return nil, refused
@@ -332,13 +378,7 @@ func (p *soqlParser) query() (*soql, *apiError) {
 		return nil, refused
 	}
 	q.from = from.text
-	if refused := p.clauses(q); refused != nil {
-		return nil, refused
-	}
-	if p.peek().kind != "end" {
-		return nil, p.unexpected()
-	}
-	return q, nil
+	return q, p.clauses(q)
 }
 
 func (p *soqlParser) selectList(q *soql) *apiError {
@@ -358,10 +398,11 @@ func (p *soqlParser) selectList(q *soql) *apiError {
 }
 
 func (p *soqlParser) selectItem(q *soql) (selected, *apiError) {
-	if p.peek().text == "(" {
-		return selected{}, malformed(p.source, p.peek().at, "sub-queries are not supported by this sandbox")
-	}
 	at := p.peek().at
+	if p.peek().kind == "mark" && p.peek().text == "(" {
+		children, refused := p.inner()
+		return selected{name: name{at: at}, children: children}, refused
+	}
 	function := p.functionOf()
 	if function == "" {
 		if p.peek().kind == "word" && strings.EqualFold(p.peek().text, "TYPEOF") {
@@ -369,6 +410,10 @@ func (p *soqlParser) selectItem(q *soql) (selected, *apiError) {
 		}
 		n, refused := p.name()
 		return selected{name: n}, refused
+	}
+	if dateFunctions[function] != nil {
+		n, refused := p.dateName(function, at)
+		return selected{name: n, alias: p.alias()}, refused
 	}
 	if !aggregates[function] && function != "FIELDS" {
 		return selected{}, malformed(p.source, at, "function %s is not supported by this sandbox", function)
@@ -382,7 +427,7 @@ func (p *soqlParser) selectItem(q *soql) (selected, *apiError) {
 	}
 	if function == "FIELDS" { // ALL is a reserved word elsewhere
 		set := p.take()
-		return selected{name: name{set.text, set.at}, function: function}, p.need(p.mark(")"))
+		return selected{name: name{text: set.text, at: set.at}, function: function}, p.need(p.mark(")"))
 	}
 	n, refused := p.name()
 	if refused != nil {
@@ -391,11 +436,15 @@ func (p *soqlParser) selectItem(q *soql) (selected, *apiError) {
 	if refused := p.need(p.mark(")")); refused != nil {
 		return selected{}, refused
 	}
-	s := selected{name: name{n.text, at}, function: function}
+	return selected{name: name{text: n.text, at: at}, function: function, alias: p.alias()}, nil
+}
+
+// alias consumes the name that a query gives to an item; empty: none.
+func (p *soqlParser) alias() string {
 	if t := p.peek(); t.kind == "word" && !reserved[strings.ToUpper(t.text)] && !strings.Contains(t.text, ".") {
-		s.alias = p.take().text
+		return p.take().text
 	}
-	return s, nil
+	return ""
 }
 
 func (p *soqlParser) clauses(q *soql) *apiError {
@@ -451,10 +500,7 @@ func (p *soqlParser) groupBy(q *soql) *apiError {
 		return refused
 	}
 	for {
-		if at := p.peek().at; p.functionOf() != "" {
-			return malformed(p.source, at, "functions in GROUP BY are not supported by this sandbox")
-		}
-		n, refused := p.name()
+		n, refused := p.dated("in GROUP BY ")
 		if refused != nil {
 			return refused
 		}
@@ -471,24 +517,36 @@ func (p *soqlParser) groupBy(q *soql) *apiError {
 	return nil
 }
 
+// dated consumes a field, or a date function of one. No other function may stand where.
+func (p *soqlParser) dated(where string) (name, *apiError) {
+	at := p.peek().at
+	function := p.functionOf()
+	if function == "" {
+		return p.name()
+	}
+	if dateFunctions[function] == nil {
+		return name{}, malformed(p.source, at, "function %s is not supported %sby this sandbox", function, where)
+	}
+	return p.dateName(function, at)
+}
+
 func (p *soqlParser) orderBy(q *soql) *apiError {
 	if refused := p.need(p.word("BY")); refused != nil {
 		return refused
 	}
 	for {
-		o := ordering{function: p.functionOf()}
-		if o.function != "" && !aggregates[o.function] {
-			return malformed(p.source, p.peek().at, "function %s is not supported by this sandbox", o.function)
+		var o ordering
+		var refused *apiError
+		if function := strings.ToUpper(p.peek().text); aggregates[function] && p.functionOf() != "" {
+			o.function = function
+			if o.name, refused = p.name(); refused == nil {
+				refused = p.need(p.mark(")"))
+			}
+		} else {
+			o.name, refused = p.dated("")
 		}
-		n, refused := p.name()
 		if refused != nil {
 			return refused
-		}
-		o.name = n
-		if o.function != "" {
-			if refused := p.need(p.mark(")")); refused != nil {
-				return refused
-			}
 		}
 		if !p.word("ASC") {
 			o.desc = p.word("DESC")
@@ -567,21 +625,20 @@ func (p *soqlParser) condition(having bool) (*condition, *apiError) {
 func (p *soqlParser) comparison(having bool) (*condition, *apiError) {
 	c := &condition{}
 	at := p.peek().at
-	c.function = p.functionOf()
-	if c.function != "" && (!having || !aggregates[c.function]) {
-		return nil, malformed(p.source, at, "function %s is not supported here by this sandbox", c.function)
-	}
-	if c.function == "" || p.peek().text != ")" {
-		n, refused := p.name()
-		if refused != nil {
-			return nil, refused
+	var refused *apiError
+	if function := strings.ToUpper(p.peek().text); having && aggregates[function] && p.functionOf() != "" {
+		c.function, c.field.at = function, at
+		if p.peek().text != ")" {
+			c.field, refused = p.name()
 		}
-		c.field = n
-	}
-	if c.function != "" {
-		if refused := p.need(p.mark(")")); refused != nil {
-			return nil, refused
+		if refused == nil {
+			refused = p.need(p.mark(")"))
 		}
+	} else {
+		c.field, refused = p.dated("here ")
+	}
+	if refused != nil {
+		return nil, refused
 	}
 	t := p.take()
 	c.op = strings.ToUpper(t.text)
@@ -608,11 +665,14 @@ func (p *soqlParser) comparison(having bool) (*condition, *apiError) {
 }
 
 func (p *soqlParser) list(c *condition) *apiError {
-	if refused := p.need(p.mark("(")); refused != nil {
+	if next := p.tokens[min(p.at+1, len(p.tokens)-1)]; next.kind == "word" && strings.EqualFold(next.text, "SELECT") &&
+		strings.HasSuffix(c.op, "IN") {
+		var refused *apiError
+		c.sub, refused = p.inner()
 		return refused
 	}
-	if t := p.peek(); t.kind == "word" && strings.EqualFold(t.text, "SELECT") {
-		return malformed(p.source, t.at, "sub-queries are not supported by this sandbox")
+	if refused := p.need(p.mark("(")); refused != nil {
+		return refused
 	}
 	for {
 		v, refused := p.literal()

@@ -103,16 +103,37 @@ func TestQueries(t *testing.T) {
 		"SELECT Name FROM Account WHERE Name":       "!MALFORMED_QUERY",
 		"SELECT Name FROM Account WHERE Name = ":    "!MALFORMED_QUERY",
 		"SELECT Name FROM Account WHERE Name IN ()": "!MALFORMED_QUERY",
-		"SELECT Name FROM Account WHERE Name = 'a' AND Name = 'b' OR Name = 'c'":                                      "!MALFORMED_QUERY",
-		"SELECT Name FROM Account LIMIT -1":                                                                           "!MALFORMED_QUERY",
-		"SELECT Name FROM Account LIMIT x":                                                                            "!MALFORMED_QUERY",
-		"SELECT Name FROM Account; DELETE":                                                                            "!MALFORMED_QUERY",
-		"SELECT Name FROM Account FOR UPDATE":                                                                         "!MALFORMED_QUERY",
-		"SELECT Name FROM Account WITH SECURITY_ENFORCED":                                                             "!MALFORMED_QUERY",
-		"SELECT Name FROM Account USING SCOPE mine":                                                                   "!MALFORMED_QUERY",
-		"SELECT a.Name FROM Account a":                                                                                "!MALFORMED_QUERY",
-		"SELECT Name, (SELECT Id FROM Contacts) FROM Account":                                                         "!MALFORMED_QUERY",
-		"SELECT Name FROM Account WHERE Id IN (SELECT AccountId FROM Contact)":                                        "!MALFORMED_QUERY",
+		"SELECT Name FROM Account WHERE Name = 'a' AND Name = 'b' OR Name = 'c'": "!MALFORMED_QUERY",
+		"SELECT Name FROM Account LIMIT -1":                                      "!MALFORMED_QUERY",
+		"SELECT Name FROM Account LIMIT x":                                       "!MALFORMED_QUERY",
+		"SELECT Name FROM Account; DELETE":                                       "!MALFORMED_QUERY",
+		"SELECT Name FROM Account FOR UPDATE":                                    "!MALFORMED_QUERY",
+		"SELECT Name FROM Account WITH SECURITY_ENFORCED":                        "!MALFORMED_QUERY",
+		"SELECT Name FROM Account USING SCOPE mine":                              "!MALFORMED_QUERY",
+		"SELECT a.Name FROM Account a":                                           "!MALFORMED_QUERY",
+		// Semi-joins, anti-joins, sub-queries and functions of dates.
+		"SELECT Name FROM Account WHERE Id IN (SELECT AccountId FROM Contact)":                                        "ACME",
+		"SELECT Name FROM Account WHERE Id NOT IN (SELECT AccountId FROM Contact)":                                    "bolt",
+		"SELECT LastName FROM Contact WHERE Id IN (SELECT WhoId FROM Task WHERE IsClosed = false)":                    "Kim",
+		"SELECT InMail_Id__c FROM InMail__c WHERE Contact__c IN (SELECT Id FROM Contact WHERE Account.Name='ACME')":   "id-2",
+		"SELECT InMail_Id__c FROM InMail__c WHERE Lead__c IN (SELECT Id FROM Lead) AND Replies__c > 0":                "id-1",
+		"SELECT Name FROM Account WHERE Id IN (SELECT ParentId FROM Account)":                                         "!MALFORMED_QUERY",
+		"SELECT Name FROM Account WHERE NOT Id IN (SELECT AccountId FROM Contact)":                                    "!MALFORMED_QUERY",
+		"SELECT Name FROM Account WHERE Name = 'a' OR Id IN (SELECT AccountId FROM Contact)":                          "!MALFORMED_QUERY",
+		"SELECT Name FROM Account WHERE Id IN (SELECT AccountId FROM Contact LIMIT 1)":                                "!MALFORMED_QUERY",
+		"SELECT Name FROM Account WHERE Id IN (SELECT Name FROM Contact)":                                             "!MALFORMED_QUERY",
+		"SELECT Name FROM Account WHERE Id IN (SELECT ReportsToId FROM Contact)":                                      "!MALFORMED_QUERY",
+		"SELECT Name FROM Account WHERE Id IN (SELECT AccountId FROM Contact WHERE Id IN (SELECT WhoId FROM Task))":   "!MALFORMED_QUERY",
+		"SELECT Name, (SELECT COUNT(Id) FROM Contacts) FROM Account":                                                  "!MALFORMED_QUERY",
+		"SELECT Name, (SELECT Id FROM Nobodys) FROM Account":                                                          "!INVALID_TYPE",
+		"SELECT Name FROM Account WHERE CALENDAR_YEAR(CreatedDate) = 2026 AND DAY_ONLY(CreatedDate) = YESTERDAY":      "ACME bolt",
+		"SELECT InMail_Id__c FROM InMail__c WHERE HOUR_IN_DAY(Sent_At__c) = 10":                                       "id-1",
+		"SELECT InMail_Id__c FROM InMail__c WHERE HOUR_IN_DAY(convertTimezone(Sent_At__c)) = 2":                       "id-1",
+		"SELECT Subject FROM Task WHERE WEEK_IN_MONTH(ActivityDate) = 4 AND DAY_IN_WEEK(ActivityDate) = 3":            "to lead",
+		"SELECT Subject FROM Task WHERE HOUR_IN_DAY(ActivityDate) = 4":                                                "!MALFORMED_QUERY",
+		"SELECT CALENDAR_YEAR(Sent_At__c) FROM InMail__c":                                                             "!MALFORMED_QUERY",
+		"SELECT CALENDAR_YEAR(Sent_At__c) FROM InMail__c WHERE Sent_At__c != null GROUP BY CALENDAR_YEAR(Sent_At__c)": "2026",
+		"SELECT COUNT(Id) FROM InMail__c WHERE CreatedDate = THIS_QUARTER AND Sent_At__c = N_DAYS_AGO:1":              "0",
 		"SELECT TYPEOF Who WHEN Lead THEN Email END FROM Task":                                                        "!MALFORMED_QUERY",
 		"SELECT toLabel(Status__c) FROM InMail__c":                                                                    "!MALFORMED_QUERY",
 		"SELECT COUNT(Id) FROM InMail__c WHERE Sent_At__c != TODAY":                                                   "2",
@@ -126,13 +147,11 @@ func TestQueries(t *testing.T) {
 		"SELECT COUNT(Id) FROM InMail__c WHERE Lead__c IN ('', null)":                                                 "2",
 		"SELECT COUNT(Id) FROM Lead ORDER BY COUNT(LastName)":                                                         "!MALFORMED_QUERY",
 		"SELECT Status__c, COUNT(Id) FROM InMail__c GROUP BY Status__c HAVING SUM(Replies__c) > 1":                    "!MALFORMED_QUERY",
-		"SELECT COUNT(Id) FROM InMail__c GROUP BY CALENDAR_YEAR(Sent_At__c)":                                          "!MALFORMED_QUERY",
 		"SELECT COUNT(Id) FROM InMail__c GROUP Status__c":                                                             "!MALFORMED_QUERY",
 		"SELECT COUNT(Id) FROM InMail__c ORDER Status__c":                                                             "!MALFORMED_QUERY",
 		"SELECT Name FROM Account ORDER BY Name NULLS NONE":                                                           "!MALFORMED_QUERY",
 		"SELECT Name FROM Account ORDER BY toLabel(Name)":                                                             "!MALFORMED_QUERY",
 		"SELECT COUNT(Id) FROM InMail__c GROUP BY Nope":                                                               "!INVALID_FIELD",
-		"SELECT Name FROM Account WHERE CALENDAR_YEAR(CreatedDate) = 2026":                                            "!MALFORMED_QUERY",
 		"SELECT Name, COUNT(Id) FROM Account":                                                                         "!MALFORMED_QUERY",
 		"SELECT Name FROM InMail__c GROUP BY Status__c":                                                               "!MALFORMED_QUERY",
 		"SELECT COUNT() FROM InMail__c GROUP BY Status__c":                                                            "!MALFORMED_QUERY",
@@ -214,6 +233,42 @@ func TestQueryAnswers(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("parents (-want +got):\n%s", diff)
 	}
+}
+
+// TestSubqueries checks what a sub-query, a column description and a date in a group look like.
+func TestSubqueries(t *testing.T) {
+	g := people(t)
+	answer := func(q string) string {
+		_, body := g.do("GET", "query?q="+url.QueryEscape(q), nil)
+		return strings.NewReplacer(`"attributes":`, "", `{"type":"Contact","url":"/services/data/v67.0/sobjects/Contact/003SB0000000001YAA"},`, "C ",
+			`{"type":"Account","url":"/services/data/v67.0/sobjects/Account/001SB0000000001YAA"},`, "A ",
+			`{"type":"Account","url":"/services/data/v67.0/sobjects/Account/001SB0000000002YAA"},`, "B ").Replace(string(body))
+	}
+	got := answer("SELECT Name, (SELECT LastName FROM Contacts WHERE LastName LIKE 'K%' ORDER BY LastName LIMIT 5) FROM Account")
+	want := `{"totalSize":2,"done":true,"records":[{A "Name":"ACME","Contacts":{"totalSize":1,"done":true,"records":[{C "LastName":"Kim"}]}},` +
+		`{B "Name":"bolt","Contacts":null}]}`
+	if got != want {
+		t.Errorf("children:\n%s\nwant\n%s", got, want)
+	}
+	_, body := g.do("GET", "query?columns=true&q="+url.QueryEscape("SELECT Id, Lead__r.Name, COUNT(Id) n FROM InMail__c GROUP BY Id, Lead__r.Name"), nil)
+	var columns struct {
+		EntityName string
+		IDSelected bool
+		GroupBy    bool
+		Metadata   []columnMetadata `json:"columnMetadata"`
+	}
+	if err := json.Unmarshal(body, &columns); err != nil {
+		t.Fatal(err)
+	}
+	if m := columns.Metadata; columns.EntityName != "InMail__c" || !columns.GroupBy || len(m) != 3 || m[0].ApexType != "Id" ||
+		m[1].ColumnName != "Lead__r" || len(m[1].JoinColumns) != 1 || m[1].JoinColumns[0].ColumnName != "Name" || !m[2].Aggregate || m[2].ColumnName != "n" {
+		t.Errorf("columns: %s", body)
+	}
+	rows := g.query("SELECT DAY_ONLY(Sent_At__c) day, COUNT(Id) FROM InMail__c WHERE Sent_At__c != null GROUP BY DAY_ONLY(Sent_At__c) ORDER BY DAY_ONLY(Sent_At__c)")
+	if diff := cmp.Diff([]map[string]any{{"day": "2026-11-24", "expr0": 2.0}}, rows); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	g.refused(400, "API_ERROR", "POST", "jobs/query", Fields{"operation": "queryAll", "query": "SELECT Id, (SELECT Id FROM Contacts) FROM Account"})
 }
 
 func TestGroupedAnswers(t *testing.T) {

@@ -114,7 +114,8 @@ func personName(d *draft) {
 // standardObjects are the objects that every org has, with the fields that sales teams and
 // integrations use. Picklist values are those of a new org.
 func standardObjects() []*object {
-	return []*object{account(), campaign(), contact(), lead(), organization(), task(), user()}
+	return []*object{account(), campaign(), contact(), lead(), organization(), permissionSet(), permissionSetAssignment(),
+		task(), user(), userRole()}
 }
 
 var industries = []string{"Agriculture", "Banking", "Consulting", "Education", "Engineering", "Finance", "Government",
@@ -125,6 +126,7 @@ var leadSources = []string{"Web", "Phone Inquiry", "Partner Referral", "Purchase
 
 func account() *object {
 	m := newObject("Account", "Account", "Accounts", "001")
+	m.tab = true
 	m.activities = true
 	m.master("Account")
 	m.text("Name", "Account Name", 255).nameField = true
@@ -152,6 +154,7 @@ func account() *object {
 
 func campaign() *object {
 	m := newObject("Campaign", "Campaign", "Campaigns", "701")
+	m.tab = true
 	m.activities = true
 	m.text("Name", "Campaign Name", 80).nameField = true
 	m.require("Name")
@@ -168,6 +171,7 @@ func campaign() *object {
 
 func contact() *object {
 	m := newObject("Contact", "Contact", "Contacts", "003")
+	m.tab = true
 	m.master("Contact")
 	m.reference("AccountId", "Account ID", "Account", "Contacts", "Account").onDelete = cascade
 	m.person()
@@ -196,6 +200,7 @@ const leadConverted = "Closed - Converted"
 
 func lead() *object {
 	m := newObject("Lead", "Lead", "Leads", "00Q")
+	m.tab = true
 	m.master("Lead")
 	m.person()
 	m.text("Title", "Title", 128)
@@ -242,6 +247,7 @@ func lead() *object {
 
 func task() *object {
 	m := newObject("Task", "Task", "Tasks", "00T")
+	m.tab = true
 	m.reference("WhoId", "Name ID", "Who", "Tasks", "Contact", "Lead").onDelete = cascade
 	m.reference("WhatId", "Related To ID", "What", "Tasks", "Account", "Campaign").onDelete = cascade
 	m.text("Subject", "Subject", 255).nameField = true
@@ -326,6 +332,7 @@ func user() *object {
 	m.text("EmployeeNumber", "Employee Number", 20)
 	m.flag("IsActive", "Active").fallback = true
 	m.readOnlyField("TimeZoneSidKey", "Time Zone", kindString, 40)
+	m.reference("UserRoleId", "Role ID", "UserRole", "", "UserRole")
 	for _, f := range m.fields { // who sees users sees their fields
 		f.permissionable = false
 	}
@@ -342,5 +349,9 @@ func organization() *object {
 	m.readOnlyField("TimeZoneSidKey", "Time Zone", kindString, 40)
 	m.readOnlyField("DefaultLocaleSidKey", "Locale", kindString, 40)
 	m.flag("IsSandbox", "Is Sandbox").permissionable = false
+	for _, name := range []string{"InstanceName", "NamespacePrefix", "OrganizationType", "LanguageLocaleKey"} {
+		m.readOnlyField(name, name, kindString, 40)
+	}
+	m.readOnlyField("TrialExpirationDate", "Trial Expiration Date", kindDateTime, 0)
 	return m.object
 }

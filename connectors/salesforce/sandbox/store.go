@@ -49,6 +49,7 @@ type store struct {
 	writer, readers *sql.DB
 	readLock        sync.RWMutex // locked for reading by readers, for writing while the log is emptied
 	scrubPending    atomic.Bool  // a text was overwritten and is not scrubbed yet
+	granted         func() error // called after a commit that assigned permission sets, or removed them; nil: nobody
 }
 
 func openStore(s *schema, path string, log *slog.Logger) (*store, error) {
@@ -347,6 +348,9 @@ func (tx *txn) rollback() {
 func (tx *txn) commit() error {
 	err := tx.finish()
 	tx.scrubDue()
+	if err == nil && tx.granted != nil && slices.ContainsFunc(tx.steps, change.grants) {
+		err = tx.granted()
+	}
 	return err
 }
 

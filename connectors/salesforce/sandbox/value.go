@@ -65,6 +65,10 @@ func (f *field) convertJSON(in any) (any, *apiError) {
 		if n, ok := in.(json.Number); ok {
 			return f.convertNumber(n.String())
 		}
+		// The org reads a number that is given as text, as tools do that keep values as they were typed.
+		if text, ok := in.(string); ok && jsonNumber(text) {
+			return f.convertNumber(text)
+		}
 	default:
 		if text, ok := in.(string); ok {
 			return f.convertText(text)
