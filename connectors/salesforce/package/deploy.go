@@ -44,8 +44,8 @@ func Parts() map[string]string {
 		"validationRules": "ValidationRule", "indexes": "Index", "webLinks": "WebLink", "fieldSets": "FieldSet"}
 }
 
-// Deployable returns the package in the format of the Metadata API: its files by their names in a zip, among them
-// package.xml.
+// Deployable returns the package in the format of the Metadata API: its files by their names in a zip,
+// among them package.xml.
 func Deployable() (map[string][]byte, error) { return deployable(source) }
 
 func deployable(files fs.FS) (map[string][]byte, error) {
@@ -105,8 +105,8 @@ func convert(files fs.FS, t MetadataType, file string, isDir bool, out map[strin
 	return nil
 }
 
-// compose joins the files of an object, or of its translation, in one, with the elements in the order of their
-// names.
+// compose joins the files of an object, or of its translation, in one, with the elements in the order of
+// their names.
 func compose(files fs.FS, t MetadataType, dir string) ([]byte, error) {
 	var parts []Element
 	err := fs.WalkDir(files, dir, func(file string, e fs.DirEntry, err error) error {

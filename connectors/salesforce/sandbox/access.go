@@ -98,8 +98,8 @@ func denied(o *object) *apiError {
 // assigned.
 func administrator(assigned bool) *access { return &access{all: true, packaged: assigned} }
 
-// standardUser returns the rights of the profile Standard User: records of people, accounts and activities, with
-// all fields that are not the package's, as far as they are shared with the user.
+// standardUser returns the rights of the profile Standard User: records of people, accounts and activities,
+// with all fields that are not the package's, as far as they are shared with the user.
 func (s *schema) standardUser() *access {
 	a := s.minimal()
 	for _, name := range []string{"Account", "Contact", "Lead", "Task"} {
@@ -115,8 +115,8 @@ func (s *schema) standardUser() *access {
 	return a
 }
 
-// minimal returns the rights of the profile Minimum Access - API Only Integrations: it sees nothing but users,
-// roles and the org itself.
+// minimal returns the rights of the profile Minimum Access - API Only Integrations: it sees nothing but
+// users, roles and the org itself.
 func (s *schema) minimal() *access {
 	a := &access{objects: map[*object]sfpackage.ObjectAccess{}, fields: map[*field]sfpackage.FieldAccess{}}
 	for _, name := range []string{"User", "UserRole", "Organization"} {

@@ -10,8 +10,8 @@ import (
 	sfpackage "inmail/connectors/salesforce/package"
 )
 
-// checkDeployment checks the files of a deployment as the org does, one outcome for each component. The sandbox
-// takes the components of the InMail package, as they are in it, and layouts.
+// checkDeployment checks the files of a deployment as the org does, one outcome for each component. The
+// sandbox takes the components of the InMail package, as they are in it, and layouts.
 func (s *Sandbox) checkDeployment(files map[string][]byte) []deployMessage {
 	manifest := sfpackage.Component{Name: "package.xml", File: "package.xml"}
 	var named struct {

@@ -104,8 +104,8 @@ var standardLists = []string{"RelatedActivityList", "RelatedHistoryList", "Relat
 // maxListColumns is how many columns a related list may have.
 const maxListColumns = 10
 
-// checkLayout returns what the org refuses of a layout; empty: nothing. has reports whether an object, or a field
-// of one, is in the org or comes with the same deployment.
+// checkLayout returns what the org refuses of a layout; empty: nothing. has reports whether an object, or a
+// field of one, is in the org or comes with the same deployment.
 func (s *Sandbox) checkLayout(name string, elements []sfpackage.Element, has func(object, field string) bool) string {
 	object, _, named := strings.Cut(name, "-")
 	if _, err := url.PathUnescape(name); err != nil || !named {
@@ -174,8 +174,8 @@ func (s *Sandbox) checkList(o *object, list string, e sfpackage.Element, has fun
 	return ""
 }
 
-// describe returns the related lists of a layout as describe/layouts does. Sections are left out: no client of
-// this sandbox draws a page.
+// describe returns the related lists of a layout as describe/layouts does. Sections are left out: no client
+// of this sandbox draws a page.
 func (l *layout) describe(c *call, o *object) map[string]any {
 	lists := []any{}
 	for _, e := range l.elements {

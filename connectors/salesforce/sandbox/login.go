@@ -45,8 +45,8 @@ type User struct {
 	Integration bool
 	// Standard is the profile Standard User, without View All Data: the user sees what is shared with it.
 	Standard bool
-	// Role is the user's place in the role hierarchy, from its top: CEO/Sales/West. Those above see and change
-	// what those below own. Empty: no role.
+	// Role is the user's place in the role hierarchy, from its top: CEO/Sales/West. Those above see and
+	// change what those below own. Empty: no role.
 	Role string
 }
 

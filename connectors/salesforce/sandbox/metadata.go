@@ -24,8 +24,8 @@ import (
 // maxDeployZip is how large a deployment may be, in bytes.
 const maxDeployZip = 39 << 20
 
-// metadata is what the Metadata API keeps: the files of the package that are deployed, and the deployments and
-// retrievals. It ends with the process.
+// metadata is what the Metadata API keeps: the files of the package that are deployed, and the deployments
+// and retrievals. It ends with the process.
 type metadata struct {
 	mu       sync.Mutex
 	files    map[string][]byte // by their names in a zip; layouts of standard objects are not among them
@@ -75,8 +75,8 @@ type fileProperty struct {
 var mayNotDeploy = &apiError{Code: "INSUFFICIENT_ACCESS",
 	Message: "use of the Metadata API requires a user with the ModifyAllData or ModifyMetadata permissions"}
 
-// node is an element of an answer of the Metadata API: its value is a text, bool, int, nil, nodes, or a list of
-// nodes, which XML repeats.
+// node is an element of an answer of the Metadata API: its value is a text, bool, int, nil, nodes, or a
+// list of nodes, which XML repeats.
 type node struct {
 	name  string
 	value any
@@ -444,8 +444,8 @@ func (m *metadata) state(r *metadataRequest) (status string, done bool) {
 	return "Failed", true
 }
 
-// deploy checks the components of a zip and, unless it only checks, stores them. The work is done at once; its
-// outcome is shown when the client has asked for it three times.
+// deploy checks the components of a zip and, unless it only checks, stores them. The work is done at once;
+// its outcome is shown when the client has asked for it three times.
 func (c *call) deploy(zipped []byte, o deployOptions) (*metadataRequest, *apiError) {
 	if len(zipped) > maxDeployZip {
 		return nil, &apiError{Code: "LIMIT_EXCEEDED", Message: fmt.Sprintf("Maximum size of request reached. "+

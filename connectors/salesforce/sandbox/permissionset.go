@@ -55,7 +55,8 @@ func userRole() *object {
 	return m.object
 }
 
-// addRole makes the role of a place in the hierarchy and those above it, unless made has them. It returns its id.
+// addRole makes the role of a place in the hierarchy and those above it, unless made has them. It returns
+// its id.
 func (tx *txn) addRole(place string, made map[string]string) string {
 	if id := made[place]; id != "" {
 		return id
@@ -163,7 +164,8 @@ func (c change) grants() bool {
 	return r.object.name == "PermissionSetAssignment"
 }
 
-// readRights computes what each user may do, from its profile and the permission sets that are assigned to it.
+// readRights computes what each user may do, from its profile and the permission sets that are assigned to
+// it.
 func (s *Sandbox) readRights() error {
 	rights := map[string]*access{}
 	for id, u := range s.users {

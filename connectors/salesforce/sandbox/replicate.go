@@ -9,8 +9,8 @@ import (
 // replicationWindow is how far back the org answers what has changed.
 const replicationWindow = 30 * 24 * time.Hour
 
-// replicate answers GET /sobjects/T/updated and /sobjects/T/deleted: the records that were made or changed, or
-// deleted, from start to end. Seconds of both are ignored, as by the org.
+// replicate answers GET /sobjects/T/updated and /sobjects/T/deleted: the records that were made or changed,
+// or deleted, from start to end. Seconds of both are ignored, as by the org.
 func (c *call) replicate(o *object, deleted bool) reply {
 	if c.method != http.MethodGet {
 		return methodNotAllowed(c.method, "GET", "HEAD")

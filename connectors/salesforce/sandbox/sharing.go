@@ -17,9 +17,9 @@ const (
 	PublicReadWrite OrgWide = "ReadWrite"
 )
 
-// ShareByDefault sets the org-wide default of an object, as an administrator does under Sharing Settings. That
-// of Task is about activities: a Task of somebody else can also be read by who may read its Lead, Contact or
-// related record.
+// ShareByDefault sets the org-wide default of an object, as an administrator does under Sharing Settings.
+// That of Task is about activities: a Task of somebody else can also be read by who may read its Lead,
+// Contact or related record.
 func (s *Sandbox) ShareByDefault(name string, to OrgWide) error {
 	o := s.schema.object(name)
 	switch {
@@ -70,7 +70,8 @@ func (c caller) sharedAll(o *object) bool {
 	return granted.ViewAll || granted.ModifyAll || c.org.orgWide(o) != Private
 }
 
-// shared reports whether a record is shared with the caller for an action, given its permission on the object.
+// shared reports whether a record is shared with the caller for an action, given its permission on the
+// object.
 func (c caller) shared(v *view, to verb, r *record) bool {
 	if to == toRead && c.sharedAll(r.object) || c.system || c.viewAllData || c.org == nil {
 		return true

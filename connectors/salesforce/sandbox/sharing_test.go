@@ -14,8 +14,8 @@ import (
 	sfpackage "inmail/connectors/salesforce/package"
 )
 
-// team is an org with two sales people, their manager, and somebody of another team. as is who the next call is
-// made by.
+// team is an org with two sales people, their manager, and somebody of another team. as is who the next
+// call is made by.
 func team(t testing.TB) (g *org, as func(name string)) {
 	user := func(name, role string) User {
 		return User{Username: name + "@example.com", Password: "pass", FirstName: name, Standard: true, Role: role}
@@ -147,7 +147,8 @@ func (g *org) total(q string) (n float64) {
 	return n
 }
 
-// TestPermissionSets checks that the rights of a user are those of its profile and of the sets assigned to it.
+// TestPermissionSets checks that the rights of a user are those of its profile and of the sets assigned to
+// it.
 func TestPermissionSets(t *testing.T) {
 	g, as := team(t)
 	names := []string{}

@@ -29,8 +29,8 @@ type envelope struct {
 	} `xml:"http://schemas.xmlsoap.org/soap/envelope/ Header"`
 }
 
-// soap answers POST /services/Soap/u/{version}[/org]: login and logout, nothing else. That of the Metadata API,
-// under /services/Soap/m/, is another.
+// soap answers POST /services/Soap/u/{version}[/org]: login and logout, nothing else. That of the Metadata
+// API, under /services/Soap/m/, is another.
 func (s *Sandbox) soap(w http.ResponseWriter, r *http.Request, path []string) {
 	if path[0] == "m" && len(path) >= 2 && len(path) <= 3 {
 		s.metadataSOAP(w, r, path)
