@@ -9,6 +9,7 @@ package advice
 
 import (
 	"slices"
+	"sync"
 
 	"inmail/domain/richtext"
 )
@@ -68,8 +69,10 @@ func Advise(m Message, readingEase float64) []Hit {
 // Reading is the analysis of a message, which is the same for all its recipients.
 type Reading struct {
 	subject   *text
-	preview   *text
+	line      string // the preview
+	preview   *text  // nil where the text is not English: then nobody asks for it
 	all       texts
+	stems     func() map[string]bool // of all words, made once
 	inEnglish bool
 
 	// The details of the advice that does not depend on the recipient; empty: it does not apply.
@@ -78,11 +81,13 @@ type Reading struct {
 
 // Read analyses a message; its parameters are those of Message and Advise.
 func Read(subject string, body richtext.Document, category string, readingEase float64) *Reading {
-	r := &Reading{subject: tokenize(richtext.Subject(subject)), preview: tokenize(body.Preview(richtext.MaxPreview))}
+	r := &Reading{subject: tokenize(richtext.Subject(subject)), line: body.Preview(richtext.MaxPreview)}
 	words := tokenize(body.Text())
 	r.all, r.inEnglish = texts{r.subject, words}, english(words)
+	r.stems = sync.OnceValue(r.all.stems)
 	r.longParagraph, r.over100Words, r.heavyFormatting = longParagraph(body), over100Words(words), heavyFormatting(body)
 	if r.inEnglish {
+		r.preview = tokenize(r.line)
 		r.hardToRead, r.noValueStatement = hardToRead(body, readingEase), noValueStatement(words)
 	}
 	if r.inEnglish && category == "" {
@@ -90,6 +95,12 @@ func Read(subject string, body richtext.Document, category string, readingEase f
 	}
 	return r
 }
+
+// Preview returns the line that the inbox shows (R30).
+func (r *Reading) Preview() string { return r.line }
+
+// Words returns the number of words of the body, as Words counts them.
+func (r *Reading) Words() int { return r.all[1].count }
 
 // For returns the advice on sending the message to recipient, as Advise does. Calls may run at the same time.
 func (r *Reading) For(recipient Profile, commonConnections []string) []Hit {
@@ -99,15 +110,16 @@ func (r *Reading) For(recipient Profile, commonConnections []string) []Hit {
 			hits = append(hits, Hit{code, detail})
 		}
 	}
-	add(NoName, noName(r.all, recipient))
-	add(NoSpecifics, noSpecifics(r.all, recipient))
+	names := namesOf(recipient.Name)
+	add(NoName, noName(r.all, names))
+	add(NoSpecifics, noSpecifics(r.all, recipient, r.stems))
 	add(WeakSubject, weakSubject(r.subject, recipient))
 	if r.inEnglish {
 		add(WeakPreview, weakPreview(r.preview, recipient))
 	}
 	add(LongParagraph, r.longParagraph)
 	add(HardToRead, r.hardToRead)
-	add(MentionCommonConnection, mentionCommonConnection(r.all, recipient, commonConnections))
+	add(MentionCommonConnection, mentionCommonConnection(r.all, names, commonConnections))
 	add(NoValueStatement, r.noValueStatement)
 	add(Over100Words, r.over100Words)
 	add(HeavyFormatting, r.heavyFormatting)

@@ -158,7 +158,7 @@ func introduces(t *text, from, to int) bool {
 // nameWords returns the keys of the words of the recipient's name, which a greeting may contain.
 func nameWords(p Profile) map[string]bool {
 	set := map[string]bool{}
-	for _, w := range tokenize(p.Name).words {
+	for _, w := range split(p.Name).words {
 		set[w.key] = true
 	}
 	return set

@@ -1,8 +1,8 @@
 package advice
 
 import (
+	"slices"
 	"strings"
-	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -14,9 +14,8 @@ type texts []*text
 
 // noName returns the advice to greet by name if the text mentions neither the first nor the last name of the
 // recipient (R45); "" if it does.
-func noName(all texts, p Profile) string {
-	names := namesOf(p.Name)
-	if len(names) == 0 || all.mentionsPerson(p.Name, nil) {
+func noName(all texts, names []name) string {
+	if len(names) == 0 || all.mentionsPerson(names, nil) {
 		return ""
 	}
 	call := quoted(names[0].typed)
@@ -29,21 +28,18 @@ func noName(all texts, p Profile) string {
 
 // mentionCommonConnection returns the advice to name a common connection if there are some and none is
 // mentioned (R48); "" otherwise. It suggests the first one.
-func mentionCommonConnection(all texts, recipient Profile, commonConnections []string) string {
+func mentionCommonConnection(all texts, recipient []name, commonConnections []string) string {
 	example := ""
-	own := map[string]bool{}
-	for _, n := range namesOf(recipient.Name) {
-		own[n.key] = true
-	}
-	for _, name := range commonConnections {
-		if len(namesOf(name)) == 0 {
+	for _, full := range commonConnections {
+		names := namesOf(full)
+		if len(names) == 0 {
 			continue
 		}
-		if all.mentionsPerson(name, own) {
+		if all.mentionsPerson(names, recipient) {
 			return ""
 		}
 		if example == "" {
-			example = name
+			example = full
 		}
 	}
 	if example == "" {
@@ -72,7 +68,7 @@ func namesOf(full string) []name {
 	}
 	var names []name
 	for _, part := range parts {
-		tokens := tokenize(part)
+		tokens := split(part)
 		for i, w := range tokens.words {
 			if utf8.RuneCountInString(w.key) > 1 || unspaced(w.key) {
 				names = append(names, name{tokens.raw(i), w.key})
@@ -84,11 +80,11 @@ func namesOf(full string) []name {
 
 var titles = setOf("dr prof mr mrs ms mx sir dame herr frau ing dipl phd md mba msc bsc jr sr ii iii iv esq")
 
-// mentionsPerson reports whether the person is mentioned by first or last name. Names in except do not count,
-// because they may mean somebody else.
-func (all texts) mentionsPerson(full string, except map[string]bool) bool {
-	for _, n := range namesOf(full) {
-		if except[n.key] {
+// mentionsPerson reports whether the person with these first and last names is mentioned. Names of except do
+// not count, because they may mean somebody else.
+func (all texts) mentionsPerson(names, except []name) bool {
+	for _, n := range names {
+		if slices.ContainsFunc(except, func(e name) bool { return e.key == n.key }) {
 			continue
 		}
 		for _, t := range all {
@@ -153,17 +149,17 @@ func firstRune(s string) rune {
 
 // noSpecifics returns the advice to say why this recipient if the text mentions nothing of the headline,
 // company or skills (R45); "" if it does, or if none of them is known.
-func noSpecifics(all texts, p Profile) string {
+func noSpecifics(all texts, p Profile, stems func() map[string]bool) string {
 	fields := append([]string{p.Company, p.Headline}, p.Skills...)
 	known := false
-	stems := sync.OnceValue(all.stems)
 	for _, field := range fields {
 		if strings.TrimSpace(field) == "" {
 			continue
 		}
 		known = true
+		words := split(field)
 		for _, t := range all {
-			if t.mentions(field, stems) {
+			if t.mentions(words, stems) {
 				return ""
 			}
 		}
@@ -173,7 +169,7 @@ func noSpecifics(all texts, p Profile) string {
 	}
 	for _, field := range []string{p.Company, p.Headline} {
 		if field = strings.TrimSpace(field); field != "" {
-			t := tokenize(field)
+			t := split(field)
 			if len(t.words) == 0 {
 				continue
 			}
@@ -201,10 +197,9 @@ func (all texts) stems() map[string]bool {
 
 // mentions reports whether t mentions a field of a profile: all of it, or one of its words that is no stop
 // word. stems returns the stems of all words of the message.
-func (t *text) mentions(field string, stems func() map[string]bool) bool {
-	f := tokenize(field)
+func (t *text) mentions(f *text, stems func() map[string]bool) bool {
 	if len(f.words) == 0 {
-		return strings.Contains(t.plain, field)
+		return strings.Contains(t.plain, f.plain)
 	}
 	if t.contains(f) {
 		return true
@@ -223,8 +218,10 @@ func (t *text) mentions(field string, stems func() map[string]bool) bool {
 				!stopStems[stem(w.key)] && t.containsExactly(raw) {
 				return true
 			}
-		case !stopStems[stem(w.key)] && stems()[stem(w.key)]:
-			return true
+		default:
+			if s := stem(w.key); !stopStems[s] && stems()[s] {
+				return true
+			}
 		}
 	}
 	return false
@@ -236,16 +233,25 @@ func (t *text) contains(f *text) bool {
 	if len(f.words) == 1 && len(f.words[0].key) <= 2 {
 		return t.containsExactly(f.raw(0)) && strings.Contains(t.plain, strings.TrimSpace(f.plain)) // "C++" is not "C"
 	}
-	field := make(phrase, len(f.words))
-	for i, w := range f.words {
-		field[i] = w.key
-	}
-	for i := t.find(field[0]); i >= 0; i = t.words[i].nextSame {
-		if t.phraseAt(i, field) {
+	for i := t.find(f.words[0].key); i >= 0; i = t.words[i].nextSame {
+		if t.wordsAt(i, f.words) {
 			return true
 		}
 	}
 	return false
+}
+
+// wordsAt reports whether the words from i on begin with those of another text.
+func (t *text) wordsAt(i int, words []word) bool {
+	if i+len(words) > len(t.words) {
+		return false
+	}
+	for j, w := range words {
+		if t.words[i+j].key != w.key {
+			return false
+		}
+	}
+	return true
 }
 
 // containsExactly reports whether t contains the word in exactly these letters.

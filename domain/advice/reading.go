@@ -30,7 +30,7 @@ func longParagraph(d richtext.Document) string {
 		return ""
 	}
 	return fmt.Sprintf("The paragraph beginning with %s has %d words: break it up, %d at most are easy to take in.",
-		tokenize(longest).quote(0, 4), most, MaxParagraphWords)
+		split(longest).quote(0, 4), most, MaxParagraphWords)
 }
 
 // over100Words returns the advice to shorten a body of 100 words or more; it quotes the hundredth word (R50).
@@ -66,10 +66,10 @@ func heavyFormatting(d richtext.Document) string {
 	switch {
 	case longest.Length > MaxHeavyRun:
 		return fmt.Sprintf("%d characters from %s on are bold or italic without a break: keep it for a few words.",
-			longest.Length, tokenize(longest.Text).quote(0, 4))
+			longest.Length, split(longest.Text).quote(0, 4))
 	case heavy*100 > MaxHeavyPercent*d.Length():
 		return fmt.Sprintf("%d %% of the text is bold or italic, such as %s: keep it for the few words that matter.",
-			heavy*100/d.Length(), tokenize(longest.Text).quote(0, 4))
+			heavy*100/d.Length(), split(longest.Text).quote(0, 4))
 	}
 	return ""
 }
@@ -89,5 +89,5 @@ func hardToRead(d richtext.Document, limit float64) string {
 		}
 	}
 	return fmt.Sprintf("Reading ease is %.0f of 100, under %.0f. Use shorter sentences and plainer words, "+
-		"first where you write %s.", max(ease, 0), limit, tokenize(hardest).quote(0, 4))
+		"first where you write %s.", max(ease, 0), limit, split(hardest).quote(0, 4))
 }

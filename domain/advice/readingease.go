@@ -37,25 +37,27 @@ func readingEase(sentences []sentence) (ease float64, ok bool) {
 // they are the greeting and the signature.
 func prose(d richtext.Document) []sentence {
 	var all []sentence
-	var current sentence
+	var words []string // of all sentences; those of the current one begin at start
+	start, syllabic := 0, 0
 	end := func(mark bool) {
-		if len(current.words) > 3 || mark && len(current.words) > 0 {
-			all = append(all, current)
+		if n := len(words) - start; n > 3 || mark && n > 0 {
+			all = append(all, sentence{words[start:len(words):len(words)], syllabic})
 		}
-		current = sentence{}
+		start, syllabic = len(words), 0
 	}
 	for _, p := range d.Paragraphs() {
-		for _, line := range strings.Split(p, "\n") {
-			fields := strings.Fields(line)
-			if len(fields) > 0 && !unicode.IsLower(firstRune(fields[0])) {
-				end(false)
-			}
-			for _, field := range fields {
+		for line := range strings.SplitSeq(p, "\n") {
+			begins := true
+			for field := range strings.FieldsSeq(line) {
+				if begins && !unicode.IsLower(firstRune(field)) {
+					end(false)
+				}
+				begins = false
 				if !strings.ContainsFunc(field, letterOrNumber) {
 					continue
 				}
-				current.words = append(current.words, field)
-				current.syllables += syllables(field)
+				words = append(words, field)
+				syllabic += syllables(field)
 				if endsSentence(field) {
 					end(true)
 				}

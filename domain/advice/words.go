@@ -81,11 +81,28 @@ type word struct {
 	first      bool   // it is the first word of a sentence or a line
 }
 
-// tokenize splits plain into words.
+// tokenize splits plain into words and indexes them.
 func tokenize(plain string) *text {
-	t := &text{plain: plain, count: Words(plain)}
+	t := split(plain)
+	t.count = Words(plain)
+	t.at = make(map[string]int, len(t.words))
+	for i := range t.words {
+		w := &t.words[i]
+		head, known := t.at[w.key]
+		if !known {
+			t.at[w.key], w.lastSame = i, i
+			continue
+		}
+		t.words[t.words[head].lastSame].nextSame = i
+		t.words[head].lastSame = i
+	}
+	return t
+}
+
+// split splits plain into words without an index: they can be read in their order, and not be found.
+func split(plain string) *text {
+	t := &text{plain: plain}
 	t.words = make([]word, 0, len(plain)/5+1)
-	t.at = make(map[string]int, t.count)
 	first, start := true, -1
 	for i, r := range plain {
 		if wordRune(r, start >= 0) {
@@ -117,15 +134,7 @@ func wordRune(r rune, inside bool) bool {
 }
 
 func (t *text) add(start, end int, first bool) {
-	k, i := key(t.plain[start:end]), len(t.words)
-	t.words = append(t.words, word{start: start, end: end, key: k, nextSame: -1, lastSame: i, first: first})
-	head, known := t.at[k]
-	if !known {
-		t.at[k] = i
-		return
-	}
-	t.words[t.words[head].lastSame].nextSame = i
-	t.words[head].lastSame = i
+	t.words = append(t.words, word{start: start, end: end, key: key(t.plain[start:end]), nextSame: -1, first: first})
 }
 
 // find returns the index of the first word with the key, -1 for none.

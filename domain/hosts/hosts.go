@@ -26,6 +26,13 @@ type Address struct {
 // addressEnds are the characters that end an address in a text.
 const addressEnds = " \t\r\n<>\"'()[]{}|"
 
+var endsAddress = func() (ends [utf8.RuneSelf]bool) {
+	for _, c := range []byte(addressEnds) {
+		ends[c] = true
+	}
+	return ends
+}()
+
 // Find returns the addresses of a text in lower case, in their order: those with a scheme, with www., and
 // bare names whose top-level domain bare accepts. E-mail addresses do not count.
 func Find(text string, bare func(domain string) bool) []Address {
@@ -50,8 +57,9 @@ func pieceEnd(text string) int {
 	before := rune(-1)
 	for i, r := range text {
 		switch {
-		case r < utf8.RuneSelf && strings.IndexByte(addressEnds, byte(r)) >= 0:
+		case r < utf8.RuneSelf && endsAddress[r]:
 			return i
+		case r < utf8.RuneSelf && before < utf8.RuneSelf:
 		case unspaced(r) && before < utf8.RuneSelf && wordRune(before), unspaced(before) && r < utf8.RuneSelf && wordRune(r):
 			return i
 		}
@@ -71,6 +79,9 @@ func wordRune(r rune) bool {
 
 // findIn finds the address at the end of a piece of text without addressEnds.
 func findIn(piece string, bare func(domain string) bool) (a Address, ok bool) {
+	if !strings.Contains(piece, ".") && !strings.Contains(piece, "://") {
+		return a, false
+	}
 	for _, opening := range []string{"https://", "http://", "www."} {
 		if at := strings.Index(piece, opening); at >= 0 && !endsInWord(piece[:at]) {
 			host, user := authority(piece[at:])

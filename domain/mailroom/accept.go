@@ -71,8 +71,10 @@ func (svc *Service) Announce(ctx context.Context, ids []domain.ID) error {
 func (svc *Service) Read(s Send) *Letter {
 	d := svc.readLetter(s)
 	if d.err == nil {
-		d.content = judgeContent(svc.lastModel(), d.text)
-		d.reading = advice.Read(d.text.Subject, d.text.Body, d.Category, svc.policy.ReadingEase)
+		d.content = d.judge(svc.lastModel())
+		if !d.text.TooLong() { // which is refused, and needs no advice
+			d.advised()
+		}
 	}
 	return d
 }
@@ -113,16 +115,14 @@ func (svc *Service) AcceptRead(ctx context.Context,
 // share is short.
 type Letter struct {
 	Send
-	text    domain.Text
+	*reading
 	content content
-	reading *advice.Reading
 	digest  [32]byte
-	judged  textDigest // of the text as it is stored
-	err     error      // bad_request: the rules do not judge it; nil: none
+	err     error // bad_request: the rules do not judge it; nil: none
 }
 
 func (svc *Service) readLetter(s Send) *Letter {
-	d := &Letter{Send: s}
+	d := &Letter{Send: s, reading: &reading{}}
 	for _, id := range []domain.MemberID{s.From, s.To} {
 		if err := id.Validate(); err != nil {
 			d.err = err
@@ -154,9 +154,11 @@ func (svc *Service) readLetter(s Send) *Letter {
 	if d.CRM, d.err = svc.judgeCRM(s.CRM); d.err != nil {
 		return d
 	}
-	d.text = domain.ReadText(s.Subject, s.Body, s.Attachments)
-	d.digest = d.digestOf(svc.crmDigest(d.CRM))
-	d.judged = digestText(d.text.Subject, d.text.Source)
+	d.reading = readText(s.Subject, s.Body, s.Attachments)
+	d.category, d.readingEase = d.Category, svc.policy.ReadingEase
+	if d.Key != "" {
+		d.digest = d.digestOf(svc.crmDigest(d.CRM))
+	}
 	return d
 }
 
@@ -188,9 +190,16 @@ func CheckText(s string) error {
 }
 
 // digestOf returns the digest that distinguishes requests under one key (R28). The same fields are the same
-// request, however their JSON was written. crm is the result of crmDigest.
+// request, however their JSON was written. crm is the result of crmDigest. Of a text that is refused for its
+// length, under which nothing is ever accepted, the beginning and the length stand for the whole.
 func (d *Letter) digestOf(crm []any) [32]byte {
-	fields := append([]any{d.To, d.Send.Subject, d.Send.Body, d.Attachments, d.Tags, d.Category}, crm...)
+	subject, body := d.Send.Subject, d.Send.Body
+	var lengths []any
+	if d.text.TooLong() {
+		lengths = []any{len(subject), len(body), d.text.Refusals()[0].Got}
+		subject, body = subject[:min(len(subject), domain.MaxSource)], body[:min(len(body), domain.MaxSource)]
+	}
+	fields := append([]any{d.To, subject, body, d.Attachments, d.Tags, d.Category}, append(crm, lengths...)...)
 	b, _ := json.Marshal(fields) // strings and ids can always be marshalled
 	return sha256.Sum256(b)
 }
@@ -291,7 +300,7 @@ func (b *acceptance) judge(d *Letter, common map[Pair][]string) (Accepted, error
 		return same.answer, nil
 	}
 	now := b.tx.Now()
-	text := b.ledger.content(d.content, d.text)
+	text := b.ledger.content(d.content, d.reading)
 	refusals := b.ledger.refusals(d.From, d.To, text, now)
 	sender := b.ledger.members[d.From]
 	if sender != nil {
@@ -340,19 +349,19 @@ func (b *acceptance) refuse(d *Letter, refusals []*domain.Refusal, text content,
 }
 
 func (b *acceptance) accept(d *Letter, sender *domain.Member, common []string, now time.Time) (Accepted, error) {
-	hits := advise(d.reading, b.ledger.members[d.To], common)
+	hits := advise(d.advised(), b.ledger.members[d.To], common)
 	if b.ledger.printed[d.From] {
 		hits = append(hits, varyAdvice(d.text, b.ledger.members[d.To], b.ledger.fingerprint(d), b.ledger.prints[d.From],
 			b.ledger.signals[d.From].Similar, b.svc.limits.SimilarDay)...)
 	}
 	m, receipt := domain.New(domain.InMail{
 		ID: b.svc.ids.NewID(), Sender: d.From, Recipient: d.To, Subject: d.text.Subject, Body: d.text.Source,
-		Preview: d.text.Preview(), Category: d.Category, Tags: d.Tags, CRM: d.CRM, AccountType: sender.AccountType,
-		Words: advice.Words(d.text.Body.Text()), Advice: adviceCodes(hits),
+		Preview: d.advised().Preview(), Category: d.Category, Tags: d.Tags, CRM: d.CRM, AccountType: sender.AccountType,
+		Words: d.advised().Words(), Advice: adviceCodes(hits),
 	}, now)
 	b.inmails = append(b.inmails, m)
 	b.receipts = append(b.receipts, receipt)
-	b.judged = append(b.judged, d.judged)
+	b.judged = append(b.judged, d.digestText())
 	b.ledger.accepted(d, now)
 	if print, made := b.ledger.made[d]; made {
 		b.prints[m.ID] = print
@@ -439,7 +448,7 @@ func (b *acceptance) replay(a Answer, d *Letter, common []string) (Accepted, err
 	again := Accepted{ID: a.InMail}
 	if len(said.Advice) > 0 {
 		details := map[string]string{}
-		for _, hit := range advise(d.reading, b.ledger.members[d.To], common) {
+		for _, hit := range advise(d.advised(), b.ledger.members[d.To], common) {
 			details[hit.Code] = hit.Detail
 		}
 		for _, code := range said.Advice {

@@ -162,7 +162,7 @@ func (b *delivery) content(m *domain.InMail) content {
 	if b.svc.verdicts.good(b.ledger.model, digestText(m.Subject, m.Body)) {
 		return content{model: b.ledger.model}
 	}
-	return judgeContent(b.ledger.model, domain.ReadText(m.Subject, m.Body, false))
+	return readText(m.Subject, m.Body, false).judge(b.ledger.model)
 }
 
 // acceptedBefore reports whether the sender's restriction is about the number of sends and came after m was

@@ -140,7 +140,7 @@ func (svc *Service) learnReports(tx Tx, m *spam.Model) (learnt int, err error) {
 		deliveries[string(row.Sender)] = signals[row.Sender].Deliveries
 		reports = append(reports, spam.ReportedBody{
 			Sender: string(row.Sender), Reporter: row.Reporter, Taught: row.Taught,
-			Print: printOf(domain.ReadText(im.Subject, im.Body, false), members[im.Recipient]),
+			Print: readText(im.Subject, im.Body, false).print(members[im.Recipient]),
 		})
 		of = append(of, im)
 	}

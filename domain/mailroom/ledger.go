@@ -105,22 +105,13 @@ type content struct {
 	verdict  *spam.Verdict // of a spammy text, for which a strike is due; else nil
 }
 
-// judgeContent judges a text by R22–R26 and the filter (R42).
-func judgeContent(m *spam.Model, text domain.Text) content {
-	c := content{model: m, refusals: text.Refusals()}
-	if verdict := spam.Judge(m, text.Subject, text.Source); verdict.Spam {
-		c.refusals, c.verdict = append(c.refusals, spamRefusal(verdict)), &verdict
-	}
-	return c
-}
-
 // content returns before, the judgement from before the transaction, unless the model has changed since; then
 // it judges the text again.
-func (l *ledger) content(before content, text domain.Text) content {
+func (l *ledger) content(before content, text *reading) content {
 	if before.model == l.model {
 		return before
 	}
-	return judgeContent(l.model, text)
+	return text.judge(l.model)
 }
 
 // refusals returns the refusals of one send by all rules, those of its text included.

@@ -176,7 +176,7 @@ func (p *preflight) load(tx Tx) error {
 func (p *preflight) judge() {
 	alike := p.letter != nil && len(p.prints)+len(p.checks) > p.svc.limits.SimilarDay-spam.WarnLeft-1
 	if p.letter != nil {
-		p.content = p.ledger.content(p.letter.content, p.letter.text).refusals
+		p.content = p.ledger.content(p.letter.content, p.letter.reading).refusals
 	}
 	onAllCores(len(p.checks), func(i int) {
 		c, l := &p.checks[i], &p.lines[i]
@@ -189,10 +189,10 @@ func (p *preflight) judge() {
 		l.reachable = reachable(l.alone)
 		to := p.ledger.members[c.To]
 		if p.letter != nil {
-			c.Advice = advise(p.letter.reading, to, l.common)
+			c.Advice = advise(p.letter.advised(), to, l.common)
 		}
 		if l.reachable && alike {
-			print := printOf(p.letter.text, to)
+			print := p.letter.print(to)
 			l.print = &print
 		}
 		if len(l.alone) == 0 { // as in a send, only what nothing else refuses can trigger (R41)

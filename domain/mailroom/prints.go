@@ -91,7 +91,7 @@ func (svc *Service) makePrints(tx Tx, ids []domain.ID, to []domain.MemberID,
 	}
 	made := make(map[domain.ID]spam.Fingerprint, len(texts))
 	for id, m := range texts {
-		made[id] = printOf(domain.ReadText(m.Subject, m.Body, false), members[m.Recipient])
+		made[id] = readText(m.Subject, m.Body, false).print(members[m.Recipient])
 		known[id] = made[id]
 	}
 	svc.prints.keep(made)

@@ -82,15 +82,10 @@ func (l *ledger) recentPrints(tx Tx, sender domain.MemberID, now time.Time) ([]s
 func (l *ledger) fingerprint(d *Letter) spam.Fingerprint {
 	print, made := l.made[d]
 	if !made {
-		print = printOf(d.text, l.members[d.To])
+		print = d.print(l.members[d.To])
 		l.made[d] = print
 	}
 	return print
-}
-
-// printOf returns the fingerprint of a text to a member; nil: the member's profile is not known.
-func printOf(text domain.Text, to *domain.Member) spam.Fingerprint {
-	return spam.NewFingerprint(text.Body.Text(), ownWords(to)...)
 }
 
 // ownWords returns the texts whose words are a recipient's own.

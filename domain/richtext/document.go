@@ -198,6 +198,10 @@ func normalize(s string) string {
 	if isNormalized(s) {
 		return s
 	}
+	return normalizeAll(s)
+}
+
+func normalizeAll(s string) string {
 	var t strings.Builder
 	t.Grow(len(s))
 	for i := 0; i < len(s); {
@@ -220,15 +224,58 @@ func normalize(s string) string {
 	return norm.NFC.String(t.String())
 }
 
-// isNormalized reports, for ASCII texts, whether normalize would change nothing; it is false for any other
-// text.
+// isNormalized reports whether normalize would change nothing.
 func isNormalized(s string) bool {
-	for i := 0; i < len(s); i++ {
-		if c := s[i]; c >= utf8.RuneSelf || c == 0x7f || c < ' ' && c != '\n' && c != '\t' {
-			return false
+	i := plainASCII(s)
+	composed := true // s is NFC by its letters alone
+	for i < len(s) {
+		r, size := rune(s[i]), 1
+		if r >= utf8.RuneSelf {
+			r, size = utf8.DecodeRuneInString(s[i:])
 		}
+		switch {
+		case r == '\n' || r == '\t':
+			size += plainASCII(s[i+1:])
+		case ' ' <= r && r < 0x7f:
+		case r < 0xa0, lineBreak(r), r == utf8.RuneError && size == 1:
+			return false
+		default:
+			composed = composed && composes(r)
+		}
+		i += size
+	}
+	return composed || norm.NFC.IsNormalString(s)
+}
+
+// composes reports, for frequent letters and signs, that a text of them alone is NFC: none decomposes, and
+// none joins the one before it. It is false for any other.
+func composes(r rune) bool {
+	switch {
+	case r < 0x300: // Latin
+	case 0x400 <= r && r <= 0x482, 0x5d0 <= r && r <= 0x5ea: // Cyrillic, Hebrew
+	case 0x2010 <= r && r <= 0x2027, 0x20a0 <= r && r <= 0x20bf: // punctuation, currencies
+	case 0x3040 < r && r <= 0x3096, 0x30a0 < r && r <= 0x30fa: // Hiragana, Katakana
+	case 0x4e00 <= r && r <= 0x9fff, 0xac00 <= r && r <= 0xd7a3: // Han, Hangul
+	case 0x1f300 <= r && r <= 0x1faff: // pictures
+	default:
+		return false
 	}
 	return true
+}
+
+// plainASCII returns the length of a beginning of s that has only ASCII characters and no control character;
+// there may be more of them behind it.
+func plainASCII(s string) (n int) {
+	const ones, high = 0x0101010101010101, 0x8080808080808080
+	for ; len(s)-n >= 8; n += 8 {
+		w := uint64(s[n]) | uint64(s[n+1])<<8 | uint64(s[n+2])<<16 | uint64(s[n+3])<<24 |
+			uint64(s[n+4])<<32 | uint64(s[n+5])<<40 | uint64(s[n+6])<<48 | uint64(s[n+7])<<56
+		// The high bit of a byte: of the byte itself, of one below a blank, and of 0x7f plus one.
+		if (w|(w-' '*ones)|(w+ones))&high != 0 {
+			return n
+		}
+	}
+	return n
 }
 
 func lineBreak(r rune) bool {

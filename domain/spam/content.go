@@ -64,11 +64,13 @@ type Reason struct {
 }
 
 // Judge decides by its content whether a message is spam (R42). body is the source as it was sent: formatting
-// hides nothing, and the targets of links count. With a nil or a fresh model the cold signals decide alone;
-// the weight of the model grows with the messages of both kinds that trained it (confidence). Judge only
-// reads m: calls may run at the same time as each other, but not as Observe.
-func Judge(m *Model, subject, body string) Verdict {
-	t := parseMessage(subject, body)
+// hides nothing, and the targets of links count. See Message.Judge.
+func Judge(m *Model, subject, body string) Verdict { return Read(subject, body).Judge(m) }
+
+// Judge decides whether the message is spam. With a nil or a fresh model the cold signals decide alone; the
+// weight of the model grows with the messages of both kinds that trained it (confidence). Judge only reads m:
+// calls may run at the same time as each other, but not as Observe.
+func (t *Message) Judge(m *Model) Verdict {
 	reasons, points := t.coldReasons()
 	v := Verdict{
 		Cold:    logistic(coldLogit(points)),
@@ -99,26 +101,8 @@ func coldLogit(points float64) float64 {
 	return float64((min(points, maxColdPoints) - refusePoints) * logitPerPoint)
 }
 
-// A message is a parsed text, which both the cold signals and the features of the model read.
-type message struct {
-	raw, folded string
-	links       []hosts.Address
-	words       []string
-}
-
-func parseMessage(subject, body string) message {
-	t := message{raw: body}
-	if subject != "" {
-		t.raw = subject + "\n" + body
-	}
-	t.folded = Fold(t.raw)
-	t.links = findLinks(t.folded)
-	t.words = splitWords(make([]string, 0, len(t.folded)/5+8), t.folded)
-	return t
-}
-
 // coldReasons returns the cold signals of the message as reasons, and the sum of their points.
-func (t message) coldReasons() (reasons []Reason, points float64) {
+func (t *Message) coldReasons() (reasons []Reason, points float64) {
 	reasons = append(t.phraseReasons(), t.structure()...)
 	for _, r := range reasons {
 		points += r.Points
@@ -127,7 +111,7 @@ func (t message) coldReasons() (reasons []Reason, points float64) {
 }
 
 // phraseReasons returns one reason for each class that has a phrase in the text.
-func (t message) phraseReasons() []Reason {
+func (t *Message) phraseReasons() []Reason {
 	plain, text := t.words, t.folded
 	if len(t.links) > 0 { // addresses are not searched for phrases
 		text = withoutLinks(t.folded, t.links)

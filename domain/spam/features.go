@@ -31,7 +31,7 @@ const (
 
 // features returns the slots of a message, each once, in the order in which they are found: bias, words, word
 // bigrams, character n-grams, cold signals and length.
-func (t message) features(signs []Reason) []uint32 {
+func (t *Message) features(signs []Reason) []uint32 {
 	f := featureSet{found: make([]uint32, 0, 3*len(t.folded)+16)}
 	f.add(newHash(biasFeature))
 	before := newHash(bigram)

@@ -100,7 +100,7 @@ func TestLessonsFade(t *testing.T) {
 		t.Fatalf("only %d are found by what was learned", len(quiet))
 	}
 	logit := func(e Example) float64 {
-		msg := parseMessage(e.Subject, e.Body)
+		msg := Read(e.Subject, e.Body)
 		reasons, _ := msg.coldReasons()
 		return m.logit(msg.features(reasons))
 	}

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"inmail/domain/hosts"
-	"inmail/domain/richtext"
 )
 
 // findLinks returns the web addresses of folded text in their order: those with a scheme, with www. and bare
@@ -35,20 +34,18 @@ func bareNumber(host string) bool {
 
 // namesDeceptiveHost reports whether a text as it was written names a host that looks like another. Folded
 // text does not show it, and a host in Punycode alone is no sign (F33).
-func namesDeceptiveHost(raw string) bool {
-	if ascii(raw) && !strings.Contains(strings.ToLower(raw), "xn--") {
+func (t *Message) namesDeceptiveHost() bool {
+	raw := t.raw
+	if t.ascii && !strings.Contains(strings.ToLower(raw), "xn--") {
 		return false
 	}
 	return slices.ContainsFunc(hosts.Named(raw), hosts.Deceptive)
 }
 
-// misleading reports whether a text as it was written has a link, [title](address), whose title names another
-// host than that of its target, and whether one of them looks the same as its target's (F33).
-func misleading(raw string) (misleads, looksAlike bool) {
-	if !strings.Contains(raw, "](") {
-		return false, false
-	}
-	for _, l := range richtext.Parse(raw).Links() {
+// misleading reports whether a message has a link, [title](address), whose title names another host than that
+// of its target, and whether one of them looks the same as its target's (F33).
+func (t *Message) misleading() (misleads, looksAlike bool) {
+	for _, l := range t.titledLinks() {
 		verdict := hosts.Compare(l.Text, l.URL)
 		misleads = misleads || verdict >= hosts.Other
 		looksAlike = looksAlike || verdict == hosts.LookAlike

@@ -48,7 +48,7 @@ func (m *Model) Examples() (spam, good uint64) { return m.spam, m.good }
 
 // Observe trains the model on one message: an abuse report makes it spam, a reply good.
 func (m *Model) Observe(subject, body string, spam bool) {
-	t := parseMessage(subject, body)
+	t := Read(subject, body)
 	reasons, points := t.coldReasons()
 	features := t.features(reasons)
 

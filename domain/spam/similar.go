@@ -27,24 +27,38 @@ const signatureSize = 64
 // NewFingerprint returns the fingerprint of a body. own are the recipient's name and profile texts: their
 // words do not count, so that the same template filled in for two recipients gives near-identical bodies.
 func NewFingerprint(text string, own ...string) Fingerprint {
+	folded := Fold(text)
+	return fingerprint(folded, splitWords(make([]string, 0, len(folded)/5+8), folded), own)
+}
+
+// fingerprint returns the fingerprint of a body that was folded, and whose words are all.
+func fingerprint(folded string, all []string, own []string) Fingerprint {
 	var f Fingerprint
-	mine := map[string]bool{}
+	var mine map[string]bool
+	var theirs []string
 	for _, part := range own {
-		for _, w := range splitWords(nil, Fold(part)) {
-			if !mine[w] {
-				mine[w] = true
-				f.own = append(f.own, shortHash(w))
-			}
+		theirs = splitWords(theirs, Fold(part))
+	}
+	if len(theirs) > 0 {
+		mine = make(map[string]bool, len(theirs))
+		f.own = make([]uint16, 0, len(theirs))
+	}
+	for _, w := range theirs {
+		if !mine[w] {
+			mine[w] = true
+			f.own = append(f.own, shortHash(w))
 		}
 	}
-	folded := Fold(text)
-	words := splitWords(nil, folded)
-	if len(words) == 0 {
-		words = []string{folded} // a body of signs or emoji only is one word
+	if len(all) == 0 {
+		all = []string{folded} // a body of signs or emoji only is one word
 	}
-	words = slices.DeleteFunc(words, func(w string) bool { return mine[w] })
-	for _, w := range words {
-		f.words = append(f.words, shortHash(w))
+	words := make([]string, 0, len(all))
+	f.words = make([]uint16, 0, len(all))
+	for _, w := range all {
+		if !mine[w] {
+			words = append(words, w)
+			f.words = append(f.words, shortHash(w))
+		}
 	}
 	slices.Sort(f.words)
 	slices.Sort(f.own)

@@ -25,12 +25,12 @@ const (
 )
 
 // structure returns the structural signals, which lie in the look of a text and not in its words.
-func (t message) structure() []Reason {
+func (t *Message) structure() []Reason {
 	var found []Reason
 	add := func(code string, points int, text string) {
 		found = append(found, Reason{Code: code, Points: float64(points), Text: text})
 	}
-	l := inspect(t.raw)
+	l := inspect(t.raw, t.ascii)
 	if l.letters >= minLetters && 2*l.capitals > l.letters {
 		add("capitals", capitalPoints, "is mostly in capitals")
 	}
@@ -72,14 +72,14 @@ func (t message) structure() []Reason {
 }
 
 // linkSignals returns the signals that lie in the web addresses of a text.
-func (t message) linkSignals() []Reason {
-	misleads, looksAlike := misleading(t.raw)
+func (t *Message) linkSignals() []Reason {
+	misleads, looksAlike := t.misleading()
 	if len(t.links) == 0 && !misleads {
 		return nil
 	}
 	var found []Reason
 	places := map[string]bool{}
-	short, odd := false, looksAlike || namesDeceptiveHost(t.raw)
+	short, odd := false, looksAlike || t.namesDeceptiveHost()
 	for _, l := range t.links {
 		places[l.Host] = true
 		short = short || shortened(l.Host)
@@ -121,10 +121,10 @@ type appearance struct {
 }
 
 // inspect reads a text as it was written, in one pass.
-func inspect(raw string) appearance {
+func inspect(raw string, inASCII bool) appearance {
 	var a appearance
 	run := 0 // length of the current run of marks
-	if ascii(raw) {
+	if inASCII {
 		for i := range len(raw) {
 			a.count(rune(raw[i]), &run)
 		}

@@ -15,6 +15,7 @@ package strictjson
 
 import (
 	"bytes"
+	"encoding/binary"
 	"strconv"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -185,6 +186,9 @@ func (r *Reader) bytes() ([]byte, error) {
 	}
 	start := r.at + 1
 	for i := start; i < len(r.in); i++ {
+		if i += plain(r.in[i:]); i == len(r.in) {
+			break
+		}
 		switch c := r.in[i]; {
 		case c == '"':
 			if !utf8.Valid(r.in[start:i]) {
@@ -226,7 +230,7 @@ func (r *Reader) escapedText(start int) ([]byte, error) {
 			out = utf8.AppendRune(out, char)
 		default:
 			// Plain bytes go over in one piece.
-			end := r.at + 1
+			end := r.at + 1 + plain(r.in[r.at+1:])
 			for end < len(r.in) && r.in[end] != '"' && r.in[end] != '\\' && r.in[end] >= ' ' {
 				end++
 			}
@@ -235,6 +239,22 @@ func (r *Reader) escapedText(start int) ([]byte, error) {
 		}
 	}
 	return nil, r.broken()
+}
+
+// plain returns the length of a beginning of b without quotes, backslashes and control characters, eight
+// bytes at a time; there may be more of them behind it.
+func plain(b []byte) (n int) {
+	const ones, high = 0x0101010101010101, 0x8080808080808080
+	for ; len(b)-n >= 8; n += 8 {
+		w := binary.LittleEndian.Uint64(b[n:])
+		quote, slash := w^('"'*ones), w^('\\'*ones)
+		// The high bit is set in a byte that was 0, or below a blank, and has no high bit itself. A borrow
+		// from such a byte may set that of the next, which then is looked at for nothing.
+		if ((quote-ones)&^quote|(slash-ones)&^slash|(w-' '*ones)&^w)&high != 0 {
+			return n
+		}
+	}
+	return n
 }
 
 var escapes = [256]byte{'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t'}
