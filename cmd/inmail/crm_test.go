@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/csv"
+	"io"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -168,6 +170,44 @@ func TestEveryClassOfFailureHasARemedy(t *testing.T) {
 		if remedies[class] == "" {
 			t.Errorf("%s has none", class)
 		}
+	}
+}
+
+// TestCRMErased checks that a proof is asked for page by page, shown whole, and fails unless nothing is left.
+func TestCRMErased(t *testing.T) {
+	r := newRunning(t)
+	r.people()
+	screen(t, "asked salesforce for the id on Leads, Contacts and InMails, and for 0 InMails of erased members with their Tasks,\n"+
+		"archive and recycle bin included: nothing is left\n", must(t, exitDone, "crm", "erased", "--prove", "nobody"))
+	if got := must(t, exitFailed, "crm", "erased", "--prove", "r1"); !strings.HasPrefix(got.out, "r1 is a member here, and not erased: ") {
+		t.Errorf("of a member: %+v", got)
+	}
+	must(t, exitUsage, "crm", "erased")
+
+	var bodies []string
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		body, _ := io.ReadAll(req.Body)
+		bodies = append(bodies, string(body))
+		w.Header().Set("Content-Type", "application/json")
+		if len(bodies) == 1 {
+			io.WriteString(w, `{"crm":"salesforce","known":false,"waits":"","inmails":1000,"left":[{"object":"Task","record":"00T1","fields":"Subject","where":"recycle_bin","why":"wait for it"}],"next":"id1"}`)
+			return
+		}
+		io.WriteString(w, `{"crm":"salesforce","known":false,"waits":"","inmails":2,"left":[{"object":"Lead","record":"00Q1","fields":"InMail_Member_Id__c","where":"live","why":"converted"}],"next":""}`)
+	}))
+	defer s.Close()
+	t.Setenv("INMAIL_URL", s.URL)
+	got := must(t, exitFailed, "crm", "erased", "--prove", "maria")
+	screen(t, `
+asked salesforce for the id on Leads, Contacts and InMails, and for 1002 InMails of erased members with their Tasks,
+archive and recycle bin included: 2 records left
+
+OBJECT  RECORD  WHERE        FIELDS               WHY
+Task    00T1    recycle_bin  Subject              wait for it
+Lead    00Q1    live         InMail_Member_Id__c  converted
+`, got)
+	if diff := cmp.Diff([]string{`{"member":"maria"}`, `{"after":"id1","member":"maria"}`}, bodies); diff != "" {
+		t.Errorf("asked (-want +got):\n%s", diff)
 	}
 }
 

@@ -530,6 +530,12 @@ func TestCRM(t *testing.T) {
 		"findings", []any{object{"what": "login", "ok": true, "detail": "by client credentials"},
 			object{"what": "InMail__c", "ok": false, "detail": "missing", "remedy": "deploy the package"}})
 	w.ask(w.operator, "POST", "/v1/crm/check?crm=other", nil).want(404, "not_found")
+	w.ask(w.operator, "POST", "/v1/crm/erased", `{"member":"maria"}`).want(200, "").has("crm", "salesforce", "known", false, "waits", "under way", "inmails", 1000,
+		"left", []any{object{"object": "Task", "record": "00T5g00000AbCdEEAV", "fields": "Subject, Description", "where": "recycle_bin", "why": "wait"}},
+		"next", "019abf5e-8c00-7000-8000-000000000001")
+	w.ask(w.operator, "POST", "/v1/crm/erased", `{"member":"maria","after":"019abf5e-8c00-7000-8000-000000000001"}`).want(200, "").has("inmails", 2, "left", []any{}, "next", nil)
+	w.ask(w.operator, "POST", "/v1/crm/erased?crm=other", `{"member":"maria"}`).want(404, "not_found")
+	w.ask(w.operator, "POST", "/v1/crm/erased", nil).want(400, "bad_request")
 	w.ask(w.operator, "POST", "/v1/crm/failures/"+string(id)+"/retry", nil).want(202, "").has("retried", 1)
 	w.ask(w.operator, "POST", "/v1/crm/failures/019abf5e-8c00-7000-8000-ffffffffffff/retry", nil).want(404, "not_found")
 	w.ask(w.operator, "POST", "/v1/crm/failures/retry", nil).want(202, "").has("retried", 1)

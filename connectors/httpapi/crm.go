@@ -26,6 +26,7 @@ type crmService interface {
 	ResumeCRM(ctx context.Context, crm domain.CRM) error
 	RepairCRM(ctx context.Context, crm domain.CRM, apply bool) ([]domain.ID, error)
 	CheckCRM(ctx context.Context, crm domain.CRM) (mailroom.CRMCheck, error)
+	ProveErased(ctx context.Context, crm domain.CRM, id domain.MemberID, after domain.ID) (mailroom.ErasureProof, error)
 }
 
 func (a *API) crmEndpoints() []endpoint {
@@ -66,6 +67,9 @@ func (a *API) crmEndpoints() []endpoint {
 	check := op("POST", "/v1/crm/check", "checkCRM", "Log in to the org that the server uses, and list which fields, "+
 		"permissions or calls are missing; stores nothing there", http.StatusOK)
 	check.refuses = []domain.Code{domain.NotFound}
+	erased := op("POST", "/v1/crm/erased", "proveErased", "Ask the CRM, archive and recycle bin included, what it still has of "+
+		"an erased member and of the InMails of erased members; changes nothing", http.StatusOK)
+	erased.refuses = []domain.Code{domain.NotFound}
 	pause := op("POST", "/v1/crm/pause", "pauseCRM", "Stop the sync until it is resumed, or for a while", http.StatusOK)
 	pause.bodyOptional = true
 	return []endpoint{
@@ -79,6 +83,7 @@ func (a *API) crmEndpoints() []endpoint {
 		takes(backfill, (*call).backfill),
 		takes(repair, (*call).repairCRM),
 		gives(check, (*call).checkCRM),
+		takes(erased, (*call).proveErased),
 		takes(pause, (*call).pauseCRM),
 		gives(op("POST", "/v1/crm/resume", "resumeCRM", "Resume the sync after a pause", http.StatusOK),
 			(*call).resumeCRM),
@@ -494,6 +499,42 @@ func (c *call) checkCRM() (checkAnswer, error) {
 		answer.Findings = append(answer.Findings, checkFinding{f.What, f.OK, f.Detail, f.Remedy})
 	}
 	answer.OK = answer.Failed == 0
+	return answer, err
+}
+
+type provedBody struct {
+	Member domain.MemberID `json:"member" doc:"the id that the member had" example:"maria"`
+	After  domain.ID       `json:"after,omitempty" doc:"the next of the page before; left out: the first page" example:"019abf5e-8c00-7a31-9c55-0d6a3f6b7e21"`
+}
+
+type provedAnswer struct {
+	CRM     domain.CRM `json:"crm" example:"salesforce"`
+	Known   bool       `json:"known" doc:"the member is known here: it was not erased, or has come back" example:"false"`
+	Waits   string     `json:"waits" doc:"what of the erasure is still to be done here; empty: nothing"`
+	InMails int        `json:"inmails" doc:"InMails of erased members that this page compared" example:"12"`
+	Left    []remain   `json:"left" doc:"what the CRM still has"`
+	Next    domain.ID  `json:"next,omitempty" doc:"ask again with this as after; absent: this was the last page" example:"019abf5e-8c00-7a31-9c55-0d6a3f6b7e21"`
+}
+
+type remain struct {
+	Object string `json:"object" example:"Task"`
+	Record string `json:"record" example:"00T5g00000AbCdEEAV"`
+	Fields string `json:"fields" doc:"that hold it" example:"Subject, Description"`
+	Where  string `json:"where" list:"place" example:"recycle_bin"`
+	Why    string `json:"why" doc:"why it is still there, and what to do"`
+}
+
+func (c *call) proveErased(in *provedBody) (provedAnswer, error) {
+	crm, err := c.crm()
+	if err != nil {
+		return provedAnswer{}, err
+	}
+	proof, err := c.api.Service.ProveErased(c.ctx, crm, in.Member, in.After)
+	answer := provedAnswer{CRM: crm, Known: proof.Known, Waits: proof.Waits, InMails: proof.InMails, Left: make([]remain, 0, len(proof.Left)),
+		Next: proof.Next}
+	for _, l := range proof.Left {
+		answer.Left = append(answer.Left, remain(l))
+	}
 	return answer, err
 }
 

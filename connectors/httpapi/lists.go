@@ -28,6 +28,7 @@ var lists = strictjson.Declare(map[string][]string{
 	"pace":          paceLimits(),
 	"advice":        advice.Codes(),
 	"verdict":       texts(rates.Verdicts()),
+	"place":         mailroom.Places(),
 })
 
 // limits are the numbers that a text of the document names in braces, as in "at most {MaxTags}".

@@ -1019,6 +1019,19 @@ func (f *fakeService) CheckCRM(_ context.Context, crm domain.CRM) (mailroom.CRMC
 		{What: "InMail__c", Detail: "missing", Remedy: "deploy the package"}}}, err
 }
 
+func (f *fakeService) ProveErased(_ context.Context, crm domain.CRM, id domain.MemberID, after domain.ID) (mailroom.ErasureProof, error) {
+	leave, err := f.enter()
+	defer leave()
+	if crm != "salesforce" && err == nil {
+		err = domain.Refuse(domain.NotFound, "no connection to %s", crm)
+	}
+	if after != "" {
+		return mailroom.ErasureProof{InMails: 2}, err
+	}
+	return mailroom.ErasureProof{Known: id == "jo", Waits: "under way", InMails: 1000, Next: "019abf5e-8c00-7000-8000-000000000001",
+		Left: []mailroom.Remain{{Object: "Task", Record: "00T5g00000AbCdEEAV", Fields: "Subject, Description", Where: mailroom.PlaceBin, Why: "wait"}}}, err
+}
+
 func (f *fakeService) ResumeCRM(_ context.Context, crm domain.CRM) error {
 	leave, err := f.enter()
 	defer leave()

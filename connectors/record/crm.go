@@ -432,6 +432,29 @@ func (t *tx) PushesAfter(crm domain.CRM, after domain.ID, limit int) (pushes []d
 	return pushes, err
 }
 
+// erasedAfter reads a page of the InMails of which a side is erased; each half reads one index.
+const erasedAfter = selectPushes + `WHERE i.id IN (
+		SELECT a.id FROM (SELECT e.id FROM inmails e WHERE e.sender = $2 AND e.id > $3 ORDER BY e.id LIMIT $4) AS a
+		UNION SELECT b.id FROM (SELECT e.id FROM inmails e WHERE e.recipient = $2 AND e.id > $3 ORDER BY e.id LIMIT $4) AS b)
+	ORDER BY i.id LIMIT $4`
+
+// noID is before every id.
+const noID domain.ID = "00000000-0000-0000-0000-000000000000"
+
+// ErasedAfter returns up to limit InMails after an id whose sender or recipient is erased (R60), by id. An
+// empty id starts at the first.
+func (t *tx) ErasedAfter(crm domain.CRM, after domain.ID, limit int) (pushes []domain.Push, err error) {
+	if limit <= 0 {
+		return nil, nil
+	}
+	err = t.query("read erased InMails", erasedAfter, func(r row) error {
+		p, err := scanPush(r)
+		pushes = append(pushes, p)
+		return err
+	}, string(crm), domain.Erased, cmp.Or(after, noID), limit)
+	return pushes, err
+}
+
 // Failures lists the links to a CRM whose last push failed, newest first by (FailedAt, InMail).
 func (t *tx) Failures(crm domain.CRM, page mailroom.Page) (links []domain.Link, err error) {
 	var c conditions

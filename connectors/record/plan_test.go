@@ -116,7 +116,11 @@ func TestPlans(t *testing.T) {
 					_, backlog := tx.Backlog(stockCRM)
 					return errors.Join(backlog, tx.StoreAnswers(stockCRM, answers, make([]time.Time, len(answers))))
 				},
-				"erasure": func(tx mailroom.Tx) error { _, _, err := tx.EraseMember("s7", 500); return err },
+				"erasure": func(tx mailroom.Tx) error {
+					_, _, err := tx.EraseMember("s7", 500)
+					_, after := tx.ErasedAfter(stockCRM, ids[0], 500)
+					return errors.Join(err, after)
+				},
 			} {
 				plans, err := record.Plans(t.Context(), s.rec, run)
 				if err != nil {

@@ -82,48 +82,84 @@ type change struct {
 	fields     map[string]any
 }
 
-// erasedTasks returns changes that remove the texts from the Tasks of InMails. It asks queryAll, because a
-// query does not show what the org has archived: closed Tasks that are older than a year. A Task in the
-// recycle bin cannot be changed; it is logged by its id, for the org's administrator.
-// What an erased sender owned goes to the integration user.
-func (c *Connector) erasedTasks(ctx context.Context, works []*work) (rows []change, err error) {
+// taskCopy is a Task as a query for its texts returns it.
+type taskCopy struct {
+	ID          string `json:"Id"`
+	Deleted     bool   `json:"IsDeleted"`
+	Archived    bool   `json:"IsArchived"`
+	Key         string `json:"InMail_Event_Id__c"`
+	Subject     any    `json:"Subject"`
+	Description any    `json:"Description"`
+	Owner       string `json:"OwnerId"`
+}
+
+// tasksOf returns the query for the Tasks of InMails. It asks queryAll, because a query does not show what
+// the org has archived, which are closed Tasks that are older than a year, nor what is in the recycle bin.
+func tasksOf(inmails []domain.ID, read func(taskCopy)) *query {
 	var events []string
+	for _, id := range inmails {
+		events = append(events, eventID(id, sentEvent), eventID(id, repliedEvent))
+	}
+	return &query{deleted: true, n: len(events), soql: func(part []int) string {
+		return "SELECT Id, IsDeleted, IsArchived, InMail_Event_Id__c, Subject, Description, OwnerId FROM Task WHERE InMail_Event_Id__c IN " +
+			in(pick(events, part))
+	}, read: func(record []byte) error {
+		var t taskCopy
+		err := json.Unmarshal(record, &t)
+		if err == nil {
+			read(t)
+		}
+		return err
+	}}
+}
+
+// erasedTasks returns changes that remove the texts from the Tasks of InMails, archived ones included, and
+// give what an erased sender owned to the integration user. What is in the recycle bin cannot be changed,
+// neither a Task nor a record: it is logged by its id, for the org's administrator.
+func (c *Connector) erasedTasks(ctx context.Context, works []*work) (rows []change, err error) {
+	binned := func(object, id string) {
+		c.log.WarnContext(ctx, "the org's recycle bin keeps texts that are to go: empty the bin there", "object", object, "record", id)
+	}
+	var ids []string
+	var inmails []domain.ID
 	senderless := map[string]bool{}
 	for _, w := range works {
-		for _, event := range []string{sentEvent, repliedEvent} {
-			id := eventID(w.push.InMail.ID, event)
-			events = append(events, id)
-			senderless[id] = w.push.InMail.Sender == domain.Erased
-		}
+		id := w.push.InMail.ID
+		ids, inmails = append(ids, string(id)), append(inmails, id)
+		senderless[string(id)] = w.push.InMail.Sender == domain.Erased
 	}
-	q := &query{deleted: true, n: len(events), soql: func(part []int) string {
-		return "SELECT Id, IsDeleted, InMail_Event_Id__c FROM Task WHERE InMail_Event_Id__c IN " + in(pick(events, part))
+	user := ""
+	if s := c.current.Load(); s != nil {
+		user = s.user
+	}
+	tasks := tasksOf(inmails, func(t taskCopy) {
+		event := eventOf(t.Key)
+		moves := user != "" && t.Owner != user && senderless[strings.TrimSuffix(t.Key, ":"+event)]
+		plain := isPlain(event, t.Subject, t.Description)
+		switch {
+		case t.Deleted && !plain:
+			binned(taskObject, t.ID)
+		case t.Deleted || plain && !moves:
+		default:
+			fields := plainTask(event)
+			if moves {
+				fields[ownerColumn] = user
+			}
+			rows = append(rows, change{taskObject, t.ID, fields})
+		}
+	})
+	records := &query{deleted: true, n: len(ids), soql: func(part []int) string {
+		return "SELECT Id FROM InMail__c WHERE IsDeleted = true AND InMail_Id__c IN " + in(pick(ids, part))
 	}, read: func(record []byte) error {
 		var r struct {
-			ID      string `json:"Id"`
-			Deleted bool   `json:"IsDeleted"`
-			Event   string `json:"InMail_Event_Id__c"`
+			ID string `json:"Id"`
 		}
-		if err := json.Unmarshal(record, &r); err != nil {
-			return err
-		}
-		if r.Deleted {
-			c.log.WarnContext(ctx, "the org's recycle bin keeps a Task of an erased member: empty the bin there",
-				"object", taskObject, "record", r.ID)
-			return nil
-		}
-		subject := sentSubject
-		if strings.HasSuffix(r.Event, ":"+repliedEvent) {
-			subject = repliedSubject
-		}
-		fields := map[string]any{"Subject": subject, "Description": nil}
-		if s := c.current.Load(); s != nil && s.user != "" && senderless[r.Event] {
-			fields[ownerColumn] = s.user
-		}
-		rows = append(rows, change{taskObject, r.ID, fields})
-		return nil
+		err := json.Unmarshal(record, &r)
+		binned(inMailObject, r.ID)
+		return err
 	}}
-	return rows, c.ask(ctx, q)
+	err = c.ask(ctx, tasks, records)
+	return rows, err
 }
 
 // peopleObjects are the objects whose records may have a member's id.
@@ -279,15 +315,11 @@ func updateStep(root, ref string, rows []change) subrequest {
 }
 
 // eraseTasks empties the Tasks of erased InMails that are pushed from scratch, and of those whose texts were
-// dropped by age. No new Task is made for an erased InMail.
+// dropped by age or may not leave any more. No new Task is made for an erased InMail.
 func (c *Connector) eraseTasks(ctx context.Context, works []*work) {
 	var erased []*work
 	for _, w := range works {
-		l := w.push.Link
-		if w.settled {
-			continue
-		}
-		if c.textsDropped(w) || w.erased() && c.config.Tasks && !(logged(l, sentEvent) && logged(l, repliedEvent)) {
+		if (!w.settled || w.dropped) && c.mustEmptyTasks(w) {
 			erased = append(erased, w)
 		}
 	}
@@ -309,7 +341,7 @@ func (c *Connector) eraseTasks(ctx context.Context, works []*work) {
 			continue
 		}
 		notes := maps.Clone(w.link.Notes)
-		notes["texts"] = droppedTexts
+		notes[textsNote] = droppedTexts
 		w.link.Notes = notes
 	}
 	for _, f := range faults {

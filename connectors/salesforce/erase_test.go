@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"inmail/connectors/salesforce/sandbox"
 	"inmail/domain"
@@ -30,10 +31,14 @@ func erase(p domain.Push) domain.Push {
 	return p
 }
 
-// findMark returns the places outside Leads and Contacts where the org still has a marked text.
+// findMark returns the places outside Leads, Contacts and the recycle bin where the org still has a marked
+// text.
 func (o *org) findMark() (places []string) {
 	for _, object := range []string{inMailObject, taskObject} {
 		for _, r := range o.Records(object) {
+			if r["IsDeleted"] == true {
+				continue
+			}
 			for name, v := range r {
 				if text, _ := v.(string); strings.Contains(strings.ToLower(text), "mark") {
 					places = append(places, fmt.Sprintf("%s.%s", object, name))
@@ -68,6 +73,33 @@ func testErased(t *testing.T) {
 			if !strings.HasPrefix(task["Subject"].(string), "InMail ") || task["Description"] != nil {
 				t.Errorf("the Task %s says %v, %v", event, task["Subject"], task["Description"])
 			}
+		}
+	})
+	t.Run("of a record that the org need not have any more", func(t *testing.T) {
+		log := &bytes.Buffer{}
+		o := newOrg(t, full, func(s *sandbox.Options, _ *Config, d *Deps) {
+			d.KeepDays, s.SessionLife, d.Log = 100, 1e6*time.Hour, slog.New(slog.NewTextHandler(log, nil))
+		})
+		o.lead(sandbox.Fields{"InMail_Member_Id__c": "robin-mark"})
+		p := marked(0)
+		record := o.push(p)[0].Link.RecordID
+		o.clock.move(400 * 24 * time.Hour)
+		if err := o.Delete(record); err != nil {
+			t.Fatal(err)
+		}
+		p = erase(p)
+		o.inject(sandbox.Fault{Kind: sandbox.UnavailableHTML, Next: 1, Skip: 1}) // the second call looks for its Tasks
+		if a := o.push(p)[0]; a.Class != domain.Unreachable {
+			t.Errorf("while the org does not answer: %+v", a)
+		}
+		if a := o.push(p)[0]; a.Class != domain.Taken || a.Link.RecordID != "" {
+			t.Errorf("%+v", a)
+		}
+		if places := o.findMark(); places != nil || len(o.inmails()) != 0 {
+			t.Errorf("marks are left in %v, in %d records", places, len(o.inmails()))
+		}
+		if said := log.String(); !strings.Contains(said, "recycle bin") || !strings.Contains(said, record) {
+			t.Errorf("the log names no record in the bin: %s", said)
 		}
 	})
 	t.Run("one that was never pushed leaves no Task", func(t *testing.T) {

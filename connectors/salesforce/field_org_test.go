@@ -502,6 +502,9 @@ func testCopies(t *testing.T) {
 	if due := l.claim(10); len(due) != 0 {
 		t.Errorf("still due: %+v", due)
 	}
+	if task := o.tasks()[eventID(newID(1), sentEvent)]; task["Subject"] != sentSubject || task["Description"] != nil {
+		t.Errorf("the Task of a record that went keeps %v, %v", task["Subject"], task["Description"])
+	}
 	if there := o.inmails(); len(there) != 2 || there[newID(1)] != nil || there[newID(2)]["Subject__c"] != nil {
 		t.Errorf("%d records; %v", len(there), there[newID(2)]["Subject__c"])
 	}

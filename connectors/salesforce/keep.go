@@ -25,7 +25,7 @@ func (c *Connector) droppable(m *domain.InMail) bool {
 }
 
 // leaveDropped settles the works whose record the org need not have and has no more, so that none is made
-// again. It asks once about all of them.
+// again. Their Tasks stay in the org and are kept true. It asks once about all of them.
 func (c *Connector) leaveDropped(ctx context.Context, works []*work) error {
 	old := map[string]*work{}
 	var ids []string
@@ -50,20 +50,37 @@ func (c *Connector) leaveDropped(ctx context.Context, works []*work) error {
 		return err
 	}
 	for _, w := range old {
-		w.settled = true
-		w.link.RecordID = ""
-		w.link.PushedVersion = max(w.link.PushedVersion, w.push.InMail.Version)
-		w.link.PushedSeq = max(w.link.PushedSeq, w.push.InMail.Seq)
+		w.leave()
 	}
 	return nil
 }
 
-// droppedTexts is the note of a link whose Tasks have no texts any more.
-const droppedTexts = "dropped"
+// leave settles a work whose record the org need not have and has no more.
+func (w *work) leave() {
+	w.settled, w.dropped = true, true
+	w.link.RecordID = ""
+	w.link.PushedVersion = max(w.link.PushedVersion, w.push.InMail.Version)
+	w.link.PushedSeq = max(w.link.PushedSeq, w.push.InMail.Seq)
+}
 
-// textsDropped says that the texts of an InMail were dropped by age, and that its Tasks may still have them.
-func (c *Connector) textsDropped(w *work) bool {
-	m := &w.push.InMail
-	return c.config.Tasks && m.Status != domain.Queued && m.Subject+m.Preview+m.Body == "" && !w.erased() &&
-		w.push.Link.Notes["texts"] != droppedTexts && (logged(w.push.Link, sentEvent) || logged(w.push.Link, repliedEvent))
+// These are the name and the value of the note of a link whose Tasks have no texts.
+const (
+	textsNote    = "texts"
+	droppedTexts = "dropped"
+)
+
+// tasksKeepTexts says that the Tasks of an InMail may have texts that they should not have any more, because
+// those of the InMail were dropped by age, or because the policy lets none leave.
+func (c *Connector) tasksKeepTexts(p *domain.Push) bool {
+	m, l := &p.InMail, p.Link
+	dropped := m.Status != domain.Queued && m.Subject+m.Preview+m.Body == ""
+	return (dropped || c.text == domain.CRMTextNone) && m.Sender != domain.Erased && m.Recipient != domain.Erased &&
+		l.Notes[textsNote] != droppedTexts && (logged(l, sentEvent) || logged(l, repliedEvent))
+}
+
+// mustEmptyTasks says that texts are to be removed from the Tasks of an InMail. Those of an erased one are
+// removed once, by the push from scratch that follows the erasure.
+func (c *Connector) mustEmptyTasks(w *work) bool {
+	l := w.push.Link
+	return c.tasksKeepTexts(w.push) || w.erased() && !(logged(l, sentEvent) && logged(l, repliedEvent))
 }

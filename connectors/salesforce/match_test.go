@@ -43,6 +43,7 @@ func TestRules(t *testing.T) {
 	t.Run("R59_cohort", testCohort)
 	t.Run("R60_erased", testErased)
 	t.Run("R60_erased_owner", testErasedOwner)
+	t.Run("R60_proved", testProved)
 	t.Run("R64_a_reply_that_was_automatic", testAutomaticReply)
 }
 

@@ -39,6 +39,7 @@ type work struct {
 	moved      bool              // the org says that its parents are no longer what they were
 	again      bool              // its record is written although the org has its newest state
 	settled    bool              // no row is to be sent
+	dropped    bool              // settled, because the org need not have the record and has it no more
 	replacedBy *work             // the same InMail in a newer state, whose answer counts for both; nil: none
 }
 
@@ -113,7 +114,7 @@ func (c *Connector) writeAndAnswer(ctx context.Context, works []*work, err error
 	if err != nil {
 		f, n := asFault(err), 0
 		for _, w := range works {
-			if !w.settled {
+			if !w.settled || w.dropped && c.mustEmptyTasks(w) {
 				w.note(searchPart, f, true)
 				n++
 			}
@@ -698,7 +699,7 @@ func (c *Connector) take(b batch, a subanswer, at *place) (more []batch, whole *
 		at.others = at.others || !f.byPlace()
 		switch {
 		case it.event != "" && f.alreadyLogged():
-			it.logged()
+			noteLogged(&it.work.link, it.event)
 			counts["unchanged"]++
 			continue
 		case f.ownerAtFault() && it.row[ownerColumn] != nil:
@@ -781,8 +782,17 @@ func (it item) surprises(r rowResult) bool {
 	return it.event == "" && r.Created && it.work.push.Link.RecordID != "" && !complete
 }
 
+// logged notes that the Task of an item was written, and whether the Tasks of the InMail have texts.
 func (it item) logged() {
-	noteLogged(&it.work.link, it.event)
+	l := &it.work.link
+	first := !logged(*l, sentEvent) && !logged(*l, repliedEvent)
+	noteLogged(l, it.event)
+	switch {
+	case !isPlain(it.event, it.row["Subject"], it.row["Description"]):
+		delete(l.Notes, textsNote)
+	case first:
+		l.Notes[textsNote] = droppedTexts
+	}
 }
 
 // there is the note of a link which says that the Task of an event is in the org.

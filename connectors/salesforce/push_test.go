@@ -248,7 +248,7 @@ func TestNoTaskForTheErased(t *testing.T) {
 	p := sent(0, "robin")
 	p.InMail.Sender, p.SenderName = domain.Erased, ""
 	o.push(plain(1)) // logs in
-	o.inject(sandbox.Fault{Kind: sandbox.QueryTimeout, Resource: "queryAll", Next: 1})
+	o.inject(sandbox.Fault{Kind: sandbox.QueryTimeout, Resource: "composite", Skip: 1, Next: 1})
 	a := o.push(p)[0]
 	if len(o.tasks()) != 0 || logged(a.Link, sentEvent) || a.Class != domain.Locked {
 		t.Errorf("%d Tasks, %+v", len(o.tasks()), a)

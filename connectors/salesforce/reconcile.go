@@ -153,11 +153,10 @@ func (w *comparison) read(ctx context.Context) (spans []span, err error) {
 	return spans, nil
 }
 
-// comparedFields returns the fields that a reconcile compares. The body is among them only when the policy
-// sends it.
-func (c *Connector) comparedFields() string {
-	names := columnNames(func(field column) bool { return field.from != domain.CRMTextFull || field.leaves(c.text) })
-	return strings.Join(append(names, "Lead__r.IsConverted"), ", ")
+// comparedFields returns the fields that a reconcile compares. The body is among them under every policy: the
+// org has none of it, or one that must go.
+func comparedFields() string {
+	return strings.Join(append(columnNames(nil), "Lead__r.IsConverted"), ", ")
 }
 
 // query returns the query for the org's records in the span. The spans together cover every key, whatever
@@ -193,7 +192,7 @@ func (c *Connector) step(ctx context.Context, w *comparison, repairs bool) error
 	if err != nil {
 		return err
 	}
-	fields := c.comparedFields()
+	fields := comparedFields()
 	var queries []*query
 	var pushes []*domain.Push
 	for i := range spans {
@@ -234,6 +233,8 @@ type difference struct {
 	resync bool // push the InMail from scratch
 	moved  bool // look for the parents again
 	again  bool // write the record again as it is
+	texts  bool // remove texts that may not leave any more
+	gone   bool // the org need not have the record and has it no more
 
 	ahead   bool    // the org's sequence number is above that of the InMail
 	adopted parents // what a person chose in the org, where matching had found none or several; zero: nobody did
@@ -293,7 +294,8 @@ func (c *Connector) judge(p domain.Push, r orgRow, there bool) (d difference, ok
 	d.push = p
 	switch seq := r.number("Status_Sequence__c"); {
 	case !there && c.droppable(&p.InMail):
-		return d, false
+		d.kind, d.texts, d.gone = stale, true, true
+		return d, l.PushedVersion == p.InMail.Version && c.tasksKeepTexts(&p)
 	case !there:
 		d.kind, d.resync = missing, true
 		return d, l.RecordID != ""
@@ -307,6 +309,9 @@ func (c *Connector) judge(p domain.Push, r orgRow, there bool) (d difference, ok
 		return d, true
 	case adoptable(l, r):
 		d.kind, d.adopted = adopted, adoptedParents(r)
+		return d, true
+	case c.textsLeft(r) || c.tasksKeepTexts(&p):
+		d.kind, d.texts = stale, true
 		return d, true
 	case c.userKnown(p.InMail.Sender) && c.userChanged(&p, r):
 		d.kind, d.again = owned, true
@@ -339,13 +344,18 @@ func parentsDiffer(l domain.Link, r orgRow) bool {
 	return false
 }
 
+// textsLeft says that a record in the org has a text of an earlier policy, which lets it leave no more.
+func (c *Connector) textsLeft(r orgRow) bool {
+	return slices.ContainsFunc(columns, func(field column) bool { return !field.leaves(c.text) && r[field.name] != nil })
+}
+
 // fieldsDiffer says whether a record in the org has other values than those that are written. A text may be
-// missing, or be left from an earlier policy, because a policy counts from its change on.
+// missing, because a policy that lets more leave counts from its change on.
 func (c *Connector) fieldsDiffer(p domain.Push, r orgRow) bool {
 	is, known := c.about(&p), c.userKnown(p.InMail.Sender)
 	for _, field := range columns {
-		got, asked := r[field.name]
-		if !asked || field.from != "" && got == nil || field.name == userColumn && !known {
+		got := r[field.name]
+		if field.from != "" && got == nil || field.name == userColumn && !known {
 			continue
 		}
 		if !sameValue(field.name, field.value(is), got) {
@@ -451,9 +461,11 @@ func (c *Connector) repair(ctx context.Context, w *comparison, found *findings, 
 	var resync []domain.ID
 	var moved, again []domain.Push
 	var ahead []domain.PushAnswer
-	var chosen []difference
+	var chosen, texts []difference
 	for _, d := range found.differences {
 		switch {
+		case d.texts:
+			texts = append(texts, d)
 		case d.ahead:
 			ahead = append(ahead, c.aheadAnswer(d.push))
 		case d.adopted != (parents{}):
@@ -466,11 +478,11 @@ func (c *Connector) repair(ctx context.Context, w *comparison, found *findings, 
 			again = append(again, d.push)
 		}
 	}
-	w.SoFar.Resynced += len(resync)
+	w.SoFar.Resynced += len(resync) + len(texts)
 	w.SoFar.Adopted += len(chosen)
 	w.SoFar.Owned += len(again)
 	w.SoFar.Retried += len(found.unmatched)
-	w.SoFar.RepairCalls += callsOf(len(resync))
+	w.SoFar.RepairCalls += callsOf(len(resync) + len(texts))
 	if !repairs {
 		w.SoFar.Moved += len(moved)
 		w.SoFar.RepairCalls += callsOf(len(moved)) + callsOf(len(again)) + (len(found.unmatched)+pageSize-1)/pageSize
@@ -483,6 +495,11 @@ func (c *Connector) repair(ctx context.Context, w *comparison, found *findings, 
 	}
 	if err := c.adopt(ctx, w, chosen); err != nil {
 		return err
+	}
+	for part := range slices.Chunk(texts, pageSize) {
+		if err := c.removeTexts(ctx, w, part); err != nil {
+			return err
+		}
 	}
 	for part := range slices.Chunk(resync, repairBatch) {
 		if err := w.record.Resync(ctx, part); err != nil {
@@ -517,6 +534,23 @@ func (c *Connector) repair(ctx context.Context, w *comparison, found *findings, 
 		}
 	}
 	return nil
+}
+
+// removeTexts removes the texts that may not leave any more from records and Tasks, whose links stay as they
+// are otherwise.
+func (c *Connector) removeTexts(ctx context.Context, w *comparison, part []difference) error {
+	pushes := make([]domain.Push, len(part))
+	for i, d := range part {
+		pushes[i] = d.push
+	}
+	works := c.newWorks(pushes)
+	for i, work := range works {
+		if work.again = true; part[i].gone {
+			work.leave()
+		}
+	}
+	_, err := c.writeExclusively(ctx, w, works, nil)
+	return err
 }
 
 // aheadAnswer says that the org will refuse every state of an InMail, because its record there has a higher

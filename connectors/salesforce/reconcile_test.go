@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -136,16 +137,83 @@ func TestReconcileLeavesWhatIsAhead(t *testing.T) {
 	}
 }
 
-// TestReconcileTakesTextsOfAnotherPolicy checks that neither texts from an earlier policy nor missing texts
-// are drift, because a policy counts from its change on.
-func TestReconcileTakesTextsOfAnotherPolicy(t *testing.T) {
-	for _, policies := range [][2]domain.CRMText{{domain.CRMTextFull, domain.CRMTextNone}, {domain.CRMTextNone, domain.CRMTextFull}} {
-		o, l := withLedger(t, []domain.Push{sent(0, "robin")}, func(_ *sandbox.Options, _ *Config, d *Deps) { d.Text = policies[0] })
-		l.sync(o, o.crm, 1)
-		o.crm = o.connect(func(_ *Config, d *Deps) { d.Text = policies[1] })
-		if found := o.reconcile(); !cmp.Equal(found.Drift, drift(nil)) {
-			t.Errorf("%v: %+v", policies, found)
-		}
+// TestReconcileTakesMissingTexts checks that texts which an earlier policy did not let leave are no drift,
+// because a policy that lets more leave counts from its change on.
+func TestReconcileTakesMissingTexts(t *testing.T) {
+	o, l := withLedger(t, []domain.Push{sent(0, "robin")}, func(_ *sandbox.Options, _ *Config, d *Deps) { d.Text = domain.CRMTextNone })
+	l.sync(o, o.crm, 1)
+	o.crm = o.connect(func(_ *Config, d *Deps) { d.Text = domain.CRMTextFull })
+	if found := o.reconcile(); !cmp.Equal(found.Drift, drift(nil)) {
+		t.Errorf("%+v", found)
+	}
+}
+
+// TestReconcileFollowsTheTextPolicy checks that a policy which lets fewer texts leave reaches what is in the
+// org: records, Tasks, archived Tasks, and the Tasks of records that were let go. It costs one look.
+func TestReconcileFollowsTheTextPolicy(t *testing.T) {
+	o := newOrg(t, func(s *sandbox.Options, _ *Config, d *Deps) {
+		d.Text, d.KeepDays, s.SessionLife = domain.CRMTextFull, 100, 1e6*time.Hour
+	})
+	var pushes []domain.Push
+	for i := range 4 {
+		o.lead(sandbox.Fields{"InMail_Member_Id__c": fmt.Sprint("robin", i)})
+		p := sent(i, domain.MemberID(fmt.Sprint("robin", i)))
+		p.InMail.Subject, p.InMail.Preview, p.InMail.Body = "subject MARK", "preview MARK", "body MARK"
+		pushes = append(pushes, p)
+	}
+	pushes[3].InMail.Status = domain.Queued // nothing was sent, so it is not over either
+	pushes[3].InMail.SentAt = time.Time{}
+	l := newLedger(pushes...)
+	o.record = l
+	l.sync(o, o.crm, 1)
+	if n := len(o.findMark()); n != 4*3+3*2 {
+		t.Fatalf("%d texts at the start", n)
+	}
+	o.clock.move(400 * 24 * time.Hour) // the Tasks are archived
+	if err := o.Delete(l.get(newID(1)).Link.RecordID); err != nil {
+		t.Fatal(err)
+	}
+
+	o.crm = o.connect(func(_ *Config, d *Deps) { d.Text = domain.CRMTextPreview })
+	if found := o.reconcile(); found.Drift[stale] != 3 || found.Resynced != 3 {
+		t.Errorf("from full to preview: %+v", found)
+	}
+	if places := o.findMark(); len(places) != 3*2+3*2 || slices.Contains(places, "InMail__c.Body__c") {
+		t.Errorf("from full to preview: left are %v", places)
+	}
+
+	o.crm = o.connect(func(_ *Config, d *Deps) { d.Text = domain.CRMTextNone })
+	if found, err := o.crm.Compare(t.Context(), l, false, nil); err != nil || found.Drift[stale] != 4 || len(o.findMark()) == 0 {
+		t.Errorf("a dry run: %+v, %v", found, err)
+	}
+	if found := o.reconcile(); found.Drift[stale] != 4 || found.Drift[missing] != 0 {
+		t.Errorf("from preview to none: %+v", found)
+	}
+	if places := o.findMark(); places != nil || len(o.inmails()) != 3 {
+		t.Errorf("from preview to none: left are %v, in %d records", places, len(o.inmails()))
+	}
+	changes := len(o.History())
+	if found := o.reconcile(); !cmp.Equal(found.Drift, drift(nil)) || len(o.History()) != changes || found.Calls > 1 {
+		t.Errorf("the next one: %+v, and %d changes", found, len(o.History())-changes)
+	}
+
+	// What is written from now on has no text, so nothing need be asked about it.
+	l.change(newID(3), func(p *domain.Push) { apply(&p.InMail, domain.EventDeliver, o.clock.Now()) })
+	l.sync(o, o.crm, 1)
+	if l.get(newID(3)).Link.Notes[textsNote] != droppedTexts || len(o.findMark()) != 0 {
+		t.Errorf("a new Task: %+v", l.get(newID(3)).Link)
+	}
+	// A Task with texts, after the policy lets more leave again, is not taken for one without.
+	o.crm = o.connect(func(_ *Config, d *Deps) { d.Text = domain.CRMTextPreview })
+	l.change(newID(3), func(p *domain.Push) {
+		apply(&p.InMail, domain.EventOpen, o.clock.Now())
+		apply(&p.InMail, domain.EventReply, o.clock.Now())
+	})
+	l.sync(o, o.crm, 1)
+	o.crm = o.connect(func(_ *Config, d *Deps) { d.Text = domain.CRMTextNone })
+	o.reconcile()
+	if places := o.findMark(); places != nil {
+		t.Errorf("up and down: left are %v", places)
 	}
 }
 

@@ -294,6 +294,24 @@ const (
 	repliedSubject = "InMail replied to"
 )
 
+// plainTask returns the fields of a Task that may have texts of an InMail, without any.
+func plainTask(event string) map[string]any {
+	subject := sentSubject
+	if event == repliedEvent {
+		subject = repliedSubject
+	}
+	return map[string]any{"Subject": subject, "Description": nil}
+}
+
+// isPlain says that a Task with these fields has no text of an InMail.
+func isPlain(event string, subject, description any) bool {
+	plain := plainTask(event)
+	return subject == plain["Subject"] && description == plain["Description"]
+}
+
+// eventOf returns the event of a Task's key.
+func eventOf(key string) string { return key[strings.LastIndex(key, ":")+1:] }
+
 // eventID returns the key of a Task, by which an event is logged once.
 func eventID(id domain.ID, event string) string { return string(id) + ":" + event }
 

@@ -82,7 +82,7 @@ func TestColumnsAreTheFieldsOfThePackage(t *testing.T) {
 		t.Errorf("columns (-) and what is pushed (+):\n%s", diff)
 	}
 	o := newOrg(t, func(_ *sandbox.Options, _ *Config, d *Deps) { d.Text = domain.CRMTextFull })
-	asked := strings.Split(o.crm.comparedFields(), ", ")
+	asked := strings.Split(comparedFields(), ", ")
 	for _, name := range listed {
 		if !slices.Contains(asked, name) {
 			t.Errorf("a reconcile does not ask for %s", name)

@@ -503,6 +503,56 @@ func TestCheckCRM(t *testing.T) {
 	})
 }
 
+// TestProveErased checks that a proof compares the InMails of erased members page by page, and says what of
+// the erasure still waits here (R60).
+func TestProveErased(t *testing.T) {
+	on(t, "of_a_member", func(w *world) {
+		w.member("a", "recruiter_50")
+		w.member("gone", "recruiter_50")
+		w.sent("gone", "a")
+		w.first.people = map[domain.MemberID]bool{"gone": true}
+		prove := func(id domain.MemberID, after domain.ID) mailroom.ErasureProof {
+			proof, err := w.svc.ProveErased(w.ctx, firstCRM, id, after)
+			w.ok(err)
+			return proof
+		}
+		if proof := prove("gone", ""); !proof.Known || proof.Waits != "" || proof.InMails != 0 || len(proof.Left) != 1 {
+			w.t.Errorf("before: %+v", proof)
+		}
+		w.first.down = true
+		w.ok(w.svc.Erase(w.ctx, operator, "gone"))
+		w.first.down = false
+		if proof := prove("gone", ""); proof.Known || !strings.Contains(proof.Waits, "under way") || proof.InMails != 1 || len(proof.Left) != 2 {
+			w.t.Errorf("under way: %+v", proof)
+		}
+		w.first.down = true
+		w.finish()
+		if _, err := w.svc.ProveErased(w.ctx, firstCRM, "gone", ""); !errors.Is(err, errDown) {
+			w.t.Errorf("while the CRM is down: %v", err)
+		}
+		w.first.down = false
+		proof := prove("gone", "")
+		if !strings.Contains(proof.Waits, "still to be emptied") || len(proof.Left) != 2 || proof.Next != "" {
+			w.t.Errorf("while the CRM has not forgotten: %+v", proof)
+		}
+		w.ok(w.svc.ForgetInCRM(w.ctx, firstCRM))
+		claim, err := w.svc.ClaimPushes(w.ctx, firstCRM, w.svc.NewHolder(), 10, lease)
+		w.ok(err)
+		answers, err := w.first.Push(w.ctx, claim.Pushes)
+		w.ok(err)
+		w.ok(w.svc.StorePushes(w.ctx, firstCRM, answers, make([]time.Time, len(answers)), mailroom.Budget{}))
+		if proof := prove("gone", ""); proof.Known || proof.Waits != "" || proof.InMails != 1 || proof.Left != nil {
+			w.t.Errorf("after: %+v", proof)
+		}
+		if proof := prove("gone", claim.Pushes[0].InMail.ID); proof.InMails != 0 || proof.Left != nil {
+			w.t.Errorf("the page after the last: %+v", proof)
+		}
+		if _, err := w.svc.ProveErased(w.ctx, secondCRM, "gone", ""); !errors.Is(err, domain.NotFound) {
+			w.t.Errorf("of a CRM without a connection: %v", err)
+		}
+	})
+}
+
 func TestDigestOfCRMIDs(t *testing.T) {
 	on(t, "as_the_first_version_wrote_it", func(w *world) {
 		w.member("s", "recruiter_50")

@@ -287,6 +287,77 @@ func anyOf(due []digest) func(domain.MemberID) bool {
 	}
 }
 
+// ErasureProof is what a CRM was found to have of an erased member.
+type ErasureProof struct {
+	Known   bool     // the member is known here, so it was not erased, or has come back
+	Waits   string   // what of the erasure is still to be done here; empty: nothing
+	InMails int      // erased InMails of this page that were compared
+	Left    []Remain // what the CRM still has
+	Next    domain.ID
+}
+
+// provePage is how many erased InMails one page of a proof compares.
+const provePage = 1000
+
+// ProveErased asks a CRM what it has of an erased member, and of one page of the InMails of erased members
+// after an id (R60). The record knows no more whose these were, so all of them are compared. Next is the id
+// after which the next page begins; it is empty after the last one. It changes nothing.
+func (svc *Service) ProveErased(ctx context.Context, crm domain.CRM, id domain.MemberID, after domain.ID) (proof ErasureProof, err error) {
+	if err := id.Validate(); err != nil {
+		return proof, err
+	}
+	c := svc.Connector(crm)
+	if c == nil {
+		return proof, svc.unknownCRM()
+	}
+	prover, ok := c.(Prover)
+	if !ok || !c.Configured() {
+		return proof, refuse(domain.NotFound, "this server has no connection to %s that could be asked", crm)
+	}
+	var pushes []domain.Push
+	err = svc.record.View(ctx, func(tx Tx) error {
+		proof = ErasureProof{}
+		members, err := tx.Members([]domain.MemberID{id})
+		if err != nil {
+			return err
+		}
+		_, proof.Known = members[id]
+		if proof.Waits, err = erasureWaits(tx, crm, id); err != nil {
+			return err
+		}
+		pushes, err = tx.ErasedAfter(crm, after, provePage)
+		return err
+	})
+	if err != nil {
+		return proof, wrap("read what was erased", err)
+	}
+	proof.InMails = len(pushes)
+	if len(pushes) == provePage {
+		proof.Next = pushes[len(pushes)-1].InMail.ID
+	}
+	if after == "" {
+		if proof.Left, err = prover.LeftOf(ctx, id); err != nil {
+			return proof, wrap("ask a CRM for an erased member", err)
+		}
+	}
+	left, err := prover.LeftIn(ctx, pushes)
+	proof.Left = append(proof.Left, left...)
+	return proof, wrap("ask a CRM for erased InMails", err)
+}
+
+// erasureWaits says what of a member's erasure is still to be done.
+func erasureWaits(tx Tx, crm domain.CRM, id domain.MemberID) (string, error) {
+	pending, err := erasing(tx)
+	if err != nil || slices.Contains(pending, id) {
+		return "the erasure is under way here; ask again in a minute", err
+	}
+	due, err := state[[]digest](tx, crmState(crm, stateForgetting))
+	if err != nil || due == nil || !anyOf(*due)(id) {
+		return "", err
+	}
+	return "the id is still to be emptied on Leads and Contacts, with the next push that the org takes; inmail crm status", nil
+}
+
 // scrubIfDue empties the unused parts of the record's files, if something was erased since the last time.
 func (svc *Service) scrubIfDue(ctx context.Context) error {
 	due, err := svc.scrubDue(ctx)

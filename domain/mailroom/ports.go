@@ -74,6 +74,34 @@ type Replacer interface {
 	Replaceable(link domain.Link) bool
 }
 
+// Remain is something that a CRM still has of an erased member.
+type Remain struct {
+	Object string // such as Task
+	Record string // the id of the record there
+	Fields string // the fields that hold it, joined by commas
+	Where  string // one of Places
+	Why    string // why it is still there, and what to do
+}
+
+// These are the places in which a CRM keeps records.
+const (
+	PlaceLive    = "live"
+	PlaceArchive = "archive"
+	PlaceBin     = "recycle_bin"
+)
+
+// Places lists the places of a Remain.
+func Places() []string { return []string{PlaceLive, PlaceArchive, PlaceBin} }
+
+// Prover is a CRM that can be asked what it still has of erased members. It changes nothing.
+type Prover interface {
+	// LeftOf returns what has the id of a member (R60).
+	LeftOf(ctx context.Context, id domain.MemberID) ([]Remain, error)
+	// LeftIn returns what the CRM has of erased InMails, their texts, names, ids and parents, that it should
+	// not have any more (R60).
+	LeftIn(ctx context.Context, erased []domain.Push) ([]Remain, error)
+}
+
 // Finding is the result for one thing that the check of a CRM looked at, and how to repair it.
 type Finding struct {
 	What   string `json:"what"` // such as version, login, limits or InMail__c.Status__c
@@ -580,6 +608,8 @@ type CRMLinks interface {
 	// PushesAfter returns a page of all InMails by id, with names, for reconcile and backfill: up to limit
 	// after an id.
 	PushesAfter(crm domain.CRM, after domain.ID, limit int) ([]domain.Push, error)
+	// ErasedAfter returns a page of the InMails whose sender or recipient is erased, as PushesAfter does.
+	ErasedAfter(crm domain.CRM, after domain.ID, limit int) ([]domain.Push, error)
 	Failures(crm domain.CRM, page Page) ([]domain.Link, error) // newest first by (FailedAt, InMail)
 	// Backlog returns how far a CRM is behind, for /v1/crm/status and the snapshot.
 	Backlog(crm domain.CRM) (Backlog, error)

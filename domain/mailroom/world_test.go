@@ -209,6 +209,27 @@ func (c *fakeCRM) Remember(_ context.Context, kept json.RawMessage) error {
 
 var errDown = errors.New("the CRM is down")
 
+// LeftOf says that the CRM has an id while it has not forgotten it.
+func (c *fakeCRM) LeftOf(_ context.Context, id domain.MemberID) (left []mailroom.Remain, err error) {
+	if c.down {
+		return nil, errDown
+	}
+	if c.people[id] {
+		left = append(left, mailroom.Remain{Object: "person", Record: "1", Fields: "member", Where: mailroom.PlaceLive, Why: "not forgotten"})
+	}
+	return left, nil
+}
+
+// LeftIn says that every InMail whose link was not pushed is left.
+func (c *fakeCRM) LeftIn(_ context.Context, erased []domain.Push) (left []mailroom.Remain, err error) {
+	for _, p := range erased {
+		if p.Link.PushedVersion < p.InMail.Version {
+			left = append(left, mailroom.Remain{Object: "inmail", Record: string(p.InMail.ID), Fields: "text", Where: mailroom.PlaceLive, Why: "not pushed"})
+		}
+	}
+	return left, nil
+}
+
 func (c *fakeCRM) Address() string { return "https://" + string(c.name) + ".example" }
 
 func (c *fakeCRM) Check(context.Context) []mailroom.Finding {

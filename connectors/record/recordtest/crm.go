@@ -2,6 +2,7 @@ package recordtest
 
 import (
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -380,6 +381,35 @@ func pagePushes(t *testing.T, w *world) {
 		if got[i-1] >= got[i] {
 			t.Errorf("out of order at %d", i)
 		}
+	}
+}
+
+// pageErased pages through the InMails of erased members by id, each once, whichever side is erased.
+func pageErased(t *testing.T, w *world) {
+	w.members("ada", "bob", "cleo", "dan")
+	want := append(idsOf(w.queued("ada", "bob", 3)), append(idsOf(w.sent("bob", "ada", 2)), idsOf(w.sent("ada", "cleo", 2))...)...)
+	w.queued("dan", "cleo", 2)
+	for _, id := range []domain.MemberID{"ada", "bob"} {
+		w.update(func(tx mailroom.Tx) error { _, _, err := tx.EraseMember(id, 100); return err })
+	}
+	var got []domain.ID
+	var after domain.ID
+	for {
+		some := read(w, func(tx mailroom.Tx) ([]domain.Push, error) { return tx.ErasedAfter(crm, after, 3) })
+		if len(some) == 0 {
+			break
+		}
+		for _, p := range some {
+			if p.InMail.Sender != domain.Erased && p.InMail.Recipient != domain.Erased || p.Link.InMail != p.InMail.ID {
+				t.Errorf("not erased, or without its link: %+v", p)
+			}
+			got = append(got, p.InMail.ID)
+		}
+		after = got[len(got)-1]
+	}
+	slices.Sort(want)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("ids in order (-want +got):\n%s", diff)
 	}
 }
 

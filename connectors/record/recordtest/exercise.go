@@ -57,6 +57,7 @@ func Exercise(t *testing.T, engines Engines) {
 		{"Pushes/F05_PartsFailApart", failedParts},
 		{"Pushes/AreKeptByAHeartbeat", extendedLeases},
 		{"Pushes/AreWalkedByID", pagePushes},
+		{"Pushes/OfErasedMembersByID", pageErased},
 		{"CRMs/AreEachTheirOwn", eachItsOwn},
 		{"CRMs/AreLinkedToWhatWasThere", linkedLater},
 		{"CRMs/AreConnectedWhileInMailsArrive", connectedUnderLoad},
