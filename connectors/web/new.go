@@ -19,8 +19,9 @@ import (
 type newView struct {
 	To, Subject, Body, Tags string
 	FollowUp                bool
+	Attached                bool   // a file was dropped on it (R26)
 	Key                     string // the idempotency key of this letter, so that a second click sends nothing twice
-	Error                   string // why the last try was refused
+	Error, Code             string // why the last try was refused
 	Check                   checkView
 	Campaign                *campaignLetters // nil: it is a letter on its own
 }
@@ -68,13 +69,14 @@ func (v *visit) formOf() newView {
 	f := v.r.PostForm
 	to := cmp.Or(f.Get("pick"), f.Get("to")) // pick is one of those that were found
 	return newView{Campaign: v.campaignOf(), To: strings.TrimSpace(to), Subject: f.Get("subject"), Body: lines(f.Get("body")),
-		Tags: f.Get("tags"), FollowUp: f.Get("category") == followUp, Key: cmp.Or(f.Get("key"), rand.Text())}
+		Tags: f.Get("tags"), FollowUp: f.Get("category") == followUp,
+		Attached: f.Get("attached") != "", Key: cmp.Or(f.Get("key"), rand.Text())}
 }
 
 // send is the letter as the use cases take it.
 func (n newView) send(from domain.MemberID) mailroom.Send {
 	s := mailroom.Send{From: from, To: domain.MemberID(n.To), Subject: n.Subject, Body: n.Body, Tags: tagsIn(n.Tags),
-		Key: "page-" + n.Key}
+		Attachments: n.Attached, Key: "page-" + n.Key}
 	if n.FollowUp {
 		s.Category = followUp
 	}
@@ -100,7 +102,7 @@ func (v *visit) send() error {
 	accepted, err := v.site.Sender.Accept(v.ctx, form.send(v.me()))
 	err = cmp.Or(err, accepted.Err)
 	if r := refusalOf(err); r != nil {
-		form.Error = refusalWords(r, v.now())
+		form.Error, form.Code = refusalWords(r, v.now()), string(r.Code)
 		return v.showLetterForm(http.StatusUnprocessableEntity, form)
 	}
 	if err != nil {
@@ -203,7 +205,7 @@ func (v *visit) found(text string) ([]readerView, error) {
 func checkOf(form newView, me domain.Member, now time.Time) checkView {
 	text := domain.ReadText(form.Subject, form.Body, false)
 	length := text.Body.Length()
-	return checkView{Checked: strings.TrimSpace(form.Subject+form.Body) != "", Length: length, Limit: domain.MaxBody,
+	return checkView{Checked: form.Attached || strings.TrimSpace(form.Subject+form.Body) != "", Length: length, Limit: domain.MaxBody,
 		Over: length > domain.MaxBody, Near: length > domain.MaxBody*9/10, Body: letterHTML(text.Body.HTML()),
 		Preview: inboxItem{From: personOf(mailroom.Person{ID: me.ID, Name: me.Name}), Subject: text.Subject,
 			Preview: text.Preview(), Unread: true, At: momentOf(now, now)}}

@@ -42,6 +42,17 @@ func attr(n *html.Node, name string) string {
 	return ""
 }
 
+// textOf returns what a reader sees of an element, in one line.
+func textOf(n *html.Node) string {
+	var b strings.Builder
+	for d := range n.Descendants() {
+		if d.Type == html.TextNode {
+			b.WriteString(d.Data)
+		}
+	}
+	return strings.Join(strings.Fields(b.String()), " ")
+}
+
 // text returns what a reader sees of a page, in one line.
 func text(page string) string {
 	root, err := html.Parse(strings.NewReader(page))

@@ -2,6 +2,7 @@ package web
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 	"unicode"
@@ -133,22 +134,39 @@ func sentence(detail string) string {
 	return s + "."
 }
 
+// Why a sender is restricted stands in a refusal's detail with the trigger's code.
+var (
+	overLimit = regexp.MustCompile(`^(\w+) is (\S+) and its limit is (\S+):`)
+	becauseOf = regexp.MustCompile(`because of (\w+);`)
+)
+
+// restrictedWhy says in words why sending is restricted.
+func restrictedWhy(detail string) string {
+	if m := overLimit.FindStringSubmatch(detail); m != nil {
+		return say("%s %s, and the limit is %s.", m[2], triggerWord(m[1]), m[3])
+	}
+	if m := becauseOf.FindStringSubmatch(detail); m != nil {
+		return say("Over a limit: %s.", triggerWord(m[1]))
+	}
+	return sentence(detail)
+}
+
 // refusalWords say why a rule refused: what, the limit, the value and what to do.
 func refusalWords(r *domain.Refusal, now time.Time) string {
 	switch r.Code {
 	case domain.Restricted:
 		if !r.Until.IsZero() {
 			return say("Sending is paused for you until %s. It resumes by itself; reading, replying and taking back go on. Why: %s",
-				dayAndTime(r.Until, now), sentence(readableTimes(r.Detail, now)))
+				dayAndTime(r.Until, now), restrictedWhy(readableTimes(r.Detail, now)))
 		}
 	case domain.NoCredits:
 		if r.Limit > 0 {
-			return say("Your %d InMails of this period are used up or on their way. %s", r.Limit, sentence(readableTimes(r.Detail, now)))
+			return say("%s Wait until then, or ask an operator for a larger plan.", sentence(readableTimes(r.Detail, now)))
 		}
 	case domain.Connected:
 		return say("You are connected already, so no InMail is needed. Write a regular message instead.")
 	case domain.ProfileNotVisible:
-		return say("This profile is not visible to you, so it cannot be reached by InMail.")
+		return say("This profile is not visible to you, so it cannot be reached by InMail. Try somebody else, or another way.")
 	case domain.RecipientUnavailable:
 		return say("This person cannot be reached by InMail. Try somebody else, or another way.")
 	case domain.UnknownRecipient:

@@ -15,10 +15,17 @@ function localTimes(root) {
 	}
 }
 
+// signedOut leads to the sign-in when the session has ended meanwhile; where something was typed, it says so instead.
+function signedOut() {
+	if (unsaved) document.querySelector("[data-signed-out]").hidden = false;
+	else location.reload();
+}
+
 // fill puts a part of a page, as the server renders it, in the place of the old one.
 async function fill(part, url, init = {}) {
 	const answer = await fetch(url, { ...init, headers: { "Inmail-Part": part.dataset.part } });
-	if (answer.redirected || !answer.ok) return;
+	if (answer.redirected) return signedOut();
+	if (!answer.ok) return;
 	const text = await answer.text();
 	if (text === part.was) return;
 	const opened = all("details", part).map(d => d.open);
@@ -47,6 +54,18 @@ for (const form of all("form[data-live]")) {
 	});
 	form.addEventListener("input", () => { clearTimeout(wait); wait = setTimeout(look, 500); });
 	all("[data-plain]", form).forEach(b => b.hidden = true);
+
+	// A letter carries no files; one that is dropped or pasted is refused as the rules say, and goes nowhere.
+	const attached = e => {
+		if (!(e.dataTransfer ?? e.clipboardData)?.files.length) return;
+		e.preventDefault();
+		form.elements.attached.value = "1";
+		look();
+		form.elements.attached.value = "";
+	};
+	form.addEventListener("drop", attached);
+	form.addEventListener("paste", attached);
+	form.addEventListener("dragover", e => e.preventDefault());
 }
 
 // What was typed and not sent is kept nowhere, so leaving warns.
