@@ -211,16 +211,19 @@ func checkOf(form newView, me domain.Member, now time.Time) checkView {
 			Preview: text.Preview(), Unread: true, At: momentOf(now, now)}}
 }
 
-// judged adds the verdict of a preflight.
+// judged adds the verdict of a preflight. What is not written yet is not refused before it is sent, and a
+// letter without words gets no advice.
 func (c *checkView) judged(check mailroom.Check, now time.Time) {
-	c.Reader.OK = check.OK
 	for _, r := range check.Refusals {
-		if !c.Checked && (r.Code == domain.SubjectRequired || r.Code == domain.BodyRequired) {
+		if r.Code == domain.SubjectRequired || r.Code == domain.BodyRequired {
 			continue
 		}
 		c.Refusals = append(c.Refusals, refusedView{string(r.Code), refusalWords(r, now)})
 	}
 	c.Reader.OK = len(c.Refusals) == 0
+	if c.Length == 0 {
+		return
+	}
 	for _, hit := range check.Advice {
 		c.Advice = append(c.Advice, adviceOf(hit))
 	}

@@ -11,7 +11,8 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// TestEveryRefusal is refused by form with each code of the rules, and reads what, limit, value and what to do.
+// TestEveryRefusal is refused by form with each code of the rules, and reads what, limit, value and what to
+// do.
 func TestEveryRefusal(t *testing.T) {
 	w := newWorld(t)
 	if err := webtest.PrepareRefusals(t.Context(), w.svc); err != nil {

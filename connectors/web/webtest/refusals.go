@@ -34,7 +34,7 @@ const unavailable = `^This person cannot be reached by InMail\. Try somebody els
 // Refusals returns a letter for each code. PrepareRefusals makes the members that they need.
 func Refusals() map[domain.Code]Refusal {
 	all := map[domain.Code]Refusal{
-		domain.Restricted:        {From: "eager", Words: `^Sending is paused for you until .+ UTC\. It resumes by itself; .+ Why: Over a limit: sent within a minute\.$`},
+		domain.Restricted:        {From: "eager", Words: `^Sending is paused for you until .+ UTC\. It resumes by itself; .+ Why: 11 sent within a minute, and the limit is 10\.$`},
 		domain.NoCredits:         {From: "broke", Words: `^5 of 5 InMails of this period are used and 0 are on their way; the next period begins .+\. Wait until then, or ask`},
 		domain.Self:              {To: "writer", Words: `^An InMail goes to somebody else; choose another recipient\.$`},
 		domain.UnknownRecipient:  {To: "nobody.here", Words: `^There is no member with this name\. Check the spelling\.$`},
@@ -96,7 +96,7 @@ func PrepareRefusals(ctx context.Context, svc *mailroom.Service) error {
 		n := len(sends)
 		sends = append(sends, mailroom.Send{From: from, To: to, Subject: fmt.Sprintf("Letter %d", n), Body: fmt.Sprint(strings.Repeat("words ", n), body)})
 	}
-	for i := range 11 {
+	for i := range 10 { // the eleventh of who is eager is one too many
 		id := domain.MemberID(fmt.Sprintf("many%d", i))
 		members = append(members, member(id, none, nil))
 		if send("eager", id); i < 5 {
