@@ -18,6 +18,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"inmail/config"
 	"inmail/connectors/salesforce"
 	"inmail/connectors/salesforce/sandbox"
 	"inmail/domain"
@@ -34,7 +35,7 @@ func crmCommand(o *options) *cobra.Command {
 	cmd.PersistentFlags().StringVar(&o.crm, "crm", "",
 		"which CRM, for instance salesforce; left out: the first that is connected")
 	return commandGroup(cmd, crmStatusCommand(o), crmFailuresCommand(o), crmRetryCommand(o), crmCheckCommand(o),
-		crmPauseCommand(o),
+		crmSetupCommand(o), crmPauseCommand(o),
 		crmActionCommand(o, "resume", "Let the sync go on after a pause", "/v1/crm/resume", "the sync goes on\n"),
 		crmReconcileCommand(o), crmBackfillCommand(o), crmRepairCommand(o), crmErasedCommand(o))
 }
@@ -117,12 +118,13 @@ be pushed. The pause survives a restart.`,
 func crmStatusCommand(o *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "Show how far Salesforce is behind, and why",
-		Long: `Show how far Salesforce is behind, and why.
+		Short: "Show how far a CRM is behind, and why",
+		Long: `Show how far a CRM is behind, and why.
 
 unsynced counts the InMails that wait to be pushed and go by themselves. It does not count dead letters, which
-Salesforce refused and which wait for a person or for their next change: they have a line of their own.`,
-		Example: "  inmail crm status",
+the CRM refused and which wait for a person or for their next change: they have a line of their own. held back
+are those whose recipient HubSpot does not know; Salesforce has them too, without a Lead or Contact.`,
+		Example: "  inmail crm status\n  inmail crm status --crm hubspot",
 		Args:    exactly(0),
 	}
 	return o.asOperator(cmd, func(cmd *cobra.Command, c *remote, _ []string) error {
@@ -135,6 +137,8 @@ Salesforce refused and which wait for a person or for their next change: they ha
 }
 
 type crmStatus struct {
+	CRM              string
+	HeldBack         map[string]int `json:"held_back"`
 	Unsynced         int
 	OldestUnsyncedAt time.Time      `json:"oldest_unsynced_at"`
 	LagSeconds       float64        `json:"lag_seconds"`
@@ -163,9 +167,10 @@ type crmStatus struct {
 func (s crmStatus) text() string {
 	t := newTable()
 	dead := countsText(s.DeadLetters)
-	behind := "everything is in Salesforce"
+	title := crmTitle(s.CRM)
+	behind := "everything is in " + title
 	if dead != "" {
-		behind = "everything but the dead letters is in Salesforce"
+		behind = "everything but the dead letters is in " + title
 	}
 	if s.Unsynced > 0 {
 		behind = fmt.Sprintf("%d, the oldest since %s: %s behind", s.Unsynced, moment(s.OldestUnsyncedAt),
@@ -176,6 +181,9 @@ func (s crmStatus) text() string {
 		dead += "; inmail crm failures"
 	}
 	t.row("dead letters", cmp.Or(dead, "none"))
+	if held := countsText(s.HeldBack); held != "" {
+		t.row("held back", held+"; each reconcile looks for them again")
+	}
 	paused := "no"
 	if s.Paused != nil {
 		end := "until inmail crm resume"
@@ -231,14 +239,14 @@ var remedies = map[domain.FailureClass]string{
 	domain.Locked:      "nothing: it is tried again by itself",
 	domain.Unreachable: "nothing: it is tried again by itself; whether the org is up, its status page shows",
 	domain.LimitReached: "nothing: it is tried again when the org's daily calls allow it; " +
-		"with a larger INMAIL_SALESFORCE_BUDGET that is sooner",
+		"with a larger INMAIL_SALESFORCE_BUDGET or INMAIL_HUBSPOT_BUDGET that is sooner",
 	domain.SessionEnded: "nothing: it is tried again after the next login",
-	domain.LoginFailed:  "correct the login of the settings (INMAIL_SALESFORCE_…), then inmail crm resume",
-	domain.LostReference: "its Lead, Contact or Account is gone: give the InMail other ids, " +
+	domain.LoginFailed:  "correct the login of the settings (INMAIL_SALESFORCE_…, INMAIL_HUBSPOT_TOKEN), then inmail crm resume",
+	domain.LostReference: "its Lead, contact, Account or company is gone: give the InMail other ids, " +
 		"then inmail crm retry --class lost_reference",
-	domain.BadData: "have the Salesforce admin change the rule or the record, " +
+	domain.BadData: "have the CRM's admin change the rule or the record, " +
 		"then inmail crm retry --class bad_data",
-	domain.Configuration: "have the Salesforce admin give the missing field or permission, " +
+	domain.Configuration: "inmail crm check names what is missing: have the CRM's admin give the field or permission, " +
 		"then inmail crm resume and inmail crm retry --class configuration",
 }
 
@@ -428,15 +436,15 @@ func crmCheckCommand(o *options) *cobra.Command {
 	var local bool
 	cmd := &cobra.Command{
 		Use:   "check",
-		Short: "Show which fields, permissions or calls Salesforce lacks, and what to do about it",
-		Long: `Let the server log in to the Salesforce that it uses and compare fields, permissions and limits there with what
+		Short: "Show which fields, permissions or calls a CRM lacks, and what to do about it",
+		Long: `Let the server log in to the CRM that it uses and compare fields, permissions and limits there with what
 is needed; show what is missing and what to do about it. Nothing is stored in the org. The command exits with 1
 when something is missing, or when no server answers.
 
-With --local it needs no server: it checks the Salesforce of the settings of this shell (INMAIL_SALESFORCE_…,
---config), which need not be those of the server. With nothing set there it checks a temporary sandbox, like that
-of embedded mode.`,
-		Example: "  inmail crm check\n  inmail crm check --local --config inmail.yaml",
+With --local it needs no server: it checks the CRM of the settings of this shell (INMAIL_SALESFORCE_…,
+INMAIL_HUBSPOT_…, --config), which need not be those of the server. With nothing set there it checks a temporary
+Salesforce sandbox, like that of embedded mode.`,
+		Example: "  inmail crm check\n  inmail crm check --local --config inmail.yaml\n  inmail crm check --crm hubspot",
 		Args:    exactly(0),
 	}
 	cmd.Flags().BoolVar(&local, "local", false, "check the settings of this shell, without a server")
@@ -467,12 +475,12 @@ of embedded mode.`,
 
 // checkLocal checks the org of the settings of this shell.
 func (o *options) checkLocal(cmd *cobra.Command) error {
-	if o.crm != "" && o.crm != string(salesforce.Name) {
-		return usageError{fmt.Errorf("--crm: only %s can be checked", salesforce.Name)}
-	}
 	s, err := o.load()
 	if err != nil {
 		return err
+	}
+	if o.crm != "" && o.crm != string(salesforce.Name) {
+		return o.checkOther(cmd, s)
 	}
 	org := s.Salesforce.URL
 	if org == "" {
@@ -492,18 +500,46 @@ func (o *options) checkLocal(cmd *cobra.Command) error {
 	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), checkLimit)
 	defer cancel()
-	found := checkReport{Local: true, CRM: string(salesforce.Name), Org: s.Salesforce.URL, Findings: crm.Check(ctx)}
-	for _, f := range found.Findings {
+	return checked(salesforce.Name, s.Salesforce.URL, crm.Check(ctx)).print(o, cmd, org)
+}
+
+// checkOther checks the org of another CRM, which the settings of this shell name.
+func (o *options) checkOther(cmd *cobra.Command, s config.Settings) error {
+	crm, err := localCRM(o.crm, s)
+	if err != nil {
+		return err
+	}
+	checker, ok := crm.(mailroom.Checker)
+	if !ok {
+		return usageError{fmt.Errorf("--crm: %s has no check", crm.Name())}
+	}
+	ctx, cancel := context.WithTimeout(cmd.Context(), checkLimit)
+	defer cancel()
+	report := checked(crm.Name(), checker.Address(), checker.Check(ctx))
+	return report.print(o, cmd, report.Org)
+}
+
+// checked returns the report of a check without a server.
+func checked(crm domain.CRM, org string, findings []mailroom.Finding) localReport {
+	found := checkReport{Local: true, CRM: string(crm), Org: org, Findings: findings}
+	for _, f := range findings {
 		if !f.OK {
 			found.Failed++
 		}
 	}
 	found.OK = found.Failed == 0
-	return found.print(o, cmd, found, fmt.Sprintf("The settings of this shell name %s. No server was asked.", org))
+	return localReport{found}
 }
 
-// temporarySandbox serves an org like that of embedded mode until the returned function is called. Its check
-// shows what a good answer looks like.
+// localReport is the report of a check without a server.
+type localReport struct{ checkReport }
+
+func (r localReport) print(o *options, cmd *cobra.Command, org string) error {
+	return r.checkReport.print(o, cmd, r.checkReport, fmt.Sprintf("The settings of this shell name %s. No server was asked.", org))
+}
+
+// temporarySandbox serves an org like that of embedded mode until the returned function is called. Its
+// check shows what a good answer looks like.
 func temporarySandbox(c salesforce.Config) (salesforce.Config, func(), error) {
 	secret := uuids{}.NewSecret()
 	c.ClientID, c.ClientSecret = "inmail-embedded", hex.EncodeToString(secret[:])

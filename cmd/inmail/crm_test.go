@@ -79,7 +79,7 @@ drift         not compared yet
 		got := must(t, exitDone, "crm", "failures")
 		want := `
 INMAILS  CLASS     SALESFORCE ANSWERED                           REMEDY
-      2  bad_data  FIELD_CUSTOM_VALIDATION_EXCEPTION Subject__c  have the Salesforce admin change the rule or the record, then inmail crm retry --class bad_data
+      2  bad_data  FIELD_CUSTOM_VALIDATION_EXCEPTION Subject__c  have the CRM's admin change the rule or the record, then inmail crm retry --class bad_data
       1  locked    UNABLE_TO_LOCK_ROW                            nothing: it is tried again by itself
 
    INMAIL                                CLASS     TRIES  LAST

@@ -1,9 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"log/slog"
+	"maps"
+	"os"
+	"slices"
 
+	"inmail/config"
 	"inmail/connectors/hubspot"
 	"inmail/connectors/salesforce"
 	"inmail/domain"
@@ -15,6 +21,52 @@ import (
 var connectors = []func(*app) (mailroom.CRM, error){
 	func(a *app) (mailroom.CRM, error) { return a.salesforce(a.settings.Salesforce) },
 	func(a *app) (mailroom.CRM, error) { return a.hubspot(a.settings.HubSpot) },
+}
+
+// locals make the CRMs of the settings of a shell, for commands that need no server.
+var locals = map[domain.CRM]func(config.Settings, *slog.Logger) (mailroom.CRM, error){
+	salesforce.Name: func(s config.Settings, log *slog.Logger) (mailroom.CRM, error) {
+		return salesforce.New(s.Salesforce, salesforce.Deps{Log: log, Clock: &clock{}})
+	},
+	hubspot.Name: func(s config.Settings, log *slog.Logger) (mailroom.CRM, error) {
+		return hubspot.New(s.HubSpot, hubspot.Deps{Log: log, Clock: &clock{}})
+	},
+}
+
+// crmTitle returns the name of a CRM as people know it.
+func crmTitle(name string) string {
+	if connect := locals[domain.CRM(name)]; connect != nil {
+		crm, err := connect(config.Defaults(), slog.New(slog.DiscardHandler))
+		if t, ok := crm.(mailroom.Titler); ok && err == nil {
+			return t.Title()
+		}
+	}
+	return cmp.Or(name, "the CRM")
+}
+
+// localCRM makes the connector of a CRM by name from the settings of a shell. An empty name means the only
+// one that is configured there.
+func localCRM(name string, s config.Settings) (mailroom.CRM, error) {
+	var found []mailroom.CRM
+	for _, each := range slices.Sorted(maps.Keys(locals)) {
+		crm, err := locals[each](s, newLog(s.Program, os.Stderr))
+		if err != nil {
+			return nil, usageError{fmt.Errorf("settings: %w", err)}
+		}
+		if string(each) == name || name == "" && crm.Configured() {
+			found = append(found, crm)
+		}
+	}
+	switch {
+	case len(found) == 0 && name != "":
+		return nil, usageError{fmt.Errorf("--crm: %q is none of %s", name, slices.Sorted(maps.Keys(locals)))}
+	case len(found) != 1:
+		return nil, usageError{fmt.Errorf("--crm: %d CRMs are configured in this shell; name one of %s", len(found),
+			slices.Sorted(maps.Keys(locals)))}
+	case !found[0].Configured():
+		return nil, fmt.Errorf("%s is not configured in this shell: set INMAIL_HUBSPOT_TOKEN, or INMAIL_SALESFORCE_URL and a login", name)
+	}
+	return found[0], nil
 }
 
 // connectCRMs makes all connectors from the settings.
@@ -37,8 +89,8 @@ func (a *app) crmNames() (names []domain.CRM) {
 	return names
 }
 
-// startCRMs registers in the record the CRMs that are configured. When no Salesforce is, embedded mode starts
-// a sandbox in this process and connects to it.
+// startCRMs registers in the record the CRMs that are configured. When no Salesforce is, embedded mode
+// starts a sandbox in this process and connects to it.
 func (a *app) startCRMs(ctx context.Context) error {
 	var own []mailroom.CRM
 	if c := a.settings.Salesforce; c.URL == "" && (a.settings.Embedded() || a.ownSandbox) {

@@ -144,6 +144,7 @@ type crmStatus struct {
 	OldestUnsyncedAt *stamp         `json:"oldest_unsynced_at"`
 	LagSeconds       float64        `json:"lag_seconds" doc:"since then; 0 when nothing waits" example:"0"`
 	DeadLetters      map[string]int `json:"dead_letters" doc:"InMails that the CRM lacks and that do not go by themselves, by class of failure; not part of unsynced"`
+	HeldBack         map[string]int `json:"held_back" doc:"InMails that have no record in the CRM because nobody (Unmatched) or several (Ambiguous) there match; they are looked for again. Salesforce holds none back"`
 	Paused           *crmPause      `json:"paused"`
 	UnreachableSince *stamp         `json:"unreachable_since" doc:"since when the CRM does not answer at all; null: it answers"`
 	Budget           crmBudget      `json:"budget"`
@@ -235,13 +236,16 @@ func (c *call) crmStatus() (crmStatus, error) {
 	if err != nil {
 		return crmStatus{}, err
 	}
-	answer := crmStatus{CRM: crm, Unsynced: s.Unsynced, OldestUnsyncedAt: stampOrNull(s.OldestUnsynced),
+	answer := crmStatus{CRM: crm, HeldBack: map[string]int{}, Unsynced: s.Unsynced, OldestUnsyncedAt: stampOrNull(s.OldestUnsynced),
 		DeadLetters: deadLetters(s), Paused: pauseOf(s), UnreachableSince: stampOrNull(s.UnreachableSince),
 		Budget: crmBudget{Used: s.Budget.Used, Max: s.Budget.Max, Share: s.Budget.Share, Ours: s.Budget.Ours,
 			ParkedUntil: stampOrNull(s.Budget.ParkedUntil), Why: s.Budget.Why},
 		Drift: crmDrift{At: stampOrNull(s.Drift.At), Kinds: map[string]int{}}}
 	if !s.OldestUnsynced.IsZero() {
 		answer.LagSeconds = max(0, c.api.Service.Now().Sub(s.OldestUnsynced).Seconds())
+	}
+	for match, n := range s.Held {
+		answer.HeldBack[string(match)] = n
 	}
 	for kind, n := range s.Drift.Kinds {
 		answer.Drift.Kinds[kind] = n

@@ -19,8 +19,8 @@ func TestRules(t *testing.T) {
 	crmtest.Run(t, func(t testing.TB) *crmtest.World { return newWorld(t).suite() })
 }
 
-// TestPlainKeys runs the suite in a portal whose communications take no unique property, except where a
-// process is killed or a call comes late: then the guarantees are weaker, and the set-up says so.
+// TestPlainKeys runs the suite in a portal whose communications take no unique property: what may be there
+// is looked for on the contact's timeline.
 func TestPlainKeys(t *testing.T) {
 	crmtest.Run(t, func(t testing.TB) *crmtest.World {
 		w := newWorld(t, func(o *sandbox.Options, _ *Config, _ *Deps) { o.PlainKeys = true })

@@ -1,6 +1,7 @@
 package hubspot
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -153,13 +154,10 @@ func (c *Connector) learn(ctx context.Context) (*portal, error) {
 	return p, nil
 }
 
-// learnOwners reads the owners of the portal where senders have one in the settings. A setting names an
-// owner by id or by e-mail address; one that is unknown or has left is passed over.
+// learnOwners reads the owners of the portal. A sender's owner is named by a setting, by id or e-mail
+// address, or has the sender's own address; one that is unknown or has left is passed over.
 func (c *Connector) learnOwners(ctx context.Context, p *portal) error {
 	p.owners = map[string]string{}
-	if len(c.owners) == 0 {
-		return nil
-	}
 	path := c.path("owners")
 	path = strings.TrimSuffix(path, "/") + "?limit=100"
 	for after := ""; ; {
@@ -198,9 +196,10 @@ func (c *Connector) learnOwners(ctx context.Context, p *portal) error {
 }
 
 // ownerOf returns the id of the owner of a sender's messages; empty: none.
-func (c *Connector) ownerOf(p *portal, sender domain.MemberID) string {
-	owner := c.owners[sender]
-	if owner == "" {
+func (c *Connector) ownerOf(p *portal, push *domain.Push) string {
+	sender := push.InMail.Sender
+	owner := cmp.Or(c.owners[sender], strings.ToLower(strings.TrimSpace(push.SenderEmail.Reveal())))
+	if owner == "" || sender == domain.Erased {
 		return ""
 	}
 	p.mu.Lock()

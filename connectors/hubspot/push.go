@@ -208,6 +208,8 @@ func (c *Connector) begin(p *portal, works []*work) {
 			continue
 		case w.link.RecordID == "" && (w.erased() || !p.keyed || w.link.Notes[unsureNote] != ""):
 			w.find = true
+		case !p.keyed && !m.RepliedAt.IsZero() && w.link.Notes[repliedNote] == "":
+			w.find = true // the reply may be there
 		}
 		if at := w.timeNote(unsureNote); !p.keyed && !at.IsZero() && c.clock.Now().Before(at.Add(serverTime)) {
 			// Without a unique key a creation that comes late would make a second record, so it is waited

@@ -198,7 +198,7 @@ func (c *Connector) fields(p *portal, push *domain.Push, event string) map[strin
 		}
 		row[tagsProperty] = strings.Join(offered, ";")
 	}
-	if owner := c.ownerOf(p, m.Sender); owner != "" {
+	if owner := c.ownerOf(p, push); owner != "" {
 		row[ownerProperty] = owner
 	}
 	return row

@@ -47,8 +47,8 @@ const newLink = `INSERT INTO crm_links (inmail, crm, unsynced_at, push_at, lease
 		pushed_version, pushed_seq, attempts, dead, record_id, match_state, parents, notes, class, detail, failures)
 	SELECT n.id, c.name, $1, $1, 0, 0, 0, 0, 0, FALSE, '', '', '', '', '', '', '' `
 
-// insertLinks makes the links of new InMails to every CRM that is connected, in one statement. A process that
-// is connected to no CRM makes them too.
+// insertLinks makes the links of new InMails to every CRM that is connected, in one statement. A process
+// that is connected to no CRM makes them too.
 const insertLinks = `WITH n(id) AS (SELECT unnest($2::uuid[])) ` + newLink + `FROM n CROSS JOIN crms c`
 
 const (
@@ -61,9 +61,9 @@ const (
 	firstID domain.ID = "00000000-0000-0000-0000-000000000000"
 )
 
-// LinkInMails makes the links of up to limit InMails that were stored before the CRM was connected, by id and
-// due at once; more says that some may be left. It continues where the last call stopped. It waits for the
-// lock of an InMail that changes meanwhile, so that the change is not lost.
+// LinkInMails makes the links of up to limit InMails that were stored before the CRM was connected, by id
+// and due at once; more says that some may be left. It continues where the last call stopped. It waits for
+// the lock of an InMail that changes meanwhile, so that the change is not lost.
 func (t *tx) LinkInMails(crm domain.CRM, limit int) (more bool, err error) {
 	if limit <= 0 {
 		return true, nil
@@ -157,7 +157,8 @@ const lease = `UPDATE crm_links SET leased_until = $3, dead = FALSE,
 	wanted_version = (SELECT i.version FROM inmails i WHERE i.id = crm_links.inmail)
 	WHERE crm = $1 AND inmail IN (SELECT unnest($2::uuid[]))`
 
-// selectPushes reads InMails with their links to the CRM $1, and the names and addresses that matching needs.
+// selectPushes reads InMails with their links to the CRM $1, and the names and addresses that matching
+// needs.
 const selectPushes = `SELECT ` + inmailColumns + withTexts + `,
 		i.id, $1::text, coalesce(l.record_id, ''), coalesce(l.match_state, ''),
 		coalesce(l.parents, ''), coalesce(l.notes, ''), coalesce(l.pushed_version, 0), coalesce(l.pushed_seq, 0),
@@ -213,8 +214,8 @@ func (t *tx) ClaimUnsynced(crm domain.CRM, limit int, leaseFor time.Duration) ([
 
 const postponePushes = `UPDATE crm_links SET push_at = $3, leased_until = 0 WHERE crm = $1 AND inmail IN (SELECT unnest($2::uuid[]))`
 
-// Postpone gives back InMails that this transaction has claimed and still locks. They are due again at until;
-// none has failed.
+// Postpone gives back InMails that this transaction has claimed and still locks. They are due again at
+// until; none has failed.
 func (t *tx) Postpone(crm domain.CRM, ids []domain.ID, until time.Time) error {
 	if len(ids) == 0 {
 		return nil
@@ -321,9 +322,9 @@ const (
 	WHERE inmail IN (SELECT unnest($1::uuid[])) AND crm = $3`
 )
 
-// RetryDead makes dead letters of a CRM due again and returns how many. With an id it is this InMail alone,
-// if its last push failed, dead letter or not; with a class the dead letters with a part of that class; with
-// neither all dead letters.
+// RetryDead makes dead letters of a CRM due again and returns how many. With an id it is this InMail
+// alone, if its last push failed, dead letter or not; with a class the dead letters with a part of that
+// class; with neither all dead letters.
 func (t *tx) RetryDead(crm domain.CRM, id domain.ID, class domain.FailureClass) (int, error) {
 	var ids []domain.ID
 	var err error
@@ -474,6 +475,8 @@ const (
 	// backlog reads one partial index, which has the waiting links alone.
 	backlog     = `SELECT count(*), coalesce(min(unsynced_at), 0) FROM crm_links WHERE crm = $1 AND push_at IS NOT NULL`
 	deadByClass = `SELECT class, count(*) FROM crm_links WHERE crm = $1 AND dead = TRUE GROUP BY class`
+	heldByMatch = `SELECT match_state, count(*) FROM crm_links WHERE crm = $1 AND record_id = ''
+		AND match_state IN ('Unmatched', 'Ambiguous') AND push_at IS NULL AND dead = FALSE GROUP BY match_state`
 )
 
 // Backlog returns how far a CRM is behind: how many InMails wait to be pushed, since
@@ -491,6 +494,19 @@ func (t *tx) Backlog(crm domain.CRM) (b mailroom.Backlog, err error) {
 		var n int
 		err := r.Scan((*string)(&class), &n)
 		b.Dead[class] = n
+		return err
+	}, string(crm))
+	if err != nil {
+		return b, err
+	}
+	err = t.query("count what a CRM holds back", heldByMatch, func(r row) error {
+		var match domain.Match
+		var n int
+		err := r.Scan((*string)(&match), &n)
+		if b.Held == nil {
+			b.Held = map[domain.Match]int{}
+		}
+		b.Held[match] = n
 		return err
 	}, string(crm))
 	return b, err

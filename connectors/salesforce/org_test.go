@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"inmail/connectors/porttest/crmtest"
 	"inmail/connectors/salesforce/sandbox"
 	"inmail/domain"
 	"inmail/domain/mailroom"
@@ -36,19 +37,26 @@ var testNow = time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
 
 // testClock stands still until it is moved.
 type testClock struct {
-	mu  sync.Mutex
-	now time.Time
+	mu     sync.Mutex
+	now    time.Time
+	follow *crmtest.Clock // the clock that gives the time instead; nil: none
 }
 
 func (c *testClock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.follow != nil {
+		return c.follow.Now()
+	}
 	return c.now
 }
 
 func (c *testClock) move(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.follow != nil {
+		c.follow.Move(d)
+	}
 	c.now = c.now.Add(d)
 }
 

@@ -10,8 +10,8 @@ import (
 	"inmail/domain/spam"
 )
 
-// Clock gives the record's time as far as it is known outside a transaction: UTC, cut to milliseconds. Every
-// decision uses Tx.Now instead.
+// Clock gives the record's time as far as it is known outside a transaction: UTC, cut to milliseconds.
+// Every decision uses Tx.Now instead.
 type Clock interface{ Now() time.Time }
 
 // IDs makes ids and secrets that are new and that nobody can guess.
@@ -25,13 +25,13 @@ type Queue interface {
 	Enqueue(ctx context.Context, tasks ...Task) error
 }
 
-// CRM is the one port to a CRM. Only its connector knows the CRM's own words; what it keeps in the record is
-// opaque to others. Its methods try once and leave the waiting to the queue (STYLE H12). They are safe for
-// concurrent use.
+// CRM is the one port to a CRM. Only its connector knows the CRM's own words; what it keeps in the record
+// is opaque to others. Its methods try once and leave the waiting to the queue (STYLE H12). They are safe
+// for concurrent use.
 type CRM interface {
 	Name() domain.CRM
-	// Configured reports whether this process reaches the CRM. A CRM that is not configured still judges ids;
-	// its other methods fail with ErrNotConfigured.
+	// Configured reports whether this process reaches the CRM. A CRM that is not configured still judges
+	// ids; its other methods fail with ErrNotConfigured.
 	Configured() bool
 	// IDs describes the ids that a sender may name.
 	IDs() []ForeignID
@@ -45,12 +45,12 @@ type CRM interface {
 	Forget(ctx context.Context, ids []domain.MemberID) error
 	// ForgetThose removes every id for which gone is true. It reads all ids that the CRM has.
 	ForgetThose(ctx context.Context, gone func(domain.MemberID) bool) error
-	// Compare compares the CRM with the record. With repairs it repairs what differs and continues where it
-	// stopped before; without it changes nothing. It calls progress after each step. It returns a *Waits when
-	// it stopped because the CRM allows no more calls for now.
+	// Compare compares the CRM with the record. With repairs it repairs what differs and continues where
+	// it stopped before; without it changes nothing. It calls progress after each step. It returns a
+	// *Waits when it stopped because the CRM allows no more calls for now.
 	Compare(ctx context.Context, record CRMRecord, repairs bool, progress func(Comparison)) (Comparison, error)
-	// Backfill brings all InMails to the CRM, and continues where it stopped before. progress and errors are
-	// as of Compare.
+	// Backfill brings all InMails to the CRM, and continues where it stopped before. progress and errors
+	// are as of Compare.
 	Backfill(ctx context.Context, record CRMRecord, progress func(BackfillProgress)) (BackfillProgress, error)
 	// PlanBackfill counts what a backfill would cost. It makes no call.
 	PlanBackfill(ctx context.Context, record CRMRecord) (BackfillPlan, error)
@@ -174,8 +174,8 @@ type CRMObserver interface {
 	BudgetUsed(ratio float64)
 }
 
-// CRMRecord is the record as the reconcile and the backfill of one CRM see it. Each call is a transaction of
-// its own.
+// CRMRecord is the record as the reconcile and the backfill of one CRM see it. Each call is a transaction
+// of its own.
 type CRMRecord interface {
 	// PushesAfter returns a page of all InMails by id, with names and links: up to limit after an id.
 	PushesAfter(ctx context.Context, after domain.ID, limit int) ([]domain.Push, error)
@@ -189,7 +189,8 @@ type CRMRecord interface {
 	State(ctx context.Context, name string) ([]byte, error)
 	SetState(ctx context.Context, name string, value []byte) error
 	// Alone runs write under the write lease of the CRM, so that nobody else writes there, in any process,
-	// and returns its error. The context of write ends when the lease is lost. A push has the lease already.
+	// and returns its error. The context of write ends when the lease is lost. A push has the lease
+	// already.
 	Alone(ctx context.Context, write func(context.Context) error) error
 }
 
@@ -200,9 +201,9 @@ type CRMRecord interface {
 type Record interface {
 	Update(ctx context.Context, fn func(tx Tx) error) error
 	View(ctx context.Context, fn func(tx Tx) error) error
-	// Held returns why the record is held; nil when it is not. A record that is a copy, or was restored from
-	// a backup, is held: Update and Ping fail with CauseHeld, and View goes on (R61). UpdateHeld is Update
-	// also then, and Unhold ends it.
+	// Held returns why the record is held; nil when it is not. A record that is a copy, or was restored
+	// from a backup, is held: Update and Ping fail with CauseHeld, and View goes on (R61). UpdateHeld is
+	// Update also then, and Unhold ends it.
 	Held() error
 	UpdateHeld(ctx context.Context, fn func(tx Tx) error) error
 	Unhold(ctx context.Context) error
@@ -213,16 +214,16 @@ type Record interface {
 	Scrub(ctx context.Context) error
 }
 
-// Tx is one transaction of the record. All methods take batches, and those that answer do so row by row; an
-// empty batch gets an empty answer. A method that is not "for update" locks nothing. A method that stores may
-// be delayed until the next one that reads, or until the commit. Its error is then returned there, and the
-// transaction fails, whatever the method itself returned.
+// Tx is one transaction of the record. All methods take batches, and those that answer do so row by row;
+// an empty batch gets an empty answer. A method that is not "for update" locks nothing. A method that
+// stores may be delayed until the next one that reads, or until the commit. Its error is then returned
+// there, and the transaction fails, whatever the method itself returned.
 type Tx interface {
 	// Now returns one time for the whole transaction: the record's, which never goes back. It is read after
 	// the first lock that LockMembers, LockInMails or Facts takes, unless Now is called before.
 	Now() time.Time
-	// Facts returns everything that sends are judged by, in fewer round trips than single methods would take.
-	// When asked to, it first locks the senders of the pairs (LockMembers); then it reads.
+	// Facts returns everything that sends are judged by, in fewer round trips than single methods would
+	// take. When asked to, it first locks the senders of the pairs (LockMembers); then it reads.
 	Facts(ask Ask) (Facts, error)
 	Members
 	InMails
@@ -275,20 +276,20 @@ type Members interface {
 	// none yet, because an earlier version stored them. It returns the last of them, and an empty id when
 	// none is left.
 	IndexNames(after domain.MemberID, limit int) (last domain.MemberID, err error)
-	// LockMembers locks these senders for this transaction, so that no other decides for them until it ends.
-	// It takes the locks in the order of the ids, so that two batches cannot wait for each other.
+	// LockMembers locks these senders for this transaction, so that no other decides for them until it
+	// ends. It takes the locks in the order of the ids, so that two batches cannot wait for each other.
 	LockMembers(ids []domain.MemberID) error
 	// PutMembers inserts or replaces members. It stores a new allowance with its time (R07, R09) and keeps
-	// CreatedAt of an existing member. When the anchor day changes, it counts the usage of the current period
-	// anew from what was sent in it (R08). allowance returns the allowance of a plan by name; anchorDay is
-	// for members who have none of their own.
+	// CreatedAt of an existing member. When the anchor day changes, it counts the usage of the current
+	// period anew from what was sent in it (R08). allowance returns the allowance of a plan by name;
+	// anchorDay is for members who have none of their own.
 	PutMembers(ms []*domain.Member, anchorDay int, allowance func(plan string) int) error
-	// RecountUsage counts the usage of the current period anew for all members without an anchor day of their
-	// own, after the policy has changed to anchorDay (R08).
+	// RecountUsage counts the usage of the current period anew for all members without an anchor day of
+	// their own, after the policy has changed to anchorDay (R08).
 	RecountUsage(anchorDay int) error
-	// Accounts returns what credits are computed from, for each of ids that exists. anchorDay is for members
-	// who have none of their own. allPeriods asks for all periods and plans (rollover) instead of the current
-	// ones.
+	// Accounts returns what credits are computed from, for each of ids that exists. anchorDay is for
+	// members who have none of their own. allPeriods asks for all periods and plans (rollover) instead of
+	// the current ones.
 	Accounts(ids []domain.MemberID, anchorDay int, allPeriods bool,
 		allowance func(plan string) int) (map[domain.MemberID]domain.Account, error)
 	// Spend adds used and returned credits to the rows of their periods, and makes rows that are missing.
@@ -354,8 +355,8 @@ type Cursor struct {
 
 // InMails is the part of the record that keeps InMails and their receipts.
 type InMails interface {
-	// Insert stores new queued InMails with their tags, and their links to all CRMs, due at once. receipts[i]
-	// is of ms[i]; what an InMail implies is not stored (domain.InMail.Implied).
+	// Insert stores new queued InMails with their tags, and their links to all CRMs, due at once.
+	// receipts[i] is of ms[i]; what an InMail implies is not stored (domain.InMail.Implied).
 	Insert(ms []*domain.InMail, receipts []domain.Receipt) error
 	// InMails returns those of ids that exist, with tags.
 	InMails(ids []domain.ID) (map[domain.ID]*domain.InMail, error)
@@ -365,8 +366,8 @@ type InMails interface {
 	// of ids. The others are left out.
 	ClaimQueued(ids []domain.ID) ([]*domain.InMail, error)
 	// ExpireDue applies EventExpire to up to limit unopened InMails whose window is over at Now, oldest
-	// first, and skips those that another transaction has locked (R33). It stores state, version and mark in
-	// statements over all of them. It returns the InMails as they were before, without texts; the
+	// first, and skips those that another transaction has locked (R33). It stores state, version and mark
+	// in statements over all of them. It returns the InMails as they were before, without texts; the
 	// caller moves the counts.
 	ExpireDue(limit int) ([]*domain.InMail, error)
 	// QueuedBefore returns up to limit queued InMails that were accepted before t, oldest first. After them
@@ -389,16 +390,16 @@ type InMails interface {
 	SetPreviewed(ids []domain.ID) (int, error)
 	// SentBy lists the accepted InMails of a sender, newest first by (AcceptedAt, ID), without bodies.
 	SentBy(sender domain.MemberID, f Filter, page Page) ([]*domain.InMail, error)
-	// CountSent counts the newest InMails of a sender, so many at most, by their state as the clock gives it
-	// (R33). tag narrows it to those with a tag.
+	// CountSent counts the newest InMails of a sender, so many at most, by their state as the clock gives
+	// it (R33). tag narrows it to those with a tag.
 	CountSent(sender domain.MemberID, tag string, newest int) (map[domain.Status]int, error)
 	// InboxOf lists the live entries of a member's inbox, newest first: InMails by SentAt, without bodies,
 	// and replies by At. The filter applies to the InMail, also where the entry is a reply to it.
 	InboxOf(member domain.MemberID, f Filter, page Page) ([]Entry, error)
 	// Unread counts the live unopened InMails and unread replies of a member.
 	Unread(member domain.MemberID) (int, error)
-	// FirstAnswers returns the answers that were stored under idempotency keys less than keep ago; nil where
-	// there is none (R28).
+	// FirstAnswers returns the answers that were stored under idempotency keys less than keep ago; nil
+	// where there is none (R28).
 	FirstAnswers(keys []AnswerKey, keep time.Duration) ([]*Answer, error)
 	// PutAnswers stores answers, in place of those that are older than keep.
 	PutAnswers(answers []Answer, keep time.Duration) error
@@ -473,8 +474,8 @@ type Reputation interface {
 	HoldingRestrictions(page Page) ([]RestrictionRow, error)
 	// Restricted returns the restriction of each sender that is in force at Now; absent when there is none.
 	Restricted(senders []domain.MemberID) (map[domain.MemberID]spam.Restriction, error)
-	// PutRestriction restricts a member. It fails with ErrConflict while another restriction of the member is
-	// in force.
+	// PutRestriction restricts a member. It fails with ErrConflict while another restriction of the member
+	// is in force.
 	PutRestriction(member domain.MemberID, id string, r spam.Restriction) error
 	// Restriction returns one by its id; nil when there is none.
 	Restriction(id string) (*RestrictionRow, error)
@@ -538,8 +539,8 @@ func AuditKinds() []string {
 		DecidedResume}
 }
 
-// AuditEntry is one decision: a refused attempt with all true codes in R21's order, or a restriction, a ban,
-// an undo.
+// AuditEntry is one decision: a refused attempt with all true codes in R21's order, or a restriction, a
+// ban, an undo.
 type AuditEntry struct {
 	ID        string
 	At        time.Time
@@ -549,8 +550,8 @@ type AuditEntry struct {
 	Recipient domain.MemberID
 	Refusals  []domain.Code
 	By        string // the key id of the operator who acted; empty: none did
-	// Detail is JSON: a spam.Decision of a restriction, a spam.ContentDecision of a refusal for spam_content
-	// (R43).
+	// Detail is JSON: a spam.Decision of a restriction, a spam.ContentDecision of a refusal for
+	// spam_content (R43).
 	Detail []byte
 }
 
@@ -570,8 +571,8 @@ type Lesson struct {
 	Spam   bool
 }
 
-// CRMLinks is the part of the record that has the CRMs and, for each, what it has and lacks. What is done for
-// one CRM changes nothing of another.
+// CRMLinks is the part of the record that has the CRMs and, for each, what it has and lacks. What is done
+// for one CRM changes nothing of another.
 type CRMLinks interface {
 	// CRMs returns all CRMs that were ever connected, in that order.
 	CRMs() ([]ConnectedCRM, error)
@@ -600,8 +601,8 @@ type CRMLinks interface {
 	RetryDead(crm domain.CRM, id domain.ID, class domain.FailureClass) (int, error)
 	// RetryWaiting makes failed pushes that wait for their time due at once.
 	RetryWaiting(crm domain.CRM) error
-	// Resync makes InMails due to be pushed again in full, because reconcile found them missing or different.
-	// An empty crm means every CRM.
+	// Resync makes InMails due to be pushed again in full, because reconcile found them missing or
+	// different. An empty crm means every CRM.
 	Resync(crm domain.CRM, ids []domain.ID) error
 	// Links returns the links of ids, by CRM.
 	Links(ids []domain.ID) (map[domain.ID]map[domain.CRM]domain.Link, error)
@@ -631,20 +632,24 @@ type Backlog struct {
 	Unsynced       int
 	OldestUnsynced time.Time // zero: nothing is unsynced
 	Dead           map[domain.FailureClass]int
+	// Held counts the InMails that the CRM holds back, because nobody or several there match: they are in
+	// sync, without a record there (R67). Nil: none.
+	Held map[domain.Match]int
 }
 
 // Figures is the part of the record that the rates are computed from.
 type Figures interface {
 	// Count adds to counts, in a fixed order so that two transactions cannot wait for each other.
 	Count(counts []domain.Count) error
-	// Counts returns the sums of a dimension between two cohorts, both included; an empty one is an open end.
+	// Counts returns the sums of a dimension between two cohorts, both included; an empty one is an open
+	// end.
 	Counts(d domain.Dimension, from, to domain.Cohort) ([]domain.Count, error)
 	PutSnapshot(blob []byte) error
 	Snapshot() (blob []byte, at time.Time, err error) // nil when there is none
 	// RestrictedByTrigger counts the senders who are restricted at Now, by trigger.
 	RestrictedByTrigger() (map[string]int, error)
-	// DropTexts empties the texts of up to limit InMails that ended or were sent before then, and returns how
-	// many.
+	// DropTexts empties the texts of up to limit InMails that ended or were sent before then, and returns
+	// how many.
 	DropTexts(before time.Time, limit int) (int, error)
 }
 
@@ -666,7 +671,8 @@ type Keys interface {
 type Sessions interface {
 	// PutSession stores a session or a link, and deletes those that have ended by Now.
 	PutSession(s SessionRow) error
-	// SessionByHash returns the session or link with a hash, also one that has ended; nil when there is none.
+	// SessionByHash returns the session or link with a hash, also one that has ended; nil when there is
+	// none.
 	SessionByHash(hash [32]byte) (*SessionRow, error)
 	// DeleteSession deletes a session or link and reports whether there was one.
 	DeleteSession(hash [32]byte) (bool, error)

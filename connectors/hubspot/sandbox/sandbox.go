@@ -246,3 +246,12 @@ func (s *Sandbox) allowed(r *http.Request, scopes []string) *refusal {
 		Errors: []detail{{Message: "One or more of the following scopes are required.",
 			Context: map[string][]string{"requiredGranularScopes": missing}}}}
 }
+
+// ArchiveOwner lets a user leave: no record may belong to the user from now on.
+func (s *Sandbox) ArchiveOwner(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range s.owners {
+		s.owners[i].Archived = s.owners[i].Archived || s.owners[i].ID == id
+	}
+}

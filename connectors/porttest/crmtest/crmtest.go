@@ -283,7 +283,7 @@ func (s *suite) killed() {
 	defer s.ledger.alone.Unlock()
 	crm := s.Connect(func(next http.RoundTripper) http.RoundTripper {
 		d := &dying{next: next, after: s.random.IntN(2) == 0}
-		d.calls.Store(int64(4 + s.random.IntN(8)))
+		d.calls.Store(int64(1 + s.random.IntN(12)))
 		return d
 	})
 	if pushes := s.ledger.claim(200); len(pushes) > 0 {
@@ -300,7 +300,7 @@ func (s *suite) storm() {
 	s.fill(inmails, people, known)
 	s.Break()
 	for done := 0; done < changes; {
-		for range 1 + s.random.IntN(20) {
+		for range 1 + s.random.IntN(4) {
 			s.mutate(inmails)
 			done++
 		}

@@ -180,6 +180,30 @@ func syncedAtPushedVersion(t *testing.T, w *world) {
 	}
 }
 
+// heldBack counts InMails that a CRM has no record of, because it does not know their recipients.
+func heldBack(t *testing.T, w *world) {
+	w.members("ada", "bob")
+	w.queued("ada", "bob", 5)
+	pushes := claim(w, 10)
+	hold := func(p domain.Push, match domain.Match) domain.PushAnswer {
+		a := taken(p)
+		a.Link.RecordID, a.Link.Match = "", match
+		return a
+	}
+	with := taken(pushes[4]) // without a person there, and yet with a record
+	with.Link.Match = domain.Unmatched
+	store(w, time.Time{}, hold(pushes[0], domain.Unmatched), hold(pushes[1], domain.Unmatched), hold(pushes[2], domain.Ambiguous),
+		hold(pushes[3], domain.NoMatch), with)
+	want := mailroom.Backlog{Held: map[domain.Match]int{domain.Unmatched: 2, domain.Ambiguous: 1}}
+	if diff := cmp.Diff(want, backlog(w), cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	w.apply(pushes[0].InMail.ID, domain.EventDeliver) // it waits to be pushed again
+	if b := backlog(w); b.Held[domain.Unmatched] != 1 || b.Unsynced != 1 {
+		t.Errorf("%+v", b)
+	}
+}
+
 func neverBack(t *testing.T, w *world) {
 	w.members("ada", "bob")
 	id := w.queued("ada", "bob", 1)[0].ID

@@ -53,6 +53,7 @@ func Rules(t *testing.T, engines Engines) {
 		{"R44_one_report_an_inmail", oneReport},
 		{"R53_a_push_is_leased_to_one", leaseRace},
 		{"R53_synced_only_at_the_pushed_version", syncedAtPushedVersion},
+		{"R67_those_held_back_are_counted", heldBack},
 		{"R53_what_the_org_holds_never_goes_back", neverBack},
 		{"R54_receipts_by_sequence_number", receipts},
 		{"R56_tags_are_kept_and_found", tags},
