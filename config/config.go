@@ -170,8 +170,8 @@ func (s Settings) Has(r Role) bool { return slices.Contains(s.Program.Roles, r) 
 
 // Validate reports every fault of every part at once.
 func (s Settings) Validate() error {
-	faults := []error{s.Record.Validate(), s.Queue.Validate(), s.HTTP.Validate(), s.Salesforce.Validate(),
-		s.HubSpot.Validate(), s.Policy.Validate(), s.Plans.Validate()}
+	faults := []error{s.Record.Validate(), s.Queue.Validate(), s.HTTP.Validate(), s.Web.Validate(),
+		s.Salesforce.Validate(), s.HubSpot.Validate(), s.Policy.Validate(), s.Plans.Validate()}
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
 	p := s.Program
 	if p.Log != "" && p.Log != "text" && p.Log != "json" {

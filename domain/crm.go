@@ -68,6 +68,7 @@ type Link struct {
 	Match         Match
 	Parents       ForeignIDs        // the CRM's records that the InMail is shown under
 	Notes         map[string]string // what the connector did beside the record; never changed in place
+	Chosen        bool              // a person chose the parents in the CRM, so that they hold for the next InMail too
 	PushedVersion int64             // the version of the InMail that the CRM has
 	PushedSeq     int               // the sequence number of its last receipt there; it only rises (R53)
 	// Failures are the parts of the InMail that the CRM lacks, by the names that the connector gives them.
@@ -141,6 +142,21 @@ type Push struct {
 	Email         Email
 	SenderEmail   Email
 	SenderTeam    string
+	// Company and Headline are the recipient's, so that a person can find them where matching did not.
+	Company, Headline string
+	Answer            string         // what the recipient wrote last; automatic replies are left out (R64)
+	Correspondence    Correspondence // all that reached the recipient
+	// Chosen are the parents that a person chose in this CRM for another InMail to the recipient, the newest
+	// first; nil: nobody did.
+	Chosen ForeignIDs
+}
+
+// Correspondence sums up the InMails that reached a member.
+type Correspondence struct {
+	Sent        int       // how many were delivered
+	LastSentAt  time.Time // when the newest was; zero: none was
+	LastStatus  Status    // its status
+	LastReplyAt time.Time // when the member answered last, automatic replies left out (R64); zero: never
 }
 
 // PushAnswer is the result of one Push.

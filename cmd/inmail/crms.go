@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strings"
 
 	"inmail/config"
 	"inmail/connectors/hubspot"
@@ -116,10 +117,21 @@ func (a *app) startCRMs(ctx context.Context) error {
 	return nil
 }
 
+// pagesAddress returns where people reach the pages, for links in CRMs. In embedded mode that is where this
+// process listens.
+func (a *app) pagesAddress() string {
+	address := a.settings.Web.Address()
+	if address == "" && a.settings.Embedded() && a.settings.Web.Pages && !strings.HasSuffix(a.settings.HTTP.Listen, ":0") {
+		address = a.settings.HTTP.Scheme() + "://" + a.settings.HTTP.Listen
+	}
+	return address
+}
+
 // salesforce makes the connector to the Salesforce org of c.
 func (a *app) salesforce(c salesforce.Config) (mailroom.CRM, error) {
 	return salesforce.New(c, salesforce.Deps{Observer: a.process.CRM(salesforce.Name, salesforce.Objects, salesforce.Resources), Log: a.log,
-		Clock: a.record, Text: a.settings.Policy.CRMText, KeepDays: a.settings.Policy.CRMKeepDays, Shared: a.queue.Shared()})
+		Clock: a.record, Text: a.settings.Policy.CRMText, KeepDays: a.settings.Policy.CRMKeepDays, Address: a.pagesAddress(), Profiles: a.settings.Web.ProfileURL,
+		Shared: a.queue.Shared()})
 }
 
 // hubspot makes the connector to the HubSpot portal of c.

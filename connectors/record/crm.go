@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -44,8 +45,8 @@ func (t *tx) ConnectCRM(crm domain.CRM) error {
 
 // newLink makes a link of which nothing is known yet, due at $1.
 const newLink = `INSERT INTO crm_links (inmail, crm, unsynced_at, push_at, leased_until, wanted_version,
-		pushed_version, pushed_seq, attempts, dead, record_id, match_state, parents, notes, class, detail, failures)
-	SELECT n.id, c.name, $1, $1, 0, 0, 0, 0, 0, FALSE, '', '', '', '', '', '', '' `
+		pushed_version, pushed_seq, attempts, dead, record_id, match_state, parents, notes, class, detail, failures, chosen)
+	SELECT n.id, c.name, $1, $1, 0, 0, 0, 0, 0, FALSE, '', '', '', '', '', '', '', FALSE `
 
 // insertLinks makes the links of new InMails to every CRM that is connected, in one statement. A process
 // that is connected to no CRM makes them too.
@@ -106,7 +107,7 @@ func (t *tx) markLater(ids []domain.ID) error {
 
 // linkColumns are the columns that linkScan reads.
 const linkColumns = `l.inmail, l.crm, l.record_id, l.match_state, l.parents, l.notes, l.pushed_version, l.pushed_seq,
-	l.attempts, l.class, l.detail, coalesce(l.failed_at, 0), l.dead, l.failures`
+	l.attempts, l.class, l.detail, coalesce(l.failed_at, 0), l.dead, l.failures, l.chosen`
 
 type linkScan struct {
 	link                     domain.Link
@@ -118,7 +119,7 @@ func (s *linkScan) columns() []any {
 	l := &s.link
 	return []any{(*string)(&l.InMail), (*string)(&l.CRM), &l.RecordID, (*string)(&l.Match), &s.parents, &s.notes,
 		&l.PushedVersion, &l.PushedSeq, &l.Attempts, (*string)(&l.Class), &l.Detail, &s.failed, &l.Dead,
-		&s.failures}
+		&s.failures, &l.Chosen}
 }
 
 func (s *linkScan) value() (domain.Link, error) {
@@ -163,8 +164,10 @@ const selectPushes = `SELECT ` + inmailColumns + withTexts + `,
 		i.id, $1::text, coalesce(l.record_id, ''), coalesce(l.match_state, ''),
 		coalesce(l.parents, ''), coalesce(l.notes, ''), coalesce(l.pushed_version, 0), coalesce(l.pushed_seq, 0),
 		coalesce(l.attempts, 0), coalesce(l.class, ''), coalesce(l.detail, ''), coalesce(l.failed_at, 0),
-		coalesce(l.dead, FALSE), coalesce(l.failures, ''), coalesce(s.name, ''), coalesce(p.name, ''), coalesce(p.email, ''),
-		coalesce(s.email, ''), coalesce(s.team, '')
+		coalesce(l.dead, FALSE), coalesce(l.failures, ''), coalesce(l.chosen, FALSE), coalesce(s.name, ''), coalesce(p.name, ''), coalesce(p.email, ''),
+		coalesce(s.email, ''), coalesce(s.team, ''), coalesce(p.company, ''), coalesce(p.headline, ''),
+		CASE WHEN i.replied_at IS NULL THEN '' ELSE coalesce((SELECT q.body FROM replies q WHERE q.inmail = i.id
+			AND q.from_member = i.recipient AND q.automatic = FALSE ORDER BY q.at DESC, q.id DESC LIMIT 1), '') END
 	FROM inmails i JOIN texts x ON x.inmail = i.id LEFT JOIN crm_links l ON l.inmail = i.id AND l.crm = $1
 		LEFT JOIN members s ON s.id = i.sender LEFT JOIN members p ON p.id = i.recipient `
 
@@ -172,13 +175,68 @@ func scanPush(r row) (domain.Push, error) {
 	var p domain.Push
 	var s linkScan
 	m, err := scanInMail(r, append(s.columns(), &p.SenderName, &p.RecipientName, (*string)(&p.Email),
-		(*string)(&p.SenderEmail), &p.SenderTeam)...)
+		(*string)(&p.SenderEmail), &p.SenderTeam, &p.Company, &p.Headline, &p.Answer)...)
 	if err != nil {
 		return p, err
 	}
 	p.InMail = *m
 	p.Link, err = s.value()
 	return p, err
+}
+
+// These read what concerns the recipients of pushes beyond their InMails. Erased members have neither.
+const (
+	correspondences = `WITH f AS (SELECT i.recipient, count(*) AS sent, max(i.sent_at) AS last, coalesce(max(i.replied_at), 0) AS answered
+			FROM inmails i WHERE i.recipient IN (SELECT unnest($1::text[])) AND i.sent_at IS NOT NULL GROUP BY i.recipient)
+		SELECT f.recipient, f.sent, f.last, (SELECT max(i.status) FROM inmails i
+			WHERE i.recipient = f.recipient AND i.sent_at = f.last), f.answered FROM f`
+	chosenParents = `SELECT i.recipient, i.id, l.parents FROM crm_links l JOIN inmails i ON i.id = l.inmail
+		WHERE l.crm = $1 AND l.chosen = TRUE AND l.parents <> '' AND i.recipient IN (SELECT unnest($2::text[]))`
+)
+
+// addRecipients adds to pushes what concerns their recipients: all that reached them, and whom a person chose
+// for them in the CRM.
+func (t *tx) addRecipients(crm domain.CRM, pushes []domain.Push) error {
+	of := map[domain.MemberID][]*domain.Push{}
+	for i := range pushes {
+		if id := pushes[i].InMail.Recipient; id != domain.Erased {
+			of[id] = append(of[id], &pushes[i])
+		}
+	}
+	if len(of) == 0 {
+		return nil
+	}
+	ids := slices.Sorted(maps.Keys(of))
+	err := t.query("sum up what reached members", correspondences, func(r row) error {
+		var id domain.MemberID
+		var c domain.Correspondence
+		var last, answered int64
+		err := r.Scan((*string)(&id), &c.Sent, &last, (*string)(&c.LastStatus), &answered)
+		c.LastSentAt, c.LastReplyAt = instant(last), instant(answered)
+		for _, p := range of[id] {
+			p.Correspondence = c
+		}
+		return err
+	}, ids)
+	if err != nil {
+		return err
+	}
+	newest := map[domain.MemberID]domain.ID{}
+	return t.query("read whom people chose in a CRM", chosenParents, func(r row) error {
+		var id domain.MemberID
+		var inmail domain.ID
+		var parents string
+		if err := r.Scan((*string)(&id), (*string)(&inmail), &parents); err != nil || inmail < newest[id] {
+			return err
+		}
+		newest[id] = inmail
+		var chosen domain.ForeignIDs
+		err := readMap(parents, &chosen)
+		for _, p := range of[id] {
+			p.Chosen = chosen
+		}
+		return err
+	}, string(crm), ids)
 }
 
 // ClaimUnsynced takes up to limit InMails that are due to be pushed to a CRM and leases them until Now
@@ -203,13 +261,16 @@ func (t *tx) ClaimUnsynced(crm domain.CRM, limit int, leaseFor time.Duration) ([
 		byID[p.InMail.ID] = p
 		return err
 	}, string(crm), ids)
+	if err != nil {
+		return nil, err
+	}
 	pushes := make([]domain.Push, 0, len(byID))
 	for _, id := range ids {
 		if p, ok := byID[id]; ok {
 			pushes = append(pushes, p)
 		}
 	}
-	return pushes, err
+	return pushes, t.addRecipients(crm, pushes)
 }
 
 const postponePushes = `UPDATE crm_links SET push_at = $3, leased_until = 0 WHERE crm = $1 AND inmail IN (SELECT unnest($2::uuid[]))`
@@ -241,11 +302,11 @@ const storeLinks = `UPDATE crm_links SET leased_until = 0, record_id = r.record_
 		parents = r.parents, notes = r.notes, pushed_version = greatest(crm_links.pushed_version, r.pushed_version),
 		pushed_seq = greatest(crm_links.pushed_seq, r.pushed_seq),
 		attempts = r.attempts, class = r.class, detail = r.detail, failed_at = nullif(r.failed_at, 0), dead = r.dead,
-		failures = r.failures
+		failures = r.failures, chosen = r.chosen
 	FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::int[], $9::int[],
-			$10::text[], $11::text[], $12::bigint[], $13::bool[], $14::text[])
+			$10::text[], $11::text[], $12::bigint[], $13::bool[], $14::text[], $15::bool[])
 		AS r(inmail, record_id, match_state, parents, notes, pushed_version, pushed_seq, attempts, class, detail,
-			failed_at, dead, failures)
+			failed_at, dead, failures, chosen)
 	WHERE crm_links.crm = $1 AND crm_links.inmail = r.inmail AND r.pushed_version >= crm_links.pushed_version`
 
 // markSynced marks links as in sync, unless the InMail has changed since it was
@@ -286,7 +347,7 @@ func (t *tx) StoreAnswers(crm domain.CRM, answers []domain.PushAnswer, retryAt [
 		ids[i] = l.InMail
 		links.add(l.InMail, l.RecordID, string(l.Match), writeMap(l.Parents), writeMap(l.Notes), l.PushedVersion,
 			l.PushedSeq, l.Attempts, string(l.Class), l.Detail, millis(l.FailedAt), l.Dead,
-			writeMap(l.Failures))
+			writeMap(l.Failures), l.Chosen)
 		if a.Class == domain.Taken || a.Class == domain.Stale {
 			synced.add(l.InMail, l.PushedVersion)
 		} else {
@@ -363,9 +424,14 @@ func (t *tx) RetryWaiting(crm domain.CRM) error {
 	return err
 }
 
-// fromScratch resets links as if nothing had been pushed, and makes them due.
+// fromScratch resets links as if nothing had been pushed, and makes them due. What a person chose stays
+// known, unless the recipient is erased (R60).
 const fromScratch = `UPDATE crm_links SET push_at = $2, unsynced_at = coalesce(unsynced_at, $2), record_id = '',
-		match_state = '', parents = '', notes = '', pushed_version = 0, pushed_seq = 0, attempts = 0, class = '',
+		match_state = '', notes = '',
+		parents = CASE WHEN chosen = TRUE AND EXISTS (SELECT 1 FROM inmails i WHERE i.id = crm_links.inmail AND i.recipient <> 'erased')
+			THEN parents ELSE '' END,
+		chosen = CASE WHEN chosen = TRUE AND EXISTS (SELECT 1 FROM inmails i WHERE i.id = crm_links.inmail AND i.recipient <> 'erased')
+			THEN TRUE ELSE FALSE END, pushed_version = 0, pushed_seq = 0, attempts = 0, class = '',
 		detail = '', failed_at = NULL, dead = FALSE, failures = ''
 	WHERE inmail IN (SELECT unnest($1::uuid[]))`
 
@@ -430,7 +496,10 @@ func (t *tx) PushesAfter(crm domain.CRM, after domain.ID, limit int) (pushes []d
 		pushes = append(pushes, p)
 		return err
 	}, c.args...)
-	return pushes, err
+	if err != nil {
+		return nil, err
+	}
+	return pushes, t.addRecipients(crm, pushes)
 }
 
 // erasedAfter reads a page of the InMails of which a side is erased; each half reads one index.

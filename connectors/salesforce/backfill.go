@@ -126,6 +126,7 @@ type chunk struct {
 	records *sheet
 	tasks   *sheet
 	events  map[string]bool // the event ids of the Tasks in the sheet
+	people  []*work         // those whose Leads and Contacts are to be written
 	to      domain.ID
 	last    bool // the chunk reaches the end of the record
 }
@@ -156,7 +157,7 @@ func (c *Connector) gather(ctx context.Context, b *backfill) (*chunk, error) {
 		all := pushes
 		pushes = slices.DeleteFunc(slices.Clone(all), func(p domain.Push) bool { return c.droppable(&p.InMail) })
 		for i := range pushes { // the old link may belong to another org
-			pushes[i].Link = domain.Link{InMail: pushes[i].InMail.ID}
+			pushes[i].Link = domain.Link{InMail: pushes[i].InMail.ID, Chosen: pushes[i].Link.Chosen}
 		}
 		works := c.newWorks(pushes)
 		if err := c.findParents(ctx, works); err != nil {
@@ -184,6 +185,8 @@ func (ch *chunk) add(c *Connector, w *work) {
 	link := domain.Link{InMail: m.ID, PushedVersion: m.Version, PushedSeq: m.Seq}
 	noteOwner(&link, row)
 	w.want.keep(&link)
+	link.Chosen = w.link.Chosen
+	ch.people = append(ch.people, w)
 	ch.links = append(ch.links, link)
 	for _, it := range c.taskItems(w) {
 		ch.tasks.add(it.row)
@@ -229,6 +232,10 @@ func (c *Connector) runChunk(ctx context.Context, b *backfill, ch *chunk) (left 
 			return nil, err
 		}
 	}
+	unwritten, err := c.fillPersons(ctx, ch.people)
+	if err != nil {
+		return nil, err
+	}
 	var answers []domain.PushAnswer
 	counts := map[[2]string]int{}
 	for _, l := range ch.links {
@@ -248,7 +255,7 @@ func (c *Connector) runChunk(ctx context.Context, b *backfill, ch *chunk) (left 
 		}
 		b.SoFar.Records++
 		counts[[2]string{inMailObject, "updated"}]++
-		missingTask := false
+		missingTask := unwritten[l.InMail]
 		for _, event := range []string{sentEvent, repliedEvent} {
 			switch t, reached := tasks[eventID(l.InMail, event)]; {
 			case !ch.events[eventID(l.InMail, event)]:
@@ -277,6 +284,33 @@ func (c *Connector) runChunk(ctx context.Context, b *backfill, ch *chunk) (left 
 		}
 	}
 	return left, nil
+}
+
+// fillPersons writes the fields of the Leads and Contacts of a chunk. unwritten are the InMails whose person
+// the org did not take.
+func (c *Connector) fillPersons(ctx context.Context, works []*work) (unwritten map[domain.ID]bool, err error) {
+	ids, is, first := c.persons(works)
+	var rows []change
+	for _, id := range ids {
+		if c.restOf(ctx, objectOf(id)) == nil {
+			rows = append(rows, change{objectOf(id), id, personRow(id, is[id])})
+		}
+	}
+	faults, err := c.update(ctx, rows)
+	unwritten = map[domain.ID]bool{}
+	counts := map[[2]string]int{}
+	for i, f := range faults {
+		if f == nil {
+			counts[[2]string{rows[i].object, "updated"}]++
+			continue
+		}
+		counts[[2]string{rows[i].object, string(f.Class)}]++
+		unwritten[first[rows[i].id].push.InMail.ID] = true
+	}
+	for what, n := range counts {
+		c.observer.Pushed(what[0], what[1], n)
+	}
+	return unwritten, err
 }
 
 // runJob brings one sheet to the org. It stores each step before the next, so that the run after a kill knows

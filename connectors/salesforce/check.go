@@ -386,7 +386,7 @@ func compareObject(name string, d *described, set sfpackage.PermissionSet) Findi
 var orgTypes = map[sfpackage.FieldType]string{
 	sfpackage.Text: "string", sfpackage.LongTextArea: "textarea", sfpackage.Number: "double",
 	sfpackage.Date: "date", sfpackage.DateTime: "datetime",
-	sfpackage.Picklist: "picklist", sfpackage.MultiselectPicklist: "multipicklist", sfpackage.Lookup: "reference",
+	sfpackage.Picklist: "picklist", sfpackage.MultiselectPicklist: "multipicklist", sfpackage.Lookup: "reference", sfpackage.URL: "url",
 }
 
 // compareField compares a field of the org with the field of the package.
@@ -537,7 +537,7 @@ func (c *Connector) checkTask(ctx context.Context) Finding {
 	f := Finding{What: "Task: write"}
 	p := sample(2)
 	p.InMail.SentAt = c.clock.Now()
-	row := taskOf(p, parents{}, sentEvent, c.text, c.config, "", time.UTC)
+	row := taskOf(c.about(p), parents{}, sentEvent, c.config, "", time.UTC)
 	delete(row, "WhoId")
 	for _, d := range c.defaults {
 		row[d.field] = d.value

@@ -36,6 +36,7 @@ type Config struct {
 	Timeout      time.Duration `koanf:"timeout"`       // for one call; 1s..2m
 	Concurrency  int           `koanf:"concurrency"`   // calls at once in a process; 1..20
 	Tasks        bool          `koanf:"tasks"`         // log a Task for the sending and for the first reply
+	PersonFields bool          `koanf:"person_fields"` // keep the four fields of InMail on Leads and Contacts
 	TaskType     string        `koanf:"task_type"`     // Type of these Tasks; empty: the org's default
 	Owners       []string      `koanf:"owners"`        // member=005…: the User who stands for a sender
 	FindOwners   bool          `koanf:"find_owners"`   // look for the Users of other senders in the org
@@ -49,7 +50,7 @@ type Config struct {
 func Default() Config {
 	return Config{
 		APIVersion: "67.0", Audience: "https://login.salesforce.com", Budget: 0.2,
-		Timeout: time.Minute, Concurrency: 4, Tasks: true, TaskStatus: "Completed", FindOwners: true,
+		Timeout: time.Minute, Concurrency: 4, Tasks: true, TaskStatus: "Completed", FindOwners: true, PersonFields: true,
 	}
 }
 

@@ -30,7 +30,7 @@ const Name domain.CRM = "salesforce"
 // are pushed. Both lists are closed, because they become label values of metrics.
 var (
 	Resources = []string{"login", "query", "composite", "collections", "bulk", "describe", "limits", "other"}
-	Objects   = []string{inMailObject, taskObject}
+	Objects   = []string{inMailObject, taskObject, leadObject, contactObject}
 )
 
 // Deps is what the connector needs of the program.
@@ -40,6 +40,8 @@ type Deps struct {
 	Clock     mailroom.Clock       // of budget and logins; must not be nil
 	Text      domain.CRMText       // which texts leave for Salesforce; empty: preview
 	KeepDays  int                  // the org need keep no InMail that is over for longer; 0: it keeps all
+	Address   string               // where people reach the pages; empty: records have no link to them
+	Profiles  string               // address of a member's profile, with {member}; empty: that of our pages
 	Shared    Shared               // state that all workers share; nil: this process keeps its own
 	Transport http.RoundTripper    // nil: newTransport, with TLS 1.2 and time-outs
 	// Wait waits for d, or until the context ends. Nil waits by a timer.
@@ -56,6 +58,7 @@ type Connector struct {
 	users      users
 	keepFor    time.Duration // how long the org keeps an InMail that is over; 0: for ever
 	text       domain.CRMText
+	pages      pages
 	login      *login
 	budget     *budget
 	shared     Shared
@@ -115,7 +118,7 @@ func New(config Config, deps Deps) (*Connector, error) {
 				config.JWTKeyFile, err)
 		}
 	}
-	c := &Connector{config: config, owners: owners, teamOwners: teamOwners, defaults: defaults, text: deps.Text,
+	c := &Connector{config: config, pages: pages{deps.Address, deps.Profiles}, owners: owners, teamOwners: teamOwners, defaults: defaults, text: deps.Text,
 		keepFor: time.Duration(deps.KeepDays) * 24 * time.Hour, shared: deps.Shared,
 		observer: deps.Observer, log: deps.Log, clock: deps.Clock, wait: deps.Wait,
 		jobRows: maxJobRows, bulkAbove: bulkAbove}

@@ -180,7 +180,7 @@ func (c *Connector) peopleOf(ctx context.Context, ids []domain.MemberID) (rows [
 			var p person
 			err := json.Unmarshal(record, &p)
 			if slices.Contains(texts, p.Member) { // the org ignores case when it compares
-				rows = append(rows, forgotten(object, p.ID))
+				rows = append(rows, c.forgotten(object, p.ID))
 			}
 			return err
 		}})
@@ -209,7 +209,7 @@ func (c *Connector) peopleAfter(
 		err := json.Unmarshal(record, &p)
 		n, last = n+1, p.ID
 		if gone(domain.MemberID(p.Member)) {
-			rows = append(rows, forgotten(object, p.ID))
+			rows = append(rows, c.forgotten(object, p.ID))
 		}
 		return err
 	}})
@@ -219,8 +219,14 @@ func (c *Connector) peopleAfter(
 	return last, rows, err
 }
 
-func forgotten(object, id string) change {
-	return change{object, id, map[string]any{"InMail_Member_Id__c": nil}}
+// forgotten empties what a Lead or Contact has of a member.
+func (c *Connector) forgotten(object, id string) change {
+	row := change{object, id, map[string]any{}}
+	if c.config.PersonFields {
+		row = withoutPersonFields(id)
+	}
+	row.fields["InMail_Member_Id__c"] = nil
+	return row
 }
 
 // update changes records by their ids, five collections in a call. faults[i] belongs to rows[i] and is nil

@@ -313,7 +313,7 @@ func testAdopted(t *testing.T) {
 	for i := range want {
 		p := l.get(newID(i))
 		r := o.inmails()[p.InMail.ID]
-		if parentsOf(p.Link) != want[i] || p.Link.Notes["match"] != byHand || r["Match__c"] != "Matched" {
+		if parentsOf(p.Link) != want[i] || !p.Link.Chosen || r["Match__c"] != "Matched" {
 			t.Errorf("%d: %+v, %v", i, p.Link, r["Match__c"])
 		}
 	}

@@ -35,6 +35,7 @@ func TestField(t *testing.T) {
 	t.Run("F16_hosts_are_compared_in_one_form", testHosts)
 	t.Run("F17_what_is_refused_for_ever_is_reported", testAhead)
 	t.Run("F18_a_choice_by_hand_is_taken_over", testAdopted)
+	t.Run("F18_candidates_and_what_a_choice_teaches", testCandidates)
 	t.Run("F19_copies_follow_the_policy", testCopies)
 	t.Run("F20_a_restart_forgets_no_calls", testRemembered)
 }
@@ -201,8 +202,8 @@ func testLines(t *testing.T) {
 			t.Errorf("%s = %q, want %q", name, row[name], want)
 		}
 	}
-	task := taskOf(&p, parents{LeadID: "00Q"}, sentEvent, domain.CRMTextFull, Default(), "", time.UTC)
-	if task["Subject"] != "InMail sent: A plan" || task["Description"] != "Hello Robin" {
+	task := taskOf(about{Push: &p, text: domain.CRMTextFull}, parents{LeadID: "00Q"}, sentEvent, Default(), "", time.UTC)
+	if task["Subject"] != "InMail sent: A plan" || task["Description"] != "Nora Eve to Robin\nHello Robin" {
 		t.Errorf("task %q", task)
 	}
 }

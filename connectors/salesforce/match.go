@@ -3,6 +3,7 @@ package salesforce
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -18,16 +19,58 @@ type parents struct {
 	LeadID    string
 	ContactID string
 	AccountID string
+	// Candidates are the addresses of those among whom an ambiguous match could not decide, with blanks
+	// between.
+	Candidates string
 }
 
+// candidatesNote is the note of a link with the candidates.
+const candidatesNote = "candidates"
+
 func parentsOf(l domain.Link) parents {
-	return parents{Match: l.Match,
+	at := parents{Match: l.Match,
 		LeadID: l.Parents[leadID], ContactID: l.Parents[contactID], AccountID: l.Parents[accountID]}
+	if l.Match == domain.Ambiguous {
+		at.Candidates = l.Notes[candidatesNote]
+	}
+	if l.Match == domain.NoMatch { // what a person chose is known, but it was not pushed
+		at.LeadID, at.ContactID, at.AccountID = "", "", ""
+	}
+	return at
+}
+
+// named returns the candidates, each in a line with its object and its address.
+func (p parents) named() string {
+	var lines []string
+	for _, address := range strings.Fields(p.Candidates) {
+		lines = append(lines, objectOf(address[strings.LastIndexByte(address, '/')+1:])+": "+address)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// candidatesOf returns the candidates of an ambiguous match.
+func (c *Connector) candidatesOf(people []person) string {
+	var addresses []string
+	for _, p := range people {
+		addresses = append(addresses, strings.TrimRight(c.config.URL, "/")+"/"+p.ID)
+	}
+	slices.Sort(addresses)
+	return strings.Join(addresses[:min(len(addresses), candidates)], " ")
 }
 
 // keep stores the parents in a link.
 func (p parents) keep(l *domain.Link) {
 	l.Match, l.Parents = p.Match, nil
+	if p.Candidates != l.Notes[candidatesNote] {
+		l.Notes = maps.Clone(l.Notes)
+		if p.Candidates == "" {
+			delete(l.Notes, candidatesNote)
+		} else if l.Notes == nil {
+			l.Notes = map[string]string{candidatesNote: p.Candidates}
+		} else {
+			l.Notes[candidatesNote] = p.Candidates
+		}
+	}
 	for name, id := range map[string]string{leadID: p.LeadID, contactID: p.ContactID, accountID: p.AccountID} {
 		if id == "" {
 			continue
@@ -129,6 +172,9 @@ func (c *Connector) match(ctx context.Context, works []*work, beside ...*query) 
 	}
 	for _, w := range works {
 		w.want = m.answer(w)
+		if w.link.Chosen && m.known(w) == (parents{}) && m.account(w) == "" { // whom a person chose is gone
+			w.link.Chosen = false
+		}
 	}
 	return nil
 }
@@ -197,7 +243,7 @@ func newMatching(c *Connector, works []*work) *matching {
 		for _, id := range hints {
 			m.unknown[id] = true
 		}
-		if id := given(&w.push.InMail).AccountID; id != "" {
+		if id := accountOf(w.push); id != "" {
 			m.unknown[id] = true
 		}
 		if len(hints) == 0 {
@@ -208,10 +254,14 @@ func newMatching(c *Connector, works []*work) *matching {
 	return m
 }
 
-// hints returns the ids that may lead to an InMail's person, best first.
+// hints returns the ids that may lead to an InMail's person, best first: those that came with it, those that
+// a person chose in the org, and those that it had.
 func (m *matching) hints(w *work) []string {
 	ids := given(&w.push.InMail)
 	hints := []string{ids.ContactID, ids.LeadID}
+	if ids.ContactID+ids.LeadID == "" { // whom a person chose for an InMail to this member
+		hints = append(hints, w.push.Chosen[contactID], w.push.Chosen[leadID])
+	}
 	if w.moved || lost(w.push.Link, domain.RecordPart) || w.taskLost() {
 		at := parentsOf(w.push.Link)
 		hints = append(hints, at.ContactID, at.LeadID)
@@ -232,6 +282,16 @@ func (m *matching) seek(works []*work) {
 			m.emails = append(m.emails, forms(email)...)
 		}
 	}
+}
+
+// accountOf returns the account that came with an InMail, or that a person chose for another InMail to the
+// recipient, without a person.
+func accountOf(p *domain.Push) string {
+	ids := given(&p.InMail)
+	if ids == (parents{}) && p.Chosen[contactID]+p.Chosen[leadID] == "" {
+		return p.Chosen[accountID]
+	}
+	return ids.AccountID
 }
 
 // address returns the recipient's e-mail address in lower case. It is empty when there is no address that the
@@ -455,7 +515,7 @@ func (m *matching) known(w *work) parents {
 
 // account returns the given account or the one into which it was merged. It is empty when there is none.
 func (m *matching) account(w *work) string {
-	id := given(&w.push.InMail).AccountID
+	id := accountOf(w.push)
 	for range maxMoves + 1 {
 		p := m.people[id]
 		if id == "" || p.ID == "" || !p.Deleted {
@@ -502,7 +562,7 @@ func (m *matching) first(member, email string) parents {
 	} {
 		switch {
 		case len(level.hits) > 1:
-			return parents{Match: domain.Ambiguous}
+			return parents{Match: domain.Ambiguous, Candidates: m.c.candidatesOf(level.hits)}
 		case len(level.hits) == 1 && level.lead:
 			return parents{Match: domain.Matched, LeadID: level.hits[0].ID}
 		case len(level.hits) == 1:

@@ -46,8 +46,9 @@ type work struct {
 // These are the parts of an InMail that fail apart from each other, beside domain.RecordPart. The part of a
 // Task is noteOf its event.
 const (
-	searchPart = "link"  // the search for its parents
-	erasePart  = "tasks" // the Tasks whose texts are to be emptied
+	searchPart = "link"   // the search for its parents
+	erasePart  = "tasks"  // the Tasks whose texts are to be emptied
+	personPart = "person" // the fields of the Lead or Contact
 )
 
 // failureOf returns the last failure of a part; its class is Taken when there is none. A link that was stored
@@ -198,19 +199,22 @@ func pushesOf(works []*work) (pushes []*domain.Push) {
 	return pushes
 }
 
-// taskLost says that a Task was refused because of its parents, while the record has none to complain of.
-// Such parents are followed to where the org says they went. Nobody else is looked for, and the record keeps
-// them when they are still there.
+// taskLost says that a Task, or the fields of a person, were refused because of the parents, while the record
+// has none to complain of. Such parents are followed to where the org says they went. Nobody else is looked
+// for, and the record keeps them when they are still there.
 func (w *work) taskLost() bool {
 	l := w.push.Link
-	return !lost(l, domain.RecordPart) && (lost(l, noteOf(sentEvent)) || lost(l, noteOf(repliedEvent)))
+	return !lost(l, domain.RecordPart) &&
+		(lost(l, noteOf(sentEvent)) || lost(l, noteOf(repliedEvent)) || lost(l, personPart))
 }
 
 // item is one row of a collection.
 type item struct {
 	work  *work
-	event string // the event of a Task; empty: the row is the record's
-	row   map[string]any
+	event string // the event of a Task; empty: the row is the record's, or a person's
+	// person says that the row is that of a Lead or Contact.
+	person bool
+	row    map[string]any
 }
 
 // batch is a collection of rows of one object.
@@ -232,23 +236,36 @@ func (c *Connector) write(ctx context.Context, works []*work) {
 			strings.Compare(string(a.push.InMail.ID), string(b.push.InMail.ID)))
 	})
 	c.eraseTasks(ctx, order)
+	c.erasePersonFields(ctx, order)
 	var records, tasks []item
+	var changed []*work
 	for _, w := range order {
 		if w.settled {
 			continue
 		}
-		if row := c.recordRow(w); row != nil {
+		row := c.recordRow(w)
+		if row != nil {
 			records = append(records, item{work: w, row: row})
 		} else {
 			c.observer.Pushed(inMailObject, "unchanged", 1)
 		}
+		if _, failed := w.push.Link.Failures[personPart]; row != nil || failed {
+			changed = append(changed, w)
+		}
 		tasks = append(tasks, c.taskItems(w)...)
 	}
 	batches := c.collections(inMailObject, records)
-	if f := c.restOf(ctx, taskObject); f != nil {
-		c.noteAll(c.collections(taskObject, tasks), f, false)
-	} else {
-		batches = append(batches, c.collections(taskObject, tasks)...)
+	beside := map[string][]item{taskObject: tasks}
+	for _, it := range c.personItems(changed) {
+		object := objectOf(it.row["id"].(string))
+		beside[object] = append(beside[object], it)
+	}
+	for _, object := range besideObjects {
+		if f := c.restOf(ctx, object); f != nil {
+			c.rested(c.collections(object, beside[object]), f)
+		} else {
+			batches = append(batches, c.collections(object, beside[object])...)
+		}
 	}
 	c.send(ctx, batches)
 	c.lookAtDuplicates(ctx, works)
@@ -389,7 +406,7 @@ func (c *Connector) recordRow(w *work) map[string]any {
 	if !move && !w.again && l.PushedVersion == w.push.InMail.Version {
 		return nil
 	}
-	row := c.about(w.push).fields()
+	row := c.about(w.push).under(w.want).fields()
 	if move {
 		setParents(row, w.want)
 	}
@@ -409,7 +426,7 @@ func (c *Connector) taskItems(w *work) (items []item) {
 	}
 	owner := c.firstOwner(w.push, taskObject)
 	add := func(event string) {
-		row := taskOf(w.push, w.want, event, c.text, c.config, owner, c.zoneFor(m.Sender))
+		row := taskOf(c.about(w.push), w.want, event, c.config, owner, c.zoneFor(m.Sender))
 		for _, d := range c.defaults {
 			row[d.field] = d.value
 		}
@@ -442,9 +459,13 @@ func (b batch) subrequest(root, ref string) subrequest {
 	}
 	s := subrequest{Ref: ref, Body: map[string]any{"allOrNone": false, "records": records},
 		Header: map[string]string{"Sforce-Duplicate-Rule-Header": "allowSave=true"}}
-	if b.object == taskObject {
+	switch b.object {
+	case taskObject:
 		s.Method, s.URL = http.MethodPost, root+"composite/sobjects"
-	} else {
+	case leadObject, contactObject:
+		s.Method, s.URL = http.MethodPatch, root+"composite/sobjects"
+		s.Header["Sforce-Auto-Assign"] = "FALSE" // the Lead keeps its owner
+	default:
 		s.Method, s.URL = http.MethodPatch, root+"composite/sobjects/"+inMailObject+"/"+inMailKey
 	}
 	return s
@@ -481,10 +502,25 @@ func (c *Connector) send(ctx context.Context, batches []batch) {
 			return
 		}
 		batches = append(later, more...)
-		if f := c.restOf(ctx, taskObject); f != nil { // Tasks rest, and records go on
-			var rest []batch
-			batches, rest = split(batches, func(b batch) bool { return b.object != taskObject })
-			c.noteAll(rest, f, false)
+		for _, object := range besideObjects { // an object rests, and records go on
+			if !slices.ContainsFunc(batches, func(b batch) bool { return b.object == object }) {
+				continue
+			}
+			if f := c.restOf(ctx, object); f != nil {
+				var rest []batch
+				batches, rest = split(batches, func(b batch) bool { return b.object != object })
+				c.rested(rest, f)
+			}
+		}
+	}
+}
+
+// rested notes that rows were left out because their object rests. A Lead or Contact that the org lets nobody
+// change is no failure of an InMail.
+func (c *Connector) rested(batches []batch, f *Fault) {
+	for _, b := range batches {
+		if b.object == taskObject {
+			c.noteAll([]batch{b}, f, false)
 		}
 	}
 }
@@ -537,7 +573,7 @@ func (c *Connector) sendSome(ctx context.Context, batches []batch, passed map[st
 		if at.passed > 0 {
 			passed[object] = max(passed[object], at.passed)
 		}
-		if f := c.decide(ctx, object, at); f != nil && object != taskObject {
+		if f := c.decide(ctx, object, at); f != nil && object == inMailObject {
 			stop = f
 		}
 	}
@@ -583,14 +619,16 @@ func (c *Connector) decide(ctx context.Context, object string, at *place) *Fault
 	if f == nil {
 		f = at.refused[0].fault
 	}
-	if object == taskObject {
+	if object != inMailObject {
 		f = c.restObject(ctx, object, f)
 	}
 	for _, r := range at.refused {
 		own := *r.fault
 		own.Class, own.until = f.Class, f.until
 		c.refused(object, &own, 1)
-		r.item.note(&own, true)
+		if !r.item.person {
+			r.item.note(&own, true)
+		}
 	}
 	return f
 }
@@ -637,7 +675,10 @@ func (c *Connector) noteAll(batches []batch, f *Fault, sent bool) {
 
 // part returns the part of the InMail that the row is.
 func (it item) part() string {
-	if it.event == "" {
+	switch {
+	case it.person:
+		return personPart
+	case it.event == "":
 		return domain.RecordPart
 	}
 	return noteOf(it.event)
@@ -662,7 +703,7 @@ func (c *Connector) take(b batch, a subanswer, at *place) (more []batch, whole *
 		if f.Split || f.Class == domain.BadData {
 			return c.halve(b, f), nil
 		}
-		if f.byPlace() && b.object == taskObject {
+		if f.byPlace() && b.object != inMailObject {
 			at.whole = f
 			for _, it := range b.items {
 				at.refused = append(at.refused, refusedRow{it, f})
@@ -763,6 +804,9 @@ func (it item) taken(r rowResult, object string) string {
 		it.logged()
 		return "created"
 	}
+	if it.person {
+		return "updated"
+	}
 	w := it.work
 	w.link.RecordID = r.ID
 	noteOwner(&w.link, it.row)
@@ -779,7 +823,7 @@ func (it item) taken(r rowResult, object string) string {
 // new one lacks what is only written when it changes.
 func (it item) surprises(r rowResult) bool {
 	_, complete := it.row["Match__c"]
-	return it.event == "" && r.Created && it.work.push.Link.RecordID != "" && !complete
+	return it.event == "" && !it.person && r.Created && it.work.push.Link.RecordID != "" && !complete
 }
 
 // logged notes that the Task of an item was written, and whether the Tasks of the InMail have texts.
@@ -911,7 +955,7 @@ func (c *Connector) answer(w *work, now time.Time) domain.PushAnswer {
 	add(searchPart, "", w.search)
 	add(domain.RecordPart, inMailObject, w.row)
 	for _, part := range slices.Sorted(maps.Keys(w.tasks)) {
-		add(part, taskObject, w.tasks[part])
+		add(part, w.objectOf(part), w.tasks[part])
 	}
 	if w.search != nil { // nothing was sent, so the other parts are as they were
 		for part, f := range w.push.Link.Failures {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -358,11 +359,28 @@ func (c *Connector) fieldsDiffer(p domain.Push, r orgRow) bool {
 		if field.from != "" && got == nil || field.name == userColumn && !known {
 			continue
 		}
-		if !sameValue(field.name, field.value(is), got) {
+		if !field.same(is, got) {
 			return true
 		}
 	}
 	return false
+}
+
+// same compares the org's value of a column with those that may have been written. A text may be that of an
+// earlier policy.
+func (field column) same(is about, got any) bool {
+	if sameValue(field.name, field.value(is), got) {
+		return true
+	}
+	if field.from == "" {
+		return false
+	}
+	is.text = domain.CRMTextFull
+	if sameValue(field.name, field.value(is), got) {
+		return true
+	}
+	is.text = domain.CRMTextPreview
+	return sameValue(field.name, field.value(is), got)
 }
 
 // sameValue compares a value that we send with the org's answer. Numbers come back as doubles, times in whole
@@ -386,11 +404,16 @@ func sameValue(name string, want, got any) bool {
 			return errA == nil && errB == nil && a.Truncate(time.Second).Equal(b.Truncate(time.Second))
 		case name == "Tags__c":
 			return slices.Equal(tagSet(w), tagSet(g))
+		case name == candidatesColumn: // people may add to it
+			return slices.Equal(idForm.FindAllString(w, -1), idForm.FindAllString(g, -1))
 		}
 		return strings.ReplaceAll(w, "\r\n", "\n") == strings.ReplaceAll(g, "\r\n", "\n")
 	}
 	return false
 }
+
+// idForm matches an id with its 18 characters.
+var idForm = regexp.MustCompile(`\b[0-9A-Za-z]{18}\b`)
 
 func tagSet(joined string) []string {
 	set := strings.Split(strings.ToLower(joined), ";")
@@ -581,9 +604,6 @@ func adoptedParents(r orgRow) parents {
 	return at
 }
 
-// byHand is the note of a link whose parents a person chose.
-const byHand = "by_hand"
-
 // adopt takes over the parents that people chose, and writes the match and the Tasks that follow from it. A
 // Lead that is converted meanwhile is followed.
 func (c *Connector) adopt(ctx context.Context, w *comparison, chosen []difference) error {
@@ -597,12 +617,7 @@ func (c *Connector) adopt(ctx context.Context, w *comparison, chosen []differenc
 		for i, work := range works {
 			work.moved = true
 			work.want = part[i].adopted
-			notes := maps.Clone(work.link.Notes)
-			if notes == nil {
-				notes = map[string]string{}
-			}
-			notes["match"] = byHand
-			work.link.Notes = notes
+			work.link.Chosen = true
 		}
 		var people []*work
 		for _, work := range works {

@@ -3,6 +3,7 @@ package salesforce
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"strings"
 	"sync"
 	"time"
@@ -80,5 +81,9 @@ func (c *Connector) forgetRests(ctx context.Context) error {
 	c.resting.mu.Lock()
 	defer c.resting.mu.Unlock()
 	c.resting.by = nil
-	return c.shared.Put(ctx, objectRestKey(taskObject), nil, 0)
+	var errs []error
+	for _, object := range besideObjects {
+		errs = append(errs, c.shared.Put(ctx, objectRestKey(object), nil, 0))
+	}
+	return errors.Join(errs...)
 }

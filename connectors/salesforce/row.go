@@ -2,6 +2,8 @@ package salesforce
 
 import (
 	"cmp"
+	"fmt"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -32,14 +34,18 @@ var statusNames = func() map[domain.Status]string {
 // These are the lengths of fields in UTF-16 units, as the package defines them. Where a rule bounds the text,
 // its constant is taken.
 const (
-	subjectLength  = domain.MaxSubject
-	previewLength  = richtext.MaxPreview
-	bodyLength     = 32768
-	reasonLength   = 80
-	nameLength     = 120
-	memberLength   = domain.MaxMemberID
-	categoryLength = mailroom.MaxCategory
-	taskSubject    = 255
+	subjectLength    = domain.MaxSubject
+	previewLength    = richtext.MaxPreview
+	bodyLength       = 32768
+	reasonLength     = 80
+	nameLength       = 120
+	memberLength     = domain.MaxMemberID
+	categoryLength   = mailroom.MaxCategory
+	taskSubject      = 255
+	linkLength       = 255
+	personLength     = 255
+	candidatesLength = 4000
+	candidates       = 20 // of an ambiguous match, at most so many are named
 )
 
 // These fields say who a record belongs to. OwnerId is written apart from the columns, because people may
@@ -54,11 +60,62 @@ type about struct {
 	*domain.Push
 	text domain.CRMText // the policy crm_text
 	user string         // the User who stands for the sender; empty: none
+	// open says that nobody is certain to be the recipient, so a person has to find them.
+	open  bool
+	pages pages
 }
 
-// about returns what the columns say of an InMail.
+// about returns what the columns say of an InMail with its parents in its link.
 func (c *Connector) about(p *domain.Push) about {
-	return about{Push: p, text: c.text, user: c.senderUser(p.InMail.Sender)}
+	return about{Push: p, text: c.text, user: c.senderUser(p.InMail.Sender), pages: c.pages}.under(parentsOf(p.Link))
+}
+
+// under returns what the columns say of an InMail with other parents.
+func (p about) under(at parents) about {
+	p.open = (at.Match == domain.Unmatched || at.Match == domain.Ambiguous) && p.InMail.Recipient != domain.Erased
+	return p
+}
+
+// pages are the addresses to which records lead.
+type pages struct{ address, profiles string }
+
+// link returns the address of the page of an InMail, for its sender; null where there is none.
+func (p about) link() any {
+	if p.pages.address == "" || p.InMail.Sender == domain.Erased {
+		return nil
+	}
+	return orNull(p.pages.address+"/sent/"+string(p.InMail.ID), linkLength)
+}
+
+// profile returns the address at which a recipient is found whom matching did not find; else null.
+func (p about) profile() any {
+	member := url.QueryEscape(string(p.InMail.Recipient))
+	switch {
+	case !p.open:
+		return nil
+	case p.pages.profiles != "":
+		return orNull(strings.ReplaceAll(p.pages.profiles, "{member}", member), linkLength)
+	case p.pages.address != "":
+		return orNull(p.pages.address+"/new?to="+member, linkLength)
+	}
+	return nil
+}
+
+// ifOpen returns a line about a recipient whom matching did not find, without e-mail addresses (R01); else
+// null.
+func (p about) ifOpen(line string) any {
+	if !p.open {
+		return nil
+	}
+	return lineOrNull(withoutAddress(line), personLength)
+}
+
+// answer returns what the recipient wrote last: its first line, or all of it where whole texts leave.
+func (p about) answer() any {
+	if p.text == domain.CRMTextFull {
+		return orNull(p.Answer, bodyLength)
+	}
+	return lineOrNull(richtext.Parse(p.Answer).Preview(richtext.MaxPreview), previewLength)
 }
 
 // column is a field of InMail__c that the connector writes.
@@ -111,6 +168,11 @@ var columns = []column{
 	{name: "Expired_At__c", value: func(p about) any { return endedAs(p, domain.Expired) }},
 	{name: "Retracted_At__c", value: func(p about) any { return endedAs(p, domain.Retracted) }},
 	{name: userColumn, value: func(p about) any { return orNull(p.user, 0) }},
+	{name: "Link__c", value: about.link},
+	{name: "Answer__c", from: domain.CRMTextPreview, value: about.answer},
+	{name: "Company__c", value: func(p about) any { return p.ifOpen(p.Company) }},
+	{name: "Headline__c", value: func(p about) any { return p.ifOpen(p.Headline) }},
+	{name: "Profile_Link__c", value: about.profile},
 	{name: "Open_Rate_Cohort__c", value: func(p about) any { return cohortOf(p.InMail.SentAt) }},
 }
 
@@ -124,7 +186,11 @@ var parentColumns = []struct {
 	{"Lead__c", func(at parents) any { return orNull(at.LeadID, 0) }},
 	{"Contact__c", func(at parents) any { return orNull(at.ContactID, 0) }},
 	{"Account__c", func(at parents) any { return orNull(at.AccountID, 0) }},
+	{candidatesColumn, func(at parents) any { return orNull(at.named(), candidatesLength) }},
 }
+
+// candidatesColumn names those among whom an ambiguous match could not decide.
+const candidatesColumn = "Candidates__c"
 
 // columnNames returns the names of the written fields of InMail__c: the columns that keep accepts (nil: all),
 // and the parents.
@@ -315,12 +381,31 @@ func eventOf(key string) string { return key[strings.LastIndex(key, ":")+1:] }
 // eventID returns the key of a Task, by which an event is logged once.
 func eventID(id domain.ID, event string) string { return string(id) + ":" + event }
 
+// taskText returns the description of a Task: who wrote to whom, the first line of what they wrote, and where
+// to read on. Names have no address in them (R01).
+func taskText(p about, event string) string {
+	from, to, text := nameOf(p.InMail.Sender, p.SenderName), nameOf(p.InMail.Recipient, p.RecipientName), p.InMail.Preview
+	if event == repliedEvent {
+		from, to, text = to, from, richtext.Parse(p.Answer).Preview(richtext.MaxPreview)
+	}
+	var lines []string
+	if from != nil && to != nil {
+		lines = append(lines, fmt.Sprintf("%s to %s", from, to))
+	}
+	for _, line := range []any{lineOrNull(text, previewLength), p.link()} {
+		if line != nil {
+			lines = append(lines, line.(string))
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
 // taskOf returns the Task of an event of an InMail. The Task is completed from the start, because an open,
 // dated Task locks its Account and a completed one locks nothing (SALESFORCE.md 2.6). A Lead's Task may have
 // no WhatId. An empty owner leaves the Task to the integration user. Its day is that of the event in the
 // zone.
 func taskOf(
-	p *domain.Push, at parents, event string, policy domain.CRMText, how Config, owner string, zone *time.Location,
+	p about, at parents, event string, how Config, owner string, zone *time.Location,
 ) map[string]any {
 	m := &p.InMail
 	when, subject := m.SentAt, sentSubject
@@ -332,12 +417,12 @@ func taskOf(
 		"Status":       how.TaskStatus,
 		"ActivityDate": when.In(zone).Format(time.DateOnly),
 	}
-	if policy != domain.CRMTextNone {
+	if p.text != domain.CRMTextNone {
 		if text := clean(richtext.Line(m.Subject)); text != "" {
 			subject += ": " + text
 		}
-		if preview := lineOrNull(m.Preview, previewLength); preview != nil && event == sentEvent {
-			row["Description"] = preview
+		if text := taskText(p, event); text != "" {
+			row["Description"] = text
 		}
 	}
 	row["Subject"] = cut(subject, taskSubject)

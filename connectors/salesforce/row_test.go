@@ -220,8 +220,11 @@ func TestTasks(t *testing.T) {
 				t.Errorf("%s: %v", event, task)
 			}
 		}
-		if d := o.tasks()[eventID(p.InMail.ID, repliedEvent)]["Description"]; d != nil {
-			t.Errorf("a reply's Task says %v", d)
+		for event, want := range map[string]string{
+			sentEvent: "Sally Sender to Robin Reader\nDear reader, this is the body.", repliedEvent: "Robin Reader to Sally Sender"} {
+			if d := o.tasks()[eventID(p.InMail.ID, event)]["Description"]; d != want {
+				t.Errorf("the Task %s says %q", event, d)
+			}
 		}
 	})
 	t.Run("without texts where none may leave", func(t *testing.T) {

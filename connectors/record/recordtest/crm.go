@@ -138,6 +138,7 @@ func syncedAtPushedVersion(t *testing.T, w *world) {
 	w.update(func(tx mailroom.Tx) error {
 		ada, bob := domain.NewMember("ada", "Ada"), domain.NewMember("bob", "Bob")
 		ada.Email, ada.Team, bob.Email = "ada@example.com", "emea", "bob@example.com"
+		bob.Company, bob.Headline = "Acme", "VP Sales"
 		return tx.PutMembers([]*domain.Member{&ada, &bob}, 1, plan(10))
 	})
 	id := w.queued("ada", "bob", 1)[0].ID
@@ -149,7 +150,7 @@ func syncedAtPushedVersion(t *testing.T, w *world) {
 		t.Fatalf("claimed %d, want 1", len(pushes))
 	}
 	want := domain.Push{InMail: *w.inmail(id), Link: domain.Link{InMail: id, CRM: crm}, SenderName: "Ada", RecipientName: "Bob", Email: "bob@example.com",
-		SenderEmail: "ada@example.com", SenderTeam: "emea"}
+		SenderEmail: "ada@example.com", SenderTeam: "emea", Company: "Acme", Headline: "VP Sales"}
 	if diff := cmp.Diff(want, pushes[0]); diff != "" {
 		t.Errorf("push (-want +got):\n%s", diff)
 	}
@@ -671,5 +672,71 @@ func connectedUnderLoad(t *testing.T, w *world) {
 	}
 	if b := backlogOf(w, other); b.Unsynced != writers*each {
 		t.Errorf("%d wait, want %d", b.Unsynced, writers*each)
+	}
+}
+
+// pushesKnowTheRecipient checks what a push says of its recipient beyond its InMail: what reached the
+// recipient, what it wrote last, and whom a person chose for it in the CRM. What was chosen survives a reset,
+// and goes with an erased recipient.
+func pushesKnowTheRecipient(t *testing.T, w *world) {
+	w.members("ada", "bob", "cy")
+	ids := []domain.ID{w.sent("ada", "bob", 1)[0].ID}
+	w.advance(time.Hour)
+	ids = append(ids, w.sent("cy", "bob", 1)[0].ID, w.sent("ada", "cy", 1)[0].ID)
+	w.advance(time.Hour)
+	w.apply(ids[0], domain.EventReply)
+	replied := w.Now()
+	w.update(func(tx mailroom.Tx) error {
+		return tx.InsertReplies([]*domain.Reply{
+			{ID: newID(), InMail: ids[0], From: "bob", To: "ada", Body: "yes", At: replied},
+			{ID: newID(), InMail: ids[0], From: "bob", To: "ada", Body: "on Monday", At: replied.Add(time.Second)},
+			{ID: newID(), InMail: ids[0], From: "bob", To: "ada", Body: "I am away", At: replied.Add(2 * time.Second), Automatic: true},
+			{ID: newID(), InMail: ids[0], From: "ada", To: "bob", Body: "thank you", At: replied.Add(3 * time.Second)}})
+	})
+	byID := func(pushes []domain.Push) map[domain.ID]domain.Push {
+		by := map[domain.ID]domain.Push{}
+		for _, p := range pushes {
+			by[p.InMail.ID] = p
+		}
+		return by
+	}
+	pages := func() map[domain.ID]domain.Push {
+		return byID(read(w, func(tx mailroom.Tx) ([]domain.Push, error) { return tx.PushesAfter(crm, "", 10) }))
+	}
+	claimed := byID(claim(w, 10))
+	bob := domain.Correspondence{Sent: 2, LastSentAt: claimed[ids[1]].InMail.SentAt, LastStatus: domain.Sent, LastReplyAt: replied}
+	cy := domain.Correspondence{Sent: 1, LastSentAt: claimed[ids[2]].InMail.SentAt, LastStatus: domain.Sent}
+	for _, got := range []map[domain.ID]domain.Push{claimed, pages()} {
+		for i, want := range []domain.Correspondence{bob, bob, cy} {
+			if diff := cmp.Diff(want, got[ids[i]].Correspondence); diff != "" {
+				t.Errorf("%d (-want +got):\n%s", i, diff)
+			}
+		}
+		if got[ids[0]].Answer != "on Monday" || got[ids[1]].Answer != "" {
+			t.Errorf("answers %q and %q", got[ids[0]].Answer, got[ids[1]].Answer)
+		}
+	}
+
+	chosen := taken(claimed[ids[0]])
+	chosen.Link.Chosen, chosen.Link.Match, chosen.Link.Parents = true, domain.Matched, domain.ForeignIDs{"lead_id": "L"}
+	store(w, time.Time{}, chosen)
+	w.update(func(tx mailroom.Tx) error { return tx.Resync(crm, ids) })
+	w.advance(leaseFor)
+	for _, got := range []map[domain.ID]domain.Push{pages(), byID(claim(w, 10))} {
+		if l := got[ids[0]].Link; !l.Chosen || l.Match != domain.NoMatch || got[ids[1]].Link.Chosen {
+			t.Errorf("after a reset: %+v, %+v", l, got[ids[1]].Link)
+		}
+		for i, want := range []domain.ForeignIDs{{"lead_id": "L"}, {"lead_id": "L"}, nil} {
+			if diff := cmp.Diff(want, got[ids[i]].Chosen); diff != "" {
+				t.Errorf("%d (-want +got):\n%s", i, diff)
+			}
+		}
+	}
+	w.update(func(tx mailroom.Tx) error {
+		touched, _, err := tx.EraseMember("bob", 10)
+		return errors.Join(err, tx.Resync("", touched))
+	})
+	if p := pages()[ids[0]]; p.Link.Chosen || p.Link.Parents != nil || p.Chosen != nil || p.Answer != "" || p.Correspondence != (domain.Correspondence{}) {
+		t.Errorf("of an erased recipient: %+v", p)
 	}
 }

@@ -58,6 +58,7 @@ func Exercise(t *testing.T, engines Engines) {
 		{"Pushes/AreKeptByAHeartbeat", extendedLeases},
 		{"Pushes/AreWalkedByID", pagePushes},
 		{"Pushes/OfErasedMembersByID", pageErased},
+		{"Pushes/KnowTheirRecipient", pushesKnowTheRecipient},
 		{"CRMs/AreEachTheirOwn", eachItsOwn},
 		{"CRMs/AreLinkedToWhatWasThere", linkedLater},
 		{"CRMs/AreConnectedWhileInMailsArrive", connectedUnderLoad},

@@ -19,6 +19,7 @@ const (
 	Picklist            FieldType = "Picklist"
 	MultiselectPicklist FieldType = "MultiselectPicklist"
 	Lookup              FieldType = "Lookup"
+	URL                 FieldType = "Url"
 )
 
 // Field is a custom field.

@@ -81,7 +81,7 @@ var roots = map[string]string{
 	"object": "CustomObject", "field": "CustomField", "listView": "ListView", "compactLayout": "CompactLayout",
 	"validationRule": "ValidationRule", "layout": "Layout", "permissionset": "PermissionSet", "tab": "CustomTab",
 	"globalValueSet": "GlobalValueSet", "reportType": "ReportType", "report": "Report", "reportFolder": "ReportFolder",
-	"dashboard": "Dashboard", "dashboardFolder": "DashboardFolder",
+	"dashboard": "Dashboard", "app": "CustomApplication", "flexipage": "FlexiPage", "dashboardFolder": "DashboardFolder",
 }
 
 const xmlNamespace = "http://soap.sforce.com/2006/04/metadata"

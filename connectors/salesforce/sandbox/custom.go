@@ -89,13 +89,14 @@ func customObject(po sfpackage.Object, prefix string) *object {
 var customKinds = map[sfpackage.FieldType]kind{
 	sfpackage.Text: kindString, sfpackage.LongTextArea: kindTextArea, sfpackage.Number: kindDouble,
 	sfpackage.Date: kindDate, sfpackage.DateTime: kindDateTime, sfpackage.Picklist: kindPicklist,
-	sfpackage.MultiselectPicklist: kindMultiselect, sfpackage.Lookup: kindReference,
+	sfpackage.MultiselectPicklist: kindMultiselect, sfpackage.Lookup: kindReference, sfpackage.URL: kindURL,
 }
 
 // Lengths in a describe of fields whose metadata has no length.
 const (
 	picklistLength    = 255
 	multiselectLength = 4099
+	urlLength         = 255
 	formulaLength     = 1300
 )
 
@@ -117,6 +118,8 @@ func customField(pf sfpackage.Field) (*field, error) {
 	switch f.kind {
 	case kindPicklist:
 		f.length = picklistLength
+	case kindURL:
+		f.length = urlLength
 	case kindMultiselect:
 		f.length = multiselectLength
 	case kindReference:
