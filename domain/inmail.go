@@ -6,6 +6,7 @@ package domain
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -239,4 +240,24 @@ func (m *InMail) Path(receipts []Receipt, now time.Time) []Receipt {
 		return append(slices.Clip(receipts), Receipt{InMail: m.ID, Seq: m.Seq + 1, Status: Expired, At: m.ExpiresAt})
 	}
 	return receipts
+}
+
+// ParseID returns a UUID in lower case, the form in which ids are stored; ok is false for any other text.
+func ParseID(s string) (id ID, ok bool) {
+	if len(s) != 36 {
+		return "", false
+	}
+	for i := range len(s) {
+		c := s[i]
+		switch {
+		case i == 8 || i == 13 || i == 18 || i == 23:
+			if c != '-' {
+				return "", false
+			}
+		case '0' <= c && c <= '9', 'a' <= c && c <= 'f', 'A' <= c && c <= 'F':
+		default:
+			return "", false
+		}
+	}
+	return ID(strings.ToLower(s)), true
 }

@@ -93,7 +93,7 @@ preview: You wrote that your team tests its queues by killing workers. Would you
 func TestAdviseAsTheServerDoes(t *testing.T) {
 	r := newRunning(t)
 	r.people()
-	before := r.api("GET", "/v1/audit", "")
+	before := r.api("GET", "/v1/audit?kind=decided", "")
 	for _, text := range []string{
 		"Hello\n\nI sell things. I sold many. We are great.",
 		"HELLO THERE YOU\n\n" + strings.Repeat("word ", 120),
@@ -127,7 +127,7 @@ func TestAdviseAsTheServerDoes(t *testing.T) {
 		t.Errorf("printed\n%s", got.out)
 	}
 	must(t, exitUsage, "advise", write(t, "A question\n\nHello."), "--to", "r1")
-	if after := r.api("GET", "/v1/audit", ""); after != before {
+	if after := r.api("GET", "/v1/audit?kind=decided", ""); after != before {
 		t.Errorf("advice left something in the audit: %s", after)
 	}
 }

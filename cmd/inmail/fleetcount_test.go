@@ -216,7 +216,7 @@ func (m *members) checkSender(sender string, attempts []*attempt) {
 		}
 	}
 	decided, notDelivered := 0, 0
-	for _, entry := range m.list("/v1/audit?limit=200&sender="+sender, "") {
+	for _, entry := range m.list("/v1/audit?kind=decided&limit=200&sender="+sender, "") {
 		switch entry["kind"] {
 		case "restrict":
 			decided++

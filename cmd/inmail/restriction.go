@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"inmail/domain/mailroom"
 )
 
 func restrictionCommand(o *options) *cobra.Command {
@@ -109,7 +111,7 @@ undos. A refusal for spam_content is listed with its score and reasons; the refu
 	}
 	p.flags(cmd)
 	return o.asOperator(cmd, func(cmd *cobra.Command, c *remote, args []string) error {
-		answer, err := c.list(cmd.Context(), "/v1/audit", url.Values{"sender": {args[0]}}, p)
+		answer, err := c.list(cmd.Context(), "/v1/audit", url.Values{"sender": {args[0]}, "kind": {mailroom.Decided}}, p)
 		if err != nil {
 			return err
 		}

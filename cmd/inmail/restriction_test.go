@@ -46,7 +46,7 @@ id..................................  23 Nov 2026 09:00  24 Nov 2026 09:00  1   
 		if strings.Contains(got.out, "cash") || strings.Contains(must(t, exitDone, "restriction", "decisions", "lena.hart", "--json").out, "cash") {
 			t.Error("the words of a refused text are shown")
 		}
-		sameJSON(t, r.api("GET", "/v1/audit?sender=lena.hart&limit=2", ""), must(t, exitDone, "restriction", "decisions", "lena.hart", "--limit", "2", "--json"))
+		sameJSON(t, r.api("GET", "/v1/audit?kind=decided&sender=lena.hart&limit=2", ""), must(t, exitDone, "restriction", "decisions", "lena.hart", "--limit", "2", "--json"))
 	})
 	t.Run("replay a restriction", func(t *testing.T) {
 		screen(t, `

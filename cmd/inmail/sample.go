@@ -314,7 +314,7 @@ func (a *app) summarise(ctx context.Context) (summary, error) {
 	s.OpenRate, s.Response = percent(opened, openOf), percent(inTime, responseOf)
 	page := mailroom.Page{Limit: mailroom.MaxPage}
 	for {
-		entries, err := a.service.Audit(ctx, "", page)
+		entries, err := a.service.Audit(ctx, mailroom.AuditFilter{}, page)
 		if err != nil {
 			return s, err
 		}

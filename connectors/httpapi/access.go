@@ -55,7 +55,8 @@ func (c *call) admit(who access) error {
 	if c.key.ReadOnly && !c.changesNothing() {
 		return domain.Refuse(domain.Forbidden, "this key is read-only: it makes GET and HEAD requests and preflights")
 	}
-	c.viewer = mailroom.Viewer{Member: c.key.Member, Operator: operator, KeyID: c.key.ID}
+	c.viewer = mailroom.Viewer{Member: c.key.Member, Operator: operator, ByOperator: operator, KeyID: c.key.ID,
+		KeyName: c.key.Name}
 	if ids := c.r.Header.Values(memberHeader); len(ids) > 0 {
 		if !operator {
 			return domain.Refuse(domain.Forbidden,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 
 	"inmail/domain"
 	"inmail/domain/mailroom"
@@ -13,18 +14,19 @@ import (
 
 // auditService reads the append-only list of decisions, and decides one again under other settings (R43).
 type auditService interface {
-	Audit(ctx context.Context, sender domain.MemberID, p mailroom.Page) ([]mailroom.AuditEntry, error)
+	Audit(ctx context.Context, f mailroom.AuditFilter, p mailroom.Page) ([]mailroom.AuditEntry, error)
 	Replay(ctx context.Context, id string, o mailroom.OtherSettings) (mailroom.Replayed, error)
 }
 
 func (a *API) auditEndpoints() []endpoint {
 	return []endpoint{
 		gives(endpoint{
-			method: "GET", path: "/v1/audit", name: "listAudit", group: "Operators", access: operatorOnly,
+			method: "GET", path: "/v1/audit", name: "listAudit", held: true, group: "Operators", access: operatorOnly,
 			status: http.StatusOK,
-			does:   "List the decisions, newest first, with all true codes of each attempt in R21's order (R18, R43)",
+			does:   "List the decisions, newest first, with all true codes of each attempt in R21's order (R18, R43), and the acts of operators (R70)",
 			query: append(pageParameters(),
-				parameter{name: "sender", doc: "only those on this member's sends", schema: memberIDSchema()}),
+				parameter{name: "sender", doc: "only those on this member's sends, and acts on this member", schema: memberIDSchema()},
+				parameter{name: "kind", doc: "only those of this kind; decided: all but acts", schema: schema{"type": "string", "enum": auditFilters()}}),
 		}, (*call).audit),
 		takes(endpoint{
 			method: "POST", path: "/v1/audit/{id}/replay", name: "replayDecision", group: "Operators",
@@ -50,8 +52,11 @@ type auditEntry struct {
 	Recipient domain.MemberID `json:"recipient,omitempty" example:"maria-lopez"`
 	Refusals  []domain.Code   `json:"refusals" example:"[\"opted_out\"]"`
 	By        string          `json:"by,omitempty" doc:"the key of the operator who acted"`
-	Detail    json.RawMessage `json:"detail,omitempty" doc:"of a restriction trigger, signals, limits and version; of a refusal for spam_content its verdict (R43); of declined and recipient_busy when they end (R63, R65)"`
+	Detail    json.RawMessage `json:"detail,omitempty" doc:"of a restriction trigger, signals, limits and version; of a refusal for spam_content its verdict (R43); of declined and recipient_busy when they end (R63, R65); of an act call, key_name, from and request_id (R70)"`
 }
+
+// auditFilters returns the kinds that a list can be cut down to.
+func auditFilters() []string { return append(mailroom.AuditKinds(), mailroom.Decided) }
 
 func (c *call) audit() (items[auditEntry], error) {
 	p, err := auditList.page(c.query)
@@ -64,7 +69,11 @@ func (c *call) audit() (items[auditEntry], error) {
 			return items[auditEntry]{}, strictjson.Under("sender", err)
 		}
 	}
-	found, err := c.api.Service.Audit(c.ctx, sender, oneMore(p))
+	kind := c.query.Get("kind")
+	if c.query.Has("kind") && !slices.Contains(auditFilters(), kind) {
+		return items[auditEntry]{}, domain.Refuse(domain.BadRequest, "kind: one of %s", domain.OneOf(auditFilters()))
+	}
+	found, err := c.api.Service.Audit(c.ctx, mailroom.AuditFilter{Sender: sender, Kind: kind}, oneMore(p))
 	if err != nil {
 		return items[auditEntry]{}, err
 	}

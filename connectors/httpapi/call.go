@@ -223,31 +223,11 @@ func (c *call) memberIn(name string) (domain.MemberID, error) {
 
 // inmail reads the id of an InMail from the path. A text that is no UUID names no InMail: not_found.
 func (c *call) inmail() (domain.ID, error) {
-	id, ok := uuidOf(c.r.PathValue("id"))
+	id, ok := domain.ParseID(c.r.PathValue("id"))
 	if !ok {
 		return "", domain.Refuse(domain.NotFound, "there is no such InMail")
 	}
 	return id, nil
-}
-
-// uuidOf returns a UUID in lower case, the form in which ids are stored; ok is false for any other text.
-func uuidOf(s string) (domain.ID, bool) {
-	if len(s) != 36 {
-		return "", false
-	}
-	for i := range len(s) {
-		c := s[i]
-		switch {
-		case i == 8 || i == 13 || i == 18 || i == 23:
-			if c != '-' {
-				return "", false
-			}
-		case '0' <= c && c <= '9', 'a' <= c && c <= 'f', 'A' <= c && c <= 'F':
-		default:
-			return "", false
-		}
-	}
-	return domain.ID(strings.ToLower(s)), true
 }
 
 // idempotencyKey reads the header Idempotency-Key: 1 to MaxKey printable ASCII characters (R28); ""

@@ -398,7 +398,7 @@ func (c *call) retryOne() (retryAnswer, error) {
 	if err != nil {
 		return retryAnswer{}, err
 	}
-	id, ok := uuidOf(c.r.PathValue("inmail"))
+	id, ok := domain.ParseID(c.r.PathValue("inmail"))
 	if !ok {
 		return retryAnswer{}, domain.Refuse(domain.NotFound, "there is no such InMail")
 	}

@@ -73,7 +73,7 @@ func (c *call) markReply(in *replyMark) (replyMark, error) {
 	if err != nil {
 		return replyMark{}, err
 	}
-	reply, ok := uuidOf(c.r.PathValue("reply"))
+	reply, ok := domain.ParseID(c.r.PathValue("reply"))
 	if !ok {
 		return replyMark{}, domain.Refuse(domain.NotFound, "this InMail has no such reply")
 	}

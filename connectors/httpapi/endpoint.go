@@ -23,6 +23,7 @@ type endpoint struct {
 	bodyOptional bool          // an empty body counts as {}
 	message      bool          // takes a message, which may have no attachments (R26)
 	streams      bool          // has no request timeout
+	held         bool          // gives out what is held on members, so an operator's call is noted (R70)
 	undocumented bool          // not in the document, where another endpoint stands for it
 	status       int           // of success
 	media        string        // of the answer; empty: application/json

@@ -16,7 +16,7 @@ type exporter interface {
 
 func (a *API) exportEndpoints() []endpoint {
 	return []endpoint{gives(endpoint{
-		method: "GET", path: "/v1/members/{id}/export", name: "exportMember", group: "Members", access: operatorOnly,
+		method: "GET", path: "/v1/members/{id}/export", name: "exportMember", held: true, group: "Members", access: operatorOnly,
 		status: http.StatusOK,
 		does:   "Export all data about a member as one document",
 		more: "Nothing is opened by it (R31). Keys are without their secrets, refusals as the member may know them " +

@@ -156,6 +156,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		route: other, method: methodLabel(r.Method), challenge: `Bearer realm="inmail"`,
 		id: requestID(r), client: a.proxies.client(r)}
 	defer c.finish()
+	c.ctx = mailroom.WithOrigin(c.ctx, mailroom.Origin{Address: c.client.String(), Request: c.id})
 	h := w.Header()
 	h.Set(requestHeader, c.id)
 	h.Set("X-Content-Type-Options", "nosniff")
@@ -189,7 +190,7 @@ func (c *call) servePage(route string) {
 		c.refuse(c.tooMany("this address has sent too many wrong keys", wait))
 		return
 	}
-	c.api.Pages.ServeHTTP(c, c.r)
+	c.api.Pages.ServeHTTP(c, c.r.WithContext(c.ctx))
 	if c.status == http.StatusUnauthorized {
 		c.wrongKey(from, now)
 	}
@@ -223,6 +224,10 @@ func (c *call) serve(e *endpoint) {
 		return
 	}
 	if err := c.readQuery(e); err != nil {
+		c.refuse(err)
+		return
+	}
+	if err := c.noteAct(e); err != nil {
 		c.refuse(err)
 		return
 	}

@@ -45,7 +45,7 @@ func (a *API) inmailEndpoints() []endpoint {
 		}, (*call).sendInMail),
 		preflightEndpoint(),
 		gives(endpoint{
-			method: "GET", path: "/v1/inmails/{id}", name: "viewInMail", group: "InMails", access: anyKey,
+			method: "GET", path: "/v1/inmails/{id}", name: "viewInMail", held: true, group: "InMails", access: anyKey,
 			status: http.StatusOK,
 			does:   "Show an InMail without opening it",
 			more: "The sender gets it with receipts and text, an operator with true reasons as well (R18), the recipient " +
@@ -53,7 +53,7 @@ func (a *API) inmailEndpoints() []endpoint {
 			refuses: []domain.Code{domain.NotFound, domain.ExpiredCode, domain.RetractedCode},
 		}, (*call).viewInMail),
 		gives(endpoint{
-			method: "GET", path: "/v1/sent", name: "listSent", group: "InMails", access: memberOnly,
+			method: "GET", path: "/v1/sent", name: "listSent", held: true, group: "InMails", access: memberOnly,
 			status: http.StatusOK,
 			does:   "List what a member sent, newest first", query: append(filterParameters(), byTag, expiresBefore),
 			refuses: []domain.Code{domain.NotFound},

@@ -27,7 +27,7 @@ func (a *API) memberEndpoints() []endpoint {
 				"true, the type is basic and texts are empty. A type without a plan gets its smallest.",
 		}, (*call).putMember),
 		gives(endpoint{
-			method: "GET", path: path, name: "getMember", group: "Members", access: anyKey, status: http.StatusOK,
+			method: "GET", path: path, name: "getMember", held: true, group: "Members", access: anyKey, status: http.StatusOK,
 			does: "Show a member", more: "An operator gets all; a member, and an operator who acts for one, gets " +
 				"the public part, which has no e-mail address (R01).",
 			refuses: []domain.Code{domain.NotFound},

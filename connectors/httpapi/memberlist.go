@@ -19,7 +19,7 @@ type memberFinder interface {
 
 func findMembersEndpoint() endpoint {
 	return gives(endpoint{
-		method: "GET", path: "/v1/members", name: "findMembers", group: "Members", access: anyKey, status: http.StatusOK,
+		method: "GET", path: "/v1/members", name: "findMembers", held: true, group: "Members", access: anyKey, status: http.StatusOK,
 		does: "Find members by the words of their name, headline and company, listed by name",
 		more: "For each word of `q` a word of the member begins so; case and accents do not count. An operator " +
 			"gets all members; a member, and an operator who acts for one, gets the public part of visible " +

@@ -28,7 +28,7 @@ func (a *API) replyEndpoints() []endpoint {
 				domain.ImageNotSupported, domain.AttachmentUnsupported},
 		}, (*call).reply),
 		gives(endpoint{
-			method: "GET", path: "/v1/inmails/{id}/replies", name: "listReplies", group: "Inbox", access: anyKey,
+			method: "GET", path: "/v1/inmails/{id}/replies", name: "listReplies", held: true, group: "Inbox", access: anyKey,
 			status: http.StatusOK,
 			does:   "List the conversation of an InMail, oldest first, for both sides",
 			more: "The other side's replies are read from then on; an operator who acts for nobody reads without a " +

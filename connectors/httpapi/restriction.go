@@ -19,7 +19,7 @@ type restrictionService interface {
 
 func (a *API) restrictionEndpoints() []endpoint {
 	return []endpoint{
-		gives(endpoint{method: "GET", path: "/v1/restrictions", name: "listRestrictions", group: "Operators",
+		gives(endpoint{method: "GET", path: "/v1/restrictions", name: "listRestrictions", held: true, group: "Operators",
 			access: operatorOnly, status: http.StatusOK,
 			does: "List the restrictions that hold now, by their end (R42, R43)",
 			more: "With member: all of that member, newest first, on one page. What a decision was made from stands " +

@@ -41,6 +41,8 @@ type fakeService struct {
 	answers  map[mailroom.AnswerKey]mailroom.Accepted
 	asked    map[mailroom.AnswerKey]mailroom.Send
 	audit    []mailroom.AuditEntry
+	acts     []mailroom.Act
+	noActs   error // answers NoteAct, when it is set
 	links    []domain.Link
 	penalty  []mailroom.RestrictionRow
 	undone   string // the reason of the last undo
@@ -862,10 +864,21 @@ func (f *fakeService) Compare(_ context.Context, _ mailroom.Viewer, by string, k
 	return c, err
 }
 
-func (f *fakeService) Audit(_ context.Context, sender domain.MemberID, p mailroom.Page) ([]mailroom.AuditEntry, error) {
+func (f *fakeService) NoteAct(ctx context.Context, act mailroom.Act) error {
 	leave, err := f.enter()
 	defer leave()
-	mine := slices.DeleteFunc(slices.Clone(f.audit), func(e mailroom.AuditEntry) bool { return sender != "" && e.Sender != sender })
+	if err = errors.Join(err, f.noActs); err != nil {
+		return err
+	}
+	act.From = mailroom.OriginOf(ctx)
+	f.acts = append(f.acts, act)
+	return nil
+}
+
+func (f *fakeService) Audit(_ context.Context, only mailroom.AuditFilter, p mailroom.Page) ([]mailroom.AuditEntry, error) {
+	leave, err := f.enter()
+	defer leave()
+	mine := slices.DeleteFunc(slices.Clone(f.audit), func(e mailroom.AuditEntry) bool { return only.Sender != "" && e.Sender != only.Sender })
 	return paged(mine, p, func(e mailroom.AuditEntry) mailroom.Cursor { return mailroom.Cursor{At: e.At, ID: e.ID} }), err
 }
 

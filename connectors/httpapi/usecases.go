@@ -29,6 +29,7 @@ type UseCases struct {
 	account
 	analyticsService
 	auditService
+	actService
 	crmService
 	signIn
 	resumer
@@ -56,6 +57,7 @@ func NewUseCases(services ...any) (u UseCases) {
 	find(&u.account, services)
 	find(&u.analyticsService, services)
 	find(&u.auditService, services)
+	find(&u.actService, services)
 	find(&u.crmService, services)
 	find(&u.signIn, services)
 	find(&u.resumer, services)

@@ -46,8 +46,8 @@ func TestPlans(t *testing.T) {
 							errs = append(errs, sent, inbox)
 						}
 						_, replies := tx.Replies(ids[0], p)
-						_, audit := tx.Audit("", p)
-						_, decisions := tx.Audit("s7", p)
+						_, audit := tx.Audit(mailroom.AuditFilter{}, p)
+						_, decisions := tx.Audit(mailroom.AuditFilter{Sender: "s7"}, p)
 						_, failures := tx.Failures(stockCRM, p)
 						named := p
 						if p.After != (mailroom.Cursor{}) {

@@ -426,12 +426,19 @@ func scanAudit(r row) (e mailroom.AuditEntry, err error) {
 	return e, nil
 }
 
-// Audit lists decisions, newest first by (At, ID): those on one sender, or with "" all.
-func (t *tx) Audit(sender domain.MemberID, page mailroom.Page) (entries []mailroom.AuditEntry, err error) {
+// Audit lists entries that pass a filter, newest first by (At, ID).
+func (t *tx) Audit(f mailroom.AuditFilter, page mailroom.Page) (entries []mailroom.AuditEntry, err error) {
 	var c conditions
 	c.and("TRUE")
-	if sender != "" {
-		c.and("sender = " + c.arg(sender) + " AND sender <> ''")
+	if f.Sender != "" {
+		c.and("sender = " + c.arg(f.Sender) + " AND sender <> ''")
+	}
+	switch f.Kind {
+	case "":
+	case mailroom.Decided:
+		c.and("kind <> " + c.arg(mailroom.DecidedAct))
+	default:
+		c.and("kind = " + c.arg(f.Kind))
 	}
 	c.after("at", "id", page.After, page.After.ID)
 	err = t.query("read the audit", auditColumns+c.sql+` ORDER BY at DESC, id DESC LIMIT `+c.arg(limit(page)),

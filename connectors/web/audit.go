@@ -37,6 +37,8 @@ var auditWords = map[string]string{
 	mailroom.DecidedBan:      "banned",
 	mailroom.DecidedUnban:    "took off the banned list",
 	mailroom.DecidedErase:    "erased",
+	mailroom.DecidedResume:   "ended the hold",
+	mailroom.DecidedAct:      "acted",
 }
 
 func (v *visit) showAudit() error {
@@ -46,7 +48,7 @@ func (v *visit) showAudit() error {
 		page.Error = refusalWords(domainRefusal(err), v.now())
 		return v.show(http.StatusUnprocessableEntity, say("Audit"), page)
 	}
-	entries, err := v.site.Service.Audit(v.ctx, sender, mailroom.Page{Limit: auditShown + 1, After: v.after()})
+	entries, err := v.site.Service.Audit(v.ctx, mailroom.AuditFilter{Sender: sender}, mailroom.Page{Limit: auditShown + 1, After: v.after()})
 	if err != nil {
 		return err
 	}
@@ -63,6 +65,9 @@ func (v *visit) showAudit() error {
 			Recipient: string(e.Recipient), By: e.By, InMail: e.InMail}
 		if item.What == "" {
 			item.What = spaced(e.Kind)
+		}
+		if call, found := mailroom.CallOf(e); found {
+			item.What += ": " + call
 		}
 		for _, code := range e.Refusals {
 			item.Refusals = append(item.Refusals, spaced(string(code)))

@@ -39,6 +39,9 @@ func (s *Site) serve(w http.ResponseWriter, r *http.Request, route route) {
 		err = v.admit(route.who)
 	}
 	if err == nil {
+		err = v.noteAct()
+	}
+	if err == nil {
 		err = route.serve(v)
 	}
 	if err != nil {

@@ -149,7 +149,8 @@ type UseCases interface {
 	Keys(ctx context.Context, p mailroom.Page) ([]mailroom.Key, error)
 	CreateKey(ctx context.Context, v mailroom.Viewer, n mailroom.NewKey) (id, key string, err error)
 	DeleteKey(ctx context.Context, id string) error
-	Audit(ctx context.Context, sender domain.MemberID, p mailroom.Page) ([]mailroom.AuditEntry, error)
+	Audit(ctx context.Context, f mailroom.AuditFilter, p mailroom.Page) ([]mailroom.AuditEntry, error)
+	NoteAct(ctx context.Context, act mailroom.Act) error
 }
 
 // Site serves the pages. It is an http.Handler for the requests that Route claims.

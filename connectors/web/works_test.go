@@ -44,6 +44,25 @@ func TestOperatorsActs(t *testing.T) {
 		t.Errorf("ended: %s", text(a.body))
 	}
 
+	// What an operator asks for is in the audit (R70), what a member does is not.
+	op.get("/works/people?member=other")
+	w.as("seller").get("/sent")
+	acts, err := w.svc.Audit(t.Context(), mailroom.AuditFilter{Kind: mailroom.DecidedAct}, mailroom.Page{Limit: 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var calls []string
+	for _, e := range acts {
+		call, _ := mailroom.CallOf(e)
+		calls = append(calls, call+" "+string(e.Sender))
+	}
+	if want := []string{"GET /works/people other", "POST /works/keys/delete ", "POST /works/keys other", "POST /works/keys nobody.here", "POST /works/keys other"}; !slices.Equal(calls, want) {
+		t.Errorf("acts %q, want %q", calls, want)
+	}
+	if a := op.get("/works/audit"); !strings.Contains(text(a.body), "acted: GET /works/people") {
+		t.Errorf("the audit: %s", text(a.body))
+	}
+
 	// The banned list.
 	op.follow(op.post("/works/banned", "kind", "company", "value", "Nordlicht", "reason", "contract"))
 	if a := w.as("seller").post("/new/check", "to", "reader"); !strings.Contains(text(a.body), "cannot be reached by InMail") {

@@ -10,11 +10,10 @@ import (
 	"inmail/domain/spam"
 )
 
-// Audit lists the decisions on one sender, or all when sender is empty, newest first and with all true codes
-// of each (R18, R21, R43).
-func (svc *Service) Audit(ctx context.Context, sender domain.MemberID, p Page) (entries []AuditEntry, err error) {
+// Audit lists decisions with all their true codes (R18, R21, R43), and acts of operators (R70), newest first.
+func (svc *Service) Audit(ctx context.Context, f AuditFilter, p Page) (entries []AuditEntry, err error) {
 	err = svc.record.View(ctx, func(tx Tx) (err error) {
-		entries, err = tx.Audit(sender, p)
+		entries, err = tx.Audit(f, p)
 		return err
 	})
 	return entries, wrap("list the audit", err)

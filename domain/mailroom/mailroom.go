@@ -95,6 +95,7 @@ type Service struct {
 	}
 	verdicts   verdicts
 	prints     prints
+	acts       actsTogether
 	preflights places // bounds the large ones that run at once
 }
 
@@ -200,9 +201,11 @@ func (svc *Service) allowance(plan string) int { return svc.plans[plan].Allowanc
 // Viewer is the caller of a use case. An operator who acts for a member counts as that member (API.md):
 // Operator is false and Member is set. A bare operator has no Member.
 type Viewer struct {
-	Member   domain.MemberID
-	Operator bool
-	KeyID    string // for the audit
+	Member     domain.MemberID
+	Operator   bool
+	KeyID      string // for the audit, with the key's name
+	KeyName    string
+	ByOperator bool // the key is an operator's, also where Member is set: it acts for that member (R70)
 }
 
 // refuse returns domain.Refuse as an error.

@@ -91,7 +91,7 @@ func keyRules(t *testing.T) {
 		for _, a := range answers {
 			w.want(a.Err, domain.SpamContent)
 		}
-		entries, err := w.svc.Audit(w.ctx, "a", mailroom.Page{Limit: 10})
+		entries, err := w.svc.Audit(w.ctx, mailroom.AuditFilter{Sender: "a"}, mailroom.Page{Limit: 10})
 		w.ok(err)
 		if len(entries) != 1 {
 			w.t.Errorf("%d decisions for one request that came four times", len(entries))
@@ -199,7 +199,7 @@ func declineRules(t *testing.T) {
 		if len(campaign.Checks[0].Refusals) != 1 || campaign.Checks[0].Refusals[0].Code != domain.RecipientUnavailable {
 			w.t.Errorf("preflight %+v", campaign.Checks[0].Refusals)
 		}
-		entries, err := w.svc.Audit(w.ctx, "a", mailroom.Page{Limit: 1})
+		entries, err := w.svc.Audit(w.ctx, mailroom.AuditFilter{Sender: "a"}, mailroom.Page{Limit: 1})
 		w.ok(err)
 		if diff := cmp.Diff([]domain.Code{domain.DeclinedCode}, entries[0].Refusals); diff != "" {
 			w.t.Errorf("audit (-want +got):\n%s", diff)
@@ -499,7 +499,7 @@ func peaceRules(t *testing.T) {
 		if errors.As(err, &shown) && (!shown.Until.IsZero() || shown.Limit != 0) {
 			w.t.Errorf("the sender reads %+v", shown)
 		}
-		entries, err := w.svc.Audit(w.ctx, s[2], mailroom.Page{Limit: 1})
+		entries, err := w.svc.Audit(w.ctx, mailroom.AuditFilter{Sender: s[2]}, mailroom.Page{Limit: 1})
 		w.ok(err)
 		if entries[0].Refusals[0] != domain.RecipientBusy || !endsAt(w, entries[0], domain.RecipientBusy).Equal(t0.Add(domain.PeaceWindow)) {
 			w.t.Errorf("audit %v %s", entries[0].Refusals, entries[0].Detail)

@@ -482,10 +482,9 @@ type Reputation interface {
 	UndoRestriction(id string) error
 	// Report stores an abuse report, once for each InMail; a second one is ErrConflict (R44).
 	Report(id domain.ID, sender, reporter domain.MemberID, reason string) error
-	// AppendAudit appends decisions. Audit lists those on one sender, or all when sender is empty, newest
-	// first by (At, ID).
+	// AppendAudit appends entries. Audit lists those that pass a filter, newest first by (At, ID).
 	AppendAudit(entries []AuditEntry) error
-	Audit(sender domain.MemberID, page Page) ([]AuditEntry, error)
+	Audit(f AuditFilter, page Page) ([]AuditEntry, error)
 	// Decisions returns those of ids that are in the audit.
 	Decisions(ids []string) (map[string]AuditEntry, error)
 	// Model returns the stored model of the filter, nil when nothing was learnt; PutModel replaces it.
@@ -531,12 +530,22 @@ const (
 	DecidedUnban    = "unban"
 	DecidedErase    = "erase"
 	DecidedResume   = "resume"
+	DecidedAct      = "act" // of an operator (R70)
 )
 
 // AuditKinds returns all kinds of decision.
 func AuditKinds() []string {
 	return []string{DecidedSend, DecidedDelivery, DecidedRestrict, DecidedUndo, DecidedBan, DecidedUnban, DecidedErase,
-		DecidedResume}
+		DecidedResume, DecidedAct}
+}
+
+// Decided is the kind of a filter that stands for all kinds but acts.
+const Decided = "decided"
+
+// AuditFilter chooses entries of the audit; what is empty allows all.
+type AuditFilter struct {
+	Sender domain.MemberID // of a decision, or the member whom an act is on
+	Kind   string          // one of AuditKinds, or Decided
 }
 
 // AuditEntry is one decision: a refused attempt with all true codes in R21's order, or a restriction, a
@@ -550,8 +559,8 @@ type AuditEntry struct {
 	Recipient domain.MemberID
 	Refusals  []domain.Code
 	By        string // the key id of the operator who acted; empty: none did
-	// Detail is JSON: a spam.Decision of a restriction, a spam.ContentDecision of a refusal for
-	// spam_content (R43).
+	// Detail is JSON: a spam.Decision of a restriction, a spam.ContentDecision of a refusal for spam_content
+	// (R43), an actDetail of an act, whose Sender is the member that it is on (R70).
 	Detail []byte
 }
 

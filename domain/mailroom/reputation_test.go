@@ -178,7 +178,7 @@ func reputationRules(t *testing.T) {
 		w.ok(w.svc.Report(w.ctx, as(recipient(2)), ids[2], "not asked for"))
 		_, err = w.accept(own("a", 6))
 		w.until(err)
-		audit, err := w.svc.Audit(w.ctx, "", mailroom.Page{Limit: 5})
+		audit, err := w.svc.Audit(w.ctx, mailroom.AuditFilter{}, mailroom.Page{Limit: 5})
 		w.ok(err)
 		found := false
 		for _, e := range audit {
@@ -380,7 +380,7 @@ func reputationRules(t *testing.T) {
 		}
 		w.want(w.svc.UndoRestriction(w.ctx, operator, r.ID, ""), domain.NotFound)
 		w.want(w.svc.UndoRestriction(w.ctx, operator, "nothing", ""), domain.NotFound)
-		audit, err := w.svc.Audit(w.ctx, "a", mailroom.Page{Limit: 10})
+		audit, err := w.svc.Audit(w.ctx, mailroom.AuditFilter{Sender: "a"}, mailroom.Page{Limit: 10})
 		w.ok(err)
 		undone := 0
 		for _, e := range audit {
@@ -449,7 +449,7 @@ func reputationRules(t *testing.T) {
 		w.want(err, domain.SpamContent)
 		_, err = w.accept(mailroom.Send{From: "a", To: "a", Subject: "To myself", Body: "A note."})
 		w.want(err, domain.Self)
-		audit, err := w.svc.Audit(w.ctx, "a", mailroom.Page{Limit: 10})
+		audit, err := w.svc.Audit(w.ctx, mailroom.AuditFilter{Sender: "a"}, mailroom.Page{Limit: 10})
 		w.ok(err)
 		if strings.Contains(string(audit[1].Detail), "prize now") {
 			w.t.Errorf("the audit keeps the text: %s", audit[1].Detail)

@@ -365,7 +365,7 @@ func TestRules(t *testing.T) {
 			if len(checks[0].Refusals) != 1 || checks[0].Refusals[0].Code != domain.RecipientUnavailable {
 				w.t.Errorf("preflight to %s returns %v", who, checks[0].Refusals)
 			}
-			audit, err := w.svc.Audit(w.ctx, "", mailroom.Page{Limit: 1})
+			audit, err := w.svc.Audit(w.ctx, mailroom.AuditFilter{}, mailroom.Page{Limit: 1})
 			w.ok(err)
 			if diff := cmp.Diff([]domain.Code{reason}, audit[0].Refusals); diff != "" {
 				w.t.Errorf("the audit of %s (-want +got):\n%s", who, diff)
@@ -414,7 +414,7 @@ func TestRules(t *testing.T) {
 		w.member("b", "basic_0", func(m *domain.Member) { m.AcceptsInMail, m.ProfileVisible = false, false })
 		_, err := w.accept(mailroom.Send{From: "a", To: "b", Subject: "", Body: "[x](ftp://x.example)", Attachments: true})
 		w.want(err, domain.NoCredits)
-		audit, err := w.svc.Audit(w.ctx, "", mailroom.Page{Limit: 10})
+		audit, err := w.svc.Audit(w.ctx, mailroom.AuditFilter{}, mailroom.Page{Limit: 10})
 		w.ok(err)
 		want := []domain.Code{domain.NoCredits, domain.ProfileNotVisible, domain.OptedOut, domain.SubjectRequired, domain.LinkNotAllowed, domain.AttachmentUnsupported}
 		if diff := cmp.Diff(want, audit[0].Refusals); diff != "" {
@@ -1027,7 +1027,7 @@ func TestRules(t *testing.T) {
 			if m := w.inmail(sent); m.Status != domain.Sent {
 				w.t.Errorf("what was sent before is %s", m.Status)
 			}
-			log, err := w.svc.Audit(w.ctx, "", mailroom.Page{Limit: 10})
+			log, err := w.svc.Audit(w.ctx, mailroom.AuditFilter{}, mailroom.Page{Limit: 10})
 			w.ok(err)
 			if len(log) == 0 || log[0].Kind != mailroom.DecidedResume || log[0].By != "k" {
 				w.t.Errorf("the audit has %+v", log)

@@ -50,7 +50,8 @@ func (svc *Service) newToken() (token string, hash [32]byte) {
 }
 
 func sessionOf(row SessionRow, key Key) Session {
-	v := Viewer{Member: row.Member, KeyID: key.ID, Operator: row.Member == "" && key.Role == RoleOperator}
+	v := Viewer{Member: row.Member, KeyID: key.ID, KeyName: key.Name, ByOperator: key.Role == RoleOperator}
+	v.Operator = v.ByOperator && row.Member == ""
 	return Session{Viewer: v, ReadOnly: key.ReadOnly, EndsAt: row.EndsAt}
 }
 

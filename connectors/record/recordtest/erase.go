@@ -153,7 +153,7 @@ func erased(t *testing.T, w *world) {
 	if got := read(w, func(tx mailroom.Tx) (map[string]int, error) { return tx.RestrictedByTrigger() }); len(got) != 0 {
 		t.Errorf("restrictions: %v", got)
 	}
-	for _, e := range read(w, func(tx mailroom.Tx) ([]mailroom.AuditEntry, error) { return tx.Audit("", page(10)) }) {
+	for _, e := range read(w, func(tx mailroom.Tx) ([]mailroom.AuditEntry, error) { return tx.Audit(mailroom.AuditFilter{}, page(10)) }) {
 		if e.Sender == id || e.Recipient == id || len(e.Detail) > 0 {
 			t.Errorf("audit: %+v", e)
 		}

@@ -607,7 +607,7 @@ func lists() []list {
 			})
 		},
 			page: func(tx mailroom.Tx, p mailroom.Page) (places []mailroom.Cursor, err error) {
-				es, err := tx.Audit("", p)
+				es, err := tx.Audit(mailroom.AuditFilter{}, p)
 				for _, e := range es {
 					places = append(places, mailroom.Cursor{At: e.At, ID: e.ID})
 				}

@@ -1247,11 +1247,13 @@ func auditKeeps(t *testing.T, w *world) {
 	w.update(func(tx mailroom.Tx) error {
 		return tx.AppendAudit([]mailroom.AuditEntry{{ID: string(newID()), At: start.Add(-time.Second), Kind: "ban"}, {ID: string(newID()), At: start.Add(-time.Hour), Kind: "send", Sender: "bob"}})
 	})
-	got := read(w, func(tx mailroom.Tx) ([]mailroom.AuditEntry, error) { return tx.Audit("", page(2)) })
+	got := read(w, func(tx mailroom.Tx) ([]mailroom.AuditEntry, error) { return tx.Audit(mailroom.AuditFilter{}, page(2)) })
 	if diff := cmp.Diff(entries, got); diff != "" {
 		t.Errorf("audit (-want +got):\n%s", diff)
 	}
-	got = read(w, func(tx mailroom.Tx) ([]mailroom.AuditEntry, error) { return tx.Audit("ada", page(10)) })
+	got = read(w, func(tx mailroom.Tx) ([]mailroom.AuditEntry, error) {
+		return tx.Audit(mailroom.AuditFilter{Sender: "ada"}, page(10))
+	})
 	if diff := cmp.Diff(entries, got); diff != "" {
 		t.Errorf("audit of one sender (-want +got):\n%s", diff)
 	}

@@ -1,0 +1,78 @@
+package mailroom_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"inmail/domain"
+	"inmail/domain/mailroom"
+)
+
+func TestActs(t *testing.T) {
+	by := mailroom.Viewer{Operator: true, ByOperator: true, KeyID: "k1", KeyName: "on call"}
+	origin := mailroom.Origin{Address: "192.0.2.7", Request: "r1"}
+	on(t, "R70_all_at_once", func(w *world) {
+		ctx := mailroom.WithOrigin(w.ctx, origin)
+		var group sync.WaitGroup
+		for i := range 50 {
+			group.Go(func() {
+				act := mailroom.Act{By: by, Call: fmt.Sprintf("PUT /v1/members/{id} %d", i), Member: domain.MemberID(fmt.Sprintf("m%d", i))}
+				if err := w.svc.NoteAct(ctx, act); err != nil {
+					w.t.Error(err)
+				}
+			})
+		}
+		group.Wait()
+		entries, err := w.svc.Audit(w.ctx, mailroom.AuditFilter{}, mailroom.Page{Limit: 100})
+		w.ok(err)
+		noted := map[string]bool{}
+		for _, e := range entries {
+			call, isAct := mailroom.CallOf(e)
+			if !isAct || e.By != "k1" || e.At.IsZero() || !strings.Contains(string(e.Detail), `"key_name":"on call"`) ||
+				!strings.Contains(string(e.Detail), `"from":"192.0.2.7"`) || !strings.Contains(string(e.Detail), `"request_id":"r1"`) {
+				w.t.Errorf("%+v %s", e, e.Detail)
+			}
+			noted[call] = true
+		}
+		if decided, err := w.svc.Audit(w.ctx, mailroom.AuditFilter{Kind: mailroom.Decided}, mailroom.Page{Limit: 10}); err != nil || len(decided) != 0 {
+			w.t.Errorf("of decisions alone: %+v, %v", decided, err)
+		}
+		if on7, err := w.svc.Audit(w.ctx, mailroom.AuditFilter{Kind: mailroom.DecidedAct, Sender: "m7"}, mailroom.Page{Limit: 10}); err != nil || len(on7) != 1 {
+			w.t.Errorf("of acts on m7: %+v, %v", on7, err)
+		}
+		if len(entries) != 50 || len(noted) != 50 {
+			w.t.Errorf("%d entries of %d calls, want 50", len(entries), len(noted))
+		}
+	})
+	on(t, "R70_erasure_keeps_what_an_operator_did", func(w *world) {
+		w.member("a", "job_seeker_5")
+		w.ok(w.svc.NoteAct(mailroom.WithOrigin(w.ctx, origin), mailroom.Act{By: by, Call: "GET /v1/members/{id}/export", Member: "a"}))
+		w.ok(w.svc.Erase(w.ctx, by, "a"))
+		w.work()
+		entries, err := w.svc.Audit(w.ctx, mailroom.AuditFilter{}, mailroom.Page{Limit: 10})
+		w.ok(err)
+		kept := 0
+		for _, e := range entries {
+			if call, isAct := mailroom.CallOf(e); isAct && call == "GET /v1/members/{id}/export" && e.Sender == domain.Erased && e.By == "k1" {
+				kept++
+			}
+		}
+		if kept != 1 {
+			w.t.Errorf("%d entries are kept of the act, want 1: %+v", kept, entries)
+		}
+	})
+	on(t, "R70_a_caller_who_goes_away_takes_no_entry_with_it", func(w *world) {
+		gone, leave := context.WithCancel(w.ctx)
+		leave()
+		_ = w.svc.NoteAct(gone, mailroom.Act{By: by, Call: "one"})
+		w.ok(w.svc.NoteAct(w.ctx, mailroom.Act{By: by, Call: "two"}))
+		entries, err := w.svc.Audit(w.ctx, mailroom.AuditFilter{}, mailroom.Page{Limit: 10})
+		w.ok(err)
+		if len(entries) != 2 {
+			w.t.Errorf("%d entries, want 2", len(entries))
+		}
+	})
+}
