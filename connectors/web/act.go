@@ -8,9 +8,9 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// noteAct notes in the audit what an operator asks for on a page, before it is done, by the same rule as the
-// API (R70): what changes something, acts for a member or shows what is held on one. A page that renews itself
-// is noted once, when it is opened.
+// noteAct notes in the audit what an operator asks for on a page, before it is done, by the same rule as
+// the API (R70): what changes something, acts for a member or shows what is held on one. A page that renews
+// itself is noted once, when it is opened.
 func (v *visit) noteAct() error {
 	by := v.session.Viewer
 	changes := v.r.Method == http.MethodPost && !v.onlyLooks()
