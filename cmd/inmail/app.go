@@ -380,8 +380,11 @@ func (a *app) startAPI() (err error) {
 		Registry: a.registry, Log: a.log,
 	}
 	if a.settings.Program.TimeTravel {
-		parts.Advance = func(_ context.Context, d time.Duration) (time.Time, error) {
+		parts.Advance = func(ctx context.Context, d time.Duration) (time.Time, error) {
 			_, err := a.clock.Advance(d)
+			if err == nil {
+				a.sweep(ctx)
+			}
 			return a.record.Now(), err
 		}
 	}
@@ -408,6 +411,15 @@ func (a *app) startAPI() (err error) {
 	a.failed = server.Failed()
 	a.onStop("API", server.Stop)
 	return nil
+}
+
+// sweep asks for what may have come due all at once, as the clock was set forward. The schedule would ask a
+// little later, and does where this fails.
+func (a *app) sweep(ctx context.Context) {
+	err := a.queue.Enqueue(ctx, mailroom.Task{Type: mailroom.TaskExpire}, mailroom.Task{Type: mailroom.TaskRedrive})
+	if err != nil {
+		a.log.InfoContext(ctx, "what came due waits for the schedule", "error", err)
+	}
 }
 
 // snapshot computes and stores the figures of the metrics. Its own duration is measured by the machine's

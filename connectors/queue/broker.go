@@ -27,7 +27,8 @@ type Broker struct {
 	redis     redis.UniversalClient
 	client    *asynq.Client
 	inspector *asynq.Inspector
-	inProcess *inProcess                // nil when Redis is configured
+	inProcess *inProcess // nil when Redis is configured
+	wakes     *wakes
 	downUntil atomic.Pointer[time.Time] // nil: it was never down. By the clock of the process that is never set
 	downWhy   atomic.Value              // the mailroom.Cause for which Redis did not answer last
 }
@@ -58,9 +59,29 @@ func Open(cfg Config, log *slog.Logger) (*Broker, error) {
 		b.queues = append(b.queues, b.names[queue]...)
 	}
 	b.redis = b.address.connect(cfg)
+	b.wakes = newWakes(b.rests())
+	b.redis.AddHook(b.wakes)
 	b.client = asynq.NewClientFromRedisClient(b.redis)
 	b.inspector = asynq.NewInspectorFromRedisClient(b.redis)
 	return b, nil
+}
+
+// rests returns how long the workers of each queue wait for a task of this process before they ask Redis, by
+// the queue's name there. Queues that are split poll, since their workers ask one part after the other.
+func (b *Broker) rests() map[string]time.Duration {
+	rests := map[string]time.Duration{}
+	for queue, names := range b.names {
+		if len(names) > 1 {
+			continue
+		}
+		if _, _, rest, err := b.config.workers(queue); err == nil {
+			rests[names[0]] = rest
+		}
+		if b.inProcess != nil {
+			rests[names[0]] = max(rests[names[0]], inProcessRest)
+		}
+	}
+	return rests
 }
 
 // Close closes the connections and stops the broker inside the process. Stop the Server first.

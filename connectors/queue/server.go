@@ -64,6 +64,9 @@ func (b *Broker) Start(handlers map[string]Handler, observe Observer) (*Server, 
 		if err != nil {
 			return nil, fmt.Errorf("start the queue's workers: %w", err)
 		}
+		if b.wakes.woken(b.names[queue][0]) {
+			checkInterval = pollPause
+		}
 		for range pullers {
 			s.add(b.names[queue], share(concurrency, pullers), checkInterval)
 		}
@@ -180,6 +183,7 @@ func (s *Server) Stop(ctx context.Context) error {
 	s.stop.Do(func() {
 		go func() {
 			defer close(s.stopped)
+			defer s.broker.wakes.end()()
 			var all sync.WaitGroup
 			for _, server := range s.servers {
 				server.Stop()

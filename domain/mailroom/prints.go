@@ -91,7 +91,7 @@ func (svc *Service) makePrints(tx Tx, ids []domain.ID, to []domain.MemberID,
 	}
 	made := make(map[domain.ID]spam.Fingerprint, len(texts))
 	for id, m := range texts {
-		made[id] = readText(m.Subject, m.Body, false).print(members[m.Recipient])
+		made[id] = spam.NewFingerprint(domain.ReadText(m.Subject, m.Body, false).Body.Text(), ownWords(members[m.Recipient])...)
 		known[id] = made[id]
 	}
 	svc.prints.keep(made)
