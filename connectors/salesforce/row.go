@@ -174,6 +174,7 @@ var columns = []column{
 	{name: "Headline__c", value: func(p about) any { return p.ifOpen(p.Headline) }},
 	{name: "Profile_Link__c", value: about.profile},
 	{name: "Open_Rate_Cohort__c", value: func(p about) any { return cohortOf(p.InMail.SentAt) }},
+	{name: "Cohort_Monday__c", value: func(p about) any { return mondayOf(p.InMail.SentAt) }},
 }
 
 // parentColumns are the fields of InMail__c that refer to the parents. They are written only when the parents
@@ -241,6 +242,15 @@ func endedAs(p about, status domain.Status) any {
 		return nil
 	}
 	return datetime(p.InMail.EndedAt)
+}
+
+// mondayOf returns the first day of the week of T0 (R57), and null while the InMail is not sent.
+func mondayOf(sentAt time.Time) any {
+	if sentAt.IsZero() {
+		return nil
+	}
+	day := sentAt.UTC()
+	return day.AddDate(0, 0, -(int(day.Weekday())+6)%7).Format(time.DateOnly)
 }
 
 // cohortOf returns the week of T0 (R57), and null while the InMail is not sent.

@@ -199,6 +199,13 @@ func (o org) passes(t rapid.TB, r record, filters []node, column string) bool {
 			for _, tag := range strings.Split(fmt.Sprint(v), ";") {
 				ok = ok || tag == want
 			}
+		case "greaterOrEqual":
+			days, err := strconv.Atoi(strings.TrimPrefix(want, "LAST_N_DAYS:"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			d, dated := v.(day)
+			ok = dated && d >= dayOf(o.now)-day(days)
 		case "greaterThan", "lessOrEqual":
 			limit, err := strconv.ParseFloat(want, 64)
 			if err != nil {
@@ -261,14 +268,15 @@ func (o org) run(t rapid.TB, report node, records []record) map[string]total {
 	return lines
 }
 
+// reported is how many days the reports look back.
+const reported = 90
+
 func (o org) inTimeFrame(t rapid.TB, r record, frame node) bool {
 	t.Helper()
 	switch interval := frame.get("interval"); interval {
-	case "INTERVAL_CUSTOM": // without dates: all time
-		return true
-	case "INTERVAL_LAST120":
+	case "INTERVAL_LAST90":
 		d, ok := o.value(r, strings.TrimPrefix(frame.get("dateColumn"), "InMail__c.")).(day)
-		return ok && d <= dayOf(o.now) && d > dayOf(o.now)-120
+		return ok && d <= dayOf(o.now) && d > dayOf(o.now)-reported
 	default:
 		t.Fatalf("interval %s", interval)
 		return false

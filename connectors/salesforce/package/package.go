@@ -15,6 +15,8 @@ import (
 	"strings"
 )
 
+//go:generate go run ./translate
+
 //go:embed sfdx-project.json force-app
 var source embed.FS
 
