@@ -3,6 +3,7 @@ package domain
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -24,6 +25,8 @@ type Policy struct {
 	RetainDays            int           `koanf:"retain_days"`               // older texts are deleted; 0 keeps all
 	CRMText               CRMText       `koanf:"crm_text"`                  // texts that CRMs get
 	CRMKeepDays           int           `koanf:"crm_keep_days"`             // CRMs need keep no older ones; 0: they keep all
+	WebhookText           WebhookText   `koanf:"webhook_text"`              // R68: texts that events have, at most
+	EventsKeepDays        int           `koanf:"events_keep_days"`          // R68: 1..3650
 	ReadingEase           float64       `koanf:"reading_ease"`              // R47: 0..100
 	VolumeHour            int           `koanf:"volume_hour"`               // R41 (a)
 	VolumeDay             int           `koanf:"volume_day"`                // R41 (a)
@@ -52,11 +55,33 @@ const (
 	CRMTextFull    CRMText = "full"
 )
 
+// WebhookText is which texts of an InMail events have, of which the subject is one (R68).
+type WebhookText string
+
+// The values of the policy webhook_text: no text; subject and preview; these and the body.
+const (
+	WebhookTextNone    WebhookText = "none"
+	WebhookTextPreview WebhookText = "preview"
+	WebhookTextFull    WebhookText = "full"
+)
+
+// webhookTexts are the values of WebhookText, each with all that the one before has.
+var webhookTexts = []WebhookText{WebhookTextNone, WebhookTextPreview, WebhookTextFull}
+
+// WebhookTexts returns the values of the policy webhook_text.
+func WebhookTexts() []WebhookText { return slices.Clone(webhookTexts) }
+
+// AtMost returns t, or limit where t has more (R68).
+func (t WebhookText) AtMost(limit WebhookText) WebhookText {
+	return webhookTexts[min(slices.Index(webhookTexts, t), slices.Index(webhookTexts, limit))]
+}
+
 // DefaultPolicy returns the defaults of RULES.md.
 func DefaultPolicy() Policy {
 	return Policy{
 		AnchorDay: 1, RetractOpened: HideOpened, QueueMaxAge: 24 * time.Hour, ResponseWindowDays: 30,
 		CRMText: CRMTextPreview, ReadingEase: 50, DeclinedDays: 90, DetectAutomatic: true, KeyDays: 30,
+		WebhookText: WebhookTextNone, EventsKeepDays: 30,
 		VolumeHour: 20, VolumeDay: 40, Strikes: 3, SimilarDay: 12, RegularGaps: 10, BurstMinute: 10,
 	}
 }
@@ -78,6 +103,7 @@ func (p Policy) Validate() error {
 	within("response_window_days", p.ResponseWindowDays, 1, 365)
 	within("retain_days", p.RetainDays, 0, 36500)
 	within("crm_keep_days", p.CRMKeepDays, 0, 36500)
+	within("events_keep_days", p.EventsKeepDays, 1, 3650)
 	within("volume_hour", p.VolumeHour, 1, 1_000_000)
 	within("volume_day", p.VolumeDay, 1, 1_000_000)
 	within("strikes", p.Strikes, 1, 1000)
@@ -92,6 +118,9 @@ func (p Policy) Validate() error {
 	}
 	if p.RetractOpened != HideOpened && p.RetractOpened != RefuseOpened {
 		faults = append(faults, fmt.Errorf("policy retract_opened: %q is not one of hide, refuse", p.RetractOpened))
+	}
+	if !slices.Contains(webhookTexts, p.WebhookText) {
+		faults = append(faults, fmt.Errorf("policy webhook_text: %q is not one of none, preview, full", p.WebhookText))
 	}
 	if p.CRMText != CRMTextNone && p.CRMText != CRMTextPreview && p.CRMText != CRMTextFull {
 		faults = append(faults, fmt.Errorf("policy crm_text: %q is not one of none, preview, full", p.CRMText))

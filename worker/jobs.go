@@ -50,18 +50,25 @@ const (
 	sweepLimit = 200  // transactions of one task
 )
 
-// expire stores the expiry of InMails that the clock has expired (R33).
+// expire stores the expiry of InMails that the clock has expired (R33), and announces those that soon will be
+// (R68).
 func (j *Jobs) expire(ctx context.Context, _ []string) error {
-	return sweep(ctx, func() (int, error) { return j.Service.Expire(ctx, sweepBatch) })
+	if err := sweep(ctx, func() (int, error) { return j.Service.Expire(ctx, sweepBatch) }); err != nil {
+		return err
+	}
+	return sweep(ctx, func() (int, error) { return j.Service.AnnounceExpiring(ctx, sweepBatch) })
 }
 
-// retain drops old idempotency keys, empties old texts, and then removes their bytes from the files of the
+// retain drops old idempotency keys and old events, empties old texts, and then removes their bytes from the files of the
 // record.
 func (j *Jobs) retain(ctx context.Context, _ []string) error {
 	if err := sweep(ctx, func() (int, error) { return j.Service.DropKeys(ctx, sweepBatch) }); err != nil {
 		return err
 	}
 	if err := sweep(ctx, func() (int, error) { return j.Service.DropTexts(ctx, sweepBatch) }); err != nil {
+		return err
+	}
+	if err := sweep(ctx, func() (int, error) { return j.Service.DropEvents(ctx, sweepBatch) }); err != nil {
 		return err
 	}
 	return j.Service.Scrub(ctx)

@@ -704,3 +704,14 @@ func TestReplayTakesWhatTheFilterTakes(t *testing.T) {
 		}
 	}
 }
+
+func TestEvents(t *testing.T) {
+	w := newWorld(t)
+	w.ask(w.operator, "GET", "/v1/events?limit=2", nil).want(200, "").has("items.0.id", "evt_0000000000003e8_01a207a23280", "items.0.type", "inmail.sent",
+		"items.0.timestamp", "2026-11-23T09:00:00.000Z", "items.0.data.status", "sent", "items.1.data.trigger", "volume_hour", "after", "evt_0000000000003e8_01a207a23280", "more", false)
+	w.ask(w.sender, "GET", "/v1/events?after=evt_0000000000003e8_01a207a23280", nil).want(200, "")
+	w.ask(w.operator, "GET", "/v1/events?limit=0", nil).want(400, "bad_request")
+	w.ask(w.operator, "GET", "/v1/events?limit=201", nil).want(400, "bad_request")
+	w.fakeService.fault = domain.Refuse(domain.ExpiredCode, "after: kept no more")
+	w.ask(w.operator, "GET", "/v1/events?after=evt_0000000000003e8_01a207a23280", nil).want(410, "expired")
+}

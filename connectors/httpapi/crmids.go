@@ -1,10 +1,8 @@
 package httpapi
 
 import (
-	"cmp"
 	"encoding/json"
 	"maps"
-	"strings"
 
 	"inmail/domain"
 	"inmail/domain/mailroom"
@@ -112,25 +110,5 @@ func (crmView) schema(c *components) schema {
 }
 
 func (c *call) crmViewOf(given domain.CRMIDs, links map[domain.CRM]domain.Link) crmView {
-	view := crmView{}
-	for i, crm := range c.api.Service.Connectors() {
-		link, fields := links[crm.Name()], map[string]any{}
-		show := func(name, value string) {
-			if value != "" {
-				fields[name] = value
-			}
-		}
-		for _, id := range crm.IDs() {
-			show(id.Name, cmp.Or(given[crm.Name()][id.Name], link.Parents[id.Name]))
-		}
-		show("match", strings.ToLower(string(link.Match)))
-		show("record_id", link.RecordID)
-		switch {
-		case i == 0:
-			maps.Copy(view, fields)
-		case len(fields) > 0:
-			view[string(crm.Name())] = fields
-		}
-	}
-	return view
+	return crmView(mailroom.ShowCRMs(c.api.Service.Connectors(), given, links))
 }

@@ -74,22 +74,30 @@ func (l list) decode(s string) (mailroom.Cursor, error) {
 
 // page reads limit and cursor of a request for this list.
 func (l list) page(q url.Values) (mailroom.Page, error) {
-	p := mailroom.Page{Limit: defaultLimit}
-	if q.Has("limit") {
-		n, err := strconv.Atoi(q.Get("limit"))
-		if err != nil || n < 1 || n > maxLimit {
-			return p, &domain.Refusal{Code: domain.BadRequest, Got: n, Limit: maxLimit,
-				Detail: fmt.Sprintf("limit: a number of 1 to %d", maxLimit)}
-		}
-		p.Limit = n
+	limit, err := limitIn(q)
+	p := mailroom.Page{Limit: limit}
+	if err != nil {
+		return p, err
 	}
 	if q.Has("cursor") {
-		var err error
 		if p.After, err = l.decode(q.Get("cursor")); err != nil {
 			return p, err
 		}
 	}
 	return p, nil
+}
+
+// limitIn reads limit of a request for a page.
+func limitIn(q url.Values) (int, error) {
+	if !q.Has("limit") {
+		return defaultLimit, nil
+	}
+	n, err := strconv.Atoi(q.Get("limit"))
+	if err != nil || n < 1 || n > maxLimit {
+		return 0, &domain.Refusal{Code: domain.BadRequest, Got: n, Limit: maxLimit,
+			Detail: fmt.Sprintf("limit: a number of 1 to %d", maxLimit)}
+	}
+	return n, nil
 }
 
 // oneMore asks for one item more than the page has: if it comes, there is a next

@@ -25,6 +25,7 @@ var lists = strictjson.Declare(map[string][]string{
 	"role":          texts(mailroom.Roles()),
 	"audit_kind":    mailroom.AuditKinds(),
 	"trigger":       spam.Triggers(),
+	"event":         texts(mailroom.EventKinds()),
 	"pace":          paceLimits(),
 	"advice":        advice.Codes(),
 	"verdict":       texts(rates.Verdicts()),

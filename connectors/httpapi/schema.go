@@ -63,6 +63,12 @@ func (c *components) of(t reflect.Type, tag reflect.StructTag) schema {
 	if t == reflect.TypeFor[domain.MemberID]() && !c.strict {
 		return memberOrErasedSchema()
 	}
+	switch t {
+	case reflect.TypeFor[mailroom.CRMView]():
+		return crmView(nil).schema(c)
+	case reflect.TypeFor[mailroom.Stamp]():
+		return stamp{}.schema(c)
+	}
 	if s := known[t]; s != nil {
 		return s()
 	}

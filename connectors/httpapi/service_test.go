@@ -1078,3 +1078,15 @@ func (f *fakeService) Resume(_ context.Context, _ mailroom.Viewer, queued mailro
 	}
 	return mailroom.Resumed{WasHeld: true, Failed: 2}, nil
 }
+
+func (f *fakeService) Feed(context.Context, mailroom.Viewer, string, int) (mailroom.EventsPage, error) {
+	leave, err := f.enter()
+	defer leave()
+	sent := mailroom.Event{Position: 1000, At: f.now, Kind: mailroom.InMailSent, Seq: 2}
+	return mailroom.EventsPage{Last: &sent, Items: []mailroom.EventView{
+		{Event: sent, Timestamp: f.now, Data: mailroom.EventInMail{ID: f.id(), Seq: 2, Status: domain.Sent, Tags: []string{},
+			From: mailroom.EventPerson{ID: "jo", Name: "Jo"}, To: mailroom.EventPerson{ID: "maria", Name: "Maria"}, CRM: mailroom.CRMView{}}},
+		{Event: mailroom.Event{Position: 2000, At: f.now, Kind: mailroom.MemberRestricted}, Timestamp: f.now,
+			Data: mailroom.EventRestriction{Member: mailroom.EventPerson{ID: "jo", Name: "Jo"}, Trigger: "volume_hour", Step: 1}},
+	}}, err
+}

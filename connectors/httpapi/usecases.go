@@ -33,6 +33,7 @@ type UseCases struct {
 	crmService
 	signIn
 	resumer
+	eventFeed
 }
 
 // NewUseCases takes each part from the first of services that implements it; *mailroom.Service implements
@@ -61,6 +62,7 @@ func NewUseCases(services ...any) (u UseCases) {
 	find(&u.crmService, services)
 	find(&u.signIn, services)
 	find(&u.resumer, services)
+	find(&u.eventFeed, services)
 	return u
 }
 

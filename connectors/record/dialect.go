@@ -60,12 +60,23 @@ var sqliteDDL = []struct {
 
 var (
 	sqliteOnly   = regexp.MustCompile(`/\*sqlite (.*?)\*/`)
-	postgresOnly = regexp.MustCompile(`/\*postgres (.*?)\*/`)
+	postgresOnly = regexp.MustCompile(`(?s)/\*postgres (.*?)\*/`)
 	sqliteTexts  sync.Map // statement → the same for SQLite
+	postgresOwn  sync.Map // statement with parts for one engine → the same for PostgreSQL
 )
 
 // forPostgres returns a statement or migration for PostgreSQL.
-func forPostgres(sql string) string { return postgresOnly.ReplaceAllString(sql, "$1") }
+func forPostgres(sql string) string {
+	if !strings.Contains(sql, "/*postgres ") {
+		return sql
+	}
+	if s, ok := postgresOwn.Load(sql); ok {
+		return s.(string)
+	}
+	s := postgresOnly.ReplaceAllString(sql, "$1")
+	postgresOwn.Store(sql, s)
+	return s
+}
 
 // forSQLite translates a statement for SQLite.
 func forSQLite(sql string) string {
@@ -135,10 +146,10 @@ func sqliteArg(arg any) any {
 		return int64(v)
 	case moment:
 		return v.millis()
-	case []domain.ID, []domain.MemberID, []string:
+	case []domain.ID, []domain.MemberID, []string, []int64:
 		b, err := json.Marshal(v)
 		if err != nil {
-			panic(err) // strings always marshal
+			panic(err) // strings and numbers always marshal
 		}
 		return string(b)
 	}
@@ -183,6 +194,7 @@ var postgresTexts sync.Map
 // postgresMoments puts the transaction's time inside PostgreSQL where a statement has a moment: the argument
 // is what is added to it.
 func postgresMoments(sql string, args []any) string {
+	sql = forPostgres(sql)
 	var moments uint64
 	for i, a := range args {
 		if _, ok := a.(moment); ok {

@@ -64,7 +64,14 @@ func TestPlans(t *testing.T) {
 					_, after := tx.PushesAfter(stockCRM, ids[0], 500)
 					_, texts := tx.DropTexts(s.now.Add(-time.Hour), 500)
 					_, link := tx.LinkInMails("second", 500)
-					return errors.Join(due, queued, after, texts, link)
+					events, read := tx.Events(0, 1<<62, 200)
+					_, since := tx.EventsSince(s.now.Add(-time.Hour))
+					_, expiring := tx.Expiring(mailroom.ExpiringPlace{ExpiresAt: s.now, ID: ids[0]}, 24*time.Hour, 500, true)
+					_, _, dropped := tx.DropEvents(s.now.Add(-time.Hour), 500)
+					if len(events) != 200 {
+						return fmt.Errorf("%d events: %w", len(events), read)
+					}
+					return errors.Join(due, queued, after, texts, link, since, expiring, dropped)
 				},
 				"lookups": func(tx mailroom.Tx) error {
 					_, reported := tx.Reported(s.now.Add(-time.Hour), 1000)
@@ -143,7 +150,7 @@ func TestPlans(t *testing.T) {
 }
 
 var (
-	growing = `(inmails|texts|replies|receipts|crm_links|audit|answers|names|member_words)`
+	growing = `(inmails|texts|replies|receipts|crm_links|audit|answers|names|member_words|events)`
 	// PostgreSQL: Seq Scan on inmails i; SQLite: SCAN i, or SCAN i USING INDEX …, which reads the whole
 	// index. A partial index may be read as a whole, since it has only the waiting rows.
 	scansAll = regexp.MustCompile(`Seq Scan on ` + growing + `|^SCAN ` + growing + `$|^SCAN [ilpx]$`)
@@ -199,7 +206,11 @@ func (s *stock) fill() (ids []domain.ID) {
 			}
 			answered = append(answered, a)
 		}
-		return tx.StoreAnswers(stockCRM, answered, make([]time.Time, len(answered)))
+		events := make([]mailroom.Event, len(ids))
+		for i, id := range ids {
+			events[i] = mailroom.Event{Kind: mailroom.InMailSent, InMail: id, Seq: 2}
+		}
+		return errors.Join(tx.AppendEvents(events), tx.StoreAnswers(stockCRM, answered, make([]time.Time, len(answered))))
 	})
 	return ids
 }

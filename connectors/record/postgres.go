@@ -33,9 +33,10 @@ const endWithin = 10 * time.Second
 // postgres is the record in PostgreSQL, through pgx. Statements are prepared once for each connection, and a
 // batch is sent as one array for each column.
 type postgres struct {
-	pool  *pgxpool.Pool
-	cfg   Config
-	taken atomic.Int64 // round trips of transactions
+	pool     *pgxpool.Pool
+	cfg      Config
+	taken    atomic.Int64 // round trips of transactions
+	settling settling
 }
 
 func openPostgres(ctx context.Context, cfg Config) (*postgres, error) {

@@ -21,6 +21,7 @@ type engine interface {
 	// diagnose completes the fault of a transaction from outside of the database, where that knows more.
 	diagnose(err error)
 	scrub(ctx context.Context) error
+	settled(ctx context.Context) (position int64, err error)
 	close()
 	// ownTime says that the process's clock is the record's; readTime is the statement that reads the time.
 	ownTime() bool
@@ -146,7 +147,7 @@ func (r *Record) run(ctx context.Context, write bool, fn func(tx mailroom.Tx) er
 	if err := fn(t); err != nil {
 		return err
 	}
-	if err := errors.Join(t.storeCounts(), t.keepMark()); err != nil {
+	if err := errors.Join(t.storeCounts(), t.storeEvents(), t.keepMark()); err != nil {
 		return err
 	}
 	if t.failed != nil {
@@ -182,6 +183,7 @@ type tx struct {
 	shard  int
 	failed error // the error of the first statement that failed; nil: none did. Nothing is committed after it
 	counts map[cell]int64
+	events []mailroom.Event // to be stored with the commit
 
 	pending   []step // statements that wait for the next round trip
 	gathering bool   // together gathers queries

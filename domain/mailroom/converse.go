@@ -84,9 +84,10 @@ func (svc *Service) ReplyWith(ctx context.Context, v Viewer, id domain.ID, messa
 func (svc *Service) addReply(tx Tx, m *domain.InMail, reply *domain.Reply, recipient bool) ([]domain.Receipt, error) {
 	change := Change{InMail: m, FromStatus: m.Status, FromVersion: m.Version}
 	before := m.Outcome()
+	event := Event{Kind: InMailReply, InMail: m.ID, Seq: m.Seq, About: string(reply.ID)}
 	if reply.Automatic {
 		m.Automatic++ // for the record alone: the CRMs get nothing, so the version stays
-		return nil, tx.Save([]Change{change})
+		return nil, save(tx, []Change{change}, event)
 	}
 	if recipient {
 		var err error
@@ -96,13 +97,14 @@ func (svc *Service) addReply(tx Tx, m *domain.InMail, reply *domain.Reply, recip
 	}
 	m.Replies++
 	m.Version++
+	event.Seq = m.Seq
 	first := replied(change.Receipts)
 	if first {
 		if err := svc.creditReply(tx, m); err != nil {
 			return nil, err
 		}
 	}
-	if err := svc.move(tx, change, before); err != nil || !first {
+	if err := svc.move(tx, change, before, event); err != nil || !first {
 		return change.Receipts, err
 	}
 	if err := tx.Count(domain.RepliedInTimeCounts(m, false, m.InTime(svc.responseWindow()))); err != nil {

@@ -371,9 +371,23 @@ func (svc *Service) StorePushes(ctx context.Context, crm domain.CRM, answers []d
 		if err := setState(tx, crmState(crm, stateBudget), budget); err != nil {
 			return err
 		}
-		return tx.StoreAnswers(crm, answers, retryAt)
+		if err := tx.StoreAnswers(crm, answers, retryAt); err != nil {
+			return err
+		}
+		return tx.AppendEvents(deadLetters(crm, answers))
 	})
 	return wrap("store the answers of a CRM", err)
+}
+
+// deadLetters returns an event for each answer that makes its InMail a dead letter.
+func deadLetters(crm domain.CRM, answers []domain.PushAnswer) (events []Event) {
+	for _, a := range answers {
+		if a.Link.Dead {
+			events = append(events, Event{Kind: CRMDeadLetter, InMail: a.Link.InMail, Seq: a.Link.PushedSeq,
+				About: string(crm) + ":" + string(a.Link.Class)})
+		}
+	}
+	return events
 }
 
 // PauseCRM pauses the sync of a CRM until a time; zero: until somebody resumes it. The pause survives a

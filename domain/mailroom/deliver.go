@@ -186,7 +186,7 @@ func (b *delivery) apply(m *domain.InMail, e domain.Event, reason domain.Code) e
 }
 
 func (b *delivery) store() error {
-	if err := b.tx.Save(b.changes); err != nil {
+	if err := save(b.tx, b.changes); err != nil {
 		return err
 	}
 	moves := make([]CreditMove, 0, len(b.moves))
@@ -256,16 +256,18 @@ func (svc *Service) Expire(ctx context.Context, limit int) (int, error) {
 			return err
 		}
 		expired = due
-		for _, m := range due { // the record has expired them all: each must have been allowed to
+		events := make([]Event, len(due))
+		for i, m := range due { // the record has expired them all: each must have been allowed to
 			before := m.Outcome()
 			if _, err := m.Apply(domain.EventExpire, now, ""); err != nil {
 				return fmt.Errorf("InMail %s: %w", m.ID, err)
 			}
+			events[i] = Event{Kind: InMailExpired, InMail: m.ID, Seq: m.Seq}
 			if err := tx.Count(domain.CountsFor(m, before, m.Outcome())); err != nil {
 				return err
 			}
 		}
-		return nil
+		return tx.AppendEvents(events)
 	})
 	if err != nil {
 		return 0, fmt.Errorf("expire: %w", err)

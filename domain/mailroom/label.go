@@ -19,7 +19,7 @@ func (svc *Service) Tag(ctx context.Context, v Viewer, id domain.ID, tags []stri
 	if err != nil {
 		return nil, err
 	}
-	err = svc.label(ctx, v, id, func(tx Tx, m *domain.InMail) (changed bool, err error) {
+	err = svc.label(ctx, v, id, InMailTagged, func(tx Tx, m *domain.InMail) (changed bool, err error) {
 		if slices.Equal(m.Tags, normal) {
 			return false, nil
 		}
@@ -37,7 +37,7 @@ func (svc *Service) SetCRM(ctx context.Context, v Viewer, id domain.ID, ids doma
 	if err != nil {
 		return ids, err
 	}
-	err = svc.label(ctx, v, id, func(tx Tx, m *domain.InMail) (bool, error) {
+	err = svc.label(ctx, v, id, "", func(tx Tx, m *domain.InMail) (bool, error) {
 		changed := !m.CRM.Equal(normal)
 		m.CRM = normal
 		return changed, nil
@@ -46,8 +46,8 @@ func (svc *Service) SetCRM(ctx context.Context, v Viewer, id domain.ID, ids doma
 }
 
 // label changes an InMail without changing its state: there is no receipt, but the InMail is due for every
-// CRM. change returns whether anything has changed.
-func (svc *Service) label(ctx context.Context, v Viewer, id domain.ID,
+// CRM. change returns whether anything has changed; then an event of kind is appended, unless that is empty.
+func (svc *Service) label(ctx context.Context, v Viewer, id domain.ID, kind EventKind,
 	change func(Tx, *domain.InMail) (bool, error)) error {
 	return svc.record.Update(ctx, func(tx Tx) error {
 		m, err := one(tx.LockInMails, id)
@@ -68,6 +68,10 @@ func (svc *Service) label(ctx context.Context, v Viewer, id domain.ID,
 			return err
 		}
 		m.Version++
-		return tx.Save([]Change{c})
+		var events []Event
+		if kind != "" {
+			events = append(events, Event{Kind: kind, InMail: m.ID, Seq: m.Seq})
+		}
+		return save(tx, []Change{c}, events...)
 	})
 }

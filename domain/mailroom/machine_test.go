@@ -14,7 +14,7 @@ import (
 // TestRandomLife plays a small network at random over a real record: sends, deliveries, openings, replies,
 // retractions, declines, automatic replies and their corrections, reports and the clock in any order. After
 // each step nothing is overspent, receipts have no gap, the figures add up to what was delivered, and what
-// each side sees is what the model says (R10, R29, R31–R40, R54, R59).
+// each side sees is what the model says (R10, R29, R31–R40, R54, R59, R68).
 func TestRandomLife(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		policy := calm()
@@ -269,6 +269,9 @@ func (l *life) check(rt *rapid.T) {
 				rt.Fatal("no receipts")
 			}
 		}
+	}
+	if err := l.w.feedIsReceipts(l.ids); err != nil {
+		rt.Fatal(err)
 	}
 	if figures[string(domain.RepliedInTime)] != inTime ||
 		figures["replied"]+figures["retracted_replied"] != replied || figures["declined"]+figures["retracted_declined"] != declined {

@@ -57,9 +57,9 @@ func (svc *Service) Open(ctx context.Context, v Viewer, id domain.ID) (OpenedInM
 	return opened, nil
 }
 
-// move stores one change and moves the counts accordingly.
-func (svc *Service) move(tx Tx, c Change, before domain.Outcome) error {
-	if err := tx.Save([]Change{c}); err != nil {
+// move stores one change with its events and moves the counts accordingly.
+func (svc *Service) move(tx Tx, c Change, before domain.Outcome, more ...Event) error {
+	if err := save(tx, []Change{c}, more...); err != nil {
 		return err
 	}
 	return tx.Count(domain.CountsFor(c.InMail, before, c.InMail.Outcome()))

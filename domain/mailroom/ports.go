@@ -209,6 +209,9 @@ type Record interface {
 	Unhold(ctx context.Context) error
 	// Ping writes a row and commits it, as the service does. Its error has a Cause.
 	Ping(ctx context.Context) error
+	// Settled returns a position up to which every event is committed that ever will be. It moves on when the
+	// transactions that may store events before it have ended.
+	Settled(ctx context.Context) (position int64, err error)
 	// Scrub removes every byte of deleted data from the files of the record, free pages and write-ahead log
 	// included (R60).
 	Scrub(ctx context.Context) error
@@ -233,6 +236,7 @@ type Tx interface {
 	Figures
 	Keys
 	Sessions
+	Events
 }
 
 // Ask says which Facts are wanted.
@@ -685,6 +689,27 @@ type Sessions interface {
 	SessionByHash(hash [32]byte) (*SessionRow, error)
 	// DeleteSession deletes a session or link and reports whether there was one.
 	DeleteSession(hash [32]byte) (bool, error)
+}
+
+// Events is the part of the record that has what happened, for others to read (R68).
+type Events interface {
+	// AppendEvents stores events with the commit, in their order. They get their positions then, behind those
+	// of every transaction that this one has waited for, and Now as their time.
+	AppendEvents(events []Event) error
+	// Events returns up to limit events after a position and at most at another, by position. Up to
+	// Record.Settled, as it was before the transaction began, nothing can come in later.
+	Events(after, upTo int64, limit int) ([]Event, error)
+	// EventsAt returns the events at these positions, by position.
+	EventsAt(positions []int64) ([]Event, error)
+	// EventsSince returns the position behind which the events since a time stand: none of an earlier position
+	// is as new.
+	EventsSince(at time.Time) (int64, error)
+	// DropEvents deletes up to limit events before a time, the oldest first, but never the newest event. It
+	// returns how many, and the position of the last of them.
+	DropEvents(before time.Time, limit int) (n int, last int64, err error)
+	// Expiring returns unopened InMails whose window ends after Now and within a time from Now, in the order
+	// of (ExpiresAt, ID) after a place, without texts; lock locks them.
+	Expiring(after ExpiringPlace, within time.Duration, limit int, lock bool) ([]*domain.InMail, error)
 }
 
 // SessionRow is a stored session, or a stored link. Its secret is not stored, only the SHA-256.

@@ -143,6 +143,9 @@ func (svc *Service) restrict(tx Tx, member domain.MemberID, t spam.Trigger, sign
 	if err := tx.PutRestriction(member, id, restriction); err != nil {
 		return restriction, err
 	}
+	if err := tx.AppendEvents([]Event{{Kind: MemberRestricted, About: id}}); err != nil {
+		return restriction, err
+	}
 	detail, err := json.Marshal(spam.NewDecision(now, t, signals, svc.limits))
 	if err != nil {
 		return restriction, fmt.Errorf("keep a decision: %w", err)

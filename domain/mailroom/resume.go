@@ -102,7 +102,7 @@ func (svc *Service) failQueued(ctx context.Context) (failed int, err error) {
 			changes = append(changes, change)
 		}
 		failed = len(changes)
-		return errors.Join(tx.Save(changes), svc.eraseGone(tx, pairs))
+		return errors.Join(save(tx, changes), svc.eraseGone(tx, pairs))
 	})
 	return failed, err
 }

@@ -27,6 +27,7 @@ func TestRules(t *testing.T) {
 	automaticRules(t)
 	peaceRules(t)
 	compares(t)
+	eventRules(t)
 	on(t, "R02_basic_sends_nothing", func(w *world) {
 		w.member("a", "basic_0")
 		w.member("b", "basic_0")

@@ -83,7 +83,7 @@ var taskKinds = []TaskKind{
 	{
 		Type: TaskExpire, Queue: QueueUpkeep, Every: time.Second,
 		Timeout: time.Minute,
-		Does:    "persists what the clock has expired, batch by batch",
+		Does:    "persists what the clock has expired, batch by batch; announces what expires within a day",
 	},
 	{
 		Type: TaskRedrive, Queue: QueueUpkeep, Every: 3 * time.Second,
@@ -123,7 +123,7 @@ var taskKinds = []TaskKind{
 	{
 		Type: TaskRetain, Queue: QueueUpkeep, Every: time.Hour,
 		Timeout: 10 * time.Minute, Retries: 3,
-		Does: "empties texts older than the policy `retain_days`, then their bytes in the files; " +
+		Does: "drops old keys and events, empties texts older than the policy `retain_days`, then their bytes in the files; " +
 			"such an InMail opens with empty texts, counts stay",
 	},
 }

@@ -345,10 +345,11 @@ func emptyBatches(t *testing.T, w *world) {
 		_, signals := tx.Signals(nil, spam.DefaultLimits())
 		_, restricted := tx.Restricted(nil)
 		_, links := tx.Links(nil)
+		_, events := tx.EventsAt(nil)
 		if len(pairs)+len(inmails)+len(claimed)+len(due)+previewed+len(answers) != 0 {
 			t.Error("something came out of nothing")
 		}
-		return errors.Join(members, accounts, between, banned, read, locked, claim, dueErr, inFlight, preview, first, signals, restricted, links,
+		return errors.Join(members, accounts, between, banned, read, locked, claim, dueErr, inFlight, preview, first, signals, restricted, links, events, tx.AppendEvents(nil),
 			tx.LockMembers(nil), tx.PutMembers(nil, 1, plan(1)), tx.Spend(nil), tx.Connect(nil), tx.Disconnect(nil), tx.Block(nil), tx.Unblock(nil),
 			tx.PutBans(nil), tx.Insert(nil, nil), tx.Save(nil), tx.PutAnswers(nil, keyKept), tx.InsertReplies(nil), tx.Strike(nil),
 			tx.AppendAudit(nil), tx.AppendLessons(nil), tx.StoreAnswers(crm, nil, nil), tx.Resync(crm, nil), tx.Resync("", nil), tx.Postpone(crm, nil, start), tx.ExtendLeases(crm, nil, leaseFor), tx.Count(nil))

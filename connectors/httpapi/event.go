@@ -1,0 +1,98 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"reflect"
+
+	"inmail/domain"
+	"inmail/domain/mailroom"
+)
+
+// eventFeed returns what happened, for those who poll (R68).
+type eventFeed interface {
+	Feed(ctx context.Context, v mailroom.Viewer, after string, limit int) (mailroom.EventsPage, error)
+}
+
+func (a *API) eventEndpoints() []endpoint {
+	return []endpoint{
+		gives(endpoint{method: "GET", path: "/v1/events", name: "listEvents", group: "Events", access: anyKey,
+			status: http.StatusOK,
+			does:   "Read what happened, oldest first (R68)",
+			more: "The events of the webhooks, with the same ids, as long as they are kept (policy events_keep_days). " +
+				"Begin without after; then give after the last answer's. Nothing comes in later before an event that " +
+				"was answered, so who goes on from there misses none. An operator gets all events, a member those of " +
+				"the InMails that it sent and of its own restrictions; its page may have fewer items than limit, also " +
+				"none, while more is true. 410: events after this one are kept no more.",
+			query: []parameter{pageParameters()[0], {name: "after", doc: "after of the last answer, or the id of an event",
+				schema: schema{"type": "string", "maxLength": 64, "examples": []any{"evt_0000000000003e8_019aaf6db1a0"}}}},
+			refuses: []domain.Code{domain.ExpiredCode}}, (*call).events),
+	}
+}
+
+// eventView is one event of the feed.
+type eventView struct{ mailroom.EventView }
+
+// MarshalJSON writes the body of the webhook with the id, which a webhook has in a header.
+func (e eventView) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		ID        string             `json:"id"`
+		Type      mailroom.EventKind `json:"type"`
+		Timestamp stamp              `json:"timestamp"`
+		Data      any                `json:"data"`
+	}{e.ID(), e.Kind, stamp(e.Timestamp), e.Data})
+}
+
+func (eventView) schema(c *components) schema {
+	ref := schema{"$ref": "#/components/schemas/Event"}
+	if _, done := c.schemas["Event"]; done {
+		return ref
+	}
+	var data []any
+	for _, t := range []reflect.Type{reflect.TypeFor[mailroom.EventInMail](), reflect.TypeFor[mailroom.EventRestriction]()} {
+		data = append(data, c.of(t, ""))
+	}
+	s := eventSchema(c, schema{"type": "string", "enum": lists["event"], "examples": []any{"inmail.opened"}},
+		schema{"anyOf": data})
+	s["properties"].(schema)["id"] = schema{"type": "string", "examples": []any{"evt_0000000000003e8_019aaf6db1a0"},
+		"description": "the webhook-id of the same event"}
+	s["required"] = []string{"id", "type", "timestamp", "data"}
+	c.schemas["Event"] = s
+	return ref
+}
+
+// eventSchema describes type, timestamp and data of an event.
+func eventSchema(c *components, kind, data schema) schema {
+	return schema{"type": "object", "required": []string{"type", "timestamp", "data"}, "properties": schema{
+		"type": kind, "timestamp": stamp{}.schema(c), "data": data}}
+}
+
+type eventsAnswer struct {
+	Items []eventView `json:"items"`
+	After *string     `json:"after" doc:"to be given with the next call; null: there was no event yet"`
+	More  bool        `json:"more" doc:"there are further events now"`
+}
+
+func (c *call) events() (eventsAnswer, error) {
+	limit, err := limitIn(c.query)
+	if err != nil {
+		return eventsAnswer{}, err
+	}
+	after := c.query.Get("after")
+	page, err := c.api.Service.Feed(c.ctx, c.viewer, after, limit)
+	if err != nil {
+		return eventsAnswer{}, err
+	}
+	answer := eventsAnswer{Items: make([]eventView, len(page.Items)), More: page.More}
+	for i, e := range page.Items {
+		answer.Items[i] = eventView{e}
+	}
+	if page.Last != nil {
+		after = page.Last.ID()
+	}
+	if after != "" {
+		answer.After = &after
+	}
+	return answer, nil
+}

@@ -1,0 +1,252 @@
+package record
+
+import (
+	"context"
+	"math"
+	"slices"
+	"sync"
+	"time"
+
+	"inmail/domain"
+	"inmail/domain/mailroom"
+)
+
+// positionStep is how far the positions of two transactions are apart on PostgreSQL, at least: the sequence
+// event_positions rises by it, so that one answer of it is enough for as many events.
+const positionStep = 1000
+
+// AppendEvents keeps events until the commit, which stores them behind everything else: the later a position
+// is taken, the sooner nothing can come in below it.
+func (t *tx) AppendEvents(events []mailroom.Event) error {
+	if !t.write && len(events) > 0 {
+		return t.fail("append events", errNotWritable)
+	}
+	t.events = append(t.events, events...)
+	return nil
+}
+
+// takePositions gives the transaction its number, if it has none yet, and then takes positions: whoever has
+// taken a lower position has a number that was given out before (settled).
+const takePositions = `SELECT /*sqlite 1*/ /*postgres pg_current_xact_id()::text,
+	set_config('inmail.events', nextval('event_positions')::text, TRUE)*/`
+
+const insertEvents = `INSERT INTO events (/*postgres position,*/ at, kind, inmail, seq, about)
+	SELECT /*postgres current_setting('inmail.events')::bigint + r.n,*/ $1, r.kind, r.inmail, r.seq, r.about
+	FROM unnest($2::int[], $3::text[], $4::uuid[], $5::int[], $6::text[]) AS r(n, kind, inmail, seq, about)`
+
+// storeEvents stores the events of the transaction in their order.
+func (t *tx) storeEvents() error {
+	for part := range slices.Chunk(t.events, positionStep) {
+		rows := batch{args: []any{t.at(0)}}
+		for i, e := range part {
+			rows.add(i, string(e.Kind), e.InMail, e.Seq, e.About)
+		}
+		t.pending = append(t.pending, step{what: "take positions of events", sql: takePositions,
+			each: func(row) error { return nil }})
+		if err := t.laterBatch("append events", insertEvents, &rows, len(part)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const eventColumns = `SELECT e.position, e.at, e.kind, coalesce(e.inmail::text, ''), e.seq, e.about FROM events e `
+
+const (
+	eventsAfter = eventColumns + `WHERE e.position > $1 AND e.position <= $2 ORDER BY e.position LIMIT $3`
+	eventsAt    = eventColumns + `WHERE e.position IN (SELECT unnest($1::bigint[])) ORDER BY e.position`
+)
+
+func (t *tx) readEvents(sql string, args ...any) (events []mailroom.Event, err error) {
+	err = t.query("read events", sql, func(r row) error {
+		var e mailroom.Event
+		var at int64
+		err := r.Scan(&e.Position, &at, (*string)(&e.Kind), (*string)(&e.InMail), &e.Seq, &e.About)
+		e.At = instant(at)
+		events = append(events, e)
+		return err
+	}, args...)
+	return events, err
+}
+
+// Events returns up to limit events after a position and up to another (R68).
+func (t *tx) Events(after, upTo int64, limit int) ([]mailroom.Event, error) {
+	return t.readEvents(eventsAfter, after, upTo, limit)
+}
+
+// EventsAt returns the events at these positions, by position.
+func (t *tx) EventsAt(positions []int64) ([]mailroom.Event, error) {
+	if len(positions) == 0 {
+		return nil, nil
+	}
+	return t.readEvents(eventsAt, positions)
+}
+
+// Settled returns a position up to which every event is stored that ever will be (R68). On SQLite that is any
+// position, as one transaction writes at a time.
+func (r *Record) Settled(ctx context.Context) (int64, error) {
+	ctx, cancel := context.WithTimeout(ctx, r.cfg.Timeout)
+	defer cancel()
+	position, err := r.engine.settled(ctx)
+	if err != nil {
+		return 0, explain("find how far events are settled", err)
+	}
+	return position, nil
+}
+
+func (s *sqlite) settled(context.Context) (int64, error) { return math.MaxInt64, nil }
+
+// settling is what a process knows of how far events are settled on PostgreSQL.
+type settling struct {
+	sync.Mutex
+	position int64 // up to here nothing can come in any more
+	next     int64 // the newest position that was taken when before was given out; 0: nothing is awaited
+	before   int64 // the number of a transaction: next is settled when all with a lower number have ended
+}
+
+const (
+	// settleWait is how long a reader waits for the transactions that may still store events. One that takes
+	// longer holds the newest events back.
+	settleWait  = 20 * time.Millisecond
+	settlePause = 2 * time.Millisecond
+)
+
+const (
+	positionsTaken = `SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM event_positions`
+	numberNow      = `SELECT pg_current_xact_id()::text::bigint`
+	lowestOpen     = `SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint`
+)
+
+// settled notes which positions were taken, then a transaction number that is new. Whoever took one of these
+// positions had a lower number: when all lower ones have ended, the positions are settled.
+func (p *postgres) settled(ctx context.Context) (int64, error) {
+	s := &p.settling
+	s.Lock()
+	defer s.Unlock()
+	until := time.Now().Add(settleWait)
+	for fresh := false; ; {
+		if s.next == 0 {
+			var taken int64
+			if err := p.pool.QueryRow(ctx, positionsTaken).Scan(&taken); err != nil {
+				return 0, err
+			}
+			if taken = taken + positionStep - 1; taken <= s.position || fresh {
+				return s.position, nil
+			}
+			if err := p.pool.QueryRow(ctx, numberNow).Scan(&s.before); err != nil {
+				return 0, err
+			}
+			s.next, fresh = taken, true
+		}
+		var lowest int64
+		if err := p.pool.QueryRow(ctx, lowestOpen).Scan(&lowest); err != nil {
+			return 0, err
+		}
+		switch {
+		case lowest >= s.before:
+			s.position, s.next = s.next, 0
+		case time.Now().After(until):
+			return s.position, nil
+		default:
+			time.Sleep(settlePause)
+		}
+	}
+}
+
+// How far the times of events may be out of the order of their positions: no longer than a transaction lasts.
+const eventDisorder = time.Minute
+
+const (
+	eventNext = `SELECT e.position, e.at FROM events e WHERE e.position >= $1 ORDER BY e.position LIMIT 1`
+	eventLast = `SELECT coalesce(max(e.position), 0) FROM events e`
+	eventFrom = `SELECT e.position, e.at FROM events e WHERE e.position > $1 ORDER BY e.position LIMIT 1000`
+)
+
+// EventsSince finds the position by halving, as times rise with positions but for eventDisorder. Then it
+// reads on to the first event that is new enough.
+func (t *tx) EventsSince(at time.Time) (after int64, err error) {
+	each := func(position, ms *int64) func(row) error {
+		return func(r row) error { return r.Scan(position, ms) }
+	}
+	var high int64
+	if err := t.query("find the newest event", eventLast, func(r row) error { return r.Scan(&high) }); err != nil {
+		return 0, err
+	}
+	low, bound := int64(0), millis(at.Add(-eventDisorder))
+	for low < high { // every event at or below low is older than bound; one above high-1 is not, or there is none
+		middle := low + (high-low)/2 + 1
+		position, ms := int64(math.MaxInt64), int64(math.MaxInt64)
+		if err := t.query("find an event by its time", eventNext, each(&position, &ms), middle); err != nil {
+			return 0, err
+		}
+		if ms < bound {
+			low = position
+		} else {
+			high = middle - 1
+		}
+	}
+	for {
+		n, found := 0, false
+		err := t.query("find an event by its time", eventFrom, func(r row) error {
+			var position, ms int64
+			err := r.Scan(&position, &ms)
+			if n++; !found && ms < millis(at) {
+				low = position
+			} else {
+				found = true
+			}
+			return err
+		}, low)
+		if err != nil || found || n == 0 {
+			return low, err
+		}
+	}
+}
+
+// dropEvents reads the oldest rows of the table alone.
+const dropEvents = `DELETE FROM events WHERE position IN (SELECT o.position FROM events o
+		WHERE o.position < (SELECT max(n.position) FROM events n) ORDER BY o.position LIMIT $2) AND at < $1
+	RETURNING position`
+
+// DropEvents deletes up to limit events before a time; the newest stays, so that SQLite gives no position
+// twice.
+func (t *tx) DropEvents(before time.Time, limit int) (n int, last int64, err error) {
+	err = t.change("drop old events", dropEvents, func(r row) error {
+		var position int64
+		err := r.Scan(&position)
+		n, last = n+1, max(last, position)
+		return err
+	}, millis(before), limit)
+	return n, last, err
+}
+
+// expiring reads the index of expiry times from a place on.
+const expiring = `SELECT i.id, i.seq, i.expires_at FROM inmails i
+	WHERE i.status = 'sent' AND i.expires_at >= $1 AND i.expires_at > $2 AND i.expires_at <= $3
+		AND NOT (i.expires_at = $1 AND i.id <= $4)
+	ORDER BY i.expires_at, i.id LIMIT $5`
+
+// noID is before every id.
+const noID domain.ID = "00000000-0000-0000-0000-000000000000"
+
+// Expiring returns unopened InMails whose window ends after Now and within a time from Now.
+func (t *tx) Expiring(after mailroom.ExpiringPlace, within time.Duration, limit int,
+	lock bool) (ms []*domain.InMail, err error) {
+	sql := expiring
+	if lock {
+		sql += ` FOR UPDATE`
+	}
+	id := after.ID
+	if id == "" {
+		id = noID
+	}
+	err = t.query("find InMails that soon expire", sql, func(r row) error {
+		m := &domain.InMail{Status: domain.Sent}
+		var expires int64
+		err := r.Scan((*string)(&m.ID), &m.Seq, &expires)
+		m.ExpiresAt = instant(expires)
+		ms = append(ms, m)
+		return err
+	}, millis(after.ExpiresAt), t.at(0), t.at(within), id, limit)
+	return ms, err
+}
