@@ -84,7 +84,7 @@ type Event struct {
 	InMail   domain.ID // empty: it is about none
 	Seq      int       // the sequence number of the last receipt of the InMail
 	// About is, by kind, the id of the reply, of the restriction or of the end point, or CRM and failure class
-	// with a colon between.
+	// with a colon between. Of a receipt it is the receipt's time in milliseconds, where that is not At.
 	About string
 }
 
@@ -112,7 +112,11 @@ func save(tx Tx, changes []Change, more ...Event) error {
 	for _, c := range changes {
 		for _, r := range c.Receipts {
 			if kind, ok := kindOf(r.Status); ok {
-				events = append(events, Event{Kind: kind, InMail: r.InMail, Seq: r.Seq})
+				e := Event{Kind: kind, InMail: r.InMail, Seq: r.Seq}
+				if !r.At.Equal(tx.Now()) { // a reply that is true after all counts from when it was written (R64)
+					e.About = strconv.FormatInt(r.At.UnixMilli(), 10)
+				}
+				events = append(events, e)
 			}
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -195,6 +196,9 @@ func (svc *Service) viewInMail(tx Tx, e *EventView, v View, text domain.WebhookT
 		d.Body = m.Body
 	}
 	e.member = m.Sender
+	if ms, err := strconv.ParseInt(e.About, 10, 64); err == nil && e.Kind.status() != "" {
+		e.Timestamp = time.UnixMilli(ms).UTC()
+	}
 	switch e.Kind {
 	case InMailExpired:
 		e.Timestamp = m.ExpiresAt
