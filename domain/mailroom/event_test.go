@@ -14,8 +14,8 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// feed reads all events that a viewer may see, in pages of some length. Transactions of other databases on the
-// same server may keep the newest back for a moment.
+// feed reads all events that a viewer may see, in pages of some length. Transactions of other databases on
+// the same server may keep the newest back for a moment.
 func (w *world) feed(v mailroom.Viewer, limit int) (events []mailroom.EventView) {
 	w.t.Helper()
 	var newest int64

@@ -701,8 +701,8 @@ type Events interface {
 	Events(after, upTo int64, limit int) ([]Event, error)
 	// EventsAt returns the events at these positions, by position.
 	EventsAt(positions []int64) ([]Event, error)
-	// EventsSince returns the position behind which the events since a time stand: none of an earlier position
-	// is as new.
+	// EventsSince returns the position behind which the events since a time stand: none of an earlier
+	// position is as new.
 	EventsSince(at time.Time) (int64, error)
 	// DropEvents deletes up to limit events before a time, the oldest first, but never the newest event. It
 	// returns how many, and the position of the last of them.
