@@ -226,9 +226,6 @@ const expiring = `SELECT i.id, i.seq, i.expires_at FROM inmails i
 		AND NOT (i.expires_at = $1 AND i.id <= $4)
 	ORDER BY i.expires_at, i.id LIMIT $5`
 
-// noID is before every id.
-const noID domain.ID = "00000000-0000-0000-0000-000000000000"
-
 // Expiring returns unopened InMails whose window ends after Now and within a time from Now.
 func (t *tx) Expiring(after mailroom.ExpiringPlace, within time.Duration, limit int,
 	lock bool) (ms []*domain.InMail, err error) {
