@@ -84,7 +84,8 @@ type Event struct {
 	InMail   domain.ID // empty: it is about none
 	Seq      int       // the sequence number of the last receipt of the InMail
 	// About is, by kind, the id of the reply, of the restriction or of the end point, or CRM and failure
-	// class with a colon between. Of a receipt it is the receipt's time in milliseconds, where that is not At.
+	// class with a colon between. Of a receipt it is the receipt's time in milliseconds, where that is not
+	// At.
 	About string
 }
 
