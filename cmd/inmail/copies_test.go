@@ -79,7 +79,11 @@ func (s *server) isHeld() {
 	}
 }
 
-// countIn asks SQLite's file how many InMails meet a condition.
+// allInMails are the queued InMails and those that were decided.
+const allInMails = `(SELECT status, reason, sent_at FROM inmails UNION ALL SELECT 'queued', '', NULL FROM waiting) AS every_inmail`
+
+// countIn asks SQLite's file how many InMails meet a condition on status, reason and
+// sent_at.
 func countIn(t *testing.T, data, where string) (n int) {
 	t.Helper()
 	db, err := sql.Open("sqlite", "file:"+filepath.Join(data, "inmail.db")+"?_pragma=busy_timeout(10000)")
@@ -87,7 +91,7 @@ func countIn(t *testing.T, data, where string) (n int) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	if err := db.QueryRow("SELECT count(*) FROM inmails WHERE " + where).Scan(&n); err != nil {
+	if err := db.QueryRow("SELECT count(*) FROM " + allInMails + " WHERE " + where).Scan(&n); err != nil {
 		t.Fatal(err)
 	}
 	return n
@@ -347,7 +351,7 @@ func testDump(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer db.Close()
-		if err := db.QueryRow("SELECT count(*) FROM inmails WHERE " + where).Scan(&n); err != nil {
+		if err := db.QueryRow("SELECT count(*) FROM " + allInMails + " WHERE " + where).Scan(&n); err != nil {
 			t.Fatal(err)
 		}
 		return n

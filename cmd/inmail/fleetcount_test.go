@@ -51,7 +51,7 @@ func (m *members) count() {
 	accepted := m.accepted()
 	m.f.settle("everything is decided", func() error {
 		var open int
-		err := m.db.QueryRow(`SELECT count(*) FROM inmails WHERE status = 'queued' OR status = 'sent' AND expires_at < floor(extract(epoch FROM now()) * 1000)`).Scan(&open)
+		err := m.db.QueryRow(`SELECT (SELECT count(*) FROM waiting) + (SELECT count(*) FROM inmails WHERE status = 'sent' AND expires_at < floor(extract(epoch FROM now()) * 1000))`).Scan(&open)
 		if err == nil && open > 0 {
 			err = fmt.Errorf("%d are not", open)
 		}

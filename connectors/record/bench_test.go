@@ -264,6 +264,53 @@ func BenchmarkLife(b *testing.B) {
 	}
 }
 
+// BenchmarkSend accepts and delivers InMails of members without a CRM, in groups as requests that arrive
+// together do, and reports how many bytes each takes in the tables after a vacuum, and in PostgreSQL's
+// write-ahead log.
+func BenchmarkSend(b *testing.B) {
+	for name, config := range map[string]func(testing.TB) record.Config{"sqlite": sqliteConfig, "postgres": postgresConfig} {
+		b.Run(name, func(b *testing.B) {
+			cfg := config(b)
+			s := newStock(b, cfg)
+			const group = 25
+			if cfg.Postgres() {
+				execute(b, cfg.URL, "DELETE FROM crms")
+			} else if _, err := direct(b, cfg).Exec("DELETE FROM crms"); err != nil {
+				b.Fatal(err)
+			}
+			for range 40 { // the indexes have their first pages, and counts their rows
+				s.deliver(s.insert(group))
+			}
+			before, log, n := sizeOf(b, cfg, s.rec), walOf(b, cfg), 0
+			for b.Loop() {
+				s.deliver(s.insert(group))
+				n += group
+			}
+			b.StopTimer()
+			log = walOf(b, cfg) - log
+			perSecond(b, group)
+			b.ReportMetric(float64(log)/float64(n), "wal_bytes/inmail")
+			b.ReportMetric(float64(sizeOf(b, cfg, s.rec)-before)/float64(n), "bytes/inmail")
+		})
+	}
+}
+
+// walOf returns how many bytes PostgreSQL has written to its log; 0 for SQLite.
+func walOf(b testing.TB, cfg record.Config) (bytes int64) {
+	if !cfg.Postgres() {
+		return 0
+	}
+	conn, err := pgx.Connect(b.Context(), cfg.URL)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	if err := conn.QueryRow(b.Context(), "SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint").Scan(&bytes); err != nil {
+		b.Fatal(err)
+	}
+	return bytes
+}
+
 func (s *stock) push(n int) {
 	var pushes []domain.Push
 	s.update(func(tx mailroom.Tx) (err error) {

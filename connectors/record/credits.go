@@ -181,9 +181,7 @@ func (t *tx) RecountUsage(anchorDay int) error {
 	return err
 }
 
-// inFlight reads the index inmails_pair alone, which has the status of live InMails.
-const inFlight = `SELECT r.sender, (SELECT count(*) FROM inmails i WHERE i.sender = r.sender
-		AND i.status IN ('queued', 'sent', 'opened') AND i.status = 'queued')
+const inFlight = `SELECT r.sender, (SELECT count(*) FROM waiting w WHERE w.sender = r.sender)
 	FROM unnest($1::text[]) AS r(sender)`
 
 // InFlight counts the queued InMails of each sender.

@@ -30,7 +30,7 @@ func (t *tx) CRMs() (crms []mailroom.ConnectedCRM, err error) {
 // LinkInMails finds their InMails, and those after it make the links of theirs. SQLite needs no
 // lock, as it has one writer.
 const (
-	lockOutWriters = `LOCK TABLE inmails IN SHARE ROW EXCLUSIVE MODE`
+	lockOutWriters = `LOCK TABLE waiting IN SHARE ROW EXCLUSIVE MODE`
 	connectCRM     = `INSERT INTO crms (name, since, linked) VALUES ($1, $2, FALSE) ON CONFLICT (name) DO NOTHING`
 )
 
@@ -54,7 +54,7 @@ const insertLinks = `WITH n(id) AS (SELECT unnest($2::uuid[])) ` + newLink + `FR
 
 const (
 	linkedUpTo  = `SELECT coalesce(linked_to, $2) FROM crms WHERE name = $1 AND linked = FALSE FOR UPDATE`
-	nextToLink  = `SELECT i.id FROM inmails i WHERE i.id > $1 ORDER BY i.id LIMIT $2 FOR UPDATE`
+	nextToLink  = ` WHERE i.id > $1 ORDER BY i.id LIMIT $2`
 	linkInMails = `WITH n(id) AS (SELECT unnest($2::uuid[])) ` + newLink + `FROM n JOIN crms c ON c.name = $3 WHERE TRUE
 	ON CONFLICT (inmail, crm) DO NOTHING`
 	linkedSoFar = `UPDATE crms SET linked_to = coalesce($2, linked_to), linked = $3 WHERE name = $1`
@@ -73,11 +73,27 @@ func (t *tx) LinkInMails(crm domain.CRM, limit int) (more bool, err error) {
 	if err != nil || len(after) == 0 {
 		return false, err
 	}
-	ids, err := t.ids("find InMails to link", nextToLink, after[0], limit)
+	var ids []domain.ID
+	each := func(r row) error {
+		var id domain.ID
+		err := r.Scan((*string)(&id))
+		ids = append(ids, id)
+		return err
+	}
+	err = t.together(func() error { // one that is decided in between is found twice
+		return errors.Join(t.query("find InMails to link", `SELECT i.id FROM waiting i`+nextToLink, each, after[0], limit),
+			t.query("find InMails to link", `SELECT i.id FROM inmails i`+nextToLink, each, after[0], limit))
+	})
 	if err != nil {
 		return false, err
 	}
+	slices.Sort(ids)
+	ids = slices.Compact(ids)
+	ids = ids[:min(len(ids), limit)]
 	if len(ids) > 0 {
+		if err := t.lockIDs(ids); err != nil {
+			return false, err
+		}
 		if _, err := t.exec("link InMails to a CRM", linkInMails, t.at(0), ids, string(crm)); err != nil {
 			return false, err
 		}
@@ -152,24 +168,32 @@ func readMap[M ~map[K]V, K comparable, V any](stored string, m *M) error {
 const dueToPush = `SELECT l.inmail FROM crm_links l WHERE l.crm = $1 AND l.push_at <= $2 AND l.leased_until <= $2
 	ORDER BY l.push_at LIMIT $3 FOR UPDATE SKIP LOCKED`
 
+// versionOf is the version of the InMail of a link.
+const versionOf = `coalesce((SELECT i.version FROM inmails i WHERE i.id = crm_links.inmail),
+	(SELECT w.version FROM waiting w WHERE w.id = crm_links.inmail))`
+
 // lease takes the leases of locked links. It keeps the version of the InMail: when a push fails, postpone
 // sees by it whether the InMail has changed since. A dead letter that has changed is no longer one.
-const lease = `UPDATE crm_links SET leased_until = $3, dead = FALSE,
-	wanted_version = (SELECT i.version FROM inmails i WHERE i.id = crm_links.inmail)
+const lease = `UPDATE crm_links SET leased_until = $3, dead = FALSE, wanted_version = ` + versionOf + `
 	WHERE crm = $1 AND inmail IN (SELECT unnest($2::uuid[]))`
 
-// selectPushes reads InMails with their links to the CRM $1, and the names and addresses that matching
-// needs.
-const selectPushes = `SELECT ` + inmailColumns + withTexts + `,
+// selectPushes and queuedPushes read InMails with their links to the CRM $1, and the names and addresses
+// that matching needs.
+const (
+	selectPushes = `SELECT ` + inmailColumns + pushColumns + lastAnswer + ` FROM inmails i ` + pushTables
+	queuedPushes = `SELECT ` + waitingColumns + pushColumns + `'' FROM waiting i ` + pushTables
+
+	pushColumns = withTexts + `,
 		i.id, $1::text, coalesce(l.record_id, ''), coalesce(l.match_state, ''),
 		coalesce(l.parents, ''), coalesce(l.notes, ''), coalesce(l.pushed_version, 0), coalesce(l.pushed_seq, 0),
 		coalesce(l.attempts, 0), coalesce(l.class, ''), coalesce(l.detail, ''), coalesce(l.failed_at, 0),
 		coalesce(l.dead, FALSE), coalesce(l.failures, ''), coalesce(l.chosen, FALSE), coalesce(s.name, ''), coalesce(p.name, ''), coalesce(p.email, ''),
-		coalesce(s.email, ''), coalesce(s.team, ''), coalesce(p.company, ''), coalesce(p.headline, ''),
-		CASE WHEN i.replied_at IS NULL THEN '' ELSE coalesce((SELECT q.body FROM replies q WHERE q.inmail = i.id
-			AND q.from_member = i.recipient AND q.automatic = FALSE ORDER BY q.at DESC, q.id DESC LIMIT 1), '') END
-	FROM inmails i JOIN texts x ON x.inmail = i.id LEFT JOIN crm_links l ON l.inmail = i.id AND l.crm = $1
+		coalesce(s.email, ''), coalesce(s.team, ''), coalesce(p.company, ''), coalesce(p.headline, ''), `
+	lastAnswer = `CASE WHEN i.replied_at IS NULL THEN '' ELSE coalesce((SELECT q.body FROM replies q WHERE q.inmail = i.id
+			AND q.from_member = i.recipient AND q.automatic = FALSE ORDER BY q.at DESC, q.id DESC LIMIT 1), '') END`
+	pushTables = `JOIN texts x ON x.inmail = i.id LEFT JOIN crm_links l ON l.inmail = i.id AND l.crm = $1
 		LEFT JOIN members s ON s.id = i.sender LEFT JOIN members p ON p.id = i.recipient `
+)
 
 func scanPush(r row) (domain.Push, error) {
 	var p domain.Push
@@ -190,8 +214,9 @@ const (
 			FROM inmails i WHERE i.recipient IN (SELECT unnest($1::text[])) AND i.sent_at IS NOT NULL GROUP BY i.recipient)
 		SELECT f.recipient, f.sent, f.last, (SELECT max(i.status) FROM inmails i
 			WHERE i.recipient = f.recipient AND i.sent_at = f.last), f.answered FROM f`
-	chosenParents = `SELECT i.recipient, i.id, l.parents FROM crm_links l JOIN inmails i ON i.id = l.inmail
-		WHERE l.crm = $1 AND l.chosen = TRUE AND l.parents <> '' AND i.recipient IN (SELECT unnest($2::text[]))`
+	chosenParents = `SELECT i.recipient, i.id, l.parents FROM crm_links l JOIN inmails i ON i.id = l.inmail ` + chosen
+	chosenWaiting = `SELECT i.recipient, i.id, l.parents FROM crm_links l JOIN waiting i ON i.id = l.inmail ` + chosen
+	chosen        = `WHERE l.crm = $1 AND l.chosen = TRUE AND l.parents <> '' AND i.recipient IN (SELECT unnest($2::text[]))`
 )
 
 // addRecipients adds to pushes what concerns their recipients: all that reached them, and whom a person chose
@@ -222,7 +247,7 @@ func (t *tx) addRecipients(crm domain.CRM, pushes []domain.Push) error {
 		return err
 	}
 	newest := map[domain.MemberID]domain.ID{}
-	return t.query("read whom people chose in a CRM", chosenParents, func(r row) error {
+	each := func(r row) error {
 		var id domain.MemberID
 		var inmail domain.ID
 		var parents string
@@ -236,7 +261,11 @@ func (t *tx) addRecipients(crm domain.CRM, pushes []domain.Push) error {
 			p.Chosen = chosen
 		}
 		return err
-	}, string(crm), ids)
+	}
+	return t.together(func() error {
+		return errors.Join(t.query("read whom people chose in a CRM", chosenWaiting, each, string(crm), ids),
+			t.query("read whom people chose in a CRM", chosenParents, each, string(crm), ids))
+	})
 }
 
 // ClaimUnsynced takes up to limit InMails that are due to be pushed to a CRM and leases them until Now
@@ -256,11 +285,16 @@ func (t *tx) ClaimUnsynced(crm domain.CRM, limit int, leaseFor time.Duration) ([
 		return nil, err
 	}
 	byID := make(map[domain.ID]domain.Push, len(ids))
-	err = t.query("read unsynced InMails", selectPushes+`WHERE i.id IN (SELECT unnest($2::uuid[]))`, func(r row) error {
+	each := func(r row) error {
 		p, err := scanPush(r)
 		byID[p.InMail.ID] = p
 		return err
-	}, string(crm), ids)
+	}
+	const ofThem = `WHERE i.id IN (SELECT unnest($2::uuid[]))`
+	err = t.together(func() error {
+		return errors.Join(t.query("read unsynced InMails", queuedPushes+ofThem, each, string(crm), ids),
+			t.query("read unsynced InMails", selectPushes+ofThem, each, string(crm), ids))
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -313,12 +347,12 @@ const storeLinks = `UPDATE crm_links SET leased_until = 0, record_id = r.record_
 // pushed: then the link stays due.
 const markSynced = `UPDATE crm_links SET unsynced_at = NULL, push_at = NULL
 	FROM unnest($2::uuid[], $3::bigint[]) AS r(id, pushed_version) WHERE crm_links.crm = $1 AND crm_links.inmail = r.id
-		AND r.pushed_version = (SELECT i.version FROM inmails i WHERE i.id = crm_links.inmail)`
+		AND r.pushed_version = ` + versionOf
 
 // postpone sets when a failed push is tried again: at retry_at; when that is 0, at once if the InMail has
 // changed since it was claimed, else not by itself. A link that was in sync is unsynced from then on.
 const postpone = `UPDATE crm_links SET push_at = CASE WHEN r.retry_at > 0 THEN r.retry_at
-		WHEN crm_links.wanted_version <> (SELECT i.version FROM inmails i WHERE i.id = crm_links.inmail) THEN $2 END,
+		WHEN crm_links.wanted_version <> ` + versionOf + ` THEN $2 END,
 		unsynced_at = coalesce(unsynced_at, $2)
 	FROM unnest($3::uuid[], $4::bigint[]) AS r(id, retry_at) WHERE crm_links.crm = $1 AND crm_links.inmail = r.id
 		AND (crm_links.unsynced_at IS NOT NULL OR r.retry_at > 0)`
@@ -369,11 +403,13 @@ func (t *tx) StoreAnswers(crm domain.CRM, answers []domain.PushAnswer, retryAt [
 	return err
 }
 
-// lockIDs locks InMails in the order of their ids.
+// lockIDs locks InMails in the order of their ids, the queued ones first.
 func (t *tx) lockIDs(ids []domain.ID) error {
-	_, err := t.ids("lock InMails",
-		`SELECT i.id FROM inmails i WHERE i.id IN (SELECT unnest($1::uuid[])) ORDER BY i.id FOR UPDATE`, ids)
-	return err
+	each := func(r row) error { var id string; return r.Scan(&id) }
+	return t.together(func() error {
+		return errors.Join(t.query("lock InMails", `SELECT i.id FROM waiting i `+ofIDs+` ORDER BY i.id FOR UPDATE`, each, ids),
+			t.query("lock InMails", `SELECT i.id FROM inmails i `+ofIDs+` ORDER BY i.id FOR UPDATE`, each, ids))
+	})
 }
 
 const (
@@ -424,14 +460,16 @@ func (t *tx) RetryWaiting(crm domain.CRM) error {
 	return err
 }
 
+// recipientOf is the recipient of the InMail of a link.
+const recipientOf = `coalesce((SELECT i.recipient FROM inmails i WHERE i.id = crm_links.inmail),
+	(SELECT w.recipient FROM waiting w WHERE w.id = crm_links.inmail), 'erased')`
+
 // fromScratch resets links as if nothing had been pushed, and makes them due. What a person chose stays
 // known, unless the recipient is erased (R60).
 const fromScratch = `UPDATE crm_links SET push_at = $2, unsynced_at = coalesce(unsynced_at, $2), record_id = '',
 		match_state = '', notes = '',
-		parents = CASE WHEN chosen = TRUE AND EXISTS (SELECT 1 FROM inmails i WHERE i.id = crm_links.inmail AND i.recipient <> 'erased')
-			THEN parents ELSE '' END,
-		chosen = CASE WHEN chosen = TRUE AND EXISTS (SELECT 1 FROM inmails i WHERE i.id = crm_links.inmail AND i.recipient <> 'erased')
-			THEN TRUE ELSE FALSE END, pushed_version = 0, pushed_seq = 0, attempts = 0, class = '',
+		parents = CASE WHEN chosen = TRUE AND ` + recipientOf + ` <> 'erased' THEN parents ELSE '' END,
+		chosen = CASE WHEN chosen = TRUE AND ` + recipientOf + ` <> 'erased' THEN TRUE ELSE FALSE END, pushed_version = 0, pushed_seq = 0, attempts = 0, class = '',
 		detail = '', failed_at = NULL, dead = FALSE, failures = ''
 	WHERE inmail IN (SELECT unnest($1::uuid[]))`
 
@@ -480,7 +518,7 @@ func scanLink(r row) (domain.Link, error) {
 
 // PushesAfter returns up to limit InMails after an id, by id and with names, for the runs that reconcile or
 // backfill a CRM. An empty id starts at the first.
-func (t *tx) PushesAfter(crm domain.CRM, after domain.ID, limit int) (pushes []domain.Push, err error) {
+func (t *tx) PushesAfter(crm domain.CRM, after domain.ID, limit int) ([]domain.Push, error) {
 	if limit <= 0 {
 		return nil, nil
 	}
@@ -490,39 +528,53 @@ func (t *tx) PushesAfter(crm domain.CRM, after domain.ID, limit int) (pushes []d
 	if after != "" {
 		c.and("i.id > " + c.arg(after))
 	}
-	sql := selectPushes + `WHERE ` + c.sql + ` ORDER BY i.id LIMIT ` + c.arg(limit)
-	err = t.query("read InMails for a run", sql, func(r row) error {
-		p, err := scanPush(r)
-		pushes = append(pushes, p)
-		return err
-	}, c.args...)
+	rest := `WHERE ` + c.sql + ` ORDER BY i.id LIMIT ` + c.arg(limit)
+	pushes, err := t.pagePushes("read InMails for a run", queuedPushes+rest, selectPushes+rest, limit, c.args...)
 	if err != nil {
 		return nil, err
 	}
 	return pushes, t.addRecipients(crm, pushes)
 }
 
-// erasedAfter reads a page of the InMails of which a side is erased; each half reads one index.
-const erasedAfter = selectPushes + `WHERE i.id IN (
+// pagePushes reads a page by id, of what waits and of the other InMails.
+func (t *tx) pagePushes(what, waiting, decided string, limit int, args ...any) ([]domain.Push, error) {
+	found := map[domain.ID]domain.Push{}
+	each := func(r row) error {
+		p, err := scanPush(r)
+		found[p.InMail.ID] = p
+		return err
+	}
+	err := t.together(func() error {
+		return errors.Join(t.query(what, waiting, each, args...), t.query(what, decided, each, args...))
+	})
+	pushes := slices.SortedFunc(maps.Values(found), func(a, b domain.Push) int { return cmp.Compare(a.InMail.ID, b.InMail.ID) })
+	return pushes[:min(len(pushes), limit)], err
+}
+
+// erasedAfter and erasedWaiting read a page of the InMails of which a side is erased; each half reads one
+// index.
+const (
+	erasedAfter = selectPushes + `WHERE i.id IN (
 		SELECT a.id FROM (SELECT e.id FROM inmails e WHERE e.sender = $2 AND e.id > $3 ORDER BY e.id LIMIT $4) AS a
 		UNION SELECT b.id FROM (SELECT e.id FROM inmails e WHERE e.recipient = $2 AND e.id > $3 ORDER BY e.id LIMIT $4) AS b)
 	ORDER BY i.id LIMIT $4`
+	erasedWaiting = queuedPushes + `WHERE i.id IN (
+		SELECT a.id FROM waiting a WHERE a.sender = $2 AND a.id > $3
+		UNION SELECT b.id FROM waiting b WHERE b.recipient = $2 AND b.id > $3)
+	ORDER BY i.id LIMIT $4`
+)
 
 // noID is before every id.
 const noID domain.ID = "00000000-0000-0000-0000-000000000000"
 
 // ErasedAfter returns up to limit InMails after an id whose sender or recipient is erased (R60), by id. An
 // empty id starts at the first.
-func (t *tx) ErasedAfter(crm domain.CRM, after domain.ID, limit int) (pushes []domain.Push, err error) {
+func (t *tx) ErasedAfter(crm domain.CRM, after domain.ID, limit int) ([]domain.Push, error) {
 	if limit <= 0 {
 		return nil, nil
 	}
-	err = t.query("read erased InMails", erasedAfter, func(r row) error {
-		p, err := scanPush(r)
-		pushes = append(pushes, p)
-		return err
-	}, string(crm), domain.Erased, cmp.Or(after, noID), limit)
-	return pushes, err
+	return t.pagePushes("read erased InMails", erasedWaiting, erasedAfter, limit, string(crm), domain.Erased,
+		cmp.Or(after, noID), limit)
 }
 
 // Failures lists the links to a CRM whose last push failed, newest first by (FailedAt, InMail).

@@ -53,10 +53,19 @@ const findOf = `SELECT i.id FROM inmails i WHERE i.id IN (
 			ORDER BY r.in_inbox, r.sent_at LIMIT $2) AS b)
 	ORDER BY i.id FOR UPDATE OF i`
 
+// findWaitingOf finds and locks those that are queued. It runs before findOf, which finds those that are
+// decided in between.
+const findWaitingOf = `SELECT i.id FROM waiting i WHERE i.id IN (SELECT s.id FROM waiting s WHERE s.sender = $1
+		UNION SELECT r.id FROM waiting r WHERE r.recipient = $1)
+	ORDER BY i.id LIMIT $2 FOR UPDATE OF i`
+
 // eraseInMails replaces one side of InMails by "erased" ($3). The version rises, so that a push under way
 // does not count as having pushed this. Tags and category stay, as counts are kept by them; the ids of CRMs
 // that the sender gave for an erased recipient are emptied.
-const eraseInMails = `UPDATE inmails SET sender = CASE WHEN sender = $2 THEN $3 ELSE sender END,
+const eraseInMails = `UPDATE inmails SET ` + eraseSide
+const eraseWaiting = `UPDATE waiting SET ` + eraseSide
+
+const eraseSide = `sender = CASE WHEN sender = $2 THEN $3 ELSE sender END,
 		crm_ids = CASE WHEN recipient = $2 THEN '' ELSE crm_ids END,
 		recipient = CASE WHEN recipient = $2 THEN $3 ELSE recipient END,
 		version = version + 1
@@ -106,11 +115,19 @@ func (t *tx) EraseMember(id domain.MemberID, limit int) (touched []domain.ID, do
 		return nil, false, err
 	}
 	limit = max(limit, 1)
-	touched, err = t.ids("find the InMails of a member", findOf, id, limit)
+	waiting, err := t.ids("find the queued InMails of a member", findWaitingOf, id, limit)
+	if err != nil {
+		return nil, false, err
+	}
+	decided, err := t.ids("find the InMails of a member", findOf, id, limit)
+	touched = slices.Concat(waiting, decided)
 	if err != nil || len(touched) == 0 {
 		return nil, err == nil, err
 	}
-	if _, err := t.exec("erase InMails", eraseInMails, touched, id, domain.Erased); err != nil {
+	if _, err := t.exec("erase queued InMails", eraseWaiting, waiting, id, domain.Erased); err != nil {
+		return nil, false, err
+	}
+	if _, err := t.exec("erase InMails", eraseInMails, decided, id, domain.Erased); err != nil {
 		return nil, false, err
 	}
 	if err := t.markLater(touched); err != nil {
@@ -125,7 +142,7 @@ func (t *tx) EraseMember(id domain.MemberID, limit int) (touched []domain.ID, do
 	if _, err := t.exec("erase links", dropDetail, touched); err != nil {
 		return nil, false, err
 	}
-	return touched, len(touched) < limit, nil
+	return touched, len(waiting) < limit && len(decided) < limit, nil
 }
 
 const (
@@ -195,6 +212,12 @@ func (t *tx) DropTexts(before time.Time, limit int) (int, error) {
 	return inmails + replies, err
 }
 
+// firstWaiting is the first id that waits. What waits is not among the InMails yet, and has a place among
+// them.
+const firstWaiting = `coalesce((SELECT w.id FROM waiting w ORDER BY w.id LIMIT 1), '` + string(lastID) + `')`
+
+const lastID domain.ID = "ffffffff-ffff-ffff-ffff-ffffffffffff"
+
 // newVersion makes InMails whose texts were dropped newer than what any CRM has.
 const newVersion = `UPDATE inmails SET version = version + 1 WHERE id IN (SELECT unnest($1::uuid[]))`
 
@@ -225,6 +248,9 @@ func (t *tx) dropTexts(state, find, empty string, before time.Time, limit int) (
 	c.and("TRUE")
 	if len(place) > 0 {
 		c.and("id > " + c.arg(domain.ID(place)))
+	}
+	if state == stateDroppedInMails {
+		c.and("id < " + firstWaiting)
 	}
 	var passed int
 	var due []domain.ID

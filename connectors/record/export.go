@@ -6,8 +6,9 @@ import (
 )
 
 // inMailsOf finds the InMails that a member sent and those that were delivered to it, each by one index.
-const inMailsOf = `SELECT i.id FROM inmails i WHERE i.id IN (SELECT s.id FROM inmails s WHERE s.sender = $1
-		UNION SELECT r.id FROM inmails r WHERE r.recipient = $1 AND r.sent_at IS NOT NULL) ORDER BY i.id`
+const inMailsOf = `SELECT o.id FROM (SELECT w.id FROM waiting w WHERE w.sender = $1
+		UNION SELECT s.id FROM inmails s WHERE s.sender = $1
+		UNION SELECT r.id FROM inmails r WHERE r.recipient = $1 AND r.sent_at IS NOT NULL) AS o ORDER BY o.id`
 
 // InMailsOf returns the ids of all InMails that a member sent, and of those that were
 // delivered to it, oldest first.

@@ -19,6 +19,11 @@ const inmailColumns = `i.id, i.sender, i.recipient, i.category, i.tags, i.status
 	i.account_type, i.words, i.advice, i.crm_ids, coalesce(i.declined_at, 0), coalesce(i.credited_at, 0),
 	i.automatic, `
 
+// waitingColumns are the same of a row of the table waiting, which has the queued InMails: what the row does
+// not have is not yet.
+const waitingColumns = `i.id, i.sender, i.recipient, i.category, i.tags, 'queued', 1, i.version,
+	'', FALSE, 0, i.accepted_at, 0, 0, 0, 0, 0, 0, i.account_type, i.words, i.advice, i.crm_ids, 0, 0, 0, `
+
 // The texts of an InMail are a row of the table texts, which every InMail has. A list reads no
 // bodies, and a sweep no texts.
 const (
@@ -26,7 +31,8 @@ const (
 	withoutBody  = `x.subject, x.preview, '', x.decline_reason`
 	withoutTexts = `'', '', '', ''`
 
-	inmailTables = ` FROM inmails i JOIN texts x ON x.inmail = i.id `
+	inmailTables  = ` FROM inmails i JOIN texts x ON x.inmail = i.id `
+	waitingTables = ` FROM waiting i JOIN texts x ON x.inmail = i.id `
 )
 
 // scanInMail reads inmailColumns, the texts, and then the columns of more.
@@ -83,25 +89,29 @@ func isInInbox(s domain.Status) bool {
 }
 
 const insertInMails = `INSERT INTO inmails (id, sender, recipient, category, tags, status, seq, version, reason,
-		undone, in_inbox, replies, accepted_at, sent_at, expires_at, previewed_at, opened_at, replied_at, ended_at,
-		account_type, words, advice, crm_ids)
+		undone, in_inbox, replies, accepted_at, sent_at, expires_at, ended_at, account_type, words, advice, crm_ids)
 	SELECT r.id, r.sender, r.recipient, r.category, r.tags, r.status, r.seq, r.version, r.reason,
-		r.undone, r.in_inbox, r.replies, r.accepted_at, nullif(r.sent_at, 0), nullif(r.expires_at, 0),
-		nullif(r.previewed_at, 0), nullif(r.opened_at, 0), nullif(r.replied_at, 0), nullif(r.ended_at, 0),
+		FALSE, r.in_inbox, 0, r.accepted_at, nullif(r.sent_at, 0), nullif(r.expires_at, 0), nullif(r.ended_at, 0),
 		r.account_type, r.words, r.advice, r.crm_ids
 	FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::int[], $8::bigint[],
-			$9::text[], $10::bool[], $11::bool[], $12::int[], $13::bigint[], $14::bigint[], $15::bigint[],
-			$16::bigint[], $17::bigint[], $18::bigint[], $19::bigint[], $20::text[], $21::int[], $22::text[],
-			$23::text[])
-		AS r(id, sender, recipient, category, tags, status, seq, version, reason, undone, in_inbox, replies,
-			accepted_at, sent_at, expires_at, previewed_at, opened_at, replied_at, ended_at, account_type, words,
-			advice, crm_ids)`
+			$9::text[], $10::bool[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::text[],
+			$16::int[], $17::text[], $18::text[])
+		AS r(id, sender, recipient, category, tags, status, seq, version, reason, in_inbox, accepted_at, sent_at,
+			expires_at, ended_at, account_type, words, advice, crm_ids)`
 
 const insertTexts = `INSERT INTO texts (inmail, subject, preview, body) SELECT r.inmail, r.subject, r.preview, r.body
 	FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) AS r(inmail, subject, preview, body)`
 
-// Insert stores new InMails and their links to all CRMs, due at once. receipts[i] is of ms[i]; what an InMail
-// implies is not stored.
+const insertWaiting = `INSERT INTO waiting (id, accepted_at, version, words, sender, recipient, account_type,
+		category, tags, advice, crm_ids)
+	SELECT r.id, r.accepted_at, r.version, r.words, r.sender, r.recipient, r.account_type, r.category, r.tags,
+		r.advice, r.crm_ids
+	FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::int[], $5::text[], $6::text[], $7::text[], $8::text[],
+			$9::text[], $10::text[], $11::text[])
+		AS r(id, accepted_at, version, words, sender, recipient, account_type, category, tags, advice, crm_ids)`
+
+// Insert stores new queued InMails and their links to all CRMs, due at once. receipts[i] is of ms[i]; what an
+// InMail implies is not stored.
 func (t *tx) Insert(ms []*domain.InMail, receipts []domain.Receipt) error {
 	if len(ms) == 0 {
 		return t.appendReceipts(receipts)
@@ -111,12 +121,13 @@ func (t *tx) Insert(ms []*domain.InMail, receipts []domain.Receipt) error {
 	for i, m := range ms {
 		ids[i] = m.ID
 		texts.add(m.ID, m.Subject, m.Preview, m.Body)
-		rows.add(m.ID, m.Sender, m.Recipient, m.Category, writeTags(m.Tags), string(m.Status),
-			m.Seq, m.Version, string(m.Reason), m.Undone, isInInbox(m.Status), m.Replies, millis(m.AcceptedAt),
-			millis(m.SentAt), millis(m.ExpiresAt), millis(m.PreviewedAt), millis(m.OpenedAt), millis(m.RepliedAt),
-			millis(m.EndedAt), string(m.AccountType), m.Words, strings.Join(m.Advice, " "), writeMap(m.CRM))
+		if m.Status != domain.Queued {
+			return t.fail("insert InMails", ownf("a new InMail is %s, want queued", m.Status))
+		}
+		rows.add(m.ID, millis(m.AcceptedAt), m.Version, m.Words, m.Sender, m.Recipient, string(m.AccountType), m.Category,
+			writeTags(m.Tags), strings.Join(m.Advice, " "), writeMap(m.CRM))
 	}
-	if err := t.laterBatch("insert InMails", insertInMails, &rows, len(ms)); err != nil {
+	if err := t.laterBatch("insert InMails", insertWaiting, &rows, len(ms)); err != nil {
 		return err
 	}
 	if err := t.laterBatch("insert the texts of InMails", insertTexts, &texts, len(ms)); err != nil {
@@ -137,26 +148,48 @@ func (t *tx) Insert(ms []*domain.InMail, receipts []domain.Receipt) error {
 }
 
 const (
-	selectInMails = `SELECT ` + inmailColumns + withTexts + inmailTables + `WHERE i.id IN (SELECT unnest($1::uuid[]))`
-	lockInMails   = selectInMails + ` ORDER BY i.id FOR UPDATE OF i`
-	claimQueued   = selectInMails + ` AND i.status = 'queued' ORDER BY i.id FOR UPDATE OF i SKIP LOCKED`
+	ofIDs         = `WHERE i.id IN (SELECT unnest($1::uuid[]))`
+	selectInMails = `SELECT ` + inmailColumns + withTexts + inmailTables + ofIDs
+	selectWaiting = `SELECT ` + waitingColumns + withTexts + waitingTables + ofIDs
+	forUpdate     = ` ORDER BY i.id FOR UPDATE OF i`
+	lockInMails   = selectInMails + forUpdate
+	lockWaiting   = selectWaiting + forUpdate
+	claimQueued   = lockWaiting + ` SKIP LOCKED`
 )
 
-// InMails returns the InMails of ids that exist, with tags.
+// InMails returns the InMails of ids that exist, with tags. The table waiting is read first: an InMail that
+// is decided between the two is found in the second.
 func (t *tx) InMails(ids []domain.ID) (map[domain.ID]*domain.InMail, error) {
-	return t.byID(t.query, "read InMails", selectInMails, ids)
+	found := make(map[domain.ID]*domain.InMail, len(ids))
+	if len(ids) == 0 {
+		return found, nil
+	}
+	err := t.together(func() error {
+		return errors.Join(t.query("read InMails", selectWaiting, into(found), ids),
+			t.query("read InMails", selectInMails, into(found), ids))
+	})
+	return found, err
 }
 
-// LockInMails is InMails with locks: no other transaction changes them until this one ends (R38).
+// LockInMails is InMails with locks: no other transaction changes them until this one ends (R38). It waits
+// for who decides a queued one, whose row is gone then, and finds it among the decided ones.
 func (t *tx) LockInMails(ids []domain.ID) (map[domain.ID]*domain.InMail, error) {
-	return t.byID(t.lock, "lock InMails", lockInMails, ids)
+	found := make(map[domain.ID]*domain.InMail, len(ids))
+	if len(ids) == 0 {
+		return found, nil
+	}
+	t.pending = append(t.pending, step{what: "lock InMails", sql: lockWaiting, args: []any{ids}, each: into(found)})
+	return found, t.lock("lock InMails", lockInMails, into(found), ids)
 }
 
 // ClaimQueued locks those of ids that are queued and that no other transaction has locked, and returns
 // them in the order of ids.
 func (t *tx) ClaimQueued(ids []domain.ID) ([]*domain.InMail, error) {
-	byID, err := t.byID(t.query, "claim queued InMails", claimQueued, ids)
-	if err != nil {
+	byID := make(map[domain.ID]*domain.InMail, len(ids))
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	if err := t.query("claim queued InMails", claimQueued, into(byID), ids); err != nil {
 		return nil, err
 	}
 	claimed := make([]*domain.InMail, 0, len(byID))
@@ -169,22 +202,15 @@ func (t *tx) ClaimQueued(ids []domain.ID) ([]*domain.InMail, error) {
 	return claimed, nil
 }
 
-// asking is how a query is asked: query, or lock.
-type asking func(what, sql string, each func(row) error, args ...any) error
-
-func (t *tx) byID(query asking, what, sql string, ids []domain.ID) (map[domain.ID]*domain.InMail, error) {
-	found := make(map[domain.ID]*domain.InMail, len(ids))
-	if len(ids) == 0 {
-		return found, nil
-	}
-	err := query(what, sql, func(r row) error {
+// into returns a function that adds the InMail of a row to found.
+func into(found map[domain.ID]*domain.InMail) func(row) error {
+	return func(r row) error {
 		m, err := scanInMail(r)
 		if err == nil {
 			found[m.ID] = m
 		}
 		return err
-	}, ids)
-	return found, err
+	}
 }
 
 // expireDue changes InMails as Apply changes one, and RETURNING gives back how each was before. It reads the
@@ -226,30 +252,26 @@ func (t *tx) ExpireDue(limit int) (due []*domain.InMail, err error) {
 	return due, t.markLater(ids)
 }
 
+// queuedBefore reads the table in the order of the ids, which is that of acceptance but for some
+// milliseconds. Where much waits for long it finds enough at once; else the table has little more than what
+// was accepted in the last moments, which queuedAfter reads too.
 const (
-	queuedBefore = `SELECT id FROM inmails WHERE status = 'queued' AND accepted_at < $1 ORDER BY accepted_at LIMIT $2`
-	queuedAfter  = `SELECT id FROM inmails WHERE status = 'queued' AND accepted_at > $1 ORDER BY accepted_at LIMIT $2`
+	queuedBefore = `SELECT id FROM waiting WHERE accepted_at < $1 ORDER BY id LIMIT $2`
+	queuedAfter  = `SELECT id FROM waiting WHERE accepted_at > $1 LIMIT $2`
 )
 
 // QueuedBefore returns up to limit queued InMails accepted before then, oldest first, and after them those
 // accepted later than Now.
-func (t *tx) QueuedBefore(then time.Time, limit int) (ids []domain.ID, err error) {
+func (t *tx) QueuedBefore(then time.Time, limit int) ([]domain.ID, error) {
 	if limit <= 0 {
 		return nil, nil
 	}
-	each := func(r row) error {
-		var id domain.ID
-		err := r.Scan((*string)(&id))
-		if len(ids) < limit {
-			ids = append(ids, id)
-		}
-		return err
+	ids, err := t.ids("find queued InMails", queuedBefore, millis(then), limit)
+	if err != nil || len(ids) >= limit {
+		return ids, err
 	}
-	err = t.together(func() error {
-		return errors.Join(t.query("find queued InMails", queuedBefore, each, millis(then), limit),
-			t.query("find InMails queued in the future", queuedAfter, each, t.at(0), limit))
-	})
-	return ids, err
+	later, err := t.ids("find InMails queued in the future", queuedAfter, t.at(0), limit-len(ids))
+	return append(ids, later...), err
 }
 
 // saveInMails stores what Apply has changed, where nothing else has changed the InMail
@@ -270,6 +292,17 @@ const saveInMails = `UPDATE inmails SET status = r.status, seq = r.seq, version 
 			declined_at, credited_at, automatic)
 	WHERE inmails.id = r.id AND inmails.status = r.from_status AND inmails.version = r.from_version`
 
+// What waits is decided once: its row goes, and the InMail is stored in the state that it has from then on.
+// Tags and ids of CRMs may change before.
+const (
+	endWaiting = `DELETE FROM waiting WHERE (id, version) IN (SELECT r.id, r.version
+		FROM unnest($1::uuid[], $2::bigint[]) AS r(id, version))`
+	saveWaiting = `UPDATE waiting SET version = r.version, tags = r.tags, crm_ids = r.crm_ids
+		FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::text[], $5::text[])
+			AS r(id, from_version, version, tags, crm_ids)
+		WHERE waiting.id = r.id AND waiting.version = r.from_version`
+)
+
 const saveReasons = `UPDATE texts SET decline_reason = r.reason
 	FROM unnest($1::uuid[], $2::text[]) AS r(inmail, reason) WHERE texts.inmail = r.inmail`
 
@@ -279,7 +312,7 @@ const saveReasons = `UPDATE texts SET decline_reason = r.reason
 // texts Save changes the reason of a decline alone, when the InMail is declined; it does not change sender,
 // recipient, and the times of acceptance and first listing.
 func (t *tx) Save(changes []mailroom.Change) error {
-	var rows, reasons batch
+	var rows, reasons, waiting, ended, decided batch
 	var receipts []domain.Receipt
 	var changed []domain.ID
 	visited := make(map[domain.ID]bool, len(changes))
@@ -289,10 +322,20 @@ func (t *tx) Save(changes []mailroom.Change) error {
 			return t.conflict(fmt.Sprintf("save InMail %s twice in one batch", m.ID))
 		}
 		visited[m.ID] = true
-		rows.add(m.ID, string(c.FromStatus), c.FromVersion, string(m.Status), m.Seq, m.Version, string(m.Reason),
-			m.Undone, isInInbox(m.Status), m.Replies, millis(m.SentAt), millis(m.ExpiresAt), millis(m.OpenedAt),
-			millis(m.RepliedAt), millis(m.EndedAt), string(m.AccountType), m.Words, strings.Join(m.Advice, " "),
-			c.Retagged, writeTags(m.Tags), writeMap(m.CRM), millis(m.DeclinedAt), millis(m.CreditedAt), m.Automatic)
+		switch {
+		case c.FromStatus != domain.Queued:
+			rows.add(m.ID, string(c.FromStatus), c.FromVersion, string(m.Status), m.Seq, m.Version, string(m.Reason),
+				m.Undone, isInInbox(m.Status), m.Replies, millis(m.SentAt), millis(m.ExpiresAt), millis(m.OpenedAt),
+				millis(m.RepliedAt), millis(m.EndedAt), string(m.AccountType), m.Words, strings.Join(m.Advice, " "),
+				c.Retagged, writeTags(m.Tags), writeMap(m.CRM), millis(m.DeclinedAt), millis(m.CreditedAt), m.Automatic)
+		case m.Status == domain.Queued:
+			waiting.add(m.ID, c.FromVersion, m.Version, writeTags(m.Tags), writeMap(m.CRM))
+		default:
+			ended.add(m.ID, c.FromVersion)
+			decided.add(m.ID, m.Sender, m.Recipient, m.Category, writeTags(m.Tags), string(m.Status), m.Seq, m.Version,
+				string(m.Reason), isInInbox(m.Status), millis(m.AcceptedAt), millis(m.SentAt), millis(m.ExpiresAt),
+				millis(m.EndedAt), string(m.AccountType), m.Words, strings.Join(m.Advice, " "), writeMap(m.CRM))
+		}
 		if m.Status == domain.Declined && c.FromStatus != domain.Declined && m.DeclineReason != "" {
 			reasons.add(m.ID, m.DeclineReason)
 		}
@@ -305,8 +348,13 @@ func (t *tx) Save(changes []mailroom.Change) error {
 			changed = append(changed, m.ID)
 		}
 	}
-	if err := t.laterBatch("save InMails", saveInMails, &rows, len(changes)); err != nil {
-		return err
+	for _, save := range []struct {
+		sql  string
+		rows *batch
+	}{{saveInMails, &rows}, {saveWaiting, &waiting}, {endWaiting, &ended}, {insertInMails, &decided}} {
+		if err := t.laterBatch("save InMails", save.sql, save.rows, len(save.rows.rows)); err != nil {
+			return err
+		}
 	}
 	if err := t.laterBatch("store why InMails were declined", saveReasons, &reasons, len(reasons.rows)); err != nil {
 		return err

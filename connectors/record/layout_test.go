@@ -1,12 +1,14 @@
 package record_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"inmail/connectors/record"
 	"inmail/connectors/record/recordtest"
@@ -138,6 +140,80 @@ func TestMigrateReceipts(t *testing.T) {
 		}
 		if diff := cmp.Diff(map[string]int{"queued": 1, "sent": 1, "replied": 4, "opened": 1}, stored); diff != "" {
 			t.Errorf("stored (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// TestMigrateWaiting checks that what is queued when a record gets the table of what waits is neither lost
+// nor sent twice, and that what was decided stays as it was.
+func TestMigrateWaiting(t *testing.T) {
+	onVersion(t, 19, func(t *testing.T, o *old) {
+		ms, receipts := histories(t)
+		var ids, queued []domain.ID
+		for i, m := range ms {
+			o.put15(i+1, m, nil)
+			ids = append(ids, m.ID)
+			if m.Status == domain.Queued {
+				queued = append(queued, m.ID)
+			}
+		}
+		o.put("UPDATE inmails SET tags = '\nhot\n', version = 3 WHERE status = 'queued'")
+		rec := o.open()
+		look := func() (found map[domain.ID]*domain.InMail, sent []*domain.InMail, waiting []domain.ID) {
+			err := rec.View(t.Context(), func(tx mailroom.Tx) error {
+				var errs [3]error
+				found, errs[0] = tx.InMails(ids)
+				sent, errs[1] = tx.SentBy("ada", mailroom.Filter{}, mailroom.Page{Limit: 100})
+				waiting, errs[2] = tx.QueuedBefore(o.now, 100)
+				return errors.Join(errs[:]...)
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return found, sent, waiting
+		}
+		found, sent, waiting := look()
+		if len(found) != len(ms) || len(sent) != len(ms) || !slices.Equal(waiting, queued) {
+			t.Fatalf("%d found, %d listed, %v wait; want %d, and %v", len(found), len(sent), waiting, len(ms), queued)
+		}
+		for _, m := range ms {
+			got := found[m.ID]
+			if m.Status == domain.Queued {
+				m.Tags, m.Version = []string{"hot"}, 3
+			}
+			m.Undone = false // as put15 stores it
+			m.Subject, m.Body, m.Preview, m.Words, m.AccountType = "Subject", "Body", "Body", 9, domain.Recruiter
+			if diff := cmp.Diff(&m, got, cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("%s (-before +after):\n%s", m.Status, diff)
+			}
+		}
+		if len(queued) != 1 {
+			t.Fatalf("%d are queued, want one", len(queued))
+		}
+		err := rec.Update(t.Context(), func(tx mailroom.Tx) error {
+			claimed, err := tx.ClaimQueued(queued)
+			if err != nil {
+				return err
+			}
+			c := mailroom.Change{InMail: claimed[0], FromStatus: domain.Queued, FromVersion: 3}
+			if c.Receipts, err = c.InMail.Apply(domain.EventDeliver, tx.Now(), ""); err != nil {
+				return err
+			}
+			return tx.Save([]mailroom.Change{c})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []domain.Receipt
+		if err := rec.View(t.Context(), func(tx mailroom.Tx) (err error) { got, err = tx.Receipts(queued[0]); return err }); err != nil {
+			t.Fatal(err)
+		}
+		want := append(receipts[0], domain.Receipt{InMail: queued[0], Seq: 2, Status: domain.Sent, At: o.now})
+		if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("receipts (-want +got):\n%s", diff)
+		}
+		if _, sent, waiting = look(); len(waiting) != 0 || len(sent) != len(ms) {
+			t.Errorf("%d wait and %d are listed after the delivery", len(waiting), len(sent))
 		}
 	})
 }

@@ -2,7 +2,9 @@ package record
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"inmail/domain"
@@ -32,19 +34,32 @@ func (c *conditions) filter(f mailroom.Filter, now any) {
 
 // SentBy lists what a member sent (accepted), newest first by (AcceptedAt, ID), without bodies.
 func (t *tx) SentBy(sender domain.MemberID, f mailroom.Filter, page mailroom.Page) ([]*domain.InMail, error) {
-	var c conditions
-	c.and("i.sender = " + c.arg(sender))
-	c.after("i.accepted_at", "i.id", page.After, domain.ID(page.After.ID))
-	c.filter(f, t.at(0))
-	sql := `SELECT ` + inmailColumns + withoutBody + inmailTables + `WHERE ` + c.sql +
-		` ORDER BY i.accepted_at DESC, i.id DESC LIMIT ` + c.arg(limit(page))
-	var sent []*domain.InMail
-	err := t.query("list what was sent", sql, func(r row) error {
-		m, err := scanInMail(r)
-		sent = append(sent, m)
-		return err
-	}, c.args...)
-	return sent, err
+	found := map[domain.ID]*domain.InMail{}
+	list := func(columns, tables string, f mailroom.Filter) error {
+		var c conditions
+		c.and("i.sender = " + c.arg(sender))
+		c.after("i.accepted_at", "i.id", page.After, domain.ID(page.After.ID))
+		c.filter(f, t.at(0))
+		return t.query("list what was sent", `SELECT `+columns+withoutBody+tables+`WHERE `+c.sql+
+			` ORDER BY i.accepted_at DESC, i.id DESC LIMIT `+c.arg(limit(page)), into(found), c.args...)
+	}
+	err := t.together(func() error {
+		var queued, decided error
+		if (f.Status == "" || f.Status == domain.Queued) && f.ExpiresBefore.IsZero() {
+			queued = list(waitingColumns, waitingTables, mailroom.Filter{Tag: f.Tag})
+		}
+		if f.Status != domain.Queued {
+			decided = list(inmailColumns, inmailTables, f)
+		}
+		return errors.Join(queued, decided)
+	})
+	if err != nil {
+		return nil, err
+	}
+	sent := slices.SortedFunc(maps.Values(found), func(a, b *domain.InMail) int {
+		return cmp.Or(b.AcceptedAt.Compare(a.AcceptedAt), cmp.Compare(b.ID, a.ID))
+	})
+	return sent[:min(len(sent), limit(page))], nil
 }
 
 // countSent reads the newest rows of one sender by the index that holds them in their order, and no more.

@@ -98,8 +98,8 @@ const (
 		JOIN LATERAL (SELECT i.sent_at FROM inmails i
 			WHERE i.recipient = r.id AND i.in_inbox IN (TRUE, FALSE) AND i.sent_at > $1
 			ORDER BY i.sent_at DESC LIMIT r.most) AS got ON TRUE ORDER BY r.n, got.sent_at DESC`
-	receiving = `SELECT r.n, (SELECT count(*) FROM inmails i WHERE i.recipient = r.id AND i.in_inbox = FALSE
-			AND i.sent_at IS NULL AND i.status = 'queued') FROM unnest($1::int[], $2::text[]) AS r(n, id)`
+	receiving = `SELECT r.n, (SELECT count(*) FROM waiting w WHERE w.recipient = r.id)
+		FROM unnest($1::int[], $2::text[]) AS r(n, id)`
 )
 
 // Received returns what reached members within the PeaceWindow: for each the newest InMails, as many as its
@@ -234,9 +234,9 @@ const pairs = `SELECT r.n,
 	(SELECT count(*) FROM connections c WHERE c.a = r.a AND c.b = r.b) > 0,
 	(SELECT count(*) FROM blocks k WHERE k.who = r.a AND k.whom = r.b)
 		+ (SELECT count(*) FROM blocks k WHERE k.who = r.b AND k.whom = r.a) > 0,
-	coalesce((SELECT max(CASE WHEN i.status = 'opened' OR i.status = 'sent' AND i.expires_at > $1 THEN 2 ELSE 0 END)
-			+ max(CASE WHEN i.status = 'queued' THEN 1 ELSE 0 END)
-		FROM inmails i WHERE i.sender = r.a AND i.recipient = r.b AND i.status IN ('queued', 'sent', 'opened')), 0),
+	coalesce((SELECT max(CASE WHEN i.status = 'opened' OR i.expires_at > $1 THEN 2 ELSE 0 END)
+		FROM inmails i WHERE i.sender = r.a AND i.recipient = r.b AND i.status IN ('sent', 'opened')), 0)
+		+ (SELECT CASE WHEN count(*) > 0 THEN 1 ELSE 0 END FROM waiting w WHERE w.sender = r.a AND w.recipient = r.b),
 	coalesce((SELECT max(i.declined_at) FROM inmails i
 		WHERE i.sender = r.a AND i.recipient = r.b AND i.declined_at IS NOT NULL), 0)
 	FROM unnest($2::int[], $3::text[], $4::text[]) AS r(n, a, b)`

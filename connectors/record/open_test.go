@@ -460,7 +460,7 @@ func open(t *testing.T, cfg record.Config) *record.Record {
 }
 
 // direct opens a connection to SQLite's file beside the record.
-func direct(t *testing.T, cfg record.Config) *sql.DB {
+func direct(t testing.TB, cfg record.Config) *sql.DB {
 	t.Helper()
 	db, err := sql.Open("sqlite", cfg.File())
 	if err != nil {
@@ -471,7 +471,7 @@ func direct(t *testing.T, cfg record.Config) *sql.DB {
 	return db
 }
 
-func execute(t *testing.T, url, sql string) {
+func execute(t testing.TB, url, sql string) {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), url)
 	if err != nil {

@@ -22,14 +22,15 @@ func (t *tx) appendReceipts(receipts []domain.Receipt) error {
 
 const (
 	selectReceipts = `SELECT seq, status, at, reason FROM receipts WHERE inmail = $1 ORDER BY seq`
-	selectStates   = `SELECT ` + inmailColumns + withoutTexts + ` FROM inmails i WHERE i.id IN (SELECT unnest($1::uuid[]))`
+	selectStates   = `SELECT ` + inmailColumns + withoutTexts + ` FROM inmails i ` + ofIDs
+	selectQueued   = `SELECT ` + waitingColumns + withoutTexts + ` FROM waiting i ` + ofIDs
 )
 
 // Receipts returns the receipts of an InMail by sequence number, the stored ones and those that its row
 // implies (R54).
 func (t *tx) Receipts(id domain.ID) ([]domain.Receipt, error) {
 	var stored []domain.Receipt
-	var m *domain.InMail
+	found := map[domain.ID]*domain.InMail{}
 	err := t.together(func() error {
 		err := t.query("read receipts", selectReceipts, func(r row) error {
 			receipt := domain.Receipt{InMail: id}
@@ -39,13 +40,11 @@ func (t *tx) Receipts(id domain.ID) ([]domain.Receipt, error) {
 			stored = append(stored, receipt)
 			return err
 		}, id)
-		return errors.Join(err, t.query("read the state of an InMail", selectStates, func(r row) (err error) {
-			m, err = scanInMail(r)
-			return err
-		}, []domain.ID{id}))
+		return errors.Join(err, t.query("read the state of an InMail", selectQueued, into(found), []domain.ID{id}),
+			t.query("read the state of an InMail", selectStates, into(found), []domain.ID{id}))
 	})
-	if err != nil || m == nil {
+	if err != nil || found[id] == nil {
 		return nil, err
 	}
-	return m.Receipts(stored), nil
+	return found[id].Receipts(stored), nil
 }

@@ -1,6 +1,8 @@
 package record
 
 import (
+	"cmp"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -13,6 +15,8 @@ import (
 // Each of these queries reads a bounded part of an index for each sender: the newest sends,
 // strikes, reports and deliveries.
 const (
+	queuedSends = `SELECT w.sender, w.accepted_at FROM waiting w WHERE w.sender IN (SELECT unnest($1::text[]))
+		AND w.accepted_at >= $2`
 	newestSends = `SELECT r.sender, newest.at FROM unnest($3::text[]) AS r(sender)
 		JOIN LATERAL (SELECT s.accepted_at AS at FROM inmails s WHERE s.sender = r.sender AND s.accepted_at >= $1
 			ORDER BY s.accepted_at DESC LIMIT $2) AS newest ON TRUE
@@ -47,6 +51,7 @@ func (t *tx) Signals(senders []domain.MemberID, need spam.Limits) (map[domain.Me
 // signalsRead is the signals of senders as they were read, before leaveOutUndone leaves out what was undone.
 type signalsRead struct {
 	signals  map[domain.MemberID]spam.Signals
+	needed   int // how many sends of each
 	reported []domain.MemberID
 	undone   map[domain.MemberID]spam.Undone
 }
@@ -55,7 +60,7 @@ type signalsRead struct {
 // read when together returns.
 func (t *tx) readSignals(senders []domain.MemberID, need spam.Limits) (*signalsRead, error) {
 	signals := make(map[domain.MemberID]spam.Signals, len(senders))
-	got := &signalsRead{signals: signals, undone: map[domain.MemberID]spam.Undone{}}
+	got := &signalsRead{signals: signals, needed: need.SendsNeeded(), undone: map[domain.MemberID]spam.Undone{}}
 	if len(senders) == 0 {
 		return got, nil
 	}
@@ -66,14 +71,18 @@ func (t *tx) readSignals(senders []domain.MemberID, need spam.Limits) (*signalsR
 		signals[id] = spam.Signals{}
 		rows.add(id)
 	}
-	err := t.queryBatch("read the newest sends", newestSends, &rows, func(r row) error {
+	each := func(r row) error {
 		id, at, err := scanMemberTime(r)
 		s := signals[id]
 		s.Sends = append(s.Sends, at)
 		signals[id] = s
 		return err
-	})
+	}
+	err := t.query("read the queued sends", queuedSends, each, asked, t.at(-spam.SendsWindow))
 	if err != nil {
+		return nil, err
+	}
+	if err := t.queryBatch("read the newest sends", newestSends, &rows, each); err != nil {
 		return nil, err
 	}
 	since := t.at(-spam.RecordWindow)
@@ -114,6 +123,13 @@ func (t *tx) readSignals(senders []domain.MemberID, need spam.Limits) (*signalsR
 // leaveOutUndone removes the signals of undone restrictions, and counts the deliveries of senders who were
 // reported.
 func (t *tx) leaveOutUndone(got *signalsRead) error {
+	for id, s := range got.signals {
+		slices.SortFunc(s.Sends, func(a, b time.Time) int { return b.Compare(a) })
+		if len(s.Sends) > got.needed {
+			s.Sends = s.Sends[:got.needed]
+			got.signals[id] = s
+		}
+	}
 	for id, u := range got.undone {
 		got.signals[id] = got.signals[id].After(u)
 	}
@@ -137,20 +153,30 @@ func scanMemberTime(r row) (id domain.MemberID, at time.Time, err error) {
 	return id, instant(ms), err
 }
 
-const sends = `SELECT s.id, s.recipient, s.accepted_at FROM inmails s WHERE s.sender = $1 AND s.accepted_at >= $2
-	ORDER BY s.accepted_at DESC, s.id DESC`
+const (
+	sends = `SELECT s.id, s.recipient, s.accepted_at FROM inmails s WHERE s.sender = $1 AND s.accepted_at >= $2
+		ORDER BY s.accepted_at DESC, s.id DESC`
+	sendsWaiting = `SELECT w.id, w.recipient, w.accepted_at FROM waiting w WHERE w.sender = $1 AND w.accepted_at >= $2`
+)
 
 // Sends returns to whom and when a sender's InMails since a time were accepted, newest first.
 func (t *tx) Sends(sender domain.MemberID, since time.Time) (notes []mailroom.SendNote, err error) {
-	err = t.query("read what was sent", sends, func(r row) error {
+	each := func(r row) error {
 		var note mailroom.SendNote
 		var at int64
 		err := r.Scan((*string)(&note.InMail), (*string)(&note.To), &at)
 		note.At = instant(at)
 		notes = append(notes, note)
 		return err
-	}, sender, millis(since))
-	return notes, err
+	}
+	err = t.together(func() error {
+		return errors.Join(t.query("read what was sent", sendsWaiting, each, sender, millis(since)),
+			t.query("read what was sent", sends, each, sender, millis(since)))
+	})
+	slices.SortFunc(notes, func(a, b mailroom.SendNote) int {
+		return cmp.Or(b.At.Compare(a.At), cmp.Compare(b.InMail, a.InMail))
+	})
+	return slices.Compact(notes), err
 }
 
 const purgeStrikes = `DELETE FROM strikes WHERE at < $1 AND member IN (SELECT unnest($2::text[]))`

@@ -164,7 +164,7 @@ func (s *sqlite) checkpoint(ctx context.Context) (busy bool, err error) {
 
 // touched lists the tables that an erasure changes.
 const touched = `members, names, member_words, allowances, credits, connections, blocks, banned, keys,
-	inmails, texts, replies, answers, crm_links, counts, snapshots, state, strikes, restrictions, reports, audit`
+	inmails, waiting, texts, replies, answers, crm_links, counts, snapshots, state, strikes, restrictions, reports, audit`
 
 // scrub removes the dead rows of the tables that an erasure changes. PostgreSQL overwrites their
 // bytes when it uses the space again. How long its write-ahead log and its backups are kept is a

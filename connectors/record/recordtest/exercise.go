@@ -63,6 +63,8 @@ func Exercise(t *testing.T, engines Engines) {
 		{"CRMs/AreLinkedToWhatWasThere", linkedLater},
 		{"CRMs/AreConnectedWhileInMailsArrive", connectedUnderLoad},
 		{"Texts/AreDroppedByAge", dropTexts},
+		{"Texts/AreNotDroppedPastWhatWaits", dropTextsWaits},
+		{"InMails/AreNeverMissingWhileTheyAreDecided", decidedWhileRead},
 		{"Scrub/LeavesEverythingInPlace", scrubbed},
 	} {
 		engines.each(t, test.name, test.run)
@@ -290,9 +292,7 @@ func roundTrips(t *testing.T, w *world) {
 	}
 
 	full := &domain.InMail{ID: newID(), Sender: member.ID, Recipient: "p", Subject: odd, Body: strings.Repeat(odd, 100), Preview: odd, Category: odd,
-		Tags: []string{"a", "b c"}, Status: domain.Retracted, Seq: 5, Version: 1 << 40, Reason: domain.Blocked, Undone: true, Replies: 3,
-		AcceptedAt: at(1), SentAt: at(2), ExpiresAt: at(3), PreviewedAt: at(4), OpenedAt: at(5), RepliedAt: at(6), EndedAt: at(7),
-		AccountType: domain.Recruiter, Words: 100, Advice: []string{"no_name", "weak_subject"},
+		Tags: []string{"a", "b c"}, Status: domain.Queued, Seq: 1, Version: 1 << 40, AcceptedAt: at(1), AccountType: domain.Recruiter, Words: 100, Advice: []string{"no_name", "weak_subject"},
 		CRM: domain.CRMIDs{crm: {"lead": odd, "account": "001000000000001AAA"}, other: {"contact_id": "7"}}}
 	bare := &domain.InMail{ID: newID(), Sender: "p", Recipient: member.ID, Status: domain.Queued, Seq: 1, Version: 1, AcceptedAt: at(1)}
 	w.update(func(tx mailroom.Tx) error { return tx.Insert([]*domain.InMail{full, bare}, nil) })
@@ -302,13 +302,29 @@ func roundTrips(t *testing.T, w *world) {
 		}
 	}
 
-	changed := *full // with every field that Save stores changed
-	changed.Status, changed.Seq, changed.Version, changed.Reason, changed.Undone, changed.Replies = domain.Failed, 6, 2, "", false, 4
+	retagged := *full // while it waits
+	retagged.Version, retagged.Tags, retagged.CRM = 1<<40+1, []string{"c"}, domain.CRMIDs{crm: {"lead": "L"}}
+	decided := retagged
+	decided.Status, decided.Seq, decided.Version, decided.Reason, decided.Words = domain.Sent, 2, 1<<40+2, domain.Blocked, 101
+	decided.SentAt, decided.ExpiresAt, decided.EndedAt, decided.Advice = at(2), at(3), at(7), []string{"no_name"}
+	before := full
+	for _, next := range []*domain.InMail{&retagged, &decided} {
+		w.update(func(tx mailroom.Tx) error {
+			return tx.Save([]mailroom.Change{{InMail: next, FromStatus: before.Status, FromVersion: before.Version, Retagged: true}})
+		})
+		if diff := gocmp.Diff(next, w.inmail(full.ID)); diff != "" {
+			t.Errorf("saved as %s (-want +got):\n%s", next.Status, diff)
+		}
+		before = next
+	}
+
+	changed := decided // with every field that Save stores changed
+	changed.Status, changed.Seq, changed.Version, changed.Reason, changed.Undone, changed.Replies = domain.Failed, 6, 2, "", true, 4
 	changed.DeclinedAt, changed.CreditedAt, changed.Automatic = at(12), at(13), 2
 	changed.SentAt, changed.ExpiresAt, changed.OpenedAt, changed.RepliedAt, changed.EndedAt = at(8), at(9), time.Time{}, at(10), at(11)
 	changed.AccountType, changed.Words, changed.Advice, changed.Tags, changed.CRM = domain.Basic, 7, nil, []string{"z"}, domain.CRMIDs{other: {"l": "L"}}
 	w.update(func(tx mailroom.Tx) error {
-		return tx.Save([]mailroom.Change{{InMail: &changed, FromStatus: full.Status, FromVersion: full.Version, Retagged: true}})
+		return tx.Save([]mailroom.Change{{InMail: &changed, FromStatus: decided.Status, FromVersion: decided.Version, Retagged: true}})
 	})
 	if diff := gocmp.Diff(&changed, w.inmail(full.ID)); diff != "" {
 		t.Errorf("saved (-want +got):\n%s", diff)
@@ -1059,5 +1075,97 @@ func scrubbed(t *testing.T, w *world) {
 	})
 	if err := errors.Join(errs...); err != nil {
 		t.Error(err)
+	}
+}
+
+// dropTextsWaits checks that retention does not pass by an InMail that waits for its delivery longer than
+// those after it.
+func dropTextsWaits(t *testing.T, w *world) {
+	w.members("ada", "bob")
+	drop := func() (n int) {
+		w.update(func(tx mailroom.Tx) (err error) {
+			n, err = tx.DropTexts(tx.Now().Add(-24*time.Hour), 10)
+			return err
+		})
+		return n
+	}
+	first := w.sentOne("ada", "bob")
+	late := w.queued("ada", "bob", 1)[0].ID
+	w.sent("ada", "bob", 3)
+	w.advance(48 * time.Hour)
+	if n := drop(); n != 1 || w.inmail(first).Body != "" {
+		t.Errorf("dropped %d, want the one before that waits", n)
+	}
+	w.apply(late, domain.EventDeliver)
+	if n := drop(); n != 0 || w.inmail(late).Body == "" {
+		t.Errorf("dropped %d, want none: the next by its id has just been sent", n)
+	}
+	w.advance(48 * time.Hour)
+	if n := drop(); n != 4 || w.inmail(late).Body != "" {
+		t.Errorf("dropped %d, want the four that are left", n)
+	}
+}
+
+// decidedWhileRead delivers InMails while others read, lock, tag and list them: each is there every time,
+// once, and what a lock was held for is not lost (R29, R38).
+func decidedWhileRead(t *testing.T, w *world) {
+	w.members("ada", "bob")
+	ids := idsOf(w.queued("ada", "bob", 24))
+	tagged := map[domain.ID]bool{}
+	errs := race(4, func(i int) error {
+		for k, id := range ids {
+			err := w.rec.Update(t.Context(), func(tx mailroom.Tx) error {
+				switch i {
+				case 0:
+					claimed, err := tx.ClaimQueued([]domain.ID{id})
+					if err != nil || len(claimed) == 0 {
+						return err // the tagger has it; it is delivered below
+					}
+					return move(tx, claimed[0], domain.EventDeliver)
+				case 1:
+					found, err := tx.LockInMails([]domain.ID{id})
+					if err != nil || found[id] == nil {
+						return errors.Join(err, fmt.Errorf("InMail %d is locked by nobody and not found", k))
+					}
+					c := mailroom.Change{InMail: found[id], FromStatus: found[id].Status, FromVersion: found[id].Version, Retagged: true}
+					c.InMail.Tags, c.InMail.Version = []string{"kept"}, c.InMail.Version+1
+					return tx.Save([]mailroom.Change{c})
+				case 2:
+					found, err := tx.InMails(ids)
+					if len(found) != len(ids) {
+						err = errors.Join(err, fmt.Errorf("%d of %d InMails are found", len(found), len(ids)))
+					}
+					return err
+				}
+				sent, err := tx.SentBy("ada", mailroom.Filter{}, page(200))
+				if len(sent) != len(ids) {
+					err = errors.Join(err, fmt.Errorf("%d of %d InMails are listed", len(sent), len(ids)))
+				}
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			if i == 1 {
+				tagged[id] = true
+			}
+		}
+		return nil
+	})
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
+	}
+	w.update(func(tx mailroom.Tx) error {
+		rest, err := tx.ClaimQueued(ids)
+		for _, m := range rest {
+			err = errors.Join(err, move(tx, m, domain.EventDeliver))
+		}
+		return err
+	})
+	if sent := sentBy(w, "ada", mailroom.Filter{Status: domain.Sent, Tag: "kept"}); len(sent) != len(ids) || len(tagged) != len(ids) {
+		t.Errorf("%d are sent with the tag that %d got, want %d", len(sent), len(tagged), len(ids))
+	}
+	if got := sum(w, domain.ByAll)["/"+string(domain.PendingUnopened)]; got != len(ids) {
+		t.Errorf("counted %d, want %d", got, len(ids))
 	}
 }
