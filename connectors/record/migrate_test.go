@@ -39,6 +39,19 @@ func TestMigrateFromTheFirstVersion(t *testing.T) {
 	if err := up(t.Context(), goose.DialectSQLite3, db, forSQLiteDDL, true); err != nil {
 		t.Fatal(err)
 	}
+	// A migration that is older than the newest that was applied is not left out.
+	for _, sql := range []string{"DROP TABLE waiting", "DELETE FROM " + versions + " WHERE version_id = 20",
+		"CREATE INDEX inmails_queued ON inmails (id)"} { // as before it
+		if _, err := db.Exec(sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := up(t.Context(), goose.DialectSQLite3, db, forSQLiteDDL, true); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Exec("SELECT id FROM waiting"); err != nil {
+		t.Errorf("the table of an older migration: %v", err)
+	}
 	var taught bool
 	if err := db.QueryRow(`SELECT taught FROM reports WHERE inmail = ?`, id).Scan(&taught); err != nil || !taught {
 		t.Errorf("a report of the first version has taught: %v, %v", taught, err)

@@ -129,20 +129,25 @@ func up(ctx context.Context, dialect goose.Dialect, db *sql.DB, translate func(s
 		return err
 	}
 	options = append(options, goose.WithTableName(versions), goose.WithDisableGlobalRegistry(true),
-		goose.WithLogger(goose.NopLogger()))
+		goose.WithLogger(goose.NopLogger()), goose.WithAllowOutofOrder(true))
 	p, err := goose.NewProvider(dialect, db, translated{files, translate}, options...)
 	if err != nil {
 		return err
 	}
 	for before := int64(-1); ; {
 		has, wants, err := p.GetVersions(ctx)
+		if err != nil {
+			return err
+		}
+		if has > wants {
+			return ownf("its schema has version %d, and this program knows versions up to %d; use the newer "+
+				"program that made it", has, wants)
+		}
+		lacks, err := p.HasPending(ctx) // also one that is older than the newest
 		switch {
 		case err != nil:
 			return err
-		case has > wants:
-			return ownf("its schema has version %d, and this program knows versions up to %d; use the newer "+
-				"program that made it", has, wants)
-		case has == wants:
+		case !lacks:
 			return nil
 		case !apply:
 			return ownf("its schema has version %d, and this program needs %d; run: inmail migrate", has, wants)
