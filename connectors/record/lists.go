@@ -63,10 +63,15 @@ func (t *tx) SentBy(sender domain.MemberID, f mailroom.Filter, page mailroom.Pag
 }
 
 // countSent reads the newest rows of one sender by the index that holds them in their order, and no more.
-const countSent = `SELECT CASE WHEN s.status = 'sent' AND s.expires_at <= $2 THEN 'expired' ELSE s.status END, count(*)
+// What waits is new, and counts first.
+const (
+	countSent = `SELECT CASE WHEN s.status = 'sent' AND s.expires_at <= $2 THEN 'expired' ELSE s.status END, count(*)
 	FROM (SELECT i.status, i.expires_at, i.tags FROM inmails i WHERE i.sender = $1
-		ORDER BY i.accepted_at DESC, i.id DESC LIMIT $3) s
+		ORDER BY i.accepted_at DESC, i.id DESC
+		LIMIT greatest($3::bigint - (SELECT count(*) FROM waiting w WHERE w.sender = $1), 0)) s
 	WHERE $4 = '' OR strpos(s.tags, $4) > 0 GROUP BY 1`
+	countWaiting = `SELECT count(*) FROM waiting w WHERE w.sender = $1 AND ($2 = '' OR strpos(w.tags, $2) > 0)`
+)
 
 // CountSent counts the newest InMails of a sender by state as the clock gives it (R33).
 func (t *tx) CountSent(sender domain.MemberID, tag string, newest int) (map[domain.Status]int, error) {
@@ -74,13 +79,21 @@ func (t *tx) CountSent(sender domain.MemberID, tag string, newest int) (map[doma
 		tag = writeTags([]string{tag})
 	}
 	counts := map[domain.Status]int{}
-	err := t.query("count what was sent", countSent, func(r row) error {
-		var status domain.Status
-		var n int
-		err := r.Scan((*string)(&status), &n)
-		counts[status] = n
-		return err
-	}, sender, t.at(0), newest, tag)
+	var waiting int
+	err := t.together(func() error {
+		each, _ := one(&waiting)
+		return errors.Join(t.query("count what waits", countWaiting, each, sender, tag),
+			t.query("count what was sent", countSent, func(r row) error {
+				var status domain.Status
+				var n int
+				err := r.Scan((*string)(&status), &n)
+				counts[status] = n
+				return err
+			}, sender, t.at(0), newest, tag))
+	})
+	if waiting > 0 {
+		counts[domain.Queued] = min(waiting, newest)
+	}
 	return counts, err
 }
 
