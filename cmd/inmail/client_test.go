@@ -262,7 +262,7 @@ func TestNoServer(t *testing.T) {
 	for _, args := range [][]string{
 		{"send", "--to", "a", "--subject", "s", "--body", "b"}, {"inbox"}, {"sent"}, {"open", "x"}, {"reply", "x", "--body", "b"}, {"retract", "x", "--yes"},
 		{"credits"}, {"standing"}, {"advise", file, "--to", "a"}, {"report"}, {"import", file},
-		{"crm", "status"}, {"crm", "failures"}, {"crm", "retry"}, {"crm", "retry", "x"}, {"crm", "pause"}, {"crm", "resume"}, {"crm", "reconcile"}, {"crm", "backfill"}, {"crm", "check"}, {"crm", "erased", "--prove", "x"},
+		{"crm", "status"}, {"crm", "failures"}, {"crm", "retry"}, {"crm", "retry", "x"}, {"crm", "pause"}, {"crm", "resume"}, {"crm", "reconcile"}, {"crm", "backfill"}, {"crm", "check"}, {"crm", "erased", "--prove", "x"}, {"crm", "setup"},
 		{"queue", "status"}, {"queue", "failures"}, {"queue", "retry"},
 	} {
 		got := must(t, exitFailed, args...)

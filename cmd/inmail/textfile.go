@@ -66,7 +66,7 @@ func inputName(path string) string {
 }
 
 // pathFlags are the flags with names of files and folders, which need not be UTF-8.
-var pathFlags = []string{"body-file", "config", "data", "file", "letter", "profiles", "test", "train"}
+var pathFlags = []string{"body-file", "config", "data", "file", "keep", "letter", "profiles", "session", "test", "train", "undo"}
 
 // checkFlags refuses a flag whose text is not UTF-8, as from a terminal with another encoding.
 func checkFlags(cmd *cobra.Command, _ []string) error {

@@ -510,7 +510,7 @@ func TestCRM(t *testing.T) {
 		"items.0.oldest_unsynced_at", "2026-11-23T08:58:30.000Z", "items.0.paused", nil, "items.1", object{"crm": "other", "state": "parked", "unsynced": 0,
 			"oldest_unsynced_at": nil, "dead_letters": object{}, "paused": nil}, "items.2", nil, "next_cursor", nil)
 	for _, call := range []string{"GET /v1/crm/status", "GET /v1/crm/failures", "POST /v1/crm/failures/retry", "POST /v1/crm/reconcile", "POST /v1/crm/backfill",
-		"POST /v1/crm/pause", "POST /v1/crm/resume", "POST /v1/crm/check", "POST /v1/crm/failures/" + string(id) + "/retry"} {
+		"POST /v1/crm/pause", "POST /v1/crm/resume", "POST /v1/crm/check", "POST /v1/crm/setup", "POST /v1/crm/failures/" + string(id) + "/retry"} {
 		method, target, _ := strings.Cut(call, " ")
 		for _, name := range []string{"third", "", "zebrafinch"} {
 			if a := w.ask(w.operator, method, target+"?crm="+name, nil).want(400, "bad_request"); !strings.Contains(a.text("detail"), "salesforce, other") || strings.Contains(a.text("detail"), "zebra") {
@@ -536,6 +536,13 @@ func TestCRM(t *testing.T) {
 	w.ask(w.operator, "POST", "/v1/crm/erased", `{"member":"maria","after":"019abf5e-8c00-7000-8000-000000000001"}`).want(200, "").has("inmails", 2, "left", []any{}, "next", nil)
 	w.ask(w.operator, "POST", "/v1/crm/erased?crm=other", `{"member":"maria"}`).want(404, "not_found")
 	w.ask(w.operator, "POST", "/v1/crm/erased", nil).want(400, "bad_request")
+	w.ask(w.operator, "POST", "/v1/crm/setup", nil).want(200, "").has("ok", false, "missing", 0, "steps.0.state", "failed", "undo", nil, "org", "https://acme.my.salesforce.com")
+	w.ask(w.operator, "POST", "/v1/crm/setup", `{"session":" token "}`).want(200, "").has("ok", true, "missing", 1, "steps.0.state", "missing", "findings", []any{})
+	w.ask(w.operator, "POST", "/v1/crm/setup", `{"session":"token","apply":true}`).want(200, "").has("ok", true, "steps.0.detail", "token", "undo", "emlw", "findings.0.ok", true)
+	w.ask(w.operator, "POST", "/v1/crm/setup", `{"undo":"emlw"}`).want(200, "").has("steps.0.detail", "zip")
+	w.ask(w.operator, "POST", "/v1/crm/setup", `{"session":"token","waiting":"0Af"}`).want(200, "").has("waiting", "0Af")
+	w.ask(w.operator, "POST", "/v1/crm/setup", `{"undo":"no base64"}`).want(400, "bad_request")
+	w.ask(w.operator, "POST", "/v1/crm/setup?crm=other", nil).want(404, "not_found")
 	w.ask(w.operator, "POST", "/v1/crm/failures/"+string(id)+"/retry", nil).want(202, "").has("retried", 1)
 	w.ask(w.operator, "POST", "/v1/crm/failures/019abf5e-8c00-7000-8000-ffffffffffff/retry", nil).want(404, "not_found")
 	w.ask(w.operator, "POST", "/v1/crm/failures/retry", nil).want(202, "").has("retried", 1)

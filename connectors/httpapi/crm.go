@@ -2,10 +2,12 @@ package httpapi
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"inmail/domain"
@@ -27,6 +29,7 @@ type crmService interface {
 	RepairCRM(ctx context.Context, crm domain.CRM, apply bool) ([]domain.ID, error)
 	CheckCRM(ctx context.Context, crm domain.CRM) (mailroom.CRMCheck, error)
 	ProveErased(ctx context.Context, crm domain.CRM, id domain.MemberID, after domain.ID) (mailroom.ErasureProof, error)
+	PrepareCRM(ctx context.Context, crm domain.CRM, p mailroom.Preparation) (mailroom.CRMPreparation, error)
 }
 
 func (a *API) crmEndpoints() []endpoint {
@@ -70,6 +73,10 @@ func (a *API) crmEndpoints() []endpoint {
 	erased := op("POST", "/v1/crm/erased", "proveErased", "Ask the CRM, archive and recycle bin included, what it still has of "+
 		"an erased member and of the InMails of erased members; changes nothing", http.StatusOK)
 	erased.refuses = []domain.Code{domain.NotFound}
+	setup := op("POST", "/v1/crm/setup", "setUpCRM", "List what the org of the CRM lacks: package, permission sets, "+
+		"related lists; with apply, make it and check the org; with undo, put layouts back as they were", http.StatusOK)
+	setup.bodyOptional = true
+	setup.refuses = []domain.Code{domain.NotFound}
 	pause := op("POST", "/v1/crm/pause", "pauseCRM", "Stop the sync until it is resumed, or for a while", http.StatusOK)
 	pause.bodyOptional = true
 	return []endpoint{
@@ -84,6 +91,7 @@ func (a *API) crmEndpoints() []endpoint {
 		takes(repair, (*call).repairCRM),
 		gives(check, (*call).checkCRM),
 		takes(erased, (*call).proveErased),
+		takes(setup, (*call).setUpCRM),
 		takes(pause, (*call).pauseCRM),
 		gives(op("POST", "/v1/crm/resume", "resumeCRM", "Resume the sync after a pause", http.StatusOK),
 			(*call).resumeCRM),
@@ -538,6 +546,71 @@ func (c *call) proveErased(in *provedBody) (provedAnswer, error) {
 		Next: proof.Next}
 	for _, l := range proof.Left {
 		answer.Left = append(answer.Left, remain(l))
+	}
+	return answer, err
+}
+
+type setupBody struct {
+	Apply   *bool   `json:"apply,omitempty" doc:"make what is missing; left out: false" example:"true"`
+	Session *string `json:"session,omitempty" doc:"access token of an administrator of the org, which is kept nowhere; left out: the user of the sync, who may see little"`
+	Undo    *string `json:"undo,omitempty" doc:"undo of an earlier answer, in base64: it is put back, and nothing else is done"`
+	Waiting *string `json:"waiting,omitempty" doc:"waiting of an earlier answer, to go on with that"`
+}
+
+type setupAnswer struct {
+	CRM      domain.CRM     `json:"crm" example:"salesforce"`
+	Org      string         `json:"org" doc:"the address of the org" example:"https://acme.my.salesforce.com"`
+	OK       bool           `json:"ok" doc:"no step failed, and the check found nothing missing" example:"true"`
+	Missing  int            `json:"missing" doc:"steps that apply would make" example:"0"`
+	Steps    []setupStep    `json:"steps"`
+	Findings []checkFinding `json:"findings" doc:"of the check, when nothing is left to be made; as of checkCRM"`
+	Waiting  string         `json:"waiting,omitempty" doc:"a deployment that the org is still at: repeat the call with it; absent: none"`
+	Undo     *string        `json:"undo,omitempty" doc:"puts the layouts back as they were, in base64: a zip for the Metadata API; absent: none was changed"`
+}
+
+type setupStep struct {
+	What   string `json:"what" example:"layout Lead-Lead Layout"`
+	State  string `json:"state" doc:"missing: apply would make it; failed: the org does not let it be looked at or made" enum:"there,missing,made,failed" example:"made"`
+	Detail string `json:"detail" doc:"what was found or made; never a secret" example:"shows InMails now"`
+	Remedy string `json:"remedy,omitempty" doc:"what to do; absent: nothing"`
+}
+
+func (c *call) setUpCRM(in *setupBody) (setupAnswer, error) {
+	crm, err := c.crm()
+	if err != nil {
+		return setupAnswer{}, err
+	}
+	p := mailroom.Preparation{Apply: in.Apply != nil && *in.Apply}
+	if in.Session != nil {
+		p.Session = strings.TrimSpace(*in.Session)
+	}
+	if in.Waiting != nil {
+		p.Waiting = *in.Waiting
+	}
+	if in.Undo != nil {
+		if p.Undo, err = base64.StdEncoding.DecodeString(*in.Undo); err != nil || len(p.Undo) == 0 {
+			return setupAnswer{}, domain.Refuse(domain.BadRequest, "undo: is not base64; give what an earlier answer had")
+		}
+	}
+	done, err := c.api.Service.PrepareCRM(c.ctx, crm, p)
+	answer := setupAnswer{CRM: crm, Org: done.Address, OK: true, Waiting: done.Waiting, Steps: make([]setupStep, 0, len(done.Steps)),
+		Findings: make([]checkFinding, 0, len(done.Findings))}
+	for _, s := range done.Steps {
+		switch s.State {
+		case mailroom.StepMissing:
+			answer.Missing++
+		case mailroom.StepFailed:
+			answer.OK = false
+		}
+		answer.Steps = append(answer.Steps, setupStep{s.What, s.State, s.Detail, s.Remedy})
+	}
+	for _, f := range done.Findings {
+		answer.OK = answer.OK && f.OK
+		answer.Findings = append(answer.Findings, checkFinding{f.What, f.OK, f.Detail, f.Remedy})
+	}
+	if done.Undo != nil {
+		text := base64.StdEncoding.EncodeToString(done.Undo)
+		answer.Undo = &text
 	}
 	return answer, err
 }

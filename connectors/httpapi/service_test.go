@@ -1045,6 +1045,28 @@ func (f *fakeService) ProveErased(_ context.Context, crm domain.CRM, id domain.M
 		Left: []mailroom.Remain{{Object: "Task", Record: "00T5g00000AbCdEEAV", Fields: "Subject, Description", Where: mailroom.PlaceBin, Why: "wait"}}}, err
 }
 
+func (f *fakeService) PrepareCRM(_ context.Context, crm domain.CRM, p mailroom.Preparation) (mailroom.CRMPreparation, error) {
+	leave, err := f.enter()
+	defer leave()
+	if crm != "salesforce" && err == nil {
+		err = domain.Refuse(domain.NotFound, "the org of %s cannot be prepared from here", crm)
+	}
+	out := mailroom.CRMPreparation{Address: "https://acme.my.salesforce.com"}
+	out.Waiting = p.Waiting
+	switch {
+	case p.Undo != nil:
+		out.Steps = []mailroom.SetupStep{{What: "layouts", State: mailroom.StepMade, Detail: string(p.Undo)}}
+	case p.Session == "":
+		out.Steps = []mailroom.SetupStep{{What: "package", State: mailroom.StepFailed, Detail: "not allowed", Remedy: "give the session of an administrator"}}
+	case p.Apply:
+		out.Steps, out.Undo = []mailroom.SetupStep{{What: "package", State: mailroom.StepMade, Detail: p.Session}}, []byte("zip")
+		out.Findings = []mailroom.Finding{{What: "login", OK: true, Detail: "by client credentials"}}
+	default:
+		out.Steps = []mailroom.SetupStep{{What: "package", State: mailroom.StepMissing, Detail: "74 components"}}
+	}
+	return out, err
+}
+
 func (f *fakeService) ResumeCRM(_ context.Context, crm domain.CRM) error {
 	leave, err := f.enter()
 	defer leave()

@@ -177,7 +177,7 @@ func (w *wire) outcome(where origin) (answer, error) {
 // resourceOf returns the part of the API that a path belongs to. It is one of Resources.
 func resourceOf(path string) string {
 	switch {
-	case strings.HasPrefix(path, "/services/oauth2/"), strings.HasPrefix(path, "/services/Soap/"):
+	case strings.HasPrefix(path, "/services/oauth2/"), strings.HasPrefix(path, "/services/Soap/u/"):
 		return "login"
 	case !strings.HasPrefix(path, "/services/data/"):
 		return "other"

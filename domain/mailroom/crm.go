@@ -572,6 +572,43 @@ func (svc *Service) CheckCRM(ctx context.Context, crm domain.CRM) (CRMCheck, err
 	return CRMCheck{Address: checker.Address(), Findings: checker.Check(ctx)}, nil
 }
 
+// CRMPreparation is what the preparation of a CRM found or made.
+type CRMPreparation struct {
+	Address string // of the org that this process uses
+	Prepared
+}
+
+// PrepareCRM lists what the org of a CRM lacks, makes it, or puts back what an earlier call changed. A CRM that
+// cannot be prepared so is refused with not_found, one without an org with bad_request.
+func (svc *Service) PrepareCRM(ctx context.Context, crm domain.CRM, p Preparation) (CRMPreparation, error) {
+	c := svc.Connector(crm)
+	if c == nil {
+		return CRMPreparation{}, svc.unknownCRM()
+	}
+	preparer, ok := c.(Preparer)
+	installer, simple := c.(Installer)
+	if !ok && !simple {
+		return CRMPreparation{}, refuse(domain.NotFound, "the org of %s cannot be prepared from here", crm)
+	}
+	if !c.Configured() {
+		return CRMPreparation{}, refuse(domain.BadRequest,
+			"the server is configured with no org of %s: set the org's address and a login, and start it again", crm)
+	}
+	var out CRMPreparation
+	if checker, ok := c.(Checker); ok {
+		out.Address = checker.Address()
+	}
+	var err error
+	if ok {
+		out.Prepared, err = preparer.Prepare(ctx, svc.RecordOf(crm, nil), p)
+	} else if p.Undo != nil {
+		err = refuse(domain.BadRequest, "nothing that a set-up of %s makes is put back from here", crm)
+	} else {
+		out.Steps, err = installer.Setup(ctx, p.Apply)
+	}
+	return out, wrap("prepare the org", err)
+}
+
 // replaceBatch is how many records are replaced at once.
 const replaceBatch = 200
 

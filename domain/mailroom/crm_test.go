@@ -553,6 +553,24 @@ func TestProveErased(t *testing.T) {
 	})
 }
 
+// TestPrepareCRM checks that the org of this process is prepared, and words where there is none.
+func TestPrepareCRM(t *testing.T) {
+	on(t, "of_each_crm", func(w *world) {
+		got, err := w.svc.PrepareCRM(w.ctx, firstCRM, mailroom.Preparation{Session: "token", Undo: []byte("zip")})
+		w.ok(err)
+		want := mailroom.CRMPreparation{Address: "https://" + string(firstCRM) + ".example", Prepared: mailroom.Prepared{
+			Steps: []mailroom.SetupStep{{What: "package", State: mailroom.StepThere, Detail: "token"}}, Undo: []byte("zip")}}
+		if diff := cmp.Diff(want, got); diff != "" {
+			w.t.Errorf("connected (-want +got):\n%s", diff)
+		}
+		for _, crm := range []domain.CRM{secondCRM, "nobody"} {
+			if _, err := w.svc.PrepareCRM(w.ctx, crm, mailroom.Preparation{}); !errors.Is(err, domain.BadRequest) {
+				w.t.Errorf("%s: %v", crm, err)
+			}
+		}
+	})
+}
+
 func TestDigestOfCRMIDs(t *testing.T) {
 	on(t, "as_the_first_version_wrote_it", func(w *world) {
 		w.member("s", "recruiter_50")

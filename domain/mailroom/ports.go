@@ -141,6 +141,27 @@ type Installer interface {
 	Setup(ctx context.Context, apply bool) ([]SetupStep, error)
 }
 
+// Preparation says how the org of a CRM is to be prepared.
+type Preparation struct {
+	Apply   bool   // make what is missing; false: only list it
+	Session string // access token of an administrator of the org, kept nowhere; empty: the sync's own user
+	Undo    []byte // what an earlier preparation gave: it is put back, and nothing else is done; nil: nothing
+	Waiting string // what an earlier preparation waited for, to go on with it; empty: nothing
+}
+
+// Prepared is what a preparation found or made.
+type Prepared struct {
+	Steps    []SetupStep
+	Undo     []byte    // puts back what was changed of the org's own; nil: nothing was
+	Waiting  string    // the org is still at this; the preparation goes on when it is asked again; empty: it ended
+	Findings []Finding // of the check that follows when nothing is left to be made; nil: none was made
+}
+
+// Preparer is a CRM that can prepare its org.
+type Preparer interface {
+	Prepare(ctx context.Context, record CRMRecord, p Preparation) (Prepared, error)
+}
+
 // Linker is a CRM whose records people look at in a browser.
 type Linker interface {
 	// RecordURL returns the address at which people see the InMail's own record; empty: it has none.

@@ -236,6 +236,11 @@ func (c *fakeCRM) Check(context.Context) []mailroom.Finding {
 	return []mailroom.Finding{{What: "login", OK: true, Detail: "by password"}}
 }
 
+// Prepare gives what it was asked for as its only step.
+func (c *fakeCRM) Prepare(_ context.Context, _ mailroom.CRMRecord, p mailroom.Preparation) (mailroom.Prepared, error) {
+	return mailroom.Prepared{Steps: []mailroom.SetupStep{{What: "package", State: mailroom.StepThere, Detail: p.Session}}, Undo: p.Undo}, nil
+}
+
 func (c *fakeCRM) Name() domain.CRM { return c.name }
 func (c *fakeCRM) Configured() bool { return !c.absent }
 func (c *fakeCRM) IDs() []mailroom.ForeignID {

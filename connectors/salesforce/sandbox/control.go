@@ -122,7 +122,17 @@ func (s *Sandbox) controls() map[string]control {
 			used, limit := s.CallsToday()
 			return map[string]int{"used": used, "limit": limit}, nil
 		},
-		"POST limits":     s.changeLimits,
+		"POST limits": s.changeLimits,
+		"POST sessions": func(r *http.Request, _ string) (any, error) {
+			in, err := decode[struct {
+				Username string `json:"username"`
+			}](r)
+			if err != nil {
+				return nil, err
+			}
+			token, err := s.OpenSession(in.Username)
+			return map[string]string{"access_token": token, "instance_url": s.origin(r)}, err
+		},
 		"DELETE sessions": func(*http.Request, string) (any, error) { s.ExpireSessions(); return done, nil },
 		"GET calls": func(*http.Request, string) (any, error) {
 			return map[string]any{"requests": s.Calls(), "subrequests": s.Subrequests(), "under_way": s.UnderWay()}, nil
@@ -140,6 +150,16 @@ func (s *Sandbox) controls() map[string]control {
 		},
 		"PUT field":   s.changeField,
 		"PUT sharing": s.changeSharing,
+		"PUT deployments": func(r *http.Request, _ string) (any, error) {
+			in, err := decode[struct {
+				Type    string `json:"type"`
+				Problem string `json:"problem"`
+			}](r)
+			if err != nil {
+				return nil, err
+			}
+			return done, s.RefuseDeployments(in.Type, in.Problem)
+		},
 		"PUT soap-login": func(r *http.Request, _ string) (any, error) {
 			in, err := decode[struct {
 				Allowed bool `json:"allowed"`

@@ -66,9 +66,19 @@ func (s *Sandbox) checkDeployment(files map[string][]byte) []deployMessage {
 		} else {
 			m.problem = d.check(c)
 		}
+		if problem := s.metadata.refusal(c.Type); problem != "" {
+			m.problem = problem
+		}
 		out = append(out, m)
 	}
 	return out
+}
+
+// refusal is what the org has against every component of a type; empty: nothing.
+func (m *metadata) refusal(typeName string) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.refused[typeName]
 }
 
 // knownType reports whether a package.xml may name the type.

@@ -31,6 +31,8 @@ type metadata struct {
 	files    map[string][]byte // by their names in a zip; layouts of standard objects are not among them
 	requests map[string]*metadataRequest
 	next     uint64
+	refused  map[string]string // problems of all components of a type
+	slow     int               // so many questions more are answered InProgress
 }
 
 // metadataRequest is a deployment or a retrieval. Each question about it moves it on by one state.
@@ -433,7 +435,7 @@ func (m *metadata) state(r *metadataRequest) (status string, done bool) {
 	switch {
 	case r.asked == 1:
 		return "Pending", false
-	case r.asked == 2:
+	case r.asked <= 2+m.slow:
 		return "InProgress", false
 	case r.success:
 		return "Succeeded", true

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -16,6 +17,44 @@ func (s *Sandbox) AssignPermissionSet(assigned bool) {
 	if err := s.assignAll(assigned); err != nil {
 		s.options.Log.Error("sandbox permission sets not assigned", "error", err)
 	}
+}
+
+// OpenSession logs a user in, as by a browser, and returns the session's access token. An empty name stands for
+// the sandbox's operator, an administrator.
+func (s *Sandbox) OpenSession(username string) (string, error) {
+	id := newID("005", operatorNumber)
+	if username != "" {
+		if id = s.userID(username); id == "" || s.users[id].Inactive {
+			return "", fmt.Errorf("sandbox: %q is no active user", username)
+		}
+	}
+	token, ok := s.sessions.open(id, s.now(), false)
+	if !ok {
+		return "", errors.New("sandbox: login rate exceeded")
+	}
+	return token, nil
+}
+
+// SlowDeployments makes deployments show their end only when they were asked about n times more.
+func (s *Sandbox) SlowDeployments(n int) {
+	s.metadata.mu.Lock()
+	defer s.metadata.mu.Unlock()
+	s.metadata.slow = n
+}
+
+// RefuseDeployments makes the org refuse the components of a type, as one whose limits are used up. An empty
+// problem ends that.
+func (s *Sandbox) RefuseDeployments(typeName, problem string) error {
+	if !knownType(typeName) {
+		return fmt.Errorf("sandbox: there is no type %q of components", typeName)
+	}
+	s.metadata.mu.Lock()
+	defer s.metadata.mu.Unlock()
+	if s.metadata.refused == nil {
+		s.metadata.refused = map[string]string{}
+	}
+	s.metadata.refused[typeName] = problem
+	return nil
 }
 
 // AllowSOAPLogin allows or refuses SOAP logins; a new org refuses them. Open sessions stay valid.
