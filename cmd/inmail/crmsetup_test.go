@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// TestCRMSetup sets up the org of embedded mode, which has the package, but not our related list on its layouts.
+// TestCRMSetup sets up the org of embedded mode, which has the package, but not our related list on its
+// layouts.
 func TestCRMSetup(t *testing.T) {
 	r := newRunning(t)
 	token, err := r.sandbox.OpenSession("")

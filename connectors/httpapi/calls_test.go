@@ -572,7 +572,7 @@ func TestCRM(t *testing.T) {
 		w.fakeService.runs[mailroom.Backfill] = run
 		w.ask(w.operator, "GET", "/v1/crm/status", nil).want(200, "").has("runs.backfill.state", state, "runs.backfill.fault", run.Fault,
 			"runs.backfill.backfilled", object{"total": 5300, "prepared": 3000, "inmails": 2000, "records": 1990, "tasks": 900, "pushed": 10, "failed": 8, "jobs": 2, "calls": 21},
-			"runs.backfill.compared", object{"inmails": 5300, "waiting": 0, "drift": object{}, "resynced": 0, "moved": 0, "retried": 0, "matched": 0, "adopted": 0, "calls": 4, "repair_calls": 3},
+			"runs.backfill.compared", object{"inmails": 5300, "waiting": 0, "drift": object{}, "resynced": 0, "moved": 0, "retried": 0, "matched": 0, "adopted": 0, "owned": 0, "calls": 4, "repair_calls": 3},
 			"runs.backfill.plan", object{"inmails": 5300, "tasks": 7950, "bytes": 1000, "jobs": 2, "calls": 30})
 	}
 	w.ask(w.operator, "POST", "/v1/crm/pause", `{"for":"2h"}`).want(200, "")

@@ -50,9 +50,9 @@ type admin struct {
 }
 
 // Prepare compares the org with what it needs beside the rows of the sync: the package, permission sets and
-// related lists. With Apply it makes what is missing, in this order, and then checks the org. A step that the
-// org refuses stops those that follow from it. Every change needs the session of an administrator, because the
-// integration user may not look into the set-up, and should not.
+// related lists. With Apply it makes what is missing, in this order, and then checks the org. A step that
+// the org refuses stops those that follow from it. Every change needs the session of an administrator,
+// because the integration user may not look into the set-up, and should not.
 func (c *Connector) Prepare(ctx context.Context, record mailroom.CRMRecord, p mailroom.Preparation) (mailroom.Prepared, error) {
 	var out mailroom.Prepared
 	if !c.Configured() {
@@ -165,8 +165,8 @@ func (a admin) query(ctx context.Context, soql string, into any) error {
 	return nil
 }
 
-// list returns the names of the org's components of some types, as type and name. Those in folders are listed by
-// the folders named.
+// list returns the names of the org's components of some types, as type and name. Those in folders are
+// listed by the folders named.
 func (a admin) list(ctx context.Context, types []string, folders map[string][]string) (map[string]bool, error) {
 	var queries []string
 	for _, name := range types {
@@ -531,8 +531,8 @@ func (a admin) prepareSet(ctx context.Context, name string, users []string, appl
 	return step
 }
 
-// prepareLayouts puts the related list InMails on those layouts of Lead, Contact and Account that lack it. undo is
-// a deployment that puts them back as they were; nil: none was changed.
+// prepareLayouts puts the related list InMails on those layouts of Lead, Contact and Account that lack it.
+// undo is a deployment that puts them back as they were; nil: none was changed.
 func (a admin) prepareLayouts(ctx context.Context, apply bool) (steps []mailroom.SetupStep, undo []byte) {
 	const what = "layouts"
 	there, err := a.list(ctx, []string{"Layout"}, nil)
@@ -631,8 +631,8 @@ func (a admin) readLayouts(ctx context.Context, names []string) (map[string][]sf
 	return found, nil
 }
 
-// withRelatedList returns the elements of a layout with the related list of InMails; ok is false when the layout
-// has it, or was not read.
+// withRelatedList returns the elements of a layout with the related list of InMails; ok is false when the
+// layout has it, or was not read.
 func withRelatedList(name string, elements []sfpackage.Element) (with []sfpackage.Element, ok bool) {
 	object, _, _ := strings.Cut(name, "-")
 	list := inMailObject + "." + layoutLookups[object]

@@ -15,8 +15,8 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// newBareOrg is an org without the package, with an administrator, and with kim and lee of the sales team. kim is named as
-// the User of a sender, lee has the Federation ID of another.
+// newBareOrg is an org without the package, with an administrator, and with kim and lee of the sales team.
+// kim is named as the User of a sender, lee has the Federation ID of another.
 func newBareOrg(t *testing.T) (o *org, record *ledger) {
 	o = newOrg(t, func(s *sandbox.Options, c *Config, d *Deps) {
 		s.Undeployed = true
@@ -77,8 +77,8 @@ func allSteps(state string) map[string]string {
 	return out
 }
 
-// TestSetup prepares an org without the package: first it only looks, then it makes everything, then nothing is
-// left to be made, and the layouts go back as they were.
+// TestSetup prepares an org without the package: first it only looks, then it makes everything, then
+// nothing is left to be made, and the layouts go back as they were.
 func TestSetup(t *testing.T) {
 	o, record := newBareOrg(t)
 	session := o.sessionOf("admin@example.com")

@@ -578,8 +578,8 @@ type CRMPreparation struct {
 	Prepared
 }
 
-// PrepareCRM lists what the org of a CRM lacks, makes it, or puts back what an earlier call changed. A CRM that
-// cannot be prepared so is refused with not_found, one without an org with bad_request.
+// PrepareCRM lists what the org of a CRM lacks, makes it, or puts back what an earlier call changed. A CRM
+// that cannot be prepared so is refused with not_found, one without an org with bad_request.
 func (svc *Service) PrepareCRM(ctx context.Context, crm domain.CRM, p Preparation) (CRMPreparation, error) {
 	c := svc.Connector(crm)
 	if c == nil {

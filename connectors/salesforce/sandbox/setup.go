@@ -19,8 +19,8 @@ func (s *Sandbox) AssignPermissionSet(assigned bool) {
 	}
 }
 
-// OpenSession logs a user in, as by a browser, and returns the session's access token. An empty name stands for
-// the sandbox's operator, an administrator.
+// OpenSession logs a user in, as by a browser, and returns the session's access token. An empty name stands
+// for the sandbox's operator, an administrator.
 func (s *Sandbox) OpenSession(username string) (string, error) {
 	id := newID("005", operatorNumber)
 	if username != "" {
