@@ -291,24 +291,37 @@ func (id *recordID) UnmarshalJSON(data []byte) error {
 // linked returns what records of one object are associated with in another.
 func (c *Connector) linked(ctx context.Context, from, to string, ids []string) (map[string][]linkedTo, error) {
 	all := map[string][]linkedTo{}
-	for part := range slices.Chunk(ids, maxLinkedRead) {
-		var in struct {
-			Inputs []key `json:"inputs"`
-		}
-		for _, id := range part {
-			in.Inputs = append(in.Inputs, key{id})
-		}
+	type pageOf struct {
+		ID    string `json:"id"`
+		After string `json:"after,omitempty"`
+	}
+	var asked []pageOf
+	for _, id := range ids {
+		asked = append(asked, pageOf{ID: id})
+	}
+	for len(asked) > 0 {
+		n := min(len(asked), maxLinkedRead)
+		in := inputs[pageOf]{asked[:n:n]}
+		asked = asked[n:]
 		var out struct {
 			Results []struct {
-				From key        `json:"from"`
-				To   []linkedTo `json:"to"`
+				From   key        `json:"from"`
+				To     []linkedTo `json:"to"`
+				Paging struct {
+					Next struct {
+						After string `json:"after"`
+					} `json:"next"`
+				} `json:"paging"`
 			} `json:"results"`
 		}
 		if err := c.call(ctx, associations, http.MethodPost, c.path("associations", from, to, "batch", "read"), in, &out); err != nil {
 			return nil, err
 		}
-		for _, r := range out.Results { // an answer in parts has further ones for the same record
+		for _, r := range out.Results {
 			all[r.From.ID] = append(all[r.From.ID], r.To...)
+			if after := r.Paging.Next.After; after != "" { // it has more than one answer holds
+				asked = append(asked, pageOf{r.From.ID, after})
+			}
 		}
 	}
 	return all, nil

@@ -130,6 +130,9 @@ func linkedTo(r *record, to *object) []any {
 	return list
 }
 
+// maxLinkedPage is how many associations of one record an answer has.
+const maxLinkedPage = 500
+
 func (s *Sandbox) readLinked(c *request, from, to *object) (int, any) {
 	var in struct {
 		Inputs []struct {
@@ -156,7 +159,16 @@ func (s *Sandbox) readLinked(c *request, from, to *object) (int, any) {
 			missing = append(missing, i.ID)
 			continue
 		}
-		results = append(results, map[string]any{"from": map[string]any{"id": i.ID}, "to": list})
+		start := 0
+		if i.After != nil {
+			start, _ = strconv.Atoi(*i.After)
+		}
+		end := min(start+maxLinkedPage, len(list))
+		one := map[string]any{"from": map[string]any{"id": i.ID}, "to": list[min(start, end):end]}
+		if end < len(list) {
+			one["paging"] = map[string]any{"next": map[string]any{"after": strconv.Itoa(end)}}
+		}
+		results = append(results, one)
 	}
 	var errs []*refusal
 	if missing != nil { // HubSpot answers those without any association as errors
