@@ -39,7 +39,7 @@ type both struct {
 }
 
 // bothInMails is how many InMails a test of both CRMs has.
-const bothInMails = 40
+const bothInMails = 10
 
 func newBoth(t *testing.T) *both {
 	t.Helper()
@@ -75,6 +75,7 @@ func newBoth(t *testing.T) *both {
 	}
 	b.jobs = b.process(org, portal)
 	b.svc = b.jobs.Service
+	b.record.locked = map[domain.ID]int{}
 	b.ids = b.accept(bothInMails)
 	return b
 }
@@ -85,15 +86,18 @@ func (b *both) hour() map[domain.CRM]time.Duration {
 	b.t.Helper()
 	lag := map[domain.CRM]time.Duration{}
 	for minute := range 60 {
-		if minute < len(b.ids) {
-			if _, err := b.svc.Deliver(b.t.Context(), []domain.ID{domain.ID(b.ids[minute])}); err != nil {
-				b.t.Fatal(err)
-			}
-		} else {
-			at := minute - len(b.ids)
-			if _, err := b.svc.Open(b.t.Context(), mailroom.Viewer{Member: domain.MemberID(fmt.Sprintf("r%d", at))}, domain.ID(b.ids[at])); err != nil {
-				b.t.Fatal(err)
-			}
+		var err error
+		switch id := domain.ID(b.ids[minute%len(b.ids)]); minute / len(b.ids) {
+		case 0:
+			_, err = b.svc.Deliver(b.t.Context(), []domain.ID{id})
+		case 1:
+			recipient := mailroom.Viewer{Member: domain.MemberID(fmt.Sprintf("r%d", minute%len(b.ids)))}
+			_, err = b.svc.Open(b.t.Context(), recipient, id)
+		default:
+			_, err = b.svc.Tag(b.t.Context(), mailroom.Viewer{Member: "s"}, id, []string{fmt.Sprint("tag ", minute)})
+		}
+		if err != nil {
+			b.t.Fatal(err)
 		}
 		b.push()
 		for crm := range b.cables {
@@ -125,27 +129,21 @@ func (b *both) converge() {
 		}
 		b.wall.pass(5 * time.Minute)
 	}
-	want := map[string]string{}
-	for i, id := range b.ids {
-		want[id] = "sent"
-		if i < 60-len(b.ids) {
-			want[id] = "opened"
-		}
-	}
 	org, portal := map[string]string{}, map[string]string{}
 	for _, r := range b.org.Records("InMail__c") {
-		org[r["InMail_Id__c"].(string)] = r["Status__c"].(string)
+		org[r["InMail_Id__c"].(string)] = fmt.Sprint(r["Status__c"], " ", r["Tags__c"])
 	}
 	for _, r := range b.portal.Records("communications") {
-		portal[r.Properties["inmail_id"]] = r.Properties["inmail_status"]
+		portal[r.Properties["inmail_id"]] = r.Properties["inmail_status"] + " " + r.Properties["inmail_tags"]
 	}
-	for id, status := range want {
-		if portal[id] != status || org[id] != map[string]string{"sent": "Sent", "opened": "Opened"}[status] {
-			b.t.Errorf("%s is %s, %q in Salesforce and %q in HubSpot", id, status, org[id], portal[id])
+	for i, id := range b.ids {
+		tag := fmt.Sprint("tag ", 60-len(b.ids)+i)
+		if portal[id] != "opened "+tag || org[id] != "Opened "+tag {
+			b.t.Errorf("%s is opened, with %s, %q in Salesforce and %q in HubSpot", id, tag, org[id], portal[id])
 		}
 	}
-	if n, m := len(b.org.Records("InMail__c")), len(b.portal.Records("communications")); n != len(want) || m != len(want) {
-		b.t.Errorf("%d records and %d messages of %d InMails", n, m, len(want))
+	if n, m := len(b.org.Records("InMail__c")), len(b.portal.Records("communications")); n != len(b.ids) || m != len(b.ids) {
+		b.t.Errorf("%d records and %d messages of %d InMails", n, m, len(b.ids))
 	}
 	for crm := range b.cables {
 		if s := b.waiting(crm); s.Unsynced > 0 || len(s.Dead) > 0 || s.Pause != nil || !s.UnreachableSince.IsZero() {
