@@ -152,8 +152,8 @@ func (b *both) converge() {
 	}
 }
 
-// TestBothCRMs connects both CRMs at once. One that is dead for an hour delays nothing of the other; then both
-// converge (R67).
+// TestBothCRMs connects both CRMs at once. One that is dead for an hour delays nothing of the other; then
+// both converge (R67).
 func TestBothCRMs(t *testing.T) {
 	t.Run("R67_both_live", func(t *testing.T) {
 		b := newBoth(t)

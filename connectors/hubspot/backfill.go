@@ -93,6 +93,9 @@ func (c *Connector) fillPage(ctx context.Context, record mailroom.CRMRecord, b *
 			w.fromScratch()
 		}
 		answers := c.bring(ctx, works)
+		if f := silence(works, answers); f != nil { // the page is gone through again
+			return f
+		}
 		if err := c.keep(ctx, record, answers); err != nil {
 			return err
 		}
@@ -120,6 +123,25 @@ func (c *Connector) fillPage(ctx context.Context, record mailroom.CRMRecord, b *
 	}
 	b.SoFar.Done = read < pageSize
 	return keepBackfill(ctx, record, b)
+}
+
+// silence returns the fault for which nothing of a page was brought, if a call without an answer was it.
+func silence(works []*work, answers []domain.PushAnswer) *Fault {
+	var f *Fault
+	for i, a := range answers {
+		switch {
+		case !works[i].settled && !a.OfCall:
+			return nil
+		case !works[i].settled && f == nil:
+			if f = works[i].faults[searchPart]; f == nil {
+				f = works[i].faults[domain.RecordPart]
+			}
+		}
+	}
+	if f == nil || f.Class != domain.Unreachable && f.Class != domain.Locked {
+		return nil
+	}
+	return f
 }
 
 // fromScratch forgets what a link says, so that the records are looked for by their keys. What was removed

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -169,24 +170,83 @@ type readInput struct {
 }
 
 // read returns the records of an object by their ids, or by the values of a unique property. What does not
-// exist is left out.
+// exist is left out, and so is an address that HubSpot takes for none: it spoils its batch, which is
+// halved.
 func (c *Connector) read(ctx context.Context, object, property string, ids []string, names ...string) ([]result, error) {
-	var all []result
-	for start := 0; start < len(ids); start += maxBatch {
+	found, _, err := c.readMissing(ctx, object, property, ids, names...)
+	return found, err
+}
+
+// readMissing is read that also returns which ids HubSpot says do not exist.
+func (c *Connector) readMissing(ctx context.Context, object, property string, ids []string,
+	names ...string) (all []result, missing map[string]bool, err error) {
+	missing = map[string]bool{}
+	var parts [][]string
+	for part := range slices.Chunk(ids, maxBatch) {
+		parts = append(parts, part)
+	}
+	for len(parts) > 0 {
+		part := parts[0]
+		parts = parts[1:]
 		in := readInput{Properties: names, PropertiesWithHistory: []string{}, IDProperty: property}
-		for _, id := range ids[start:min(start+maxBatch, len(ids))] {
+		for _, id := range part {
 			in.Inputs = append(in.Inputs, key{id})
 		}
 		var b batch
-		if err := c.call(ctx, reading, http.MethodPost, c.path("objects", object, "batch", "read"), in, &b); err != nil {
-			return nil, err
+		err := c.call(ctx, reading, http.MethodPost, c.path("objects", object, "batch", "read"), in, &b)
+		if f := (*Fault)(nil); errors.As(err, &f) && property == "email" && f.Class == domain.BadData {
+			if half := len(part) / 2; half > 0 {
+				parts = append(parts, part[:half], part[half:])
+			}
+			continue
+		}
+		if err != nil {
+			return nil, nil, err
 		}
 		for _, e := range b.Errors {
 			if e.Category != "OBJECT_NOT_FOUND" {
-				return nil, rowFault(e)
+				return nil, nil, rowFault(e)
+			}
+			for _, id := range e.Context["ids"] {
+				missing[id] = true
 			}
 		}
 		all = append(all, b.Results...)
 	}
-	return all, nil
+	return all, missing, nil
+}
+
+// maxAlone is how many records are read alone because it is not seen which of them an answer is about.
+const maxAlone = 20
+
+// readMerged reads contacts or companies by ids of which some may have been merged into others, and returns
+// the records by the ids that were asked for. A merged id answers with another id: which, its own list of
+// merged ids says, and otherwise a read of that id alone.
+func (c *Connector) readMerged(ctx context.Context, object string, ms *moves, ids []string, names ...string) (map[string]result, error) {
+	found, missing, err := c.readMissing(ctx, object, "", ids, append(names, mergedProperty)...)
+	if err != nil {
+		return nil, err
+	}
+	byID := map[string]result{}
+	for _, r := range found {
+		for _, id := range ms.idsOf(r) {
+			byID[id] = r
+		}
+	}
+	alone := 0
+	for _, id := range ids {
+		if _, ok := byID[id]; ok || missing[id] || alone >= maxAlone {
+			continue
+		}
+		alone++
+		one, err := c.read(ctx, object, "", []string{id}, append(names, mergedProperty)...)
+		if err != nil {
+			return nil, err
+		}
+		if len(one) == 1 {
+			ms.learn(id, one[0].ID)
+			byID[id] = one[0]
+		}
+	}
+	return byID, nil
 }

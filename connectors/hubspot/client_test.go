@@ -18,8 +18,8 @@ import (
 
 const clientFolder = "testdata/client"
 
-// installClient makes sure that the packages of the lock file, and no others, are installed, and returns their
-// Node.js: the client needs 22, which not every machine has.
+// installClient makes sure that the packages of the lock file, and no others, are installed, and returns
+// their Node.js: the client needs 22, which not every machine has.
 func installClient(t *testing.T) string {
 	t.Helper()
 	if _, err := exec.LookPath("npm"); err != nil {

@@ -81,6 +81,45 @@ func TestMatch(t *testing.T) {
 			}
 		}
 	})
+	t.Run("an_address_that_is_none_spoils_no_other", func(t *testing.T) {
+		w := newWorld(t)
+		var pushes []domain.Push
+		for i := range 20 {
+			member := domain.MemberID(fmt.Sprint("m", i))
+			w.make(contacts, map[string]string{"email": fmt.Sprintf("m%d@example.com", i)})
+			pushes = append(pushes, sent(i, member))
+		}
+		pushes[7].Email = "jürgen@example.com"
+		for i, a := range w.push(pushes...) {
+			if want := map[bool]domain.Match{true: domain.Matched, false: domain.Unmatched}[i != 7]; a.Link.Match != want {
+				t.Errorf("%d is %s", i, a.Link.Match)
+			}
+		}
+	})
+	t.Run("a_merged_contact_is_followed_also_where_nothing_lists_it", func(t *testing.T) {
+		w := newWorld(t, func(o *sandbox.Options, _ *Config, _ *Deps) { o.HideMerged = true })
+		first, second := w.make(contacts, map[string]string{"lastname": "A"}), w.make(contacts, map[string]string{"lastname": "B"})
+		named := func(n int) domain.Push {
+			p := sent(n, "nobody")
+			p.InMail.CRM = domain.CRMIDs{Name: {contactID: first}}
+			return p
+		}
+		p := named(1)
+		a := w.push(p)[0]
+		won, err := w.Merge(contacts, first, second)
+		w.must(err)
+		p = then(p, a, domain.EventOpen)
+		answers := w.push(named(2), p)
+		for _, a := range answers {
+			if a.Class != domain.Taken || a.Link.Parents[contactID] != won {
+				t.Errorf("%+v", a)
+			}
+		}
+		p = then(p, answers[1], domain.EventReply)
+		if n := w.calls(func() { w.push(p) }); n != 4 { // what is known of a merge is not asked again
+			t.Errorf("%d calls", n)
+		}
+	})
 	t.Run("judge", func(t *testing.T) {
 		w := newWorld(t)
 		if err := w.crm.Judge(domain.ForeignIDs{contactID: "51234", companyID: "1"}); err != nil {

@@ -113,7 +113,7 @@ func personOf(r result) *person {
 
 // contactProperties are what is read of contacts.
 func contactProperties(p *portal) []string {
-	names := []string{mergedProperty, "email", moreEmails}
+	names := []string{"email", moreEmails}
 	for _, name := range []string{memberProperty, lastSentProperty, lastStatusProperty} {
 		if p.contact[name] {
 			names = append(names, name)
@@ -145,6 +145,19 @@ func (c *Connector) match(ctx context.Context, p *portal, works []*work) error {
 				}
 				wanted[k] = append(wanted[k], w)
 			}
+		}
+		if property == "" {
+			byID, err := c.readMerged(ctx, contacts, &c.contactMoves, order, contactProperties(p)...)
+			if err != nil {
+				return err
+			}
+			for id, r := range byID {
+				for _, w := range wanted[id] {
+					delete(left, w)
+					found[w] = personOf(r)
+				}
+			}
+			return nil
 		}
 		results, err := c.read(ctx, contacts, property, order, contactProperties(p)...)
 		if err != nil {
@@ -185,7 +198,7 @@ func (c *Connector) match(ctx context.Context, p *portal, works []*work) error {
 		}
 		return nil
 	}
-	if err := ask("", ids, c.contactMoves.idsOf); err != nil {
+	if err := ask("", ids, nil); err != nil {
 		return err
 	}
 	if p.byMember {
@@ -238,15 +251,9 @@ func (c *Connector) matchCompanies(ctx context.Context, works []*work) error {
 			people = append(people, w.want.ContactID)
 		}
 	}
-	there := map[string]string{}
-	results, err := c.read(ctx, companies, "", named, mergedProperty)
+	there, err := c.readMerged(ctx, companies, &c.companyMoves, named)
 	if err != nil {
 		return err
-	}
-	for _, r := range results {
-		for _, id := range c.companyMoves.idsOf(r) {
-			there[id] = r.ID
-		}
 	}
 	slices.Sort(people)
 	of, err := c.linked(ctx, contacts, companies, slices.Compact(people))
@@ -254,7 +261,7 @@ func (c *Connector) matchCompanies(ctx context.Context, works []*work) error {
 		return err
 	}
 	for _, w := range works {
-		if id := there[given(&w.push.InMail).CompanyID]; id != "" && w.want.Match != domain.Ambiguous {
+		if id := there[given(&w.push.InMail).CompanyID].ID; id != "" && w.want.Match != domain.Ambiguous {
 			w.want.Match, w.want.CompanyID = domain.Matched, id
 			continue
 		}

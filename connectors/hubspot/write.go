@@ -555,18 +555,16 @@ func (c *Connector) writeContacts(ctx context.Context, p *portal, works []*work)
 		}
 	}
 	slices.Sort(unread)
-	found, err := c.read(ctx, contacts, "", unread, mergedProperty, lastSentProperty, lastStatusProperty)
+	found, err := c.readMerged(ctx, contacts, &c.contactMoves, unread, lastSentProperty, lastStatusProperty)
 	if err != nil {
 		for _, id := range unread {
 			groups[id].fail(asFault(err))
 			delete(groups, id)
 		}
 	}
-	for _, r := range found {
-		for _, id := range c.contactMoves.idsOf(r) {
-			if groups[id] != nil {
-				known[id] = personOf(r)
-			}
+	for id, r := range found {
+		if groups[id] != nil {
+			known[id] = personOf(r)
 		}
 	}
 	c.updateContacts(ctx, groups, known)

@@ -82,6 +82,8 @@ func crmsOf(links map[domain.CRM]domain.Link, version int64, names crms) (all []
 			view.Fault, view.Text = true, say("not in %s", view.Name)
 		case l.PushedVersion < version:
 			view.Text = say("on its way to %s", view.Name)
+		case heldBack(l):
+			view.Text = say("held back from %s", view.Name)
 		default:
 			view.Text = say("in %s", view.Name)
 		}
@@ -242,10 +244,19 @@ func crmLinkOf(l domain.Link, version int64, names crms) crmLinkView {
 		view.Fault, view.Text = true, say("not there: %s; an operator can push it again", spaced(string(l.Class)))
 	case l.PushedVersion < version:
 		view.Text = say("on its way")
+	case heldBack(l) && l.Match == domain.Ambiguous:
+		view.Text = say("not there yet: several fit the recipient")
+	case heldBack(l):
+		view.Text = say("not there yet: the recipient was not found")
 	default:
 		view.Text = matchWords(l.Match)
 	}
 	return view
+}
+
+// heldBack reports whether a CRM has no record of an InMail because it does not know the recipient (R67).
+func heldBack(l domain.Link) bool {
+	return l.RecordID == "" && (l.Match == domain.Unmatched || l.Match == domain.Ambiguous)
 }
 
 // matchWords say on whose record of the CRM an InMail is shown (R55).

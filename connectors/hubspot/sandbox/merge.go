@@ -127,7 +127,9 @@ func (s *Sandbox) merge(o *object, primary, other string) (*record, *refusal) {
 			merged = append(merged, more)
 		}
 	}
-	won.properties["hs_merged_object_ids"] = strings.Join(merged, ";")
+	if won.properties["hs_merged_object_ids"] = strings.Join(merged, ";"); s.options.HideMerged {
+		delete(won.properties, "hs_merged_object_ids")
+	}
 	o.records[won.id] = won
 	for name, byValue := range o.unique {
 		for value, id := range byValue {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,6 +23,9 @@ type record struct {
 	mergedInto int64 // the record that answers in its place; 0: none
 	linked     map[string]map[int64][]int
 }
+
+// addressForm is what HubSpot takes for an address: the local part in ASCII.
+var addressForm = regexp.MustCompile(`^[!-?A-~]+@[^@\s]+\.[^@\s.]+$`)
 
 // batchSize is the number of inputs of a batch.
 const batchSize = 100
@@ -419,6 +423,9 @@ func (s *Sandbox) batchRead(c *request, o *object) (int, any) {
 	answered := map[int64]bool{}
 	for _, i := range in.Inputs {
 		r, f := s.find(o, i.ID, property, archived)
+		if property == "email" && !addressForm.MatchString(i.ID) {
+			f = invalidValue("INVALID_EMAIL", "email", "an email address is invalid")
+		}
 		if f != nil {
 			return f.Status, f
 		}

@@ -48,6 +48,7 @@ type Options struct {
 	Scopes      []string         // nil: all that InMail needs
 	PlainKeys   bool             // communications take no unique properties
 	RowConflict bool             // a conflict in a batch/create is the row's own, with 207
+	HideMerged  bool             // records do not list which were merged into them
 	IndexDelay  time.Duration    // how late searches show what was written; 0: at once
 	Clock       func() time.Time // nil: time.Now
 	Seed        uint64           // of the faults and of the order of results

@@ -171,9 +171,7 @@ func (s *suite) settle() {
 		if !waits {
 			return
 		}
-		if d := at.Sub(s.Clock.Now()); d > 0 {
-			s.Clock.Move(d)
-		}
+		s.Clock.Move(max(at.Sub(s.Clock.Now()), time.Second))
 	}
 	due := s.ledger.claim(1)
 	s.t.Fatalf("pushes do not come to an end; one of those due: %+v", due)
