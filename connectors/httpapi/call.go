@@ -46,6 +46,28 @@ type call struct {
 	key    mailroom.Key
 	viewer mailroom.Viewer
 	query  url.Values
+	large  bool // it has the place of large answers
+}
+
+// enterLarge waits for the place of large answers, which one call has at a time until its answer is written
+// into memory, so that making several leaves processors to other calls. It returns an error when the call
+// ends first.
+func (c *call) enterLarge() error {
+	select {
+	case c.api.large <- struct{}{}:
+		c.large = true
+		return nil
+	case <-c.ctx.Done():
+		return fmt.Errorf("wait for other large answers: %w", c.ctx.Err())
+	}
+}
+
+// leaveLarge gives the place of large answers back, where the call has it.
+func (c *call) leaveLarge() {
+	if c.large {
+		c.large = false
+		<-c.api.large
+	}
 }
 
 // WriteHeader keeps the first status, which is the one that is sent.
@@ -117,6 +139,7 @@ func (c *call) answer(status int, v any) error {
 	if err := enc.Encode(v); err != nil {
 		return fmt.Errorf("write the answer: %w", err)
 	}
+	c.leaveLarge() // a client that reads slowly does not hold it
 	h := c.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Content-Length", strconv.Itoa(b.Len()))

@@ -75,6 +75,7 @@ type API struct {
 	endpoints     []endpoint
 	document      func() ([]byte, error) // is made at the first call
 	stopping      atomic.Bool
+	large         chan struct{} // the place of large answers: see call.enterLarge
 }
 
 // New builds the API and its document.
@@ -94,7 +95,7 @@ func New(p Parts) (*API, error) {
 	if p.AnchorDay == 0 {
 		p.AnchorDay = 1
 	}
-	a := &API{Parts: p, mux: http.NewServeMux(),
+	a := &API{Parts: p, mux: http.NewServeMux(), large: make(chan struct{}, 1),
 		keys:      newKeyring(p.Service, p.Config.KeyCache),
 		uses:      uses{service: p.Service},
 		byKey:     newLimiter("key", p.Config.RateLimit, p.Config.RateBurst),
@@ -156,6 +157,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		route: other, method: methodLabel(r.Method), challenge: `Bearer realm="inmail"`,
 		id: requestID(r), client: a.proxies.client(r)}
 	defer c.finish()
+	defer c.leaveLarge()
 	c.ctx = mailroom.WithOrigin(c.ctx, mailroom.Origin{Address: c.client.String(), Request: c.id})
 	h := w.Header()
 	h.Set(requestHeader, c.id)

@@ -203,6 +203,11 @@ func (c *call) preflight(in *preflightBody) (either[verdict, verdicts], error) {
 	if err != nil {
 		return none, err
 	}
+	if len(in.To.ids) >= mailroom.LargePreflight {
+		if err := c.enterLarge(); err != nil {
+			return none, err
+		}
+	}
 	campaign, err := c.api.Service.Preflight(c.ctx, c.viewer.Member, in.To.ids, text)
 	if err != nil {
 		return none, err

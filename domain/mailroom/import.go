@@ -271,8 +271,12 @@ func (im *importer) flush() error {
 	if len(im.numbers) == 0 {
 		return nil
 	}
+	leave, err := im.svc.large.enter(im.ctx, len(im.numbers))
+	if err != nil {
+		return fmt.Errorf("import lines %d to %d: %w", im.numbers[0], im.numbers[len(im.numbers)-1], err)
+	}
+	defer leave()
 	var errs []error
-	var err error
 	switch im.kind {
 	case "member":
 		errs, err = im.svc.PutMembers(im.ctx, im.members)

@@ -93,10 +93,10 @@ type Service struct {
 		model   *spam.Model
 		version string
 	}
-	verdicts   verdicts
-	prints     prints
-	acts       actsTogether
-	preflights places // bounds the large ones that run at once
+	verdicts verdicts
+	prints   prints
+	acts     actsTogether
+	large    places // bounds large preflights and batches of imports
 }
 
 // New builds a Service. It reads the key of the confirmation tokens from the record, or makes it the first
@@ -109,7 +109,7 @@ func New(ctx context.Context, c Config, record Record, queue Queue,
 	svc := &Service{
 		record: record, queue: queue, clock: clock, ids: ids, observer: observer,
 		plans: c.Plans, policy: c.Policy, limits: limitsOf(c.Policy), crms: slices.Clone(c.CRMs),
-		preflights: newPlaces(),
+		large: newPlaces(),
 	}
 	err := record.UpdateHeld(ctx, func(tx Tx) (err error) {
 		svc.confirm, err = confirmKey(tx, ids)

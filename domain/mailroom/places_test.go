@@ -18,19 +18,19 @@ func TestLargePreflightsWaitForEachOther(t *testing.T) {
 		}
 		leave = append(leave, l)
 	}
-	small, err := ps.enter(t.Context(), largePreflight-1)
+	small, err := ps.enter(t.Context(), LargePreflight-1)
 	if err != nil {
 		t.Fatalf("a small one: %v", err)
 	}
 	small()
 	ended, end := context.WithCancel(t.Context())
 	end()
-	if _, err := ps.enter(ended, largePreflight); !errors.Is(err, context.Canceled) {
+	if _, err := ps.enter(ended, LargePreflight); !errors.Is(err, context.Canceled) {
 		t.Errorf("one too many, whose request ends: %v", err)
 	}
 	entered := make(chan error)
 	go func() {
-		_, err := ps.enter(t.Context(), largePreflight)
+		_, err := ps.enter(t.Context(), LargePreflight)
 		entered <- err
 	}()
 	leave[0]()

@@ -80,7 +80,7 @@ func (svc *Service) Preflight(ctx context.Context, from domain.MemberID, to []do
 			return Campaign{}, p.letter.err
 		}
 	}
-	leave, err := svc.preflights.enter(ctx, len(to))
+	leave, err := svc.large.enter(ctx, len(to))
 	if err != nil {
 		return Campaign{}, wrap("preflight", err)
 	}
@@ -178,7 +178,7 @@ func (p *preflight) judge() {
 	if p.letter != nil {
 		p.content = p.ledger.content(p.letter.content, p.letter.reading).refusals
 	}
-	onAllCores(len(p.checks), func(i int) {
+	onHalfTheCores(len(p.checks), func(i int) {
 		c, l := &p.checks[i], &p.lines[i]
 		if l.invalid {
 			return
@@ -331,15 +331,25 @@ func (p *preflight) answer() Campaign {
 	return Campaign{Checks: p.checks, Totals: t}
 }
 
-// onAllCores calls do for 0 to n-1, in equal parts that run at once. It lets others run in between.
-func onAllCores(n int, do func(i int)) {
-	cores := min(runtime.GOMAXPROCS(0), n)
+// checksAtOnce is how many checks are made between two pauses for others.
+const checksAtOnce = 16
+
+// onHalfTheCores calls do for 0 to n-1, in equal parts that run at once on half of the processors. The other
+// half serves whoever asks meanwhile: where all are busy, the runtime notices a request only after
+// milliseconds. On a single processor it pauses in between, which lets requests in.
+func onHalfTheCores(n int, do func(i int)) {
+	all := runtime.GOMAXPROCS(0)
+	cores := max(1, min(all/2, n))
 	var parts sync.WaitGroup
 	for core := range cores {
 		parts.Go(func() {
 			for i := core * n / cores; i < (core+1)*n/cores; i++ {
 				do(i)
-				if i%16 == 0 {
+				switch {
+				case (i+1)%checksAtOnce != 0:
+				case all == 1:
+					time.Sleep(time.Microsecond)
+				default:
 					runtime.Gosched()
 				}
 			}
@@ -348,25 +358,27 @@ func onAllCores(n int, do func(i int)) {
 	parts.Wait()
 }
 
-// largePreflight is the number of recipients from which on a preflight waits for its place.
-const largePreflight = 200
+// LargePreflight is the number of recipients from which on a preflight waits for its place, and of lines from
+// which on a batch of an import does.
+const LargePreflight = 200
 
-// places bounds how many large preflights run at once, so that they leave processors and connections to
-// others.
+// places bounds how many large preflights and batches of imports run at once, so that they leave processors
+// and connections to others. Those that wait come in the order in which they asked.
 type places chan struct{}
 
-func newPlaces() places { return make(places, max(1, runtime.GOMAXPROCS(0)/2)) }
+// newPlaces returns the one place: a preflight uses half of the processors.
+func newPlaces() places { return make(places, 1) }
 
-// enter waits for a place for a preflight of n recipients; leave gives it back. It fails when ctx ends first.
+// enter waits for a place for n recipients or lines; leave gives it back. It fails when ctx ends first.
 func (ps places) enter(ctx context.Context, n int) (leave func(), err error) {
-	if n < largePreflight {
+	if n < LargePreflight {
 		return func() {}, nil
 	}
 	select {
 	case ps <- struct{}{}:
 		return func() { <-ps }, nil
 	case <-ctx.Done():
-		return nil, fmt.Errorf("wait for other preflights to end: %w", ctx.Err())
+		return nil, fmt.Errorf("wait for other large requests to end: %w", ctx.Err())
 	}
 }
 
