@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -39,12 +40,16 @@ type running struct {
 }
 
 // newRunning starts the program at monday. The command line finds it, with its operator key, in its data
-// folder.
-func newRunning(t *testing.T) *running {
+// folder. more are settings beside those of all tests.
+func newRunning(t *testing.T, more ...map[string]string) *running {
 	t.Helper()
 	noSettings(t)
 	folder := t.TempDir()
-	s := patient(t, map[string]string{"data": folder, "listen": "127.0.0.1:0"})
+	flags := map[string]string{"data": folder, "listen": "127.0.0.1:0"}
+	for _, settings := range more {
+		maps.Copy(flags, settings)
+	}
+	s := patient(t, flags)
 	s.Program.Roles = []config.Role{config.RoleAPI}
 	a, err := build(t.Context(), s, slog.New(slog.DiscardHandler))
 	if err != nil {
