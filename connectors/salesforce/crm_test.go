@@ -84,11 +84,12 @@ func (o *org) suite() *crmtest.World {
 		},
 		Edit:   func(id domain.ID) { must(o.Edit(recordID(id), sandbox.Fields{"Status__c": "Failed"})) },
 		Remove: func(id domain.ID) { must(o.Delete(recordID(id))) },
-		Break: func() {
-			for _, kind := range []sandbox.FaultKind{sandbox.DropBefore, sandbox.DropAfter, sandbox.TruncatedBody, sandbox.EmptyBody,
+		Break: func(rate float64) {
+			kinds := []sandbox.FaultKind{sandbox.DropBefore, sandbox.DropAfter, sandbox.TruncatedBody, sandbox.EmptyBody,
 				sandbox.TimeoutAfter, sandbox.UnavailableHTML, sandbox.ServerError, sandbox.EmptyErrorList, sandbox.LimitConcurrent,
-				sandbox.SessionExpired} {
-				o.inject(sandbox.Fault{Kind: kind, Rate: 0.03})
+				sandbox.SessionExpired}
+			for _, kind := range kinds {
+				o.inject(sandbox.Fault{Kind: kind, Rate: rate / float64(len(kinds))})
 			}
 			o.inject(sandbox.Fault{Kind: sandbox.RowLock, Rate: 0.02}, sandbox.Fault{Kind: sandbox.RowDuplicate, Rate: 0.01})
 		},

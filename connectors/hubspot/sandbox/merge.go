@@ -266,3 +266,11 @@ func (s *Sandbox) RemoveProperty(objectName, name string) {
 	delete(o.properties, name)
 	delete(o.unique, name)
 }
+
+// RemoveOption removes a value of an enumeration, as an administrator does in the portal.
+func (s *Sandbox) RemoveOption(objectName, name, value string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.object(objectName).properties[name]
+	p.Options = slices.DeleteFunc(p.Options, func(o Option) bool { return o.Value == value })
+}

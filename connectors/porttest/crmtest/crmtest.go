@@ -48,8 +48,9 @@ type World struct {
 	Writes  func() []Write
 	// Edit changes the status of a record, as a person does there, and Remove removes the record.
 	Edit, Remove func(id domain.ID)
-	// Break makes three of ten calls fail in every way that the double knows, and Clear ends that.
-	Break, Clear func()
+	// Break makes a share of all calls fail, in every way that the double knows, and Clear ends that.
+	Break func(rate float64)
+	Clear func()
 	// Limit makes the CRM take no calls until it is cleared.
 	Limit func()
 	// Order is the order number of an InMail's state.
@@ -296,7 +297,7 @@ func (s *suite) storm() {
 	people := inmails * 2 / 3
 	known := people * 4 / 5
 	s.fill(inmails, people, known)
-	s.Break()
+	s.Break(0.3)
 	for done := 0; done < changes; {
 		for range 1 + s.random.IntN(4) {
 			s.mutate(inmails)
@@ -333,21 +334,18 @@ func (s *suite) backfill() {
 	for range 1 + inmails/10_000 { // a part is there already
 		s.push(s.crm, inmails/8)
 	}
-	s.Break()
+	s.Break(0.04) // a page takes some fifty calls
 	for i := 0; ; i++ {
-		if i == 300 {
+		if i == 3000 {
 			s.t.Fatal("a backfill does not come to an end")
 		}
 		crm := s.crm
-		if i%3 == 0 {
+		if i%5 == 0 {
 			crm = s.Connect(func(next http.RoundTripper) http.RoundTripper {
 				d := &dying{next: next, after: i%2 == 0}
-				d.calls.Store(int64(5 + s.random.IntN(30)))
+				d.calls.Store(int64(5 + s.random.IntN(60)))
 				return d
 			})
-		}
-		if i == 20 {
-			s.Clear() // a call of many steps ends only where most of its calls succeed
 		}
 		done, err := crm.Backfill(context.Background(), s.ledger, nil)
 		var waits *mailroom.Waits
