@@ -159,7 +159,7 @@ func (s *stock) insert(n int) []domain.ID {
 		ms[i], receipts[i] = domain.New(domain.InMail{ID: ids[i],
 			Sender:    domain.MemberID(fmt.Sprintf("s%d", s.n%stockMembers)),
 			Recipient: domain.MemberID(fmt.Sprintf("r%d", (s.n*7+s.n/stockMembers)%stockMembers)),
-			Subject:   "A question about your team", Preview: s.body[:140], Body: s.body, AccountType: domain.Recruiter, Tags: []string{"hiring"},
+			Subject:   "A question about your team", Preview: domain.ReadText("", s.body, false).Preview(), Body: s.body, AccountType: domain.Recruiter, Tags: []string{"hiring"},
 			Words: 84, Advice: []string{"no_name"}}, s.now)
 	}
 	s.now = s.now.Add(time.Millisecond)

@@ -10,6 +10,7 @@ import (
 
 	"inmail/domain"
 	"inmail/domain/mailroom"
+	"inmail/domain/richtext"
 )
 
 // inmailColumns are the columns that scanInMail reads first; one of the three constants below must follow.
@@ -27,9 +28,9 @@ const waitingColumns = `i.id, i.sender, i.recipient, i.category, i.tags, 'queued
 // The texts of an InMail are a row of the table texts, which every InMail has. A list reads no
 // bodies, and a sweep no texts.
 const (
-	withTexts    = `x.subject, x.preview, x.body, x.decline_reason`
-	withoutBody  = `x.subject, x.preview, '', x.decline_reason`
-	withoutTexts = `'', '', '', ''`
+	withTexts    = `x.subject, x.preview, x.body, x.decline_reason, ''`
+	withoutBody  = `x.subject, x.preview, '', x.decline_reason, CASE WHEN x.preview = '' THEN substr(x.body, 1, 200) ELSE '' END`
+	withoutTexts = `'', '', '', '', ''`
 
 	inmailTables  = ` FROM inmails i JOIN texts x ON x.inmail = i.id `
 	waitingTables = ` FROM waiting i JOIN texts x ON x.inmail = i.id `
@@ -38,24 +39,67 @@ const (
 // scanInMail reads inmailColumns, the texts, and then the columns of more.
 func scanInMail(r row, more ...any) (*domain.InMail, error) {
 	var m domain.InMail
-	var tags, advice, crmIDs string
+	var tags, advice, crmIDs, start string
 	var accepted, sent, expires, previewed, opened, replied, ended, declined, credited int64
 	err := r.Scan(append([]any{(*string)(&m.ID), (*string)(&m.Sender), (*string)(&m.Recipient), &m.Category, &tags,
 		(*string)(&m.Status), &m.Seq, &m.Version, (*string)(&m.Reason), &m.Undone, &m.Replies, &accepted, &sent,
 		&expires, &previewed, &opened, &replied, &ended, (*string)(&m.AccountType), &m.Words, &advice, &crmIDs,
-		&declined, &credited, &m.Automatic, &m.Subject, &m.Preview, &m.Body, &m.DeclineReason}, more...)...)
+		&declined, &credited, &m.Automatic, &m.Subject, &m.Preview, &m.Body, &m.DeclineReason, &start}, more...)...)
 	if err != nil {
 		return nil, err
 	}
 	if err := readMap(crmIDs, &m.CRM); err != nil {
 		return nil, err
 	}
+	m.Preview = readPreview(m.Preview, m.Body+start)
 	m.Tags, m.Advice = readTags(tags), readAdvice(advice)
 	m.AcceptedAt, m.SentAt, m.ExpiresAt = instant(accepted), instant(sent), instant(expires)
 	m.PreviewedAt = instant(previewed)
 	m.OpenedAt, m.RepliedAt, m.EndedAt = instant(opened), instant(replied), instant(ended)
 	m.DeclinedAt, m.CreditedAt = instant(declined), instant(credited)
 	return &m, nil
+}
+
+// previewStart is how many characters of a body its preview may be made of (withoutBody has the number).
+const previewStart = 200
+
+// noPreview is stored for the preview of a body that has none: the empty text stands for one that is
+// made.
+const noPreview = " "
+
+// writePreview returns what is stored of a preview: nothing when readPreview makes the same of the body, as
+// of every body without formatting.
+func writePreview(preview, body string) string {
+	switch {
+	case readPreview("", body) == preview:
+		return ""
+	case preview == "":
+		return noPreview
+	}
+	return preview
+}
+
+// readPreview returns the preview of a body, or of its start, from what is stored of it.
+func readPreview(stored, body string) string {
+	switch stored {
+	case "":
+		return richtext.PlainPreview(start(body), richtext.MaxPreview)
+	case noPreview:
+		return ""
+	}
+	return stored
+}
+
+// start returns the first previewStart characters of a text.
+func start(text string) string {
+	n := 0
+	for i := range text {
+		if n == previewStart {
+			return text[:i]
+		}
+		n++
+	}
+	return text
 }
 
 // writeTags puts a line feed before and behind each tag. No tag has a line feed (R56), so a search for a tag
@@ -120,7 +164,7 @@ func (t *tx) Insert(ms []*domain.InMail, receipts []domain.Receipt) error {
 	ids := make([]domain.ID, len(ms))
 	for i, m := range ms {
 		ids[i] = m.ID
-		texts.add(m.ID, m.Subject, m.Preview, m.Body)
+		texts.add(m.ID, m.Subject, writePreview(m.Preview, m.Body), m.Body)
 		if m.Status != domain.Queued {
 			return t.fail("insert InMails", ownf("a new InMail is %s, want queued", m.Status))
 		}

@@ -8,6 +8,9 @@ import (
 // MaxPreview is the length limit of a preview in the inbox, in code points (R30).
 const MaxPreview = 140
 
+// PlainPreview is Preview for a text that is not parsed: what looks like formatting is shown as it is.
+func PlainPreview(text string, limit int) string { return Document{text: text}.Preview(limit) }
+
 // Preview returns the text in one line of at most limit code points (R30): without formatting and list
 // markers, with one space for each run of blanks and line breaks. A longer text is cut after a word and ends
 // with an ellipsis, which counts; where no blank is near the limit it is cut between two grapheme clusters.

@@ -294,11 +294,24 @@ func roundTrips(t *testing.T, w *world) {
 	full := &domain.InMail{ID: newID(), Sender: member.ID, Recipient: "p", Subject: odd, Body: strings.Repeat(odd, 100), Preview: odd, Category: odd,
 		Tags: []string{"a", "b c"}, Status: domain.Queued, Seq: 1, Version: 1 << 40, AcceptedAt: at(1), AccountType: domain.Recruiter, Words: 100, Advice: []string{"no_name", "weak_subject"},
 		CRM: domain.CRMIDs{crm: {"lead": odd, "account": "001000000000001AAA"}, other: {"contact_id": "7"}}}
+	derived := *full // with a preview that follows from its body
+	derived.ID, derived.Body, derived.Preview = newID(), "Hello, this\n\nis plain.", "Hello, this is plain."
+	none := *full // without a preview, though its body has text
+	none.ID, none.Body, none.Preview = newID(), "Hello", ""
 	bare := &domain.InMail{ID: newID(), Sender: "p", Recipient: member.ID, Status: domain.Queued, Seq: 1, Version: 1, AcceptedAt: at(1)}
-	w.update(func(tx mailroom.Tx) error { return tx.Insert([]*domain.InMail{full, bare}, nil) })
-	for _, want := range []*domain.InMail{full, bare} {
+	w.update(func(tx mailroom.Tx) error { return tx.Insert([]*domain.InMail{full, bare, &derived, &none}, nil) })
+	listed := map[domain.ID]*domain.InMail{}
+	for _, m := range append(sentBy(w, member.ID, mailroom.Filter{}), sentBy(w, "p", mailroom.Filter{})...) {
+		listed[m.ID] = m
+	}
+	for _, want := range []*domain.InMail{full, bare, &derived, &none} {
 		if diff := gocmp.Diff(want, w.inmail(want.ID)); diff != "" {
 			t.Errorf("InMail (-want +got):\n%s", diff)
+		}
+		listing := *want
+		listing.Body = ""
+		if diff := gocmp.Diff(&listing, listed[want.ID]); diff != "" {
+			t.Errorf("InMail in a list (-want +got):\n%s", diff)
 		}
 	}
 
