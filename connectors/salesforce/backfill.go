@@ -125,8 +125,9 @@ type chunk struct {
 	links   []domain.Link // the links as they will be when the org takes every row
 	records *sheet
 	tasks   *sheet
-	events  map[string]bool // the event ids of the Tasks in the sheet
-	people  []*work         // those whose Leads and Contacts are to be written
+	events  map[string]bool    // the event ids of the Tasks in the sheet
+	people  []*work            // those whose Leads and Contacts are to be written
+	members map[domain.ID]bool // those whose person is to be added to Campaigns
 	to      domain.ID
 	last    bool // the chunk reaches the end of the record
 }
@@ -145,7 +146,7 @@ func (c *Connector) taskColumns() []string {
 
 // gather reads the record from where the backfill is, matches it page by page, and fills the sheets.
 func (c *Connector) gather(ctx context.Context, b *backfill) (*chunk, error) {
-	ch := &chunk{to: b.SoFar.After, events: map[string]bool{},
+	ch := &chunk{to: b.SoFar.After, events: map[string]bool{}, members: map[domain.ID]bool{},
 		records: newSheet(inMailObject, "upsert", inMailKey, append(columnNames(nil), ownerColumn)...),
 		tasks:   newSheet(taskObject, "insert", taskKey, c.taskColumns()...)}
 	for ch.records.rows < c.jobRows && ch.records.data.Len() < maxUpload-pageSize*16_000 {
@@ -188,6 +189,9 @@ func (ch *chunk) add(c *Connector, w *work) {
 	link.Chosen = w.link.Chosen
 	ch.people = append(ch.people, w)
 	ch.links = append(ch.links, link)
+	if len(c.lackedCampaigns(w.push, link, w.want)) > 0 {
+		ch.members[m.ID] = true
+	}
 	for _, it := range c.taskItems(w) {
 		ch.tasks.add(it.row)
 		ch.events[eventID(m.ID, it.event)] = true
@@ -267,6 +271,10 @@ func (c *Connector) runChunk(ctx context.Context, b *backfill, ch *chunk) (left 
 				missingTask = true
 				counts[[2]string{taskObject, t.class()}]++
 			}
+		}
+		if ch.members[l.InMail] { // an ordinary push adds them to their Campaigns
+			left = append(left, l.InMail)
+			continue
 		}
 		if missingTask {
 			b.SoFar.Failed++

@@ -55,6 +55,9 @@ func (c *Connector) Check(ctx context.Context) []Finding {
 	if c.config.Tasks {
 		findings = append(findings, c.checkTaskStatus(found[taskObject]), c.checkTask(ctx))
 	}
+	if len(c.campaigns) > 0 {
+		findings = append(findings, c.checkCampaigns(ctx))
+	}
 	return append(findings, c.checkOwners(ctx), c.checkLimits())
 }
 

@@ -41,6 +41,7 @@ type Config struct {
 	Owners       []string      `koanf:"owners"`        // member=005…: the User who stands for a sender
 	FindOwners   bool          `koanf:"find_owners"`   // look for the Users of other senders in the org
 	TeamOwners   []string      `koanf:"team_owners"`   // team=005…: who owns what a team sends without a User; *: any team
+	Campaigns    []string      `koanf:"campaigns"`     // tag=701…: the Campaign of a tag; empty: no members are written
 	TaskStatus   string        `koanf:"task_status"`   // Status of these Tasks
 	TaskDefaults []string      `koanf:"task_defaults"` // Field__c=value: what the org requires on a Task beside that
 	TimeZone     string        `koanf:"time_zone"`     // IANA name: whose days Tasks have; empty: that of the org
@@ -98,6 +99,9 @@ func (c Config) Validate() error {
 	}
 	if _, err := parseTeamOwners(c.TeamOwners); err != nil {
 		fault("team_owners: %w", err)
+	}
+	if _, err := parseCampaigns(c.Campaigns); err != nil {
+		fault("campaigns: %w", err)
 	}
 	if n := utf8.RuneCountInString(c.TaskStatus); n < 1 || n > taskSubject {
 		fault("task_status: has %d characters, not 1 to %d; Completed is the org's usual one", n, taskSubject)

@@ -30,7 +30,7 @@ const Name domain.CRM = "salesforce"
 // are pushed. Both lists are closed, because they become label values of metrics.
 var (
 	Resources = []string{"login", "query", "composite", "collections", "bulk", "describe", "limits", "other"}
-	Objects   = []string{inMailObject, taskObject, leadObject, contactObject}
+	Objects   = []string{inMailObject, taskObject, leadObject, contactObject, memberObject}
 )
 
 // Deps is what the connector needs of the program.
@@ -53,6 +53,7 @@ type Connector struct {
 	config     Config
 	owners     map[domain.MemberID]string // Users by sender, as the setting names them
 	teamOwners map[string]string          // Users by team
+	campaigns  map[string]string          // the Campaign of a tag, by the tag in lower case
 	defaults   []taskDefault              // what every Task gets
 	zone       zone
 	users      users
@@ -99,6 +100,10 @@ func New(config Config, deps Deps) (*Connector, error) {
 	if err != nil {
 		return nil, err
 	}
+	campaigns, err := parseCampaigns(config.Campaigns)
+	if err != nil {
+		return nil, err
+	}
 	teamOwners, err := parseTeamOwners(config.TeamOwners)
 	if err != nil {
 		return nil, err
@@ -118,7 +123,7 @@ func New(config Config, deps Deps) (*Connector, error) {
 				config.JWTKeyFile, err)
 		}
 	}
-	c := &Connector{config: config, pages: pages{deps.Address, deps.Profiles}, owners: owners, teamOwners: teamOwners, defaults: defaults, text: deps.Text,
+	c := &Connector{config: config, campaigns: campaigns, pages: pages{deps.Address, deps.Profiles}, owners: owners, teamOwners: teamOwners, defaults: defaults, text: deps.Text,
 		keepFor: time.Duration(deps.KeepDays) * 24 * time.Hour, shared: deps.Shared,
 		observer: deps.Observer, log: deps.Log, clock: deps.Clock, wait: deps.Wait,
 		jobRows: maxJobRows, bulkAbove: bulkAbove}

@@ -41,6 +41,7 @@ func TestRules(t *testing.T) {
 	t.Run("R53_never_backwards", testNeverBackwards)
 	t.Run("R54_states", testStates)
 	t.Run("R56_tags", testTags)
+	t.Run("R56_campaigns", testCampaigns)
 	t.Run("R59_cohort", testCohort)
 	t.Run("R60_erased", testErased)
 	t.Run("R60_erased_owner", testErasedOwner)

@@ -16,7 +16,7 @@ const (
 )
 
 // besideObjects are the objects beside InMail__c to which rows are written. Each may rest alone.
-var besideObjects = []string{taskObject, leadObject, contactObject}
+var besideObjects = []string{taskObject, leadObject, contactObject, memberObject}
 
 // objectOf returns the object of a Lead's or Contact's id.
 func objectOf(id string) string {
@@ -30,6 +30,9 @@ func objectOf(id string) string {
 func (w *work) objectOf(part string) string {
 	if part == personPart {
 		return objectOf(w.want.person())
+	}
+	if strings.HasPrefix(part, memberPart) {
+		return memberObject
 	}
 	return taskObject
 }

@@ -205,7 +205,8 @@ func pushesOf(works []*work) (pushes []*domain.Push) {
 func (w *work) taskLost() bool {
 	l := w.push.Link
 	return !lost(l, domain.RecordPart) &&
-		(lost(l, noteOf(sentEvent)) || lost(l, noteOf(repliedEvent)) || lost(l, personPart))
+		slices.ContainsFunc(slices.Collect(maps.Keys(l.Failures)),
+			func(part string) bool { return part != searchPart && lost(l, part) })
 }
 
 // item is one row of a collection.
@@ -214,7 +215,10 @@ type item struct {
 	event string // the event of a Task; empty: the row is the record's, or a person's
 	// person says that the row is that of a Lead or Contact.
 	person bool
-	row    map[string]any
+	// campaign is the Campaign of a member; also are other works with the same person and Campaign.
+	campaign string
+	also     []*work
+	row      map[string]any
 }
 
 // batch is a collection of rows of one object.
@@ -237,6 +241,7 @@ func (c *Connector) write(ctx context.Context, works []*work) {
 	})
 	c.eraseTasks(ctx, order)
 	c.erasePersonFields(ctx, order)
+	c.eraseMembers(ctx, order)
 	var records, tasks []item
 	var changed []*work
 	for _, w := range order {
@@ -260,15 +265,22 @@ func (c *Connector) write(ctx context.Context, works []*work) {
 		object := objectOf(it.row["id"].(string))
 		beside[object] = append(beside[object], it)
 	}
+	added, known := c.memberItems(order)
+	beside[memberObject] = added
 	for _, object := range besideObjects {
+		some := c.collections(object, beside[object])
+		if object == memberObject {
+			some = append(some, c.collections(object, known)...)
+		}
 		if f := c.restOf(ctx, object); f != nil {
-			c.rested(c.collections(object, beside[object]), f)
+			c.rested(some, f)
 		} else {
-			batches = append(batches, c.collections(object, beside[object])...)
+			batches = append(batches, some...)
 		}
 	}
 	c.send(ctx, batches)
 	c.lookAtDuplicates(ctx, works)
+	c.lookAtMembers(ctx, works)
 	c.lookAtStale(ctx, works)
 }
 
@@ -462,6 +474,11 @@ func (b batch) subrequest(root, ref string) subrequest {
 	switch b.object {
 	case taskObject:
 		s.Method, s.URL = http.MethodPost, root+"composite/sobjects"
+	case memberObject: // a collection has new ones, or changes of those whose id is known
+		s.Method, s.URL = http.MethodPost, root+"composite/sobjects"
+		if b.items[0].row["id"] != nil {
+			s.Method = http.MethodPatch
+		}
 	case leadObject, contactObject:
 		s.Method, s.URL = http.MethodPatch, root+"composite/sobjects"
 		s.Header["Sforce-Auto-Assign"] = "FALSE" // the Lead keeps its owner
@@ -678,6 +695,8 @@ func (it item) part() string {
 	switch {
 	case it.person:
 		return personPart
+	case it.campaign != "":
+		return memberPart + it.campaign
 	case it.event == "":
 		return domain.RecordPart
 	}
@@ -748,6 +767,13 @@ func (c *Connector) take(b batch, a subanswer, at *place) (more []batch, whole *
 			ownerless = append(ownerless, it)
 			at.others = true // it is not known yet what it gets
 			continue
+		case f.Class == domain.LostReference && it.row[campaignColumn] != nil:
+			c.log.Warn("the org refuses a Campaign, and the record goes without",
+				"campaign", it.row[campaignColumn], "answer", f.Detail())
+			it.row[campaignColumn] = nil
+			ownerless = append(ownerless, it)
+			at.others = true
+			continue
 		case f.Chunk && len(b.items) > 1:
 			tight = append(tight, it)
 			continue
@@ -807,6 +833,17 @@ func (it item) taken(r rowResult, object string) string {
 	if it.person {
 		return "updated"
 	}
+	if it.campaign != "" {
+		id, status := r.ID, it.row["Status"].(string)
+		if id == "" {
+			id, _ = it.row["id"].(string)
+		}
+		it.joined(id, status)
+		if it.row["id"] != nil {
+			return "updated"
+		}
+		return "created"
+	}
 	w := it.work
 	w.link.RecordID = r.ID
 	noteOwner(&w.link, it.row)
@@ -823,7 +860,7 @@ func (it item) taken(r rowResult, object string) string {
 // new one lacks what is only written when it changes.
 func (it item) surprises(r rowResult) bool {
 	_, complete := it.row["Match__c"]
-	return it.event == "" && !it.person && r.Created && it.work.push.Link.RecordID != "" && !complete
+	return it.event == "" && !it.person && it.campaign == "" && r.Created && it.work.push.Link.RecordID != "" && !complete
 }
 
 // logged notes that the Task of an item was written, and whether the Tasks of the InMail have texts.

@@ -311,6 +311,9 @@ func (c *Connector) judge(p domain.Push, r orgRow, there bool) (d difference, ok
 	case adoptable(l, r):
 		d.kind, d.adopted = adopted, adoptedParents(r)
 		return d, true
+	case c.mayJoin(&p):
+		d.kind, d.again = stale, true
+		return d, true
 	case c.textsLeft(r) || c.tasksKeepTexts(&p):
 		d.kind, d.texts = stale, true
 		return d, true
@@ -343,6 +346,13 @@ func parentsDiffer(l domain.Link, r orgRow) bool {
 		}
 	}
 	return false
+}
+
+// mayJoin says that the person of an InMail lacks a Campaign that the org did not refuse.
+func (c *Connector) mayJoin(p *domain.Push) bool {
+	return slices.ContainsFunc(c.lackedCampaigns(p, p.Link, parentsOf(p.Link)), func(id string) bool {
+		return !failureOf(p.Link, memberPart+id).Dead
+	})
 }
 
 // textsLeft says that a record in the org has a text of an earlier policy, which lets it leave no more.

@@ -60,6 +60,8 @@ type about struct {
 	*domain.Push
 	text domain.CRMText // the policy crm_text
 	user string         // the User who stands for the sender; empty: none
+	// campaign is the Campaign of the first tag that has one; empty: none.
+	campaign string
 	// open says that nobody is certain to be the recipient, so a person has to find them.
 	open  bool
 	pages pages
@@ -67,7 +69,11 @@ type about struct {
 
 // about returns what the columns say of an InMail with its parents in its link.
 func (c *Connector) about(p *domain.Push) about {
-	return about{Push: p, text: c.text, user: c.senderUser(p.InMail.Sender), pages: c.pages}.under(parentsOf(p.Link))
+	is := about{Push: p, text: c.text, user: c.senderUser(p.InMail.Sender), pages: c.pages}
+	if of := c.campaignsOf(&p.InMail); of != nil {
+		is.campaign = of[0]
+	}
+	return is.under(parentsOf(p.Link))
 }
 
 // under returns what the columns say of an InMail with other parents.
@@ -174,6 +180,7 @@ var columns = []column{
 	{name: "Headline__c", value: func(p about) any { return p.ifOpen(p.Headline) }},
 	{name: "Profile_Link__c", value: about.profile},
 	{name: "Open_Rate_Cohort__c", value: func(p about) any { return cohortOf(p.InMail.SentAt) }},
+	{name: campaignColumn, value: func(p about) any { return orNull(p.campaign, 0) }},
 	{name: "Cohort_Monday__c", value: func(p about) any { return mondayOf(p.InMail.SentAt) }},
 }
 

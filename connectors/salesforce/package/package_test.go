@@ -70,6 +70,7 @@ var fixedModel = map[string]Field{
 	"InMail__c.Match__c":            {Type: Picklist, Restricted: true, Values: matches()},
 	"InMail__c.Open_Rate_Cohort__c": {Type: Text, Length: 10},
 	"InMail__c.Cohort_Monday__c":    {Type: Date},
+	"InMail__c.Campaign__c":         {Type: Lookup, ReferenceTo: "Campaign", RelationshipName: "InMails", DeleteConstraint: "SetNull"},
 
 	"Lead.InMail_Member_Id__c":      {Type: Text, Length: domain.MaxMemberID, ExternalID: true},
 	"Contact.InMail_Member_Id__c":   {Type: Text, Length: domain.MaxMemberID, ExternalID: true},

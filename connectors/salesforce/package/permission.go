@@ -10,6 +10,7 @@ import (
 const (
 	IntegrationSet = "InMail_Integration" // for the integration user: writes InMails, logs tasks
 	PeopleSet      = "InMail_People"      // for the integration user: edits the fields of InMail on Lead and Contact
+	CampaignsSet   = "InMail_Campaigns"   // for the integration user: adds members to Campaigns
 	ReaderSet      = "InMail_Reader"      // reads InMails
 	MatchingSet    = "InMail_Matching"    // may set InMail_Member_Id__c on Leads and Contacts
 )

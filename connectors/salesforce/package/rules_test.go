@@ -43,6 +43,7 @@ func anInMail(now time.Time) *rapid.Generator[record] {
 		r := record{
 			"Sender_Member__c": rapid.SampledFrom([]any{"m1", "m2", "m3", nil}).Draw(t, "sender"),
 			"Tags__c":          rapid.SampledFrom([]any{nil, "demo", "demo;renewal", "renewal"}).Draw(t, "tags"),
+			"Campaign__c":      rapid.SampledFrom([]any{nil, "Fair", "Spring"}).Draw(t, "campaign"),
 			"Status__c":        "Refused",
 		}
 		if r["Sender_Member__c"] == "m1" || r["Sender_Member__c"] == "m2" {
@@ -231,7 +232,7 @@ func TestRules(t *testing.T) {
 				}
 			}
 			for _, kind := range []string{"Open_Rate", "Response_Rate"} {
-				weeks, final, bySender, byTags, oneTag := map[string]total{}, map[string]total{}, map[string]total{}, map[string]total{}, map[string]total{}
+				weeks, final, bySender, byTags, byCampaign, oneTag := map[string]total{}, map[string]total{}, map[string]total{}, map[string]total{}, map[string]total{}, map[string]total{}
 				for _, r := range records {
 					sent, ok := r["Sent_At__c"].(time.Time)
 					if !ok {
@@ -250,6 +251,11 @@ func TestRules(t *testing.T) {
 						if r["Tags__c"] != nil {
 							tags = fmt.Sprint(r["Tags__c"])
 						}
+						campaign := "-"
+						if r["Campaign__c"] != nil {
+							campaign = fmt.Sprint(r["Campaign__c"])
+						}
+						byCampaign[campaign] = counted(records, kind, func(x record, s time.Time) bool { return published(x, s) && x["Campaign__c"] == r["Campaign__c"] })
 						byTags[tags] = counted(records, kind, func(x record, s time.Time) bool { return published(x, s) && x["Tags__c"] == r["Tags__c"] })
 					}
 					weeks[state+cohort(sent)] = counted(records, kind, week)
@@ -260,7 +266,7 @@ func TestRules(t *testing.T) {
 				}
 				for name, want := range map[string]map[string]total{
 					"_by_Week": weeks, "_Complete_Weeks": final, "_by_Sender": bySender, "_by_Tags": byTags, "_of_One_Tag": oneTag,
-					"_of_My_Team": bySender,
+					"_of_My_Team": bySender, "_by_Campaign": byCampaign,
 				} {
 					got := o.run(t, find("Report", kind+name), drawn)
 					for key, line := range got {

@@ -142,6 +142,11 @@ func (a *access) add(s *schema, set sfpackage.PermissionSet) error {
 		if !a.all {
 			grant(o, granted)
 		}
+		if o.name == "Campaign" && granted.Edit && !a.all { // members follow the permission on their campaign
+			grant(s.object("CampaignMember"), sfpackage.ObjectAccess{Create: true, Read: true, Edit: true, Delete: true,
+				ViewAll: true})
+			grant(s.object("CampaignMemberStatus"), sfpackage.ObjectAccess{Read: true, ViewAll: true})
+		}
 	}
 	for _, permission := range set.System {
 		if permission == "EditTask" && !a.all {

@@ -59,7 +59,24 @@ func (tx *txn) convert(leadID string, to Conversion) (Converted, []*apiError) {
 			return Converted{}, errs
 		}
 	}
-	return out, nil
+	return out, tx.convertMembers(lead.id(), out.ContactID)
+}
+
+// convertMembers moves a lead's memberships of campaigns to its contact, which keeps those that it has.
+func (tx *txn) convertMembers(lead, contact string) []*apiError {
+	members := tx.schema.object("CampaignMember")
+	for _, m := range tx.findBy(members, members.must("LeadId"), lead) {
+		d := tx.newDraft(members, m)
+		d.set("LeadId", nil)
+		d.set("ContactId", contact)
+		if refused := members.check(tx, d); refused != nil {
+			continue
+		}
+		if _, errs := d.save(); errs != nil {
+			return errs
+		}
+	}
+	return nil
 }
 
 // destinations finds or creates the account and the contact.

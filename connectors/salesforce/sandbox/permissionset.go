@@ -127,7 +127,8 @@ func (v *view) permissionSets() map[string]string {
 // isFor reports whether a permission set of the package is for a kind of user.
 func (s *Sandbox) isFor(set string, u User) bool {
 	if u.Integration {
-		return set == sfpackage.IntegrationSet || set == sfpackage.PeopleSet && !s.options.PeopleSetUnassigned
+		return set == sfpackage.IntegrationSet || set == sfpackage.CampaignsSet && s.options.CampaignsSetAssigned ||
+			set == sfpackage.PeopleSet && !s.options.PeopleSetUnassigned
 	}
 	return set == sfpackage.ReaderSet || set == sfpackage.MatchingSet
 }

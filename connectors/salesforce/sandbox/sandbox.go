@@ -45,6 +45,8 @@ type Options struct {
 	PermissionSetUnassigned bool
 	// PeopleSetUnassigned leaves integration users without edit on Lead and Contact, as an administrator may.
 	PeopleSetUnassigned bool
+	// CampaignsSetAssigned lets integration users add members to campaigns.
+	CampaignsSetAssigned bool
 	// Undeployed starts an org without the package, which a deployment brings. Its permission sets are then
 	// assigned to nobody.
 	Undeployed bool

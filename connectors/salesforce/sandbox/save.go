@@ -288,7 +288,12 @@ func (d *draft) save() (string, []*apiError) {
 	if e := d.tx.rows.refuse(d.object.name, d.tx.chunk); e != nil {
 		return "", one(e)
 	}
-	return d.store(), nil
+	isNew := d.old == nil
+	id := d.store()
+	if isNew && d.object.created != nil {
+		d.object.created(d.tx, id)
+	}
+	return id, nil
 }
 
 func (d *draft) checkRequired() *apiError {

@@ -147,6 +147,7 @@ type object struct {
 	nameAt                      *field
 	derive                      func(*draft)                 // sets the fields that follow from others
 	check                       func(*txn, *draft) *apiError // checks conditions across fields
+	created                     func(tx *txn, id string)     // adds what comes with a new record
 }
 
 func (o *object) custom() bool { return strings.HasSuffix(o.name, "__c") }

@@ -1,6 +1,9 @@
 package sandbox
 
-import "strings"
+import (
+	"strings"
+	"time"
+)
 
 // maker builds one standard object; each call adds a field.
 type maker struct{ *object }
@@ -114,7 +117,8 @@ func personName(d *draft) {
 // standardObjects are the objects that every org has, with the fields that sales teams and
 // integrations use. Picklist values are those of a new org.
 func standardObjects() []*object {
-	return []*object{account(), campaign(), contact(), lead(), organization(), permissionSet(), permissionSetAssignment(),
+	return []*object{account(), campaign(), campaignMember(), campaignMemberStatus(),
+		contact(), lead(), organization(), permissionSet(), permissionSetAssignment(),
 		task(), user(), userRole()}
 }
 
@@ -166,7 +170,85 @@ func campaign() *object {
 	m.flag("IsActive", "Active")
 	m.field("Description", "Description", kindTextArea, 32000)
 	m.owner()
+	m.created = newCampaign
 	return m.object
+}
+
+func campaignMember() *object {
+	m := newObject("CampaignMember", "Campaign Member", "Campaign Members", "00v")
+	m.reference("CampaignId", "Campaign ID", "Campaign", "CampaignMembers", "Campaign").onDelete = cascade
+	m.reference("LeadId", "Lead ID", "Lead", "CampaignMembers", "Lead").onDelete = cascade
+	m.reference("ContactId", "Contact ID", "Contact", "CampaignMembers", "Contact").onDelete = cascade
+	m.require("CampaignId")
+	for _, name := range []string{"CampaignId", "LeadId", "ContactId"} {
+		m.must(name).updateable, m.must(name).permissionable = false, false
+	}
+	m.picklist("Status", "Status", 40).permissionable = false
+	m.readOnlyField("HasResponded", "Responded", kindBoolean, 0).fallback = false
+	m.readOnlyField("FirstRespondedDate", "First Responded Date", kindDate, 0)
+	m.derive = func(d *draft) {
+		statuses := d.tx.schema.object("CampaignMemberStatus")
+		for _, s := range d.tx.findBy(statuses, statuses.must("CampaignId"), d.get("CampaignId")) {
+			if s.get("Label") == d.get("Status") {
+				d.set("HasResponded", s.flag(statuses.must("HasResponded")))
+			}
+		}
+		if d.get("HasResponded") == true && d.get("FirstRespondedDate") == nil {
+			d.set("FirstRespondedDate", d.tx.at.Format(time.DateOnly))
+		}
+	}
+	m.check = func(tx *txn, d *draft) *apiError {
+		person := "LeadId"
+		if d.get("ContactId") != nil {
+			person = "ContactId"
+		}
+		if (d.get("LeadId") == nil) == (d.get("ContactId") == nil) {
+			return &apiError{Code: "REQUIRED_FIELD_MISSING", Fields: []string{"LeadId", "ContactId"},
+				Message: "a campaign member is a lead or a contact"}
+		}
+		for _, other := range tx.findBy(d.object, d.object.must(person), d.get(person)) {
+			if other.get("CampaignId") == d.get("CampaignId") && (d.old == nil || other.id() != d.old.id()) {
+				return &apiError{Code: "DUPLICATE_VALUE", Fields: []string{}, Message: "Already a campaign member."}
+			}
+		}
+		statuses := tx.schema.object("CampaignMemberStatus")
+		for _, s := range tx.findBy(statuses, statuses.must("CampaignId"), d.get("CampaignId")) {
+			if d.get("Status") == nil && s.flag(statuses.must("IsDefault")) {
+				d.set("Status", s.get("Label"))
+			}
+			if s.get("Label") == d.get("Status") {
+				return nil
+			}
+		}
+		return &apiError{Code: "INVALID_STATUS", Fields: []string{"Status"}, Message: "the campaign has no such member status"}
+	}
+	return m.object
+}
+
+func campaignMemberStatus() *object {
+	m := newObject("CampaignMemberStatus", "Campaign Member Status", "Campaign Member Statuses", "01Y")
+	m.reference("CampaignId", "Campaign ID", "Campaign", "CampaignMemberStatuses", "Campaign").onDelete = cascade
+	m.text("Label", "Label", 765)
+	m.require("CampaignId", "Label")
+	m.flag("HasResponded", "Responded")
+	m.flag("IsDefault", "Default")
+	for _, f := range m.fields {
+		f.permissionable = false
+	}
+	return m.object
+}
+
+// newCampaign gives a campaign the two member statuses that every new one has.
+func newCampaign(tx *txn, id string) {
+	statuses := tx.schema.object("CampaignMemberStatus")
+	for _, label := range []string{"Sent", "Responded"} {
+		d := tx.newDraft(statuses, nil)
+		d.set("CampaignId", id)
+		d.set("Label", label)
+		d.set("HasResponded", label == "Responded")
+		d.set("IsDefault", label == "Sent")
+		d.store()
+	}
 }
 
 func contact() *object {
