@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 space := $(subst ,, )
 .DEFAULT_GOAL := help
-.PHONY: help run build quick test storm fleet rehearse check rules generate vulndb bench fuzz clean
+.PHONY: help run build quick test storm fleet rehearse scale lighthouse check rules generate vulndb bench fuzz clean
 
 # No limit judges a test: an hour is when something hangs. Packages and tests run beside each other, more than there are
 # processors: many wait.
@@ -68,6 +68,13 @@ fleet: ## Disturb two processes of each role at random for MINUTES (5), in the o
 
 rehearse: ## Run the commands of the Salesforce package's README with the Salesforce CLI (some 480 MB from npm) against the sandbox
 	@INMAIL_REHEARSE=1 go test -vet=off -count=1 -timeout 30m -run '^TestRehearsal$$' ./connectors/salesforce/sandbox
+
+scale: ## Compare the costs of figures and pages at a thousand InMails with those at INMAILS (1000000)
+	@INMAIL_TEST_SCALE=$(or $(INMAILS),1000000) .ci/services run -- \
+		go test -vet=off -count=1 -timeout 0 -v -run '^TestFiguresCostTheSame$$' ./cmd/inmail
+
+lighthouse: ## Measure the pages that people begin at with Lighthouse, as a phone (wants all of Chromium: apt-get install chromium)
+	@INMAIL_TEST_LIGHTHOUSE=1 go test -vet=off -count=1 -timeout 1h -v -run '^TestLighthouse$$' ./cmd/inmail
 
 check: ## Look without running: format, vet, staticcheck, known vulnerabilities, imports, generated files
 	@$(MAKE) --no-print-directory -k $(CHECKS)

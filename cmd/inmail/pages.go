@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"os"
 
 	"inmail/connectors/httpapi"
 	"inmail/connectors/queue"
@@ -17,6 +19,14 @@ func (a *app) pages(api httpapi.Parts) (*web.Site, error) {
 		Export: func(e mailroom.Export) ([]byte, error) { return httpapi.ExportDocument(e, a.settings.Policy.AnchorDay) }}
 	for _, p := range api.Probes {
 		parts.Probes = append(parts.Probes, web.Probe{Name: p.Name, Check: p.Check})
+	}
+	if name := a.settings.Web.Words; name != "" {
+		file, err := os.Open(name)
+		if err != nil {
+			return nil, usageError{fmt.Errorf("settings: pages_words: %w", err)}
+		}
+		defer file.Close()
+		parts.Words = file
 	}
 	return web.New(parts)
 }

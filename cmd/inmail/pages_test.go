@@ -111,6 +111,24 @@ func (b *browser) sample(t *testing.T) *front {
 	return &front{b, a}
 }
 
+// session returns the cookie of a new session; no member is the operator.
+func (f *front) session(t *testing.T, member domain.MemberID) string {
+	t.Helper()
+	key, err := f.app.service.Authenticate(t.Context(), f.app.operatorKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	link, _, err := f.app.service.MakeSignInLink(t.Context(), key, member)
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, _, err := f.app.service.FollowLink(t.Context(), link)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return "inmail=" + token
+}
+
 // way is how somebody uses a page.
 type way int
 
@@ -362,6 +380,16 @@ func (w *window) look(name string, width int64, scheme string) []byte {
 	return picture
 }
 
+// keep stores a picture in the folder that INMAIL_TEST_PICTURES names, if any.
+func (w *window) keep(name string, picture []byte) {
+	w.t.Helper()
+	if folder := os.Getenv("INMAIL_TEST_PICTURES"); folder != "" {
+		if err := os.WriteFile(filepath.Join(folder, name+".png"), picture, 0o644); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+}
+
 // TestPagesInABrowser plays on the pages of the running program in real Chromium, and looks at every page.
 func TestPagesInABrowser(t *testing.T) {
 	b := newBrowser(t)
@@ -371,6 +399,9 @@ func TestPagesInABrowser(t *testing.T) {
 	t.Run("without script", sample.withoutScript)
 	t.Run("keys", sample.keys)
 	t.Run("every page", sample.everyPage)
+	t.Run("the page of the queue", sample.queuePage)
+	t.Run("no frame around it", sample.frame)
+	t.Run("hostile texts", sample.hostile)
 }
 
 // keys uses no pointer.
@@ -404,13 +435,12 @@ func (f *front) everyPage(t *testing.T) {
 	if err != nil || len(sent) == 0 {
 		t.Fatal("the seller of the sample has nothing that was answered", err)
 	}
-	folder := os.Getenv("INMAIL_TEST_PICTURES") // where to keep the pictures; empty: nowhere
 	for _, visit := range []struct {
 		member domain.MemberID
 		pages  map[string]string
 	}{
 		{recipient, map[string]string{"inbox": "/inbox", "conversation": "/inbox/" + string(inbox.Items[len(inbox.Items)-1].InMail), "settings": "/me", "problem": "/sent/019abf5e-8c00-7a31-9c55-0d6a3f6b7e21"}},
-		{"lena.hart", map[string]string{"sent": "/sent", "letter": "/sent/" + string(sent[0].InMail.ID), "new": "/new?to=patient.park", "campaign": "/campaign", "me": "/me", "figures": "/figures", "length": "/figures/length"}},
+		{"lena.hart", map[string]string{"sent": "/sent", "letter": "/sent/" + string(sent[0].InMail.ID), "new": "/new?to=patient.park", "campaign": "/campaign", "me": "/me", "figures": "/figures", "length": "/figures/length", "own-tags": "/figures/tag", "nothing": "/sent?tag=no-such-tag"}},
 		{"", map[string]string{"works": "/works", "crm": "/works/crm", "queue": "/works/queue", "people": "/works/people?member=max.loud", "held": "/works/people", "banned": "/works/banned",
 			"keys-of-the-api": "/works/keys", "audit": "/works/audit", "erase": "/works/people/erase?member=max.loud", "tags": "/figures/tag"}},
 	} {
@@ -420,12 +450,7 @@ func (f *front) everyPage(t *testing.T) {
 			w.accessible(name)
 			for _, width := range []int64{360, 800, 1600} {
 				for _, scheme := range []string{"light", "dark"} {
-					picture := w.look(name, width, scheme)
-					if folder != "" {
-						if err := os.WriteFile(filepath.Join(folder, fmt.Sprintf("%s-%d-%s.png", name, width, scheme)), picture, 0o644); err != nil {
-							t.Fatal(err)
-						}
-					}
+					w.keep(fmt.Sprintf("%s-%d-%s", name, width, scheme), w.look(name, width, scheme))
 				}
 			}
 		}

@@ -56,9 +56,10 @@ func many(t *testing.T) int {
 }
 
 // TestFiguresCostTheSame compares a record of 1,000 InMails with one of many times as many, alternating
-// between them: a scrape of /metrics/domain and the job that computes its figures read as many rows, take as
-// long, and give as many series. If anything were counted by a scan, the large record would take dozens of
-// times as long. The bound of four allows for a busy machine.
+// between them: a scrape of /metrics/domain and the job that computes its figures read as many rows, take
+// as long, and give as many series; and the pages that members begin at cost as much. If anything were
+// counted by a scan, the large record would take dozens of times as long. The bound of four allows for a
+// busy machine.
 func TestFiguresCostTheSame(t *testing.T) {
 	const bound = 4
 	t.Parallel() // the two records are measured in turns: what else runs slows both
@@ -72,14 +73,18 @@ func TestFiguresCostTheSame(t *testing.T) {
 			began := time.Now()
 			large.multiply(t, many/few)
 			t.Logf("%d InMails are there after %s", many, time.Since(began).Round(time.Second))
+			small.correspond(t)
+			large.correspond(t)
 			small.exec(t, engine.tidy)
 			large.exec(t, engine.tidy)
 
 			if engine.name == "postgres" {
-				a, b := small.rows(t), large.rows(t)
-				t.Logf("ten snapshots and ten scrapes read %d rows of %d InMails, and %d of %d", a, few, b, many)
-				if b > a+a/4 {
-					t.Errorf("of %d InMails %d rows are read, of %d InMails %d", few, a, many, b)
+				for what, do := range map[string]func(*testing.T, *app){"figures": figuresOnce, "inbox and sent list": pagesOnce} {
+					a, b := small.rows(t, do), large.rows(t, do)
+					t.Logf("%s, ten times, read %d rows of %d InMails, and %d of %d", what, a, few, b, many)
+					if b > a+a/4 {
+						t.Errorf("%s: of %d InMails %d rows are read, of %d InMails %d", what, few, a, many, b)
+					}
 				}
 			}
 			one, other := small.open(t), large.open(t)
@@ -92,11 +97,15 @@ func TestFiguresCostTheSame(t *testing.T) {
 			var pages [2]string
 			compare(t, "a scrape", 201, bound, func() { pages[0] = scrape(t, one) }, func() { pages[1] = scrape(t, other) })
 
+			for _, path := range []string{"/inbox", "/sent"} {
+				compare(t, "the page "+path, 51, bound, visitor(t, one, path), visitor(t, other, path))
+			}
+
 			var series [2]int
 			for i, page := range pages {
 				values := samplesOf(t, page)
 				series[i] = len(values)
-				if got, want := sum(values, "inmail_cohort_messages"), []int{few, many}[i]; got != float64(want) {
+				if got, want := sum(values, "inmail_cohort_messages"), []int{few, many}[i]+2*letters; got != float64(want) {
 					t.Errorf("the page shows %v InMails of %d", got, want)
 				}
 				if got, want := sum(values, "inmail_crm_unsynced_records"), 0.0; got != want {
@@ -352,10 +361,9 @@ func (s *stand) exec(t *testing.T, statements ...string) {
 	}
 }
 
-// rows runs the program for ten snapshots and ten scrapes and returns how many rows and index entries
-// PostgreSQL read for them, by its own statistics. These are complete only after the program's connections
-// are closed.
-func (s *stand) rows(t *testing.T) int64 {
+// rows runs the program, does something ten times, and returns how many rows and index entries PostgreSQL
+// read for it, by its own statistics. These are complete only after the program's connections are closed.
+func (s *stand) rows(t *testing.T, do func(*testing.T, *app)) int64 {
 	t.Helper()
 	db := s.db(t)
 	defer db.Close()
@@ -371,10 +379,7 @@ func (s *stand) rows(t *testing.T) int64 {
 	before, _ := read()
 	a, stop := s.start(t)
 	for range 10 {
-		if err := a.snapshot(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		scrape(t, a)
+		do(t, a)
 	}
 	stop()
 	var after int64

@@ -21,7 +21,8 @@ func (a *API) queuePageEndpoints() []endpoint {
 			c.refuse(domain.Refuse(domain.Forbidden, "the queue is changed from its own page alone"))
 			return
 		}
-		c.Header().Set("Content-Security-Policy", "frame-ancestors 'none'")
+		c.Header().Set("Content-Security-Policy", "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "+
+			"img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'")
 		a.Queues.ServeHTTP(c, r)
 	})
 	var es []endpoint

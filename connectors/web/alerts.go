@@ -53,7 +53,7 @@ var judgedAlerts = []alert{
 	{"InMailQueueUnseen", true, 0, "", "", func(f facts, _ float64) []string {
 		return when(f.faults["queue"] != nil, say("Nobody sees the queue. See that Redis runs and that this process reaches it."))
 	}},
-	{"InMailSendsWaiting", true, 60, "/works/queue", "See the queue", func(f facts, limit float64) []string {
+	{"InMailSendsWaiting", true, 60, "/works/queue", mark("See the queue"), func(f facts, limit float64) []string {
 		longest := time.Duration(0)
 		if f.jobs != nil {
 			for _, q := range f.jobs.Queues {
@@ -81,33 +81,33 @@ var judgedAlerts = []alert{
 		age := f.now.Sub(f.snapshot.At)
 		return when(age.Seconds() > limit, say("The figures are %s old; %s is the limit. See that a worker runs.", span(age), secondsOf(limit)))
 	}},
-	{"InMailSalesforceLate", true, 900, "/works/crm", "See the sync", eachCRM(func(c crmFacts, f facts, limit float64) string {
+	{"InMailSalesforceLate", true, 900, "/works/crm", mark("See the sync"), eachCRM(func(c crmFacts, f facts, limit float64) string {
 		waits := f.now.Sub(c.OldestUnsynced)
 		if c.OldestUnsynced.IsZero() || waits.Seconds() <= limit || c.Unsynced < 20 {
 			return ""
 		}
 		return say("%s is behind: %s wait, the oldest for %s; %s is the limit.", c.Title, many(c.Unsynced, say("InMail"), say("InMails")), span(waits), secondsOf(limit))
 	})},
-	{"InMailSalesforceBudgetLow", false, 0.8, "/works/crm", "See the sync", eachCRM(func(c crmFacts, _ facts, limit float64) string {
+	{"InMailSalesforceBudgetLow", false, 0.8, "/works/crm", mark("See the sync"), eachCRM(func(c crmFacts, _ facts, limit float64) string {
 		allowed := float64(c.Budget.Max) * c.Budget.Share
 		if allowed <= 0 || float64(c.Budget.Ours) <= limit*allowed {
 			return ""
 		}
 		return say("%s of %s calls of the day to %s are used; %.0f %% is the limit.", thousands(c.Budget.Ours), thousands(int(allowed)), c.Title, 100*limit)
 	})},
-	{"InMailSalesforceUnreachable", false, 0, "/works/crm", "See the sync", eachCRM(func(c crmFacts, f facts, _ float64) string {
+	{"InMailSalesforceUnreachable", false, 0, "/works/crm", mark("See the sync"), eachCRM(func(c crmFacts, f facts, _ float64) string {
 		if c.UnreachableSince.IsZero() {
 			return ""
 		}
 		return say("%s has not answered for %s. See its status page and the network.", c.Title, span(max(f.now.Sub(c.UnreachableSince), 0)))
 	})},
-	{"InMailSalesforceDeadLetters", false, 10, "/works/crm", "See the failures", eachCRM(func(c crmFacts, _ facts, limit float64) string {
+	{"InMailSalesforceDeadLetters", false, 10, "/works/crm", mark("See the failures"), eachCRM(func(c crmFacts, _ facts, limit float64) string {
 		if float64(c.NewDead) < limit {
 			return ""
 		}
 		return say("%s given up by %s within the hour; %.0f is the limit. Repair the cause and retry them.", many(c.NewDead, say("InMail was"), say("InMails were")), c.Title, limit)
 	})},
-	{"InMailSalesforceDrift", false, 10, "/works/crm", "See the differences", eachCRM(func(c crmFacts, _ facts, limit float64) string {
+	{"InMailSalesforceDrift", false, 10, "/works/crm", mark("See the differences"), eachCRM(func(c crmFacts, _ facts, limit float64) string {
 		for _, kind := range sortedKeys(c.Drift.Kinds) {
 			if n := c.Drift.Kinds[kind]; float64(n) > limit {
 				return say("%s in %s differ (%s); %.0f is the limit. Compare and repair.", many(n, say("record"), say("records")), c.Title, spaced(kind), limit)
@@ -146,7 +146,7 @@ func alertsOf(f facts) (calls []alertView) {
 				continue
 			}
 			for _, text := range a.judge(f, a.limit) {
-				calls = append(calls, alertView{Name: a.name, Page: a.page, Text: text, Link: a.link, LinkText: a.text})
+				calls = append(calls, alertView{Name: a.name, Page: a.page, Text: text, Link: a.link, LinkText: look(a.text)})
 			}
 		}
 	}

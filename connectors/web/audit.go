@@ -1,6 +1,7 @@
 package web
 
 import (
+	"encoding/json"
 	"net/http"
 	"strings"
 
@@ -21,6 +22,7 @@ type auditItem struct {
 	What              string
 	Sender, Recipient string
 	Refusals          []string
+	Note              string // the limit that was passed, or the operator's own words
 	By                string
 	InMail            domain.ID
 }
@@ -30,15 +32,15 @@ const auditShown = 50
 
 // auditWords say what each kind of decision is.
 var auditWords = map[string]string{
-	mailroom.DecidedSend:     "refused a send",
-	mailroom.DecidedDelivery: "refused at delivery",
-	mailroom.DecidedRestrict: "restricted",
-	mailroom.DecidedUndo:     "undid a restriction",
-	mailroom.DecidedBan:      "banned",
-	mailroom.DecidedUnban:    "took off the banned list",
-	mailroom.DecidedErase:    "erased",
-	mailroom.DecidedResume:   "ended the hold",
-	mailroom.DecidedAct:      "acted",
+	mailroom.DecidedSend:     mark("refused a send"),
+	mailroom.DecidedDelivery: mark("refused at delivery"),
+	mailroom.DecidedRestrict: mark("restricted"),
+	mailroom.DecidedUndo:     mark("undid a restriction"),
+	mailroom.DecidedBan:      mark("banned"),
+	mailroom.DecidedUnban:    mark("took off the banned list"),
+	mailroom.DecidedErase:    mark("erased"),
+	mailroom.DecidedResume:   mark("ended the hold"),
+	mailroom.DecidedAct:      mark("acted"),
 }
 
 func (v *visit) showAudit() error {
@@ -61,8 +63,8 @@ func (v *visit) showAudit() error {
 			page.More = "/works/audit?" + q.Encode()
 			break
 		}
-		item := auditItem{At: momentOf(e.At, v.now()), What: auditWords[e.Kind], Sender: string(e.Sender),
-			Recipient: string(e.Recipient), By: e.By, InMail: e.InMail}
+		item := auditItem{At: momentOf(e.At, v.now()), What: look(auditWords[e.Kind]), Sender: string(e.Sender),
+			Recipient: string(e.Recipient), By: e.By, InMail: e.InMail, Note: noteOf(e)}
 		if item.What == "" {
 			item.What = spaced(e.Kind)
 		}
@@ -75,4 +77,23 @@ func (v *visit) showAudit() error {
 		page.Items = append(page.Items, item)
 	}
 	return v.show(http.StatusOK, say("Audit"), page)
+}
+
+// noteOf says by which limit somebody was restricted, and why a restriction was undone.
+func noteOf(e mailroom.AuditEntry) string {
+	var detail struct {
+		Trigger json.RawMessage
+		Reason  string
+	}
+	if json.Unmarshal(e.Detail, &detail) != nil {
+		return ""
+	}
+	var t struct {
+		Name         string
+		Value, Limit float64
+	}
+	if e.Kind == mailroom.DecidedRestrict && json.Unmarshal(detail.Trigger, &t) == nil {
+		return say("%s %s; the limit is %s.", number(t.Value), triggerWord(t.Name), number(t.Limit))
+	}
+	return detail.Reason
 }

@@ -11,6 +11,7 @@ type Config struct {
 	Pages      bool   `koanf:"pages"`       // serve the pages; without them GET / is what it is for programs
 	PublicURL  string `koanf:"public_url"`  // where people reach the pages, for links in CRMs; empty: no links
 	ProfileURL string `koanf:"profile_url"` // a member's profile, with {member}; empty: the page that writes to them
+	Words      string `koanf:"pages_words"` // a translation of the pages' words; empty: they are English
 }
 
 // Default returns the settings that are in force when nothing is set.

@@ -76,7 +76,7 @@ func crmViewOf(s mailroom.CRMStatus, title string, failures []domain.Link, remed
 	now time.Time) crmView {
 	view := crmView{Name: s.CRM, Title: title, Card: crmCard(s, title, now), Paused: s.Pause != nil,
 		Budget: budgetWords(s.Budget)}
-	view.Card.Sign = signs[view.Card.State]
+	view.Card.Sign = look(signs[view.Card.State])
 	if allowed := float64(s.Budget.Max) * s.Budget.Share; allowed > 0 {
 		view.Used = min(100, int(100*float64(s.Budget.Ours)/allowed))
 	}

@@ -49,15 +49,15 @@ func spanOf(r *rates.Rate) span100 {
 // cutWords name the cuts. In those by tag, category and sender the use case gives a member the figures of its
 // own sends alone (R69).
 var cutWords = []struct{ cut, title string }{
-	{"length", "By length"}, {"advice", "By advice"}, {"account_type", "By kind of account"}, {"tag", "By tag"},
-	{"category", "By category"}, {"sender", "By sender"},
+	{"length", mark("By length")}, {"advice", mark("By advice")}, {"account_type", mark("By kind of account")}, {"tag", mark("By tag")},
+	{"category", mark("By category")}, {"sender", mark("By sender")},
 }
 
 // cut finds the cut of the path.
 func (v *visit) cut() (cut, title string, err error) {
 	for _, c := range cutWords {
 		if c.cut == v.r.PathValue("cut") {
-			return c.cut, c.title, nil
+			return c.cut, look(c.title), nil
 		}
 	}
 	return "", "", refuse(domain.NotFound, say("There are no figures by this."))
@@ -88,7 +88,7 @@ func (v *visit) showCut() error {
 func cutLinks(open string) []filterView {
 	all := []filterView{{Path: "/figures", Text: say("By week"), On: open == ""}}
 	for _, c := range cutWords {
-		all = append(all, filterView{Path: "/figures/" + c.cut, Text: c.title, On: c.cut == open})
+		all = append(all, filterView{Path: "/figures/" + c.cut, Text: look(c.title), On: c.cut == open})
 	}
 	return all
 }
@@ -154,7 +154,7 @@ func keyWords(cut, key string) string {
 		return say("former members")
 	case cut == "advice":
 		if w, ok := adviceWords[key]; ok {
-			return w
+			return look(w)
 		}
 	case cut == "length" && key == "under_100":
 		return say("under 100 words")

@@ -231,7 +231,7 @@ func (c *checkView) judged(check mailroom.Check, now time.Time) {
 
 func adviceOf(hit advice.Hit) adviceView {
 	name, ok := adviceWords[hit.Code]
-	if !ok {
+	if name = look(name); !ok {
 		name = spaced(hit.Code)
 	}
 	return adviceView{Code: hit.Code, Name: name, Text: sentence(hit.Detail)}

@@ -36,7 +36,7 @@ func (v *visit) showQueue() error {
 	}
 	page := queuePage{Card: jobsCard(card{Name: say("Queue"), State: isWell,
 		Sentence: say("Nothing waits longer than it should.")}, jobs), Queues: jobs.Queues}
-	page.Card.Sign = signs[page.Card.State]
+	page.Card.Sign = look(signs[page.Card.State])
 	for _, f := range failures {
 		page.Failures = append(page.Failures, taskView{f, momentOf(f.At, v.now()), momentOrNil(f.Next, v.now())})
 	}

@@ -214,7 +214,7 @@ func letterOf(view mailroom.View, names crms, now time.Time) letterView {
 	m := view.InMail
 	letter := letterView{sentItem: sentItemOf(view, names, now), ID: m.ID, TagText: strings.Join(m.Tags, ", ")}
 	for _, r := range view.Receipts {
-		shown := receiptView{Code: string(r.Status), Text: receiptWords[r.Status], At: momentOf(r.At, now)}
+		shown := receiptView{Code: string(r.Status), Text: look(receiptWords[r.Status]), At: momentOf(r.At, now)}
 		if shown.Text == "" {
 			shown.Text = sentence(statusWord(r.Status))
 		}

@@ -1,7 +1,9 @@
 package web_test
 
 import (
+	"compress/gzip"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -440,6 +442,14 @@ func TestAssets(t *testing.T) {
 			t.Errorf("%s: %d, %s", path, a.status, a.header.Get("Cache-Control"))
 		}
 		total += len(a.body)
+		zipped := (&browser{w: w, head: http.Header{"Accept-Encoding": {"gzip, br"}}}).get(path)
+		z, err := gzip.NewReader(strings.NewReader(zipped.body))
+		if err != nil || zipped.header.Get("Content-Encoding") != "gzip" {
+			t.Fatalf("%s, compressed: %v", path, err)
+		}
+		if plain, err := io.ReadAll(z); err != nil || string(plain) != a.body {
+			t.Errorf("%s is another when it is compressed: %v", path, err)
+		}
 	}
 	if total > 100_000 {
 		t.Errorf("the first page has %d bytes, want 100,000 at most", total)

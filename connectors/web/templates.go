@@ -1,6 +1,8 @@
 package web
 
 import (
+	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -10,6 +12,7 @@ import (
 	"mime"
 	"net/http"
 	"path"
+	"strconv"
 	"strings"
 
 	"inmail/domain"
@@ -29,7 +32,7 @@ var shared = []string{"templates/layout.html", "templates/parts.html"}
 
 func loadTemplates(a assets) (templates, error) {
 	base, err := template.New("").Funcs(template.FuncMap{
-		"t": say, "asset": a.path, "thousands": thousands, "many": many,
+		"t": look, "lang": lang, "asset": a.path, "thousands": thousands, "many": many,
 	}).ParseFS(templateFiles, shared...)
 	if err != nil {
 		return nil, fmt.Errorf("web: %w", err)
@@ -51,12 +54,13 @@ func loadTemplates(a assets) (templates, error) {
 
 // assets are the style sheet, the script and the icon, under one checksum over all of them.
 type assets struct {
-	sum   string
-	files map[string][]byte
+	sum     string
+	files   map[string][]byte
+	gzipped map[string][]byte // the same, compressed once
 }
 
 func loadAssets() (assets, error) {
-	a := assets{files: map[string][]byte{}}
+	a := assets{files: map[string][]byte{}, gzipped: map[string][]byte{}}
 	sum := sha256.New()
 	err := fs.WalkDir(assetFiles, "assets", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
@@ -65,6 +69,11 @@ func loadAssets() (assets, error) {
 		content, err := assetFiles.ReadFile(name)
 		a.files[path.Base(name)] = content
 		sum.Write(content)
+		var b bytes.Buffer
+		z, _ := gzip.NewWriterLevel(&b, gzip.BestCompression) // its one error is a level that there is not
+		_, _ = z.Write(content)                               // a buffer takes everything
+		_ = z.Close()
+		a.gzipped[path.Base(name)] = b.Bytes()
 		return err
 	})
 	a.sum = hex.EncodeToString(sum.Sum(nil))[:16]
@@ -88,6 +97,12 @@ func (v *visit) asset() error {
 	h := v.w.Header()
 	h.Set("Cache-Control", "public, max-age=31536000, immutable")
 	h.Set("Content-Type", mime.TypeByExtension(path.Ext(name)))
+	h.Set("Vary", "Accept-Encoding")
+	if strings.Contains(v.r.Header.Get("Accept-Encoding"), "gzip") {
+		h.Set("Content-Encoding", "gzip")
+		content = v.site.assets.gzipped[name]
+	}
+	h.Set("Content-Length", strconv.Itoa(len(content)))
 	_, err := v.w.Write(content)
 	if v.r.Method == http.MethodHead {
 		return nil

@@ -11,11 +11,14 @@ package web
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"strings"
 	"time"
 
+	"inmail/connectors/web/words"
 	"inmail/domain"
 	"inmail/domain/mailroom"
 	"inmail/domain/spam"
@@ -35,6 +38,8 @@ type Parts struct {
 	Remedies map[domain.FailureClass]string
 	// Check looks for what a CRM lacks; nil: there is no such check.
 	Check func(ctx context.Context, crm domain.CRM) ([]Finding, error)
+	// Words is a translation of the pages' words in the format of words/english.pot; nil: they are English.
+	Words io.Reader
 	Log   *slog.Logger
 }
 
@@ -168,6 +173,13 @@ func New(p Parts) (*Site, error) {
 		return nil, errors.New("web: Service, Sender and Log are needed")
 	}
 	s := &Site{Parts: p, mux: http.NewServeMux(), guard: http.NewCrossOriginProtection()}
+	if p.Words != nil {
+		catalogue, code, err := words.Read(p.Words)
+		if err != nil {
+			return nil, fmt.Errorf("web: the words: %w", err)
+		}
+		speak(catalogue, code)
+	}
 	var err error
 	if s.assets, err = loadAssets(); err != nil {
 		return nil, err

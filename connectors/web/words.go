@@ -4,116 +4,154 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode"
 	"unicode/utf8"
 
+	"inmail/connectors/web/words"
 	"inmail/domain"
 	"inmail/domain/advice"
 	"inmail/domain/spam"
 )
 
-// say returns a sentence of the pages. The English text stands where it is used, so that code and templates
-// can be read; every one of them goes through say, or t in a template.
+// spoken is the language of the pages, with the translations of their sentences; nil: English.
+var spoken atomic.Pointer[struct {
+	words.Catalogue
+	code string
+}]
+
+// speak lets all pages of this process speak a language.
+func speak(c words.Catalogue, code string) {
+	spoken.Store(&struct {
+		words.Catalogue
+		code string
+	}{c, code})
+}
+
+// lang is the code of the language that the pages speak.
+func lang() string {
+	if s := spoken.Load(); s != nil && s.code != "" {
+		return s.code
+	}
+	return "en"
+}
+
+// mark marks a sentence that is looked up where it is used, so that it is in the catalogue.
+func mark(english string) string { return english }
+
+// look returns a sentence in the language of the pages.
+func look(english string) string {
+	if s := spoken.Load(); s != nil {
+		if translated, ok := s.Catalogue[english]; ok {
+			return translated
+		}
+	}
+	return english
+}
+
+// say returns a sentence of the pages in their language. The English text stands where it is used, so that
+// code and templates can be read; every one of them goes through say, look or mark, or t in a template,
+// and so into the catalogue.
 func say(english string, args ...any) string {
 	if len(args) == 0 {
-		return english
+		return look(english)
 	}
-	return fmt.Sprintf(english, args...)
+	return fmt.Sprintf(look(english), args...)
 }
 
 // doneWords say what a form has done, on the page that it leads to. The address names them by key, so that
 // nobody can put words on a page by a link.
 var doneWords = map[string]string{
-	"signed-out":         "You are signed out.",
-	"sent":               "Your InMail is on its way. What becomes of it is shown here.",
-	"replied":            "Your reply was sent.",
-	"reported":           "Thank you, the report was received. The sender does not learn who reported.",
-	"blocked":            "Blocked. This person can no longer write to you. An operator can undo it.",
-	"tagged":             "The tags were saved.",
-	"undone":             "Taken back. The recipient had not read it, and it is gone from their inbox.",
-	"retracted":          "Taken back from the recipient's inbox. They had read it, so what was read stays read.",
-	"saved":              "Your settings were saved.",
-	"marked":             "The mark was changed, and the figures follow.",
-	"campaign":           "The last letter of the campaign was sent.",
-	"retried":            "They are tried again now.",
-	"asked":              "The workers were asked; the result appears here.",
-	"paused":             "The sync is paused until it is resumed.",
-	"resumed":            "The sync goes on.",
-	"erased":             "The erasure has begun: the member and its keys are unknown from now on, and every text goes within seconds.",
-	"key-ended":          "The key has ended, and every session with it.",
-	"banned":             "Nobody can send an InMail there any more.",
-	"unbanned":           "InMails can be sent there again.",
-	"plan":               "The plan was changed. Credits count from it at once.",
-	"restriction-undone": "The restriction was undone, and what it was decided from no longer counts.",
-	"declined":           "You declined. The sender learns it and can add nothing to this InMail.",
+	"signed-out":         mark("You are signed out."),
+	"sent":               mark("Your InMail is on its way. What becomes of it is shown here."),
+	"replied":            mark("Your reply was sent."),
+	"reported":           mark("Thank you, the report was received. The sender does not learn who reported."),
+	"blocked":            mark("Blocked. This person can no longer write to you. An operator can undo it."),
+	"tagged":             mark("The tags were saved."),
+	"undone":             mark("Taken back. The recipient had not read it, and it is gone from their inbox."),
+	"retracted":          mark("Taken back from the recipient's inbox. They had read it, so what was read stays read."),
+	"saved":              mark("Your settings were saved."),
+	"marked":             mark("The mark was changed, and the figures follow."),
+	"campaign":           mark("The last letter of the campaign was sent."),
+	"retried":            mark("They are tried again now."),
+	"asked":              mark("The workers were asked; the result appears here."),
+	"paused":             mark("The sync is paused until it is resumed."),
+	"resumed":            mark("The sync goes on."),
+	"erased":             mark("The erasure has begun: the member and its keys are unknown from now on, and every text goes within seconds."),
+	"key-ended":          mark("The key has ended, and every session with it."),
+	"banned":             mark("Nobody can send an InMail there any more."),
+	"unbanned":           mark("InMails can be sent there again."),
+	"plan":               mark("The plan was changed. Credits count from it at once."),
+	"restriction-undone": mark("The restriction was undone, and what it was decided from no longer counts."),
+	"declined":           mark("You declined. The sender learns it and can add nothing to this InMail."),
 }
 
-func done(key string) string { return doneWords[key] }
+func done(key string) string { return look(doneWords[key]) }
 
 // statusWords are the states of an InMail as its sender reads them.
 var statusWords = map[domain.Status]string{
-	domain.Queued:    "on its way",
-	domain.Refused:   "refused",
-	domain.Sent:      "delivered",
-	domain.Opened:    "opened",
-	domain.Replied:   "answered",
-	domain.Declined:  "declined",
-	domain.Expired:   "lapsed",
-	domain.Retracted: "taken back",
-	domain.Failed:    "failed",
+	domain.Queued:    mark("on its way"),
+	domain.Refused:   mark("refused"),
+	domain.Sent:      mark("delivered"),
+	domain.Opened:    mark("opened"),
+	domain.Replied:   mark("answered"),
+	domain.Declined:  mark("declined"),
+	domain.Expired:   mark("lapsed"),
+	domain.Retracted: mark("taken back"),
+	domain.Failed:    mark("failed"),
 }
 
 func statusWord(s domain.Status) string {
 	if w, ok := statusWords[s]; ok {
-		return w
+		return look(w)
 	}
 	return spaced(string(s))
 }
 
 // receiptWords say what a receipt means, on the line of time of an InMail.
 var receiptWords = map[domain.Status]string{
-	domain.Queued:    "Accepted and checked by every rule",
-	domain.Refused:   "Refused at delivery",
-	domain.Sent:      "Delivered to the inbox",
-	domain.Opened:    "Opened",
-	domain.Replied:   "Answered",
-	domain.Declined:  "Declined: no thanks",
-	domain.Expired:   "Lapsed unread after a week",
-	domain.Retracted: "Taken back",
-	domain.Failed:    "Failed",
+	domain.Queued:    mark("Accepted and checked by every rule"),
+	domain.Refused:   mark("Refused at delivery"),
+	domain.Sent:      mark("Delivered to the inbox"),
+	domain.Opened:    mark("Opened"),
+	domain.Replied:   mark("Answered"),
+	domain.Declined:  mark("Declined: no thanks"),
+	domain.Expired:   mark("Lapsed unread after a week"),
+	domain.Retracted: mark("Taken back"),
+	domain.Failed:    mark("Failed"),
 }
 
 // adviceWords name each piece of advice in a few words, where there are numbers for it.
 var adviceWords = map[string]string{
-	advice.NoName:                  "does not name the reader",
-	advice.NoSpecifics:             "nothing about the reader",
-	advice.WeakSubject:             "weak subject",
-	advice.WeakPreview:             "weak preview",
-	advice.LongParagraph:           "long paragraph",
-	advice.HardToRead:              "hard to read",
-	advice.MentionCommonConnection: "common connection left out",
-	advice.NoValueStatement:        "more I than you",
-	advice.Over100Words:            "100 words or more",
-	advice.HeavyFormatting:         "heavy formatting",
-	advice.VaryText:                "almost the same text as others",
-	advice.FollowUp:                "follow-up without its category",
+	advice.NoName:                  mark("does not name the reader"),
+	advice.NoSpecifics:             mark("nothing about the reader"),
+	advice.WeakSubject:             mark("weak subject"),
+	advice.WeakPreview:             mark("weak preview"),
+	advice.LongParagraph:           mark("long paragraph"),
+	advice.HardToRead:              mark("hard to read"),
+	advice.MentionCommonConnection: mark("common connection left out"),
+	advice.NoValueStatement:        mark("more I than you"),
+	advice.Over100Words:            mark("100 words or more"),
+	advice.HeavyFormatting:         mark("heavy formatting"),
+	advice.VaryText:                mark("almost the same text as others"),
+	advice.FollowUp:                mark("follow-up without its category"),
 }
 
 // triggerWords name each limit on sending, as in "12 of 20 …".
 var triggerWords = map[string]string{
-	spam.VolumeHour:  "sent within an hour",
-	spam.VolumeDay:   "sent within 24 hours",
-	spam.Strikes:     "refused as spam in 30 days",
-	spam.Reports:     "reported by recipients in 30 days",
-	spam.SimilarDay:  "nearly the same text in 24 hours",
-	spam.RegularGaps: "sends at a machine's pace",
-	spam.BurstMinute: "sent within a minute",
+	spam.VolumeHour:  mark("sent within an hour"),
+	spam.VolumeDay:   mark("sent within 24 hours"),
+	spam.Strikes:     mark("refused as spam in 30 days"),
+	spam.Reports:     mark("reported by recipients in 30 days"),
+	spam.SimilarDay:  mark("nearly the same text in 24 hours"),
+	spam.RegularGaps: mark("sends at a machine's pace"),
+	spam.BurstMinute: mark("sent within a minute"),
 }
 
 func triggerWord(t string) string {
 	if w, ok := triggerWords[t]; ok {
-		return w
+		return look(w)
 	}
 	return spaced(t)
 }
@@ -179,12 +217,12 @@ func refusalWords(r *domain.Refusal, now time.Time) string {
 
 // readableTimes writes the times that a detail contains in RFC 3339 as people do.
 func readableTimes(detail string, now time.Time) string {
-	words := strings.Fields(detail)
-	for i, w := range words {
+	parts := strings.Fields(detail)
+	for i, w := range parts {
 		bare := strings.TrimRight(w, ".,;:")
 		if t, err := time.Parse(time.RFC3339, bare); err == nil {
-			words[i] = dayAndTime(t, now) + w[len(bare):]
+			parts[i] = dayAndTime(t, now) + w[len(bare):]
 		}
 	}
-	return strings.Join(words, " ")
+	return strings.Join(parts, " ")
 }

@@ -37,7 +37,7 @@ const (
 	isFault = "fault"
 )
 
-var signs = map[string]string{isWell: "well", isWait: "wait", isFault: "act"}
+var signs = map[string]string{isWell: mark("well"), isWait: mark("wait"), isFault: mark("act")}
 
 // probeTimeout is how long a part may take to answer.
 const probeTimeout = 2 * time.Second
@@ -112,7 +112,7 @@ func worksOf(cards []card, now time.Time) worksView {
 	rank := map[string]int{isFault: 0, isWait: 1, isWell: 2}
 	view := worksView{At: momentOf(now, now), Well: true}
 	for _, c := range cards {
-		c.Sign = signs[c.State]
+		c.Sign = look(signs[c.State])
 		view.Well = view.Well && c.State == isWell
 		view.Cards = append(view.Cards, c)
 	}

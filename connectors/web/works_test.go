@@ -103,7 +103,7 @@ func TestOperatorsActs(t *testing.T) {
 	if a := op.follow(op.post("/works/people/undo", append(undo, "one <b>event</b>")...)); !strings.Contains(text(a.body), "None is in force") || !strings.Contains(text(a.body), "undone one <b>event</b>") {
 		t.Errorf("undone: %s", text(a.body))
 	}
-	if got := text(op.get("/works/audit?sender=seller").body); !strings.Contains(got, "restricted") || !strings.Contains(got, "undid a restriction") {
+	if got := text(op.get("/works/audit?sender=seller").body); !strings.Contains(got, "11 sent within a minute; the limit is 10.") || !strings.Contains(got, "undid a restriction") || !strings.Contains(got, "one <b>event</b>") {
 		t.Errorf("the audit: %s", got)
 	}
 	if a := op.get("/works/people?member=no+one"); !strings.Contains(text(a.body), "no member with this id or name") {

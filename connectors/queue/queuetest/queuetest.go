@@ -987,7 +987,7 @@ func pageListsAndPauses(t *testing.T, open opener) {
 		}
 		return response.StatusCode, body.String()
 	}
-	if code, body := ask("GET", "/queues/"); code != http.StatusOK || !strings.Contains(body, "<html") {
+	if code, body := ask("GET", "/queues/"); code != http.StatusOK || !strings.Contains(body, "<html") || !strings.Contains(body, "</html>") || strings.Contains(body, "https://") {
 		t.Errorf("the page: %d %.200s", code, body)
 	}
 	code, body := ask("GET", "/queues/api/queues")
