@@ -109,6 +109,22 @@ func testProved(t *testing.T) {
 			t.Errorf("the Lead that may not be edited: %q", places["Lead live"])
 		}
 	})
+	t.Run("what belongs to the User of an erased sender", func(t *testing.T) {
+		o := newOrg(t, full)
+		p := marked(0)
+		p.InMail.Sender, p.SenderName = domain.Erased, ""
+		p.InMail.Subject, p.InMail.Preview, p.InMail.Body = "", "", ""
+		p.Link = o.push(p)[0].Link
+		if left, _ := o.prove("sally", p); left != nil {
+			t.Errorf("of the integration user: %+v", left)
+		}
+		if err := o.Edit(p.Link.RecordID, sandbox.Fields{"OwnerId": "005SB0000000001"}); err != nil {
+			t.Fatal(err)
+		}
+		if left, _ := o.prove("sally", p); len(left) != 1 || left[0].Fields != ownerColumn || left[0].Record != p.Link.RecordID {
+			t.Errorf("of somebody else: %+v", left)
+		}
+	})
 	t.Run("what somebody put back", func(t *testing.T) {
 		o := newOrg(t, full)
 		p := erase(marked(0))

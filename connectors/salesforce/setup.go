@@ -432,16 +432,31 @@ func (c *Connector) findSenders(ctx context.Context, record mailroom.CRMRecord) 
 	return slices.DeleteFunc(ids, func(id string) bool { return !c.users.active(id) }), step, nil
 }
 
-// prepareSets assigns the permission set of the integration to its user, and the set of readers to the Users
+// ownSets are the permission sets that the integration user needs for the settings in force.
+func (c *Connector) ownSets() []string {
+	sets := []string{sfpackage.IntegrationSet}
+	if c.config.PersonFields || len(c.campaigns) > 0 {
+		sets = append(sets, sfpackage.PeopleSet)
+	}
+	if len(c.campaigns) > 0 {
+		sets = append(sets, sfpackage.CampaignsSet)
+	}
+	return sets
+}
+
+// prepareSets assigns the permission sets of the integration to its user, and the set of readers to the Users
 // who own InMails. waits says that the sets come with a deployment that was not made.
 func (a admin) prepareSets(ctx context.Context, own string, readers []string, apply, waits bool) []mailroom.SetupStep {
-	wanted := map[string][]string{sfpackage.IntegrationSet: {own}, sfpackage.ReaderSet: slices.DeleteFunc(slices.Clone(readers),
+	wanted := map[string][]string{sfpackage.ReaderSet: slices.DeleteFunc(slices.Clone(readers),
 		func(id string) bool { return id == own })}
-	if own == "" {
-		wanted[sfpackage.IntegrationSet] = nil
+	names := append(a.c.ownSets(), sfpackage.ReaderSet)
+	for _, name := range a.c.ownSets() {
+		if own != "" {
+			wanted[name] = []string{own}
+		}
 	}
 	var steps []mailroom.SetupStep
-	for _, name := range []string{sfpackage.IntegrationSet, sfpackage.ReaderSet} {
+	for _, name := range names {
 		if len(wanted[name]) == 0 {
 			continue
 		}

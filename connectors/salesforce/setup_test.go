@@ -70,7 +70,7 @@ func states(steps []mailroom.SetupStep) map[string]string {
 // steps of an org, all of them in one state but for the users.
 func allSteps(state string) map[string]string {
 	out := map[string]string{"users": mailroom.StepThere}
-	for _, what := range []string{"package", "permission set InMail_Integration", "permission set InMail_Reader", "layout Lead-Lead Layout",
+	for _, what := range []string{"package", "permission set InMail_Integration", "permission set InMail_People", "permission set InMail_Reader", "layout Lead-Lead Layout",
 		"layout Lead-Lead %28Marketing%29 Layout", "layout Contact-Contact Layout", "layout Account-Account Layout"} {
 		out[what] = state
 	}
@@ -100,7 +100,7 @@ func TestSetup(t *testing.T) {
 	if faults := faultsOf(made.Findings); len(faults) > 0 || len(made.Findings) < 10 {
 		t.Errorf("the check afterwards: %+v", faults)
 	}
-	if n := len(o.Records("PermissionSetAssignment")); n != 3 { // the integration user, kim and lee
+	if n := len(o.Records("PermissionSetAssignment")); n != 4 { // two of the integration user, kim's and lee's
 		t.Errorf("%d assignments", n)
 	}
 	if again := look(); !cmp.Equal(allSteps(mailroom.StepThere), states(again.Steps)) || again.Undo != nil || len(again.Findings) < 10 {
