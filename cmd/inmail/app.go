@@ -447,12 +447,17 @@ func (a *app) Stop(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// embeddedCredentials are the login of the one integration user of the sandbox, with the permissions of the
-// package.
+// embeddedCredentials are the login of the sandbox's integration user, with the permissions of the package,
+// and two Users who are senders of the sample: one is found by the Federation ID, the other by the address.
 func embeddedCredentials(c salesforce.Config) sandbox.Credentials {
 	return sandbox.Credentials{ClientID: c.ClientID, ClientSecret: c.ClientSecret,
 		Users: []sandbox.User{{
 			Username: "inmail@sandbox.invalid", FirstName: "InMail", LastName: "Integration", Integration: true,
+		}, {
+			Username: "lena.hart@sandbox.invalid", FirstName: "Lena", LastName: "Hart", Federation: "lena.hart", Standard: true, Role: "Sales/North",
+		}, {
+			Username: "tomas.reyes@sandbox.invalid", FirstName: "Tomás", LastName: "Reyes", Email: "tomas.reyes@example.org", Standard: true,
+			Role: "Sales/South",
 		}}}
 }
 

@@ -37,7 +37,7 @@ func crmCommand(o *options) *cobra.Command {
 	return commandGroup(cmd, crmStatusCommand(o), crmFailuresCommand(o), crmRetryCommand(o), crmCheckCommand(o),
 		crmSetupCommand(o), crmPauseCommand(o),
 		crmActionCommand(o, "resume", "Let the sync go on after a pause", "/v1/crm/resume", "the sync goes on\n"),
-		crmReconcileCommand(o), crmBackfillCommand(o), crmRepairCommand(o), crmErasedCommand(o))
+		crmReconcileCommand(o), crmBackfillCommand(o), crmRepairCommand(o), crmErasedCommand(o), crmShowCommand(o))
 }
 
 func crmRepairCommand(o *options) *cobra.Command {

@@ -237,6 +237,8 @@ type summary struct {
 	Calls       map[string]int `json:"salesforce_calls"`
 	Unsynced    int            `json:"unsynced"`
 	LeadMatched map[string]int `json:"salesforce_matches"`
+	Owners      map[string]int `json:"salesforce_owners"` // records by the name of their owner
+	Lead        string         `json:"salesforce_lead"`   // one with an answered InMail of a sender who is a User
 }
 
 // syncPatience is the longest time that the summary waits until Salesforce has everything.
@@ -290,7 +292,7 @@ func (a *app) printSummary(ctx context.Context, out io.Writer, asJSON bool) erro
 
 func (a *app) summarise(ctx context.Context) (summary, error) {
 	s := summary{API: a.url(), Refused: map[string]int{}, Calls: map[string]int{},
-		LeadMatched: map[string]int{}}
+		LeadMatched: map[string]int{}, Owners: map[string]int{}}
 	report, err := a.service.Analytics(ctx, mailroom.Viewer{Operator: true}, "week", time.Time{}, time.Time{})
 	if err != nil {
 		return s, err
@@ -365,6 +367,7 @@ func (s summary) print(out io.Writer) error {
 		}
 		fmt.Fprintf(t, "Salesforce sandbox\t%d\tInMail__c records and %d Tasks, in %d API calls; not there yet: %d\n",
 			s.InSandbox, s.Tasks, calls, s.Unsynced)
+		fmt.Fprintf(t, "owners there\t\t%s\n", countsText(s.Owners))
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -376,8 +379,9 @@ look at   %[1]s/openapi.json       all calls of the API
 try       inmail report                            open and response rates by week
           inmail sent --member lena.hart           what a sales lead has sent
           inmail crm status                        how far Salesforce is
+          inmail crm show --lead %-18[2]s a Lead as its page shows it
 Ctrl-C ends it.
-`, s.API)
+`, s.API, cmp.Or(s.Lead, "ID"))
 	return err
 }
 
@@ -419,8 +423,16 @@ func (a *app) countSandbox(_ context.Context, s *summary) error {
 	if a.sandbox == nil {
 		return nil
 	}
+	users := map[any]string{}
+	for _, u := range a.sandbox.Records("User") {
+		users[u["Id"]], _ = u["Name"].(string)
+	}
 	for _, r := range a.sandbox.Records("InMail__c") {
 		s.InSandbox++
+		s.Owners[users[r["OwnerId"]]]++
+		if lead, _ := r["Lead__c"].(string); lead != "" && r["Sender_User__c"] != nil && r["Replied_At__c"] != nil {
+			s.Lead = lead
+		}
 		match, _ := r["Match__c"].(string)
 		s.LeadMatched[match]++
 	}

@@ -543,6 +543,14 @@ func TestCRM(t *testing.T) {
 	w.ask(w.operator, "POST", "/v1/crm/setup", `{"session":"token","waiting":"0Af"}`).want(200, "").has("waiting", "0Af")
 	w.ask(w.operator, "POST", "/v1/crm/setup", `{"undo":"no base64"}`).want(400, "bad_request")
 	w.ask(w.operator, "POST", "/v1/crm/setup?crm=other", nil).want(404, "not_found")
+	w.ask(w.operator, "GET", "/v1/crm/page?kind=lead_id&id=00Q", nil).want(200, "").has("crm", "salesforce", "object", "Lead", "record", "00Q",
+		"fields", []any{object{"name": "lead_id", "label": "InMails Sent", "value": "3"}}, "activities.0.owner", "Jo",
+		"inmails.0.sent_at", "2026-11-23T09:00:00.000Z", "inmails.0.replied_at", nil)
+	w.ask(w.operator, "GET", "/v1/crm/page?kind=lead_id&id=silent", nil).want(503, "unavailable")
+	w.ask(w.operator, "GET", "/v1/crm/page?kind=lead_id&id=00Q&crm=other", nil).want(404, "not_found")
+	for _, query := range []string{"", "?kind=lead_id", "?id=00Q", "?kind=deal&id=00Q"} {
+		w.ask(w.operator, "GET", "/v1/crm/page"+query, nil).want(400, "bad_request")
+	}
 	w.ask(w.operator, "POST", "/v1/crm/failures/"+string(id)+"/retry", nil).want(202, "").has("retried", 1)
 	w.ask(w.operator, "POST", "/v1/crm/failures/019abf5e-8c00-7000-8000-ffffffffffff/retry", nil).want(404, "not_found")
 	w.ask(w.operator, "POST", "/v1/crm/failures/retry", nil).want(202, "").has("retried", 1)

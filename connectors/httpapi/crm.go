@@ -28,6 +28,7 @@ type crmService interface {
 	ResumeCRM(ctx context.Context, crm domain.CRM) error
 	RepairCRM(ctx context.Context, crm domain.CRM, apply bool) ([]domain.ID, error)
 	CheckCRM(ctx context.Context, crm domain.CRM) (mailroom.CRMCheck, error)
+	ShowCRM(ctx context.Context, crm domain.CRM, kind, id string) (mailroom.CRMPage, error)
 	ProveErased(ctx context.Context, crm domain.CRM, id domain.MemberID, after domain.ID) (mailroom.ErasureProof, error)
 	PrepareCRM(ctx context.Context, crm domain.CRM, p mailroom.Preparation) (mailroom.CRMPreparation, error)
 }
@@ -70,6 +71,11 @@ func (a *API) crmEndpoints() []endpoint {
 	check := op("POST", "/v1/crm/check", "checkCRM", "Log in to the org that the server uses, and list which fields, "+
 		"permissions or calls are missing; stores nothing there", http.StatusOK)
 	check.refuses = []domain.Code{domain.NotFound}
+	show := op("GET", "/v1/crm/page", "showCRMPage", "Show a record of the CRM as its page shows it: its fields, its activities and "+
+		"its InMails, the newest 50 of each", http.StatusOK)
+	show.query = []parameter{which, {name: "kind", doc: "which kind of record, by the name of its id", schema: schema{"type": "string", "enum": idNames(a.Service.Connectors())}},
+		{name: "id", doc: "its id in the CRM", schema: schema{"type": "string"}}}
+	show.refuses = []domain.Code{domain.NotFound}
 	erased := op("POST", "/v1/crm/erased", "proveErased", "Ask the CRM, archive and recycle bin included, what it still has of "+
 		"an erased member and of the InMails of erased members; changes nothing", http.StatusOK)
 	erased.refuses = []domain.Code{domain.NotFound}
@@ -90,6 +96,7 @@ func (a *API) crmEndpoints() []endpoint {
 		takes(backfill, (*call).backfill),
 		takes(repair, (*call).repairCRM),
 		gives(check, (*call).checkCRM),
+		gives(show, (*call).showCRM),
 		takes(erased, (*call).proveErased),
 		takes(setup, (*call).setUpCRM),
 		takes(pause, (*call).pauseCRM),
@@ -511,6 +518,89 @@ func (c *call) checkCRM() (checkAnswer, error) {
 		answer.Findings = append(answer.Findings, checkFinding{f.What, f.OK, f.Detail, f.Remedy})
 	}
 	answer.OK = answer.Failed == 0
+	return answer, err
+}
+
+// idNames returns the names of the ids of all CRMs, each once.
+func idNames(crms []mailroom.CRM) (names []string) {
+	for _, crm := range crms {
+		for _, id := range crm.IDs() {
+			if !slices.Contains(names, id.Name) {
+				names = append(names, id.Name)
+			}
+		}
+	}
+	return names
+}
+
+type crmPage struct {
+	CRM        domain.CRM    `json:"crm" example:"salesforce"`
+	Object     string        `json:"object" example:"Lead"`
+	Record     string        `json:"record" example:"00Q5g00000AbCdEEAV"`
+	Name       string        `json:"name" example:"Maria Lopez"`
+	Fields     []crmField    `json:"fields"`
+	Activities []crmActivity `json:"activities" doc:"the newest first"`
+	InMails    []crmInMail   `json:"inmails" doc:"the related list, the newest first"`
+}
+
+type crmField struct {
+	Name  string `json:"name" example:"InMails_Sent__c"`
+	Label string `json:"label" example:"InMails Sent"`
+	Value string `json:"value" doc:"empty: none" example:"3"`
+}
+
+type crmActivity struct {
+	Record  string `json:"record" example:"00T5g00000AbCdEEAV"`
+	Day     string `json:"day" example:"2026-11-23"`
+	Status  string `json:"status" example:"Completed"`
+	Subject string `json:"subject" example:"InMail sent: A plan for the spring"`
+	Text    string `json:"text"`
+	Owner   string `json:"owner" example:"Lena Hart"`
+}
+
+type crmInMail struct {
+	Record    string    `json:"record" example:"a015g00000AbCdEEAV"`
+	Number    string    `json:"number" example:"IM-0000001"`
+	InMail    domain.ID `json:"inmail" example:"019abf5e-8c00-7a31-9c55-0d6a3f6b7e21"`
+	Subject   string    `json:"subject"`
+	Sender    string    `json:"sender" example:"Lena Hart"`
+	User      string    `json:"user" doc:"the user of the CRM who is the sender; empty: nobody" example:"Lena Hart"`
+	Owner     string    `json:"owner" example:"Lena Hart"`
+	Status    string    `json:"status" example:"Replied"`
+	SentAt    *stamp    `json:"sent_at"`
+	ExpiresAt *stamp    `json:"expires_at"`
+	OpenedAt  *stamp    `json:"opened_at"`
+	RepliedAt *stamp    `json:"replied_at"`
+	Answer    string    `json:"answer" doc:"as far as the policy lets texts leave for the CRM"`
+	Link      string    `json:"link" doc:"the page of the InMail; empty: none"`
+}
+
+func (c *call) showCRM() (crmPage, error) {
+	crm, err := c.crm()
+	if err != nil {
+		return crmPage{}, err
+	}
+	kind, id := c.query.Get("kind"), c.query.Get("id")
+	if names := idNames(c.api.Service.Connectors()); id == "" || !slices.Contains(names, kind) {
+		return crmPage{}, domain.Refuse(domain.BadRequest, "name the record by kind, one of %s, and id", domain.OneOf(names))
+	}
+	page, err := c.api.Service.ShowCRM(c.ctx, crm, kind, id)
+	if refusal := (*domain.Refusal)(nil); err != nil && !errors.As(err, &refusal) && c.ctx.Err() == nil {
+		err = domain.Refuse(unavailable, "the CRM did not answer as it should; inmail crm check says why")
+	}
+	answer := crmPage{CRM: crm, Object: page.Object, Record: page.Record, Name: page.Name,
+		Fields: []crmField{}, Activities: []crmActivity{}, InMails: []crmInMail{}}
+	for _, f := range page.Fields {
+		answer.Fields = append(answer.Fields, crmField(f))
+	}
+	for _, a := range page.Activities {
+		answer.Activities = append(answer.Activities, crmActivity(a))
+	}
+	for _, m := range page.InMails {
+		answer.InMails = append(answer.InMails, crmInMail{Record: m.Record, Number: m.Number, InMail: m.InMail, Subject: m.Subject,
+			Sender: m.Sender, User: m.User, Owner: m.Owner, Status: m.Status, SentAt: stampOrNull(m.SentAt), ExpiresAt: stampOrNull(m.ExpiresAt),
+			OpenedAt: stampOrNull(m.OpenedAt), RepliedAt: stampOrNull(m.RepliedAt), Answer: m.Answer, Link: m.Link})
+	}
 	return answer, err
 }
 

@@ -1032,6 +1032,22 @@ func (f *fakeService) CheckCRM(_ context.Context, crm domain.CRM) (mailroom.CRMC
 		{What: "InMail__c", Detail: "missing", Remedy: "deploy the package"}}}, err
 }
 
+func (f *fakeService) ShowCRM(_ context.Context, crm domain.CRM, kind, id string) (mailroom.CRMPage, error) {
+	leave, err := f.enter()
+	defer leave()
+	switch {
+	case err != nil:
+	case crm != "salesforce":
+		err = domain.Refuse(domain.NotFound, "no connection to %s", crm)
+	case id == "silent":
+		err = errors.New("no answer")
+	}
+	at := time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
+	return mailroom.CRMPage{Object: "Lead", Record: id, Name: "Maria Lopez", Fields: []mailroom.CRMField{{Name: kind, Label: "InMails Sent", Value: "3"}},
+		Activities: []mailroom.CRMActivity{{Record: "00T", Day: "2026-11-23", Status: "Completed", Subject: "InMail sent", Owner: "Jo"}},
+		InMails:    []mailroom.CRMInMail{{Record: "a01", Number: "IM-1", InMail: "019abf5e-8c00-7000-8000-000000000005", Status: "Sent", SentAt: at}}}, err
+}
+
 func (f *fakeService) ProveErased(_ context.Context, crm domain.CRM, id domain.MemberID, after domain.ID) (mailroom.ErasureProof, error) {
 	leave, err := f.enter()
 	defer leave()

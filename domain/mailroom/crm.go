@@ -554,6 +554,24 @@ type CRMCheck struct {
 	Findings []Finding
 }
 
+// ShowCRM returns a record of a CRM as its page shows it. It is refused with not_found when there is none, or
+// when this server has no connection to the CRM.
+func (svc *Service) ShowCRM(ctx context.Context, crm domain.CRM, kind, id string) (CRMPage, error) {
+	c := svc.Connector(crm)
+	if c == nil {
+		return CRMPage{}, svc.unknownCRM()
+	}
+	shower, ok := c.(Shower)
+	if !ok || !c.Configured() {
+		return CRMPage{}, refuse(domain.NotFound, "this server has no connection to %s that could be asked", crm)
+	}
+	page, there, err := shower.Show(ctx, kind, id)
+	if err == nil && !there {
+		err = refuse(domain.NotFound, "%s shows this server no such record", crm)
+	}
+	return page, wrap("show a record of a CRM", err)
+}
+
 // CheckCRM compares the org of a CRM, as this process is connected to it, with what the sync needs. It stores
 // nothing there. A CRM that has no check is refused with not_found.
 func (svc *Service) CheckCRM(ctx context.Context, crm domain.CRM) (CRMCheck, error) {

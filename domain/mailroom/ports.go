@@ -74,6 +74,38 @@ type Replacer interface {
 	Replaceable(link domain.Link) bool
 }
 
+// Shower is a CRM that can show a record as people see it there.
+type Shower interface {
+	// Show returns a record by the name of its id, as IDs has it, and the id. there is false when the CRM has
+	// no such record. An id that the CRM cannot have is refused with bad_request.
+	Show(ctx context.Context, kind, id string) (page CRMPage, there bool, err error)
+}
+
+// CRMPage is a record of a CRM as its page shows it. It has no e-mail address (R01).
+type CRMPage struct {
+	Object     string // such as Lead
+	Record     string // its id there
+	Name       string
+	Fields     []CRMField
+	Activities []CRMActivity // the newest first
+	InMails    []CRMInMail   // the related list, the newest first
+}
+
+// CRMField is a field of a page. An empty value is none.
+type CRMField struct{ Name, Label, Value string }
+
+// CRMActivity is an entry of a page's timeline.
+type CRMActivity struct{ Record, Day, Status, Subject, Text, Owner string }
+
+// CRMInMail is a row of a page's related list of InMails.
+type CRMInMail struct {
+	Record, Number                         string
+	InMail                                 domain.ID
+	Subject, Sender, User, Owner, Status   string
+	SentAt, ExpiresAt, OpenedAt, RepliedAt time.Time // zero: not yet, or never
+	Answer, Link                           string
+}
+
 // Remain is something that a CRM still has of an erased member.
 type Remain struct {
 	Object string // such as Task
