@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestCRMShow checks how the page of a Lead is shown: its fields, its activities and its InMails, each as lines
-// that cannot move the terminal's cursor (F38).
+// TestCRMShow checks how the page of a Lead is shown: its fields, its activities and its InMails, each as
+// lines that cannot move the terminal's cursor (F38).
 func TestCRMShow(t *testing.T) {
 	var page crmPage
 	if err := json.Unmarshal([]byte(`{"crm":"salesforce","object":"Lead","record":"00QSB000000001R2AQ","name":"Quentin \u001bOkonjo",
