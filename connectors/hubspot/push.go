@@ -415,19 +415,20 @@ func (c *Connector) readBack(ctx context.Context, works []*work) error {
 			w.checked = true
 		}
 	}
-	found, err := c.read(ctx, communications, "", ids, sequenceProperty)
+	found, missing, err := c.readMissing(ctx, communications, "", ids, sequenceProperty)
 	if err != nil {
 		return err
 	}
 	for _, r := range found {
 		w := byRecord[r.ID]
-		delete(byRecord, r.ID)
 		if n, err := strconv.ParseInt(r.text(sequenceProperty), 10, 64); w != nil && err == nil && n >= w.push.InMail.Version {
 			w.upToDate = !w.force
 		}
 	}
-	for _, w := range byRecord {
-		w.wasRemoved(sentEvent)
+	for id, w := range byRecord {
+		if missing[id] { // HubSpot says so; an answer that leaves a record out says nothing of it
+			w.wasRemoved(sentEvent)
+		}
 	}
 	return nil
 }

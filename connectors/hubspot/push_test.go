@@ -1,8 +1,11 @@
 package hubspot
 
 import (
+	"io"
+	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -55,6 +58,41 @@ func TestPush(t *testing.T) {
 			t.Errorf("the reply is %+v", reply)
 		}
 	})
+	t.Run("an_older_state_is_not_sent", func(t *testing.T) {
+		w := newWorld(t)
+		w.contact("robin")
+		old := sent(1, "robin")
+		newer := then(old, domain.PushAnswer{}, domain.EventOpen)
+		answers := w.push(newer, old) // the newest of two in one push
+		status := func() string { return w.messages()[eventID(old.InMail.ID, sentEvent)].Properties[statusProperty] }
+		if answers[0].Class != domain.Taken || answers[1].Link.PushedVersion != newer.InMail.Version || status() != "opened" {
+			t.Fatalf("%s: %+v", status(), answers)
+		}
+		old.Link = answers[0].Link
+		if n := w.calls(func() { answers = w.push(old) }); n != 0 || answers[0].Class != domain.Stale || answers[0].Link.PushedVersion != newer.InMail.Version {
+			t.Errorf("%d calls: %+v", n, answers)
+		}
+		if status() != "opened" {
+			t.Errorf("%s", status())
+		}
+	})
+	t.Run("an_answer_that_leaves_a_record_out_removes_nothing", func(t *testing.T) {
+		w := newWorld(t)
+		w.contact("robin")
+		p := sent(1, "robin")
+		a := w.push(p)[0]
+		blind := w.connect(func(_ *Config, d *Deps) { d.Transport = emptyReads{} })
+		p = then(p, a, domain.EventOpen)
+		late := p
+		late.Link.Notes = map[string]string{portalNote: "4711", lateNote: w.clock.Now().Add(time.Minute).Format(time.RFC3339Nano)}
+		if a := pushBy(t, blind, late)[0]; a.Link.RecordID == "" || a.Link.Notes[sentNote] == removed {
+			t.Errorf("%+v", a)
+		}
+		found, err := blind.compare(t.Context(), blind.portal, []domain.Push{p})
+		if err != nil || len(found.kinds) != 0 || found.waiting != 1 {
+			t.Errorf("%+v, %v", found, err)
+		}
+	})
 	t.Run("who_is_unknown_is_held_back", func(t *testing.T) {
 		w := newWorld(t)
 		p := sent(1, "nobody")
@@ -66,4 +104,17 @@ func TestPush(t *testing.T) {
 			t.Errorf("%d records", n)
 		}
 	})
+}
+
+// emptyReads answers reads of messages as if nothing had been asked.
+type emptyReads struct{}
+
+func (emptyReads) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := http.DefaultTransport.RoundTrip(r)
+	if err == nil && strings.HasSuffix(r.URL.Path, "communications/batch/read") {
+		_ = resp.Body.Close()
+		resp.StatusCode = http.StatusOK
+		resp.Body = io.NopCloser(strings.NewReader(`{"status":"COMPLETE","results":[]}`))
+	}
+	return resp, err
 }

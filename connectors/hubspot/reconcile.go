@@ -175,7 +175,7 @@ func (c *Connector) compare(ctx context.Context, p *portal, pushes []domain.Push
 			names = append(names, m.name)
 		}
 	}
-	records, err := c.read(ctx, communications, "", ids, append(names, "hs_timestamp")...)
+	records, gone, err := c.readMissing(ctx, communications, "", ids, append(names, "hs_timestamp")...)
 	if err != nil {
 		return nil, err
 	}
@@ -191,8 +191,12 @@ func (c *Connector) compare(ctx context.Context, p *portal, pushes []domain.Push
 		delete(byRecord, r.ID)
 		c.judge(p, push, r, people[r.ID], found)
 	}
-	for _, push := range byRecord {
-		found.kinds[push.InMail.ID] = missing
+	for id, push := range byRecord {
+		if gone[id] {
+			found.kinds[push.InMail.ID] = missing
+		} else { // an answer that leaves a record out says nothing of it
+			found.waiting++
+		}
 	}
 	return found, nil
 }
