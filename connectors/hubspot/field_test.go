@@ -280,6 +280,43 @@ func TestLost(t *testing.T) {
 			})
 		}
 	}
+	for _, kind := range []sandbox.FaultKind{sandbox.DropAfter, sandbox.DropBefore, sandbox.CommitLate} {
+		for _, killed := range []bool{false, true} {
+			if killed && kind == sandbox.CommitLate {
+				continue // a killed process leaves nothing that would make the next one wait: the weaker guarantee
+			}
+			t.Run(fmt.Sprint("without_unique_keys/", kind, "/killed_", killed), func(t *testing.T) {
+				w := newWorld(t, func(o *sandbox.Options, _ *Config, _ *Deps) { o.PlainKeys = true })
+				w.contact("robin")
+				w.push(sent(9, "robin"))
+				p := sent(1, "robin")
+				want := 2 // with the first
+				if !killed {
+					apply(&p.InMail, domain.EventReply, testNow)
+					want = 3
+				}
+				w.Inject(sandbox.Fault{Kind: kind, Times: 1, Path: "communications/batch/create", Delay: time.Minute})
+				a := w.push(p)[0]
+				if a.Class != domain.Unreachable {
+					t.Fatalf("%+v", a)
+				}
+				if !killed {
+					p.Link = a.Link
+					if a = w.push(p)[0]; a.Class != domain.Locked || a.Link.Detail != "CREATION_MAY_COME_LATE" {
+						t.Fatalf("%+v", a)
+					}
+					p.Link = a.Link
+					w.clock.move(serverTime)
+				}
+				if a = w.push(p)[0]; a.Class != domain.Taken || a.Link.RecordID == "" {
+					t.Fatalf("%+v", a)
+				}
+				if n := len(w.messages()); n != want {
+					t.Errorf("%d messages, not %d", n, want)
+				}
+			})
+		}
+	}
 	t.Run("an_update_that_comes_late_is_written_over", func(t *testing.T) {
 		w := newWorld(t)
 		w.contact("robin")
