@@ -71,6 +71,9 @@ type Fault struct {
 	// Above limits row_refused to requests that have more rows of the object than this, as a trigger does
 	// that meets a limit of its transaction.
 	Above int `json:"above,omitempty"`
+	// Where limits row_refused to rows that have these values, by the names of their fields: a record that the
+	// org's automation refuses each time.
+	Where map[string]string `json:"where,omitempty"`
 }
 
 // Validate returns what is wrong with a fault, or nil.
@@ -88,8 +91,8 @@ func (f Fault) Validate() error {
 		return fmt.Errorf("sandbox: fault %s needs an object and a code", f.Kind)
 	case f.Kind == LoginRefused && (f.Code == "" || f.Resource != "token"):
 		return fmt.Errorf("sandbox: fault %s needs a code, and belongs to the resource token", f.Kind)
-	case f.Kind != RowRefused && f.Kind != LoginRefused && (f.Object != "" || f.Code != "" || f.Message != "" || f.Fields != nil || f.Above != 0):
-		return fmt.Errorf("sandbox: object, code, message, fields and above belong to the fault %s", RowRefused)
+	case f.Kind != RowRefused && f.Kind != LoginRefused && (f.Object != "" || f.Code != "" || f.Message != "" || f.Fields != nil || f.Above != 0 || f.Where != nil):
+		return fmt.Errorf("sandbox: object, code, message, fields, above and where belong to the fault %s", RowRefused)
 	case f.Resource != "" && !slices.Contains(resources, f.Resource):
 		return fmt.Errorf("sandbox: resource %q is not known", f.Resource)
 	case (f.Kind == InvalidGrant || f.Kind == InvalidClient) && f.Resource != "token":
@@ -243,7 +246,7 @@ func (rf rowFault) strike() *apiError {
 
 // refuse returns the error with which the org's automation refuses a row of an object that is about to be
 // stored, or nil. chunk is how many rows of the object the request has.
-func (rf rowFault) refuse(object string, chunk int) *apiError {
+func (rf rowFault) refuse(d *draft, chunk int) *apiError {
 	if rf.faults == nil {
 		return nil
 	}
@@ -251,11 +254,22 @@ func (rf rowFault) refuse(object string, chunk int) *apiError {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	for _, f := range slices.Clone(fs.list) {
-		if f.Kind == RowRefused && f.Object == object && chunk > f.Above && fs.strikes(f) {
+		if f.Kind == RowRefused && f.Object == d.object.name && chunk > f.Above && d.has(f.Where) && fs.strikes(f) {
 			return &apiError{Code: f.Code, Message: f.Message, Fields: f.Fields}
 		}
 	}
 	return nil
+}
+
+// has reports whether a draft has values, by the names of their fields.
+func (d *draft) has(values map[string]string) bool {
+	for name, want := range values {
+		f := d.object.field(name)
+		if f == nil || f.text(d.at(f)) != want {
+			return false
+		}
+	}
+	return true
 }
 
 func page(status int, text string) reply {

@@ -129,7 +129,7 @@ func (g *org) rehearse() {
 		g.t.Fatal(err)
 	}
 	home, project := g.t.TempDir(), g.t.TempDir()
-	if err := os.CopyFS(project, sfpackage.Files()); err != nil {
+	if err := os.CopyFS(project, os.DirFS("../package")); err != nil {
 		g.t.Fatal(err)
 	}
 	sf := func(args ...string) map[string]any {

@@ -285,7 +285,7 @@ func (d *draft) save() (string, []*apiError) {
 	if e := d.checkUnique(); e != nil {
 		return "", one(e)
 	}
-	if e := d.tx.rows.refuse(d.object.name, d.tx.chunk); e != nil {
+	if e := d.tx.rows.refuse(d, d.tx.chunk); e != nil {
 		return "", one(e)
 	}
 	isNew := d.old == nil
