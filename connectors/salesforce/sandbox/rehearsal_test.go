@@ -16,6 +16,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	sfpackage "inmail/connectors/salesforce/package"
 )
 
@@ -212,8 +214,11 @@ func (g *org) sameConversion(folder string) {
 	if err != nil {
 		g.t.Fatal(err)
 	}
-	if len(want) < 70 || !slices.Equal(ours, want) {
-		g.t.Errorf("our conversion has %d components, that of the CLI %d", len(ours), len(want))
+	for _, list := range [][]sfpackage.Component{ours, want} {
+		slices.SortFunc(list, func(a, b sfpackage.Component) int { return strings.Compare(a.Type+a.Name, b.Type+b.Name) })
+	}
+	if diff := cmp.Diff(want, ours); diff != "" || len(want) < 70 {
+		g.t.Errorf("our conversion of %d components (-that of the CLI +ours):\n%s", len(ours), diff)
 	}
 }
 
