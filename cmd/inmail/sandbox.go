@@ -18,12 +18,14 @@ import (
 func sandboxCommand(o *options) *cobra.Command {
 	var listen, file, clientID, crm string
 	var seed uint64
+	var undeployed bool
 	cmd := &cobra.Command{
 		Use: "sandbox", Short: "Run the sandbox of a CRM alone", Args: exactly(0),
 		Long: `Run the Salesforce sandbox alone: a small, strict Salesforce for trying and testing. It is not
 Salesforce. The secret of its client credentials is taken from INMAIL_SALESFORCE_CLIENT_SECRET, or made and
 printed. With INMAIL_SALESFORCE_USERNAME and INMAIL_SALESFORCE_PASSWORD set, its user may also log in by these.
-The control paths are under /sandbox/.
+The control paths are under /sandbox/. With --undeployed the org has nothing of the package, as a customer's at
+first: POST /sandbox/sessions gives the session of an administrator with which inmail crm setup sets it up.
 
 With --crm hubspot it is a HubSpot portal, in memory and not HubSpot either, whose token is taken from
 INMAIL_HUBSPOT_TOKEN, or made and printed. A server uses it with INMAIL_HUBSPOT_URL set to its address.`,
@@ -49,7 +51,7 @@ INMAIL_HUBSPOT_TOKEN, or made and printed. A server uses it with INMAIL_HUBSPOT_
 			if name != "" && password != "" {
 				user.Username, user.Password = name, password
 			}
-			org, err := sandbox.New(sandbox.Options{File: file, DailyLimit: 100_000, Seed: seed,
+			org, err := sandbox.New(sandbox.Options{File: file, DailyLimit: 100_000, Seed: seed, Undeployed: undeployed,
 				Credentials: sandbox.Credentials{
 					ClientID: clientID, ClientSecret: secret, Users: []sandbox.User{user},
 				}})
@@ -77,6 +79,7 @@ INMAIL_HUBSPOT_TOKEN, or made and printed. A server uses it with INMAIL_HUBSPOT_
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8090", "address of the sandbox")
 	cmd.Flags().StringVar(&crm, "crm", string(salesforce.Name), "whose sandbox: salesforce or hubspot")
 	cmd.Flags().StringVar(&file, "file", "", "SQLite database of the org; empty: a temporary one")
+	cmd.Flags().BoolVar(&undeployed, "undeployed", false, "start an org of Salesforce without the package")
 	cmd.Flags().Uint64Var(&seed, "seed", 0, "seed of the faults that are drawn at random")
 	cmd.Flags().StringVar(&clientID, "client-id", "inmail", "consumer key that may log in")
 	return cmd
