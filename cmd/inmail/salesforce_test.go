@@ -273,8 +273,8 @@ const (
 	refusedInMails = 1
 )
 
-// refusals are the rows that the org of a storm refuses for ever: the Tasks of its first Leads, and the record of
-// the InMail to a recipient who is nobody's Lead.
+// refusals are the rows that the org of a storm refuses for ever: the Tasks of its first Leads, and the
+// record of the InMail to a recipient who is nobody's Lead.
 func refusals(leads []string, recipient string) (faults []sandbox.Fault) {
 	refuse := func(object, field, value string) {
 		faults = append(faults, sandbox.Fault{Kind: sandbox.RowRefused, Object: object, Code: "FIELD_CUSTOM_VALIDATION_EXCEPTION",
@@ -287,8 +287,8 @@ func refusals(leads []string, recipient string) (faults []sandbox.Fault) {
 	return faults
 }
 
-// refusedForEver checks that crm failures has what the org of a storm refuses for ever, part by part, and nothing
-// else.
+// refusedForEver checks that crm failures has what the org of a storm refuses for ever, part by part, and
+// nothing else.
 func (s *server) refusedForEver() error {
 	var answer struct{ Items []crmFailure }
 	status, raw, err := s.call("GET", "/v1/crm/failures?limit=100", "", nil)
@@ -412,9 +412,10 @@ func lived(row map[string]any, tags []string) error {
 
 // TestSalesforceStorm makes 1,600 changes (400 InMails sent, opened, answered, tagged), in the long form
 // 10,000, against an org in which three of ten answers fail in every way, and again while the server is
-// killed every five seconds. The org is private, its flows lock, its triggers take 20 Tasks at most, it encrypts
-// addresses, and moves to another address. In the end the org agrees with the record, each record and each Task
-// exists once, the org's own history never went back (R53), and what it refuses for ever is in the failures.
+// killed every five seconds. The org is private, its flows lock, its triggers take 20 Tasks at most, it
+// encrypts addresses, and moves to another address. In the end the org agrees with the record, each record
+// and each Task exists once, the org's own history never went back (R53), and what it refuses for ever is
+// in the failures.
 func TestSalesforceStorm(t *testing.T) {
 	t.Parallel() // it mostly waits
 	// least is the least number of kills.

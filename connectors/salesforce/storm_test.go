@@ -20,10 +20,10 @@ import (
 // converts Leads, fails three of ten calls in every way it knows, before and after the commit, and has
 // triggers and sharing that refuse single rows and large collections of Tasks. Records and Tasks belong to
 // the Users of their senders, of whom one is inactive, and are private; a tenth of the Tasks is archived as
-// soon as it is written. Meanwhile the org moves to another address, encrypts the addresses of people, and for
-// a while requires a field of Tasks and lacks their status. In the end the org has every InMail once, in its
-// last state and with its Tasks, its history never went back, and what the org refuses for ever has a failure
-// of its own. The short form has fewer InMails and rounds.
+// soon as it is written. Meanwhile the org moves to another address, encrypts the addresses of people, and
+// for a while requires a field of Tasks and lacks their status. In the end the org has every InMail once,
+// in its last state and with its Tasks, its history never went back, and what the org refuses for ever has
+// a failure of its own. The short form has fewer InMails and rounds.
 func TestStorm(t *testing.T) {
 	inmails, workers, rounds := sized(120, 300), 16, sized(10, 25)
 	l := newLedger()

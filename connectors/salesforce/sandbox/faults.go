@@ -71,8 +71,8 @@ type Fault struct {
 	// Above limits row_refused to requests that have more rows of the object than this, as a trigger does
 	// that meets a limit of its transaction.
 	Above int `json:"above,omitempty"`
-	// Where limits row_refused to rows that have these values, by the names of their fields: a record that the
-	// org's automation refuses each time.
+	// Where limits row_refused to rows that have these values, by the names of their fields: a record that
+	// the org's automation refuses each time.
 	Where map[string]string `json:"where,omitempty"`
 }
 
