@@ -27,6 +27,7 @@ import (
 	"inmail/connectors/record"
 	"inmail/connectors/salesforce"
 	"inmail/connectors/web"
+	"inmail/connectors/webhook"
 	"inmail/domain"
 	"inmail/domain/mailroom"
 )
@@ -48,6 +49,7 @@ type Settings struct {
 	Queue      queue.Config
 	HTTP       httpapi.Config
 	Web        web.Config
+	Webhooks   webhook.Config
 	Salesforce salesforce.Config `prefix:"salesforce"`
 	HubSpot    hubspot.Config    `prefix:"hubspot"`
 	Policy     domain.Policy     `prefix:"policy"`
@@ -85,7 +87,7 @@ func Defaults() Settings {
 		Program: Program{LogLevel: "info",
 			CRMPushEvery: every(mailroom.TaskCRMPush), SnapshotEvery: every(mailroom.TaskSnapshot),
 			Roles: []Role{RoleAPI, RoleWorker, RoleScheduler}, AfterRestore: AfterRestoreHold},
-		Record: record.Default(), Queue: queue.Default(), HTTP: httpapi.Default(), Web: web.Default(), Salesforce: salesforce.Default(),
+		Record: record.Default(), Queue: queue.Default(), HTTP: httpapi.Default(), Web: web.Default(), Webhooks: webhook.Default(), Salesforce: salesforce.Default(),
 		HubSpot: hubspot.Default(),
 		Policy:  domain.DefaultPolicy(), Plans: domain.ShippedPlans(),
 	}
@@ -170,7 +172,7 @@ func (s Settings) Has(r Role) bool { return slices.Contains(s.Program.Roles, r) 
 
 // Validate reports every fault of every part at once.
 func (s Settings) Validate() error {
-	faults := []error{s.Record.Validate(), s.Queue.Validate(), s.HTTP.Validate(), s.Web.Validate(),
+	faults := []error{s.Record.Validate(), s.Queue.Validate(), s.HTTP.Validate(), s.Web.Validate(), s.Webhooks.Validate(),
 		s.Salesforce.Validate(), s.HubSpot.Validate(), s.Policy.Validate(), s.Plans.Validate()}
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
 	p := s.Program

@@ -23,6 +23,7 @@ func Delivery() (Dashboard, error) {
 		`[$__rate_interval]), "answer", "$1", "code", "([1-5]).*"))`
 	tasks := "job_queue_state:asynq_tasks:max{" + recorded
 
+	const undelivered = "inmail_webhook_oldest_undelivered_timestamp_seconds"
 	b := newBoard("delivery", "Delivery",
 		"Whether InMails arrive, and expire, in time: accepting, queue, delivery, expiry, jobs, HTTP and what "+
 			"capacity is left.", `{__name__="inmail_delivered_total"}`).
@@ -116,6 +117,18 @@ func Delivery() (Dashboard, error) {
 			"interval is a job that fails, or that no worker runs.",
 			units.Seconds, series("min by (type) ("+selector("inmail_job_success_age_seconds")+")", "{{type}}")).
 			Span(12)).
+		WithRow(dashboard.NewRowBuilder("Webhooks")).
+		WithPanel(limited(lines("Oldest undelivered event",
+			"How far is the slowest end point behind? 0 means that nothing waits; the line is where "+
+				"InMailWebhooksBehind calls.",
+			units.Seconds, series("max(time() - ("+once(undelivered)+" > 0)) or 0 * max("+once(undelivered)+")", "Oldest")).
+			AxisSoftMax(1.2*webhookLimit), limits(webhookLimit/4, webhookLimit)).Span(12)).
+		WithPanel(lines("Webhook tries",
+			"Do end points take their events? A failed one is tried again for 5 days.",
+			units.CountsPerSecond, series(perSecond("result", "inmail_webhook_deliveries_total"), "{{result}}")).Span(6)).
+		WithPanel(number("End points off",
+			"How many end points get no events any more, until somebody enables them?",
+			units.Short, latest("max("+once("inmail_webhooks_switched_off")+")", "")).Span(6).Thresholds(limits(1, 1))).
 		WithRow(dashboard.NewRowBuilder("HTTP")).
 		WithPanel(lines("Requests by route", "Which calls are made, and how often?",
 			units.RequestsPerSecond,

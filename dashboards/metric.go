@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"inmail/domain"
+	"inmail/domain/mailroom"
 	"inmail/domain/rates"
 	"inmail/domain/spam"
 )
@@ -73,6 +74,7 @@ var Metrics = []Metric{
 	{Name: "inmail_crm_push_duration_seconds", Kind: Histogram, Labels: []string{"crm", "resource"},
 		Buckets: []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 20, 30, 60, 120}},
 	{Name: "inmail_crm_api_budget_used_ratio", Kind: Gauge, Page: Shared, Labels: []string{"crm"}},
+	{Name: "inmail_webhook_deliveries_total", Kind: Counter, Labels: []string{"result"}},
 	{Name: "inmail_http_wrong_keys_total", Kind: Counter},
 	{Name: "inmail_http_request_duration_seconds", Kind: Histogram, Labels: []string{"route", "method", "code"},
 		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}},
@@ -100,6 +102,8 @@ var Metrics = []Metric{
 	{Name: "inmail_crm_unreachable_since_timestamp_seconds", Kind: Gauge, Page: Domain, Labels: []string{"crm"}},
 	{Name: "inmail_crm_drift_records", Kind: Gauge, Page: Domain, Labels: []string{"crm", "kind"}, Absent: true},
 	{Name: "inmail_crm_dead_letters", Kind: Gauge, Page: Domain, Labels: []string{"crm", "class"}, Absent: true},
+	{Name: "inmail_webhook_oldest_undelivered_timestamp_seconds", Kind: Gauge, Page: Domain},
+	{Name: "inmail_webhooks_switched_off", Kind: Gauge, Page: Domain},
 	{Name: "inmail_snapshot_timestamp_seconds", Kind: Gauge, Page: Domain},
 	{Name: "inmail_snapshot_duration_seconds", Kind: Gauge, Page: Domain},
 
@@ -142,7 +146,7 @@ var Known = map[string][]string{
 	"outcome":      texts(domain.Outcomes()),
 	"reason":       texts(domain.RefusalCodes()),
 	"trigger":      spam.Triggers(),
-	"queue":        {"sends", "crm", "upkeep"},
+	"queue":        mailroom.Queues(),
 	"state":        {"active", "pending", "scheduled", "retry", "archived", "completed"},
 }
 

@@ -20,6 +20,7 @@ const (
 	wrongKeysLimit   = 0.5  // wrong keys a second
 	budgetLimit      = 0.8  // share of our API calls of the day
 	deadLetterLimit  = 10   // more than an hour ago
+	webhookLimit     = 3600 // seconds that the oldest event waits for an end point
 	driftLimit       = 10   // records that differ, in two nightly runs
 	unreachableLimit = 60   // seconds without any answer of a CRM
 	reportsLimit     = 0.01 // share of a day's deliveries that is reported

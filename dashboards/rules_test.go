@@ -340,6 +340,7 @@ func TestLimitsOfBoardsAndAlertsAgree(t *testing.T) {
 		{"InMailSalesforceDeadLetters", "inmail-salesforce", "Dead letters", `>= ([\d.]+)`},
 		{"InMailSalesforceDrift", "inmail-salesforce", "Drift", `> ([\d.]+)`},
 		{"InMailAbuseReportsHigh", "inmail-reputation", "Reports per delivery", `\) > ([\d.]+)`},
+		{"InMailWebhooksBehind", "inmail-delivery", "Oldest undelivered event", `> ([\d.]+)$`},
 		{"InMailFiguresOld", "inmail-salesforce", "Age of these figures", `> ([\d.]+)$`},
 		{"InMailFiguresOld", "inmail-outreach", "Age of these figures", `> ([\d.]+)$`},
 		{"InMailDeliveryLate", "inmail-delivery", "Delivered late", `ratio_rate1h > ([\d.]+)`},

@@ -25,6 +25,7 @@ type Jobs struct {
 	Log        *slog.Logger
 	Snapshot   func(ctx context.Context) error // computes and stores the figures
 	Deliveries int                             // deliveries at once; 0 is 1, as for a record with one writer
+	Webhooks   mailroom.WebhookSender          // nil: this process delivers to no end point
 	pushers    sync.Map                        // domain.CRM → *pusher
 }
 
@@ -32,15 +33,16 @@ type Jobs struct {
 // types of mailroom.TaskKinds.
 func (j *Jobs) Handlers() map[string]Handler {
 	return map[string]Handler{
-		mailroom.TaskSend:         j.send(),
-		mailroom.TaskExpire:       j.expire,
-		mailroom.TaskRedrive:      j.redrive,
-		mailroom.TaskCRMPush:      j.crmPush,
-		mailroom.TaskCRMReconcile: j.crmReconcile,
-		mailroom.TaskCRMBackfill:  j.crmBackfill,
-		mailroom.TaskSnapshot:     j.snapshot,
-		mailroom.TaskErase:        j.erase,
-		mailroom.TaskRetain:       j.retain,
+		mailroom.TaskSend:           j.send(),
+		mailroom.TaskExpire:         j.expire,
+		mailroom.TaskRedrive:        j.redrive,
+		mailroom.TaskCRMPush:        j.crmPush,
+		mailroom.TaskCRMReconcile:   j.crmReconcile,
+		mailroom.TaskCRMBackfill:    j.crmBackfill,
+		mailroom.TaskSnapshot:       j.snapshot,
+		mailroom.TaskErase:          j.erase,
+		mailroom.TaskRetain:         j.retain,
+		mailroom.TaskWebhookDeliver: j.webhookDeliver,
 	}
 }
 

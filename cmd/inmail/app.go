@@ -26,6 +26,7 @@ import (
 	"inmail/connectors/record"
 	"inmail/connectors/salesforce"
 	"inmail/connectors/salesforce/sandbox"
+	"inmail/connectors/webhook"
 	"inmail/domain/mailroom"
 	"inmail/worker"
 )
@@ -43,6 +44,7 @@ type app struct {
 	service  *mailroom.Service
 	sandbox  *sandbox.Sandbox // nil: Salesforce is a real org, or not configured
 	jobs     *worker.Jobs
+	hooks    *webhook.Client
 	beat     *worker.Beat // of the schedule, whichever process runs it
 
 	apiAddress     string // where the API listens
@@ -102,11 +104,12 @@ func (a *app) openParts(ctx context.Context) (err error) {
 	a.onStop("queue", func(context.Context) error { return a.queue.Close() })
 	a.beat = worker.NewBeat(a.queue)
 	a.registry.MustRegister(metrics.ScheduleBeat(a.beat.Age))
+	a.hooks = webhook.New(s.Webhooks)
 	crms, err := a.connectCRMs()
 	if err != nil {
 		return err
 	}
-	a.service, err = mailroom.New(ctx, mailroom.Config{Plans: s.Plans, Policy: s.Policy, CRMs: crms}, a.record, a.queue, a.record, uuids{}, a.process)
+	a.service, err = mailroom.New(ctx, mailroom.Config{Plans: s.Plans, Policy: s.Policy, CRMs: crms, Webhooks: a.hooks}, a.record, a.queue, a.record, uuids{}, a.process)
 	return err
 }
 
@@ -204,7 +207,7 @@ func (a *app) Start(ctx context.Context) error {
 // startWork starts the workers and the schedule.
 func (a *app) startWork(ctx context.Context) error {
 	if !a.settings.Record.Postgres() { // the locked data folder proves that no other process pushes
-		if err := a.service.FreePushes(ctx); err != nil {
+		if err := errors.Join(a.service.FreePushes(ctx), a.service.FreeDeliveries(ctx)); err != nil {
 			return err
 		}
 	}
@@ -269,7 +272,7 @@ func (a *app) embeddedOperatorKey() (string, error) {
 // newJobs makes the handlers of all tasks over the parts of the program.
 func newJobs(a *app) *worker.Jobs {
 	return &worker.Jobs{Service: a.service, Depth: a.queue.Depth, Log: a.log, Snapshot: a.snapshot,
-		Deliveries: a.writers()}
+		Deliveries: a.writers(), Webhooks: a.hooks}
 }
 
 // startWorkers starts the workers that process the queue.

@@ -730,3 +730,37 @@ func TestEvents(t *testing.T) {
 	w.fakeService.fault = domain.Refuse(domain.ExpiredCode, "after: kept no more")
 	w.ask(w.operator, "GET", "/v1/events?after=evt_0000000000003e8_01a207a23280", nil).want(410, "expired")
 }
+
+func TestWebhooks(t *testing.T) {
+	w := newWorld(t)
+	made := w.ask(w.operator, "POST", "/v1/webhooks", `{"url":"https://hooks.example.com/","events":["inmail.*"]}`).want(201, "").has("secret", "whsec_c2VjcmV0")
+	one := "/v1/webhooks/" + made.text("id")
+	for _, invalid := range []string{`{"events":["inmail.*"]}`, `{"url":"https://hooks.example.com/","active":true}`, `{"url":"https://hooks.example.com/"}`,
+		`{"url":"https://hooks.example.com/","events":["*"],"text":"all"}`} {
+		w.ask(w.operator, "POST", "/v1/webhooks", invalid).want(400, "bad_request")
+	}
+	w.ask(w.operator, "POST", "/v1/webhooks", `{"url":"https://hooks.example.com/","events":["*"],"name":"one too many"}`).want(409, "conflict")
+	a := w.ask(w.operator, "GET", "/v1/webhooks", nil).want(200, "").has("items.0.state", "down", "items.0.last.problem", "status", "items.0.retry_at", "2026-11-23T09:01:00.000Z", "next_cursor", nil)
+	if strings.Contains(string(a.body), "whsec_") {
+		t.Error("the list shows a secret")
+	}
+	w.ask(w.operator, "GET", one, nil).want(200, "").has("url", "https://hooks.example.com/", "off_at", nil)
+	w.ask(w.operator, "PATCH", one, `{"active":false}`).want(200, "")
+	w.ask(w.operator, "POST", one+"/test", nil).want(202, "").has("event", "evt_test_01a207a23280")
+	w.ask(w.operator, "POST", one+"/rotate", nil).want(200, "").has("secret", "whsec_c2VjcmV0")
+	w.ask(w.operator, "POST", one+"/replay", `{"from":"2026-11-23T09:00:00Z"}`).want(202, "")
+	w.ask(w.operator, "POST", one+"/replay", `{"from":"yesterday"}`).want(400, "bad_request")
+	w.ask(w.operator, "POST", one+"/enable", nil).want(204, "")
+	w.ask(w.operator, "GET", one+"/deliveries?limit=1", nil).want(200, "").has("items.0.state", "waiting", "items.0.last.status", 503, "items.0.event", "evt_0000000000003e8_01a207a23280")
+	w.ask(w.operator, "DELETE", one, nil).want(204, "")
+	for _, method := range []string{"GET", "DELETE"} {
+		w.ask(w.operator, method, "/v1/webhooks/unknown", nil).want(404, "not_found")
+		w.ask(w.operator, method, "/v1/webhooks/%00", nil).want(404, "not_found")
+	}
+	w.ask(w.operator, "PATCH", "/v1/webhooks/unknown", `{"active":true}`).want(404, "not_found")
+	w.ask(w.operator, "POST", "/v1/webhooks/unknown/replay", `{"from":"2026-11-23T09:00:00Z"}`).want(404, "not_found")
+	w.ask(w.operator, "GET", "/v1/webhooks/unknown/deliveries", nil).want(404, "not_found")
+	for _, verb := range []string{"test", "rotate", "enable"} {
+		w.ask(w.operator, "POST", "/v1/webhooks/unknown/"+verb, nil).want(404, "not_found")
+	}
+}

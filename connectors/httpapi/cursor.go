@@ -34,6 +34,7 @@ const (
 	failureList
 	restrictionList
 	memberList
+	deliveryList
 )
 
 // maxCursor is the longest cursor in bytes, as base64url; the longest id in one is a company's name.

@@ -113,7 +113,7 @@ func New(p Parts) (*API, error) {
 	}
 	a.endpoints = slices.Concat(a.inmailEndpoints(), a.inboxEndpoints(), a.replyEndpoints(), a.declineEndpoints(), a.retractionEndpoints(),
 		a.memberEndpoints(), a.exportEndpoints(), a.relationEndpoints(), a.accountEndpoints(), a.analyticsEndpoints(),
-		a.bannedEndpoints(), a.restrictionEndpoints(), a.eventEndpoints(),
+		a.bannedEndpoints(), a.restrictionEndpoints(), a.eventEndpoints(), a.webhookEndpoints(),
 		a.keyEndpoints(), a.importEndpoints(), a.signInEndpoints(), a.crmEndpoints(), a.auditEndpoints(), a.clockEndpoints(),
 		a.resumeEndpoints(), a.healthEndpoints(), a.queueEndpoints(), a.queuePageEndpoints(), a.profileEndpoints())
 	if p.PagesOnly {

@@ -18,18 +18,22 @@ import (
 // lists are the closed lists of values that a field names in its tag list. They come from the domain: a new
 // value there is accepted and documented without a change here.
 var lists = strictjson.Declare(map[string][]string{
-	"account_type":  texts(domain.AccountTypes()),
-	"failure_class": texts(domain.FailureClasses()),
-	"match":         lowered(texts(domain.Matches())),
-	"ban_kind":      texts(domain.BanKinds()),
-	"role":          texts(mailroom.Roles()),
-	"audit_kind":    mailroom.AuditKinds(),
-	"trigger":       spam.Triggers(),
-	"event":         texts(mailroom.EventKinds()),
-	"pace":          paceLimits(),
-	"advice":        advice.Codes(),
-	"verdict":       texts(rates.Verdicts()),
-	"place":         mailroom.Places(),
+	"account_type":    texts(domain.AccountTypes()),
+	"failure_class":   texts(domain.FailureClasses()),
+	"match":           lowered(texts(domain.Matches())),
+	"ban_kind":        texts(domain.BanKinds()),
+	"role":            texts(mailroom.Roles()),
+	"audit_kind":      mailroom.AuditKinds(),
+	"trigger":         spam.Triggers(),
+	"webhook_event":   mailroom.WebhookKinds(),
+	"webhook_text":    texts(domain.WebhookTexts()),
+	"webhook_problem": mailroom.WebhookProblems(),
+	"webhook_off":     mailroom.WebhookOffReasons(),
+	"event":           texts(mailroom.EventKinds()),
+	"pace":            paceLimits(),
+	"advice":          advice.Codes(),
+	"verdict":         texts(rates.Verdicts()),
+	"place":           mailroom.Places(),
 })
 
 // limits are the numbers that a text of the document names in braces, as in "at most {MaxTags}".
@@ -38,6 +42,7 @@ var limits = map[string]int{
 	"MaxTags": domain.MaxTags, "MaxTag": domain.MaxTag, "MaxCategory": mailroom.MaxCategory, "MaxKey": mailroom.MaxKey,
 	"MaxPreflight": mailroom.MaxPreflight, "PaceSlack": int(spam.PaceSlack.Seconds()), "MaxRejected": mailroom.MaxRejected,
 	"MaxRepliesWithOpen": mailroom.MaxRepliesWithOpen,
+	"MaxWebhookName":     mailroom.MaxWebhookName,
 	"MaxBan":             mailroom.MaxBan, "MaxKeyName": mailroom.MaxKeyName, "WindowHours": domain.WindowHours,
 	"MaxDeclineReason": domain.MaxDeclineReason, "MaxWeek": domain.MaxWeek,
 	"RecordDays": int(spam.RecordWindow.Hours()) / 24, "SimilarHours": int(spam.SimilarWindow.Hours()),

@@ -1128,3 +1128,71 @@ func (f *fakeService) Feed(context.Context, mailroom.Viewer, string, int) (mailr
 			Data: mailroom.EventRestriction{Member: mailroom.EventPerson{ID: "jo", Name: "Jo"}, Trigger: "volume_hour", Step: 1}},
 	}}, err
 }
+
+// The end points of the fake: one, which is there as long as it was not deleted.
+func (f *fakeService) hook(id string) error {
+	if id != "019abf5e-8c00-7000-8000-000000000001" {
+		return domain.Refuse(domain.NotFound, "there is no such end point")
+	}
+	return nil
+}
+
+func (f *fakeService) webhookNow() mailroom.Webhook {
+	return mailroom.Webhook{ID: "019abf5e-8c00-7000-8000-000000000001", URL: "https://hooks.example.com/", Kinds: []string{"inmail.*"}, CreatedAt: f.now,
+		CreatedBy: "operator", DownSince: f.now, RetryAt: f.now.Add(time.Minute), LastAt: f.now, LastStatus: 503, LastReason: "status"}
+}
+
+func (f *fakeService) CreateWebhook(_ context.Context, _ mailroom.Viewer, c mailroom.WebhookChange) (mailroom.Webhook, string, error) {
+	leave, err := f.enter()
+	defer leave()
+	if err == nil && c.Name != nil && *c.Name == "one too many" {
+		err = domain.Refuse(domain.Conflict, "there are 100 end points already; delete one")
+	}
+	return f.webhookNow(), "whsec_c2VjcmV0", err
+}
+
+func (f *fakeService) Webhooks(context.Context) ([]mailroom.Webhook, error) {
+	leave, err := f.enter()
+	defer leave()
+	return []mailroom.Webhook{f.webhookNow()}, err
+}
+
+func (f *fakeService) Webhook(_ context.Context, id string) (mailroom.Webhook, error) {
+	leave, err := f.enter()
+	defer leave()
+	return f.webhookNow(), cmp.Or(err, f.hook(id))
+}
+
+func (f *fakeService) ChangeWebhook(ctx context.Context, _ mailroom.Viewer, id string, _ mailroom.WebhookChange) (mailroom.Webhook, error) {
+	return f.Webhook(ctx, id)
+}
+
+func (f *fakeService) DeleteWebhook(ctx context.Context, id string) error {
+	_, err := f.Webhook(ctx, id)
+	return err
+}
+
+func (f *fakeService) TestWebhook(ctx context.Context, id string) (string, error) {
+	_, err := f.Webhook(ctx, id)
+	return "evt_test_01a207a23280", err
+}
+
+func (f *fakeService) RotateWebhook(ctx context.Context, id string) (string, time.Time, error) {
+	_, err := f.Webhook(ctx, id)
+	return "whsec_c2VjcmV0", epoch, err
+}
+
+func (f *fakeService) ReplayWebhook(ctx context.Context, id string, _ time.Time) error {
+	return f.DeleteWebhook(ctx, id)
+}
+
+func (f *fakeService) EnableWebhook(ctx context.Context, id string) error {
+	return f.DeleteWebhook(ctx, id)
+}
+
+func (f *fakeService) Deliveries(ctx context.Context, id string, _ mailroom.Page) ([]mailroom.ListedDelivery, error) {
+	_, err := f.Webhook(ctx, id)
+	e := mailroom.Event{Position: 1000, At: epoch, Kind: mailroom.InMailSent, InMail: "019abf5e-8c00-7000-8000-000000000002"}
+	return []mailroom.ListedDelivery{{Event: e, State: mailroom.DeliveryWaiting,
+		Delivery: mailroom.Delivery{Tries: 2, LastAt: epoch, LastStatus: 503, LastReason: "status", NextAt: epoch.Add(time.Minute)}}}, err
+}

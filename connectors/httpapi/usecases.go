@@ -34,6 +34,7 @@ type UseCases struct {
 	signIn
 	resumer
 	eventFeed
+	webhookService
 }
 
 // NewUseCases takes each part from the first of services that implements it; *mailroom.Service implements
@@ -63,6 +64,7 @@ func NewUseCases(services ...any) (u UseCases) {
 	find(&u.signIn, services)
 	find(&u.resumer, services)
 	find(&u.eventFeed, services)
+	find(&u.webhookService, services)
 	return u
 }
 

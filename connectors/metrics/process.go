@@ -37,6 +37,7 @@ type Process struct {
 	pushTook    *prometheus.HistogramVec
 	budget      *prometheus.GaugeVec
 	jobs        *prometheus.HistogramVec
+	webhooks    *prometheus.CounterVec
 	succeeded   map[string]*atomic.Pointer[time.Time] // by type of periodic job: when one last succeeded
 }
 
@@ -58,6 +59,9 @@ var (
 	Results = append([]string{"created", "updated", "unchanged", "failed", string(domain.Stale)}, classes()...)
 	// JobResults are the outcomes of a job.
 	JobResults = []string{"done", "failed"}
+	// WebhookResults are the outcomes of a try to deliver an event; switched_off is an end point that gets no
+	// further ones, until a person enables it.
+	WebhookResults = []string{"delivered", "failed", "switched_off"}
 )
 
 // classes returns the classes of failure as label values.
@@ -119,6 +123,8 @@ func NewProcess(reg prometheus.Registerer) *Process {
 			Help: "Share of the calls we may make to a CRM that is used; 1 is all."}, []string{"crm"}),
 		jobs: histograms("inmail_job_duration_seconds", "How long a job took, by task type and how it ended.",
 			JobBuckets, "type", "result"),
+		webhooks: counters("inmail_webhook_deliveries_total",
+			"Tries to deliver an event to an end point, and end points that were switched off, by result.", "result"),
 		succeeded: map[string]*atomic.Pointer[time.Time]{},
 	}
 	reg.MustRegister(p.budget)
@@ -151,6 +157,9 @@ func (p *Process) makeSeries() {
 	}
 	for _, c := range domain.RefusalCodes() {
 		p.refused.WithLabelValues(string(c))
+	}
+	for _, r := range WebhookResults {
+		p.webhooks.WithLabelValues(r)
 	}
 	for _, opened := range []string{"true", "false"} {
 		p.retracted.WithLabelValues(opened)
@@ -191,6 +200,14 @@ func (p *Process) Notify(n mailroom.Notice) {
 		p.retracted.WithLabelValues(strconv.FormatBool(n.WasOpened)).Inc()
 	case mailroom.Reported:
 		p.reports.Inc()
+	case mailroom.WebhookTried:
+		result := "failed"
+		if n.Delivered {
+			result = "delivered"
+		}
+		p.webhooks.WithLabelValues(result).Inc()
+	case mailroom.WebhookOff:
+		p.webhooks.WithLabelValues("switched_off").Inc()
 	}
 }
 

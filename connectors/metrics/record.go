@@ -68,6 +68,9 @@ var (
 	unreachable = describe("inmail_crm_unreachable_since_timestamp_seconds",
 		"Since when a CRM does not answer at all; 0 when it does.", "crm")
 	deadLetters = describe("inmail_crm_dead_letters", "Pushes that wait for a person, by class.", "crm", "class")
+	undelivered = describe("inmail_webhook_oldest_undelivered_timestamp_seconds",
+		"When the oldest event happened that an end point which is on has not taken; 0: there is none.")
+	webhooksOff = describe("inmail_webhooks_switched_off", "End points that are switched off.")
 	snapshotAt  = describe("inmail_snapshot_timestamp_seconds",
 		"When these figures were computed; 0 when they never were.")
 	snapshotTook = describe("inmail_snapshot_duration_seconds", "How long computing these figures took.")
@@ -77,7 +80,7 @@ var (
 func (d *Domain) Describe(ch chan<- *prometheus.Desc) {
 	for _, desc := range []*prometheus.Desc{cohortMessages, openComplete, replyComplete, inTime, recentMessages,
 		tagMessages, tagsFolded,
-		pending, expiringSoon, restricted, unsynced, oldestUnsynced, drift, unreachable, deadLetters, snapshotAt, snapshotTook} {
+		pending, expiringSoon, restricted, unsynced, oldestUnsynced, drift, unreachable, deadLetters, undelivered, webhooksOff, snapshotAt, snapshotTook} {
 		ch <- desc
 	}
 }
@@ -137,6 +140,8 @@ func (d *Domain) Collect(ch chan<- prometheus.Metric) {
 			gauge(deadLetters, float64(n), string(crm), string(class))
 		}
 	}
+	gauge(undelivered, seconds(s.OldestUndelivered))
+	gauge(webhooksOff, float64(s.WebhooksOff))
 	gauge(snapshotAt, seconds(s.At))
 	gauge(snapshotTook, s.Took.Seconds())
 }

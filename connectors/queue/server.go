@@ -105,6 +105,8 @@ func (c Config) workers(queue string) (pullers, concurrency int, checkInterval t
 		return c.Pullers, c.Concurrency, c.CheckInterval, nil
 	case mailroom.QueueCRM:
 		return 1, c.CRMConcurrency, restCheckInterval, nil
+	case mailroom.QueueHooks:
+		return 1, c.HooksConcurrency, restCheckInterval, nil
 	case mailroom.QueueUpkeep:
 		return 1, c.UpkeepConcurrency, restCheckInterval, nil
 	}

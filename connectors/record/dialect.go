@@ -24,7 +24,7 @@ import (
 //	LOCK TABLE … MODE                                SELECT 1: likewise
 //	JOIN LATERAL (…)                                 JOIN (…): what it refers to is a parameter
 //	::bigint                                         nothing
-//	strpos(a, b), greatest(a, b)                     instr(a, b), max(a, b)
+//	strpos(a, b), greatest(a, b), least(a, b)        instr(a, b), max(a, b), min(a, b)
 //	UUID, BYTEA, BIGINT, BOOLEAN, DOUBLE PRECISION   TEXT, BLOB, INTEGER, INTEGER, REAL
 //	COLLATE "C"                                      nothing: it is SQLite's default
 //
@@ -43,6 +43,7 @@ var sqliteForms = []struct {
 	{regexp.MustCompile(`::\w+(\[\])?`), ""},
 	{regexp.MustCompile(`\bstrpos\(`), "instr("},
 	{regexp.MustCompile(`\bgreatest\(`), "max("},
+	{regexp.MustCompile(`\bleast\(`), "min("},
 	{regexp.MustCompile(`\$(\d+)`), "?$1"},
 }
 

@@ -217,7 +217,10 @@ func (t *tx) DropEvents(before time.Time, limit int) (n int, last int64, err err
 		n, last = n+1, max(last, position)
 		return err
 	}, millis(before), limit)
-	return n, last, err
+	if err != nil || n == 0 {
+		return n, last, err
+	}
+	return n, last, t.dropDeliveriesOf(last, before)
 }
 
 // expiring reads the index of expiry times from a place on.

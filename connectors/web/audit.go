@@ -32,15 +32,16 @@ const auditShown = 50
 
 // auditWords say what each kind of decision is.
 var auditWords = map[string]string{
-	mailroom.DecidedSend:     mark("refused a send"),
-	mailroom.DecidedDelivery: mark("refused at delivery"),
-	mailroom.DecidedRestrict: mark("restricted"),
-	mailroom.DecidedUndo:     mark("undid a restriction"),
-	mailroom.DecidedBan:      mark("banned"),
-	mailroom.DecidedUnban:    mark("took off the banned list"),
-	mailroom.DecidedErase:    mark("erased"),
-	mailroom.DecidedResume:   mark("ended the hold"),
-	mailroom.DecidedAct:      mark("acted"),
+	mailroom.DecidedSend:       mark("refused a send"),
+	mailroom.DecidedDelivery:   mark("refused at delivery"),
+	mailroom.DecidedRestrict:   mark("restricted"),
+	mailroom.DecidedUndo:       mark("undid a restriction"),
+	mailroom.DecidedBan:        mark("banned"),
+	mailroom.DecidedUnban:      mark("took off the banned list"),
+	mailroom.DecidedErase:      mark("erased"),
+	mailroom.DecidedResume:     mark("ended the hold"),
+	mailroom.DecidedAct:        mark("acted"),
+	mailroom.DecidedWebhookOff: mark("switched an end point off"),
 }
 
 func (v *visit) showAudit() error {

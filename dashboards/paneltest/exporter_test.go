@@ -82,7 +82,7 @@ func (p page) gauge(name string, weight float64, values []string) float64 {
 		return float64(monday(values[0]).Add(37 * 24 * time.Hour).Unix())
 	case "inmail_snapshot_timestamp_seconds":
 		return float64(now.Add(-5 * time.Second).Unix())
-	case "inmail_crm_oldest_unsynced_timestamp_seconds":
+	case "inmail_crm_oldest_unsynced_timestamp_seconds", "inmail_webhook_oldest_undelivered_timestamp_seconds":
 		return float64(now.Add(-2 * time.Minute).Unix())
 	case "inmail_crm_api_budget_used_ratio":
 		return 0.31
@@ -124,7 +124,7 @@ func labelled(name string) []string {
 	case "object":
 		return []string{"InMail__c", "Task"}
 	case "result": // of a pushed row, and of a job
-		return []string{"created", "done", "failed"}
+		return []string{"created", "done", "failed", "delivered"}
 	case "resource":
 		return []string{"composite", "query"}
 	case "route":

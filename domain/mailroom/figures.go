@@ -202,6 +202,9 @@ type Snapshot struct {
 	ExpiringSoon map[string]int                                `json:"expiring_soon"`
 	Restricted   map[string]int                                `json:"restricted"`
 	CRMs         map[domain.CRM]CRMFigures                     `json:"crms"` // of those that are connected
+
+	OldestUndelivered time.Time `json:"oldest_undelivered"` // of all end points that are on; zero: nothing waits (R68)
+	WebhooksOff       int       `json:"webhooks_off"`
 }
 
 // CRMFigures are the figures of one CRM.
@@ -301,7 +304,18 @@ func (svc *Service) figures(tx Tx, tags []string) (Snapshot, error) {
 	if s.Restricted, err = tx.RestrictedByTrigger(); err != nil {
 		return s, err
 	}
-	s.CRMs, err = crmFigures(tx)
+	if s.CRMs, err = crmFigures(tx); err != nil {
+		return s, err
+	}
+	hooks, err := tx.Webhooks()
+	for _, w := range hooks {
+		switch {
+		case !w.OffAt.IsZero():
+			s.WebhooksOff++
+		case s.OldestUndelivered.IsZero() || !w.OldestWaiting.IsZero() && w.OldestWaiting.Before(s.OldestUndelivered):
+			s.OldestUndelivered = w.OldestWaiting
+		}
+	}
 	return s, err
 }
 

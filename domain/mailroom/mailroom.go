@@ -71,9 +71,10 @@ func CauseOf(err error) Cause {
 
 // Config has the settings of a Service.
 type Config struct {
-	Plans  domain.Plans
-	Policy domain.Policy
-	CRMs   []CRM // the CRMs of this program, configured or not; the first is the default
+	Plans    domain.Plans
+	Policy   domain.Policy
+	CRMs     []CRM         // the CRMs of this program, configured or not; the first is the default
+	Webhooks WebhookSender // nil: URLs of end points are not judged, and nothing is delivered
 }
 
 // Service is the use cases over the ports. Build it with New; its methods are safe for concurrent use.
@@ -87,6 +88,7 @@ type Service struct {
 	policy   domain.Policy
 	limits   spam.Limits
 	crms     []CRM
+	webhooks WebhookSender
 	confirm  []byte   // the key of confirmation tokens (R35)
 	filter   struct { // the learnt filter as last read
 		sync.Mutex
@@ -109,7 +111,7 @@ func New(ctx context.Context, c Config, record Record, queue Queue,
 	svc := &Service{
 		record: record, queue: queue, clock: clock, ids: ids, observer: observer,
 		plans: c.Plans, policy: c.Policy, limits: limitsOf(c.Policy), crms: slices.Clone(c.CRMs),
-		large: newPlaces(),
+		webhooks: c.Webhooks, large: newPlaces(),
 	}
 	err := record.UpdateHeld(ctx, func(tx Tx) (err error) {
 		svc.confirm, err = confirmKey(tx, ids)

@@ -65,6 +65,6 @@ func (Reported) notice()       {}
 func Notices() []Notice {
 	return []Notice{
 		SendAttempted{}, SendRefused{}, Delivered{}, Previewed{}, Opened{}, Replied{}, Expired{}, Retracted{},
-		Reported{}, Declined{}, AutomaticReply{},
+		Reported{}, Declined{}, AutomaticReply{}, WebhookTried{}, WebhookOff{},
 	}
 }

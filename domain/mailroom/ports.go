@@ -290,6 +290,7 @@ type Tx interface {
 	Keys
 	Sessions
 	Events
+	Webhooks
 }
 
 // Ask says which Facts are wanted.
@@ -579,21 +580,22 @@ type RestrictionRow struct {
 
 // The kinds of decision that are kept.
 const (
-	DecidedSend     = "send"
-	DecidedDelivery = "deliver"
-	DecidedRestrict = "restrict"
-	DecidedUndo     = "undo"
-	DecidedBan      = "ban"
-	DecidedUnban    = "unban"
-	DecidedErase    = "erase"
-	DecidedResume   = "resume"
-	DecidedAct      = "act" // of an operator (R70)
+	DecidedSend       = "send"
+	DecidedDelivery   = "deliver"
+	DecidedRestrict   = "restrict"
+	DecidedUndo       = "undo"
+	DecidedBan        = "ban"
+	DecidedUnban      = "unban"
+	DecidedErase      = "erase"
+	DecidedResume     = "resume"
+	DecidedAct        = "act"         // of an operator (R70)
+	DecidedWebhookOff = "webhook_off" // an end point was switched off (R68)
 )
 
 // AuditKinds returns all kinds of decision.
 func AuditKinds() []string {
 	return []string{DecidedSend, DecidedDelivery, DecidedRestrict, DecidedUndo, DecidedBan, DecidedUnban, DecidedErase,
-		DecidedResume, DecidedAct}
+		DecidedResume, DecidedAct, DecidedWebhookOff}
 }
 
 // Decided is the kind of a filter that stands for all kinds but acts.
@@ -752,6 +754,9 @@ type Events interface {
 	// Events returns up to limit events after a position and at most at another, by position. Up to
 	// Record.Settled, as it was before the transaction began, nothing can come in later.
 	Events(after, upTo int64, limit int) ([]Event, error)
+	// EventsBefore returns up to limit events before a position and behind another, newest first.
+	EventsBefore(before, after int64, limit int) ([]Event, error)
+	NewestEvent() (position int64, err error) // 0: there is none
 	// EventsAt returns the events at these positions, by position.
 	EventsAt(positions []int64) ([]Event, error)
 	// EventsSince returns the position behind which the events since a time stand: none of an earlier
@@ -763,6 +768,37 @@ type Events interface {
 	// Expiring returns unopened InMails whose window ends after Now and within a time from Now, in the order
 	// of (ExpiresAt, ID) after a place, without texts; lock locks them.
 	Expiring(after ExpiringPlace, within time.Duration, limit int, lock bool) ([]*domain.InMail, error)
+}
+
+// Webhooks is the part of the record that has the end points and what waits for them (R68).
+type Webhooks interface {
+	// Webhooks returns all end points, oldest first, with OldestWaiting.
+	Webhooks() ([]Webhook, error)
+	// LockWebhook returns one end point, for update where the transaction writes; nil when there is none.
+	LockWebhook(id string) (*Webhook, error)
+	PutWebhook(w Webhook) error // inserts or replaces
+	DeleteWebhook(id string) (bool, error)
+	FreeWebhooks() error // ends all leases
+	// DueWebhooks returns those that nobody has leased and that have a test, or that are on and not down and
+	// have a delivery or an event that is due.
+	DueWebhooks() ([]string, error)
+	// DueDeliveries returns tests that are due, and with events the deliveries that are due, up to limit by
+	// their time, each with all that waits behind it of its InMail, by position.
+	DueDeliveries(webhook string, limit int, events bool) ([]Delivery, error)
+	// OldestWaiting returns the delivery that waits longest, if there is one.
+	OldestWaiting(webhook string) ([]Delivery, error)
+	// WaitingInMails returns those of ids that deliveries wait for.
+	WaitingInMails(webhook string, ids []domain.ID) (map[domain.ID]bool, error)
+	PutDeliveries(ds []Delivery) error // inserts or replaces
+	// FreeFollowers makes the first delivery that waits of each InMail due now, where none of it is due.
+	FreeFollowers(webhook string, ids []domain.ID) error
+	// RetryDeliveries makes the first delivery that waits of each InMail due now, as if it had never failed.
+	RetryDeliveries(webhook string) error
+	// DropDeliveries forgets the deliveries of events behind a position.
+	DropDeliveries(webhook string, after int64) error
+	// DeliveriesAt returns what is kept of events at these positions; TestDeliveries the newest tests.
+	DeliveriesAt(webhook string, positions []int64) (map[int64]Delivery, error)
+	TestDeliveries(webhook string) ([]Delivery, error)
 }
 
 // SessionRow is a stored session, or a stored link. Its secret is not stored, only the SHA-256.

@@ -28,6 +28,7 @@ func TestRules(t *testing.T) {
 	peaceRules(t)
 	compares(t)
 	eventRules(t)
+	webhookRules(t)
 	on(t, "R02_basic_sends_nothing", func(w *world) {
 		w.member("a", "basic_0")
 		w.member("b", "basic_0")

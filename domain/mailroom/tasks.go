@@ -30,23 +30,25 @@ const MaxTaskIDs = 500
 const (
 	QueueSends  = "sends"
 	QueueCRM    = "crm"
+	QueueHooks  = "hooks"
 	QueueUpkeep = "upkeep"
 )
 
 // Queues returns the names of all queues.
-func Queues() []string { return []string{QueueSends, QueueCRM, QueueUpkeep} }
+func Queues() []string { return []string{QueueSends, QueueCRM, QueueHooks, QueueUpkeep} }
 
 // The task types of API.md.
 const (
-	TaskSend         = "inmail:send"
-	TaskExpire       = "inmail:expire"
-	TaskRedrive      = "inmail:redrive"
-	TaskCRMPush      = "crm:push"
-	TaskCRMReconcile = "crm:reconcile"
-	TaskCRMBackfill  = "crm:backfill"
-	TaskSnapshot     = "analytics:snapshot"
-	TaskErase        = "member:erase"
-	TaskRetain       = "record:retain"
+	TaskSend           = "inmail:send"
+	TaskExpire         = "inmail:expire"
+	TaskRedrive        = "inmail:redrive"
+	TaskCRMPush        = "crm:push"
+	TaskCRMReconcile   = "crm:reconcile"
+	TaskCRMBackfill    = "crm:backfill"
+	TaskSnapshot       = "analytics:snapshot"
+	TaskErase          = "member:erase"
+	TaskRetain         = "record:retain"
+	TaskWebhookDeliver = "webhook:deliver"
 )
 
 // TaskKind describes the tasks of one type. The queue, the schedule, the metrics, the defaults of settings
@@ -125,6 +127,12 @@ var taskKinds = []TaskKind{
 		Timeout: 10 * time.Minute, Retries: 3,
 		Does: "drops old keys and events, empties texts older than the policy `retain_days`, then their bytes in the files; " +
 			"such an InMail opens with empty texts, counts stay",
+	},
+	{
+		Type: TaskWebhookDeliver, Queue: QueueHooks, Every: time.Second, Timeout: time.Minute,
+		AskedBy: "itself, for each end point; a test; a replay",
+		Does: "looks which end points have something due, and asks for each; for one it delivers, " +
+			"the events of one InMail in their order and others at the same time",
 	},
 }
 

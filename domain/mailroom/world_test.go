@@ -32,8 +32,9 @@ type world struct {
 	clock    *testClock
 	queue    *testQueue
 	observer *counter
-	first    *fakeCRM // connected
-	second   *fakeCRM // connected by tests that say so
+	first    *fakeCRM               // connected
+	second   *fakeCRM               // connected by tests that say so
+	receiver mailroom.WebhookSender // of webhooks; nil: none
 }
 
 // t0 is a Monday, at nine.
@@ -171,7 +172,7 @@ func newWorld(t *testing.T, c record.Config, p domain.Policy) *world {
 func (w *world) serve() {
 	w.t.Helper()
 	var err error
-	w.svc, err = mailroom.New(w.ctx, mailroom.Config{Plans: domain.ShippedPlans(), Policy: w.policy, CRMs: []mailroom.CRM{w.first, w.second}}, w.record, w.queue, w.clock, uuids{}, w.observer)
+	w.svc, err = mailroom.New(w.ctx, mailroom.Config{Plans: domain.ShippedPlans(), Policy: w.policy, CRMs: []mailroom.CRM{w.first, w.second}, Webhooks: w.receiver}, w.record, w.queue, w.clock, uuids{}, w.observer)
 	w.ok(err)
 }
 
