@@ -43,6 +43,12 @@ type running struct {
 // folder. more are settings beside those of all tests.
 func newRunning(t *testing.T, more ...map[string]string) *running {
 	t.Helper()
+	return newRunningWith(t, func(*config.Settings) {})
+}
+
+// newRunningWith is newRunning with other settings.
+func newRunningWith(t *testing.T, change func(*config.Settings)) *running {
+	t.Helper()
 	noSettings(t)
 	folder := t.TempDir()
 	flags := map[string]string{"data": folder, "listen": "127.0.0.1:0"}
@@ -51,6 +57,7 @@ func newRunning(t *testing.T, more ...map[string]string) *running {
 	}
 	s := patient(t, flags)
 	s.Program.Roles = []config.Role{config.RoleAPI}
+	change(&s)
 	a, err := build(t.Context(), s, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)

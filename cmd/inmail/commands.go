@@ -9,7 +9,7 @@ func commands(o *options) []*cobra.Command {
 		sendCommand(o), inboxCommand(o), openCommand(o), replyCommand(o), declineCommand(o), sentCommand(o), retractCommand(o),
 		creditsCommand(o), standingCommand(o), adviseCommand(o), preflightCommand(o),
 		importCommand(o), benchCommand(o), reportCommand(o), memberCommand(o), restrictionCommand(o),
-		crmCommand(o), queueCommand(o), keyCommand(o), loginCommand(o),
+		crmCommand(o), queueCommand(o), keyCommand(o), webhookCommand(o), loginCommand(o),
 		backupCommand(o), restoreCommand(o), holdCommand(o), resumeCommand(o),
 	}
 }

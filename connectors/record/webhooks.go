@@ -216,17 +216,17 @@ func (t *tx) PutDeliveries(ds []mailroom.Delivery) error {
 	return t.laterBatch("store deliveries", putDeliveries, &rows, anyNumber)
 }
 
-// firstWaiting is the first delivery that waits of the InMail of d.
-const firstWaiting = `(SELECT min(f.position) FROM webhook_deliveries f
+// headOfInMail is the first delivery that waits of the InMail of d.
+const headOfInMail = `(SELECT min(f.position) FROM webhook_deliveries f
 	WHERE f.webhook = $1 AND f.inmail = webhook_deliveries.inmail AND f.delivered_at IS NULL)`
 
 const (
 	freeFollowers = `UPDATE webhook_deliveries SET next_at = $2
 		WHERE webhook = $1 AND inmail IN (SELECT unnest($3::uuid[])) AND delivered_at IS NULL AND next_at IS NULL
-			AND position = ` + firstWaiting
+			AND position = ` + headOfInMail
 	retryDeliveries = `UPDATE webhook_deliveries SET next_at = $2, first_at = 0, tries = 0
 		WHERE webhook = $1 AND delivered_at IS NULL AND position > 0
-			AND (inmail IS NULL OR position = ` + firstWaiting + `)`
+			AND (inmail IS NULL OR position = ` + headOfInMail + `)`
 )
 
 // FreeFollowers makes the first delivery that waits of each InMail due now, where none of it is due.
