@@ -65,7 +65,11 @@ func TestWebhooksAtTheTerminal(t *testing.T) {
 	var out bytes.Buffer
 	ended := make(chan int, 1)
 	go func() {
-		ended <- run(ctx, []string{"webhook", "listen", "--count", "1", "--events", "inmail.sent"}, strings.NewReader(""), &out, &bytes.Buffer{})
+		root := newRoot()
+		root.SetOut(&out)
+		root.SetErr(&bytes.Buffer{})
+		root.SetArgs([]string{"webhook", "listen", "--count", "1", "--events", "inmail.sent"})
+		ended <- run(ctx, root)
 	}()
 	eventually(t, "listen has its end point", func() error {
 		if list := must(t, exitDone, "webhook", "list").out; !strings.Contains(list, "inmail webhook listen") {
@@ -73,7 +77,7 @@ func TestWebhooksAtTheTerminal(t *testing.T) {
 		}
 		return nil
 	})
-	must(t, exitDone, "send", "--member", "lena.hart", "--to", "maria.lopez", "--subject", "Your talk on planning", "--body",
+	must(t, exitDone, "send", "--member", "lena.hart", "--to", "r1", "--subject", "Your talk on planning", "--body",
 		"What you said about planning stayed with me. May I ask how you test yours?")
 	if code := <-ended; code != exitDone {
 		t.Fatalf("listen ended with %d", code)
