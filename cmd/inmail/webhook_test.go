@@ -57,7 +57,7 @@ func TestWebhooksAtTheTerminal(t *testing.T) {
 	must(t, exitUsage, "webhook", "replay", made.ID)
 	must(t, exitDone, "webhook", "remove", made.ID)
 	must(t, exitFailed, "webhook", "remove", made.ID)
-	must(t, exitFailed, "webhook", "add", "ftp://hooks.example.com/")
+	must(t, exitUsage, "webhook", "add", "ftp://hooks.example.com/")
 
 	// listen prints what is sent while it runs.
 	ctx, cancel := context.WithCancel(t.Context())

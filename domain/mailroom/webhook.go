@@ -399,6 +399,16 @@ func (svc *Service) ReplayWebhook(ctx context.Context, id string, from time.Time
 func (svc *Service) TestWebhook(ctx context.Context, id string) (event string, err error) {
 	_, err = svc.update(ctx, id, func(tx Tx, w *Webhook) error {
 		e := testEvent(id, tx.Now())
+		for { // the next millisecond, where two are asked for in one
+			earlier, err := tx.DeliveriesAt(id, []int64{e.Position})
+			if err != nil {
+				return err
+			}
+			if len(earlier) == 0 {
+				break
+			}
+			e = testEvent(id, e.At.Add(time.Millisecond))
+		}
 		event = e.ID()
 		return tx.PutDeliveries([]Delivery{{Webhook: id, Position: e.Position, NextAt: tx.Now()}})
 	})
