@@ -15,6 +15,7 @@ import (
 var aboutNobody = []string{
 	"GET /v1/analytics", "GET /v1/analytics/tags/{tag}/{against}", "GET /v1/banned", "GET /v1/crm/failures",
 	"GET /v1/crm/runs", "GET /v1/crm/status", "GET /v1/crms", "GET /v1/keys", "GET /v1/queue/failures", "GET /v1/queue/status",
+	"GET /v1/webhooks", "GET /v1/webhooks/{id}", "GET /v1/webhooks/{id}/deliveries", // addresses and states
 	"GET /queues", "GET /debug/pprof/{profile}", "POST /v1/preflight",
 }
 

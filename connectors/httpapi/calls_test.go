@@ -764,3 +764,33 @@ func TestWebhooks(t *testing.T) {
 		w.ask(w.operator, "POST", "/v1/webhooks/unknown/"+verb, nil).want(404, "not_found")
 	}
 }
+
+// TestDocumentedEvents checks that every kind of event is documented with an example that its own schema
+// describes (R68).
+func TestDocumentedEvents(t *testing.T) {
+	w := newWorld(t)
+	var document struct {
+		Webhooks map[string]struct {
+			Post struct {
+				Summary     string
+				RequestBody struct {
+					Content map[string]struct{ Example map[string]any }
+				} `json:"requestBody"`
+			}
+		}
+	}
+	if err := json.Unmarshal(w.ask("", "GET", "/openapi.json", nil).want(200, "").body, &document); err != nil {
+		t.Fatal(err)
+	}
+	for _, kind := range mailroom.EventKinds() {
+		post := document.Webhooks[string(kind)].Post
+		example := post.RequestBody.Content["application/json"].Example
+		data, _ := example["data"].(map[string]any)
+		if post.Summary == "" || example["type"] != string(kind) || example["timestamp"] == nil || len(data) == 0 {
+			t.Errorf("%s: %q, its example is %v", kind, post.Summary, example)
+		}
+	}
+	if n := len(document.Webhooks); n != len(mailroom.EventKinds()) {
+		t.Errorf("%d kinds of event are documented", n)
+	}
+}

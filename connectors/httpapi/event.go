@@ -17,7 +17,7 @@ type eventFeed interface {
 
 func (a *API) eventEndpoints() []endpoint {
 	return []endpoint{
-		gives(endpoint{method: "GET", path: "/v1/events", name: "listEvents", group: "Events", access: anyKey,
+		gives(endpoint{method: "GET", path: "/v1/events", name: "listEvents", group: "Events", access: anyKey, held: true,
 			status: http.StatusOK,
 			does:   "Read what happened, oldest first (R68)",
 			more: "The events of the webhooks, with the same ids, as long as they are kept (policy events_keep_days). " +
@@ -95,4 +95,51 @@ func (c *call) events() (eventsAnswer, error) {
 		answer.After = &after
 	}
 	return answer, nil
+}
+
+// eventDoes says in one line what each kind of event is about.
+var eventDoes = map[mailroom.EventKind]string{
+	mailroom.InMailSent:       "An InMail was delivered",
+	mailroom.InMailRefused:    "A rule refused an InMail at delivery (R21)",
+	mailroom.InMailFailed:     "An InMail could not be delivered (R61)",
+	mailroom.InMailOpened:     "The recipient opened it (R31)",
+	mailroom.InMailReplied:    "The recipient answered for the first time (R39)",
+	mailroom.InMailReply:      "A message of the conversation, by either side, automatic ones too (R40, R64)",
+	mailroom.InMailDeclined:   "The recipient declined it (R63)",
+	mailroom.InMailExpiring:   "Nobody has opened it, and it expires within 24 h (R32)",
+	mailroom.InMailExpired:    "Nobody opened it in its time (R32)",
+	mailroom.InMailRetracted:  "The sender took it back (R34)",
+	mailroom.InMailTagged:     "Its tags were changed (R56)",
+	mailroom.MemberRestricted: "A sender was restricted for a time (R41)",
+	mailroom.CRMDeadLetter:    "A CRM refuses the InMail for good; it waits for a person (R53)",
+	mailroom.WebhookTest:      "An operator tests the end point",
+}
+
+// webhooks describes what end points get, by kind of event (R68).
+func (c *components) webhooks() schema {
+	all := schema{}
+	header := func(name, doc, example string) schema {
+		return schema{"name": name, "in": "header", "required": true, "description": doc,
+			"schema": schema{"type": "string", "examples": []any{example}}}
+	}
+	for _, kind := range mailroom.EventKinds() {
+		s := eventSchema(c, schema{"type": "string", "const": string(kind), "examples": []any{string(kind)}},
+			c.of(reflect.TypeOf(kind.EventSample()), ""))
+		all[string(kind)] = schema{"post": schema{
+			"operationId": string(kind), "tags": []string{"Events"}, "summary": eventDoes[kind],
+			"description": "Signed as Standard Webhooks says, and sent until it is answered with a 2xx. The same event may " +
+				"come twice, with the same webhook-id; those of one InMail come in their order.",
+			"parameters": []any{
+				header("webhook-id", "the event's id, the same at every try", "evt_0000000000003e8_019aaf6db1a0"),
+				header("webhook-timestamp", "of this try, in seconds since 1970", "1795424400"),
+				header("webhook-signature", "v1, and base64 of HMAC-SHA256 over id.timestamp.body; one for each secret "+
+					"that holds, with blanks between", "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="),
+			},
+			"requestBody": schema{"required": true,
+				"content": schema{"application/json": schema{"schema": s, "example": c.example(s)}}},
+			"responses": schema{"2XX": schema{"description": "it was taken"},
+				"410": schema{"description": "the end point is gone, and is switched off"}},
+		}}
+	}
+	return all
 }

@@ -51,10 +51,11 @@ func document(endpoints []endpoint, crms []mailroom.CRM) ([]byte, error) {
 		item[strings.ToLower(e.method)] = e.operation(c, bodies)
 	}
 	b, err := json.Marshal(schema{
-		"openapi": "3.1.0",
-		"info":    schema{"title": "InMail", "version": "1", "description": documentIntro},
-		"servers": []any{schema{"url": "/"}},
-		"paths":   paths,
+		"openapi":  "3.1.0",
+		"info":     schema{"title": "InMail", "version": "1", "description": documentIntro},
+		"servers":  []any{schema{"url": "/"}},
+		"paths":    paths,
+		"webhooks": c.webhooks(),
 		"components": schema{
 			"schemas": c.schemas,
 			"securitySchemes": schema{
