@@ -43,11 +43,11 @@ type running struct {
 // folder. more are settings beside those of all tests.
 func newRunning(t *testing.T, more ...map[string]string) *running {
 	t.Helper()
-	return newRunningWith(t, func(*config.Settings) {})
+	return newRunningAs(t, []config.Role{config.RoleAPI}, more...)
 }
 
-// newRunningWith is newRunning with other settings.
-func newRunningWith(t *testing.T, change func(*config.Settings)) *running {
+// newRunningAs is newRunning with other roles.
+func newRunningAs(t *testing.T, roles []config.Role, more ...map[string]string) *running {
 	t.Helper()
 	noSettings(t)
 	folder := t.TempDir()
@@ -56,8 +56,7 @@ func newRunningWith(t *testing.T, change func(*config.Settings)) *running {
 		maps.Copy(flags, settings)
 	}
 	s := patient(t, flags)
-	s.Program.Roles = []config.Role{config.RoleAPI}
-	change(&s)
+	s.Program.Roles = roles
 	a, err := build(t.Context(), s, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)

@@ -18,10 +18,8 @@ import (
 // TestWebhooksAtTheTerminal makes, tests, lists, rotates, replays and removes an end point from the command
 // line, with workers that run, and listens to a running server (R68).
 func TestWebhooksAtTheTerminal(t *testing.T) {
-	r := newRunningWith(t, func(s *config.Settings) {
-		s.Webhooks.AllowPrivate = true
-		s.Program.Roles = []config.Role{config.RoleAPI, config.RoleWorker, config.RoleScheduler}
-	})
+	r := newRunningAs(t, []config.Role{config.RoleAPI, config.RoleWorker, config.RoleScheduler},
+		map[string]string{"webhook_allow_private": "true"})
 	r.people()
 	var answer atomic.Int64
 	answer.Store(http.StatusServiceUnavailable)
