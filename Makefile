@@ -90,7 +90,12 @@ vulndb: ## Bring the database of known vulnerabilities, which make check looks i
 	go -C .ci/vulndb list -m $(VULNDB)
 
 bench: build ## Run the load of cmd/inmail/BENCH.md on private servers and print its table
-	@.ci/services run -- .build/inmail bench
+	@go -C .ci/river build -o "$(CURDIR)/.build/river" .
+	@.ci/services run -- bash -c 'set -euo pipefail; .build/inmail bench; server=$$INMAIL_TEST_POSTGRES_URL; echo; \
+		psql -q "$$server" -c "CREATE DATABASE inmail_bench TEMPLATE template0 ENCODING '"'UTF8'"'"; \
+		url=$$(sed -E "s#^([a-z]+://[^/]*)/[^?]*#\1/inmail_bench#" <<< "$$server"); \
+		INMAIL_DATABASE_URL=$$url .build/inmail bench --river .build/river; \
+		psql -q "$$server" -c "DROP DATABASE inmail_bench"'
 
 fuzz: ## Fuzz each fuzz test for FUZZ (10s)
 	@set -eo pipefail; for package in $$(go list ./...); do \

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,17 +17,17 @@ import (
 	"runtime/pprof"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"text/tabwriter"
 	"time"
 
 	"github.com/hibiken/asynq"
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver of bareSweep
 	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
 
 	"inmail/config"
+	"inmail/connectors/queue"
 	"inmail/connectors/salesforce"
 	"inmail/connectors/salesforce/sandbox"
 	"inmail/domain"
@@ -42,6 +44,9 @@ func benchCommand(o *options) *cobra.Command {
 A neighbour is a simpler program, measured in the same run on the same machine: bare Asynq on the same Redis,
 the bare SQL statement, one Salesforce record a call. Compare the ratios only, since machines differ.
 
+The load comes from a process of its own, whose processor time is the unit L: what a send costs the program,
+PostgreSQL and Redis is measured in it.
+
 It works on a record of its own: a temporary SQLite file, or the database of INMAIL_DATABASE_URL, which must be
 empty. The queue is INMAIL_REDIS_URL, which it flushes, or the broker inside the process.`,
 		Example: "  inmail bench --sends 20000 --expiries 100000",
@@ -50,19 +55,21 @@ empty. The queue is INMAIL_REDIS_URL, which it flushes, or the broker inside the
 			return bench(cmd.Context(), o, sizes, cmd.OutOrStdout())
 		},
 	}
-	cmd.Flags().IntVar(&sizes.sends, "sends", 5000, "InMails to accept and deliver")
+	cmd.Flags().IntVar(&sizes.sends, "sends", 5000, "InMails to accept and deliver, and again to do both at once")
+	cmd.Flags().IntVar(&sizes.runs, "runs", 5, "how often each is measured, beside its neighbour; the median counts")
+	cmd.Flags().StringVar(&sizes.river, "river", "", "the program of .ci/river, which serves River as a neighbour; PostgreSQL only")
 	cmd.Flags().IntVar(&sizes.expiries, "expiries", 20_000, "InMails to expire")
 	cmd.Flags().IntVar(&sizes.pushes, "pushes", 1000, "InMails to push")
 	cmd.Flags().IntVar(&sizes.alone, "alone", 200, "sends one after the other, for the latency")
 	cmd.Flags().StringVar(&sizes.profiles, "profiles", "",
 		"a folder for a CPU and an allocation profile of each measurement")
-	cmd.AddCommand(benchSpamCommand(o))
+	cmd.AddCommand(benchSpamCommand(o), benchLoadCommand())
 	return cmd
 }
 
 type benchSizes struct {
-	sends, expiries, pushes, alone int
-	profiles                       string
+	sends, expiries, pushes, alone, runs int
+	profiles, river                      string
 }
 
 // benchRow is one line of the table: our figure beside the neighbour's.
@@ -78,16 +85,6 @@ type benchRow struct {
 	TheirCPU  float64 `json:"neighbour_cpu_us"` // the neighbour's, measured in this process too
 }
 
-// processorTime returns the processor time that this process has used, without Redis and PostgreSQL. On a
-// shared machine it is steadier than a rate. It is 0 when the system does not report it.
-func processorTime() time.Duration {
-	var used unix.Rusage
-	if err := unix.Getrusage(unix.RUSAGE_SELF, &used); err != nil {
-		return 0
-	}
-	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
-}
-
 // cpuEach returns the processor time per item since began (of processorTime), in microseconds.
 func cpuEach(began time.Duration, items int) float64 {
 	return float64((processorTime() - began).Nanoseconds()) / 1000 / float64(max(items, 1))
@@ -100,6 +97,7 @@ type bencher struct {
 	rows   []benchRow
 	redis  asynq.RedisConnOpt // nil: no Redis, so Asynq is not measured
 	client *http.Client
+	sent   int // letters that were accepted
 }
 
 // bench runs all measurements and prints the table.
@@ -124,13 +122,12 @@ func bench(ctx context.Context, o *options, sizes benchSizes, out io.Writer) (er
 		err = errors.Join(err, a.Stop(ending))
 	}()
 	a.ownSandbox = true
-	b := &bencher{app: a, sizes: sizes, client: &http.Client{Timeout: 30 * time.Second,
-		Transport: &http.Transport{MaxIdleConnsPerHost: 64}}}
+	b := &bencher{app: a, sizes: sizes, client: benchClient()}
 	if err := b.prepare(ctx); err != nil {
 		return err
 	}
-	for _, measure := range []func(context.Context) error{b.accept, b.deliver, b.alone, b.preflight, b.expire,
-		b.pushAll} {
+	for _, measure := range []func(context.Context) error{b.throughput, b.underLoad, b.alone, b.longTexts, b.preflight,
+		b.preflightsAtOnce, b.expire, b.pushAll, b.atRest, b.jump} {
 		if err := measure(ctx); err != nil {
 			return err
 		}
@@ -159,7 +156,7 @@ func benchSettings(o *options) (config.Settings, error) {
 	s.Policy.AllowSecondInMail = true
 	s.HTTP.Listen = "127.0.0.1:0"
 	s.Program.Roles = []config.Role{config.RoleAPI, config.RoleWorker}
-	s.Program.OperatorKey = "inm_bench_0123456789abcdef"
+	s.Program.OperatorKey, s.Program.TimeTravel = benchKey, true
 	s.Salesforce.URL = ""
 	return s, nil
 }
@@ -181,7 +178,8 @@ func (b *bencher) prepare(ctx context.Context) error {
 		}
 		b.redis = opt
 	}
-	senders := (b.sizes.sends+b.sizes.expiries+b.sizes.pushes+b.sizes.alone)/45 + 1
+	b.sizes.runs = max(b.sizes.runs, 1)
+	senders := (2*b.sizes.sends+b.sizes.expiries+b.sizes.pushes+b.sizes.alone+jumping+20*b.sizes.runs)/45 + 1
 	var ms []domain.Member
 	for i := range senders {
 		m := domain.NewMember(domain.MemberID(fmt.Sprintf("s%d", i)), fmt.Sprintf("Sender %d", i))
@@ -198,6 +196,17 @@ func (b *bencher) prepare(ctx context.Context) error {
 			return fmt.Errorf("bench: make members: %w", err)
 		}
 	}
+	err := b.record.Update(ctx, func(tx mailroom.Tx) error {
+		var errs []error
+		for _, m := range ms[:senders+benchRecipients/100] { // with some of the recipients
+			errs = append(errs, tx.PutKey(mailroom.Key{ID: "bench-" + string(m.ID), Hash: sha256.Sum256([]byte(memberKey(m.ID))),
+				Role: mailroom.RoleMember, Member: m.ID}))
+		}
+		return errors.Join(errs...)
+	})
+	if err != nil {
+		return fmt.Errorf("bench: make keys: %w", err)
+	}
 	if err := b.installOperatorKey(ctx); err != nil {
 		return err
 	}
@@ -207,101 +216,99 @@ func (b *bencher) prepare(ctx context.Context) error {
 	return b.startAPI()
 }
 
-// letter returns the n-th InMail.
-func (b *bencher) letter(n int) mailroom.Send {
-	to := fmt.Sprintf("r%d", n%benchRecipients)
-	return mailroom.Send{From: domain.MemberID(fmt.Sprintf("s%d", n/45)), To: domain.MemberID(to),
-		Subject: "A question for Recipient",
-		Body: fmt.Sprintf("Dear Recipient,\n\nwhat you wrote on **queues** in part %d stayed with me. "+
-			"Would you tell me how your team tests its own?\n\n- by hand\n"+
-			"- by [a model](https://example.org/model)", n),
-		Key: fmt.Sprintf("bench-%d", n)}
+// next returns the number of the first of n letters that were not sent yet.
+func (b *bencher) next(n int) (from int) {
+	b.sent += n
+	return b.sent - n
 }
 
-// clients is how many goroutines make requests at once.
-const clients = 64
+// url returns the address of a path of the API.
+func (b *bencher) url(path string) string { return "http://" + b.apiAddress + path }
 
-// flood calls do for each of count numbers from the first on, by all clients at once, and returns the calls a
-// second.
-func flood(ctx context.Context, from, count int, do func(n int) error) (float64, error) {
-	var next atomic.Int64
-	next.Store(int64(from))
-	var fault atomic.Pointer[error]
-	began := time.Now()
-	var wg sync.WaitGroup
-	for range clients {
-		wg.Go(func() {
-			for ctx.Err() == nil && fault.Load() == nil {
-				n := int(next.Add(1)) - 1
-				if n >= from+count {
-					return
-				}
-				if err := do(n); err != nil {
-					fault.Store(&err)
-				}
+// work starts the workers until stop.
+func (b *bencher) work() (stop func(context.Context) error, err error) {
+	if b.jobs == nil {
+		b.jobs = newJobs(b.app)
+	}
+	handlers := map[string]queue.Handler{}
+	for taskType, h := range b.jobs.Handlers() {
+		handlers[taskType] = queue.Handler(h)
+	}
+	server, err := b.queue.Start(handlers, nil)
+	if err != nil {
+		return nil, err
+	}
+	return server.Stop, nil
+}
+
+// throughput measures POST /v1/inmails, durable and checked by every rule, beside a handler that only
+// enqueues an Asynq task; and then the way from accepted to delivered, with all rules, beside no-op tasks of
+// one Asynq server. The requests come from outside the process.
+func (b *bencher) throughput(ctx context.Context) error {
+	n := max(b.sizes.sends/b.sizes.runs, 1)
+	var neighbour string
+	if b.redis != nil {
+		url, stop, err := b.startEnqueuer()
+		if err != nil {
+			return err
+		}
+		defer stop()
+		neighbour = url
+	}
+	var accept, deliver samples
+	for range b.sizes.runs {
+		end, err := b.profile("accept")
+		if err != nil {
+			return err
+		}
+		used := processorTime()
+		rate, _, err := b.load(ctx, b.url("/v1/inmails"), b.next(n), n)
+		if err := errors.Join(err, end()); err != nil {
+			return err
+		}
+		accept.ours(rate, cpuEach(used, n))
+		if neighbour != "" {
+			used = processorTime()
+			if rate, _, err = b.load(ctx, neighbour, 0, n); err != nil {
+				return err
 			}
-		})
+			accept.theirs(rate, cpuEach(used, n))
+		}
+		if err := b.deliverAlone(ctx, n, &deliver); err != nil {
+			return err
+		}
 	}
-	wg.Wait()
-	if err := fault.Load(); err != nil {
-		return 0, *err
-	}
-	return float64(count) / time.Since(began).Seconds(), ctx.Err()
+	b.row(accept.row(benchRow{Work: "accept: POST /v1/inmails, 64 clients outside", Unit: "/s", Bar: "≥ 0.35",
+		Against: "a handler that only enqueues an Asynq task"}))
+	b.row(deliver.row(benchRow{Work: "deliver: accepted → delivered", Unit: "/s", Bar: "≥ 2",
+		Against: "Asynq's no-op tasks, one server"}))
+	return nil
 }
 
-// post sends one InMail over HTTP.
-func (b *bencher) post(s mailroom.Send) (string, error) {
-	body, err := json.Marshal(map[string]string{"to": string(s.To), "subject": s.Subject, "body": s.Body})
-	if err != nil {
-		return "", err
-	}
-	return b.ask("http://"+b.apiAddress+"/v1/inmails", string(body), http.StatusAccepted,
-		"Inmail-Member", string(s.From), "Idempotency-Key", s.Key)
-}
-
-func (b *bencher) ask(url, body string, want int, header ...string) (string, error) {
-	req, err := http.NewRequest(http.MethodPost, url, strings.NewReader(body))
-	if err != nil {
-		return "", err
-	}
-	req.Header.Set("Authorization", "Bearer "+b.operatorKey)
-	req.Header.Set("Content-Type", "application/json")
-	for i := 0; i < len(header); i += 2 {
-		req.Header.Set(header[i], header[i+1])
-	}
-	resp, err := b.client.Do(req)
-	if err != nil {
-		return "", err
-	}
-	defer resp.Body.Close()
-	raw, err := io.ReadAll(resp.Body)
-	if err != nil || resp.StatusCode != want {
-		return "", fmt.Errorf("%s: status %d: %w", url, resp.StatusCode,
-			errors.Join(err, errors.New(string(raw[:min(len(raw), 200)]))))
-	}
-	return string(raw), nil
-}
-
-// accept measures POST /v1/inmails, durable and checked by every rule, beside a handler that only enqueues an
-// Asynq task.
-func (b *bencher) accept(ctx context.Context) error {
-	end, err := b.profile("accept")
+func (b *bencher) deliverAlone(ctx context.Context, n int, deliver *samples) error {
+	end, err := b.profile("deliver")
 	if err != nil {
 		return err
 	}
-	used := processorTime()
-	ours, err := flood(ctx, 0, b.sizes.sends, func(n int) error { _, err := b.post(b.letter(n)); return err })
-	ownCPU := cpuEach(used, b.sizes.sends)
-	if err := errors.Join(err, end()); err != nil {
+	began, used := time.Now(), processorTime()
+	stop, err := b.work()
+	if err != nil {
 		return err
 	}
-	if b.redis == nil {
-		b.row(benchRow{Work: "accept: POST /v1/inmails, 64 clients", Ours: ours, Unit: "/s",
-			Against: "no Redis: no neighbour"})
-		return nil
+	err = errors.Join(b.untilDelivered(ctx), end())
+	deliver.ours(float64(n)/time.Since(began).Seconds(), cpuEach(used, n))
+	if err := errors.Join(err, stop(ctx)); err != nil || b.redis == nil {
+		return err
 	}
+	used = processorTime()
+	took, err := asynqServer(ctx, b.redis, "bench", n, asynq.Config{Concurrency: runtime.NumCPU() * 4})
+	deliver.theirs(float64(n)/took.Seconds(), cpuEach(used, n))
+	return err
+}
+
+// startEnqueuer starts the neighbour of accept.
+func (b *bencher) startEnqueuer() (url string, stop func(), err error) {
 	client := asynq.NewClient(b.redis)
-	defer client.Close()
 	server := &http.Server{ReadHeaderTimeout: 5 * time.Second,
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			body, err := io.ReadAll(r.Body)
@@ -316,72 +323,115 @@ func (b *bencher) accept(ctx context.Context) error {
 		})}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return fmt.Errorf("bench: %w", err)
+		return "", nil, fmt.Errorf("bench: %w", err)
 	}
-	go server.Serve(listener)
-	defer server.Close()
-	used = processorTime()
-	theirs, err := flood(ctx, 0, b.sizes.sends, func(n int) error {
-		s := b.letter(n)
-		_, err := b.ask("http://"+listener.Addr().String()+"/", `{"to":"`+string(s.To)+`","subject":"`+s.Subject+`"}`,
-			http.StatusAccepted)
-		return err
-	})
-	b.row(benchRow{Work: "accept: POST /v1/inmails, 64 clients", Ours: ours, Neighbour: theirs, Unit: "/s",
-		Against: "a handler that only enqueues an Asynq task", Bar: "≥ 1",
-		OwnCPU: ownCPU, TheirCPU: cpuEach(used, b.sizes.sends)})
-	return err
+	go func() { _ = server.Serve(listener) }()
+	return "http://" + listener.Addr().String() + "/", func() { _ = server.Close(); _ = client.Close() }, nil
 }
 
-// deliver measures the way from accepted to delivered, with all rules, beside no-op tasks of one Asynq
-// server.
-func (b *bencher) deliver(ctx context.Context) error {
-	b.jobs = newJobs(b.app)
-	end, err := b.profile("deliver")
+// underLoad measures accept and deliver at once, beside River where --river names it, and what a send costs
+// each part of the program and the disk.
+func (b *bencher) underLoad(ctx context.Context) error {
+	n := max(b.sizes.sends/b.sizes.runs, 1)
+	river := ""
+	if b.sizes.river != "" && b.settings.Record.Postgres() {
+		url, stop, err := b.startRiver(ctx)
+		if err != nil {
+			return err
+		}
+		defer stop()
+		river = url
+	}
+	stop, err := b.work()
 	if err != nil {
 		return err
 	}
-	began, used := time.Now(), processorTime()
-	if err := b.startWorkers(); err != nil {
+	tables, err := b.tableBytes(ctx)
+	if err != nil {
 		return err
 	}
-	if err := b.until(ctx, "all is delivered",
-		func() (bool, error) { n, err := b.delivered(ctx); return n >= b.sizes.sends, err }); err != nil {
-		return err
-	}
-	ours, ownCPU := float64(b.sizes.sends)/time.Since(began).Seconds(), cpuEach(used, b.sizes.sends)
-	if err := end(); err != nil {
-		return err
-	}
-	if b.redis == nil {
-		b.row(benchRow{Work: "deliver: accepted → delivered", Ours: ours, Unit: "/s",
-			Against: "no Redis: no neighbour"})
-		return nil
-	}
-	// The neighbour's tasks are in its queue already: the handler of accept enqueued them.
-	done := make(chan struct{})
-	var n atomic.Int64
-	server := asynq.NewServer(b.redis, asynq.Config{Concurrency: runtime.NumCPU() * 4,
-		Queues: map[string]int{"bench": 1}, LogLevel: asynq.FatalLevel})
-	began, used = time.Now(), processorTime()
-	if err := server.Start(asynq.HandlerFunc(func(context.Context, *asynq.Task) error {
-		if n.Add(1) == int64(b.sizes.sends) {
-			close(done)
+	var both samples
+	var product, postgres, redis, all, wal, trips []float64
+	for run := range b.sizes.runs {
+		before, err := b.spent(ctx)
+		if err != nil {
+			return err
 		}
-		return nil
-	})); err != nil {
-		return fmt.Errorf("bench: start Asynq: %w", err)
+		began := time.Now()
+		_, load, err := b.load(ctx, b.url("/v1/inmails"), b.next(n), n)
+		if err := errors.Join(err, b.untilDelivered(ctx)); err != nil {
+			return err
+		}
+		took := time.Since(began)
+		after, err := b.spent(ctx)
+		if err != nil {
+			return err
+		}
+		used := after.since(before)
+		both.ours(float64(n)/took.Seconds(), float64(used.all().Microseconds())/float64(n))
+		in := func(d time.Duration) float64 { return d.Seconds() / max(load.Seconds(), 0.001) }
+		product, postgres, redis = append(product, in(used.product)), append(postgres, in(used.postgres)), append(redis, in(used.redis))
+		all = append(all, in(used.all()))
+		wal, trips = append(wal, float64(used.wal)/float64(n)), append(trips, float64(used.trips)/float64(n))
+		if river == "" {
+			continue
+		}
+		began = time.Now()
+		if _, _, err := b.load(ctx, river, 0, n); err != nil {
+			return err
+		}
+		if err := b.until(ctx, "River has worked all",
+			func() (bool, error) { done, err := b.worked(river); return done >= (run+1)*n, err }); err != nil {
+			return err
+		}
+		both.theirs(float64(n)/time.Since(began).Seconds(), 0)
 	}
-	select {
-	case <-done:
-	case <-ctx.Done():
+	against := "no --river: no neighbour"
+	if river != "" {
+		against = "River's HTTP insert and work"
 	}
-	theirs, theirCPU := float64(n.Load())/time.Since(began).Seconds(), cpuEach(used, int(n.Load()))
-	server.Shutdown()
-	b.row(benchRow{Work: "deliver: accepted → delivered", Ours: ours, Neighbour: theirs, Unit: "/s",
-		Against: "Asynq's no-op tasks, one server", Bar: "≥ 2",
-		OwnCPU: ownCPU, TheirCPU: theirCPU})
-	return ctx.Err()
+	b.row(both.row(benchRow{Work: "accept and deliver at once", Unit: "/s", Bar: "≥ 3.5", Against: against}))
+	b.row(benchRow{Work: "processor time a send, of all parts", Ours: median(all), Unit: "L", Bar: "≤ 9", Against: fmt.Sprintf(
+		"product %.1f, PostgreSQL %.1f, Redis %.1f L", median(product), median(postgres), median(redis))})
+	if b.settings.Record.Postgres() {
+		b.row(benchRow{Work: "write-ahead log a send", Ours: median(wal), Unit: "bytes", Bar: "≤ 2000",
+			Against: fmt.Sprintf("%.3f round trips a send", median(trips))})
+	}
+	grown, err := b.tableBytes(ctx)
+	if err != nil {
+		return err
+	}
+	line, sum := largest(tables, grown, b.sizes.runs*n)
+	b.row(benchRow{Work: "bytes an InMail, with indexes", Ours: sum, Unit: "bytes", Bar: "≤ 1600", Against: line})
+	return stop(ctx)
+}
+
+// samples are the runs of one measurement and of its neighbour.
+type samples struct{ rates, cpu, theirRates, theirCPU, ratios []float64 }
+
+func (s *samples) ours(rate, cpu float64) {
+	s.rates, s.cpu = append(s.rates, rate), append(s.cpu, cpu)
+}
+
+// theirs adds a run of the neighbour, to be compared with the last of ours.
+func (s *samples) theirs(rate, cpu float64) {
+	s.ratios = append(s.ratios, s.rates[len(s.rates)-1]/rate)
+	s.theirRates, s.theirCPU = append(s.theirRates, rate), append(s.theirCPU, cpu)
+}
+
+// row fills in a row with the medians.
+func (s *samples) row(r benchRow) benchRow {
+	if len(s.ratios) == 0 && !strings.HasPrefix(r.Against, "no ") {
+		r.Against = "no Redis: no neighbour"
+	}
+	r.Ratio = median(s.ratios)
+	r.Ours, r.Neighbour, r.OwnCPU, r.TheirCPU = median(s.rates), median(s.theirRates), median(s.cpu), median(s.theirCPU)
+	return r
+}
+
+// untilDelivered waits until all letters are delivered.
+func (b *bencher) untilDelivered(ctx context.Context) error {
+	return b.until(ctx, "all is delivered", func() (bool, error) { n, err := b.delivered(ctx); return n >= b.sent, err })
 }
 
 // delivered counts all InMails that were ever delivered.
@@ -415,11 +465,14 @@ func (b *bencher) until(ctx context.Context, what string, is func() (bool, error
 
 // alone measures one send at a time, from the request to the inbox, on an otherwise idle machine.
 func (b *bencher) alone(ctx context.Context) error {
-	var took []time.Duration
-	for n := b.sizes.sends; n < b.sizes.sends+b.sizes.alone; n++ {
-		s := b.letter(n)
+	if err := b.startWorkers(); err != nil {
+		return err
+	}
+	var took []float64
+	for range b.sizes.alone {
+		s := benchLetter(b.next(1))
 		began := time.Now()
-		answer, err := b.post(s)
+		answer, err := postLetter(b.client, b.url("/v1/inmails"), s)
 		if err != nil {
 			return err
 		}
@@ -427,22 +480,167 @@ func (b *bencher) alone(ctx context.Context) error {
 		if err := json.Unmarshal([]byte(answer), &accepted); err != nil {
 			return fmt.Errorf("bench: %w", err)
 		}
-		err = b.until(ctx, "it is in the inbox", func() (bool, error) {
+		for there := false; !there && ctx.Err() == nil; time.Sleep(aloneLook) {
 			page, err := b.service.Inbox(ctx, s.To, mailroom.Filter{}, mailroom.Page{Limit: 1})
-			return len(page.Items) > 0 && page.Items[0].ID == accepted.ID, err
-		})
-		if err != nil {
-			return err
+			if err != nil {
+				return err
+			}
+			there = len(page.Items) > 0 && page.Items[0].ID == accepted.ID
 		}
-		took = append(took, time.Since(began))
+		took = append(took, ms(time.Since(began)))
+		time.Sleep(10 * time.Millisecond) // the queue is idle again
 	}
 	if len(took) == 0 {
 		return nil
 	}
 	slices.Sort(took)
-	b.row(benchRow{Work: "alone: POST → in the inbox, p99", Ours: ms(took[len(took)*99/100]),
-		Neighbour: ms(took[len(took)/2]), Unit: "ms", Against: "its own median", Bar: "p99 under 50 ms"})
+	b.row(benchRow{Work: "alone: POST → in the inbox, median", Ours: took[len(took)/2], Neighbour: took[len(took)*99/100],
+		Unit: "ms", Against: "its own p99", Bar: "median ≤ 5 ms"})
 	return nil
+}
+
+// aloneLook is how often alone looks into the inbox.
+const aloneLook = 300 * time.Microsecond
+
+// longTexts measures the processor time of a request with a subject or a body of 1 MiB, which is refused,
+// beside a send of usual length.
+func (b *bencher) longTexts(context.Context) error {
+	const each = 10
+	long := strings.Repeat("word of mouth ", (1<<20-1000)/14)
+	var subject, body, usual []float64
+	for range b.sizes.runs {
+		used := processorTime()
+		for range each {
+			if _, err := postLetter(b.client, b.url("/v1/inmails"), benchLetter(b.next(1))); err != nil {
+				return err
+			}
+		}
+		usual = append(usual, cpuEach(used, each))
+		for _, m := range []struct {
+			subject, body string
+			into          *[]float64
+		}{{long, "Dear Recipient", &subject}, {"A question", long, &body}} {
+			request, err := json.Marshal(map[string]string{"to": "r1", "subject": m.subject, "body": m.body})
+			if err != nil {
+				return fmt.Errorf("bench: %w", err)
+			}
+			used := processorTime()
+			for range each {
+				if _, err := benchPost(b.client, b.url("/v1/inmails"), memberKey("s0"), string(request),
+					http.StatusUnprocessableEntity); err != nil {
+					return err
+				}
+			}
+			*m.into = append(*m.into, cpuEach(used, each))
+		}
+	}
+	for what, got := range map[string][]float64{"subject": subject, "body": body} {
+		b.row(benchRow{Work: "a " + what + " of 1 MiB, processor time", Ours: median(got), Neighbour: median(usual), Unit: "µs",
+			Against: "a usual send, alone", Bar: "≤ 5"})
+	}
+	return nil
+}
+
+// preflightsAtOnce measures the reads of one member while others have four preflights of 10,000 at once.
+func (b *bencher) preflightsAtOnce(ctx context.Context) error {
+	read := func() (float64, error) {
+		began := time.Now()
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, b.url("/v1/inbox"), nil)
+		if err != nil {
+			return 0, fmt.Errorf("bench: %w", err)
+		}
+		req.Header.Set("Authorization", "Bearer "+memberKey("r7"))
+		resp, err := b.client.Do(req)
+		if err != nil {
+			return 0, err
+		}
+		defer resp.Body.Close()
+		_, err = io.Copy(io.Discard, resp.Body)
+		return ms(time.Since(began)), err
+	}
+	reads := func(until func(n int) bool) (float64, error) {
+		var took []float64
+		for !until(len(took)) && ctx.Err() == nil {
+			t, err := read()
+			if err != nil {
+				return 0, err
+			}
+			took = append(took, t)
+			time.Sleep(2 * time.Millisecond)
+		}
+		return median(took), ctx.Err()
+	}
+	idle, err := reads(func(n int) bool { return n >= 200 })
+	if err != nil {
+		return err
+	}
+	ended := make(chan error, 1)
+	var over atomic.Bool
+	go func() {
+		_, _, err := b.load(ctx, b.url("/v1/preflight"), 0, 4*b.sizes.runs)
+		over.Store(true)
+		ended <- err
+	}()
+	busy, err := reads(func(int) bool { return over.Load() })
+	if err := errors.Join(err, <-ended); err != nil {
+		return err
+	}
+	b.row(benchRow{Work: "a read beside 4 preflights of 10,000, median", Ours: busy, Neighbour: idle, Unit: "ms",
+		Against: "the same on an idle server", Bar: "≤ 5"})
+	return nil
+}
+
+// atRest measures the processor time of a server to which nobody comes: the least of some windows, since the
+// schedule begins with every task, the rare and heavy ones too.
+func (b *bencher) atRest(ctx context.Context) error {
+	const windows, window = 5, 4 * time.Second
+	b.startSchedule()
+	var least spent
+	for n := range windows {
+		before, err := b.spent(ctx)
+		if err != nil {
+			return err
+		}
+		time.Sleep(window)
+		after, err := b.spent(ctx)
+		if err := errors.Join(err, ctx.Err()); err != nil {
+			return err
+		}
+		if used := after.since(before); n == 0 || used.all() < least.all() {
+			least = used
+		}
+	}
+	share := func(d time.Duration) float64 { return 100 * d.Seconds() / window.Seconds() }
+	b.row(benchRow{Work: "at rest, of a core", Ours: share(least.all()), Unit: "%", Bar: "≤ 1", Against: fmt.Sprintf(
+		"product %.1f, PostgreSQL %.1f, Redis %.1f %%", share(least.product), share(least.postgres), share(least.redis))})
+	return nil
+}
+
+// jumping is how many InMails come due with a jump of the clock.
+const jumping = 300
+
+// jump measures how long after a jump of the clock everything that came due is persisted.
+func (b *bencher) jump(ctx context.Context) error {
+	from := b.next(jumping)
+	for n := from; n < from+jumping; n++ {
+		if _, err := postLetter(b.client, b.url("/v1/inmails"), benchLetter(n)); err != nil {
+			return err
+		}
+	}
+	if err := b.untilDelivered(ctx); err != nil {
+		return err
+	}
+	if _, err := benchPost(b.client, b.url("/v1/clock"), benchKey, `{"advance":"168h"}`, http.StatusOK); err != nil {
+		return err
+	}
+	began := time.Now()
+	err := b.until(ctx, "all is expired", func() (bool, error) {
+		n, err := b.unopened(ctx)
+		return n == 0, err
+	})
+	b.row(benchRow{Work: fmt.Sprintf("%d due InMails persisted after a jump", jumping), Ours: ms(time.Since(began)), Unit: "ms",
+		Bar: "≤ 200", Against: "–"})
+	return err
 }
 
 // preflight measures one request about 10,000 recipients beside the same checks one by one, extrapolated from
@@ -453,15 +651,14 @@ func (b *bencher) preflight(context.Context) error {
 	for i := range to {
 		to[i] = fmt.Sprintf("r%d", i)
 	}
-	letter := b.letter(0)
+	letter := benchLetter(0)
 	check := func(to any) (time.Duration, error) {
 		body, err := json.Marshal(map[string]any{"to": to, "subject": letter.Subject, "body": letter.Body})
 		if err != nil {
 			return 0, err
 		}
 		began := time.Now()
-		_, err = b.ask("http://"+b.apiAddress+"/v1/preflight", string(body), http.StatusOK,
-			"Inmail-Member", string(letter.From))
+		_, err = benchPost(b.client, b.url("/v1/preflight"), memberKey(letter.From), string(body), http.StatusOK)
 		return time.Since(began), err
 	}
 	end, err := b.profile("preflight")
@@ -514,14 +711,15 @@ func (b *bencher) profile(work string) (end func() error, err error) {
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
-// expire measures the sweep beside Asynq's scheduled tasks, of which the alternative would need one per
-// InMail.
+// expire measures the sweep beside the bare SQL statement over the same rows, and beside Asynq's scheduled
+// tasks, of which the alternative would need one per InMail.
 func (b *bencher) expire(ctx context.Context) error {
-	from := b.sizes.sends + b.sizes.alone
-	for n := from; n < from+b.sizes.expiries; n += 500 {
+	for left := b.sizes.expiries; left > 0; left -= 500 {
+		n := min(left, 500)
+		from := b.next(n)
 		var sends []mailroom.Send
-		for k := n; k < min(n+500, from+b.sizes.expiries); k++ {
-			sends = append(sends, b.letter(k))
+		for k := from; k < from+n; k++ {
+			sends = append(sends, benchLetter(k))
 		}
 		answers, err := b.service.Accept(ctx, sends)
 		if err != nil {
@@ -533,46 +731,119 @@ func (b *bencher) expire(ctx context.Context) error {
 			}
 		}
 	}
-	all := b.sizes.sends + b.sizes.alone + b.sizes.expiries
-	if err := b.until(ctx, "all is delivered",
-		func() (bool, error) { n, err := b.delivered(ctx); return n >= all, err }); err != nil {
+	if err := b.untilDelivered(ctx); err != nil {
 		return err
 	}
 	if _, err := b.clock.Advance(domain.Window); err != nil {
 		return fmt.Errorf("bench: %w", err)
 	}
-	end, err := b.profile("expire")
-	if err != nil {
-		return err
-	}
-	began, used := time.Now(), processorTime()
-	expired := 0
-	for {
-		n, err := b.service.Expire(ctx, 1000)
+	var sweep samples
+	part := max(b.sizes.expiries/(2*b.sizes.runs)/sweepBatch, 1) // transactions of a run
+	for range b.sizes.runs {
+		end, err := b.profile("expire")
 		if err != nil {
 			return err
 		}
-		if expired += n; n == 0 {
+		began, used, ours := time.Now(), processorTime(), 0
+		for range part {
+			n, err := b.service.Expire(ctx, sweepBatch)
+			if err != nil {
+				return err
+			}
+			ours += n
+		}
+		sweep.ours(float64(ours)/time.Since(began).Seconds(), cpuEach(used, ours))
+		if err := end(); err != nil {
+			return err
+		}
+		used = processorTime()
+		n, took, err := b.bareSweep(ctx, part)
+		if err != nil {
+			return err
+		}
+		sweep.theirs(float64(n)/took.Seconds(), cpuEach(used, n))
+	}
+	row := sweep.row(benchRow{Work: fmt.Sprintf("expire: %d at a time", sweepBatch), Unit: "/s", Bar: "≥ 0.8",
+		Against: "the bare UPDATE of the same rows"})
+	b.row(row)
+	for { // what is left
+		n, err := b.service.Expire(ctx, sweepBatch)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
 			break
 		}
 	}
-	ours, ownCPU := float64(expired)/time.Since(began).Seconds(), cpuEach(used, expired)
-	if err := end(); err != nil {
-		return err
-	}
-	used = processorTime()
 	theirs, err := b.scheduled(ctx, min(b.sizes.expiries, 5000))
-	if err != nil {
+	if err != nil || theirs == 0 {
 		return err
 	}
-	against := "Asynq's scheduled tasks, one an InMail"
-	if theirs == 0 {
-		against = "no Redis: no neighbour"
-	}
-	b.row(benchRow{Work: fmt.Sprintf("expire: %d unopened", expired), Ours: ours, Neighbour: theirs, Unit: "/s",
-		Against: against, Bar: "≥ 10",
-		OwnCPU: ownCPU, TheirCPU: cpuEach(used, min(b.sizes.expiries, 5000))})
+	b.row(benchRow{Work: fmt.Sprintf("expire: %d at a time", sweepBatch), Ours: row.Ours, Neighbour: theirs, Unit: "/s",
+		Against: "Asynq's scheduled tasks, one an InMail", Bar: "≥ 10"})
 	return nil
+}
+
+// sweepBatch is how many rows a sweep changes in one transaction.
+const sweepBatch = 1000
+
+// bareUpdate expires the oldest rows that are due, and does nothing else of what an expiry does.
+const bareUpdate = `UPDATE inmails SET status = 'expired', in_inbox = FALSE, ended_at = expires_at, seq = seq + 1,
+	version = version + 1 WHERE id IN (SELECT id FROM inmails WHERE status = 'sent' AND expires_at <= $1
+	ORDER BY expires_at LIMIT $2)`
+
+// bareSweep runs bareUpdate in so many transactions, and returns how many rows it changed and how long it
+// took.
+func (b *bencher) bareSweep(ctx context.Context, transactions int) (n int, took time.Duration, err error) {
+	db, err := b.openRecord()
+	if err != nil {
+		return 0, 0, err
+	}
+	defer db.Close()
+	if err := db.PingContext(ctx); err != nil {
+		return 0, 0, fmt.Errorf("bench: %w", err)
+	}
+	began := time.Now()
+	for range transactions {
+		result, err := db.ExecContext(ctx, bareUpdate, b.record.Now().UnixMilli(), sweepBatch)
+		if err != nil {
+			return 0, 0, fmt.Errorf("bench: the bare sweep: %w", err)
+		}
+		changed, err := result.RowsAffected()
+		if err != nil {
+			return 0, 0, fmt.Errorf("bench: the bare sweep: %w", err)
+		}
+		n += int(changed)
+	}
+	return n, time.Since(began), nil
+}
+
+// unopened counts the InMails that are stored as sent.
+func (b *bencher) unopened(ctx context.Context) (n int, err error) {
+	db, err := b.openRecord()
+	if err != nil {
+		return 0, err
+	}
+	defer db.Close()
+	if err := db.QueryRowContext(ctx, "SELECT count(*) FROM inmails WHERE status = 'sent'").Scan(&n); err != nil {
+		return 0, fmt.Errorf("bench: %w", err)
+	}
+	return n, nil
+}
+
+// openRecord opens the record beside the program, as durable as the program does.
+func (b *bencher) openRecord() (*sql.DB, error) {
+	driver, dsn := "pgx", b.settings.Record.URL
+	if !b.settings.Record.Postgres() {
+		driver = "sqlite"
+		dsn = "file:" + b.settings.Record.File() + "?_pragma=busy_timeout(10000)&_pragma=synchronous(FULL)"
+	}
+	db, err := sql.Open(driver, dsn)
+	if err != nil {
+		return nil, fmt.Errorf("bench: %w", err)
+	}
+	db.SetMaxOpenConns(1)
+	return db, nil
 }
 
 // scheduled measures n scheduled tasks of Asynq, enqueued, forwarded and processed, a second; 0: no Redis.
@@ -583,33 +854,18 @@ func (b *bencher) scheduled(ctx context.Context, n int) (float64, error) {
 	client := asynq.NewClient(b.redis)
 	defer client.Close()
 	began := time.Now()
-	if _, err := flood(ctx, 0, n, func(int) error {
+	if _, err := flood(ctx, benchClients, 0, n, func(int) error {
 		_, err := client.EnqueueContext(ctx, asynq.NewTask("bench:noop", nil), asynq.Queue("scheduled"),
 			asynq.ProcessIn(time.Second))
 		return err
 	}); err != nil {
 		return 0, err
 	}
-	done := make(chan struct{})
-	var handled atomic.Int64
-	server := asynq.NewServer(b.redis, asynq.Config{Concurrency: runtime.NumCPU() * 4,
-		Queues: map[string]int{"scheduled": 1}, LogLevel: asynq.FatalLevel,
-		DelayedTaskCheckInterval: 100 * time.Millisecond})
-	if err := server.Start(asynq.HandlerFunc(func(context.Context, *asynq.Task) error {
-		if handled.Add(1) == int64(n) {
-			close(done)
-		}
-		return nil
-	})); err != nil {
-		return 0, fmt.Errorf("bench: start Asynq: %w", err)
+	if _, err := asynqServer(ctx, b.redis, "scheduled", n, asynq.Config{Concurrency: runtime.NumCPU() * 4,
+		DelayedTaskCheckInterval: 100 * time.Millisecond}); err != nil {
+		return 0, err
 	}
-	select {
-	case <-done:
-	case <-ctx.Done():
-	}
-	took := time.Since(began)
-	server.Shutdown()
-	return float64(n) / took.Seconds(), ctx.Err()
+	return float64(n) / time.Since(began).Seconds(), ctx.Err()
 }
 
 // pushAll measures how many API calls push InMails of matched leads to the org, and their later changes,
@@ -624,18 +880,16 @@ func (b *bencher) pushAll(ctx context.Context) error {
 	if err := b.drain(ctx); err != nil { // what earlier measurements left to push
 		return err
 	}
-	from := b.sizes.sends + b.sizes.alone + b.sizes.expiries
+	from := b.next(b.sizes.pushes)
 	var sends []mailroom.Send
 	for n := from; n < from+b.sizes.pushes; n++ {
-		sends = append(sends, b.letter(n))
+		sends = append(sends, benchLetter(n))
 	}
 	answers, err := b.service.Accept(ctx, sends)
 	if err != nil {
 		return err
 	}
-	all := from + b.sizes.pushes
-	if err := b.until(ctx, "all is delivered",
-		func() (bool, error) { n, err := b.delivered(ctx); return n >= all, err }); err != nil {
+	if err := b.untilDelivered(ctx); err != nil {
 		return err
 	}
 	before := b.calls()
@@ -688,7 +942,7 @@ func (b *bencher) calls() int {
 }
 
 func (b *bencher) row(r benchRow) {
-	if r.Neighbour > 0 {
+	if r.Ratio == 0 && r.Neighbour > 0 {
 		r.Ratio = r.Ours / r.Neighbour
 	}
 	b.rows = append(b.rows, r)
@@ -708,8 +962,11 @@ func (b *bencher) print(out io.Writer, o *options) error {
 	fmt.Fprintln(t, "WORK\tOURS\tNEIGHBOUR\tRATIO\tCPU AN ITEM\tBAR\tAGAINST")
 	for _, r := range b.rows {
 		neighbour, ratio, cpu := "–", "–", "–"
-		if r.OwnCPU > 0 {
+		switch {
+		case r.TheirCPU > 0:
 			cpu = fmt.Sprintf("%.0f : %.0f µs", r.OwnCPU, r.TheirCPU)
+		case r.OwnCPU > 0:
+			cpu = fmt.Sprintf("%.0f µs", r.OwnCPU)
 		}
 		if r.Neighbour > 0 {
 			neighbour, ratio = fmt.Sprintf("%.4g %s", r.Neighbour, r.Unit), fmt.Sprintf("%.3g", r.Ratio)
