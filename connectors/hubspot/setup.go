@@ -370,7 +370,12 @@ func (c *Connector) checkOwners(p *portal) mailroom.Finding {
 		return mailroom.Finding{What: "owners", Detail: "no owner in the portal for: " + strings.Join(unknown, ", "),
 			Remedy: "correct hubspot.owners, or give the users back their access; until then these senders' messages have no owner"}
 	}
-	return mailroom.Finding{What: "owners", OK: true, Detail: fmt.Sprintf("%d senders have one", len(c.owners))}
+	ids := map[string]bool{}
+	for _, id := range p.owners {
+		ids[id] = true
+	}
+	return mailroom.Finding{What: "owners", OK: true, Detail: fmt.Sprintf("%d in the portal; %d senders have one by the settings, "+
+		"the others the one with their address", len(ids), len(c.owners))}
 }
 
 func (c *Connector) checkLimits() mailroom.Finding {
