@@ -75,7 +75,7 @@ func checkMessage(t interface{ Fatalf(string, ...any) }, subject, body string) {
 	}
 	own := []string{"Anna Schmidt", "Free thinker"}
 	want := NewFingerprint(document.Text(), own...)
-	if diff := cmp.Diff(want.Bytes(), got.Fingerprint(document.Text(), own...).Bytes()); diff != "" {
+	if diff := cmp.Diff(want, got.Fingerprint(document.Text(), own...), cmp.AllowUnexported(Fingerprint{})); diff != "" {
 		t.Fatalf("fingerprint of subject %q, body %q (-text +message):\n%s", subject, body, diff)
 	}
 }

@@ -1,19 +1,13 @@
 package spam
 
 import (
-	"encoding/binary"
-	"errors"
-	"fmt"
 	"slices"
 	"time"
 )
 
-// A Fingerprint is stored in place of a body for SimilarWindow, to find near-identical bodies (R41 d).
-//
-// It consists of a MinHash signature and, sorted, 16 bits of a hash of each word. One word in 65,536 has the
-// same 16 bits, so neither the words nor their order can be read from them; somebody who guesses a word can
-// test the guess, with that rate of false hits. This reveals less than the record stores of the same InMail,
-// and it is deleted after a day.
+// A Fingerprint finds near-identical bodies without comparing texts (R41 d). It consists of a MinHash
+// signature and, sorted, 16 bits of a hash of each word. It is made of the text when it is needed, and stored
+// nowhere.
 type Fingerprint struct {
 	signature [signatureSize]uint32
 	words     []uint16 // hashes of the body's words without the recipient's own; sorted, repeated words repeated
@@ -89,8 +83,7 @@ func minHash(words []string) (least [signatureSize]uint32) {
 	return least
 }
 
-// hashFunctions are those of MinHash: multiplication by an odd factor, and an offset. Stored signatures
-// depend on them.
+// hashFunctions are those of MinHash: multiplication by an odd factor, and an offset.
 var hashFunctions = func() (all [signatureSize]struct{ factor, offset uint64 }) {
 	for i := range all {
 		all[i].factor = newHash('f').byte(byte(i)).finalize() | 1
@@ -186,58 +179,4 @@ func MostAlike(prints []SentPrint) (count int, oldest time.Time) {
 		}
 	}
 	return count, oldest
-}
-
-// The stored form of a fingerprint, little endian: printVersion (1 byte), the signature (256 bytes), the
-// number of own words (2 bytes), the own words and then the words of the body (2 bytes each).
-const (
-	printVersion = 1
-	printHeader  = 1 + 4*signatureSize + 2
-)
-
-// ErrFingerprint is the error of ParseFingerprint for bytes that are not a fingerprint of this version.
-var ErrFingerprint = errors.New("not a fingerprint of this version")
-
-// Bytes returns the stored form: 259 bytes and two for each word.
-func (f Fingerprint) Bytes() []byte {
-	own := f.own[:min(len(f.own), 1<<16-1)]
-	b := make([]byte, 0, printHeader+2*(len(own)+len(f.words)))
-	b = append(b, printVersion)
-	for _, h := range f.signature {
-		b = binary.LittleEndian.AppendUint32(b, h)
-	}
-	b = binary.LittleEndian.AppendUint16(b, uint16(len(own)))
-	for _, w := range own {
-		b = binary.LittleEndian.AppendUint16(b, w)
-	}
-	for _, w := range f.words {
-		b = binary.LittleEndian.AppendUint16(b, w)
-	}
-	return b
-}
-
-// ParseFingerprint reads the stored form. Its error is ErrFingerprint with the reason.
-func ParseFingerprint(b []byte) (Fingerprint, error) {
-	if len(b) < printHeader || b[0] != printVersion {
-		return Fingerprint{}, fmt.Errorf("%w: %d bytes, or another version", ErrFingerprint, len(b))
-	}
-	var f Fingerprint
-	for i := range f.signature {
-		f.signature[i] = binary.LittleEndian.Uint32(b[1+4*i:])
-	}
-	own := int(binary.LittleEndian.Uint16(b[printHeader-2:]))
-	rest := b[printHeader:]
-	if len(rest)%2 != 0 || len(rest)/2 < own {
-		return Fingerprint{}, fmt.Errorf("%w: %d bytes of words, %d of them the recipient's",
-			ErrFingerprint, len(rest), own)
-	}
-	values := make([]uint16, len(rest)/2)
-	for i := range values {
-		values[i] = binary.LittleEndian.Uint16(rest[2*i:])
-	}
-	f.own, f.words = values[:own:own], values[own:]
-	if !slices.IsSorted(f.own) || !slices.IsSorted(f.words) {
-		return Fingerprint{}, fmt.Errorf("%w: the words are out of order", ErrFingerprint)
-	}
-	return f, nil
 }
