@@ -17,7 +17,7 @@ RACE    := -race -gcflags=modernc.org/...=-d=checkptr=0 -gcflags=modernc.org/sql
 ENGINES := ^(postgres|postgres_redis|redis|cluster)$$
 # Go takes the first of them that fits a name so far: those of tests stand before those of subtests.
 SERVERS := ^Test(Alerts|KilledWhileSending|OneCreditLeft|RedisGone|ExpiredWithoutWorkers|OneNumber|Panels|MetricsPages|TwoProcesses|LiveCopies)$$ \
-	| ^Test(Fleet|PostgresFailsOver|SentinelUnderLoad|ClusterNodeLost)$$ \
+	| ^Test(Trace|Fleet|PostgresFailsOver|SentinelUnderLoad|ClusterNodeLost)$$ \
 	| ^Test(PreflightOfTenThousand|Salesforce(Storm|OneBadRow|DailyLimit|Drift|Backfill|Check))$$ \
 	| ^Test(ErasureLeavesNoRow|OpenPostgresRefuses|OpenTogether|ErrorsQuoteNoValue|SchemasAreTheSame|RolesOfTheReadme)$$ \
 	| ^Test(RedisComesLate|PingNamesTheRemedy|WarnsOfEviction|SentinelFailsOver|Jsforce|JsforceNormal|OfficialClient)$$ \

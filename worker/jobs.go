@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"inmail/domain"
 	"inmail/domain/mailroom"
 )
 
@@ -23,6 +24,7 @@ type Jobs struct {
 	Service    *mailroom.Service                                    // with the CRMs
 	Depth      func(ctx context.Context, queue string) (int, error) // tasks that wait in a queue
 	Log        *slog.Logger
+	Trace      Trace                           // nil: no traces are made
 	Snapshot   func(ctx context.Context) error // computes and stores the figures
 	Deliveries int                             // deliveries at once; 0 is 1, as for a record with one writer
 	Webhooks   mailroom.WebhookSender          // nil: this process delivers to no end point
@@ -136,4 +138,14 @@ func (j *Jobs) snapshot(ctx context.Context, _ []string) error {
 		return err
 	}
 	return j.Snapshot(ctx)
+}
+
+// Trace begins a span of work on InMails and returns what ends it.
+type Trace func(ctx context.Context, name string, inmails []domain.ID) (context.Context, func(error))
+
+func (j *Jobs) trace(ctx context.Context, name string, inmails []domain.ID) (context.Context, func(error)) {
+	if j.Trace == nil {
+		return ctx, func(error) {}
+	}
+	return j.Trace(ctx, name, inmails)
 }

@@ -119,7 +119,9 @@ func (j *Jobs) pushOnce(ctx context.Context, crm mailroom.CRM, p *pusher, holder
 		}
 		return j.Service.KeepPushes(ctx, name, pushes, PushLease)
 	})
+	leased, end := j.trace(leased, "push to "+string(name), idsOf(pushes))
 	answers, err := crm.Push(leased, pushes)
+	end(err)
 	release()
 	if err != nil {
 		answers = unknown(pushes, j.Service.Now())
@@ -312,4 +314,12 @@ func consequenceOf(a domain.PushAnswer, now time.Time, silent int) consequence {
 func backoff(attempts int) time.Duration {
 	d := min(time.Second<<min(max(attempts-1, 0), 9), 5*time.Minute)
 	return d/2 + rand.N(d/2+1)
+}
+
+func idsOf(pushes []domain.Push) []domain.ID {
+	ids := make([]domain.ID, len(pushes))
+	for i, p := range pushes {
+		ids[i] = p.InMail.ID
+	}
+	return ids
 }

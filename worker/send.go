@@ -60,11 +60,13 @@ const (
 )
 
 // deliver delivers ids. Those that another transaction has locked are tried again a little later.
-func (j *Jobs) deliver(ctx context.Context, ids []string) error {
+func (j *Jobs) deliver(ctx context.Context, ids []string) (err error) {
 	inmails := make([]domain.ID, len(ids))
 	for i, id := range ids {
 		inmails[i] = domain.ID(id)
 	}
+	ctx, end := j.trace(ctx, "deliver", inmails)
+	defer func() { end(err) }()
 	for pause, tries := lockedPause, 0; ; pause, tries = 4*pause, tries+1 {
 		outcomes, err := j.Service.Deliver(ctx, inmails)
 		if err != nil {

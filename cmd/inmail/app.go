@@ -26,7 +26,9 @@ import (
 	"inmail/connectors/record"
 	"inmail/connectors/salesforce"
 	"inmail/connectors/salesforce/sandbox"
+	"inmail/connectors/trace"
 	"inmail/connectors/webhook"
+	"inmail/domain"
 	"inmail/domain/mailroom"
 	"inmail/worker"
 )
@@ -34,6 +36,7 @@ import (
 // app is the running program. Each part is registered with onStop where it is made; Stop stops them in
 // reverse order.
 type app struct {
+	traces   bool // the settings ask for traces
 	settings config.Settings
 	log      *slog.Logger
 	clock    *clock
@@ -90,6 +93,12 @@ func (a *app) openParts(ctx context.Context) (err error) {
 	if err := a.openData(); err != nil {
 		return err
 	}
+	stop, err := trace.Start(ctx, version(), a.log)
+	if err != nil {
+		return err
+	}
+	a.traces = trace.Wanted(os.Getenv)
+	a.onStop("traces", stop)
 	a.process = metrics.NewProcess(a.registry)
 	if a.record, err = record.Open(ctx, s.Record, a.clock); err != nil {
 		return err
@@ -271,15 +280,19 @@ func (a *app) embeddedOperatorKey() (string, error) {
 
 // newJobs makes the handlers of all tasks over the parts of the program.
 func newJobs(a *app) *worker.Jobs {
-	return &worker.Jobs{Service: a.service, Depth: a.queue.Depth, Log: a.log, Snapshot: a.snapshot,
+	jobs := &worker.Jobs{Service: a.service, Depth: a.queue.Depth, Log: a.log, Snapshot: a.snapshot,
 		Deliveries: a.writers(), Webhooks: a.hooks}
+	if a.traces {
+		jobs.Trace = trace.Work
+	}
+	return jobs
 }
 
 // startWorkers starts the workers that process the queue.
 func (a *app) startWorkers() error {
 	handlers := map[string]queue.Handler{}
 	for taskType, h := range a.jobs.Handlers() {
-		handlers[taskType] = a.unlessHeld(h)
+		handlers[taskType] = a.traced(taskType, a.unlessHeld(h))
 	}
 	server, err := a.queue.Start(handlers, func(taskType, result string,
 		took time.Duration) {
@@ -290,6 +303,25 @@ func (a *app) startWorkers() error {
 	}
 	a.onStop("workers", server.Stop)
 	return nil
+}
+
+// traced makes a span of each task of a type. One about InMails belongs to their traces.
+func (a *app) traced(taskType string, h queue.Handler) queue.Handler {
+	if !a.traces {
+		return h
+	}
+	return func(ctx context.Context, ids []string) error {
+		var inmails []domain.ID
+		if taskType == mailroom.TaskSend {
+			for _, id := range ids {
+				inmails = append(inmails, domain.ID(id))
+			}
+		}
+		ctx, end := trace.Work(ctx, "task "+taskType, inmails)
+		err := h(ctx, ids)
+		end(err)
+		return err
+	}
 }
 
 // startSchedule starts to enqueue the periodic tasks.
@@ -327,7 +359,9 @@ type sender struct {
 
 // Accept implements httpapi.Sender.
 func (s sender) Accept(ctx context.Context, send mailroom.Send) (mailroom.Accepted, error) {
+	ctx, end := trace.Work(ctx, "accept", nil)
 	accepted, err := s.judge(ctx, s.service.Read(send))
+	end(err)
 	if errors.Is(err, worker.ErrBusy) {
 		err = mailroom.Because(mailroom.CauseBusy, fmt.Errorf("%w: %w", mailroom.ErrUnavailable, err))
 	}
@@ -381,6 +415,9 @@ func (a *app) startAPI() (err error) {
 		Domain: metrics.Handler(domainRegistry), Queues: a.queue.Page("/queues"),
 		QueueInspector: queueInspector{a.queue}, AnchorDay: a.settings.Policy.AnchorDay,
 		Registry: a.registry, Log: a.log,
+	}
+	if a.traces {
+		parts.NewID = uuids{}.NewID
 	}
 	if a.settings.Program.TimeTravel {
 		parts.Advance = func(ctx context.Context, d time.Duration) (time.Time, error) {

@@ -18,6 +18,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	otel "go.opentelemetry.io/otel/trace"
+
 	"inmail/domain"
 	"inmail/domain/mailroom"
 	"inmail/domain/strictjson"
@@ -40,6 +42,8 @@ type call struct {
 	method    string        // "other" when it is not one of HTTP's usual methods
 	challenge string        // the WWW-Authenticate header of a 401
 	status    int           // 0: nothing was answered yet
+	span      otel.Span     // of this request
+	newID     domain.ID     // of the InMail that this request may make, when its trace begins with it
 	fault     error         // is logged and not shown to the caller
 	cutShort  *importReport // the result of an import that ended early; nil: there was none
 

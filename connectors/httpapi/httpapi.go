@@ -54,6 +54,7 @@ type Parts struct {
 	QueueInspector QueueInspector        // /v1/queue; nil: 404
 	Pages          Pages                 // the pages for people; nil: there are none
 	Registry       prometheus.Registerer // where the request metrics go
+	NewID          func() domain.ID      // of the InMail that a request may make, for its trace; nil: no traces
 	PagesOnly      bool                  // serves health and metrics alone, in a process without the role api
 	Log            *slog.Logger
 	AnchorDay      int              // the policy's, shown for members without their own (R08), 1..31; 0: 1
@@ -158,6 +159,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		id: requestID(r), client: a.proxies.client(r)}
 	defer c.finish()
 	defer c.leaveLarge()
+	c.beginTrace()
 	c.ctx = mailroom.WithOrigin(c.ctx, mailroom.Origin{Address: c.client.String(), Request: c.id})
 	h := w.Header()
 	h.Set(requestHeader, c.id)

@@ -31,7 +31,7 @@ type labels interface {
 func (a *API) inmailEndpoints() []endpoint {
 	return []endpoint{
 		takes(endpoint{
-			method: "POST", path: "/v1/inmails", name: "sendInMail", group: "InMails", access: memberOnly,
+			method: "POST", path: sendPath, name: "sendInMail", group: "InMails", access: memberOnly,
 			status: http.StatusAccepted, message: true,
 			does: "Send one InMail to one member",
 			more: "Checks what can be checked now, in R21's order, and answers 202 when the InMail is queued; it " +
@@ -118,12 +118,15 @@ type sendAnswer struct {
 	Advice []adviceHit `json:"advice" doc:"never a refusal (R45-R52)"`
 }
 
+// sendPath is the path of a send.
+const sendPath = "/v1/inmails"
+
 func (c *call) sendInMail(in *sendBody) (sendAnswer, error) {
 	key, err := c.idempotencyKey()
 	if err != nil {
 		return sendAnswer{}, err
 	}
-	accepted, err := c.api.Sender.Accept(c.ctx, mailroom.Send{
+	accepted, err := c.api.Sender.Accept(c.ctx, mailroom.Send{ID: c.newID,
 		From: c.viewer.Member, To: in.To, Subject: in.Subject, Body: in.Body,
 		Attachments: bool(in.Attachment || in.Attachments),
 		Tags:        in.Tags, Category: in.Category, CRM: in.CRM.ids(), Key: key,

@@ -11,6 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"inmail/connectors/trace"
 	"inmail/domain"
 )
 
@@ -45,7 +46,21 @@ func newWrongKeys(reg prometheus.Registerer) (prometheus.Counter, error) {
 }
 
 func (d durations) observe(c *call, took time.Duration) {
-	d.vec.WithLabelValues(c.route, c.method, strconv.Itoa(c.status)).Observe(took.Seconds())
+	o := d.vec.WithLabelValues(c.route, c.method, strconv.Itoa(c.status))
+	if id := trace.IDOf(c.ctx); id != "" {
+		o.(prometheus.ExemplarObserver).ObserveWithExemplar(took.Seconds(), prometheus.Labels{"trace_id": id})
+		return
+	}
+	o.Observe(took.Seconds())
+}
+
+// beginTrace begins the span of a request. The trace of a send is that of the InMail which it may make, unless
+// the client has begun one.
+func (c *call) beginTrace() {
+	if c.r.Method == http.MethodPost && c.r.URL.Path == sendPath && c.api.NewID != nil {
+		c.newID = c.api.NewID()
+	}
+	c.ctx, c.span = trace.Serve(c.r, c.newID)
 }
 
 // methodLabel returns a usual method as it is, and other for the rest, so that labels are a closed list.
@@ -79,6 +94,7 @@ func (c *call) finish() {
 	}
 	took := time.Since(c.began)
 	c.api.durations.observe(c, took)
+	trace.Served(c.span, c.method, c.route, c.status)
 	if c.fault != nil {
 		c.api.Log.ErrorContext(c.r.Context(), "request failed", "route", c.route, "method", c.method, "code", c.status,
 			"request_id", c.id, "key", c.key.ID, "error", c.fault.Error())

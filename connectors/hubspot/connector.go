@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"inmail/connectors/trace"
 	"inmail/domain"
 	"inmail/domain/mailroom"
 )
@@ -93,7 +94,7 @@ func New(config Config, deps Deps) (*Connector, error) {
 		shared = NewMemory(c.clock)
 	}
 	if transport == nil {
-		transport = newTransport(config)
+		transport = trace.Transport(string(Name), newTransport(config))
 	}
 	c.budget = newBudget(transport, config.Budget, c.clock, shared, c.log, c.observer.BudgetUsed)
 	return c, nil

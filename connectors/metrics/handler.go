@@ -11,5 +11,5 @@ import (
 // that partial figures are not taken for complete ones.
 func Handler(reg prometheus.Gatherer) http.Handler {
 	return promhttp.HandlerFor(reg,
-		promhttp.HandlerOpts{ErrorHandling: promhttp.HTTPErrorOnError, Timeout: scrapeTimeout})
+		promhttp.HandlerOpts{ErrorHandling: promhttp.HTTPErrorOnError, Timeout: scrapeTimeout, EnableOpenMetrics: true})
 }

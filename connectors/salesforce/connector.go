@@ -19,6 +19,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"inmail/connectors/trace"
 	"inmail/domain"
 	"inmail/domain/mailroom"
 )
@@ -148,7 +149,7 @@ func New(config Config, deps Deps) (*Connector, error) {
 	}
 	transport := deps.Transport
 	if transport == nil {
-		transport = newTransport(config)
+		transport = trace.Transport(string(Name), newTransport(config))
 	}
 	c.budget = newBudget(transport, config, c.clock, c.shared, c.log, c.observer.BudgetUsed)
 	if how == soapLogin {

@@ -1,6 +1,7 @@
 package mailroom
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -24,6 +25,7 @@ import (
 // Send is the request to send one InMail. It is complete, because there are no drafts (R27), and has exactly
 // one recipient (R19).
 type Send struct {
+	ID          domain.ID // of the InMail that this makes; empty: a new one
 	From, To    domain.MemberID
 	Subject     string
 	Body        string
@@ -355,7 +357,7 @@ func (b *acceptance) accept(d *Letter, sender *domain.Member, common []string, n
 			b.ledger.signals[d.From].Similar, b.svc.limits.SimilarDay)...)
 	}
 	m, receipt := domain.New(domain.InMail{
-		ID: b.svc.ids.NewID(), Sender: d.From, Recipient: d.To, Subject: d.text.Subject, Body: d.text.Source,
+		ID: cmp.Or(d.ID, b.svc.ids.NewID()), Sender: d.From, Recipient: d.To, Subject: d.text.Subject, Body: d.text.Source,
 		Preview: d.advised().Preview(), Category: d.Category, Tags: d.Tags, CRM: d.CRM, AccountType: sender.AccountType,
 		Words: d.advised().Words(), Advice: adviceCodes(hits),
 	}, now)
