@@ -141,7 +141,9 @@ func Work(ctx context.Context, name string, inmails []domain.ID) (_ context.Cont
 }
 
 // Transport makes a span of every call that leaves the process by next. system is who is called: salesforce.
-func Transport(system string, next http.RoundTripper) http.RoundTripper { return &transport{system, next} }
+func Transport(system string, next http.RoundTripper) http.RoundTripper {
+	return &transport{system, next}
+}
 
 type transport struct {
 	system string
