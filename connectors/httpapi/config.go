@@ -27,6 +27,7 @@ type Config struct {
 	RateBurst         int           `koanf:"rate_burst"`          // how many may come at once, 1..1e6
 	WrongKeys         int           `koanf:"wrong_keys"`          // wrong keys a minute and client address, 0..1e6; 0: any
 	TrustedProxies    []string      `koanf:"trusted_proxies"`     // addresses or networks whose X-Forwarded-For counts
+	CORSOrigins       []string      `koanf:"cors_origins"`        // origins whose pages may read the API's answers
 }
 
 // Default returns the settings that are in force when nothing is set.
@@ -94,6 +95,9 @@ func (c Config) Validate() error {
 		faults = append(faults, fmt.Errorf("wrong_keys: %d is outside 0..1000000", c.WrongKeys))
 	}
 	if _, err := parseProxies(c.TrustedProxies); err != nil {
+		faults = append(faults, err)
+	}
+	if err := checkOrigins(c.CORSOrigins); err != nil {
 		faults = append(faults, err)
 	}
 	if c.RateBurst < 1 || c.RateBurst > 1e6 {

@@ -178,6 +178,9 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+	if c.crossOrigin() {
+		return
+	}
 	a.mux.ServeHTTP(c, r)
 }
 

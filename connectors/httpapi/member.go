@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"net/http"
 
 	"inmail/domain"
@@ -23,6 +24,7 @@ func (a *API) memberEndpoints() []endpoint {
 		findMembersEndpoint(),
 		takes(endpoint{
 			method: "PUT", path: path, name: "putMember", group: "Members", access: operatorOnly, status: http.StatusOK,
+			headers: []parameter{ifMatchParameter()}, refuses: []domain.Code{preconditionFailed},
 			does: "Create or replace a member", more: "Only the name is needed; left out, the three flags are " +
 				"true, the type is basic and texts are empty. A type without a plan gets its smallest.",
 		}, (*call).putMember),
@@ -34,9 +36,10 @@ func (a *API) memberEndpoints() []endpoint {
 		}, (*call).getMember),
 		takes(endpoint{
 			method: "PATCH", path: path, name: "changeMember", group: "Members", access: anyKey, status: http.StatusOK,
-			does: "Change a part of a member", more: "A member may change its own accepts_inmail (R15), " +
+			headers: []parameter{ifMatchParameter()},
+			does:    "Change a part of a member", more: "A member may change its own accepts_inmail (R15), " +
 				"profile_visible (R14) and max_week (R65). What is left out stays.",
-			refuses: []domain.Code{domain.NotFound, domain.Forbidden},
+			refuses: []domain.Code{domain.NotFound, domain.Forbidden, preconditionFailed},
 		}, (*call).changeMember),
 		gives(endpoint{
 			method: "DELETE", path: path, name: "eraseMember", group: "Members", access: operatorOnly,
@@ -153,12 +156,39 @@ func (c *call) putMember(in *memberBody) (memberView, error) {
 	if err != nil {
 		return memberView{}, err
 	}
+	if len(c.ifMatch()) > 0 {
+		return c.replaceMember(id, in)
+	}
 	members := []domain.Member{in.member(id)}
 	errs, err := c.api.Service.PutMembers(c.ctx, members)
 	if err == nil {
 		err = errs[0]
 	}
+	if err == nil {
+		c.showVersion(members[0])
+	}
 	return c.memberView(members[0]), err
+}
+
+// replaceMember replaces a member that has the version which the caller read.
+func (c *call) replaceMember(id domain.MemberID, in *memberBody) (memberView, error) {
+	m, err := c.api.Service.ChangeMember(c.ctx, id, func(m *domain.Member) error {
+		if err := c.unchanged(*m); err != nil {
+			return err
+		}
+		made := m.CreatedAt
+		*m = in.member(id)
+		m.CreatedAt = made
+		return nil
+	})
+	if errors.Is(err, domain.NotFound) {
+		return memberView{}, domain.Refuse(preconditionFailed, "there is no such member; leave If-Match out to create it")
+	}
+	if err != nil {
+		return memberView{}, err
+	}
+	c.showVersion(m)
+	return c.memberView(m), nil
 }
 
 func (c *call) getMember() (either[memberView, publicMember], error) {
@@ -167,6 +197,9 @@ func (c *call) getMember() (either[memberView, publicMember], error) {
 		return either[memberView, publicMember]{}, err
 	}
 	m, err := c.api.Service.Member(c.ctx, id)
+	if err == nil {
+		c.showVersion(m)
+	}
 	return c.memberFor(m), err
 }
 
@@ -224,11 +257,15 @@ func (c *call) changeMember(in *memberChange) (either[memberView, publicMember],
 			return domain.Refuse(domain.Forbidden, "a member may change its own accepts_inmail, "+
 				"profile_visible and max_week; the rest is an operator's")
 		}
+		if err := c.unchanged(*m); err != nil {
+			return err
+		}
 		return in.apply(m)
 	})
 	if err != nil {
 		return none, err
 	}
+	c.showVersion(m)
 	return c.memberFor(m), nil
 }
 

@@ -54,8 +54,8 @@ func (d durations) observe(c *call, took time.Duration) {
 	o.Observe(took.Seconds())
 }
 
-// beginTrace begins the span of a request. The trace of a send is that of the InMail which it may make, unless
-// the client has begun one.
+// beginTrace begins the span of a request. The trace of a send is that of the InMail which it may make,
+// unless the client has begun one.
 func (c *call) beginTrace() {
 	if c.r.Method == http.MethodPost && c.r.URL.Path == sendPath && c.api.NewID != nil {
 		c.newID = c.api.NewID()

@@ -19,6 +19,7 @@ const (
 	tooLarge             domain.Code = "too_large"
 	unsupportedMediaType domain.Code = "unsupported_media_type"
 	rateLimited          domain.Code = "rate_limited"
+	preconditionFailed   domain.Code = "precondition_failed"
 	unavailable          domain.Code = "unavailable"
 	internal             domain.Code = "internal"
 )
@@ -48,6 +49,8 @@ func statusOf(c domain.Code) int {
 		return http.StatusRequestEntityTooLarge
 	case unsupportedMediaType:
 		return http.StatusUnsupportedMediaType
+	case preconditionFailed:
+		return http.StatusPreconditionFailed
 	case rateLimited:
 		return http.StatusTooManyRequests
 	case internal:

@@ -10,8 +10,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// sampler keeps the share of traces that OTEL_TRACES_SAMPLER and OTEL_TRACES_SAMPLER_ARG ask for. A trace that
-// a client began is kept when the client keeps it. Every other is decided by its id alone, so that all
+// sampler keeps the share of traces that OTEL_TRACES_SAMPLER and OTEL_TRACES_SAMPLER_ARG ask for. A trace
+// that a client began is kept when the client keeps it. Every other is decided by its id alone, so that all
 // processes decide alike for an InMail.
 type sampler struct{ share float64 }
 

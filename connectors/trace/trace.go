@@ -150,8 +150,8 @@ type transport struct {
 	next   http.RoundTripper
 }
 
-// RoundTrip sends a request. Its span names the method and the system, not the address, which may hold ids and
-// queries.
+// RoundTrip sends a request. Its span names the method and the system, not the address, which may hold ids
+// and queries.
 func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	ctx, span := tracer().Start(r.Context(), r.Method+" "+t.system, trace.WithSpanKind(trace.SpanKindClient),
 		trace.WithAttributes(attribute.String("http.request.method", r.Method), attribute.String("peer.service", t.system)))
