@@ -25,11 +25,11 @@ const top = ".."
 
 // mayImport lists, for each part of the program, the parts that its packages may import. Imports point
 // inward: domain imports nothing of ours. Each connector is a part of its own and imports no other
-// connector. The ports of tests serve all that start servers.
+// connector. Traces serve all that answer or make calls, the ports of tests all that start servers.
 var mayImport = map[string][]string{
 	"domain":       {"domain"},
 	"worker":       {"worker", "domain"},
-	"connectors/*": {"domain", "connectors/porttest"},
+	"connectors/*": {"domain", "connectors/porttest", "connectors/trace"},
 	"config":       {"config", "domain", "connectors/*"},
 	"dashboards":   {"dashboards", "domain", "connectors/porttest"},
 	"cmd":          {"cmd", "config", "worker", "connectors/*", "dashboards", "domain"},
