@@ -117,9 +117,7 @@ func tasksOf(inmails []domain.ID, read func(taskCopy)) *query {
 // give what an erased sender owned to the integration user. What is in the recycle bin cannot be changed,
 // neither a Task nor a record: it is logged by its id, for the org's administrator.
 func (c *Connector) erasedTasks(ctx context.Context, works []*work) (rows []change, err error) {
-	binned := func(object, id string) {
-		c.log.WarnContext(ctx, "the org's recycle bin keeps texts that are to go: empty the bin there", "object", object, "record", id)
-	}
+	binned := map[string]string{} // objects by ids
 	var ids []string
 	var inmails []domain.ID
 	senderless := map[string]bool{}
@@ -138,7 +136,7 @@ func (c *Connector) erasedTasks(ctx context.Context, works []*work) (rows []chan
 		plain := isPlain(event, t.Subject, t.Description)
 		switch {
 		case t.Deleted && !plain:
-			binned(taskObject, t.ID)
+			binned[t.ID] = taskObject
 		case t.Deleted || plain && !moves:
 		default:
 			fields := plainTask(event)
@@ -155,11 +153,55 @@ func (c *Connector) erasedTasks(ctx context.Context, works []*work) (rows []chan
 			ID string `json:"Id"`
 		}
 		err := json.Unmarshal(record, &r)
-		binned(inMailObject, r.ID)
+		binned[r.ID] = inMailObject
 		return err
 	}}
-	err = c.ask(ctx, tasks, records)
+	if err = c.ask(ctx, tasks, records); err == nil {
+		c.emptyBin(ctx, binned)
+	}
 	return rows, err
+}
+
+// emptyBin removes records from the org's recycle bin for good, as far as the org lets the integration user:
+// those that it deleted itself. Others are logged by their ids, for the org's administrator. binned has the
+// objects by ids.
+func (c *Connector) emptyBin(ctx context.Context, binned map[string]string) {
+	for part := range slices.Chunk(slices.Sorted(maps.Keys(binned)), collection) {
+		removed, err := c.emptyBinOf(ctx, part)
+		if err != nil {
+			c.log.WarnContext(ctx, "empty the org's recycle bin", "answer", asFault(err).Detail())
+		}
+		for _, id := range part {
+			if !removed[id] {
+				c.log.WarnContext(ctx, "the org's recycle bin keeps texts that are to go: empty the bin there",
+					"object", binned[id], "record", id)
+			}
+		}
+	}
+}
+
+// emptyBinOf makes one call for up to 200 records. Only the SOAP API can empty a recycle bin.
+func (c *Connector) emptyBinOf(ctx context.Context, ids []string) (removed map[string]bool, err error) {
+	var operation strings.Builder
+	for _, id := range ids {
+		operation.WriteString("<ids>" + id + "</ids>")
+	}
+	s, err := c.session(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	var got struct {
+		Results []struct {
+			ID      string `xml:"id"`
+			Success bool   `xml:"success"`
+		} `xml:"Body>emptyRecycleBinResponse>result"`
+	}
+	err = c.soap(ctx, s, "u", partnerNamespace, "<emptyRecycleBin>"+operation.String()+"</emptyRecycleBin>", &got)
+	removed = map[string]bool{}
+	for _, r := range got.Results {
+		removed[r.ID] = r.Success
+	}
+	return removed, err
 }
 
 // peopleObjects are the objects whose records may have a member's id.

@@ -102,6 +102,48 @@ func testErased(t *testing.T) {
 			t.Errorf("the log names no record in the bin: %s", said)
 		}
 	})
+	t.Run("from the recycle bin, where the integration put it", func(t *testing.T) {
+		log := &bytes.Buffer{}
+		o := newOrg(t, full, func(_ *sandbox.Options, _ *Config, d *Deps) { d.Log = slog.New(slog.NewTextHandler(log, nil)) })
+		o.lead(sandbox.Fields{"InMail_Member_Id__c": "robin-mark"})
+		p, other := marked(0), marked(1)
+		a := o.push(p, other)
+		p.Link, other.Link = a[0].Link, a[1].Link
+		if err := o.Edit(p.Link.RecordID, sandbox.Fields{"Status_Sequence__c": 999}); err != nil {
+			t.Fatal(err)
+		}
+		apply(&p.InMail, domain.EventReply, testNow)
+		p.InMail.Version++
+		p.Link = o.push(p)[0].Link
+		if gone, err := o.crm.Replace(t.Context(), []domain.Link{p.Link}); err != nil || len(gone) != 1 {
+			t.Fatalf("replaced %v, %v", gone, err)
+		}
+		if err := o.Delete(other.Link.RecordID); err != nil { // by an administrator
+			t.Fatal(err)
+		}
+		binned := func() (ids []string) {
+			for _, r := range o.Records(inMailObject) {
+				if r["IsDeleted"] == true {
+					ids = append(ids, r["Id"].(string))
+				}
+			}
+			return ids
+		}
+		if len(binned()) != 2 {
+			t.Fatalf("in the bin are %v", binned())
+		}
+		o.push(erase(p), erase(other))
+		if left := binned(); len(left) != 1 || left[0] != other.Link.RecordID {
+			t.Errorf("in the bin are %v, want %s", left, other.Link.RecordID)
+		}
+		if said := log.String(); !strings.Contains(said, "recycle bin") || !strings.Contains(said, other.Link.RecordID) {
+			t.Errorf("the log says %q", said)
+		}
+		o.inject(sandbox.Fault{Kind: sandbox.UnavailableHTML, Resource: "soap", Next: 1})
+		if a := o.push(erase(other))[0]; a.Class != domain.Taken { // the bin is asked once more, and does not answer
+			t.Errorf("%+v", a)
+		}
+	})
 	t.Run("one that was never pushed leaves no Task", func(t *testing.T) {
 		o := newOrg(t)
 		if a := o.push(erase(marked(0)))[0]; a.Class != domain.Taken || len(o.tasks()) != 0 || len(o.inmails()) != 1 {

@@ -110,7 +110,15 @@ func testProved(t *testing.T) {
 		}
 	})
 	t.Run("what belongs to the User of an erased sender", func(t *testing.T) {
-		o := newOrg(t, full)
+		o := newOrg(t, full, func(s *sandbox.Options, _ *Config, _ *Deps) {
+			s.Credentials.Users = append(s.Credentials.Users, sandbox.User{Username: "sally@example.com", Email: "sally@example.com", LastName: "Sender"})
+		})
+		var sally string
+		for _, u := range o.Records("User") {
+			if u["Username"] == "sally@example.com" {
+				sally = u["Id"].(string)
+			}
+		}
 		p := marked(0)
 		p.InMail.Sender, p.SenderName = domain.Erased, ""
 		p.InMail.Subject, p.InMail.Preview, p.InMail.Body = "", "", ""
@@ -118,7 +126,7 @@ func testProved(t *testing.T) {
 		if left, _ := o.prove("sally", p); left != nil {
 			t.Errorf("of the integration user: %+v", left)
 		}
-		if err := o.Edit(p.Link.RecordID, sandbox.Fields{"OwnerId": "005SB0000000001"}); err != nil {
+		if err := o.Edit(p.Link.RecordID, sandbox.Fields{"OwnerId": sally}); err != nil {
 			t.Fatal(err)
 		}
 		if left, _ := o.prove("sally", p); len(left) != 1 || left[0].Fields != ownerColumn || left[0].Record != p.Link.RecordID {

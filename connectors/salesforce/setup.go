@@ -113,17 +113,25 @@ func (a admin) refused(what string, err error) mailroom.SetupStep {
 
 // soap makes a call of the Metadata API. An error is a *Fault.
 func (a admin) soap(ctx context.Context, operation string, into any) error {
-	ctx, cancel := context.WithTimeout(ctx, a.c.config.Timeout)
+	return a.c.soap(ctx, a.s, "m", sfpackage.Namespace, operation, into)
+}
+
+// partnerNamespace is the XML namespace of the SOAP API for records.
+const partnerNamespace = "urn:partner.soap.sforce.com"
+
+// soap makes a call of one of the SOAP APIs: m is that of metadata, u that of records. An error is a *Fault.
+func (c *Connector) soap(ctx context.Context, s session, api, namespace, operation string, into any) error {
+	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
 	defer cancel()
 	body := `<?xml version="1.0" encoding="UTF-8"?><soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/" ` +
-		`xmlns="` + sfpackage.Namespace + `"><soapenv:Header><SessionHeader><sessionId>` + escapeText(a.s.token) +
+		`xmlns="` + namespace + `"><soapenv:Header><SessionHeader><sessionId>` + escapeText(s.token) +
 		`</sessionId></SessionHeader></soapenv:Header><soapenv:Body>` + operation + `</soapenv:Body></soapenv:Envelope>`
-	address := strings.TrimRight(a.s.instance, "/") + "/services/Soap/m/" + a.c.config.APIVersion
+	address := strings.TrimRight(s.instance, "/") + "/services/Soap/" + api + "/" + c.config.APIVersion
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(body))
 	if err != nil {
 		return unanswered(0, errors.New("the request cannot be made"))
 	}
-	w := &wire{ctx: ctx, next: a.c.budget, called: a.c.observer.Called,
+	w := &wire{ctx: ctx, next: c.budget, called: c.observer.Called,
 		header: http.Header{"Content-Type": {"text/xml; charset=UTF-8"}, "Accept": {"text/xml"}, "SOAPAction": {`""`}}}
 	w.got, w.err = w.send(req)
 	got, err := w.outcome(ofCall)
@@ -131,7 +139,7 @@ func (a admin) soap(ctx context.Context, operation string, into any) error {
 		return err
 	}
 	if err := xml.Unmarshal(got.body, into); err != nil {
-		return unanswered(got.status, errors.New("the answer of the Metadata API cannot be read"))
+		return unanswered(got.status, errors.New("the answer of a SOAP API cannot be read"))
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ type record struct {
 
 // deletion lists the effects of a deletion, so that undeleting the record can undo them.
 type deletion struct {
+	By      string       `json:"by,omitempty"`      // the User who deleted it
 	With    []string     `json:"with,omitempty"`    // records deleted along with it
 	Cleared []clearedRef `json:"cleared,omitempty"` // lookups that were set to null
 }

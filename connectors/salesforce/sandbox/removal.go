@@ -13,7 +13,7 @@ func (tx *txn) remove(o *object, id string) *apiError {
 	if !tx.shares(toRemove, r) {
 		return notShared
 	}
-	gone := &deletion{}
+	gone := &deletion{By: tx.who.user}
 	for _, child := range tx.schema.children[o] {
 		for _, c := range tx.findBy(child.object, child.field, id) {
 			switch {

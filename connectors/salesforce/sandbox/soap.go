@@ -21,6 +21,9 @@ type envelope struct {
 			Password string `xml:"urn:partner.soap.sforce.com password"`
 		} `xml:"urn:partner.soap.sforce.com login"`
 		Logout *struct{} `xml:"urn:partner.soap.sforce.com logout"`
+		Empty  *struct {
+			IDs []string `xml:"urn:partner.soap.sforce.com ids"`
+		} `xml:"urn:partner.soap.sforce.com emptyRecycleBin"`
 	} `xml:"http://schemas.xmlsoap.org/soap/envelope/ Body"`
 	Header struct {
 		Session struct {
@@ -71,8 +74,10 @@ func (s *Sandbox) soap(w http.ResponseWriter, r *http.Request, path []string) {
 		s.soapLogin(w, r, version, in.Body.Login.Username, in.Body.Login.Password, hit)
 	case in.Body.Logout != nil:
 		s.soapLogout(w, r, in.Header.Session.ID, hit)
+	case in.Body.Empty != nil:
+		s.emptyRecycleBin(w, r, in.Header.Session.ID, in.Body.Empty.IDs, hit)
 	default:
-		s.fault(w, r, &apiError{Code: "soapenv:Client", Message: "this sandbox knows login and logout only"})
+		s.fault(w, r, &apiError{Code: "soapenv:Client", Message: "this sandbox knows login, logout and emptyRecycleBin only"})
 	}
 }
 
@@ -130,6 +135,50 @@ func (s *Sandbox) soapLogout(w http.ResponseWriter, r *http.Request, token strin
 	}
 	s.sessions.end(token)
 	s.finish(w, r, soapReply(http.StatusOK, "<logoutResponse/>"), hit)
+}
+
+// maxEmptied is how many records one call may remove from the recycle bin.
+const maxEmptied = 200
+
+// emptyRecycleBin purges records that the user deleted, or whoever deleted them when the user is an
+// administrator.
+func (s *Sandbox) emptyRecycleBin(w http.ResponseWriter, r *http.Request, token string, ids []string, hit hit) {
+	found, ok := s.sessions.find(token, s.now(), s.options.SessionLife)
+	if !ok || found.restricted {
+		s.fault(w, r, &apiError{Code: "INVALID_SESSION_ID",
+			Message: "INVALID_SESSION_ID: Invalid Session ID found in SessionHeader"})
+		return
+	}
+	done, refused := s.usage.admit(s.now())
+	if refused != nil {
+		s.fault(w, r, refused)
+		return
+	}
+	defer done()
+	if len(ids) > maxEmptied {
+		s.fault(w, r, &apiError{Code: "EXCEEDED_ID_LIMIT", Message: "record limit reached: cannot submit more than 200 records"})
+		return
+	}
+	who := s.callerOf(found.user)
+	tx := s.store.begin(s.now, who)
+	defer tx.rollback()
+	var out strings.Builder
+	for _, id := range ids {
+		e := &apiError{Code: "INVALID_ID_FIELD", Message: "the user did not delete it"}
+		if r := tx.find(id); r != nil && r.deleted() && (who.access.all || r.gone != nil && r.gone.By == who.user) {
+			e = tx.purge(id)
+		}
+		out.WriteString("<result>")
+		if e != nil {
+			fmt.Fprintf(&out, "<errors><message>%s</message><statusCode>%s</statusCode></errors>", escapeXML(e.Message), e.Code)
+		}
+		fmt.Fprintf(&out, "<id>%s</id><success>%t</success></result>", escapeXML(id), e == nil)
+	}
+	if err := tx.commit(); err != nil {
+		s.fault(w, r, &apiError{Code: "UNKNOWN_EXCEPTION", Message: "the change could not be stored"})
+		return
+	}
+	s.finish(w, r, soapReply(http.StatusOK, "<emptyRecycleBinResponse>"+out.String()+"</emptyRecycleBinResponse>"), hit)
 }
 
 var invalidLogin = &apiError{Code: "INVALID_LOGIN",
