@@ -868,8 +868,10 @@ func (it item) logged() {
 	l := &it.work.link
 	first := !logged(*l, sentEvent) && !logged(*l, repliedEvent)
 	noteLogged(l, it.event)
+	m := &it.work.push.InMail
+	anyText := m.Subject+m.Preview+m.Body+it.work.push.Answer != "" // without it, a Task has names at most
 	switch {
-	case !isPlain(it.event, it.row["Subject"], it.row["Description"]):
+	case anyText && !isPlain(it.event, it.row["Subject"], it.row["Description"]):
 		delete(l.Notes, textsNote)
 	case first:
 		l.Notes[textsNote] = droppedTexts
