@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"mime/multipart"
 	"net/http"
 	"net/textproto"
@@ -120,6 +121,44 @@ func TestRehearsal(t *testing.T) {
 		t.Fatalf("%d %s", status, body)
 	}
 	g.refused(400, "INVALID_TYPE", "GET", "query?q=SELECT+Id+FROM+InMail__c", nil)
+}
+
+// TestStepsOfTheReadme deploys the package in the two steps that its README names for orgs that refuse it
+// as a whole. Together they must hold all of it.
+func TestStepsOfTheReadme(t *testing.T) {
+	readme, err := os.ReadFile("../package/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, left, steps := undeployed(t), packageFiles(t), 0
+	for line := range strings.SplitSeq(string(readme), "\n") {
+		args, ok := strings.CutPrefix(line, "sf project deploy start -d ")
+		if !ok {
+			continue
+		}
+		step := map[string][]byte{}
+		for _, folder := range strings.Fields(strings.ReplaceAll(strings.TrimSuffix(args, " -o acme"), " -d ", " ")) {
+			for name, body := range left {
+				if strings.HasPrefix(name, folder+"/") {
+					step[name] = body
+					delete(left, name)
+				}
+			}
+		}
+		manifest, err := sfpackage.Manifest(step, "67.0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		step["package.xml"] = manifest
+		if answer := g.deployZip(step, false); between(answer, "<status>", "</status>") != "Succeeded" {
+			t.Errorf("%s: %s", line, answer)
+		}
+		steps++
+	}
+	delete(left, "package.xml")
+	if steps != 2 || len(left) > 0 {
+		t.Errorf("%d steps leave out %v", steps, slices.Sorted(maps.Keys(left)))
+	}
 }
 
 // rehearse runs the commands of the package's README.
