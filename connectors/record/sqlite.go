@@ -37,6 +37,7 @@ type sqlite struct {
 	db      *sql.DB
 	writer  chan *sqliteConn // has the one connection that writes, unless it is in use
 	readers chan *sqliteConn
+	rest    rest
 }
 
 // sqliteConn is one connection with its prepared statements; conn is nil until it is first used.
@@ -306,6 +307,7 @@ func (s *sqlite) diagnose(err error) {
 
 // close waits for the transactions under way, at most endWithin.
 func (s *sqlite) close() {
+	s.rest.end()
 	ctx, cancel := context.WithTimeout(context.Background(), endWithin)
 	defer cancel()
 	for _, pool := range []chan *sqliteConn{s.readers, s.writer} {
@@ -394,7 +396,11 @@ func (s *sqlite) begin(ctx context.Context, write bool) (session, error) {
 		pool <- c
 		return nil, err
 	}
-	return &sqliteSession{conn: c, pool: pool, write: write}, nil
+	session := &sqliteSession{conn: c, pool: pool, write: write}
+	if write {
+		session.wrote = func() { s.rest.begin(s.emptyLog) }
+	}
+	return session, nil
 }
 
 func (s *sqlite) place(context.Context) (is place, now int64, err error) {
@@ -456,6 +462,7 @@ type sqliteSession struct {
 	conn  *sqliteConn
 	pool  chan *sqliteConn
 	write bool
+	wrote func() // is called after a commit that wrote; nil: it only reads
 }
 
 // run runs each step by itself: SQLite has no round trips to save.
@@ -583,6 +590,9 @@ func (s *sqliteSession) commit(ctx context.Context, steps []step) (failed int, e
 	}
 	s.pool <- s.conn
 	s.conn = nil
+	if s.wrote != nil {
+		s.wrote()
+	}
 	return 0, nil
 }
 
