@@ -396,9 +396,9 @@ func TestPagesInABrowser(t *testing.T) {
 	t.Run("a week by keys, sqlite", func(t *testing.T) { b.week(t, "", byKeys) })
 	t.Run("a week by pointer, postgres", func(t *testing.T) { b.week(t, database(t), byPointer) })
 	sample := b.sample(t)
-	t.Run("without script", sample.withoutScript)
 	t.Run("keys", sample.keys)
 	t.Run("every page", sample.everyPage)
+	t.Run("without script", sample.withoutScript)
 	t.Run("the page of the queue", sample.queuePage)
 	t.Run("no frame around it", sample.frame)
 	t.Run("hostile texts", sample.hostile)
@@ -423,6 +423,21 @@ func (f *front) keys(t *testing.T) {
 	seller.accessible("the list of keys")
 }
 
+// readable finds texts whose lines have far more than 80 characters.
+func (w *window) readable(name string) {
+	w.t.Helper()
+	var long []string
+	w.do("measure the lines of "+name, chromedp.Evaluate(`[...document.querySelectorAll("main p, main li, main dd")].filter(e => !e.querySelector("p, li, a, form, .vh")).flatMap(e => {
+		const r = document.createRange();
+		r.selectNodeContents(e);
+		const lines = new Set([...r.getClientRects()].map(b => Math.round(b.bottom / 8))).size, text = e.innerText.trim();
+		return text.length / Math.max(lines, 1) > 88 ? [Math.round(text.length / lines) + " a line: " + text] : [];
+	})`, &long))
+	for _, text := range long {
+		w.t.Errorf("%s: %.200s", name, text)
+	}
+}
+
 // everyPage looks at every page at three widths, light and dark, and runs axe-core on each.
 func (f *front) everyPage(t *testing.T) {
 	recipient := config.NewSample(time.Now().UTC()).Recipient(time.Now().UTC())
@@ -442,7 +457,7 @@ func (f *front) everyPage(t *testing.T) {
 		{recipient, map[string]string{"inbox": "/inbox", "conversation": "/inbox/" + string(inbox.Items[len(inbox.Items)-1].InMail), "settings": "/me", "problem": "/sent/019abf5e-8c00-7a31-9c55-0d6a3f6b7e21"}},
 		{"lena.hart", map[string]string{"sent": "/sent", "letter": "/sent/" + string(sent[0].InMail.ID), "new": "/new?to=patient.park", "campaign": "/campaign", "me": "/me", "figures": "/figures", "length": "/figures/length", "own-tags": "/figures/tag", "nothing": "/sent?tag=no-such-tag"}},
 		{"", map[string]string{"works": "/works", "crm": "/works/crm", "queue": "/works/queue", "people": "/works/people?member=max.loud", "held": "/works/people", "banned": "/works/banned",
-			"keys-of-the-api": "/works/keys", "audit": "/works/audit", "erase": "/works/people/erase?member=max.loud", "tags": "/figures/tag"}},
+			"keys-of-the-api": "/works/keys", "audit": "/works/audit", "acts": "/works/audit?kind=acts", "erase": "/works/people/erase?member=max.loud", "tags": "/figures/tag"}},
 	} {
 		w := f.as(t, visit.member, byPointer)
 		for name, path := range visit.pages {
@@ -451,6 +466,9 @@ func (f *front) everyPage(t *testing.T) {
 			for _, width := range []int64{360, 800, 1600} {
 				for _, scheme := range []string{"light", "dark"} {
 					w.keep(fmt.Sprintf("%s-%d-%s", name, width, scheme), w.look(name, width, scheme))
+					if width == 1600 && scheme == "light" {
+						w.readable(name)
+					}
 				}
 			}
 		}

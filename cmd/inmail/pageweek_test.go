@@ -23,7 +23,7 @@ import (
 func (b *browser) newWeek(t *testing.T, database string) *front {
 	t.Helper()
 	s := patient(t, map[string]string{"data": t.TempDir(), "listen": "127.0.0.1:0"})
-	s.Record.URL, s.Program.OperatorKey = database, operatorKey
+	s.Record.URL, s.Program.OperatorKey, s.Program.CRMPushEvery = database, operatorKey, time.Second
 	a, err := build(t.Context(), s, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)

@@ -3,6 +3,7 @@ package web
 import (
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"inmail/domain"
@@ -12,6 +13,8 @@ import (
 // auditPage is the list of decisions, newest first.
 type auditPage struct {
 	Sender string
+	Kinds  []filterView
+	Kind   string // all, acts or decided
 	Items  []auditItem
 	More   string
 	Error  string
@@ -44,6 +47,11 @@ var auditWords = map[string]string{
 	mailroom.DecidedWebhookOff: mark("switched an end point off"),
 }
 
+// auditKinds are what the list can be narrowed to, by the word in the address; decisions come first.
+var auditKinds = []struct{ name, kind, words string }{
+	{"", mailroom.Decided, mark("Decisions")}, {"acts", mailroom.DecidedAct, mark("Acts of operators")}, {"all", "", mark("Everything")},
+}
+
 func (v *visit) showAudit() error {
 	page := auditPage{Sender: strings.TrimSpace(v.r.URL.Query().Get("sender"))}
 	sender := domain.MemberID(page.Sender)
@@ -51,7 +59,22 @@ func (v *visit) showAudit() error {
 		page.Error = refusalWords(domainRefusal(err), v.now())
 		return v.show(http.StatusUnprocessableEntity, say("Audit"), page)
 	}
-	entries, err := v.site.Service.Audit(v.ctx, mailroom.AuditFilter{Sender: sender}, mailroom.Page{Limit: auditShown + 1, After: v.after()})
+	filter := mailroom.AuditFilter{Sender: sender, Kind: mailroom.Decided}
+	page.Kind = v.r.URL.Query().Get("kind")
+	for _, kind := range auditKinds {
+		if kind.name == page.Kind {
+			filter.Kind = kind.kind
+		}
+		q := url.Values{}
+		if page.Sender != "" {
+			q.Set("sender", page.Sender)
+		}
+		if kind.name != "" {
+			q.Set("kind", kind.name)
+		}
+		page.Kinds = append(page.Kinds, filterView{Path: strings.TrimSuffix("/works/audit?"+q.Encode(), "?"), Text: look(kind.words), On: kind.name == page.Kind})
+	}
+	entries, err := v.site.Service.Audit(v.ctx, filter, mailroom.Page{Limit: auditShown + 1, After: v.after()})
 	if err != nil {
 		return err
 	}
@@ -60,6 +83,9 @@ func (v *visit) showAudit() error {
 			q := cursorOf(entries[i-1].At, entries[i-1].ID)
 			if page.Sender != "" {
 				q.Set("sender", page.Sender)
+			}
+			if page.Kind != "" {
+				q.Set("kind", page.Kind)
 			}
 			page.More = "/works/audit?" + q.Encode()
 			break
