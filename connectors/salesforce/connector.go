@@ -124,7 +124,7 @@ func New(config Config, deps Deps) (*Connector, error) {
 				config.JWTKeyFile, err)
 		}
 	}
-	c := &Connector{config: config, campaigns: campaigns, pages: pages{deps.Address, deps.Profiles}, owners: owners, teamOwners: teamOwners, defaults: defaults, text: deps.Text,
+	c := &Connector{config: config, campaigns: campaigns, pages: pages{deps.Address, deps.Profiles, strings.TrimRight(config.URL, "/")}, owners: owners, teamOwners: teamOwners, defaults: defaults, text: deps.Text,
 		keepFor: time.Duration(deps.KeepDays) * 24 * time.Hour, shared: deps.Shared,
 		observer: deps.Observer, log: deps.Log, clock: deps.Clock, wait: deps.Wait,
 		jobRows: maxJobRows, bulkAbove: bulkAbove}

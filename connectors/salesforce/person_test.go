@@ -194,12 +194,19 @@ func TestWhatARecordSays(t *testing.T) {
 			}
 		}
 	}
+	is := about{Push: &p, text: domain.CRMTextPreview, pages: pages{address: "https://inmail.example", org: "https://acme.my.salesforce.com"}}
+	is.Link.RecordID = "a00000000000001AAA"
+	want := "Robin Reader to Sally Sender\nYes, please. Call me on Monday.\nhttps://inmail.example/sent/" + string(p.InMail.ID) +
+		"\nhttps://acme.my.salesforce.com/a00000000000001AAA"
+	if got := taskText(is, repliedEvent); got != want {
+		t.Errorf("the Task says %q, want %q", got, want)
+	}
 	gone := p
 	gone.InMail.Sender, gone.InMail.Recipient = domain.Erased, domain.Erased
-	is := about{Push: &gone, pages: pages{address: "https://inmail.example"}}.under(parents{Match: domain.Unmatched}).fields()
+	erased := about{Push: &gone, pages: pages{address: "https://inmail.example"}}.under(parents{Match: domain.Unmatched}).fields()
 	for _, name := range []string{"Link__c", "Company__c", "Headline__c", "Profile_Link__c"} {
-		if is[name] != nil {
-			t.Errorf("%s of an erased InMail is %v", name, is[name])
+		if erased[name] != nil {
+			t.Errorf("%s of an erased InMail is %v", name, erased[name])
 		}
 	}
 }

@@ -82,8 +82,16 @@ func (p about) under(at parents) about {
 	return p
 }
 
-// pages are the addresses to which records lead.
-type pages struct{ address, profiles string }
+// pages are the addresses to which records and Tasks lead: ours, those of members' profiles, and the org.
+type pages struct{ address, profiles, org string }
+
+// record returns the address of an InMail's record in the org; null before the org has it.
+func (p about) record() any {
+	if p.Link.RecordID == "" || p.pages.org == "" {
+		return nil
+	}
+	return p.pages.org + "/" + p.Link.RecordID
+}
 
 // link returns the address of the page of an InMail, for its sender; null where there is none.
 func (p about) link() any {
@@ -399,7 +407,8 @@ func eventOf(key string) string { return key[strings.LastIndex(key, ":")+1:] }
 func eventID(id domain.ID, event string) string { return string(id) + ":" + event }
 
 // taskText returns the description of a Task: who wrote to whom, the first line of what they wrote, and where
-// to read on. Names have no address in them (R01).
+// to read on: the page of the InMail, and its record, which the Task of a sending mostly comes along with.
+// Names have no address in them (R01).
 func taskText(p about, event string) string {
 	from, to, text := nameOf(p.InMail.Sender, p.SenderName), nameOf(p.InMail.Recipient, p.RecipientName), p.InMail.Preview
 	if event == repliedEvent {
@@ -409,7 +418,7 @@ func taskText(p about, event string) string {
 	if from != nil && to != nil {
 		lines = append(lines, fmt.Sprintf("%s to %s", from, to))
 	}
-	for _, line := range []any{lineOrNull(text, previewLength), p.link()} {
+	for _, line := range []any{lineOrNull(text, previewLength), p.link(), p.record()} {
 		if line != nil {
 			lines = append(lines, line.(string))
 		}

@@ -19,7 +19,8 @@ func testNoAddress(t *testing.T) {
 	const address = "robin.reader@private.example"
 	o := newOrg(t, func(_ *sandbox.Options, _ *Config, d *Deps) { d.Text = domain.CRMTextFull })
 	p := sent(0, "robin")
-	p.Email, p.RecipientName = address, "Robin "+address
+	p.Email, p.SenderEmail, p.RecipientName = address, "sally@private.example", "Robin "+address
+	p.Answer, p.Company, p.Headline = "Yes", "Acme "+address, "Robin, "+address
 	p.SenderName = "sally@private.example"
 	a := o.push(p)[0]
 	r, _ := o.Record(a.Link.RecordID)
