@@ -6,8 +6,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	_ "time/tzdata" // time zones, where the machine has none
 
@@ -100,7 +102,9 @@ Exit codes: 0 done, 1 failed, 2 wrong use or a wrong setting, 3 refused by a rul
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddGroup(&cobra.Group{ID: memberGroup, Title: "A member's work:"},
 		&cobra.Group{ID: operatorGroup, Title: "An operator's work:"})
-	return commandGroup(root, commands(o)...)
+	commandGroup(root, append(commands(o), manCommand())...)
+	completeValues(root, words(slices.Sorted(maps.Keys(locals))))
+	return root
 }
 
 // The groups of commands in inmail --help. Commands of the program itself, such as serve, are in no group.
@@ -114,7 +118,7 @@ func commandGroup(cmd *cobra.Command, sub ...*cobra.Command) *cobra.Command {
 	cmd.AddCommand(sub...)
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if len(args) > 0 {
-			return usageError{fmt.Errorf("there is no command %q; %s --help lists them", args[0], cmd.CommandPath())}
+			return usageError{fmt.Errorf("there is no command %q%s; %s --help lists them", args[0], meant(cmd, args[0]), cmd.CommandPath())}
 		}
 		return nil
 	}

@@ -73,6 +73,7 @@ func (a *API) crmEndpoints() []endpoint {
 	check.refuses = []domain.Code{domain.NotFound}
 	show := op("GET", "/v1/crm/page", "showCRMPage", "Show a record of the CRM as its page shows it: its fields, its activities and "+
 		"its InMails, the newest 50 of each", http.StatusOK)
+	show.held = true
 	show.query = []parameter{which, {name: "kind", doc: "which kind of record, by the name of its id", schema: schema{"type": "string", "enum": idNames(a.Service.Connectors())}},
 		{name: "id", doc: "its id in the CRM", schema: schema{"type": "string"}}}
 	show.refuses = []domain.Code{domain.NotFound}
