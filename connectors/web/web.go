@@ -148,6 +148,13 @@ type UseCases interface {
 	Export(ctx context.Context, id domain.MemberID) (mailroom.Export, error)
 	Plans() domain.Plans
 	Erase(ctx context.Context, v mailroom.Viewer, id domain.MemberID) error
+	CreateWebhook(ctx context.Context, v mailroom.Viewer, c mailroom.WebhookChange) (mailroom.Webhook, string, error)
+	Webhooks(ctx context.Context) ([]mailroom.Webhook, error)
+	Deliveries(ctx context.Context, id string, p mailroom.Page) ([]mailroom.ListedDelivery, error)
+	TestWebhook(ctx context.Context, id string) (event string, err error)
+	EnableWebhook(ctx context.Context, id string) error
+	ReplayWebhook(ctx context.Context, id string, from time.Time) error
+	DeleteWebhook(ctx context.Context, id string) error
 	Bans(ctx context.Context, p mailroom.Page) ([]domain.Ban, error)
 	Ban(ctx context.Context, v mailroom.Viewer, b domain.Ban) error
 	Unban(ctx context.Context, v mailroom.Viewer, kind domain.BanKind, value string) error

@@ -244,3 +244,34 @@ func TestCuts(t *testing.T) {
 		t.Errorf("CSV by week:\n%s", week.body)
 	}
 }
+
+// TestWebhooks adds, tests, replays and removes an end point on the page of the operator.
+func TestWebhooks(t *testing.T) {
+	w := newWorld(t)
+	op := w.as("operator")
+	made := op.post("/works/webhooks", "url", "https://hooks.example.com/inmail", "kinds", "inmail.*, member.restricted", "name", "warehouse")
+	if made.status != http.StatusCreated || !strings.Contains(made.body, "whsec_") {
+		t.Fatalf("status %d: %s", made.status, text(made.body))
+	}
+	page := op.get("/works/webhooks")
+	if got := text(page.body); !strings.Contains(got, "warehouse") || !strings.Contains(got, "takes its events") || strings.Contains(page.body, "whsec_") {
+		t.Errorf("the page says %s", got)
+	}
+	_, rest, _ := strings.Cut(page.body, "/works/webhooks?id=")
+	id, _, _ := strings.Cut(rest, `"`)
+	if got := text(op.follow(op.post("/works/webhooks/test", "id", id)).body); !strings.Contains(got, "webhook.test") || !strings.Contains(got, "A test is on its way") {
+		t.Errorf("after a test the page says %s", got)
+	}
+	op.follow(op.post("/works/webhooks/replay", "id", id, "hours", "24"))
+	op.follow(op.post("/works/webhooks/enable", "id", id))
+	for _, a := range []answer{op.post("/works/webhooks/replay", "id", id, "hours", "x"), op.post("/works/webhooks", "url", "x", "kinds", "*"),
+		op.post("/works/webhooks", "url", "https://hooks.example.com/", "kinds", "none")} {
+		if a.status != http.StatusUnprocessableEntity {
+			t.Errorf("status %d", a.status)
+		}
+	}
+	op.follow(op.post("/works/webhooks/delete", "id", id))
+	if got := text(op.get("/works/webhooks").body); !strings.Contains(got, "No program gets events") {
+		t.Errorf("the page says %s", got)
+	}
+}
