@@ -20,7 +20,7 @@ SERVERS := ^Test(Alerts|WebhookStorm|KilledWhileSending|OneCreditLeft|RedisGone|
 	| ^Test(Trace|Fleet|PostgresFailsOver|SentinelUnderLoad|ClusterNodeLost)$$ \
 	| ^Test(PreflightOfTenThousand|Salesforce(Storm|OneBadRow|DailyLimit|Drift|Backfill|Check))$$ \
 	| ^Test(ErasureLeavesNoRow|OpenPostgresRefuses|OpenTogether|ErrorsQuoteNoValue|SchemasAreTheSame|RolesOfTheReadme)$$ \
-	| ^Test(RedisComesLate|PingNamesTheRemedy|WarnsOfEviction|SentinelFailsOver|Jsforce|JsforceNormal|OfficialClient)$$ \
+	| ^Test(RedisComesLate|PingNamesTheRemedy|WarnsOfEviction|SentinelFailsOver|Jsforce|JsforceNormal|OfficialClient|Recipes)$$ \
 	| ^Test(EveryQueryAnswers|CheckFindsWhatIsMissing|Faster|RuleFilesAreSound|RuleTestsPass)$$ \
 	| ^TestField(PgBouncer|Clock|Outages)$$ \
 	| ^Test(ReadyByRole|PagesInABrowser)$$ \
@@ -28,6 +28,7 @@ SERVERS := ^Test(Alerts|WebhookStorm|KilledWhileSending|OneCreditLeft|RedisGone|
 	| /^R60_(nothing_is_left|killed_in_the_middle)$$ \
 	| /^(R57_open_rate_of_complete_weeks|R58_response_rate_of_complete_weeks|R59_two_replicas_tell_one_figure)$$ \
 	| /^R61_postgres$$ \
+	| /^R68_verified_by_the_library_of_subscribers$$ \
 	| /^F35_(postgres|redis)_ \
 	| /^F37_(tls_asked|unknown_host|closed_port|absent_schema|no_socket) \
 	| //$(ENGINES) \
