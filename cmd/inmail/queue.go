@@ -49,7 +49,7 @@ func queueStatusText(s queue.Status) string {
 			fmt.Sprintf("%8d", q.Retry),
 			fmt.Sprintf("%8d", q.Archived), fmt.Sprintf("%10d", q.Processed), fmt.Sprintf("%12d", q.Failed), paused)
 	}
-	workers := fmt.Sprintf("%d groups of workers, three or more in a process", s.Servers)
+	workers := fmt.Sprintf("%d groups of workers, four or more in a process", s.Servers)
 	if s.Servers == 0 {
 		workers = "no workers: start a process with the role worker"
 	}

@@ -47,10 +47,10 @@ func TestQueue(t *testing.T) {
 		t.Errorf("printed\n%s", shown.out)
 	}
 	status := must(t, exitDone, "queue", "status")
-	if !regexp.MustCompile(`(?m)^crm +\d+ .* 1 +\d+ +\d+ +1$`).MatchString(status.out) || !strings.HasSuffix(status.out, "\ninside the process; 3 groups of workers, three or more in a process\n") {
+	if !regexp.MustCompile(`(?m)^crm +\d+ .* 1 +\d+ +\d+ +1$`).MatchString(status.out) || !strings.HasSuffix(status.out, "\ninside the process; 4 groups of workers, four or more in a process\n") {
 		t.Errorf("printed\n%s", status.out)
 	}
-	if s := read[queue.Status](t, must(t, exitDone, "queue", "status", "--json")); len(s.Queues) != 3 || s.Servers != 3 {
+	if s := read[queue.Status](t, must(t, exitDone, "queue", "status", "--json")); len(s.Queues) != 4 || s.Servers != 4 {
 		t.Errorf("JSON is %+v", s)
 	}
 	sameJSON(t, r.api("GET", "/v1/queue/status", ""), must(t, exitDone, "queue", "status", "--json"))

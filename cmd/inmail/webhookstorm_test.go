@@ -108,8 +108,8 @@ func (s *subscriber) taken() int {
 
 // TestWebhookStorm sends 100 InMails, in the long form 10,000, and opens them, while the end point fails 30 %
 // and is killed twice, and the server is killed 2 times, in the long form 5. Every event is taken at least
-// once, those of one InMail in their order, and none that was not committed; the feed has the same events, and
-// they are the receipts (R68).
+// once, those of one InMail in their order, and none that was not committed; the feed has the same events,
+// and they are the receipts (R68).
 func TestWebhookStorm(t *testing.T) {
 	t.Parallel() // it mostly waits
 	n, kills := sized(100, 10_000), sized(2, 5)

@@ -9,9 +9,9 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// TestWebhookBacklog lets 20,000 events wait for an end point that is down, in the long form 1,000,000. A look
-// at what is due, a claim, the list of end points, the snapshot and its scrape cost the memory that they cost
-// with a few of them (R68).
+// TestWebhookBacklog lets 20,000 events wait for an end point that is down, in the long form 1,000,000. A
+// look at what is due, a claim, the list of end points, the snapshot and its scrape cost the memory that they
+// cost with 1,000 of them (R68).
 func TestWebhookBacklog(t *testing.T) {
 	few, many := 1_000, 20_000
 	if os.Getenv("INMAIL_TEST_LONG") != "" {
