@@ -76,7 +76,7 @@ func (a *API) crmEndpoints() []endpoint {
 	show.held = true
 	show.query = []parameter{which, {name: "kind", doc: "which kind of record, by the name of its id", schema: schema{"type": "string", "enum": idNames(a.Service.Connectors())}},
 		{name: "id", doc: "its id in the CRM", schema: schema{"type": "string"}}}
-	show.refuses = []domain.Code{domain.NotFound}
+	show.refuses, show.held = []domain.Code{domain.NotFound}, true
 	erased := op("POST", "/v1/crm/erased", "proveErased", "Ask the CRM, archive and recycle bin included, what it still has of "+
 		"an erased member and of the InMails of erased members; changes nothing", http.StatusOK)
 	erased.refuses = []domain.Code{domain.NotFound}
