@@ -4,16 +4,19 @@
 
 const all = (selector, root = document) => [...root.querySelectorAll(selector)];
 
-// Times are written by the server in UTC.
+// Times are written by the server in UTC. A date is written anew at once, the exact time when it is pointed at.
 const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "short" });
 const day = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
 function localTimes(root) {
-	for (const t of all("time[datetime]", root)) {
+	for (const t of all("time[data-day]", root)) {
 		const at = new Date(t.dateTime);
-		t.title = exact.format(at);
-		if ("day" in t.dataset && at.getFullYear() === new Date().getFullYear()) t.textContent = day.format(at);
+		if (at.getFullYear() === new Date().getFullYear()) t.textContent = day.format(at);
 	}
 }
+addEventListener("pointerover", e => {
+	const t = e.target.closest?.("time[datetime]");
+	if (t) t.title = exact.format(new Date(t.dateTime));
+});
 
 // signedOut leads to the sign-in when the session has ended meanwhile; where something was typed, it says so instead.
 function signedOut() {
