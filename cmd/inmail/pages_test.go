@@ -457,7 +457,7 @@ func (f *front) everyPage(t *testing.T) {
 		{recipient, map[string]string{"inbox": "/inbox", "conversation": "/inbox/" + string(inbox.Items[len(inbox.Items)-1].InMail), "settings": "/me", "problem": "/sent/019abf5e-8c00-7a31-9c55-0d6a3f6b7e21"}},
 		{"lena.hart", map[string]string{"sent": "/sent", "letter": "/sent/" + string(sent[0].InMail.ID), "new": "/new?to=patient.park", "campaign": "/campaign", "me": "/me", "figures": "/figures", "length": "/figures/length", "own-tags": "/figures/tag", "nothing": "/sent?tag=no-such-tag"}},
 		{"", map[string]string{"works": "/works", "crm": "/works/crm", "queue": "/works/queue", "people": "/works/people?member=max.loud", "held": "/works/people", "banned": "/works/banned",
-			"keys-of-the-api": "/works/keys", "audit": "/works/audit", "acts": "/works/audit?kind=acts", "erase": "/works/people/erase?member=max.loud", "tags": "/figures/tag"}},
+			"keys-of-the-api": "/works/keys", "audit": "/works/audit", "acts": "/works/audit?kind=acts", "webhooks": "/works/webhooks", "erase": "/works/people/erase?member=max.loud", "tags": "/figures/tag"}},
 	} {
 		w := f.as(t, visit.member, byPointer)
 		for name, path := range visit.pages {
