@@ -115,6 +115,19 @@ var judgedAlerts = []alert{
 		}
 		return ""
 	})},
+	{"InMailWebhooksBehind", false, 3600, "/works/webhooks", mark("See the webhooks"), func(f facts, limit float64) []string {
+		if f.snapshot == nil || f.snapshot.OldestUndelivered.IsZero() {
+			return nil
+		}
+		waits := f.now.Sub(f.snapshot.OldestUndelivered)
+		return when(waits.Seconds() > limit, say("An event has waited %s for an end point; %s is the limit. After five days the end point is switched off.", span(waits), secondsOf(limit)))
+	}},
+	{"InMailWebhookSwitchedOff", false, 0, "/works/webhooks", mark("See the webhooks"), func(f facts, _ float64) []string {
+		if f.snapshot == nil {
+			return nil
+		}
+		return when(f.snapshot.WebhooksOff > 0, say("%s switched off and gets no events. Repair it and enable it.", many(f.snapshot.WebhooksOff, say("end point is"), say("end points are"))))
+	}},
 }
 
 // eachCRM judges every CRM; an empty answer is none.

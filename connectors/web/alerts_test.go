@@ -40,6 +40,9 @@ func TestAlerts(t *testing.T) {
 		"InMailSalesforceDeadLetters": {func(f *facts) { f.crms[0].NewDead = 9 }, func(f *facts) { f.crms[0].NewDead = 10 }},
 		"InMailSalesforceDrift": {func(f *facts) { f.crms[0].Drift.Kinds = map[string]int{"stale": 10, "extra": 10} },
 			func(f *facts) { f.crms[0].Drift.Kinds = map[string]int{"stale": 11} }},
+		"InMailWebhooksBehind": {func(f *facts) { f.snapshot.OldestUndelivered = noon.Add(-time.Hour) },
+			func(f *facts) { f.snapshot.OldestUndelivered = noon.Add(-time.Hour - time.Second) }},
+		"InMailWebhookSwitchedOff": {nil, func(f *facts) { f.snapshot.WebhooksOff = 1 }},
 	}
 	for _, a := range Alerts() {
 		c, ok := cases[a.Name]

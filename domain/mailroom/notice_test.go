@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"testing"
@@ -15,14 +16,20 @@ import (
 
 // TestNoticesListsEveryType checks that Notices has every type of this package that is a Notice.
 func TestNoticesListsEveryType(t *testing.T) {
-	file, err := parser.ParseFile(token.NewFileSet(), "notice.go", nil, parser.SkipObjectResolution)
+	names, err := filepath.Glob("*.go")
 	if err != nil {
 		t.Fatal(err)
 	}
 	var declared []string
-	for _, d := range file.Decls {
-		if method, ok := d.(*ast.FuncDecl); ok && method.Name.Name == "notice" {
-			declared = append(declared, method.Recv.List[0].Type.(*ast.Ident).Name)
+	for _, name := range names {
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range file.Decls {
+			if method, ok := d.(*ast.FuncDecl); ok && method.Name.Name == "notice" {
+				declared = append(declared, method.Recv.List[0].Type.(*ast.Ident).Name)
+			}
 		}
 	}
 	var listed []string
