@@ -7,7 +7,6 @@ import (
 	"log"
 	"log/slog"
 	"net/http/httptest"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -18,9 +17,6 @@ import (
 	"inmail/domain"
 	"inmail/domain/mailroom"
 )
-
-// long selects the long form of the tests, as make storm does.
-var long = os.Getenv("INMAIL_TEST_LONG") == "1"
 
 // testNow is the time at which the tests' clock starts.
 var testNow = time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)

@@ -74,7 +74,7 @@ func histories(t *testing.T) (ms []domain.InMail, receipts [][]domain.Receipt) {
 			if e == domain.EventExpire {
 				now = m.ExpiresAt
 			}
-			got := []domain.Receipt{}
+			var got []domain.Receipt
 			var err error
 			if e == "withdraw" {
 				got, err = m.Correct(time.Time{}, now)

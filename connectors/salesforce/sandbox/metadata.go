@@ -39,7 +39,6 @@ type metadata struct {
 type metadataRequest struct {
 	id       string
 	asked    int
-	canceled bool
 	options  deployOptions
 	at       time.Time
 	user     caller
