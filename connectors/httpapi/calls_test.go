@@ -601,7 +601,7 @@ func TestAudit(t *testing.T) {
 	w.ask(w.operator, "GET", "/v1/audit?sender=jo", nil).want(200, "").has("items.0.id", "1")
 	w.ask(w.operator, "GET", "/v1/audit?sender=maria", nil).want(200, "").has("items", []any{})
 	w.ask(w.operator, "GET", "/v1/audit?sender=", nil).want(400, "bad_request")
-	w.ask(w.operator, "GET", "/v1/audit?kind=walk", nil).want(400, "bad_request")
+	w.ask(w.operator, "GET", "/v1/audit?kind=none", nil).want(400, "bad_request")
 	w.ask(w.operator, "GET", "/v1/audit?kind=decided", nil).want(200, "")
 }
 

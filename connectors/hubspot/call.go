@@ -216,7 +216,7 @@ func (c *Connector) readMissing(ctx context.Context, object, property string, id
 	return all, missing, nil
 }
 
-// maxAlone is how many records are read alone because it is not seen which of them an answer is about.
+// maxAlone is how many records are read alone because an answer does not say which of them it is about.
 const maxAlone = 20
 
 // readMerged reads contacts or companies by ids of which some may have been merged into others, and returns

@@ -33,7 +33,7 @@ type alertView struct {
 	LinkText string
 }
 
-// alert is one alert that can be judged by what is known now. Those that look back over rates are seen by
+// alert is one alert that can be judged by what is known now. Those that look back over rates are known to
 // Prometheus alone.
 type alert struct {
 	name  string

@@ -48,14 +48,14 @@ func vectors(t *testing.T) {
 	if err := Verify(h, secret, at, []byte(body)); err != nil {
 		t.Error(err)
 	}
-	for what, bad := range map[string]error{
+	for what, err := range map[string]error{
 		"another body":    Verify(h, secret, at, []byte(body+" ")),
 		"another secret":  Verify(h, []byte("another"), at, []byte(body)),
 		"too old":         Verify(h, secret, at.Add(Tolerance+time.Second), []byte(body)),
 		"from the future": Verify(h, secret, at.Add(-Tolerance-time.Second), []byte(body)),
 		"no headers":      Verify(http.Header{}, secret, at, []byte(body)),
 	} {
-		if bad == nil {
+		if err == nil {
 			t.Errorf("%s: verified", what)
 		}
 	}

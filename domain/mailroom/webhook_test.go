@@ -151,15 +151,15 @@ func webhookRules(t *testing.T) {
 		w.member("a", "recruiter_50")
 		w.members(3)
 		hook := w.hook(hookURL, "inmail.*")
-		bad, good := w.sent("a", "r0"), w.sent("a", "r1")
+		failing, good := w.sent("a", "r0"), w.sent("a", "r1")
 		r.answer = func(m mailroom.WebhookMessage) mailroom.WebhookAnswer {
-			if strings.Contains(string(m.Body), string(bad)) {
+			if strings.Contains(string(m.Body), string(failing)) {
 				return busy(m)
 			}
 			return mailroom.WebhookAnswer{Status: 200}
 		}
 		w.settle(r, deliver, hookURL, 1)
-		for _, id := range []domain.ID{bad, good} {
+		for _, id := range []domain.ID{failing, good} {
 			_, err := w.svc.Open(w.ctx, as(w.inmail(id).Recipient), id)
 			w.ok(err)
 			_, err = w.svc.Reply(w.ctx, as(w.inmail(id).Recipient), id, "Gladly.")
@@ -174,7 +174,7 @@ func webhookRules(t *testing.T) {
 		w.ok(err)
 		var states []string
 		for _, d := range list {
-			if d.Event.InMail == bad {
+			if d.Event.InMail == failing {
 				states = append(states, fmt.Sprint(d.Kind, " ", d.State, " ", d.Tries))
 			}
 		}
@@ -186,8 +186,8 @@ func webhookRules(t *testing.T) {
 		w.settle(r, deliver, hookURL, 8)
 		var order []string
 		for _, taken := range r.took[hookURL] {
-			if strings.HasPrefix(taken, string(bad)) {
-				order = append(order, taken[len(bad)+1:])
+			if strings.HasPrefix(taken, string(failing)) {
+				order = append(order, taken[len(failing)+1:])
 			}
 		}
 		if want := []string{"2 inmail.sent", "3 inmail.opened", "4 inmail.replied", "4 inmail.reply"}; !slices.Equal(order, want) {
