@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"inmail/connectors/porttest"
 	"inmail/connectors/webhook"
 )
 
@@ -33,7 +34,7 @@ type subscriber struct {
 
 func newSubscriber(t *testing.T, share float64) *subscriber {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", porttest.Address(t)) // reserved: it listens there again after each kill
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,15 +4,17 @@ import (
 	"bufio"
 	"encoding/json"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
+	"inmail/connectors/porttest"
 	"inmail/domain/mailroom"
 )
 
@@ -24,6 +26,7 @@ func TestRecipes(t *testing.T) {
 
 // slackRecipe plays Slack, which refuses everything but {"text"}.
 func slackRecipe(t *testing.T) {
+	var mu sync.Mutex
 	var lines []string
 	status := http.StatusOK
 	slack := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -32,16 +35,13 @@ func slackRecipe(t *testing.T) {
 			w.WriteHeader(http.StatusBadRequest)
 			return
 		}
+		mu.Lock()
+		defer mu.Unlock()
 		lines = append(lines, message.Text)
 		w.WriteHeader(status)
 	}))
 	defer slack.Close()
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, port, _ := net.SplitHostPort(free.Addr().String())
-	free.Close()
+	port := strconv.Itoa(porttest.Port(t))
 	secret := []byte("the secret of the relay")
 	cmd := exec.Command("node", "recipes/slack.mjs")
 	cmd.Env = append(os.Environ(), "PORT="+port, "SLACK_URL="+slack.URL, "INMAIL_WEBHOOK_SECRET="+mailroom.ShowSecret(secret))
@@ -69,10 +69,14 @@ func slackRecipe(t *testing.T) {
 	if a := send(secret, `{"type":"member.restricted","data":{"member":{"name":"Jo"},"until":"2026-11-24T09:00:00.000Z","trigger":"volume_hour"}}`); a.Status != http.StatusNoContent {
 		t.Errorf("%+v", a)
 	}
+	mu.Lock()
 	status = http.StatusServiceUnavailable
+	mu.Unlock()
 	if a := send(secret, replied); a.Status != http.StatusBadGateway {
 		t.Errorf("while Slack is down: %+v", a)
 	}
+	mu.Lock()
+	defer mu.Unlock()
 	if want := "María López answered Lena Hart's InMail\nJo is restricted until 2026-11-24T09:00:00.000Z (volume_hour)"; strings.Join(lines[:min(2, len(lines))], "\n") != want {
 		t.Errorf("Slack got %q", lines)
 	}
@@ -85,11 +89,14 @@ func warehouseRecipe(t *testing.T) {
 		"e2": `{"items":[{"id":"e3"}],"after":"e3","more":false}`,
 		"e3": `{"items":[],"after":"e3","more":false}`,
 	}
+	var mu sync.Mutex
 	feed := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/v1/events" || r.Header.Get("Authorization") != "Bearer inm_key" {
 			w.WriteHeader(http.StatusUnauthorized)
 			return
 		}
+		mu.Lock()
+		defer mu.Unlock()
 		_, _ = io.WriteString(w, pages[r.URL.Query().Get("after")])
 	}))
 	defer feed.Close()
@@ -113,7 +120,9 @@ func warehouseRecipe(t *testing.T) {
 	if got := run(); got != want {
 		t.Errorf("a run without news wrote %s", got)
 	}
+	mu.Lock()
 	pages["e3"] = `{"items":[{"id":"e4"}],"after":"e4","more":false}`
+	mu.Unlock()
 	if got := run(); got != want+` {"id":"e4"}` {
 		t.Errorf("the third run wrote %s", got)
 	}
