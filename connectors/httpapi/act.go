@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"net/http"
 	"strings"
 
 	"inmail/domain"
@@ -24,7 +25,7 @@ func (c *call) noteAct(e *endpoint) error {
 	act := mailroom.Act{By: c.viewer, Call: c.r.Method + " " + e.path, Member: c.viewer.Member}
 	switch id := c.r.PathValue("id"); {
 	case strings.HasPrefix(e.path, "/v1/members/{id}"):
-		act.Member = valid(id)
+		act.Member, act.Makes = valid(id), c.r.Method == http.MethodPut && e.path == "/v1/members/{id}"
 	case strings.HasPrefix(e.path, "/v1/inmails/{id}"):
 		act.InMail, _ = domain.ParseID(id)
 	case e.path == "/v1/audit":

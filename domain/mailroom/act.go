@@ -15,6 +15,7 @@ type Act struct {
 	By     Viewer
 	Call   string          // method and pattern of the path: PUT /v1/members/{id}
 	Member domain.MemberID // on whom, or for whom; empty: nobody
+	Makes  bool            // it may create the member, so its id is noted although nobody has it yet
 	InMail domain.ID       // on which InMail; empty: none
 	From   Origin
 }
@@ -69,14 +70,40 @@ func (svc *Service) NoteAct(ctx context.Context, act Act) error {
 	}
 	entry := AuditEntry{ID: string(svc.ids.NewID()), Kind: DecidedAct, InMail: act.InMail, Sender: act.Member,
 		By: act.By.KeyID, Detail: detail}
-	return wrap("note an operator's act", svc.acts.store(ctx, entry, svc.storeActs))
+	return wrap("note an operator's act", svc.acts.store(ctx, noted{entry, act.Makes}, svc.storeActs))
+}
+
+// noted is an act on its way into the audit.
+type noted struct {
+	AuditEntry
+	makes bool
 }
 
 // storeActs stores acts in one transaction. It does so in a held record too, where operators may still act.
-func (svc *Service) storeActs(ctx context.Context, entries []AuditEntry) error {
+// Of a member who is not known, or no longer, no id is stored: an erasure would not find it (R60).
+func (svc *Service) storeActs(ctx context.Context, acts []noted) error {
 	return svc.record.UpdateHeld(ctx, func(tx Tx) error {
-		for i := range entries {
+		var ids []domain.MemberID
+		for _, a := range acts {
+			if a.Sender != "" {
+				ids = append(ids, a.Sender)
+			}
+		}
+		ids = unique(ids)
+		if err := tx.LockMembers(ids); err != nil { // an erasure of them waits, or is over
+			return err
+		}
+		known, err := tx.Members(ids)
+		if err != nil {
+			return err
+		}
+		entries := make([]AuditEntry, len(acts))
+		for i, a := range acts {
+			entries[i] = a.AuditEntry
 			entries[i].At = tx.Now()
+			if known[a.Sender] == nil && !a.makes {
+				entries[i].Sender = ""
+			}
 		}
 		return tx.AppendAudit(entries)
 	})
@@ -93,13 +120,13 @@ type actsTogether struct {
 }
 
 type waitingAct struct {
-	entry AuditEntry
+	entry noted
 	done  chan error // has room for the one answer
 }
 
 // store stores one entry by save and returns its error. The call that finds nobody storing stores for all who
 // wait, until nobody does.
-func (a *actsTogether) store(ctx context.Context, entry AuditEntry, save func(context.Context, []AuditEntry) error) error {
+func (a *actsTogether) store(ctx context.Context, entry noted, save func(context.Context, []noted) error) error {
 	mine := waitingAct{entry, make(chan error, 1)}
 	a.mu.Lock()
 	a.waiting = append(a.waiting, mine)
@@ -118,7 +145,7 @@ func (a *actsTogether) store(ctx context.Context, entry AuditEntry, save func(co
 	}
 }
 
-func (a *actsTogether) storeAll(ctx context.Context, save func(context.Context, []AuditEntry) error) {
+func (a *actsTogether) storeAll(ctx context.Context, save func(context.Context, []noted) error) {
 	for {
 		a.mu.Lock()
 		n := min(len(a.waiting), maxActs)
@@ -129,7 +156,7 @@ func (a *actsTogether) storeAll(ctx context.Context, save func(context.Context, 
 		if n == 0 {
 			return
 		}
-		entries := make([]AuditEntry, n)
+		entries := make([]noted, n)
 		for i, w := range batch {
 			entries[i] = w.entry
 		}

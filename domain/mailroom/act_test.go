@@ -16,6 +16,9 @@ func TestActs(t *testing.T) {
 	origin := mailroom.Origin{Address: "192.0.2.7", Request: "r1"}
 	on(t, "R70_all_at_once", func(w *world) {
 		ctx := mailroom.WithOrigin(w.ctx, origin)
+		for i := range 50 {
+			w.member(domain.MemberID(fmt.Sprintf("m%d", i)), "basic_0")
+		}
 		var group sync.WaitGroup
 		for i := range 50 {
 			group.Go(func() {
@@ -62,6 +65,18 @@ func TestActs(t *testing.T) {
 		}
 		if kept != 1 {
 			w.t.Errorf("%d entries are kept of the act, want 1: %+v", kept, entries)
+		}
+	})
+	on(t, "R70_of_an_erased_member_no_id_comes_back", func(w *world) {
+		w.member("a", "job_seeker_5")
+		w.ok(w.svc.Erase(w.ctx, by, "a"))
+		w.work()
+		w.ok(w.svc.NoteAct(w.ctx, mailroom.Act{By: by, Call: "GET /v1/members/{id}", Member: "a"}))
+		w.ok(w.svc.NoteAct(w.ctx, mailroom.Act{By: by, Call: "PUT /v1/members/{id}", Member: "new", Makes: true}))
+		entries, err := w.svc.Audit(w.ctx, mailroom.AuditFilter{Kind: mailroom.DecidedAct}, mailroom.Page{Limit: 10})
+		w.ok(err)
+		if len(entries) != 2 || entries[0].Sender+entries[1].Sender != "new" {
+			w.t.Errorf("%+v", entries)
 		}
 	})
 	on(t, "R70_a_caller_who_goes_away_takes_no_entry_with_it", func(w *world) {
