@@ -202,7 +202,11 @@ func rowsOf(t *testing.T, data, url string) map[string]int {
 	counts := map[string]int{}
 	for _, name := range names {
 		var n int
-		if err := db.QueryRowContext(t.Context(), `SELECT count(*) FROM "`+name+`"`).Scan(&n); err != nil {
+		rows := `SELECT count(*) FROM "` + name + `"`
+		if name == "audit" { // the calls of this test are an operator's, and each leaves its act (R70)
+			rows += ` WHERE kind <> 'act'`
+		}
+		if err := db.QueryRowContext(t.Context(), rows).Scan(&n); err != nil {
 			t.Fatal(err)
 		}
 		counts[name] = n
