@@ -75,7 +75,7 @@ scale: ## Compare the costs of figures and pages at a thousand InMails with thos
 		go test -vet=off -count=1 -timeout 0 -v -run '^TestFiguresCostTheSame$$' ./cmd/inmail
 
 lighthouse: ## Measure the pages that people begin at with Lighthouse, as a phone (wants all of Chromium: apt-get install chromium)
-	@INMAIL_TEST_LIGHTHOUSE=1 go test -vet=off -count=1 -timeout 1h -v -run '^TestLighthouse$$' ./cmd/inmail
+	@go test -tags lighthouse -vet=off -count=1 -timeout 1h -v -run '^TestLighthouse$$' ./cmd/inmail
 
 check: ## Look without running: format, vet, staticcheck, known vulnerabilities, imports, generated files
 	@$(MAKE) --no-print-directory -k $(CHECKS)

@@ -1,3 +1,5 @@
+//go:build lighthouse
+
 package main
 
 import (
@@ -23,9 +25,6 @@ const (
 // TestLighthouse measures the pages that people begin at, as a phone on a slow network loads them. It runs as
 // make lighthouse, because it wants the whole Chromium and a minute for each page.
 func TestLighthouse(t *testing.T) {
-	if os.Getenv("INMAIL_TEST_LIGHTHOUSE") == "" {
-		t.Skip("make lighthouse runs it")
-	}
 	const folder = "testdata/lighthouse"
 	program, err := filepath.Abs(filepath.Join(folder, "node_modules", "lighthouse", "cli", "index.js"))
 	if err != nil {
