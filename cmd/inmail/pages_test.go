@@ -111,24 +111,6 @@ func (b *browser) sample(t *testing.T) *front {
 	return &front{b, a}
 }
 
-// session returns the cookie of a new session; no member is the operator.
-func (f *front) session(t *testing.T, member domain.MemberID) string {
-	t.Helper()
-	key, err := f.app.service.Authenticate(t.Context(), f.app.operatorKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	link, _, err := f.app.service.MakeSignInLink(t.Context(), key, member)
-	if err != nil {
-		t.Fatal(err)
-	}
-	token, _, err := f.app.service.FollowLink(t.Context(), link)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return "inmail=" + token
-}
-
 // way is how somebody uses a page.
 type way int
 

@@ -19,7 +19,8 @@ var aboutNobody = []string{
 	"GET /queues", "GET /debug/pprof/{profile}", "POST /v1/preflight",
 }
 
-func TestActs(t *testing.T) {
+// testActs is the part of TestRules about acts of operators (R70).
+func testActs(t *testing.T) {
 	t.Run("R70_every_call_of_an_operator", func(t *testing.T) {
 		for _, s := range newWorld(t).samples() {
 			if !s.keyed() || s.path == "/debug/pprof/{profile}" {

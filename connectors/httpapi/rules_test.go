@@ -22,6 +22,7 @@ func (w *world) sent() domain.ID {
 
 // TestRules proves the rules that the HTTP side decides: who gets what, and what is no valid request.
 func TestRules(t *testing.T) {
+	testActs(t)
 	t.Run("R01_no_email_to_members", func(t *testing.T) {
 		w := newWorld(t)
 		id := string(w.sent())

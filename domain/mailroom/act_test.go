@@ -11,7 +11,8 @@ import (
 	"inmail/domain/mailroom"
 )
 
-func TestActs(t *testing.T) {
+// testActs is the part of TestRules about acts of operators (R70).
+func testActs(t *testing.T) {
 	by := mailroom.Viewer{Operator: true, ByOperator: true, KeyID: "k1", KeyName: "on call"}
 	origin := mailroom.Origin{Address: "192.0.2.7", Request: "r1"}
 	on(t, "R70_all_at_once", func(w *world) {
