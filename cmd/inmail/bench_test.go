@@ -1,7 +1,6 @@
 package main
 
 import (
-	"os"
 	"testing"
 )
 
@@ -19,19 +18,5 @@ func TestBenchCounts(t *testing.T) {
 	line, sum := largest(map[string]int64{"texts": 1000}, map[string]int64{"texts": 3000, "inmails": 4000, "keys": 5}, 10)
 	if line != "inmails 400, texts 200" || sum != 600 {
 		t.Errorf("the tables have grown by %s, %v in all; want inmails 400, texts 200, 600 in all", line, sum)
-	}
-}
-
-// TestProcessesAreRead checks that the processor time of a process is found where Linux keeps it.
-func TestProcessesAreRead(t *testing.T) {
-	if _, err := os.Stat("/proc/self/stat"); err != nil {
-		t.Skip("there is no /proc here")
-	}
-	own, err := readStat(os.Getpid())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if own.parent != os.Getppid() || own.name == "" {
-		t.Errorf("read parent %d and name %q, want %d and a name", own.parent, own.name, os.Getppid())
 	}
 }
