@@ -242,7 +242,7 @@ func TestUnknownPaths(t *testing.T) {
 // TestRequestTimeout checks that request_timeout ends the work of a request, but not that of an import.
 func TestRequestTimeout(t *testing.T) {
 	w := newWorld(t, func(p *Parts) {
-		p.Config.RequestTimeout = 100 * time.Millisecond
+		p.Config.RequestTimeout = time.Second
 		p.Advance = func(ctx context.Context, _ time.Duration) (time.Time, error) {
 			<-ctx.Done()
 			return time.Time{}, ctx.Err()

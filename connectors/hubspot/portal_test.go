@@ -98,7 +98,7 @@ func newBareWorld(t testing.TB, sets ...func(*sandbox.Options, *Config, *Deps)) 
 	t.Helper()
 	w := &world{t: t, clock: &testClock{now: testNow}, config: Default(), tally: &tally{calls: map[string]int{}, pushed: map[string]int{}}}
 	options := sandbox.Options{Token: "pat-na1-test", Clock: w.clock.Now, Seed: 1}
-	w.config.Token, w.config.Budget = "pat-na1-test", 1
+	w.config.Token, w.config.Budget, w.config.Timeout = "pat-na1-test", 1, maxTimeout
 	w.deps = Deps{Observer: w.tally, Clock: w.clock, Log: slog.New(slog.DiscardHandler),
 		Wait: func(ctx context.Context, d time.Duration) error { w.clock.move(d); return ctx.Err() }}
 	for _, set := range sets {

@@ -119,6 +119,7 @@ func newOrg(t testing.TB, sets ...set) *org {
 		Sleep: func(ctx context.Context, d time.Duration) error { o.clock.move(d); return ctx.Err() },
 	}
 	o.config.ClientID, o.config.ClientSecret = "app", testSecret
+	o.config.Timeout = maxTimeout
 	o.config.TimeZone = "UTC"   // so that nobody asks the org for its own
 	o.config.FindOwners = false // so that nobody asks it for Users
 	o.deps = Deps{Observer: o.tally, Clock: o.clock, Log: slog.New(slog.DiscardHandler)}

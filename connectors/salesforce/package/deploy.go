@@ -13,6 +13,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Namespace is the XML namespace of all metadata.
@@ -45,8 +46,13 @@ func Parts() map[string]string {
 }
 
 // Deployable returns the package in the format of the Metadata API: its files by their names in a zip,
-// among them package.xml.
-func Deployable() (map[string][]byte, error) { return deployable(source) }
+// among them package.xml. The map is the caller's, the files in it are shared: nobody changes them.
+func Deployable() (map[string][]byte, error) {
+	files, err := converted()
+	return maps.Clone(files), err
+}
+
+var converted = sync.OnceValues(func() (map[string][]byte, error) { return deployable(source) })
 
 func deployable(files fs.FS) (map[string][]byte, error) {
 	out := map[string][]byte{}

@@ -13,6 +13,7 @@ import (
 	"path"
 	"sort"
 	"strings"
+	"sync"
 )
 
 //go:generate go run ./translate
@@ -77,8 +78,10 @@ type ValueSet struct {
 }
 
 // Load reads the package. It fails only when a file of the package is malformed, which the tests of this
-// folder find first; the error names the file.
-func Load() (Model, error) { return load(source) }
+// folder find first; the error names the file. It reads once: what it returns is shared, and nobody changes it.
+func Load() (Model, error) { return loaded() }
+
+var loaded = sync.OnceValues(func() (Model, error) { return load(source) })
 
 func load(files fs.FS) (Model, error) {
 	var m Model

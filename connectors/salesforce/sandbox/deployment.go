@@ -1,11 +1,13 @@
 package sandbox
 
 import (
+	"bytes"
 	"encoding/xml"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	sfpackage "inmail/connectors/salesforce/package"
 )
@@ -57,9 +59,17 @@ func (s *Sandbox) checkDeployment(files map[string][]byte) []deployMessage {
 			}
 		}
 	}
-	d := deployed{s: s, files: files, components: components}
+	d := deployed{s: s, components: components, files: parse(files)}
+	d.contents = contents(d.files)
+	inOrg := map[string]map[string]bool{}
 	for _, c := range components {
-		m := deployMessage{Component: c, created: !s.inOrg(c)}
+		if inOrg[c.Type] == nil {
+			inOrg[c.Type] = map[string]bool{}
+			for _, p := range s.components(c.Type) {
+				inOrg[c.Type][p.Name] = true
+			}
+		}
+		m := deployMessage{Component: c, created: !inOrg[c.Type][c.Name]}
 		whole := "CustomObject " + strings.TrimSuffix(strings.TrimPrefix(c.File, "objects/"), ".object")
 		if !wanted[c.Type+" "+c.Name] && !wanted[c.Type+" *"] && !wanted[whole] && !wanted["CustomObject *"] {
 			m.problem = "Not in package.xml"
@@ -87,16 +97,30 @@ func knownType(name string) bool {
 		slices.Contains(slices.Collect(maps.Values(sfpackage.Parts())), name)
 }
 
-// inOrg reports whether a component is in the org already.
-func (s *Sandbox) inOrg(c sfpackage.Component) bool {
-	return slices.ContainsFunc(s.components(c.Type), func(p fileProperty) bool { return p.Name == c.Name })
-}
-
 // deployed is a deployment that is checked.
 type deployed struct {
 	s          *Sandbox
-	files      map[string][]byte
+	files      map[string]parsed
 	components []sfpackage.Component
+	contents   map[string]string
+}
+
+// parsed is a metadata file.
+type parsed struct {
+	data     []byte
+	root     string
+	elements []sfpackage.Element
+	err      error
+}
+
+func parse(files map[string][]byte) map[string]parsed {
+	out := make(map[string]parsed, len(files))
+	for name, data := range files {
+		p := parsed{data: data}
+		p.root, p.elements, p.err = sfpackage.Elements(data)
+		out[name] = p
+	}
+	return out
 }
 
 // has reports whether an object (field empty), or a field of one, is in the org or comes with the deployment.
@@ -120,9 +144,9 @@ func (d deployed) has(object, field string) bool {
 
 // check returns why the org refuses a component; empty: it takes it.
 func (d deployed) check(c sfpackage.Component) string {
-	root, elements, err := sfpackage.Elements(d.files[c.File])
-	if err != nil {
-		return "the file cannot be read: " + err.Error()
+	file := d.files[c.File]
+	if file.err != nil {
+		return "the file cannot be read: " + file.err.Error()
 	}
 	want := c.Type
 	if slices.Contains(slices.Collect(maps.Values(sfpackage.Parts())), c.Type) {
@@ -130,55 +154,63 @@ func (d deployed) check(c sfpackage.Component) string {
 	} else if strings.HasSuffix(c.File, "-meta.xml") {
 		want += "Folder"
 	}
-	if root != want {
-		return fmt.Sprintf("the root element is %s, not %s", root, want)
+	if file.root != want {
+		return fmt.Sprintf("the root element is %s, not %s", file.root, want)
 	}
 	if c.Type == "Layout" {
-		return d.s.checkLayout(c.Name, elements, d.has)
+		return d.s.checkLayout(c.Name, file.elements, d.has)
 	}
-	if !d.has("InMail__c", "") && strings.Contains(string(d.files[c.File]), "InMail__c") && want != "CustomObject" {
+	if !d.has("InMail__c", "") && bytes.Contains(file.data, []byte("InMail__c")) && want != "CustomObject" {
 		return "no CustomObject named InMail__c found"
 	}
 	object, part, _ := strings.Cut(c.Name, ".")
 	if want == "CustomObject" && part != "" && strings.HasSuffix(object, "__c") && !d.has(object, "") {
 		return "no CustomObject named " + object + " found"
 	}
-	own, err := sfpackage.Deployable()
+	own, err := packageContents()
 	if err != nil {
 		return err.Error()
 	}
-	mine, err := sfpackage.Components(own)
-	if err != nil {
-		return err.Error()
-	}
-	at := slices.IndexFunc(mine, func(m sfpackage.Component) bool { return m.Type == c.Type && m.Name == c.Name })
-	if at < 0 {
+	switch ours, ok := own[c.Type+" "+c.Name]; {
+	case !ok:
 		return fmt.Sprintf("this sandbox takes no %s but those of the InMail package", c.Type)
-	}
-	if content(own[mine[at].File], mine[at]) != content(d.files[c.File], c) {
+	case ours != d.contents[c.Type+" "+c.Name]:
 		return fmt.Sprintf("this sandbox takes a %s as it is in the InMail package only", c.Type)
 	}
 	return ""
 }
 
-// content is what a component holds, in a form in which two that mean the same are equal.
-func content(file []byte, c sfpackage.Component) string {
-	_, elements, err := sfpackage.Elements(file)
-	if err != nil {
-		return ""
-	}
-	var kept []string
-	_, part, inFile := strings.Cut(c.Name, ".")
-	for _, e := range elements {
-		element := sfpackage.Parts()[e.Name]
-		switch {
-		case element == "" && !(inFile && c.Type != "CustomObject" && strings.HasPrefix(c.File, "objects/")),
-			element == c.Type && e.Child("fullName") == part:
-			kept = append(kept, canonical(e.XML))
+// packageContents are the contents of the components of the InMail package.
+var packageContents = sync.OnceValues(func() (map[string]string, error) {
+	files, err := sfpackage.Deployable()
+	return contents(parse(files)), err
+})
+
+// contents is what components hold, by type and name, in a form in which two that mean the same are equal.
+func contents(files map[string]parsed) map[string]string {
+	kept := map[string][]string{}
+	for name, file := range files {
+		folder, rest, _ := strings.Cut(name, "/")
+		for _, t := range sfpackage.MetadataTypes() {
+			if t.Folder != folder {
+				continue
+			}
+			whole := strings.TrimSuffix(strings.TrimSuffix(rest, "-meta.xml"), "."+t.Suffix)
+			for _, e := range file.elements {
+				key := t.Name + " " + whole
+				if part := sfpackage.Parts()[e.Name]; part != "" && t.Name == "CustomObject" {
+					key = part + " " + whole + "." + e.Child("fullName")
+				}
+				kept[key] = append(kept[key], canonical(e.XML))
+			}
 		}
 	}
-	slices.Sort(kept)
-	return strings.Join(kept, "\n")
+	out := make(map[string]string, len(kept))
+	for key, elements := range kept {
+		slices.Sort(elements)
+		out[key] = strings.Join(elements, "\n")
+	}
+	return out
 }
 
 // canonical writes an element by its names and texts alone: entities, comments and indentation do not matter.
