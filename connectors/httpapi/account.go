@@ -19,10 +19,14 @@ func (a *API) accountEndpoints() []endpoint {
 	return []endpoint{
 		gives(endpoint{method: "GET", path: "/v1/credits", name: "getCredits", group: "Account", access: memberOnly,
 			status: http.StatusOK,
-			does:   "Show what is left to send in this period (R02 to R11)", refuses: notThere}, (*call).credits),
+			does:   "Show what is left to send in this period (R02 to R11)",
+			more: "Computed for the moment of the call: used are the deliveries of the period, in_flight what was " +
+				"accepted and is still on its way.", refuses: notThere}, (*call).credits),
 		gives(endpoint{method: "GET", path: "/v1/standing", name: "getStanding", group: "Account", access: memberOnly,
 			status: http.StatusOK,
-			does:   "Show how near each limit is, and the restriction in force (R43)", refuses: notThere},
+			does:   "Show how near each limit is, and the restriction in force (R43)",
+			more: "Each limit on behaviour with its value now, what is left and when it eases; a warning says what is " +
+				"not a limit yet.", refuses: notThere},
 			(*call).standing),
 	}
 }

@@ -24,6 +24,7 @@ func (a *API) auditEndpoints() []endpoint {
 			method: "GET", path: "/v1/audit", name: "listAudit", held: true, group: "Operators", access: operatorOnly,
 			status: http.StatusOK,
 			does:   "List the decisions, newest first, with all true codes of each attempt in R21's order (R18, R43), and the acts of operators (R70)",
+			more:   "What is given in the query is joined by and. No entry has a text of an InMail.",
 			query: append(pageParameters(),
 				parameter{name: "sender", doc: "only those on this member's sends, and acts on this member", schema: memberIDSchema()},
 				parameter{name: "kind", doc: "only those of this kind; decided: all but acts", schema: schema{"type": "string", "enum": auditFilters()}}),

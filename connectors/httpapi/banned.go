@@ -24,7 +24,8 @@ func (a *API) bannedEndpoints() []endpoint {
 			more:   "kind is member or company; companies are compared without regard to case."}, (*call).ban),
 		gives(endpoint{method: "DELETE", path: entry, name: "unban", group: "Operators", access: operatorOnly,
 			status: http.StatusNoContent,
-			does:   "Take an entry off the banned list", refuses: []domain.Code{domain.NotFound}}, (*call).unban),
+			does:   "Take an entry off the banned list",
+			more:   "What was refused meanwhile stays refused; what is sent from now on passes this rule.", refuses: []domain.Code{domain.NotFound}}, (*call).unban),
 		gives(endpoint{method: "GET", path: "/v1/banned", name: "listBanned", group: "Operators",
 			access: operatorOnly, status: http.StatusOK,
 			does: "List the banned, newest first", more: "For operators alone: a sender does not learn who is banned " +

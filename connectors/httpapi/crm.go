@@ -41,8 +41,8 @@ func (a *API) crmEndpoints() []endpoint {
 	which := parameter{name: "crm", doc: "which CRM; left out: the first that is connected",
 		schema: schema{"type": "string", "enum": names}}
 	op := func(method, path, name, does string, status int) endpoint {
-		return endpoint{method: method, path: path, name: name, does: does, group: "CRM", access: operatorOnly,
-			status: status, query: []parameter{which}}
+		return endpoint{method: method, path: path, name: name, does: does, more: crmMore[name], group: "CRM",
+			access: operatorOnly, status: status, query: []parameter{which}}
 	}
 	all := op("GET", "/v1/crms", "listCRMs", "List the CRMs that are connected, and how each stands", http.StatusOK)
 	all.query = nil
@@ -104,6 +104,30 @@ func (a *API) crmEndpoints() []endpoint {
 		gives(op("POST", "/v1/crm/resume", "resumeCRM", "Resume the sync after a pause", http.StatusOK),
 			(*call).resumeCRM),
 	}
+}
+
+// crmMore are the descriptions of the calls, by their names.
+var crmMore = map[string]string{
+	"listCRMs": "Running, paused, parked, unreachable or connecting, with what waits to be pushed and the dead letters by " +
+		"class.",
+	"listCRMFailures": "Dead letters wait for a retry or for the next change of their InMail; the others are tried again by " +
+		"themselves. No text of an InMail is shown.",
+	"retryCRMFailure":  "The InMail and all that belongs to it becomes due at once. 404: the CRM was never given it.",
+	"retryCRMFailures": "With class, those of that class of failure alone. The answer counts what became due.",
+	"reconcile": "With dry_run only the differences are counted, and nothing is changed. Asked for while one runs, it " +
+		"answers the id of that run.",
+	"backfill": "Begins at the first InMail and goes on after a restart. With dry_run it answers what it would take, and " +
+		"brings nothing.",
+	"repairCRM":   "Without apply nothing is changed. The InMails themselves, here, are never touched.",
+	"checkCRM":    "Each finding says what was looked for, whether it is there and what to do about it.",
+	"showCRMPage": "What the CRM has of the InMails there is held on members, so an operator's call is noted.",
+	"proveErased": "In parts: where the answer has after, go on from it. What is left there is listed with the record it " +
+		"stands on.",
+	"setUpCRM":  "Without apply nothing is changed. It can be asked for again at any time: what is there already stays.",
+	"pauseCRM":  "Sends, opens and replies go on and wait; none is lost. With for it resumes by itself.",
+	"resumeCRM": "What waited meanwhile is pushed at once.",
+	"getCRMStatus": "What waits and since when, dead letters, what is held back, the pause, the budget of calls, and the last " +
+		"runs.",
 }
 
 // classNames are the classes of failure that a stored link can have.

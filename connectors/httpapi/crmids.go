@@ -3,6 +3,7 @@ package httpapi
 import (
 	"encoding/json"
 	"maps"
+	"strings"
 
 	"inmail/domain"
 	"inmail/domain/mailroom"
@@ -89,7 +90,9 @@ func (c *components) byCRM(name string, fields func(mailroom.CRM) schema) schema
 			maps.Copy(properties, fields(crm))
 			continue
 		}
-		properties[string(crm.Name())] = object(fields(crm))
+		own := pascal(string(crm.Name())) + strings.TrimPrefix(name, "Crm")
+		c.schemas[own] = object(fields(crm))
+		properties[string(crm.Name())] = schema{"$ref": "#/components/schemas/" + own}
 	}
 	c.schemas[name] = object(properties)
 	return ref
@@ -102,8 +105,9 @@ type crmView map[string]any
 func (crmView) schema(c *components) schema {
 	return c.byCRM("CrmView", func(crm mailroom.CRM) schema {
 		fields := idSchemas(crm)
-		fields["match"] = schema{"type": "string", "enum": lists["match"], "examples": []any{"matched"},
-			"description": "R55; absent until the CRM was asked"}
+		match := c.enum(listName("match"), lists["match"])
+		match["examples"], match["description"] = []any{"matched"}, "R55; absent until the CRM was asked"
+		fields["match"] = match
 		fields["record_id"] = schema{"type": "string", "description": "of the InMail's own record there"}
 		return fields
 	})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"net/url"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -113,6 +114,8 @@ type items[T any] struct {
 	Items      []T     `json:"items"`
 	NextCursor *string `json:"next_cursor"`
 }
+
+func (items[T]) itemType() reflect.Type { return reflect.TypeFor[T]() }
 
 // listOf makes the answer from what was asked with oneMore(p): it leaves out the item that is one too many
 // and sets the cursor behind the last item that is shown.

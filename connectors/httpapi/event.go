@@ -49,12 +49,10 @@ func (eventView) schema(c *components) schema {
 	if _, done := c.schemas["Event"]; done {
 		return ref
 	}
-	var data []any
-	for _, t := range []reflect.Type{reflect.TypeFor[mailroom.EventInMail](), reflect.TypeFor[mailroom.EventRestriction]()} {
-		data = append(data, c.of(t, ""))
-	}
-	s := eventSchema(c, schema{"type": "string", "enum": lists["event"], "examples": []any{"inmail.opened"}},
-		schema{"anyOf": data})
+	kind := c.enum(listName("event"), lists["event"])
+	kind["examples"] = []any{"inmail.opened"}
+	s := eventSchema(c, kind, c.union("EventData", c.of(reflect.TypeFor[mailroom.EventInMail](), ""),
+		c.of(reflect.TypeFor[mailroom.EventRestriction](), "")))
 	s["properties"].(schema)["id"] = schema{"type": "string", "examples": []any{"evt_0000000000003e8_019aaf6db1a0"},
 		"description": "the webhook-id of the same event"}
 	s["required"] = []string{"id", "type", "timestamp", "data"}
@@ -125,8 +123,11 @@ func (c *components) webhooks() schema {
 	for _, kind := range mailroom.EventKinds() {
 		s := eventSchema(c, schema{"type": "string", "const": string(kind), "examples": []any{string(kind)}},
 			c.of(reflect.TypeOf(kind.EventSample()), ""))
+		name := pascal(string(kind)) + "Event"
+		example := c.example(s)
+		c.schemas[name] = s
 		all[string(kind)] = schema{"post": schema{
-			"operationId": string(kind), "tags": []string{"Events"}, "summary": eventDoes[kind],
+			"operationId": "on" + pascal(string(kind)), "security": []any{}, "tags": []string{"Events"}, "summary": eventDoes[kind],
 			"description": "Signed as Standard Webhooks says, and sent until it is answered with a 2xx. The same event may " +
 				"come twice, with the same webhook-id; those of one InMail come in their order.",
 			"parameters": []any{
@@ -136,7 +137,8 @@ func (c *components) webhooks() schema {
 					"that holds, with blanks between", "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="),
 			},
 			"requestBody": schema{"required": true,
-				"content": schema{"application/json": schema{"schema": s, "example": c.example(s)}}},
+				"content": schema{"application/json": schema{"example": example,
+					"schema": schema{"$ref": "#/components/schemas/" + name}}}},
 			"responses": schema{"2XX": schema{"description": "it was taken"},
 				"410": schema{"description": "the end point is gone, and is switched off"}},
 		}}

@@ -3,10 +3,13 @@ package httpapi
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -252,21 +255,71 @@ func TestRequestTimeout(t *testing.T) {
 	w.ask(w.operator, "POST", "/v1/import", "{}\n{}\n", "Content-Type: -", "Content-Type: application/x-ndjson").want(200, "")
 }
 
-// TestDocument checks that every example of the document fits its schema, and that every name stands once.
+// methodName is how an operationId reads as a method of a client: a verb, or a verb and what it is about.
+var methodName = regexp.MustCompile(`^[a-z]+([A-Z]+[a-z]*)*$`)
+
+// TestDocument checks that every example of the document fits its schema, that every call is named and
+// described, and that what generators of clients name after its place has a name of its own.
 func TestDocument(t *testing.T) {
+	w := newWorld(t)
 	ids := map[string]bool{}
-	for _, o := range theContract().Operations() {
-		if ids[o.ID()] || o.ID() == "" {
-			t.Errorf("operationId %q of %s %s is none of its own", o.ID(), o.Method, o.Path)
+	for i := range w.api.endpoints {
+		e := &w.api.endpoints[i]
+		if e.undocumented {
+			continue
 		}
-		ids[o.ID()] = true
+		if ids[e.name] || !methodName.MatchString(e.name) {
+			t.Errorf("%s %s: %q is no name of its own that makes a method", e.method, e.path, e.name)
+		}
+		ids[e.name] = true
+		if e.does == "" || e.more == "" || !slices.ContainsFunc(groups, func(g group) bool { return g.name == e.group }) {
+			t.Errorf("%s %s lacks what it does, more about it, or a group of the list", e.method, e.path)
+		}
+		for _, p := range slices.Concat(e.query, e.headers) {
+			if p.doc == "" {
+				t.Errorf("%s %s does not describe %s", e.method, e.path, p.name)
+			}
+		}
 	}
+	var document map[string]any
+	if err := json.Unmarshal(w.ask("", "GET", "/openapi.json", nil).want(200, "").body, &document); err != nil {
+		t.Fatal(err)
+	}
+	anonymous(t, document, "")
 	if n, err := theContract().CheckExamples(); err != nil || n < 300 {
 		t.Errorf("after %d examples: %v", n, err)
 	}
-	w := newWorld(t)
 	a := w.ask("", "GET", "/openapi.json", nil).want(200, "").has("openapi", "3.1.0", "components.securitySchemes.key.scheme", "bearer")
 	if again := newWorld(t).ask("", "GET", "/openapi.json", nil); !bytes.Equal(a.body, again.body) {
 		t.Error("two servers give two documents")
+	}
+}
+
+// anonymous finds unions and objects of the document that stand outside its named schemas. What may be null
+// is no union for that, and what an allOf adds to a named schema is no object of its own.
+func anonymous(t *testing.T, part any, at string) {
+	t.Helper()
+	named := path.Dir(at) == "/components/schemas" || strings.Contains(at, "/allOf/")
+	switch x := part.(type) {
+	case []any:
+		for i, v := range x {
+			anonymous(t, v, fmt.Sprintf("%s/%d", at, i))
+		}
+	case object:
+		if _, fields := x["properties"].(object); fields && !named {
+			t.Errorf("%s is an object without a name", at)
+		}
+		for _, word := range []string{"anyOf", "oneOf"} {
+			shapes, _ := x[word].([]any)
+			orNull := len(shapes) == 2 && shapes[1].(object)["type"] == "null"
+			if len(shapes) > 0 && !named && !orNull {
+				t.Errorf("%s is a union without a name", at)
+			}
+		}
+		for name, v := range x {
+			if name != "example" && name != "examples" {
+				anonymous(t, v, at+"/"+strings.ReplaceAll(name, "/", "~1"))
+			}
+		}
 	}
 }

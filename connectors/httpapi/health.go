@@ -21,14 +21,16 @@ type Probe struct {
 const probeTimeout = 2 * time.Second
 
 func (a *API) healthEndpoints() []endpoint {
-	page := func(path, name, does string, h http.Handler) endpoint {
-		return passes(endpoint{method: "GET", path: path, name: name, does: does, group: "Operations",
+	page := func(path, name, does, more string, h http.Handler) endpoint {
+		return passes(endpoint{method: "GET", path: path, name: name, does: does, more: more, group: "Operations",
 			access: metricsKey, status: http.StatusOK, media: "text/plain"}, h)
 	}
 	return []endpoint{
 		gives(endpoint{method: "GET", path: "/livez", name: "live", group: "Operations", access: anyone,
 			status: http.StatusOK,
-			does:   "Show that the process runs"}, func(*call) (health, error) { return health{Status: "ok"}, nil }),
+			does:   "Show that the process runs",
+			more: "Looks at no part of the system: 200 as long as the process can answer at all. A supervisor that " +
+				"gets no answer restarts it."}, func(*call) (health, error) { return health{Status: "ok"}, nil }),
 		gives(endpoint{method: "GET", path: "/readyz", name: "ready", group: "Operations", access: anyone,
 			status: http.StatusOK,
 			does:   "Show whether requests can be answered",
@@ -36,12 +38,16 @@ func (a *API) healthEndpoints() []endpoint {
 				"record is down, and while the process ends; a process without the API also answers 503 without the " +
 				"queue, and one that only schedules while the schedule stands still.",
 			refuses: []domain.Code{unavailable}}, (*call).ready),
-		page("/metrics", "getMetrics", "Metrics of this process", a.Metrics),
+		page("/metrics", "getMetrics", "Metrics of this process",
+			"In the text format of Prometheus, or in OpenMetrics where Accept asks for it. Where a metrics key "+
+				"is set, it is needed.", a.Metrics),
 		page("/metrics/domain", "getDomainMetrics", "Metrics of the record, the same whichever replica answers",
-			a.Domain),
+			"What the record holds, as of its last snapshot: scrape one replica alone. Where a metrics key is "+
+				"set, it is needed.", a.Domain),
 		passes(endpoint{method: "GET", path: "/openapi.json", name: "getDocument", group: "Operations",
 			access: anyone, status: http.StatusOK,
-			does: "Give this document", media: "application/json"}, http.HandlerFunc(a.serveDocument)),
+			does: "Give this document",
+			more: "OpenAPI 3.1 as JSON, without a key. Clients are generated from it.", media: "application/json"}, http.HandlerFunc(a.serveDocument)),
 	}
 }
 

@@ -20,7 +20,7 @@ const ndjson = "application/x-ndjson"
 
 func (a *API) importEndpoints() []endpoint {
 	return []endpoint{answers(endpoint{
-		method: "POST", path: "/v1/import", name: "import", group: "Operators", access: operatorOnly,
+		method: "POST", path: "/v1/import", name: "importLines", group: "Operators", access: operatorOnly,
 		status: http.StatusOK, streams: true, takesMedia: ndjson,
 		does: "Import members, connections, blocks and InMails",
 		more: "Lines of at most 64 KiB: {\"member\":{\"id\",…}}, {\"connection\":[\"a\",\"b\"]}, " +

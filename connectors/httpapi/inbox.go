@@ -25,8 +25,10 @@ func (a *API) inboxEndpoints() []endpoint {
 		}, (*call).open),
 		takes(endpoint{
 			method: "POST", path: "/v1/inmails/{id}/report", name: "reportInMail", group: "Inbox", access: memberOnly,
-			status:  http.StatusNoContent,
-			does:    "Report an InMail as abuse, as its recipient, once (R44)",
+			status: http.StatusNoContent,
+			does:   "Report an InMail as abuse, as its recipient, once (R44)",
+			more: "A second report of the same InMail is a conflict. The reason is for operators; the sender gets " +
+				"neither it nor who reported.",
 			refuses: []domain.Code{domain.NotFound, domain.Forbidden, domain.Conflict},
 		}, (*call).report),
 	}

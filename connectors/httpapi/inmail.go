@@ -55,18 +55,21 @@ func (a *API) inmailEndpoints() []endpoint {
 		gives(endpoint{
 			method: "GET", path: "/v1/sent", name: "listSent", held: true, group: "InMails", access: memberOnly,
 			status: http.StatusOK,
-			does:   "List what a member sent, newest first", query: append(filterParameters(), byTag, expiresBefore),
+			does:   "List what a member sent, newest first",
+			more:   "What is given in the query is joined by and. The texts are left out; viewInMail has them.", query: append(filterParameters(), byTag, expiresBefore),
 			refuses: []domain.Code{domain.NotFound},
 		}, (*call).sent),
 		takes(endpoint{
 			method: "PUT", path: "/v1/inmails/{id}/tags", name: "tagInMail", group: "InMails", access: anyKey,
 			status: http.StatusOK,
-			does:   "Replace the tags of an InMail (R56)", refuses: []domain.Code{domain.NotFound, domain.Forbidden},
+			does:   "Replace the tags of an InMail (R56)",
+			more:   "An empty list takes all tags away. The answer has the tags in the form in which they are kept.", refuses: []domain.Code{domain.NotFound, domain.Forbidden},
 		}, (*call).tag),
 		takes(endpoint{
 			method: "PUT", path: "/v1/inmails/{id}/crm", name: "setCRM", group: "InMails", access: anyKey,
 			status:  http.StatusOK,
 			does:    "Replace the ids of CRMs that an InMail names; what is left out is cleared (R55)",
+			more:    "Ids that are given win over those that matching finds. An empty text counts as left out.",
 			refuses: []domain.Code{domain.NotFound, domain.Forbidden},
 		}, (*call).setCRM),
 	}

@@ -23,11 +23,27 @@ Errors are application/problem+json (RFC 9457) with a ` + "`code`" + ` for progr
 requests (429), the role (403), body and fields (400, 413, 415), the thing (404), whose it is (403), its state (409, 410), the
 rules (422). A path that is not listed is 404, a method that is not listed 405 with Allow.
 
-R01 to R62 are the rules of the product.`
+Numbers as R63 name the rules of the product, which stand in its handbook.`
+
+// group is a tag of the document.
+type group struct{ name, does string }
+
+// groups are the tags of the document, in the order in which a reader meets them.
+var groups = []group{
+	{"InMails", "What a sender does: judge, send, look at, tag, take back."},
+	{"Inbox", "What a recipient does: read, open, reply, decline, report."},
+	{"Account", "What a member may still send, and how near it is to a restriction."},
+	{"Members", "Who can write and be written to: profiles, connections, blocks; what is held on a member."},
+	{"Analytics", "Open and response rates."},
+	{"Events", "What happened, by a feed to poll and by webhooks."},
+	{"CRM", "How far the CRMs are behind, and what operators do about it."},
+	{"Operators", "Keys, bans, restrictions, the audit, imports and the job queue."},
+	{"Operations", "Health, metrics, profiles and this document."},
+}
 
 // document makes the OpenAPI 3.1 document of the endpoints.
 func document(endpoints []endpoint, crms []mailroom.CRM) ([]byte, error) {
-	c := &components{schemas: map[string]schema{}, crms: crms}
+	c := &components{schemas: map[string]schema{}, responses: map[string]schema{}, crms: crms}
 	// Types that are taken are described first: a type that is both taken and given gets the strict schema.
 	c.strict = true
 	bodies := map[reflect.Type]schema{}
@@ -38,6 +54,7 @@ func document(endpoints []endpoint, crms []mailroom.CRM) ([]byte, error) {
 	}
 	c.strict = false
 	c.of(reflect.TypeFor[problem](), "")
+	c.schemas["Problem"]["properties"].(schema)["code"] = c.enum("ErrorCode", allCodes(endpoints))
 	paths := schema{}
 	for _, e := range endpoints {
 		if e.undocumented {
@@ -51,13 +68,18 @@ func document(endpoints []endpoint, crms []mailroom.CRM) ([]byte, error) {
 		item[strings.ToLower(e.method)] = e.operation(c, bodies)
 	}
 	b, err := json.Marshal(schema{
-		"openapi":  "3.1.0",
-		"info":     schema{"title": "InMail", "version": "1", "description": documentIntro},
-		"servers":  []any{schema{"url": "/"}},
+		"openapi": "3.1.0",
+		"info": schema{"title": "InMail", "version": "1", "summary": "Reach members whom one is not connected with",
+			"description": documentIntro,
+			"contact":     schema{"name": "The operators of this server"},
+			"license":     schema{"name": "Proprietary", "identifier": "LicenseRef-Proprietary"}},
+		"servers":  []any{schema{"url": "/", "description": "The server that gives this document"}},
+		"tags":     tags(),
 		"paths":    paths,
 		"webhooks": c.webhooks(),
 		"components": schema{
-			"schemas": c.schemas,
+			"schemas":   c.schemas,
+			"responses": c.responses,
 			"securitySchemes": schema{
 				"key": schema{"type": "http", "scheme": "bearer",
 					"description": "An operator's or a member's key."},
@@ -72,6 +94,25 @@ func document(endpoints []endpoint, crms []mailroom.CRM) ([]byte, error) {
 		return nil, fmt.Errorf("make the OpenAPI document: %w", err)
 	}
 	return b, nil
+}
+
+// tags describes the groups of calls.
+func tags() (all []any) {
+	for _, g := range groups {
+		all = append(all, schema{"name": g.name, "description": g.does})
+	}
+	return all
+}
+
+// allCodes returns every code that a problem can have, sorted.
+func allCodes(endpoints []endpoint) []string {
+	codes := []domain.Code{methodNotAllowed, domain.NotFound}
+	for i := range endpoints {
+		codes = append(codes, endpoints[i].codes()...)
+	}
+	all := texts(codes)
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 func (a *API) serveDocument(w http.ResponseWriter, _ *http.Request) {
@@ -121,25 +162,54 @@ func (e *endpoint) security() []any {
 	return []any{schema{"key": []string{}}}
 }
 
-// pathSchemas are the schemas of path parameters by name; any other parameter is any text.
-var pathSchemas = map[string]func() schema{"a": memberIDSchema, "b": memberIDSchema, "other": memberIDSchema,
-	"reply": func() schema { return schema{"type": "string", "format": "uuid"} },
-	"kind":  func() schema { return schema{"type": "string", "enum": []string{"member", "company"}} }}
+func textSchema(example string) schema {
+	return schema{"type": "string", "examples": []any{example}}
+}
+
+func idSchema() schema {
+	return schema{"type": "string", "format": "uuid", "examples": []any{"019abf5e-8c00-7a31-9c55-0d6a3f6b7e21"}}
+}
+
+func exampleMember(id string) schema {
+	s := memberIDSchema()
+	s["examples"] = []any{id}
+	return s
+}
+
+// pathParameters are the parameters in paths, by the part of the path before them and their name.
+var pathParameters = map[string]parameter{
+	"inmails/{id}":      {doc: "the InMail's id", schema: idSchema()},
+	"replies/{reply}":   {doc: "the reply's id", schema: idSchema()},
+	"failures/{inmail}": {doc: "the InMail's id", schema: idSchema()},
+	"members/{id}":      {doc: "the member's id", schema: exampleMember("maria-lopez")},
+	"blocks/{other}":    {doc: "id of the member who is blocked", schema: exampleMember("jo-berg")},
+	"connections/{a}":   {doc: "id of one of the two members", schema: exampleMember("jo-berg")},
+	"{a}/{b}":           {doc: "id of the other", schema: exampleMember("maria-lopez")},
+	"banned/{kind}": {doc: "what value names", schema: schema{"type": "string", "enum": lists["ban_kind"],
+		"examples": []any{"company"}}},
+	"{kind}/{value}":    {doc: "the member's id, or the company's name", schema: textSchema("Nordhafen Logistik")},
+	"audit/{id}":        {doc: "the decision's id in the audit, or the restriction's", schema: idSchema()},
+	"restrictions/{id}": {doc: "the restriction's id", schema: idSchema()},
+	"keys/{id}":         {doc: "the key's id in the list, not the key itself", schema: textSchema("019abf5e-8c00-7a31-9c55-0d6a3f6b7e21")},
+	"webhooks/{id}":     {doc: "the end point's id", schema: textSchema("019abf5e-8c00-7a31-9c55-0d6a3f6b7e21")},
+	"tags/{tag}":        {doc: "one of the two tags", schema: textSchema("hamburg fair")},
+	"{tag}/{against}":   {doc: "the other, which it is compared with", schema: textSchema("newsletter")},
+	"pprof/{profile}":   {doc: "which profile", schema: textSchema("heap")},
+}
 
 func (e *endpoint) parameters() []any {
 	var ps []any
-	for _, part := range strings.Split(e.path, "/") {
-		if name, ok := strings.CutPrefix(part, "{"); ok {
-			name = strings.TrimSuffix(name, "}")
-			s := schema{"type": "string"}
-			if known := pathSchemas[name]; known != nil {
-				s = known()
-			}
-			if strings.HasPrefix(e.path, "/v1/members/") && name == "id" {
-				s = memberIDSchema()
-			}
-			ps = append(ps, schema{"name": name, "in": "path", "required": true, "schema": s})
+	parts := strings.Split(e.path, "/")
+	for i, part := range parts {
+		if !strings.HasPrefix(part, "{") {
+			continue
 		}
+		p, known := pathParameters[parts[i-1]+"/"+part]
+		if !known {
+			panic(fmt.Sprintf("httpapi: pathParameters lacks the %s of %s", part, e.path))
+		}
+		ps = append(ps, schema{"name": strings.Trim(part, "{}"), "in": "path", "required": true, "schema": p.schema,
+			"description": p.doc})
 	}
 	for _, q := range e.query {
 		ps = append(ps, schema{"name": q.name, "in": "query", "description": q.doc, "schema": q.schema,
@@ -192,18 +262,30 @@ func (e *endpoint) responses(c *components) schema {
 		byStatus[statusOf(code)] = append(byStatus[statusOf(code)], string(code))
 	}
 	for status, codes := range byStatus {
-		rs[strconv.Itoa(status)] = problemResponse(status, codes)
+		rs[strconv.Itoa(status)] = c.problem(e, status, codes)
 	}
 	return rs
 }
 
-// problemResponse describes the errors of one status.
-func problemResponse(status int, codes []string) schema {
+// problem returns the errors of one status. One or two codes are a response that endpoints share; more are
+// the endpoint's own.
+func (c *components) problem(e *endpoint, status int, codes []string) schema {
+	name := pascal(e.name) + "Refused"
+	if len(codes) <= 2 {
+		name = pascal(strings.Join(codes, "_or_"))
+	}
+	ref := schema{"$ref": "#/components/responses/" + name}
+	if c.responses[name] != nil {
+		return ref
+	}
 	p := problemOf(&domain.Refusal{Code: domain.Code(codes[0]), Detail: "what was wrong, and what to do about it"})
-	s := schema{"allOf": []any{schema{"$ref": "#/components/schemas/Problem"},
-		schema{"properties": schema{"status": schema{"const": status}, "code": schema{"enum": codes}}}}}
+	c.schemas[name+"Problem"] = schema{"allOf": []any{schema{"$ref": "#/components/schemas/Problem"},
+		schema{"required": []string{"status", "code"}, "properties": schema{
+			"status": schema{"type": "integer", "const": status},
+			"code":   schema{"type": "string", "enum": codes}}}}}
 	r := schema{"description": http.StatusText(status) + ": " + strings.Join(codes, ", "),
-		"content": schema{"application/problem+json": schema{"schema": s, "example": p}}}
+		"content": schema{"application/problem+json": schema{"example": p,
+			"schema": schema{"$ref": "#/components/schemas/" + name + "Problem"}}}}
 	headers := schema{}
 	switch status {
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
@@ -215,5 +297,6 @@ func problemResponse(status int, codes []string) schema {
 	if len(headers) > 0 {
 		r["headers"] = headers
 	}
-	return r
+	c.responses[name] = r
+	return ref
 }

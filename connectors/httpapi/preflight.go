@@ -77,10 +77,12 @@ func (t *recipients) ReadJSON(r *strictjson.Reader) error {
 	})
 }
 
-func (recipients) schema(*components) schema {
-	return schema{"oneOf": []any{memberIDSchema(),
-		schema{"type": "array", "items": schema{"type": "string"}, "maxItems": mailroom.MaxPreflight}},
-		"examples": []any{"maria-lopez"}}
+func (recipients) schema(c *components) schema {
+	c.schemas["OneRecipient"] = memberIDSchema()
+	c.schemas["ManyRecipients"] = schema{"type": "array", "items": schema{"type": "string"}, "maxItems": mailroom.MaxPreflight}
+	ref := c.union("Recipients", schema{"$ref": "#/components/schemas/OneRecipient"}, schema{"$ref": "#/components/schemas/ManyRecipients"})
+	ref["examples"] = []any{"maria-lopez"}
+	return ref
 }
 
 // text returns the text to be judged; nil when only the recipients are asked about.

@@ -71,14 +71,17 @@ func (a *API) queueEndpoints() []endpoint {
 	return []endpoint{
 		gives(endpoint{method: "GET", path: "/v1/queue/status", name: "queueStatus", group: "Operators",
 			access: operatorOnly, status: http.StatusOK,
-			does: "Count the tasks of the job queue by queue and state"}, (*call).queueStatus),
+			does: "Count the tasks of the job queue by queue and state",
+			more: "Waiting, running, failed and given-up tasks of each queue, how long the oldest waits, and how many " +
+				"groups of workers there are."}, (*call).queueStatus),
 		gives(endpoint{method: "GET", path: "/v1/queue/failures", name: "listQueueFailures", group: "Operators",
 			access: operatorOnly, status: http.StatusOK,
 			does: "List tasks that failed, those that failed last first", more: "At most 200, as a plain array."},
 			(*call).queueFailures),
 		takes(endpoint{method: "POST", path: "/v1/queue/retry", name: "retryQueue", group: "Operators",
 			access: operatorOnly, status: http.StatusOK, bodyOptional: true,
-			does: "Run failed tasks now, those named or all", refuses: []domain.Code{domain.NotFound}},
+			does: "Run failed tasks now, those named or all",
+			more: "Without ids, all that failed or were given up. The answer says how many run again.", refuses: []domain.Code{domain.NotFound}},
 			(*call).retryQueue),
 	}
 }

@@ -22,18 +22,26 @@ func (a *API) relationEndpoints() []endpoint {
 	return []endpoint{
 		gives(endpoint{method: "PUT", path: connection, name: "connect", group: "Members", access: operatorOnly,
 			status: http.StatusNoContent,
-			does:   "Make two members 1st-degree connections, both ways (R12)", refuses: notThere},
+			does:   "Make two members 1st-degree connections, both ways (R12)",
+			more: "InMails between the two are refused from now on: connections write to each other directly. What " +
+				"was delivered stays.", refuses: notThere},
 			pair("a", "b", a.Service.Connect)),
 		gives(endpoint{method: "DELETE", path: connection, name: "disconnect", group: "Members", access: operatorOnly,
 			status: http.StatusNoContent,
-			does:   "End a connection", refuses: notThere}, pair("a", "b", a.Service.Disconnect)),
+			does:   "End a connection",
+			more: "From then on the two reach each other by InMail again. To end a connection that " +
+				"is not there changes nothing.", refuses: notThere}, pair("a", "b", a.Service.Disconnect)),
 		gives(endpoint{method: "PUT", path: block, name: "block", group: "Members", access: anyKey,
-			status:  http.StatusNoContent,
-			does:    "Block a member, by the one who blocks or an operator (R16)",
+			status: http.StatusNoContent,
+			does:   "Block a member, by the one who blocks or an operator (R16)",
+			more: "Later InMails and replies between the two are refused, without a hint to the one who is blocked. " +
+				"To block somebody twice changes nothing.",
 			refuses: []domain.Code{domain.NotFound, domain.Forbidden}}, own(pair("id", "other", a.Service.Block))),
 		gives(endpoint{method: "DELETE", path: block, name: "unblock", group: "Members", access: anyKey,
 			status: http.StatusNoContent,
-			does:   "Take a block back", refuses: []domain.Code{domain.NotFound, domain.Forbidden}},
+			does:   "Take a block back",
+			more: "Later InMails and replies between the two pass again. To take back a block that " +
+				"is not there changes nothing.", refuses: []domain.Code{domain.NotFound, domain.Forbidden}},
 			own(pair("id", "other", a.Service.Unblock))),
 	}
 }

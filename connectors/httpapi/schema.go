@@ -17,18 +17,18 @@ type schema = map[string]any
 // described is a type that gives its own schema.
 type described interface{ schema(*components) schema }
 
-// components gathers the schemas of struct types by name.
+// components gathers the schemas of struct types, and the errors, by name.
 type components struct {
-	schemas map[string]schema
-	crms    []mailroom.CRM
-	strict  bool // what is being described is taken: unknown fields are refused
+	schemas   map[string]schema
+	responses map[string]schema
+	crms      []mailroom.CRM
+	strict    bool // what is being described is taken: unknown fields are refused
 }
 
 // known are the schemas of types of other packages, which cannot have the method schema.
 var known = map[reflect.Type]func() schema{
 	reflect.TypeFor[domain.MemberID](): memberIDSchema,
 	reflect.TypeFor[domain.ID]():       func() schema { return schema{"type": "string", "format": "uuid"} },
-	reflect.TypeFor[domain.Status]():   func() schema { return schema{"type": "string", "enum": statusNames()} },
 	reflect.TypeFor[json.RawMessage](): func() schema { return schema{} },
 	reflect.TypeFor[anything]():        func() schema { return schema{} },
 	reflect.TypeFor[bool]():            func() schema { return schema{"type": "boolean"} },
@@ -64,6 +64,8 @@ func (c *components) of(t reflect.Type, tag reflect.StructTag) schema {
 		return memberOrErasedSchema()
 	}
 	switch t {
+	case reflect.TypeFor[domain.Status]():
+		return c.enum("Status", statusNames())
 	case reflect.TypeFor[mailroom.CRMView]():
 		return crmView(nil).schema(c)
 	case reflect.TypeFor[mailroom.Stamp]():
@@ -78,6 +80,9 @@ func (c *components) of(t reflect.Type, tag reflect.StructTag) schema {
 	case reflect.String:
 		s := schema{"type": "string"}
 		if values := strictjson.Values(t, tag); values != nil {
+			if list := tag.Get("list"); list != "" {
+				return c.enum(listName(list), values)
+			}
 			s["enum"] = values
 		}
 		return s
@@ -105,19 +110,66 @@ func (c *components) of(t reflect.Type, tag reflect.StructTag) schema {
 	panic(fmt.Sprintf("httpapi: no schema for a %s", t))
 }
 
-// object describes a struct. A named type becomes a component and is referred to; an instance of a generic
-// type is described in place.
+// enum describes a closed list of values under a name.
+func (c *components) enum(name string, values []string) schema {
+	s := schema{"type": "string", "enum": values}
+	if before, done := c.schemas[name]; done && !reflect.DeepEqual(before, s) {
+		panic(fmt.Sprintf("httpapi: two schemas are called %s", name))
+	}
+	c.schemas[name] = s
+	return schema{"$ref": "#/components/schemas/" + name}
+}
+
+// listName is the name of the schema of a closed list.
+func listName(list string) string {
+	switch list {
+	case "event":
+		return "EventKind"
+	case "verdict", "pace", "match":
+		return pascal(list) + "Kind"
+	case "role":
+		return "KeyRole"
+	case "advice":
+		return "AdviceCode"
+	case "webhook_off":
+		return "WebhookOffReason"
+	}
+	return pascal(list)
+}
+
+// pascal writes words that are joined by _, . or in camel case as PascalCase.
+func pascal(s string) (name string) {
+	for _, word := range strings.FieldsFunc(s, func(r rune) bool { return r == '_' || r == '.' }) {
+		switch word {
+		case "inmail":
+			name += "InMail"
+		case "crm":
+			name += "CRM"
+		default:
+			name += strings.ToUpper(word[:1]) + word[1:]
+		}
+	}
+	return name
+}
+
+// nameOf is the name of a struct type in the document. A list is named after its items.
+func (c *components) nameOf(t reflect.Type) string {
+	if l, ok := reflect.Zero(t).Interface().(interface{ itemType() reflect.Type }); ok {
+		item := c.of(l.itemType(), "")["$ref"].(string)
+		return strings.TrimSuffix(strings.TrimPrefix(item, "#/components/schemas/"), "View") + "List"
+	}
+	return strings.ToUpper(t.Name()[:1]) + t.Name()[1:]
+}
+
+// object describes a struct as a component, and returns the reference to it.
 func (c *components) object(t reflect.Type) schema {
-	name := t.Name()
-	generic := strings.Contains(name, "[")
-	ref := schema{"$ref": "#/components/schemas/" + componentName(name)}
-	if _, done := c.schemas[componentName(name)]; done && !generic {
+	name := c.nameOf(t)
+	ref := schema{"$ref": "#/components/schemas/" + name}
+	if _, done := c.schemas[name]; done {
 		return ref
 	}
 	s := schema{"type": "object"}
-	if !generic {
-		c.schemas[componentName(name)] = s
-	}
+	c.schemas[name] = s
 	properties, required := schema{}, []string{}
 	for i := range t.NumField() {
 		f := t.Field(i)
@@ -134,19 +186,14 @@ func (c *components) object(t reflect.Type) schema {
 	if c.strict {
 		s["additionalProperties"] = false
 	}
-	if generic {
-		return s
-	}
 	return ref
 }
-
-func componentName(name string) string { return strings.ToUpper(name[:1]) + name[1:] }
 
 // property describes one field. A pointer that is not optional may be null.
 func (c *components) property(f reflect.StructField, optional bool) schema {
 	s := c.of(f.Type, f.Tag)
 	if f.Type.Kind() == reflect.Pointer && !optional {
-		s = schema{"anyOf": []any{s, schema{"type": "null"}}}
+		s = orNull(s)
 	}
 	if text := f.Tag.Get("doc"); text != "" {
 		s["description"] = withLimits(text)
@@ -155,6 +202,15 @@ func (c *components) property(f reflect.StructField, optional bool) schema {
 		s["examples"] = []any{e}
 	}
 	return s
+}
+
+// orNull allows null beside what a schema describes.
+func orNull(s schema) schema {
+	if kind, ok := s["type"].(string); ok && s["enum"] == nil {
+		s["type"] = []string{kind, "null"}
+		return s
+	}
+	return schema{"anyOf": []any{s, schema{"type": "null"}}}
 }
 
 // exampleIn reads the example in the tag of a field; ok is false when there is none.
@@ -193,7 +249,11 @@ func (c *components) example(s schema) any {
 	if values, ok := s["enum"].([]string); ok {
 		return values[0]
 	}
-	switch s["type"] {
+	kind := s["type"]
+	if kinds, ok := kind.([]string); ok {
+		kind = kinds[0]
+	}
+	switch kind {
 	case "object":
 		return c.exampleObject(s)
 	case "array":

@@ -127,6 +127,18 @@ func (o Operation) at(more ...string) []string {
 	return append([]string{"paths", o.Path, strings.ToLower(o.Method)}, more...)
 }
 
+// response returns the response of an operation with a status, and its path in the document. A reference is
+// followed; nil: there is none.
+func (d *Document) response(o Operation, status string) (response object, at []string) {
+	at = o.at("responses", status)
+	response = child(d.doc, at...)
+	if ref, ok := response["$ref"].(string); ok {
+		at = strings.Split(strings.TrimPrefix(ref, "#/"), "/")
+		response = child(d.doc, at...)
+	}
+	return response, at
+}
+
 // Check checks a request with the body in and its answer. Status, media type, body and headers of the answer
 // must be documented, and so must be an accepted request. A request for an undocumented operation must get
 // 404 or 405.
@@ -136,7 +148,7 @@ func (d *Document) Check(r *http.Request, in []byte, a Answer) error {
 		return d.checkUndocumented(a)
 	}
 	status := fmt.Sprint(a.Status)
-	response := child(o.op, "responses", status)
+	response, at := d.response(o, status)
 	if response == nil {
 		return fmt.Errorf("%s %s answered %s, which is not documented: %s", o.Method, o.Path, status, a.Body)
 	}
@@ -148,7 +160,7 @@ func (d *Document) Check(r *http.Request, in []byte, a Answer) error {
 			return fmt.Errorf("%s %s answered %s without the header %s", o.Method, o.Path, status, name)
 		}
 	}
-	if err := d.checkBody(o, response, a, r.Method == http.MethodHead); err != nil {
+	if err := d.checkBody(response, at, a, r.Method == http.MethodHead); err != nil {
 		return fmt.Errorf("%s %s answered %s: %w", o.Method, o.Path, status, err)
 	}
 	if a.Status >= 300 {
@@ -188,7 +200,7 @@ func (d *Document) checkUndocumented(a Answer) error {
 	return d.valid(a.Body, "components", "schemas", "Problem")
 }
 
-func (d *Document) checkBody(o Operation, response object, a Answer, head bool) error {
+func (d *Document) checkBody(response object, at []string, a Answer, head bool) error {
 	content := child(response, "content")
 	if len(content) == 0 {
 		if len(a.Body) > 0 {
@@ -203,7 +215,7 @@ func (d *Document) checkBody(o Operation, response object, a Answer, head bool) 
 	if head || !strings.HasSuffix(media, "json") {
 		return nil
 	}
-	return d.valid(a.Body, o.at("responses", fmt.Sprint(a.Status), "content", media, "schema")...)
+	return d.valid(a.Body, append(slices.Clone(at), "content", media, "schema")...)
 }
 
 func (d *Document) checkParameters(o Operation, parts []string, r *http.Request) error {
@@ -311,7 +323,8 @@ func (d *Document) CheckExamples() (int, error) {
 	for _, o := range d.operations {
 		places := [][]string{o.at("requestBody", "content")}
 		for status := range child(o.op, "responses") {
-			places = append(places, o.at("responses", status, "content"))
+			_, at := d.response(o, status)
+			places = append(places, append(slices.Clone(at), "content"))
 		}
 		for _, at := range places {
 			for media := range child(d.doc, at...) {

@@ -18,8 +18,9 @@ const document = `{"openapi":"3.1.0","paths":{
 		"requestBody":{"required":true,"content":{"application/json":{"schema":{"$ref":"#/components/schemas/Thing"},"example":{"name":"x"}}}},
 		"responses":{"200":{"content":{"application/json":{"schema":{"$ref":"#/components/schemas/Thing"}}}},"204":{},
 			"503":{"headers":{"Retry-After":{}},"content":{"application/problem+json":{"schema":{"$ref":"#/components/schemas/Problem"}}}}}}},
-	"/v1/things/all":{"put":{"operationId":"putAll","responses":{"204":{}}}}},
-	"components":{"schemas":{"Thing":{"type":"object","properties":{"name":{"type":"string"}},"required":["name"]},
+	"/v1/things/all":{"put":{"operationId":"putAll","responses":{"204":{},"404":{"$ref":"#/components/responses/NotFound"}}}}},
+	"components":{"responses":{"NotFound":{"headers":{"Retry-After":{}},"content":{"application/problem+json":{"schema":{"$ref":"#/components/schemas/Problem"}}}}},
+		"schemas":{"Thing":{"type":"object","properties":{"name":{"type":"string"}},"required":["name"]},
 		"Problem":{"type":"object","properties":{"code":{"type":"string"}},"required":["code"]}}}}`
 
 func TestCheck(t *testing.T) {
@@ -51,6 +52,7 @@ func TestCheck(t *testing.T) {
 		"accepted a body":                      {"PUT", "/v1/things/a", `{"name":"a","x":1}`, "", 200, "application/json", `{"name":"a"}`, "a body that the document forbids"},
 		"accepted no body":                     {"PUT", "/v1/things/a", "", "", 200, "application/json", `{"name":"a"}`, "without a body"},
 		"a header that is missing":             {"PUT", "/v1/things/a", "", "", 503, "application/problem+json", `{"code":"x"}`, "without the header Retry-After"},
+		"a named response":                     {"PUT", "/v1/things/all", "", "", 404, "application/problem+json", `{"code":1}`, "want string"},
 		"a stranger that is answered":          {"GET", "/v1/things/a", "", "", 200, "application/json", `{"name":"a"}`, "not in the document"},
 		"a stranger that is refused":           {"GET", "/v1/nothing", "", "", 404, "application/problem+json", `{"code":"x"}`, ""},
 		"a stranger that is refused otherwise": {"GET", "/v1/nothing", "", "", 404, "text/plain", `no`, "text/plain"},
@@ -108,7 +110,7 @@ func TestUncovered(t *testing.T) {
 	if put(`{"nom":"a"}`); len(faults) != 1 {
 		t.Errorf("faults %v", faults)
 	}
-	if diff := cmp.Diff([]string{"PUT /v1/things/all 204", "PUT /v1/things/{id} 204", "PUT /v1/things/{id} 503"}, d.Uncovered()); diff != "" {
+	if diff := cmp.Diff([]string{"PUT /v1/things/all 204", "PUT /v1/things/all 404", "PUT /v1/things/{id} 204", "PUT /v1/things/{id} 503"}, d.Uncovered()); diff != "" {
 		t.Errorf("uncovered (-want +got):\n%s", diff)
 	}
 	if n, err := d.CheckExamples(); n != 1 || err != nil {
