@@ -78,7 +78,8 @@ type ValueSet struct {
 }
 
 // Load reads the package. It fails only when a file of the package is malformed, which the tests of this
-// folder find first; the error names the file. It reads once: what it returns is shared, and nobody changes it.
+// folder find first; the error names the file. It reads once: what it returns is shared, and nobody changes
+// it.
 func Load() (Model, error) { return loaded() }
 
 var loaded = sync.OnceValues(func() (Model, error) { return load(source) })
