@@ -21,7 +21,7 @@ SERVERS := ^Test(Alerts|WebhookStorm|KilledWhileSending|OneCreditLeft|RedisGone|
 	| ^Test(PreflightOfTenThousand|Salesforce(Storm|OneBadRow|DailyLimit|Drift|Backfill|Check))$$ \
 	| ^Test(ErasureLeavesNoRow|OpenPostgresRefuses|OpenTogether|ErrorsQuoteNoValue|SchemasAreTheSame|RolesOfTheReadme)$$ \
 	| ^Test(RedisComesLate|PingNamesTheRemedy|WarnsOfEviction|SentinelFailsOver|Jsforce|JsforceNormal|OfficialClient|Recipes)$$ \
-	| ^Test(EveryQueryAnswers|CheckFindsWhatIsMissing|Faster|RuleFilesAreSound|RuleTestsPass)$$ \
+	| ^Test(EveryQueryAnswers|CheckFindsWhatIsMissing|Faster|Alertmanager|RuleFilesAreSound|RuleTestsPass)$$ \
 	| ^TestField(PgBouncer|Clock|Outages)$$ \
 	| ^Test(ReadyByRole|PagesInABrowser)$$ \
 	| /$(ENGINES) \

@@ -13,7 +13,7 @@ import (
 
 // Committed is what is mounted into Grafana and Prometheus, as committed in the repository.
 //
-//go:embed boards/*.json boards/.lint rules/*.yml prometheus.yml README.md
+//go:embed boards/*.json boards/.lint rules/*.yml prometheus.yml alertmanager.yml README.md
 var Committed embed.FS
 
 // Sheet is a committed board, as much of its JSON as the tests look at.

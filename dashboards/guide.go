@@ -12,7 +12,8 @@ import (
 // Generated returns every file that is made from this code, by its name in this folder. readme is the
 // current README.md: its marked sections are replaced, the rest stays.
 func Generated(readme string) (map[string]string, error) {
-	files := map[string]string{"rules/objectives.yml": Rules(), "rules/cohorts.yml": cohortRules()}
+	files := generatedRules()
+	files["alertmanager.yml"] = Alertmanager()
 	var boards []Dashboard
 	for _, b := range All() {
 		text, err := b.JSON()
@@ -32,13 +33,20 @@ func Generated(readme string) (map[string]string, error) {
 		return nil, err
 	}
 	for name, text := range map[string]string{"objectives": objectivesTable(), "alerts": alerts,
-		"panels": panelsGuide(boards)} {
+		"inhibitions": inhibitionsTable(),
+		"panels":      panelsGuide(boards)} {
 		if readme, err = section(readme, name, text); err != nil {
 			return nil, err
 		}
 	}
 	files["README.md"] = readme
 	return files, nil
+}
+
+// generatedRules returns the rule files that are made from this code.
+func generatedRules() map[string]string {
+	return map[string]string{"rules/objectives.yml": Rules(), "rules/cohorts.yml": cohortRules(),
+		"rules/recovering.yml": recoveringRules()}
 }
 
 // section replaces the text between the two marks of name.
@@ -95,6 +103,27 @@ func objectivesTable() string {
 	return out.String()
 }
 
+// inhibitionsTable lists causes, symptoms and reasons.
+func inhibitionsTable() string {
+	var out strings.Builder
+	out.WriteString("| While this calls | these call nobody | Why |\n|---|---|---|\n")
+	for _, i := range Inhibitions() {
+		symptoms := strings.Join(i.Symptoms, ", ")
+		if i.Target != "" {
+			symptoms += " where `" + i.Target + "`"
+		}
+		if len(i.Equal) > 0 {
+			symptoms += ", of the same " + strings.Join(i.Equal, " and ")
+		}
+		cause := i.Cause
+		if i.Source != "" {
+			cause += " where `" + i.Source + "`"
+		}
+		fmt.Fprintf(&out, "| %s | %s | %s |\n", cause, symptoms, i.Why)
+	}
+	return out.String()
+}
+
 func alertsTable(readme string) (string, error) {
 	committed, err := RuleFiles()
 	if err != nil {
@@ -107,8 +136,8 @@ func alertsTable(readme string) (string, error) {
 	var out strings.Builder
 	out.WriteString("| Alert | Severity | Calls after | Says | In |\n|---|---|---|---|---|\n")
 	for _, file := range committed {
-		if file.File == "rules/objectives.yml" { // as it will be written, not as it was
-			if file, err = parseRules(file.File, []byte(Rules())); err != nil {
+		if text, generated := generatedRules()[file.File]; generated { // as it will be written, not as it was
+			if file, err = parseRules(file.File, []byte(text)); err != nil {
 				return "", err
 			}
 		}

@@ -87,12 +87,12 @@ var (
 	}
 	SalesforceObjective = Objective{
 		Name: "inmail_salesforce_late", Alert: "InMailSalesforceLate", Target: 0.99, Within: 900,
-		Text: "For 99 % of the time no change waits longer than 15 minutes to reach Salesforce",
+		Text: "For 99 % of the time no change waits longer than 15 minutes to reach a CRM",
 		Late: `max by (job, crm) (time() - (max by (job, crm) (inmail_crm_oldest_unsynced_timestamp_seconds) > 0) > bool 900)
 or 0 * max by (job, crm) (inmail_crm_oldest_unsynced_timestamp_seconds)`,
 		Guard: `max_over_time(job_crm:inmail_crm_unsynced_records:max[%s])`, Level: 20, Fast: "page", Slow: "ticket",
-		Summary: "Salesforce is behind",
-		Missed:  "of the time a change has waited longer than 15 minutes to reach Salesforce",
+		Summary: "A CRM is behind",
+		Missed:  "of the time a change has waited longer than 15 minutes to reach a CRM",
 	}
 )
 
@@ -216,8 +216,15 @@ func (o Objective) alert(out *strings.Builder, name, severity, forClause, summar
 		severity, summary, description, RunbookURL(name))
 }
 
-// RunbookURL returns the path of the section of README.md about an alert, relative to the repository.
-func RunbookURL(alert string) string { return "dashboards/README.md#" + strings.ToLower(alert) }
+// RunbookURL returns the template of the address of the section of README.md about an alert. The external
+// label runbooks of Prometheus is the address of the page; without it the address is relative to the
+// repository.
+func RunbookURL(alert string) string {
+	return "{{ with $externalLabels.runbooks }}{{ . }}{{ else }}" + runbookPage + "{{ end }}#" + strings.ToLower(alert)
+}
+
+// runbookPage is where the runbook is in the repository.
+const runbookPage = "dashboards/README.md"
 
 func seconds(window string) int {
 	for _, w := range windows {

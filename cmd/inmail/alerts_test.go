@@ -8,10 +8,13 @@ import (
 	"net/http"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/prometheus/common/model"
 
 	"inmail/config"
 	"inmail/dashboards"
@@ -23,25 +26,28 @@ import (
 const lapse = 30
 
 // late is by how much, in real time, an alert may be later than the runbook states: two scrapes and
-// evaluations, and the work of the programs between them. Times in which the machine did not run Prometheus
-// or the programs are not counted (stalledFor).
+// evaluations, and the work of the programs between them. It counts from the last time at which the machine
+// did not run Prometheus or the programs in time (undisturbed).
 const late = 4 * time.Second
 
 // TestAlerts runs two installations as in production: an API, a worker and a scheduler in processes of their
 // own, with PostgreSQL, Redis and the Salesforce sandbox. A real Prometheus scrapes both, with the committed
-// rules; only its time passes faster. While both are healthy no alert fires. Then one installation loses its
-// worker to kill -9 and later gets records that the org refuses, and the other loses Salesforce. The alerts
-// that the runbook names fire within the time that it states, no other page fires, and they end after the
-// repair.
+// rules; only its time passes faster. It notifies a real Alertmanager with the committed example. While both
+// are healthy no alert fires. Then one installation loses its worker to kill -9, later gets records that the
+// org refuses, and at last loses all its processes; the other loses Salesforce. The alerts that the runbook
+// names fire within the time that it states, no other page fires, and they end after the repair. Each time
+// somebody is notified of one page.
 func TestAlerts(t *testing.T) {
 	t.Parallel() // it mostly waits
 	north, south := newInstallation(t, "inmail-north"), newInstallation(t, "inmail-south")
-	p := &watcher{t: t, url: paneltest.TimeLapse(t, lapse, map[string][]string{north.name: north.pages(), south.name: south.pages()})}
+	p := &watcher{t: t, called: paneltest.NewReceiver(t)}
+	p.url = paneltest.TimeLapse(t, lapse, paneltest.Alertmanager(t, lapse, p.called.URL),
+		map[string][]string{north.name: north.pages(), south.name: south.pages()})
 	var err error
 	if p.stated, err = dashboards.Delays(); err != nil {
 		t.Fatal(err)
 	}
-	north.goOnSending(t)
+	stop := north.goOnSending(t)
 	south.goOnSending(t)
 	t.Run("quiet_while_healthy", func(t *testing.T) { p.quiet(t, north, south) })
 	t.Run("in_trouble", func(t *testing.T) {
@@ -54,11 +60,16 @@ func TestAlerts(t *testing.T) {
 				// A worker that is killed while it writes keeps its lease for 30 s, a quarter of an hour of
 				// the rules.
 				"InMailSalesforceLate")
+			p.notified(t, north, "InMailSendsWaiting")
+			stop()
+			north.killAll(t, p)
+			p.notified(t, north, "InMailSendsWaiting", "InMailDown")
 		})
 		t.Run("salesforce_stopped", func(t *testing.T) {
 			t.Parallel()
 			south.stopSalesforce(t, p)
 			p.paged(t, south, "InMailSalesforceLate")
+			p.notified(t, south, "InMailSalesforceLate")
 		})
 	})
 }
@@ -122,8 +133,8 @@ func (in *installation) pages() (addresses []string) {
 	return addresses
 }
 
-// goOnSending sends four InMails a second until t ends.
-func (in *installation) goOnSending(t *testing.T) {
+// goOnSending sends four InMails a second until stop is called, or t ends.
+func (in *installation) goOnSending(t *testing.T) (stop func()) {
 	done := make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -142,7 +153,9 @@ func (in *installation) goOnSending(t *testing.T) {
 			}
 		}
 	})
-	t.Cleanup(func() { close(done); wg.Wait() })
+	stop = sync.OnceFunc(func() { close(done); wg.Wait() })
+	t.Cleanup(stop)
+	return stop
 }
 
 // killWorker kills the worker as kill -9 does, and starts another once all expected alerts fire.
@@ -155,6 +168,17 @@ func (in *installation) killWorker(t *testing.T, p *watcher) {
 	in.worker.Start()
 	for _, alert := range []string{"InMailSendsWaiting", "InMailDeliveryStalled", "InMailFiguresOld", "InMailProcessDown"} {
 		p.ends(t, in, alert)
+	}
+}
+
+// killAll kills all processes of the installation, and waits for what calls because of it.
+func (in *installation) killAll(t *testing.T, p *watcher) {
+	for _, s := range []*server{in.scheduler, in.worker, in.api} {
+		s.Kill()
+	}
+	since := time.Now()
+	for _, alert := range []string{"InMailDown", "InMailFiguresMissing", "InMailProcessDown"} {
+		p.calls(t, in, alert, since)
 	}
 }
 
@@ -210,12 +234,14 @@ type watcher struct {
 	t      *testing.T
 	url    string
 	stated map[string]dashboards.Delay
+	called *paneltest.Receiver // what its Alertmanager notifies
 }
 
 // sampleSeries is one series: its labels and the times of its samples.
 type sampleSeries struct {
 	labels map[string]string
 	at     []time.Time
+	values []float64
 }
 
 // series returns the series that match a selector, with all their samples.
@@ -231,7 +257,11 @@ func (p *watcher) series(selector string) ([]sampleSeries, error) {
 	for _, r := range result {
 		s := sampleSeries{labels: r.Metric}
 		for _, v := range r.Values {
-			s.at = append(s.at, time.UnixMilli(int64(v[0].(float64)*1000)))
+			value, err := strconv.ParseFloat(v[1].(string), 64)
+			if err != nil {
+				return nil, err
+			}
+			s.at, s.values = append(s.at, time.UnixMilli(int64(v[0].(float64)*1000))), append(s.values, value)
 		}
 		all = append(all, s)
 	}
@@ -244,27 +274,36 @@ func called(in *installation, more string) string {
 }
 
 // quiet lets the rules evaluate a healthy installation for a quarter of an hour of their time, in which no
-// alert may fire. A scrape that the machine did not run in time looks to the rules like a process that is
-// down; after one the rules go on until none is left in that quarter of an hour.
+// alert may fire. A machine that is late looks to the rules like a program that is: the quarter of an hour is
+// one in which it was not.
 func (p *watcher) quiet(t *testing.T, all ...*installation) {
 	t.Helper()
-	const scrapes = 60
-	window := fmt.Sprintf("%dms", (scrapes * 15 * time.Second / lapse).Milliseconds())
-	eventually(t, "Prometheus has scraped a quarter of an hour in which it came to every process", func() error {
-		visited, err := promValues(p.url, fmt.Sprintf(`min(count_over_time(up[%s])) - scalar(sum(count_over_time((up == 0)[%s:])) or vector(0)) * %d`, window, window, scrapes), "")
-		if err != nil || visited[""] < scrapes*9/10 || len(visited) == 0 {
-			return fmt.Errorf("%v scrapes, %v", visited, err)
+	const quarter = 15 * time.Minute / lapse
+	var since, until time.Time
+	eventually(t, "the machine ran everything in time for a quarter of an hour", func() error {
+		until = time.Now()
+		since = until.Add(-quarter)
+		for _, in := range all {
+			from, err := p.undisturbed(in, since, until)
+			if err != nil {
+				return err
+			}
+			if from.After(since) {
+				return fmt.Errorf("%s was disturbed %s ago", in.name, until.Sub(from))
+			}
+			if late := p.lateDeliveries(in); late > 0 {
+				return fmt.Errorf("%s delivered %g InMails late", in.name, late)
+			}
 		}
 		return nil
 	})
-	since := time.Now().Add(-scrapes / 3 * 15 * time.Second / lapse) // by then, earlier alerts have ended
 	for _, in := range all {
 		firing, err := p.series(called(in, ""))
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, s := range firing {
-			if slices.ContainsFunc(s.at, since.Before) {
+			if slices.ContainsFunc(s.at, func(at time.Time) bool { return at.After(since.Add(quarter/2)) && at.Before(until) }) {
 				t.Errorf("all is well, and %s calls: %v", s.labels["alertname"], s.labels)
 			}
 		}
@@ -273,6 +312,18 @@ func (p *watcher) quiet(t *testing.T, all ...*installation) {
 			t.Errorf("%s: Prometheus saw %v deliveries (%v): its silence says nothing", in.name, delivered, err)
 		}
 	}
+}
+
+// lateDeliveries counts the InMails that an installation delivered later than promised within the longest
+// window of the fast alert.
+func (p *watcher) lateDeliveries(in *installation) float64 {
+	window := model.Duration(6 * time.Hour / lapse).String()
+	late, err := promValues(p.url, fmt.Sprintf(`sum(increase(inmail_delivery_lag_seconds_count{job=%[1]q}[%[2]s])) - sum(increase(inmail_delivery_lag_seconds_bucket{job=%[1]q,le=~"5(\\.0)?"}[%[2]s]))`,
+		in.name, window), "")
+	if err != nil {
+		return 0
+	}
+	return late[""]
 }
 
 // calls waits until an alert fires, which must be within the time that the runbook states.
@@ -293,13 +344,13 @@ func (p *watcher) calls(t *testing.T, in *installation, alert string, since time
 					continue
 				}
 				took := at.Sub(since)
-				stalledFor, err := p.stalledFor(in, since, at)
+				from, err := p.undisturbed(in, since, at)
 				if err != nil {
 					return err
 				}
-				t.Logf("%s called after %s (%.2f s here, %.2f s of it lost to the machine); stated: %s",
-					alert, (lapse * took).Round(time.Second), took.Seconds(), stalledFor.Seconds(), stated.Total)
-				if took > stated.Total/lapse+late+stalledFor {
+				t.Logf("%s called after %s (%.2f s here, %.2f s of it undisturbed); stated: %s",
+					alert, (lapse * took).Round(time.Second), took.Seconds(), at.Sub(from).Seconds(), stated.Total)
+				if at.Sub(from) > stated.Total/lapse+late {
 					t.Errorf("%s called after %s, which is %s; the runbook says %s", alert, took, lapse*took, stated.Total)
 				}
 				return nil
@@ -309,29 +360,85 @@ func (p *watcher) calls(t *testing.T, in *installation, alert string, since time
 	})
 }
 
-// stalledFor returns for how long, between two times, the machine did not run the programs: Prometheus made
-// none of the scrapes of a process that were due, or waited for their answer. On a slow or busy machine both
-// grow, like the times of everything that the programs do.
-func (p *watcher) stalledFor(in *installation, from, to time.Time) (most time.Duration, err error) {
+// undisturbed returns since when, between two times, the machine ran Prometheus and the programs in time:
+// after that a condition is observed from scrape to scrape. Before it a scrape was missing, late or failed
+// although its process ran, or the rules were not evaluated; each of them also makes an alert begin its wait
+// anew. A worker that runs must make its figures in time as well.
+func (p *watcher) undisturbed(in *installation, from, to time.Time) (time.Time, error) {
 	const due = 2 * 15 * time.Second / lapse // two of prometheus.yml's scrapes
-	all, err := p.series(fmt.Sprintf(`up{job=%q}`, in.name))
-	if err != nil {
-		return 0, err
+	last := from
+	// gaps moves last to the end of each time without a sample, which are in order.
+	gaps := func(sampled []time.Time, within time.Duration) {
+		before := from
+		for _, at := range append(slices.Clone(sampled), to) {
+			if at.Before(from) || at.After(to) {
+				continue
+			}
+			if at.Sub(before) > within && at.After(last) {
+				last = at
+			}
+			before = at
+		}
 	}
-	for _, s := range all {
-		var sum time.Duration
-		last := from
-		for _, at := range append(s.at, to) {
-			if at.After(from) && !at.After(to) {
-				sum += max(at.Sub(last)-due, 0)
+	scrapes, err := p.series(fmt.Sprintf(`up{job=~"%s(-domain)?"}`, in.name))
+	if err != nil {
+		return last, err
+	}
+	running := in.running()
+	if len(scrapes) < 2*len(running) {
+		gaps(nil, 0) // some were never scraped
+	}
+	for _, s := range scrapes {
+		gaps(s.at, due)
+		for i, at := range s.at {
+			if s.values[i] == 0 && running[s.labels["instance"]] && at.After(last) && !at.After(to) {
 				last = at
 			}
 		}
-		most = max(most, sum)
 	}
-	waited, err := promValues(p.url, fmt.Sprintf(`max(sum_over_time(scrape_duration_seconds{job=~"%s(-domain)?"}[%dms] @ %.3f))`, in.name,
-		max(to.Sub(from).Milliseconds(), 1), float64(to.UnixMilli())/1000), "")
-	return most + time.Duration(waited[""]*float64(time.Second)), err
+	evaluated, err := p.series(fmt.Sprintf(`job_queue_state:asynq_tasks:max{job=%q,queue="sends",state="pending"}`, in.name))
+	if err != nil {
+		return last, err
+	}
+	if running[in.pages()[0]] { // Redis's figures come from any process
+		if len(evaluated) == 0 {
+			gaps(nil, 0)
+		}
+		for _, s := range evaluated {
+			gaps(s.at, due)
+		}
+	}
+	if !running[in.pages()[1]] || !running[in.pages()[2]] {
+		return last, nil
+	}
+	figures, err := p.series(fmt.Sprintf(`inmail_snapshot_timestamp_seconds{job="%s-domain",instance=%q}`, in.name, in.pages()[0]))
+	if err != nil {
+		return last, err
+	}
+	if len(figures) == 0 {
+		gaps(nil, 0)
+	}
+	for _, s := range figures {
+		var made []time.Time
+		for i, at := range s.at {
+			if i == 0 || s.values[i] != s.values[i-1] {
+				made = append(made, at)
+			}
+		}
+		gaps(made, 2*due)
+	}
+	return last, nil
+}
+
+// running returns which processes of the installation run, by their instance.
+func (in *installation) running() map[string]bool {
+	all := map[string]bool{}
+	for i, s := range []*server{in.api, in.worker, in.scheduler} {
+		s.mu.Lock()
+		all[in.pages()[i]] = s.process != nil
+		s.mu.Unlock()
+	}
+	return all
 }
 
 // ends waits until an alert neither fires nor is pending.
@@ -348,18 +455,15 @@ func (p *watcher) ends(t *testing.T, in *installation, alert string) {
 	t.Logf("%s ended within %s", alert, lapse*time.Since(began).Round(time.Second))
 }
 
-// paged compares the pages that fired with those that are expected.
+// paged compares the pages that fired with those that are expected. What the machine ran too late is late
+// indeed: those pages are right.
 func (p *watcher) paged(t *testing.T, in *installation, due ...string) {
 	t.Helper()
 	firing, err := p.series(called(in, ""))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if lost, err := promValues(p.url, fmt.Sprintf(`count(count_over_time((up{job=%q,instance=%q} == 0)[1h:]))`, in.name, in.pages()[0]), ""); err != nil {
-		t.Fatal(err)
-	} else if len(lost) > 0 { // the API was not ended: the machine did not run it in time
-		due = append(due, "InMailDown")
-	}
+	due = append(due, p.ofTheMachine(t, in)...)
 	others := map[string]bool{}
 	for _, s := range firing {
 		name := s.labels["alertname"]
@@ -369,4 +473,78 @@ func (p *watcher) paged(t *testing.T, in *installation, due ...string) {
 		others[name] = true
 	}
 	t.Logf("%s: called in all: %v", in.name, slices.Sorted(maps.Keys(others)))
+}
+
+// ofTheMachine returns the pages for which the machine gave a reason.
+func (p *watcher) ofTheMachine(t *testing.T, in *installation) (names []string) {
+	t.Helper()
+	lost, err := promValues(p.url, fmt.Sprintf(`count(count_over_time((up{job=%q,instance=%q} == 0)[1h:]))`, in.name, in.pages()[0]), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(lost) > 0 && in.running()[in.pages()[0]] { // the API was not ended: the machine did not run it in time
+		names = append(names, "InMailDown", "InMailFiguresMissing", "InMailQueueUnseen")
+	}
+	if p.lateDeliveries(in) > 0 {
+		names = append(names, "InMailDeliveryLate", "InMailSendsWaiting")
+	}
+	return names
+}
+
+// notified compares the pages of which somebody was notified with those that are due. Each is notified once
+// for each time that it began to fire, which is once when the machine runs everything in time.
+func (p *watcher) notified(t *testing.T, in *installation, due ...string) {
+	t.Helper()
+	began := map[string]int{}
+	for _, name := range due {
+		began[name] = p.began(t, in, name)
+	}
+	times := map[string]int{}
+	eventually(t, fmt.Sprintf("somebody is notified of %v", due), func() error {
+		clear(times)
+		for _, n := range p.called.Notifications() {
+			if n.Receiver != "page" || n.Status != "firing" || n.Alerts[0].Labels["installation"] != in.name {
+				continue
+			}
+			times[n.Alerts[0].Labels["alertname"]]++
+		}
+		for _, name := range due {
+			if times[name] == 0 {
+				return fmt.Errorf("nobody was notified of %s, but of %v", name, times)
+			}
+		}
+		return nil
+	})
+	excused := p.ofTheMachine(t, in)
+	for name, n := range times {
+		switch {
+		case slices.Contains(due, name):
+			if n > began[name] {
+				t.Errorf("somebody was notified of %s %d times; it began to fire %d times", name, n, began[name])
+			}
+		case !slices.Contains(excused, name):
+			t.Errorf("somebody was notified of %s, which follows from %v", name, due)
+		}
+	}
+	t.Logf("%s: notifications by page: %v", in.name, times)
+}
+
+// began returns how often an alert began to fire.
+func (p *watcher) began(t *testing.T, in *installation, alert string) (times int) {
+	t.Helper()
+	firing, err := p.series(called(in, fmt.Sprintf(`,alertname=%q`, alert)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []time.Time
+	for _, s := range firing {
+		all = append(all, s.at...)
+	}
+	slices.SortFunc(all, time.Time.Compare)
+	for i, at := range all {
+		if i == 0 || at.Sub(all[i-1]) > 2*15*time.Second/lapse {
+			times++
+		}
+	}
+	return times
 }

@@ -14,7 +14,7 @@ import (
 // judge them by what it knows at the moment.
 var overTime = []string{"InMailDeliveryLate", "InMailDeliveryLateSlowly", "InMailDeliveryStalled", "InMailQueueGrows", "InMailWrongKeys", "InMailJobsFail",
 	"InMailExpiryLate", "InMailExpiryLateSlowly", "InMailHTTPErrors", "InMailHTTPErrorsSlowly", "InMailSalesforceLateSlowly", "InMailAbuseReportsHigh",
-	"InMailDown", "InMailProcessDown"}
+	"InMailDown", "InMailProcessDown", "InMailRecovering"}
 
 // TestAlertsOfThePage holds the alerts that the operator's page judges against the rules: each is a rule with
 // this severity and limit, and each rule is judged or listed as one that only Prometheus can judge.

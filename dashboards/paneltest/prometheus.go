@@ -33,10 +33,11 @@ func Prometheus(tb testing.TB, target string) string {
 // TimeLapse starts a Prometheus in which time runs faster by the factor times: the rules are changed by
 // Faster, and the intervals of scrapes and evaluations and the lookback are divided by times. It scrapes
 // several installations: the keys are the prefixes of their pairs of job names, the values all of their
-// processes (host:port).
-func TimeLapse(tb testing.TB, times int, installations map[string][]string) string {
+// processes (host:port). It notifies the Alertmanager at a base URL; an empty one is none.
+func TimeLapse(tb testing.TB, times int, alertmanager string, installations map[string][]string) string {
 	tb.Helper()
-	return start(tb, layout{times: times, installations: installations},
+	return start(tb,
+		layout{times: times, installations: installations, alertmanager: strings.TrimPrefix(alertmanager, "http://")},
 		"--query.lookback-delta="+model.Duration(lookback/time.Duration(times)).String())
 }
 
@@ -73,6 +74,7 @@ type layout struct {
 	times         int                 // factor by which time runs faster
 	every         time.Duration       // interval of scrapes and evaluations; 0: the committed one divided by times
 	installations map[string][]string // processes (host:port) by prefix of the job names
+	alertmanager  string              // host:port; empty: none is notified
 }
 
 // write writes the committed configuration and rules to folder, with the changes of l.
@@ -121,6 +123,7 @@ func (l layout) scrapeConfig(text []byte) ([]byte, error) {
 		}
 		Files []string         `yaml:"rule_files"`
 		Jobs  []map[string]any `yaml:"scrape_configs"`
+		Alert map[string]any   `yaml:"alerting"`
 	}
 	if err := yaml.Unmarshal(text, &config); err != nil {
 		return nil, fmt.Errorf("read prometheus.yml: %w", err)
@@ -147,7 +150,14 @@ func (l layout) scrapeConfig(text []byte) ([]byte, error) {
 		}
 	}
 	pace := model.Duration(every).String()
+	alerting := map[string]any{}
+	if l.alertmanager != "" {
+		alerting = maps.Clone(config.Alert)
+		target := map[string]any{"targets": []string{l.alertmanager}}
+		alerting["alertmanagers"] = []any{map[string]any{"static_configs": []any{target}}}
+	}
 	return yaml.Marshal(map[string]any{
+		"alerting":   alerting,
 		"global":     map[string]any{"scrape_interval": pace, "scrape_timeout": pace, "evaluation_interval": pace},
 		"rule_files": config.Files, "scrape_configs": jobs,
 	})
