@@ -33,7 +33,7 @@ SERVERS := ^Test(Alerts|WebhookStorm|KilledWhileSending|OneCreditLeft|RedisGone|
 	| /^F37_(tls_asked|unknown_host|closed_port|absent_schema|no_socket) \
 	| //$(ENGINES) \
 	| ///$(ENGINES)
-CHECKS  := check-format check-vet check-static check-vulnerabilities check-imports check-api check-generated
+CHECKS  := check-format check-vet check-static check-vulnerabilities check-imports check-chart check-api check-generated
 FUZZ    ?= 10s
 VULNDB  := golang.org/x/vulndb
 .PHONY: $(CHECKS)
@@ -77,7 +77,7 @@ scale: ## Compare the costs of figures and pages at a thousand InMails with thos
 lighthouse: ## Measure the pages that people begin at with Lighthouse, as a phone (wants all of Chromium: apt-get install chromium)
 	@go test -tags lighthouse -vet=off -count=1 -timeout 1h -v -run '^TestLighthouse$$' ./cmd/inmail
 
-check: ## Look without running: format, vet, staticcheck, known vulnerabilities, imports, API document, generated files
+check: ## Look without running: format, vet, staticcheck, known vulnerabilities, imports, Helm chart, API document, generated files
 	@$(MAKE) --no-print-directory -k $(CHECKS)
 
 rules: .build/rules ## Run the rules' tests and write domain/README.md: each rule, where it is decided, what proves it
@@ -141,6 +141,12 @@ check-imports:
 # The linters are npm's, pinned in .ci/api (80 MB): some 8 s when they are installed.
 check-api: build
 	@echo "OpenAPI document"; .ci/api/lint > .build/api.txt 2>&1 || { cat .build/api.txt; exit 1; }
+
+# The Helm chart is checked by Helm itself and the types of Kubernetes, a module of its own. The first time builds both: some 90
+# seconds of one processor.
+check-chart: build
+	@echo "chart"; INMAIL_TEST_PROGRAM="$(CURDIR)/.build/inmail" go -C .ci/helm test -vet=off -count=1 . > .build/chart.txt 2>&1 || \
+	{ cat .build/chart.txt; exit 1; }
 
 check-generated:
 	@echo "generated files"; mkdir -p .build; \
