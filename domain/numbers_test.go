@@ -49,7 +49,7 @@ func TestNumbersOfTheRules(t *testing.T) {
 			[]string{fmt.Sprintf("under_%d", advice.LongMessageWords), fmt.Sprintf("%d_and_more", advice.LongMessageWords)}},
 		{"R66", mailroom.MaxPreflight, 10_000},
 		{"policies", domain.DefaultPolicy(), domain.Policy{AnchorDay: 1, RetractOpened: "hide", QueueMaxAge: 24 * time.Hour,
-			ResponseWindowDays: 30, CRMText: "preview", WebhookText: "none", EventsKeepDays: 30, DeclinedDays: 90, DetectAutomatic: true, KeyDays: 30, ReadingEase: 50, VolumeHour: 20, VolumeDay: 40, Strikes: 3, SimilarDay: 12,
+			ResponseWindowDays: 30, CRMText: "preview", WebhookText: "none", EventsKeepDays: 30, AuditDays: 400, DeclinedDays: 90, DetectAutomatic: true, KeyDays: 30, ReadingEase: 50, VolumeHour: 20, VolumeDay: 40, Strikes: 3, SimilarDay: 12,
 			RegularGaps: 10, BurstMinute: 10}},
 	} {
 		if diff := cmp.Diff(row.want, row.got); diff != "" {

@@ -27,6 +27,7 @@ type Policy struct {
 	CRMKeepDays           int           `koanf:"crm_keep_days"`             // CRMs need keep no older ones; 0: they keep all
 	WebhookText           WebhookText   `koanf:"webhook_text"`              // R68: texts that events have, at most
 	EventsKeepDays        int           `koanf:"events_keep_days"`          // R68: 1..3650
+	AuditDays             int           `koanf:"audit_days"`                // R70: 1..3650, the entries of the audit
 	ReadingEase           float64       `koanf:"reading_ease"`              // R47: 0..100
 	VolumeHour            int           `koanf:"volume_hour"`               // R41 (a)
 	VolumeDay             int           `koanf:"volume_day"`                // R41 (a)
@@ -81,7 +82,7 @@ func DefaultPolicy() Policy {
 	return Policy{
 		AnchorDay: 1, RetractOpened: HideOpened, QueueMaxAge: 24 * time.Hour, ResponseWindowDays: 30,
 		CRMText: CRMTextPreview, ReadingEase: 50, DeclinedDays: 90, DetectAutomatic: true, KeyDays: 30,
-		WebhookText: WebhookTextNone, EventsKeepDays: 30,
+		WebhookText: WebhookTextNone, EventsKeepDays: 30, AuditDays: 400,
 		VolumeHour: 20, VolumeDay: 40, Strikes: 3, SimilarDay: 12, RegularGaps: 10, BurstMinute: 10,
 	}
 }
@@ -104,6 +105,7 @@ func (p Policy) Validate() error {
 	within("retain_days", p.RetainDays, 0, 36500)
 	within("crm_keep_days", p.CRMKeepDays, 0, 36500)
 	within("events_keep_days", p.EventsKeepDays, 1, 3650)
+	within("audit_days", p.AuditDays, 1, 3650)
 	within("volume_hour", p.VolumeHour, 1, 1_000_000)
 	within("volume_day", p.VolumeDay, 1, 1_000_000)
 	within("strikes", p.Strikes, 1, 1000)

@@ -63,8 +63,8 @@ func (j *Jobs) expire(ctx context.Context, _ []string) error {
 	return sweep(ctx, func() (int, error) { return j.Service.AnnounceExpiring(ctx, sweepBatch) })
 }
 
-// retain drops old idempotency keys and old events, empties old texts, and then removes their bytes from the
-// files of the record.
+// retain drops old idempotency keys, events and entries of the audit, empties old texts, and then removes
+// their bytes from the files of the record.
 func (j *Jobs) retain(ctx context.Context, _ []string) error {
 	if err := sweep(ctx, func() (int, error) { return j.Service.DropKeys(ctx, sweepBatch) }); err != nil {
 		return err
@@ -73,6 +73,9 @@ func (j *Jobs) retain(ctx context.Context, _ []string) error {
 		return err
 	}
 	if err := sweep(ctx, func() (int, error) { return j.Service.DropEvents(ctx, sweepBatch) }); err != nil {
+		return err
+	}
+	if err := sweep(ctx, func() (int, error) { return j.Service.DropAudit(ctx, sweepBatch) }); err != nil {
 		return err
 	}
 	return j.Service.Scrub(ctx)

@@ -105,7 +105,9 @@ func restrictionDecisionsCommand(o *options) *cobra.Command {
 		Use:   "decisions MEMBER",
 		Short: "List the decisions on a member's sends, newest first, with all true codes",
 		Long: `List the decisions on a member's sends, newest first, with all true codes: refusals, restrictions and
-undos. A refusal for spam_content is listed with its score and reasons; the refused text is stored nowhere.`,
+undos. A refusal for spam_content is listed with its score and reasons; the refused text is stored nowhere.
+Refusals of one minute with the same codes are one line, which describes the first, with their number and the time
+of the last.`,
 		Example: "  inmail restriction decisions lena.hart",
 		Args:    exactly(1),
 	}
@@ -126,6 +128,8 @@ type decisionsAnswer struct {
 		Kind      string
 		Recipient string
 		Refusals  []string
+		Count     int
+		LastAt    time.Time `json:"last_at"`
 		Detail    struct {
 			Trigger any // a name in an undo, an object with value and limit in a restriction
 			Content struct {
@@ -145,7 +149,7 @@ func (a decisionsAnswer) text() string {
 	if len(a.Items) == 0 {
 		return "no decisions\n" + moreOf(a.NextCursor)
 	}
-	t := newTable("ID", "AT", "KIND", "TO", "CODES", "WHY")
+	t := newTable("ID", "AT", "KIND", "TO", "CODES", "COUNT", "WHY")
 	for _, e := range a.Items {
 		why := ""
 		if trigger, whole := e.Detail.Trigger.(map[string]any); whole {
@@ -161,7 +165,11 @@ func (a decisionsAnswer) text() string {
 			why = fmt.Sprintf("score %.2f, bar %g: %s, %s", v.Score, e.Detail.Content.Bar, strings.Join(codes, " "),
 				v.Version)
 		}
-		t.row(e.ID, when(e.At), e.Kind, e.Recipient, strings.Join(e.Refusals, " "), why)
+		count := strconv.Itoa(e.Count)
+		if e.Count > 1 {
+			count += ", last " + e.LastAt.Local().Format("15:04:05")
+		}
+		t.row(e.ID, when(e.At), e.Kind, e.Recipient, strings.Join(e.Refusals, " "), count, why)
 	}
 	return t.String() + moreOf(a.NextCursor)
 }

@@ -322,7 +322,7 @@ func (a *app) summarise(ctx context.Context) (summary, error) {
 		}
 		for _, e := range entries {
 			if (e.Kind == mailroom.DecidedSend || e.Kind == mailroom.DecidedDelivery) && len(e.Refusals) > 0 {
-				s.Refused[string(e.Refusals[0])]++
+				s.Refused[string(e.Refusals[0])] += e.Count
 			}
 		}
 		if len(entries) < page.Limit {

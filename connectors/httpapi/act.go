@@ -22,7 +22,7 @@ func (c *call) noteAct(e *endpoint) error {
 	if !c.viewer.ByOperator || !changes && c.viewer.Member == "" && !e.held {
 		return nil
 	}
-	act := mailroom.Act{By: c.viewer, Call: c.r.Method + " " + e.path, Member: c.viewer.Member}
+	act := mailroom.Act{By: c.viewer, Call: c.r.Method + " " + e.path, Member: c.viewer.Member, Reads: !changes}
 	switch id := c.r.PathValue("id"); {
 	case strings.HasPrefix(e.path, "/v1/members/{id}"):
 		act.Member, act.Makes = valid(id), c.r.Method == http.MethodPut && e.path == "/v1/members/{id}"
@@ -30,6 +30,8 @@ func (c *call) noteAct(e *endpoint) error {
 		act.InMail, _ = domain.ParseID(id)
 	case e.path == "/v1/audit":
 		act.Member = valid(c.query.Get("sender"))
+	case e.path == "/v1/restrictions":
+		act.Member = valid(c.query.Get("member"))
 	case e.access == operatorPage && onlyIDs(c.r.URL.Path):
 		act.Call = c.r.Method + " " + c.r.URL.Path
 	}

@@ -44,6 +44,9 @@ func testActs(t *testing.T) {
 				continue
 			}
 			act := w.fakeService.acts[0]
+			if reads := s.method == "GET" || s.method == "HEAD" || s.path == "/v1/preflight"; act.Reads != reads {
+				t.Errorf("%s is noted as one that reads: %t", s.name(), act.Reads)
+			}
 			if act.By.KeyID == "" || act.Call != s.name() || act.From.Request == "" || act.From.Address == "" {
 				t.Errorf("%s: %+v", s.name(), act)
 			}
@@ -71,6 +74,7 @@ func testActs(t *testing.T) {
 		w.ask(w.operator, "GET", "/v1/members/maria", nil).want(200, "")
 		w.ask(w.operator, "GET", "/v1/inmails/"+string(id), nil).want(200, "")
 		w.ask(w.operator, "GET", "/v1/audit?sender=jo", nil).want(200, "")
+		w.ask(w.operator, "GET", "/v1/restrictions?member=jo", nil).want(200, "")
 		w.ask(w.operator, "GET", "/v1/sent", nil, "Inmail-Member: jo").want(200, "")
 		w.ask("", "POST", "/queues/api/queues/sends:pause", nil, basic).want(200, "")
 		w.ask("", "POST", "/queues/api/queues/a@b.example:pause", nil, basic).want(200, "")
@@ -84,7 +88,7 @@ func testActs(t *testing.T) {
 		for _, a := range w.fakeService.acts {
 			got = append(got, noted{a.Call, a.Member, a.InMail})
 		}
-		want := []noted{{"GET /v1/members/{id}", "maria", ""}, {"GET /v1/inmails/{id}", "", id}, {"GET /v1/audit", "jo", ""},
+		want := []noted{{"GET /v1/members/{id}", "maria", ""}, {"GET /v1/inmails/{id}", "", id}, {"GET /v1/audit", "jo", ""}, {"GET /v1/restrictions", "jo", ""},
 			{"GET /v1/sent", "jo", ""}, {"POST /queues/api/queues/sends:pause", "", ""}, {"POST /queues/{rest...}", "", ""}}
 		if !slices.Equal(got, want) {
 			t.Errorf("noted %+v, want %+v", got, want)

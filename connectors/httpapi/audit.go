@@ -24,7 +24,11 @@ func (a *API) auditEndpoints() []endpoint {
 			method: "GET", path: "/v1/audit", name: "listAudit", held: true, group: "Operators", access: operatorOnly,
 			status: http.StatusOK,
 			does:   "List the decisions, newest first, with all true codes of each attempt in R21's order (R18, R43), and the acts of operators (R70)",
-			more:   "What is given in the query is joined by and. No entry has a text of an InMail.",
+			more: "What is given in the query is joined by and. No entry has a text of an InMail. Refused sends of one " +
+				"sender with the same codes, and an operator's reads that are the same call by the same key from the same " +
+				"address on the same member or InMail, are one entry for those of one minute: it describes the first, and " +
+				"has their count and the time of the last. Of refusals for spam_content, those with the same verdict are. " +
+				"Everything else is an entry each. Entries are kept for the days of the policy audit_days.",
 			query: append(pageParameters(),
 				parameter{name: "sender", doc: "only those on this member's sends, and acts on this member", schema: memberIDSchema()},
 				parameter{name: "kind", doc: "only those of this kind; decided: all but acts", schema: schema{"type": "string", "enum": auditFilters()}}),
@@ -53,6 +57,8 @@ type auditEntry struct {
 	Recipient domain.MemberID `json:"recipient,omitempty" example:"maria-lopez"`
 	Refusals  []domain.Code   `json:"refusals" example:"[\"opted_out\"]"`
 	By        string          `json:"by,omitempty" doc:"the key of the operator who acted"`
+	Count     int             `json:"count" doc:"how many it stands for: itself and those like it until last_at" example:"1"`
+	LastAt    stamp           `json:"last_at" doc:"when the last of them was"`
 	Detail    json.RawMessage `json:"detail,omitempty" doc:"of a restriction trigger, signals, limits and version; of a refusal for spam_content its verdict (R43); of declined and recipient_busy when they end (R63, R65); of an act call, key_name, from and request_id (R70)"`
 }
 
@@ -80,7 +86,7 @@ func (c *call) audit() (items[auditEntry], error) {
 	}
 	return listOf(auditList, p, found, func(e mailroom.AuditEntry) auditEntry {
 		shown := auditEntry{ID: e.ID, At: stamp(e.At), Kind: e.Kind, InMail: e.InMail, Sender: e.Sender,
-			Recipient: e.Recipient, Refusals: e.Refusals, By: e.By, Detail: e.Detail}
+			Recipient: e.Recipient, Refusals: e.Refusals, By: e.By, Count: e.Count, LastAt: stamp(e.LastAt), Detail: e.Detail}
 		if shown.Refusals == nil {
 			shown.Refusals = []domain.Code{}
 		}

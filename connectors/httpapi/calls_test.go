@@ -594,8 +594,8 @@ func TestCRM(t *testing.T) {
 
 func TestAudit(t *testing.T) {
 	w := newWorld(t)
-	w.fakeService.audit = []mailroom.AuditEntry{{ID: "1", At: epoch, Kind: "restrict", Sender: "jo", Detail: []byte(`{"trigger":"volume_hour","value":21}`), By: "k"}}
-	w.ask(w.operator, "GET", "/v1/audit", nil).want(200, "").has("items", []any{object{"id": "1", "at": "2026-11-23T09:00:00.000Z", "kind": "restrict", "sender": "jo", "refusals": []any{},
+	w.fakeService.audit = []mailroom.AuditEntry{{ID: "1", At: epoch, Kind: "restrict", Sender: "jo", Detail: []byte(`{"trigger":"volume_hour","value":21}`), By: "k", Count: 3, LastAt: epoch.Add(time.Second)}}
+	w.ask(w.operator, "GET", "/v1/audit", nil).want(200, "").has("items", []any{object{"id": "1", "at": "2026-11-23T09:00:00.000Z", "kind": "restrict", "sender": "jo", "refusals": []any{}, "count": 3.0, "last_at": "2026-11-23T09:00:01.000Z",
 		"detail": object{"trigger": "volume_hour", "value": 21}, "by": "k"}})
 	w.ask(w.operator, "POST", "/v1/audit/1/replay", `{}`).want(409, "conflict")
 	w.ask(w.operator, "GET", "/v1/audit?sender=jo", nil).want(200, "").has("items.0.id", "1")

@@ -425,7 +425,7 @@ func (f *fakeService) Accept(_ context.Context, s mailroom.Send) (mailroom.Accep
 	text := domain.ReadText(s.Subject, s.Body, s.Attachments)
 	answer := mailroom.Accepted{Advice: []advice.Hit{{Code: "no_name", Detail: "write to somebody, by name"}}}
 	if rs := f.judge(s.From, s.To, text.Refusals()); len(rs) > 0 {
-		entry := mailroom.AuditEntry{ID: string(f.id()), At: f.now, Kind: "send", Sender: s.From, Recipient: s.To}
+		entry := mailroom.AuditEntry{ID: string(f.id()), At: f.now, Kind: "send", Sender: s.From, Recipient: s.To, Count: 1, LastAt: f.now}
 		for _, refused := range rs {
 			entry.Refusals = append(entry.Refusals, refused.Code)
 		}

@@ -31,8 +31,8 @@ var eraseOwn = []string{
 // eraseSides keeps rows that another member shares: the id becomes "erased" ($2), and texts are emptied.
 var eraseSides = []string{
 	`UPDATE reports SET sender = $2, reason = '' WHERE sender = $1`,
-	`UPDATE audit SET sender = $2, detail = CASE kind WHEN 'act' THEN detail ELSE $3 END
-		WHERE sender = $1 AND sender <> ''`, // an act's detail is about the operator
+	`UPDATE audit SET sender = $2, detail = CASE kind WHEN 'act' THEN detail ELSE $3 END, same = ''
+		WHERE sender = $1 AND sender <> ''`, // an act's detail is about the operator; same is a digest of the id too
 	`UPDATE audit SET recipient = $2, detail = $3 WHERE recipient = $1 AND recipient <> ''`,
 }
 

@@ -33,6 +33,9 @@ func TestMigrateFromTheFirstVersion(t *testing.T) {
 	if _, err := db.Exec(`INSERT INTO reports (inmail, sender, reporter, at, reason) VALUES (?, 's', 'r', 1, '')`, id); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := db.Exec(`INSERT INTO audit (id, at, kind, sender, recipient, refusals, made_by, detail) VALUES ('a', 5, 'send', 's', 'r', 'self', '', '')`); err != nil {
+		t.Fatal(err)
+	}
 	if err := up(t.Context(), goose.DialectSQLite3, db, forSQLiteDDL, false); err == nil {
 		t.Error("opening an old schema without the right to migrate is no error")
 	}
@@ -51,6 +54,10 @@ func TestMigrateFromTheFirstVersion(t *testing.T) {
 	}
 	if _, err := db.Exec("SELECT id FROM waiting"); err != nil {
 		t.Errorf("the table of an older migration: %v", err)
+	}
+	var count, last int64
+	if err := db.QueryRow(`SELECT count, max(at, last_at) FROM audit WHERE id = 'a'`).Scan(&count, &last); err != nil || count != 1 || last != 5 {
+		t.Errorf("an entry of the first version stands for %d until %d: %v", count, last, err)
 	}
 	var taught bool
 	if err := db.QueryRow(`SELECT taught FROM reports WHERE inmail = ?`, id).Scan(&taught); err != nil || !taught {

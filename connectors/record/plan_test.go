@@ -68,10 +68,12 @@ func TestPlans(t *testing.T) {
 					_, since := tx.EventsSince(s.now.Add(-time.Hour))
 					_, expiring := tx.Expiring(mailroom.ExpiringPlace{ExpiresAt: s.now, ID: ids[0]}, 24*time.Hour, 500, true)
 					_, _, dropped := tx.DropEvents(s.now.Add(-time.Hour), 500)
+					_, audit := tx.DropAudit(s.now.Add(-time.Hour), s.now.Add(-2*time.Hour), 500)
+					_, answers := tx.DropAnswers(time.Hour, 500)
 					if len(events) != 200 {
 						return fmt.Errorf("%d events: %w", len(events), read)
 					}
-					return errors.Join(due, queued, after, texts, link, since, expiring, dropped)
+					return errors.Join(due, queued, after, texts, link, since, expiring, dropped, audit, answers)
 				},
 				"lookups": func(tx mailroom.Tx) error {
 					_, reported := tx.Reported(s.now.Add(-time.Hour), 1000)

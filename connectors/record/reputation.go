@@ -380,14 +380,21 @@ func (t *tx) TakeLessons(limit int) (lessons []mailroom.Lesson, err error) {
 	return lessons, err
 }
 
-const appendAudit = `INSERT INTO audit (id, at, kind, inmail, sender, recipient, refusals, made_by, detail)
-	SELECT r.id, r.at, r.kind, r.inmail, r.sender, r.recipient, r.refusals, r.made_by, r.detail
+// appendAudit stores entries. One whose same is stored already is counted there; two transactions that do so
+// at once come one after the other.
+const appendAudit = `INSERT INTO audit (id, at, kind, inmail, sender, recipient, refusals, made_by, detail, count,
+		last_at, same)
+	SELECT r.id, r.at, r.kind, r.inmail, r.sender, r.recipient, r.refusals, r.made_by, r.detail, r.count, r.last_at,
+		r.same
 	FROM unnest($1::text[], $2::bigint[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[],
-		$9::bytea[])
-		AS r(id, at, kind, inmail, sender, recipient, refusals, made_by, detail)`
+		$9::bytea[], $10::bigint[], $11::bigint[], $12::text[])
+		AS r(id, at, kind, inmail, sender, recipient, refusals, made_by, detail, count, last_at, same)
+	WHERE TRUE ON CONFLICT (same) WHERE same <> '' DO UPDATE SET count = audit.count + excluded.count,
+		last_at = greatest(audit.last_at, excluded.last_at)`
 
-// AppendAudit adds decisions to the audit (R21, R43).
+// AppendAudit adds decisions and acts to the audit (R21, R43, R70).
 func (t *tx) AppendAudit(entries []mailroom.AuditEntry) error {
+	entries = foldAudit(entries)
 	var rows batch
 	for _, e := range entries {
 		codes := make([]string, len(e.Refusals))
@@ -395,9 +402,48 @@ func (t *tx) AppendAudit(entries []mailroom.AuditEntry) error {
 			codes[i] = string(c)
 		}
 		rows.add(e.ID, millis(e.At), e.Kind, e.InMail, e.Sender, e.Recipient, strings.Join(codes, " "), e.By,
-			blob(e.Detail))
+			blob(e.Detail), int64(e.Count), millis(e.LastAt), e.Same)
 	}
 	return t.laterBatch("append to the audit", appendAudit, &rows, len(entries))
+}
+
+// foldAudit makes one of the entries that are the same, as one statement stores a row once, and sorts by
+// Same, so that transactions take the rows that they share in one order.
+func foldAudit(entries []mailroom.AuditEntry) []mailroom.AuditEntry {
+	folded := make([]mailroom.AuditEntry, 0, len(entries))
+	place := map[string]int{}
+	for _, e := range entries {
+		e.Count = max(e.Count, 1)
+		if e.LastAt.Before(e.At) {
+			e.LastAt = e.At
+		}
+		i, again := place[e.Same]
+		if e.Same == "" || !again {
+			place[e.Same] = len(folded)
+			folded = append(folded, e)
+			continue
+		}
+		folded[i].Count += e.Count
+		if folded[i].LastAt.Before(e.LastAt) {
+			folded[i].LastAt = e.LastAt
+		}
+	}
+	slices.SortStableFunc(folded, func(a, b mailroom.AuditEntry) int { return strings.Compare(a.Same, b.Same) })
+	return folded
+}
+
+const dropAudit = `DELETE FROM audit WHERE id IN (SELECT o.id FROM audit o WHERE o.at < $1 AND o.last_at < $1
+		AND (o.at < $2 OR o.kind NOT IN ('restrict', 'undo'))
+	ORDER BY o.at LIMIT $3)`
+
+// DropAudit deletes up to limit entries of the audit before a time, the oldest first, and returns how many.
+// Restrictions and undos are deleted only before another time.
+func (t *tx) DropAudit(before, restrictions time.Time, limit int) (int, error) {
+	if limit <= 0 {
+		return 0, nil
+	}
+	n, err := t.exec("drop old entries of the audit", dropAudit, millis(before), millis(restrictions), limit)
+	return int(n), err
 }
 
 const (
@@ -429,14 +475,15 @@ func (t *tx) Taught(ids []domain.ID) error {
 	return err
 }
 
-const auditColumns = `SELECT id, at, kind, inmail, sender, recipient, refusals, made_by, detail FROM audit WHERE `
+const auditColumns = `SELECT id, at, kind, inmail, sender, recipient, refusals, made_by, detail, count,
+	greatest(at, last_at) FROM audit WHERE `
 
 func scanAudit(r row) (e mailroom.AuditEntry, err error) {
-	var at int64
+	var at, last int64
 	var inmail *string
 	var codes string
 	if err := r.Scan(&e.ID, &at, &e.Kind, &inmail, (*string)(&e.Sender), (*string)(&e.Recipient), &codes, &e.By,
-		&e.Detail); err != nil {
+		&e.Detail, &e.Count, &last); err != nil {
 		return e, err
 	}
 	if inmail != nil {
@@ -448,7 +495,7 @@ func scanAudit(r row) (e mailroom.AuditEntry, err error) {
 	if len(e.Detail) == 0 {
 		e.Detail = nil
 	}
-	e.At = instant(at)
+	e.At, e.LastAt = instant(at), instant(last)
 	return e, nil
 }
 

@@ -17,8 +17,12 @@ func (v *visit) noteAct() error {
 	if !by.ByOperator || !changes && (v.r.Header.Get("Inmail-Part") != "" || by.Member == "" && !v.showsMembers()) {
 		return nil
 	}
-	act := mailroom.Act{By: by, Call: v.route.pattern, Member: by.Member}
-	if id := domain.MemberID(v.r.FormValue("member")); by.Member == "" && id.Validate() == nil {
+	act := mailroom.Act{By: by, Call: v.route.pattern, Member: by.Member, Reads: !changes}
+	whom := v.r.FormValue("member")
+	if v.r.URL.Path == "/works/audit" {
+		whom = v.r.FormValue("sender")
+	}
+	if id := domain.MemberID(whom); by.Member == "" && id.Validate() == nil {
 		act.Member = id
 	}
 	act.InMail, _ = domain.ParseID(v.r.PathValue("id"))

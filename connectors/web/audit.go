@@ -23,6 +23,7 @@ type auditPage struct {
 type auditItem struct {
 	At                moment
 	What              string
+	Times             string // how many it stands for, and until when; empty: one
 	Sender, Recipient string
 	Refusals          []string
 	Note              string // the limit that was passed, or the operator's own words
@@ -92,6 +93,9 @@ func (v *visit) showAudit() error {
 		}
 		item := auditItem{At: momentOf(e.At, v.now()), What: look(auditWords[e.Kind]), Sender: string(e.Sender),
 			Recipient: string(e.Recipient), By: e.By, InMail: e.InMail, Note: noteOf(e)}
+		if e.Count > 1 {
+			item.Times = say("%s times until %s", number(float64(e.Count)), e.LastAt.UTC().Format("15:04:05 UTC"))
+		}
 		if item.What == "" {
 			item.What = spaced(e.Kind)
 		}

@@ -83,8 +83,9 @@ func (svc *Service) Read(s Send) *Letter {
 
 // AcceptRead judges letters by every rule that can be judged now, in R21's order, and stores those that pass
 // as queued, in one transaction; answers[i] is for letters[i]. Of a refused one only the audit keeps the
-// codes, and no key is bound to it (R27, R28). After an error nothing of the batch is stored. The caller
-// announces queued, which leaves out sends that were accepted before under their key (R28).
+// codes, once for those like it of one minute, and no key is bound to it (R27, R28). After an error nothing
+// of the batch is stored. The caller announces queued, which leaves out sends that were accepted before under
+// their key (R28).
 func (svc *Service) AcceptRead(ctx context.Context,
 	letters []*Letter) (answers []Accepted, queued []domain.ID, err error) {
 	if len(letters) == 0 {
@@ -343,8 +344,10 @@ func (b *acceptance) refuse(d *Letter, refusals []*domain.Refusal, text content,
 		return Accepted{}, err
 	}
 	b.refused = append(b.refused, codes[0])
-	b.audit = append(b.audit, AuditEntry{ID: string(b.svc.ids.NewID()), At: now, Kind: DecidedSend,
-		Sender: b.ledger.known(d.From), Recipient: b.ledger.known(d.To), Refusals: codes, Detail: detail})
+	entry := AuditEntry{ID: string(b.svc.ids.NewID()), At: now, Kind: DecidedSend,
+		Sender: b.ledger.known(d.From), Recipient: b.ledger.known(d.To), Refusals: codes, Detail: detail}
+	entry.Same = sameRefusal(entry, text)
+	b.audit = append(b.audit, entry)
 	a := Accepted{Err: refusals[0].ForSender()}
 	b.repeats[d.answerKey()] = repeat{d.digest, a}
 	return a, nil

@@ -16,6 +16,7 @@ type Act struct {
 	Call   string          // method and pattern of the path: PUT /v1/members/{id}
 	Member domain.MemberID // on whom, or for whom; empty: nobody
 	Makes  bool            // it may create the member, so its id is noted although nobody has it yet
+	Reads  bool            // it changes nothing: those like it of one minute are one entry with a count
 	InMail domain.ID       // on which InMail; empty: none
 	From   Origin
 }
@@ -70,13 +71,13 @@ func (svc *Service) NoteAct(ctx context.Context, act Act) error {
 	}
 	entry := AuditEntry{ID: string(svc.ids.NewID()), Kind: DecidedAct, InMail: act.InMail, Sender: act.Member,
 		By: act.By.KeyID, Detail: detail}
-	return wrap("note an operator's act", svc.acts.store(ctx, noted{entry, act.Makes}, svc.storeActs))
+	return wrap("note an operator's act", svc.acts.store(ctx, noted{entry, act}, svc.storeActs))
 }
 
 // noted is an act on its way into the audit.
 type noted struct {
 	AuditEntry
-	makes bool
+	act Act
 }
 
 // storeActs stores acts in one transaction. It does so in a held record too, where operators may still act.
@@ -101,8 +102,11 @@ func (svc *Service) storeActs(ctx context.Context, acts []noted) error {
 		for i, a := range acts {
 			entries[i] = a.AuditEntry
 			entries[i].At = tx.Now()
-			if known[a.Sender] == nil && !a.makes {
+			if known[a.Sender] == nil && !a.act.Makes {
 				entries[i].Sender = ""
+			}
+			if a.act.Reads {
+				entries[i].Same = sameRead(entries[i], a.act)
 			}
 		}
 		return tx.AppendAudit(entries)

@@ -6,6 +6,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"inmail/domain"
 	"inmail/domain/mailroom"
@@ -78,6 +81,54 @@ func testActs(t *testing.T) {
 		w.ok(err)
 		if len(entries) != 2 || entries[0].Sender+entries[1].Sender != "new" {
 			w.t.Errorf("%+v", entries)
+		}
+	})
+	on(t, "R70_like_reads_of_one_minute_are_one_entry", func(w *world) {
+		w.member("a", "job_seeker_5")
+		w.member("b", "job_seeker_5")
+		ctx, elsewhere := mailroom.WithOrigin(w.ctx, origin), mailroom.WithOrigin(w.ctx, mailroom.Origin{Address: "192.0.2.8", Request: "r2"})
+		note := func(ctx context.Context, act mailroom.Act) {
+			w.t.Helper()
+			w.ok(w.svc.NoteAct(ctx, act))
+			w.clock.advance(time.Second)
+		}
+		feed := mailroom.Act{By: by, Call: "GET /v1/events", Reads: true}
+		for range 30 {
+			note(ctx, feed)
+		}
+		note(elsewhere, feed)
+		note(ctx, mailroom.Act{By: mailroom.Viewer{ByOperator: true, KeyID: "k2"}, Call: "GET /v1/events", Reads: true})
+		for _, on := range []domain.MemberID{"a", "b", "a"} {
+			note(ctx, mailroom.Act{By: by, Call: "GET /v1/members/{id}", Member: on, Reads: true})
+		}
+		for range 2 {
+			note(ctx, mailroom.Act{By: by, Call: "PUT /v1/members/{id}", Member: "a"})
+		}
+		w.clock.set(t0.Add(time.Minute))
+		note(ctx, feed)
+		entries, err := w.svc.Audit(w.ctx, mailroom.AuditFilter{Kind: mailroom.DecidedAct}, mailroom.Page{Limit: 20})
+		w.ok(err)
+		var got []string
+		for _, e := range entries {
+			call, _ := mailroom.CallOf(e)
+			got = append(got, fmt.Sprintf("%s %s%s %d from %s to %s", e.By, call, " "+e.Sender, e.Count, e.At.Sub(t0), e.LastAt.Sub(t0)))
+		}
+		want := []string{
+			"k1 GET /v1/events  1 from 1m0s to 1m0s",
+			"k1 PUT /v1/members/{id} a 1 from 36s to 36s", "k1 PUT /v1/members/{id} a 1 from 35s to 35s",
+			"k1 GET /v1/members/{id} b 1 from 33s to 33s", "k1 GET /v1/members/{id} a 2 from 32s to 34s",
+			"k2 GET /v1/events  1 from 31s to 31s", "k1 GET /v1/events  1 from 30s to 30s",
+			"k1 GET /v1/events  30 from 0s to 29s",
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			w.t.Errorf("acts (-want +got):\n%s", diff)
+		}
+
+		// The entry of an erased member is closed, and what it names is gone (R60).
+		w.ok(w.svc.Erase(w.ctx, by, "a"))
+		w.work()
+		if entries, err = w.svc.Audit(w.ctx, mailroom.AuditFilter{Sender: "a"}, mailroom.Page{Limit: 20}); err != nil || len(entries) != 0 {
+			w.t.Errorf("after the erasure: %+v, %v", entries, err)
 		}
 	})
 	on(t, "R70_a_caller_who_goes_away_takes_no_entry_with_it", func(w *world) {

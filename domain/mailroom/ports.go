@@ -540,8 +540,12 @@ type Reputation interface {
 	UndoRestriction(id string) error
 	// Report stores an abuse report, once for each InMail; a second one is ErrConflict (R44).
 	Report(id domain.ID, sender, reporter domain.MemberID, reason string) error
-	// AppendAudit appends entries. Audit lists those that pass a filter, newest first by (At, ID).
+	// AppendAudit appends entries. One whose Same is that of an entry which is there adds its Count to that
+	// and moves its LastAt on, and is nothing of its own. Audit lists those that pass a filter, newest first
+	// by (At, ID). DropAudit deletes up to limit entries before a time, the oldest first, and returns how
+	// many; restrictions and undos are kept from another time on.
 	AppendAudit(entries []AuditEntry) error
+	DropAudit(before, restrictions time.Time, limit int) (int, error)
 	Audit(f AuditFilter, page Page) ([]AuditEntry, error)
 	// Decisions returns those of ids that are in the audit.
 	Decisions(ids []string) (map[string]AuditEntry, error)
@@ -618,6 +622,13 @@ type AuditEntry struct {
 	Recipient domain.MemberID
 	Refusals  []domain.Code
 	By        string // the key id of the operator who acted; empty: none did
+	// Count is how many it stands for: itself, which all other fields describe, and those like it until
+	// LastAt. 0 and a zero LastAt are stored as 1 and At.
+	Count  int
+	LastAt time.Time
+	// Same is given to what may be one entry with those like it, which have the same value; empty: it stands
+	// alone. It is not read back.
+	Same string
 	// Detail is JSON: a spam.Decision of a restriction, a spam.ContentDecision of a refusal for spam_content
 	// (R43), an actDetail of an act, whose Sender is the member that it is on (R70).
 	Detail []byte

@@ -19,6 +19,7 @@ import (
 // TestRules proves on every record the rules that need one.
 func TestRules(t *testing.T) {
 	testActs(t)
+	testAudit(t)
 	reputationRules(t)
 	eraseRules(t)
 	preflightRules(t)

@@ -125,7 +125,8 @@ var taskKinds = []TaskKind{
 	{
 		Type: TaskRetain, Queue: QueueUpkeep, Every: time.Hour,
 		Timeout: 10 * time.Minute, Retries: 3,
-		Does: "drops old keys and events, empties texts older than the policy `retain_days`, then their bytes in the files; " +
+		Does: "drops old keys, events and entries of the audit, empties texts older than the policy `retain_days`, " +
+			"then their bytes in the files; " +
 			"such an InMail opens with empty texts, counts stay",
 	},
 	{

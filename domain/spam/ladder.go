@@ -23,11 +23,19 @@ type Restriction struct {
 func (r Restriction) Active(now time.Time) bool { return now.Before(r.Until) }
 
 // steps are the lengths of the restrictions by their step, 1 to 3 (R42).
-var steps = [...]time.Duration{24 * time.Hour, 72 * time.Hour, 7 * 24 * time.Hour}
+var steps = [numberOfSteps]time.Duration{24 * time.Hour, 72 * time.Hour, longest}
+
+const (
+	numberOfSteps = 3
+	longest       = 7 * 24 * time.Hour
+)
 
 // cleanTime is how long a sender must go without a restriction, from the end of the last one, to fall one
 // step.
 const cleanTime = 90 * 24 * time.Hour
+
+// LadderTime is how long after its beginning a restriction raises the step of the next one, at most.
+const LadderTime = longest + (numberOfSteps-1)*cleanTime
 
 // Restrict returns the restriction that follows from t (R42). previous are the sender's earlier restrictions
 // in any order, without those that an operator has undone: each raises the next one by a step, up to the

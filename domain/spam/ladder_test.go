@@ -55,3 +55,20 @@ func TestLadderOfOverlappingRestrictions(t *testing.T) {
 		t.Errorf("89.9 days after the longer one: step %d", got.Step)
 	}
 }
+
+// TestLadderTime checks that a restriction of the longest step raises the next one until LadderTime, and no
+// longer.
+func TestLadderTime(t *testing.T) {
+	var previous []Restriction
+	now := t0
+	for range numberOfSteps {
+		previous = append(previous, Restrict(now, Trigger{}, previous))
+		now = previous[len(previous)-1].Until
+	}
+	last := previous[numberOfSteps-1]
+	before := Restrict(last.StartedAt.Add(LadderTime-ms), Trigger{}, previous)
+	after := Restrict(last.StartedAt.Add(LadderTime), Trigger{}, previous)
+	if last.Step != numberOfSteps || before.Step != 2 || after.Step != 1 {
+		t.Errorf("after step %d: step %d until LadderTime, then %d", last.Step, before.Step, after.Step)
+	}
+}

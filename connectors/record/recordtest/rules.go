@@ -50,6 +50,9 @@ func Rules(t *testing.T, engines Engines) {
 		{"R41_signals_are_those_of_the_windows", signals},
 		{"R42_restriction_lifts_by_itself", restriction},
 		{"R43_audit_keeps_every_true_code", auditKeeps},
+		{"R43_like_entries_are_one_with_a_count", likeEntries},
+		{"R43_like_entries_at_once", likeEntriesRace},
+		{"R70_old_entries_are_dropped", dropAudit},
 		{"R44_one_report_an_inmail", oneReport},
 		{"R53_a_push_is_leased_to_one", leaseRace},
 		{"R53_synced_only_at_the_pushed_version", syncedAtPushedVersion},
@@ -1240,8 +1243,8 @@ func restriction(t *testing.T, w *world) {
 func auditKeeps(t *testing.T, w *world) {
 	entries := []mailroom.AuditEntry{
 		{ID: string(newID()), At: start.Add(time.Second), Kind: "send", Sender: "ada", Recipient: "bob",
-			Refusals: []domain.Code{domain.Restricted, domain.Blocked}, Detail: []byte(`{"value":21,"limit":20}`)},
-		{ID: string(newID()), At: start, Kind: "restrict", InMail: newID(), Sender: "ada", By: "key-1"},
+			Refusals: []domain.Code{domain.Restricted, domain.Blocked}, Detail: []byte(`{"value":21,"limit":20}`), Count: 1, LastAt: start.Add(time.Second)},
+		{ID: string(newID()), At: start, Kind: "restrict", InMail: newID(), Sender: "ada", By: "key-1", Count: 1, LastAt: start},
 	}
 	w.update(func(tx mailroom.Tx) error { return tx.AppendAudit(entries) })
 	w.update(func(tx mailroom.Tx) error {
@@ -1262,6 +1265,102 @@ func auditKeeps(t *testing.T, w *world) {
 	})
 	if diff := cmp.Diff(map[string]mailroom.AuditEntry{entries[1].ID: entries[1]}, byID); diff != "" {
 		t.Errorf("decisions by id (-want +got):\n%s", diff)
+	}
+}
+
+// refusalAt is a refused send that may be one entry with those like it.
+func refusalAt(at time.Time, same string) mailroom.AuditEntry {
+	return mailroom.AuditEntry{ID: string(newID()), At: at, Kind: "send", Sender: "ada", Recipient: "bob",
+		Refusals: []domain.Code{domain.OptedOut}, Same: same}
+}
+
+// entryOf is an entry as it is read back.
+func entryOf(e mailroom.AuditEntry, count int, last time.Time) mailroom.AuditEntry {
+	e.Count, e.LastAt, e.Same = count, last, ""
+	return e
+}
+
+func wholeAudit(w *world) []mailroom.AuditEntry {
+	w.t.Helper()
+	return read(w, func(tx mailroom.Tx) ([]mailroom.AuditEntry, error) {
+		return tx.Audit(mailroom.AuditFilter{}, page(100))
+	})
+}
+
+func likeEntries(t *testing.T, w *world) {
+	first, other, alone := refusalAt(start, "one"), refusalAt(start, "two"), refusalAt(start, "")
+	w.update(func(tx mailroom.Tx) error {
+		return tx.AppendAudit([]mailroom.AuditEntry{other, first, alone, refusalAt(start.Add(time.Second), "one")})
+	})
+	w.update(func(tx mailroom.Tx) error {
+		return tx.AppendAudit([]mailroom.AuditEntry{refusalAt(start.Add(3*time.Second), "one"), refusalAt(start.Add(2*time.Second), "one")})
+	})
+	want := []mailroom.AuditEntry{entryOf(alone, 1, start), entryOf(other, 1, start), entryOf(first, 4, start.Add(3*time.Second))}
+	if diff := cmp.Diff(want, wholeAudit(w)); diff != "" {
+		t.Errorf("audit (-want +got):\n%s", diff)
+	}
+	// An erased sender's entries take none in.
+	Erase(t, w.rec, "ada")
+	w.update(func(tx mailroom.Tx) error { return tx.AppendAudit([]mailroom.AuditEntry{refusalAt(start, "one")}) })
+	if got := wholeAudit(w); len(got) != 4 || got[3].Sender != domain.Erased || got[3].Count != 4 || got[0].Sender != "ada" || got[0].Count != 1 {
+		t.Errorf("after an erasure: %+v", got)
+	}
+}
+
+// likeEntriesRace lets transactions that share rows, in other orders, count at once.
+func likeEntriesRace(t *testing.T, w *world) {
+	const calls, each = 8, 5
+	errs := race(calls, func(i int) error {
+		for n := range each {
+			entries := []mailroom.AuditEntry{refusalAt(start, "one"), refusalAt(start, "two"), refusalAt(start, "three"), refusalAt(start, "")}
+			if (i+n)%2 == 0 {
+				slices.Reverse(entries)
+			}
+			if err := w.rec.Update(t.Context(), func(tx mailroom.Tx) error { return tx.AppendAudit(entries) }); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
+	}
+	counts := map[int]int{}
+	for _, e := range wholeAudit(w) {
+		counts[e.Count]++
+	}
+	if diff := cmp.Diff(map[int]int{1: calls * each, calls * each: 3}, counts); diff != "" {
+		t.Errorf("entries by their count (-want +got):\n%s", diff)
+	}
+}
+
+func dropAudit(t *testing.T, w *world) {
+	var entries []mailroom.AuditEntry
+	for i := range 6 {
+		entries = append(entries, refusalAt(start.Add(time.Duration(i)*time.Minute), fmt.Sprint(i)))
+	}
+	last := refusalAt(start.Add(3*time.Minute), "0")                                  // the first of all was last met then
+	entries[1].Kind, entries[2].Kind = mailroom.DecidedRestrict, mailroom.DecidedUndo // the undo is kept longer
+	w.update(func(tx mailroom.Tx) error { return tx.AppendAudit(append(entries, last)) })
+	drop := func(limit, want int) {
+		t.Helper()
+		var n int
+		w.update(func(tx mailroom.Tx) (err error) {
+			n, err = tx.DropAudit(start.Add(3*time.Minute), start.Add(2*time.Minute), limit)
+			return err
+		})
+		if n != want {
+			t.Errorf("dropped %d, want %d", n, want)
+		}
+	}
+	drop(0, 0)
+	drop(1, 1)
+	if got := wholeAudit(w); len(got) != 5 || got[4].ID != entries[0].ID || got[3].ID != entries[2].ID {
+		t.Errorf("after the first: %+v", got)
+	}
+	drop(10, 0)
+	if got := wholeAudit(w); len(got) != 5 || got[2].ID != entries[3].ID {
+		t.Errorf("what is young: %+v", got)
 	}
 }
 
