@@ -250,6 +250,10 @@ func (s Settings) Warnings() []string {
 	if other := s.Queue.Unencrypted(); other != "" {
 		warn("redis_url: the way to %s is without TLS; write rediss://", other)
 	}
+	if n := s.Queue.HooksConcurrency; n < mailroom.WebhookWorkers {
+		warn("queue_hooks_concurrency: with %d workers, %d end points that hang delay all others; set it to %d, or leave it out",
+			n, n, mailroom.WebhookWorkers)
+	}
 	return all
 }
 

@@ -16,7 +16,6 @@ import (
 // The bounds of deliveries to one end point.
 const (
 	hookParallel = 8                // events of different InMails that are on their way at once
-	hookBatch    = 12 * time.Second // a batch starts no further try after that
 	hookTask     = 20 * time.Second // a task claims no further batch after that
 )
 
@@ -67,7 +66,7 @@ func (j *Jobs) deliverBatch(ctx context.Context, id string, holder domain.ID) (m
 // at the same time. After a failure the others of its InMail wait. When the first tries all fail, or the time
 // of the batch is over, it sends no further one. It returns how many were delivered.
 func (j *Jobs) sendBatch(ctx context.Context, b *mailroom.WebhookBatch) int {
-	until := time.Now().Add(hookBatch)
+	until := time.Now().Add(mailroom.WebhookSpell)
 	var delivered, failed atomic.Int64
 	lanes := make(chan []int, len(b.Due))
 	for _, lane := range lanesOf(b.Due) {

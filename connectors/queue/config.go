@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"net"
 	"time"
+
+	"inmail/domain/mailroom"
 )
 
 // Config is the location of the queue and how much a process works on it. Start from Default.
@@ -19,7 +21,7 @@ type Config struct {
 	EnqueueTimeout    time.Duration `koanf:"queue_enqueue_timeout"`    // of one Enqueue with all its tasks; 50ms..1m
 	Concurrency       int           `koanf:"queue_concurrency"`        // tasks of sends at once, per process; 1..1000
 	CRMConcurrency    int           `koanf:"queue_crm_concurrency"`    // tasks of crm at once; 1..100
-	HooksConcurrency  int           `koanf:"queue_hooks_concurrency"`  // tasks of hooks at once; 1..1000
+	HooksConcurrency  int           `koanf:"queue_hooks_concurrency"`  // tasks of hooks at once; 1..1000; below mailroom.WebhookWorkers, end points that hang delay others
 	UpkeepConcurrency int           `koanf:"queue_upkeep_concurrency"` // tasks of upkeep at once; 1..100
 	Pullers           int           `koanf:"queue_pullers"`            // fetch sends, some 7,000/s each; 1..16
 	CheckInterval     time.Duration `koanf:"queue_check_interval"`     // between polls of an empty sends; 1ms..10s
@@ -30,7 +32,7 @@ type Config struct {
 func Default() Config {
 	return Config{
 		ConnectTimeout: 2 * time.Second, Timeout: 3 * time.Second, EnqueueTimeout: time.Second,
-		Concurrency: 32, CRMConcurrency: 4, HooksConcurrency: 32, UpkeepConcurrency: 4, Pullers: 1,
+		Concurrency: 32, CRMConcurrency: 4, HooksConcurrency: mailroom.WebhookWorkers, UpkeepConcurrency: 4, Pullers: 1,
 		CheckInterval: 15 * time.Millisecond, Grace: 20 * time.Second,
 	}
 }

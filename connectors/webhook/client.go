@@ -22,7 +22,7 @@ import (
 // Config has the settings of webhooks.
 type Config struct {
 	AllowPrivate bool          `koanf:"webhook_allow_private"` // http, and addresses that are not public
-	Timeout      time.Duration `koanf:"webhook_timeout"`       // of one try; 100ms..20s
+	Timeout      time.Duration `koanf:"webhook_timeout"`       // of one try; 100ms..mailroom.WebhookTry
 }
 
 // Default returns the settings that apply where nothing is set.
@@ -30,8 +30,8 @@ func Default() Config { return Config{Timeout: 10 * time.Second} }
 
 // Validate reports all invalid settings.
 func (c Config) Validate() error {
-	if c.Timeout < 100*time.Millisecond || c.Timeout > 20*time.Second {
-		return fmt.Errorf("webhook_timeout: %s is outside 100ms..20s", c.Timeout)
+	if c.Timeout < 100*time.Millisecond || c.Timeout > mailroom.WebhookTry {
+		return fmt.Errorf("webhook_timeout: %s is outside 100ms..%s", c.Timeout, mailroom.WebhookTry)
 	}
 	return nil
 }
@@ -47,7 +47,8 @@ type Client struct {
 
 var _ mailroom.WebhookSender = (*Client)(nil)
 
-// New makes a client. It uses no proxy, as that would choose the address in its place.
+// New makes a client. It uses no proxy, as that would choose the address in its place. The connections to a
+// host are not limited, because many end points may have the same one, and the worker of each limits its own.
 func New(cfg Config) *Client {
 	dialer := &net.Dialer{Timeout: cfg.Timeout}
 	if !cfg.AllowPrivate {
@@ -59,7 +60,7 @@ func New(cfg Config) *Client {
 		Transport: &http.Transport{
 			DialContext: dialer.DialContext, ForceAttemptHTTP2: true, TLSHandshakeTimeout: cfg.Timeout,
 			TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12}, MaxResponseHeaderBytes: maxAnswer,
-			MaxIdleConnsPerHost: 8, MaxConnsPerHost: 16, IdleConnTimeout: 30 * time.Second,
+			MaxIdleConnsPerHost: 8, IdleConnTimeout: 30 * time.Second,
 		},
 	}}
 }

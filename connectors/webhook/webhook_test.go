@@ -16,6 +16,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -30,6 +31,7 @@ func TestRules(t *testing.T) {
 	t.Run("R68_verified_by_the_library_of_subscribers", byTheirLibrary)
 	t.Run("R68_public_addresses_alone", publicAlone)
 	t.Run("R68_no_redirect_time_and_size_limits", limits)
+	t.Run("R68_a_host_that_hangs_for_one_answers_another", oneHost)
 }
 
 // vectors are those of the specification of Standard Webhooks.
@@ -234,4 +236,33 @@ func limits(t *testing.T) {
 	if err := (Config{Timeout: time.Hour}).Validate(); err == nil || !strings.Contains(fmt.Sprint(err), "webhook_timeout") {
 		t.Errorf("an hour is %v", err)
 	}
+}
+
+// oneHost lets all tries of several end points of one host hang, as those of a service for automation may,
+// while another end point of that host is answered.
+func oneHost(t *testing.T) {
+	const hanging = 40
+	inside, release := make(chan struct{}, hanging), make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/quick" {
+			inside <- struct{}{}
+			<-release
+		}
+	}))
+	defer server.Close()
+	c := New(Config{AllowPrivate: true, Timeout: time.Hour})
+	var wg sync.WaitGroup
+	for i := range hanging {
+		wg.Go(func() {
+			c.Send(t.Context(), mailroom.WebhookMessage{URL: fmt.Sprintf("%s/%d", server.URL, i/8)})
+		})
+	}
+	for range hanging {
+		<-inside
+	}
+	if got := c.Send(t.Context(), mailroom.WebhookMessage{URL: server.URL + "/quick"}); got.Status != 200 {
+		t.Errorf("the quick one: %+v", got)
+	}
+	close(release)
+	wg.Wait()
 }

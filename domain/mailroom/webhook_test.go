@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"inmail/connectors/queue"
 	"inmail/domain"
 	"inmail/domain/mailroom"
 	"inmail/worker"
@@ -58,6 +59,70 @@ func (r *receiver) Send(_ context.Context, m mailroom.WebhookMessage) mailroom.W
 	r.ids[m.ID]++
 	r.bodies = append(r.bodies, string(m.Body))
 	return mailroom.WebhookAnswer{Status: 204}
+}
+
+// hanging is end points of which all but the quick one take no event until they are released.
+type hanging struct {
+	mu      sync.Mutex
+	inside  map[string]int // URL → tries
+	quick   int            // events that the quick one took
+	release chan struct{}
+}
+
+func (h *hanging) Judge(*url.URL) error { return nil }
+
+func (h *hanging) Send(_ context.Context, m mailroom.WebhookMessage) mailroom.WebhookAnswer {
+	h.mu.Lock()
+	if m.URL == hookURL+"quick" {
+		h.quick++
+		h.mu.Unlock()
+		return mailroom.WebhookAnswer{Status: 204}
+	}
+	h.inside[m.URL]++
+	h.mu.Unlock()
+	<-h.release
+	return mailroom.WebhookAnswer{Reason: "time_out"}
+}
+
+// workers starts the workers that ship, on a queue of their own. The function that it returns asks for what
+// is due, as the schedule does, until a condition holds.
+func (w *world) workers(h *hanging) func(what string, until func() bool) {
+	w.t.Helper()
+	log := slog.New(slog.DiscardHandler)
+	broker, err := queue.Open(queue.Default(), log)
+	w.ok(err)
+	w.t.Cleanup(func() { _ = broker.Close() })
+	jobs := &worker.Jobs{Service: w.svc, Webhooks: h, Log: log}
+	handlers := map[string]queue.Handler{}
+	for kind, handler := range jobs.Handlers() {
+		handlers[kind] = handler
+	}
+	server, err := broker.Start(handlers, nil)
+	w.ok(err)
+	w.t.Cleanup(func() {
+		close(h.release)
+		w.ok(server.Stop(w.ctx))
+	})
+	return func(what string, until func() bool) {
+		w.t.Helper()
+		for range 1200 {
+			h.mu.Lock()
+			done := until()
+			h.mu.Unlock()
+			if done {
+				return
+			}
+			due, err := w.svc.DueWebhooks(w.ctx)
+			w.ok(err)
+			for _, id := range due {
+				w.ok(broker.Enqueue(w.ctx, mailroom.Task{Type: mailroom.TaskWebhookDeliver, IDs: []string{id}}))
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		w.t.Fatalf("waited too long until %s: %d hang, the quick one took %d", what, len(h.inside), h.quick)
+	}
 }
 
 func busy(mailroom.WebhookMessage) mailroom.WebhookAnswer {
@@ -353,6 +418,36 @@ func webhookRules(t *testing.T) {
 		}
 		if len(r.bodies) != 2 || with != 1 {
 			w.t.Errorf("%d of %d events have the subject", with, len(r.bodies))
+		}
+	})
+	on(t, "R68_end_points_that_hang_delay_no_other", func(w *world) {
+		h := &hanging{inside: map[string]int{}, release: make(chan struct{})}
+		w.receiver = h
+		w.serve()
+		ask := w.workers(h)
+		w.member("a", "recruiter_50")
+		w.members(1)
+		for i := range mailroom.MaxWebhooks - 1 { // 99, more than 40
+			w.hook(fmt.Sprint(hookURL, "hang/", i), "*")
+		}
+		id := w.sent("a", "r0")
+		ask("all but one hang", func() bool { return len(h.inside) == mailroom.MaxWebhooks-1 })
+		quick := w.hook(hookURL+"quick", "*")
+		_, err := w.svc.Open(w.ctx, as("r0"), id)
+		w.ok(err)
+		ask("the quick one has its event", func() bool { return h.quick == 1 })
+		_, err = w.svc.Reply(w.ctx, as("r0"), id, "Gladly.")
+		w.ok(err)
+		ask("the quick one has those of the reply", func() bool { return h.quick == 3 })
+		if now, err := w.svc.Webhook(w.ctx, quick.ID); err != nil || now.Tries > 0 {
+			w.t.Errorf("the quick one failed %d times: %v", now.Tries, err)
+		}
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		for url, n := range h.inside {
+			if n != 1 {
+				w.t.Errorf("%s was tried %d times while its first try hung", url, n)
+			}
 		}
 	})
 	on(t, "R68_two_workers_and_a_slow_end_point", func(w *world) {

@@ -9,11 +9,19 @@ import (
 	"inmail/domain"
 )
 
-// The bounds of a batch of deliveries to one end point.
+// The bounds of a batch of deliveries to one end point. Only one worker has the lease of an end point, and a
+// batch ends in it, so an end point that hangs holds one worker for a bounded time.
 const (
-	WebhookLease = 30 * time.Second // how long a batch may take; its worker stops before
-	webhookPage  = 200              // events of one batch, and waiting deliveries of one batch
+	WebhookTry   = 20 * time.Second // the longest that one try may take
+	WebhookSpell = 12 * time.Second // a batch starts no further try after that
+	// WebhookLease is how long a batch may take, with the time to store how it ended.
+	WebhookLease = WebhookSpell + WebhookTry + 8*time.Second
+	webhookPage  = 200 // events of one batch, and waiting deliveries of one batch
 )
+
+// WebhookWorkers is how many workers deliver to end points at once, so that each end point has one of its own
+// beside the one that looks what is due: however many of them hang, the others wait for none of them (R68).
+const WebhookWorkers = MaxWebhooks + 1
 
 // WebhookBatch is what one worker delivers to one end point next.
 type WebhookBatch struct {
