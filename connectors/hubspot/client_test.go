@@ -52,7 +52,9 @@ func installClient(t *testing.T) string {
 // without losing a field, and the client itself is refused what HubSpot refuses.
 func TestOfficialClient(t *testing.T) {
 	node := installClient(t)
-	w := newBareWorld(t, func(_ *sandbox.Options, c *Config, _ *Deps) { c.Owners = []string{"sally=sally@acme.example"} })
+	w := newBareWorld(t, func(o *sandbox.Options, c *Config, _ *Deps) {
+		o.Leads, c.Owners = true, []string{"sally=sally@acme.example"}
+	})
 	w.Record()
 	w.AddOwner(sandbox.Owner{ID: "77", Email: "sally@acme.example"})
 	if _, err := w.crm.Setup(context.Background(), true); err != nil {
@@ -117,6 +119,12 @@ func everything(w *world) {
 		id := w.contact(member)
 		if i%3 == 0 {
 			w.must(w.Associate(id, firm, i%2 == 0))
+		}
+		if i < 2 { // an open lead of m0, and a closed one of m1
+			lead, err := w.MakeLead(id, string(member))
+			if w.must(err); i == 1 {
+				w.CloseLead(lead)
+			}
 		}
 		p := sent(i, member)
 		p.InMail.Tags = []string{"demo", fmt.Sprint("tag ", i%7)}

@@ -27,6 +27,7 @@ type Config struct {
 	Portal        int64         `koanf:"portal"`              // the id that the portal must have; 0: any, and the same one from then on
 	Timeout       time.Duration `koanf:"timeout"`             // for one call; 30s..2m
 	ContactStatus string        `koanf:"contact_status"`      // on or off: keep the last status on the contact
+	KeyIn         string        `koanf:"key_in"`              // property, or body where communications take no own properties
 	Owners        []string      `koanf:"owners"`              // member=owner id or e-mail: who owns a sender's messages
 }
 
@@ -36,13 +37,19 @@ const apiVersion = "2026-03"
 // Default returns the settings that most installations keep: no portal, and a fifth of its calls.
 func Default() Config {
 	return Config{URL: "https://api.hubapi.com", APIVersion: apiVersion, Budget: 0.2, Timeout: time.Minute,
-		ContactStatus: on}
+		ContactStatus: on, KeyIn: keyInProperty}
 }
 
 // These are the values of contact_status.
 const (
 	on  = "on"
 	off = "off"
+)
+
+// These are the values of key_in.
+const (
+	keyInProperty = "property"
+	keyInBody     = "body"
 )
 
 // These constants bound the settings. A call that is given up sooner than in half a minute may well be
@@ -72,6 +79,9 @@ func (c Config) Validate() error {
 	}
 	if c.ContactStatus != on && c.ContactStatus != off {
 		fault("contact_status: %q is not one of on, off", c.ContactStatus)
+	}
+	if c.KeyIn != keyInProperty && c.KeyIn != keyInBody {
+		fault("key_in: %q is not one of property, body", c.KeyIn)
 	}
 	if _, err := parseOwners(c.Owners); err != nil {
 		fault("owners: %w", err)

@@ -2,6 +2,8 @@ package hubspot
 
 import (
 	"net/http"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -74,6 +76,40 @@ func TestPlainKeys(t *testing.T) {
 	})
 }
 
+// TestKeysInText runs the suite in a portal whose communications take no own properties: key and sequence are
+// at the end of their text.
+func TestKeysInText(t *testing.T) {
+	crmtest.Run(t, func(t testing.TB) *crmtest.World { return newWorld(t, keysInText).suite() })
+	t.Run("the_set_up_says_so", func(t *testing.T) {
+		w := newBareWorld(t, func(o *sandbox.Options, _ *Config, _ *Deps) { o.NoOwn = true })
+		steps, err := w.crm.Setup(t.Context(), true)
+		i := slices.IndexFunc(steps, func(s mailroom.SetupStep) bool { return s.What == communications+"."+eventKey })
+		if err != nil || i < 0 || steps[i].State != mailroom.StepFailed || !strings.Contains(steps[i].Remedy, "INMAIL_HUBSPOT_KEY_IN=body") {
+			t.Errorf("%v: %+v", err, steps)
+		}
+		w.crm = w.connect(func(c *Config, _ *Deps) { c.KeyIn = keyInBody })
+		for _, f := range w.crm.Check(t.Context()) {
+			if !f.OK && f.What != "limits" {
+				t.Errorf("%+v", f)
+			}
+		}
+	})
+	t.Run("what_looks_like_a_mark_is_none", func(t *testing.T) {
+		w := newWorld(t, keysInText, func(_ *sandbox.Options, _ *Config, d *Deps) { d.Text = domain.CRMTextFull })
+		w.contact("robin")
+		p := sent(1, "robin")
+		p.InMail.Subject = "InMail " + eventID(newID(2), sentEvent) + " 99"
+		p.InMail.Body = p.InMail.Subject
+		w.push(p)
+		if _, there := w.messages()[eventID(p.InMail.ID, sentEvent)]; !there || len(w.messages()) != 1 {
+			t.Errorf("%+v", w.messages())
+		}
+	})
+}
+
+// bodyStatus is the status in the first line of a communication's text.
+var bodyStatus = regexp.MustCompile(`· <b>([A-Z][a-z]+)</b> `)
+
 // suite returns the portal as the suite of all CRMs sees it.
 func (w *world) suite() *crmtest.World {
 	clock := crmtest.NewClock(crmtest.Start())
@@ -115,6 +151,12 @@ func (w *world) suite() *crmtest.World {
 				if event == sentEvent {
 					each.Status = domain.Status(r.Properties[statusProperty])
 					each.Order, _ = strconv.ParseInt(r.Properties[sequenceProperty], 10, 64)
+					if w.config.KeyIn == keyInBody {
+						_, each.Order = markIn(r.Properties[bodyProperty])
+						if m := bodyStatus.FindStringSubmatch(r.Properties[bodyProperty]); m != nil {
+							each.Status = domain.Status(strings.ToLower(m[1]))
+						}
+					}
 					if len(r.Linked[contacts])+len(r.Linked[companies]) == 0 {
 						w.t.Errorf("%s has no association", key)
 					}
@@ -127,6 +169,11 @@ func (w *world) suite() *crmtest.World {
 			for _, h := range w.History() {
 				id, event, _ := strings.Cut(h.Event, ":")
 				order, _ := strconv.ParseInt(h.Sequence, 10, 64)
+				if w.config.KeyIn == keyInBody {
+					var k string
+					k, order = markIn(h.Body)
+					id, event, _ = strings.Cut(k, ":")
+				}
 				if event == sentEvent {
 					all = append(all, crmtest.Write{InMail: domain.ID(id), Order: order})
 				}
@@ -134,7 +181,11 @@ func (w *world) suite() *crmtest.World {
 			return all
 		},
 		Edit: func(id domain.ID) {
-			w.must(w.Edit(communications, w.messages()[eventID(id, sentEvent)].ID, map[string]string{statusProperty: "failed"}))
+			row := map[string]string{statusProperty: "failed"}
+			if w.config.KeyIn == keyInBody { // nothing else of ours is there to edit
+				row = map[string]string{"hs_timestamp": datetime(testNow.Add(-24 * time.Hour))}
+			}
+			w.must(w.Edit(communications, w.messages()[eventID(id, sentEvent)].ID, row))
 		},
 		Remove: func(id domain.ID) { w.must(w.Delete(communications, w.messages()[eventID(id, sentEvent)].ID)) },
 		Break: func(rate float64) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
 
 	"inmail/domain"
@@ -64,30 +63,18 @@ func (c *Connector) forgetThose(ctx context.Context, gone func(domain.MemberID) 
 		return err
 	}
 	for after := ""; ; {
-		query := url.Values{"limit": {fmt.Sprint(maxBatch)}, "properties": {memberProperty}}
-		if after != "" {
-			query.Set("after", after)
-		}
-		var page struct {
-			Results []result `json:"results"`
-			Paging  struct {
-				Next struct {
-					After string `json:"after"`
-				} `json:"next"`
-			} `json:"paging"`
-		}
-		path := c.path("objects", contacts) + "?" + query.Encode()
-		if err := c.call(ctx, listing, http.MethodGet, path, nil, &page); err != nil {
+		page, next, err := c.listPage(ctx, contacts, after, memberProperty)
+		if err != nil {
 			return err
 		}
-		found := slices.DeleteFunc(page.Results, func(r result) bool {
+		found := slices.DeleteFunc(page, func(r result) bool {
 			id := r.text(memberProperty)
 			return id == "" || !gone(domain.MemberID(id))
 		})
 		if err := c.emptyMembers(ctx, found); err != nil {
 			return err
 		}
-		if after = page.Paging.Next.After; after == "" {
+		if after = next; after == "" {
 			return nil
 		}
 	}
@@ -135,35 +122,28 @@ func (c *Connector) detach(ctx context.Context, works []*work) {
 	if len(ids) == 0 {
 		return
 	}
-	type ended struct {
-		From key   `json:"from"`
-		To   []key `json:"to"`
-	}
 	people, err := c.linked(ctx, communications, contacts, ids)
 	var firms map[string][]linkedTo
 	if err == nil {
 		firms, err = c.linked(ctx, communications, companies, ids)
 	}
-	var drop inputs[ended]
+	var drop []endOf
 	var orphans inputs[key]
 	for _, id := range ids {
 		if len(firms[id]) == 0 {
 			orphans.Inputs = append(orphans.Inputs, key{id})
 			continue
 		}
-		e := ended{From: key{id}}
+		e := endOf{From: key{id}}
 		for _, to := range people[id] {
 			e.To = append(e.To, key{string(to.ID)})
 		}
 		if e.To != nil {
-			drop.Inputs = append(drop.Inputs, e)
+			drop = append(drop, e)
 		}
 	}
-	for part := range slices.Chunk(drop.Inputs, maxBatch) {
-		if err == nil {
-			err = c.call(ctx, associations, http.MethodPost, c.path("associations", communications, contacts, "batch", "archive"),
-				inputs[ended]{part}, nil)
-		}
+	if err == nil {
+		err = c.associate(ctx, contacts, nil, drop)
 	}
 	for part := range slices.Chunk(orphans.Inputs, maxBatch) {
 		if err == nil {

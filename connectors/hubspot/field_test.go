@@ -410,7 +410,7 @@ func TestPortal(t *testing.T) {
 		t.Errorf("%+v", b)
 	}
 	real := a.Link
-	c, err := New(Config{URL: "https://api.hubapi.com", APIVersion: apiVersion, Budget: 0.2, Timeout: time.Minute, ContactStatus: on}, Deps{Clock: w.clock})
+	c, err := New(Default(), Deps{Clock: w.clock})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -495,7 +495,7 @@ func TestSetup(t *testing.T) {
 // TestBudget checks that our share of both limits is kept, before a call leaves.
 func TestBudget(t *testing.T) {
 	t.Run("burst", func(t *testing.T) {
-		w := newWorld(t)
+		w := newWorld(t, func(o *sandbox.Options, _ *Config, _ *Deps) { o.Leads = true })
 		w.contact("robin")
 		crm := w.connect(func(c *Config, _ *Deps) { c.Budget = 0.05 }) // 9 of 190 in ten seconds
 		made := w.calls(func() {
@@ -638,9 +638,9 @@ func TestField(t *testing.T) {
 			t.Errorf("the defaults: %v", err)
 		}
 		c.Token, c.URL, c.APIVersion, c.Budget, c.Portal = "pat secret\n", "http://api.example", "v3", 2, -1
-		c.Timeout, c.ContactStatus, c.Owners = time.Second, "maybe", []string{"alice"}
+		c.Timeout, c.ContactStatus, c.KeyIn, c.Owners = time.Second, "maybe", "the sand", []string{"alice"}
 		err := c.Validate()
-		for _, name := range []string{"token", "url", "api_version", "budget", "portal", "timeout", "contact_status", "owners"} {
+		for _, name := range []string{"token", "url", "api_version", "budget", "portal", "timeout", "contact_status", "key_in", "owners"} {
 			if err == nil || !strings.Contains(err.Error(), "hubspot."+name) {
 				t.Errorf("%s is not named in %v", name, err)
 			}

@@ -19,15 +19,17 @@ type portal struct {
 	id       int64
 	zone     *time.Location
 	learned  time.Time
+	marked   bool            // communications take no own properties: the key is at the end of their text
 	keyed    bool            // communications are found by inmail_event_id, which is unique there
 	has      map[string]bool // our properties of communications that are there
 	contact  map[string]bool // our properties of contacts that are there
 	byMember bool            // contacts are found by inmail_member_id, which is unique there
 	owners   map[string]string
 
-	mu      sync.Mutex
-	tags    []option        // the options of inmail_tags, in their order
-	refused map[string]bool // owners that HubSpot refuses
+	mu       sync.Mutex
+	leadType int             // by which communications are associated with leads; 0: they are not
+	tags     []option        // the options of inmail_tags, in their order
+	refused  map[string]bool // owners that HubSpot refuses
 }
 
 // link is how the notes of a link name the portal.
@@ -104,7 +106,7 @@ func (c *Connector) learn(ctx context.Context) (*portal, error) {
 		return nil, setting("PORTAL_CHANGED", "hubspot.portal")
 	}
 	p = &portal{id: a.PortalID, zone: time.UTC, learned: c.clock.Now(), has: map[string]bool{}, contact: map[string]bool{},
-		refused: map[string]bool{}}
+		refused: map[string]bool{}, marked: c.config.KeyIn == keyInBody}
 	if zone, err := time.LoadLocation(a.TimeZone); err == nil && a.TimeZone != "" {
 		p.zone = zone
 	}
@@ -120,6 +122,8 @@ func (c *Connector) learn(ctx context.Context) (*portal, error) {
 		list, has := there, p.has
 		if m.object == contacts {
 			list, has = people, p.contact
+		} else if p.marked {
+			continue
 		}
 		found, ok := list.named(m.name)
 		has[m.name] = ok
@@ -143,6 +147,9 @@ func (c *Connector) learn(ctx context.Context) (*portal, error) {
 		}
 	}
 	if err := c.learnOwners(ctx, p); err != nil {
+		return nil, err
+	}
+	if err := c.learnLeads(ctx, p); err != nil {
 		return nil, err
 	}
 	if before == 0 || before != p.id {
@@ -254,7 +261,9 @@ func (c *Connector) offerTags(ctx context.Context, p *portal, works []*work) err
 		}
 	}
 	if err := c.call(ctx, properties, http.MethodPatch, path, in, &now); err != nil {
-		c.forgetPortal() // which options there are is not known
+		if asFault(err).Class != domain.LimitReached {
+			c.forgetPortal() // which options there are is not known
+		}
 		return err
 	}
 	p.setTags(now.Options)

@@ -161,6 +161,9 @@ func (w *world) messages() map[string]sandbox.Record {
 	all := map[string]sandbox.Record{}
 	for _, r := range w.Records(communications) {
 		key := r.Properties[eventKey]
+		if w.config.KeyIn == keyInBody {
+			key, _ = markIn(r.Properties[bodyProperty])
+		}
 		if r.Archived || key == "" {
 			continue
 		}

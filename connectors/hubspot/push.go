@@ -6,7 +6,6 @@ import (
 	"maps"
 	"net/http"
 	"slices"
-	"strconv"
 	"time"
 
 	"inmail/domain"
@@ -50,6 +49,7 @@ type work struct {
 	link   domain.Link // the link of the answer
 	want   parents     // the parents that its records should have
 	was    parents     // the parents that they have, when moved is set
+	leads  []string    // the open leads of its contact, where they are needed
 	person *person     // its contact, as it was read in this push; nil: it was not
 
 	faults     map[string]*Fault // why parts were not written
@@ -160,13 +160,17 @@ func (c *Connector) bring(ctx context.Context, works []*work) []domain.PushAnswe
 		err = c.findRecords(ctx, p, works)
 	}
 	if err == nil {
-		err = c.readBack(ctx, works)
+		err = c.readBack(ctx, p, works)
+	}
+	if err == nil {
+		err = c.findLeads(ctx, p, unsettled(works))
 	}
 	if err == nil {
 		err = c.offerTags(ctx, p, unsettled(works))
 	}
 	if err == nil {
 		c.write(ctx, p, works)
+		c.moveLeads(ctx, p, works)
 		c.moveAssociations(ctx, works)
 		c.detach(ctx, works)
 		c.writeContacts(ctx, p, works)
@@ -317,20 +321,20 @@ func (c *Connector) adopt(ctx context.Context, p *portal, works []*work) error {
 	var found []result
 	var err error
 	if p.keyed {
-		found, err = c.read(ctx, communications, eventKey, keys, eventKey, sequenceProperty)
+		found, err = c.read(ctx, communications, eventKey, keys, p.keyProperty())
 	} else {
-		found, err = c.readOfContacts(ctx, works, keys)
+		found, err = c.readOfContacts(ctx, p, works)
 	}
 	if err != nil {
 		return err
 	}
 	for _, r := range found {
-		w := byKey[r.text(eventKey)]
+		w := byKey[p.keyOf(r)]
 		if w == nil {
 			continue
 		}
 		w.setNote(portalNote, p.name())
-		if r.text(eventKey) == eventID(w.push.InMail.ID, repliedEvent) {
+		if p.keyOf(r) == eventID(w.push.InMail.ID, repliedEvent) {
 			w.setNote(repliedNote, r.ID)
 			continue
 		}
@@ -341,8 +345,8 @@ func (c *Connector) adopt(ctx context.Context, p *portal, works []*work) error {
 }
 
 // readOfContacts reads the communications of the contacts of works, and searches for those without a
-// contact.
-func (c *Connector) readOfContacts(ctx context.Context, works []*work, keys []string) ([]result, error) {
+// contact. Those whose key is in their text are not found by a search: all are listed.
+func (c *Connector) readOfContacts(ctx context.Context, p *portal, works []*work) ([]result, error) {
 	var people, alone []string
 	for _, w := range works {
 		if w.want.ContactID != "" {
@@ -363,9 +367,21 @@ func (c *Connector) readOfContacts(ctx context.Context, works []*work, keys []st
 		}
 	}
 	slices.Sort(ids)
-	found, err := c.read(ctx, communications, "", slices.Compact(ids), eventKey, sequenceProperty)
+	found, err := c.read(ctx, communications, "", slices.Compact(ids), p.keyProperty())
 	if err != nil {
 		return nil, err
+	}
+	if p.marked && alone != nil {
+		for after := ""; ; {
+			page, next, err := c.listPage(ctx, communications, after, p.keyProperty())
+			if err != nil {
+				return nil, err
+			}
+			found = append(found, page...)
+			if after = next; after == "" {
+				return found, nil
+			}
+		}
 	}
 	for part := range slices.Chunk(alone, searchKeys) {
 		more, err := c.searchKeys(ctx, part)
@@ -394,7 +410,7 @@ func (c *Connector) searchKeys(ctx context.Context, keys []string) ([]result, er
 		Groups     []group  `json:"filterGroups"`
 		Properties []string `json:"properties"`
 		Limit      int      `json:"limit"`
-	}{[]group{{[]filter{{eventKey, "IN", keys}}}}, []string{eventKey, sequenceProperty}, 2 * searchKeys}
+	}{[]group{{[]filter{{eventKey, "IN", keys}}}}, []string{eventKey}, 2 * searchKeys}
 	var out batch
 	err := c.call(ctx, searching, http.MethodPost, c.path("objects", communications, "search"), in, &out)
 	return out.Results, err
@@ -402,7 +418,7 @@ func (c *Connector) searchKeys(ctx context.Context, keys []string) ([]result, er
 
 // readBack reads the sequence numbers of works after a write that was given up. One that has arrived is not
 // written again; one that may still come late is looked at once more when its time is over.
-func (c *Connector) readBack(ctx context.Context, works []*work) error {
+func (c *Connector) readBack(ctx context.Context, p *portal, works []*work) error {
 	byRecord := map[string]*work{}
 	var ids []string
 	for _, w := range unsettled(works) {
@@ -415,13 +431,13 @@ func (c *Connector) readBack(ctx context.Context, works []*work) error {
 			w.checked = true
 		}
 	}
-	found, missing, err := c.readMissing(ctx, communications, "", ids, sequenceProperty)
+	found, missing, err := c.readMissing(ctx, communications, "", ids, p.sequenceProperty())
 	if err != nil {
 		return err
 	}
 	for _, r := range found {
 		w := byRecord[r.ID]
-		if n, err := strconv.ParseInt(r.text(sequenceProperty), 10, 64); w != nil && err == nil && n >= w.push.InMail.Version {
+		if w != nil && p.sequenceOf(r) >= w.push.InMail.Version {
 			w.upToDate = !w.force
 		}
 	}

@@ -17,7 +17,7 @@ import (
 // These are the kinds of drift.
 const (
 	missing = "missing" // HubSpot had the record and has it no more
-	extra   = "extra"   // HubSpot has a record of an unknown InMail; nobody else writes the key, so none is looked for
+	extra   = "extra"   // HubSpot has a record of an unknown InMail, or a second one of an InMail
 	stale   = "stale"   // HubSpot has an older state
 	edited  = "edited"  // somebody changed the record in HubSpot
 )
@@ -27,6 +27,9 @@ type comparison struct {
 	After     domain.ID           `json:"after"`
 	StartedAt time.Time           `json:"started_at"`
 	SoFar     mailroom.Comparison `json:"so"`
+	Open      map[string]*latest  `json:"open,omitempty"`   // contacts that are not right so far
+	Listing   bool                `json:"listing"`          // the record is compared; the portal's records are listed
+	Listed    string              `json:"listed,omitempty"` // the cursor of the list
 	record    mailroom.CRMRecord
 }
 
@@ -40,8 +43,9 @@ const (
 
 // Compare reads the records of the portal by their ids and compares them with the record. With repairs it
 // writes again what differs, notes what was removed, follows contacts that were merged, and looks again for
-// the persons of InMails that are held back. It goes on where the last run stopped, and stops with a
-// *mailroom.Waits when its budget is spent. Without repairs it changes nothing anywhere.
+// the persons of InMails that are held back. Then it lists the communications of the portal for records that
+// the record does not know. It goes on where the last run stopped, and stops with a *mailroom.Waits when its
+// budget is spent. Without repairs it changes nothing anywhere.
 func (c *Connector) Compare(ctx context.Context, record mailroom.CRMRecord, repairs bool,
 	progress func(mailroom.Comparison)) (mailroom.Comparison, error) {
 	if !c.Configured() {
@@ -120,6 +124,9 @@ func (c *Connector) step(ctx context.Context, w *comparison, repairs bool) error
 	if err != nil {
 		return err
 	}
+	if w.Listing {
+		return c.listExtra(ctx, p, w, repairs)
+	}
 	pushes, err := w.record.PushesAfter(ctx, w.After, pageSize)
 	if err != nil {
 		return fmt.Errorf("read the record: %w", err)
@@ -143,12 +150,15 @@ func (c *Connector) step(ctx context.Context, w *comparison, repairs bool) error
 			return err
 		}
 	}
-	if len(pushes) < pageSize {
-		w.SoFar.Done = true
-	} else {
-		w.After = pushes[len(pushes)-1].InMail.ID
+	if err := c.comparePeople(ctx, p, w, pushes, repairs); err != nil {
+		return err
 	}
-	return nil
+	if len(pushes) == pageSize {
+		w.After = pushes[len(pushes)-1].InMail.ID
+		return nil
+	}
+	w.Listing = true
+	return c.settlePeople(ctx, p, w, repairs, true)
 }
 
 // compare judges every InMail of a page.
@@ -171,11 +181,11 @@ func (c *Connector) compare(ctx context.Context, p *portal, pushes []domain.Push
 	}
 	var names []string
 	for _, m := range model {
-		if m.object == communications && p.has[m.name] {
+		if m.object == communications && p.has[m.name] && m.name != sequenceProperty {
 			names = append(names, m.name)
 		}
 	}
-	records, gone, err := c.readMissing(ctx, communications, "", ids, append(names, "hs_timestamp")...)
+	records, gone, err := c.readMissing(ctx, communications, "", ids, append(names, "hs_timestamp", p.sequenceProperty())...)
 	if err != nil {
 		return nil, err
 	}
@@ -205,8 +215,7 @@ func (c *Connector) compare(ctx context.Context, p *portal, pushes []domain.Push
 // an older state than the one that was pushed.
 func (c *Connector) judge(p *portal, push *domain.Push, r result, people []linkedTo, found *findings) {
 	id, l := push.InMail.ID, push.Link
-	seq, _ := strconv.ParseInt(r.text(sequenceProperty), 10, 64)
-	switch {
+	switch seq := p.sequenceOf(r); {
 	case seq < l.PushedVersion:
 		found.kinds[id] = stale
 	case l.PushedVersion < push.InMail.Version:

@@ -179,7 +179,7 @@ func (c *Connector) fields(p *portal, push *domain.Push, event string) map[strin
 		"hs_communication_channel_type": "LINKEDIN_MESSAGE",
 		"hs_communication_logged_from":  "CRM",
 		"hs_timestamp":                  datetime(at),
-		bodyProperty:                    c.body(push, event),
+		bodyProperty:                    c.body(push, event) + p.mark(push, event),
 	}
 	for _, each := range model {
 		if each.object != communications || each.value == nil || !p.has[each.name] {
@@ -246,7 +246,7 @@ func (c *Connector) body(p *domain.Push, event string) string {
 		return body
 	}
 	rest := "<p>" + strings.ReplaceAll(html.EscapeString(text), "\n", "<br>") + "</p>"
-	if len(body)+len(rest) > textLength { // bytes are never fewer than UTF-16 units
+	if len(body)+len(rest)+markLength > textLength { // bytes are never fewer than UTF-16 units
 		return body
 	}
 	return body + rest

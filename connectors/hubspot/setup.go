@@ -75,7 +75,13 @@ func (c *Connector) Setup(ctx context.Context, apply bool) ([]mailroom.SetupStep
 	i.step("portal", mailroom.StepThere, fmt.Sprintf("%d, %s, %s", a.PortalID, a.Type, a.TimeZone), "")
 	there := map[string]propertyList{}
 	missing := map[string][]modelProperty{}
-	for _, object := range []string{communications, contacts} {
+	objects := []string{communications, contacts}
+	if c.config.KeyIn == keyInBody {
+		objects = []string{contacts}
+		i.step("unique key", mailroom.StepThere, "no: by the setting key_in, key and sequence are a line at the end of each text. "+
+			"Communications have no own properties: no reports by status, tag or rate, and the guarantees are weaker", "")
+	}
+	for _, object := range objects {
 		var list propertyList
 		if err := c.call(ctx, properties, http.MethodGet, c.path("properties", object), nil, &list); err != nil {
 			return i.steps, fmt.Errorf("read the properties of %s: %w", object, err)
@@ -91,13 +97,16 @@ func (c *Connector) Setup(ctx context.Context, apply bool) ([]mailroom.SetupStep
 	if err != nil {
 		return i.steps, err
 	}
-	for _, object := range []string{communications, contacts} {
+	for _, object := range objects {
 		if err := i.object(ctx, object, there[object], missing[object], small); err != nil {
 			return i.steps, err
 		}
 	}
 	c.forgetPortal()
-	if there[communications].Results == nil || apply || len(missing[communications]) == 0 {
+	if err := i.leads(ctx); err != nil {
+		return i.steps, err
+	}
+	if c.config.KeyIn != keyInBody && (apply || len(missing[communications]) == 0) {
 		if err := i.probe(ctx); err != nil {
 			return i.steps, err
 		}
@@ -250,7 +259,12 @@ func (i *installation) makeProperties(ctx context.Context, object string, make [
 				plain := make[n]
 				plain.Unique = false
 				if err := i.c.call(ctx, properties, http.MethodPost, i.c.path("properties", object), plain, nil); err != nil {
-					return fmt.Errorf("make the property %s: %w", name, err)
+					if refusal := asFault(err); refusal.Class != domain.BadData {
+						return fmt.Errorf("make the property %s: %w", name, err)
+					}
+					i.step(object+"."+name, mailroom.StepFailed, f.Detail(),
+						"where communications take no own properties at all, set hubspot.key_in to body (INMAIL_HUBSPOT_KEY_IN=body)")
+					continue
 				}
 				i.step(object+"."+name, mailroom.StepMade, plain.Type+", "+plain.FieldType+
 					", not unique: communications of this portal take no unique property. The guarantees are weaker", "")
@@ -295,6 +309,20 @@ func (i *installation) compare(ctx context.Context, m modelProperty, p property)
 		return fmt.Errorf("add options to %s: %w", what, err)
 	}
 	i.step(what, mailroom.StepMade, fmt.Sprintf("%d options were added", len(lacks)), "")
+	return nil
+}
+
+// leads looks whether the open leads of contacts get their communications.
+func (i *installation) leads(ctx context.Context) error {
+	p := &portal{}
+	if err := i.c.learnLeads(ctx, p); err != nil {
+		return fmt.Errorf("ask for leads: %w", err)
+	}
+	detail := "no: the portal has no leads, or the key lacks crm.objects.leads.read and .write; contacts and companies alone get the messages"
+	if p.leadsBy() != 0 {
+		detail = "yes: a contact's open leads get its messages too"
+	}
+	i.step(leads, mailroom.StepThere, detail, "")
 	return nil
 }
 

@@ -2,9 +2,9 @@ package hubspot
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"inmail/domain"
@@ -96,14 +96,17 @@ type (
 
 func typed(id int) []associationType { return []associationType{{"HUBSPOT_DEFINED", id}} }
 
-// associationsOf returns the associations of a communication under its parents.
-func associationsOf(at parents) []association {
+// associationsOf returns the associations of a communication under its parents and the open leads.
+func associationsOf(at parents, leads []string, leadType int) []association {
 	all := []association{} // HubSpot wants a list, be it empty
 	if at.ContactID != "" {
 		all = append(all, association{key{at.ContactID}, typed(toContact)})
 	}
 	if at.CompanyID != "" {
 		all = append(all, association{key{at.CompanyID}, typed(toCompany)})
+	}
+	for _, id := range leads {
+		all = append(all, association{key{id}, typed(leadType)})
 	}
 	return all
 }
@@ -133,7 +136,8 @@ func (s *sending) create(ctx context.Context, items []item) {
 	var in inputs[createInput]
 	for i := range items {
 		items[i].row = s.c.fields(s.p, items[i].work.push, items[i].event)
-		in.Inputs = append(in.Inputs, createInput{associationsOf(items[i].work.want), items[i].key(), items[i].row})
+		in.Inputs = append(in.Inputs, createInput{associationsOf(items[i].work.want, items[i].work.leads, s.p.leadsBy()),
+			items[i].key(), items[i].row})
 	}
 	var out batch
 	err := s.c.call(ctx, creating, http.MethodPost, s.c.path("objects", communications, "batch", "create"), in, &out)
@@ -147,7 +151,7 @@ func (s *sending) create(ctx context.Context, items []item) {
 	}
 	n := 0
 	for _, r := range out.Results {
-		if it, ok := byKey[r.text(eventKey)]; ok {
+		if it, ok := byKey[s.p.keyOf(r)]; ok {
 			delete(byKey, it.key())
 			it.created(s.p, r.ID)
 			n++
@@ -199,7 +203,7 @@ func (s *sending) createFailed(ctx context.Context, items []item, f *Fault) {
 		s.resolve(ctx, items)
 	case f.split && len(items) > 1 && f.Class != domain.Configuration:
 		s.halve(ctx, items, f, s.create)
-	case f.split && len(items) == 1 && s.repairs(items[0], f):
+	case f.split && len(items) == 1 && s.repairs(items[0], f), s.withoutLeads(items, f):
 		s.create(ctx, items)
 	case f.unknown:
 		s.failedCall(f)
@@ -314,7 +318,7 @@ func (s *sending) resolve(ctx context.Context, items []item) {
 	if len(rest) == 0 || err != nil {
 		return
 	}
-	binned, err := s.c.binned(ctx, rest)
+	binned, err := s.c.binned(ctx, s.p, rest)
 	var again []item
 	for _, it := range rest {
 		switch {
@@ -337,8 +341,11 @@ func (s *sending) resolve(ctx context.Context, items []item) {
 	}
 }
 
-// binned returns which of items lie in the recycle bin.
-func (c *Connector) binned(ctx context.Context, items []item) (map[string]bool, error) {
+// binned returns which of items lie in the recycle bin. Without a unique key nothing is found there.
+func (c *Connector) binned(ctx context.Context, p *portal, items []item) (map[string]bool, error) {
+	if !p.keyed {
+		return nil, nil
+	}
 	in := readInput{Properties: []string{eventKey}, PropertiesWithHistory: []string{}, IDProperty: eventKey}
 	for _, it := range items {
 		in.Inputs = append(in.Inputs, key{it.key()})
@@ -463,17 +470,8 @@ func (c *Connector) moveAssociations(ctx context.Context, works []*work) {
 		{contacts, toContact, func(at parents) string { return at.ContactID }},
 		{companies, toCompany, func(at parents) string { return at.CompanyID }},
 	} {
-		type pair struct {
-			From  key               `json:"from"`
-			To    key               `json:"to"`
-			Types []associationType `json:"types"`
-		}
-		type ended struct {
-			From key   `json:"from"`
-			To   []key `json:"to"`
-		}
-		var add inputs[pair]
-		var drop inputs[ended]
+		var add inputs[pairOf]
+		var drop inputs[endOf]
 		var moved []*work
 		for _, w := range unsettled(works) {
 			old, now := side.of(w.was), side.of(w.want)
@@ -486,25 +484,14 @@ func (c *Connector) moveAssociations(ctx context.Context, works []*work) {
 					continue
 				}
 				if now != "" {
-					add.Inputs = append(add.Inputs, pair{key{id}, key{now}, typed(side.typeID)})
+					add.Inputs = append(add.Inputs, pairOf{key{id}, key{now}, typed(side.typeID)})
 				}
 				if old != "" {
-					drop.Inputs = append(drop.Inputs, ended{key{id}, []key{{old}}})
+					drop.Inputs = append(drop.Inputs, endOf{key{id}, []key{{old}}})
 				}
 			}
 		}
-		var err error
-		path := func(what string) string { return c.path("associations", communications, side.object, "batch", what) }
-		for part := range slices.Chunk(add.Inputs, 2000) {
-			if err == nil {
-				err = c.call(ctx, associations, http.MethodPost, path("create"), inputs[pair]{part}, nil)
-			}
-		}
-		for part := range slices.Chunk(drop.Inputs, maxBatch) {
-			if err == nil {
-				err = c.call(ctx, associations, http.MethodPost, path("archive"), inputs[ended]{part}, nil)
-			}
-		}
+		err := c.associate(ctx, side.object, add.Inputs, drop.Inputs)
 		for _, w := range moved {
 			if err != nil {
 				w.note(domain.RecordPart, asFault(err), true)
@@ -513,6 +500,39 @@ func (c *Connector) moveAssociations(ctx context.Context, works []*work) {
 			}
 		}
 	}
+}
+
+// pairOf is an association to be made, and endOf are some to be ended.
+type (
+	pairOf struct {
+		From  key               `json:"from"`
+		To    key               `json:"to"`
+		Types []associationType `json:"types"`
+	}
+	endOf struct {
+		From key   `json:"from"`
+		To   []key `json:"to"`
+	}
+)
+
+// maxPairs is how many associations a call makes.
+const maxPairs = 2000
+
+// associate makes and ends associations of communications with records of another object.
+func (c *Connector) associate(ctx context.Context, object string, add []pairOf, drop []endOf) error {
+	for part := range slices.Chunk(add, maxPairs) {
+		path := c.path("associations", communications, object, "batch", "create")
+		if err := c.call(ctx, associations, http.MethodPost, path, inputs[pairOf]{part}, nil); err != nil {
+			return err
+		}
+	}
+	for part := range slices.Chunk(drop, maxBatch) {
+		path := c.path("associations", communications, object, "batch", "archive")
+		if err := c.call(ctx, associations, http.MethodPost, path, inputs[endOf]{part}, nil); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // group is what is known of one contact during a push.
@@ -524,7 +544,7 @@ type group struct {
 // writeContacts keeps status and time of the last InMail on each contact whose InMails were written. A
 // contact that has a newer one keeps it; one that is gone is left alone; one that was merged is followed.
 func (c *Connector) writeContacts(ctx context.Context, p *portal, works []*work) {
-	if c.config.ContactStatus == off || !p.contact[lastStatusProperty] || !p.contact[lastSentProperty] {
+	if !c.keepsContacts(p) {
 		return
 	}
 	groups := map[string]*group{}
@@ -601,43 +621,42 @@ func (c *Connector) updateContacts(ctx context.Context, groups map[string]*group
 		rows = append(rows, updateInput{person.id, person.id, map[string]string{lastStatusProperty: status, lastSentProperty: sentAt}})
 	}
 	for part := range slices.Chunk(rows, maxBatch) {
-		c.updateSomeContacts(ctx, part, byID, isolations)
-	}
-}
-
-// updateSomeContacts writes one batch. One that is refused as a whole is halved until the faulty row is
-// alone.
-func (c *Connector) updateSomeContacts(ctx context.Context, rows []updateInput, byID map[string]*group, tries int) {
-	var out batch
-	err := c.call(ctx, updating, http.MethodPost, c.path("objects", contacts, "batch", "update"), inputs[updateInput]{rows}, &out)
-	if err == nil {
-		c.observe(contacts, "updated", len(out.Results))
-		return // those that are gone are left alone
-	}
-	f := asFault(err)
-	if f.split && len(rows) > 1 && tries > 1 {
-		half := len(rows) / 2
-		c.updateSomeContacts(ctx, rows[:half], byID, tries/2)
-		c.updateSomeContacts(ctx, rows[half:], byID, tries/2)
-		return
-	}
-	c.refused(contacts, f, len(rows))
-	for _, r := range rows {
-		byID[r.ID].fail(f)
-		if f.unknown { // it may come late, and show an older state
-			for _, w := range byID[r.ID].works {
+		for i, f := range c.updateSomeContacts(ctx, part, isolations) {
+			if f == nil {
+				continue
+			}
+			g := byID[part[i].ID]
+			if g.fail(f); !f.unknown {
+				continue
+			}
+			for _, w := range g.works { // it may come late, and show an older state
 				w.setNote(lateNote, c.clock.Now().Add(serverTime).UTC().Format(time.RFC3339Nano))
 			}
 		}
 	}
 }
 
-// sortedKeys returns the keys of groups in their order.
-func sortedKeys(groups map[string]*group) []string {
-	var keys []string
-	for id := range groups {
-		keys = append(keys, id)
+// updateSomeContacts writes one batch, and returns the fault of each row; nil: it was written, or its contact
+// is gone. A batch that is refused as a whole is halved until the faulty row is alone.
+func (c *Connector) updateSomeContacts(ctx context.Context, rows []updateInput, tries int) []*Fault {
+	faults := make([]*Fault, len(rows))
+	var out batch
+	err := c.call(ctx, updating, http.MethodPost, c.path("objects", contacts, "batch", "update"), inputs[updateInput]{rows}, &out)
+	if err == nil {
+		c.observe(contacts, "updated", len(out.Results))
+		return faults
 	}
-	slices.SortFunc(keys, strings.Compare)
-	return keys
+	f := asFault(err)
+	if f.split && len(rows) > 1 && tries > 1 {
+		half := len(rows) / 2
+		return slices.Concat(c.updateSomeContacts(ctx, rows[:half], tries/2), c.updateSomeContacts(ctx, rows[half:], tries/2))
+	}
+	c.refused(contacts, f, len(rows))
+	for i := range faults {
+		faults[i] = f
+	}
+	return faults
 }
+
+// sortedKeys returns the keys of a map in their order.
+func sortedKeys[T any](of map[string]T) []string { return slices.Sorted(maps.Keys(of)) }

@@ -12,6 +12,8 @@ var typesOf = map[[2]string][]int{
 	{"communications", "contacts"}: {81}, {"contacts", "communications"}: {82},
 	{"communications", "companies"}: {87}, {"companies", "communications"}: {88},
 	{"contacts", "companies"}: {279, 1}, {"companies", "contacts"}: {280, 2},
+	{"contacts", "leads"}: {579}, {"leads", "contacts"}: {578},
+	{"communications", "leads"}: {1601}, {"leads", "communications"}: {1602}, // of no known number: they must be asked for
 }
 
 // inverse returns the type of an association as it is from the other side.

@@ -79,6 +79,30 @@ func (s *Sandbox) Associate(contact, company string, primary bool) error {
 	return nil
 }
 
+// MakeLead makes an open lead of a contact, as a user does in the portal, and returns its id.
+func (s *Sandbox) MakeLead(contact, name string) (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	from, to := s.objects["leads"], s.objects["contacts"]
+	other, _ := s.find(to, contact, "", false)
+	if from == nil || other == nil {
+		return "", missingObject("leads, or " + contact)
+	}
+	r := s.store(from, nil, map[string]string{"hs_lead_name": name, "hs_lead_is_open": "true"})
+	link(from, r, to, other, 578)
+	return strconv.FormatInt(r.id, 10), nil
+}
+
+// CloseLead disqualifies a lead, as a user does in the portal.
+func (s *Sandbox) CloseLead(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o := s.objects["leads"]
+	if r, _ := s.find(o, id, "", false); r != nil {
+		s.store(o, r, map[string]string{"hs_lead_is_open": "false"})
+	}
+}
+
 // AddEmail gives a contact another address.
 func (s *Sandbox) AddEmail(contact, email string) error {
 	s.mu.Lock()

@@ -174,7 +174,8 @@ func (s *Sandbox) store(o *object, r *record, properties map[string]string) *rec
 		}
 	}
 	if o.name == "communications" {
-		s.history = append(s.history, Change{strconv.FormatInt(r.id, 10), r.properties["inmail_event_id"], r.properties["inmail_sequence"], created})
+		s.history = append(s.history, Change{strconv.FormatInt(r.id, 10), r.properties["inmail_event_id"], r.properties["inmail_sequence"],
+			r.properties["hs_communication_body"], created})
 	}
 	return r
 }

@@ -72,6 +72,8 @@ func standardObjects() map[string]*object {
 		Property{Name: "hs_additional_emails", Type: "string", FieldType: "text", readOnly: true},
 		text("firstname"), text("lastname"), text("hs_linkedin_url"))
 	add("companies", "0-2", "companyinformation", text("name"), text("domain"))
+	add("leads", "0-136", "lead_information", text("hs_lead_name"),
+		Property{Name: "hs_lead_is_open", Type: "bool", FieldType: "booleancheckbox", readOnly: true})
 	add("communications", "0-18", "communication",
 		Property{Name: "hs_communication_channel_type", Type: "enumeration", FieldType: "select",
 			Options: []Option{{Label: "LinkedIn", Value: "LINKEDIN_MESSAGE"}, {Label: "SMS", Value: "SMS"}, {Label: "WhatsApp", Value: "WHATS_APP"}}},
@@ -139,6 +141,8 @@ func (s *Sandbox) addProperty(o *object, p Property) *refusal {
 		return invalid("a property of the type '%s' cannot be unique", p.Type)
 	case p.HasUniqueValue && o.own(true) >= maxUnique:
 		return invalid("an object has at most %d unique properties", maxUnique)
+	case s.options.NoOwn && o.name == "communications":
+		return invalid("custom properties are not supported for %s", o.typeID)
 	case p.HasUniqueValue && s.options.PlainKeys && o.name == "communications":
 		return invalid("unique properties are not supported for %s", o.typeID)
 	case (p.Type == "enumeration") != (len(p.Options) > 0):

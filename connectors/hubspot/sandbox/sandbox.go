@@ -47,6 +47,8 @@ type Options struct {
 	Daily       int              // calls in a day; 0: as the tier has
 	Scopes      []string         // nil: all that InMail needs
 	PlainKeys   bool             // communications take no unique properties
+	NoOwn       bool             // communications take no own properties at all
+	Leads       bool             // the portal has leads
 	RowConflict bool             // a conflict in a batch/create is the row's own, with 207
 	HideMerged  bool             // records do not list which were merged into them
 	IndexDelay  time.Duration    // how late searches show what was written; 0: at once
@@ -94,6 +96,7 @@ type Change struct {
 	ID       string
 	Event    string // inmail_event_id
 	Sequence string // inmail_sequence
+	Body     string // hs_communication_body
 	Created  bool
 }
 
@@ -124,7 +127,9 @@ func New(o Options) (*Sandbox, error) {
 		o.Daily = limits.daily
 	}
 	if o.Scopes == nil {
-		o.Scopes = AllScopes
+		if o.Scopes = AllScopes; o.Leads {
+			o.Scopes = slices.Concat(AllScopes, []string{"crm.objects.leads.read", "crm.objects.leads.write"})
+		}
 	}
 	if o.Clock == nil {
 		o.Clock = time.Now
@@ -136,8 +141,12 @@ func New(o Options) (*Sandbox, error) {
 	if err != nil {
 		return nil, fmt.Errorf("time zone: %w", err)
 	}
-	return &Sandbox{options: o, zone: zone, random: rand.New(rand.NewPCG(o.Seed, 1)), nextID: 1000,
-		objects: standardObjects(), calls: map[string]int{}}, nil
+	s := &Sandbox{options: o, zone: zone, random: rand.New(rand.NewPCG(o.Seed, 1)), nextID: 1000,
+		objects: standardObjects(), calls: map[string]int{}}
+	if !o.Leads {
+		delete(s.objects, "leads")
+	}
+	return s, nil
 }
 
 // Serve serves the portal until the context ends.

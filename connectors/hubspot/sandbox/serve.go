@@ -199,16 +199,13 @@ func (s *Sandbox) listOwners(c *request) (int, any) {
 }
 
 // mayRead and mayWrite are the scopes of an object. Communications come under contacts.
-func mayRead(object string) []string {
-	if object == "companies" {
-		return []string{"crm.objects.companies.read"}
-	}
-	return []string{"crm.objects.contacts.read"}
-}
+func mayRead(object string) []string { return []string{"crm.objects." + scopedBy(object) + ".read"} }
 
-func mayWrite(object string) []string {
-	if object == "companies" {
-		return []string{"crm.objects.companies.write"}
+func mayWrite(object string) []string { return []string{"crm.objects." + scopedBy(object) + ".write"} }
+
+func scopedBy(object string) string {
+	if object == "companies" || object == "leads" {
+		return object
 	}
-	return []string{"crm.objects.contacts.write"}
+	return "contacts"
 }

@@ -70,7 +70,7 @@ function checkBody(what, part, type, text, ignored = []) {
   }
 }
 
-const records = (object) => (object === 'communications' ? 'objects/communications' : object);
+const records = (object) => (['communications', 'leads'].includes(object) ? `objects/${object}` : object);
 
 // models names the models of a call by its path: [part, request, answer].
 function models(method, url) {
@@ -98,6 +98,7 @@ function models(method, url) {
     switch (s.slice(4).join('/')) {
       case 'batch/read': case 'read': return [part, 'BatchInputPublicFetchAssociationsBatchRequest', 'BatchResponsePublicAssociationMultiWithLabel'];
       case 'batch/create': case 'create': return [part, 'BatchInputPublicAssociationMultiPost', 'BatchResponseLabelsBetweenObjectPair'];
+      case 'labels': return ['associations/v4/schema', '', 'CollectionResponseAssociationSpecWithLabelNoPaging'];
       case 'batch/archive': case 'archive': return [part, 'BatchInputPublicAssociationMultiArchive', ''];
     }
   }
@@ -166,6 +167,17 @@ async function main() {
   const assoc = client.crm.associations.v4;
   await call('contacts of a message', () => assoc.batchApi.getPage('communications', 'contacts', { inputs: [{ id: seen[keys[0]].id }] }), (b) => assert.strictEqual(b.results[0].to[0].associationTypes[0].typeId, 81));
   await call('one by one', () => assoc.basicApi.getPage('communications', seen[keys[0]].id, 'contacts'), (b) => assert.strictEqual(b.results.length, 1));
+
+  // Leads.
+  let leadType;
+  await call('the type to leads', () => assoc.schema.definitionsApi.getAll('communications', 'leads'), (r) => { leadType = r.results[0].typeId; assert.strictEqual(r.results[0].category, 'HUBSPOT_DEFINED'); });
+  await call('leads', () => client.crm.objects.leads.basicApi.getPage(10, undefined, ['hs_lead_name', 'hs_lead_is_open']), (page) => {
+    assert.deepStrictEqual(page.results.map((r) => r.properties.hs_lead_is_open), ['true', 'false']);
+    given.open = page.results[0].id;
+  });
+  await call('messages of an open lead', () => assoc.batchApi.getPage('leads', 'communications', { inputs: [{ id: given.open }] }), (b) => assert.ok(b.results[0].to.length > 0));
+  await call('a message by its lead', () => assoc.batchApi.getPage('communications', 'leads', { inputs: [{ id: seen[keys[0]].id }] }),
+    (b) => assert.deepStrictEqual([b.results[0].to[0].toObjectId, b.results[0].to[0].associationTypes[0].typeId], [given.open, leadType]));
 
   // People and companies.
   let ann; let bob; let firm;
