@@ -27,6 +27,7 @@ import (
 	"inmail/connectors/record"
 	"inmail/connectors/salesforce"
 	"inmail/connectors/web"
+	"inmail/connectors/web/oidc"
 	"inmail/connectors/webhook"
 	"inmail/domain"
 	"inmail/domain/mailroom"
@@ -49,6 +50,7 @@ type Settings struct {
 	Queue      queue.Config
 	HTTP       httpapi.Config
 	Web        web.Config
+	OIDC       oidc.Config `prefix:"oidc"`
 	Webhooks   webhook.Config
 	Salesforce salesforce.Config `prefix:"salesforce"`
 	HubSpot    hubspot.Config    `prefix:"hubspot"`
@@ -87,7 +89,7 @@ func Defaults() Settings {
 		Program: Program{LogLevel: "info",
 			CRMPushEvery: every(mailroom.TaskCRMPush), SnapshotEvery: every(mailroom.TaskSnapshot),
 			Roles: []Role{RoleAPI, RoleWorker, RoleScheduler}, AfterRestore: AfterRestoreHold},
-		Record: record.Default(), Queue: queue.Default(), HTTP: httpapi.Default(), Web: web.Default(), Webhooks: webhook.Default(), Salesforce: salesforce.Default(),
+		Record: record.Default(), Queue: queue.Default(), HTTP: httpapi.Default(), Web: web.Default(), OIDC: oidc.Default(), Webhooks: webhook.Default(), Salesforce: salesforce.Default(),
 		HubSpot: hubspot.Default(),
 		Policy:  domain.DefaultPolicy(), Plans: domain.ShippedPlans(),
 	}
@@ -172,8 +174,8 @@ func (s Settings) Has(r Role) bool { return slices.Contains(s.Program.Roles, r) 
 
 // Validate reports every fault of every part at once.
 func (s Settings) Validate() error {
-	faults := []error{s.Record.Validate(), s.Queue.Validate(), s.HTTP.Validate(), s.Web.Validate(), s.Webhooks.Validate(),
-		s.Salesforce.Validate(), s.HubSpot.Validate(), s.Policy.Validate(), s.Plans.Validate()}
+	faults := []error{s.Record.Validate(), s.Queue.Validate(), s.HTTP.Validate(), s.Web.Validate(), s.OIDC.Validate(s.Web.Address()),
+		s.Webhooks.Validate(), s.Salesforce.Validate(), s.HubSpot.Validate(), s.Policy.Validate(), s.Plans.Validate()}
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
 	p := s.Program
 	if p.Log != "" && p.Log != "text" && p.Log != "json" {
@@ -244,6 +246,7 @@ func (s Settings) Warnings() []string {
 	if public && s.Program.TimeTravel {
 		warn("time_travel: an operator key sets the clock forward, on an address that others reach; it is for tests")
 	}
+	all = append(all, s.OIDC.Warnings(s.Web.Address())...)
 	if other := s.Record.Unencrypted(); other != "" {
 		warn("database_url: the way to %s may be without TLS; add sslmode=verify-full", other)
 	}

@@ -116,6 +116,55 @@ func TestSecretsComeFromFilesAndAreMasked(t *testing.T) {
 	}
 }
 
+// TestSingleSignOn checks what is found in the settings of single sign-on.
+func TestSingleSignOn(t *testing.T) {
+	secret := write(t, "secret", "hidden\n")
+	sound := []string{"INMAIL_OIDC_ISSUER=https://id.example.com", "INMAIL_OIDC_CLIENT_ID=inmail", "INMAIL_OIDC_CLIENT_SECRET_FILE=" + secret,
+		"INMAIL_PUBLIC_URL=https://inmail.example.com/", "INMAIL_OIDC_ROLE_CLAIM=groups", "INMAIL_OIDC_ROLES=admins=operator, sales=member"}
+	s, err := Load(Sources{Environment: sound})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.OIDC.ClientSecret != "hidden" || !slices.Equal(s.OIDC.Roles, []string{"admins=operator", "sales=member"}) || len(s.Warnings()) > 0 {
+		t.Errorf("settings %v, warnings %v", s.OIDC.Roles, s.Warnings())
+	}
+	for _, line := range s.Show() {
+		if strings.Contains(line.Value, "hidden") || line.Name == "oidc.client_secret" && line.Value != "(set)" {
+			t.Errorf("%s shows %q", line.Name, line.Value)
+		}
+	}
+	for name, row := range map[string]struct {
+		env  string // after the sound ones, so it takes precedence
+		want string // in the error; empty: a warning of public_url
+	}{
+		"no public_url":         {"INMAIL_PUBLIC_URL=", "public_url"},
+		"no secret":             {"INMAIL_OIDC_CLIENT_SECRET_FILE=", "INMAIL_OIDC_CLIENT_SECRET"},
+		"http beyond loopback":  {"INMAIL_OIDC_ISSUER=http://id.example.com", "oidc.issuer"},
+		"pages in plain":        {"INMAIL_PUBLIC_URL=http://inmail.example.com", ""},
+		"a role that is none":   {"INMAIL_OIDC_ROLES=admins=lead", "oidc.roles"},
+		"roles without a claim": {"INMAIL_OIDC_ROLE_CLAIM=", "oidc.role_claim"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			variable, _, _ := strings.Cut(row.env, "=")
+			env := slices.DeleteFunc(slices.Clone(sound), func(e string) bool { return strings.HasPrefix(e, variable+"=") })
+			s, err := Load(Sources{Environment: append(env, row.env)})
+			if row.want == "" {
+				if err != nil || len(s.Warnings()) != 1 || !strings.HasPrefix(s.Warnings()[0], "public_url") {
+					t.Errorf("error %v, warnings %v", err, s.Warnings())
+				}
+				return
+			}
+			if err == nil || !strings.Contains(err.Error(), row.want) {
+				t.Errorf("error %v", err)
+			}
+		})
+	}
+	path := write(t, "inmail.yaml", "oidc: {client_secret: hidden, roles: [\"cn=admins,ou=it=operator\"]}\n")
+	if _, err := Load(Sources{File: path}); err == nil || !strings.Contains(err.Error(), "oidc.client_secret is a secret") || strings.Contains(err.Error(), "hidden") {
+		t.Errorf("a secret in the file: %v", err)
+	}
+}
+
 func TestUnknownVariablesAreReportedNotFatal(t *testing.T) {
 	s, err := Load(Sources{Environment: []string{"INMAIL_LISTN=127.0.0.1:1", "INMAIL_TEST_REDIS_URL=redis://x", "HOME=/"}})
 	if err != nil || !slices.Equal(s.Unknown, []string{"INMAIL_LISTN"}) {

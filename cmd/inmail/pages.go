@@ -8,6 +8,7 @@ import (
 	"inmail/connectors/httpapi"
 	"inmail/connectors/queue"
 	"inmail/connectors/web"
+	"inmail/connectors/web/oidc"
 	"inmail/domain"
 	"inmail/domain/mailroom"
 )
@@ -19,6 +20,14 @@ func (a *app) pages(api httpapi.Parts) (*web.Site, error) {
 		Export: func(e mailroom.Export) ([]byte, error) { return httpapi.ExportDocument(e, a.settings.Policy.AnchorDay) }}
 	for _, p := range api.Probes {
 		parts.Probes = append(parts.Probes, web.Probe{Name: p.Name, Check: p.Check})
+	}
+	if a.settings.OIDC.On() {
+		provider, err := oidc.New(a.settings.OIDC, a.settings.Web.Address(), a.record.Now, a.log)
+		if err != nil {
+			return nil, err
+		}
+		a.run("single sign-on", provider.Watch)
+		parts.SSO = provider
 	}
 	if name := a.settings.Web.Words; name != "" {
 		file, err := os.Open(name)

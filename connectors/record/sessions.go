@@ -6,8 +6,9 @@ import (
 
 const (
 	dropEndedSessions = `DELETE FROM sessions WHERE ends_at <= $1`
-	putSession        = `INSERT INTO sessions (hash, link, key_hash, member, ends_at) VALUES ($1, $2, $3, $4, $5)`
-	sessionByHash     = `SELECT link, key_hash, member, ends_at FROM sessions WHERE hash = $1`
+	putSession        = `INSERT INTO sessions (hash, link, key_hash, member, ends_at, person, person_name, read_only)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`
+	sessionByHash = `SELECT link, key_hash, member, ends_at, person, person_name, read_only FROM sessions WHERE hash = $1`
 )
 
 // PutSession stores a session or a link, and deletes those that have ended.
@@ -15,7 +16,8 @@ func (t *tx) PutSession(s mailroom.SessionRow) error {
 	if _, err := t.exec("delete ended sessions", dropEndedSessions, millis(t.Now())); err != nil {
 		return err
 	}
-	_, err := t.exec("store a session", putSession, s.Hash[:], s.Link, s.KeyHash[:], s.Member, millis(s.EndsAt))
+	_, err := t.exec("store a session", putSession, s.Hash[:], s.Link, s.KeyHash[:], s.Member, millis(s.EndsAt),
+		s.Person, s.PersonName, s.ReadOnly)
 	return err
 }
 
@@ -25,7 +27,7 @@ func (t *tx) SessionByHash(hash [32]byte) (found *mailroom.SessionRow, err error
 		s := mailroom.SessionRow{Hash: hash}
 		var key []byte
 		var ends int64
-		if err := r.Scan(&s.Link, &key, (*string)(&s.Member), &ends); err != nil {
+		if err := r.Scan(&s.Link, &key, (*string)(&s.Member), &ends, &s.Person, &s.PersonName, &s.ReadOnly); err != nil {
 			return err
 		}
 		if copy(s.KeyHash[:], key) != len(s.KeyHash) {

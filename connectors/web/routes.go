@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 
+	"inmail/connectors/web/oidc"
 	"inmail/domain"
 	"inmail/domain/mailroom"
 )
@@ -36,7 +37,9 @@ var routes = []route{
 	{"POST /sign-in", anyone, "signin", (*visit).signIn},
 	{"GET /sign-in/{link}", anyone, "link", (*visit).showLink},
 	{"POST /sign-in/{link}", anyone, "link", (*visit).followLink},
-	{"POST /sign-out", anyone, "", (*visit).signOut},
+	{"GET " + oidc.BeginPath, anyone, "sso", (*visit).beginSSO},
+	{"GET " + oidc.CallbackPath, anyone, "sso", (*visit).finishSSO},
+	{"POST /sign-out", anyone, "sso", (*visit).signOut},
 
 	// The mailbox.
 	{"GET /inbox", member, "inbox", (*visit).showInbox},

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"inmail/connectors/web/oidc"
 	"inmail/domain"
 	"inmail/domain/mailroom"
 )
@@ -38,17 +39,34 @@ func (v *visit) findSession() (err error) {
 
 func (v *visit) setCookie(token string, ends time.Time) {
 	c := &http.Cookie{Name: v.cookieName(), Value: token, Path: "/", HttpOnly: true, Secure: v.secure(),
-		SameSite: http.SameSiteStrictMode, MaxAge: int(mailroom.SessionFor.Seconds())}
+		SameSite: http.SameSiteStrictMode, MaxAge: int(ends.Sub(v.now()).Seconds())}
 	if token == "" {
 		c.MaxAge = -1
 	}
 	http.SetCookie(v.w, c)
 }
 
-// signInView is the page that asks for a key.
+// signInView is the page that asks for a key, leads to single sign-on, or both.
 type signInView struct {
 	To    string // where to go then
+	Keys  bool   // it takes keys
+	SSO   *ssoLink
 	Error string
+}
+
+// ssoLink leads to single sign-on.
+type ssoLink struct {
+	Path, Label string
+	Down        bool // the provider did not answer when it was last asked
+}
+
+func (v *visit) signInView(to, fault string) signInView {
+	view := signInView{To: to, Keys: true, Error: fault}
+	if sso := v.site.SSO; sso != nil {
+		view.Keys = !sso.Only()
+		view.SSO = &ssoLink{Path: oidc.BeginPath + "?to=" + queryEscape(to), Label: say("Sign in with %s", sso.Name()), Down: sso.Down()}
+	}
+	return view
 }
 
 func (v *visit) showSignIn() error {
@@ -56,17 +74,20 @@ func (v *visit) showSignIn() error {
 	if v.findSession() == nil {
 		return v.goTo(to)
 	}
-	return v.show(http.StatusOK, say("Sign in"), signInView{To: to})
+	return v.show(http.StatusOK, say("Sign in"), v.signInView(to, ""))
 }
 
 // signIn begins a session by a key. A session that the browser had before ends, so that nobody can choose the
 // next one for it.
 func (v *visit) signIn() error {
 	to := v.site.ownPath(v.r.PostForm.Get("to"))
+	if v.site.SSO != nil && v.site.SSO.Only() {
+		return v.show(http.StatusForbidden, say("Sign in"), v.signInView(to, say("Keys sign nobody in here; they are for programs.")))
+	}
 	token, s, err := v.site.Service.SignIn(v.ctx, strings.TrimSpace(v.r.PostForm.Get("key")))
 	if errors.Is(err, mailroom.ErrNoKey) {
-		return v.show(http.StatusUnauthorized, say("Sign in"), signInView{To: to,
-			Error: say("This key is not known. It may have been mistyped, or it has ended; ask an operator for a new one.")})
+		return v.show(http.StatusUnauthorized, say("Sign in"), v.signInView(to,
+			say("This key is not known. It may have been mistyped, or it has ended; ask an operator for a new one.")))
 	}
 	if err != nil {
 		return err
@@ -75,13 +96,25 @@ func (v *visit) signIn() error {
 }
 
 func (v *visit) begin(token string, s mailroom.Session, to string) error {
-	if c, err := v.r.Cookie(v.cookieName()); err == nil {
-		if err := v.site.Service.SignOut(v.ctx, c.Value); err != nil {
-			return err
-		}
+	if err := v.endEarlier(""); err != nil {
+		return err
 	}
 	v.setCookie(token, s.EndsAt)
 	return v.goTo(to)
+}
+
+// endEarlier ends the session that the browser had, by its cookie and, where it cannot have sent that, by its
+// secret.
+func (v *visit) endEarlier(secret string) error {
+	if secret != "" {
+		if err := v.site.Service.SignOut(v.ctx, secret); err != nil {
+			return err
+		}
+	}
+	if c, err := v.r.Cookie(v.cookieName()); err == nil && c.Value != secret {
+		return v.site.Service.SignOut(v.ctx, c.Value)
+	}
+	return nil
 }
 
 // linkView is the page of a one-time link. It asks for a click, so that a program that looks at links does
@@ -126,12 +159,19 @@ func (v *visit) followLink() error {
 }
 
 func (v *visit) signOut() error {
-	if c, err := v.r.Cookie(v.cookieName()); err == nil {
+	session, err := mailroom.Session{}, error(nil)
+	if c, none := v.r.Cookie(v.cookieName()); none == nil {
+		if session, err = v.site.Service.SessionOf(v.ctx, c.Value); err != nil && !errors.Is(err, mailroom.ErrNoKey) {
+			return err
+		}
 		if err := v.site.Service.SignOut(v.ctx, c.Value); err != nil {
 			return err
 		}
 	}
 	v.setCookie("", time.Time{})
+	if led, err := v.leadOut(session); led || err != nil {
+		return err
+	}
 	return v.goTo("/sign-in?done=signed-out")
 }
 

@@ -18,6 +18,7 @@ import (
 	"strings"
 	"time"
 
+	"inmail/connectors/web/oidc"
 	"inmail/connectors/web/words"
 	"inmail/domain"
 	"inmail/domain/mailroom"
@@ -41,6 +42,7 @@ type Parts struct {
 	// Words is a translation of the pages' words in the format of words/english.pot; nil: they are English.
 	Words io.Reader
 	Log   *slog.Logger
+	SSO   *oidc.Provider // single sign-on; nil: there is none
 }
 
 // Finding is one line of the check of a CRM.
@@ -96,6 +98,7 @@ type FailedTask struct {
 
 // UseCases are the use cases that the pages call; *mailroom.Service has all.
 type UseCases interface {
+	SignInPerson(ctx context.Context, p mailroom.Identity) (token string, s mailroom.Session, err error)
 	SignIn(ctx context.Context, shown string) (token string, s mailroom.Session, err error)
 	LinkOf(ctx context.Context, link string) (mailroom.Session, error)
 	FollowLink(ctx context.Context, link string) (token string, s mailroom.Session, err error)

@@ -2,6 +2,7 @@ package mailroom_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -140,6 +141,41 @@ func testActs(t *testing.T) {
 		w.ok(err)
 		if len(entries) != 2 {
 			w.t.Errorf("%d entries, want 2", len(entries))
+		}
+	})
+	on(t, "R70_who_has_no_key_is_named", func(w *world) {
+		w.member("a", "job_seeker_5")
+		_, _, err := w.svc.SignInPerson(w.ctx, mailroom.Identity{ID: "k1", For: time.Hour})
+		if err == nil {
+			w.t.Error("a person has the id of a key")
+		}
+		_, _, err = w.svc.SignInPerson(w.ctx, mailroom.Identity{ID: "sso:1", Member: "nobody", For: time.Hour})
+		w.want(err, domain.NotFound)
+
+		token, began, err := w.svc.SignInPerson(w.ctx, mailroom.Identity{ID: "sso:1", Name: "Nordlicht", ReadOnly: true, For: 48 * time.Hour})
+		w.ok(err)
+		s, err := w.svc.SessionOf(w.ctx, token)
+		w.ok(err)
+		want := mailroom.Viewer{Operator: true, ByOperator: true, KeyID: "sso:1", KeyName: "Nordlicht"}
+		if s != began || s.Viewer != want || !s.ReadOnly || !s.BySSO || !s.EndsAt.Equal(w.svc.Now().Add(mailroom.SessionFor)) {
+			w.t.Errorf("the session is %+v, began as %+v", s, began)
+		}
+		w.ok(w.svc.NoteAct(w.ctx, mailroom.Act{By: s.Viewer, Call: "POST /works/banned"}))
+		entries, err := w.svc.Audit(w.ctx, mailroom.AuditFilter{Kind: mailroom.DecidedAct}, mailroom.Page{Limit: 10})
+		w.ok(err)
+		if len(entries) != 1 || entries[0].By != "sso:1" || !strings.Contains(string(entries[0].Detail), "Nordlicht") {
+			w.t.Errorf("%+v", entries)
+		}
+
+		w.ok(w.svc.SignOut(w.ctx, token)) // all secrets of this world are the same
+		token, s, err = w.svc.SignInPerson(w.ctx, mailroom.Identity{ID: "sso:2", Member: "a", For: time.Hour})
+		w.ok(err)
+		if s.Viewer != (mailroom.Viewer{Member: "a", KeyID: "sso:2"}) {
+			w.t.Errorf("the member's session is %+v", s)
+		}
+		w.ok(w.svc.Erase(w.ctx, by, "a"))
+		if _, err := w.svc.SessionOf(w.ctx, token); !errors.Is(err, mailroom.ErrNoKey) {
+			w.t.Errorf("after the erasure: %v", err)
 		}
 	})
 }

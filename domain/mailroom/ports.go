@@ -816,9 +816,13 @@ type Webhooks interface {
 type SessionRow struct {
 	Hash    [32]byte
 	Link    bool            // it begins a session and is none
-	KeyHash [32]byte        // of the key that it acts by
+	KeyHash [32]byte        // of the key that it acts by; zero: of a person
 	Member  domain.MemberID // whom it acts as; empty: an operator
 	EndsAt  time.Time
+
+	Person     string // the id of the person whom a provider identified; empty: it acts by a key
+	PersonName string // what the audit names beside the id
+	ReadOnly   bool   // the person changes nothing
 }
 
 // Role is what a key may do.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
+	"strings"
 	"time"
 
 	"inmail/domain"
@@ -15,10 +17,12 @@ const (
 	LinkFor    = 24 * time.Hour
 )
 
-// Session is a person who is signed in to the pages. It acts by a key, and ends when that key ends.
+// Session is a person who is signed in to the pages. It acts by a key, and ends when that key ends, or by
+// what a provider of single sign-on says of the person, and ends with its member.
 type Session struct {
 	Viewer   Viewer
-	ReadOnly bool // its key changes nothing
+	ReadOnly bool // it changes nothing
+	BySSO    bool // it has no key
 	EndsAt   time.Time
 }
 
@@ -47,6 +51,46 @@ func (svc *Service) newToken() (token string, hash [32]byte) {
 	secret := svc.ids.NewSecret()
 	token = hex.EncodeToString(secret[:])
 	return token, sha256.Sum256([]byte(token))
+}
+
+// PersonPrefix begins the id of every person whom a provider identified. No key has such an id.
+const PersonPrefix = "sso:"
+
+// Identity is somebody whom a provider of single sign-on has identified.
+type Identity struct {
+	ID       string          // for the audit (R70), with PersonPrefix; it never holds an e-mail address
+	Name     string          // for the audit, beside the id: who identified the person
+	Member   domain.MemberID // whom it acts as; empty: as an operator
+	ReadOnly bool            // it changes nothing
+	For      time.Duration   // how long the session may last; at most SessionFor
+}
+
+// SignInPerson begins a session of a person and returns its secret this once, of which only the SHA-256 is
+// stored. It fails with not_found when there is no such member.
+func (svc *Service) SignInPerson(ctx context.Context, p Identity) (token string, s Session, err error) {
+	if !strings.HasPrefix(p.ID, PersonPrefix) {
+		return "", s, fmt.Errorf("sign in a person: the id of a person begins with %s", PersonPrefix)
+	}
+	err = svc.record.Update(ctx, func(tx Tx) error {
+		if p.Member != "" {
+			if err := exists(tx, p.Member); err != nil {
+				return err
+			}
+		}
+		var hash [32]byte
+		token, hash = svc.newToken()
+		row := SessionRow{Hash: hash, Member: p.Member, Person: p.ID, PersonName: p.Name, ReadOnly: p.ReadOnly,
+			EndsAt: tx.Now().Add(min(p.For, SessionFor))}
+		s = sessionOfPerson(row)
+		return tx.PutSession(row)
+	})
+	return token, s, wrap("sign in a person", err)
+}
+
+func sessionOfPerson(row SessionRow) Session {
+	operator := row.Member == ""
+	return Session{Viewer: Viewer{Member: row.Member, Operator: operator, ByOperator: operator, KeyID: row.Person,
+		KeyName: row.PersonName}, ReadOnly: row.ReadOnly, BySSO: true, EndsAt: row.EndsAt}
 }
 
 func sessionOf(row SessionRow, key Key) Session {
@@ -128,7 +172,8 @@ func (svc *Service) SignOut(ctx context.Context, token string) error {
 	return wrap("sign out", err)
 }
 
-// liveSession returns a session, or a link, that holds at Now and whose key does.
+// liveSession returns a session, or a link, that holds at Now and whose key does, or of a person whose member
+// is there. The key is nil for a person.
 func liveSession(tx Tx, token string, link bool) (Session, *Key, error) {
 	row, err := tx.SessionByHash(sha256.Sum256([]byte(token)))
 	if err != nil {
@@ -137,9 +182,27 @@ func liveSession(tx Tx, token string, link bool) (Session, *Key, error) {
 	if row == nil || row.Link != link || !tx.Now().Before(row.EndsAt) {
 		return Session{}, nil, ErrNoKey
 	}
+	if row.Person != "" {
+		return livePerson(tx, *row)
+	}
 	key, err := liveKey(tx, row.KeyHash)
 	if err != nil {
 		return Session{}, nil, err
 	}
 	return sessionOf(*row, *key), key, nil
+}
+
+// livePerson returns the session of a person; ErrNoKey when its member was erased.
+func livePerson(tx Tx, row SessionRow) (Session, *Key, error) {
+	if row.Member == "" {
+		return sessionOfPerson(row), nil, nil
+	}
+	found, err := tx.Members([]domain.MemberID{row.Member})
+	if err != nil {
+		return Session{}, nil, err
+	}
+	if found[row.Member] == nil {
+		return Session{}, nil, ErrNoKey
+	}
+	return sessionOfPerson(row), nil, nil
 }
