@@ -20,7 +20,7 @@ SERVERS := ^Test(Alerts|WebhookStorm|KilledWhileSending|OneCreditLeft|RedisGone|
 	| ^Test(Trace|Fleet|PostgresFailsOver|SentinelUnderLoad|ClusterNodeLost)$$ \
 	| ^Test(PreflightOfTenThousand|Salesforce(Storm|OneBadRow|DailyLimit|Drift|Backfill|Check))$$ \
 	| ^Test(ErasureLeavesNoRow|OpenPostgresRefuses|OpenTogether|ErrorsQuoteNoValue|SchemasAreTheSame|RolesOfTheReadme)$$ \
-	| ^Test(RedisComesLate|PingNamesTheRemedy|WarnsOfEviction|SentinelFailsOver|Jsforce|JsforceNormal|OfficialClient|Recipes)$$ \
+	| ^Test(RedisComesLate|MessagesRefused|PingNamesTheRemedy|WarnsOfEviction|SentinelFailsOver|Jsforce|JsforceNormal|OfficialClient|Recipes)$$ \
 	| ^Test(EveryQueryAnswers|CheckFindsWhatIsMissing|Faster|Alertmanager|RuleFilesAreSound|RuleTestsPass)$$ \
 	| ^TestField(PgBouncer|Clock|Outages)$$ \
 	| ^Test(ReadyByRole|PagesInABrowser)$$ \

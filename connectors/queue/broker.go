@@ -29,6 +29,7 @@ type Broker struct {
 	inspector *asynq.Inspector
 	inProcess *inProcess // nil when Redis is configured
 	wakes     *wakes
+	notifier  *notifier                 // nil: no other process works on this queue
 	downUntil atomic.Pointer[time.Time] // nil: it was never down. By the clock of the process that is never set
 	downWhy   atomic.Value              // the mailroom.Cause for which Redis did not answer last
 }
@@ -61,27 +62,29 @@ func Open(cfg Config, log *slog.Logger) (*Broker, error) {
 	b.redis = b.address.connect(cfg)
 	b.wakes = newWakes(b.rests())
 	b.redis.AddHook(b.wakes)
+	if b.inProcess == nil {
+		b.notifier = newNotifier(b.redis, b.address.database, cfg.EnqueueTimeout)
+	}
 	b.client = asynq.NewClientFromRedisClient(b.redis)
 	b.inspector = asynq.NewInspectorFromRedisClient(b.redis)
 	return b, nil
 }
 
-// rests returns how long the workers of each queue wait for a task of this process before they ask Redis, by
-// the queue's name there. Queues that are split poll, since their workers ask one part after the other.
-func (b *Broker) rests() map[string]time.Duration {
-	rests := map[string]time.Duration{}
+// rests returns how long the workers of each queue wait for a task before they ask Redis, by the queue's name
+// there. Queues that are split poll, since their workers ask one part after the other.
+func (b *Broker) rests() map[string]rests {
+	of := map[string]rests{}
 	for queue, names := range b.names {
-		if len(names) > 1 {
+		_, _, poll, err := b.config.workers(queue)
+		if len(names) > 1 || err != nil {
 			continue
 		}
-		if _, _, rest, err := b.config.workers(queue); err == nil {
-			rests[names[0]] = rest
-		}
 		if b.inProcess != nil {
-			rests[names[0]] = max(rests[names[0]], inProcessRest)
+			poll = max(poll, inProcessRest)
 		}
+		of[names[0]] = rests{alone: poll, notified: max(poll, notifiedRest)}
 	}
-	return rests
+	return of
 }
 
 // Close closes the connections and stops the broker inside the process. Stop the Server first.

@@ -24,7 +24,7 @@ type Config struct {
 	HooksConcurrency  int           `koanf:"queue_hooks_concurrency"`  // tasks of hooks at once; 1..1000; below mailroom.WebhookWorkers, end points that hang delay others
 	UpkeepConcurrency int           `koanf:"queue_upkeep_concurrency"` // tasks of upkeep at once; 1..100
 	Pullers           int           `koanf:"queue_pullers"`            // fetch sends, some 7,000/s each; 1..16
-	CheckInterval     time.Duration `koanf:"queue_check_interval"`     // between polls of an empty sends; 1ms..10s
+	CheckInterval     time.Duration `koanf:"queue_check_interval"`     // polls of an empty sends, without messages; 1ms..10s
 	Grace             time.Duration `koanf:"queue_grace"`              // for running tasks at a stop; 0s..10m
 }
 

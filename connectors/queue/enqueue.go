@@ -72,11 +72,15 @@ func (b *Broker) Enqueue(ctx context.Context, tasks ...mailroom.Task) error {
 // enqueue adds one task. A conflict of its id is success: a periodic task was enqueued before, and any
 // other task by the first attempt of the same call.
 func (b *Broker) enqueue(ctx context.Context, m message) error {
-	_, err := b.client.EnqueueContext(ctx, m.task, m.options...)
-	if errors.Is(err, asynq.ErrTaskIDConflict) {
+	info, err := b.client.EnqueueContext(ctx, m.task, m.options...)
+	switch {
+	case errors.Is(err, asynq.ErrTaskIDConflict):
 		return nil
+	case err != nil:
+		return err
 	}
-	return err
+	b.notifier.notify(info.Queue)
+	return nil
 }
 
 // do makes one call to Redis within queue_enqueue_timeout, and none while Redis is known to be down.

@@ -214,6 +214,7 @@ func (b *Broker) retryAll() (int, error) {
 				return retried, fmt.Errorf("retry the failed tasks of %s: %w", queue, b.explain(err))
 			}
 			retried += n
+			b.notifier.notify(queue)
 		}
 	}
 	return retried, nil
@@ -238,6 +239,7 @@ func (b *Broker) retryOne(id string) error {
 		if err != nil {
 			return b.explain(err)
 		}
+		b.notifier.notify(queue)
 		return nil
 	}
 	return ErrNoTask

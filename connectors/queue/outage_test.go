@@ -97,6 +97,40 @@ func TestRedisComesLate(t *testing.T) {
 	}
 }
 
+// TestMessagesRefused checks that workers poll, and the log says why once, where Redis lets its user use no
+// channels, and that tasks of another process still run.
+func TestMessagesRefused(t *testing.T) {
+	address := porttest.Address(t)
+	startServer(t, address, "--user", "some", "on", ">secret", "~*", "+@all", "resetchannels")
+	var log syncBuffer
+	working := dial(t, "redis://some:secret@"+address, slog.New(slog.NewTextHandler(&log, nil)))
+	ran := make(chan []string, 10)
+	server, err := working.Start(queuetest.Only(mailroom.TaskSend, func(_ context.Context, ids []string) error {
+		ran <- ids
+		return nil
+	}), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Stop(context.Background())
+	said := func() bool { return strings.Contains(log.String(), "Redis refuses messages about new tasks") }
+	within(t, "the log says that messages are refused", said)
+	asking := dial(t, "redis://some:secret@"+address, discard())
+	for range 3 {
+		if err := asking.Enqueue(t.Context(), task); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-ran:
+		case <-time.After(patience):
+			t.Fatal("the task did not run")
+		}
+	}
+	if strings.Contains(log.String(), "secret") {
+		t.Errorf("the password is in the log:\n%s", log.String())
+	}
+}
+
 // TestDownByTheClockThatIsNeverSet checks that a machine whose clock is set back does not take Redis for down
 // until that clock has caught up: the pause ends by the reading of time that only goes forward.
 func TestDownByTheClockThatIsNeverSet(t *testing.T) {

@@ -34,16 +34,17 @@ type Server struct {
 	handlers map[string]Handler
 	observe  Observer
 	servers  []*asynq.Server
+	quit     func() // ends listen
 	stop     sync.Once
 	stopped  chan struct{}
 }
 
 const (
-	// restCheckInterval is the poll interval of an empty crm or upkeep: the longest that a new task waits
-	// there.
+	// restCheckInterval is the poll interval of an empty crm, hooks or upkeep, while no messages about new
+	// tasks come: the longest that one waits there.
 	restCheckInterval = 100 * time.Millisecond
 	// retryCheckInterval is how often failed tasks whose time has come are put back into their queue.
-	retryCheckInterval = time.Second
+	retryCheckInterval = 2 * time.Second
 	// healthInterval is how often Redis is pinged, for the log.
 	healthInterval = 15 * time.Second
 )
@@ -58,7 +59,7 @@ func (b *Broker) Start(handlers map[string]Handler, observe Observer) (*Server, 
 	if observe == nil {
 		observe = func(string, string, time.Duration) {}
 	}
-	s := &Server{broker: b, handlers: handlers, observe: observe, stopped: make(chan struct{})}
+	s := &Server{broker: b, handlers: handlers, observe: observe, quit: func() {}, stopped: make(chan struct{})}
 	for _, queue := range mailroom.Queues() {
 		pullers, concurrency, checkInterval, err := b.config.workers(queue)
 		if err != nil {
@@ -78,6 +79,11 @@ func (b *Broker) Start(handlers map[string]Handler, observe Observer) (*Server, 
 		}
 	}
 	go s.watch()
+	if b.notifier != nil {
+		ctx, quit := context.WithCancel(context.Background())
+		s.quit = quit
+		go s.listen(ctx)
+	}
 	return s, nil
 }
 
@@ -186,6 +192,7 @@ func (s *Server) Stop(ctx context.Context) error {
 		go func() {
 			defer close(s.stopped)
 			defer s.broker.wakes.end()()
+			s.quit()
 			var all sync.WaitGroup
 			for _, server := range s.servers {
 				server.Stop()

@@ -17,13 +17,13 @@ const (
 	pollPause = time.Millisecond
 	// inProcessRest is how long workers of the broker inside the process wait for a task at most. Whatever
 	// adds a task is in this process and wakes them.
-	inProcessRest = time.Second
+	inProcessRest = 2 * time.Second
 )
 
-// wakes makes the workers of this process wait for its own tasks instead of polling. It watches the commands
-// to Redis: when a poll of a queue found nothing, the next is held back until some command of this process
-// touches the queue's list of pending tasks, at most for the queue's rest. Nothing depends on it: a task that
-// another process adds, or that comes by itself, is found after the rest.
+// wakes makes the workers of this process wait for tasks instead of polling. It watches the commands to
+// Redis: when a poll of a queue found nothing, the next is held back until some command of this process
+// changes the queue's list of pending tasks, or another process notifies this one, at most for the queue's
+// rest. Nothing depends on it: a task of which a worker is not notified is found after the rest.
 type wakes struct {
 	queues map[string]*wake // by the key of the list of pending tasks
 	ending atomic.Int32     // servers that stop: nobody waits
@@ -31,19 +31,26 @@ type wakes struct {
 
 // wake is what is known of one queue.
 type wake struct {
-	rest time.Duration
+	rests
 
 	mu      sync.Mutex
+	rest    time.Duration // the one of rests that applies
 	touched uint64        // how often something touched the list
 	empty   uint64        // touched when a poll began that found nothing, plus one; 0: the last found a task
 	waiting chan struct{} // closed at the next touch; nil: nobody waits
 }
 
-// newWakes returns the wakes of queues by their names in Redis, with the rest of each.
-func newWakes(rests map[string]time.Duration) *wakes {
-	ws := &wakes{queues: make(map[string]*wake, len(rests))}
-	for name, rest := range rests {
-		ws.queues[pendingKey(name)] = &wake{rest: rest}
+// rests is how long the workers of a queue wait at most.
+type rests struct {
+	alone    time.Duration // while other processes do not notify this one
+	notified time.Duration // while they do
+}
+
+// newWakes returns the wakes of queues by their names in Redis, with the rests of each.
+func newWakes(queues map[string]rests) *wakes {
+	ws := &wakes{queues: make(map[string]*wake, len(queues))}
+	for name, r := range queues {
+		ws.queues[pendingKey(name)] = &wake{rests: r, rest: r.alone}
 	}
 	return ws
 }
@@ -53,6 +60,26 @@ func pendingKey(name string) string { return "asynq:{" + name + "}:pending" }
 
 // woken reports whether the workers of a queue wait here.
 func (ws *wakes) woken(name string) bool { return ws.queues[pendingKey(name)] != nil }
+
+// touch wakes the workers of a queue; other names are ignored.
+func (ws *wakes) touch(name string) {
+	if w := ws.queues[pendingKey(name)]; w != nil {
+		w.touch()
+	}
+}
+
+// setNotified notes whether other processes notify this one, and wakes all workers: until now messages may
+// have been lost, and from now on another rest applies.
+func (ws *wakes) setNotified(notified bool) {
+	for _, w := range ws.queues {
+		w.mu.Lock()
+		if w.rest = w.alone; notified {
+			w.rest = w.notified
+		}
+		w.mu.Unlock()
+		w.touch()
+	}
+}
 
 // end lets nobody wait until ended is called.
 func (ws *wakes) end() (ended func()) {
@@ -83,8 +110,8 @@ func (w *wake) wait(ctx context.Context) (polled func(nothing bool)) {
 			w.waiting = make(chan struct{})
 		}
 		touched := w.waiting
-		w.mu.Unlock()
 		rest := time.NewTimer(w.rest)
+		w.mu.Unlock()
 		select {
 		case <-touched:
 		case <-rest.C:
@@ -126,8 +153,11 @@ func (ws *wakes) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 		case w == nil:
 			return next(ctx, command)
 		case !poll:
-			defer w.touch()
-			return next(ctx, command)
+			err := next(ctx, command)
+			if !changedNothing(command) {
+				w.touch()
+			}
+			return err
 		case ws.ending.Load() > 0:
 			return next(ctx, command)
 		}
@@ -159,4 +189,15 @@ func (ws *wakes) of(command redis.Cmder) (w *wake, poll bool) {
 		}
 	}
 	return nil, false
+}
+
+// changedNothing reports whether a script says that it moved no task: each script of Asynq that adds to a
+// list of pending tasks answers how many it moved, or with something else than a number.
+func changedNothing(command redis.Cmder) bool {
+	answer, ok := command.(*redis.Cmd)
+	if !ok {
+		return false
+	}
+	moved, ok := answer.Val().(int64)
+	return ok && moved == 0
 }
