@@ -29,6 +29,7 @@ type Jobs struct {
 	Deliveries int                             // deliveries at once; 0 is 1, as for a record with one writer
 	Webhooks   mailroom.WebhookSender          // nil: this process delivers to no end point
 	pushers    sync.Map                        // domain.CRM → *pusher
+	expiry     alarm                           // when something expires before the next slot
 }
 
 // Handlers returns the handler of each task type. The queue refuses to start unless these are exactly the
@@ -54,14 +55,40 @@ const (
 	sweepLimit = 200  // transactions of one task
 )
 
+// ExpiryPause is the least time from one sweep to the next. Under load each sweeps what expired meanwhile.
+const ExpiryPause = 200 * time.Millisecond
+
 // expire stores the expiry of InMails that the clock has expired (R33), and announces those that soon will be
-// (R68).
+// (R68). What expires before the next slot is swept when it is due.
 func (j *Jobs) expire(ctx context.Context, _ []string) error {
-	if err := sweep(ctx, func() (int, error) { return j.Service.Expire(ctx, sweepBatch) }); err != nil {
+	next, wait, err := j.Service.NextExpiry(ctx)
+	if err == nil && !next.IsZero() && wait <= 0 {
+		err = sweep(ctx, func() (int, error) { return j.Service.Expire(ctx, sweepBatch) })
+		if err == nil {
+			next, wait, err = j.Service.NextExpiry(ctx)
+		}
+	}
+	if err != nil {
 		return err
+	}
+	if !next.IsZero() && wait < expirySlot() {
+		j.expiry.set(max(wait, ExpiryPause), func(ctx context.Context) {
+			if err := j.Service.AskExpiry(ctx, next); err != nil {
+				j.Log.InfoContext(ctx, "what expires waits for the next slot", "error", err)
+			}
+		})
 	}
 	return sweep(ctx, func() (int, error) { return j.Service.AnnounceExpiring(ctx, sweepBatch) })
 }
+
+// expirySlot is how long a slot of TaskExpire is.
+func expirySlot() time.Duration {
+	kind, _ := mailroom.TaskKindOf(mailroom.TaskExpire)
+	return kind.Every
+}
+
+// Close ends what the handlers have left to be done later. The next slots do it.
+func (j *Jobs) Close() { j.expiry.end() }
 
 // retain drops old idempotency keys, events and entries of the audit, empties old texts, and then removes
 // their bytes from the files of the record.

@@ -158,6 +158,77 @@ func TestHandlers(t *testing.T) {
 	}
 }
 
+// expire runs the task that sweeps what has expired.
+func (o *office) expire() {
+	o.t.Helper()
+	if err := o.jobs.Handlers()[mailroom.TaskExpire](o.t.Context(), nil); err != nil {
+		o.t.Fatal(err)
+	}
+}
+
+func TestExpire(t *testing.T) {
+	// sent is an office with an InMail that expires after a time.
+	sent := func(t *testing.T, after time.Duration) (*office, domain.ID) {
+		o := newOffice(t)
+		id := domain.ID(o.accept(1)[0])
+		if _, err := o.svc.Deliver(t.Context(), []domain.ID{id}); err != nil {
+			t.Fatal(err)
+		}
+		o.clock.now = o.clock.now.Add(domain.Window - after)
+		t.Cleanup(o.jobs.Close)
+		return o, id
+	}
+	status := func(o *office, id domain.ID) (s domain.Status) {
+		err := o.record.View(t.Context(), func(tx mailroom.Tx) error {
+			found, err := tx.InMails([]domain.ID{id})
+			s = found[id].Status
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	t.Run("R33_what_expires_before_the_next_slot_is_swept_when_it_is_due", func(t *testing.T) {
+		o, id := sent(t, 10*time.Millisecond)
+		due := o.clock.now.Add(10 * time.Millisecond)
+		o.expire()
+		if s := status(o, id); s != domain.Sent {
+			t.Fatalf("%s before it is due", s)
+		}
+		want := []mailroom.Task{{Type: mailroom.TaskExpire, ID: fmt.Sprintf("inmail:expire:due:%d", due.UnixMilli())}}
+		for len(o.queue.asked()) == 0 {
+			time.Sleep(time.Millisecond)
+		}
+		if diff := cmp.Diff(want, o.queue.asked()); diff != "" {
+			t.Errorf("asked (-want +got):\n%s", diff)
+		}
+		o.clock.now = due
+		o.expire()
+		if s := status(o, id); s != domain.Expired {
+			t.Errorf("%s when it is due", s)
+		}
+	})
+	t.Run("what_expires_later_is_left_to_the_slots", func(t *testing.T) {
+		o, id := sent(t, time.Second)
+		o.expire()
+		time.Sleep(2 * worker.ExpiryPause)
+		if asked := o.queue.asked(); len(asked) > 0 || status(o, id) != domain.Sent {
+			t.Errorf("asked %v", asked)
+		}
+	})
+	t.Run("nothing_is_asked_after_the_end", func(t *testing.T) {
+		o, _ := sent(t, 10*time.Millisecond)
+		o.expire()
+		o.jobs.Close()
+		o.expire()
+		time.Sleep(2 * worker.ExpiryPause)
+		if asked := o.queue.asked(); len(asked) > 0 {
+			t.Errorf("asked %v", asked)
+		}
+	})
+}
+
 func TestRedrive(t *testing.T) {
 	t.Run("R29_what_the_queue_forgot_is_asked_for_again", func(t *testing.T) {
 		o := newOffice(t)

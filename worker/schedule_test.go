@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -43,6 +44,13 @@ func (q *asked) Enqueue(_ context.Context, tasks ...mailroom.Task) error {
 	}
 	q.tasks = append(q.tasks, tasks...)
 	return q.fault
+}
+
+// asked returns the tasks that were enqueued.
+func (q *asked) asked() []mailroom.Task {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return slices.Clone(q.tasks)
 }
 
 func (q *asked) Depth(context.Context, string) (int, error) {

@@ -301,6 +301,7 @@ func (a *app) startWorkers() error {
 	if err != nil {
 		return err
 	}
+	a.onStop("wake-ups", func(context.Context) error { a.jobs.Close(); return nil })
 	a.onStop("workers", server.Stop)
 	return nil
 }

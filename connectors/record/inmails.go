@@ -296,6 +296,19 @@ func (t *tx) ExpireDue(limit int) (due []*domain.InMail, err error) {
 	return due, t.markLater(ids)
 }
 
+const nextExpiry = `SELECT i.expires_at FROM inmails i WHERE i.status = 'sent' ORDER BY i.expires_at LIMIT 1`
+
+// NextExpiry returns when the window of an unopened InMail is over next, or was over first; zero: never.
+func (t *tx) NextExpiry() (next time.Time, err error) {
+	err = t.query("find when an InMail expires next", nextExpiry, func(r row) error {
+		var at int64
+		err := r.Scan(&at)
+		next = instant(at)
+		return err
+	})
+	return next, err
+}
+
 // queuedBefore reads the table in the order of the ids, which is that of acceptance but for some
 // milliseconds. Where much waits for long it finds enough at once; else the table has little more than what
 // was accepted in the last moments, which queuedAfter reads too.

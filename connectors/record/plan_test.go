@@ -59,6 +59,10 @@ func TestPlans(t *testing.T) {
 					return errors.Join(errs...)
 				},
 				"sweeps": func(tx mailroom.Tx) error {
+					_, next := tx.NextExpiry()
+					if next != nil {
+						return next
+					}
 					_, due := tx.ExpireDue(1000)
 					_, queued := tx.QueuedBefore(s.now, 500)
 					_, after := tx.PushesAfter(stockCRM, ids[0], 500)

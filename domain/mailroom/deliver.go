@@ -244,6 +244,22 @@ func (svc *Service) Redrive(ctx context.Context, age time.Duration, limit int) (
 	return len(due), nil
 }
 
+// NextExpiry returns when the window of an unopened InMail is over next (R33), and how long it is until then;
+// 0 or less: it is over. The time is zero when no InMail is unopened.
+func (svc *Service) NextExpiry(ctx context.Context) (next time.Time, wait time.Duration, err error) {
+	err = svc.record.View(ctx, func(tx Tx) error {
+		next, err = tx.NextExpiry()
+		wait = next.Sub(tx.Now())
+		return err
+	})
+	return next, wait, wrap("look when an InMail expires next", err)
+}
+
+// AskExpiry asks for a sweep of what expired at a time. All processes that ask for the same get one.
+func (svc *Service) AskExpiry(ctx context.Context, at time.Time) error {
+	return svc.queue.Enqueue(ctx, Task{Type: TaskExpire, ID: fmt.Sprintf("%s:due:%d", TaskExpire, at.UnixMilli())})
+}
+
 // Expire stores up to limit expiries that the clock has decided (R32, R33), each once with one receipt, and
 // returns how many.
 func (svc *Service) Expire(ctx context.Context, limit int) (int, error) {

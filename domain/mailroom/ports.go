@@ -428,6 +428,9 @@ type InMails interface {
 	// in statements over all of them. It returns the InMails as they were before, without texts; the
 	// caller moves the counts.
 	ExpireDue(limit int) ([]*domain.InMail, error)
+	// NextExpiry returns when the window of an unopened InMail is over next; the time may have passed. Zero:
+	// there is none.
+	NextExpiry() (time.Time, error)
 	// QueuedBefore returns up to limit queued InMails that were accepted before t, oldest first. After them
 	// it returns those that were accepted later than Now, by a clock that was set back since: they must not
 	// wait until that time.

@@ -85,6 +85,7 @@ var taskKinds = []TaskKind{
 	{
 		Type: TaskExpire, Queue: QueueUpkeep, Every: time.Second,
 		Timeout: time.Minute,
+		AskedBy: "itself, when an InMail expires before the next slot; a clock that is set forward",
 		Does:    "persists what the clock has expired, batch by batch; announces what expires within a day",
 	},
 	{

@@ -821,6 +821,19 @@ func expireDue(t *testing.T, w *world) {
 		all = append(all, w.sentOne("ada", "bob"))
 		w.advance(time.Second)
 	}
+	next := func(want time.Time) {
+		t.Helper()
+		if err := w.rec.View(t.Context(), func(tx mailroom.Tx) error {
+			got, err := tx.NextExpiry()
+			if !got.Equal(want) {
+				t.Errorf("the next expires at %v, want %v", got, want)
+			}
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	next(start.Add(domain.Window))
 	w.set(start.Add(domain.Window + 19*time.Second)) // the first twenty are due
 	var first []domain.ID
 	if err := w.rec.Update(t.Context(), func(tx mailroom.Tx) error {
@@ -858,6 +871,7 @@ func expireDue(t *testing.T, w *world) {
 	if total != 20 {
 		t.Errorf("expired %d, want 20", total)
 	}
+	next(start.Add(domain.Window + 20*time.Second))
 	for i, id := range all {
 		m := w.inmail(id)
 		if due := i < 20; due != (m.Status == domain.Expired) || due && !m.EndedAt.Equal(m.ExpiresAt) {
