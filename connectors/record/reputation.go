@@ -3,6 +3,7 @@ package record
 import (
 	"cmp"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -179,7 +180,9 @@ func (t *tx) Sends(sender domain.MemberID, since time.Time) (notes []mailroom.Se
 	return slices.Compact(notes), err
 }
 
-const purgeStrikes = `DELETE FROM strikes WHERE at < $1 AND member IN (SELECT unnest($2::text[]))`
+const purgeStrikes = `DELETE FROM strikes WHERE (member, at) IN (SELECT o.member, o.at
+	FROM unnest($2::text[], $3::bigint[]) AS r(member, since)
+	JOIN strikes o ON o.member = r.member AND o.at < greatest(r.since, $1))`
 
 const insertStrikes = `INSERT INTO strikes (member, at) SELECT r.member, r.at FROM unnest($1::text[], $2::bigint[])
 	AS r(member, at)`
@@ -190,12 +193,15 @@ func (t *tx) Strike(strikes []mailroom.Strike) error {
 		return nil
 	}
 	var rows batch
-	members := make([]domain.MemberID, 0, len(strikes))
+	since := map[domain.MemberID]int64{}
 	for _, s := range strikes {
 		rows.add(s.Member, millis(s.At))
-		members = append(members, s.Member)
+		since[s.Member] = max(since[s.Member], millis(s.Since))
 	}
-	old := batch{args: []any{t.at(-spam.RecordWindow), distinct(members)}}
+	old := batch{args: []any{t.at(-spam.RecordWindow)}}
+	for _, member := range slices.Sorted(maps.Keys(since)) {
+		old.add(member, since[member])
+	}
 	if err := t.later("remove old strikes", purgeStrikes, &old, anyNumber); err != nil {
 		return err
 	}

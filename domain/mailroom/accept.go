@@ -310,7 +310,6 @@ func (b *acceptance) judge(d *Letter, common map[Pair][]string) (Accepted, error
 		b.accountTypes = append(b.accountTypes, sender.AccountType)
 	}
 	if text.verdict != nil && sender != nil {
-		b.strikes = append(b.strikes, Strike{d.From, now})
 		if err := b.strike(d.From, now); err != nil {
 			return Accepted{}, err
 		}

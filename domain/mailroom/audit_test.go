@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"inmail/connectors/record"
 	"inmail/domain"
 	"inmail/domain/mailroom"
 	"inmail/domain/spam"
@@ -125,6 +127,88 @@ func testAudit(t *testing.T) {
 		if replayed.Would == nil || replayed.Count != 3 {
 			w.t.Errorf("replayed: %+v", replayed)
 		}
+	})
+	on(t, "R42_a_flood_of_spam_is_a_bounded_record", func(w *world) {
+		const batch = 100
+		w.member("a", "recruiter_50")
+		w.members(batch)
+		for sent := 0; sent <= spam.MaxStrikes; sent += batch {
+			sends := make([]mailroom.Send, batch)
+			for i := range sends {
+				sends[i] = mailroom.Send{From: "a", To: recipient(i), Subject: spamSubject, Body: spamBody}
+			}
+			answers, err := w.svc.Accept(w.ctx, sends)
+			w.ok(err)
+			for i, a := range answers {
+				code := domain.Restricted
+				if sent == 0 && i < w.policy.Strikes {
+					code = domain.SpamContent
+				}
+				w.want(a.Err, code)
+			}
+			w.clock.advance(time.Millisecond)
+		}
+		strikes := func() int {
+			w.t.Helper()
+			n := 0
+			w.ok(w.record.View(w.ctx, func(tx mailroom.Tx) error {
+				signals, err := tx.Signals([]domain.MemberID{"a"}, spam.DefaultLimits())
+				n = len(signals["a"].Strikes)
+				return err
+			}))
+			return n
+		}
+		if n := strikes(); n != spam.MaxStrikes {
+			w.t.Errorf("%d strikes are kept, want %d", n, spam.MaxStrikes)
+		}
+		entries, err := w.svc.Audit(w.ctx, mailroom.AuditFilter{Sender: "a"}, mailroom.Page{Limit: 10})
+		w.ok(err)
+		if len(entries) != 3 { // the refusals before the restriction and during it, and the restriction
+			w.t.Errorf("%d entries: %+v", len(entries), entries)
+		}
+		w.clock.advance(24 * time.Hour)
+		_, err = w.accept(mailroom.Send{From: "a", To: recipient(0), Subject: spamSubject, Body: spamBody})
+		w.want(err, domain.SpamContent)
+		_, err = w.accept(text("a", recipient(1)))
+		w.want(err, domain.Restricted)
+	})
+	t.Run("R43_two_servers_refuse_at_once", func(t *testing.T) {
+		t.Run("postgres", func(t *testing.T) {
+			w := newWorld(t, postgresConfig(t), calm())
+			w.member("a", "recruiter_50")
+			second, err := record.Open(w.ctx, w.config, w.clock)
+			w.ok(err)
+			t.Cleanup(second.Close)
+			services := []*mailroom.Service{w.svc, w.service(second)}
+			const callers, rounds = 6, 10
+			var group sync.WaitGroup
+			for c := range callers {
+				svc, unknown := services[c%2], domain.MemberID(fmt.Sprint("unknown-", c)) // who share an entry and no lock
+				group.Go(func() {
+					for range rounds {
+						answers, err := svc.Accept(w.ctx, []mailroom.Send{text("a", "a"), text(unknown, "a"), text(unknown, "a")})
+						if err != nil || len(answers) != 3 || answers[0].Err == nil || answers[1].Err == nil {
+							t.Errorf("refused with %+v, %v", answers, err)
+						}
+						read := mailroom.Act{By: mailroom.Viewer{ByOperator: true, KeyID: "k"}, Call: "GET /v1/events", Reads: true}
+						if err := svc.NoteAct(w.ctx, read); err != nil {
+							t.Error(err)
+						}
+					}
+				})
+			}
+			group.Wait()
+			entries, err := w.svc.Audit(w.ctx, mailroom.AuditFilter{}, mailroom.Page{Limit: 10})
+			w.ok(err)
+			counts := map[string]int{}
+			for _, e := range entries {
+				counts[e.Kind+" "+string(e.Sender)] += e.Count
+			}
+			want := map[string]int{"send a": callers * rounds, "send ": 2 * callers * rounds, "act ": callers * rounds}
+			if fmt.Sprint(counts) != fmt.Sprint(want) || len(entries) != len(want) {
+				t.Errorf("%d entries count %v, want %v", len(entries), counts, want)
+			}
+		})
 	})
 	on(t, "R10_refused_deliveries_are_entries_of_their_own", func(w *world) {
 		w.member("a", "recruiter_50")

@@ -133,7 +133,7 @@ func (b *delivery) decide(m *domain.InMail) error {
 			codes[i] = r.Code
 		}
 		if text.verdict != nil {
-			b.strikes = append(b.strikes, Strike{m.Sender, now})
+			b.strikes = append(b.strikes, Strike{Member: m.Sender, At: now})
 		}
 		detail, err := detailOf(text, refusals, now)
 		if err != nil {

@@ -575,6 +575,7 @@ type SendNote struct {
 type Strike struct {
 	Member domain.MemberID
 	At     time.Time
+	Since  time.Time // the member's older strikes count no more; zero: those of the window do
 }
 
 // RestrictionRow is a stored restriction.

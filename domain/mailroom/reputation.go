@@ -121,6 +121,11 @@ func overLimit(t spam.Trigger, r spam.Restriction) *domain.Refusal {
 func (b *acceptance) strike(member domain.MemberID, now time.Time) error {
 	signals := b.ledger.signals[member].WithStrike(now)
 	b.ledger.signals[member] = signals
+	strike := Strike{Member: member, At: now}
+	if len(signals.Strikes) == spam.MaxStrikes {
+		strike.Since = signals.Strikes[spam.MaxStrikes-1]
+	}
+	b.strikes = append(b.strikes, strike)
 	if _, already := b.ledger.restricted[member]; already {
 		return nil
 	}

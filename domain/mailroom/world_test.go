@@ -171,9 +171,15 @@ func newWorld(t *testing.T, c record.Config, p domain.Policy) *world {
 // serve makes a service over the record.
 func (w *world) serve() {
 	w.t.Helper()
-	var err error
-	w.svc, err = mailroom.New(w.ctx, mailroom.Config{Plans: domain.ShippedPlans(), Policy: w.policy, CRMs: []mailroom.CRM{w.first, w.second}, Webhooks: w.receiver}, w.record, w.queue, w.clock, uuids{}, w.observer)
+	w.svc = w.service(w.record)
+}
+
+// service makes a service over a record.
+func (w *world) service(over *record.Record) *mailroom.Service {
+	w.t.Helper()
+	svc, err := mailroom.New(w.ctx, mailroom.Config{Plans: domain.ShippedPlans(), Policy: w.policy, CRMs: []mailroom.CRM{w.first, w.second}, Webhooks: w.receiver}, over, w.queue, w.clock, uuids{}, w.observer)
 	w.ok(err)
+	return svc
 }
 
 // The CRMs of the tests.

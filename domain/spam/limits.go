@@ -24,6 +24,9 @@ type Limits struct {
 	ReportShare float64 `json:"report_share"`
 }
 
+// MaxStrikes is the highest Limits.Strikes. A sender's older strikes decide nothing, and are not kept.
+const MaxStrikes = 1000
+
 // DefaultLimits returns the numbers that R41 names.
 func DefaultLimits() Limits {
 	return Limits{
@@ -42,7 +45,7 @@ func (l Limits) Validate() error {
 	}
 	within("volume_hour", l.VolumeHour, 1, 1_000_000)
 	within("volume_day", l.VolumeDay, 1, 1_000_000)
-	within("strikes", l.Strikes, 1, 1000)
+	within("strikes", l.Strikes, 1, MaxStrikes)
 	within("similar_day", l.SimilarDay, 1, 1_000_000)
 	within("regular_gaps", l.RegularGaps, 2, 1_000_000)
 	within("burst_minute", l.BurstMinute, 1, 1_000_000)

@@ -10,7 +10,8 @@ import (
 type Signals struct {
 	// Sends are the times of the accepted sends in SendsWindow, newest first, at most Limits.SendsNeeded.
 	Sends []time.Time `json:"sends"`
-	// Strikes are the times of the messages refused as spam in RecordWindow, newest first.
+	// Strikes are the times of the messages refused as spam in RecordWindow, newest first. Of more than
+	// MaxStrikes the oldest may be missing.
 	Strikes []time.Time `json:"strikes"`
 	// Reporters is how many distinct members reported the sender in RecordWindow.
 	Reporters int `json:"reporters"`
@@ -33,9 +34,9 @@ func (s Signals) WithSend(at time.Time) Signals {
 	return s
 }
 
-// WithStrike returns s after one more strike.
+// WithStrike returns s after one more strike, with the newest MaxStrikes.
 func (s Signals) WithStrike(at time.Time) Signals {
-	s.Strikes = slices.Insert(slices.Clone(s.Strikes), 0, at)
+	s.Strikes = slices.Insert(slices.Clone(s.Strikes[:min(len(s.Strikes), MaxStrikes-1)]), 0, at)
 	return s
 }
 

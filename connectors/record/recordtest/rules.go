@@ -48,6 +48,7 @@ func Rules(t *testing.T, engines Engines) {
 		{"R38_stale_save_stores_nothing", staleSave},
 		{"R39_R40_replies_in_order_in_the_others_inbox", replies},
 		{"R41_signals_are_those_of_the_windows", signals},
+		{"R41_strikes_that_count_no_more_are_dropped", oldStrikes},
 		{"R42_restriction_lifts_by_itself", restriction},
 		{"R43_audit_keeps_every_true_code", auditKeeps},
 		{"R43_like_entries_are_one_with_a_count", likeEntries},
@@ -1117,6 +1118,35 @@ func replies(t *testing.T, w *world) {
 	if n := unread(w, "ada"); n != 1 || !read[0].ReadAt.Equal(start.Add(time.Minute)) || !read[1].ReadAt.IsZero() {
 		t.Errorf("after reading: %d unread; read at %v and %v", n, read[0].ReadAt, read[1].ReadAt)
 	}
+}
+
+func oldStrikes(t *testing.T, w *world) {
+	w.members("ada", "bob")
+	strikes := func(since time.Time) (of []mailroom.Strike) {
+		for _, id := range []domain.MemberID{"ada", "bob", "ada"} {
+			of = append(of, mailroom.Strike{Member: id, At: w.Now()})
+		}
+		of[0].Since = since
+		return of
+	}
+	want := func(ada, bob []time.Time) {
+		t.Helper()
+		got := read(w, func(tx mailroom.Tx) (map[domain.MemberID]spam.Signals, error) {
+			return tx.Signals([]domain.MemberID{"ada", "bob"}, spam.DefaultLimits())
+		})
+		if diff := cmp.Diff([][]time.Time{ada, bob}, [][]time.Time{got["ada"].Strikes, got["bob"].Strikes}); diff != "" {
+			t.Errorf("strikes (-want +got):\n%s", diff)
+		}
+	}
+	w.update(func(tx mailroom.Tx) error { return tx.Strike(strikes(time.Time{})) })
+	w.advance(time.Hour)
+	second := w.Now()
+	w.update(func(tx mailroom.Tx) error { return tx.Strike(strikes(start)) })
+	want([]time.Time{second, second, start, start}, []time.Time{second, start})
+	w.advance(time.Hour)
+	third := w.Now()
+	w.update(func(tx mailroom.Tx) error { return tx.Strike(strikes(second)) })
+	want([]time.Time{third, third, second, second}, []time.Time{third, second, start})
 }
 
 func signals(t *testing.T, w *world) {
