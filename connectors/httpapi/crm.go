@@ -50,7 +50,7 @@ func (a *API) crmEndpoints() []endpoint {
 		http.StatusOK)
 	failures.query = append(
 		[]parameter{which, {name: "class", doc: "only of this class of failure",
-			schema: schema{"type": "string", "enum": classNames}}}, pageParameters()...)
+			schema: schema{"$ref": "#/components/schemas/FailureClass"}}}, pageParameters()...)
 	retry := op("POST", "/v1/crm/failures/{inmail}/retry", "retryCRMFailure", "Push one InMail again",
 		http.StatusAccepted)
 	retry.refuses = []domain.Code{domain.NotFound}

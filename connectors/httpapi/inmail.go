@@ -246,7 +246,7 @@ var expiresBefore = parameter{name: "expires_before", doc: "unopened ones that e
 // filterParameters are the query parameters that narrow a list of InMails and page it.
 func filterParameters() []parameter {
 	return append([]parameter{
-		{name: "status", doc: "as the clock gives it (R33)", schema: schema{"type": "string", "enum": statusNames()}},
+		{name: "status", doc: "as the clock gives it (R33)", schema: schema{"$ref": "#/components/schemas/Status"}},
 	}, pageParameters()...)
 }
 

@@ -93,7 +93,7 @@ func (c *components) of(t reflect.Type, tag reflect.StructTag) schema {
 		}
 		return s
 	case reflect.Float64:
-		s := schema{"type": "number"}
+		s := schema{"type": "number", "format": "double"}
 		if low, high := strictjson.Bounds(tag); high != strictjson.Unbounded {
 			s["minimum"], s["maximum"] = low, high
 		}
