@@ -82,7 +82,8 @@ func document(endpoints []endpoint, crms []mailroom.CRM) ([]byte, error) {
 			"responses": c.responses,
 			"securitySchemes": schema{
 				"key": schema{"type": "http", "scheme": "bearer",
-					"description": "An operator's or a member's key."},
+					"description": "An operator's or a member's key, as the role says that stands beside it: operator, an " +
+						"operator's key; member, a member's, or an operator's with the header Inmail-Member."},
 				"metricsKey": schema{"type": "http", "scheme": "bearer",
 					"description": "The key of the metrics, where one is set."},
 				"operatorKey": schema{"type": "http", "scheme": "basic",
@@ -150,16 +151,24 @@ func (e *endpoint) operation(c *components, bodies map[reflect.Type]schema) sche
 	return op
 }
 
+// security lists the keys with which the endpoint can be called, each with the role that it must have.
 func (e *endpoint) security() []any {
+	byKey := func(scheme, role string) schema { return schema{scheme: []string{role}} }
 	switch e.access {
 	case anyone:
 		return []any{}
 	case metricsKey:
 		return []any{schema{}, schema{"metricsKey": []string{}}}
+	case anyKey:
+		return []any{byKey("key", "member"), byKey("key", "operator")}
+	case memberOnly:
+		return []any{byKey("key", "member")}
+	case operatorOnly:
+		return []any{byKey("key", "operator")}
 	case operatorPage:
-		return []any{schema{"operatorKey": []string{}}, schema{"key": []string{}}}
+		return []any{byKey("operatorKey", "operator"), byKey("key", "operator")}
 	}
-	return []any{schema{"key": []string{}}}
+	panic(fmt.Sprintf("httpapi: no security for the access %d", e.access))
 }
 
 func textSchema(example string) schema {
