@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -18,10 +19,175 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// TestRecipes runs the recipes of the README against receivers of their own.
+// TestRecipes runs the recipes of the README, by its words, against receivers of their own.
 func TestRecipes(t *testing.T) {
 	t.Run("Slack", slackRecipe)
 	t.Run("Warehouse", warehouseRecipe)
+	t.Run("N8N", n8nRecipe)
+	t.Run("Zapier", zapierRecipe)
+	t.Run("AskForEventsThatThereAre", eventsOfRecipes)
+}
+
+// lines are those of the code blocks under "Recipes" in the README.
+func lines(t *testing.T) (all []string) {
+	t.Helper()
+	text, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, recipes, found := strings.Cut(string(text), "\n## Recipes\n")
+	if !found {
+		t.Fatal("the README has no recipes")
+	}
+	for i, part := range strings.Split(recipes, "```") {
+		if i%2 == 1 {
+			all = append(all, strings.Split(strings.TrimSpace(part), "\n")...)
+		}
+	}
+	return all
+}
+
+// line returns the one line of the recipes that has a word, with values in the place of its examples.
+func line(t *testing.T, word string, values ...string) string {
+	t.Helper()
+	var found []string
+	for _, each := range lines(t) {
+		if strings.Contains(each, word) {
+			found = append(found, each)
+		}
+	}
+	if len(found) != 1 {
+		t.Fatalf("%d lines of the recipes have %s", len(found), word)
+	}
+	for i := 0; i < len(values); i += 2 {
+		if !strings.Contains(found[0], values[i]) {
+			t.Fatalf("%s is not in %s", values[i], found[0])
+		}
+		found[0] = strings.ReplaceAll(found[0], values[i], values[i+1])
+	}
+	return found[0]
+}
+
+// start runs a command until the test ends, when it has said that it is ready, and returns its further lines.
+func start(t *testing.T, cmd *exec.Cmd) *bufio.Reader {
+	t.Helper()
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	said := bufio.NewReader(out)
+	if text, err := said.ReadString('\n'); err != nil || text != "ready\n" {
+		t.Fatalf("it says %q: %v", text, err)
+	}
+	return said
+}
+
+// withSecret copies a recipe to a folder, with the secret put in as the README says.
+func withSecret(t *testing.T, recipe string, secret []byte) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("recipes", recipe))
+	if err != nil || strings.Count(string(text), "whsec_…") != 1 {
+		t.Fatalf("%s has no place for the secret: %v", recipe, err)
+	}
+	file := filepath.Join(t.TempDir(), recipe)
+	if err := os.WriteFile(file, []byte(strings.Replace(string(text), "whsec_…", mailroom.ShowSecret(secret), 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+const replied = `{"type":"inmail.replied","timestamp":"2026-11-23T09:00:00.000Z","data":{"id":"01935b00-0000-7000-8000-000000000001","from":{"name":"Lena Hart"},"to":{"name":"María López"}}}`
+
+// n8nRecipe runs the workflow by the contract of n8n's nodes.
+func n8nRecipe(t *testing.T) {
+	secret := []byte("the secret of n8n")
+	address := line(t, "https://n8n.example.com/webhook/")
+	_, path, _ := strings.Cut(strings.Fields(address)[3], "https://n8n.example.com")
+	_, recipe, _ := strings.Cut(line(t, "n8n import:workflow"), "--input=")
+	port := strconv.Itoa(porttest.Port(t))
+	said := start(t, exec.Command("node", "testdata/n8n/run.mjs", withSecret(t, recipe, secret), port))
+	send := func(secret []byte, path, body string) int {
+		return open().Send(t.Context(), mailroom.WebhookMessage{URL: "http://127.0.0.1:" + port + path, ID: "evt_1", Body: []byte(body),
+			Secrets: [][]byte{[]byte("an earlier one"), secret}}).Status
+	}
+	for what, row := range map[string]struct{ got, want int }{
+		"a signed event": {send(secret, path, replied), http.StatusOK},
+		"another secret": {send([]byte("another"), path, replied), http.StatusInternalServerError},
+		"another path":   {send(secret, path+"x", replied), http.StatusNotFound},
+	} {
+		if row.got != row.want {
+			t.Errorf("%s: %d, want %d", what, row.got, row.want)
+		}
+	}
+	var item struct{ ID, Type string }
+	text, err := said.ReadString('\n')
+	if err != nil || json.Unmarshal([]byte(text), &item) != nil || item.ID != "evt_1" || item.Type != "inmail.replied" {
+		t.Errorf("the workflow has %q: %v", text, err)
+	}
+}
+
+// zapierRecipe plays a raw hook of Zapier, which answers at once, and runs the code step with what it caught.
+func zapierRecipe(t *testing.T) {
+	address := strings.Fields(line(t, "https://hooks.zapier.com/"))[3]
+	secret := []byte("the secret of Zapier")
+	caught := make(chan map[string]string, 1)
+	zapier := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		if !strings.HasSuffix(address, r.URL.Path) || r.Method != http.MethodPost {
+			w.WriteHeader(http.StatusNotFound)
+			return
+		}
+		caught <- map[string]string{"id": r.Header.Get("webhook-id"), "timestamp": r.Header.Get("webhook-timestamp"),
+			"signature": r.Header.Get("webhook-signature"), "body": string(body)}
+		_, _ = io.WriteString(w, `{"attempt":"1","id":"1","status":"success"}`)
+	}))
+	defer zapier.Close()
+	_, path, _ := strings.Cut(address, "https://hooks.zapier.com")
+	step := withSecret(t, "zapier.js", secret)
+	for _, row := range []struct {
+		secret []byte
+		want   string
+	}{
+		{secret, `{"id":"evt_1","type":"inmail.replied","from":"Lena Hart","to":"María López","inmail":"01935b00-0000-7000-8000-000000000001"}`},
+		{[]byte("another"), ""},
+	} {
+		a := open().Send(t.Context(), mailroom.WebhookMessage{URL: zapier.URL + path, ID: "evt_1", Body: []byte(replied), Secrets: [][]byte{row.secret}})
+		if a.Status != http.StatusOK {
+			t.Fatalf("%+v", a)
+		}
+		given, _ := json.Marshal(<-caught)
+		cmd := exec.Command("node", "testdata/zapier/step.mjs", step)
+		cmd.Stdin = strings.NewReader(string(given))
+		out, err := cmd.Output()
+		if got := strings.TrimSpace(string(out)); got != row.want || (err != nil) != (row.want == "") {
+			t.Errorf("the step gives on %q, %v, want %q", got, err, row.want)
+		}
+	}
+}
+
+// eventsOfRecipes checks the kinds of events that the recipes ask for.
+func eventsOfRecipes(t *testing.T) {
+	n := 0
+	for _, each := range lines(t) {
+		_, kinds, found := strings.Cut(each, "--events ")
+		if !found {
+			continue
+		}
+		n++
+		for kind := range strings.SplitSeq(strings.Trim(kinds, "'"), ",") {
+			if !slices.Contains(mailroom.WebhookKinds(), kind) {
+				t.Errorf("there is no event %s", kind)
+			}
+		}
+	}
+	if n != 3 {
+		t.Errorf("%d recipes ask for events", n)
+	}
 }
 
 // slackRecipe plays Slack, which refuses everything but {"text"}.
@@ -43,23 +209,13 @@ func slackRecipe(t *testing.T) {
 	defer slack.Close()
 	port := strconv.Itoa(porttest.Port(t))
 	secret := []byte("the secret of the relay")
-	cmd := exec.Command("node", "recipes/slack.mjs")
-	cmd.Env = append(os.Environ(), "PORT="+port, "SLACK_URL="+slack.URL, "INMAIL_WEBHOOK_SECRET="+mailroom.ShowSecret(secret))
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
-	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || line != "ready\n" {
-		t.Fatalf("it says %q: %v", line, err)
-	}
+	cmd := exec.Command("sh", "-c", "exec env "+line(t, "node slack.mjs", "whsec_…", mailroom.ShowSecret(secret),
+		"https://hooks.slack.com/services/…", slack.URL, "8081", port))
+	cmd.Dir = "recipes"
+	start(t, cmd)
 	send := func(secret []byte, body string) mailroom.WebhookAnswer {
 		return open().Send(t.Context(), mailroom.WebhookMessage{URL: "http://127.0.0.1:" + port + "/", ID: "evt_1", Body: []byte(body), Secrets: [][]byte{secret}})
 	}
-	const replied = `{"type":"inmail.replied","timestamp":"2026-11-23T09:00:00.000Z","data":{"from":{"name":"Lena Hart"},"to":{"name":"María López"}}}`
 	if a := send(secret, replied); a.Status != http.StatusNoContent {
 		t.Errorf("%+v", a)
 	}
@@ -102,8 +258,8 @@ func warehouseRecipe(t *testing.T) {
 	defer feed.Close()
 	folder := t.TempDir()
 	run := func() string {
-		cmd := exec.Command("recipes/warehouse.sh", folder)
-		cmd.Env = append(os.Environ(), "INMAIL_URL="+feed.URL, "INMAIL_KEY=inm_key")
+		cmd := exec.Command("sh", "-c", line(t, "./warehouse.sh", "https://inmail.example.com", feed.URL, "inm_…", "inm_key", "/var/lib/warehouse", folder))
+		cmd.Dir = "recipes"
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%v\n%s\ninstall curl and jq", err, out)
 		}
