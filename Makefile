@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 space := $(subst ,, )
 .DEFAULT_GOAL := help
-.PHONY: help run build quick test storm fleet rehearse scale lighthouse check rules generate vulndb bench fuzz clean
+.PHONY: help run build image quick test storm fleet rehearse scale lighthouse check rules generate vulndb bench fuzz clean
 
 # No limit judges a test: an hour is when something hangs. Packages and tests run beside each other, more than there are
 # processors: many wait.
@@ -16,7 +16,7 @@ RACE    := -race -gcflags=modernc.org/...=-d=checkptr=0 -gcflags=modernc.org/sql
 # promtool or Node. One that is missing here fails in make quick, and says which server it wants.
 ENGINES := ^(postgres|postgres_redis|redis|cluster)$$
 # Go takes the first of them that fits a name so far: those of tests stand before those of subtests.
-SERVERS := ^Test(Alerts|WebhookStorm|KilledWhileSending|OneCreditLeft|RedisGone|ExpiredWithoutWorkers|OneNumber|Panels|MetricsPages|TwoProcesses|LiveCopies)$$ \
+SERVERS := ^Test(Alerts|WebhookStorm|KilledWhileSending|OneCreditLeft|RedisGone|ExpiredWithoutWorkers|OneNumber|Panels|MetricsPages|TwoProcesses|LiveCopies|RestoreFromTheReadme|DowngradeFromTheReadme|Health)$$ \
 	| ^Test(Trace|Fleet|PostgresFailsOver|SentinelUnderLoad|ClusterNodeLost)$$ \
 	| ^Test(PreflightOfTenThousand|Salesforce(Storm|OneBadRow|DailyLimit|Drift|Backfill|Check))$$ \
 	| ^Test(ErasureLeavesNoRow|OpenPostgresRefuses|OpenTogether|ErrorsQuoteNoValue|SchemasAreTheSame|RolesOfTheReadme)$$ \
@@ -53,6 +53,10 @@ run: build ## Build and serve the sample data at http://127.0.0.1:8080 (nothing 
 build: ## Build the program, without cgo, as .build/inmail
 	@mkdir -p .build
 	CGO_ENABLED=0 go build -trimpath -o .build/inmail ./cmd/inmail
+
+image: build ## Build the container image inmail, with DOCKER (docker; podman or buildah do as well)
+	@rm -rf .build/image && mkdir -p .build/image/data && cp .build/inmail .build/image/inmail
+	$(or $(DOCKER),docker) build -f config/deploy/Dockerfile -t inmail .build/image
 
 quick: ## Run every test that needs no server and nothing but Go, without the race detector: what to run after each change
 	@env -u INMAIL_TEST_POSTGRES_URL -u INMAIL_TEST_REDIS_URL $(GO_TEST) -skip '$(subst $(space),,$(SERVERS))' ./...

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // TestDeployFilesNameRealSettings checks that every variable in config/deploy is a setting, the Helm chart's
@@ -90,5 +92,61 @@ func TestChartKnowsTheSecrets(t *testing.T) {
 	}
 	if secrets != len(taken) {
 		t.Errorf("%d secrets are settings, and the chart takes %d", secrets, len(taken))
+	}
+}
+
+// TestImagesOfContainers checks that the Dockerfile stands on nothing that changes, runs as an ordinary user
+// and has a health check, and that every service of the compose file that is not ours has one.
+func TestImagesOfContainers(t *testing.T) {
+	file, err := os.ReadFile("deploy/Dockerfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var bases, users, checks []string
+	for line := range strings.Lines(string(file)) {
+		instruction, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
+		switch instruction {
+		case "FROM":
+			bases = append(bases, rest)
+		case "USER":
+			users = append(users, rest)
+		case "HEALTHCHECK":
+			checks = append(checks, rest)
+		}
+	}
+	for _, base := range bases {
+		if base != "scratch" && !strings.Contains(base, "@sha256:") {
+			t.Errorf("the image stands on %s, which is not pinned", base)
+		}
+	}
+	if len(bases) == 0 || len(users) != 1 || strings.HasPrefix(users[0], "0") || strings.HasPrefix(users[0], "root") {
+		t.Errorf("the image stands on %v and runs as %v", bases, users)
+	}
+	if len(checks) != 1 || !strings.Contains(checks[0], `["/inmail", "health", "--live"]`) {
+		t.Errorf("its health checks are %v", checks)
+	}
+
+	text, err := os.ReadFile("deploy/compose.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var compose struct {
+		Services map[string]struct {
+			Image       string
+			Healthcheck struct{ Test []string }
+			ReadOnly    bool `yaml:"read_only"`
+		}
+	}
+	if err := yaml.Unmarshal(text, &compose); err != nil {
+		t.Fatal(err)
+	}
+	if len(compose.Services) != 5 {
+		t.Errorf("the compose file has %d services", len(compose.Services))
+	}
+	for name, s := range compose.Services {
+		own := s.Image == "inmail"
+		if own != s.ReadOnly || own == (len(s.Healthcheck.Test) > 0) {
+			t.Errorf("%s, of the image %s: read-only %t, checked by %v", name, s.Image, s.ReadOnly, s.Healthcheck.Test)
+		}
 	}
 }

@@ -49,10 +49,11 @@ func backupCommand(o *options) *cobra.Command {
 
 The record is one consistent state, and is checked before it is kept. FILE is a tar archive with gzip that only
 this user can read; it holds a key and all that members wrote. There must be as much room beside it as the record
-takes. inmail restore puts it back.
+takes. With - it goes to the standard output, by way of the data folder. inmail restore puts it back.
 
 A record in PostgreSQL is backed up by PostgreSQL: pg_dump --format=custom --file=FILE "$INMAIL_DATABASE_URL"`,
-		Example: "  inmail backup /backup/inmail-$(date +%F).tar.gz --data ./data",
+		Example: "  inmail backup /backup/inmail-$(date +%F).tar.gz --data ./data\n" +
+			"  docker exec inmail /inmail backup - > inmail.tar.gz",
 		Args:    exactly(1),
 		GroupID: operatorGroup,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -60,6 +61,9 @@ A record in PostgreSQL is backed up by PostgreSQL: pg_dump --format=custom --fil
 				` "$INMAIL_DATABASE_URL"; keep the operator key of the settings (INMAIL_OPERATOR_KEY) with it`)
 			if err != nil {
 				return err
+			}
+			if args[0] == standardStream {
+				return streamBackup(cmd.Context(), s.Record, cmd.OutOrStdout())
 			}
 			size, err := writeBackup(cmd.Context(), s.Record, args[0])
 			if err != nil {
@@ -80,6 +84,33 @@ func (o *options) embeddedRecord(remedy string) (config.Settings, error) {
 		err = usageError{fmt.Errorf("the record is in PostgreSQL at %s; %s", s.Record.Masked(), remedy)}
 	}
 	return s, err
+}
+
+// standardStream in the place of a file's name is the standard output of a backup, and the standard input of
+// a restore: of a program in a container that has no other way out.
+const standardStream = "-"
+
+// streamBackup writes the archive to out. It is made whole and checked before its first byte is written.
+func streamBackup(ctx context.Context, cfg record.Config, out io.Writer) error {
+	if f, ok := out.(*os.File); ok && isTerminal(f) {
+		return usageError{errors.New("the backup is no text; redirect it into a file: inmail backup - > inmail.tar.gz")}
+	}
+	folder, err := os.MkdirTemp(cfg.Data, ".inmail-backup-*")
+	if err != nil {
+		return fmt.Errorf("backup: %w", err)
+	}
+	defer os.RemoveAll(folder)
+	file := filepath.Join(folder, "inmail.tar.gz")
+	if _, err := writeBackup(ctx, cfg, file); err != nil {
+		return fmt.Errorf("backup: %w", err)
+	}
+	in, err := os.Open(file)
+	if err != nil {
+		return fmt.Errorf("backup: %w", err)
+	}
+	defer in.Close()
+	_, err = io.Copy(out, in)
+	return err
 }
 
 // writeBackup writes the archive under another name and gives it its own when it is whole.
@@ -188,7 +219,7 @@ func restoreCommand(o *options) *cobra.Command {
 		Use:   "restore FILE",
 		Short: "Put a backup into an empty data folder",
 		Long: `Put a backup of inmail backup into a data folder that has no record yet, with its operator key and its
-sandbox.
+sandbox. With - the backup is read from the standard input.
 
 The server that is started on it next is held: it reads, and sends nothing, until inmail resume --after-restore.
 What the original sent since the backup is then not sent a second time.
@@ -204,7 +235,16 @@ pg_restore --no-owner --exit-on-error --dbname="$INMAIL_DATABASE_URL" FILE`,
 			if err != nil {
 				return err
 			}
-			about, err := readBackup(cmd.Context(), s.Record, args[0])
+			in := cmd.InOrStdin()
+			if args[0] != standardStream {
+				file, err := os.Open(args[0])
+				if err != nil {
+					return fmt.Errorf("restore: %w", err)
+				}
+				defer file.Close()
+				in = file
+			}
+			about, err := readBackup(cmd.Context(), s.Record, args[0], in)
 			if err != nil {
 				return fmt.Errorf("restore: %w", err)
 			}
@@ -218,12 +258,7 @@ pg_restore --no-owner --exit-on-error --dbname="$INMAIL_DATABASE_URL" FILE`,
 
 // readBackup unpacks an archive beside the data folder's files, checks what it unpacked, and gives the files
 // their names, the record's last.
-func readBackup(ctx context.Context, cfg record.Config, file string) (about aboutBackup, err error) {
-	in, err := os.Open(file)
-	if err != nil {
-		return about, err
-	}
-	defer in.Close()
+func readBackup(ctx context.Context, cfg record.Config, file string, in io.Reader) (about aboutBackup, err error) {
 	locked := &app{}
 	locked.settings.Record = cfg
 	if err := locked.openData(); err != nil {

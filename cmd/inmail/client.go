@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/tls"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -107,9 +109,15 @@ func (o *options) withRemote(cmd *cobra.Command, forMember bool, run remoteComma
 }
 
 // newRemote makes a client of the server at an address; an empty one is taken from INMAIL_URL, INMAIL_LISTEN
-// or the default.
+// or the default. On its own machine a server with a certificate is asked by https.
 func (o *options) newRemote(server string) (*remote, error) {
-	server = cmp.Or(server, os.Getenv("INMAIL_URL"), ownServer(os.Getenv("INMAIL_LISTEN")), defaultServer)
+	var pinned *tls.Config
+	if server = cmp.Or(server, os.Getenv("INMAIL_URL")); server == "" {
+		server = cmp.Or(ownServer(os.Getenv("INMAIL_LISTEN")), defaultServer)
+		if chain := os.Getenv("INMAIL_TLS_CERT"); chain != "" {
+			server, pinned = "https"+strings.TrimPrefix(server, "http"), pinnedTo(chain)
+		}
+	}
 	server = strings.TrimRight(server, "/")
 	u, err := url.Parse(server)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" ||
@@ -122,6 +130,7 @@ func (o *options) newRemote(server string) (*remote, error) {
 			Proxy:                 http.ProxyFromEnvironment,
 			DialContext:           (&net.Dialer{Timeout: dialTimeout}).DialContext,
 			TLSHandshakeTimeout:   2 * dialTimeout,
+			TLSClientConfig:       pinned,
 			ExpectContinueTimeout: dialTimeout,
 			ForceAttemptHTTP2:     true,
 		},
@@ -132,6 +141,24 @@ func (o *options) newRemote(server string) (*remote, error) {
 		err = usageError{errors.New(c.keySource + ": holds more than a key, or none")}
 	}
 	return c, err
+}
+
+// pinnedTo returns how to reach a server on this machine that serves https by the certificate in a file: by
+// an address that is not in the certificate, and by no other certificate than that.
+func pinnedTo(file string) *tls.Config {
+	return &tls.Config{MinVersion: tls.VersionTLS12,
+		InsecureSkipVerify: true, // VerifyConnection asks for more
+		VerifyConnection: func(state tls.ConnectionState) error {
+			content, err := os.ReadFile(file)
+			if err != nil {
+				return fmt.Errorf("INMAIL_TLS_CERT: %w", err)
+			}
+			leaf, _ := pem.Decode(content)
+			if leaf == nil || !bytes.Equal(leaf.Bytes, state.PeerCertificates[0].Raw) {
+				return errors.New("it shows another certificate than that of INMAIL_TLS_CERT")
+			}
+			return nil
+		}}
 }
 
 // inHeader reports whether s is allowed in a header of ours: printable ASCII.

@@ -10,6 +10,6 @@ func commands(o *options) []*cobra.Command {
 		creditsCommand(o), standingCommand(o), adviseCommand(o), preflightCommand(o),
 		importCommand(o), benchCommand(o), reportCommand(o), memberCommand(o), restrictionCommand(o),
 		crmCommand(o), queueCommand(o), keyCommand(o), webhookCommand(o), loginCommand(o),
-		backupCommand(o), restoreCommand(o), holdCommand(o), resumeCommand(o),
+		healthCommand(o), backupCommand(o), restoreCommand(o), holdCommand(o), resumeCommand(o),
 	}
 }

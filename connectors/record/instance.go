@@ -148,7 +148,7 @@ func (r *Record) look(ctx context.Context) error {
 		return err
 	}
 	r.here = is
-	r.hold(why)
+	r.hold(why, seeOriginal)
 	if !marked && why == "" {
 		_ = r.Beat(ctx) // a record that cannot be written now is marked by a later beat
 	}
@@ -162,7 +162,9 @@ const (
 )
 
 // Beat stores that the record is worked on here, or finds that it must not be (R61): then it is held, until
-// an operator resumes it here or in another process. A program calls it now and then.
+// an operator resumes it here or in another process. A program calls it now and then. It also finds that a
+// newer program has migrated the schema: what this one wrote there might be wrong, so the record is held for
+// this process until it ends.
 func (r *Record) Beat(ctx context.Context) error { return r.beat(ctx, false) }
 
 // Unhold ends a hold: from now on this place is the record's, and all its processes find that.
@@ -178,10 +180,14 @@ func (r *Record) beat(ctx context.Context, unhold bool) error {
 	outside := r.engine.outside()
 	var why string
 	var stored instance
+	var newer int64
 	err = r.UpdateHeld(ctx, func(t mailroom.Tx) error {
-		stored = instance{}
+		stored, newer = instance{}, 0
 		was, err := timeless(t).instance(true)
 		if err != nil {
+			return err
+		}
+		if newer, err = t.(*tx).newerSchema(); err != nil || newer > 0 {
 			return err
 		}
 		last := instance{beat: r.last.beat, beatAt: max(r.last.beatAt, r.known)}
@@ -195,8 +201,12 @@ func (r *Record) beat(ctx context.Context, unhold bool) error {
 	if err != nil {
 		return err
 	}
-	r.hold(why)
-	if why != "" {
+	if newer > 0 {
+		r.hold(fmt.Sprintf("its schema was brought to version %d, which this program does not know", newer),
+			"end this process and start the newer program in its place")
+		return nil
+	}
+	if r.hold(why, seeOriginal); why != "" {
 		return nil
 	}
 	r.last = stored
@@ -240,14 +250,26 @@ func (r *Record) HoldNext(ctx context.Context) error {
 	return err
 }
 
-// hold sets or ends the hold.
-func (r *Record) hold(why string) {
+// selectNewer reads the newest version of the schema that this program does not know; 0: it knows all.
+var selectNewer = `SELECT coalesce(max(version_id), 0) FROM ` + versions + ` WHERE version_id NOT IN (` + knownVersions + `)`
+
+// newerSchema returns the version to which a newer program has brought the schema; 0: none has.
+func (t *tx) newerSchema() (newer int64, err error) {
+	each, _ := one(&newer)
+	return newer, t.query("read the version of the schema", selectNewer, each)
+}
+
+// seeOriginal is what to do about a copy.
+const seeOriginal = "see where its original is, then: inmail resume --after-restore"
+
+// hold sets the hold and how it ends; without a why it ends it.
+func (r *Record) hold(why, remedy string) {
 	if why == "" {
 		r.held.Store(nil)
 		return
 	}
 	r.held.Store(&Fault{Tried: "change the record", Text: "it is held: " + why,
-		Remedy: "see where its original is, then: inmail resume --after-restore",
+		Remedy: remedy,
 		kind:   mailroom.ErrUnavailable, why: mailroom.CauseHeld})
 }
 

@@ -117,6 +117,21 @@ func (r *Record) Close() {
 //go:embed migrate/*.sql
 var migrations embed.FS
 
+// knownVersions are the versions of the schema that this program knows, with commas between; 0 is an empty
+// database.
+var knownVersions = func() string {
+	files, err := migrations.ReadDir("migrate")
+	if err != nil {
+		panic(err) // they are in the program
+	}
+	known := []string{"0"}
+	for _, f := range files {
+		number, _, _ := strings.Cut(f.Name(), "_")
+		known = append(known, strings.TrimLeft(number, "0"))
+	}
+	return strings.Join(known, ", ")
+}()
+
 // versions is the table in which the versions of the schema are kept.
 const versions = "schema_versions"
 
@@ -139,9 +154,13 @@ func up(ctx context.Context, dialect goose.Dialect, db *sql.DB, translate func(s
 		if err != nil {
 			return err
 		}
-		if has > wants {
+		var newer int64 // it may be lower than has: numbers need not come in their order
+		if err := db.QueryRowContext(ctx, selectNewer).Scan(&newer); err != nil {
+			return err
+		}
+		if newer > 0 {
 			return ownf("its schema has version %d, and this program knows versions up to %d; use the newer "+
-				"program that made it", has, wants)
+				"program that made it", newer, wants)
 		}
 		lacks, err := p.HasPending(ctx) // also one that is older than the newest
 		switch {

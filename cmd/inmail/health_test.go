@@ -1,0 +1,80 @@
+package main
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"math/big"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestHealth asks a server over http, and one with a certificate of its own by the settings that it has.
+func TestHealth(t *testing.T) {
+	s := newServer(t, []string{"--data", filepath.Join(t.TempDir(), "data")})
+	s.Start()
+	for _, args := range [][]string{{"health"}, {"health", "--live"}} {
+		if out := s.inmail(exitDone, args...); out != "ok\n" {
+			t.Errorf("inmail %v: %q", args, out)
+		}
+	}
+	s.Stop()
+	if out := s.inmail(exitFailed, "health"); !strings.Contains(out, "no server answers") {
+		t.Errorf("of a server that is stopped: %q", out)
+	}
+	if got := (healthAnswer{"degraded", map[string]string{"queue": "away", "clock": "apart"}}).text(); got != "degraded: clock: apart; queue: away\n" {
+		t.Errorf("degraded is %q", got)
+	}
+
+	folder := t.TempDir()
+	certificate, key := selfSigned(t, folder)
+	own := []string{"INMAIL_TLS_CERT=" + certificate, "INMAIL_TLS_KEY=" + key, "INMAIL_LISTEN=" + strings.TrimPrefix(s.url, "http://")}
+	s.env = append(s.env, own...)
+	s.launch()
+	s.eventually("it serves", func() error { return s.listens(s.port) })
+	s.url = "" // found by the settings
+	if out := s.inmail(exitDone, "health"); out != "ok\n" {
+		t.Errorf("by https: %q", out)
+	}
+	if out := s.inmail(exitDone, "queue", "status"); !strings.Contains(out, "sends") {
+		t.Errorf("by https with a key: %q", out)
+	}
+	if err := os.MkdirAll(filepath.Join(folder, "other"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	other, _ := selfSigned(t, filepath.Join(folder, "other"))
+	s.env = append(s.env, "INMAIL_TLS_CERT="+other)
+	if out := s.inmail(exitFailed, "health"); !strings.Contains(out, "another certificate") {
+		t.Errorf("by another certificate: %q", out)
+	}
+}
+
+// selfSigned writes a certificate that names no address of this machine, and its key.
+func selfSigned(t *testing.T, folder string) (certificate, key string) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"inmail.example.com"}, NotAfter: time.Now().Add(24 * time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, err := x509.MarshalECPrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	certificate, key = filepath.Join(folder, "tls.crt"), filepath.Join(folder, "tls.key")
+	for path, block := range map[string]*pem.Block{certificate: {Type: "CERTIFICATE", Bytes: der}, key: {Type: "EC PRIVATE KEY", Bytes: secret}} {
+		if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return certificate, key
+}
