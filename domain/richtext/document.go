@@ -201,7 +201,10 @@ func normalize(s string) string {
 	return normalizeAll(s)
 }
 
-func normalizeAll(s string) string {
+func normalizeAll(s string) string { return norm.NFC.String(replaceControls(s)) }
+
+// replaceControls is normalize without NFC.
+func replaceControls(s string) string {
 	var t strings.Builder
 	t.Grow(len(s))
 	for i := 0; i < len(s); {
@@ -221,7 +224,7 @@ func normalizeAll(s string) string {
 			t.WriteRune(r) // U+FFFD for a byte that is not UTF-8
 		}
 	}
-	return norm.NFC.String(t.String())
+	return t.String()
 }
 
 // isNormalized reports whether normalize would change nothing.

@@ -37,3 +37,32 @@ func TestNormalizedIsLeftAlone(t *testing.T) {
 		}
 	})
 }
+
+// TestLongSubjects checks that a subject which is long as it was sent is read like any other, and that one
+// which is not brought into NFC is longer than R22 allows in NFC, too.
+func TestLongSubjects(t *testing.T) {
+	const most = 200 // code points, R22
+	pad := func(s string) string { return strings.Repeat(s, mostComposed/len(s)+1) }
+	for name, s := range map[string]string{
+		"breaks":         "a" + pad("\n") + "e\u0301",
+		"blanks_around":  pad(" \u2000") + "e\u0301" + pad("\t\u2001"),
+		"controls":       "\x00e\u0301" + pad("\r\n") + "\xff",
+		"invisible":      pad("\u200b"),
+		"marks":          "a" + pad("\u0301"),
+		"marks_in_order": pad("\u0315\u0300\u05ae\u0301"),
+		"letters":        pad("e\u0301"),
+		"of_four":        pad("\u03b1\u0313\u0300\u0345"), // U+1F82, the most that NFC makes one of
+		"hangul":         pad("\u1112\u1161\u11ab"),
+		"just_too_long":  pad("e\u0301")[:mostComposed+1],
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, want := Subject(s), oneLine(normalizeAll(s))
+			if utf8.RuneCountInString(got) > most && utf8.RuneCountInString(want) > most {
+				return
+			}
+			if got != want {
+				t.Errorf("%d code points %.20q, want %d %.20q", utf8.RuneCountInString(got), got, utf8.RuneCountInString(want), want)
+			}
+		})
+	}
+}

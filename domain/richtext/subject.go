@@ -3,14 +3,32 @@ package richtext
 import (
 	"strings"
 	"unicode"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // Subject returns s as the subject of an InMail (R22): in NFC, trimmed, in one line. A line break and the
 // blanks around it become one space, a tab becomes a space, and other control characters and bytes that are
 // not UTF-8 become U+FFFD. A subject without visible characters is "". R22 limits its length in code points
-// to 200.
+// to 200: one that is longer whatever NFC makes of it is not brought into NFC.
 func Subject(s string) string {
-	s = strings.TrimSpace(strings.ReplaceAll(normalize(s), "\t", " "))
+	if len(s) <= mostComposed || plainASCII(s) == len(s) {
+		return oneLine(normalize(s))
+	}
+	s = oneLine(replaceControls(s))
+	if len(s) > mostComposed {
+		return s
+	}
+	return norm.NFC.String(s)
+}
+
+// mostComposed is how long a subject may be, in bytes, before its length alone says that it has more than 200
+// code points in NFC, which makes one of four at most: a longer one takes long to compose, and is refused.
+const mostComposed = 16 << 10
+
+// oneLine returns a subject trimmed, in one line; "" when nothing of it can be read.
+func oneLine(s string) string {
+	s = strings.TrimSpace(strings.ReplaceAll(s, "\t", " "))
 	if invisible(s) {
 		return ""
 	}
