@@ -229,8 +229,15 @@ func replaceControls(s string) string {
 
 // isNormalized reports whether normalize would change nothing.
 func isNormalized(s string) bool {
+	clean, composed := scan(s)
+	return clean && (composed || norm.NFC.IsNormalString(s))
+}
+
+// scan reports whether replaceControls would change nothing, and whether s, if so, is NFC by its letters
+// alone.
+func scan(s string) (clean, composed bool) {
 	i := plainASCII(s)
-	composed := true // s is NFC by its letters alone
+	composed = true
 	for i < len(s) {
 		r, size := rune(s[i]), 1
 		if r >= utf8.RuneSelf {
@@ -241,13 +248,13 @@ func isNormalized(s string) bool {
 			size += plainASCII(s[i+1:])
 		case ' ' <= r && r < 0x7f:
 		case r < 0xa0, lineBreak(r), r == utf8.RuneError && size == 1:
-			return false
+			return false, false
 		default:
 			composed = composed && composes(r)
 		}
 		i += size
 	}
-	return composed || norm.NFC.IsNormalString(s)
+	return true, composed
 }
 
 // composes reports, for frequent letters and signs, that a text of them alone is NFC: none decomposes, and

@@ -12,11 +12,13 @@ import (
 // not UTF-8 become U+FFFD. A subject without visible characters is "". R22 limits its length in code points
 // to 200: one that is longer whatever NFC makes of it is not brought into NFC.
 func Subject(s string) string {
-	if len(s) <= mostComposed || plainASCII(s) == len(s) {
+	if len(s) <= mostComposed {
 		return oneLine(normalize(s))
 	}
-	s = oneLine(replaceControls(s))
-	if len(s) > mostComposed {
+	if clean, _ := scan(s); !clean {
+		s = replaceControls(s)
+	}
+	if s = oneLine(s); len(s) > mostComposed {
 		return s
 	}
 	return norm.NFC.String(s)
