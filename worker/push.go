@@ -56,7 +56,8 @@ func (p *pusher) noteSilence(answers []domain.PushAnswer) {
 const (
 	PushBatch = 1000             // InMails of one claim: five collections of 200, one Composite call
 	PushLease = 30 * time.Second // how long a claim lasts; a worker prolongs it until its push has ended
-	pushLimit = 50               // claims of one task
+	pushLimit = 50               // claims of one run
+	pushTask  = 2 * time.Minute  // a task claims no further batch after that: it has ended well within its time-out
 )
 
 // crmPush pushes to the CRM that its task names all InMails that are due there. Each batch is claimed, pushed
@@ -68,9 +69,10 @@ func (j *Jobs) crmPush(ctx context.Context, ids []string) error {
 	}
 	p := j.pusherOf(crm.Name())
 	p.again.Store(true)
-	for p.again.Load() && p.TryLock() {
+	until := time.Now().Add(pushTask)
+	for p.again.Load() && time.Now().Before(until) && p.TryLock() {
 		p.again.Store(false)
-		err := j.pushDue(ctx, crm, p)
+		err := j.pushDue(ctx, crm, p, until)
 		p.Unlock()
 		if err != nil {
 			return err
@@ -79,19 +81,14 @@ func (j *Jobs) crmPush(ctx context.Context, ids []string) error {
 	return nil
 }
 
-func (j *Jobs) pushDue(ctx context.Context, crm mailroom.CRM, p *pusher) error {
+// pushDue pushes what is due to a CRM, and claims nothing more after until.
+func (j *Jobs) pushDue(ctx context.Context, crm mailroom.CRM, p *pusher, until time.Time) error {
 	if err := j.Service.LinkCRM(ctx, crm.Name()); err != nil {
 		return err
 	}
 	holder := j.Service.NewHolder()
 	err := j.withLease(ctx, mailroom.WriteLease(crm.Name()), holder, func() error {
-		for range pushLimit {
-			more, err := j.pushOnce(ctx, crm, p, holder)
-			if err != nil || !more {
-				return err
-			}
-		}
-		return nil
+		return pushBatches(until, func() (bool, error) { return j.pushOnce(ctx, crm, p, holder) })
 	})
 	if errors.Is(err, mailroom.ErrLeaseTaken) { // its holder pushes what is due
 		return nil
@@ -103,6 +100,18 @@ func (j *Jobs) pushDue(ctx context.Context, crm mailroom.CRM, p *pusher) error {
 		return err
 	}
 	return j.Service.RedriveRuns(ctx, crm.Name())
+}
+
+// pushBatches repeats once until nothing more is due, the time is over or the bound of a run is reached:
+// while InMails become due as fast as they are pushed, the task ends and the next slot goes on.
+func pushBatches(until time.Time, once func() (more bool, err error)) error {
+	for range pushLimit {
+		more, err := once()
+		if err != nil || !more || !time.Now().Before(until) {
+			return err
+		}
+	}
+	return nil
 }
 
 // pushOnce claims and pushes one batch, and reports whether more InMails may be due.
