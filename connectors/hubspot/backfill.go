@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"inmail/domain"
+	"inmail/domain/crmcall"
 	"inmail/domain/mailroom"
 )
 
@@ -28,10 +29,10 @@ func (c *Connector) Backfill(ctx context.Context, record mailroom.CRMRecord,
 		return mailroom.BackfillProgress{}, errors.New("a backfill is under way in this process")
 	}
 	defer c.backfilling.Unlock()
-	ctx, made := countCalls(withUrgency(ctx, background))
+	ctx, made := crmcall.Count(crmcall.Background(ctx))
 	b := &backfill{}
 	notify := func() {
-		b.SoFar.Calls += made.take()
+		b.SoFar.Calls += made.Take()
 		if progress != nil {
 			progress(b.SoFar)
 		}

@@ -8,59 +8,12 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"inmail/domain"
+	"inmail/domain/crmcall"
 	"inmail/domain/mailroom"
 )
-
-// urgency orders calls when the budget is nearly spent: receipts go before reconcile and backfill.
-type urgency int
-
-const (
-	receipts   urgency = iota // the current state of InMails
-	background                // reconcile, backfill and check, which leave a part to receipts
-)
-
-// backgroundShare is the part of the budget up to which background calls may be made.
-const backgroundShare = 0.8
-
-type (
-	urgencyKey struct{}
-	callsKey   struct{}
-)
-
-// withUrgency marks the calls of a context with their urgency.
-func withUrgency(ctx context.Context, u urgency) context.Context {
-	return context.WithValue(ctx, urgencyKey{}, u)
-}
-
-// inBackground reports whether the calls of a context leave a part of the budget to receipts.
-func inBackground(ctx context.Context) bool {
-	u, _ := ctx.Value(urgencyKey{}).(urgency)
-	return u == background
-}
-
-// calls counts the calls of a context.
-type calls struct{ n atomic.Int64 }
-
-// countCalls returns a context whose calls are counted.
-func countCalls(ctx context.Context) (context.Context, *calls) {
-	c := &calls{}
-	return context.WithValue(ctx, callsKey{}, c), c
-}
-
-// take returns how many calls were made since the last take.
-func (c *calls) take() int { return int(c.n.Swap(0)) }
-
-// Parked says that a call did not leave the process, because our share of the portal's calls is spent. The
-// call waits and nothing is lost (R53).
-type Parked struct{ Until time.Time }
-
-func (p *Parked) Error() string {
-	return "the budget of API calls is spent until " + p.Until.UTC().Format(time.RFC3339)
-}
 
 // budget counts every call that we make, and lets none pass when our share is spent (STYLE H12). HubSpot
 // has two limits: of an app for some seconds, and of the account for a day, which begins at midnight of
@@ -109,11 +62,9 @@ func newBudget(next http.RoundTripper, share float64, clock mailroom.Clock, shar
 func (b *budget) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx := req.Context()
 	if until, ok := b.spend(ctx); !ok {
-		return nil, &Parked{Until: until} // nothing left the process
+		return nil, &crmcall.Parked{Until: until} // nothing left the process
 	}
-	if c, ok := ctx.Value(callsKey{}).(*calls); ok {
-		c.n.Add(1)
-	}
+	crmcall.Made(ctx)
 	resp, err := b.next.RoundTrip(req)
 	if err == nil {
 		b.note(resp.Header)
@@ -128,8 +79,8 @@ func (b *budget) spend(ctx context.Context) (until time.Time, ok bool) {
 	defer b.mu.Unlock()
 	b.refresh(ctx, now)
 	share := b.share
-	if inBackground(ctx) {
-		share *= backgroundShare
+	if crmcall.InBackground(ctx) {
+		share *= crmcall.BackgroundShare
 	}
 	if b.daily > 0 && b.today >= max(1, int(share*float64(b.daily))) {
 		return b.midnight(now), false

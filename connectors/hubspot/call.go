@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"inmail/domain"
+	"inmail/domain/crmcall"
 )
 
 // maxAnswer is how many bytes of an answer are read. A longer one counts as unreadable. A hundred records
@@ -52,7 +53,7 @@ func (c *Connector) path(family string, rest ...string) string {
 // that is refused for a while parks the sync.
 func (c *Connector) call(ctx context.Context, kind, method, path string, in, out any) error {
 	err := c.try(ctx, kind, method, path, in, out)
-	for p := (*Parked)(nil); errors.As(err, &p) && inBackground(ctx) && p.Until.Sub(c.clock.Now()) <= maxPause; p = nil {
+	for p := (*crmcall.Parked)(nil); errors.As(err, &p) && crmcall.InBackground(ctx) && p.Until.Sub(c.clock.Now()) <= maxPause; p = nil {
 		// A run over the whole record keeps the pace of the short limit.
 		if c.wait(ctx, max(p.Until.Sub(c.clock.Now()), time.Millisecond)) != nil {
 			break
@@ -97,7 +98,7 @@ func (c *Connector) try(ctx context.Context, kind, method, path string, in, out 
 	}
 	started := time.Now()
 	resp, err := c.budget.RoundTrip(req)
-	if p := (*Parked)(nil); errors.As(err, &p) {
+	if p := (*crmcall.Parked)(nil); errors.As(err, &p) {
 		return asFault(err) // the request did not leave the process, so it counts as no call
 	}
 	defer func() { c.observer.Called(kind, time.Since(started)) }()

@@ -15,6 +15,7 @@ import (
 
 	"inmail/connectors/trace"
 	"inmail/domain"
+	"inmail/domain/crmcall"
 	"inmail/domain/mailroom"
 )
 
@@ -81,13 +82,13 @@ func New(config Config, deps Deps) (*Connector, error) {
 		c.text = domain.CRMTextPreview
 	}
 	if c.observer == nil {
-		c.observer = noObserver{}
+		c.observer = crmcall.NoObserver{}
 	}
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
 	}
 	if c.wait == nil {
-		c.wait = wait
+		c.wait = crmcall.Wait
 	}
 	shared, transport := deps.Shared, deps.Transport
 	if shared == nil {
@@ -114,24 +115,6 @@ func newTransport(config Config) http.RoundTripper {
 		ForceAttemptHTTP2:     true,
 	}
 }
-
-func wait(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// noObserver ignores every event.
-type noObserver struct{}
-
-func (noObserver) Called(string, time.Duration) {}
-func (noObserver) Pushed(string, string, int)   {}
-func (noObserver) BudgetUsed(float64)           {}
 
 // Name returns the name of this CRM.
 func (c *Connector) Name() domain.CRM { return Name }

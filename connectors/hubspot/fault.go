@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"inmail/domain"
+	"inmail/domain/crmcall"
 )
 
 // Fault says why a call or a row of it failed.
@@ -207,7 +208,7 @@ func asFault(err error) *Fault {
 	if errors.As(err, &f) {
 		return f
 	}
-	if p := (*Parked)(nil); errors.As(err, &p) {
+	if p := (*crmcall.Parked)(nil); errors.As(err, &p) {
 		return &Fault{Class: domain.LimitReached, OfCall: true, until: p.Until, cause: err}
 	}
 	return unanswered(0, err)

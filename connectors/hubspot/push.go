@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"inmail/domain"
+	"inmail/domain/crmcall"
 	"inmail/domain/mailroom"
 )
 
@@ -489,7 +490,7 @@ func (c *Connector) parkedUntil(f *Fault, now time.Time) time.Time {
 // refused counts rows that a call did not bring to the portal, by the class of its fault. Rows that did not
 // leave the process because the budget is spent are not counted, because they only wait.
 func (c *Connector) refused(object string, f *Fault, n int) {
-	if p := (*Parked)(nil); n > 0 && !errors.As(f.cause, &p) {
+	if p := (*crmcall.Parked)(nil); n > 0 && !errors.As(f.cause, &p) {
 		c.observer.Pushed(object, string(f.Class), n)
 	}
 }

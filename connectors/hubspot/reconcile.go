@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"inmail/domain"
+	"inmail/domain/crmcall"
 	"inmail/domain/mailroom"
 )
 
@@ -51,7 +52,7 @@ func (c *Connector) Compare(ctx context.Context, record mailroom.CRMRecord, repa
 	if !c.Configured() {
 		return mailroom.Comparison{}, mailroom.ErrNotConfigured
 	}
-	ctx, calls := countCalls(withUrgency(ctx, background))
+	ctx, calls := crmcall.Count(crmcall.Background(ctx))
 	w := &comparison{StartedAt: c.clock.Now(), record: record}
 	if repairs {
 		if err := c.resumeComparison(ctx, w); err != nil {
@@ -63,7 +64,7 @@ func (c *Connector) Compare(ctx context.Context, record mailroom.CRMRecord, repa
 	}
 	for !w.SoFar.Done {
 		err := c.step(ctx, w, repairs)
-		w.SoFar.Calls += calls.take()
+		w.SoFar.Calls += calls.Take()
 		if err != nil {
 			return w.SoFar, c.waits(fmt.Errorf("compare the portal with the record: %w", err))
 		}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"inmail/domain"
+	"inmail/domain/crmcall"
 	"inmail/domain/mailroom"
 )
 
@@ -347,7 +348,7 @@ const unknownKey = "00000000-0000-0000-0000-000000000000:sent"
 
 // Check compares the portal with what the sync needs, and stores nothing there.
 func (c *Connector) Check(ctx context.Context) []mailroom.Finding {
-	steps, err := c.Setup(withUrgency(ctx, background), false)
+	steps, err := c.Setup(crmcall.Background(ctx), false)
 	var all []mailroom.Finding
 	for _, s := range steps {
 		all = append(all, mailroom.Finding{What: s.What, OK: s.State == mailroom.StepThere, Detail: s.Detail, Remedy: s.Remedy})

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"inmail/domain"
+	"inmail/domain/crmcall"
 	"inmail/domain/mailroom"
 )
 
@@ -43,10 +44,10 @@ func (c *Connector) Backfill(
 		return Progress{}, errors.New("a backfill is under way in this process")
 	}
 	defer c.backfilling.Unlock()
-	ctx, made := countCalls(withUrgency(ctx, background))
+	ctx, made := crmcall.Count(crmcall.Background(ctx))
 	b := &backfill{record: record}
 	b.notify = func() {
-		b.SoFar.Calls += made.take()
+		b.SoFar.Calls += made.Take()
 		if progress != nil {
 			progress(b.SoFar)
 		}

@@ -9,32 +9,12 @@ import (
 	"regexp"
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"inmail/domain"
+	"inmail/domain/crmcall"
 	"inmail/domain/mailroom"
 )
-
-// urgency orders calls when the budget is nearly spent: receipts go before reconcile and backfill.
-type urgency int
-
-const (
-	receipts   urgency = iota // the current state of InMails, and logins
-	background                // reconcile, backfill and check, which leave a part to receipts
-)
-
-// backgroundShare is the part of the budget up to which background calls may be made. The rest is kept for
-// receipts.
-const backgroundShare = 0.8
-
-// Parked says that a call did not leave the process, because our share of the org's daily calls or the org's
-// own limit is spent. The call waits and nothing is lost (R53).
-type Parked struct{ Until time.Time }
-
-func (p *Parked) Error() string {
-	return "the budget of API calls is spent until " + p.Until.UTC().Format(time.RFC3339)
-}
 
 // budget counts every call that we make, and lets none pass when our share is spent (STYLE H12). It counts by
 // the hour over the last 24 hours, and all workers share the sums. Every answer of the org gives the org's
@@ -77,32 +57,6 @@ const (
 	limitKey  = "limit"
 )
 
-type urgencyKey struct{}
-
-// withUrgency marks the calls of a context with their urgency.
-func withUrgency(ctx context.Context, u urgency) context.Context {
-	return context.WithValue(ctx, urgencyKey{}, u)
-}
-
-func urgencyOf(ctx context.Context) urgency {
-	u, _ := ctx.Value(urgencyKey{}).(urgency)
-	return u
-}
-
-type callsKey struct{}
-
-// calls counts the calls of a context.
-type calls struct{ n atomic.Int64 }
-
-// countCalls returns a context whose calls are counted, logins included, as the org counts them.
-func countCalls(ctx context.Context) (context.Context, *calls) {
-	c := &calls{}
-	return context.WithValue(ctx, callsKey{}, c), c
-}
-
-// take returns how many calls were made since the last take.
-func (c *calls) take() int { return int(c.n.Swap(0)) }
-
 // RoundTrip sends a request when the budget has room for it, and notes the limit that the org answers with.
 // At most as many requests run at once as the setting concurrency allows.
 func (b *budget) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -114,11 +68,9 @@ func (b *budget) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, ctx.Err()
 	}
 	if until, ok := b.spend(ctx); !ok {
-		return nil, &Parked{Until: until} // nothing left the process
+		return nil, &crmcall.Parked{Until: until} // nothing left the process
 	}
-	if c, ok := ctx.Value(callsKey{}).(*calls); ok {
-		c.n.Add(1)
-	}
+	crmcall.Made(ctx)
 	resp, err := b.next.RoundTrip(req)
 	if err == nil {
 		b.note(ctx, resp.Header.Get("Sforce-Limit-Info"))
@@ -133,8 +85,8 @@ func (b *budget) spend(ctx context.Context) (until time.Time, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	ceiling := b.allowed()
-	if urgencyOf(ctx) == background {
-		ceiling = int(float64(ceiling) * backgroundShare)
+	if crmcall.InBackground(ctx) {
+		ceiling = int(float64(ceiling) * crmcall.BackgroundShare)
 	}
 	if b.max > 0 && b.ours() >= ceiling {
 		return b.freeAt(now, ceiling), false

@@ -14,6 +14,7 @@ import (
 	"github.com/simpleforce/simpleforce"
 
 	"inmail/domain"
+	"inmail/domain/crmcall"
 )
 
 // maxAnswer is how many bytes of an answer are read. A longer answer counts as unreadable. A page of 2,000
@@ -133,7 +134,7 @@ func (w *wire) send(req *http.Request) (answer, error) {
 	}
 	started := time.Now()
 	resp, err := w.next.RoundTrip(req)
-	if p := (*Parked)(nil); errors.As(err, &p) {
+	if p := (*crmcall.Parked)(nil); errors.As(err, &p) {
 		return answer{}, err // the request did not leave the process, so it counts as no call
 	}
 	defer func() { w.called(resourceOf(req.URL.Path), time.Since(started)) }()
@@ -158,7 +159,7 @@ func (w *wire) send(req *http.Request) (answer, error) {
 
 // outcome returns the answer, or the Fault that it means.
 func (w *wire) outcome(where origin) (answer, error) {
-	if p := (*Parked)(nil); errors.As(w.err, &p) {
+	if p := (*crmcall.Parked)(nil); errors.As(w.err, &p) {
 		return answer{}, &Fault{Class: domain.LimitReached, cause: p, Known: true}
 	}
 	if w.err != nil {

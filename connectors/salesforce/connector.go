@@ -21,6 +21,7 @@ import (
 
 	"inmail/connectors/trace"
 	"inmail/domain"
+	"inmail/domain/crmcall"
 	"inmail/domain/mailroom"
 )
 
@@ -129,7 +130,7 @@ func New(config Config, deps Deps) (*Connector, error) {
 		observer: deps.Observer, log: deps.Log, clock: deps.Clock, wait: deps.Wait,
 		jobRows: maxJobRows, bulkAbove: bulkAbove}
 	if c.wait == nil {
-		c.wait = wait
+		c.wait = crmcall.Wait
 	}
 	c.longest.Store(maxSOQL)
 	if c.login, err = newLogin(config, how, key, secret); err != nil {
@@ -139,7 +140,7 @@ func New(config Config, deps Deps) (*Connector, error) {
 		c.text = domain.CRMTextPreview
 	}
 	if c.observer == nil {
-		c.observer = noObserver{}
+		c.observer = crmcall.NoObserver{}
 	}
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
@@ -173,24 +174,6 @@ func newTransport(config Config) http.RoundTripper {
 		ForceAttemptHTTP2:     true,
 	}
 }
-
-func wait(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// noObserver ignores every event.
-type noObserver struct{}
-
-func (noObserver) Called(string, time.Duration) {}
-func (noObserver) Pushed(string, string, int)   {}
-func (noObserver) BudgetUsed(float64)           {}
 
 // Name returns the name of this CRM.
 func (c *Connector) Name() domain.CRM { return Name }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"inmail/domain"
+	"inmail/domain/crmcall"
 	"inmail/domain/mailroom"
 )
 
@@ -668,7 +669,7 @@ func (c *Connector) halve(b batch, f *Fault) []batch {
 // refused counts rows that a call did not bring to the org, by the class of its fault. Rows that did not
 // leave the process because the budget is spent are not counted, because they only wait.
 func (c *Connector) refused(object string, f *Fault, n int) {
-	if p := (*Parked)(nil); n > 0 && !errors.As(f.cause, &p) {
+	if p := (*crmcall.Parked)(nil); n > 0 && !errors.As(f.cause, &p) {
 		c.observer.Pushed(object, string(f.Class), n)
 	}
 }
@@ -1068,7 +1069,7 @@ func (f *Fault) saysNothing() bool {
 
 // parkedUntil returns when a row that met a limit may be sent again.
 func (c *Connector) parkedUntil(f *Fault, now time.Time) time.Time {
-	if p := (*Parked)(nil); errors.As(f.cause, &p) {
+	if p := (*crmcall.Parked)(nil); errors.As(f.cause, &p) {
 		return p.Until
 	}
 	return now.Add(f.Rest)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"inmail/domain"
+	"inmail/domain/crmcall"
 	"inmail/domain/mailroom"
 )
 
@@ -57,7 +58,7 @@ func (c *Connector) Compare(
 	if !c.Configured() {
 		return Comparison{}, mailroom.ErrNotConfigured
 	}
-	ctx, calls := countCalls(withUrgency(ctx, background))
+	ctx, calls := crmcall.Count(crmcall.Background(ctx))
 	w := &comparison{StartedAt: c.clock.Now(), record: record}
 	if repairs {
 		if err := c.resumeComparison(ctx, w); err != nil {
@@ -69,7 +70,7 @@ func (c *Connector) Compare(
 	}
 	for !w.SoFar.Done {
 		err := c.step(ctx, w, repairs)
-		w.SoFar.Calls += calls.take()
+		w.SoFar.Calls += calls.Take()
 		if err != nil {
 			return w.SoFar, c.waits(fmt.Errorf("compare the org with the record: %w", err))
 		}
@@ -689,7 +690,7 @@ func (c *Connector) keep(ctx context.Context, w *comparison, answers []domain.Pu
 	for _, a := range answers {
 		switch {
 		case a.Class == domain.LimitReached:
-			limit = &Fault{Class: a.Class, cause: &Parked{Until: a.Until}}
+			limit = &Fault{Class: a.Class, cause: &crmcall.Parked{Until: a.Until}}
 		case a.Class == domain.Taken:
 			known, retryAt = append(known, a), append(retryAt, time.Time{})
 			n++
