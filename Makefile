@@ -18,6 +18,7 @@ ENGINES := ^(postgres|postgres_redis|redis|cluster)$$
 # Go takes the first of them that fits a name so far: those of tests stand before those of subtests.
 SERVERS := ^Test(Alerts|WebhookStorm|KilledWhileSending|OneCreditLeft|RedisGone|ExpiredWithoutWorkers|OneNumber|Panels|MetricsPages|TwoProcesses|LiveCopies|RestoreFromTheReadme|DowngradeFromTheReadme|Health)$$ \
 	| ^Test(Trace|Fleet|PostgresFailsOver|SentinelUnderLoad|ClusterNodeLost)$$ \
+	| ^Test(BoardsAtFirstLook|LegendsStayShort)$$ \
 	| ^Test(PreflightOfTenThousand|Salesforce(Storm|OneBadRow|DailyLimit|Drift|Backfill|Check))$$ \
 	| ^Test(ErasureLeavesNoRow|OpenPostgresRefuses|OpenTogether|ErrorsQuoteNoValue|SchemasAreTheSame|RolesOfTheReadme)$$ \
 	| ^Test(RedisComesLate|MessagesRefused|PingNamesTheRemedy|WarnsOfEviction|SentinelFailsOver|Jsforce|JsforceNormal|OfficialClient|Recipes)$$ \

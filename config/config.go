@@ -68,7 +68,7 @@ type Program struct {
 	TimeTravel      bool          `koanf:"time_travel"`                     // POST /v1/clock exists (tests only)
 	CRMPushEvery    time.Duration `koanf:"crm_push_every"`                  // 100ms..1h
 	SnapshotEvery   time.Duration `koanf:"snapshot_every"`                  // 100ms..1h
-	MetricsTags     []string      `koanf:"metrics_tags"`                    // at most 20 tags that metrics show by name
+	MetricsTags     []string      `koanf:"metrics_tags"`                    // at most 20 tags that metrics name before others
 	Roles           []Role        `koanf:"roles"`                           // api, worker, scheduler
 	PublicListening bool          `koanf:"public"`                          // embedded mode may listen beyond loopback
 	AfterRestore    string        `koanf:"after_restore"`                   // hold or resume: what a start on a copy does
@@ -247,6 +247,10 @@ func (s Settings) Warnings() []string {
 		warn("time_travel: an operator key sets the clock forward, on an address that others reach; it is for tests")
 	}
 	all = append(all, s.OIDC.Warnings(s.Web.Address())...)
+	if public && s.HTTP.MetricsKey == "" {
+		warn("metrics_key: whoever reaches %s reads the metrics, which name tags; set a key, or keep /metrics and "+
+			"/metrics/domain in at the proxy", s.HTTP.Listen)
+	}
 	if other := s.Record.Unencrypted(); other != "" {
 		warn("database_url: the way to %s may be without TLS; add sslmode=verify-full", other)
 	}

@@ -256,8 +256,8 @@ func TestWarnings(t *testing.T) {
 		"nothing set":         {nil, nil},
 		"loopback":            {[]string{"INMAIL_TIME_TRAVEL=1", "INMAIL_DATABASE_URL=postgres://u@127.0.0.1/db", "INMAIL_REDIS_URL=redis://localhost:6379"}, nil},
 		"a socket":            {[]string{"INMAIL_DATABASE_URL=postgres://u@%2Fvar%2Frun/db"}, nil},
-		"all in the open":     {[]string{"INMAIL_LISTEN=0.0.0.0:8080", "INMAIL_TIME_TRAVEL=1", "INMAIL_DATABASE_URL=postgres://u@db.internal/db", "INMAIL_REDIS_URL=redis://redis.internal:6379"}, []string{"listen", "time_travel", "database_url", "redis_url"}},
-		"all with TLS":        {[]string{"INMAIL_LISTEN=0.0.0.0:8080", "INMAIL_TLS_CERT=c.pem", "INMAIL_TLS_KEY=k.pem", "INMAIL_DATABASE_URL=postgres://u@db.internal/db?sslmode=require", "INMAIL_REDIS_URL=rediss://redis.internal:6379"}, nil},
+		"all in the open":     {[]string{"INMAIL_LISTEN=0.0.0.0:8080", "INMAIL_TIME_TRAVEL=1", "INMAIL_DATABASE_URL=postgres://u@db.internal/db", "INMAIL_REDIS_URL=redis://redis.internal:6379"}, []string{"listen", "time_travel", "metrics_key", "database_url", "redis_url"}},
+		"all with TLS":        {[]string{"INMAIL_LISTEN=0.0.0.0:8080", "INMAIL_TLS_CERT=c.pem", "INMAIL_TLS_KEY=k.pem", "INMAIL_METRICS_KEY=" + strings.Repeat("k", 32), "INMAIL_DATABASE_URL=postgres://u@db.internal/db?sslmode=require", "INMAIL_REDIS_URL=rediss://redis.internal:6379"}, nil},
 		"too few for hooks":   {[]string{"INMAIL_QUEUE_HOOKS_CONCURRENCY=100"}, []string{"queue_hooks_concurrency"}},
 		"one of two in plain": {[]string{"INMAIL_REDIS_URL=redis-sentinel://127.0.0.1:26379,10.0.0.2:26379?master=main"}, []string{"redis_url"}},
 	} {

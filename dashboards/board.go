@@ -123,11 +123,28 @@ func finish(b *builder) (Dashboard, error) {
 		switch {
 		case p.RowPanel != nil:
 			p.RowPanel.Id = panelID("row " + *p.RowPanel.Title)
+			for i := range p.RowPanel.Panels {
+				p.RowPanel.Panels[i].Id = cog.ToPtr(panelID(*p.RowPanel.Panels[i].Title))
+			}
 		case p.Panel != nil:
 			p.Panel.Id = cog.ToPtr(panelID(*p.Panel.Title))
 		}
 	}
 	return built, nil
+}
+
+// eachPanel calls do with every row and panel of a board in their order, also those in rows that are folded.
+// One of the two is nil.
+func eachPanel(b Dashboard, do func(row *dashboard.RowPanel, panel *dashboard.Panel)) {
+	for _, p := range b.Panels {
+		do(p.RowPanel, p.Panel)
+		if p.RowPanel == nil {
+			continue
+		}
+		for i := range p.RowPanel.Panels {
+			do(nil, &p.RowPanel.Panels[i])
+		}
+	}
 }
 
 // panelID returns a panel's id, computed from its title. A test checks that ids are unique in a board.

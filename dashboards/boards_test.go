@@ -109,7 +109,7 @@ func TestDataSource(t *testing.T) {
 			}
 		}
 		for _, p := range s.Panels {
-			if p.Type == "row" {
+			if p.Type == "row" || p.Type == "text" {
 				continue
 			}
 			check(s.Title+" / "+p.Title, p.Datasource)
@@ -154,23 +154,32 @@ func TestSelectorsFollowTheVariables(t *testing.T) {
 	})
 }
 
+// Ranges are $__rate_interval, or an hour of what people do, of which the description says so.
 func TestRangesAndCounters(t *testing.T) {
+	says := map[string]string{}
+	for _, s := range sheets(t) {
+		for _, p := range s.Panels {
+			says[s.Title+" / "+p.Title] = p.Description
+		}
+	}
 	eachQuery(t, func(where, expr string) {
+		panel := where[:strings.LastIndex(where, " / ")]
 		parser.Inspect(parse(t, where, expr), func(node parser.Node, path []parser.Node) error {
 			switch n := node.(type) {
 			case *parser.MatrixSelector:
-				if n.Range != rateInterval {
-					t.Errorf("%s: the range %s is not $__rate_interval", where, n.Range)
+				if n.Range != rateInterval && (n.Range != time.Hour || !strings.Contains(says[panel], "the hour before")) {
+					t.Errorf("%s: the range %s is not $__rate_interval, or the description does not say it", where, n.Range)
 				}
 			case *parser.SubqueryExpr:
 				t.Errorf("%s: a subquery has a step of its own; record it", where)
 			case *parser.VectorSelector:
-				rated := within(path, "rate", "irate", "increase")
+				// A rank looks at all that was counted; 0 times a counter stands for a rate that is not there yet.
+				rated := within(path, "rate", "irate", "increase") || n.StartOrEnd == parser.END || timesZero(path)
 				m, _ := dashboards.Find(n.Name)
 				switch {
 				case strings.HasSuffix(n.Name, "_total") && !rated:
 					t.Errorf("%s: %s outside rate, irate or increase", where, n.Name)
-				case m.Kind == dashboards.Gauge && rated:
+				case m.Kind == dashboards.Gauge && within(path, "rate", "irate", "increase"):
 					t.Errorf("%s: %s is a gauge, and each fall of it would count as a restart", where, n.Name)
 				}
 			}
@@ -220,7 +229,7 @@ func TestSharedFiguresAreTakenOnce(t *testing.T) {
 // Metrics that every Go program exports are shown for our own processes only, though All selects any job.
 func TestProcessesAreOurs(t *testing.T) {
 	eachQuery(t, func(where, expr string) {
-		runtime, ours := false, strings.Contains(expr, " and on (job, instance) rate(inmail_")
+		runtime, ours := false, strings.Contains(expr, " and on (job, instance) inmail_build_info{")
 		for _, selector := range parser.ExtractSelectors(parse(t, where, expr)) {
 			m, _ := dashboards.Find(nameOf(selector))
 			runtime = runtime || m.Page == dashboards.Runtime
@@ -311,8 +320,8 @@ func TestContractIsWhatTheProgramExports(t *testing.T) {
 }
 
 // knownUnits are the units of Grafana that a panel may have.
-var knownUnits = []string{units.Short, units.PercentUnit, units.Seconds, units.BytesIEC, units.CountsPerSecond,
-	units.OpsPerSecond, units.RequestsPerSecond, units.DatetimeISO}
+var knownUnits = []string{units.Short, units.PercentUnit, units.Seconds, units.BytesIEC,
+	units.OpsPerMinute, units.RequestsPerMinute, units.RequestsPerSecond, units.DatetimeISO}
 
 func TestPanelsSayWhatTheyShow(t *testing.T) {
 	for _, s := range sheets(t) {
@@ -321,7 +330,7 @@ func TestPanelsSayWhatTheyShow(t *testing.T) {
 		}
 		for _, p := range s.Panels {
 			where := s.Title + " / " + p.Title
-			if p.Type == "row" {
+			if p.Type == "row" || p.Type == "text" {
 				continue
 			}
 			if p.Title == "" || !strings.Contains(p.Description, "?") {
@@ -368,6 +377,9 @@ func TestBoardsHaveTheirOwnPlaces(t *testing.T) {
 				}
 				refs[q.RefID] = true
 			}
+			if p.Folded != (len(p.Panels) > 0) {
+				t.Errorf("%s: folded %t, and holds %d panels", where, p.Folded, len(p.Panels))
+			}
 			g := p.GridPos
 			if g.W < 1 || g.H < 1 || g.X < 0 || g.X+g.W > 24 {
 				t.Errorf("%s: lies at %+v, outside 24 columns", where, g)
@@ -403,6 +415,30 @@ func TestBoardsLinkToEachOther(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// Delivery opens with one row of what to look at first; three more unfold.
+func TestDeliveryFolds(t *testing.T) {
+	var folded []bool
+	open := 0
+	for _, s := range sheets(t) {
+		if s.UID != "inmail-delivery" {
+			continue
+		}
+		for _, p := range s.Panels {
+			if p.Type == "row" {
+				folded = append(folded, p.Folded)
+			} else if len(folded) == 1 {
+				open++
+			}
+		}
+	}
+	if diff := cmp.Diff([]bool{false, true, true, true}, folded); diff != "" {
+		t.Errorf("folded rows (-want +got):\n%s", diff)
+	}
+	if open < 6 || open > 12 {
+		t.Errorf("%d panels are open: no more than an eye takes in", open)
 	}
 }
 
@@ -463,6 +499,18 @@ func TestSeriesLookTheSameEverywhere(t *testing.T) {
 			}
 		}
 	}
+}
+
+// timesZero reports whether the node is multiplied by 0.
+func timesZero(path []parser.Node) bool {
+	return slices.ContainsFunc(path, func(n parser.Node) bool {
+		product, ok := n.(*parser.BinaryExpr)
+		if !ok || product.Op != parser.MUL {
+			return false
+		}
+		number, ok := product.LHS.(*parser.NumberLiteral)
+		return ok && number.Val == 0
+	})
 }
 
 // within reports whether the nearest call around the node is one of these functions.

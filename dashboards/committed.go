@@ -66,7 +66,10 @@ type Panel struct {
 			}
 		}
 	}
-	Links []struct{ URL string }
+	Links  []struct{ URL string }
+	Panels []Panel // of a row that is folded; Sheets lists them after their row
+	Row    string  `json:"-"` // the title of the row that it is in
+	Folded bool    `json:"collapsed"`
 }
 
 // Target is one query of a panel.
@@ -114,9 +117,28 @@ func Sheets() ([]Sheet, error) {
 		if err := json.Unmarshal(text, &sheet); err != nil {
 			return nil, fmt.Errorf("read %s: %w", file, err)
 		}
+		sheet.Panels = unfolded(sheet.Panels)
 		sheets = append(sheets, sheet)
 	}
 	return sheets, nil
+}
+
+// unfolded lists the panels of folded rows after their rows, and names the row of each panel.
+func unfolded(panels []Panel) []Panel {
+	var all []Panel
+	row := ""
+	for _, p := range panels {
+		if p.Type == "row" {
+			row = p.Title
+		}
+		p.Row = row
+		all = append(all, p)
+		for _, inner := range p.Panels {
+			inner.Row = row
+			all = append(all, inner)
+		}
+	}
+	return all
 }
 
 // RuleFile is one committed file of recording rules and alerts.

@@ -2,6 +2,7 @@ package dashboards
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -167,7 +168,7 @@ func Rules() string {
 func (o Objective) recordEvents(out *strings.Builder) {
 	for _, w := range windows {
 		total, missed := o.total(w.name), o.missed(w.name)
-		record(out, total, fmt.Sprintf(o.Total, w.name))
+		record(out, total, fmt.Sprintf(o.Total, w.name)+"\nor 0 * "+counterOf.ReplaceAllString(o.Total, "$1"))
 		if o.Good != "" {
 			record(out, missed, fmt.Sprintf("%s\n- %s", total, fmt.Sprintf(o.Good, w.name)))
 		} else {
@@ -176,6 +177,9 @@ func (o Objective) recordEvents(out *strings.Builder) {
 		record(out, o.ratio(w.name), fmt.Sprintf("%s / (%s > 0)\nor 0 * %s", missed, total, total))
 	}
 }
+
+// counterOf matches the rate in Total: a counter that was scraped once has no rate, and counts as 0.
+var counterOf = regexp.MustCompile(`rate\((.+)\[%s\]\)`)
 
 // recordTime records whether the promise is broken at each evaluation, and for which share of each window.
 func (o Objective) recordTime(out *strings.Builder) {

@@ -3,9 +3,11 @@ package dashboards
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/grafana/grafana-foundation-sdk/go/common"
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
+	"github.com/grafana/grafana-foundation-sdk/go/prometheus"
 	"github.com/grafana/grafana-foundation-sdk/go/units"
 
 	"inmail/domain"
@@ -63,8 +65,9 @@ func Outreach() (Dashboard, error) {
 		return "sum by (" + by + ") (" + once(metric, matcher) + ") / (sum by (" + by + ") (" + once(metric) +
 			") > 0) or 0 * sum by (" + by + ") (" + once(metric) + ")"
 	}
-	lasting := func(metric string) string {
-		return "sum by (le) (job_le:" + metric + "_bucket:rate1d{" + recorded + "})"
+	lasting := func(metric string) []*prometheus.DataqueryBuilder {
+		return quantilesOf(metric, "sum by (le) (job_le:"+metric+"_bucket:rate1d{"+recorded+"})",
+			"sum by (le) ("+selector(metric+"_bucket")+")")
 	}
 
 	b := newBoard("outreach", "Outreach",
@@ -142,17 +145,14 @@ func Outreach() (Dashboard, error) {
 			latest(thirteen("job_cohort_week:inmail_cohort_opened:sum"), "Opened"),
 			latest(thirteen("job_cohort_week:inmail_cohort_replied:sum"), "Replied")), "Delivered", "Opened",
 			"Replied")).
-		WithPanel(paint(lines("Steps per hour",
-			"When in the day are InMails delivered, previewed, opened, answered, declined, expired and retracted? Automatic replies are no answers.",
+		WithPanel(paint(lines("Steps in a day",
+			"How many InMails are delivered, previewed, opened, answered, declined, expired and retracted? Counts of the day "+
+				"before each moment. Automatic replies are no answers.",
 			units.Short,
-			series(perHour("", "inmail_delivered_total"), "Deliveries"),
-			series(perHour("", "inmail_previewed_total"), "Previews"),
-			series(perHour("", "inmail_opened_total"), "Openings"),
-			series(perHour("", "inmail_replied_total"), "Replies"),
-			series(perHour("", "inmail_declined_total"), "Declines"),
-			series(perHour("", "inmail_automatic_replies_total"), "Automatic replies"),
-			series(perHour("", "inmail_expired_total"), "Expiries"),
-			series(perHour("", "inmail_retracted_total"), "Retractions")).Span(16),
+			series(inDay("inmail_delivered"), "Deliveries"), series(inDay("inmail_previewed"), "Previews"),
+			series(inDay("inmail_opened"), "Openings"), series(inDay("inmail_replied"), "Replies"),
+			series(inDay("inmail_declined"), "Declines"), series(inDay("inmail_automatic_replies"), "Automatic replies"),
+			series(inDay("inmail_expired"), "Expiries"), series(inDay("inmail_retracted"), "Retractions")).Span(16),
 			"Deliveries", "Previews", "Openings", "Replies", "Declines", "Automatic replies",
 			"Expiries", "Retractions")).
 		WithRow(dashboard.NewRowBuilder("Who sends, and about what")).
@@ -168,8 +168,8 @@ func Outreach() (Dashboard, error) {
 			OverrideByRegexp("so far$", unit(units.PercentUnit)).Span(12)).
 		WithPanel(grid("By tag",
 			"Which subjects and campaigns do people open and answer? InMails of the last 13 weeks, young ones "+
-				"included; tags outside the allow-list are together under other; one InMail counts under each "+
-				"of its tags.",
+				"included; the twenty tags that most have are named, others are together under other; one InMail "+
+				"counts under each of its tags.",
 			"tag", "Tag",
 			column{"Delivered", "sum by (tag) (" + once("inmail_tag_messages") + ")"},
 			column{"Opened", cut("inmail_tag_messages", "tag", openedOutcomes)},
@@ -180,22 +180,24 @@ func Outreach() (Dashboard, error) {
 			WithTransformation(sorted("Delivered", true))).
 		WithRow(dashboard.NewRowBuilder("How fast people answer")).
 		WithPanel(paint(lines("Time to open",
-			fmt.Sprintf("How long does an InMail lie unopened? Quantiles of those opened in the last day; nobody "+
-				"opens after %d days.", domain.WindowHours/24),
-			units.Seconds, quantilesOf(lasting("inmail_time_to_open_seconds"))...), "p50", "p95", "p99")).
+			fmt.Sprintf("How long does an InMail lie unopened? Quantiles of those opened in the last day, or of all since the "+
+				"processes started where there were none; nobody opens after %d days.", domain.WindowHours/24),
+			units.Seconds, lasting("inmail_time_to_open_seconds")...), "p50", "p95", "p99")).
 		WithPanel(paint(lines("Time to reply",
-			fmt.Sprintf("How long does the first answer take? Quantiles of those answered in the last day; past %d "+
-				"days the histogram ends.", replyDays),
-			units.Seconds, quantilesOf(lasting("inmail_time_to_reply_seconds"))...), "p50", "p95", "p99")).
-		WithPanel(heat("Openings by age", "At what age are InMails opened: at once, or in a second wave days later?",
-			"inmail_time_to_open_seconds")).
+			fmt.Sprintf("How long does the first answer take? Quantiles of those answered in the last day, or of all since the "+
+				"processes started where there were none; past %d days the histogram ends.", replyDays),
+			units.Seconds, lasting("inmail_time_to_reply_seconds")...), "p50", "p95", "p99")).
+		WithPanel(paint(bars("Opened within",
+			"At what age are InMails opened: at once, or days later? Shares of all that were opened since the processes started.",
+			units.PercentUnit, openedWithin()...).Max(1),
+			"In 15 minutes", "In an hour", "In 6 hours", "In a day", "In 3 days")).
 		WithRow(dashboard.NewRowBuilder("What is about to be lost, and how fresh this is")).
 		WithPanel(lines("Expiring",
 			"How many unopened InMails run out within each of these times, and is it becoming more?",
 			units.Short, series("sum by (within) ("+once("inmail_expiring_soon")+")", "{{within}}")).Span(12)).
-		WithPanel(number("Tags outside the allow-list",
-			"How many different tags are counted together under other? If many: should INMAIL_METRICS_TAGS name "+
-				"some of them?",
+		WithPanel(number("Tags under other",
+			"How many different tags are counted together under other? INMAIL_METRICS_TAGS lists tags that are named "+
+				"before those that most InMails have.",
 			units.Short, latest("sum("+once("inmail_tags_folded")+")", "")).Span(4).Height(8)).
 		WithPanel(number("Time to make these figures",
 			"How long does the snapshot of the record take? Near its interval of 15 s the figures grow old.",
@@ -207,4 +209,23 @@ func Outreach() (Dashboard, error) {
 			units.Seconds, latest("time() - min("+once("inmail_snapshot_timestamp_seconds")+")", "")).Span(4).Height(8).
 			Thresholds(limits(30, snapshotLimit.Seconds())))
 	return finish(b)
+}
+
+// inDay returns how many events of a counter there were in the day before each moment, from its recorded
+// series; metric has no _total.
+func inDay(metric string) string { return "sum(job:" + metric + ":increase1d{" + recorded + "})" }
+
+// openedWithin returns the shares of the InMails that were opened within some of the histogram's bounds.
+func openedWithin() []*prometheus.DataqueryBuilder {
+	const opened = "inmail_time_to_open_seconds"
+	var shares []*prometheus.DataqueryBuilder
+	for _, bound := range []struct {
+		name string
+		is   time.Duration
+	}{{"In 15 minutes", 15 * time.Minute}, {"In an hour", time.Hour}, {"In 6 hours", 6 * time.Hour},
+		{"In a day", domain.Window / 7}, {"In 3 days", domain.Window * 3 / 7}} {
+		part := "sum(" + selector(opened+"_bucket", fmt.Sprintf(`le=~"%g(\\.0)?"`, bound.is.Seconds())) + ")"
+		shares = append(shares, latest(over(part, "sum("+selector(opened+"_count")+")"), bound.name))
+	}
+	return shares
 }

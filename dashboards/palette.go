@@ -35,7 +35,7 @@ var palette = complete(map[string]map[string]string{
 		"active": "green", "pending": "blue", "scheduled": "light-blue", "retry": "orange",
 		"archived": "red", "completed": "text",
 	},
-	"answer": {"2xx": "green", "3xx": "blue", "4xx": "yellow", "5xx": "red"},
+	"answer": {"1xx": "text", "2xx": "green", "3xx": "blue", "4xx": "yellow", "5xx": "red"},
 })
 
 // complete gives each value of Known that has no colour the next one that is free, shade by shade.
@@ -67,8 +67,10 @@ var names = map[string]string{
 	"Complete": "green", "So far": "light-yellow",
 	"Attempted": "text", "Decided": "green",
 	"Refused share": "red", "Failed share": "red", "Reported share": "dark-red",
+	"In 15 minutes": "dark-blue", "In an hour": "blue", "In 6 hours": "light-blue", "In a day": "super-light-blue", "In 3 days": "text",
 	"p50": "light-blue", "p95": "blue", "p99": "dark-blue",
 	"5 minutes": "light-orange", "1 hour": "orange", "6 hours": "dark-orange", "3 days": "dark-red",
+	"By the API": "blue", "On the page": "green", "Signed in": "green", "Refused": "red", "4xx": "yellow", "5xx": "red",
 	"Spam content": "red", "While restricted": "dark-red",
 	"Oldest waiting": "orange", "Waiting": "blue", "Used": "purple",
 }

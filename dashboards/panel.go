@@ -2,6 +2,7 @@ package dashboards
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/grafana/grafana-foundation-sdk/go/barchart"
 	"github.com/grafana/grafana-foundation-sdk/go/bargauge"
@@ -13,6 +14,7 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/prometheus"
 	"github.com/grafana/grafana-foundation-sdk/go/stat"
 	"github.com/grafana/grafana-foundation-sdk/go/table"
+	"github.com/grafana/grafana-foundation-sdk/go/text"
 	"github.com/grafana/grafana-foundation-sdk/go/timeseries"
 	"github.com/grafana/grafana-foundation-sdk/go/units"
 )
@@ -25,18 +27,63 @@ func once(metric string, matchers ...string) string {
 
 // perSecond returns the rate of a counter per second, summed over processes by labels.
 func perSecond(by, metric string, matchers ...string) string {
-	return sumBy(by) + "(rate(" + selector(metric, matchers...) + "[$__rate_interval]))"
+	return counted(by, "rate", metric, "$__rate_interval", matchers...)
 }
 
-// perHour returns the rate per hour, for events that are too rare per second.
-func perHour(by, metric string, matchers ...string) string {
-	return "3600 * " + perSecond(by, metric, matchers...)
+// perMinute returns the rate per minute, for what machines do.
+func perMinute(by, metric string, matchers ...string) string {
+	return "60 * (" + perSecond(by, metric, matchers...) + ")"
+}
+
+// inHour returns how many events there were in the hour before each moment, for what people do: a rate of
+// twenty a day is no number that anybody reads.
+func inHour(by, metric string, matchers ...string) string {
+	return counted(by, "increase", metric, "1h", matchers...)
+}
+
+// counted returns a function of a counter's range, and 0 for a counter that was scraped only once: it has no
+// rate yet.
+func counted(by, function, metric, within string, matchers ...string) string {
+	sel := selector(metric, matchers...)
+	return fmt.Sprintf("%s(%s(%s[%s])) or 0 * %s(%s)", sumBy(by), function, sel, within, sumBy(by), sel)
 }
 
 // ours restricts expr to our own processes. Every Go program exports the same metrics, and a board that
 // shows all jobs would show all programs in that Prometheus.
 func ours(expr string) string {
-	return expr + " and on (job, instance) rate(" + selector("inmail_previewed_total") + "[$__rate_interval])"
+	return "(" + expr + ") and on (job, instance) " + selector("inmail_build_info")
+}
+
+// named is how many series a chart shows by name. The others are together in one more: nobody can tell more
+// than eight colours from each other.
+const named = 7
+
+// most ranks the values of by by a counter, over all that the processes have counted, at the end of the time
+// shown. What was never counted has no rank, and so no name in the legend.
+func most(by, metric string, matchers ...string) string {
+	for _, label := range strings.Split(by, ", ") {
+		matchers = append(matchers, label+`!="other"`)
+	}
+	return sumBy(by) + "(" + selector(metric, matchers...) + " @ end()) > 0"
+}
+
+// folded shows the n series of expr that rank highest by label, and the others in one with the value "other":
+// their sum or their max, as op says. The rank is that of one moment, so that over the whole time shown the
+// same series have names; it must not rank "other" itself.
+func folded(n int, op, label, expr, rank string) string {
+	top := fmt.Sprintf("on (%s) topk(%d, %s)", label, n, rank)
+	return fmt.Sprintf(`(%s) and %s or label_replace(%s((%s) unless %s), %q, "other", "", "")`, expr, top, op, expr, top, label)
+}
+
+// pairOf joins two labels to one with the name "of", so that folded can rank their pairs.
+func pairOf(expr, one, two string) string {
+	return fmt.Sprintf(`label_join(%s, "of", " ", %q, %q)`, expr, one, two)
+}
+
+// byPair sums a counter's events of the last hour by two labels, and folds their pairs.
+func byPair(metric, one, two string) string {
+	by := one + ", " + two
+	return folded(named, "sum", "of", pairOf(inHour(by, metric), one, two), pairOf(most(by, metric), one, two))
 }
 
 func selector(metric string, matchers ...string) string {
@@ -61,18 +108,30 @@ func orZero(expr, label, value, other string) string {
 }
 
 // over returns part / all, and 0 where all is 0.
-func over(part, all string) string { return fmt.Sprintf("(%s) / (%s > 0) or (%s) * 0", part, all, all) }
-
-// quantiles are three lines of one histogram of the processes.
-func quantiles(metric string) []*prometheus.DataqueryBuilder {
-	return quantilesOf(perSecond("le", metric+"_bucket"))
+func over(part, all string) string {
+	return fmt.Sprintf("(%s) / ((%s) > 0) or 0 * (%s)", part, all, all)
 }
 
-// quantilesOf are three lines of the buckets in expr, by le.
-func quantilesOf(expr string) []*prometheus.DataqueryBuilder {
+// quantile returns a quantile of buckets, without those that have none: of no event it is not a number.
+func quantile(of, buckets string) string {
+	return fmt.Sprintf("histogram_quantile(%s, %s) >= 0", of, buckets)
+}
+
+// quantiles are three lines of one histogram of the processes; 0 where nothing happened.
+func quantiles(metric string) []*prometheus.DataqueryBuilder {
+	return quantilesOf(metric, "sum by (le) (rate("+selector(metric+"_bucket")+"[$__rate_interval]))")
+}
+
+// quantilesOf are three lines of a histogram: of the first of the given buckets, by le, in which something
+// happened, else 0.
+func quantilesOf(metric string, buckets ...string) []*prometheus.DataqueryBuilder {
 	var lines []*prometheus.DataqueryBuilder
 	for _, q := range []struct{ of, name string }{{"0.5", "p50"}, {"0.95", "p95"}, {"0.99", "p99"}} {
-		lines = append(lines, series(fmt.Sprintf("histogram_quantile(%s, %s)", q.of, expr), q.name))
+		var expr string
+		for _, b := range buckets {
+			expr += quantile(q.of, b) + " or "
+		}
+		lines = append(lines, series(expr+"0 * sum("+selector(metric+"_count")+")", q.name))
 	}
 	return lines
 }
@@ -176,13 +235,18 @@ func grid(title, question, key, heading string, columns ...column) *table.PanelB
 
 // heat shows how values spread over the buckets of a histogram over time.
 func heat(title, question, metric string) *heatmap.PanelBuilder {
-	expr := "sum by (le) (increase(" + selector(metric+"_bucket") + "[$__rate_interval]))"
+	expr := counted("le", "increase", metric+"_bucket", "$__rate_interval")
 	return heatmap.NewPanelBuilder().Title(title).Description(question).Datasource(source).
 		Unit(units.Short).Span(8).Height(8).
 		Targets(refs([]*prometheus.DataqueryBuilder{series(expr, "{{le}}").Format(prometheus.PromQueryFormatHeatmap)})).
 		Calculate(false).YAxis(heatmap.NewYAxisConfigBuilder().Unit(units.Seconds)).
 		Color(heatmap.NewHeatmapColorOptionsBuilder().Mode(heatmap.HeatmapColorModeScheme).Scheme("Blues").Steps(32)).
 		CellGap(1).HideLegend()
+}
+
+// note is text that is read without a question.
+func note(title, markdown string) *text.PanelBuilder {
+	return text.NewPanelBuilder().Title(title).Mode(text.TextModeMarkdown).Content(markdown).Span(24).Height(3)
 }
 
 func tableQueries(columns []column) []cog.Builder[variants.Dataquery] {

@@ -66,7 +66,6 @@ var historyPlans = []string{"recruiter_50", "sales_navigator_team_25", "recruite
 
 const (
 	historyRecipients = 7
-	namedTag          = "q4 pipeline" // the one tag that the metrics name
 )
 
 // historyEngines are the engines on which histories are played, each with its share of rapid's draws.
@@ -113,7 +112,7 @@ func fewer(t *testing.T, share int) {
 
 func newHistory(t *testing.T, rt *rapid.T, place func(*testing.T, *config.Settings)) *randomHistory {
 	s := patient(t, map[string]string{"data": t.TempDir(), "listen": "127.0.0.1:0"})
-	s.Program.Roles, s.Program.MetricsTags, s.Program.OperatorKey = []config.Role{config.RoleAPI}, []string{namedTag}, operatorKey
+	s.Program.Roles, s.Program.OperatorKey = []config.Role{config.RoleAPI}, operatorKey
 	s.Policy.VolumeHour, s.Policy.VolumeDay, s.Policy.SimilarDay, s.Policy.RegularGaps, s.Policy.BurstMinute = 1e6, 1e6, 1e6, 1e6, 1e6
 	s.Policy.AllowSecondInMail, s.Policy.DeclinedDays = true, 1
 	place(t, &s)
@@ -218,7 +217,7 @@ func (h *randomHistory) send() {
 }
 
 func (h *randomHistory) someTags() []string {
-	tags := rapid.SliceOfNDistinct(rapid.SampledFrom([]string{namedTag, "hiring", "fair", "renewal"}), 0, 3, func(s string) string { return s }).Draw(h.rt, "tags")
+	tags := rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"q4 pipeline", "hiring", "fair", "renewal"}), 0, 3, func(s string) string { return s }).Draw(h.rt, "tags")
 	slices.Sort(tags)
 	return tags
 }
@@ -713,7 +712,6 @@ func (h *randomHistory) snapshot() {
 	now := h.now()
 	oldest, recent := mondayOf(now).AddDate(0, 0, -7*12), mondayOf(now).AddDate(0, 0, -7*3)
 	want := map[string]float64{}
-	folded := map[string]bool{}
 	pending := 0.0
 	for _, p := range h.delivered() {
 		outcome := p.outcome()
@@ -734,13 +732,10 @@ func (h *randomHistory) snapshot() {
 			want[sample("inmail_recent_messages", "account_type", p.AccountType, "outcome", outcome)]++
 		}
 		for _, tag := range p.Tags {
-			if tag != namedTag {
-				folded[tag], tag = true, "other"
-			}
 			want[sample("inmail_tag_messages", "outcome", outcome, "tag", tag)]++
 		}
 	}
-	want["inmail_pending_unopened"], want["inmail_tags_folded"] = pending, float64(len(folded))
+	want["inmail_pending_unopened"], want["inmail_tags_folded"] = pending, 0
 	got := h.metrics()
 	for _, found := range []map[string]float64{want, got} {
 		maps.DeleteFunc(found, func(_ string, n float64) bool { return n == 0 })

@@ -77,8 +77,8 @@ func TestPanels(t *testing.T) {
 	}
 }
 
-// travelling allows the clock to be set, and gives two of the tests' tags a series by name.
-var travelling = []string{"INMAIL_TIME_TRAVEL=1", "INMAIL_METRICS_TAGS=hiring,renewals"}
+// travelling allows the clock to be set.
+var travelling = []string{"INMAIL_TIME_TRAVEL=1"}
 
 // weeks is the activity on a server: each week some people write, and every outcome occurs.
 type weeks struct {
@@ -242,11 +242,12 @@ func sum(samples map[string]float64, name string, labels ...string) (total float
 // outcome of an InMail, and after requests that try to add labels of their own.
 func TestMetricsPages(t *testing.T) {
 	t.Parallel() // it mostly waits
-	s := newServer(t, []string{"--data", t.TempDir()}, slices.Concat(calmEnv, travelling)...)
+	s := newServer(t, []string{"--data", t.TempDir()}, slices.Concat(calmEnv, travelling, []string{"INMAIL_METRICS_TAGS=renewals"})...)
 	s.Start()
 	t.Run("empty", func(t *testing.T) { emptyPages(t, s) })
 	t.Run("outcomes_add_up", func(t *testing.T) { outcomesAddUp(t, s) })
 	t.Run("no_label_from_a_request", func(t *testing.T) { noLabelFromARequest(t, s) })
+	t.Run("twenty_tags_by_name", func(t *testing.T) { twentyTags(t, s) })
 }
 
 // each writes a label with each of its values.
@@ -411,8 +412,13 @@ func outcomesAddUp(t *testing.T, s *server) {
 			for _, metric := range []string{"inmail_cohort_messages", "inmail_recent_messages"} {
 				got[metric+" "+string(o)], want[metric+" "+string(o)] = sum(figures, metric, each("outcome", o)...), number(o)
 			}
-			for _, tag := range []string{"hiring", "other"} {
-				got[tag+" "+string(o)], want[tag+" "+string(o)] = sum(figures, "inmail_tag_messages", append(each("outcome", o), each("tag", tag)...)...), number(o)
+			for _, tag := range []string{"hiring", "week 0", "week 1"} {
+				got[tag+" "+string(o)] = sum(figures, "inmail_tag_messages", append(each("outcome", o), each("tag", tag)...)...)
+				if tag == "hiring" || (tag == "week 1") == (o == domain.PendingUnopened) {
+					want[tag+" "+string(o)] = number(o)
+				} else {
+					want[tag+" "+string(o)] = 0
+				}
 			}
 		}
 		process := s.samples("/metrics")
@@ -428,7 +434,7 @@ func outcomesAddUp(t *testing.T, s *server) {
 		}
 		got["retracted unopened"], want["retracted unopened"] = sum(process, "inmail_retracted_total", each("opened", "false")...), number(domain.RetractedUnopened)
 		got["pending"], want["pending"] = figures["inmail_pending_unopened"], number(domain.PendingUnopened)
-		got["tags folded"], want["tags folded"] = figures["inmail_tags_folded"], 2
+		got["tags folded"], want["tags folded"] = figures["inmail_tags_folded"], 0
 		got["delivered"], want["delivered"] = sum(figures, "inmail_cohort_messages"), sum(process, "inmail_delivered_total")
 		if diff := cmp.Diff(want, got); diff != "" {
 			return fmt.Errorf("(-want +got):\n%s", diff)
@@ -437,13 +443,14 @@ func outcomesAddUp(t *testing.T, s *server) {
 	})
 }
 
-// noLabelFromARequest puts a word into every part of a request, and checks that neither page contains it. The
-// only routes are those of the API's document, and the only methods those that it knows.
+// noLabelFromARequest puts a word into every part of a request but the tags, of which twenty are named, and
+// checks that neither page contains it. The only routes are those of the API's document, and the only methods
+// those that it knows.
 func noLabelFromARequest(t *testing.T, s *server) {
 	const word = "Zyzzyva"
 	messages := sum(s.samples("/metrics/domain"), "inmail_cohort_messages")
 	body := letter(1)
-	body["tags"], body["category"] = []string{word, word + " 2"}, word
+	body["category"] = word
 	id := s.must(http.StatusAccepted, "POST", "/v1/inmails", "s28", body, "Idempotency-Key", word)["id"].(string)
 	s.must(http.StatusOK, "PUT", "/v1/members/"+word, "", map[string]any{"name": word, "company": word, "team": word})
 	s.must(http.StatusNoContent, "PUT", "/v1/banned/member/"+word, "", map[string]any{"reason": word})
@@ -496,6 +503,36 @@ func noLabelFromARequest(t *testing.T, s *server) {
 	if unknown == 0 {
 		t.Error("unknown methods on unknown routes were not counted as other")
 	}
+}
+
+// twentyTags sends InMails with more tags than are named: those of the settings and of most InMails are, by
+// their names as they are written, and the others are counted together.
+func twentyTags(t *testing.T, s *server) {
+	const odd = "a \"quoted\" tag, with = and ü"
+	tags := []string{"renewals", odd}
+	for i := range 22 {
+		tags = append(tags, fmt.Sprintf("new %02d", i))
+	}
+	for i, tag := range tags {
+		for _, to := range []int{100 + i, 200 + i}[:2-min(1, i%2)] { // every other tag has one InMail more
+			body := letter(to)
+			body["tags"] = []string{tag}
+			s.must(http.StatusAccepted, "POST", "/v1/inmails", fmt.Sprintf("s%d", 100+i), body)
+		}
+	}
+	s.eventually("twenty tags are named", func() error {
+		page := s.page("/metrics/domain")
+		samples := samplesOf(t, page)
+		named := tagsOf(samples)
+		// hiring, week 0 and week 1 are there from before.
+		if sum(samples, "inmail_tag_messages", each("tag", "other")...) == 0 || samples["inmail_tags_folded"] != float64(len(tags)+3-mailroom.MostTags) {
+			return fmt.Errorf("%v tags are folded, and %q named", samples["inmail_tags_folded"], named)
+		}
+		if len(named) != mailroom.MostTags+1 || !slices.Contains(named, "renewals") || !strings.Contains(page, `tag="a \"quoted\" tag, with = and ü"`) {
+			return fmt.Errorf("%d are named: %q", len(named), named)
+		}
+		return nil
+	})
 }
 
 var requests = regexp.MustCompile(`^inmail_http_request_duration_seconds_count\{code="[1-5][0-9][0-9]",method="(.*)",route="(.*)"\}$`)

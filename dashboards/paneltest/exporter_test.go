@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -20,6 +21,8 @@ import (
 type exporter struct {
 	without string // a metric that is left out
 	shifted string // a histogram with other buckets
+	many    bool   // labels have more values than a legend can name
+	only    string // the metrics of this prefix alone, and what the process is
 	scrapes atomic.Int64
 }
 
@@ -50,8 +53,11 @@ func (p page) Collect(samples chan<- prometheus.Metric) {
 		if (m.Page == dashboards.Domain) != p.domain || m.Name == p.without {
 			continue
 		}
+		if p.only != "" && !strings.HasPrefix(m.Name, p.only) && m.Name != "inmail_build_info" {
+			continue
+		}
 		desc := prometheus.NewDesc(m.Name, "A metric of the contract.", m.Labels, nil)
-		for i, values := range combinations(m.Labels) {
+		for i, values := range p.combinations(m.Labels) {
 			weight := float64(i%7 + 1)
 			switch m.Kind {
 			case dashboards.Counter:
@@ -91,12 +97,12 @@ func (p page) gauge(name string, weight float64, values []string) float64 {
 }
 
 // combinations lists the label values of one metric, one combination for each series.
-func combinations(names []string) [][]string {
+func (e *exporter) combinations(names []string) [][]string {
 	all := [][]string{nil}
 	for _, name := range names {
 		var longer [][]string
 		for _, values := range all {
-			for _, value := range labelled(name) {
+			for _, value := range e.labelled(name, len(names)) {
 				longer = append(longer, append(append([]string{}, values...), value))
 			}
 		}
@@ -105,7 +111,40 @@ func combinations(names []string) [][]string {
 	return all
 }
 
-func labelled(name string) []string {
+// labelled lists the values of a label of a metric with so many labels.
+func (e *exporter) labelled(name string, of int) []string {
+	switch closed := []string{"opened", "method", "within", "account_type", "outcome", "cohort_week", "state", "trigger"}; {
+	case !e.many || slices.Contains(closed, name):
+	case name == "code":
+		return []string{"200", "201", "303", "400", "401", "404", "422", "500", "503"}
+	case name == "kind":
+		return []string{"missing", "extra", "stale", "edited"}
+	case name == "queue": // split on a cluster
+		var parts []string
+		for _, queue := range dashboards.Known["queue"] {
+			for i := range 5 {
+				parts = append(parts, fmt.Sprintf("%s:%d", queue, i))
+			}
+		}
+		return parts
+	case name == "result" && of == 1: // of an end point's event
+		return []string{"delivered", "failed", "switched_off"}
+	default:
+		many := append(slices.Clone(dashboards.Known[name]), "other")
+		if name == "crm" {
+			many = many[:0]
+		}
+		if name == "result" {
+			many = append(many, "created", "done", "failed")
+		}
+		for i := range 12 {
+			many = append(many, fmt.Sprintf("%s %d", name, i))
+			if name == "route" {
+				many[len(many)-1] = fmt.Sprintf("/page%d/{id}", i)
+			}
+		}
+		return many
+	}
 	if known, ok := dashboards.Known[name]; ok {
 		return known
 	}

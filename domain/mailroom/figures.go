@@ -1,10 +1,13 @@
 package mailroom
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"inmail/domain"
@@ -197,7 +200,7 @@ type Snapshot struct {
 	Weeks        []WeekFigures                                 `json:"weeks"` // the last 13, oldest first
 	Recent       map[domain.AccountType]map[domain.Outcome]int `json:"recent"`
 	Tags         map[string]map[domain.Outcome]int             `json:"tags"`
-	TagsFolded   int                                           `json:"tags_folded"` // tags under other
+	TagsFolded   int                                           `json:"tags_folded"` // different tags under other
 	Pending      int                                           `json:"pending"`
 	ExpiringSoon map[string]int                                `json:"expiring_soon"`
 	Restricted   map[string]int                                `json:"restricted"`
@@ -230,6 +233,7 @@ const (
 	SnapshotWeeks = 13
 	RecentWeeks   = 4 // the weeks of "recent": the current ISO week and the three before
 	OtherTag      = domain.OtherKey
+	MostTags      = 20 // how many tags are counted by name
 )
 
 // withins are the horizons of "expiring soon".
@@ -238,8 +242,9 @@ var withins = []struct {
 	For  time.Duration
 }{{"1h", time.Hour}, {"6h", 6 * time.Hour}, {"24h", 24 * time.Hour}}
 
-// TakeSnapshot computes and stores the figures. tags lists the tags that are counted by name; all others are
-// counted as "other". measure returns how long it took, by a real clock that tests do not set.
+// TakeSnapshot computes and stores the figures. MostTags tags are counted by name: first those of tags, then
+// those that most InMails have. All others are counted as "other". measure returns how long it took, by a
+// real clock that tests do not set.
 func (svc *Service) TakeSnapshot(ctx context.Context, tags []string, measure func() time.Duration) error {
 	var s Snapshot
 	err := svc.record.View(ctx, func(tx Tx) (err error) {
@@ -381,22 +386,49 @@ func (svc *Service) weeks(counts []domain.Count) ([]WeekFigures, error) {
 	return weeks, nil
 }
 
-// foldTags counts the allowed tags by name and all others together.
-func (s *Snapshot) foldTags(counts []domain.Count, allowed []string) {
-	s.Tags = map[string]map[domain.Outcome]int{}
-	folded := map[string]bool{}
+// foldTags counts MostTags tags by name and all others together: first those of chosen, then those that most
+// InMails have.
+func (s *Snapshot) foldTags(counts []domain.Count, chosen []string) {
+	byTag := map[string]map[domain.Outcome]int{}
 	for _, c := range counts {
-		if c.Key == domain.NoKey {
-			continue
+		if c.Key != domain.NoKey && c.N != 0 {
+			add(byTag, c.Key, c)
 		}
-		tag := c.Key
-		if !slices.Contains(allowed, tag) {
-			folded[tag] = true
+	}
+	named := mostUsed(byTag, chosen)
+	s.Tags, s.TagsFolded = map[string]map[domain.Outcome]int{}, 0
+	for tag, outcomes := range byTag {
+		if !named[tag] {
+			s.TagsFolded++
 			tag = OtherTag
 		}
-		add(s.Tags, tag, c)
+		for outcome, n := range outcomes {
+			add(s.Tags, tag, domain.Count{Outcome: outcome, N: n})
+		}
 	}
-	s.TagsFolded = len(folded)
+}
+
+// mostUsed returns the tags that are counted by name. Of tags that equally many InMails have, the first of
+// the alphabet are.
+func mostUsed(byTag map[string]map[domain.Outcome]int, chosen []string) map[string]bool {
+	rank, delivered := map[string]int{}, map[string]int{}
+	for tag, outcomes := range byTag {
+		for _, n := range outcomes {
+			delivered[tag] += n
+		}
+		if slices.Contains(chosen, tag) {
+			rank[tag] = 1
+		}
+	}
+	delete(delivered, OtherTag) // of records that are older than its reservation
+	tags := slices.SortedFunc(maps.Keys(delivered), func(a, b string) int {
+		return cmp.Or(rank[b]-rank[a], delivered[b]-delivered[a], strings.Compare(a, b))
+	})
+	named := map[string]bool{}
+	for _, tag := range tags[:min(MostTags, len(tags))] {
+		named[tag] = true
+	}
+	return named
 }
 
 // expiring sums the unopened InMails, and those that expire soon, from counts by hour of expiry.
