@@ -173,7 +173,7 @@ func TestRangesAndCounters(t *testing.T) {
 			case *parser.SubqueryExpr:
 				t.Errorf("%s: a subquery has a step of its own; record it", where)
 			case *parser.VectorSelector:
-				// A rank looks at all that was counted; 0 times a counter stands for a rate that is not there yet.
+				// A rank looks at all that was counted; 0 times a counter stands for a rate to come.
 				rated := within(path, "rate", "irate", "increase") || n.StartOrEnd == parser.END || timesZero(path)
 				m, _ := dashboards.Find(n.Name)
 				switch {

@@ -24,8 +24,8 @@ func dailyRules() string {
 		if d.label != "" {
 			level, by = "job_"+d.label, "job, "+d.label
 		}
-		record(&out, level+":"+d.counter+":increase1d", fmt.Sprintf("sum by (%[1]s) (increase(%[2]s_total[1d]))\nor 0 * sum by (%[1]s) (%[2]s_total)",
-			by, d.counter))
+		record(&out, level+":"+d.counter+":increase1d", fmt.Sprintf("sum by (%[1]s) (increase(%[2]s_total[1d]))\n"+
+			"or 0 * sum by (%[1]s) (%[2]s_total)", by, d.counter))
 	}
 	return out.String()
 }

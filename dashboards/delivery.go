@@ -49,7 +49,7 @@ const requestCount = "inmail_http_request_duration_seconds_count"
 // wrongNow are the panels of the first row: each number leads to an alert that wakes somebody.
 func wrongNow() []cog.Builder[dashboard.Panel] {
 	const targets = `job=~"inmail.*"`
-	calling := "count(job_alertname_severity:alerts_calling:max{" + recorded + `, severity!="none"}) or 0 * max(` +
+	calling := "count(job_alertname_severity:alerts_calling:max{" + recorded + "}) or 0 * max(" +
 		DeliveryObjective.total("5m") + "{" + recorded + "})"
 	attempted := inHour("", "inmail_send_attempts_total")
 	decided := "(" + inHour("", "inmail_delivered_total") + ") + (" + inHour("", "inmail_sends_refused_total") + ")"
@@ -131,14 +131,15 @@ func theWay() []cog.Builder[dashboard.Panel] {
 			units.OpsPerMinute, series(perQueue("asynq_tasks_failed_total"), "{{of}}")).Span(6), "queue"),
 		heat("Delivery lag, spread", "Are all deliveries slow, or is there a second group that is?",
 			"inmail_delivery_lag_seconds").Span(12),
-		paint(lines("Expired per hour", "How many InMails run out unopened, and in what bursts? Counts of the hour before each moment.",
+		paint(lines("Expired per hour",
+			"How many InMails run out unopened, and in what bursts? Counts of the hour before each moment.",
 			units.Short, series(inHour("", "inmail_expired_total"), "Expiries")).Span(12), "Expiries"),
 		burning(ExpiryObjective, "Expired late",
 			"Is the expiry objective at risk? Readers see the expiry in time all the same; figures and CRMs "+
 				"are late.").Span(12),
 		paint(limited(lines("Expiry lag",
-			fmt.Sprintf("How long after its %d h is an expiry persisted and counted? Quantiles of the last hour, 0 where nothing "+
-				"expired; the line is the objective's 60 s.", domain.WindowHours),
+			fmt.Sprintf("How long after its %d h is an expiry persisted and counted? Quantiles of the last hour, 0 where "+
+				"nothing expired; the line is the objective's 60 s.", domain.WindowHours),
 			units.Seconds, quantilesOf("inmail_expiry_lag_seconds",
 				"sum by (le) (job_le:inmail_expiry_lag_seconds_bucket:rate1h{"+recorded+"})")...),
 			limits(ExpiryObjective.Within/2, ExpiryObjective.Within)).Span(12), "p50", "p95", "p99"),
@@ -168,13 +169,17 @@ func callers() []cog.Builder[dashboard.Panel] {
 	answered := func(code string) string {
 		return inHour("", requestCount, pageRoutes, `code=~"`+code+`"`) + " or 0 * sum(" + all + ")"
 	}
-	answers := `60 * sum by (answer) (label_replace(rate(` + all + `[$__rate_interval]), "answer", "$1", "code", "([1-5]).*"))` +
-		` or 0 * sum by (answer) (label_replace(` + all + `, "answer", "$1", "code", "([1-5]).*"))`
+	answer := func(expr string) string { // the first digit of the code
+		return `sum by (answer) (label_replace(` + expr + `, "answer", "$1", "code", "([1-5]).*"))`
+	}
+	answers := "60 * " + answer("rate("+all+"[$__rate_interval])") + " or 0 * " + answer(all)
 	requests := perSecond("", requestCount)
 	failures := perSecond("", requestCount, `code=~"5.."`)
-	buckets := "sum by (le, route) (rate(" + selector("inmail_http_request_duration_seconds_bucket") + "[$__rate_interval]))"
+	buckets := "sum by (le, route) (rate(" + selector("inmail_http_request_duration_seconds_bucket") +
+		"[$__rate_interval]))"
 	return []cog.Builder[dashboard.Panel]{
-		paint(lines("What recipients do", "Do recipients read, open, answer, decline and report? Counts of the hour before each moment.",
+		paint(lines("What recipients do",
+			"Do recipients read, open, answer, decline and report? Counts of the hour before each moment.",
 			units.Short,
 			series(inHour("", "inmail_previewed_total"), "Previews"), series(inHour("", "inmail_opened_total"), "Openings"),
 			series(inHour("", "inmail_replied_total"), "Replies"), series(inHour("", "inmail_declined_total"), "Declines"),
@@ -182,18 +187,21 @@ func callers() []cog.Builder[dashboard.Panel] {
 		paint(lines("Inbox reads", "Do recipients come, and by which way? Counts of the hour before each moment.",
 			units.Short, series(reads("/v1/inbox"), "By the API"), series(reads("/inbox"), "On the page")),
 			"By the API", "On the page"),
-		paint(lines("Sign-ins", "Do people get into the pages? Refused are keys that are not known and links that are used up. Counts of "+
-			"the hour before each moment.",
+		paint(lines("Sign-ins",
+			"Do people get into the pages? Refused are keys that are not known and links that are used up. Counts of "+
+				"the hour before each moment.",
 			units.Short, series(signedIn("3.."), "Signed in"), series(signedIn("[45].."), "Refused")), "Signed in", "Refused"),
-		stacked("Page requests", "Which pages are used? Counts of the hour before each moment, by the first part of the path.",
+		stacked("Page requests",
+			"Which pages are used? Counts of the hour before each moment, by the first part of the path.",
 			units.Short, series(orZero(folded(named, "sum", "page", perPage, "sum by (page) ("+first(pages+" @ end()")+")"),
 				"page", "other", all), "{{page}}")).Span(12),
-		paint(lines("Page errors", "Do pages fail their readers? 4xx is a page that is not there or not theirs, 5xx is ours. Counts of the "+
-			"hour before each moment.",
+		paint(lines("Page errors",
+			"Do pages fail their readers? 4xx is a page that is not there or not theirs, 5xx is ours. Counts of the "+
+				"hour before each moment.",
 			units.Short, series(answered("4.."), "4xx"), series(answered("5.."), "5xx")).Span(12), "4xx", "5xx"),
 		lines("Requests by route", "Which calls are made, and how often, per minute?",
-			units.RequestsPerMinute, series(folded(named, "sum", "route", perMinute("route", requestCount), most("route", requestCount)),
-				"{{route}}")),
+			units.RequestsPerMinute, series(folded(named, "sum", "route", perMinute("route", requestCount),
+				most("route", requestCount)), "{{route}}")),
 		paint(stacked("Answers",
 			"How are requests answered, per minute? 4xx is the caller's mistake or a rule's refusal, 5xx is ours.",
 			units.RequestsPerMinute, series(answers, "{{answer}}xx")), "answer"),
@@ -202,7 +210,8 @@ func callers() []cog.Builder[dashboard.Panel] {
 			"Failed share"),
 		paint(lines("Latency", "How long do callers wait?",
 			units.Seconds, quantiles("inmail_http_request_duration_seconds")...), "p50", "p95", "p99"),
-		lines("Latency by route, p99", "Which call is the slow one? The routes that are called most; other is all others together.",
+		lines("Latency by route, p99",
+			"Which call is the slow one? The routes that are called most; other is all others together.",
 			units.Seconds, series(orZero(quantile("0.99", foldedBuckets("route", buckets, most("route", requestCount))),
 				"route", "other", all), "{{route}}")),
 		limited(lines("Wrong keys",
@@ -223,13 +232,15 @@ func works() []cog.Builder[dashboard.Panel] {
 	const undelivered = "inmail_webhook_oldest_undelivered_timestamp_seconds"
 	buckets := "sum by (le, type) (rate(" + selector(jobs+"_bucket") + "[$__rate_interval]))"
 	byType := func(expr, rank string) string { return folded(named, "sum", "type", expr, rank) }
-	cpu := selector("process_cpu_seconds_total")
+	cpu, memory := selector("process_cpu_seconds_total"), selector("process_resident_memory_bytes")
+	goroutines, files := selector("go_goroutines"), selector("process_open_fds")
+	offset := selector("inmail_clock_offset_seconds")
 	return []cog.Builder[dashboard.Panel]{
 		lines("Jobs", "What kinds of job run, and how often, per minute?", units.OpsPerMinute,
 			series(byType(perMinute("type", jobs+"_count"), most("type", jobs+"_count")), "{{type}}")),
 		lines("Job duration, p95",
-			"Which kind of job is slow? The kinds that run longest in all; other is all others together. A task is taken from a "+
-				"worker that is silent for 30 s.",
+			"Which kind of job is slow? The kinds that run longest in all; other is all others together. A task is taken "+
+				"from a worker that is silent for 30 s.",
 			units.Seconds, series(orZero(quantile("0.95", foldedBuckets("type", buckets, most("type", jobs+"_sum"))),
 				"type", "other", selector(jobs+"_count")), "{{type}}")),
 		lines("Workers busy",
@@ -257,19 +268,22 @@ func works() []cog.Builder[dashboard.Panel] {
 			"How many end points get no events any more, until somebody enables them?",
 			units.Short, latest("max("+once("inmail_webhooks_switched_off")+")", "")).Span(6).Height(8).Thresholds(limits(1, 1)),
 		lines("CPU", "How many cores does each process use? Other is the busiest of the others.", units.Short,
-			series(eachProcess("rate("+cpu+"[$__rate_interval]) or 0 * "+cpu, selector("process_cpu_seconds_total")+" @ end()"), "{{instance}}")),
-		lines("Memory", "How much memory does each process hold, and does it only ever rise? Other is the largest of the others.",
-			units.BytesIEC, series(eachProcess(selector("process_resident_memory_bytes"), selector("process_resident_memory_bytes")+" @ end()"), "{{instance}}")),
-		lines("Goroutines", "Does something wait for ever? A line that only rises is a leak. Other is the highest of the others.",
-			units.Short, series(eachProcess(selector("go_goroutines"), selector("go_goroutines")+" @ end()"), "{{instance}}")),
-		limited(lines("Open files", "How near is each process to its limit of open files and connections? Other is the nearest of the others.",
-			units.PercentUnit, series(eachProcess(selector("process_open_fds")+" / "+selector("process_max_fds"), selector("process_open_fds")+" @ end()"),
+			series(eachProcess("rate("+cpu+"[$__rate_interval]) or 0 * "+cpu, cpu+" @ end()"), "{{instance}}")),
+		lines("Memory",
+			"How much memory does each process hold, and does it only ever rise? Other is the largest of the others.",
+			units.BytesIEC, series(eachProcess(memory, memory+" @ end()"), "{{instance}}")),
+		lines("Goroutines",
+			"Does something wait for ever? A line that only rises is a leak. Other is the highest of the others.",
+			units.Short, series(eachProcess(goroutines, goroutines+" @ end()"), "{{instance}}")),
+		limited(lines("Open files",
+			"How near is each process to its limit of open files and connections? Other is the nearest of the others.",
+			units.PercentUnit, series(eachProcess(files+" / "+selector("process_max_fds"), files+" @ end()"),
 				"{{instance}}")).Max(1), limits(0.7, 0.9)),
-		limited(lines("Clocks", "How far is each machine's clock from the record's time? Beyond 2 s it should be set; the record's "+
-			"time decides meanwhile. Other is the farthest of the others.",
-			units.Seconds, series(eachProcess("abs("+selector("inmail_clock_offset_seconds")+")",
-				"abs("+selector("inmail_clock_offset_seconds")+" @ end())"),
-				"{{instance}}")).AxisSoftMax(3), limits(1, apartLimit.Seconds())),
+		limited(lines("Clocks",
+			"How far is each machine's clock from the record's time? Beyond 2 s it should be set; the record's time "+
+				"decides meanwhile. Other is the farthest of the others.",
+			units.Seconds, series(eachProcess("abs("+offset+")", "abs("+offset+" @ end())"), "{{instance}}")).
+			AxisSoftMax(3), limits(1, apartLimit.Seconds())),
 		lines("Versions", "Which versions run, and on how many processes? Two for longer than a release takes is "+
 			"a process that was forgotten.", units.Short,
 			series(folded(named, "sum", "version", `count by (version) (`+selector("inmail_build_info")+`)`,
@@ -277,8 +291,8 @@ func works() []cog.Builder[dashboard.Panel] {
 	}
 }
 
-// eachProcess shows expr, a figure of our processes, for those that rank highest at the end of the time shown,
-// and the highest of the others.
+// eachProcess shows expr, a figure of our processes, for those that rank highest at the end of the time
+// shown, and the highest of the others.
 func eachProcess(expr, rank string) string {
 	ranked := "max by (instance) (" + ours(rank) + " @ end())"
 	return folded(named, "max", "instance", "max by (instance) ("+ours(expr)+")", ranked)

@@ -72,7 +72,8 @@ func most(by, metric string, matchers ...string) string {
 // same series have names; it must not rank "other" itself.
 func folded(n int, op, label, expr, rank string) string {
 	top := fmt.Sprintf("on (%s) topk(%d, %s)", label, n, rank)
-	return fmt.Sprintf(`(%s) and %s or label_replace(%s((%s) unless %s), %q, "other", "", "")`, expr, top, op, expr, top, label)
+	return fmt.Sprintf(`(%s) and %s or label_replace(%s((%s) unless %s), %q, "other", "", "")`,
+		expr, top, op, expr, top, label)
 }
 
 // pairOf joins two labels to one with the name "of", so that folded can rank their pairs.

@@ -72,7 +72,8 @@ func Reputation() (Dashboard, error) {
 		WithPanel(paint(stacked("Refusals by reason",
 			"When did a reason for refusals begin or jump? Counts of the hour before each moment.",
 			units.Short, series(refusals(), "{{reason}}")), "reason")).
-		WithPanel(paint(lines("Refused share of attempts", "Do the rules refuse more of what is tried than usual? Shares of the day before each moment.",
+		WithPanel(paint(lines("Refused share of attempts",
+			"Do the rules refuse more of what is tried than usual? Shares of the day before each moment.",
 			units.PercentUnit, series(over(refused, attempts), "Refused share")).AxisSoftMax(1), "Refused share"))
 	return finish(b)
 }

@@ -150,8 +150,9 @@ func TestRunbookNamesPanelsThatExist(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	titles := map[string]bool{}
+	titles, boards := map[string]bool{}, map[string]bool{}
 	for _, s := range sheets(t) {
+		boards[strings.TrimPrefix(s.Title, "InMail / ")] = true
 		for _, p := range s.Panels {
 			titles[p.Title] = true
 		}
@@ -161,6 +162,11 @@ func TestRunbookNamesPanelsThatExist(t *testing.T) {
 	for _, bold := range regexp.MustCompile(`\*\*([^*]+)\*\*`).FindAllStringSubmatch(runbook, -1) {
 		if !titles[bold[1]] && !slices.Contains(words, bold[1]) {
 			t.Errorf("the runbook points at %q, which is no panel", bold[1])
+		}
+	}
+	for _, board := range regexp.MustCompile(`[^*]\*([^*]+)\* → \*\*`).FindAllStringSubmatch(runbook, -1) {
+		if !boards[board[1]] {
+			t.Errorf("the runbook points at %q, which is no board", board[1])
 		}
 	}
 	for _, section := range strings.Split(runbook, "\n### ")[1:] {

@@ -78,12 +78,14 @@ func Salesforce() (Dashboard, error) {
 				"Salesforce takes up to a thousand records a call, HubSpot a hundred; queries, logins and limits cost a call each.",
 			units.Short, series(byPair(calls, "crm", "resource"), "{{of}}"))).
 		WithPanel(lines("Records a call",
-			"Is batching working? Near 1 under load means that each record costs a call; 0 means that nothing was sent in the hour before.",
+			"Is batching working? Near 1 under load means that each record costs a call; 0 means that nothing was sent in "+
+				"the hour before.",
 			units.Short, series(perCRM("max", over(inHour("crm", pushed), inHour("crm", calls)), budget), "{{crm}}"))).
 		WithPanel(lines("Call duration, p95",
 			"How slow is each CRM? 0 where nothing was called. Salesforce limits the number of calls of 20 s and more.",
-			units.Seconds, series(orZero(quantile("0.95", foldedBuckets("of", latency, pairOf(most("crm, resource", calls), "crm", "resource"))),
-				"of", "other", selector(took+"_count")), "{{of}}")).Span(24)).
+			units.Seconds, series(orZero(quantile("0.95", foldedBuckets("of", latency,
+				pairOf(most("crm, resource", calls), "crm", "resource"))), "of", "other", selector(took+"_count")),
+				"{{of}}")).Span(24)).
 		WithRow(dashboard.NewRowBuilder("What became of the records")).
 		WithPanel(stacked("Records pushed", "What kinds of record reach each CRM? Counts of the hour before each moment.",
 			units.Short, series(byPair(pushed, "crm", "object"), "{{of}}"))).
@@ -92,12 +94,13 @@ func Salesforce() (Dashboard, error) {
 		WithPanel(lines("Errors by class",
 			"Which class of error do records run into? Counts of the hour before each moment. "+
 				"Locked and limited ones come again by themselves; invalid data and configuration become dead letters.",
-			units.Short, series(orZero(folded(named, "sum", "result", inHour("result", pushed, failed), most("result", pushed, failed)),
-				"result", "other", selector(calls)), "{{result}}"))).
+			units.Short, series(orZero(folded(named, "sum", "result", inHour("result", pushed, failed),
+				most("result", pushed, failed)), "result", "other", selector(calls)), "{{result}}"))).
 		WithRow(dashboard.NewRowBuilder("What needs a person")).
 		WithPanel(stacked("Dead letters by class",
 			"What has to be repaired, and how many records wait for it? inmail crm failures lists them.",
-			units.Short, series(orZero(folded(named-1, "sum", "class", dead, "max by (class) ("+selector("inmail_crm_dead_letters", `class!="other"`)+" @ end())"),
+			units.Short, series(orZero(folded(named-1, "sum", "class", dead,
+				"max by (class) ("+selector("inmail_crm_dead_letters", `class!="other"`)+" @ end())"),
 				"class", "none", once(unsynced)), "{{class}}")).Span(12)).
 		WithPanel(stacked("Drift by kind",
 			"In what way did the CRMs differ when reconcile last looked: missing there, extra, "+

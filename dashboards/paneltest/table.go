@@ -18,8 +18,8 @@ import (
 // MostSeries is how many series the legend of a panel may name.
 const MostSeries = 8
 
-// Fresh starts a Prometheus as Prometheus does, with the intervals of the committed configuration, as one does
-// beside a program that runs already. It scrapes all targets (host:port).
+// Fresh starts a Prometheus as Prometheus does, with the intervals of the committed configuration: beside a
+// program that runs already, as people do. It scrapes all targets (host:port).
 func Fresh(tb testing.TB, targets ...string) string {
 	tb.Helper()
 	return start(tb, layout{times: 1, installations: map[string][]string{"inmail": targets}})
@@ -60,7 +60,8 @@ func Table(ctx context.Context, base string, values Values, since, at time.Time)
 			if len(panel.Targets) == 0 {
 				continue
 			}
-			s := Shown{Board: sheet.Title, Row: panel.Row, Panel: panel.Title, Type: panel.Type, Unit: panel.FieldConfig.Defaults.Unit}
+			s := Shown{Board: sheet.Title, Row: panel.Row, Panel: panel.Title, Type: panel.Type,
+				Unit: panel.FieldConfig.Defaults.Unit}
 			for _, target := range panel.Targets {
 				from := at
 				if target.Range {
@@ -271,7 +272,8 @@ func String(all []Shown) string {
 	table := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "board\trow\tpanel\ttype\tunit\tseries\tNaN\tproblem")
 	for _, s := range all {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%d\t%d\t%s\n", s.Board, s.Row, s.Panel, s.Type, s.Unit, s.Series, s.NaN, s.Problem())
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%d\t%d\t%s\n", s.Board, s.Row, s.Panel, s.Type, s.Unit,
+			s.Series, s.NaN, s.Problem())
 	}
 	table.Flush()
 	return out.String()
