@@ -112,9 +112,11 @@ func (a keysAnswer) text() string {
 
 func keyRevokeCommand(o *options) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:     "revoke ID",
-		Short:   "End a key, at once on the server that is asked and within seconds on others",
-		Example: "  inmail key revoke 019abf5e-8c00-7a31-9c55-0d6a3f6b7e21",
+		Use:   "revoke ID",
+		Short: "End a key, at once on the server that is asked and within seconds on others",
+		Long: `End a key, at once on the server that is asked and within seconds on others. The id of a person of single
+sign-on (sso:…, as the audit has it) ends that person's sessions on the pages.`,
+		Example: "  inmail key revoke 019abf5e-8c00-7a31-9c55-0d6a3f6b7e21\n  inmail key revoke sso:07267db8d7af7610",
 		Args:    exactly(1),
 	}
 	return o.asOperator(cmd, func(cmd *cobra.Command, c *remote, args []string) error {

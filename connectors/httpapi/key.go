@@ -33,7 +33,7 @@ func (a *API) keyEndpoints() []endpoint {
 			access: operatorOnly, status: http.StatusNoContent,
 			does: "End a key, at once on this server and within seconds on others",
 			more: "The last operator key that may change something stays: 409. Keys of the settings come back at the " +
-				"next start.",
+				"next start. An id that begins with sso: ends the sessions of a person of single sign-on.",
 			refuses: []domain.Code{domain.NotFound, domain.Conflict}}, (*call).deleteKey),
 	}
 }

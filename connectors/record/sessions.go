@@ -45,3 +45,9 @@ func (t *tx) DeleteSession(hash [32]byte) (bool, error) {
 	n, err := t.exec("delete a session", `DELETE FROM sessions WHERE hash = $1`, hash[:])
 	return n > 0, err
 }
+
+// DeleteSessionsOf deletes the sessions of a person and returns whether there was one.
+func (t *tx) DeleteSessionsOf(person string) (bool, error) {
+	n, err := t.exec("delete the sessions of a person", `DELETE FROM sessions WHERE person = $1 AND person <> ''`, person)
+	return n > 0, err
+}

@@ -167,7 +167,12 @@ func testActs(t *testing.T) {
 			w.t.Errorf("%+v", entries)
 		}
 
-		w.ok(w.svc.SignOut(w.ctx, token)) // all secrets of this world are the same
+		w.ok(w.svc.DeleteKey(w.ctx, "sso:1"))
+		w.want(w.svc.DeleteKey(w.ctx, "sso:1"), domain.NotFound)
+		w.want(w.svc.DeleteKey(w.ctx, "sso:"), domain.NotFound)
+		if _, err := w.svc.SessionOf(w.ctx, token); !errors.Is(err, mailroom.ErrNoKey) {
+			w.t.Errorf("after its end: %v", err)
+		}
 		token, s, err = w.svc.SignInPerson(w.ctx, mailroom.Identity{ID: "sso:2", Member: "a", For: time.Hour})
 		w.ok(err)
 		if s.Viewer != (mailroom.Viewer{Member: "a", KeyID: "sso:2"}) {

@@ -169,8 +169,12 @@ func (svc *Service) Keys(ctx context.Context, p Page) (keys []Key, err error) {
 }
 
 // DeleteKey deletes a key, which is unknown from then on; not_found when there is none. The last operator key
-// that may change something stays: conflict.
+// that may change something stays: conflict. Of a person without a key, the id with PersonPrefix ends the
+// sessions.
 func (svc *Service) DeleteKey(ctx context.Context, id string) error {
+	if strings.HasPrefix(id, PersonPrefix) {
+		return svc.signOutPerson(ctx, id)
+	}
 	err := svc.record.Update(ctx, func(tx Tx) error {
 		operators, err := tx.LockOperatorKeys()
 		if err != nil {

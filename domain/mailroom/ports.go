@@ -759,6 +759,8 @@ type Sessions interface {
 	SessionByHash(hash [32]byte) (*SessionRow, error)
 	// DeleteSession deletes a session or link and reports whether there was one.
 	DeleteSession(hash [32]byte) (bool, error)
+	// DeleteSessionsOf deletes the sessions of a person and reports whether there was one.
+	DeleteSessionsOf(person string) (bool, error)
 }
 
 // Events is the part of the record that has what happened, for others to read (R68).

@@ -87,6 +87,18 @@ func (svc *Service) SignInPerson(ctx context.Context, p Identity) (token string,
 	return token, s, wrap("sign in a person", err)
 }
 
+// signOutPerson ends all sessions of a person; not_found when there is none.
+func (svc *Service) signOutPerson(ctx context.Context, id string) error {
+	err := svc.record.Update(ctx, func(tx Tx) error {
+		gone, err := tx.DeleteSessionsOf(id)
+		if err == nil && !gone {
+			return refuse(domain.NotFound, "nobody with this id is signed in")
+		}
+		return err
+	})
+	return wrap("sign out a person", err)
+}
+
 func sessionOfPerson(row SessionRow) Session {
 	operator := row.Member == ""
 	return Session{Viewer: Viewer{Member: row.Member, Operator: operator, ByOperator: operator, KeyID: row.Person,
