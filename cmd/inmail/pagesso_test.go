@@ -15,8 +15,8 @@ import (
 	"inmail/connectors/web/oidc/oidctest"
 )
 
-// singleSignOn signs in at a provider that is another site, as the browser sees it: so it keeps strict cookies
-// back on the way from there, and holds forms against the policy of the pages on every redirect.
+// singleSignOn signs in at a provider that is another site to the browser: so it keeps strict cookies back on
+// the way from there, and holds forms against the policy of the pages on every redirect.
 func (b *browser) singleSignOn(t *testing.T) {
 	noSettings(t)
 	provider := oidctest.New(t, time.Now)
