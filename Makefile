@@ -24,7 +24,7 @@ SERVERS := ^Test(Alerts|WebhookStorm|KilledWhileSending|OneCreditLeft|RedisGone|
 	| ^Test(RedisComesLate|MessagesRefused|PingNamesTheRemedy|WarnsOfEviction|SentinelFailsOver|Jsforce|JsforceNormal|OfficialClient|Recipes)$$ \
 	| ^Test(EveryQueryAnswers|CheckFindsWhatIsMissing|Faster|Alertmanager|RuleFilesAreSound|RuleTestsPass)$$ \
 	| ^TestField(PgBouncer|Clock|Outages)$$ \
-	| ^Test(ReadyByRole|PagesInABrowser|GeneratedClients)$$ \
+	| ^Test(ReadyByRole|PagesInABrowser|GeneratedClients|SampleInAShell)$$ \
 	| /$(ENGINES) \
 	| /^R60_(nothing_is_left|killed_in_the_middle)$$ \
 	| /^(R57_open_rate_of_complete_weeks|R58_response_rate_of_complete_weeks|R59_two_replicas_tell_one_figure)$$ \

@@ -25,7 +25,7 @@ is a letter; - is the standard input. Nothing is stored.
 Without --to no server is needed, but neither the recipient nor what the spam filter has learnt is known. With
 --to a server judges the letter to that member by every rule. The command exits with 3 when the letter would be
 refused; advice refuses nothing.`,
-		Example: "  inmail advise letter.txt\n  inmail advise letter.txt --member lena.hart --to maria.lopez",
+		Example: "  inmail advise letter.txt\n  inmail advise letter.txt --member lena.hart --to distant.dahl",
 		Args:    exactly(1),
 	}
 	f := cmd.Flags()

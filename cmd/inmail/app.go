@@ -152,7 +152,7 @@ func (a *app) openData() error {
 // closeFiles takes the rights on our files away from other users, in a folder that was there before: the
 // record holds what people wrote, and its copies of a moment are as open as the record.
 func closeFiles(folder string) error {
-	for _, pattern := range []string{"inmail.db*", "sandbox.db*", "operator.key", "inmail.lock"} {
+	for _, pattern := range []string{"inmail.db*", "sandbox.db*", "operator.key", "inmail.lock", addressFile} {
 		paths, err := filepath.Glob(filepath.Join(folder, pattern))
 		if err != nil {
 			return err
@@ -451,6 +451,24 @@ func (a *app) startAPI() (err error) {
 	server.Start()
 	a.failed = server.Failed()
 	a.onStop("API", server.Stop)
+	return a.noteAddress()
+}
+
+// addressFile is the file of the data folder in which a server notes its address, for the commands that are
+// given in the same folder.
+const addressFile = "server.url"
+
+// noteAddress notes where the API answers on this machine, until it ends.
+func (a *app) noteAddress() error {
+	if a.settings.Record.Postgres() {
+		return nil
+	}
+	path := filepath.Join(a.settings.Record.Data, addressFile)
+	_, address, _ := strings.Cut(ownServer(a.apiAddress), "://")
+	if err := os.WriteFile(path, []byte(a.settings.HTTP.Scheme()+"://"+address+"\n"), 0o600); err != nil {
+		return fmt.Errorf("note the address of the API: %w; %s", err, unlessFull(err))
+	}
+	a.onStop("address of the API", func(context.Context) error { return os.Remove(path) })
 	return nil
 }
 

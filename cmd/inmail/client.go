@@ -34,6 +34,9 @@ const (
 	maxAnswer   = 64 << 20        // bytes of one answer
 )
 
+// defaultData is the data folder when nothing is set.
+const defaultData = "data"
+
 // defaultServer is the address of inmail serve when nothing is set.
 const defaultServer = "http://127.0.0.1:8080"
 
@@ -81,8 +84,8 @@ func (o *options) asOperator(cmd *cobra.Command, run remoteCommand) *cobra.Comma
 // withRemote adds the flags of a client to cmd, and makes run its work.
 func (o *options) withRemote(cmd *cobra.Command, forMember bool, run remoteCommand) *cobra.Command {
 	var server, member string
-	cmd.Flags().StringVar(&server, "server", "", "`URL` of the server (INMAIL_URL, INMAIL_LISTEN, "+defaultServer+")")
-	o.settingFlag(cmd, "data", "data", "data `folder` of a server on this machine, for its operator.key (./data)")
+	cmd.Flags().StringVar(&server, "server", "", "`URL` of the server (INMAIL_URL, INMAIL_LISTEN, as noted in the data folder, "+defaultServer+")")
+	o.settingFlag(cmd, "data", "data", "data `folder` of a server on this machine, for its address and operator.key (./data)")
 	if forMember {
 		cmd.Flags().StringVar(&member, "member", "",
 			"with an operator key: `ID` of the member to act for (INMAIL_MEMBER)")
@@ -108,14 +111,28 @@ func (o *options) withRemote(cmd *cobra.Command, forMember bool, run remoteComma
 	return cmd
 }
 
-// newRemote makes a client of the server at an address; an empty one is taken from INMAIL_URL, INMAIL_LISTEN
-// or the default. On its own machine a server with a certificate is asked by https.
+// noted returns the address that a server has noted in its data folder on this machine; empty: none has.
+func (o *options) noted() string {
+	folder, err := o.dataFolder()
+	if err != nil {
+		return "" // findKey returns this error
+	}
+	address, err := os.ReadFile(filepath.Join(folder, addressFile))
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(address))
+}
+
+// newRemote makes a client of the server at an address; an empty one is taken from INMAIL_URL, INMAIL_LISTEN,
+// the data folder or the default. On its own machine a server with a certificate is asked by https.
 func (o *options) newRemote(server string) (*remote, error) {
 	var pinned *tls.Config
 	if server = cmp.Or(server, os.Getenv("INMAIL_URL")); server == "" {
-		server = cmp.Or(ownServer(os.Getenv("INMAIL_LISTEN")), defaultServer)
+		server = cmp.Or(ownServer(os.Getenv("INMAIL_LISTEN")), o.noted(), defaultServer)
 		if chain := os.Getenv("INMAIL_TLS_CERT"); chain != "" {
-			server, pinned = "https"+strings.TrimPrefix(server, "http"), pinnedTo(chain)
+			_, address, _ := strings.Cut(server, "://")
+			server, pinned = "https://"+address, pinnedTo(chain)
 		}
 	}
 	server = strings.TrimRight(server, "/")
@@ -208,7 +225,7 @@ func (o *options) findKey(host string) (key, source string, err error) {
 // read only with --config, which may name the folder; a client needs no other setting.
 func (o *options) dataFolder() (string, error) {
 	if o.configFile == "" {
-		return cmp.Or(o.flags["data"], os.Getenv("INMAIL_DATA"), "data"), nil
+		return cmp.Or(o.flags["data"], os.Getenv("INMAIL_DATA"), defaultData), nil
 	}
 	s, err := o.load()
 	return s.Record.Data, err

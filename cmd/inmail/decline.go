@@ -16,7 +16,7 @@ func declineCommand(o *options) *cobra.Command {
 		Long: fmt.Sprintf(`Decline an InMail that you received and have not answered. Declining opens it and is
 final: neither side adds anything to it, and for a time the sender cannot send you another InMail. The reason
 has %d characters at most; the sender and operators read it.`, domain.MaxDeclineReason),
-		Example: "  inmail decline 019abf5e-8c00-7a31-9c55-0d6a3f6b7e21 --member maria.lopez " +
+		Example: "  inmail decline 019abf5e-8c00-7a31-9c55-0d6a3f6b7e21 --member patient.park " +
 			"--reason \"We have chosen a supplier already.\"",
 		Args: exactly(1),
 	}
@@ -26,7 +26,11 @@ has %d characters at most; the sender and operators read it.`, domain.MaxDecline
 		if reason != "" {
 			body["reason"] = reason
 		}
-		answer, err := c.post(cmd.Context(), inmailPath(args[0])+"/decline", body)
+		path, err := c.inmailPath(cmd.Context(), args[0])
+		if err != nil {
+			return err
+		}
+		answer, err := c.post(cmd.Context(), path+"/decline", body)
 		if err != nil {
 			return err
 		}

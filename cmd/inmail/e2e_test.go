@@ -108,6 +108,7 @@ type server struct {
 	t    *testing.T
 	env  []string
 	args []string
+	dir  string // where it runs; empty: where the tests do
 	port int
 	url  string
 	log  *lockedBuffer
@@ -189,7 +190,7 @@ func (s *server) Start() {
 func (s *server) launch() {
 	s.t.Helper()
 	cmd := exec.Command(program(s.t), s.args...)
-	cmd.Env = s.env
+	cmd.Env, cmd.Dir = s.env, s.dir
 	p := startProcess(s.t, fmt.Sprintf("inmail %v", s.args), s.log, cmd)
 	s.mu.Lock()
 	s.process = p

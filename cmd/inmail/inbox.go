@@ -48,7 +48,7 @@ func inboxCommand(o *options) *cobra.Command {
 		Short: "List a member's inbox, newest first",
 		Long: `List a member's inbox, newest first. A star marks unread entries. The id is the one for inmail open
 and inmail reply: it is the InMail's id also on the line of a reply. Listing opens nothing.`,
-		Example: "  inmail inbox --member maria.lopez\n  inmail inbox --member maria.lopez --status sent --all",
+		Example: "  inmail inbox --member patient.park\n  inmail inbox --member patient.park --status sent --all",
 		Args:    exactly(0),
 	}
 	p.flags(cmd)
@@ -70,7 +70,7 @@ func (a inboxAnswer) text() string {
 	if len(a.Items) == 0 {
 		return "nothing here\n" + moreOf(a.NextCursor)
 	}
-	t := newTable("", "ID", "FROM", "SENT", "EXPIRES", "SUBJECT", "PREVIEW")
+	t := ofInMails("", "ID", "FROM", "SENT", "EXPIRES", "SUBJECT", "PREVIEW")
 	for _, i := range a.Items {
 		id, subject, mark := i.ID, i.Subject, ""
 		if i.Kind == "reply" {

@@ -33,7 +33,7 @@ func memberFindCommand(o *options) *cobra.Command {
 		Long: fmt.Sprintf(`Find members by the words of their name, headline and company, listed by name. Each of WORDS, %d
 characters or more together, begins a word of the member; case and accents do not count. An operator finds all
 members, a member visible profiles.`, domain.MinQuery),
-		Example: "  inmail member find petra park\n  inmail member find --company nordhafen\n" +
+		Example: "  inmail member find petra park\n  inmail member find --company fernwood\n" +
 			"  inmail member find --restricted",
 	}
 	cmd.Flags().StringVar(&company, "company", "", "`words` of the company alone")

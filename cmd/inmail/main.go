@@ -28,6 +28,7 @@ const (
 )
 
 func main() {
+	tableWidth = widthOf(os.Stdout)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, newRoot())
 	stop()
@@ -82,13 +83,14 @@ func newRoot() *cobra.Command {
 		Long: `Reach members whom you are not connected to, and keep Salesforce in step.
 
 inmail serve runs the service. The commands of members and operators call a running one, at --server or
-INMAIL_URL (or else at INMAIL_LISTEN on this machine, 127.0.0.1:8080 by default), with the key of INMAIL_KEY or
-INMAIL_KEY_FILE. On the server's own machine they find its operator key, which acts for the member of --member
-or INMAIL_MEMBER. Times in tables are local, in JSON UTC.
+INMAIL_URL, with the key of INMAIL_KEY or INMAIL_KEY_FILE. On the server's own machine they find it and its
+operator key in its data folder (./data, --data, INMAIL_DATA), or at INMAIL_LISTEN, 127.0.0.1:8080 by default;
+the operator key acts for the member of --member or INMAIL_MEMBER. Times in tables are local, in JSON UTC. On
+a terminal tables fit its width (COLUMNS); elsewhere they are whole.
 
 Exit codes: 0 done, 1 failed, 2 wrong use or a wrong setting, 3 refused by a rule.`,
 		Example: "  inmail serve --sample\n  inmail report\n" +
-			"  inmail send --member lena.hart --to maria.lopez --subject \"Our talk\" --body-file letter.txt",
+			"  inmail send --member lena.hart --to careful.cole --subject \"Our talk\" --body-file letter.txt",
 		PersistentPreRunE: checkFlags,
 		Version:           version(),
 

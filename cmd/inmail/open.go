@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/url"
 	"strings"
 	"time"
 
@@ -17,11 +16,15 @@ func openCommand(o *options) *cobra.Command {
 		Short: "Open an InMail, or show one that you sent, with its conversation",
 		Long: `As the recipient: open an InMail and read it with its conversation. As the sender, or with an
 operator key on behalf of no member: show its status, receipts and conversation, which opens nothing.`,
-		Example: "  inmail open 019abf5e-8c00-7a31-9c55-0d6a3f6b7e21 --member maria.lopez",
+		Example: "  inmail open 019abf5e-8c00-7a31-9c55-0d6a3f6b7e21 --member patient.park",
 		Args:    exactly(1),
 	}
 	return o.asMember(cmd, func(cmd *cobra.Command, c *remote, args []string) error {
-		ctx, path := cmd.Context(), inmailPath(args[0])
+		ctx := cmd.Context()
+		path, err := c.inmailPath(ctx, args[0])
+		if err != nil {
+			return err
+		}
 		view, err := c.get(ctx, path, nil) // opens nothing; only the recipient's view has a kind
 		if err != nil {
 			return err
@@ -40,9 +43,6 @@ operator key on behalf of no member: show its status, receipts and conversation,
 		return printAnswer(o, cmd, opened, openedInMail.text)
 	})
 }
-
-// inmailPath returns the path of an InMail, with its id escaped.
-func inmailPath(id string) string { return "/v1/inmails/" + url.PathEscape(id) }
 
 type openedInMail struct {
 	ID       string
@@ -67,7 +67,7 @@ func (m openedInMail) text() string {
 	t.row("Opened", moment(m.OpenedAt))
 	text := t.String() + "\n" + prose(m.Body) + "\n" + conversation(m.Replies)
 	if len(m.Replies) == maxPage {
-		text += "\nmore replies may follow; they are listed by GET " + inmailPath(m.ID) + "/replies\n"
+		text += "\nmore replies may follow; they are listed by GET " + pathOf(m.ID) + "/replies\n"
 	}
 	return text
 }

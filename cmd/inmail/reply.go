@@ -16,7 +16,7 @@ func replyCommand(o *options) *cobra.Command {
 after it both sides may reply. An automatic reply changes nothing of the InMail: --automatic says that it is
 one, and common notices of absence are found to be. The text comes from --body, from the file of a letter,
 or with - from the standard input; a first line “Subject: …” of a letter is left out, since a reply has none.`,
-		Example: "  inmail reply 019abf5e-8c00-7a31-9c55-0d6a3f6b7e21 --member maria.lopez " +
+		Example: "  inmail reply 019abf5e-8c00-7a31-9c55-0d6a3f6b7e21 --member patient.park " +
 			"--body \"Tuesday at ten suits me.\"",
 		Args: orStdin(1),
 	}
@@ -34,7 +34,11 @@ or with - from the standard input; a first line “Subject: …” of a letter i
 		if automatic {
 			message["automatic"] = true
 		}
-		answer, err := c.ask(cmd.Context(), http.MethodPost, inmailPath(args[0])+"/replies", message, nil)
+		path, err := c.inmailPath(cmd.Context(), args[0])
+		if err != nil {
+			return err
+		}
+		answer, err := c.ask(cmd.Context(), http.MethodPost, path+"/replies", message, nil)
 		if err != nil {
 			return err
 		}

@@ -28,7 +28,7 @@ By length and by advice a second table says how the rates of each row differ fro
 --compare how those of two tags do. Both compare week by week, over complete weeks, and hold however often you look:
 until the InMails are enough they say that they cannot tell.`, rates.OpenCompleteDays),
 		Example: "  inmail report\n  inmail report --by length --from 2026-09-01 --to 2026-11-30\n" +
-			"  inmail report --by advice --json\n  inmail report --compare spring \"hamburg fair\"",
+			"  inmail report --by advice --json\n  inmail report --compare fintech logistics",
 		Args: asUsage(func(cmd *cobra.Command, args []string) error {
 			if !cmd.Flags().Changed("compare") {
 				return cobra.NoArgs(cmd, args)

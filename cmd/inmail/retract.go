@@ -36,7 +36,11 @@ given back.`, domain.WindowHours, domain.ConfirmFor.Minutes()),
 		if yes && token != "" {
 			return usageError{errors.New("--yes takes both steps and --confirm only the second; give one of them")}
 		}
-		r := retraction{o: o, cmd: cmd, c: c, path: inmailPath(args[0])}
+		path, err := c.inmailPath(cmd.Context(), args[0])
+		if err != nil {
+			return err
+		}
+		r := retraction{o: o, cmd: cmd, c: c, path: path}
 		if token != "" {
 			return r.confirm(token)
 		}

@@ -7,6 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -222,6 +225,7 @@ func unlessRefused(err error) error {
 // summary are the figures of the sample, read from the running system.
 type summary struct {
 	API         string         `json:"api"`
+	Data        string         `json:"-"` // the data folder
 	Delivered   int            `json:"delivered"`
 	Opened      int            `json:"opened"`
 	Replied     int            `json:"replied"`
@@ -291,7 +295,7 @@ func (a *app) printSummary(ctx context.Context, out io.Writer, asJSON bool) erro
 }
 
 func (a *app) summarise(ctx context.Context) (summary, error) {
-	s := summary{API: a.url(), Refused: map[string]int{}, Calls: map[string]int{},
+	s := summary{API: a.url(), Data: filepath.Clean(a.settings.Record.Data), Refused: map[string]int{}, Calls: map[string]int{},
 		LeadMatched: map[string]int{}, Owners: map[string]int{}}
 	report, err := a.service.Analytics(ctx, mailroom.Viewer{Operator: true}, "week", time.Time{}, time.Time{})
 	if err != nil {
@@ -372,17 +376,57 @@ func (s summary) print(out io.Writer) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(out, `
-look at   %[1]s/openapi.json       all calls of the API
-          %[1]s/metrics/domain     the metrics for Prometheus
-          %[1]s/queues             the job queue (operator key as password)
-try       inmail report                            open and response rates by week
-          inmail sent --member lena.hart           what a sales lead has sent
-          inmail crm status                        how far Salesforce is
-          inmail crm show --lead %-18[2]s a Lead as its page shows it
-Ctrl-C ends it.
-`, s.API, cmp.Or(s.Lead, "ID"))
-	return err
+	fmt.Fprintf(t, "\nlook at\t%s/openapi.json\tall calls of the API\n", s.API)
+	fmt.Fprintf(t, "\t%s/metrics/domain\tthe metrics for Prometheus\n", s.API)
+	fmt.Fprintf(t, "\t%s/queues\tthe job queue (operator key as password)\n", s.API)
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprint(t, "\ntry, in another terminal in this folder\n")
+	for _, c := range s.commands() {
+		fmt.Fprintf(t, "  %s\t# %s\n", c[0], c[1])
+	}
+	fmt.Fprintln(t, "Ctrl-C ends it.")
+	return t.Flush()
+}
+
+// commands are commands that show what is in the sample, each with what it shows. They can be pasted.
+func (s summary) commands() [][2]string {
+	all := [][2]string{{"report", "open and response rates by week"}, {"sent --member lena.hart", "what a sales lead has sent"},
+		{"crm status", "how far Salesforce is"}}
+	if s.Lead != "" {
+		all = append(all, [2]string{"crm show --lead " + s.Lead, "a Lead as its page shows it"})
+	}
+	for i, c := range all {
+		all[i][0] = asTyped() + " " + c[0]
+		if s.Data != defaultData {
+			all[i][0] += " --data " + quoted(s.Data)
+		}
+	}
+	return all
+}
+
+// asTyped is how this program is called in the folder that it was started in.
+func asTyped() string {
+	found, err := exec.LookPath("inmail")
+	itself, err2 := os.Executable()
+	if err != nil || err2 != nil {
+		return quoted(os.Args[0])
+	}
+	a, err := os.Stat(found)
+	b, err2 := os.Stat(itself)
+	if err == nil && err2 == nil && os.SameFile(a, b) {
+		return "inmail"
+	}
+	return quoted(os.Args[0])
+}
+
+// quoted writes a word as a shell reads it.
+func quoted(word string) string {
+	if word != "" && strings.Trim(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:=@+") == "" {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
 // seedSandbox inserts the Leads, Contacts and Accounts of the sample into the sandbox, unless it has Leads

@@ -41,9 +41,9 @@ when every rule allows it. Advice is printed with its id and refuses nothing. A 
 sends nothing.
 
 ` + letterHelp,
-		Example: `  inmail send --member lena.hart --to maria.lopez --body-file letter.txt
-  inmail send --member lena.hart --to maria.lopez --subject "Our talk" --body "Shall we talk on?"
-  inmail advise letter.txt --member lena.hart --to maria.lopez    # first see what would be refused`,
+		Example: `  inmail send --member lena.hart --to noah.brandt --body-file letter.txt
+  inmail send --member lena.hart --to ivy.chen --subject "Our talk" --body "Shall we talk on?"
+  inmail advise letter.txt --member lena.hart --to basil.moor    # first see what would be refused`,
 		Args: orStdin(0),
 	}
 	f := cmd.Flags()

@@ -88,7 +88,7 @@ func (a sentAnswer) text() string {
 	if len(a.Items) == 0 {
 		return "nothing here\n" + moreOf(a.NextCursor)
 	}
-	t := newTable("ID", "TO", "STATUS", "SENT", "EXPIRES", "TAGS", "SUBJECT")
+	t := ofInMails("ID", "TO", "STATUS", "SENT", "EXPIRES", "TAGS", "SUBJECT")
 	for _, v := range a.Items {
 		expires := ""
 		if v.Status == "sent" { // an opened InMail never expires (R32)

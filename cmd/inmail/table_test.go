@@ -17,6 +17,31 @@ func TestTable(t *testing.T) {
 	}
 }
 
+// TestTableFitsTheTerminal checks that ids are shortened before texts, the widest text first, and that
+// figures and times stay whole.
+func TestTableFitsTheTerminal(t *testing.T) {
+	t.Cleanup(func() { tableWidth = 0 })
+	for width, want := range map[int]string{
+		0: "ID                                    FROM         SENT               SUBJECT\n" +
+			"019abf5e-8c00-7a31-9c55-0d6a3f6b7e21  Maria López  23 Nov 2026 09:00  A question about Tuesday and the fair\n" +
+			"019abf5e-8c00-7a31-9c55-1d6a3f6b7e21  Jo           23 Nov 2026 09:01  Short\n",
+		60: "ID            FROM         SENT               SUBJECT\n" +
+			"0d6a3f6b7e21  Maria López  23 Nov 2026 09:00  A question ab…\n" +
+			"1d6a3f6b7e21  Jo           23 Nov 2026 09:01  Short\n",
+		20: "ID            FROM      SENT               SUBJECT\n" +
+			"0d6a3f6b7e21  Maria L…  23 Nov 2026 09:00  A quest…\n" +
+			"1d6a3f6b7e21  Jo        23 Nov 2026 09:01  Short\n",
+	} {
+		tableWidth = width
+		table := ofInMails("ID", "FROM", "SENT", "SUBJECT")
+		table.row("019abf5e-8c00-7a31-9c55-0d6a3f6b7e21", "Maria López", "23 Nov 2026 09:00", "A question about Tuesday and the fair")
+		table.row("019abf5e-8c00-7a31-9c55-1d6a3f6b7e21", "Jo", "23 Nov 2026 09:01", "Short")
+		if diff := cmp.Diff(want, table.String()); diff != "" {
+			t.Errorf("in %d columns (-want +got):\n%s", width, diff)
+		}
+	}
+}
+
 func TestProseReachesTheTerminalAsText(t *testing.T) {
 	if got, want := prose("one\r\ntwo\tthree\x1b]0;title\x07\u009b2J\x00"), "one\ntwo    three]0;title2J"; got != want {
 		t.Errorf("got %q, want %q", got, want)
