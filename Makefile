@@ -16,7 +16,7 @@ RACE    := -race -gcflags=modernc.org/...=-d=checkptr=0 -gcflags=modernc.org/sql
 # promtool or Node. One that is missing here fails in make quick, and says which server it wants.
 ENGINES := ^(postgres|postgres_redis|redis|cluster)$$
 # Go takes the first of them that fits a name so far: those of tests stand before those of subtests.
-SERVERS := ^Test(Alerts|WebhookStorm|KilledWhileSending|OneCreditLeft|RedisGone|ExpiredWithoutWorkers|OneNumber|Panels|MetricsPages|TwoProcesses|LiveCopies|RestoreFromTheReadme|DowngradeFromTheReadme|Health)$$ \
+SERVERS := ^Test(Alerts|Runbook|WebhookStorm|KilledWhileSending|OneCreditLeft|RedisGone|ExpiredWithoutWorkers|OneNumber|Panels|MetricsPages|TwoProcesses|LiveCopies|RestoreFromTheReadme|DowngradeFromTheReadme|Health)$$ \
 	| ^Test(Trace|Fleet|PostgresFailsOver|SentinelUnderLoad|ClusterNodeLost)$$ \
 	| ^Test(BoardsAtFirstLook|LegendsStayShort)$$ \
 	| ^Test(PreflightOfTenThousand|Salesforce(Storm|OneBadRow|DailyLimit|Drift|Backfill|Check))$$ \

@@ -253,6 +253,45 @@ func TestRunbookStatesHowSoonAlertsCall(t *testing.T) {
 	})
 }
 
+// Each alert has commands in its runbook, as TestRunbook of the program runs them; what they show while the
+// alert is right stands behind them.
+func TestRunbookHasCommands(t *testing.T) {
+	blocks, err := dashboards.Runbook()
+	if err != nil {
+		t.Fatal(err)
+	}
+	eachRule(t, func(r dashboards.Rule) {
+		if r.Alert != "" && len(blocks[r.Alert]) == 0 {
+			t.Errorf("the runbook has no command for %s", r.Alert)
+		}
+	})
+	shown, ended := 0, 0
+	for _, all := range blocks {
+		for _, c := range slices.Concat(all...) {
+			shown += len(c.Shows)
+			if c.Exits != 0 {
+				ended++
+			}
+		}
+	}
+	if shown < 20 || ended < 4 {
+		t.Errorf("%d of the commands say what they show, %d how they end", shown, ended)
+	}
+	want := dashboards.Command{Text: `curl -s "$INMAIL_URL/readyz"   # exits with 7, or shows "queue":"down", and "record"`,
+		Shows: []string{`queue":"down`, "record"}, Exits: 7}
+	readme := "\n## Runbook\n\n### A\n\n```sh\n" + want.Text + "\n```\n"
+	got, err := dashboards.ReadRunbook(readme)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string][][]dashboards.Command{"": nil, "A": {{want}}}, got); diff != "" {
+		t.Errorf("commands (-want +got):\n%s", diff)
+	}
+	if _, err := dashboards.ReadRunbook("\n## Runbook\n\n### A\n\n```yaml\na: b\n```\n"); err == nil {
+		t.Error("a block that no shell reads is taken for commands")
+	}
+}
+
 var (
 	series   = regexp.MustCompile(`[a-z_]+:[a-z_]+:[a-z0-9_]+`)
 	shares   = regexp.MustCompile(`ratio_(?:rate|avg)(\d+[smhd]) > (0\.\d+)`)

@@ -103,21 +103,28 @@ type installation struct {
 	name                   string // of its job in Prometheus
 	api, worker, scheduler *server
 	org                    *org
+	redis                  *redisServer
 }
 
 func newInstallation(t *testing.T, name string) *installation {
 	t.Helper()
-	o := newOrg(t, "--file", filepath.Join(t.TempDir(), "org.db"))
-	env := slices.Concat(o.env(), calmEnv, []string{"INMAIL_DATABASE_URL=" + database(t), "INMAIL_REDIS_URL=" + newRedis(t).url(),
-		"INMAIL_SNAPSHOT_EVERY=" + (config.Defaults().Program.SnapshotEvery / lapse).String()})
-	in := &installation{name: name, org: o}
-	for role, process := range map[string]**server{"api": &in.api, "worker": &in.worker, "scheduler": &in.scheduler} {
-		*process = newServer(t, []string{"--roles", role}, env...)
-	}
+	in := prepareInstallation(t, name)
 	in.api.Start()
 	in.worker.Start()
 	in.scheduler.Start()
 	in.api.network(senders, "recruiter_50", recipients)
+	return in
+}
+
+// prepareInstallation prepares the processes of an installation and starts what they need; settings are theirs.
+func prepareInstallation(t *testing.T, name string, settings ...string) *installation {
+	t.Helper()
+	in := &installation{name: name, org: newOrg(t, "--file", filepath.Join(t.TempDir(), "org.db")), redis: newRedis(t)}
+	env := slices.Concat(in.org.env(), calmEnv, []string{"INMAIL_DATABASE_URL=" + database(t), "INMAIL_REDIS_URL=" + in.redis.url(),
+		"INMAIL_SNAPSHOT_EVERY=" + (config.Defaults().Program.SnapshotEvery / lapse).String()}, settings)
+	for role, process := range map[string]**server{"api": &in.api, "worker": &in.worker, "scheduler": &in.scheduler} {
+		*process = newServer(t, []string{"--roles", role}, env...)
+	}
 	return in
 }
 
