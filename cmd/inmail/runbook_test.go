@@ -355,7 +355,7 @@ func (r *rehearsal) paste(at *server, alert string, n int, trouble bool) {
 	if at == r.held {
 		api = at
 	}
-	p.cmd.Env = append(slices.Clone(at.env), "PATH="+filepath.Dir(program(r.t))+":"+pathOf(at.env), "INMAIL_ROLES="+role,
+	p.cmd.Env = append(slices.Clone(at.env), "PATH="+filepath.Dir(program(r.t))+":"+searchPath(at.env), "INMAIL_ROLES="+role,
 		"INMAIL_LISTEN="+strings.TrimPrefix(at.url, "http://"), "INMAIL_URL="+api.url, "PROMETHEUS_URL="+r.prometheus)
 	if err := p.cmd.Start(); err != nil {
 		r.t.Fatal(err)
@@ -395,8 +395,8 @@ func (r *rehearsal) paste(at *server, alert string, n int, trouble bool) {
 	}
 }
 
-// pathOf returns the PATH of an environment.
-func pathOf(env []string) (path string) {
+// searchPath returns the PATH of an environment.
+func searchPath(env []string) (path string) {
 	for _, entry := range env {
 		if value, found := strings.CutPrefix(entry, "PATH="); found {
 			path = value
