@@ -116,7 +116,7 @@ func newInstallation(t *testing.T, name string) *installation {
 	return in
 }
 
-// prepareInstallation prepares the processes of an installation and starts what they need; settings are theirs.
+// prepareInstallation prepares the processes of an installation and starts what they need.
 func prepareInstallation(t *testing.T, name string, settings ...string) *installation {
 	t.Helper()
 	in := &installation{name: name, org: newOrg(t, "--file", filepath.Join(t.TempDir(), "org.db")), redis: newRedis(t)}
