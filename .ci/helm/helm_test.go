@@ -46,7 +46,7 @@ image:
   digest: "sha256:` + digest + `"
   pullPolicy: Always
   pullSecrets: [registry]
-secret: {name: inmail-secret, also: [operator_key_next, metrics_key, salesforce.client_secret, hubspot.token]}
+secret: {name: inmail-secret, also: [operator_key_next, metrics_key, salesforce.client_secret, hubspot.token, oidc.client_secret]}
 config:
   public_url: https://inmail.example.com
   trusted_proxies: [10.0.0.0/8]
@@ -54,6 +54,7 @@ config:
   policy: {retract_opened: refuse}
   plans: {recruiter_40: {account_type: recruiter, allowance: 40}}
   salesforce: {url: https://acme.my.salesforce.com, client_id: id}
+  oidc: {issuer: https://id.example.com, client_id: inmail, role_claim: groups, roles: [ops=operator]}
 otel: {OTEL_EXPORTER_OTLP_ENDPOINT: "http://collector:4318"}
 servers: {replicas: 3, autoscaling: {enabled: true, min: 3, max: 9, cpuPercent: 60}}
 workers: {autoscaling: {enabled: true}}
@@ -190,6 +191,7 @@ func TestRefused(t *testing.T) {
 		"a secret among the settings":         {"config: {operator_key: 0123456789abcdef}", "operator_key"},
 		"a secret among Salesforce's":         {"config: {salesforce: {client_secret: s}}", "client_secret"},
 		"a secret among HubSpot's":            {"config: {hubspot: {token: s}}", "token"},
+		"a secret of single sign-on":          {"config: {oidc: {client_secret: s}}", "client_secret"},
 		"a database among the settings":       {"config: {database_url: 'postgres://u:p@h/d'}", "database_url"},
 		"a setting that the chart makes":      {"config: {listen: '0.0.0.0:80'}", "listen"},
 		"a secret that the program lacks":     {"secret: {also: [password]}", "also"},
