@@ -82,6 +82,9 @@ scale: ## Compare the costs of figures and pages at a thousand InMails with thos
 lighthouse: ## Measure the pages that people begin at with Lighthouse, as a phone (wants all of Chromium: apt-get install chromium)
 	@go test -tags lighthouse -vet=off -count=1 -timeout 1h -v -run '^TestLighthouse$$' ./cmd/inmail
 
+# All parts compile as make build does: in another configuration each package would be compiled once more.
+check: export CGO_ENABLED := 0
+check: export GOFLAGS := $(strip $(GOFLAGS) -trimpath)
 check: ## Look without running: format, vet, staticcheck, known vulnerabilities, imports, Helm chart, API document, generated files
 	@$(MAKE) --no-print-directory -k $(CHECKS)
 

@@ -15,6 +15,7 @@ import (
 // program serves. The clients compile as strictly as their languages allow, and each does a week of work: an
 // error has the type of its status, an answer the type of its call.
 func TestGeneratedClients(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, []string{"--data", t.TempDir()}, append(calmEnv, "INMAIL_TIME_TRAVEL=1")...)
 	s.Start()
 	document := filepath.Join(t.TempDir(), "openapi.json")

@@ -76,7 +76,7 @@ func program(t *testing.T) string {
 			return
 		}
 		binary.path = filepath.Join(dir, "inmail")
-		build := exec.Command("go", "build", "-o", binary.path, ".")
+		build := exec.Command("go", "build", "-trimpath", "-o", binary.path, ".") // as make build does, which shares what is compiled
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := build.CombinedOutput(); err != nil {
 			binary.err = fmt.Errorf("build: %w\n%s", err, out)

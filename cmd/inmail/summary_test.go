@@ -17,6 +17,7 @@ import (
 // TestSampleInAShell starts the sample in a folder and gives commands to a shell in it, as they stand and
 // without any setting: they find the server, which has another port than the usual one, and its key.
 func TestSampleInAShell(t *testing.T) {
+	t.Parallel()
 	folder := t.TempDir()
 	s := newServer(t, []string{"--sample"})
 	s.dir, s.env = folder, slices.DeleteFunc(s.env, func(e string) bool { return strings.HasPrefix(e, "INMAIL_OPERATOR_KEY=") })
@@ -86,6 +87,8 @@ var elsewhere = map[string]string{
 	"crm erased":            "needs a member who was erased",
 	"man inmail":            "is the command of the manual",
 	"webhook add https://":  "needs a name that resolves",
+	"docker exec":           "needs a container",
+	"key revoke sso:":       "needs somebody who is signed in by single sign-on",
 }
 
 // examples runs the examples of the help.
