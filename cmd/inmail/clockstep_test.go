@@ -247,14 +247,16 @@ func TestFieldClock(t *testing.T) {
 		for range processes {
 			m.start()
 		}
-		resp, err := http.Get("http://" + m.apps[0].apiAddress + "/readyz")
-		if err != nil {
-			t.Fatal(err)
-		}
-		resp.Body.Close()
-		if resp.StatusCode != http.StatusOK {
-			m.t.Errorf("/readyz: %s", resp.Status)
-		}
+		eventually(m.t, "/readyz answers 200", func() error {
+			resp, err := http.Get("http://" + m.apps[0].apiAddress + "/readyz")
+			if err != nil {
+				return err
+			}
+			if resp.Body.Close(); resp.StatusCode != http.StatusOK {
+				return fmt.Errorf("it answers %s", resp.Status)
+			}
+			return nil
+		})
 		m.decided(m.apps[0], ids)
 		m.t.Logf("all decided %.1f s after the start", time.Since(began).Seconds())
 	})

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -68,7 +67,6 @@ func TestBoardsAtFirstLook(t *testing.T) {
 		t.Fatalf("it stopped with %d", status)
 	}
 	s.Start()
-	s.must(http.StatusOK, "GET", "/readyz", "", nil)
 	look(paneltest.Fresh(t, address), "after a restart", 2, time.Time{})
 }
 

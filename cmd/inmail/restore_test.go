@@ -242,9 +242,16 @@ func restoreFromTheReadme(t *testing.T, old, empty *machine, engine string, key 
 	}
 	send := `inmail send --member lena.hart --to patient.park --subject "Your talk" --body "Hi Petra, may I ask how you test your plans?"`
 	for _, refused := range []string{"inmail health", send} {
-		if out, err := empty.run(refused); err == nil || !strings.Contains(err.Error(), "held") {
-			t.Errorf("%s before it is resumed: %v\n%s", refused, err, out)
-		}
+		eventually(t, refused+" says that the record is held", func() error {
+			out, err := empty.run(refused)
+			if err == nil {
+				t.Fatalf("%s before it is resumed: %s", refused, out)
+			}
+			if !strings.Contains(err.Error(), "held") { // a slow machine may need some probes
+				return err
+			}
+			return nil
+		})
 	}
 	if out := empty.must(commandsOf(t, engine+" resume")); !strings.Contains(out, "the record goes on") {
 		t.Errorf("resumed: %s", out)
@@ -280,5 +287,5 @@ func TestDowngradeFromTheReadme(t *testing.T) {
 	if out := m.must(commandsOf(t, "SQLite back")); !strings.Contains(out, "the record goes on") {
 		t.Errorf("back: %s", out)
 	}
-	m.must("inmail health")
+	m.must("until inmail health; do sleep 1; done") // a slow machine may need some probes
 }

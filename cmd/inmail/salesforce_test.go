@@ -1041,7 +1041,7 @@ func TestSalesforceCheck(t *testing.T) {
 				}
 				return nil
 			})
-			s.must(http.StatusOK, "GET", "/readyz", "", nil)
+			s.ready()
 
 			if row.repair != nil {
 				row.repair(o)
