@@ -245,7 +245,7 @@ var (
 	cursorForm = regexp.MustCompile(`--cursor [A-Za-z0-9_-]+`)
 )
 
-// screen compares what a command printed with want; ids and cursors in want are placeholders.
+// screen compares what a command printed with want; want has the same text for every id and cursor.
 func screen(t *testing.T, want string, got result) {
 	t.Helper()
 	out := uuidForm.ReplaceAllString(got.out, "id..................................")

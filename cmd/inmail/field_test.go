@@ -301,9 +301,9 @@ func (r *running) eventually(path, want string) (got string) {
 	return got
 }
 
-// awkward are inputs that different JSON readers read differently. { and } are placeholders for the braces of
-// the body: in an import the object is inside another. @ is a placeholder for a new recipient of each reader,
-// for inputs that are accepted.
+// awkward are inputs that different JSON readers read differently. { and } stand for the braces of the body:
+// in an import the object is inside another. @ stands for a new recipient of each reader, for inputs that are
+// accepted.
 var awkward = []string{
 	// a send that is accepted
 	`«"to":"@","subject":"A question about Tuesday","body":"One \u00e4\ud83d\ude00 \/ b"»`,

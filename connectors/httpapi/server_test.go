@@ -40,7 +40,7 @@ func (w *world) over(s *Server, method, target string, body io.Reader, media str
 	return http.DefaultClient.Do(r)
 }
 
-func TestListenSaysWhatToDo(t *testing.T) {
+func TestListenNamesTheRemedy(t *testing.T) {
 	w := newWorld(t, anyPort)
 	s := w.serve()
 	other := newWorld(t, func(p *Parts) { p.Config.Listen = s.Addr().String() })

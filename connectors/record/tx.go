@@ -349,7 +349,7 @@ type conditions struct {
 	args []any
 }
 
-// arg adds an argument and returns its placeholder.
+// arg adds an argument and returns its name in SQL.
 func (c *conditions) arg(v any) string {
 	c.args = append(c.args, v)
 	return fmt.Sprintf("$%d", len(c.args))
