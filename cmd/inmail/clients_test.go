@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"inmail/connectors/porttest/nodetest"
+
 	gocmp "github.com/google/go-cmp/cmp"
 )
 
@@ -51,7 +53,7 @@ func TestGeneratedClients(t *testing.T) {
 	})
 	t.Run("typescript", func(t *testing.T) {
 		folder := filepath.Join(clients, "typescript")
-		installPackages(t, folder)
+		nodetest.Install(t, folder)
 		runIn(t, folder, "node_modules/.bin/openapi-ts", "-i", document, "-o", "inmail", "-c", "@hey-api/client-fetch", "--silent")
 		runIn(t, folder, "node_modules/.bin/tsc", "-p", ".")
 		week(t, folder, "node", "build/week.js")
@@ -71,21 +73,4 @@ func runIn(t *testing.T, folder string, command ...string) []byte {
 		t.Fatalf("%q in %s: %v\n%s%s", command, folder, err, out, tail(errs.String(), 4000))
 	}
 	return out
-}
-
-// installPackages makes sure that the packages of a folder's lock file, and no others, are installed in it.
-func installPackages(t *testing.T, folder string) {
-	t.Helper()
-	lock, err := os.ReadFile(filepath.Join(folder, "package-lock.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	marker := filepath.Join(folder, "node_modules", ".installed")
-	if installed, err := os.ReadFile(marker); err == nil && bytes.Equal(installed, lock) {
-		return
-	}
-	runIn(t, folder, "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
-	if err := os.WriteFile(marker, lock, 0o644); err != nil {
-		t.Fatal(err)
-	}
 }

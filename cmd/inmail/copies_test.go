@@ -15,6 +15,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"inmail/connectors/record/recordtest"
 )
 
 // TestLiveCopies starts copies and backups of a record, whole programs each (R61).
@@ -436,15 +438,7 @@ func execute(t *testing.T, at, statement string) {
 // postgresProgram runs a client program of PostgreSQL.
 func postgresProgram(t *testing.T, name string, args ...string) {
 	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/" + name)
-		if len(found) == 0 {
-			t.Fatalf("%s is not installed", name)
-		}
-		path = found[len(found)-1]
-	}
-	if out, err := exec.Command(path, args...).CombinedOutput(); err != nil {
+	if out, err := exec.Command(recordtest.Program(t, name), args...).CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v\n%s", name, err, out)
 	}
 }

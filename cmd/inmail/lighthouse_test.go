@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"inmail/config"
+	"inmail/connectors/porttest/nodetest"
 	"inmail/domain"
 )
 
@@ -30,13 +31,7 @@ func TestLighthouse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := os.Stat(program); err != nil {
-		cmd := exec.Command("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
-		cmd.Dir = folder
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("npm ci in %s: %v\n%s", folder, err, out)
-		}
-	}
+	nodetest.Install(t, folder)
 	chrome, err := exec.LookPath("chromium")
 	if err != nil {
 		t.Fatal("there is no Chromium: apt-get install chromium")
@@ -103,15 +98,7 @@ func TestLighthouse(t *testing.T) {
 // session returns the cookie of a new session; no member is the operator.
 func (f *front) session(t *testing.T, member domain.MemberID) string {
 	t.Helper()
-	key, err := f.app.service.Authenticate(t.Context(), f.app.operatorKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	link, _, err := f.app.service.MakeSignInLink(t.Context(), key, member)
-	if err != nil {
-		t.Fatal(err)
-	}
-	token, _, err := f.app.service.FollowLink(t.Context(), link)
+	token, _, err := f.app.service.FollowLink(t.Context(), f.link(t, member))
 	if err != nil {
 		t.Fatal(err)
 	}

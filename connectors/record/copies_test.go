@@ -324,15 +324,7 @@ func postgresCopies(t *testing.T) {
 // command runs a program of PostgreSQL.
 func command(t *testing.T, name string, args ...string) {
 	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/" + name)
-		if len(found) == 0 {
-			t.Fatalf("%s is not installed", name)
-		}
-		path = found[len(found)-1]
-	}
-	if out, err := exec.Command(path, args...).CombinedOutput(); err != nil {
+	if out, err := exec.Command(recordtest.Program(t, name), args...).CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v\n%s", name, err, out)
 	}
 }

@@ -1,7 +1,6 @@
 package webhook
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,15 +11,14 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"inmail/connectors/porttest/nodetest"
 	"inmail/domain"
 	"inmail/domain/mailroom"
 )
@@ -71,7 +69,7 @@ func vectors(t *testing.T) {
 // byTheirLibrary lets the npm library standardwebhooks verify what the client sends.
 func byTheirLibrary(t *testing.T) {
 	const folder = "testdata/standardwebhooks"
-	installNode(t, folder)
+	nodetest.Install(t, folder)
 	var lines []string
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
@@ -99,27 +97,6 @@ func byTheirLibrary(t *testing.T) {
 	out, err := cmd.CombinedOutput()
 	if want := "ok\nok\nNo matching signature found\nNo matching signature found\n"; err != nil || string(out) != want {
 		t.Errorf("%v: the library says\n%s, want\n%s", err, out, want)
-	}
-}
-
-// installNode makes sure that the packages of a folder's lock file, and no others, are installed in it.
-func installNode(t *testing.T, folder string) {
-	t.Helper()
-	lock, err := os.ReadFile(filepath.Join(folder, "package-lock.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	marker := filepath.Join(folder, "node_modules", ".installed")
-	if installed, err := os.ReadFile(marker); err == nil && bytes.Equal(installed, lock) {
-		return
-	}
-	cmd := exec.Command("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
-	cmd.Dir = folder
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("npm ci in %s: %v\n%s\ninstall Node.js 20 or newer, which includes node and npm", folder, err, out)
-	}
-	if err := os.WriteFile(marker, lock, 0o644); err != nil {
-		t.Fatal(err)
 	}
 }
 

@@ -8,41 +8,17 @@ import (
 	"path/filepath"
 	"testing"
 
+	"inmail/connectors/porttest/nodetest"
+
 	"github.com/google/go-cmp/cmp"
 )
 
 const jsforceFolder = "testdata/jsforce"
 
-// installNode makes sure that the packages of a folder's lock file, and no others, are installed in it.
-func installNode(t testing.TB, folder string, options ...string) {
-	t.Helper()
-	for _, program := range []string{"node", "npm"} {
-		if _, err := exec.LookPath(program); err != nil {
-			t.Fatalf("%s is missing: install Node.js 20 or newer, which includes node and npm", program)
-		}
-	}
-	lock, err := os.ReadFile(filepath.Join(folder, "package-lock.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	marker := filepath.Join(folder, "node_modules", ".installed")
-	if installed, err := os.ReadFile(marker); err == nil && bytes.Equal(installed, lock) {
-		return
-	}
-	cmd := exec.Command("npm", append([]string{"ci", "--ignore-scripts", "--no-audit", "--no-fund"}, options...)...)
-	cmd.Dir = folder
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("npm ci in %s: %v\n%s", folder, err, out)
-	}
-	if err := os.WriteFile(marker, lock, 0o644); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // runJsforce runs a script of the folder against an org and returns what it prints.
 func runJsforce(t *testing.T, script, url string) (got map[string]any) {
 	t.Helper()
-	installNode(t, jsforceFolder)
+	nodetest.Install(t, jsforceFolder)
 	cmd := exec.Command("node", script, url)
 	cmd.Dir = jsforceFolder
 	var stderr bytes.Buffer

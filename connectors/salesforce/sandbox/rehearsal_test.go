@@ -19,6 +19,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"inmail/connectors/porttest/nodetest"
 	sfpackage "inmail/connectors/salesforce/package"
 )
 
@@ -164,7 +165,7 @@ func TestStepsOfTheReadme(t *testing.T) {
 // rehearse runs the commands of the package's README.
 func (g *org) rehearse() {
 	const folder = "testdata/sf"
-	installNode(g.t, folder, "--omit=optional")
+	nodetest.Install(g.t, folder, "--omit=optional")
 	modules, err := filepath.Abs(filepath.Join(folder, "node_modules"))
 	if err != nil {
 		g.t.Fatal(err)
