@@ -415,7 +415,7 @@ func (f *fakeService) Accept(_ context.Context, s mailroom.Send) (mailroom.Accep
 	if s.CRM, err = judged(s.CRM); err != nil {
 		return mailroom.Accepted{Err: err}, nil
 	}
-	key := mailroom.AnswerKey{Sender: s.From, Key: s.Key}
+	key := mailroom.NewAnswerKey(s.From, s.Key)
 	if first, again := f.answers[key]; again && s.Key != "" {
 		if fmt.Sprint(f.asked[key]) != fmt.Sprint(s) {
 			return mailroom.Accepted{Err: domain.Refuse(domain.IdempotencyConflict, "this key was used for another InMail")}, nil

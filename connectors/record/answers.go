@@ -1,32 +1,39 @@
 package record
 
 import (
+	"sync"
 	"time"
 
 	"inmail/domain"
 	"inmail/domain/mailroom"
 )
 
-const firstAnswers = `SELECT r.n, a.digest, a.inmail, a.body, a.at
-	FROM unnest($2::int[], $3::text[], $4::text[]) AS r(n, sender, key)
-	JOIN answers a ON a.sender = r.sender AND a.key = r.key AND a.at > $1`
+const firstAnswers = `SELECT r.n, a.digest, a.inmail, a.body, a.at, a.at > $1
+	FROM unnest($2::int[], $3::text[], $4::bytea[]) AS r(n, sender, key)
+	JOIN answers a ON a.sender = r.sender AND a.key = r.key`
 
 // FirstAnswers returns for each idempotency key the answer that was stored under it less than keep ago; nil
-// for a key without one (R28).
+// for a key without one (R28). What is older is noted for PutAnswers.
 func (t *tx) FirstAnswers(keys []mailroom.AnswerKey, keep time.Duration) ([]*mailroom.Answer, error) {
 	answers := make([]*mailroom.Answer, len(keys))
 	asked := batch{args: []any{t.at(-keep)}}
 	for i, k := range keys {
-		asked.add(i, k.Sender, k.Key)
+		asked.add(i, k.Sender, k.Key[:])
 	}
 	err := t.queryBatch("look for a first answer", firstAnswers, &asked, func(r row) error {
 		var n int
 		var digest []byte
 		var inmail *string
 		var at int64
+		var young bool
 		var a mailroom.Answer
-		if err := r.Scan(&n, &digest, &inmail, &a.Body, &at); err != nil {
+		if err := r.Scan(&n, &digest, &inmail, &a.Body, &at, &young); err != nil {
 			return err
+		}
+		if !young {
+			t.outdated.args = asked.args
+			t.outdated.add(keys[n].Sender, keys[n].Key[:])
+			return nil
 		}
 		if copy(a.Digest[:], digest) != len(a.Digest) {
 			return ownf("the digest of a first answer has %d bytes", len(digest))
@@ -41,33 +48,82 @@ func (t *tx) FirstAnswers(keys []mailroom.AnswerKey, keep time.Duration) ([]*mai
 	return answers, err
 }
 
-const putAnswers = `INSERT INTO answers (sender, key, digest, inmail, body, at)
-	SELECT r.sender, r.key, r.digest, r.inmail, r.body, r.at
-	FROM unnest($2::text[], $3::text[], $4::bytea[], $5::uuid[], $6::bytea[], $7::bigint[])
-		AS r(sender, key, digest, inmail, body, at)
-	WHERE TRUE ON CONFLICT (sender, key) DO UPDATE SET digest = excluded.digest, inmail = excluded.inmail,
-		body = excluded.body, at = excluded.at
-		WHERE answers.at <= $1`
+const putAnswers = `INSERT INTO answers (at, inmail, sender, key, digest, body)
+	SELECT r.at, r.inmail, r.sender, r.key, r.digest, r.body
+	FROM unnest($1::bigint[], $2::uuid[], $3::text[], $4::bytea[], $5::bytea[], $6::bytea[])
+		AS r(at, inmail, sender, key, digest, body)`
 
-// PutAnswers stores answers, in place of those that are older than keep. A key that has a younger one fails
-// the transaction with ErrConflict: lock the sender and ask FirstAnswers before (R28).
-func (t *tx) PutAnswers(answers []mailroom.Answer, keep time.Duration) error {
-	rows := batch{args: []any{t.at(-keep)}}
-	for _, a := range answers {
-		rows.add(a.Sender, a.Key, a.Digest[:], a.InMail, blob(a.Body), millis(a.At))
+// PutAnswers stores answers, in place of those that FirstAnswers left out as too old. A key that has another
+// fails the transaction with ErrConflict: lock the sender and ask FirstAnswers before (R28).
+func (t *tx) PutAnswers(answers []mailroom.Answer) error {
+	if len(answers) == 0 {
+		return nil
 	}
-	return t.laterBatch("keep first answers", putAnswers, &rows, len(answers))
+	if !t.write {
+		return t.fail("keep first answers", errNotWritable)
+	}
+	var rows batch
+	for _, a := range answers {
+		rows.add(millis(a.At), a.InMail, a.Sender, a.Key[:], a.Digest[:], blob(a.Body))
+	}
+	if err := t.laterBatch("drop old answers", dropAnswers, &t.outdated, anyNumber); err != nil {
+		return err
+	}
+	t.outdated = batch{}
+	t.pending = append(t.pending, step{what: "keep first answers", sql: putAnswers, rows: rows.rows, unique: true})
+	return nil
 }
 
-const dropAnswers = `DELETE FROM answers WHERE (sender, key) IN (SELECT a.sender, a.key FROM answers a WHERE a.at <= $1
-	ORDER BY a.at LIMIT $2)`
+const dropAnswers = `DELETE FROM answers WHERE (sender, key) IN (SELECT r.sender, r.key
+	FROM unnest($2::text[], $3::bytea[]) AS r(sender, key)) AND at <= $1`
 
-// DropAnswers deletes up to limit answers that are older than keep, the oldest first, and returns how many
-// (R28).
+// answersPass is how far DropAnswers is. A process that starts begins anew.
+type answersPass struct {
+	sync.Mutex
+	after mailroom.AnswerKey // the last one that was read; zero: the next call begins a pass
+	began time.Time
+}
+
+// passesEach is how many passes DropAnswers makes in the time for which answers are kept, at most.
+const passesEach = 30
+
+const nextAnswers = `SELECT a.sender, a.key, a.at <= $1 FROM answers a WHERE (a.sender, a.key) > ($2, $3)
+	ORDER BY a.sender, a.key LIMIT $4`
+
+// DropAnswers reads the next limit answers in the order of their keys, deletes those that are older than
+// keep, and returns how many it read (R28). An index of their times would cost more: each send would make an
+// entry. Behind the last answer it returns 0, until it is time for another pass.
 func (t *tx) DropAnswers(keep time.Duration, limit int) (int, error) {
-	if limit <= 0 {
+	pass := &t.r.answersPass
+	pass.Lock()
+	defer pass.Unlock()
+	start := pass.after == mailroom.AnswerKey{}
+	if now := t.Now(); start && !now.Before(pass.began) && now.Sub(pass.began) < keep/passesEach || limit <= 0 {
 		return 0, nil
+	} else if start {
+		pass.began = now
 	}
-	n, err := t.exec("drop old answers", dropAnswers, t.at(-keep), limit)
-	return int(n), err
+	var n int
+	var last mailroom.AnswerKey
+	old := batch{args: []any{t.at(-keep)}}
+	err := t.query("look for old answers", nextAnswers, func(r row) error {
+		var key []byte
+		var over bool
+		if err := r.Scan((*string)(&last.Sender), &key, &over); err != nil {
+			return err
+		}
+		copy(last.Key[:], key)
+		if n++; over {
+			old.add(last.Sender, key)
+		}
+		return nil
+	}, t.at(-keep), pass.after.Sender, pass.after.Key[:], limit)
+	if err != nil {
+		return 0, err
+	}
+	if n < limit {
+		last = mailroom.AnswerKey{}
+	}
+	pass.after = last
+	return n, t.laterBatch("drop old answers", dropAnswers, &old, anyNumber)
 }

@@ -1,6 +1,7 @@
 package record_test
 
 import (
+	"crypto/sha256"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -297,14 +298,14 @@ func TestMigrateKeys(t *testing.T) {
 		o.put(`INSERT INTO members (id, name, headline, photo_url, company, email, profile_shared, profile_visible, accepts_inmail, account_type,
 			plan, anchor_day, team, skills, created_at) VALUES ('ada', 'Ada', '', '', '', '', TRUE, TRUE, TRUE, 'recruiter', 'recruiter_25', 0, '', '', 1)`)
 		const digest = `'01234567890123456789012345678901'`
-		o.put(fmt.Sprintf(`INSERT INTO answers (sender, key, digest, inmail, body, at) VALUES ('ada', 'accepted', %s, '%s', '{}', 8000)`, digest, oldID(1)))
-		o.put(fmt.Sprintf(`INSERT INTO answers (sender, key, digest, inmail, body, at) VALUES ('ada', 'refused', %s, NULL, '{}', 8000)`, digest))
+		o.put(fmt.Sprintf(`INSERT INTO answers (sender, key, digest, inmail, body, at) VALUES ('ada', '%x', %s, '%s', '{}', 8000)`, sha256.Sum256([]byte("accepted")), digest, oldID(1)))
+		o.put(fmt.Sprintf(`INSERT INTO answers (sender, key, digest, inmail, body, at) VALUES ('ada', '%x', %s, NULL, '{}', 8000)`, sha256.Sum256([]byte("refused")), digest))
 		o.put(fmt.Sprintf(`INSERT INTO replies (id, inmail, at, read_at, from_member, to_member, body) VALUES ('%s', '%s', 300, NULL, 'bob', 'ada', 'yes')`,
 			oldID(2), oldID(1)))
 
 		rec := o.open()
 		err := rec.Update(t.Context(), func(tx mailroom.Tx) error {
-			keys := []mailroom.AnswerKey{{Sender: "ada", Key: "accepted"}, {Sender: "ada", Key: "refused"}}
+			keys := []mailroom.AnswerKey{mailroom.NewAnswerKey("ada", "accepted"), mailroom.NewAnswerKey("ada", "refused")}
 			answers, err := tx.FirstAnswers(keys, time.Hour)
 			if err != nil {
 				return err
@@ -313,7 +314,7 @@ func TestMigrateKeys(t *testing.T) {
 				t.Errorf("under the keys: %+v", answers)
 			}
 			again := mailroom.Answer{AnswerKey: keys[1], InMail: oldID(3), Body: []byte("{}"), At: o.now}
-			if err := tx.PutAnswers([]mailroom.Answer{again}, time.Hour); err != nil {
+			if err := tx.PutAnswers([]mailroom.Answer{again}); err != nil {
 				return err
 			}
 			inmails, err := tx.InMails([]domain.ID{oldID(1)})

@@ -256,6 +256,19 @@ func (f *Fault) ofPostgres(e *pgconn.PgError) {
 	}
 }
 
+// isDuplicate is true when a row has a key that another one has.
+func isDuplicate(err error) bool {
+	var postgres *pgconn.PgError
+	var lite *sqlitedriver.Error
+	switch {
+	case errors.As(err, &postgres):
+		return postgres.Code == "23505"
+	case errors.As(err, &lite):
+		return lite.Code() == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY || lite.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE
+	}
+	return false
+}
+
 // sqliteCodes are the result codes of SQLite that an operator can act on.
 var sqliteCodes = map[int]meaning{
 	sqlite3.SQLITE_BUSY: {"another process holds the file", "let one inmail at a time use a data folder",

@@ -1,9 +1,12 @@
 package record_test
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -214,6 +217,52 @@ func TestMigrateWaiting(t *testing.T) {
 		}
 		if _, sent, waiting = look(); len(waiting) != 0 || len(sent) != len(ms) {
 			t.Errorf("%d wait and %d are listed after the delivery", len(waiting), len(sent))
+		}
+	})
+}
+
+// TestMigrateAnswers checks that the answers under idempotency keys are the same after their keys became
+// bytes, and that what was never a key is left behind (R28).
+func TestMigrateAnswers(t *testing.T) {
+	onVersion(t, 23, func(t *testing.T, o *old) {
+		quoted := func(b []byte) string {
+			if o.cfg.Postgres() {
+				return `'\x` + hex.EncodeToString(b) + `'`
+			}
+			return "x'" + hex.EncodeToString(b) + "'"
+		}
+		var keys []mailroom.AnswerKey
+		var want []*mailroom.Answer
+		for i := range 30 {
+			sender, key := domain.MemberID(fmt.Sprint("m", i%3)), fmt.Sprint("key ", i)
+			digest := sha256.Sum256([]byte(fmt.Sprint("request ", i)))
+			a := &mailroom.Answer{AnswerKey: mailroom.NewAnswerKey(sender, key), Digest: mailroom.Digest(digest[:]), InMail: oldID(i),
+				Body: []byte(`{"advice":["no_name"]}`), At: time.UnixMilli(int64(8000 + i)).UTC()}
+			o.put(fmt.Sprintf(`INSERT INTO answers (sender, key, digest, inmail, body, at) VALUES ('%s', '%x', %s, '%s', %s, %d)`,
+				sender, sha256.Sum256([]byte(key)), quoted(digest[:]), a.InMail, quoted(a.Body), a.At.UnixMilli()))
+			keys, want = append(keys, a.AnswerKey), append(want, a)
+		}
+		for _, never := range []string{"short", strings.Repeat("x", 64), strings.Repeat("A", 64)} {
+			o.put(fmt.Sprintf(`INSERT INTO answers (sender, key, digest, inmail, body, at) VALUES ('m0', '%s', %s, NULL, %s, 8000)`,
+				never, quoted([]byte("d")), quoted(nil)))
+		}
+		rec := o.open()
+		var got []*mailroom.Answer
+		if err := rec.View(t.Context(), func(tx mailroom.Tx) (err error) { got, err = tx.FirstAnswers(keys, time.Hour); return err }); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("(-before +after):\n%s", diff)
+		}
+		err := rec.Update(t.Context(), func(tx mailroom.Tx) error {
+			n, err := tx.DropAnswers(24*time.Hour, 100)
+			if n != len(want) {
+				t.Errorf("%d answers are left, want %d", n, len(want))
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
 		}
 	})
 }

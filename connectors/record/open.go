@@ -27,6 +27,8 @@ type Record struct {
 	circuit circuit
 	probe   probe
 
+	answersPass answersPass
+
 	held  atomic.Pointer[Fault] // nil: it is not held
 	beats sync.Mutex            // of Beat
 	here  place                 // as the record was opened

@@ -103,7 +103,7 @@ func TestPlans(t *testing.T) {
 					_, between := tx.Pairs([]mailroom.Pair{{From: "s7", To: "r7"}, {From: "s8", To: "r7"}})
 					_, signals := tx.Signals([]domain.MemberID{"s7", "s8"}, spam.DefaultLimits())
 					_, prints := tx.Sends("s7", s.now.Add(-time.Hour))
-					_, answers := tx.FirstAnswers([]mailroom.AnswerKey{{Sender: "s7", Key: "k"}}, time.Hour)
+					_, answers := tx.FirstAnswers([]mailroom.AnswerKey{mailroom.NewAnswerKey("s7", "k")}, time.Hour)
 					_, retry := tx.RetryDead(stockCRM, ids[0], "")
 					strike := tx.Strike([]mailroom.Strike{{Member: "s7", At: s.now, Since: s.now.Add(-time.Hour)}})
 					if strike != nil {
@@ -198,9 +198,9 @@ func (s *stock) fill() (ids []domain.ID) {
 			from, to := domain.MemberID(fmt.Sprintf("r%d", i%stockMembers)), domain.MemberID(fmt.Sprintf("s%d", i%stockMembers))
 			replies = append(replies, &domain.Reply{ID: domain.ID(uuid.Must(uuid.NewV7()).String()), InMail: id, From: from, To: to, At: s.now, Body: "yes"})
 			entries = append(entries, mailroom.AuditEntry{ID: uuid.NewString(), At: s.now.Add(time.Duration(i) * time.Second), Kind: "send", Sender: to})
-			answers = append(answers, mailroom.Answer{AnswerKey: mailroom.AnswerKey{Sender: to, Key: string(id)}})
+			answers = append(answers, mailroom.Answer{AnswerKey: mailroom.NewAnswerKey(to, string(id))})
 		}
-		return errors.Join(tx.InsertReplies(replies), tx.AppendAudit(entries), tx.PutAnswers(answers, time.Hour))
+		return errors.Join(tx.InsertReplies(replies), tx.AppendAudit(entries), tx.PutAnswers(answers))
 	})
 	s.update(func(tx mailroom.Tx) error {
 		pushes, err := tx.ClaimUnsynced(stockCRM, 9000, time.Minute)

@@ -63,6 +63,16 @@ type step struct {
 	each func(row) error     // of a query
 	done func(n int64) error // gets how many rows a statement without answer changed; may be nil
 	want int                 // how many rows a statement without answer must change; 0: any number
+
+	unique bool // a row that is there already is a conflict, not a fault
+}
+
+// meaning returns ErrConflict in place of the error of a step that makes it out.
+func (st step) meaning(err error) error {
+	if st.unique && isDuplicate(err) {
+		return mailroom.ErrConflict
+	}
+	return err
 }
 
 // conflicts returns ErrConflict when the step changed another number of rows than it must.
@@ -158,7 +168,7 @@ func (r *Record) run(ctx context.Context, write bool, fn func(tx mailroom.Tx) er
 	}
 	if failed, err := s.commit(ctx, t.pending); err != nil {
 		if failed < len(t.pending) {
-			return explain(t.pending[failed].what, err)
+			return explain(t.pending[failed].what, t.pending[failed].meaning(err))
 		}
 		return explain("commit", err)
 	}
@@ -184,6 +194,8 @@ type tx struct {
 	failed error // the error of the first statement that failed; nil: none did. Nothing is committed after it
 	counts map[cell]int64
 	events []mailroom.Event // to be stored with the commit
+
+	outdated batch // for dropAnswers: the answers that FirstAnswers left out as too old
 
 	pending   []step // statements that wait for the next round trip
 	gathering bool   // together gathers queries
@@ -296,7 +308,7 @@ func (t *tx) flush() error {
 	t.pending = nil
 	failed, err := t.s.run(t.ctx, steps)
 	if err != nil {
-		return t.fail(steps[failed].what, err)
+		return t.fail(steps[failed].what, steps[failed].meaning(err))
 	}
 	return nil
 }

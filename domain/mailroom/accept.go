@@ -3,8 +3,6 @@ package mailroom
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -120,7 +118,7 @@ type Letter struct {
 	Send
 	*reading
 	content content
-	digest  [32]byte
+	digest  Digest
 	err     error // bad_request: the rules do not judge it; nil: none
 }
 
@@ -195,7 +193,7 @@ func CheckText(s string) error {
 // digestOf returns the digest that distinguishes requests under one key (R28). The same fields are the same
 // request, however their JSON was written. crm is the result of crmDigest. Of a text that is refused for its
 // length, under which nothing is ever accepted, the beginning and the length stand for the whole.
-func (d *Letter) digestOf(crm []any) [32]byte {
+func (d *Letter) digestOf(crm []any) Digest {
 	subject, body := d.Send.Subject, d.Send.Body
 	var lengths []any
 	if d.text.TooLong() {
@@ -204,7 +202,7 @@ func (d *Letter) digestOf(crm []any) [32]byte {
 	}
 	fields := append([]any{d.To, subject, body, d.Attachments, d.Tags, d.Category}, append(crm, lengths...)...)
 	b, _ := json.Marshal(fields) // strings and ids can always be marshalled
-	return sha256.Sum256(b)
+	return halfSum(b)
 }
 
 // crmDigest returns the part of a digest for ids of CRMs. Those of the first CRM have the form of the first
@@ -376,7 +374,7 @@ func (b *acceptance) accept(d *Letter, sender *domain.Member, common []string, n
 
 // repeat is a refused request and its answer.
 type repeat struct {
-	digest [32]byte
+	digest Digest
 	answer Accepted
 }
 
@@ -386,13 +384,16 @@ func (b *acceptance) remember(d *Letter, a Accepted, now time.Time) error {
 	if d.Key == "" {
 		return nil
 	}
-	var said firstAnswer
-	for _, hit := range a.Advice {
-		said.Advice = append(said.Advice, hit.Code)
-	}
-	body, err := json.Marshal(said)
-	if err != nil {
-		return fmt.Errorf("keep the first answer: %w", err)
+	var body []byte
+	if len(a.Advice) > 0 {
+		var said firstAnswer
+		for _, hit := range a.Advice {
+			said.Advice = append(said.Advice, hit.Code)
+		}
+		var err error
+		if body, err = json.Marshal(said); err != nil {
+			return fmt.Errorf("keep the first answer: %w", err)
+		}
 	}
 	answer := Answer{AnswerKey: d.answerKey(), Digest: d.digest, InMail: a.ID, Body: body, At: now}
 	b.first[answer.AnswerKey] = answer
@@ -400,7 +401,7 @@ func (b *acceptance) remember(d *Letter, a Accepted, now time.Time) error {
 	return nil
 }
 
-// firstAnswer is what is kept of an answer beside the id.
+// firstAnswer is what is kept of an answer beside the id, where there is something to keep.
 type firstAnswer struct {
 	Advice []string `json:"advice,omitempty"` // codes, in the order of the answer
 }
@@ -410,11 +411,14 @@ func (svc *Service) keepKeys() time.Duration {
 	return time.Duration(svc.policy.KeyDays) * 24 * time.Hour
 }
 
-// DropKeys forgets up to limit idempotency keys that are older than the policy key_days, and returns how many
-// (R28). Until then they bind nothing either.
+// readWithOne is how many idempotency keys DropKeys reads at once for each that it may drop.
+const readWithOne = 5
+
+// DropKeys forgets the idempotency keys that are older than the policy key_days among the next 5 × limit, and
+// returns how many it read (R28). Until then they bind nothing either.
 func (svc *Service) DropKeys(ctx context.Context, limit int) (n int, err error) {
 	err = svc.record.Update(ctx, func(tx Tx) (err error) {
-		n, err = tx.DropAnswers(svc.keepKeys(), limit)
+		n, err = tx.DropAnswers(svc.keepKeys(), readWithOne*limit)
 		return err
 	})
 	return n, wrap("drop old keys", err)
@@ -427,15 +431,11 @@ func (d *Letter) Request() (id string, keyed bool) {
 		return "", false
 	}
 	key := d.answerKey()
-	return string(key.Sender) + " " + key.Key + " " + hex.EncodeToString(d.digest[:]), true
+	return fmt.Sprintf("%s %x %x", key.Sender, key.Key, d.digest), true
 }
 
-// answerKey returns the key of the first answer. It has only a digest of the sender's key, because people put
-// names and ids into theirs (R60).
-func (d *Letter) answerKey() AnswerKey {
-	sum := sha256.Sum256([]byte(d.Key))
-	return AnswerKey{d.From, hex.EncodeToString(sum[:])}
-}
+// answerKey returns the key of the first answer.
+func (d *Letter) answerKey() AnswerKey { return NewAnswerKey(d.From, d.Key) }
 
 // replay returns the answer of an accepted send again; another request under the same key is a conflict
 // (R28). The details of the advice were not kept and are computed anew from the text, which is the same.
@@ -446,8 +446,10 @@ func (b *acceptance) replay(a Answer, d *Letter, common []string) (Accepted, err
 			"this Idempotency-Key was used for another InMail; use a new key for a new InMail")}, nil
 	}
 	var said firstAnswer
-	if err := json.Unmarshal(a.Body, &said); err != nil {
-		return Accepted{}, fmt.Errorf("read the first answer: %w", err)
+	if len(a.Body) > 0 {
+		if err := json.Unmarshal(a.Body, &said); err != nil {
+			return Accepted{}, fmt.Errorf("read the first answer: %w", err)
+		}
 	}
 	again := Accepted{ID: a.InMail}
 	if len(said.Advice) > 0 {
@@ -465,7 +467,7 @@ func (b *acceptance) replay(a Answer, d *Letter, common []string) (Accepted, err
 func (b *acceptance) store() error {
 	steps := []func() error{
 		func() error { return b.tx.Insert(b.inmails, b.receipts) },
-		func() error { return b.tx.PutAnswers(b.newAnswers, b.svc.keepKeys()) },
+		func() error { return b.tx.PutAnswers(b.newAnswers) },
 		func() error { return b.tx.Strike(b.strikes) },
 		func() error { return b.tx.AppendAudit(b.audit) },
 	}

@@ -43,7 +43,7 @@ func testAudit(t *testing.T) {
 					w.t.Fatalf("refused with %+v", a.Err)
 				}
 			}
-			keys = append(keys, mailroom.AnswerKey{Sender: "a", Key: sends[0].Key})
+			keys = append(keys, mailroom.NewAnswerKey("a", sends[0].Key))
 			w.clock.advance(time.Millisecond)
 		}
 		entries, err := w.svc.Audit(w.ctx, mailroom.AuditFilter{}, mailroom.Page{Limit: mailroom.MaxPage})

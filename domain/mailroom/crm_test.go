@@ -2,7 +2,6 @@ package mailroom_test
 
 import (
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -581,9 +580,8 @@ func TestDigestOfCRMIDs(t *testing.T) {
 			send.CRM, send.Key = ids, fmt.Sprint("key", i)
 			w.ok(w.record.Update(w.ctx, func(tx mailroom.Tx) error {
 				before := sha256.Sum256(fmt.Appendf(nil, `[%q,%q,%q,false,[],"",%s]`, send.To, send.Subject, send.Body, named[i]))
-				key := sha256.Sum256([]byte(send.Key))
-				return tx.PutAnswers([]mailroom.Answer{{AnswerKey: mailroom.AnswerKey{Sender: "s", Key: hex.EncodeToString(key[:])}, Digest: before,
-					InMail: "019abf5e-8c00-7a31-9c55-0d6a3f6b7e21", Body: []byte("{}"), At: t0}}, time.Hour)
+				return tx.PutAnswers([]mailroom.Answer{{AnswerKey: mailroom.NewAnswerKey("s", send.Key), Digest: mailroom.Digest(before[:]),
+					InMail: "019abf5e-8c00-7a31-9c55-0d6a3f6b7e21", Body: []byte("{}"), At: t0}})
 			}))
 			if id, err := w.accept(send); err != nil || id != "019abf5e-8c00-7a31-9c55-0d6a3f6b7e21" {
 				w.t.Errorf("%v: %s, %v", ids, id, err)

@@ -2,6 +2,7 @@ package mailroom
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"time"
@@ -462,9 +463,10 @@ type InMails interface {
 	// FirstAnswers returns the answers that were stored under idempotency keys less than keep ago; nil
 	// where there is none (R28).
 	FirstAnswers(keys []AnswerKey, keep time.Duration) ([]*Answer, error)
-	// PutAnswers stores answers, in place of those that are older than keep.
-	PutAnswers(answers []Answer, keep time.Duration) error
-	// DropAnswers deletes up to limit answers that are older than keep, and returns how many.
+	// PutAnswers stores answers, in place of those that FirstAnswers left out as too old in this transaction.
+	PutAnswers(answers []Answer) error
+	// DropAnswers reads up to limit answers, deletes those that are older than keep, and returns how many it
+	// read. Each call goes on where the last one stopped, and 0 says that there is nothing to read for now.
 	DropAnswers(keep time.Duration, limit int) (int, error)
 }
 
@@ -490,18 +492,33 @@ type Entry struct {
 	Reply  *domain.Reply // nil for an InMail
 }
 
-// AnswerKey is the idempotency key of one sender.
+// AnswerKey is the idempotency key of one sender, as it is stored: a digest, because people put names and ids
+// into theirs (R60).
 type AnswerKey struct {
 	Sender domain.MemberID
-	Key    string // as it is stored: a digest of the key that the sender gave
+	Key    Digest
+}
+
+// NewAnswerKey returns what the key that a sender gave is stored as.
+func NewAnswerKey(sender domain.MemberID, key string) AnswerKey {
+	return AnswerKey{sender, halfSum([]byte(key))}
+}
+
+// Digest is the first half of a SHA-256. It distinguishes the keys and the requests of one sender: who takes
+// the trouble of finding two that have the same (2^64 tries) has taken two of its own sends for one.
+type Digest [16]byte
+
+func halfSum(b []byte) Digest {
+	sum := sha256.Sum256(b)
+	return Digest(sum[:])
 }
 
 // Answer is the answer to an accepted send under its idempotency key, with a digest of its request (R28).
 type Answer struct {
 	AnswerKey
-	Digest [32]byte
+	Digest Digest
 	InMail domain.ID // the accepted InMail
-	Body   []byte    // the answer, as the use case stores it; never a text of the InMail
+	Body   []byte    // the rest of the answer, as the use case stores it; never a text of the InMail
 	At     time.Time
 }
 

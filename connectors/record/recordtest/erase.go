@@ -66,7 +66,7 @@ func (w *world) populate() Marks {
 				return tx.PutSession(mailroom.SessionRow{Hash: [32]byte{8}, KeyHash: [32]byte{7}, Member: mark, EndsAt: tx.Now().Add(time.Hour)})
 			},
 			func() error {
-				return tx.PutAnswers([]mailroom.Answer{{AnswerKey: mailroom.AnswerKey{Sender: mark, Key: "zq-mark-key"}, Body: []byte("zq-mark-text")}}, keyKept)
+				return tx.PutAnswers([]mailroom.Answer{{AnswerKey: mailroom.AnswerKey{Sender: mark, Key: mailroom.Digest([]byte("zq-mark-key-16-b"))}, Body: []byte("zq-mark-text")}})
 			},
 			func() error { return tx.Strike([]mailroom.Strike{{Member: mark, At: tx.Now()}}) },
 			func() error {

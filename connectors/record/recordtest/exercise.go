@@ -380,7 +380,7 @@ func emptyBatches(t *testing.T, w *world) {
 		}
 		return errors.Join(members, accounts, between, banned, read, locked, claim, dueErr, inFlight, preview, first, signals, restricted, links, events, tx.AppendEvents(nil),
 			tx.LockMembers(nil), tx.PutMembers(nil, 1, plan(1)), tx.Spend(nil), tx.Connect(nil), tx.Disconnect(nil), tx.Block(nil), tx.Unblock(nil),
-			tx.PutBans(nil), tx.Insert(nil, nil), tx.Save(nil), tx.PutAnswers(nil, keyKept), tx.InsertReplies(nil), tx.Strike(nil),
+			tx.PutBans(nil), tx.Insert(nil, nil), tx.Save(nil), tx.PutAnswers(nil), tx.InsertReplies(nil), tx.Strike(nil),
 			tx.AppendAudit(nil), tx.AppendLessons(nil), tx.StoreAnswers(crm, nil, nil), tx.Resync(crm, nil), tx.Resync("", nil), tx.Postpone(crm, nil, start), tx.ExtendLeases(crm, nil, leaseFor), tx.Count(nil))
 	})
 }
@@ -395,7 +395,7 @@ func factsAreParts(t *testing.T, w *world) {
 	w.queued("ada", "cy", 2)
 	reported := w.sentOne("cy", "bob")
 	pairs := []mailroom.Pair{{From: "ada", To: "bob"}, {From: "cy", To: "bob"}, {From: "ada", To: "cy"}, {From: "dora", To: "nobody"}, {From: "ada", To: "bob"}}
-	answer := mailroom.Answer{AnswerKey: mailroom.AnswerKey{Sender: "ada", Key: "k"}, Body: []byte("{}"), At: w.Now()}
+	answer := mailroom.Answer{AnswerKey: mailroom.NewAnswerKey("ada", "k"), Body: []byte("{}"), At: w.Now()}
 	w.update(func(tx mailroom.Tx) error {
 		return errors.Join(
 			tx.Connect([]mailroom.Pair{{From: "ada", To: "eve"}, {From: "bob", To: "eve"}, {From: "ada", To: "cy"}}),
@@ -407,12 +407,12 @@ func factsAreParts(t *testing.T, w *world) {
 			tx.PutRestriction("cy", "r1", spam.Restriction{Trigger: spam.VolumeDay, StartedAt: w.Now(), Until: w.Now().Add(time.Hour)}),
 			tx.PutRestriction("ada", "r2", spam.Restriction{Trigger: spam.VolumeHour, StartedAt: w.Now(), Until: w.Now().Add(time.Hour)}),
 			tx.UndoRestriction("r2"),
-			tx.PutAnswers([]mailroom.Answer{answer}, keyKept),
+			tx.PutAnswers([]mailroom.Answer{answer}),
 			tx.SetState("model", []byte("7")))
 	})
 	limits := spam.DefaultLimits()
 	senders, recipients := []domain.MemberID{"ada", "cy", "dora"}, []domain.MemberID{"bob", "cy", "nobody"}
-	keys := []mailroom.AnswerKey{{Sender: "ada", Key: "other"}, answer.AnswerKey}
+	keys := []mailroom.AnswerKey{mailroom.NewAnswerKey("ada", "other"), answer.AnswerKey}
 	for _, all := range []bool{false, true} {
 		companies := []domain.Ban{{Kind: domain.BanCompany, Value: "ZEBRA & SÖHNE", At: w.Now()}}
 		for i := 0; all && i < 200; i++ { // more than are read with the facts

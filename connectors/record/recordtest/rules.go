@@ -34,6 +34,7 @@ func Rules(t *testing.T, engines Engines) {
 		{"R28_first_answer_of_a_key", firstAnswer},
 		{"R28_one_first_answer_of_two_at_once", firstAnswerRace},
 		{"R28_a_key_is_kept_for_a_time", keyIsKept},
+		{"R28_old_keys_go_in_passes", oldAnswersGo},
 		{"R29_two_claimers_deliver_once", claimRace},
 		{"R30_first_listing_is_noted_once", firstListing},
 		{"R32_R33_the_clock_expires_every_view", clockExpires},
@@ -321,12 +322,12 @@ func noSecondKnock(t *testing.T, w *world) {
 const keyKept = 30 * 24 * time.Hour
 
 func firstAnswer(t *testing.T, w *world) {
-	key := mailroom.AnswerKey{Sender: "ada", Key: "k"}
-	first := mailroom.Answer{AnswerKey: key, Digest: [32]byte{1, 2}, InMail: newID(), Body: []byte(`{"id":1}`), At: start}
-	other := mailroom.Answer{AnswerKey: mailroom.AnswerKey{Sender: "ada", Key: "K"}, InMail: newID(), At: start}
-	w.update(func(tx mailroom.Tx) error { return tx.PutAnswers([]mailroom.Answer{first, other}, keyKept) })
+	key := mailroom.NewAnswerKey("ada", "k")
+	first := mailroom.Answer{AnswerKey: key, Digest: mailroom.Digest{1, 2}, InMail: newID(), Body: []byte(`{"id":1}`), At: start}
+	other := mailroom.Answer{AnswerKey: mailroom.NewAnswerKey("ada", "K"), InMail: newID(), At: start}
+	w.update(func(tx mailroom.Tx) error { return tx.PutAnswers([]mailroom.Answer{first, other}) })
 	got := read(w, func(tx mailroom.Tx) ([]*mailroom.Answer, error) {
-		return tx.FirstAnswers([]mailroom.AnswerKey{{Sender: "bob", Key: "k"}, key, other.AnswerKey, {Sender: "ada", Key: ""}, key}, keyKept)
+		return tx.FirstAnswers([]mailroom.AnswerKey{mailroom.NewAnswerKey("bob", "k"), key, other.AnswerKey, mailroom.NewAnswerKey("ada", ""), key}, keyKept)
 	})
 	if diff := cmp.Diff([]*mailroom.Answer{nil, &first, &other, nil, &first}, got, cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("first answers (-want +got):\n%s", diff)
@@ -334,24 +335,24 @@ func firstAnswer(t *testing.T, w *world) {
 	again := first
 	again.Digest[0] = 9
 	err := w.rec.Update(t.Context(), func(tx mailroom.Tx) error {
-		return tx.PutAnswers([]mailroom.Answer{{AnswerKey: mailroom.AnswerKey{Sender: "cy", Key: "k"}}, again}, keyKept)
+		return tx.PutAnswers([]mailroom.Answer{{AnswerKey: mailroom.NewAnswerKey("cy", "k")}, again})
 	})
 	if !errors.Is(err, mailroom.ErrConflict) {
 		t.Errorf("a second answer under a key: %v, want ErrConflict", err)
 	}
 	if got := read(w, func(tx mailroom.Tx) ([]*mailroom.Answer, error) {
-		return tx.FirstAnswers([]mailroom.AnswerKey{key, {Sender: "cy", Key: "k"}}, keyKept)
+		return tx.FirstAnswers([]mailroom.AnswerKey{key, mailroom.NewAnswerKey("cy", "k")}, keyKept)
 	}); got[0].Digest != first.Digest || got[1] != nil {
 		t.Error("the conflict stored something")
 	}
 }
 
 func keyIsKept(t *testing.T, w *world) {
-	key := mailroom.AnswerKey{Sender: "ada", Key: "k"}
-	answer := mailroom.Answer{AnswerKey: key, Digest: [32]byte{1}, InMail: newID(), Body: []byte("{}"), At: start}
+	key := mailroom.NewAnswerKey("ada", "k")
+	answer := mailroom.Answer{AnswerKey: key, Digest: mailroom.Digest{1}, InMail: newID(), Body: []byte("{}"), At: start}
 	other := answer
-	other.Key = "other"
-	w.update(func(tx mailroom.Tx) error { return tx.PutAnswers([]mailroom.Answer{answer, other}, keyKept) })
+	other.AnswerKey = mailroom.NewAnswerKey("ada", "other")
+	w.update(func(tx mailroom.Tx) error { return tx.PutAnswers([]mailroom.Answer{answer, other}) })
 	first := func() *mailroom.Answer {
 		return read(w, func(tx mailroom.Tx) ([]*mailroom.Answer, error) {
 			return tx.FirstAnswers([]mailroom.AnswerKey{key}, keyKept)
@@ -365,20 +366,67 @@ func keyIsKept(t *testing.T, w *world) {
 	if first() != nil {
 		t.Error("the key is kept too long")
 	}
-	again := mailroom.Answer{AnswerKey: key, Digest: [32]byte{2}, InMail: newID(), Body: []byte("{}"), At: w.Now()}
-	w.update(func(tx mailroom.Tx) error { return tx.PutAnswers([]mailroom.Answer{again}, keyKept) })
+	again := mailroom.Answer{AnswerKey: key, Digest: mailroom.Digest{2}, InMail: newID(), Body: []byte("{}"), At: w.Now()}
+	put := func(tx mailroom.Tx) error { return tx.PutAnswers([]mailroom.Answer{again}) }
+	if err := w.rec.Update(t.Context(), put); !errors.Is(err, mailroom.ErrConflict) {
+		t.Errorf("stored in place of one that nobody asked for: %v, want ErrConflict", err)
+	}
+	w.update(func(tx mailroom.Tx) error {
+		if before, err := tx.FirstAnswers([]mailroom.AnswerKey{key}, keyKept); err != nil || before[0] != nil {
+			t.Errorf("a key that is free has %v, %v", before, err)
+		}
+		return put(tx)
+	})
 	if diff := cmp.Diff(&again, first()); diff != "" {
 		t.Errorf("under the key again (-want +got):\n%s", diff)
 	}
-	for _, want := range []int{1, 0} {
-		var n int
-		w.update(func(tx mailroom.Tx) (err error) { n, err = tx.DropAnswers(keyKept, 10); return err })
-		if n != want {
-			t.Errorf("%d old keys were dropped, want %d", n, want)
+	if err := w.rec.Update(t.Context(), put); !errors.Is(err, mailroom.ErrConflict) {
+		t.Errorf("stored in place of one that is kept: %v, want ErrConflict", err)
+	}
+}
+
+// oldAnswersGo checks that passes over the answers delete all that are old and no other, a few at a time.
+func oldAnswersGo(t *testing.T, w *world) {
+	var old, young []mailroom.Answer
+	var keys []mailroom.AnswerKey
+	for i := range 25 {
+		a := mailroom.Answer{AnswerKey: mailroom.NewAnswerKey(domain.MemberID(fmt.Sprint("m", i%4)), fmt.Sprint(i)), At: start}
+		keys = append(keys, a.AnswerKey)
+		if i%3 == 0 {
+			a.At = start.Add(time.Millisecond)
+			young = append(young, a)
+		} else {
+			old = append(old, a)
 		}
 	}
-	if first() == nil {
-		t.Error("a young key was dropped")
+	drop := func() (n int) {
+		w.update(func(tx mailroom.Tx) (err error) { n, err = tx.DropAnswers(keyKept, 10); return err })
+		return n
+	}
+	if n := drop(); n != 0 {
+		t.Errorf("%d answers are read of none", n)
+	}
+	w.update(func(tx mailroom.Tx) error { return tx.PutAnswers(slices.Concat(old, young)) })
+	w.advance(keyKept)
+	for i, want := range []int{10, 10, 5, 0} {
+		if n := drop(); n != want {
+			t.Errorf("%d answers are read in call %d, want %d", n, i+1, want)
+		}
+	}
+	found := read(w, func(tx mailroom.Tx) ([]*mailroom.Answer, error) { return tx.FirstAnswers(keys, 2*keyKept) })
+	for i, a := range found {
+		if kept := i%3 == 0; kept != (a != nil) {
+			t.Errorf("answer %d is there: %v, want %v", i, a != nil, kept)
+		}
+	}
+	w.advance(keyKept)
+	if n := drop(); n != len(young) {
+		t.Errorf("%d answers are read in the next pass, want %d", n, len(young))
+	}
+	for i, a := range read(w, func(tx mailroom.Tx) ([]*mailroom.Answer, error) { return tx.FirstAnswers(keys, 4*keyKept) }) {
+		if a != nil {
+			t.Errorf("answer %d is there after two passes", i)
+		}
 	}
 }
 
@@ -549,7 +597,7 @@ func peaceLock(t *testing.T, w *world) {
 
 func firstAnswerRace(t *testing.T, w *world) {
 	w.members("ada")
-	key := mailroom.AnswerKey{Sender: "ada", Key: "k"}
+	key := mailroom.NewAnswerKey("ada", "k")
 	errSecond := errors.New("answered before")
 	errs := race(8, func(i int) error {
 		return w.rec.Update(t.Context(), func(tx mailroom.Tx) error {
@@ -560,7 +608,7 @@ func firstAnswerRace(t *testing.T, w *world) {
 			if err != nil || before[0] != nil {
 				return errors.Join(err, errSecond)
 			}
-			return tx.PutAnswers([]mailroom.Answer{{AnswerKey: key, Digest: [32]byte{byte(i)}, At: start}}, keyKept)
+			return tx.PutAnswers([]mailroom.Answer{{AnswerKey: key, Digest: mailroom.Digest{byte(i)}, At: start}})
 		})
 	})
 	for _, err := range errs {
