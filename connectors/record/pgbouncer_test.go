@@ -73,7 +73,7 @@ func runAsNobody(t *testing.T, cmd *exec.Cmd, paths ...string) {
 
 // readmeOfPgBouncer is the setting of PgBouncer that the README gives.
 const readmeOfPgBouncer = "ignore_startup_parameters = extra_float_digits,timezone,lock_timeout,statement_timeout," +
-	"idle_in_transaction_session_timeout,enable_bitmapscan,enable_seqscan,enable_hashjoin,enable_mergejoin,random_page_cost,jit"
+	"idle_in_transaction_session_timeout,enable_bitmapscan,enable_seqscan,enable_hashjoin,enable_mergejoin,random_page_cost,jit,plan_cache_mode"
 
 // TestFieldPgBouncer is F37 with a real PgBouncer: a refusal of it comes with the remedy, and the README's
 // settings for both poolings work.
