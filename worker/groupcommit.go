@@ -17,16 +17,18 @@ var ErrBusy = errors.New("too many requests wait for the record")
 // another run begins beside those under way only when a whole batch waits.
 type Group[T, R any] struct {
 	run    func(ctx context.Context, items []T) ([]R, error)
+	size   func(item T) int
 	limits GroupLimits
 
 	mu      sync.Mutex
 	waiting []call[T, R]
+	sizes   int // of all that wait
 	active  int // runs under way
 }
 
 // GroupLimits bounds a Group.
 type GroupLimits struct {
-	Batch    int           // items that share one run
+	Batch    int           // the size of the items that share one run; an item that is larger runs alone
 	Waiting  int           // callers that may wait; more get ErrBusy
 	Parallel int           // runs at once, when whole batches wait: 1 for a store with one writer
 	Timeout  time.Duration // how long one run may take
@@ -34,6 +36,7 @@ type GroupLimits struct {
 
 type call[T, R any] struct {
 	item T
+	size int
 	done chan answer[R]
 }
 
@@ -42,15 +45,22 @@ type answer[R any] struct {
 	err    error
 }
 
-// NewGroup returns a Group over run, which answers results[i] for items[i]; its error is every caller's.
+// NewGroup returns a Group over run, which answers results[i] for items[i]; its error is every caller's. Each
+// item has the size 1.
 func NewGroup[T, R any](limits GroupLimits, run func(ctx context.Context, items []T) ([]R, error)) *Group[T, R] {
-	return &Group[T, R]{run: run, limits: limits}
+	return NewSizedGroup(limits, func(T) int { return 1 }, run)
+}
+
+// NewSizedGroup returns a Group whose items have the sizes that size returns.
+func NewSizedGroup[T, R any](limits GroupLimits, size func(item T) int,
+	run func(ctx context.Context, items []T) ([]R, error)) *Group[T, R] {
+	return &Group[T, R]{run: run, size: size, limits: limits}
 }
 
 // Do hands one item in and waits for its result. When ctx ends first, the item may still be stored: the
 // caller cannot know, and tries again under the same idempotency key (R28).
 func (g *Group[T, R]) Do(ctx context.Context, item T) (R, error) {
-	c := call[T, R]{item: item, done: make(chan answer[R], 1)}
+	c := call[T, R]{item: item, size: g.size(item), done: make(chan answer[R], 1)}
 	var none R
 	if err := g.join(c); err != nil {
 		return none, err
@@ -70,7 +80,8 @@ func (g *Group[T, R]) join(c call[T, R]) error {
 		return ErrBusy
 	}
 	g.waiting = append(g.waiting, c)
-	if g.active == 0 || g.active < g.limits.Parallel && len(g.waiting) >= g.limits.Batch {
+	g.sizes += c.size
+	if g.active == 0 || g.active < g.limits.Parallel && g.sizes >= g.limits.Batch {
 		g.active++
 		go g.drain()
 	}
@@ -81,17 +92,28 @@ func (g *Group[T, R]) join(c call[T, R]) error {
 func (g *Group[T, R]) drain() {
 	for {
 		g.mu.Lock()
-		n := min(len(g.waiting), g.limits.Batch)
-		if n == 0 || n < g.limits.Batch && g.active > 1 {
+		if len(g.waiting) == 0 || g.sizes < g.limits.Batch && g.active > 1 {
 			g.active--
 			g.mu.Unlock()
 			return
 		}
-		batch := g.waiting[:n:n]
-		g.waiting = g.waiting[n:]
+		batch := g.take()
 		g.mu.Unlock()
 		g.commit(batch)
 	}
+}
+
+// take removes one batch from what waits, the first item at least.
+func (g *Group[T, R]) take() []call[T, R] {
+	n, size := 1, g.waiting[0].size
+	for n < len(g.waiting) && size+g.waiting[n].size <= g.limits.Batch {
+		size += g.waiting[n].size
+		n++
+	}
+	batch := g.waiting[:n:n]
+	g.waiting = g.waiting[n:]
+	g.sizes -= size
+	return batch
 }
 
 // commit runs one batch and answers its callers. The context of one caller does not end the run, because

@@ -103,6 +103,21 @@ func TestGroup(t *testing.T) {
 			t.Errorf("sizes of batches (-want +got):\n%s", diff)
 		}
 	})
+	test("a_batch_counts_the_sizes_of_its_items", func(t *testing.T) {
+		s := &store{release: make(chan struct{})}
+		large := limits
+		large.Batch, large.Parallel = 10, 2
+		g := worker.NewSizedGroup(large, func(n int) int { return n }, s.run)
+		call(t.Context(), g, 1, 4, 5, 30, 6, 3)
+		if diff := cmp.Diff([][]int{{1}, {4, 5}}, s.batches); diff != "" {
+			t.Errorf("a whole batch waits, under way (-want +got):\n%s", diff)
+		}
+		close(s.release)
+		synctest.Wait()
+		if diff := cmp.Diff([][]int{{1}, {4, 5}, {30}, {6, 3}}, s.batches); diff != "" {
+			t.Errorf("batches (-want +got):\n%s", diff)
+		}
+	})
 	test("whole_batches_run_beside_each_other_up_to_the_limit", func(t *testing.T) {
 		s := &store{release: make(chan struct{})}
 		two := limits

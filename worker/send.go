@@ -12,23 +12,20 @@ import (
 // The bounds of a delivery. One commit costs as much as deciding dozens of InMails, so waiting tasks share
 // it.
 const (
-	sharedTasks    = 32               // tasks that share one transaction
-	sharedIDs      = 64               // ids of a task that shares; one with more has a transaction of its own
+	deliverBatch   = 200              // ids that share one transaction; a task with more has one of its own
 	deliverWaiting = 1000             // tasks that may wait; the concurrency of the queue allows fewer
 	deliverTimeout = 20 * time.Second // how long one transaction may take; less than the time-out of a task
 )
 
 // send returns the handler of TaskSend: it delivers the InMails of a task (R10, R29) and leaves alone those
-// that were decided before. Small tasks that come while a delivery is under way share the next.
+// that were decided before. Tasks that come while a delivery is under way share the next; when they have a
+// whole batch of ids, they do not wait for it.
 func (j *Jobs) send() Handler {
 	limits := GroupLimits{
-		Batch: sharedTasks, Waiting: deliverWaiting, Parallel: max(j.Deliveries, 1), Timeout: deliverTimeout,
+		Batch: deliverBatch, Waiting: deliverWaiting, Parallel: max(j.Deliveries, 1), Timeout: deliverTimeout,
 	}
-	group := NewGroup(limits, j.deliverTasks)
+	group := NewSizedGroup(limits, func(ids []string) int { return len(ids) }, j.deliverTasks)
 	return func(ctx context.Context, ids []string) error {
-		if len(ids) > sharedIDs {
-			return j.deliver(ctx, ids)
-		}
 		own, err := group.Do(ctx, ids)
 		return errors.Join(own, err)
 	}
