@@ -5,10 +5,13 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/singleflight"
 
 	"inmail/domain"
 	"inmail/domain/mailroom"
@@ -160,6 +163,7 @@ type keyring struct {
 	mu     sync.RWMutex
 	known  map[[32]byte]knownKey
 	erased uint64 // how often forget ran: an answer that was asked for before the last one is not cached
+	asking singleflight.Group
 }
 
 type knownKey struct {
@@ -185,7 +189,8 @@ func (k *keyring) cached(shown string, now time.Time) (key mailroom.Key, ok bool
 	return known.Key, ok && now.Before(known.until)
 }
 
-// find asks the record for a key, and caches it.
+// find asks the record for a key, and caches it. Callers who come with one key at the same time share a look,
+// unless it began before some key was deleted.
 func (k *keyring) find(ctx context.Context, shown string, now time.Time) (mailroom.Key, error) {
 	if k.keep == 0 {
 		return k.ask.Authenticate(ctx, shown)
@@ -194,6 +199,21 @@ func (k *keyring) find(ctx context.Context, shown string, now time.Time) (mailro
 	k.mu.RLock()
 	before := k.erased
 	k.mu.RUnlock()
+	look := k.asking.DoChan(fmt.Sprintf("%x after %d", hash, before), func() (any, error) {
+		return k.look(context.WithoutCancel(ctx), shown, hash, before, now)
+	})
+	select {
+	case found := <-look:
+		key, _ := found.Val.(mailroom.Key)
+		return key, found.Err
+	case <-ctx.Done():
+		return mailroom.Key{}, ctx.Err()
+	}
+}
+
+// look asks the record for a key, and caches it when none was deleted since before was read.
+func (k *keyring) look(ctx context.Context, shown string, hash [32]byte, before uint64,
+	now time.Time) (mailroom.Key, error) {
 	key, err := k.ask.Authenticate(ctx, shown)
 	if err != nil {
 		return key, err

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -86,6 +87,43 @@ func TestKeyring(t *testing.T) {
 		if _, err := k.find(t.Context(), "key", epoch); !errors.Is(err, mailroom.ErrNoKey) {
 			t.Errorf("the dead key is believed: %v", err)
 		}
+	})
+	t.Run("asks once for all who come with a key at the same time", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			looks, answer := 0, make(chan struct{})
+			k := newKeyring(fakeAuthenticator(func(key string) (mailroom.Key, error) {
+				looks++
+				<-answer
+				return mailroom.Key{ID: key}, nil
+			}), time.Second)
+			find := func(key string) {
+				go func() {
+					if got, err := k.find(t.Context(), key, epoch); err != nil || got.ID != key {
+						t.Errorf("%s: found %q, %v", key, got.ID, err)
+					}
+				}()
+				synctest.Wait()
+			}
+			for range 5 {
+				find("one")
+				find("other")
+			}
+			if looks != 2 {
+				t.Errorf("%d looks for two keys", looks)
+			}
+			k.forget(func(mailroom.Key) bool { return false })
+			find("one")
+			if looks != 3 {
+				t.Errorf("%d looks: one that began before a key was deleted is not shared", looks)
+			}
+			gaveUp, cancel := context.WithCancel(t.Context())
+			cancel()
+			if _, err := k.find(gaveUp, "one", epoch); !errors.Is(err, context.Canceled) {
+				t.Errorf("a caller who gave up got %v", err)
+			}
+			close(answer)
+			synctest.Wait()
+		})
 	})
 	t.Run("holds so many and no more", func(t *testing.T) {
 		k := newKeyring(fakeAuthenticator(func(key string) (mailroom.Key, error) { return mailroom.Key{ID: key}, nil }), time.Second)
