@@ -72,7 +72,7 @@ type Reading struct {
 	line      string // the preview
 	preview   *text  // nil where the text is not English: then nobody asks for it
 	all       texts
-	stems     func() map[string]bool // of all words, made once
+	stems     func() map[string]struct{} // of all words, made once
 	inEnglish bool
 
 	// The details of the advice that does not depend on the recipient; empty: it does not apply.
@@ -82,13 +82,13 @@ type Reading struct {
 // Read analyses a message; its parameters are those of Message and Advise.
 func Read(subject string, body richtext.Document, category string, readingEase float64) *Reading {
 	r := &Reading{subject: tokenize(richtext.Subject(subject)), line: body.Preview(richtext.MaxPreview)}
-	words := tokenize(body.Text())
+	words, paragraphs := tokenize(body.Text()), body.Paragraphs()
 	r.all, r.inEnglish = texts{r.subject, words}, english(words)
 	r.stems = sync.OnceValue(r.all.stems)
-	r.longParagraph, r.over100Words, r.heavyFormatting = longParagraph(body), over100Words(words), heavyFormatting(body)
+	r.longParagraph, r.over100Words, r.heavyFormatting = longParagraph(paragraphs), over100Words(words), heavyFormatting(body)
 	if r.inEnglish {
-		r.preview = tokenize(r.line)
-		r.hardToRead, r.noValueStatement = hardToRead(body, readingEase), noValueStatement(words)
+		r.preview = split(r.line)
+		r.hardToRead, r.noValueStatement = hardToRead(paragraphs, readingEase), noValueStatement(words)
 	}
 	if r.inEnglish && category == "" {
 		r.followUp = followUp(r.all)
@@ -113,9 +113,10 @@ func (r *Reading) For(recipient Profile, commonConnections []string) []Hit {
 	names := namesOf(recipient.Name)
 	add(NoName, noName(r.all, names))
 	add(NoSpecifics, noSpecifics(r.all, recipient, r.stems))
-	add(WeakSubject, weakSubject(r.subject, recipient))
+	greeted := nameWords(recipient.Name)
+	add(WeakSubject, weakSubject(r.subject, greeted))
 	if r.inEnglish {
-		add(WeakPreview, weakPreview(r.preview, recipient))
+		add(WeakPreview, weakPreview(r.preview, greeted))
 	}
 	add(LongParagraph, r.longParagraph)
 	add(HardToRead, r.hardToRead)

@@ -26,7 +26,7 @@ func followUp(all texts) string {
 // findMeeting finds the mention of a past meeting, call or event in the sentence of the words from..to, to
 // not included: its first word, and how many words to quote; 0 for none.
 func findMeeting(t *text, from, to int) (at, n int) {
-	end := t.words[to-1].end + closingPunctuation(t, to-1)
+	end := int(t.words[to-1].end) + closingPunctuation(t, to-1)
 	past, proposes := false, strings.Contains(t.plain[t.words[from].start:end], "?")
 	for i := from; i < to; i++ {
 		past = past || t.has(i, pastWords)
@@ -82,24 +82,24 @@ func isMeeting(t *text, i int) bool {
 }
 
 var (
-	meetingNouns = setOf("meeting meetings call calls conversation appointment")
-	eventNouns   = setOf("event events conference conferences webinar webinars workshop workshops summit meetup " +
+	meetingNouns = listOf("meeting meetings call calls conversation appointment")
+	eventNouns   = listOf("event events conference conferences webinar webinars workshop workshops summit meetup " +
 		"congress symposium tradeshow expo hackathon")
-	talkVerbs    = setOf("met spoke talked chatted")
-	talkPartners = setOf("you with at in on last yesterday today briefly your about during after")
+	talkVerbs    = listOf("met spoke talked chatted")
+	talkPartners = listOf("you with at in on last yesterday today briefly your about during after")
 	// pastWords show that the meeting has taken place.
-	pastWords = setOf("following after since during met spoke talked discussed attended enjoyed thanks thank last " +
+	pastWords = listOf("following after since during met spoke talked discussed attended enjoyed thanks thank last " +
 		"yesterday earlier previous recent was were had continue")
-	proposalWords = setOf("would could can shall might let open happy love glad free available schedule book arrange " +
+	proposalWords = listOf("would could can shall might let open happy love glad free available schedule book arrange " +
 		"set hop jump forward interested suggest propose if")
-	ours        = setOf("our")
-	we          = setOf("we")
+	ours        = listOf("our")
+	we          = listOf("we")
 	inAnyEvent  = phrases("in any event", "in the event of", "in the event that")
 	callTo      = phrases("to action", "for papers")
-	determiners = setOf("a an the our your that this my last first next yesterday s phone video zoom teams sales " +
+	determiners = listOf("a an the our your that this my last first next yesterday s phone video zoom teams sales " +
 		"discovery conference minute quick short brief intro introductory recent previous earlier")
-	verbMarks     = setOf("to i we you they please will can could would should ll and")
-	callCompounds = setOf("center centers centre centres me him her them us it you")
-	metThings     = setOf("needs need goals goal targets target deadlines deadline requirements requirement demand " +
+	verbMarks     = listOf("to i we you they please will can could would should ll and")
+	callCompounds = listOf("center centers centre centres me him her them us it you")
+	metThings     = listOf("needs need goals goal targets target deadlines deadline requirements requirement demand " +
 		"demands expectations standards quota quotas criteria room rooms")
 )

@@ -1,7 +1,5 @@
 package advice
 
-import "strings"
-
 // minEnglishShare is the lowest share of English function words in an English text, 0..1. In the corpus of
 // the tests English texts have 0.38 and more, bureaucratic ones 0.19, and texts in other languages at most
 // 0.06.
@@ -24,11 +22,16 @@ func englishShare(t *text) (share, other float64) {
 	}
 	var count [len(functionWords)]int
 	for i, w := range t.words {
-		for _, language := range languagesOf[w.key] {
+		if w.lists&anyLanguage == 0 {
+			continue
+		}
+		for language, list := range languages {
 			if language == 0 && w.key == "i" && t.raw(i) != "I" {
 				continue // a small i is a word of Danish, Italian, Polish, …
 			}
-			count[language]++
+			if w.lists&list != 0 {
+				count[language]++
+			}
 		}
 	}
 	most := 0
@@ -72,17 +75,11 @@ var functionWords = [...]string{
 	"ve bir bu da de için ile ne ben siz sen biz çok ama gibi daha en mı mi merhaba teşekkürler olarak",
 }
 
-// languagesOf maps the key of a word to the languages that have it, as indexes into functionWords.
-var languagesOf = func() map[string][]int {
-	by := map[string][]int{}
+// languages are the lists of functionWords, and anyLanguage is all of them.
+var languages, anyLanguage = func() (all [len(functionWords)]lists, any lists) {
 	for language, words := range functionWords {
-		visited := map[string]bool{}
-		for _, w := range strings.Fields(words) {
-			if k := key(w); !visited[k] {
-				visited[k] = true
-				by[k] = append(by[k], language)
-			}
-		}
+		all[language] = listOf(words)
+		any |= all[language]
 	}
-	return by
+	return all, any
 }()

@@ -2,6 +2,7 @@ package advice
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -15,12 +16,12 @@ const (
 
 // weakSubject returns the advice on a subject that is empty, only a greeting, too short, all capitals or too
 // long (R46); "" for a good one.
-func weakSubject(t *text, p Profile) string {
+func weakSubject(t *text, names []string) string {
 	n, length := t.count, utf8.RuneCountInString(t.plain)
 	switch {
 	case n == 0:
 		return "The subject has no words: say in three or more what the message is about."
-	case onlyGreeting(t, 0, len(t.words), nameWords(p)):
+	case onlyGreeting(t, 0, len(t.words), names):
 		return "The subject " + t.quote(0, 4) + " only greets: say what the message is about."
 	case n < MinSubjectWords:
 		return "The subject " + t.quote(0, 4) + " is too short: say in three or more words what the message is about."
@@ -49,14 +50,13 @@ func allCapitals(s string) bool {
 
 // weakPreview returns the advice on an English preview, which is all that the recipient sees before opening,
 // that consists of greeting and introduction only (R46, R30); "" for a good one.
-func weakPreview(t *text, p Profile) string {
+func weakPreview(t *text, names []string) string {
 	cutOff := strings.HasSuffix(t.plain, "…")
 	if len(t.words) == 0 {
 		return ""
 	}
-	names := nameWords(p)
 	from := greetingEnd(t)
-	for t.has(from, greetingWords) || t.has(from, names) || t.has(from, titles) {
+	for t.has(from, greetingWords|titles) || t.hasKey(from, names) {
 		from++
 	}
 	example := from
@@ -92,7 +92,7 @@ func greetingEnd(t *text) int {
 		rest := t.plain[t.words[i].end:]
 		next := strings.TrimLeft(rest, " ")
 		dash := strings.HasPrefix(next, "-") && next != rest // not the hyphen of Jean-Pierre
-		title := strings.HasPrefix(next, ".") && titles[t.words[i].key]
+		title := strings.HasPrefix(next, ".") && t.has(i, titles)
 		if next == "" || dash || !title && strings.ContainsRune(",!?.:;\n–—", firstRune(next)) {
 			return i + 1
 		}
@@ -102,13 +102,13 @@ func greetingEnd(t *text) int {
 
 // onlyGreeting reports whether the words from..to, to not included, are greeting words, stock phrases, titles
 // and names only.
-func onlyGreeting(t *text, from, to int, names map[string]bool) bool {
+func onlyGreeting(t *text, from, to int, names []string) bool {
 	for i := from; i < to; {
 		if n := t.anyPhraseAt(i, stockPhrases); n > 0 {
 			i += n
 			continue
 		}
-		if !t.has(i, greetingWords) && !t.has(i, names) && !t.has(i, titles) {
+		if !t.has(i, greetingWords|titles) && !t.hasKey(i, names) {
 			return false
 		}
 		i++
@@ -122,7 +122,7 @@ func onlyGreeting(t *text, from, to int, names map[string]bool) bool {
 func introduces(t *text, from, to int) bool {
 	end := len(t.plain)
 	if to < len(t.words) {
-		end = t.words[to].start
+		end = int(t.words[to].start)
 	}
 	if strings.Contains(t.plain[t.words[from].start:end], "?") {
 		return false
@@ -132,7 +132,7 @@ func introduces(t *text, from, to int) bool {
 			i += n
 			continue
 		}
-		if t.has(i, youWords) || t.has(i, reasonWords) {
+		if t.has(i, youWords|reasonWords) {
 			return false
 		}
 		i++
@@ -155,25 +155,31 @@ func introduces(t *text, from, to int) bool {
 	return from < to && t.anyPhraseAt(from, stockPhrases) > 0
 }
 
-// nameWords returns the keys of the words of the recipient's name, which a greeting may contain.
-func nameWords(p Profile) map[string]bool {
-	set := map[string]bool{}
-	for _, w := range split(p.Name).words {
-		set[w.key] = true
+// nameWords returns the keys of the words of a recipient's name, which a greeting may contain.
+func nameWords(name string) []string {
+	words := split(name).words
+	keys := make([]string, len(words))
+	for i, w := range words {
+		keys[i] = w.key
 	}
-	return set
+	return keys
+}
+
+// hasKey reports whether the key of word i is one of keys; false if there is no word i.
+func (t *text) hasKey(i int, keys []string) bool {
+	return i >= 0 && i < len(t.words) && slices.Contains(keys, t.words[i].key)
 }
 
 var (
-	greetingWords = setOf("hi hello hey hiya dear greetings morning afternoon evening good day there all everyone " +
+	greetingWords = listOf("hi hello hey hiya dear greetings morning afternoon evening good day there all everyone " +
 		"team sir madam howdy welcome regards folks friend")
-	fillers     = setOf("so well just and firstly first also quickly briefly")
-	youWords    = setOf("you your yours yourself")
-	selfStarts  = setOf("i my we our this you your")
-	reasonWords = setOf("because about regarding concerning since")
-	auxiliaries = setOf("i we ve have had am m was just recently wanted want would d like happened thought ll to")
+	fillers     = listOf("so well just and firstly first also quickly briefly")
+	youWords    = listOf("you your yours yourself")
+	selfStarts  = listOf("i my we our this you your")
+	reasonWords = listOf("because about regarding concerning since")
+	auxiliaries = listOf("i we ve have had am m was just recently wanted want would d like happened thought ll to")
 	// selfWords follow "I am" when people introduce themselves.
-	selfWords = setOf("a an the from with at working writing reaching contacting getting currently based part one " +
+	selfWords = listOf("a an the from with at working writing reaching contacting getting currently based part one " +
 		"new glad happy pleased delighted excited")
 )
 

@@ -59,7 +59,7 @@ func namesOf(full string) []name {
 	var parts []string
 	for _, part := range strings.Fields(full) {
 		bare := strings.TrimFunc(part, func(r rune) bool { return !unicode.IsLetter(r) })
-		if bare != "" && bare == strings.Trim(part, ".") && !titles[key(bare)] { // "(Annie)" is a nickname
+		if bare != "" && bare == strings.Trim(part, ".") && !titles.has(bare) { // "(Annie)" is a nickname
 			parts = append(parts, bare)
 		}
 	}
@@ -78,7 +78,7 @@ func namesOf(full string) []name {
 	return names
 }
 
-var titles = setOf("dr prof mr mrs ms mx sir dame herr frau ing dipl phd md mba msc bsc jr sr ii iii iv esq")
+var titles = listOf("dr prof mr mrs ms mx sir dame herr frau ing dipl phd md mba msc bsc jr sr ii iii iv esq")
 
 // mentionsPerson reports whether the person with these first and last names is mentioned. Names of except do
 // not count, because they may mean somebody else.
@@ -100,8 +100,8 @@ func (t *text) mentionsName(n name) bool {
 	if unspaced(n.key) {
 		return t.namesUnspaced(n.typed)
 	}
-	for i := t.find(n.key); i >= 0; i = t.words[i].nextSame {
-		if !ambiguousNames[n.key] {
+	for i := t.find(n.key); i >= 0; i = t.findNext(i) {
+		if !t.has(i, ambiguousNames) {
 			return true
 		}
 		// "Will you come?" does not name Will; "Hi will", "Will, …" and "ask Will" do.
@@ -115,7 +115,7 @@ func (t *text) mentionsName(n name) bool {
 }
 
 // ambiguousNames are names that are also common English words.
-var ambiguousNames = setOf("will may mark grace hope bill art rich faith joy dean chase grant frank guy sue pat rob " +
+var ambiguousNames = listOf("will may mark grace hope bill art rich faith joy dean chase grant frank guy sue pat rob " +
 	"drew ray june april august summer page price young long best small good white black brown green king love rose " +
 	"ruby daisy iris miles pierce reed rush wade max sunny earnest christian carol dawn eve jean gene gale hunter " +
 	"mason parker porter baker cook")
@@ -149,20 +149,19 @@ func firstRune(s string) rune {
 
 // noSpecifics returns the advice to say why this recipient if the text mentions nothing of the headline,
 // company or skills (R45); "" if it does, or if none of them is known.
-func noSpecifics(all texts, p Profile, stems func() map[string]bool) string {
-	fields := append([]string{p.Company, p.Headline}, p.Skills...)
+func noSpecifics(all texts, p Profile, stems func() map[string]struct{}) string {
 	known := false
-	for _, field := range fields {
+	var words text
+	mentioned := func(field string) bool {
 		if strings.TrimSpace(field) == "" {
-			continue
+			return false
 		}
 		known = true
-		words := split(field)
-		for _, t := range all {
-			if t.mentions(words, stems) {
-				return ""
-			}
-		}
+		words.read(field)
+		return slices.ContainsFunc(all, func(t *text) bool { return t.mentions(&words, stems) })
+	}
+	if mentioned(p.Company) || mentioned(p.Headline) || slices.ContainsFunc(p.Skills, mentioned) {
+		return ""
 	}
 	if !known {
 		return ""
@@ -185,11 +184,16 @@ func noSpecifics(all texts, p Profile, stems func() map[string]bool) string {
 	return "Nothing from " + body.quote(from, from+4) + " on is about them: say what in their profile made you write."
 }
 
-func (all texts) stems() map[string]bool {
-	stems := map[string]bool{}
+// stems returns the stems of all words.
+func (all texts) stems() map[string]struct{} {
+	n := 0
 	for _, t := range all {
-		for k := range t.at {
-			stems[stem(k)] = true
+		n += len(t.words)
+	}
+	stems := make(map[string]struct{}, n)
+	for _, t := range all {
+		for _, w := range t.words {
+			stems[stem(w.key)] = struct{}{}
 		}
 	}
 	return stems
@@ -197,7 +201,7 @@ func (all texts) stems() map[string]bool {
 
 // mentions reports whether t mentions a field of a profile: all of it, or one of its words that is no stop
 // word. stems returns the stems of all words of the message.
-func (t *text) mentions(f *text, stems func() map[string]bool) bool {
+func (t *text) mentions(f *text, stems func() map[string]struct{}) bool {
 	if len(f.words) == 0 {
 		return strings.Contains(t.plain, f.plain)
 	}
@@ -219,7 +223,8 @@ func (t *text) mentions(f *text, stems func() map[string]bool) bool {
 				return true
 			}
 		default:
-			if s := stem(w.key); !stopStems[s] && stems()[s] {
+			s := stem(w.key)
+			if _, found := stems()[s]; found && !stopStems[s] {
 				return true
 			}
 		}
@@ -233,7 +238,7 @@ func (t *text) contains(f *text) bool {
 	if len(f.words) == 1 && len(f.words[0].key) <= 2 {
 		return t.containsExactly(f.raw(0)) && strings.Contains(t.plain, strings.TrimSpace(f.plain)) // "C++" is not "C"
 	}
-	for i := t.find(f.words[0].key); i >= 0; i = t.words[i].nextSame {
+	for i := t.find(f.words[0].key); i >= 0; i = t.findNext(i) {
 		if t.wordsAt(i, f.words) {
 			return true
 		}
@@ -256,7 +261,7 @@ func (t *text) wordsAt(i int, words []word) bool {
 
 // containsExactly reports whether t contains the word in exactly these letters.
 func (t *text) containsExactly(raw string) bool {
-	for i := t.find(key(raw)); i >= 0; i = t.words[i].nextSame {
+	for i := t.find(key(raw)); i >= 0; i = t.findNext(i) {
 		if t.raw(i) == raw {
 			return true
 		}
@@ -300,8 +305,8 @@ var stopStems = func() map[string]bool {
 		"great good top via amp inc ltd llc gmbh ag sa sas srl bv plc co corp corporation company group"
 	stems := map[string]bool{}
 	for _, words := range append([]string{words}, functionWords[:7]...) {
-		for w := range setOf(words) {
-			stems[stem(w)] = true
+		for w := range strings.FieldsSeq(words) {
+			stems[stem(key(w))] = true
 		}
 	}
 	return stems
@@ -310,14 +315,46 @@ var stopStems = func() map[string]bool {
 // stem removes common English endings, so that engineer, engineers and engineering have one stem; at least
 // four letters remain.
 func stem(k string) string {
-	for again := true; again; {
-		again = false
-		for _, ending := range []string{"ing", "ers", "er", "ors", "or", "es", "ed", "s", "e"} {
-			if rest, ok := strings.CutSuffix(k, ending); ok && utf8.RuneCountInString(rest) >= 4 {
-				k, again = rest, true
-				break
-			}
+	for {
+		rest := withoutEnding(k)
+		if len(rest) == len(k) {
+			return k
+		}
+		k = rest
+	}
+}
+
+// withoutEnding removes one ending.
+func withoutEnding(k string) string {
+	if len(k) < 5 {
+		return k
+	}
+	var endings []string
+	switch k[len(k)-1] {
+	case 'g':
+		endings = endingsG
+	case 's':
+		endings = endingsS
+	case 'r':
+		endings = endingsR
+	case 'd':
+		endings = endingsD
+	case 'e':
+		endings = endingsE
+	}
+	for _, ending := range endings {
+		if rest, ok := strings.CutSuffix(k, ending); ok && utf8.RuneCountInString(rest) >= 4 {
+			return rest
 		}
 	}
 	return k
 }
+
+// The endings that stem removes, by their last letter.
+var (
+	endingsG = []string{"ing"}
+	endingsS = []string{"ers", "ors", "es", "s"}
+	endingsR = []string{"er", "or"}
+	endingsD = []string{"ed"}
+	endingsE = []string{"e"}
+)

@@ -2,6 +2,7 @@ package advice
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"inmail/domain/richtext"
@@ -16,9 +17,9 @@ const (
 )
 
 // longParagraph returns the advice on the longest paragraph if it has over 80 words (R47); "" otherwise.
-func longParagraph(d richtext.Document) string {
+func longParagraph(paragraphs []string) string {
 	longest, most := "", MaxParagraphWords
-	for _, p := range d.Paragraphs() {
+	for _, p := range paragraphs {
 		if len(p) <= 2*most {
 			continue // too short: a word and the blank after it take at least two bytes
 		}
@@ -40,16 +41,21 @@ func over100Words(t *text) string {
 	if n < LongMessageWords {
 		return ""
 	}
-	counted, late := 0, ""
-	fields := strings.FieldsFunc(t.plain, betweenWords)
-	for i, field := range fields {
-		if counted += wordsOf(field); counted >= LongMessageWords {
-			late = strings.Join(fields[i:min(i+4, len(fields))], " ")
+	counted := 0
+	late := make([]string, 0, 4)
+	for field := range strings.FieldsFuncSeq(t.plain, betweenWords) {
+		if counted < LongMessageWords {
+			counted += wordsOf(field)
+		}
+		if counted >= LongMessageWords {
+			late = append(late, field)
+		}
+		if len(late) == cap(late) {
 			break
 		}
 	}
 	return fmt.Sprintf("The body has %d words: cut it to under %d. What stands from %s on is too much.",
-		n, LongMessageWords, quoted(late))
+		n, LongMessageWords, quoted(strings.Join(late, " ")))
 }
 
 // heavyFormatting returns the advice on a run of bold or italic text that is too long, or on too much of it
@@ -76,18 +82,15 @@ func heavyFormatting(d richtext.Document) string {
 
 // hardToRead returns the advice on an English body whose reading ease is below the limit; it quotes the
 // hardest sentence (R47). "" otherwise.
-func hardToRead(d richtext.Document, limit float64) string {
-	sentences := prose(d)
-	ease, ok := readingEase(sentences)
+func hardToRead(paragraphs []string, limit float64) string {
+	all := readProse(paragraphs)
+	ease, ok := all.readingEase()
 	if !ok || ease >= limit {
 		return ""
 	}
-	hardest, most := "", -1.0
-	for _, s := range sentences {
-		if hard := float64(len(s.words)) + 5*float64(s.syllables)/float64(len(s.words)); hard > most {
-			hardest, most = strings.Join(s.words, " "), hard
-		}
-	}
+	words := slices.DeleteFunc(strings.Fields(all.hardest), func(field string) bool {
+		return !strings.ContainsFunc(field, letterOrNumber)
+	})
 	return fmt.Sprintf("Reading ease is %.0f of 100, under %.0f. Use shorter sentences and plainer words, "+
-		"first where you write %s.", max(ease, 0), limit, split(hardest).quote(0, 4))
+		"first where you write %s.", max(ease, 0), limit, split(strings.Join(words, " ")).quote(0, 4))
 }

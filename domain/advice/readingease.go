@@ -4,101 +4,159 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
-
-	"inmail/domain/richtext"
 )
-
-// sentence is a sentence of prose.
-type sentence struct {
-	words     []string // split at blanks
-	syllables int      // of all words
-}
 
 // minProse is the lowest number of words for which a reading ease is computed.
 const minProse = 10
 
+// prose counts the sentences of a body.
+type prose struct {
+	sentences, words, syllables int
+
+	hardest  string // the sentence of most words and syllables, from its first word to its last
+	hardness float64
+}
+
 // readingEase returns the Flesch reading ease (1948): 206.835 − 1.015 × words per sentence − 84.6 × syllables
 // per word. 60 and more is plain English, under 50 is hard. ok is false below minProse words.
-func readingEase(sentences []sentence) (ease float64, ok bool) {
-	words, syllables := 0, 0
-	for _, s := range sentences {
-		words += len(s.words)
-		syllables += s.syllables
-	}
-	if words < minProse {
+func (p *prose) readingEase() (ease float64, ok bool) {
+	if p.words < minProse {
 		return 0, false
 	}
-	perSentence, perWord := float64(words)/float64(len(sentences)), float64(syllables)/float64(words)
+	words := float64(p.words)
+	perSentence, perWord := words/float64(p.sentences), float64(p.syllables)/words
 	return 206.835 - 1.015*perSentence - 84.6*perWord, true
 }
 
-// prose returns the sentences of a body. A sentence ends at . ! ? or …, at the end of a paragraph or list
-// item, and at a line break before a capital. Lines of at most three words without such a mark are left out:
-// they are the greeting and the signature.
-func prose(d richtext.Document) []sentence {
-	var all []sentence
-	var words []string // of all sentences; those of the current one begin at start
-	start, syllabic := 0, 0
-	end := func(mark bool) {
-		if n := len(words) - start; n > 3 || mark && n > 0 {
-			all = append(all, sentence{words[start:len(words):len(words)], syllabic})
-		}
-		start, syllabic = len(words), 0
-	}
-	for _, p := range d.Paragraphs() {
-		for line := range strings.SplitSeq(p, "\n") {
-			begins := true
-			for field := range strings.FieldsSeq(line) {
-				if begins && !unicode.IsLower(firstRune(field)) {
-					end(false)
-				}
-				begins = false
-				if !strings.ContainsFunc(field, letterOrNumber) {
-					continue
-				}
-				words = append(words, field)
-				syllabic += syllables(field)
-				if endsSentence(field) {
-					end(true)
-				}
+// sentence is the sentence that is read: text[start:end] of a paragraph, split at blanks.
+type sentence struct{ start, end, words, syllables int }
+
+// readProse reads the sentences of paragraphs. A sentence ends at . ! ? or …, at the end of a paragraph or
+// list item, and at a line break before a capital. Lines of at most three words without such a mark are left
+// out: they are the greeting and the signature.
+func readProse(paragraphs []string) *prose {
+	all := &prose{hardness: -1}
+	for _, text := range paragraphs {
+		var s sentence
+		for start, end, newLine := nextField(text, 0); start < end; start, end, newLine = nextField(text, end) {
+			field := text[start:end]
+			if newLine && !unicode.IsLower(firstRune(field)) {
+				all.add(text, s, false)
+				s = sentence{}
+			}
+			if !strings.ContainsFunc(field, letterOrNumber) {
+				continue
+			}
+			if s.words == 0 {
+				s.start = start
+			}
+			s.end = end
+			s.words++
+			s.syllables += syllables(field)
+			if endsSentence(field) {
+				all.add(text, s, true)
+				s = sentence{}
 			}
 		}
-		end(false)
+		all.add(text, s, false)
 	}
 	return all
 }
 
-func letterOrNumber(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) }
+// add counts a sentence of text, unless it is none; mark: one at its end says that it is.
+func (p *prose) add(text string, s sentence, mark bool) {
+	if s.words == 0 || s.words <= 3 && !mark {
+		return
+	}
+	p.sentences++
+	p.words += s.words
+	p.syllables += s.syllables
+	if hard := float64(s.words) + 5*float64(s.syllables)/float64(s.words); hard > p.hardness {
+		p.hardest, p.hardness = text[s.start:s.end], hard
+	}
+}
+
+// nextField returns the next piece of text between blanks, text[start:end], from the end of one or the
+// beginning of the text on, and whether it is the first of its line. start is end after the last one.
+func nextField(text string, from int) (start, end int, newLine bool) {
+	newLine = from == 0
+	start = from
+	for start < len(text) {
+		r, size := rune(text[start]), 1
+		if r >= utf8.RuneSelf {
+			r, size = utf8.DecodeRuneInString(text[start:])
+		}
+		if !unicode.IsSpace(r) {
+			break
+		}
+		newLine = newLine || r == '\n'
+		start += size
+	}
+	for i, r := range text[start:] {
+		if unicode.IsSpace(r) {
+			return start, start + i, newLine
+		}
+	}
+	return start, len(text), newLine
+}
+
+func letterOrNumber(r rune) bool {
+	return wordRune(r, false)
+}
 
 // endsSentence reports whether a word is the last of its sentence. "e.g.", "Dr." and "J." are not.
 func endsSentence(field string) bool {
-	s := strings.TrimRight(field, ")]}\"'’”»")
-	for _, mark := range []string{"!", "?", "…", "..."} {
-		if strings.HasSuffix(s, mark) {
-			return true
-		}
+	s := strings.TrimRightFunc(field, closes)
+	if s == "" {
+		return false
 	}
-	s, dot := strings.CutSuffix(s, ".")
-	return dot && !strings.Contains(s, ".") && !titles[key(s)] && !abbreviations[key(s)] &&
+	if last := s[len(s)-1]; last != '.' {
+		return last == '!' || last == '?' || strings.HasSuffix(s, "…")
+	}
+	if strings.HasSuffix(s, "...") {
+		return true
+	}
+	s = s[:len(s)-1]
+	return !strings.Contains(s, ".") && !(titles | abbreviations).has(s) &&
 		!(utf8.RuneCountInString(s) == 1 && unicode.IsUpper(firstRune(s)) && s != "I")
 }
 
-var abbreviations = setOf("vs etc approx no st inc ltd co corp dept est fig vol " +
+// closes reports whether r may stand between a sentence and the blank after it.
+func closes(r rune) bool {
+	switch r {
+	case ')', ']', '}', '"', '\'', '’', '”', '»':
+		return true
+	}
+	return false
+}
+
+var abbreviations = listOf("vs etc approx no st inc ltd co corp dept est fig vol " +
 	"jan feb mar apr jun jul aug sep sept oct nov dec")
 
 // syllables estimates the number of syllables of an English word: its groups of vowels, minus the silent
 // ones, plus one for each hiatus. The test checks that it is right for 19 words in 20; errors go both ways.
 // An address, a number and an abbreviation count as one syllable.
 func syllables(field string) int {
-	field = strings.Trim(lower(field), ".,;:!?()[]{}\"'“”‘«»…*~-")
-	if strings.ContainsAny(field, "0123456789@:/") {
-		return 1
+	field = strings.TrimFunc(lower(field), besideWord)
+	for i := range len(field) {
+		if c := field[i]; '/' <= c && c <= ':' || c == '@' { // with the digits, which stand between the two
+			return 1
+		}
 	}
 	n := 0
-	for _, part := range strings.Split(field, "-") {
+	for part := range strings.SplitSeq(field, "-") {
 		n += syllablesOf(part)
 	}
 	return n
+}
+
+// besideWord reports whether r is punctuation that may stand before or behind a word.
+func besideWord(r rune) bool {
+	switch r {
+	case '.', ',', ';', ':', '!', '?', '(', ')', '[', ']', '{', '}', '"', '\'', '“', '”', '‘', '«', '»', '…', '*', '~', '-':
+		return true
+	}
+	return false
 }
 
 func syllablesOf(w string) int {
@@ -114,22 +172,33 @@ func syllablesOf(w string) int {
 	if irregular, ok := irregularSyllables[w]; ok {
 		return irregular
 	}
-	n := 0
+	n, before := 0, false
 	for i := range len(w) {
-		if vowel(w[i]) && (i == 0 || !vowel(w[i-1])) {
+		now := vowel(w[i])
+		if now && !before {
 			n++
 		}
+		before = now
 	}
 	return max(1, n+hiatuses(w)-silentGroups(w, n))
 }
 
-func vowel(c byte) bool { return strings.IndexByte("aeiouy", c) >= 0 }
+func vowel(c byte) bool {
+	switch c {
+	case 'a', 'e', 'i', 'o', 'u', 'y':
+		return true
+	}
+	return false
+}
 
 // hiatuses counts the places where two neighbouring vowels belong to two syllables: vari-ous, cre-ate,
 // play-er.
 func hiatuses(w string) int {
 	n := 0
 	for i := 1; i+1 < len(w); i++ {
+		if !vowel(w[i]) {
+			continue
+		}
 		before, after := w[i-1], byte(' ')
 		if i+2 < len(w) {
 			after = w[i+2]
@@ -188,17 +257,19 @@ func hiatuses(w string) int {
 // silentGroups counts the groups of vowels, of n in all, that are silent: mak(e), us(e)d, car(e)ful.
 func silentGroups(w string, n int) int {
 	quiet := 0
-	for _, part := range []string{"ement", "ely", "eful", "eless", "eness", "ewhere", "ewise"} {
-		if i := strings.LastIndex(w, part); i > 1 && !vowel(w[i-1]) && n > 2 && !(part == "ement" && w[i-1] == 'l') {
-			quiet++
-			break
+	if n > 2 {
+		for _, part := range [...]string{"ement", "ely", "eful", "eless", "eness", "ewhere", "ewise"} {
+			if i := strings.LastIndex(w, part); i > 1 && !vowel(w[i-1]) && !(part == "ement" && w[i-1] == 'l') {
+				quiet++
+				break
+			}
 		}
 	}
 	if n-quiet < 2 {
 		return quiet
 	}
 	stem, ending := w, ""
-	for _, e := range []string{"es", "ed", "e"} {
+	for _, e := range [...]string{"es", "ed", "e"} {
 		if rest, ok := strings.CutSuffix(w, e); ok {
 			stem, ending = rest, e
 			break

@@ -67,14 +67,14 @@ func TestReadingEase(t *testing.T) {
 		{"numbers", "In 2026 we cut it by 3.5 or so, from 12 to 9 in all.", 15, 1, 15},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got, ok := readingEase(prose(richtext.Parse(tt.body)))
+			got, ok := readProse(richtext.Parse(tt.body).Paragraphs()).readingEase()
 			want := 206.835 - 1.015*float64(tt.words)/float64(tt.sentences) - 84.6*float64(tt.syllables)/float64(tt.words)
 			if !ok || math.Abs(got-want) > 0.001 {
-				t.Errorf("reading ease = %.3f (%v), want %.3f; sentences %+v", got, ok, want, prose(richtext.Parse(tt.body)))
+				t.Errorf("reading ease = %.3f (%v), want %.3f; %+v", got, ok, want, readProse(richtext.Parse(tt.body).Paragraphs()))
 			}
 		})
 	}
-	if ease, ok := readingEase(prose(richtext.Parse("Nine words are too few to tell you anything."))); ok {
+	if ease, ok := readProse([]string{"Nine words are too few to tell you anything."}).readingEase(); ok {
 		t.Errorf("nine words have a reading ease of %f", ease)
 	}
 }

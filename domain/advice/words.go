@@ -1,6 +1,8 @@
 package advice
 
 import (
+	"hash/maphash"
+	"math/bits"
 	"slices"
 	"strings"
 	"unicode"
@@ -40,12 +42,20 @@ func Words(text string) int {
 
 func betweenWords(r rune) bool { return unicode.IsSpace(r) || r == '—' }
 
+// firstUnspaced is the first letter of the scripts without blanks between words.
+const firstUnspaced = '\u0e01'
+
 func wordsOf(field string) int {
 	n, ideographs, syllabics, spelled := 0, 0, 0, false
 	for _, r := range field {
 		switch {
 		case r < utf8.RuneSelf:
 			if wordRune(r, spelled) && !spelled {
+				n++
+				spelled = true
+			}
+		case r < firstUnspaced:
+			if !spelled && wordRune(r, false) {
 				n++
 				spelled = true
 			}
@@ -63,56 +73,64 @@ func wordsOf(field string) int {
 	return n + (ideographs+1)/2 + (syllabics+4)/5
 }
 
-// text is a tokenized text with an index of its words. A word is a run of letters and digits here: "I'm" and
-// "Jean-Pierre" are two words each.
+// text is a tokenized text. A word is a run of letters and digits here: "I'm" and "Jean-Pierre" are two words
+// each.
 type text struct {
 	plain string
 	words []word
-	count int            // the number of words as Words counts them
-	at    map[string]int // from a key to its first word; word.nextSame leads to the others
+	count int     // the number of words as Words counts them
+	index []int32 // of its words by the hash of their keys: see find
 }
 
 // word is the part plain[start:end] of its text.
 type word struct {
-	start, end int
 	key        string // see key
-	nextSame   int    // index of the next word with the same key, -1 for none
-	lastSame   int    // in the first word of a key: index of the last word with the same key
-	first      bool   // it is the first word of a sentence or a line
+	lists      lists  // those that have it
+	start, end int32
+	next       int32 // the next word with the same place in the index, counted from 1; 0: none
+	first      bool  // it is the first word of a sentence or a line
 }
 
-// tokenize splits plain into words and indexes them.
+// tokenize splits plain into words, counts them, and indexes them for find.
 func tokenize(plain string) *text {
 	t := split(plain)
 	t.count = Words(plain)
-	t.at = make(map[string]int, len(t.words))
-	for i := range t.words {
-		w := &t.words[i]
-		head, known := t.at[w.key]
-		if !known {
-			t.at[w.key], w.lastSame = i, i
-			continue
-		}
-		t.words[t.words[head].lastSame].nextSame = i
-		t.words[head].lastSame = i
+	if len(t.words) == 0 {
+		return t
+	}
+	t.index = make([]int32, 1<<bits.Len(uint(len(t.words))))
+	for i := len(t.words) - 1; i >= 0; i-- {
+		place := t.place(t.words[i].key)
+		t.words[i].next, *place = *place, int32(i+1)
 	}
 	return t
 }
 
 // split splits plain into words without an index: they can be read in their order, and not be found.
 func split(plain string) *text {
-	t := &text{plain: plain}
-	t.words = make([]word, 0, len(plain)/5+1)
-	first, start := true, -1
+	t := &text{}
+	t.read(plain)
+	return t
+}
+
+// read makes t the text that split returns, and uses its memory again.
+func (t *text) read(plain string) {
+	t.plain, t.count, t.index = plain, 0, nil
+	if t.words = t.words[:0]; cap(t.words) == 0 {
+		t.words = make([]word, 0, len(plain)/5+2)
+	}
+	small := smallASCII(plain)
+	first, start, plainWord := true, -1, true
 	for i, r := range plain {
 		if wordRune(r, start >= 0) {
 			if start < 0 {
-				start = i
+				start, plainWord = i, true
 			}
+			plainWord = plainWord && r < utf8.RuneSelf
 			continue
 		}
 		if start >= 0 {
-			t.add(start, i, first)
+			t.add(small, start, i, plainWord, first)
 			first, start = false, -1
 		}
 		switch r {
@@ -121,9 +139,8 @@ func split(plain string) *text {
 		}
 	}
 	if start >= 0 {
-		t.add(start, len(plain), first)
+		t.add(small, start, len(plain), plainWord, first)
 	}
-	return t
 }
 
 func wordRune(r rune, inside bool) bool {
@@ -133,16 +150,44 @@ func wordRune(r rune, inside bool) bool {
 	return unicode.IsLetter(r) || unicode.IsNumber(r) || inside && unicode.IsMark(r)
 }
 
-func (t *text) add(start, end int, first bool) {
-	t.words = append(t.words, word{start: start, end: end, key: key(t.plain[start:end]), nextSame: -1, first: first})
+// add appends the word plain[start:end]. small is plain with small ASCII letters, which the key of a word of
+// ASCII letters is a part of.
+func (t *text) add(small string, start, end int, ascii, first bool) {
+	w := word{start: int32(start), end: int32(end), first: first}
+	if ascii {
+		w.key = withoutUmlauts(small[start:end])
+	} else {
+		w.key = key(t.plain[start:end])
+	}
+	w.lists = lexicon[w.key]
+	t.words = append(t.words, w)
+}
+
+// keySeed makes the places of keys in indexes unforeseeable.
+var keySeed = maphash.MakeSeed()
+
+// place returns the place of a key in the index of a text that has words: its first word there, counted from
+// 1. The words of one place are linked in their order.
+func (t *text) place(key string) *int32 {
+	return &t.index[maphash.String(keySeed, key)&uint64(len(t.index)-1)]
 }
 
 // find returns the index of the first word with the key, -1 for none.
 func (t *text) find(key string) int {
-	if i, ok := t.at[key]; ok {
-		return i
+	if len(t.index) == 0 {
+		return -1
 	}
-	return -1
+	return t.findFrom(*t.place(key), key)
+}
+
+// findNext returns the index of the next word with the key of word i, -1 for none.
+func (t *text) findNext(i int) int { return t.findFrom(t.words[i].next, t.words[i].key) }
+
+func (t *text) findFrom(at int32, key string) int {
+	for at > 0 && t.words[at-1].key != key {
+		at = t.words[at-1].next
+	}
+	return int(at) - 1
 }
 
 func (t *text) raw(i int) string { return t.plain[t.words[i].start:t.words[i].end] }
@@ -162,10 +207,10 @@ func (t *text) phraseAt(i int, p phrase) bool {
 
 // anyPhraseAt returns the length in words of the longest phrase of set that begins at word i, 0 for none.
 func (t *text) anyPhraseAt(i int, set phraseSet) int {
-	if i < 0 || i >= len(t.words) {
+	if !t.has(i, set.firsts) {
 		return 0
 	}
-	for _, p := range set[t.words[i].key] {
+	for _, p := range set.byFirst[t.words[i].key] {
 		if t.phraseAt(i, p) {
 			return len(p)
 		}
@@ -181,9 +226,9 @@ func (t *text) adjacent(i int) bool {
 	return strings.Trim(t.plain[t.words[i].end:t.words[i+1].start], " \t") == ""
 }
 
-// has reports whether word i is in set; false if there is no word i.
-func (t *text) has(i int, set map[string]bool) bool {
-	return i >= 0 && i < len(t.words) && set[t.words[i].key]
+// has reports whether word i is in one of the lists; false if there is no word i.
+func (t *text) has(i int, any lists) bool {
+	return i >= 0 && i < len(t.words) && t.words[i].lists&any != 0
 }
 
 // quote returns the words from..to, to not included, in quotation marks: at most four words and 40 code
@@ -210,26 +255,97 @@ func quoted(s string) string {
 
 // key folds a word for comparison: small letters without accents, so that "Jose" matches "José", and ae, oe,
 // ue as a, o, u, so that "Mueller" matches "Müller".
-func key(s string) string {
-	k := lower(s)
-	if strings.Contains(k, "ae") || strings.Contains(k, "oe") || strings.Contains(k, "ue") {
-		k = umlauts.Replace(k)
+func key(s string) string { return withoutUmlauts(lower(s)) }
+
+// withoutUmlauts writes ae, oe and ue as a, o and u.
+func withoutUmlauts(k string) string {
+	for i := 1; i < len(k); i++ {
+		if k[i] == 'e' && (k[i-1] == 'a' || k[i-1] == 'o' || k[i-1] == 'u') {
+			return umlauts.Replace(k)
+		}
 	}
 	return k
 }
 
 var umlauts = strings.NewReplacer("ae", "a", "oe", "o", "ue", "u")
 
+// smallASCII returns s with small letters for the ASCII capitals; others stay.
+func smallASCII(s string) string {
+	for i := range len(s) {
+		if 'A' <= s[i] && s[i] <= 'Z' {
+			var small strings.Builder
+			small.Grow(len(s))
+			from := 0
+			for ; i < len(s); i++ {
+				if 'A' <= s[i] && s[i] <= 'Z' {
+					small.WriteString(s[from:i])
+					small.WriteByte(s[i] + 'a' - 'A')
+					from = i + 1
+				}
+			}
+			small.WriteString(s[from:])
+			return small.String()
+		}
+	}
+	return s
+}
+
 // lower returns s in small letters without accents. Scripts other than Latin, Greek and Cyrillic keep their
 // marks, which distinguish letters there.
 func lower(s string) string {
-	plain := true
-	for i := 0; i < len(s) && plain; i++ {
-		plain = s[i] < utf8.RuneSelf
+	var space [64]byte
+	small := space[:0]
+	for _, r := range s {
+		switch {
+		case 'A' <= r && r <= 'Z':
+			small = append(small, byte(r)+'a'-'A')
+		case r < utf8.RuneSelf:
+			small = append(small, byte(r))
+		case r <= maxSmall && smallLetters[r] != "":
+			small = append(small, smallLetters[r]...)
+		case r == '’':
+			small = append(small, '\'')
+		case keepsForm(r):
+			small = utf8.AppendRune(small, r)
+		default:
+			return lowerAny(s)
+		}
 	}
-	if plain {
-		return strings.ToLower(s)
+	if string(small) == s {
+		return s
 	}
+	return string(small)
+}
+
+// smallLetters are the Latin, Greek and Cyrillic letters up to maxSmall as lowerAny returns them one by one,
+// which is what it makes of a word of them; the others are empty.
+var smallLetters = func() (all [maxSmall + 1]string) {
+	for r := rune(utf8.RuneSelf); r <= maxSmall; r++ {
+		if unicode.IsLetter(r) && unicode.In(r, unicode.Latin, unicode.Greek, unicode.Cyrillic) {
+			all[r] = lowerAny(string(r))
+		}
+	}
+	return all
+}()
+
+const maxSmall = 0x45f
+
+// keepsForm reports, for frequent letters and signs, that lowerAny leaves a text of them as it is, alone and
+// beside the letters of smallLetters: they have no capitals and no accents that it removes.
+func keepsForm(r rune) bool {
+	switch {
+	case 0xa1 <= r && r <= 0xbf, 0x2010 <= r && r <= 0x2027, r == '€': // signs
+	case 0x5d0 <= r && r <= 0x5ea: // Hebrew
+	case 0x3041 <= r && r <= 0x3096, 0x30a1 <= r && r <= 0x30fa: // Hiragana, Katakana
+	case 0x4e00 <= r && r <= 0x9fff, 0xac00 <= r && r <= 0xd7a3: // Han, Hangul
+	default:
+		return false
+	}
+	return true
+}
+
+// lowerAny is lower for all characters.
+func lowerAny(s string) string {
 	var k strings.Builder
 	european := false
 	for _, r := range norm.NFD.String(strings.ToLower(s)) {
@@ -263,7 +379,7 @@ func lower(s string) string {
 // or with endings attached (Korean).
 func unspaced(s string) bool {
 	for _, r := range s {
-		if unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Hangul, unicode.Thai,
+		if r >= firstUnspaced && unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Hangul, unicode.Thai,
 			unicode.Lao, unicode.Khmer, unicode.Myanmar) {
 			return true
 		}
@@ -282,26 +398,23 @@ func phraseOf(words string) phrase {
 	return p
 }
 
-// phraseSet maps the first key of a phrase to the phrases that begin with it, the longest first.
-type phraseSet map[string][]phrase
-
-func phrases(list ...string) phraseSet {
-	set := phraseSet{}
-	for _, words := range list {
-		p := phraseOf(words)
-		set[p[0]] = append(set[p[0]], p)
-	}
-	for _, ps := range set {
-		slices.SortStableFunc(ps, func(a, b phrase) int { return len(b) - len(a) })
-	}
-	return set
+// phraseSet has phrases by the key of their first word, the longest first.
+type phraseSet struct {
+	firsts  lists // the list of all first words
+	byFirst map[string][]phrase
 }
 
-// setOf returns the set of the keys of words that are separated by blanks.
-func setOf(words string) map[string]bool {
-	set := map[string]bool{}
-	for _, w := range strings.Fields(words) {
-		set[key(w)] = true
+func phrases(list ...string) phraseSet {
+	set := phraseSet{byFirst: map[string][]phrase{}}
+	var firsts strings.Builder
+	for _, words := range list {
+		p := phraseOf(words)
+		set.byFirst[p[0]] = append(set.byFirst[p[0]], p)
+		firsts.WriteString(p[0] + " ")
 	}
+	for _, ps := range set.byFirst {
+		slices.SortStableFunc(ps, func(a, b phrase) int { return len(b) - len(a) })
+	}
+	set.firsts = listOf(firsts.String())
 	return set
 }
