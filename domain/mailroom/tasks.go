@@ -83,7 +83,7 @@ var taskKinds = []TaskKind{
 		Does:    "judges each InMail again and delivers, refuses or fails it, the batch in one transaction",
 	},
 	{
-		Type: TaskExpire, Queue: QueueUpkeep, Every: time.Second,
+		Type: TaskExpire, Queue: QueueUpkeep, Every: 5 * time.Second,
 		Timeout: time.Minute,
 		AskedBy: "itself, when an InMail expires before the next slot; a clock that is set forward",
 		Does:    "persists what the clock has expired, batch by batch; announces what expires within a day",
