@@ -12,6 +12,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"inmail/domain"
 	"inmail/domain/mailroom"
 )
@@ -21,15 +23,15 @@ type Handler func(ctx context.Context, ids []string) error
 
 // Jobs has the handlers of all task types over one mailroom.Service.
 type Jobs struct {
-	Service    *mailroom.Service                                    // with the CRMs
-	Depth      func(ctx context.Context, queue string) (int, error) // tasks that wait in a queue
-	Log        *slog.Logger
-	Trace      Trace                           // nil: no traces are made
-	Snapshot   func(ctx context.Context) error // computes and stores the figures
-	Deliveries int                             // deliveries at once; 0 is 1, as for a record with one writer
-	Webhooks   mailroom.WebhookSender          // nil: this process delivers to no end point
-	pushers    sync.Map                        // domain.CRM → *pusher
-	expiry     alarm                           // when something expires before the next slot
+	Service  *mailroom.Service                                    // with the CRMs
+	Depth    func(ctx context.Context, queue string) (int, error) // tasks that wait in a queue
+	Log      *slog.Logger
+	Trace    Trace                           // nil: no traces are made
+	Snapshot func(ctx context.Context) error // computes and stores the figures
+	Writers  int                             // transactions at once of deliveries and of sweeps; 0 is 1
+	Webhooks mailroom.WebhookSender          // nil: this process delivers to no end point
+	pushers  sync.Map                        // domain.CRM → *pusher
+	expiry   alarm                           // when something expires before the next slot
 }
 
 // Handlers returns the handler of each task type. The queue refuses to start unless these are exactly the
@@ -63,7 +65,7 @@ const ExpiryPause = 200 * time.Millisecond
 func (j *Jobs) expire(ctx context.Context, _ []string) error {
 	next, wait, err := j.Service.NextExpiry(ctx)
 	if err == nil && !next.IsZero() && wait <= 0 {
-		err = sweep(ctx, func() (int, error) { return j.Service.Expire(ctx, sweepBatch) })
+		err = j.sweepAtOnce(ctx, func() (int, error) { return j.Service.Expire(ctx, sweepBatch) })
 		if err == nil {
 			next, wait, err = j.Service.NextExpiry(ctx)
 		}
@@ -120,6 +122,20 @@ func sweep(ctx context.Context, batch func() (int, error)) error {
 		}
 	}
 	return nil
+}
+
+// sweepAtOnce is sweep for a batch that skips the rows of another: when one batch was not all, as many go on
+// at once as the record has writers.
+func (j *Jobs) sweepAtOnce(ctx context.Context, batch func() (int, error)) error {
+	n, err := batch()
+	if err != nil || n < sweepBatch {
+		return err
+	}
+	var group errgroup.Group
+	for range max(j.Writers, 1) {
+		group.Go(func() error { return sweep(ctx, batch) })
+	}
+	return group.Wait()
 }
 
 // RedriveAge is how long an InMail may be queued before redrive enqueues it again. An idle system delivers

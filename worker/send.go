@@ -22,7 +22,7 @@ const (
 // whole batch of ids, they do not wait for it.
 func (j *Jobs) send() Handler {
 	limits := GroupLimits{
-		Batch: deliverBatch, Waiting: deliverWaiting, Parallel: max(j.Deliveries, 1), Timeout: deliverTimeout,
+		Batch: deliverBatch, Waiting: deliverWaiting, Parallel: max(j.Writers, 1), Timeout: deliverTimeout,
 	}
 	group := NewSizedGroup(limits, func(ids []string) int { return len(ids) }, j.deliverTasks)
 	return func(ctx context.Context, ids []string) error {

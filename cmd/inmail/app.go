@@ -281,7 +281,7 @@ func (a *app) embeddedOperatorKey() (string, error) {
 // newJobs makes the handlers of all tasks over the parts of the program.
 func newJobs(a *app) *worker.Jobs {
 	jobs := &worker.Jobs{Service: a.service, Depth: a.queue.Depth, Log: a.log, Snapshot: a.snapshot,
-		Deliveries: a.writers(), Webhooks: a.hooks}
+		Writers: a.writers(), Webhooks: a.hooks}
 	if a.traces {
 		jobs.Trace = trace.Work
 	}
