@@ -2,7 +2,6 @@ package domain
 
 import (
 	"strings"
-	"unicode/utf8"
 
 	"inmail/domain/richtext"
 )
@@ -29,7 +28,7 @@ type Text struct {
 // ReadText parses subject and body. A source longer than MaxSource is cut before it is parsed.
 func ReadText(subject, body string, attachments bool) Text {
 	t := Text{Subject: richtext.Subject(subject), Source: body, Attachments: attachments}
-	t.subjectLength = utf8.RuneCountInString(t.Subject)
+	t.subjectLength = richtext.Length(t.Subject)
 	t.Subject = beginning(t.Subject, MaxBody)
 	parsed := body
 	if len(parsed) > MaxSource {

@@ -190,21 +190,6 @@ func CheckText(s string) error {
 	return nil
 }
 
-// digestOf returns the digest that distinguishes requests under one key (R28). The same fields are the same
-// request, however their JSON was written. crm is the result of crmDigest. Of a text that is refused for its
-// length, under which nothing is ever accepted, the beginning and the length stand for the whole.
-func (d *Letter) digestOf(crm []any) Digest {
-	subject, body := d.Send.Subject, d.Send.Body
-	var lengths []any
-	if d.text.TooLong() {
-		lengths = []any{len(subject), len(body), d.text.Refusals()[0].Got}
-		subject, body = subject[:min(len(subject), domain.MaxSource)], body[:min(len(body), domain.MaxSource)]
-	}
-	fields := append([]any{d.To, subject, body, d.Attachments, d.Tags, d.Category}, append(crm, lengths...)...)
-	b, _ := json.Marshal(fields) // strings and ids can always be marshalled
-	return halfSum(b)
-}
-
 // crmDigest returns the part of a digest for ids of CRMs. Those of the first CRM have the form of the first
 // version of this program, an object of all its ids in their order, so that a send which is repeated after an
 // upgrade is the same request.

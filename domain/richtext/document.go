@@ -33,6 +33,7 @@
 package richtext
 
 import (
+	"math/bits"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -93,9 +94,10 @@ func Parse(source string) Document {
 // than iterate over the source once.
 func parse(source string) (Document, int) {
 	s := normalize(source)
-	d := Document{images: hasImage(source) || hasImage(s)}
-	d.blocks = make([]block, 0, strings.Count(s, "\n")+1)
-	var in inline
+	d := Document{images: hasImage(source) || s != source && hasImage(s)}
+	lines := strings.Count(s, "\n") + 1
+	d.blocks = make([]block, 0, lines)
+	in := inline{all: make([]span, 0, lines)}
 	var list numbering
 	for start, done := 0, false; !done; {
 		line, next, last := cutLine(s, start)
@@ -112,7 +114,7 @@ func parse(source string) (Document, int) {
 			}
 			d.blocks = append(d.blocks, block{kind: paragraph, spans: in.parse(s[start:end])})
 		case k == blank:
-			d.blocks = append(d.blocks, block{kind: blank, spans: plain(line)})
+			d.blocks = append(d.blocks, block{kind: blank, spans: in.plain(line)})
 		default:
 			d.blocks = append(d.blocks, block{kind: k, number: number, spans: in.parse(content)})
 		}
@@ -120,7 +122,7 @@ func parse(source string) (Document, int) {
 	}
 	d.links = in.links
 	d.text = joinBlocks(d.blocks, len(s))
-	d.length = utf8.RuneCountInString(d.text)
+	d.length = Length(d.text)
 	return d, in.steps
 }
 
@@ -139,29 +141,38 @@ func (d Document) Empty() bool { return invisible(d.text) }
 // paragraph ends at a blank line or a list item, not at a single line break: the reader sees one piece of
 // text (R47).
 func (d Document) Paragraphs() []string {
-	var texts []string
+	n := 0
 	for _, b := range d.blocks {
 		if b.kind != blank {
-			texts = append(texts, b.text())
+			n++
 		}
+	}
+	if n == 0 {
+		return nil
+	}
+	texts := make([]string, 0, n)
+	at := 0 // the start of the block in the text
+	for _, b := range d.blocks {
+		end := at + b.size()
+		if b.kind != blank {
+			texts = append(texts, d.text[at:end])
+		}
+		at = end + 1
 	}
 	return texts
 }
 
-func (b block) text() string {
-	if len(b.spans) == 1 {
-		return b.spans[0].text
-	}
-	var t strings.Builder
+// size returns the length of the text of a block, in bytes.
+func (b block) size() (n int) {
 	for _, s := range b.spans {
-		t.WriteString(s.text)
+		n += len(s.text)
 	}
-	return t.String()
+	return n
 }
 
 func joinBlocks(blocks []block, size int) string {
-	if len(blocks) == 1 {
-		return blocks[0].text()
+	if len(blocks) == 1 && len(blocks[0].spans) == 1 {
+		return blocks[0].spans[0].text
 	}
 	var t strings.Builder
 	t.Grow(size)
@@ -183,13 +194,6 @@ func cutLine(s string, start int) (line string, next int, last bool) {
 		return s[start : start+n], start + n + 1, false
 	}
 	return s[start:], len(s), true
-}
-
-func plain(text string) []span {
-	if text == "" {
-		return nil
-	}
-	return []span{{text: text}}
 }
 
 // normalize returns s as valid UTF-8 in NFC without control characters other than tab and \n. Each CRLF, CR
@@ -239,22 +243,52 @@ func scan(s string) (clean, composed bool) {
 	i := plainASCII(s)
 	composed = true
 	for i < len(s) {
-		r, size := rune(s[i]), 1
-		if r >= utf8.RuneSelf {
+		c := s[i]
+		switch {
+		case ' ' <= c && c < 0x7f:
+			i++
+			continue
+		case c == '\n' || c == '\t':
+			i++
+			i += plainASCII(s[i:])
+			continue
+		case c < utf8.RuneSelf:
+			return false, false
+		}
+		r, size := rune(c&0x1f)<<6, 2
+		if 0xc2 <= c && c < 0xe0 && i+1 < len(s) && s[i+1]&0xc0 == 0x80 {
+			r |= rune(s[i+1] & 0x3f)
+		} else {
 			r, size = utf8.DecodeRuneInString(s[i:])
 		}
-		switch {
-		case r == '\n' || r == '\t':
-			size += plainASCII(s[i+1:])
-		case ' ' <= r && r < 0x7f:
-		case r < 0xa0, lineBreak(r), r == utf8.RuneError && size == 1:
+		if r < 0xa0 || lineBreak(r) || r == utf8.RuneError && size == 1 {
 			return false, false
-		default:
-			composed = composed && composes(r)
 		}
+		composed = composed && composes(r)
 		i += size
 	}
 	return true, composed
+}
+
+// Length returns the number of code points of a text, which must be valid UTF-8.
+func Length(text string) int {
+	const high = 0x8080808080808080
+	n, i := len(text), 0
+	for ; len(text)-i >= 8; i += 8 {
+		w := eightBytes(text[i : i+8])
+		n -= bits.OnesCount64(w &^ (w << 1) & high) // the bytes that begin with the bits 10 continue a code point
+	}
+	for ; i < len(text); i++ {
+		if text[i]&0xc0 == 0x80 {
+			n--
+		}
+	}
+	return n
+}
+
+func eightBytes(s string) uint64 {
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
 }
 
 // composes reports, for frequent letters and signs, that a text of them alone is NFC: none decomposes, and
@@ -278,8 +312,7 @@ func composes(r rune) bool {
 func plainASCII(s string) (n int) {
 	const ones, high = 0x0101010101010101, 0x8080808080808080
 	for ; len(s)-n >= 8; n += 8 {
-		w := uint64(s[n]) | uint64(s[n+1])<<8 | uint64(s[n+2])<<16 | uint64(s[n+3])<<24 |
-			uint64(s[n+4])<<32 | uint64(s[n+5])<<40 | uint64(s[n+6])<<48 | uint64(s[n+7])<<56
+		w := eightBytes(s[n : n+8])
 		// The high bit of a byte: of the byte itself, of one below a blank, and of 0x7f plus one.
 		if (w|(w-' '*ones)|(w+ones))&high != 0 {
 			return n
@@ -301,7 +334,7 @@ func lineBreak(r rune) bool {
 func invisible(s string) bool {
 	for _, r := range s {
 		switch {
-		case unicode.IsSpace(r), unicode.Is(unicode.Cf, r), unicode.Is(unicode.Variation_Selector, r):
+		case unicode.IsSpace(r), isFormat(r), unicode.Is(unicode.Variation_Selector, r):
 		case r == '\u115f', r == '\u1160', r == '\u3164', r == '\uffa0', r == '\u2800', r == '\u034f':
 		default:
 			return false

@@ -120,13 +120,7 @@ func check(t *testing.T, source string) {
 		t.Errorf("the sanitizer had to change the HTML\nfrom %s\nto   %s", d.unsanitized(), got)
 	}
 	shown := strings.Join(textOf(t, d.HTML()), "\n")
-	var texts []string
-	for _, b := range d.blocks {
-		if b.kind != blank {
-			texts = append(texts, b.text())
-		}
-	}
-	if want := strings.Join(texts, "\n"); shown != want {
+	if want := strings.Join(d.Paragraphs(), "\n"); shown != want {
 		t.Errorf("the HTML shows %q, the text is %q", shown, want)
 	}
 	allowed := map[string]bool{}

@@ -7,7 +7,7 @@ import "strings"
 func (d Document) Images() bool { return d.images }
 
 func hasImage(s string) bool {
-	return containsFold(s, "<img") || containsFold(s, "data:image") || hasImageLink(s)
+	return containsFold(s, "<img", 0) || containsFold(s, "data:image", len("data")) || hasImageLink(s)
 }
 
 // hasImageLink reports whether s contains `![` whose `]` is followed by `(`. Both the next `]` and the
@@ -39,17 +39,18 @@ func hasImageLink(s string) bool {
 	return false
 }
 
-// containsFold reports whether s contains part in any case. part is ASCII in lower case.
-func containsFold(s, part string) bool {
-	first := part[0]
-	for i := 0; i+len(part) <= len(s); i++ {
-		c := s[i]
-		if 'A' <= c && c <= 'Z' {
-			c += 'a' - 'A'
+// containsFold reports whether s contains part in any case. The character part[sign] is no letter, so it is
+// what is searched for.
+func containsFold(s, part string, sign int) bool {
+	for at := 0; ; at++ {
+		next := strings.IndexByte(s[at:], part[sign])
+		if next < 0 {
+			return false
 		}
-		if c == first && strings.EqualFold(s[i:i+len(part)], part) {
+		at += next
+		start, end := at-sign, at-sign+len(part)
+		if start >= 0 && end <= len(s) && strings.EqualFold(s[start:end], part) {
 			return true
 		}
 	}
-	return false
 }

@@ -1,6 +1,7 @@
 package richtext
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -19,9 +20,11 @@ type inline struct {
 	tokens []token
 	runs   []delimiter
 
-	brackets  []int // scratch: the positions of open brackets
-	parens    []int // by position of a "(": the position of its ")", 0 for none
-	nextBlank []int // by position: the position of the next blank
+	all []span // of all paragraphs so far
+
+	brackets  []int32 // scratch: the positions of open brackets
+	parens    []int32 // by position of a "(": the position of its ")", 0 for none
+	nextBlank []int32 // by position: the position of the next blank
 }
 
 // token is a piece of markup, which the reader does not see: a delimiter run, or the start or end of a link.
@@ -43,8 +46,8 @@ type delimiter struct {
 
 // parse returns the spans of s, which is normalized, and appends its links to in.links.
 func (in *inline) parse(s string) []span {
-	if !strings.ContainsAny(s, "*~]") {
-		return plain(s)
+	if strings.IndexByte(s, '*') < 0 && strings.IndexByte(s, '~') < 0 && strings.IndexByte(s, ']') < 0 {
+		return in.plain(s)
 	}
 	in.s, in.tokens, in.runs, in.found = s, in.tokens[:0], in.runs[:0], in.found[:0]
 	in.findLinks()
@@ -65,6 +68,16 @@ func (in *inline) parse(s string) []span {
 	in.scan(at, len(s), &outer)
 	in.pair(outer)
 	return in.compose(in.spans())
+}
+
+// plain returns the one span of a text without markup.
+func (in *inline) plain(text string) []span {
+	if text == "" {
+		return nil
+	}
+	n := len(in.all)
+	in.all = append(in.all, span{text: text})
+	return in.all[n : n+1 : n+1]
 }
 
 // scope is a list of the delimiter runs that may pair with each other: those in the text of one link, or
@@ -216,7 +229,7 @@ func (in *inline) unlink(i int) {
 // spans cuts the paragraph at its tokens. The unpaired markers of a run are text, which stands after the
 // styles that it closes and before those that it opens.
 func (in *inline) spans() []span {
-	var spans []span
+	start := len(in.all)
 	var depth [3]int
 	href, at := "", 0
 	emit := func(text string) {
@@ -229,7 +242,7 @@ func (in *inline) spans() []span {
 				st |= 1 << i
 			}
 		}
-		spans = append(spans, span{text: text, style: st, href: href})
+		in.all = append(in.all, span{text: text, style: st, href: href})
 	}
 	for _, t := range in.tokens {
 		if t.run >= 0 && in.runs[t.run].unused == in.runs[t.run].n {
@@ -251,15 +264,18 @@ func (in *inline) spans() []span {
 		}
 	}
 	emit(in.s[at:])
-	return spans
+	return in.all[start:len(in.all):len(in.all)]
 }
 
 // compose makes the joined text of the spans NFC. The source is NFC, but markup may have separated a letter
 // from its accent; the accent then moves to the letter and takes its style.
 func (in *inline) compose(spans []span) []span {
+	if !slices.ContainsFunc(spans, beginsWithAccent) {
+		return spans
+	}
 	kept := make([]span, 0, len(spans))
 	for _, s := range spans {
-		if len(kept) > 0 && s.text[0] >= utf8.RuneSelf && !norm.NFC.PropertiesString(s.text).BoundaryBefore() {
+		if len(kept) > 0 && beginsWithAccent(s) {
 			accents := norm.NFC.FirstBoundaryInString(s.text)
 			if accents < 0 {
 				accents = len(s.text)
@@ -287,4 +303,9 @@ func (in *inline) compose(spans []span) []span {
 		}
 	}
 	return kept
+}
+
+// beginsWithAccent reports whether the first character of a span may be composed with the one before it.
+func beginsWithAccent(s span) bool {
+	return s.text[0] >= utf8.RuneSelf && !norm.NFC.PropertiesString(s.text).BoundaryBefore()
 }

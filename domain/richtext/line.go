@@ -1,6 +1,7 @@
 package richtext
 
 import (
+	"iter"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -15,12 +16,20 @@ func Line(s string) string {
 	if printableASCII(s) {
 		return s
 	}
+	if strings.ContainsFunc(s, func(r rune) bool { return neverDrawn(r) || joins(r) || tagged(r) }) {
+		var out strings.Builder
+		out.Grow(len(s))
+		for r := range drawn(s) {
+			out.WriteRune(r)
+		}
+		s = out.String()
+	}
 	return strings.Map(func(r rune) rune {
 		if unicode.IsSpace(r) && r != '\u00a0' && r != '\u202f' && r != '\u3000' {
 			return ' '
 		}
 		return r
-	}, drawn(s))
+	}, s)
 }
 
 func printableASCII(s string) bool {
@@ -32,29 +41,31 @@ func printableASCII(s string) bool {
 	return true
 }
 
-// drawn returns s without the characters that Line leaves out; line breaks and tabs stay.
-func drawn(s string) string {
-	if !strings.ContainsFunc(s, func(r rune) bool { return neverDrawn(r) || joins(r) || tagged(r) }) {
-		return s
-	}
-	kept := make([]rune, 0, len(s))
-	for _, r := range s {
-		flag := tagged(r) && len(kept) > 0 && (kept[len(kept)-1] == '🏴' || tagged(kept[len(kept)-1]))
-		if !neverDrawn(r) && (!tagged(r) || flag) {
-			kept = append(kept, r)
+// drawn returns the characters of s without those that Line leaves out; line breaks and tabs stay.
+func drawn(s string) iter.Seq[rune] {
+	return func(yield func(rune) bool) {
+		before, flag := ' ', ' ' // the last character; the same when what is left out as a joiner counts
+		joiner := rune(-1)       // left out unless the next character is joinable
+		for _, r := range s {
+			if neverDrawn(r) || tagged(r) && flag != '🏴' && !tagged(flag) {
+				continue
+			}
+			flag = r
+			if joiner >= 0 && joinable(r) && !yield(joiner) {
+				return
+			}
+			joiner = -1
+			switch {
+			case !joins(r):
+				if !yield(r) {
+					return
+				}
+				before = r
+			case joinable(before):
+				joiner = r
+			}
 		}
 	}
-	var out strings.Builder
-	out.Grow(len(s))
-	before := ' '
-	for i, r := range kept {
-		if joins(r) && !(joinable(before) && i+1 < len(kept) && joinable(kept[i+1])) {
-			continue
-		}
-		out.WriteRune(r)
-		before = r
-	}
-	return out.String()
 }
 
 // neverDrawn reports whether r only acts on its neighbours, or on the terminal that shows it.
@@ -62,7 +73,15 @@ func neverDrawn(r rune) bool {
 	if unicode.IsControl(r) {
 		return !unicode.IsSpace(r)
 	}
-	return unicode.Is(unicode.Cf, r) && !joins(r) && !tagged(r) && !unicode.Is(unicode.Prepended_Concatenation_Mark, r)
+	return isFormat(r) && !joins(r) && !tagged(r) && !unicode.Is(unicode.Prepended_Concatenation_Mark, r)
+}
+
+// isFormat reports whether r is a format character (Cf), of which most letters are far away.
+func isFormat(r rune) bool {
+	if r < 0xad || 0xad < r && r < 0x600 || 0x3000 <= r && r < 0xfe00 {
+		return false
+	}
+	return unicode.Is(unicode.Cf, r)
 }
 
 // joins reports whether r is the zero-width joiner or non-joiner, which emoji and some scripts need.

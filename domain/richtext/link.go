@@ -43,12 +43,12 @@ func (in *inline) findLinks() {
 	for i := 0; i < len(in.s); i++ {
 		switch in.s[i] {
 		case '[':
-			open = append(open, i)
+			open = append(open, int32(i))
 		case ']':
 			if len(open) == 0 {
 				continue
 			}
-			start := open[len(open)-1]
+			start := int(open[len(open)-1])
 			open = open[:len(open)-1]
 			if i+1 >= len(in.s) || in.s[i+1] != '(' || start > 0 && in.s[start-1] == '!' {
 				continue
@@ -73,27 +73,28 @@ func (in *inline) findLinks() {
 // matchParens fills in.parens and in.nextBlank for the paragraph.
 func (in *inline) matchParens() {
 	n := len(in.s)
-	in.parens = append(in.parens[:0], make([]int, n)...)
-	in.nextBlank = append(in.nextBlank[:0], make([]int, n+1)...)
+	in.parens = append(in.parens[:0], make([]int32, n)...)
+	in.nextBlank = append(in.nextBlank[:0], make([]int32, n+1)...)
 	open := in.brackets[:0]
 	for i := 0; i < n; i++ {
 		switch in.s[i] {
 		case '(':
-			open = append(open, i)
+			open = append(open, int32(i))
 		case ')':
 			if k := len(open); k > 0 {
-				in.parens[open[k-1]] = i
+				in.parens[open[k-1]] = int32(i)
 				open = open[:k-1]
 			}
 		}
 	}
 	in.brackets = open
-	in.nextBlank[n] = n
+	next := int32(n)
+	in.nextBlank[n] = next
 	for i := n - 1; i >= 0; i-- {
-		in.nextBlank[i] = in.nextBlank[i+1]
-		if strings.IndexByte(blanks, in.s[i]) >= 0 {
-			in.nextBlank[i] = i
+		if c := in.s[i]; c == ' ' || c == '\t' || c == '\n' { // blanks
+			next = int32(i)
 		}
+		in.nextBlank[i] = next
 	}
 }
 
@@ -101,7 +102,7 @@ func (in *inline) matchParens() {
 // resembles a link, the end of its text and bracket.
 func (in *inline) readLink(start, textEnd int) (l Link, end int, ok bool) {
 	open := textEnd + 1
-	closing := in.parens[open]
+	closing := int(in.parens[open])
 	inside := in.s[open+1:]
 	if closing > 0 {
 		inside = in.s[open+1 : closing]
@@ -112,7 +113,7 @@ func (in *inline) readLink(start, textEnd int) (l Link, end int, ok bool) {
 		return l, 0, false // "[t]()": nowhere to go
 	}
 	l.Text = in.s[start+1 : textEnd]
-	if closing > 0 && in.nextBlank[from] >= from+len(inside) {
+	if closing > 0 && int(in.nextBlank[from]) >= from+len(inside) {
 		in.steps += len(inside)
 		l.URL, l.Scheme, l.href = inside, schemeOf(inside), hrefOf(inside)
 		return l, closing + 1, true
@@ -153,7 +154,7 @@ func schemeOf(address string) string {
 	var scheme strings.Builder
 	for _, r := range address {
 		switch {
-		case unicode.IsSpace(r), unicode.IsControl(r), unicode.Is(unicode.Cf, r), r == utf8.RuneError:
+		case unicode.IsSpace(r), unicode.IsControl(r), isFormat(r), r == utf8.RuneError:
 		case r == '<' && scheme.Len() == 0:
 		case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z':
 			scheme.WriteRune(unicode.ToLower(r))

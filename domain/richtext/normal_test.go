@@ -3,6 +3,7 @@ package richtext
 import (
 	"strings"
 	"testing"
+	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
@@ -19,6 +20,18 @@ func TestComposes(t *testing.T) {
 		s := string(r)
 		if p := norm.NFC.PropertiesString(s); !p.BoundaryBefore() || norm.NFC.String(s) != s {
 			t.Fatalf("U+%04X is not NFC by itself", r)
+		}
+	}
+}
+
+// TestIsFormat checks the quick answer for most letters against the category, and Length against counting.
+func TestIsFormat(t *testing.T) {
+	for r := rune(0); r <= utf8.MaxRune; r++ {
+		if got, want := isFormat(r), unicode.Is(unicode.Cf, r); got != want {
+			t.Fatalf("U+%04X is a format character: %v, want %v", r, got, want)
+		}
+		if s := strings.Repeat(string(r), 5) + "end"; Length(s) != 8 {
+			t.Fatalf("%q has the length %d", s, Length(s))
 		}
 	}
 }

@@ -3,6 +3,7 @@ package richtext
 import (
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // MaxPreview is the length limit of a preview in the inbox, in code points (R30).
@@ -17,49 +18,60 @@ func PlainPreview(text string, limit int) string { return Document{text: text}.P
 // What Line leaves out is left out, so that the preview cannot reverse or hide what follows it on the page
 // (F38).
 func (d Document) Preview(limit int) string {
-	var line strings.Builder
+	var space [256]byte
+	line := space[:0]
 	n, gap := 0, false
-	for _, r := range drawn(d.text) {
+	cut := 0 // where the last character begins that may stand before the ellipsis, or the one behind it
+	for r := range drawn(d.text) {
 		if unicode.IsSpace(r) {
 			gap = n > 0
 			continue
 		}
 		if gap {
-			line.WriteByte(' ')
+			if n == limit-1 {
+				cut = len(line)
+			}
+			line = append(line, ' ')
 			n++
 			gap = false
 		}
 		if n > limit { // the text is too long, and line contains all that truncate needs
 			break
 		}
-		line.WriteRune(r)
+		if n == limit-1 {
+			cut = len(line)
+		}
+		line = utf8.AppendRune(line, r)
 		n++
 	}
 	if n <= limit {
-		return line.String()
+		return string(line)
 	}
 	if limit <= 0 {
 		return ""
 	}
-	return truncate([]rune(line.String()), limit-1) + "…"
+	return truncate(string(line), cut, limit-1) + "…"
 }
 
-// truncate returns the first runes of line, at most limit, cut after a word and without opening or separating
-// punctuation at the end.
-func truncate(line []rune, limit int) string {
-	end := limit
-	for end > 0 && line[end] != ' ' {
-		end--
-	}
-	if end == 0 || end < limit/2 { // a long word, or a script without blanks
-		for end = limit; end > 0 && sameGrapheme(line[end-1], line[end]); {
-			end--
+// truncate returns the beginning of line, at most limit characters, which are line[:at], cut after a word and
+// without opening or separating punctuation at the end.
+func truncate(line string, at, limit int) string {
+	end := strings.LastIndexByte(line[:at+1], ' ')
+	if end <= 0 || Length(line[:end]) < limit/2 { // a long word, or a script without blanks
+		end = at
+		for end > 0 {
+			before, size := utf8.DecodeLastRuneInString(line[:end])
+			after, _ := utf8.DecodeRuneInString(line[end:])
+			if !sameGrapheme(before, after) {
+				break
+			}
+			end -= size
 		}
 		if end == 0 {
-			end = limit
+			end = at
 		}
 	}
-	return strings.TrimRightFunc(string(line[:end]), func(r rune) bool {
+	return strings.TrimRightFunc(line[:end], func(r rune) bool {
 		return r == ' ' || strings.ContainsRune(",;:-–—([{…", r)
 	})
 }

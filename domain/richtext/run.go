@@ -1,10 +1,5 @@
 package richtext
 
-import (
-	"strings"
-	"unicode/utf8"
-)
-
 // Run is a piece of text that is bold or italic or both (R51).
 type Run struct {
 	Text   string
@@ -15,17 +10,20 @@ type Run struct {
 // italics is one run, because the reader sees one emphasis. A run ends with its paragraph or list item.
 func (d Document) Runs() []Run {
 	var runs []Run
+	at, length := 0, 0 // the end of the last span in the text, and the length of the run that ends there
 	for _, b := range d.blocks {
-		var text strings.Builder
 		for i, s := range b.spans {
+			at += len(s.text)
 			if s.style&(bold|italic) != 0 {
-				text.WriteString(s.text)
+				length += len(s.text)
 			}
-			if last := i == len(b.spans)-1; text.Len() > 0 && (last || b.spans[i+1].style&(bold|italic) == 0) {
-				runs = append(runs, Run{Text: text.String(), Length: utf8.RuneCountInString(text.String())})
-				text.Reset()
+			if last := i == len(b.spans)-1; length > 0 && (last || b.spans[i+1].style&(bold|italic) == 0) {
+				text := d.text[at-length : at]
+				runs = append(runs, Run{Text: text, Length: Length(text)})
+				length = 0
 			}
 		}
+		at++ // the line break
 	}
 	return runs
 }
