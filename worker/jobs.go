@@ -47,6 +47,7 @@ func (j *Jobs) Handlers() map[string]Handler {
 		mailroom.TaskSnapshot:       j.snapshot,
 		mailroom.TaskErase:          j.erase,
 		mailroom.TaskRetain:         j.retain,
+		mailroom.TaskPartitions:     j.partitions,
 		mailroom.TaskWebhookDeliver: j.webhookDeliver,
 	}
 }
@@ -108,6 +109,15 @@ func (j *Jobs) retain(ctx context.Context, _ []string) error {
 		return err
 	}
 	return j.Service.Scrub(ctx)
+}
+
+// partitions keeps the partitions of the record, and warns when an operator has to.
+func (j *Jobs) partitions(ctx context.Context, _ []string) error {
+	advice, err := j.Service.Partition(ctx)
+	if advice != "" {
+		j.Log.WarnContext(ctx, advice)
+	}
+	return err
 }
 
 // sweep repeats batch until one handles fewer than sweepBatch rows, sweepLimit times at most.

@@ -316,7 +316,13 @@ func postgresCopies(t *testing.T) {
 		copied := open(t, twin)
 		held(t, copied, "another database")
 		resumed(t, copied, twin)
-		command(t, "pg_restore", "--no-owner", "--clean", "--exit-on-error", "--dbname="+cfg.URL, dump) // over the original
+		// Over the original: PostgreSQL cannot drop the constraint of a partition, says so, and goes on.
+		out, _ := exec.Command(recordtest.Program(t, "pg_restore"), "--no-owner", "--clean", "--dbname="+cfg.URL, dump).CombinedOutput()
+		for line := range strings.Lines(string(out)) {
+			if strings.Contains(line, "ERROR") && !strings.Contains(line, "cannot drop inherited constraint") {
+				t.Errorf("pg_restore --clean: %s", out)
+			}
+		}
 		held(t, open(t, cfg), "tables were made anew")
 	})
 }

@@ -191,7 +191,7 @@ const (
 		coalesce(s.email, ''), coalesce(s.team, ''), coalesce(p.company, ''), coalesce(p.headline, ''), `
 	lastAnswer = `CASE WHEN i.replied_at IS NULL THEN '' ELSE coalesce((SELECT q.body FROM replies q WHERE q.inmail = i.id
 			AND q.from_member = i.recipient AND q.automatic = FALSE ORDER BY q.at DESC, q.id DESC LIMIT 1), '') END`
-	pushTables = `JOIN texts x ON x.inmail = i.id LEFT JOIN crm_links l ON l.inmail = i.id AND l.crm = $1
+	pushTables = `LEFT JOIN ` + textsOf + `LEFT JOIN crm_links l ON l.inmail = i.id AND l.crm = $1
 		LEFT JOIN members s ON s.id = i.sender LEFT JOIN members p ON p.id = i.recipient `
 )
 

@@ -133,7 +133,7 @@ func (t *tx) EraseMember(id domain.MemberID, limit int) (touched []domain.ID, do
 	if err := t.markLater(touched); err != nil {
 		return nil, false, err
 	}
-	if _, err := t.exec("erase texts", emptyTexts, touched); err != nil {
+	if _, err := t.exec("erase texts", emptyTexts, touched, slices.Min(touched), slices.Max(touched)); err != nil {
 		return nil, false, err
 	}
 	if _, err := t.exec("erase replies", eraseReplies, touched, id, domain.Erased); err != nil {
@@ -191,11 +191,13 @@ const (
 )
 
 const (
-	oldInMails = `SELECT id, coalesce(sent_at, ended_at, 0), subject <> '' OR preview <> '' OR body <> '' OR decline_reason <> ''
-		FROM inmails JOIN texts ON inmail = id WHERE `
-	oldReplies = `SELECT id, at, body <> '' FROM replies WHERE `
+	// An InMail whose texts went with their partition is due for the CRMs, too.
+	oldInMails = `SELECT i.id, coalesce(i.sent_at, i.ended_at, 0), coalesce(x.subject <> '' OR x.preview <> ''
+			OR x.body <> '' OR x.decline_reason <> '', TRUE)` + inmailTables + `WHERE `
+	oldReplies = `SELECT i.id, i.at, i.body <> '' FROM replies i WHERE `
+	// The bounds leave the partitions alone that have none of the ids.
 	emptyTexts = `UPDATE texts SET subject = '', preview = '', body = '', decline_reason = ''
-		WHERE inmail IN (SELECT unnest($1::uuid[]))`
+		WHERE inmail IN (SELECT unnest($1::uuid[])) AND inmail BETWEEN $2 AND $3`
 	emptyBodies = `UPDATE replies SET body = '' WHERE id IN (SELECT unnest($1::uuid[]))`
 )
 
@@ -247,16 +249,16 @@ func (t *tx) dropTexts(state, find, empty string, before time.Time, limit int) (
 	var c conditions
 	c.and("TRUE")
 	if len(place) > 0 {
-		c.and("id > " + c.arg(domain.ID(place)))
+		c.and("i.id > " + c.arg(domain.ID(place)))
 	}
 	if state == stateDroppedInMails {
-		c.and("id < " + firstWaiting)
+		c.and("i.id < " + firstWaiting)
 	}
 	var passed int
 	var due []domain.ID
 	waits := false
 	var last domain.ID
-	err = t.query("find old texts", find+c.sql+` ORDER BY id LIMIT `+c.arg(limit), func(r row) error {
+	err = t.query("find old texts", find+c.sql+` ORDER BY i.id LIMIT `+c.arg(limit), func(r row) error {
 		var id domain.ID
 		var at int64
 		var written bool
@@ -277,7 +279,11 @@ func (t *tx) dropTexts(state, find, empty string, before time.Time, limit int) (
 		return 0, err
 	}
 	if len(due) > 0 {
-		if _, err := t.exec("drop old texts", empty, due); err != nil {
+		args := []any{due}
+		if state == stateDroppedInMails {
+			args = append(args, due[0], due[len(due)-1])
+		}
+		if _, err := t.exec("drop old texts", empty, args...); err != nil {
 			return 0, err
 		}
 		if err := t.copiesFollow(state, due); err != nil {

@@ -8,7 +8,9 @@ import (
 	"io/fs"
 	"strings"
 	"sync/atomic"
+	"time"
 
+	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/pressly/goose/v3"
 
 	"inmail/domain/mailroom"
@@ -171,3 +173,89 @@ func LetServerShow(r *Record) {
 type shown struct{ *postgres }
 
 func (shown) ownTime() bool { return true }
+
+// Upkeep is what a test lets be done about partitions.
+type Upkeep struct {
+	Now, Before time.Time
+	Months      int
+	Small       int64 // bytes of a DEFAULT partition that is read under a lock
+	Large       bool  // a larger one is converted
+}
+
+// Run keeps the partitions of a record.
+func (u Upkeep) Run(ctx context.Context, r *Record) (advice string, err error) {
+	return r.engine.partition(ctx, upkeep{now: u.Now, months: u.Months, small: u.Small, large: u.Large, before: u.Before})
+}
+
+// Executed runs fn in a transaction and returns, for each of its statements that reads texts, the steps of
+// its generic plan that read them and were executed, one line each.
+func Executed(ctx context.Context, r *Record, fn func(tx mailroom.Tx) error) (map[string][]string, error) {
+	s, err := r.engine.begin(ctx, true)
+	if err != nil {
+		return nil, err
+	}
+	defer s.rollback()
+	visited := &watched{session: s}
+	t := &tx{ctx: ctx, r: r, s: visited, write: true}
+	if err := errors.Join(fn(t), t.flush()); err != nil {
+		return nil, err
+	}
+	direct := s.(*postgresSession).conn.Conn().PgConn()
+	executed := map[string][]string{}
+	for _, st := range visited.statements {
+		if !strings.Contains(st.sql, "texts") || strings.HasPrefix(st.sql, "INSERT") {
+			continue
+		}
+		args := postgresArgs(st.args)
+		if st.rows[0] != nil {
+			columns, err := postgresColumns(st.rows)
+			if err != nil {
+				return nil, err
+			}
+			args = append(args, columns...)
+		}
+		literals := make([]string, len(args))
+		for i, a := range args {
+			literals[i] = literal(a)
+		}
+		name := fmt.Sprintf("plan%d", prepared.Add(1))
+		sql := fmt.Sprintf("SET LOCAL plan_cache_mode = force_generic_plan; PREPARE %s AS %s; EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) EXECUTE %[1]s",
+			name, postgresMoments(st.sql, st.args))
+		if len(literals) > 0 {
+			sql += "(" + strings.Join(literals, ", ") + ")"
+		}
+		results, err := direct.Exec(ctx, "SAVEPOINT explained; "+sql+"; ROLLBACK TO explained").ReadAll()
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", sql, err)
+		}
+		executed[st.sql] = []string{}
+		for _, result := range results {
+			for _, line := range result.Rows {
+				if l := string(line[0]); strings.Contains(l, "Scan") && strings.Contains(l, " on texts") && !strings.Contains(l, "never executed") {
+					executed[st.sql] = append(executed[st.sql], l)
+				}
+			}
+		}
+	}
+	return executed, nil
+}
+
+// literal returns an argument of a statement in SQL.
+func literal(arg any) string {
+	quoted := func(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
+	switch v := arg.(type) {
+	case string:
+		return quoted(v)
+	case []string:
+		return "ARRAY[" + quoted(strings.Join(v, "','")) + "]"
+	case pgtype.UUID:
+		return quoted(v.String())
+	case []pgtype.UUID:
+		texts := make([]string, len(v))
+		for i, u := range v {
+			texts[i] = u.String()
+		}
+		return "'{" + strings.Join(texts, ",") + "}'"
+	}
+	return fmt.Sprint(arg)
+}

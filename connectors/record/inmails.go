@@ -25,15 +25,24 @@ const inmailColumns = `i.id, i.sender, i.recipient, i.category, i.tags, i.status
 const waitingColumns = `i.id, i.sender, i.recipient, i.category, i.tags, 'queued', 1, i.version,
 	'', FALSE, 0, i.accepted_at, 0, 0, 0, 0, 0, 0, i.account_type, i.words, i.advice, i.crm_ids, 0, 0, 0, `
 
-// The texts of an InMail are a row of the table texts, which every InMail has. A list reads no
-// bodies, and a sweep no texts.
+// The texts of an InMail are a row of the table texts. What waits has it; a decided InMail without one is as
+// old as the partition that retention dropped, and its texts are empty (Partition). A list reads no bodies,
+// and a sweep no texts.
 const (
-	withTexts    = `x.subject, x.preview, x.body, x.decline_reason, ''`
-	withoutBody  = `x.subject, x.preview, '', x.decline_reason, CASE WHEN x.preview = '' THEN substr(x.body, 1, 200) ELSE '' END`
+	withTexts = `coalesce(x.subject, ''), coalesce(x.preview, ''), coalesce(x.body, ''),
+		coalesce(x.decline_reason, ''), ''`
+	withoutBody = `coalesce(x.subject, ''), coalesce(x.preview, ''), '', coalesce(x.decline_reason, ''),
+		CASE WHEN x.preview = '' THEN substr(x.body, 1, 200) ELSE '' END`
 	withoutTexts = `'', '', '', '', ''`
 
-	inmailTables  = ` FROM inmails i JOIN texts x ON x.inmail = i.id `
-	waitingTables = ` FROM waiting i JOIN texts x ON x.inmail = i.id `
+	// PostgreSQL looks each text up in the partition of its InMail: a LIMIT keeps it from another plan. It
+	// counts a look-up once for each partition, as what the id leaves of them is known only when the plan
+	// runs, and would rather read all texts of a record that is not large yet, with a plan that it keeps.
+	textsOf = `/*sqlite texts x ON x.inmail = i.id*//*postgres LATERAL (
+		SELECT t.subject, t.preview, t.body, t.decline_reason FROM texts t WHERE t.inmail = i.id LIMIT 1) x ON TRUE*/ `
+
+	inmailTables  = ` FROM inmails i LEFT JOIN ` + textsOf
+	waitingTables = ` FROM waiting i JOIN ` + textsOf
 )
 
 // scanInMail reads inmailColumns, the texts, and then the columns of more.
@@ -413,7 +422,8 @@ func (t *tx) Save(changes []mailroom.Change) error {
 			return err
 		}
 	}
-	if err := t.laterBatch("store why InMails were declined", saveReasons, &reasons, len(reasons.rows)); err != nil {
+	// One whose texts were dropped has no row for a reason.
+	if err := t.laterBatch("store why InMails were declined", saveReasons, &reasons, anyNumber); err != nil {
 		return err
 	}
 	if err := t.markLater(changed); err != nil {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/pressly/goose/v3"
 
@@ -52,6 +53,10 @@ func Open(ctx context.Context, cfg Config, clock mailroom.Clock) (*Record, error
 		r.Close()
 		return nil, fmt.Errorf("the record %s: %w", r.Where(), explain("see whether it is a copy", err))
 	}
+	if cfg.Migrate && r.Held() == nil {
+		// What fails here or takes long is left to the job.
+		_, _ = r.engine.partition(ctx, upkeep{now: r.Now(), months: monthsAhead, small: smallPartition})
+	}
 	return r, nil
 }
 
@@ -89,14 +94,19 @@ func orNil[E engine](e E, err error) (engine, error) {
 	return e, nil
 }
 
-// Migrate brings the schema of the record up to date, whatever cfg.Migrate says, and closes it.
+// Migrate brings the schema of the record up to date, whatever cfg.Migrate says, makes the partitions of a
+// year, and closes it.
 func Migrate(ctx context.Context, cfg Config, clock mailroom.Clock) error {
 	cfg.Migrate = true
 	r, err := open(ctx, cfg, clock)
 	if err != nil {
 		return err
 	}
-	r.Close()
+	defer r.Close()
+	u := upkeep{now: r.Now(), months: monthsAheadMigrated, small: smallPartition, large: true}
+	if _, err := r.engine.partition(ctx, u); err != nil {
+		return fmt.Errorf("the record %s: %w", r.Where(), explain("make the partitions of the next months", err))
+	}
 	return nil
 }
 
@@ -151,7 +161,7 @@ func up(ctx context.Context, dialect goose.Dialect, db *sql.DB, translate func(s
 	if err != nil {
 		return err
 	}
-	for before := int64(-1); ; {
+	for before, locked := int64(-1), 0; ; {
 		has, wants, err := p.GetVersions(ctx)
 		if err != nil {
 			return err
@@ -177,6 +187,11 @@ func up(ctx context.Context, dialect goose.Dialect, db *sql.DB, translate func(s
 		if err != nil && has == before { // else another program was quicker: read the version again
 			var partial *goose.PartialError
 			if errors.As(err, &partial) {
+				if gotNoLock(partial.Err) && locked < lockTries {
+					locked++
+					time.Sleep(lockPause)
+					continue
+				}
 				return fmt.Errorf("migration %s: %w", partial.Failed.Source.Path, explain("migrate", partial.Err))
 			}
 			return err

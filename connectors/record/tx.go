@@ -21,6 +21,7 @@ type engine interface {
 	// diagnose completes the fault of a transaction from outside of the database, where that knows more.
 	diagnose(err error)
 	scrub(ctx context.Context) error
+	partition(ctx context.Context, u upkeep) (advice string, err error)
 	settled(ctx context.Context) (position int64, err error)
 	close()
 	// ownTime says that the process's clock is the record's; readTime is the statement that reads the time.

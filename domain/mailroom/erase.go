@@ -413,6 +413,24 @@ func (svc *Service) DropTexts(ctx context.Context, limit int) (n int, err error)
 	return n, wrap("drop old texts", err)
 }
 
+// Partition keeps the partitions of the record's texts: it makes those of the months to come, and drops those
+// whose texts are all older than the policy retain_days. advice says what an operator should do.
+func (svc *Service) Partition(ctx context.Context) (advice string, err error) {
+	var now, before time.Time
+	err = svc.record.View(ctx, func(tx Tx) error {
+		now = tx.Now()
+		return nil
+	})
+	if err != nil {
+		return "", wrap("read the record's time", err)
+	}
+	if svc.policy.RetainDays > 0 {
+		before = now.Add(-time.Duration(svc.policy.RetainDays) * 24 * time.Hour)
+	}
+	advice, err = svc.record.Partition(ctx, now, before)
+	return advice, wrap("keep the partitions of the record", err)
+}
+
 // Scrub empties the unused parts of the record's files, if something was erased or dropped since the last
 // time.
 func (svc *Service) Scrub(ctx context.Context) error { return svc.scrubIfDue(ctx) }

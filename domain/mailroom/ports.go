@@ -269,6 +269,11 @@ type Record interface {
 	// Scrub removes every byte of deleted data from the files of the record, free pages and write-ahead log
 	// included (R60).
 	Scrub(ctx context.Context) error
+	// Partition keeps the partitions in which the record has the texts, where it has any: it makes those of
+	// the months after now, and drops those whose texts are all older than before; zero drops none. An
+	// InMail in one that was dropped reads as with empty texts. advice says what an operator should do,
+	// when the record cannot; nothing is lost then.
+	Partition(ctx context.Context, now, before time.Time) (advice string, err error)
 }
 
 // Tx is one transaction of the record. All methods take batches, and those that answer do so row by row;

@@ -48,6 +48,7 @@ const (
 	TaskSnapshot       = "analytics:snapshot"
 	TaskErase          = "member:erase"
 	TaskRetain         = "record:retain"
+	TaskPartitions     = "record:partitions"
 	TaskWebhookDeliver = "webhook:deliver"
 )
 
@@ -129,6 +130,12 @@ var taskKinds = []TaskKind{
 		Does: "drops old keys, events and entries of the audit, empties texts older than the policy `retain_days`, " +
 			"then their bytes in the files; " +
 			"such an InMail opens with empty texts, counts stay",
+	},
+	{
+		Type: TaskPartitions, Queue: QueueUpkeep, Every: time.Hour,
+		Timeout: 6 * time.Hour, Retries: 3,
+		Does: "PostgreSQL: makes the partitions of the next months, " +
+			"drops those whose texts are all older than the policy `retain_days`",
 	},
 	{
 		Type: TaskWebhookDeliver, Queue: QueueHooks, Every: time.Second, Timeout: time.Minute,
