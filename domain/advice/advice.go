@@ -110,17 +110,19 @@ func (r *Reading) For(recipient Profile, commonConnections []string) []Hit {
 			hits = append(hits, Hit{code, detail})
 		}
 	}
-	names := namesOf(recipient.Name)
+	var space [4]name
+	scratch := &text{words: make([]word, 0, 8)}
+	names := namesOf(space[:0], recipient.Name, scratch)
 	add(NoName, noName(r.all, names))
-	add(NoSpecifics, noSpecifics(r.all, recipient, r.stems))
-	greeted := nameWords(recipient.Name)
+	add(NoSpecifics, noSpecifics(r.all, recipient, r.stems, scratch))
+	greeted := nameWords(recipient.Name, scratch)
 	add(WeakSubject, weakSubject(r.subject, greeted))
 	if r.inEnglish {
 		add(WeakPreview, weakPreview(r.preview, greeted))
 	}
 	add(LongParagraph, r.longParagraph)
 	add(HardToRead, r.hardToRead)
-	add(MentionCommonConnection, mentionCommonConnection(r.all, names, commonConnections))
+	add(MentionCommonConnection, mentionCommonConnection(r.all, names, commonConnections, scratch))
 	add(NoValueStatement, r.noValueStatement)
 	add(Over100Words, r.over100Words)
 	add(HeavyFormatting, r.heavyFormatting)

@@ -156,10 +156,10 @@ func introduces(t *text, from, to int) bool {
 }
 
 // nameWords returns the keys of the words of a recipient's name, which a greeting may contain.
-func nameWords(name string) []string {
-	words := split(name).words
-	keys := make([]string, len(words))
-	for i, w := range words {
+func nameWords(name string, scratch *text) []string {
+	scratch.read(name)
+	keys := make([]string, len(scratch.words))
+	for i, w := range scratch.words {
 		keys[i] = w.key
 	}
 	return keys

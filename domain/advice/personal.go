@@ -28,10 +28,11 @@ func noName(all texts, names []name) string {
 
 // mentionCommonConnection returns the advice to name a common connection if there are some and none is
 // mentioned (R48); "" otherwise. It suggests the first one.
-func mentionCommonConnection(all texts, recipient []name, commonConnections []string) string {
+func mentionCommonConnection(all texts, recipient []name, commonConnections []string, scratch *text) string {
 	example := ""
 	for _, full := range commonConnections {
-		names := namesOf(full)
+		var space [4]name
+		names := namesOf(space[:0], full, scratch)
 		if len(names) == 0 {
 			continue
 		}
@@ -52,26 +53,26 @@ func mentionCommonConnection(all texts, recipient []name, commonConnections []st
 // name is a first or last name of a person.
 type name struct{ typed, key string }
 
-// namesOf returns the first and last names in a full name: Jean, Pierre and Berg of "Dr. Jean-Pierre van den
-// Berg, PhD". A name in a script without blanks is one name.
-func namesOf(full string) []name {
+// namesOf appends to names the first and last names in a full name: Jean, Pierre and Berg of "Dr. Jean-Pierre
+// van den Berg, PhD". A name in a script without blanks is one name. scratch is read.
+func namesOf(names []name, full string, scratch *text) []name {
 	full, _, _ = strings.Cut(norm.NFC.String(full), ",")
-	var parts []string
-	for _, part := range strings.Fields(full) {
+	first, last := "", ""
+	for part := range strings.FieldsSeq(full) {
 		bare := strings.TrimFunc(part, func(r rune) bool { return !unicode.IsLetter(r) })
-		if bare != "" && bare == strings.Trim(part, ".") && !titles.has(bare) { // "(Annie)" is a nickname
-			parts = append(parts, bare)
+		switch {
+		case bare == "" || bare != strings.Trim(part, ".") || titles.has(bare): // "(Annie)" is a nickname
+		case first == "":
+			first = bare
+		default:
+			last = bare
 		}
 	}
-	if len(parts) > 2 {
-		parts = []string{parts[0], parts[len(parts)-1]}
-	}
-	var names []name
-	for _, part := range parts {
-		tokens := split(part)
-		for i, w := range tokens.words {
+	for _, part := range [...]string{first, last} {
+		scratch.read(part)
+		for i, w := range scratch.words {
 			if utf8.RuneCountInString(w.key) > 1 || unspaced(w.key) {
-				names = append(names, name{tokens.raw(i), w.key})
+				names = append(names, name{scratch.raw(i), w.key})
 			}
 		}
 	}
@@ -149,16 +150,15 @@ func firstRune(s string) rune {
 
 // noSpecifics returns the advice to say why this recipient if the text mentions nothing of the headline,
 // company or skills (R45); "" if it does, or if none of them is known.
-func noSpecifics(all texts, p Profile, stems func() map[string]struct{}) string {
+func noSpecifics(all texts, p Profile, stems func() map[string]struct{}, scratch *text) string {
 	known := false
-	var words text
 	mentioned := func(field string) bool {
 		if strings.TrimSpace(field) == "" {
 			return false
 		}
 		known = true
-		words.read(field)
-		return slices.ContainsFunc(all, func(t *text) bool { return t.mentions(&words, stems) })
+		scratch.read(field)
+		return slices.ContainsFunc(all, func(t *text) bool { return t.mentions(scratch, stems) })
 	}
 	if mentioned(p.Company) || mentioned(p.Headline) || slices.ContainsFunc(p.Skills, mentioned) {
 		return ""

@@ -41,9 +41,12 @@ func over100Words(t *text) string {
 	if n < LongMessageWords {
 		return ""
 	}
-	counted := 0
+	counted, rest := 0, t.plain
+	if t.late > 0 {
+		counted, rest = LongMessageWords, t.plain[strings.LastIndexAny(t.plain[:t.late], " \t\n\v\f\r")+1:]
+	}
 	late := make([]string, 0, 4)
-	for field := range strings.FieldsFuncSeq(t.plain, betweenWords) {
+	for field := range strings.FieldsFuncSeq(rest, betweenWords) {
 		if counted < LongMessageWords {
 			counted += wordsOf(field)
 		}

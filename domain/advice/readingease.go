@@ -106,6 +106,9 @@ func letterOrNumber(r rune) bool {
 
 // endsSentence reports whether a word is the last of its sentence. "e.g.", "Dr." and "J." are not.
 func endsSentence(field string) bool {
+	if c := field[len(field)-1] | ' '; 'a' <= c && c <= 'z' || c == ',' {
+		return false
+	}
 	s := strings.TrimRightFunc(field, closes)
 	if s == "" {
 		return false
@@ -138,10 +141,16 @@ var abbreviations = listOf("vs etc approx no st inc ltd co corp dept est fig vol
 // An address, a number and an abbreviation count as one syllable.
 func syllables(field string) int {
 	field = strings.TrimFunc(lower(field), besideWord)
+	hyphen := false
 	for i := range len(field) {
-		if c := field[i]; '/' <= c && c <= ':' || c == '@' { // with the digits, which stand between the two
+		c := field[i]
+		if '/' <= c && c <= ':' || c == '@' { // with the digits, which stand between the two
 			return 1
 		}
+		hyphen = hyphen || c == '-'
+	}
+	if !hyphen {
+		return syllablesOf(field)
 	}
 	n := 0
 	for part := range strings.SplitSeq(field, "-") {

@@ -79,6 +79,7 @@ type text struct {
 	plain string
 	words []word
 	count int     // the number of words as Words counts them
+	late  int     // where the word of number LongMessageWords begins, in a text of ASCII characters; 0: unknown
 	index []int32 // of its words by the hash of their keys: see find
 }
 
@@ -91,10 +92,9 @@ type word struct {
 	first      bool  // it is the first word of a sentence or a line
 }
 
-// tokenize splits plain into words, counts them, and indexes them for find.
+// tokenize splits plain into words and indexes them for find.
 func tokenize(plain string) *text {
 	t := split(plain)
-	t.count = Words(plain)
 	if len(t.words) == 0 {
 		return t
 	}
@@ -115,20 +115,30 @@ func split(plain string) *text {
 
 // read makes t the text that split returns, and uses its memory again.
 func (t *text) read(plain string) {
-	t.plain, t.count, t.index = plain, 0, nil
+	t.plain, t.count, t.late, t.index = plain, 0, 0, nil
 	if t.words = t.words[:0]; cap(t.words) == 0 {
 		t.words = make([]word, 0, len(plain)/5+2)
 	}
 	small := smallASCII(plain)
-	first, start, plainWord := true, -1, true
+	first, start := true, -1
+	ascii, plainWord := true, true // the text and the word so far
+	counted := false               // since the last blank
 	for i, r := range plain {
 		if wordRune(r, start >= 0) {
 			if start < 0 {
 				start, plainWord = i, true
+				if !counted {
+					counted = true
+					if t.count++; t.count == LongMessageWords {
+						t.late = i
+					}
+				}
 			}
 			plainWord = plainWord && r < utf8.RuneSelf
 			continue
 		}
+		counted = counted && r != ' ' && (r < '\t' || r > '\r')
+		ascii = ascii && plainWord && r < utf8.RuneSelf
 		if start >= 0 {
 			t.add(small, start, i, plainWord, first)
 			first, start = false, -1
@@ -140,6 +150,9 @@ func (t *text) read(plain string) {
 	}
 	if start >= 0 {
 		t.add(small, start, len(plain), plainWord, first)
+	}
+	if !ascii || !plainWord {
+		t.count, t.late = Words(plain), 0
 	}
 }
 

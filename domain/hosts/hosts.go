@@ -41,6 +41,9 @@ func Find(text string, bare func(domain string) bool) []Address {
 	}
 	var all []Address
 	for start := 0; start < len(text); {
+		if start = nextPiece(text, start); start == len(text) {
+			break
+		}
 		end := start + pieceEnd(text[start:])
 		if a, ok := findIn(text[start:end], bare); ok {
 			a.Start, a.End = start+a.Start, end
@@ -49,6 +52,20 @@ func Find(text string, bare func(domain string) bool) []Address {
 		start = max(end, start+1)
 	}
 	return all
+}
+
+// nextPiece skips the pieces of a text from start on that are of ASCII characters without . and :, which no
+// address lacks, and returns where the next one begins.
+func nextPiece(text string, start int) int {
+	for i := start; i < len(text); i++ {
+		switch c := text[i]; {
+		case c >= utf8.RuneSelf || c == '.' || c == ':':
+			return start
+		case endsAddress[c]:
+			start = i + 1
+		}
+	}
+	return len(text)
 }
 
 // pieceEnd returns the length of the piece at the start of text that may hold an address: it ends before one

@@ -155,7 +155,7 @@ func (svc *Service) readLetter(s Send) *Letter {
 	if d.CRM, d.err = svc.judgeCRM(s.CRM); d.err != nil {
 		return d
 	}
-	d.reading = readText(s.Subject, s.Body, s.Attachments)
+	d.read(s.Subject, s.Body, s.Attachments)
 	d.category, d.readingEase = d.Category, svc.policy.ReadingEase
 	if d.Key != "" {
 		d.digest = d.digestOf(svc.crmDigest(d.CRM))

@@ -20,8 +20,8 @@ func (d *Letter) digestOf(crm []any) Digest {
 	if long {
 		subject, body = subject[:min(len(subject), domain.MaxSource)], body[:min(len(body), domain.MaxSource)]
 	}
-	b := make([]byte, 0, len(subject)+len(body)+len(body)/8+256)
-	b = appendString(append(b, '['), string(d.To))
+	var space [4096]byte
+	b := appendString(append(space[:0], '['), string(d.To))
 	b = appendString(append(b, ','), subject)
 	b = appendString(append(b, ','), body)
 	b = strconv.AppendBool(append(b, ','), d.Attachments)

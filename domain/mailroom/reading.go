@@ -23,14 +23,18 @@ type reading struct {
 }
 
 func readText(subject, body string, attachments bool) *reading {
-	text := domain.ReadText(subject, body, attachments)
-	r := &reading{text: text}
-	if judged := text.Judged(); len(judged) < len(text.Source) {
-		r.message = spam.Read(text.Subject, judged)
-	} else {
-		r.message = spam.ReadParsed(text.Subject, judged, text.Body)
-	}
+	r := &reading{}
+	r.read(subject, body, attachments)
 	return r
+}
+
+func (r *reading) read(subject, body string, attachments bool) {
+	r.text = domain.ReadText(subject, body, attachments)
+	if judged := r.text.Judged(); len(judged) < len(r.text.Source) {
+		r.message = spam.Read(r.text.Subject, judged)
+	} else {
+		r.message = spam.ReadParsed(r.text.Subject, judged, r.text.Body)
+	}
 }
 
 // judge judges the text by R22–R26 and the filter (R42).

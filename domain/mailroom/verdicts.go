@@ -24,8 +24,8 @@ type textDigest [sha256.Size]byte
 
 // digestText returns the digest of a text.
 func digestText(subject, body string) textDigest {
-	text := make([]byte, 0, len(subject)+1+len(body))
-	text = append(text, subject...)
+	var space [4096]byte
+	text := append(space[:0], subject...)
 	text = append(text, '\n') // separates the two: a subject has no line break (R22)
 	text = append(text, body...)
 	return sha256.Sum256(text)

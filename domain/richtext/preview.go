@@ -19,38 +19,63 @@ func PlainPreview(text string, limit int) string { return Document{text: text}.P
 // (F38).
 func (d Document) Preview(limit int) string {
 	var space [256]byte
-	line := space[:0]
-	n, gap := 0, false
-	cut := 0 // where the last character begins that may stand before the ellipsis, or the one behind it
-	for r := range drawn(d.text) {
-		if unicode.IsSpace(r) {
-			gap = n > 0
-			continue
-		}
-		if gap {
-			if n == limit-1 {
-				cut = len(line)
-			}
-			line = append(line, ' ')
-			n++
-			gap = false
-		}
-		if n > limit { // the text is too long, and line contains all that truncate needs
+	p := preview{line: space[:0], limit: limit}
+	i := 0
+	for ; i < len(d.text) && !p.full(); i++ {
+		c := rune(d.text[i])
+		if c >= utf8.RuneSelf || neverDrawn(c) {
 			break
 		}
-		if n == limit-1 {
-			cut = len(line)
-		}
-		line = utf8.AppendRune(line, r)
-		n++
+		p.add(c)
 	}
-	if n <= limit {
-		return string(line)
+	if !p.full() {
+		for r := range drawn(d.text[i:]) {
+			if p.add(r); p.full() {
+				break
+			}
+		}
+	}
+	if !p.full() {
+		return string(p.line)
 	}
 	if limit <= 0 {
 		return ""
 	}
-	return truncate(string(line), cut, limit-1) + "…"
+	return truncate(string(p.line), p.cut, limit-1) + "…"
+}
+
+// preview is the beginning of a text in one line.
+type preview struct {
+	line     []byte
+	n, limit int  // code points of line, and how many there may be
+	cut      int  // where the character of line begins in place of which an ellipsis may stand
+	gap      bool // a space is due
+}
+
+// full reports whether the text is too long: line contains all that truncate needs.
+func (p *preview) full() bool { return p.n > p.limit }
+
+func (p *preview) add(r rune) {
+	if unicode.IsSpace(r) {
+		p.gap = p.n > 0
+		return
+	}
+	if p.gap {
+		p.gap = false
+		p.write(' ')
+		if p.full() {
+			return
+		}
+	}
+	p.write(r)
+}
+
+func (p *preview) write(r rune) {
+	if p.n == p.limit-1 {
+		p.cut = len(p.line)
+	}
+	p.line = utf8.AppendRune(p.line, r)
+	p.n++
 }
 
 // truncate returns the beginning of line, at most limit characters, which are line[:at], cut after a word and

@@ -115,7 +115,7 @@ func (t *Message) phraseReasons() []Reason {
 	plain, text := t.words, t.folded
 	if len(t.links) > 0 { // addresses are not searched for phrases
 		text = withoutLinks(t.folded, t.links)
-		plain = splitWords(nil, text)
+		plain = splitWords(make([]string, 0, len(t.words)), text)
 	}
 	hits := findPhrases(plain, unmaskedWords(text))
 	if len(hits) == 0 {

@@ -16,9 +16,108 @@ import (
 //
 // Fold is idempotent and linear in the length of text. Bytes that are not UTF-8 become U+FFFD.
 func Fold(text string) string {
-	if ascii(text) {
-		return joinWords(foldASCII(text))
+	var space [1024]byte
+	return string(appendFold(space[:0], text))
+}
+
+// appendFold appends Fold(text) to all.
+func appendFold(all []byte, text string) []byte {
+	if quick, ok := appendQuickFold(all, text); ok {
+		return quick
 	}
+	return append(all, foldAny(text)...)
+}
+
+// appendQuickFold is appendFold for texts of frequent characters: those of which foldAny makes the same
+// whatever stands beside them. ok is false for any other text.
+func appendQuickFold(all []byte, text string) (folded []byte, ok bool) {
+	start := len(all)
+	blank := false // a space is due before the next character
+	word := false  // the last character is part of a word
+	joiners := 0   // how many of wordJoiners, behind a word, are the last characters
+	for _, r := range text {
+		if r <= ' ' || r == 0x7F || r == '\u00a0' {
+			blank = len(all) > start
+			continue
+		}
+		if blank {
+			all = append(all, ' ')
+			blank, word, joiners = false, false, 0
+		}
+		if '！' <= r && r <= '～' {
+			r += '!' - '！'
+		}
+		switch {
+		case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z':
+			all = append(all[:len(all)-joiners], byte(r|' '))
+			word, joiners = true, 0
+		case r == '\'' || r == '*' || r == '~' || r == '’' || r == '‘':
+			if r > '~' {
+				r = '\''
+			}
+			all = append(all, byte(r))
+			if word || joiners > 0 {
+				joiners++
+			}
+			word = false
+		case r < utf8.RuneSelf:
+			all = append(all, byte(r))
+			word, joiners = '0' <= r && r <= '9', 0
+		case firstQuick <= r && r <= lastQuick && quickLetters[r-firstQuick] != "":
+			all = append(all[:len(all)-joiners], quickLetters[r-firstQuick]...)
+			word, joiners = true, 0
+		case unchangedLetter(r):
+			all = utf8.AppendRune(all[:len(all)-joiners], r)
+			word, joiners = true, 0
+		case unchangedSign(r):
+			all = utf8.AppendRune(all, r)
+			word, joiners = false, 0
+		default:
+			return all[:start], false
+		}
+	}
+	return all, true
+}
+
+// quickLetters are what foldAny makes of the Latin, Greek and Cyrillic letters from firstQuick to lastQuick;
+// "": not the same beside every other.
+var quickLetters = func() (all [lastQuick - firstQuick + 1]string) {
+	for r := rune(firstQuick); r <= lastQuick; r++ {
+		if unicode.IsLetter(r) && unicode.In(r, unicode.Latin, unicode.Greek, unicode.Cyrillic) {
+			folded := foldAny(string(r))
+			if !strings.ContainsFunc(folded, func(r rune) bool { return !unicode.IsLetter(r) }) {
+				all[r-firstQuick] = folded
+			}
+		}
+	}
+	return all
+}()
+
+const firstQuick, lastQuick = 0xc0, 0x45f
+
+// unchangedLetter reports, for the letters of some scripts, that foldAny leaves a text of them as it is.
+func unchangedLetter(r rune) bool {
+	switch {
+	case 0x4e00 <= r && r <= 0x9fff, 0xac00 <= r && r <= 0xd7a3: // Han, Hangul
+	case 0x3041 <= r && r <= 0x3096, 0x30a1 <= r && r <= 0x30fa: // Hiragana, Katakana
+	case 0x5d0 <= r && r <= 0x5ea, 0x621 <= r && r <= 0x63a, 0x641 <= r && r <= 0x64a: // Hebrew, Arabic
+	default:
+		return false
+	}
+	return true
+}
+
+// unchangedSign reports, for some signs, that foldAny leaves a text of them as it is.
+func unchangedSign(r rune) bool {
+	switch r {
+	case '€', '£', '“', '”', '„', '«', '»', '–', '—', '•', '·', '¡', '¿', '°', '§', '、', '。', '「', '」', '《', '》':
+		return true
+	}
+	return 0x1f300 <= r && r <= 0x1faff // pictures
+}
+
+// foldAny is Fold for all texts.
+func foldAny(text string) string {
 	// NFKD turns compatibility forms into plain letters and accents into separate marks.
 	decomposed := norm.NFKD.String(strings.ToValidUTF8(text, "\uFFFD"))
 	var out strings.Builder
@@ -64,28 +163,6 @@ func ascii(text string) bool {
 	return true
 }
 
-// foldASCII is the fast path of Fold for ASCII texts, before joinWords.
-func foldASCII(text string) string {
-	out := make([]byte, 0, len(text))
-	blank := false
-	for i := range len(text) {
-		b := text[i]
-		if b <= ' ' || b == 0x7F {
-			blank = len(out) > 0
-			continue
-		}
-		if blank {
-			out = append(out, ' ')
-			blank = false
-		}
-		if 'A' <= b && b <= 'Z' {
-			b += 'a' - 'A'
-		}
-		out = append(out, b)
-	}
-	return string(out)
-}
-
 // joinWords removes apostrophes and emphasis marks inside words: don't becomes dont, fr**ee becomes free.
 func joinWords(folded string) string {
 	if !strings.ContainsAny(folded, wordJoiners) {
@@ -120,6 +197,9 @@ func invisible(r rune) bool {
 	switch r {
 	case '\u034F', '\u115F', '\u1160', '\u17B4', '\u17B5', '\u3164', '\uFFA0':
 		return true
+	}
+	if r < 0xad || 0xad < r && r < 0x600 || 0x3000 <= r && r < 0xfe00 { // most letters
+		return false
 	}
 	return unicode.In(r, unicode.Cf, unicode.Variation_Selector)
 }

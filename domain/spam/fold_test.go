@@ -5,6 +5,8 @@ import (
 	"testing"
 	"unicode"
 	"unicode/utf8"
+
+	"pgregory.net/rapid"
 )
 
 func TestFold(t *testing.T) {
@@ -55,4 +57,19 @@ func FuzzFold(f *testing.F) {
 			t.Errorf("%q is not like itself", text)
 		}
 	})
+}
+
+// TestQuickFold checks that texts of frequent characters are folded like any other.
+func TestQuickFold(t *testing.T) {
+	check := func(t rapid.TB, s string) {
+		if got, want := Fold(s), foldAny(s); got != want {
+			t.Fatalf("%q becomes %q, want %q", s, got, want)
+		}
+	}
+	for r := rune(0); r < 0x20000; r++ {
+		check(t, "a'"+string(r)+"*b "+string(r)+string(r))
+	}
+	pieces := rapid.SliceOf(rapid.SampledFrom([]string{"a", "B", "7", "'", "*", "~", "’", " ", "\n", "\u00a0", "é", "ß", "Ж", "й", "ς", "ǆ", "ŉ", "Ａ", "＇",
+		"！", "文", "각", "が", "ש", "آ", "€", "“", "·", "🎉", "\u0301", "\u200b", "\xff", "…"}))
+	rapid.Check(t, func(t *rapid.T) { check(t, strings.Join(pieces.Draw(t, "text"), "")) })
 }

@@ -36,7 +36,7 @@ func bareNumber(host string) bool {
 // text does not show it, and a host in Punycode alone is no sign (F33).
 func (t *Message) namesDeceptiveHost() bool {
 	raw := t.raw
-	if t.ascii && !strings.Contains(strings.ToLower(raw), "xn--") {
+	if t.ascii && (!strings.Contains(raw, "--") || !strings.Contains(strings.ToLower(raw), "xn--")) {
 		return false
 	}
 	return slices.ContainsFunc(hosts.Named(raw), hosts.Deceptive)

@@ -53,17 +53,19 @@ func ReadParsed(subject, body string, document richtext.Document) *Message {
 
 // foldParts folds subject and body one after the other, which gives what folding them together would.
 func (t *Message) foldParts(subject string) {
-	before, after := Fold(subject), Fold(t.body)
-	switch {
-	case before == "":
-		t.folded = after
-	case after == "":
-		t.folded = before
-	default:
-		t.folded = before + " " + after
+	var space [2048]byte
+	folded := appendFold(space[:0], subject)
+	end := len(folded) // of the subject
+	if end > 0 {
+		folded = append(folded, ' ')
 	}
-	t.bodyFolded = t.folded[len(t.folded)-len(after):]
-	t.words = splitWords(make([]string, 0, len(t.folded)/5+8), t.folded[:len(t.folded)-len(after)])
+	start := len(folded) // of the body
+	if folded = appendFold(folded, t.body); len(folded) == start {
+		start, folded = end, folded[:end]
+	}
+	t.folded = string(folded)
+	t.bodyFolded = t.folded[start:]
+	t.words = splitWords(make([]string, 0, len(t.folded)/5+8), t.folded[:start])
 	n := len(t.words)
 	t.words = splitWords(t.words, t.bodyFolded)
 	t.bodyWords = t.words[n:]

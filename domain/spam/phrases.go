@@ -436,6 +436,16 @@ var allClasses = append(append([]class{}, classes...), nudges...)
 // as "#". phrasesBySkeleton is the index by the skeleton of the first word.
 var phrasesByWord, phrasesBySkeleton = indexPhrases()
 
+// longestPhrase is the number of words of the longest phrase.
+var longestPhrase = func() (words int) {
+	for _, phrases := range phrasesByWord {
+		for _, p := range phrases {
+			words = max(words, len(p.words))
+		}
+	}
+	return words
+}()
+
 func indexPhrases() (byWord, bySkeleton map[string][]*phrase) {
 	byWord, bySkeleton = map[string][]*phrase{}, map[string][]*phrase{}
 	for i, c := range allClasses {
@@ -544,11 +554,20 @@ func findPhrases(plain []string, unmasked []unmaskedWord) []hit {
 		}
 		add(found, false)
 	}
+	masked := 0 // the next masked word
 	for at, w := range unmasked {
+		for masked = max(masked, at); masked < len(unmasked) && !unmasked[masked].masked; {
+			masked++
+		}
+		if masked == len(unmasked) {
+			break
+		}
 		var found *phrase
-		for _, p := range phrasesBySkeleton[skeleton(w.text)] {
-			if p.matchesMasked(unmasked[at:]) && (found == nil || len(p.words) > len(found.words)) {
-				found = p
+		if masked-at < longestPhrase {
+			for _, p := range phrasesBySkeleton[skeleton(w.text)] {
+				if p.matchesMasked(unmasked[at:]) && (found == nil || len(p.words) > len(found.words)) {
+					found = p
+				}
 			}
 		}
 		add(found, true)

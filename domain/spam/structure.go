@@ -62,7 +62,7 @@ func (t *Message) structure() []Reason {
 		found = append(found, Reason{Code: "messenger_job", Points: job,
 			Text: "offers easy work that is paid by the day, through a messenger"})
 	}
-	if spelledOut(t.folded) {
+	if spelledOut(t.folded, t.words) {
 		add("spelled_out", spelledPoints, "writes its words with blanks between all letters")
 	}
 	if namesPaidNumber(t.folded) {
@@ -130,7 +130,7 @@ func inspect(raw string, inASCII bool) appearance {
 		}
 		return a
 	}
-	var words []scripts
+	var words mixedWords
 	var word scripts
 	afterLatin, hidden := false, false // the rune before is a Latin letter; an invisible mark follows it
 	for _, r := range raw {
@@ -144,15 +144,16 @@ func inspect(raw string, inASCII bool) appearance {
 		}
 		afterLatin, hidden = latin, false
 		switch {
-		case latin || unicode.IsLetter(r):
+		case latin || r >= utf8.RuneSelf && unicode.IsLetter(r):
 			word.add(r, latin)
 		case r < utf8.RuneSelf || !unicode.IsMark(r):
-			words = append(words, word)
+			words.add(word)
 			word = scripts{}
 		}
 		a.count(r, &run)
 	}
-	a.mixed = mixedWords(append(words, word))
+	words.add(word)
+	a.mixed = words.count()
 	return a
 }
 
@@ -160,7 +161,10 @@ func isLatin(r rune) bool {
 	if r < utf8.RuneSelf {
 		return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z'
 	}
-	return unicode.Is(unicode.Latin, r)
+	if r < 0x250 { // in it all letters are Latin
+		return unicode.IsLetter(r) && r != 'µ'
+	}
+	return (r < 0x370 || r >= 0x1d00) && unicode.Is(unicode.Latin, r) // in between are other scripts
 }
 
 // count adds r to the counts; run is the length of the run of marks before it, and is updated.
@@ -201,8 +205,16 @@ type scripts struct {
 	last                       bool // the last letter was foreign
 }
 
+// isForeign reports whether r is a letter of an alphabet that looks like Latin.
+func isForeign(r rune) bool {
+	if r < 0x370 || 0x2e80 <= r && r < 0xa000 { // Latin, Chinese and Japanese
+		return false
+	}
+	return unicode.In(r, unicode.Cyrillic, unicode.Greek, unicode.Armenian)
+}
+
 func (s *scripts) add(r rune, latin bool) {
-	foreign := !latin && unicode.In(r, unicode.Cyrillic, unicode.Greek, unicode.Armenian)
+	foreign := !latin && isForeign(r)
 	if !latin && !foreign {
 		return
 	}
@@ -223,36 +235,48 @@ func (s *scripts) add(r rune, latin bool) {
 // mixedWords counts the words that hide confusable letters among Latin ones. In a text that is mostly not
 // Latin, a word of both alphabets is an abbreviation with an ending (CRMка), unless it switches more than
 // once.
-func mixedWords(words []scripts) int {
-	latin, foreign := 0, 0
-	for _, w := range words {
-		latin += w.latin
-		foreign += w.foreign
+type mixedWords struct {
+	latin, foreign  int // letters of all words
+	once, moreOften int // words of both alphabets, by how often they switch
+}
+
+func (m *mixedWords) add(w scripts) {
+	m.latin += w.latin
+	m.foreign += w.foreign
+	switch {
+	case w.latin == 0 || w.foreign == 0 || w.foreign != w.confusable || w.latin+w.foreign < 3:
+	case w.switches >= 2:
+		m.moreOften++
+	default:
+		m.once++
 	}
-	mixed := 0
-	for _, w := range words {
-		all := w.latin > 0 && w.foreign > 0 && w.foreign == w.confusable && w.latin+w.foreign >= 3
-		if all && (latin > foreign || w.switches >= 2) {
-			mixed++
-		}
+}
+
+func (m *mixedWords) count() int {
+	if m.latin > m.foreign {
+		return m.once + m.moreOften
 	}
-	return mixed
+	return m.moreOften
 }
 
 // namesMoney reports whether a number stands beside a currency.
 func namesMoney(folded string, words []string) bool {
-	for at, r := range folded {
-		if r != '$' && r != '€' && r != '£' {
-			continue
-		}
-		before := strings.TrimRight(folded[:at], " ")
-		after := strings.TrimLeft(folded[at+utf8.RuneLen(r):], " ")
-		if before != "" && digit(before[len(before)-1]) || after != "" && digit(after[0]) {
-			return true
+	for _, sign := range [...]string{"$", "€", "£"} {
+		for at := strings.Index(folded, sign); at >= 0; {
+			before := strings.TrimRight(folded[:at], " ")
+			after := strings.TrimLeft(folded[at+len(sign):], " ")
+			if before != "" && digit(before[len(before)-1]) || after != "" && digit(after[0]) {
+				return true
+			}
+			next := strings.Index(folded[at+len(sign):], sign)
+			if next < 0 {
+				break
+			}
+			at += len(sign) + next
 		}
 	}
 	for i, w := range words {
-		if currencies[strings.TrimLeft(w, "0123456789")] && (digit(w[0]) || i > 0 && isNumber(words[i-1])) {
+		if (digit(w[0]) || i > 0 && isNumber(words[i-1])) && currencies[strings.TrimLeft(w, "0123456789")] {
 			return true
 		}
 	}

@@ -11,8 +11,8 @@ import (
 func splitWords(all []string, folded string) []string {
 	start := -1 // of the current word; -1: none
 	for at, r := range folded {
-		alone := r >= utf8.RuneSelf && unicode.In(r, unspacedScripts...)
-		if wordRune(r) && !alone {
+		alone := unspaced(r)
+		if !alone && wordRune(r) {
 			if start < 0 {
 				start = at
 			}
@@ -36,6 +36,11 @@ func splitWords(all []string, folded string) []string {
 var unspacedScripts = []*unicode.RangeTable{unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Thai,
 	unicode.Lao, unicode.Khmer, unicode.Myanmar}
 
+// unspaced reports whether r is of one of unspacedScripts, the first letters of which are Thai.
+func unspaced(r rune) bool {
+	return r >= 0xe01 && (0x4e00 <= r && r <= 0x9fff || unicode.In(r, unspacedScripts...))
+}
+
 func wordRune(r rune) bool {
 	if r < utf8.RuneSelf {
 		return 'a' <= r && r <= 'z' || '0' <= r && r <= '9'
@@ -56,7 +61,8 @@ func unmaskedWords(folded string) []unmaskedWord {
 	if !maybeMasked(folded) {
 		return nil
 	}
-	var all, row []unmaskedWord // row contains the single letters since the last longer word
+	all := make([]unmaskedWord, 0, len(folded)/5+8)
+	var row []unmaskedWord // the single letters since the last longer word
 	masked := false
 	endRow := func() {
 		if len(row) >= spelledLetters {
@@ -125,8 +131,17 @@ const (
 )
 
 // spelledOut reports whether folded text is written mostly with blanks or points between the letters of its
-// words. Letters of scripts without blanks between words do not count.
-func spelledOut(folded string) bool {
+// words. Letters of scripts without blanks between words do not count. words are those of folded.
+func spelledOut(folded string, words []string) bool {
+	single := 0
+	for _, w := range words {
+		if r, size := utf8.DecodeRuneInString(w); size == len(w) && !unspaced(r) {
+			single++
+		}
+	}
+	if single < spelledText {
+		return false
+	}
 	letters, spelled, row := 0, 0, 0
 	endRow := func() {
 		if row >= spelledLetters {
@@ -136,7 +151,7 @@ func spelledOut(folded string) bool {
 	}
 	for chunk := range strings.FieldsFuncSeq(folded, func(r rune) bool { return !wordRune(r) }) {
 		r, size := utf8.DecodeRuneInString(chunk)
-		if size == len(chunk) && unicode.IsLetter(r) && !unicode.In(r, unspacedScripts...) {
+		if size == len(chunk) && unicode.IsLetter(r) && !unspaced(r) {
 			letters++
 			row++
 			continue
@@ -153,6 +168,9 @@ func spelledOut(folded string) bool {
 // unmaskWord reads digits and signs as letters in a chunk that also has letters. Signs at its ends are
 // punctuation or money (free!, $5) and are removed.
 func unmaskWord(chunk string) unmaskedWord {
+	if !strings.ContainsFunc(chunk, func(r rune) bool { return unmask(r) != r }) {
+		return unmaskedWord{chunk, false}
+	}
 	chunk = strings.TrimRight(strings.TrimLeft(chunk, "!|"), "!|$€@")
 	masked := false
 	read := strings.Map(func(r rune) rune {
