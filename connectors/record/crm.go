@@ -31,7 +31,8 @@ func (t *tx) CRMs() (crms []mailroom.ConnectedCRM, err error) {
 // lock, as it has one writer.
 const (
 	lockOutWriters = `LOCK TABLE waiting IN SHARE ROW EXCLUSIVE MODE`
-	connectCRM     = `INSERT INTO crms (name, since, linked) VALUES ($1, $2, FALSE) ON CONFLICT (name) DO NOTHING`
+	connectCRM     = `INSERT INTO crms (name, since, linked, code)
+		SELECT $1, $2, FALSE, (SELECT count(*) + 1 FROM crms c)::text WHERE TRUE ON CONFLICT (name) DO NOTHING`
 )
 
 // ConnectCRM stores that a CRM is connected: from then on every new InMail has a link to it.
@@ -43,10 +44,11 @@ func (t *tx) ConnectCRM(crm domain.CRM) error {
 	return err
 }
 
-// newLink makes a link of which nothing is known yet, due at $1.
-const newLink = `INSERT INTO crm_links (inmail, crm, unsynced_at, push_at, leased_until, wanted_version,
-		pushed_version, pushed_seq, attempts, dead, record_id, match_state, parents, notes, class, detail, failures, chosen)
-	SELECT n.id, c.name, $1, $1, 0, 0, 0, 0, 0, FALSE, '', '', '', '', '', '', '', FALSE `
+// newLink makes a link of which nothing is known yet, due at $1. What is not known is NULL on PostgreSQL,
+// which takes no space there; on SQLite 0 and the empty text take none.
+const newLink = `INSERT INTO crm_links (inmail, crm, unsynced_at, push_at /*sqlite , leased_until, wanted_version,
+		pushed_version, pushed_seq, attempts, dead, record_id, match_state, parents, notes, class, detail, failures, chosen*/)
+	SELECT n.id, c.code, $1, $1 /*sqlite , 0, 0, 0, 0, 0, FALSE, '', '', '', '', '', '', '', FALSE*/ `
 
 // insertLinks makes the links of new InMails to every CRM that is connected, in one statement. A process
 // that is connected to no CRM makes them too.
@@ -121,9 +123,20 @@ func (t *tx) markLater(ids []domain.ID) error {
 	return t.later("make changed InMails due", markChanged, &batch{args: []any{t.at(0), ids}}, anyNumber)
 }
 
+// A link has the code of its CRM, which is short: a number in the order in which they were connected, or the
+// name of one that was connected before there were codes. These are the codes of the CRMs $1 and $3.
+const (
+	crm1 = `(SELECT c.code FROM crms c WHERE c.name = $1)`
+	crm3 = `(SELECT c.code FROM crms c WHERE c.name = $3)`
+)
+
 // linkColumns are the columns that linkScan reads.
-const linkColumns = `l.inmail, l.crm, l.record_id, l.match_state, l.parents, l.notes, l.pushed_version, l.pushed_seq,
-	l.attempts, l.class, l.detail, coalesce(l.failed_at, 0), l.dead, l.failures, l.chosen`
+const linkColumns = `l.inmail, (SELECT c.name FROM crms c WHERE c.code = l.crm), ` + linkState
+
+const linkState = `coalesce(l.record_id, ''), coalesce(l.match_state, ''),
+		coalesce(l.parents, ''), coalesce(l.notes, ''), coalesce(l.pushed_version, 0), coalesce(l.pushed_seq, 0),
+		coalesce(l.attempts, 0), coalesce(l.class, ''), coalesce(l.detail, ''), coalesce(l.failed_at, 0),
+		coalesce(l.dead, FALSE), coalesce(l.failures, ''), coalesce(l.chosen, FALSE)`
 
 type linkScan struct {
 	link                     domain.Link
@@ -165,7 +178,7 @@ func readMap[M ~map[K]V, K comparable, V any](stored string, m *M) error {
 }
 
 // dueToPush reads the index of due links of a CRM, the oldest first, and locks them.
-const dueToPush = `SELECT l.inmail FROM crm_links l WHERE l.crm = $1 AND l.push_at <= $2 AND l.leased_until <= $2
+const dueToPush = `SELECT l.inmail FROM crm_links l WHERE l.crm = ` + crm1 + ` AND l.push_at <= $2 AND coalesce(l.leased_until, 0) <= $2
 	ORDER BY l.push_at LIMIT $3 FOR UPDATE SKIP LOCKED`
 
 // versionOf is the version of the InMail of a link.
@@ -175,7 +188,7 @@ const versionOf = `coalesce((SELECT i.version FROM inmails i WHERE i.id = crm_li
 // lease takes the leases of locked links. It keeps the version of the InMail: when a push fails, postpone
 // sees by it whether the InMail has changed since. A dead letter that has changed is no longer one.
 const lease = `UPDATE crm_links SET leased_until = $3, dead = FALSE, wanted_version = ` + versionOf + `
-	WHERE crm = $1 AND inmail IN (SELECT unnest($2::uuid[]))`
+	WHERE crm = ` + crm1 + ` AND inmail IN (SELECT unnest($2::uuid[]))`
 
 // selectPushes and queuedPushes read InMails with their links to the CRM $1, and the names and addresses
 // that matching needs.
@@ -184,14 +197,11 @@ const (
 	queuedPushes = `SELECT ` + waitingColumns + pushColumns + `'' FROM waiting i ` + pushTables
 
 	pushColumns = withTexts + `,
-		i.id, $1::text, coalesce(l.record_id, ''), coalesce(l.match_state, ''),
-		coalesce(l.parents, ''), coalesce(l.notes, ''), coalesce(l.pushed_version, 0), coalesce(l.pushed_seq, 0),
-		coalesce(l.attempts, 0), coalesce(l.class, ''), coalesce(l.detail, ''), coalesce(l.failed_at, 0),
-		coalesce(l.dead, FALSE), coalesce(l.failures, ''), coalesce(l.chosen, FALSE), coalesce(s.name, ''), coalesce(p.name, ''), coalesce(p.email, ''),
+		i.id, $1::text, ` + linkState + `, coalesce(s.name, ''), coalesce(p.name, ''), coalesce(p.email, ''),
 		coalesce(s.email, ''), coalesce(s.team, ''), coalesce(p.company, ''), coalesce(p.headline, ''), `
 	lastAnswer = `CASE WHEN i.replied_at IS NULL THEN '' ELSE coalesce((SELECT q.body FROM replies q WHERE q.inmail = i.id
 			AND q.from_member = i.recipient AND q.automatic = FALSE ORDER BY q.at DESC, q.id DESC LIMIT 1), '') END`
-	pushTables = `LEFT JOIN ` + textsOf + `LEFT JOIN crm_links l ON l.inmail = i.id AND l.crm = $1
+	pushTables = `LEFT JOIN ` + textsOf + `LEFT JOIN crm_links l ON l.inmail = i.id AND l.crm = ` + crm1 + `
 		LEFT JOIN members s ON s.id = i.sender LEFT JOIN members p ON p.id = i.recipient `
 )
 
@@ -216,7 +226,7 @@ const (
 			WHERE i.recipient = f.recipient AND i.sent_at = f.last), f.answered FROM f`
 	chosenParents = `SELECT i.recipient, i.id, l.parents FROM crm_links l JOIN inmails i ON i.id = l.inmail ` + chosen
 	chosenWaiting = `SELECT i.recipient, i.id, l.parents FROM crm_links l JOIN waiting i ON i.id = l.inmail ` + chosen
-	chosen        = `WHERE l.crm = $1 AND l.chosen = TRUE AND l.parents <> '' AND i.recipient IN (SELECT unnest($2::text[]))`
+	chosen        = `WHERE l.crm = ` + crm1 + ` AND l.chosen = TRUE AND l.parents <> '' AND i.recipient IN (SELECT unnest($2::text[]))`
 )
 
 // addRecipients adds to pushes what concerns their recipients: all that reached them, and whom a person chose
@@ -307,7 +317,7 @@ func (t *tx) ClaimUnsynced(crm domain.CRM, limit int, leaseFor time.Duration) ([
 	return pushes, t.addRecipients(crm, pushes)
 }
 
-const postponePushes = `UPDATE crm_links SET push_at = $3, leased_until = 0 WHERE crm = $1 AND inmail IN (SELECT unnest($2::uuid[]))`
+const postponePushes = `UPDATE crm_links SET push_at = $3, leased_until = 0 WHERE crm = ` + crm1 + ` AND inmail IN (SELECT unnest($2::uuid[]))`
 
 // Postpone gives back InMails that this transaction has claimed and still locks. They are due again at
 // until; none has failed.
@@ -341,20 +351,20 @@ const storeLinks = `UPDATE crm_links SET leased_until = 0, record_id = r.record_
 			$10::text[], $11::text[], $12::bigint[], $13::bool[], $14::text[], $15::bool[])
 		AS r(inmail, record_id, match_state, parents, notes, pushed_version, pushed_seq, attempts, class, detail,
 			failed_at, dead, failures, chosen)
-	WHERE crm_links.crm = $1 AND crm_links.inmail = r.inmail AND r.pushed_version >= crm_links.pushed_version`
+	WHERE crm_links.crm = ` + crm1 + ` AND crm_links.inmail = r.inmail AND r.pushed_version >= coalesce(crm_links.pushed_version, 0)`
 
 // markSynced marks links as in sync, unless the InMail has changed since it was
 // pushed: then the link stays due.
 const markSynced = `UPDATE crm_links SET unsynced_at = NULL, push_at = NULL
-	FROM unnest($2::uuid[], $3::bigint[]) AS r(id, pushed_version) WHERE crm_links.crm = $1 AND crm_links.inmail = r.id
+	FROM unnest($2::uuid[], $3::bigint[]) AS r(id, pushed_version) WHERE crm_links.crm = ` + crm1 + ` AND crm_links.inmail = r.id
 		AND r.pushed_version = ` + versionOf
 
 // postpone sets when a failed push is tried again: at retry_at; when that is 0, at once if the InMail has
 // changed since it was claimed, else not by itself. A link that was in sync is unsynced from then on.
 const postpone = `UPDATE crm_links SET push_at = CASE WHEN r.retry_at > 0 THEN r.retry_at
-		WHEN crm_links.wanted_version <> ` + versionOf + ` THEN $2 END,
+		WHEN coalesce(crm_links.wanted_version, 0) <> ` + versionOf + ` THEN $2 END,
 		unsynced_at = coalesce(unsynced_at, $2)
-	FROM unnest($3::uuid[], $4::bigint[]) AS r(id, retry_at) WHERE crm_links.crm = $1 AND crm_links.inmail = r.id
+	FROM unnest($3::uuid[], $4::bigint[]) AS r(id, retry_at) WHERE crm_links.crm = ` + crm1 + ` AND crm_links.inmail = r.id
 		AND (crm_links.unsynced_at IS NOT NULL OR r.retry_at > 0)`
 
 // StoreAnswers stores the answers to pushes and ends their leases. An InMail counts as synced only
@@ -413,10 +423,10 @@ func (t *tx) lockIDs(ids []domain.ID) error {
 }
 
 const (
-	findDead   = `SELECT l.inmail FROM crm_links l WHERE l.crm = $1 AND l.dead = TRUE`
-	findFailed = `SELECT l.inmail FROM crm_links l WHERE l.crm = $1 AND l.failed_at IS NOT NULL AND l.inmail = $2`
+	findDead   = `SELECT l.inmail FROM crm_links l WHERE l.crm = ` + crm1 + ` AND l.dead = TRUE`
+	findFailed = `SELECT l.inmail FROM crm_links l WHERE l.crm = ` + crm1 + ` AND l.failed_at IS NOT NULL AND l.inmail = $2`
 	makeDue    = `UPDATE crm_links SET push_at = $2, unsynced_at = coalesce(unsynced_at, $2), dead = FALSE
-	WHERE inmail IN (SELECT unnest($1::uuid[])) AND crm = $3`
+	WHERE inmail IN (SELECT unnest($1::uuid[])) AND crm = ` + crm3
 )
 
 // RetryDead makes dead letters of a CRM due again and returns how many. With an id it is this InMail
@@ -445,7 +455,7 @@ func (t *tx) RetryDead(crm domain.CRM, id domain.ID, class domain.FailureClass) 
 }
 
 const findWaiting = `SELECT l.inmail FROM crm_links l
-	WHERE l.crm = $1 AND l.failed_at IS NOT NULL AND l.dead = FALSE AND l.push_at > $2`
+	WHERE l.crm = ` + crm1 + ` AND l.failed_at IS NOT NULL AND l.dead = FALSE AND l.push_at > $2`
 
 // RetryWaiting makes failed pushes to a CRM that wait for their time due at once.
 func (t *tx) RetryWaiting(crm domain.CRM) error {
@@ -484,7 +494,7 @@ func (t *tx) Resync(crm domain.CRM, ids []domain.ID) error {
 	}
 	sql, args := fromScratch, []any{ids, t.at(0)}
 	if crm != "" {
-		sql, args = fromScratch+` AND crm = $3`, append(args, string(crm))
+		sql, args = fromScratch+` AND crm = `+crm3, append(args, string(crm))
 	}
 	_, err := t.exec("push again from scratch", sql, args...)
 	return err
@@ -580,7 +590,7 @@ func (t *tx) ErasedAfter(crm domain.CRM, after domain.ID, limit int) ([]domain.P
 // Failures lists the links to a CRM whose last push failed, newest first by (FailedAt, InMail).
 func (t *tx) Failures(crm domain.CRM, page mailroom.Page) (links []domain.Link, err error) {
 	var c conditions
-	c.and("l.crm = " + c.arg(string(crm)) + " AND l.failed_at IS NOT NULL")
+	c.and("l.crm = (SELECT c.code FROM crms c WHERE c.name = " + c.arg(string(crm)) + ") AND l.failed_at IS NOT NULL")
 	c.after("l.failed_at", "l.inmail", page.After, domain.ID(page.After.ID))
 	sql := `SELECT ` + linkColumns + ` FROM crm_links l WHERE ` + c.sql +
 		` ORDER BY l.failed_at DESC, l.inmail DESC LIMIT ` + c.arg(limit(page))
@@ -594,9 +604,9 @@ func (t *tx) Failures(crm domain.CRM, page mailroom.Page) (links []domain.Link, 
 
 const (
 	// backlog reads one partial index, which has the waiting links alone.
-	backlog     = `SELECT count(*), coalesce(min(unsynced_at), 0) FROM crm_links WHERE crm = $1 AND push_at IS NOT NULL`
-	deadByClass = `SELECT class, count(*) FROM crm_links WHERE crm = $1 AND dead = TRUE GROUP BY class`
-	heldByMatch = `SELECT match_state, count(*) FROM crm_links WHERE crm = $1 AND record_id = ''
+	backlog     = `SELECT count(*), coalesce(min(unsynced_at), 0) FROM crm_links WHERE crm = ` + crm1 + ` AND push_at IS NOT NULL`
+	deadByClass = `SELECT class, count(*) FROM crm_links WHERE crm = ` + crm1 + ` AND dead = TRUE GROUP BY class`
+	heldByMatch = `SELECT match_state, count(*) FROM crm_links WHERE crm = ` + crm1 + ` AND record_id = ''
 		AND match_state IN ('Unmatched', 'Ambiguous') AND push_at IS NULL AND dead = FALSE GROUP BY match_state`
 )
 

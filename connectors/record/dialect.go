@@ -60,7 +60,7 @@ var sqliteDDL = []struct {
 }
 
 var (
-	sqliteOnly   = regexp.MustCompile(`/\*sqlite (.*?)\*/`)
+	sqliteOnly   = regexp.MustCompile(`(?s)/\*sqlite (.*?)\*/`)
 	postgresOnly = regexp.MustCompile(`(?s)/\*postgres (.*?)\*/`)
 	sqliteTexts  sync.Map // statement → the same for SQLite
 	postgresOwn  sync.Map // statement with parts for one engine → the same for PostgreSQL

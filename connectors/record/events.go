@@ -1,6 +1,7 @@
 package record
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"slices"
@@ -30,48 +31,91 @@ func (t *tx) AppendEvents(events []mailroom.Event) error {
 const takePositions = `SELECT /*sqlite 1*/ /*postgres pg_current_xact_id()::text,
 	set_config('inmail.events', nextval('event_positions')::text, TRUE)*/`
 
-const insertEvents = `INSERT INTO events (/*postgres position,*/ at, kind, inmail, seq, about)
-	SELECT /*postgres current_setting('inmail.events')::bigint + r.n,*/ $1, r.kind, r.inmail, r.seq, r.about
-	FROM unnest($2::int[], $3::text[], $4::uuid[], $5::int[], $6::text[]) AS r(n, kind, inmail, seq, about)`
+// packedMost is how many events are one row at most, so that who reads some reads not many more.
+const packedMost = 50
+
+// Events of one transaction share rows: the position of a row is that of its last event, and those before it
+// have the positions before that (packed.go). So the events behind a position begin in the first row behind
+// it. An event that is alone has columns of its own, as every event had before.
+const insertEvents = `INSERT INTO events (position, at, kind, inmail, seq, about, packed)
+	SELECT /*postgres current_setting('inmail.events')::bigint - 1 + r.taken*/
+		/*sqlite (SELECT coalesce(max(e.position), 0) FROM events e) + r.n*/, $1, r.kind, r.inmail, r.seq, r.about, r.packed
+	FROM unnest($2::int[], $3::int[], $4::text[], $5::uuid[], $6::int[], $7::text[], $8::bytea[])
+		AS r(taken, n, kind, inmail, seq, about, packed)`
 
 // storeEvents stores the events of the transaction in their order.
 func (t *tx) storeEvents() error {
 	for part := range slices.Chunk(t.events, positionStep) {
-		rows := batch{args: []any{t.at(0)}}
-		for i, e := range part {
-			rows.add(i, string(e.Kind), e.InMail, e.Seq, e.About)
+		rows, taken := batch{args: []any{t.at(0)}}, 0
+		for group := range slices.Chunk(part, packedMost) {
+			taken += len(group)
+			if e := group[0]; len(group) == 1 {
+				rows.add(taken, 1, string(e.Kind), e.InMail, e.Seq, e.About, []byte(nil))
+				continue
+			}
+			packed, err := packEvents(group)
+			if err != nil {
+				return t.fail("append events", err)
+			}
+			rows.add(taken, len(group), "", domain.ID(""), 0, "", packed)
 		}
 		t.pending = append(t.pending, step{what: "take positions of events", sql: takePositions,
 			each: func(row) error { return nil }})
-		if err := t.laterBatch("append events", insertEvents, &rows, len(part)); err != nil {
+		if err := t.laterBatch("append events", insertEvents, &rows, len(rows.rows)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-const eventColumns = `SELECT e.position, e.at, e.kind, coalesce(e.inmail::text, ''), e.seq, e.about FROM events e `
+const eventColumns = `SELECT e.position, e.at, e.kind, coalesce(e.inmail::text, ''), e.seq, e.about, e.packed FROM events e `
 
 const (
-	eventsAfter = eventColumns + `WHERE e.position > $1 AND e.position <= $2 ORDER BY e.position LIMIT $3`
-	eventsAt    = eventColumns + `WHERE e.position IN (SELECT unnest($1::bigint[])) ORDER BY e.position`
+	eventsAfter  = eventColumns + `WHERE e.position > $1 AND e.position <= $2 ORDER BY e.position LIMIT $3`
+	eventsBefore = eventColumns + `WHERE e.position > $2
+		AND e.position <= coalesce((SELECT min(o.position) FROM events o WHERE o.position >= $1), $1)
+		ORDER BY e.position DESC LIMIT $3`
+	eventsAt = `WITH asked(at) AS (SELECT unnest($1::bigint[])) ` + eventColumns + `WHERE e.position IN (
+		SELECT (SELECT min(o.position) FROM events o WHERE o.position >= a.at) FROM asked a)`
 )
 
-func (t *tx) readEvents(sql string, args ...any) (events []mailroom.Event, err error) {
+// readEvents reads the events of rows that are wanted, by position. It passes over rows when it has enough.
+func (t *tx) readEvents(enough int, wanted func(position int64) bool, sql string, args ...any) (events []mailroom.Event, err error) {
 	err = t.query("read events", sql, func(r row) error {
+		if len(events) >= enough {
+			return nil
+		}
 		var e mailroom.Event
 		var at int64
-		err := r.Scan(&e.Position, &at, (*string)(&e.Kind), (*string)(&e.InMail), &e.Seq, &e.About)
+		var packed []byte
+		err := r.Scan(&e.Position, &at, (*string)(&e.Kind), (*string)(&e.InMail), &e.Seq, &e.About, &packed)
+		if err != nil {
+			return err
+		}
 		e.At = instant(at)
-		events = append(events, e)
-		return err
+		of := []mailroom.Event{e}
+		if len(packed) > 0 {
+			if of, err = unpackEvents(packed, e.Position, e.At); err != nil {
+				return err
+			}
+		}
+		for _, e := range of {
+			if wanted(e.Position) {
+				events = append(events, e)
+			}
+		}
+		return nil
 	}, args...)
+	slices.SortFunc(events, func(a, b mailroom.Event) int { return cmp.Compare(a.Position, b.Position) })
 	return events, err
 }
 
 // Events returns up to limit events after a position and up to another (R68).
 func (t *tx) Events(after, upTo int64, limit int) ([]mailroom.Event, error) {
-	return t.readEvents(eventsAfter, after, upTo, limit)
+	// The row that has the event at upTo may have later ones too.
+	rows := min(upTo, math.MaxInt64-packedMost) + packedMost - 1
+	events, err := t.readEvents(limit, func(p int64) bool { return p > after && p <= upTo }, eventsAfter, after, rows, limit)
+	return events[:min(len(events), max(limit, 0))], err
 }
 
 // EventsAt returns the events at these positions, by position.
@@ -79,7 +123,19 @@ func (t *tx) EventsAt(positions []int64) ([]mailroom.Event, error) {
 	if len(positions) == 0 {
 		return nil, nil
 	}
-	return t.readEvents(eventsAt, positions)
+	asked := make(map[int64]bool, len(positions))
+	for _, p := range positions {
+		asked[p] = true
+	}
+	return t.readEvents(len(asked), func(p int64) bool { return asked[p] }, eventsAt, positions)
+}
+
+// EventsBefore returns up to limit events before a position and behind another, newest first.
+func (t *tx) EventsBefore(before, after int64, limit int) ([]mailroom.Event, error) {
+	// One row more than limit, as the first may have nothing before the position.
+	events, err := t.readEvents(limit, func(p int64) bool { return p > after && p < before }, eventsBefore, before, after, limit+1)
+	slices.Reverse(events)
+	return events[:min(len(events), limit)], err
 }
 
 // Settled returns a position up to which every event is stored that ever will be (R68). On SQLite that is any
@@ -204,12 +260,12 @@ func (t *tx) EventsSince(at time.Time) (after int64, err error) {
 }
 
 // dropEvents reads the oldest rows of the table alone.
-const dropEvents = `DELETE FROM events WHERE position IN (SELECT o.position FROM events o
-		WHERE o.position < (SELECT max(n.position) FROM events n) ORDER BY o.position LIMIT $2) AND at < $1
+const dropEvents = `DELETE FROM events WHERE at < $1 AND position <= (SELECT max(d.position) FROM (SELECT o.position
+		FROM events o WHERE o.position < (SELECT max(n.position) FROM events n) ORDER BY o.position LIMIT $2) d)
 	RETURNING position`
 
-// DropEvents deletes up to limit events before a time; the newest stays, so that SQLite gives no position
-// twice.
+// DropEvents deletes up to limit rows of events before a time, and returns how many, and the position of the
+// last event. The newest row stays, so that SQLite gives no position twice.
 func (t *tx) DropEvents(before time.Time, limit int) (n int, last int64, err error) {
 	err = t.change("drop old events", dropEvents, func(r row) error {
 		var position int64

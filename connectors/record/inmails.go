@@ -15,10 +15,10 @@ import (
 
 // inmailColumns are the columns that scanInMail reads first; one of the three constants below must follow.
 const inmailColumns = `i.id, i.sender, i.recipient, i.category, i.tags, i.status, i.seq, i.version,
-	i.reason, i.undone, i.replies, i.accepted_at, coalesce(i.sent_at, 0), coalesce(i.expires_at, 0),
+	i.reason, i.undone, coalesce(i.replies, 0), i.accepted_at, coalesce(i.sent_at, 0), coalesce(i.expires_at, 0),
 	coalesce(i.previewed_at, 0), coalesce(i.opened_at, 0), coalesce(i.replied_at, 0), coalesce(i.ended_at, 0),
 	i.account_type, i.words, i.advice, i.crm_ids, coalesce(i.declined_at, 0), coalesce(i.credited_at, 0),
-	i.automatic, `
+	coalesce(i.automatic, 0), `
 
 // waitingColumns are the same of a row of the table waiting, which has the queued InMails: what the row does
 // not have is not yet.
@@ -48,11 +48,11 @@ const (
 // scanInMail reads inmailColumns, the texts, and then the columns of more.
 func scanInMail(r row, more ...any) (*domain.InMail, error) {
 	var m domain.InMail
-	var tags, advice, crmIDs, start string
+	var tags, advice, crmIDs, start, accountType string
 	var accepted, sent, expires, previewed, opened, replied, ended, declined, credited int64
 	err := r.Scan(append([]any{(*string)(&m.ID), (*string)(&m.Sender), (*string)(&m.Recipient), &m.Category, &tags,
 		(*string)(&m.Status), &m.Seq, &m.Version, (*string)(&m.Reason), &m.Undone, &m.Replies, &accepted, &sent,
-		&expires, &previewed, &opened, &replied, &ended, (*string)(&m.AccountType), &m.Words, &advice, &crmIDs,
+		&expires, &previewed, &opened, &replied, &ended, &accountType, &m.Words, &advice, &crmIDs,
 		&declined, &credited, &m.Automatic, &m.Subject, &m.Preview, &m.Body, &m.DeclineReason, &start}, more...)...)
 	if err != nil {
 		return nil, err
@@ -61,7 +61,7 @@ func scanInMail(r row, more ...any) (*domain.InMail, error) {
 		return nil, err
 	}
 	m.Preview = readPreview(m.Preview, m.Body+start)
-	m.Tags, m.Advice = readTags(tags), readAdvice(advice)
+	m.Tags, m.Advice, m.AccountType = readTags(tags), readAdvice(advice), readAccountType(accountType)
 	m.AcceptedAt, m.SentAt, m.ExpiresAt = instant(accepted), instant(sent), instant(expires)
 	m.PreviewedAt = instant(previewed)
 	m.OpenedAt, m.RepliedAt, m.EndedAt = instant(opened), instant(replied), instant(ended)
@@ -135,6 +135,25 @@ func readAdvice(stored string) []string {
 	return strings.Fields(stored)
 }
 
+// accountTypeCodes are what is stored of an InMail's account type. An earlier version stored the whole word.
+var accountTypeCodes = map[domain.AccountType]string{
+	domain.Basic: "b", domain.PremiumBusiness: "p", domain.SalesNavigatorTeam: "s", domain.Recruiter: "r", domain.JobSeeker: "j",
+}
+
+var accountTypeOf = func() map[string]domain.AccountType {
+	of := make(map[string]domain.AccountType, len(accountTypeCodes))
+	for t, code := range accountTypeCodes {
+		of[code] = t
+	}
+	return of
+}()
+
+func writeAccountType(t domain.AccountType) string { return cmp.Or(accountTypeCodes[t], string(t)) }
+
+func readAccountType(stored string) domain.AccountType {
+	return cmp.Or(accountTypeOf[stored], domain.AccountType(stored))
+}
+
 // isInInbox is true for a status whose InMails are in the recipient's inbox, as long
 // as the window is not over.
 func isInInbox(s domain.Status) bool {
@@ -144,7 +163,7 @@ func isInInbox(s domain.Status) bool {
 const insertInMails = `INSERT INTO inmails (id, sender, recipient, category, tags, status, seq, version, reason,
 		undone, in_inbox, replies, accepted_at, sent_at, expires_at, ended_at, account_type, words, advice, crm_ids)
 	SELECT r.id, r.sender, r.recipient, r.category, r.tags, r.status, r.seq, r.version, r.reason,
-		FALSE, r.in_inbox, 0, r.accepted_at, nullif(r.sent_at, 0), nullif(r.expires_at, 0), nullif(r.ended_at, 0),
+		FALSE, r.in_inbox, /*sqlite 0*/ /*postgres NULL::int*/, r.accepted_at, nullif(r.sent_at, 0), nullif(r.expires_at, 0), nullif(r.ended_at, 0),
 		r.account_type, r.words, r.advice, r.crm_ids
 	FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::int[], $8::bigint[],
 			$9::text[], $10::bool[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::text[],
@@ -177,7 +196,7 @@ func (t *tx) Insert(ms []*domain.InMail, receipts []domain.Receipt) error {
 		if m.Status != domain.Queued {
 			return t.fail("insert InMails", ownf("a new InMail is %s, want queued", m.Status))
 		}
-		rows.add(m.ID, millis(m.AcceptedAt), m.Version, m.Words, m.Sender, m.Recipient, string(m.AccountType), m.Category,
+		rows.add(m.ID, millis(m.AcceptedAt), m.Version, m.Words, m.Sender, m.Recipient, writeAccountType(m.AccountType), m.Category,
 			writeTags(m.Tags), strings.Join(m.Advice, " "), writeMap(m.CRM))
 	}
 	if err := t.laterBatch("insert InMails", insertWaiting, &rows, len(ms)); err != nil {
@@ -287,11 +306,11 @@ func (t *tx) ExpireDue(limit int) (due []*domain.InMail, err error) {
 	var ids []domain.ID
 	err = t.change("expire what is due", expireDue, func(r row) error {
 		m := &domain.InMail{Status: domain.Sent}
-		var tags, advice string
+		var tags, advice, accountType string
 		var accepted, sent, expires int64
 		err := r.Scan((*string)(&m.ID), (*string)(&m.Sender), (*string)(&m.Recipient), &m.Category, &tags, &m.Seq,
-			&m.Version, &accepted, &sent, &expires, (*string)(&m.AccountType), &m.Words, &advice)
-		m.Tags, m.Advice = readTags(tags), readAdvice(advice)
+			&m.Version, &accepted, &sent, &expires, &accountType, &m.Words, &advice)
+		m.Tags, m.Advice, m.AccountType = readTags(tags), readAdvice(advice), readAccountType(accountType)
 		m.AcceptedAt, m.SentAt, m.ExpiresAt = instant(accepted), instant(sent), instant(expires)
 		due, ids = append(due, m), append(ids, m.ID)
 		return err
@@ -392,7 +411,7 @@ func (t *tx) Save(changes []mailroom.Change) error {
 		case c.FromStatus != domain.Queued:
 			rows.add(m.ID, string(c.FromStatus), c.FromVersion, string(m.Status), m.Seq, m.Version, string(m.Reason),
 				m.Undone, isInInbox(m.Status), m.Replies, millis(m.SentAt), millis(m.ExpiresAt), millis(m.OpenedAt),
-				millis(m.RepliedAt), millis(m.EndedAt), string(m.AccountType), m.Words, strings.Join(m.Advice, " "),
+				millis(m.RepliedAt), millis(m.EndedAt), writeAccountType(m.AccountType), m.Words, strings.Join(m.Advice, " "),
 				c.Retagged, writeTags(m.Tags), writeMap(m.CRM), millis(m.DeclinedAt), millis(m.CreditedAt), m.Automatic)
 		case m.Status == domain.Queued:
 			waiting.add(m.ID, c.FromVersion, m.Version, writeTags(m.Tags), writeMap(m.CRM))
@@ -400,7 +419,7 @@ func (t *tx) Save(changes []mailroom.Change) error {
 			ended.add(m.ID, c.FromVersion)
 			decided.add(m.ID, m.Sender, m.Recipient, m.Category, writeTags(m.Tags), string(m.Status), m.Seq, m.Version,
 				string(m.Reason), isInInbox(m.Status), millis(m.AcceptedAt), millis(m.SentAt), millis(m.ExpiresAt),
-				millis(m.EndedAt), string(m.AccountType), m.Words, strings.Join(m.Advice, " "), writeMap(m.CRM))
+				millis(m.EndedAt), writeAccountType(m.AccountType), m.Words, strings.Join(m.Advice, " "), writeMap(m.CRM))
 		}
 		if m.Status == domain.Declined && c.FromStatus != domain.Declined && m.DeclineReason != "" {
 			reasons.add(m.ID, m.DeclineReason)

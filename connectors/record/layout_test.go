@@ -266,3 +266,131 @@ func TestMigrateAnswers(t *testing.T) {
 		}
 	})
 }
+
+// TestMigrateSlim checks that events, links, InMails and what waits are the same after the record writes less
+// of each (R54, R67, R68), and that older rows and newer ones are read together.
+func TestMigrateSlim(t *testing.T) {
+	onVersion(t, 24, func(t *testing.T, o *old) {
+		o.now = time.UnixMilli(50_000).UTC()
+		o.put(`INSERT INTO crms (name, since, linked) VALUES ('salesforce', 1, TRUE)`)
+		o.put(`INSERT INTO crms (name, since, linked) VALUES ('acme', 2, TRUE)`)
+		for n := 1; n <= 4; n++ {
+			o.put(fmt.Sprintf(`INSERT INTO texts (inmail, subject, preview, body) VALUES ('%s', 'Subject', 'Body', 'Body')`, oldID(n)))
+			for i, crm := range []string{"salesforce", "acme"} {
+				o.put(fmt.Sprintf(`INSERT INTO crm_links (inmail, crm, unsynced_at, push_at, leased_until, wanted_version, pushed_version, pushed_seq, attempts,
+					dead, record_id, match_state, parents, notes, class, detail, failures, chosen)
+					VALUES ('%s', '%s', %d, %d, 0, 2, 1, 1, %d, FALSE, 'r%d', 'Matched', '', '', '', '', '', FALSE)`, oldID(n), crm, 100+n, 200+n, i, n))
+			}
+			if n == 4 { // it waits
+				o.put(fmt.Sprintf(`INSERT INTO waiting (id, accepted_at, version, words, sender, recipient, account_type, category, tags, advice, crm_ids)
+					VALUES ('%s', %d, 1, 9, 'ada', 'bob', 'job_seeker', '', '', '', '')`, oldID(n), 100))
+				continue
+			}
+			o.put(fmt.Sprintf(`INSERT INTO inmails (id, accepted_at, sent_at, expires_at, version, seq, replies, automatic, words, undone, in_inbox, sender, recipient,
+				status, reason, account_type, category, tags, advice)
+				VALUES ('%s', 100, 200, 604800200, 2, 2, %d, %d, 9, FALSE, TRUE, 'ada', 'bob', 'sent', '', 'sales_navigator_team', '', '', '')`, oldID(n), n, 10*n))
+			o.put(fmt.Sprintf(`INSERT INTO events (position, at, inmail, seq, kind, about) VALUES (%d, %d, '%s', 2, 'inmail.sent', '')`, 10*n, 200+n, oldID(n)))
+		}
+		if o.cfg.Postgres() {
+			o.put("SELECT setval('event_positions', 1001)")
+		}
+		rec := o.open()
+
+		var found map[domain.ID]*domain.InMail
+		var links map[domain.ID]map[domain.CRM]domain.Link
+		var sent []*domain.InMail
+		var inbox []mailroom.Entry
+		var feed []mailroom.Event
+		read := func() {
+			t.Helper()
+			settled, err := rec.Settled(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			ids := []domain.ID{oldID(1), oldID(2), oldID(3), oldID(4), oldID(5), oldID(6)}
+			err = rec.View(t.Context(), func(tx mailroom.Tx) error {
+				var errs [5]error
+				found, errs[0] = tx.InMails(ids)
+				links, errs[1] = tx.Links(ids)
+				sent, errs[2] = tx.SentBy("ada", mailroom.Filter{}, mailroom.Page{Limit: 3})
+				inbox, errs[3] = tx.InboxOf("bob", mailroom.Filter{}, mailroom.Page{Limit: 2})
+				feed, errs[4] = tx.Events(0, settled, 10)
+				return errors.Join(errs[:]...)
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		read()
+		for n := 1; n <= 3; n++ {
+			m := found[oldID(n)]
+			if m.AccountType != domain.SalesNavigatorTeam || m.Replies != n || m.Automatic != 10*n {
+				t.Errorf("InMail %d: %s, %d replies, %d automatic ones", n, m.AccountType, m.Replies, m.Automatic)
+			}
+		}
+		if m := found[oldID(4)]; m.AccountType != domain.JobSeeker || m.Status != domain.Queued {
+			t.Errorf("what waits: %s, %s", m.AccountType, m.Status)
+		}
+		for n := 1; n <= 4; n++ {
+			for i, crm := range []domain.CRM{"salesforce", "acme"} {
+				want := domain.Link{InMail: oldID(n), CRM: crm, RecordID: fmt.Sprint("r", n), Match: domain.Matched, PushedVersion: 1, PushedSeq: 1, Attempts: i}
+				if diff := cmp.Diff(want, links[oldID(n)][crm]); diff != "" {
+					t.Errorf("link %d to %s (-before +after):\n%s", n, crm, diff)
+				}
+			}
+		}
+		// All of one millisecond: pages are in the order of the ids.
+		if got := []domain.ID{sent[0].ID, sent[1].ID, sent[2].ID}; !slices.Equal(got, []domain.ID{oldID(4), oldID(3), oldID(2)}) {
+			t.Errorf("sent are %v", got)
+		}
+		if len(inbox) != 2 || inbox[0].InMail.ID != oldID(3) || inbox[1].InMail.ID != oldID(2) {
+			t.Errorf("the inbox is %v", inbox)
+		}
+		var want []mailroom.Event
+		for n := 1; n <= 3; n++ {
+			want = append(want, mailroom.Event{Position: int64(10 * n), At: time.UnixMilli(int64(200 + n)).UTC(), Kind: mailroom.InMailSent, InMail: oldID(n), Seq: 2})
+		}
+		if diff := cmp.Diff(want, feed); diff != "" {
+			t.Errorf("events (-before +after):\n%s", diff)
+		}
+
+		// What is written from now on stands beside it.
+		err := rec.Update(t.Context(), func(tx mailroom.Tx) error {
+			if err := tx.ConnectCRM("second"); err != nil {
+				return err
+			}
+			var ms []*domain.InMail
+			var receipts []domain.Receipt
+			for n := 5; n <= 6; n++ {
+				m, receipt := domain.New(domain.InMail{ID: oldID(n), Sender: "ada", Recipient: "bob", AccountType: domain.PremiumBusiness}, o.now)
+				ms, receipts = append(ms, m), append(receipts, receipt)
+			}
+			return errors.Join(tx.Insert(ms, receipts), tx.AppendEvents([]mailroom.Event{
+				{Kind: mailroom.InMailOpened, InMail: oldID(1), Seq: 3}, {Kind: mailroom.MemberRestricted, About: "r1"}}))
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		read()
+		for _, crm := range []domain.CRM{"salesforce", "acme", "second"} {
+			if l, ok := links[oldID(5)][crm]; !ok || l.CRM != crm || l.PushedVersion != 0 {
+				t.Errorf("a new InMail's link to %s: %+v, %v", crm, l, ok)
+			}
+			pushes := 0
+			err := rec.Update(t.Context(), func(tx mailroom.Tx) error {
+				claimed, err := tx.ClaimUnsynced(crm, 100, time.Minute)
+				pushes = len(claimed)
+				return err
+			})
+			if want := map[domain.CRM]int{"salesforce": 6, "acme": 6, "second": 2}[crm]; pushes != want || err != nil {
+				t.Errorf("%d are due for %s, %v; want %d", pushes, crm, err, want)
+			}
+		}
+		if m := found[oldID(5)]; m.AccountType != domain.PremiumBusiness {
+			t.Errorf("the account type of a new InMail is %s", m.AccountType)
+		}
+		if len(feed) != 5 || feed[3].Kind != mailroom.InMailOpened || feed[4].About != "r1" || feed[4].Position != feed[3].Position+1 || feed[3].Position <= 30 {
+			t.Errorf("after two more the events are %+v", feed)
+		}
+	})
+}

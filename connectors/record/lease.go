@@ -7,8 +7,8 @@ import (
 )
 
 // extendLeases prolongs leases that have not been ended.
-const extendLeases = `UPDATE crm_links SET leased_until = $3 WHERE crm = $1 AND inmail IN (
-		SELECT l.inmail FROM crm_links l WHERE l.crm = $1 AND l.inmail IN (SELECT unnest($2::uuid[]))
+const extendLeases = `UPDATE crm_links SET leased_until = $3 WHERE crm = ` + crm1 + ` AND inmail IN (
+		SELECT l.inmail FROM crm_links l WHERE l.crm = ` + crm1 + ` AND l.inmail IN (SELECT unnest($2::uuid[]))
 			AND l.leased_until > 0
 		ORDER BY l.inmail FOR UPDATE)`
 

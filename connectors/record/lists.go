@@ -41,7 +41,7 @@ func (t *tx) SentBy(sender domain.MemberID, f mailroom.Filter, page mailroom.Pag
 		c.after("i.accepted_at", "i.id", page.After, domain.ID(page.After.ID))
 		c.filter(f, t.at(0))
 		return t.query("list what was sent", `SELECT `+columns+withoutBody+tables+`WHERE `+c.sql+
-			` ORDER BY i.accepted_at DESC, i.id DESC LIMIT `+c.arg(limit(page)), into(found), c.args...)
+			c.newest("i.accepted_at", "i.id", limit(page)), into(found), c.args...)
 	}
 	err := t.together(func() error {
 		var queued, decided error
@@ -66,8 +66,10 @@ func (t *tx) SentBy(sender domain.MemberID, f mailroom.Filter, page mailroom.Pag
 // What waits is new, and counts first.
 const (
 	countSent = `SELECT CASE WHEN s.status = 'sent' AND s.expires_at <= $2 THEN 'expired' ELSE s.status END, count(*)
-	FROM (SELECT i.status, i.expires_at, i.tags FROM inmails i WHERE i.sender = $1
-		ORDER BY i.accepted_at DESC, i.id DESC
+	FROM (SELECT n.status, n.expires_at, n.tags
+		FROM (SELECT i.accepted_at, i.id, i.status, i.expires_at, i.tags FROM inmails i WHERE i.sender = $1
+			ORDER BY i.accepted_at DESC /*sqlite , i.id DESC LIMIT $3*/ /*postgres FETCH FIRST ($3::bigint) ROWS WITH TIES*/) n
+		ORDER BY n.accepted_at DESC, n.id DESC
 		LIMIT greatest($3::bigint - (SELECT count(*) FROM waiting w WHERE w.sender = $1), 0)) s
 	WHERE $4 = '' OR strpos(s.tags, $4) > 0 GROUP BY 1`
 	countWaiting = `SELECT count(*) FROM waiting w WHERE w.sender = $1 AND ($2 = '' OR strpos(w.tags, $2) > 0)`
@@ -133,7 +135,7 @@ func (t *tx) inmailsOf(member domain.MemberID, f mailroom.Filter,
 	c.and("(i.status <> 'sent' OR i.expires_at > " + c.arg(now) + ")")
 	c.filter(f, now)
 	sql := `SELECT ` + inmailColumns + withoutBody + inmailTables + `WHERE ` + c.sql +
-		` ORDER BY i.sent_at DESC, i.id DESC LIMIT ` + c.arg(limit(page))
+		c.newest("i.sent_at", "i.id", limit(page))
 	err = t.query("list an inbox", sql, func(r row) error {
 		m, err := scanInMail(r)
 		entries = append(entries, mailroom.Entry{InMail: m})

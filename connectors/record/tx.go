@@ -386,6 +386,16 @@ func (c *conditions) after(at, id string, cursor mailroom.Cursor, cursorID any) 
 	c.and(fmt.Sprintf("%s <= %s AND NOT (%s = %s AND %s >= %s)", at, last, at, last, id, c.arg(cursorID)))
 }
 
+// newest sorts the newest rows first by at, and ends the list after n of them. On PostgreSQL there may be
+// more of the last millisecond, in no order: no index holds those of one millisecond sorted by id, and
+// PostgreSQL would rather sort a whole list than them alone. Who reads the list sorts it by (at, id), and
+// cuts it.
+func (c *conditions) newest(at, id string, n int) string {
+	limit := c.arg(n)
+	return " ORDER BY " + at + " DESC /*sqlite , " + id + " DESC LIMIT " + limit + "*/ /*postgres FETCH FIRST " + limit +
+		" ROWS WITH TIES*/"
+}
+
 // limit returns how many rows a page may have: 1 to maxPage.
 func limit(p mailroom.Page) int { return min(max(p.Limit, 1), maxPage) }
 

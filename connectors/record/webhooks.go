@@ -17,8 +17,8 @@ const webhookColumns = `SELECT w.id, w.url, w.name, w.kinds, w.texts, w.secret, 
 const (
 	allWebhooks = webhookColumns + `, least(
 		coalesce((SELECT e.at FROM events e WHERE e.position > w.position ORDER BY e.position LIMIT 1), $1),
-		coalesce((SELECT e.at FROM events e WHERE e.position = (SELECT min(d.position) FROM webhook_deliveries d
-			WHERE d.webhook = w.id AND d.delivered_at IS NULL AND d.position > 0)), $1))
+		coalesce((SELECT e.at FROM events e WHERE e.position >= (SELECT min(d.position) FROM webhook_deliveries d
+			WHERE d.webhook = w.id AND d.delivered_at IS NULL AND d.position > 0) ORDER BY e.position LIMIT 1), $1))
 		FROM webhooks w ORDER BY w.created_at, w.id`
 	oneWebhook  = webhookColumns + `, 0 FROM webhooks w WHERE w.id = $1`
 	lockWebhook = oneWebhook + ` FOR UPDATE`
@@ -264,13 +264,6 @@ func (t *tx) DeliveriesAt(webhook string, positions []int64) (map[int64]mailroom
 // TestDeliveries returns the newest tests.
 func (t *tx) TestDeliveries(webhook string) ([]mailroom.Delivery, error) {
 	return t.readDeliveries(lastTests, webhook)
-}
-
-const eventsBefore = eventColumns + `WHERE e.position < $1 AND e.position > $2 ORDER BY e.position DESC LIMIT $3`
-
-// EventsBefore returns up to limit events before a position and behind another, newest first.
-func (t *tx) EventsBefore(before, after int64, limit int) ([]mailroom.Event, error) {
-	return t.readEvents(eventsBefore, before, after, limit)
 }
 
 // NewestEvent returns the position of the newest event; 0: there is none.

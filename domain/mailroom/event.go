@@ -288,8 +288,8 @@ func placeOr(p *ExpiringPlace) ExpiringPlace {
 	return *p
 }
 
-// DropEvents drops up to limit events that are older than the policy events_keep_days, the oldest first, and
-// returns how many. The newest is kept.
+// DropEvents drops up to limit rows of events that are older than the policy events_keep_days, the oldest
+// first, and returns how many. The newest is kept.
 func (svc *Service) DropEvents(ctx context.Context, limit int) (n int, err error) {
 	err = svc.record.Update(ctx, func(tx Tx) error {
 		keep := time.Duration(svc.policy.EventsKeepDays) * 24 * time.Hour

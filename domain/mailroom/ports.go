@@ -801,8 +801,8 @@ type Events interface {
 	// EventsSince returns the position behind which the events since a time stand: none of an earlier
 	// position is as new.
 	EventsSince(at time.Time) (int64, error)
-	// DropEvents deletes up to limit events before a time, the oldest first, but never the newest event. It
-	// returns how many, and the position of the last of them.
+	// DropEvents deletes up to limit rows of events before a time, the oldest first, but never the newest. It
+	// returns how many, and the position of the last event.
 	DropEvents(before time.Time, limit int) (n int, last int64, err error)
 	// Expiring returns unopened InMails whose window ends after Now and within a time from Now, in the order
 	// of (ExpiresAt, ID) after a place, without texts; lock locks them.

@@ -33,6 +33,7 @@ func Rules(t *testing.T, engines Engines) {
 		{"R20_no_second_knock_while_live_and_unanswered", noSecondKnock},
 		{"R28_first_answer_of_a_key", firstAnswer},
 		{"R28_one_first_answer_of_two_at_once", firstAnswerRace},
+		{"R68_events_by_position", eventsByPosition},
 		{"R28_a_key_is_kept_for_a_time", keyIsKept},
 		{"R28_old_keys_go_in_passes", oldAnswersGo},
 		{"R29_two_claimers_deliver_once", claimRace},
