@@ -391,18 +391,21 @@ func (k *keeper) drop(ctx context.Context, old []partition) error {
 		}
 		from := max(p.from, domain.ID(passed), firstID)
 		stays := false
-		if from < p.to {
-			err := k.within(ctx, func(tx pgx.Tx) error {
-				return tx.QueryRow(ctx, youngOf, from, p.to, millis(k.before)).Scan(&stays)
-			})
-			if err != nil {
+		// What waits is asked first: decided in between, it is found among the decided ones.
+		err := k.within(ctx, func(tx pgx.Tx) error {
+			err := tx.QueryRow(ctx, waitsIn, p.to).Scan(&stays)
+			if err != nil || stays || from >= p.to {
 				return err
 			}
+			return tx.QueryRow(ctx, youngOf, from, p.to, millis(k.before)).Scan(&stays)
+		})
+		if err != nil {
+			return err
 		}
 		if stays {
 			continue
 		}
-		err := k.within(ctx, func(tx pgx.Tx) error {
+		err = k.within(ctx, func(tx pgx.Tx) error {
 			if _, err := tx.Exec(ctx, "DROP TABLE "+p.name); err != nil {
 				return err
 			}
