@@ -72,7 +72,8 @@ type Reading struct {
 	line      string // the preview
 	preview   *text  // nil where the text is not English: then nobody asks for it
 	all       texts
-	stems     func() map[string]struct{} // of all words, made once
+	stemmed   sync.Once
+	stemSet   map[string]struct{} // by stems
 	inEnglish bool
 
 	// The details of the advice that does not depend on the recipient; empty: it does not apply.
@@ -84,7 +85,6 @@ func Read(subject string, body richtext.Document, category string, readingEase f
 	r := &Reading{subject: tokenize(richtext.Subject(subject)), line: body.Preview(richtext.MaxPreview)}
 	words, paragraphs := tokenize(body.Text()), body.Paragraphs()
 	r.all, r.inEnglish = texts{r.subject, words}, english(words)
-	r.stems = sync.OnceValue(r.all.stems)
 	r.longParagraph, r.over100Words, r.heavyFormatting = longParagraph(paragraphs), over100Words(words), heavyFormatting(body)
 	if r.inEnglish {
 		r.preview = split(r.line)
@@ -94,6 +94,12 @@ func Read(subject string, body richtext.Document, category string, readingEase f
 		r.followUp = followUp(r.all)
 	}
 	return r
+}
+
+// stems returns the stems of all words.
+func (r *Reading) stems() map[string]struct{} {
+	r.stemmed.Do(func() { r.stemSet = r.all.stems() })
+	return r.stemSet
 }
 
 // Preview returns the line that the inbox shows (R30).
@@ -107,6 +113,9 @@ func (r *Reading) For(recipient Profile, commonConnections []string) []Hit {
 	var hits []Hit
 	add := func(code, detail string) {
 		if detail != "" {
+			if hits == nil {
+				hits = make([]Hit, 0, 4)
+			}
 			hits = append(hits, Hit{code, detail})
 		}
 	}

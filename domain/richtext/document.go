@@ -97,7 +97,7 @@ func parse(source string) (Document, int) {
 	d := Document{images: hasImage(source) || s != source && hasImage(s)}
 	lines := strings.Count(s, "\n") + 1
 	d.blocks = make([]block, 0, lines)
-	in := inline{all: make([]span, 0, lines)}
+	in := inline{all: make([]span, 0, lines+min(strings.Count(s, "*")/2, lines))}
 	var list numbering
 	for start, done := 0, false; !done; {
 		line, next, last := cutLine(s, start)

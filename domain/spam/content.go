@@ -79,8 +79,7 @@ func (t *Message) Judge(m *Model) Verdict {
 		Version: ContentVersion,
 	}
 	if m != nil {
-		features := t.features(reasons)
-		learned := m.logit(features)
+		learned := m.logitOf(t, reasons)
 		counted := float64(m.confidence() * learned) // the conversion forbids a fused operation: equal on all machines
 		v.Learned = logistic(learned)
 		v.Score = logistic(coldLogit(points) + counted)
@@ -112,12 +111,21 @@ func (t *Message) coldReasons() (reasons []Reason, points float64) {
 
 // phraseReasons returns one reason for each class that has a phrase in the text.
 func (t *Message) phraseReasons() []Reason {
-	plain, text := t.words, t.folded
+	plain := t.words
 	if len(t.links) > 0 { // addresses are not searched for phrases
-		text = withoutLinks(t.folded, t.links)
-		plain = splitWords(make([]string, 0, len(t.words)), text)
+		plain = make([]string, 0, len(t.words))
+		at := 0
+		for _, l := range t.links {
+			plain = splitWords(plain, t.folded[at:l.Start])
+			at = l.End
+		}
+		plain = splitWords(plain, t.folded[at:])
 	}
-	hits := findPhrases(plain, unmaskedWords(text))
+	var unmasked []unmaskedWord
+	if maybeMasked(t.folded) {
+		unmasked = unmaskedWords(withoutLinks(t.folded, t.links))
+	}
+	hits := findPhrases(plain, unmasked)
 	if len(hits) == 0 {
 		return nil
 	}
@@ -165,6 +173,9 @@ func classScore(found [phraseKinds]int) int {
 
 // withoutLinks replaces each link by a full stop, so that no phrase matches across it.
 func withoutLinks(folded string, links []hosts.Address) string {
+	if len(links) == 0 {
+		return folded
+	}
 	var rest strings.Builder
 	rest.Grow(len(folded))
 	at := 0

@@ -32,7 +32,14 @@ const (
 // features returns the slots of a message, each once, in the order in which they are found: bias, words, word
 // bigrams, character n-grams, cold signals and length.
 func (t *Message) features(signs []Reason) []uint32 {
-	f := featureSet{found: make([]uint32, 0, 3*len(t.folded)+16)}
+	found := make([]uint32, 0, 3*len(t.folded)+16)
+	t.eachFeature(signs, func(slot uint32) { found = append(found, slot) })
+	return found
+}
+
+// eachFeature calls each with the features of a message.
+func (t *Message) eachFeature(signs []Reason, each func(slot uint32)) {
+	f := featureSet{each: each}
 	f.add(newHash(biasFeature))
 	before := newHash(bigram)
 	for i, w := range t.words {
@@ -48,7 +55,6 @@ func (t *Message) features(signs []Reason) []uint32 {
 		f.add(newHash(coldSignal).string(s.Code))
 	}
 	f.add(newHash(lengthBucket).byte(byte(bits.Len(uint(len(t.words))))))
-	return f.found
 }
 
 // hashWord adds a word to h. A number of more than two digits is replaced by its length, because the number
@@ -60,9 +66,9 @@ func hashWord(h hash, w string) hash {
 	return h.string(w)
 }
 
-// featureSet collects distinct slots in the order of their first occurrence.
+// featureSet passes on distinct slots in the order of their first occurrence.
 type featureSet struct {
-	found   []uint32
+	each    func(slot uint32)
 	present [slots / 64]uint64
 }
 
@@ -70,15 +76,15 @@ func (f *featureSet) add(h hash) {
 	slot := h.slot()
 	if f.present[slot/64]&(1<<(slot%64)) == 0 {
 		f.present[slot/64] |= 1 << (slot % 64)
-		f.found = append(f.found, slot)
+		f.each(slot)
 	}
 }
 
 // addCharNgrams adds all n-grams of two to four characters of folded text, with a blank before and after the
 // text and 0 in place of every digit.
 func (f *featureSet) addCharNgrams(folded string) {
-	padded := make([]byte, 0, len(folded)+2)
-	padded = append(padded, ' ')
+	var space [2048]byte
+	padded := append(space[:0], ' ')
 	padded = append(padded, folded...)
 	padded = append(padded, ' ')
 	for i, b := range padded {

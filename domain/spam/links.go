@@ -35,8 +35,11 @@ func bareNumber(host string) bool {
 // namesDeceptiveHost reports whether a text as it was written names a host that looks like another. Folded
 // text does not show it, and a host in Punycode alone is no sign (F33).
 func (t *Message) namesDeceptiveHost() bool {
-	raw := t.raw
-	if t.ascii && (!strings.Contains(raw, "--") || !strings.Contains(strings.ToLower(raw), "xn--")) {
+	if t.ascii && !strings.Contains(t.subject, "--") && !strings.Contains(t.body, "--") {
+		return false
+	}
+	raw := t.raw()
+	if t.ascii && !strings.Contains(strings.ToLower(raw), "xn--") {
 		return false
 	}
 	return slices.ContainsFunc(hosts.Named(raw), hosts.Deceptive)

@@ -15,11 +15,11 @@ import (
 // and the fingerprint of its body have its words in common. It does not change, so calls may run at the same
 // time.
 type Message struct {
-	raw, folded string // subject and body, as written and folded
-	body        string // as written
-	ascii       bool   // of raw
-	links       []hosts.Address
-	words       []string
+	subject, body string // as written
+	ascii         bool   // of both
+	folded        string // subject and body
+	links         []hosts.Address
+	words         []string
 
 	bodyFolded string            // the body's part of folded; empty: the two cannot be told apart
 	bodyWords  []string          // the body's part of words
@@ -29,15 +29,11 @@ type Message struct {
 
 // Read reads a message. body is the source as it was sent.
 func Read(subject, body string) *Message {
-	t := &Message{raw: body, body: body}
-	if subject != "" {
-		t.raw = subject + "\n" + body
-	}
-	t.ascii = ascii(t.raw)
+	t := &Message{subject: subject, body: body, ascii: ascii(subject) && ascii(body)}
 	if t.ascii || foldsAlone(body) {
-		t.foldParts(subject)
+		t.foldParts()
 	} else {
-		t.folded = Fold(t.raw)
+		t.folded = Fold(t.raw())
 		t.words = splitWords(make([]string, 0, len(t.folded)/5+8), t.folded)
 	}
 	t.links = findLinks(t.folded)
@@ -51,10 +47,18 @@ func ReadParsed(subject, body string, document richtext.Document) *Message {
 	return t
 }
 
+// raw returns subject and body as written.
+func (t *Message) raw() string {
+	if t.subject == "" {
+		return t.body
+	}
+	return t.subject + "\n" + t.body
+}
+
 // foldParts folds subject and body one after the other, which gives what folding them together would.
-func (t *Message) foldParts(subject string) {
+func (t *Message) foldParts() {
 	var space [2048]byte
-	folded := appendFold(space[:0], subject)
+	folded := appendFold(space[:0], t.subject)
 	end := len(folded) // of the subject
 	if end > 0 {
 		folded = append(folded, ' ')
@@ -85,15 +89,15 @@ func foldsAlone(text string) bool {
 
 // titledLinks returns the links, [title](address), of subject and body.
 func (t *Message) titledLinks() []richtext.Link {
-	if !strings.Contains(t.raw, "](") {
+	if !strings.Contains(t.subject, "](") && !strings.Contains(t.body, "](") {
 		return nil
 	}
 	// A subject without brackets has no part in a link; one that is no list item changes no line below it.
-	subject := strings.TrimSpace(t.raw[:len(t.raw)-len(t.body)])
+	subject := strings.TrimSpace(t.subject)
 	if t.parsed && !strings.ContainsAny(subject, "[]") && (subject == "" || subject[0] > '9') {
 		return t.document.Links()
 	}
-	return richtext.Parse(t.raw).Links()
+	return richtext.Parse(t.raw()).Links()
 }
 
 // Fingerprint returns the fingerprint of the body, whose text is what its reader sees of it. See

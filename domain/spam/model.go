@@ -61,7 +61,7 @@ func (m *Model) Observe(subject, body string, spam bool) {
 	} else {
 		m.good++
 	}
-	g := residual * featureValue(features) // the gradient of the log loss by one weight
+	g := residual * featureValue(len(features)) // the gradient of the log loss by one weight
 	saved := m.sums(features)
 	m.step(features, g)
 	for limit := logitShiftLimit(judged, spam); math.Abs(m.logit(features)-before) > limit; m.step(features, g) {
@@ -116,9 +116,9 @@ func (m *Model) weight(slot uint32) float64 {
 	return -(z - math.Copysign(ftrlL1, z)) / ((ftrlBeta + math.Sqrt(float64(m.n[slot]))) / learningRate)
 }
 
-// featureValue is the value of each feature of a message: its feature vector has length 1, whatever the
-// length of the text.
-func featureValue(features []uint32) float64 { return 1 / math.Sqrt(float64(len(features))) }
+// featureValue is the value of each feature of a message with so many: its feature vector has length 1,
+// whatever the length of the text.
+func featureValue(features int) float64 { return 1 / math.Sqrt(float64(features)) }
 
 // logit returns the model's part of the score of a message, in log odds; 0 is no opinion.
 func (m *Model) logit(features []uint32) float64 {
@@ -126,7 +126,17 @@ func (m *Model) logit(features []uint32) float64 {
 	for _, slot := range features {
 		sum += m.weight(slot)
 	}
-	return float64(sum * featureValue(features)) // forbids a fused operation in the caller
+	return float64(sum * featureValue(len(features))) // forbids a fused operation in the caller
+}
+
+// logitOf is logit for a message.
+func (m *Model) logitOf(t *Message, signs []Reason) float64 {
+	sum, n := 0.0, 0
+	t.eachFeature(signs, func(slot uint32) {
+		sum += m.weight(slot)
+		n++
+	})
+	return float64(sum * featureValue(n))
 }
 
 // confidence returns which share of the logit counts, 0..1: none before m was trained on both kinds, half

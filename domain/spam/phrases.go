@@ -436,6 +436,19 @@ var allClasses = append(append([]class{}, classes...), nudges...)
 // as "#". phrasesBySkeleton is the index by the skeleton of the first word.
 var phrasesByWord, phrasesBySkeleton = indexPhrases()
 
+// phraseSkeletons are the skeletons of all words of phrases.
+var phraseSkeletons = func() map[string]bool {
+	all := map[string]bool{}
+	for _, phrases := range phrasesByWord {
+		for _, p := range phrases {
+			for _, s := range p.skeletons {
+				all[s] = true
+			}
+		}
+	}
+	return all
+}()
+
 // longestPhrase is the number of words of the longest phrase.
 var longestPhrase = func() (words int) {
 	for _, phrases := range phrasesByWord {

@@ -30,7 +30,7 @@ func (t *Message) structure() []Reason {
 	add := func(code string, points int, text string) {
 		found = append(found, Reason{Code: code, Points: float64(points), Text: text})
 	}
-	l := inspect(t.raw, t.ascii)
+	l := t.inspect()
 	if l.letters >= minLetters && 2*l.capitals > l.letters {
 		add("capitals", capitalPoints, "is mostly in capitals")
 	}
@@ -120,41 +120,61 @@ type appearance struct {
 	mixed             int // words that mix Latin letters with confusable ones of other alphabets
 }
 
-// inspect reads a text as it was written, in one pass.
-func inspect(raw string, inASCII bool) appearance {
-	var a appearance
-	run := 0 // length of the current run of marks
-	if inASCII {
-		for i := range len(raw) {
-			a.count(rune(raw[i]), &run)
-		}
-		return a
+// inspect reads subject and body as they were written, each in one pass.
+func (t *Message) inspect() appearance {
+	var i inspection
+	if t.ascii {
+		i.readASCII(t.subject)
+		i.run = 0
+		i.readASCII(t.body)
+		return i.appearance
 	}
-	var words mixedWords
-	var word scripts
-	afterLatin, hidden := false, false // the rune before is a Latin letter; an invisible mark follows it
-	for _, r := range raw {
+	if t.subject != "" {
+		i.read(t.subject)
+		i.read("\n")
+	}
+	i.read(t.body)
+	i.words.add(i.word)
+	i.mixed = i.words.count()
+	return i.appearance
+}
+
+// inspection is the state of inspect between two characters.
+type inspection struct {
+	appearance
+	run        int // length of the current run of marks
+	words      mixedWords
+	word       scripts
+	afterLatin bool // the character before is a Latin letter
+	hidden     bool // an invisible mark follows it
+}
+
+func (i *inspection) readASCII(text string) {
+	for at := range len(text) {
+		i.count(rune(text[at]), &i.run)
+	}
+}
+
+func (i *inspection) read(text string) {
+	for _, r := range text {
 		if r >= utf8.RuneSelf && invisible(r) {
-			hidden = hidden || r != '\uFE0F' // U+FE0F only selects how the sign before it is drawn
+			i.hidden = i.hidden || r != '\uFE0F' // U+FE0F only selects how the sign before it is drawn
 			continue
 		}
 		latin := isLatin(r)
-		if latin && afterLatin && hidden {
-			a.hidden++
+		if latin && i.afterLatin && i.hidden {
+			i.appearance.hidden++
 		}
-		afterLatin, hidden = latin, false
+		i.afterLatin, i.hidden = latin, false
 		switch {
 		case latin || r >= utf8.RuneSelf && unicode.IsLetter(r):
-			word.add(r, latin)
+			i.word.add(r, latin)
 		case r < utf8.RuneSelf || !unicode.IsMark(r):
-			words.add(word)
-			word = scripts{}
+			i.words.add(i.word)
+			i.word = scripts{}
 		}
-		a.count(r, &run)
+		i.count(r, &i.run)
 	}
-	words.add(word)
-	a.mixed = words.count()
-	return a
 }
 
 func isLatin(r rune) bool {

@@ -1,6 +1,7 @@
 package spam
 
 import (
+	"iter"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -56,14 +57,13 @@ type unmaskedWord struct {
 
 // unmaskedWords returns the words of folded text as their reader is meant to read them: digits and signs
 // inside words as letters (fr33, c@sh), and single letters in a row joined (f r e e, f.r.e.e). It returns nil
-// if no word was masked.
+// if no word of a phrase was masked.
 func unmaskedWords(folded string) []unmaskedWord {
-	if !maybeMasked(folded) {
+	if !maybeMasked(folded) || !hasMaskedPhrase(folded) {
 		return nil
 	}
 	all := make([]unmaskedWord, 0, len(folded)/5+8)
 	var row []unmaskedWord // the single letters since the last longer word
-	masked := false
 	endRow := func() {
 		if len(row) >= spelledLetters {
 			var word strings.Builder
@@ -71,28 +71,54 @@ func unmaskedWords(folded string) []unmaskedWord {
 				word.WriteString(letter.text)
 			}
 			row = append(row[:0], spelledWords(skeleton(word.String()))...)
-			masked = true
 		}
 		all = append(all, row...)
 		row = row[:0]
 	}
-	for chunk := range strings.FieldsFuncSeq(folded, func(r rune) bool { return !wordRune(r) && unmask(r) == r }) {
-		w := unmaskWord(chunk)
-		switch r, size := utf8.DecodeRuneInString(w.text); {
-		case w.text == "":
-		case size == len(w.text) && unicode.IsLetter(r):
+	for w := range unmaskEach(folded) {
+		if w.single() {
 			row = append(row, unmaskedWord{w.text, false})
-		default:
-			endRow()
-			all = append(all, w)
-			masked = masked || w.masked
+			continue
 		}
+		endRow()
+		all = append(all, w)
 	}
 	endRow()
-	if !masked {
-		return nil
-	}
 	return all
+}
+
+// unmaskEach returns the words of folded text that have a letter or a digit, one by one.
+func unmaskEach(folded string) iter.Seq[unmaskedWord] {
+	return func(yield func(unmaskedWord) bool) {
+		for chunk := range strings.FieldsFuncSeq(folded, func(r rune) bool { return !wordRune(r) && unmask(r) == r }) {
+			if w := unmaskWord(chunk); w.text != "" && !yield(w) {
+				return
+			}
+		}
+	}
+}
+
+// single reports whether a word is a single letter.
+func (w unmaskedWord) single() bool {
+	r, size := utf8.DecodeRuneInString(w.text)
+	return size == len(w.text) && unicode.IsLetter(r)
+}
+
+// hasMaskedPhrase reports whether folded text has single letters in a row, or a masked word that is one of a
+// phrase.
+func hasMaskedPhrase(folded string) bool {
+	row := 0
+	for w := range unmaskEach(folded) {
+		if !w.single() {
+			row = 0
+		} else if row++; row >= spelledLetters {
+			return true
+		}
+		if w.masked && phraseSkeletons[w.text] {
+			return true
+		}
+	}
+	return false
 }
 
 // maybeMasked is a quick check for unmaskedWords: it reports whether folded text has a digit or sign beside a
