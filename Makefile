@@ -20,7 +20,7 @@ SERVERS := ^Test(Alerts|Runbook|WebhookStorm|KilledWhileSending|OneCreditLeft|Re
 	| ^Test(Trace|Fleet|PostgresFailsOver|SentinelUnderLoad|ClusterNodeLost)$$ \
 	| ^Test(BoardsAtFirstLook|LegendsStayShort)$$ \
 	| ^Test(PreflightOfTenThousand|Salesforce(Storm|OneBadRow|DailyLimit|Drift|Backfill|Check))$$ \
-	| ^Test(ErasureLeavesNoRow|OpenPostgresRefuses|OpenTogether|ErrorsQuoteNoValue|SchemasAreTheSame|RolesOfTheReadme|Partitions|DropPartitions)$$ \
+	| ^Test(ErasureLeavesNoRow|OpenPostgresRefuses|OpenTogether|ErrorsQuoteNoValue|SchemasAreTheSame|RolesOfTheReadme|Partitions)$$ \
 	| ^Test(RedisComesLate|MessagesRefused|PingNamesTheRemedy|WarnsOfEviction|SentinelFailsOver|Jsforce|JsforceNormal|OfficialClient|Recipes)$$ \
 	| ^Test(EveryQueryAnswers|CheckFindsWhatIsMissing|Faster|Alertmanager|RuleFilesAreSound|RuleTestsPass)$$ \
 	| ^TestField(PgBouncer|Clock|Outages)$$ \

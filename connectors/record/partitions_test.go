@@ -321,8 +321,9 @@ func TestMigrateTexts(t *testing.T) {
 	})
 }
 
-// TestDropPartitions checks that retention by partition reads as retention row by row.
-func TestDropPartitions(t *testing.T) {
+// dropPartitions checks that a month whose texts are all old is dropped as a whole, none too early, and reads
+// as one whose texts were emptied row by row.
+func dropPartitions(t *testing.T) {
 	p := newParted(t, may)
 	p.keep(record.Upkeep{Now: may, Months: 3})
 	old, late, next := p.sentAt(may, 4), []domain.ID(nil), p.sentAt(may.AddDate(0, 1, 0), 2)

@@ -11,7 +11,10 @@ import (
 	"inmail/domain/mailroom"
 )
 
-func TestRules(t *testing.T) { recordtest.Rules(t, engines()) }
+func TestRules(t *testing.T) {
+	recordtest.Rules(t, engines())
+	t.Run("R60_old_months_are_dropped", func(t *testing.T) { t.Run("postgres", dropPartitions) })
+}
 
 func TestRecord(t *testing.T) { recordtest.Exercise(t, engines()) }
 

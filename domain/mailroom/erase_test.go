@@ -340,6 +340,11 @@ func eraseRules(t *testing.T) {
 		retain := func() (n int) {
 			n, err := w.svc.DropTexts(w.ctx, 100)
 			w.ok(err)
+			advice, err := w.svc.Partition(w.ctx)
+			w.ok(err)
+			if advice != "" {
+				w.t.Error(advice)
+			}
 			w.ok(w.svc.Scrub(w.ctx))
 			return n
 		}
