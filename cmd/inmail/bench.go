@@ -602,9 +602,20 @@ func (b *bencher) preflightsAtOnce(ctx context.Context) error {
 }
 
 // atRest measures the processor time of a server to which nobody comes: the least of some windows, since the
-// schedule begins with every task, the rare and heavy ones too.
+// schedule begins with every task, the rare and heavy ones too. What PostgreSQL cleans up after the load is
+// done before.
 func (b *bencher) atRest(ctx context.Context) error {
 	const windows, window = 5, 4 * time.Second
+	if b.settings.Record.Postgres() {
+		db, err := b.openRecord()
+		if err != nil {
+			return err
+		}
+		_, err = db.ExecContext(ctx, "VACUUM (ANALYZE)")
+		if err := errors.Join(err, db.Close()); err != nil {
+			return fmt.Errorf("bench: clean up after the load: %w", err)
+		}
+	}
 	b.startSchedule()
 	var least spent
 	for n := range windows {

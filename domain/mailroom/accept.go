@@ -130,7 +130,7 @@ func (svc *Service) readLetter(s Send) *Letter {
 			return d
 		}
 	}
-	for _, t := range []string{s.Subject, s.Body, s.Category, strings.Join(s.Tags, "")} {
+	for _, t := range []string{beginning(s.Subject), beginning(s.Body), s.Category, strings.Join(s.Tags, "")} {
 		if err := CheckText(t); err != nil {
 			d.err = err
 			return d
@@ -177,6 +177,19 @@ func checkKey(key string) error {
 func badKey(key string) error {
 	detail := fmt.Sprintf("an idempotency key has 1 to %d printable ASCII characters", MaxKey)
 	return &domain.Refusal{Code: domain.BadRequest, Got: len(key), Limit: MaxKey, Detail: detail}
+}
+
+// beginning returns what is checked of a subject or body: of one that is refused for its length, and never
+// stored, no more than may be stored.
+func beginning(s string) string {
+	if len(s) <= domain.MaxSource {
+		return s
+	}
+	end := domain.MaxSource
+	for end > domain.MaxSource-utf8.UTFMax && !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return s[:end]
 }
 
 // CheckText refuses, with bad_request, text that cannot be stored: invalid UTF-8 and the character NUL.
