@@ -32,7 +32,7 @@ const (
 	withTexts = `coalesce(x.subject, ''), coalesce(x.preview, ''), coalesce(x.body, ''),
 		coalesce(x.decline_reason, ''), ''`
 	withoutBody = `coalesce(x.subject, ''), coalesce(x.preview, ''), '', coalesce(x.decline_reason, ''),
-		CASE WHEN x.preview = '' THEN substr(x.body, 1, 200) ELSE '' END`
+		CASE WHEN x.preview IN ('', '  ') THEN substr(x.body, 1, 200) ELSE '' END`
 	withoutTexts = `'', '', '', '', ''`
 
 	// PostgreSQL looks each text up in the partition of its InMail: a LIMIT keeps it from another plan. It
@@ -72,18 +72,23 @@ func scanInMail(r row, more ...any) (*domain.InMail, error) {
 // previewStart is how many characters of a body its preview may be made of (withoutBody has the number).
 const previewStart = 200
 
-// noPreview is stored for the preview of a body that has none: the empty text stands for one that is
-// made.
-const noPreview = " "
+// What is stored for a preview that the body says: no preview is one of these texts.
+const (
+	plainPreview     = ""   // it is made of the start of the body as it stands
+	formattedPreview = "  " // it is made of the start of the body, parsed
+	noPreview        = " "  // it is empty
+)
 
-// writePreview returns what is stored of a preview: nothing when readPreview makes the same of the body, as
-// of every body without formatting.
+// writePreview returns what is stored of a preview: as little as readPreview needs to make the same of the
+// body.
 func writePreview(preview, body string) string {
 	switch {
-	case readPreview("", body) == preview:
-		return ""
+	case readPreview(plainPreview, body) == preview:
+		return plainPreview
 	case preview == "":
 		return noPreview
+	case readPreview(formattedPreview, body) == preview:
+		return formattedPreview
 	}
 	return preview
 }
@@ -91,8 +96,10 @@ func writePreview(preview, body string) string {
 // readPreview returns the preview of a body, or of its start, from what is stored of it.
 func readPreview(stored, body string) string {
 	switch stored {
-	case "":
+	case plainPreview:
 		return richtext.PlainPreview(start(body), richtext.MaxPreview)
+	case formattedPreview:
+		return richtext.Parse(start(body)).Preview(richtext.MaxPreview)
 	case noPreview:
 		return ""
 	}

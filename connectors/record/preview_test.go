@@ -10,8 +10,8 @@ import (
 )
 
 // TestPreviewsAreThoseOfTheirBodies draws bodies with and without formatting: what is read of a stored
-// preview, with the whole body or with its start, is what was to be stored (R30). Of a plain body nothing is
-// stored.
+// preview, with the whole body or with its start, is what was to be stored (R30). Of a plain body and of one
+// with some formatting no preview is stored.
 func TestPreviewsAreThoseOfTheirBodies(t *testing.T) {
 	pieces := []string{"Hello", "Maria", " ", "  ", "\n", "\n\n", "- one", "1. two", "**bold**", "_it_", "[a](https://a.example)", "é", "👩‍👩‍👧", "\u200b",
 		"\u202e", "日本語の文", strings.Repeat("word ", 30), strings.Repeat(" ", 210), "https://b.example/x", "<b>", "…"}
@@ -27,7 +27,15 @@ func TestPreviewsAreThoseOfTheirBodies(t *testing.T) {
 		}
 	})
 	plain := "Hello Maria,\n\nI read what you wrote. " + strings.Repeat("It is worth a long answer. ", 20)
-	if stored := writePreview(domain.ReadText("", plain, false).Preview(), plain); stored != "" {
-		t.Errorf("of a plain body %q is stored", stored)
+	formatted := "Dear Maria,\n\nwhat you wrote on **queues** stayed with me:\n\n- [a model](https://example.org/model)\n- " + plain
+	linked := strings.Repeat("[so](https://example.org/a/long/way/to/go) ", 20)
+	for _, row := range []struct{ what, body, want string }{
+		{"a plain body", plain, plainPreview},
+		{"a formatted body", formatted, formattedPreview},
+		{"a body whose preview needs more than its start", linked, domain.ReadText("", linked, false).Preview()},
+	} {
+		if stored := writePreview(domain.ReadText("", row.body, false).Preview(), row.body); stored != row.want {
+			t.Errorf("of %s %q is stored, want %q", row.what, stored, row.want)
+		}
 	}
 }
