@@ -142,7 +142,8 @@ func readAdvice(stored string) []string {
 	return strings.Fields(stored)
 }
 
-// accountTypeCodes are what is stored of an InMail's account type. An earlier version stored the whole word.
+// accountTypeCodes are what is stored of an InMail's account type, to save bytes. A type without a code is
+// stored as its word, as every type was in an earlier version.
 var accountTypeCodes = map[domain.AccountType]string{
 	domain.Basic: "b", domain.PremiumBusiness: "p", domain.SalesNavigatorTeam: "s", domain.Recruiter: "r", domain.JobSeeker: "j",
 }
