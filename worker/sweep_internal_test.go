@@ -2,7 +2,7 @@ package worker
 
 import (
 	"errors"
-	"sync/atomic"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,20 +19,27 @@ func TestSweepAtOnce(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				var left, active, most, batches atomic.Int64
-				left.Store(test.rows)
+				var mu sync.Mutex
+				var active, most, batches int64
+				left := test.rows
 				j := &Jobs{Writers: int(test.writers)}
 				err := j.sweepAtOnce(t.Context(), func() (int, error) {
-					batches.Add(1)
-					most.Store(max(most.Load(), active.Add(1)))
-					defer active.Add(-1)
-					taken := min(sweepBatch, max(left.Add(-sweepBatch)+sweepBatch, 0))
+					mu.Lock()
+					batches++
+					active++
+					most = max(most, active)
+					taken := min(sweepBatch, left)
+					left -= taken
+					mu.Unlock()
 					time.Sleep(time.Second) // of the bubble: all who may run at once do
+					mu.Lock()
+					defer mu.Unlock()
+					active--
 					return int(taken), nil
 				})
-				if err != nil || left.Load() > 0 || most.Load() != test.atOnce || batches.Load() != test.batches {
+				if err != nil || left > 0 || most != test.atOnce || batches != test.batches {
 					t.Errorf("%v, %d rows left, %d at once, %d batches; want none, %d, %d",
-						err, left.Load(), most.Load(), batches.Load(), test.atOnce, test.batches)
+						err, left, most, batches, test.atOnce, test.batches)
 				}
 			})
 		})
