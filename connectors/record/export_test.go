@@ -19,21 +19,13 @@ import (
 // Plans runs fn in a transaction, rolls it back and returns the plan of each of its statements, one line for
 // each step. PostgreSQL is asked twice: for the plan with these arguments, and for the generic plan.
 func Plans(ctx context.Context, r *Record, fn func(tx mailroom.Tx) error) (map[string][]string, error) {
-	s, err := r.engine.begin(ctx, true)
+	s, statements, err := watch(ctx, r, fn)
 	if err != nil {
 		return nil, err
 	}
 	defer s.rollback()
-	visited := &watched{session: s}
-	t := &tx{ctx: ctx, r: r, s: visited, write: true}
-	if err := fn(t); err != nil {
-		return nil, err
-	}
-	if err := errors.Join(t.storeCounts(), t.flush()); err != nil {
-		return nil, err
-	}
 	plans := map[string][]string{}
-	for _, statement := range visited.statements {
+	for _, statement := range statements {
 		var lines []string
 		each := func(r row) error {
 			var line string
@@ -123,6 +115,25 @@ type statement struct {
 	rows [][]any
 }
 
+// watch runs fn in a transaction that stays open, and returns it with the statements that went through it.
+func watch(ctx context.Context, r *Record, fn func(tx mailroom.Tx) error) (session, []statement, error) {
+	s, err := r.engine.begin(ctx, true)
+	if err != nil {
+		return nil, nil, err
+	}
+	visited := &watched{session: s}
+	t := &tx{ctx: ctx, r: r, s: visited, write: true}
+	if err := fn(t); err != nil {
+		s.rollback()
+		return nil, nil, err
+	}
+	if err := errors.Join(t.storeCounts(), t.flush()); err != nil {
+		s.rollback()
+		return nil, nil, err
+	}
+	return s, visited.statements, nil
+}
+
 func (w *watched) note(sql string, args []any, rows [][]any) {
 	w.statements = append(w.statements, statement{sql, args, rows})
 }
@@ -190,19 +201,14 @@ func (u Upkeep) Run(ctx context.Context, r *Record) (advice string, err error) {
 // Executed runs fn in a transaction and returns, for each of its statements that reads texts, the steps of
 // its generic plan that read them and were executed, one line each.
 func Executed(ctx context.Context, r *Record, fn func(tx mailroom.Tx) error) (map[string][]string, error) {
-	s, err := r.engine.begin(ctx, true)
+	s, statements, err := watch(ctx, r, fn)
 	if err != nil {
 		return nil, err
 	}
 	defer s.rollback()
-	visited := &watched{session: s}
-	t := &tx{ctx: ctx, r: r, s: visited, write: true}
-	if err := errors.Join(fn(t), t.flush()); err != nil {
-		return nil, err
-	}
 	direct := s.(*postgresSession).conn.Conn().PgConn()
 	executed := map[string][]string{}
-	for _, st := range visited.statements {
+	for _, st := range statements {
 		if !strings.Contains(st.sql, "texts") || strings.HasPrefix(st.sql, "INSERT") {
 			continue
 		}

@@ -161,7 +161,7 @@ func creditSentence(t mailroom.Totals, now time.Time) string {
 type campaignLetters struct {
 	Rest          string // ids, a line each
 	Left          int
-	Subject, Body string // with placeholders
+	Subject, Body string // with the names of fields in braces
 	Last          string // to whom the last letter went; empty: none yet
 }
 
@@ -204,7 +204,7 @@ func (v *visit) nextLetter(c campaignLetters) error {
 	return v.showLetterForm(http.StatusOK, form)
 }
 
-// filled puts the public part of a reader into a text with placeholders.
+// filled puts the public part of a reader into a text with the names of fields in braces.
 func filled(text string, m domain.Member) string {
 	first, _, _ := strings.Cut(m.Name, " ")
 	return strings.NewReplacer("{first}", cmp.Or(first, "{first}"), "{name}", cmp.Or(m.Name, "{name}"),
