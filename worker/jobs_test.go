@@ -86,9 +86,7 @@ func (nobody) Notify(mailroom.Notice) {}
 
 func newOffice(t *testing.T) *office {
 	o := &office{t: t, queue: &asked{}, clock: &hands{now: time.Date(2026, 11, 18, 9, 0, 0, 0, time.UTC)}}
-	cfg := recordtest.Patient()
-	cfg.Data = t.TempDir()
-	rec, err := record.Open(t.Context(), cfg, o.clock)
+	rec, err := record.Open(t.Context(), recordtest.SQLite(t), o.clock)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -114,9 +114,7 @@ func newCompany(t *testing.T) *company {
 	c := &company{wall: &wall{}, refused: make(chan struct{}, 1000),
 		writes: &writes{next: http.DefaultTransport, blocked: make(chan struct{}), release: make(chan struct{}), met: make(chan string, 100), inFlight: map[string]int{}}}
 	c.wall.at.Store(time.Date(2026, 11, 18, 9, 0, 0, 0, time.UTC).UnixMilli())
-	cfg := recordtest.Patient()
-	cfg.Data = t.TempDir()
-	rec, err := record.Open(t.Context(), cfg, c.wall)
+	rec, err := record.Open(t.Context(), recordtest.SQLite(t), c.wall)
 	if err != nil {
 		t.Fatal(err)
 	}

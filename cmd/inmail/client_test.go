@@ -23,6 +23,7 @@ import (
 
 	"inmail/config"
 	"inmail/connectors/porttest"
+	"inmail/connectors/record/recordtest"
 	"inmail/domain"
 	"inmail/domain/mailroom"
 )
@@ -57,6 +58,9 @@ func newRunningAs(t *testing.T, roles []config.Role, more ...map[string]string) 
 	}
 	s := patient(t, flags)
 	s.Program.Roles = roles
+	if !s.Record.Postgres() {
+		recordtest.SQLiteAt(t, s.Record.Data)
+	}
 	a, err := build(t.Context(), s, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)

@@ -140,7 +140,7 @@ func TestOpenSQLiteRefuses(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		cfg.ConnectTimeout, cfg.LockTimeout = 3*time.Second, 500*time.Millisecond
+		cfg.ConnectTimeout, cfg.LockTimeout = 500*time.Millisecond, 100*time.Millisecond
 		if err := refusedInTime(t, cfg, cfg.File(), "another process holds the file", "one inmail at a time"); !errors.Is(err, mailroom.ErrUnavailable) {
 			t.Errorf("%v is not ErrUnavailable", err)
 		}

@@ -33,7 +33,7 @@ func place(cfg record.Config) recordtest.Place {
 	}
 }
 
-func newSQLite(t *testing.T) recordtest.Place { return place(sqliteConfig(t)) }
+func newSQLite(t *testing.T) recordtest.Place { return place(recordtest.SQLite(t)) }
 
 func newPostgres(t *testing.T) recordtest.Place { return place(postgresConfig(t)) }
 

@@ -36,12 +36,6 @@ func (o *org) leadsOfMany(n int) {
 	}
 }
 
-// withoutWaiting moves the clock to wait for jobs.
-func withoutWaiting(_ *sandbox.Options, _ *Config, d *Deps) {
-	clock := d.Clock.(*testClock)
-	d.Wait = func(ctx context.Context, pause time.Duration) error { clock.move(pause); return ctx.Err() }
-}
-
 // checkFilled compares the org with the record that was brought to it.
 func checkFilled(t *testing.T, o *org, l *ledger) {
 	t.Helper()
@@ -75,7 +69,7 @@ func checkFilled(t *testing.T, o *org, l *ledger) {
 func TestBackfillInBulk(t *testing.T) {
 	const n = 5300
 	l := newLedger(many(n)...)
-	o := newOrg(t, withoutWaiting)
+	o := newOrg(t)
 	o.record = l
 	o.leadsOfMany(n)
 	for _, id := range []int{7, 8} { // these links belong to another org
@@ -124,7 +118,7 @@ func TestBackfillInBulk(t *testing.T) {
 // TestBackfillOfFew checks that few InMails go by ordinary pushes, because a job would cost more calls.
 func TestBackfillOfFew(t *testing.T) {
 	l := newLedger(many(bulkAbove)...)
-	o := newOrg(t, withoutWaiting)
+	o := newOrg(t)
 	o.record = l
 	o.leadsOfMany(bulkAbove)
 	so, err := o.crm.Backfill(context.Background(), o.record, nil)
@@ -149,7 +143,7 @@ func TestBackfillKilledAtEveryStep(t *testing.T) {
 	killed := errors.New("killed")
 	for step := 1; ; step += sized(3, 1) {
 		l := newLedger(many(n)...)
-		o := newOrg(t, withoutWaiting)
+		o := newOrg(t)
 		o.record = l
 		o.leadsOfMany(n)
 		count, dead := 0, false
@@ -202,7 +196,7 @@ func TestBackfillKilledAtEveryStep(t *testing.T) {
 // done.
 func TestBackfillAbortsTheJobItLeft(t *testing.T) {
 	l := newLedger(many(20)...)
-	o := newOrg(t, withoutWaiting)
+	o := newOrg(t)
 	o.record = l
 	tampered := o.through(&tamper{before: func(req *http.Request) *http.Response {
 		if req.Method == http.MethodPut {
@@ -233,7 +227,7 @@ func TestBackfillWhoseJobsFail(t *testing.T) {
 			few, more := sized(200, bulkAbove), sized(100, 500)
 			n := few + more
 			l := newLedger(many(n)...)
-			o := newOrg(t, withoutWaiting)
+			o := newOrg(t)
 			o.record = l
 			o.crm.bulkAbove = few
 			o.leadsOfMany(n)
@@ -259,7 +253,7 @@ func TestBackfillWhoseJobsFail(t *testing.T) {
 func TestBackfillWaitsForTheBudget(t *testing.T) {
 	const n = 100
 	l := newLedger(many(n)...)
-	o := newOrg(t, allowing(400, 0.1), withoutWaiting, func(s *sandbox.Options, _ *Config, _ *Deps) {
+	o := newOrg(t, allowing(400, 0.1), func(s *sandbox.Options, _ *Config, _ *Deps) {
 		s.SessionLife = 1000 * time.Hour
 	})
 	o.record = l

@@ -122,7 +122,7 @@ func newOrg(t testing.TB, sets ...set) *org {
 	o.config.Timeout = maxTimeout
 	o.config.TimeZone = "UTC"   // so that nobody asks the org for its own
 	o.config.FindOwners = false // so that nobody asks it for Users
-	o.deps = Deps{Observer: o.tally, Clock: o.clock, Log: slog.New(slog.DiscardHandler)}
+	o.deps = Deps{Observer: o.tally, Clock: o.clock, Log: slog.New(slog.DiscardHandler), Wait: options.Sleep}
 	for _, s := range sets {
 		s(&options, &o.config, &o.deps)
 	}

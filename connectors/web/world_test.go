@@ -111,11 +111,9 @@ func TestMain(m *testing.M) {
 // newWorld has a seller, a reader, somebody else and an operator.
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	cfg := recordtest.Patient()
-	cfg.Data = t.TempDir()
 	w := &world{t: t, clock: &testClock{}, queue: &testQueue{}, keys: map[string]string{}}
 	w.clock.now.Store(t0.UnixMilli())
-	rec, err := record.Open(t.Context(), cfg, w.clock)
+	rec, err := record.Open(t.Context(), recordtest.SQLite(t), w.clock)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -115,11 +115,7 @@ var engines = []struct {
 	config func(t *testing.T) record.Config
 }{{"sqlite", sqliteConfig}, {"postgres", postgresConfig}}
 
-func sqliteConfig(t *testing.T) record.Config {
-	c := recordtest.Patient()
-	c.Data = t.TempDir()
-	return c
-}
+func sqliteConfig(t *testing.T) record.Config { return recordtest.SQLite(t) }
 
 // postgresConfig names a database of the test's own.
 func postgresConfig(t *testing.T) record.Config {

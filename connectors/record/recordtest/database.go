@@ -2,6 +2,7 @@ package recordtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -30,6 +31,52 @@ func Patient() record.Config {
 	cfg := record.Default()
 	cfg.ConnectTimeout, cfg.LockTimeout, cfg.Timeout, cfg.Patience = time.Minute, 10*time.Minute, time.Hour, 10*time.Minute
 	return cfg
+}
+
+// migratedFile is the file of a record that has the schema and no rows. It is made once in each process.
+var migratedFile struct {
+	sync.Once
+	content []byte
+}
+
+// SQLite returns settings of a data folder for this test alone. Its record has the schema and no rows: the
+// schema is migrated once in each process and then copied, for nobody has worked on it. A test that needs an
+// empty folder sets Data itself.
+func SQLite(t testing.TB) record.Config {
+	t.Helper()
+	cfg := Patient()
+	cfg.Data = t.TempDir()
+	SQLiteAt(t, cfg.Data)
+	return cfg
+}
+
+// SQLiteAt puts a record that has the schema and no rows into an empty data folder.
+func SQLiteAt(t testing.TB, folder string) {
+	t.Helper()
+	migratedFile.Do(func() {
+		cfg := Patient()
+		cfg.Data = t.TempDir()
+		if err := record.Migrate(t.Context(), cfg, &clock{now: start}); err != nil {
+			t.Fatalf("migrate the template: %v", err)
+		}
+		content, err := os.ReadFile(cfg.File())
+		if err != nil {
+			t.Fatal(err)
+		}
+		migratedFile.content = content
+	})
+	if migratedFile.content == nil {
+		t.Fatal("the template could not be made")
+	}
+	cfg := record.Config{Data: folder}
+	file, err := os.OpenFile(cfg.File(), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = file.Write(migratedFile.content)
+	if err := errors.Join(err, file.Close()); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // Database returns the URL of a PostgreSQL database for this test alone, with the schema and no rows. The
