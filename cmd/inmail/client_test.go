@@ -259,6 +259,13 @@ func screen(t *testing.T, want string, got result) {
 	}
 }
 
+// expiring returns, for an InMail that is delivered so long after monday, the column of the expiry as screens
+// show it: its head, the time at which the InMail expires (R32), and the blanks of one that does not.
+func expiring(after time.Duration) (head, expires, none string) {
+	expires = monday.Add(after + domain.Window).Format("2 Jan 2006 15:04")
+	return fmt.Sprintf("%-*s", len(expires), "EXPIRES"), expires, strings.Repeat(" ", len(expires))
+}
+
 // closedAddress is the URL of a port on which nothing listens.
 func closedAddress(t *testing.T) string {
 	t.Helper()

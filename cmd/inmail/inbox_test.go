@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -18,13 +19,14 @@ func TestInbox(t *testing.T) {
 	second := r.delivered("r1", strings.Repeat("Long ", 20)+"subject")
 
 	t.Run("of the recipient", func(t *testing.T) {
-		screen(t, `
-   ID                                    FROM       SENT               EXPIRES            SUBJECT                                       PREVIEW
-*  id..................................  Lena Hart  23 Nov 2026 11:00  30 Nov 2026 11:00  Long Long Long Long Long Long Long Long Lon…  What you wrote on queues stayed with me. How do you test yo…
-   id..................................  Lena Hart  23 Nov 2026 09:00                     A first question about Tuesday                What you wrote on queues stayed with me. How do you test yo…
+		head, expires, none := expiring(2 * time.Hour)
+		screen(t, fmt.Sprintf(`
+   ID                                    FROM       SENT               %[1]s  SUBJECT                                       PREVIEW
+*  id..................................  Lena Hart  23 Nov 2026 11:00  %[2]s  Long Long Long Long Long Long Long Long Lon…  What you wrote on queues stayed with me. How do you test yo…
+   id..................................  Lena Hart  23 Nov 2026 09:00  %[3]s  A first question about Tuesday                What you wrote on queues stayed with me. How do you test yo…
 
 1 unread
-`, must(t, exitDone, "inbox", "--member", "r1"))
+`, head, expires, none), must(t, exitDone, "inbox", "--member", "r1"))
 	})
 	t.Run("of the sender, with the reply under the id of its InMail", func(t *testing.T) {
 		got := must(t, exitDone, "inbox", "--member", "lena.hart")

@@ -211,16 +211,16 @@ func (s *stand) start(t *testing.T) (a *app, stop func()) {
 	return a, stop
 }
 
-// fill lets the use cases accept, deliver and push few InMails and, except for those of the last week, expire
-// them. They are spread over all the weeks of a snapshot, over senders of every account type that may send,
-// and over more tags than appear by name.
+// fill lets the use cases accept, deliver and push few InMails and expire those whose time is over. They are
+// spread over all the weeks of a snapshot, over senders of every account type that may send, and over more
+// tags than appear by name.
 func (s *stand) fill(t *testing.T) {
 	t.Helper()
 	const each = 40 // InMails of a sender
 	a, stop := s.start(t)
 	defer stop()
 	ctx := t.Context()
-	begin := a.clock.Now().Add(-(mailroom.SnapshotWeeks - 1) * domain.Window)
+	begin := a.clock.Now().AddDate(0, 0, -7*(mailroom.SnapshotWeeks-1))
 	a.clock.Pin(begin)
 	var members []domain.Member
 	for i := range few / each {
@@ -236,7 +236,7 @@ func (s *stand) fill(t *testing.T) {
 		t.Fatal(err)
 	}
 	for week := range mailroom.SnapshotWeeks {
-		a.clock.Pin(begin.Add(time.Duration(week) * domain.Window))
+		a.clock.Pin(begin.AddDate(0, 0, 7*week))
 		var sends []mailroom.Send
 		for i := week; i < few; i += mailroom.SnapshotWeeks {
 			sends = append(sends, mailroom.Send{From: domain.MemberID(fmt.Sprintf("s%d", i/each)), To: domain.MemberID(fmt.Sprintf("r%d", i)),

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"fmt"
 	"testing"
 	"time"
+
+	"inmail/domain"
 )
 
 func TestSent(t *testing.T) {
@@ -20,13 +23,14 @@ func TestSent(t *testing.T) {
 	r.send("r4", "A fourth question about Tuesday")
 
 	t.Run("newest first", func(t *testing.T) {
-		screen(t, `
-ID                                    TO           STATUS             SENT               EXPIRES            TAGS               SUBJECT
-id..................................  Kim Moss     queued                                                                      A fourth question about Tuesday
-id..................................  Ada Park     sent               23 Nov 2026 11:00  30 Nov 2026 11:00  fair, q4 pipeline  A third question about Tuesday
-id..................................  Jonas Weiß   retracted, unread  23 Nov 2026 10:00                                        A second question about Tuesday
-id..................................  Maria López  opened             23 Nov 2026 09:00                     fair               A first question about Tuesday
-`, must(t, exitDone, "sent", "--member", "lena.hart"))
+		head, expires, none := expiring(2 * time.Hour)
+		screen(t, fmt.Sprintf(`
+ID                                    TO           STATUS             SENT               %[1]s  TAGS               SUBJECT
+id..................................  Kim Moss     queued                                %[3]s                     A fourth question about Tuesday
+id..................................  Ada Park     sent               23 Nov 2026 11:00  %[2]s  fair, q4 pipeline  A third question about Tuesday
+id..................................  Jonas Weiß   retracted, unread  23 Nov 2026 10:00  %[3]s                     A second question about Tuesday
+id..................................  Maria López  opened             23 Nov 2026 09:00  %[3]s  fair               A first question about Tuesday
+`, head, expires, none), must(t, exitDone, "sent", "--member", "lena.hart"))
 	})
 	t.Run("by tag, status and end", func(t *testing.T) {
 		for subject, args := range map[string][]string{
@@ -38,7 +42,8 @@ id..................................  Maria López  opened             23 Nov 20
 				t.Errorf("%v: %+v", args, got.Items)
 			}
 		}
-		for before, want := range map[string]int{"2026-12-01": 1, "2026-11-30": 0} {
+		due := monday.Add(domain.Window)
+		for before, want := range map[string]int{due.AddDate(0, 0, 1).Format(time.DateOnly): 1, due.Format(time.DateOnly): 0} {
 			got := read[sentAnswer](t, must(t, exitDone, "sent", "--member", "lena.hart", "--json", "--expires-before", before))
 			if len(got.Items) != want {
 				t.Errorf("before %s: %+v", before, got.Items)

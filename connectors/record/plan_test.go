@@ -188,7 +188,7 @@ func (s *stock) fill() (ids []domain.ID) {
 			s.deliver(some)
 		}
 		ids = append(ids, some...)
-		s.now = s.now.Add(12 * time.Hour)
+		s.now = s.now.Add(domain.Window / 14)
 	}
 	s.expire(1000)
 	s.update(func(tx mailroom.Tx) error {

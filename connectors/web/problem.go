@@ -47,7 +47,7 @@ func refusedPage(r *domain.Refusal, now time.Time) (int, problem) {
 		return http.StatusForbidden, p
 	case domain.ExpiredCode:
 		p.Heading = say("Too late")
-		p.Text = say("This InMail lapsed: nobody opened it within a week.")
+		p.Text = say("This InMail lapsed: nobody opened it within %d days.", windowDays())
 		return http.StatusGone, p
 	case domain.RetractedCode:
 		p.Heading = say("Taken back")

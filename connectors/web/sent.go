@@ -44,7 +44,7 @@ type sentItem struct {
 	State   stateView
 	Lapses  string
 	Soon    bool
-	Elapsed int // of the week in which it can be opened, 0..168 h; -1: it does not run
+	Elapsed int // percent of the time in which it can be opened (R32); -1: it does not run
 	Tags    []string
 	At      moment
 	CRMs    []crmLinkView // what each CRM has of it, by name
@@ -61,7 +61,7 @@ func sentItemOf(view mailroom.View, names crms, now time.Time) sentItem {
 		State: stateOf(view.Status), Tags: m.Tags, At: momentOf(cmp.Or(m.SentAt, m.AcceptedAt), now), Elapsed: -1}
 	if view.Status == domain.Sent {
 		item.Lapses, item.Soon = lapse(m.ExpiresAt, now)
-		item.Elapsed = min(max(int(now.Sub(m.SentAt)/time.Hour), 0), domain.WindowHours)
+		item.Elapsed = min(max(int(100*now.Sub(m.SentAt)/domain.Window), 0), 100)
 	}
 	item.CRMs = crmsOf(view.Links, m.Version, names)
 	return item

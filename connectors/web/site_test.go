@@ -481,7 +481,7 @@ func TestAWeekWithoutScript(t *testing.T) {
 	}
 	path := strings.TrimSuffix(sent.to(), "?done=sent")
 	w.deliver()
-	if list := seller.get("/sent"); strings.Count(list.body, `href="/sent/0`) != 1 || !strings.Contains(text(list.body), "lapses in 7 days") || !strings.Contains(text(list.body), "fair") {
+	if list := seller.get("/sent"); strings.Count(list.body, `href="/sent/0`) != 1 || !strings.Contains(text(list.body), fmt.Sprintf("lapses in %d days", domain.WindowHours/24)) || !strings.Contains(text(list.body), "fair") {
 		t.Errorf("the sent list: %s", text(list.body))
 	}
 	w.clock.advance(time.Hour)

@@ -32,7 +32,7 @@ var shared = []string{"templates/layout.html", "templates/parts.html"}
 
 func loadTemplates(a assets) (templates, error) {
 	base, err := template.New("").Funcs(template.FuncMap{
-		"t": look, "lang": lang, "asset": a.path, "thousands": thousands, "many": many,
+		"t": say, "windowDays": windowDays, "openCompleteDays": openCompleteDays, "lang": lang, "asset": a.path, "thousands": thousands, "many": many,
 	}).ParseFS(templateFiles, shared...)
 	if err != nil {
 		return nil, fmt.Errorf("web: %w", err)

@@ -12,6 +12,7 @@ import (
 	"inmail/connectors/web/words"
 	"inmail/domain"
 	"inmail/domain/advice"
+	"inmail/domain/rates"
 	"inmail/domain/spam"
 )
 
@@ -59,6 +60,12 @@ func say(english string, args ...any) string {
 	}
 	return fmt.Sprintf(look(english), args...)
 }
+
+// windowDays is for how many days an InMail can be opened (R32).
+func windowDays() int { return domain.WindowHours / 24 }
+
+// openCompleteDays is how many days after its Monday the open rate of a week is published (R57).
+func openCompleteDays() int { return rates.OpenCompleteDays }
 
 // doneWords say what a form has done, on the page that it leads to. The address names them by key, so that
 // nobody can put words on a page by a link.
@@ -121,7 +128,7 @@ var receiptWords = map[domain.Status]string{
 	domain.Opened:    mark("Opened"),
 	domain.Replied:   mark("Answered"),
 	domain.Declined:  mark("Declined: no thanks"),
-	domain.Expired:   mark("Lapsed unread after a week"),
+	domain.Expired:   mark("Lapsed unread when its time was over"),
 	domain.Retracted: mark("Taken back"),
 	domain.Failed:    mark("Failed"),
 }

@@ -40,7 +40,7 @@ func compares(t *testing.T) {
 		if d := compare("spring 24", "fair"); d.Open != nil || d.Response != nil {
 			w.t.Errorf("before the week is complete: %+v", d)
 		}
-		w.clock.set(t0.Add(14 * 24 * time.Hour))
+		w.clock.set(t0.AddDate(0, 0, rates.OpenCompleteDays))
 		if d := compare(" SPRING  24", "fair"); d.Open.Verdict() != rates.Higher || d.Open.Value != 1 || d.Open.Of != [2]int{24, 24} || d.Response != nil {
 			w.t.Errorf("open rates: %+v", d.Open)
 		}

@@ -150,6 +150,7 @@ func side(key string, weeks ...[2]int) (counts []domain.Count) {
 
 func TestCompare(t *testing.T) {
 	start := time.Date(2026, 9, 7, 0, 0, 0, 0, time.UTC)
+	const complete = time.Duration(OpenCompleteDays) * day
 	a, b := side("a", [2]int{80, 100}, [2]int{70, 100}, [2]int{0, 0}), side("b", [2]int{40, 100}, [2]int{30, 100}, [2]int{99, 100})
 
 	t.Run("R62_over_complete_weeks", func(t *testing.T) {
@@ -157,10 +158,10 @@ func TestCompare(t *testing.T) {
 			now            time.Time
 			open, response [2]int // the deliveries that are compared; 0: nothing yet
 		}{
-			{start.Add(14*day - time.Millisecond), [2]int{}, [2]int{}},
-			{start.Add(14 * day), [2]int{100, 100}, [2]int{}},
-			{start.Add(21 * day), [2]int{200, 200}, [2]int{}},
-			{start.Add(37 * day), [2]int{200, 200}, [2]int{100, 100}},
+			{start.Add(complete - time.Millisecond), [2]int{}, [2]int{}},
+			{start.Add(complete), [2]int{100, 100}, [2]int{}},
+			{start.Add(complete + oneWeek), [2]int{200, 200}, [2]int{}},
+			{start.Add(oneWeek + 30*day), [2]int{200, 200}, [2]int{100, 100}},
 			{start.Add(100 * day), [2]int{200, 200}, [2]int{200, 200}}, // the third week has one side only
 		} {
 			d, err := Compare(a, b, row.now, 30)
