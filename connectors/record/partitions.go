@@ -160,10 +160,16 @@ func (p *postgres) partition(ctx context.Context, u upkeep) (advice string, err 
 	}
 	defer guard.Close(context.WithoutCancel(ctx))
 	var mine bool
-	// The lock is the transaction's, which a pooler keeps on one server.
+	// The lock is the transaction's, which a pooler keeps on one server. It ends before the connection does:
+	// the server notices the end of that a moment later, and whoever comes next would find the lock taken.
 	if _, err := guard.Exec(ctx, "BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0"); err != nil {
 		return "", err
 	}
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		_, _ = guard.Exec(ctx, "ROLLBACK")
+	}()
 	err = guard.QueryRow(ctx, "SELECT pg_try_advisory_xact_lock(hashtext('inmail partitions'))").Scan(&mine)
 	if err != nil || !mine {
 		return "", err

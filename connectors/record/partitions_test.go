@@ -364,7 +364,7 @@ func dropPartitions(t *testing.T) {
 		pushed = len(pushes)
 		return errors.Join(err, tx.StoreAnswers(stockCRM, answers, make([]time.Time, len(answers))))
 	})
-	before := time.Date(2024, 7, 20, 0, 0, 0, 0, time.UTC)
+	before := p.now.Add(domain.Window + 2*24*time.Hour)
 	p.now = before.AddDate(0, 0, 1)
 	drop(before)
 	p.wants("dropped", map[string]int{"texts_2024_07": 0, "texts_2024_08": 0, "texts_other": 0})

@@ -182,14 +182,16 @@ func faultOf(line string, ordered bool) string {
 
 // fill stores InMails in every state, with their receipts, replies and links, and returns the ids of some.
 func (s *stock) fill() (ids []domain.ID) {
+	due := s.now.Add(domain.Window + 3*24*time.Hour) // when a third of them has expired
 	for round := range 20 {
 		some := s.insert(500)
 		if round < 18 {
 			s.deliver(some)
 		}
 		ids = append(ids, some...)
-		s.now = s.now.Add(domain.Window / 14)
+		s.now = s.now.Add(12 * time.Hour)
 	}
+	s.now = due
 	s.expire(1000)
 	s.update(func(tx mailroom.Tx) error {
 		var replies []*domain.Reply
