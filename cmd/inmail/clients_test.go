@@ -7,10 +7,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
-
-	"inmail/connectors/porttest/nodetest"
+	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
+
+	"inmail/connectors/porttest/nodetest"
+	"inmail/domain"
 )
 
 // TestGeneratedClients lets oapi-codegen and @hey-api/openapi-ts make clients of the document that a running
@@ -37,7 +39,7 @@ func TestGeneratedClients(t *testing.T) {
 	}
 	week := func(t *testing.T, folder string, command ...string) {
 		var got any
-		out := runIn(t, folder, append(command, s.url, operatorKey, "of-"+filepath.Base(folder)+"-")...)
+		out := runIn(t, folder, append(command, s.url, operatorKey, "of-"+filepath.Base(folder)+"-", (domain.Window+time.Hour).String())...)
 		if err := json.Unmarshal(out, &got); err != nil {
 			t.Fatalf("%v in %s", err, out)
 		}

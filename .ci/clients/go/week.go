@@ -1,6 +1,6 @@
 // Week does what people and programs do with InMail in a week, by the client that oapi-codegen makes of the API's
-// document, and prints what became of it as JSON. TestGeneratedClients runs it: week URL OPERATOR-KEY PREFIX, where
-// PREFIX begins the ids of the members that it makes.
+// document, and prints what became of it as JSON. TestGeneratedClients runs it: week URL OPERATOR-KEY PREFIX LATER,
+// where PREFIX begins the ids of the members that it makes, and LATER is a duration after which every InMail has expired.
 package main
 
 import (
@@ -17,7 +17,7 @@ import (
 )
 
 func main() {
-	if err := run(context.Background(), os.Args[1], os.Args[2], os.Args[3]); err != nil {
+	if err := run(context.Background(), os.Args[1], os.Args[2], os.Args[3], os.Args[4]); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
@@ -61,7 +61,7 @@ func want[T any](body *T, answer *http.Response, text []byte, err error) (T, err
 	return *body, nil
 }
 
-func run(ctx context.Context, url, operatorKey, prefix string) error {
+func run(ctx context.Context, url, operatorKey, prefix, later string) error {
 	operator, err := client(url, operatorKey)
 	if err != nil {
 		return err
@@ -197,7 +197,7 @@ func run(ctx context.Context, url, operatorKey, prefix string) error {
 	got.Undone = retracted.Undone
 
 	// The week passes.
-	clock, err := operator.AdvanceClockWithResponse(ctx, inmail.ClockBody{Advance: "169h"})
+	clock, err := operator.AdvanceClockWithResponse(ctx, inmail.ClockBody{Advance: later})
 	if _, err := want(clock.JSON200, clock.HTTPResponse, clock.Body, err); err != nil {
 		return err
 	}

@@ -1,13 +1,13 @@
 // Does what people and programs do with InMail in a week, by the client that @hey-api/openapi-ts makes of the API's
-// document, and prints what became of it as JSON. TestGeneratedClients runs it: node week.js URL OPERATOR-KEY PREFIX,
-// where PREFIX begins the ids of the members that it makes.
+// document, and prints what became of it as JSON. TestGeneratedClients runs it: node week.js URL OPERATOR-KEY PREFIX LATER,
+// where PREFIX begins the ids of the members that it makes, and LATER is a duration after which every InMail has expired.
 import { createClient, type Client } from './inmail/client/index.js';
 import * as inmail from './inmail/sdk.gen.js';
 import type { EventKind, SendBody, SendInMailRefusedProblem, Status } from './inmail/types.gen.js';
 
 declare const process: { argv: string[] };
 
-const [url = '', operatorKey = '', prefix = ''] = process.argv.slice(2);
+const [url = '', operatorKey = '', prefix = '', later = ''] = process.argv.slice(2);
 
 const clientOf = (key: string): Client => createClient({ baseUrl: url, auth: key });
 
@@ -85,7 +85,7 @@ const retraction = await must(inmail.retractInMail({ client: ada, path: { id: id
 if (!('undone' in retraction)) throw new Error('the second step of a retraction does not say whether it was undone');
 
 // The week passes.
-await must(inmail.advanceClock({ client: operator, body: { advance: '169h' } }));
+await must(inmail.advanceClock({ client: operator, body: { advance: later } }));
 const expired = (await refusal(410, inmail.openInMail({ client: of('emil'), path: { id: idOf('emil') } }))).code;
 
 const statuses: Partial<Record<Status, number>> = {};

@@ -43,6 +43,9 @@ func write() error {
 	for _, row := range rows[1:] {
 		labels[row[0]+"."+row[1]] = row[2:]
 	}
+	if err := complete(model, labels); err != nil {
+		return err
+	}
 	if err := os.RemoveAll(root); err != nil {
 		return err
 	}
@@ -62,6 +65,19 @@ func write() error {
 	return nil
 }
 
+// complete reports the fields that have no labels, before anything is written.
+func complete(model sfpackage.Model, labels map[string][]string) error {
+	var missing []error
+	for _, object := range model.Objects {
+		for _, f := range object.Fields {
+			if labels[object.Name+"."+f.Name] == nil {
+				missing = append(missing, fmt.Errorf("labels.csv has no row %s,%s,%s with its translations", object.Name, f.Name, f.Label))
+			}
+		}
+	}
+	return errors.Join(missing...)
+}
+
 // writeObject writes the translations of an object's fields into one language, the i-th of the labels.
 func writeObject(object sfpackage.Object, language string, i int, labels map[string][]string) error {
 	name := object.Name + "-" + language
@@ -71,9 +87,6 @@ func writeObject(object sfpackage.Object, language string, i int, labels map[str
 	}
 	for _, f := range object.Fields {
 		label := labels[object.Name+"."+f.Name]
-		if label == nil {
-			return fmt.Errorf("labels.csv has no %s of %s", f.Name, object.Name)
-		}
 		body := element("label", label[i]) + element("name", f.Name)
 		for _, v := range f.Values {
 			if value := labels[object.Name+"."+f.Name+"="+v]; f.Restricted && value != nil {
