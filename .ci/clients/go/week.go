@@ -1,6 +1,7 @@
-// Week does what people and programs do with InMail in a week, by the client that oapi-codegen makes of the API's
-// document, and prints what became of it as JSON. TestGeneratedClients runs it: week URL OPERATOR-KEY PREFIX LATER,
-// where PREFIX begins the ids of the members that it makes, and LATER is a duration after which every InMail has expired.
+// Week does what people and programs do with InMail in a week, by the client that oapi-codegen makes of the
+// API's document, and prints what became of it as JSON. TestGeneratedClients runs it: week URL OPERATOR-KEY
+// PREFIX LATER, where PREFIX begins the ids of the members that it makes, and LATER is a duration after which
+// every InMail has expired.
 package main
 
 import (

@@ -1,6 +1,7 @@
-// Does what people and programs do with InMail in a week, by the client that @hey-api/openapi-ts makes of the API's
-// document, and prints what became of it as JSON. TestGeneratedClients runs it: node week.js URL OPERATOR-KEY PREFIX LATER,
-// where PREFIX begins the ids of the members that it makes, and LATER is a duration after which every InMail has expired.
+// Does what people and programs do with InMail in a week, by the client that @hey-api/openapi-ts makes of the
+// API's document, and prints what became of it as JSON. TestGeneratedClients runs it: node week.js URL
+// OPERATOR-KEY PREFIX LATER, where PREFIX begins the ids of the members that it makes, and LATER is a duration
+// after which every InMail has expired.
 import { createClient, type Client } from './inmail/client/index.js';
 import * as inmail from './inmail/sdk.gen.js';
 import type { EventKind, SendBody, SendInMailRefusedProblem, Status } from './inmail/types.gen.js';
