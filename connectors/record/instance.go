@@ -134,6 +134,7 @@ func (r *Record) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	outside := r.engine.outside() // before the row: another process may mark the record meanwhile
 	why, marked := "", false
 	err = r.View(ctx, func(t mailroom.Tx) error {
 		was, err := timeless(t).instance(false)
@@ -141,7 +142,7 @@ func (r *Record) look(ctx context.Context) error {
 			return err
 		}
 		marked = was.beat > 0
-		why = was.heldWhy(is, r.engine.outside(), now, instance{})
+		why = was.heldWhy(is, outside, now, instance{})
 		return nil
 	})
 	if err != nil {
@@ -177,7 +178,7 @@ func (r *Record) beat(ctx context.Context, unhold bool) error {
 	if err != nil {
 		return explain("read where the record is", err)
 	}
-	outside := r.engine.outside()
+	outside := r.engine.outside() // before the row, as look does
 	var why string
 	var stored instance
 	var newer int64
