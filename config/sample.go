@@ -148,6 +148,7 @@ func (g *sampler) people() {
 	} {
 		m := g.member(domain.MemberID(s.id), s.name, i)
 		m.Plan, m.AccountType, m.Team = s.plan, plans[s.plan].AccountType, []string{"north", "south"}[i%2]
+		m.AnchorDay = g.now.AddDate(0, 0, -7).Day() // so that they have credits left on whatever day one tries them
 		has[m.AccountType] = true
 		g.put(m)
 		s.sender.id = m.ID
@@ -226,12 +227,12 @@ func (g *sampler) history() {
 				at := start.AddDate(0, 0, 7*week+(k*5/max(s.aWeek, 1)+g.rng.IntN(2))%5)
 				at = time.Date(at.Year(), at.Month(), at.Day(), 8+g.rng.IntN(9), g.rng.IntN(60), g.rng.IntN(60),
 					g.rng.IntN(1000)*1e6, time.UTC)
-				month := string(s.id) + at.Format("2006-01")
-				plan := g.byID[s.id].Plan
-				if !at.Before(g.now.Add(-20*time.Minute)) || used[month] >= domain.ShippedPlans()[plan].Allowance-1 {
+				m := g.byID[s.id]
+				period := string(s.id) + domain.PeriodStart(at, m.AnchorDay).Format(time.DateOnly)
+				if !at.Before(g.now.Add(-20*time.Minute)) || used[period] >= domain.ShippedPlans()[m.Plan].Allowance-1 {
 					continue
 				}
-				used[month]++
+				used[period]++
 				to := g.targets[next%len(g.targets)]
 				next++
 				g.Events = append(g.Events, SampleEvent{At: at, Send: g.send(s, to, week, k)})

@@ -303,12 +303,9 @@ func TestMigrateSlim(t *testing.T) {
 		var feed []mailroom.Event
 		read := func() {
 			t.Helper()
-			settled, err := rec.Settled(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
+			settled := recordtest.Settle(t, rec)
 			ids := []domain.ID{oldID(1), oldID(2), oldID(3), oldID(4), oldID(5), oldID(6)}
-			err = rec.View(t.Context(), func(tx mailroom.Tx) error {
+			err := rec.View(t.Context(), func(tx mailroom.Tx) error {
 				var errs [5]error
 				found, errs[0] = tx.InMails(ids)
 				links, errs[1] = tx.Links(ids)

@@ -61,7 +61,7 @@ func sentItemOf(view mailroom.View, names crms, now time.Time) sentItem {
 		State: stateOf(view.Status), Tags: m.Tags, At: momentOf(cmp.Or(m.SentAt, m.AcceptedAt), now), Elapsed: -1}
 	if view.Status == domain.Sent {
 		item.Lapses, item.Soon = lapse(m.ExpiresAt, now)
-		item.Elapsed = min(max(int(100*now.Sub(m.SentAt)/domain.Window), 0), 100)
+		item.Elapsed = min(max(int(now.Sub(m.SentAt)/(domain.Window/100)), 0), 100)
 	}
 	item.CRMs = crmsOf(view.Links, m.Version, names)
 	return item

@@ -11,6 +11,28 @@ import (
 	"inmail/domain/mailroom"
 )
 
+// Settle waits until every event that is stored may be read (R68), and returns up to where. On PostgreSQL that
+// takes as long as a transaction that is open on the server, be it of another database.
+func Settle(t testing.TB, rec mailroom.Record) (settled int64) {
+	t.Helper()
+	for range 60_000 {
+		var newest int64
+		err := rec.View(t.Context(), func(tx mailroom.Tx) (err error) { newest, err = tx.NewestEvent(); return err })
+		if err == nil {
+			settled, err = rec.Settled(t.Context())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if settled >= newest {
+			return settled
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatal("the events do not settle")
+	return 0
+}
+
 // eventsByPosition checks every way of reading events against all of them, where transactions appended one or
 // several (R68).
 func eventsByPosition(t *testing.T, w *world) {
@@ -31,10 +53,7 @@ func eventsByPosition(t *testing.T, w *world) {
 		ends = append(ends, len(want))
 		w.advance(time.Hour)
 	}
-	settled, err := w.rec.Settled(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	settled := Settle(t, w.rec)
 	all := read(w, func(tx mailroom.Tx) ([]mailroom.Event, error) { return tx.Events(0, settled, len(want)+1) })
 	positions := make([]int64, len(all))
 	for i := range all {
