@@ -213,7 +213,16 @@ func (v *visit) conversation() (conversationView, error) {
 // errSenders says that an InMail is the sender's to read under /sent.
 var errSenders = errors.New("it is shown to its sender elsewhere")
 
+// showConversation opens an InMail for its recipient (R31). The list beside it is renewed by the same
+// address: that opens nothing, and goes on when the InMail was taken back.
 func (v *visit) showConversation() error {
+	if v.r.Header.Get("Inmail-Part") == "list" {
+		view, err := v.inboxView(v.id())
+		if err != nil {
+			return err
+		}
+		return v.show(http.StatusOK, say("Inbox"), view)
+	}
 	open, err := v.conversation()
 	if errors.Is(err, errSenders) { // a reply in the sender's own inbox
 		return v.goTo("/sent/" + string(v.id()))

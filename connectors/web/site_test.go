@@ -497,6 +497,10 @@ func TestAWeekWithoutScript(t *testing.T) {
 		t.Error("listing it has opened it")
 	}
 	read := strings.Replace(path, "/sent/", "/inbox/", 1)
+	beside := &browser{w: w, cookie: reader.cookie, head: http.Header{"Inmail-Part": {"list"}}} // renews the list beside a letter
+	if a := beside.get(read); a.status != http.StatusOK || !strings.Contains(a.body, "Your talk in Hamburg") || strings.Contains(text(seller.get(path).body), "Opened") {
+		t.Errorf("the list beside the letter: %d %s", a.status, text(a.body))
+	}
 	prefetch := &browser{w: w, cookie: reader.cookie, head: http.Header{"Sec-Purpose": {"prefetch"}}}
 	if a := prefetch.get(read); a.status != http.StatusBadRequest || strings.Contains(text(seller.get(path).body), "Opened") {
 		t.Errorf("fetching it in advance: %d", a.status)
@@ -538,6 +542,9 @@ func TestAWeekWithoutScript(t *testing.T) {
 	}
 	if a := reader.get(read); a.status != http.StatusGone || !strings.Contains(text(a.body), "taken this InMail back") {
 		t.Errorf("the reader after it was taken back: %d", a.status)
+	}
+	if a := beside.get(read); a.status != http.StatusOK || !strings.Contains(a.body, "Then Tuesday it is.") {
+		t.Errorf("the list after it was taken back: %d %s", a.status, text(a.body))
 	}
 }
 

@@ -11,8 +11,8 @@ import (
 	"inmail/domain/mailroom"
 )
 
-// Settle waits until every event that is stored may be read (R68), and returns up to where. On PostgreSQL that
-// takes as long as a transaction that is open on the server, be it of another database.
+// Settle waits until every event that is stored may be read (R68), and returns up to where. On PostgreSQL it
+// waits for the transactions that are open on the server, be they of another database.
 func Settle(t testing.TB, rec mailroom.Record) (settled int64) {
 	t.Helper()
 	for range 60_000 {
